@@ -1,0 +1,219 @@
+"""Index arithmetic: integer polynomials in named indices and parameters, such as `s*i + d*m - p`.
+
+An index expression is affine in the loop indices; its coefficients may be products of named integer parameters.
+One class holds both: a polynomial over names in which loop indices happen to occur at degree one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+Monomial = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """`sum of coefficient * name * name ...`, with integer coefficients.
+
+    `terms` pairs each monomial (names in the order they were first written, sorted) with its coefficient; no
+    coefficient is 0, and the order is the one that is printed. Equality does not depend on the order.
+    """
+
+    terms: tuple[tuple[Monomial, int], ...] = ()
+
+    @staticmethod
+    def of(terms: Iterable[tuple[Monomial, int]]) -> Polynomial:
+        """Collect like monomials; keep the order in which they first appear."""
+        collected: dict[Monomial, int] = {}
+        for monomial, coefficient in terms:
+            key = tuple(sorted(monomial))
+            collected[key] = collected.get(key, 0) + coefficient
+        return Polynomial(tuple((m, c) for m, c in collected.items() if c != 0))
+
+    @staticmethod
+    def constant(value: int) -> Polynomial:
+        return Polynomial((((), int(value)),)) if value else Polynomial()
+
+    @staticmethod
+    def name(name: str) -> Polynomial:
+        return Polynomial((((name,), 1),))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Polynomial) and dict(self.terms) == dict(other.terms)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.terms))
+
+    def __add__(self, other: Polynomial) -> Polynomial:
+        return Polynomial.of(self.terms + other.terms)
+
+    def __neg__(self) -> Polynomial:
+        return Polynomial(tuple((m, -c) for m, c in self.terms))
+
+    def __sub__(self, other: Polynomial) -> Polynomial:
+        return self + -other
+
+    def __mul__(self, other: Polynomial) -> Polynomial:
+        return Polynomial.of((m + n, c * d) for m, c in self.terms for n, d in other.terms)
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(name for monomial, _ in self.terms for name in monomial)
+
+    @property
+    def is_constant(self) -> bool:
+        return not self.names
+
+    @property
+    def constant_value(self) -> int:
+        """The coefficient of the empty monomial (the whole value where `is_constant`)."""
+        return dict(self.terms).get((), 0)
+
+    @property
+    def as_name(self) -> str | None:
+        """The name that this polynomial consists of, or None if it is anything else."""
+        if len(self.terms) == 1 and self.terms[0][1] == 1 and len(self.terms[0][0]) == 1:
+            return self.terms[0][0][0]
+        return None
+
+    def degree(self, names: Iterable[str]) -> int:
+        """The highest total degree in `names`; at most 1 for a legal index expression over its loop indices."""
+        wanted = set(names)
+        return max((sum(n in wanted for n in monomial) for monomial, _ in self.terms), default=0)
+
+    def coefficient(self, name: str) -> Polynomial:
+        """What `name` is multiplied by (`name` must occur at degree at most 1)."""
+        return Polynomial.of((_drop(m, name), c) for m, c in self.terms if name in m)
+
+    def without(self, name: str) -> Polynomial:
+        """The monomials that do not contain `name`."""
+        return Polynomial(tuple((m, c) for m, c in self.terms if name not in m))
+
+    def substitute(self, values: Mapping[str, Polynomial]) -> Polynomial:
+        """Replace names by polynomials, all at once."""
+        if not self.names & values.keys():
+            return self
+        result = Polynomial()
+        for monomial, coefficient in self.terms:
+            product = Polynomial.constant(coefficient)
+            for name in monomial:
+                product = product * values.get(name, Polynomial.name(name))
+            result = result + product
+        return result
+
+    def evaluate(self, values: Mapping[str, int]) -> int:
+        """The integer value; every name must be given."""
+        total = 0
+        for monomial, coefficient in self.terms:
+            for name in monomial:
+                coefficient *= values[name]
+            total += coefficient
+        return total
+
+    def bounds(self, ranges: Mapping[str, int]) -> tuple[int, int]:
+        """Least and greatest value where each name runs over 0..ranges[name]-1 (affine with integer coefficients)."""
+        low = high = self.constant_value
+        for monomial, coefficient in self.terms:
+            if monomial:
+                (name,) = monomial
+                reach = coefficient * (ranges[name] - 1)
+                low, high = low + min(reach, 0), high + max(reach, 0)
+        return low, high
+
+    def __str__(self) -> str:
+        if not self.terms:
+            return "0"
+        # A term with a positive sign goes first, and plain numbers go last, as people write: p - m, i + m - 1.
+        ordered = sorted(self.terms, key=lambda t: (not t[0], t[1] < 0))
+        if ordered[0][1] < 0 and ordered[-1][1] > 0:
+            ordered = [ordered[-1], *ordered[:-1]]
+        text = ""
+        for monomial, coefficient in ordered:
+            size = abs(coefficient)
+            factors = ([str(size)] if size != 1 or not monomial else []) + list(monomial)
+            sign = "-" if coefficient < 0 else "+"
+            text += sign if text else ("-" if sign == "-" else "")
+            text += "*".join(factors)
+        return text
+
+
+def _drop(monomial: Monomial, name: str) -> Monomial:
+    place = monomial.index(name)
+    return monomial[:place] + monomial[place + 1 :]
+
+
+@dataclass(frozen=True)
+class Position:
+    """A position along one axis: `numerator / divisor`.
+
+    A divisor other than 1 comes from an adjoint of a strided access. A position that is not a whole number lies
+    outside the tensor, exactly as one below 0 or beyond the last.
+    """
+
+    numerator: Polynomial
+    divisor: Polynomial = Polynomial((((), 1),))
+
+    @staticmethod
+    def name(name: str) -> Position:
+        return Position(Polynomial.name(name))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no division is left."""
+        return self.divisor == ONE
+
+    @property
+    def as_name(self) -> str | None:
+        """The single index that this position is, or None."""
+        return self.numerator.as_name if self.is_whole else None
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.numerator.names | self.divisor.names
+
+    def substitute(self, values: Mapping[str, Position]) -> Position:
+        """Replace names by positions, over a common divisor: with i -> (p-m)/s, 2*i+k -> (2*p-2*m+s*k)/s."""
+        used = {n: v for n, v in values.items() if n in self.names}
+        if not used:
+            return self
+        divided = [n for n, v in used.items() if not v.is_whole]
+        if not divided:
+            plain = {n: v.numerator for n, v in used.items()}
+            return Position(self.numerator.substitute(plain), self.divisor.substitute(plain))
+        common = used[divided[0]].divisor
+        for n in divided[1:]:
+            if used[n].divisor != common:
+                common = common * used[n].divisor
+        numerator = Polynomial()
+        for monomial, coefficient in self.numerator.terms:
+            product = Polynomial.constant(coefficient)
+            divisor = ONE
+            for n in monomial:
+                value = used.get(n, Position.name(n))
+                product, divisor = product * value.numerator, divisor * value.divisor
+            scale = common if divisor == ONE else (ONE if divisor == common else _exact_ratio(common, divisor))
+            numerator = numerator + product * scale
+        return Position(numerator, self.divisor * common)
+
+    def __str__(self) -> str:
+        if self.is_whole:
+            return str(self.numerator)
+        top = str(self.numerator)
+        top = f"({top})" if len(self.numerator.terms) > 1 else top
+        below = str(self.divisor)
+        below = f"({below})" if len(self.divisor.terms) > 1 or "*" in below else below
+        return f"{top}/{below}"
+
+
+ONE = Polynomial.constant(1)
+
+
+def _exact_ratio(numerator: Polynomial, divisor: Polynomial) -> Polynomial:
+    """`numerator / divisor` for products of single monomials, where it comes out exactly."""
+    ((top, c),), ((below, d),) = numerator.terms, divisor.terms
+    rest = list(top)
+    for name in below:
+        rest.remove(name)
+    assert c % d == 0, "common divisors are products of the single ones"
+    return Polynomial.of([(tuple(rest), c // d)])
