@@ -121,15 +121,19 @@ class Polynomial:
                 low, high = low + min(reach, 0), high + max(reach, 0)
         return low, high
 
+    @property
+    def in_reading_order(self) -> list[tuple[Monomial, int]]:
+        """The terms as people write them, one with a positive sign first and plain numbers last: p - m, i + m - 1."""
+        ordered = sorted(self.terms, key=lambda t: (not t[0], t[1] < 0))
+        if ordered and ordered[0][1] < 0 and ordered[-1][1] > 0:
+            ordered = [ordered[-1], *ordered[:-1]]
+        return ordered
+
     def __str__(self) -> str:
         if not self.terms:
             return "0"
-        # A term with a positive sign goes first, and plain numbers go last, as people write: p - m, i + m - 1.
-        ordered = sorted(self.terms, key=lambda t: (not t[0], t[1] < 0))
-        if ordered[0][1] < 0 and ordered[-1][1] > 0:
-            ordered = [ordered[-1], *ordered[:-1]]
         text = ""
-        for monomial, coefficient in ordered:
+        for monomial, coefficient in self.in_reading_order:
             size = abs(coefficient)
             factors = ([str(size)] if size != 1 or not monomial else []) + list(monomial)
             sign = "-" if coefficient < 0 else "+"

@@ -78,11 +78,13 @@ class Access(Term):
     """`tensor[positions else outside]`. A bare name that is no loop index is an access without positions.
 
     `outside` is the value read where a position is not in the tensor; None means that this may never happen.
+    `position_spans` tells where each position stood in the source; it is empty in terms that were not read from text.
     """
 
     tensor: str
     positions: tuple[Position, ...] = ()
     outside: float | None = None
+    position_spans: tuple[Span, ...] = field(default=(), compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,7 @@ class Reduce(Term):
     kind: str
     indices: tuple[str, ...]
     body: Term
+    index_spans: tuple[Span, ...] = field(default=(), compare=False, repr=False, kw_only=True)
 
     @property
     def children(self) -> tuple[Term, ...]:
@@ -221,6 +224,7 @@ class Definition:
     term: Term
     ranges: tuple[tuple[str, int], ...] = ()
     span: Span | None = field(default=None, compare=False, repr=False)
+    index_spans: tuple[Span, ...] = field(default=(), compare=False, repr=False, kw_only=True)
 
     @property
     def sizes(self) -> dict[str, int]:
