@@ -16,12 +16,12 @@ Chains of + and of * become one term with many parts as they are written; what s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection
 from difflib import get_close_matches
 
 from convgrad.errors import EquationSyntaxError, Span
-from convgrad.notation.lexer import BREAK, END, NAME, NUMBER, Token, tokens
 from convgrad.notation.legality import check
+from convgrad.notation.lexer import BREAK, END, NAME, NUMBER, Token, tokens
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     COMPARISONS,
@@ -302,7 +302,12 @@ class _Parser:
     def named(self) -> Term:
         name = self.token
         if self.following.is_symbol("["):
-            return self.reduction() if name.text in REDUCTIONS else self.access()
+            if name.text in REDUCTIONS:
+                return self.reduction()
+            access = self.access()
+            if self.token.is_symbol("("):  # summ[m](...)
+                raise self.unknown(name, "reduction", REDUCTIONS)
+            return access
         if self.following.is_symbol("("):
             return self.call()
         self.take()
@@ -335,13 +340,17 @@ class _Parser:
         if name.text in REDUCTIONS:
             remedy = f"Write {name.text}[m](...) for the indices that it runs over."
             return self.error(f"{name.text} needs its indices.", name.span, remedy)
-        near = get_close_matches(name.text.lower(), RESERVED - {"else", "inf"}, n=1)
+        return self.unknown(name, "function", RESERVED - {"else", "inf"})
+
+    def unknown(self, name: Token, what: str, known: Collection[str]) -> EquationSyntaxError:
+        near = get_close_matches(name.text.lower(), known, n=1)
         if near:
-            bracket = "[m](...)" if near[0] in REDUCTIONS and near[0] not in FUNCTIONS else "(...)"
+            bracket = "(...)" if near[0] in FUNCTIONS and what == "function" else "[m](...)"
             remedy = f"Did you mean {near[0]}{bracket}?"
         else:
-            remedy = f"Functions are {', '.join(FUNCTIONS)}. A product is written with *, an access with [ ]."
-        return self.error(f"There is no function {name.text}.", name.span, remedy)
+            remedy = f"There are: {', '.join(FUNCTIONS if what == 'function' else REDUCTIONS)}. "
+            remedy += "A product is written with *, an access with [ ]."
+        return self.error(f"There is no {what} {name.text}.", name.span, remedy)
 
     def condition(self) -> Term:
         start = self.token.span.start
@@ -487,9 +496,3 @@ class _Parser:
         if token.text == "else":
             message = "A position is missing before else."
         return self.error(message, token.span, "Write for instance o[s*i+m-p,j else 0].")
-
-
-def suggestions(name: str, known: Sequence[str]) -> str:
-    """`Did you mean ...?` for a name close to a known one, else nothing."""
-    near = get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]}?" if near else ""

@@ -6,6 +6,7 @@ One class holds both: a polynomial over names in which loop indices happen to oc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -175,6 +176,19 @@ class Position:
     @property
     def names(self) -> frozenset[str]:
         return self.numerator.names | self.divisor.names
+
+    @property
+    def in_lowest_terms(self) -> Position:
+        """The same position with a positive divisor that has no common factor with all of the numerator.
+
+        For a plain whole number as divisor; others stay as they are.
+        """
+        if not self.divisor.is_constant or self.is_whole:
+            return self
+        below = self.divisor.constant_value
+        common = math.gcd(below, *(c for _, c in self.numerator.terms)) * (-1 if below < 0 else 1)
+        numerator = Polynomial(tuple((m, c // common) for m, c in self.numerator.terms))
+        return Position(numerator, Polynomial.constant(below // common))
 
     def substitute(self, values: Mapping[str, Position]) -> Position:
         """Replace names by positions, over a common divisor: with i -> (p-m)/s, 2*i+k -> (2*p-2*m+s*k)/s."""
