@@ -1,0 +1,150 @@
+"""Which image belongs to which class and part, told from the paths alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from convgrad.errors import DataError
+
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+_TRAIN_NAMES = ("train", "training")
+_TEST_NAMES = ("test", "testing", "val", "valid", "validation")
+ACCEPTED = "train/CLASS/image and test/CLASS/image, or CLASS/image alone"
+
+Parts = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Class names in natural order; for each part the images' paths and class numbers, class after class."""
+
+    class_names: tuple[str, ...]
+    train: tuple[tuple[str, int], ...]
+    test: tuple[tuple[str, int], ...]
+
+
+def natural(text: str) -> tuple[list[tuple[int, int, str]], str]:
+    """A sorting key by which "image 10" comes after "image 9".
+
+    Example:
+        >>> sorted(["b", "a10", "a9"], key=natural)
+        ['a9', 'a10', 'b']
+    """
+    pieces = re.findall(r"[0-9]+|[^0-9]+", text)
+    return [(0, int(piece), "") if piece[0] in "0123456789" else (1, 0, piece.lower()) for piece in pieces], text
+
+
+def find_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Layout:
+    """Sort the images of a folder or an archive into classes and parts.
+
+    Args:
+        files: paths with `/`, relative to the top; whatever is no image by its ending is left out.
+        folders: paths of folders, so that an empty one can be told.
+        where: what an error calls the top.
+
+    Returns:
+        The layout. One folder around everything (`dataset/train/...`) is looked through; hidden files and folders
+        and `__MACOSX` are left out.
+
+    Raises:
+        DataError: no image, an image in a place that names no class, or a class without images.
+
+    Example:
+        >>> find_layout(["cat/1.png", "dog/7.png", "dog/10.png"], [], "pets").train
+        (('cat/1.png', 0), ('dog/7.png', 1), ('dog/10.png', 1))
+    """
+    images = {path: tuple(path.split("/")) for path in files if path.lower().endswith(IMAGE_ENDINGS)}
+    images = {path: parts for path, parts in images.items() if not _hidden(parts)}
+    if not images:
+        raise DataError(
+            f"{where} holds no images. Expected are {ACCEPTED}, with names that end in {', '.join(IMAGE_ENDINGS)}."
+        )
+    directories = {parts for folder in folders if not _hidden(parts := tuple(folder.split("/")))}
+    directories |= {parts[:depth] for parts in images.values() for depth in range(1, len(parts))}
+
+    prefix = _common_prefix(images.values())
+    top = sorted({parts[len(prefix)] for parts in directories if _below(parts, prefix)})
+    train, test = _parts_among(top, images.values(), prefix, where)
+    train_root = (*prefix, train) if train else prefix
+    train_classes = _classes(images, directories, train_root, where)
+    test_classes = _classes(images, directories, (*prefix, test), where) if test else {}
+
+    class_names = tuple(sorted(train_classes, key=natural))
+    unknown = sorted(set(test_classes) - set(class_names), key=natural)
+    if unknown:
+        raise DataError(
+            f"{where}: {test} has the class {unknown[0]!r}, but {train} does not. Classes to train on are "
+            f"{', '.join(class_names)}."
+        )
+    return Layout(class_names, _numbered(train_classes, class_names), _numbered(test_classes, class_names))
+
+
+def _hidden(parts: Parts) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+
+def _below(parts: Parts, root: Parts) -> bool:
+    return len(parts) > len(root) and parts[: len(root)] == root
+
+
+def _common_prefix(images: Iterable[Parts]) -> Parts:
+    """The folders around everything: as many as all images share, keeping CLASS/image below them."""
+    images = list(images)
+    prefix: Parts = ()
+    while True:
+        shared = {parts[: len(prefix) + 1] for parts in images}
+        if len(shared) > 1 or min(len(parts) for parts in images) < len(prefix) + 3:
+            return prefix
+        prefix = shared.pop()
+
+
+def _parts_among(top: list[str], images: Iterable[Parts], prefix: Parts, where: str) -> tuple[str, str]:
+    """The names of the folders to train on and to test on, or two empty strings where the top holds classes."""
+    holding = {parts[len(prefix)] for parts in images if len(parts) > len(prefix) + 1}
+    train = [name for name in top if name.lower() in _TRAIN_NAMES]
+    test = [name for name in top if name.lower() in _TEST_NAMES]
+    others = [name for name in top if name in holding and name not in train + test]
+    deep = any(len(parts) >= len(prefix) + 3 for parts in images)
+    if not (train or test) or (others and not deep):  # a class may be called "train": one that runs on rails
+        return "", ""
+    if not train:
+        raise DataError(f"{where} has a folder {test[0]}, but none called train. Expected are {ACCEPTED}.")
+    if len(train) > 1 or len(test) > 1:
+        names = train if len(train) > 1 else test
+        raise DataError(
+            f"{where} has the folders {' and '.join(names)} for one part. Merge them, or move one of them away."
+        )
+    if others:
+        raise DataError(
+            f"{where} has a folder {others[0]} beside {train[0]}. Expected are {ACCEPTED}; move it away, or into one "
+            "of the parts if it is a class."
+        )
+    return train[0], test[0] if test else ""
+
+
+def _classes(images: dict[str, Parts], directories: set[Parts], root: Parts, where: str) -> dict[str, list[str]]:
+    """The images' paths of each class folder below `root`."""
+    classes: dict[str, list[str]] = {
+        parts[-1]: [] for parts in directories if len(parts) == len(root) + 1 and parts[: len(root)] == root
+    }
+    for path, parts in images.items():
+        if parts[: len(root)] != root:
+            continue
+        if len(parts) != len(root) + 2:
+            found = "names no class" if len(parts) < len(root) + 2 else "lies too deep"
+            raise DataError(f"{where}: the place of {path} {found}. Expected are {ACCEPTED}.")
+        classes[parts[-2]].append(path)
+    empty = sorted(name for name, paths in classes.items() if not paths)
+    if empty:
+        raise DataError(
+            f"{where}: the class folder {'/'.join((*root, empty[0]))} holds no images. Add some, or remove the folder."
+        )
+    return classes
+
+
+def _numbered(classes: dict[str, list[str]], class_names: Parts) -> tuple[tuple[str, int], ...]:
+    return tuple(
+        (path, number) for number, name in enumerate(class_names) for path in sorted(classes.get(name, ()), key=natural)
+    )
