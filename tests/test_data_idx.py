@@ -119,9 +119,15 @@ def test_writing_twice_gives_equal_bytes_without_a_time(tmp_path: Path) -> None:
         (b"\0\0\x0a\x01\0\0\0\0", "is no IDX file: it begins with the bytes 00 00 0a 01"),
         (header(8, *[1] * 33) + b"1", "announces 33 axes, but at most 32 can be read"),
         (header(8, 2, 3)[:-1], "announces 2 axes, that is 8 bytes for their sizes, but 7 follow"),
-        (header(12, 2, 3) + bytes(23), r"announces int32 elements of shape \(2, 3\), that is 24 bytes after the header"),
+        (
+            header(12, 2, 3) + bytes(23),
+            r"announces int32 elements of shape \(2, 3\), that is 24 bytes after the header",
+        ),
         (header(12, 2, 3) + bytes(23), "but has 23. Get the file anew"),
-        (header(12, 2, 3) + bytes(25), r"is too long: its header announces int32 elements of shape \(2, 3\), that is 24"),
+        (
+            header(12, 2, 3) + bytes(25),
+            r"is too long: its header announces int32 elements of shape \(2, 3\), that is 24",
+        ),
         (header(8, 0, 2**32 - 1, 2**32 - 1), "has a wrong header"),
         (gzip.compress(header(8, 3, 5) + bytes(14)), "that is 15 bytes, but 14 follow. Get the file anew"),
         (gzip.compress(header(8, 3, 5) + bytes(16)), "is too long: .* but more follow"),

@@ -29,7 +29,7 @@ def images_from(array: npt.NDArray[np.generic], where: str) -> Images:
             f"{where} has shape {array.shape}, but images need the axes (N, H, W) or (N, H, W, C). Flat rows become "
             "images by `x.reshape(len(x), H, W, C)`."
         )
-    if array.ndim == 4 and array.shape[1] in (1, 3) and array.shape[3] > 4:
+    if array.ndim == 4 and array.shape[1] in (1, 3) and array.shape[2] == array.shape[3] > 4:
         raise DataError(
             f"{where} has shape {array.shape}, which looks like (N, C, H, W), but channels come last here: "
             "(N, H, W, C). Save `x.transpose(0, 2, 3, 1)` instead."

@@ -98,7 +98,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, n
     with archive.open(member) as file:
         try:
             shape, dtype = _read_header(file)
-        except ValueError as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise DataError(f"{path}: {name} has no valid array header ({error}). Write it by np.savez.") from error
         header = file.tell()
     if dtype.hasobject:
@@ -113,7 +113,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, n
     try:
         with archive.open(member) as file:
             array: npt.NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{path}: {name} can't be read ({error}). Get or write the file anew.") from error
     return array
 

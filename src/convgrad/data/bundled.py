@@ -1,0 +1,25 @@
+"""The sample of handwritten digits that comes with the package, so that everything can be tried without a download."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from convgrad.data.dataset import Dataset
+from convgrad.data.idx_folder import load_idx_folder
+
+DIGIT_NAMES = tuple("0123456789")
+
+
+def load_digits() -> Dataset:
+    """6,000 + 1,000 real handwritten digits from MNIST, 28x28 gray, 600 + 100 of each.
+
+    Licence of the images: CC BY-SA 3.0, see `digits/README.md` beside this module.
+
+    Reference: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998.
+
+    Example:
+        >>> load_digits()
+        Dataset digits: 6,000 training images of 28x28x1, 1,000 test images, 10 classes
+    """
+    with resources.as_file(resources.files("convgrad.data") / "digits") as folder:
+        return load_idx_folder(folder, "digits", DIGIT_NAMES, test_needed=True)
