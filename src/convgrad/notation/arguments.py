@@ -101,7 +101,7 @@ def _number(name: str, value: SupportsFloat) -> float:
 
 
 def _check_one_meaning(equation: Equation, given: Given) -> None:
-    kinds = {"sizes": given.sizes, "integers": given.integers, "numbers": given.numbers}
+    kinds: dict[str, Iterable[str]] = {"sizes": given.sizes, "integers": given.integers, "numbers": given.numbers}
     seen: dict[str, str] = {}
     for kind, values in kinds.items():
         for name in values:
