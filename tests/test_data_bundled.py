@@ -16,9 +16,9 @@ def test_the_sample_is_balanced_and_looks_like_digits() -> None:
     np.testing.assert_array_equal(np.bincount(digits.test_labels), [100] * 10)
     assert digits.train_images.min() == 0
     assert digits.train_images.max() == 1
-    # MNIST's mean over all pixels is 0.1307; 6,000 images with a deviation of about 0.04 each give +-0.0006 for one sigma.
+    # The mean over all of MNIST is 0.1307.
     assert abs(digits.train_images.mean() - 0.1307) < 0.003
-    # The nearest class mean tells about 82 % of MNIST's test images right: images and labels belong together.
+    # If images and labels belong together, the nearest class mean tells most right; by chance it would be a tenth.
     means = np.stack([digits.train_images[digits.train_labels == digit].mean(0).ravel() for digit in range(10)])
     distances = ((digits.test_images.reshape(1000, 1, -1) - means) ** 2).sum(-1)
     assert (distances.argmin(1) == digits.test_labels).mean() > 0.75

@@ -82,7 +82,7 @@ def test_what_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> 
 def test_a_wrong_value_far_into_a_large_set_is_found_with_its_index() -> None:
     images = np.zeros((5000, 31, 37, 1), np.float32)
     images[4321, 30, 36, 0] = np.nan
-    with pytest.raises(DataError, match="image 4321 has the value nan"):
+    with pytest.raises(DataError, match=r"image 4321 has the value nan"):
         make(
             train_images=images,
             train_labels=np.zeros(5000, int),
@@ -121,10 +121,10 @@ def test_labels_from_refuses() -> None:
         labels_from(np.zeros(3), "here")
     with pytest.raises(DataError, match=r"shape \(3, 10\).*argmax"):
         labels_from(np.zeros((3, 10), int), "here")
-    with pytest.raises(DataError, match="holds the label 18446744073709551615"):
+    with pytest.raises(DataError, match=r"holds the label 18446744073709551615"):
         labels_from(np.array([1, 2**64 - 1], np.uint64), "here")
 
 
 def test_numbered_classes_refuses_numbers_that_can_not_be_classes() -> None:
-    with pytest.raises(DataError, match="here: index 1 has label 1000000000, .* only 3 images"):
+    with pytest.raises(DataError, match=r"here: index 1 has label 1000000000, .* only 3 images"):
         numbered_classes(np.array([0, 10**9, 1]), "here")

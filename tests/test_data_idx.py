@@ -59,10 +59,10 @@ def test_any_bytes_give_an_array_or_a_data_error(tmp_path: Path, content: bytes,
     path.write_bytes(start + content)
     try:
         array = read_idx(path)
-    except DataError as error:
-        assert str(path) in str(error)
-    else:  # whatever was read is all that the file says
-        assert path.read_bytes().endswith(array.astype(array.dtype.newbyteorder(">")).tobytes())
+    except DataError:
+        return
+    # Whatever was read is all that the file says.
+    assert path.read_bytes().endswith(array.astype(array.dtype.newbyteorder(">")).tobytes())
 
 
 @shared_folder
@@ -161,7 +161,7 @@ def test_a_header_that_lies_takes_no_memory(tmp_path: Path, packed: bool) -> Non
     tracemalloc.start()
     try:
         for name in ("small", "bomb"):
-            with pytest.raises(DataError, match="is cut short or has a wrong header|is too long"):
+            with pytest.raises(DataError, match=r"is cut short or has a wrong header|is too long"):
                 read_idx(tmp_path / name)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:

@@ -83,7 +83,7 @@ def test_a_header_that_lies_takes_no_memory(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(
-            DataError, match="x is cut short: its header announces uint8 .* 1,000,000,000,000 bytes, but"
+            DataError, match=r"x is cut short: its header announces uint8 .* 1,000,000,000,000 bytes, but"
         ):
             load_npz(path)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
@@ -92,7 +92,7 @@ def test_a_header_that_lies_takes_no_memory(tmp_path: Path) -> None:
 
 
 def test_wrong_headers_and_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="x has no valid array header .*magic string"):
+    with pytest.raises(DataError, match=r"x has no valid array header .*magic string"):
         load_npz(save_members(tmp_path, x=b"what is this?", y=b""))
     with pytest.raises(DataError, match=r"version \(3, 0\) of the format is not for numbers"):
         load_npz(save_members(tmp_path, x=member((3,), b"abc", 3), y=b""))
@@ -109,7 +109,7 @@ def test_wrong_headers_and_files_are_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag "encrypted" in the archive's directory
     path.write_bytes(content)
-    with pytest.raises(DataError, match="is damaged, or packed in an unknown way .*encrypted"):
+    with pytest.raises(DataError, match=r"is damaged, or packed in an unknown way .*encrypted"):
         load_npz(path)
 
 

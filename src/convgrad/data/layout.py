@@ -55,7 +55,7 @@ def find_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
         >>> find_layout(["cat/1.png", "dog/7.png", "dog/10.png"], [], "pets").train
         (('cat/1.png', 0), ('dog/7.png', 1), ('dog/10.png', 1))
     """
-    images = {path: tuple(path.split("/")) for path in files if path.lower().endswith(IMAGE_ENDINGS)}
+    images = {path: tuple(path.split("/")) for path in sorted(files) if path.lower().endswith(IMAGE_ENDINGS)}
     images = {path: parts for path, parts in images.items() if not _hidden(parts)}
     if not images:
         raise DataError(
