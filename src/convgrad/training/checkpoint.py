@@ -1,0 +1,152 @@
+"""A trained network in a folder: `config.json` (layers and whatever belongs to them) and `weights.safetensors`.
+
+Files are written beside their place and then moved there, so that a crash never leaves half a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as tensors_from_bytes
+from safetensors.numpy import save as bytes_from_tensors
+
+from convgrad.errors import ConvgradError, DataError
+
+if TYPE_CHECKING:
+    from convgrad.network import Network
+
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
+FORMAT = 1
+
+
+def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any] | None = None) -> Path:
+    """Write the network's layers and weights (parameters and running statistics) to `folder`, which is made if need be.
+
+    Args:
+        about: further entries for config.json, such as the names of the classes; values that JSON can hold.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: the folder can't be written.
+    """
+    folder = Path(folder)
+    config = {**(about or {}), "format": FORMAT, "network": network.to_config()}
+    weights = {name: np.ascontiguousarray(array) for name, array in network.get_weights().items()}
+    make_folder(folder)
+    write_file(folder / WEIGHTS_FILE, bytes_from_tensors(weights))
+    write_file(folder / CONFIG_FILE, (json.dumps(config, indent=2) + "\n").encode())
+    return folder
+
+
+def load(folder: str | PathLike[str]) -> Network:
+    """The network that `save` wrote to `folder`.
+
+    Raises:
+        DataError: a file is missing, cut off, or does not fit the other one.
+    """
+    from convgrad.network import Network
+
+    folder = Path(folder)
+    config = load_config(folder)
+    try:
+        network = Network.from_config(config["network"])
+    except ConvgradError as error:
+        raise DataError(f"{folder / CONFIG_FILE} describes no network that can be built: {error}") from error
+    network.set_weights(load_weights(folder / WEIGHTS_FILE, _expected_shapes(network)))
+    return network
+
+
+def load_config(folder: str | PathLike[str]) -> dict[str, Any]:
+    """What config.json in `folder` holds: `network`, and whatever was given as `about`.
+
+    Raises:
+        DataError: it can't be read or is no such file.
+    """
+    path = Path(folder) / CONFIG_FILE
+    try:
+        config = json.loads(_read(path))
+    except ValueError as error:
+        raise DataError(f"{path} is no JSON file, or was cut off: {error}.") from error
+    if not isinstance(config, dict) or not isinstance(config.get("network"), dict):
+        raise DataError(f"{path} has no entry `network`, so it was not written by convgrad, or was changed since.")
+    if config.get("format") != FORMAT:
+        raise DataError(f"{path} has format {config.get('format')!r}; this version of convgrad reads {FORMAT}.")
+    return config
+
+
+def load_weights(
+    path: str | PathLike[str], expected: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    """The tensors of a safetensors file, checked against the shapes that are `expected`.
+
+    Raises:
+        DataError: the file can't be read, is cut off, lacks a tensor, has one too many or one of another shape.
+    """
+    try:
+        found = tensors_from_bytes(_read(Path(path)))
+    except SafetensorError as error:
+        raise DataError(f"{path} is no safetensors file, or was cut off or damaged: {error}.") from error
+    for name, shape in expected.items():
+        if name not in found:
+            raise DataError(f"{path} has no tensor {name!r}, which the network needs with shape {shape}.")
+        if found[name].shape != shape:
+            raise DataError(f"{path}: tensor {name!r} has shape {found[name].shape}, but the network needs {shape}.")
+        if found[name].dtype.kind != "f":
+            raise DataError(f"{path}: tensor {name!r} has dtype {found[name].dtype}, but weights are floats.")
+    for name in found:
+        if name not in expected:
+            raise DataError(f"{path} has a tensor {name!r} that the network does not have: it belongs to another one.")
+    return found
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` where it is missing, and find out whether files can be written there.
+
+    Raises:
+        DataError: they can't.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(f"Can't write to the folder {folder}: {error.strerror}.") from error
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, all or nothing.
+
+    Raises:
+        DataError: it can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DataError(f"Can't write {path}: {error.strerror}.") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"Can't read {path}: {error.strerror}.") from error
+
+
+def _expected_shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in network.get_weights().items()}

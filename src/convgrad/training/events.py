@@ -1,0 +1,165 @@
+"""What happens while a network is trained, and who is told: progress bars, loggers, early stopping.
+
+A `Callback` overrides the events it cares about. Each event hands it the `Training` under way, which it may read, and
+stop by setting `training.stop`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from convgrad.errors import TrainingError
+from convgrad.training.history import History
+
+if TYPE_CHECKING:
+    from convgrad.network import Network
+
+
+@dataclass
+class Training:
+    """A training under way, as callbacks see it.
+
+    Attributes:
+        network: the network; its weights are the current ones.
+        epochs: epochs to run; `epoch` is the current one, counted from 0.
+        batches: batches in an epoch; `batch` is the current one, counted from 0.
+        batch_size: images in a batch (the last batch of an epoch may hold fewer).
+        images: training images.
+        learning_rate: that of the last batch.
+        logs: running averages within an epoch (`loss`, `accuracy`); at its end with `val_loss` and so on.
+        history: what the epochs so far gave.
+        stop: set it to end the training after the current batch or epoch.
+    """
+
+    network: Network
+    epochs: int
+    batches: int
+    batch_size: int
+    images: int
+    history: History
+    epoch: int = 0
+    batch: int = 0
+    learning_rate: float = 0.0
+    logs: dict[str, float] = field(default_factory=dict)
+    stop: bool = False
+
+
+class Callback:
+    """Base of all listeners; each event does nothing unless overridden."""
+
+    def on_train_begin(self, training: Training) -> None:
+        """The step is compiled; the first epoch is about to begin."""
+
+    def on_epoch_begin(self, training: Training) -> None:
+        """Epoch `training.epoch` is about to begin."""
+
+    def on_batch_end(self, training: Training) -> None:
+        """The weights were updated with batch `training.batch`."""
+
+    def on_epoch_end(self, training: Training) -> None:
+        """The epoch, its validation included, is over; `training.logs` holds its figures."""
+
+    def on_train_end(self, training: Training) -> None:
+        """No more epochs: all done, stopped or interrupted. The weights may still be changed (restored)."""
+
+
+Event = Literal["on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end"]
+
+
+def checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
+    """The callbacks as a tuple. Raises: TrainingError where one is something else."""
+    listeners = tuple(callbacks)
+    for listener in listeners:
+        if not isinstance(listener, Callback):
+            raise TrainingError(
+                f"callbacks holds {listener!r}, which is no Callback. Derive its class from convgrad.training.Callback "
+                "and pass an object of it."
+            )
+    return listeners
+
+
+def tell(listeners: Iterable[Callback], event: Event, training: Training) -> None:
+    """Hand `event` to all listeners, in order."""
+    for listener in listeners:
+        getattr(listener, event)(training)
+
+
+class EarlyStopping(Callback):
+    """Stop when a figure has not got better for `patience` epochs in a row.
+
+    Args:
+        monitor: name of the figure; by default `val_loss`, or `loss` where there is no validation.
+        patience: epochs without improvement that are accepted.
+        min_delta: the least change that counts as better.
+        mode: whether less (`min`) or more (`max`) is better; `auto`: less for losses and errors, else more.
+        restore_best: put the weights of the best epoch back at the end.
+    """
+
+    def __init__(
+        self,
+        monitor: str | None = None,
+        patience: int = 3,
+        min_delta: float = 0.0,
+        mode: Literal["auto", "min", "max"] = "auto",
+        restore_best: bool = True,
+    ):
+        if patience < 0 or min_delta < 0:
+            raise TrainingError(
+                f"patience and min_delta must not be negative; here they are {patience} and {min_delta}."
+            )
+        if mode not in ("auto", "min", "max"):
+            raise TrainingError(f"mode is `auto`, `min` or `max`, not {mode!r}.")
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        self.mode, self.restore_best = mode, restore_best
+        self.best_epoch: int | None = None
+        self.best_value = np.inf
+        self._best_weights: dict[str, np.ndarray] = {}
+
+    def on_train_begin(self, training: Training) -> None:
+        self.best_epoch, self.best_value, self._best_weights = None, np.inf, {}
+
+    def on_epoch_end(self, training: Training) -> None:
+        name = self.monitor or ("val_loss" if "val_loss" in training.logs else "loss")
+        if name not in training.logs:
+            raise TrainingError(
+                f"EarlyStopping monitors {name!r}, which this training does not record; it records "
+                f"{', '.join(training.logs)}."
+            )
+        value = training.logs[name]
+        goal = value if self.mode == "min" or (self.mode == "auto" and _less_is_better(name)) else -value
+        if self.best_epoch is None or goal < self.best_value - self.min_delta:
+            self.best_epoch, self.best_value = training.epoch, goal
+            if self.restore_best:
+                self._best_weights = training.network.get_weights()
+        elif training.epoch - self.best_epoch >= self.patience:
+            training.stop = True
+
+    def on_train_end(self, training: Training) -> None:
+        if self._best_weights:
+            training.network.set_weights(self._best_weights)
+
+
+def _less_is_better(name: str) -> bool:
+    return name.endswith(("loss", "error"))
+
+
+class CSVLogger(Callback):
+    """Write the figures of each epoch as one line of a CSV file, flushed at once so that a crash loses none."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+
+    def on_epoch_end(self, training: Training) -> None:
+        row = {"epoch": training.epoch + 1, "learning_rate": training.learning_rate, **training.logs}
+        first = training.epoch == 0
+        with self.path.open("w" if first else "a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if first:
+                writer.writeheader()
+            writer.writerow(row)

@@ -1,0 +1,139 @@
+"""What a training gave: its figures per epoch, as numbers, JSON and curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from convgrad.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TRAINING_COLOR, VALIDATION_COLOR = "#8a94a6", "#1f5fbf"
+
+
+@dataclass
+class History(Mapping[str, list[float]]):
+    """Figures per epoch: `history["loss"]`, `"accuracy"`, `"val_loss"`, `"val_accuracy"`, each one list entry an epoch.
+
+    Training figures are averages over the epoch while the weights changed (as in Keras), so they lag behind
+    validation figures, which are taken with the weights at the epoch's end.
+
+    Attributes:
+        figures: name -> values per epoch.
+        epoch_seconds: time of each epoch's training, validation not included.
+        images: training images in an epoch.
+        compile_seconds: time spent compiling the training step.
+        interrupted: Ctrl-C ended the training; the weights are those of the last whole batch.
+
+    >>> history = History({"loss": [0.5, 0.25]}, epoch_seconds=[2.0, 2.0], images=100)
+    >>> history["loss"][-1], history.epochs, history.images_per_second
+    (0.25, 2, 50.0)
+    """
+
+    figures: dict[str, list[float]] = field(default_factory=dict)
+    epoch_seconds: list[float] = field(default_factory=list)
+    images: int = 0
+    compile_seconds: float = 0.0
+    interrupted: bool = False
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self.figures[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.figures)
+
+    def __len__(self) -> int:
+        return len(self.figures)
+
+    @property
+    def epochs(self) -> int:
+        """Whole epochs that were run."""
+        return len(self.epoch_seconds)
+
+    @property
+    def images_per_second(self) -> float:
+        """Training images per second over all whole epochs; 0 before the first is over."""
+        seconds = sum(self.epoch_seconds)
+        return self.images * self.epochs / seconds if seconds else 0.0
+
+    def add_epoch(self, figures: Mapping[str, float], seconds: float) -> None:
+        """Append the figures of one epoch."""
+        for name, value in figures.items():
+            self.figures.setdefault(name, []).append(float(value))
+        self.epoch_seconds.append(seconds)
+
+    def to_json(self) -> str:
+        """The history as a JSON object; `from_json` reads it back."""
+        fields = {
+            "figures": self.figures,
+            "epoch_seconds": self.epoch_seconds,
+            "images": self.images,
+            "compile_seconds": self.compile_seconds,
+            "interrupted": self.interrupted,
+        }
+        return json.dumps(fields, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> History:
+        """Read what `to_json` wrote.
+
+        Raises:
+            DataError: the text is something else.
+        """
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            return cls(**fields)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"This is no history written by History.to_json: {error}.") from error
+
+    def plot(self, path: str | PathLike[str] | None = None) -> Figure:
+        """Draw the curves: loss on the left, the other figures on the right. Saved to `path` where one is given.
+
+        Returns:
+            The matplotlib figure (made without pyplot: nothing pops up and no global state changes).
+        """
+        from matplotlib.figure import Figure
+
+        trained = [name for name in self.figures if not name.startswith("val_")]
+        others = [name for name in trained if name != "loss"]
+        panels = [["loss"], *([others] if others else [])]
+        figure = Figure(figsize=(4.6 * len(panels), 3.4), layout="constrained")
+        for axes, names in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            for name in names:
+                self._draw(axes, name)
+            _dress(axes, " and ".join(name.replace("_", " ") for name in names))
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
+
+    def _draw(self, axes: Axes, name: str) -> None:
+        curves = (
+            (name, TRAINING_COLOR, "training (average over the epoch)"),
+            (f"val_{name}", VALIDATION_COLOR, "validation (at its end)"),
+        )
+        for key, color, label in curves:
+            values = self.figures.get(key)
+            if values:
+                epochs = range(1, len(values) + 1)
+                axes.plot(epochs, values, color=color, label=label, marker="o", markersize=3.5, linewidth=1.6)
+
+
+def _dress(axes: Axes, title: str) -> None:
+    """Title, grid and ticks at whole epochs."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(axis="y", color="#e3e6eb", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    if axes.get_lines():
+        axes.legend(frameon=False, fontsize=8)

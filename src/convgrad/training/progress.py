@@ -1,0 +1,110 @@
+"""Progress of a training on a terminal (a bar and a table) or in a file (the table only)."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from convgrad.training.events import Callback, Training
+
+PLAIN_WIDTH = 80  # columns of a log file
+
+
+class ProgressTable(Callback):
+    """One line of figures an epoch, under a heading; on a terminal also a bar with images per second and time left.
+
+    Where the output is no terminal there are neither control codes nor lines of more than 80 columns.
+
+    Args:
+        console: where to write; by default standard output.
+        bar: show the bar; by default where the console is a terminal.
+    """
+
+    def __init__(self, console: Console | None = None, bar: bool | None = None):
+        self.console = console or Console(highlight=False)
+        self._with_bar = self.console.is_terminal if bar is None else bar
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._heading: str | None = None
+        self._epoch_begin = 0.0
+        self._training_seconds = 0.0
+
+    def on_train_begin(self, training: Training) -> None:
+        self._heading = None
+        if self._with_bar:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=20),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[speed]}"),
+                TimeRemainingColumn(compact=True),
+                TextColumn("{task.fields[figures]}"),
+                console=self.console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=training.batches, speed="", figures="")
+            self._bar.start()
+
+    def on_epoch_begin(self, training: Training) -> None:
+        self._epoch_begin = time.perf_counter()
+        self._training_seconds = 0.0
+        if self._bar is not None:
+            self._bar.reset(
+                self._task, total=training.batches, description=f"{training.epoch + 1}/{training.epochs}", figures=""
+            )
+
+    def on_batch_end(self, training: Training) -> None:
+        self._training_seconds = time.perf_counter() - self._epoch_begin
+        if self._bar is None:
+            return
+        done = (training.batch + 1) * training.batch_size
+        loss = training.logs["loss"]
+        self._bar.update(
+            self._task,
+            completed=training.batch + 1,
+            speed=f"{done / self._training_seconds:,.0f} images/s",
+            figures=f"loss {figure_text('loss', loss)}",
+        )
+
+    def on_epoch_end(self, training: Training) -> None:
+        columns = {
+            "epoch": f"{training.epoch + 1}/{training.epochs}",
+            **{name: figure_text(name, value) for name, value in training.logs.items()},
+            "images/s": f"{training.images / max(self._training_seconds, 1e-9):,.0f}",
+        }
+        for line in self._lines(columns):
+            (self._bar.console if self._bar is not None else self.console).print(line, soft_wrap=True)
+
+    def on_train_end(self, training: Training) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _lines(self, columns: dict[str, str]) -> Iterable[str]:
+        """A row, before the first one also the heading; running text where a row would be too wide."""
+        width = self.console.width if self.console.is_terminal else PLAIN_WIDTH
+        titles = [name.replace("_", " ") for name in columns]
+        widths = [max(len(title), 8) for title in titles]
+        if sum(widths) + 2 * (len(widths) - 1) > width:
+            pairs = ", ".join(f"{title} {text}" for title, text in zip(titles, columns.values(), strict=True))
+            return textwrap.wrap(pairs, width, subsequent_indent="    ")
+        row = "  ".join(text.rjust(w) for text, w in zip(columns.values(), widths, strict=True))
+        heading = "  ".join(title.rjust(w) for title, w in zip(titles, widths, strict=True))
+        lines = [row] if heading == self._heading else [heading, row]
+        self._heading = heading
+        return lines
+
+
+def figure_text(name: str, value: float) -> str:
+    """A figure as people read it: shares in per cent, other figures with four significant places.
+
+    >>> figure_text("val_accuracy", 0.98765), figure_text("loss", 0.012345)
+    ('98.77%', '0.01235')
+    """
+    if name.removeprefix("val_").startswith(("accuracy", "top")):
+        return f"{value:.2%}"
+    return f"{value:.4g}"

@@ -1,0 +1,92 @@
+"""How the learning rate changes in the course of a training.
+
+A schedule is a function from the fraction f of the training that is done, 0 <= f < 1, to the factor that the learning
+rate is multiplied by. Any function of that kind will do; `schedule` knows the usual ones by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from convgrad.errors import TrainingError, suggestion
+
+Schedule = Callable[[float], float]
+
+
+def constant() -> Schedule:
+    """factor(f) = 1."""
+    return lambda fraction: 1.0
+
+
+def cosine(warmup: float = 0.0, floor: float = 0.0) -> Schedule:
+    """Rise linearly to 1 over the first `warmup`, then fall as half a cosine to `floor`.
+
+    factor(f) = floor + (1 - floor) * (1 + cos(pi * g)) / 2 with g = (f - warmup) / (1 - warmup)
+
+    Reference: Loshchilov and Hutter, SGDR, 2017, eq. 5, without restarts.
+
+    >>> halfway = cosine()(0.5)
+    >>> round(halfway, 6)
+    0.5
+    """
+    if not 0 <= warmup < 1 or not 0 <= floor <= 1:
+        raise TrainingError(f"cosine takes 0 <= warmup < 1 and 0 <= floor <= 1, not warmup={warmup}, floor={floor}.")
+
+    def factor(fraction: float) -> float:
+        if fraction < warmup:
+            return fraction / warmup
+        fallen = (fraction - warmup) / (1 - warmup)
+        return floor + (1 - floor) * (1 + math.cos(math.pi * fallen)) / 2
+
+    return factor
+
+
+def one_cycle(rise: float = 0.25, start: float = 0.1, end: float = 0.001) -> Schedule:
+    """From `start` up to 1 over the first `rise`, then down to `end`, both as half a cosine.
+
+    Reference: Smith and Topin, Super-Convergence, 2018, section 3.
+    """
+    if not 0 < rise < 1 or not 0 <= start <= 1 or not 0 <= end <= 1:
+        raise TrainingError(
+            f"one_cycle takes 0 < rise < 1, 0 <= start <= 1 and 0 <= end <= 1, not {rise}, {start}, {end}."
+        )
+
+    def factor(fraction: float) -> float:
+        if fraction < rise:
+            return start + (1 - start) * (1 - math.cos(math.pi * fraction / rise)) / 2
+        return end + (1 - end) * (1 + math.cos(math.pi * (fraction - rise) / (1 - rise))) / 2
+
+    return factor
+
+
+def steps(at: Sequence[float] = (0.5, 0.75), factor: float = 0.1) -> Schedule:
+    """Multiply by `factor` at each of the fractions `at` of the training.
+
+    >>> [steps(at=(0.5,), factor=0.5)(f) for f in (0.0, 0.5)]
+    [1.0, 0.5]
+    """
+    return lambda fraction: math.prod(factor for place in at if fraction >= place) * 1.0
+
+
+SCHEDULES: dict[str, Callable[[], Schedule]] = {
+    "constant": constant,
+    "cosine": cosine,
+    "one-cycle": one_cycle,
+    "steps": steps,
+}
+
+
+def schedule(chosen: str | Schedule | None) -> Schedule:
+    """The schedule of that name, or `chosen` itself where it is a function; None is `constant`.
+
+    Raises:
+        TrainingError: there is no such schedule.
+    """
+    if chosen is None:
+        return constant()
+    if callable(chosen):
+        return chosen
+    if chosen not in SCHEDULES:
+        raise TrainingError(f"There is no learning-rate schedule {chosen!r}.{suggestion(chosen, SCHEDULES)}")
+    return SCHEDULES[chosen]()

@@ -1,0 +1,53 @@
+"""Learning-rate schedules: their corner values and shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convgrad.errors import TrainingError
+from convgrad.training.schedules import SCHEDULES, cosine, one_cycle, schedule, steps
+
+FRACTIONS = np.linspace(0, 1, 101)[:-1]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_factors_stay_between_0_and_1(name: str) -> None:
+    factors = [schedule(name)(f) for f in FRACTIONS]
+    assert all(0 <= factor <= 1 for factor in factors)
+    assert max(factors) == pytest.approx(1.0)
+
+
+def test_cosine_warms_up_linearly_and_ends_at_its_floor() -> None:
+    factor = cosine(warmup=0.2, floor=0.1)
+    assert [factor(0.0), factor(0.1), factor(0.2)] == pytest.approx([0.0, 0.5, 1.0])
+    assert factor(0.6) == pytest.approx(0.55)
+    assert factor(1 - 1e-9) == pytest.approx(0.1)
+
+
+def test_one_cycle_rises_to_its_peak_and_falls() -> None:
+    factor = one_cycle(rise=0.25, start=0.1, end=0.001)
+    assert [factor(0.0), factor(0.125), factor(0.25)] == pytest.approx([0.1, 0.55, 1.0])
+    assert factor(1 - 1e-9) == pytest.approx(0.001)
+    values = [factor(f) for f in FRACTIONS]
+    assert (np.diff(values[:26]) > 0).all()
+    assert (np.diff(values[25:]) < 0).all()
+
+
+def test_steps_multiply() -> None:
+    factor = steps(at=(0.5, 0.75), factor=0.1)
+    assert [factor(0.49), factor(0.5), factor(0.75)] == pytest.approx([1.0, 0.1, 0.01])
+
+
+def test_a_function_is_a_schedule_and_none_is_constant() -> None:
+    assert schedule(lambda fraction: fraction / 2)(0.5) == 0.25
+    assert schedule(None)(0.7) == 1.0
+
+
+def test_what_is_no_schedule_is_refused() -> None:
+    with pytest.raises(TrainingError, match=r"no learning-rate schedule 'cosin'. Did you mean 'cosine'\?"):
+        schedule("cosin")
+    with pytest.raises(TrainingError, match="cosine takes 0 <= warmup < 1"):
+        cosine(warmup=1.0)
+    with pytest.raises(TrainingError, match="one_cycle takes 0 < rise < 1"):
+        one_cycle(rise=0.0)
