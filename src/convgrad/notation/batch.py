@@ -77,9 +77,9 @@ def fresh_index(equation: Equation) -> str:
                 taken |= {n for p in term.positions for n in p.names} if term.positions else {term.tensor}
             elif isinstance(term, IndexValue):
                 taken |= term.polynomial.names
-    taken -= {name for name in equation.defined if name != PREFERRED}  # the loss E does not stand for a size
+    sizes = taken - set(equation.defined)  # the loss E does not stand for a size
     number, index = 0, PREFERRED
-    while index in taken or index.upper() in taken:
+    while index in taken or index.upper() in sizes:
         number += 1
         index = f"{PREFERRED}{number}"
     return index
