@@ -139,18 +139,20 @@ class Sizes:
         for use in self.uses:
             if not isinstance(use.term, Access):
                 continue
-            # In a derived definition with known ranges, what is read outside has its value in every case.
-            may_differ = bool(use.definition.ranges) and use.term.outside is not None
+            # In a bound definition i+p has become a bare i where p is 0; that all is inside is checked in any case.
+            may_differ = bool(use.definition.ranges)
             for axis, position in enumerate(use.term.positions):
                 name = position.as_name
-                if name is not None and name in use.scope and not may_differ:
-                    self._same(use.number, name, use.term.tensor, axis, self.place_of_axis(use, axis))
+                if name is not None and name in use.scope:
+                    self._same(use.number, name, use.term.tensor, axis, self.place_of_axis(use, axis), may_differ)
         return len(self.of_index) + len(self.of_axis) > before
 
-    def _same(self, number: int, index: str, tensor: str, axis: int, place: Place) -> None:
+    def _same(
+        self, number: int, index: str, tensor: str, axis: int, place: Place, may_differ: bool = False
+    ) -> None:
         of_index, of_axis = self.of_index.get((number, index)), self.of_axis.get((tensor, axis))
         if of_index and of_axis:
-            if of_index.size != of_axis.size:
+            if of_index.size != of_axis.size and not may_differ:
                 raise self._two_sizes(index, of_index, tensor, axis, of_axis, place)
         elif of_axis:
             self.of_index[number, index] = of_axis
