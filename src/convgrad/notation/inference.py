@@ -147,9 +147,7 @@ class Sizes:
                     self._same(use.number, name, use.term.tensor, axis, self.place_of_axis(use, axis), may_differ)
         return len(self.of_index) + len(self.of_axis) > before
 
-    def _same(
-        self, number: int, index: str, tensor: str, axis: int, place: Place, may_differ: bool = False
-    ) -> None:
+    def _same(self, number: int, index: str, tensor: str, axis: int, place: Place, may_differ: bool = False) -> None:
         of_index, of_axis = self.of_index.get((number, index)), self.of_axis.get((tensor, axis))
         if of_index and of_axis:
             if of_index.size != of_axis.size and not may_differ:

@@ -20,9 +20,11 @@ from collections.abc import Collection
 from difflib import get_close_matches
 
 from convgrad.errors import EquationSyntaxError, Span
+from convgrad.notation.cursor import RESERVED
 from convgrad.notation.legality import check
-from convgrad.notation.lexer import BREAK, END, NAME, NUMBER, Token, tokens
+from convgrad.notation.lexer import BREAK, END, NAME, NUMBER, Token
 from convgrad.notation.polynomial import Polynomial, Position
+from convgrad.notation.positions import PositionReader
 from convgrad.notation.terms import (
     COMPARISONS,
     FUNCTIONS,
@@ -43,10 +45,6 @@ from convgrad.notation.terms import (
     Term,
 )
 
-MOST_NESTING = 50  # brackets and signs inside each other; each takes up to seven frames of Python's stack of 1000
-LARGEST_INTEGER = 2**31 - 1
-RESERVED = frozenset(FUNCTIONS) | frozenset(REDUCTIONS) | {"else", "inf"}
-
 
 def parse(text: str) -> Equation:
     """Read an equation.
@@ -64,51 +62,8 @@ def parse(text: str) -> Equation:
     return equation
 
 
-class _Parser:
-    def __init__(self, source: str):
-        self.source = source
-        self.tokens = tokens(source)
-        self.place = 0
-        self.nesting = 0
-        self.indices: list[str] = []  # loop indices in force at the current place
-
-    # Tokens
-
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.place]
-
-    @property
-    def following(self) -> Token:
-        return self.tokens[min(self.place + 1, len(self.tokens) - 1)]
-
-    def take(self) -> Token:
-        token = self.token
-        self.place += 1
-        return token
-
-    def take_symbol(self, *symbols: str) -> Token | None:
-        return self.take() if self.token.is_symbol(*symbols) else None
-
-    def expect(self, symbol: str, message: str, remedy: str = "") -> Token:
-        if not self.token.is_symbol(symbol):
-            raise self.error(message, self.token.span, remedy)
-        return self.take()
-
-    def span_from(self, start: int) -> Span:
-        return Span(start, self.tokens[self.place - 1].span.stop)
-
-    def error(self, message: str, span: Span, remedy: str = "") -> EquationSyntaxError:
-        return EquationSyntaxError(message, self.source, span, remedy)
-
-    def enter(self) -> None:
-        self.nesting += 1
-        if self.nesting > MOST_NESTING:
-            message = f"The expression is nested more than {MOST_NESTING} deep."
-            raise self.error(message, self.token.span, "Define a part of it as a tensor of its own.")
-
-    def leave(self) -> None:
-        self.nesting -= 1
+class _Parser(PositionReader):
+    """One method for each rule of the grammar."""
 
     # Definitions
 
@@ -249,24 +204,6 @@ class _Parser:
             return self.literal(message, remedy)
         value = self.literal(message, remedy)
         self.expect(")", message, remedy)
-        return value
-
-    def literal(self, message: str, remedy: str) -> float:
-        """A number with or without a sign."""
-        start = self.token.span
-        sign = self.take_symbol("+", "-")
-        factor = -1.0 if sign and sign.text == "-" else 1.0
-        if self.token.text == "inf":
-            self.take()
-            return factor * math.inf
-        if self.token.kind != NUMBER:
-            raise self.error(message, start.cover(self.token.span), remedy)
-        return factor * self.number_value(self.take())
-
-    def number_value(self, token: Token) -> float:
-        value = float(token.text)
-        if math.isinf(value):
-            raise self.error("This number is too large.", token.span, "Write inf if infinity is meant.")
         return value
 
     def atom(self) -> Term:
@@ -422,77 +359,3 @@ class _Parser:
         self.take()
         whole = self.span_from(name.span.start)
         return Access(name.text, tuple(positions), outside, span=whole, position_spans=tuple(spans))
-
-    def position(self) -> Position:
-        start = self.token.span.start
-        numerator, is_sum = self.affine()
-        if not self.token.is_symbol("/"):
-            return Position(numerator)
-        if is_sum:
-            whole = Span(start, self.token.span.stop)
-            raise self.error("Only a position as a whole can be divided.", whole, "Write (p-m)/s with parentheses.")
-        self.take()
-        return Position(numerator, self.affine_factor())
-
-    def affine(self) -> tuple[Polynomial, bool]:
-        """A sum of products, and whether it has more than one part."""
-        total = self.affine_product(self.take_symbol("+", "-"))
-        is_sum = False
-        while sign := self.take_symbol("+", "-"):
-            total = total + self.affine_product(sign)
-            is_sum = True
-        return total, is_sum
-
-    def affine_product(self, sign: Token | None) -> Polynomial:
-        start = self.token.span.start
-        product = self.affine_factor()
-        while self.take_symbol("*"):
-            product = product * self.affine_factor()
-        if product.degree(self.indices) > 1:
-            whole = self.span_from(start)
-            message = f"This position is not affine: {self.source[whole.start : whole.stop]} multiplies loop indices."
-            remedy = "A loop index may be multiplied by whole numbers and by integer parameters only."
-            raise self.error(message, whole, remedy)
-        return -product if sign and sign.text == "-" else product
-
-    def affine_factor(self) -> Polynomial:
-        token = self.token
-        if token.is_symbol("-", "+"):
-            self.enter()
-            self.take()
-            factor = self.affine_factor()
-            self.leave()
-            return -factor if token.text == "-" else factor
-        if token.is_symbol("("):
-            self.enter()
-            self.take()
-            inner, _ = self.affine()
-            if not self.token.is_symbol(")"):
-                raise self.bad_position(self.token)
-            self.take()
-            self.leave()
-            return inner
-        if token.kind == NUMBER:
-            return self.whole_number()
-        if token.kind != NAME or token.text in RESERVED or self.following.is_symbol("(", "["):
-            raise self.bad_position(token)
-        return Polynomial.name(self.take().text)
-
-    def whole_number(self) -> Polynomial:
-        token = self.take()
-        if not token.text.isdigit():
-            raise self.error("A position is made of whole numbers.", token.span)
-        if len(token.text) > 10 or int(token.text) > LARGEST_INTEGER:
-            raise self.error(f"This number is too large; the largest is {LARGEST_INTEGER}.", token.span)
-        if self.token.kind == NAME and self.token.text != "else":
-            whole = token.span.cover(self.token.span)
-            raise self.error("A product is written with *.", whole, f"Write {token.text}*{self.token.text}")
-        return Polynomial.constant(int(token.text))
-
-    def bad_position(self, token: Token) -> EquationSyntaxError:
-        message = "A position is made of loop indices, whole numbers and integer parameters with + - *."
-        if token.kind == NAME and self.following.is_symbol("["):
-            message += " An element of a tensor can't stand in it."
-        if token.text == "else":
-            message = "A position is missing before else."
-        return self.error(message, token.span, "Write for instance o[s*i+m-p,j else 0].")

@@ -17,7 +17,7 @@ Monomial = tuple[str, ...]
 class Polynomial:
     """`sum of coefficient * name * name ...`, with integer coefficients.
 
-    `terms` pairs each monomial (names in the order they were first written, sorted) with its coefficient; no
+    `terms` pairs each monomial (names in the order they were first written) with its coefficient; no
     coefficient is 0, and the order is the one that is printed. Equality does not depend on the order.
     """
 
@@ -25,12 +25,14 @@ class Polynomial:
 
     @staticmethod
     def of(terms: Iterable[tuple[Monomial, int]]) -> Polynomial:
-        """Collect like monomials; keep the order in which they first appear."""
+        """Collect like monomials; keep the order in which terms, and names within them, were first written."""
+        written: dict[Monomial, Monomial] = {}
         collected: dict[Monomial, int] = {}
         for monomial, coefficient in terms:
             key = tuple(sorted(monomial))
+            written.setdefault(key, tuple(monomial))
             collected[key] = collected.get(key, 0) + coefficient
-        return Polynomial(tuple((m, c) for m, c in collected.items() if c != 0))
+        return Polynomial(tuple((written[key], c) for key, c in collected.items() if c != 0))
 
     @staticmethod
     def constant(value: int) -> Polynomial:
@@ -40,11 +42,15 @@ class Polynomial:
     def name(name: str) -> Polynomial:
         return Polynomial((((name,), 1),))
 
+    @property
+    def _canonical(self) -> frozenset[tuple[Monomial, int]]:
+        return frozenset((tuple(sorted(monomial)), coefficient) for monomial, coefficient in self.terms)
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Polynomial) and dict(self.terms) == dict(other.terms)
+        return isinstance(other, Polynomial) and self._canonical == other._canonical
 
     def __hash__(self) -> int:
-        return hash(frozenset(self.terms))
+        return hash(self._canonical)
 
     def __add__(self, other: Polynomial) -> Polynomial:
         return Polynomial.of(self.terms + other.terms)
@@ -124,11 +130,9 @@ class Polynomial:
 
     @property
     def in_reading_order(self) -> list[tuple[Monomial, int]]:
-        """The terms as people write them, one with a positive sign first and plain numbers last: p - m, i + m - 1."""
-        ordered = sorted(self.terms, key=lambda t: (not t[0], t[1] < 0))
-        if ordered and ordered[0][1] < 0 and ordered[-1][1] > 0:
-            ordered = [ordered[-1], *ordered[:-1]]
-        return ordered
+        """The terms as they were first written, but one with a positive sign first: p-m rather than -m+p."""
+        first = next((place for place, (_, c) in enumerate(self.terms) if c > 0), 0)
+        return [*self.terms[first : first + 1], *self.terms[:first], *self.terms[first + 1 :]]
 
     def __str__(self) -> str:
         if not self.terms:
