@@ -1,0 +1,55 @@
+"""Fresh names for the indices and tensors that a derivation introduces."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from convgrad.notation.terms import Definition, Equation, IndexValue, accesses, bound_indices, walk
+
+LETTERS = "pqruvhlgabdsxyzfot"
+
+
+def names_used(equation: Equation) -> set[str]:
+    """Every name in the equation: tensors, indices, parameters, and the sizes that go with the indices."""
+    used: set[str] = set()
+    for definition in equation.definitions:
+        used |= names_of_definition(definition)
+    return used | {size_name(name) for name in used}
+
+
+def names_of_definition(definition: Definition) -> set[str]:
+    used = {definition.name, *definition.indices} | bound_indices(definition.term)
+    for access in accesses(definition.term):
+        used.add(access.tensor)
+        for position in access.positions:
+            used |= position.names
+    for term in walk(definition.term):
+        if isinstance(term, IndexValue):
+            used |= term.polynomial.names
+    return used
+
+
+def size_name(index: str) -> str:
+    """The name of an index's size: the same in upper case, m -> M, m1 -> M1."""
+    return index.upper()
+
+
+def fresh_index(used: Collection[str], letters: Iterable[str] = LETTERS) -> str:
+    """An index name that nothing uses, and whose size name nothing uses either."""
+    pool = tuple(letters)
+    for number in range(1000):
+        for letter in pool:
+            name = f"{letter}{number or ''}"
+            if name not in used and size_name(name) not in used:
+                return name
+    raise AssertionError("a thousand times as many names as letters are in use")
+
+
+def fresh_tensor(base: str, used: Collection[str]) -> str:
+    """`base`, or `base` with the first number that makes it new."""
+    if base not in used:
+        return base
+    number = 2
+    while f"{base}{number}" in used:
+        number += 1
+    return f"{base}{number}"
