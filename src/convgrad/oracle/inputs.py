@@ -7,20 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.errors import DataError, ShapeError
+from convgrad.arrays import check_bound
+from convgrad.errors import DataError
 from convgrad.notation.terms import Equation
 
 Array = npt.NDArray[np.float64]
-
-
-def check_bound(equation: Equation) -> None:
-    """Raises ShapeError unless the sizes of the equation's indices are known."""
-    if equation.definitions and not equation.shapes:
-        raise ShapeError(
-            "The equation has no sizes yet, so it can't be evaluated.",
-            equation.source,
-            remedy='Bind them first: `bind(equation, shapes={"o": (28, 28)})` from convgrad.notation.binding.',
-        )
 
 
 def checked_inputs(equation: Equation, arrays: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:

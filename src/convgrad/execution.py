@@ -1,0 +1,117 @@
+"""Which definitions of an equation have to run for given outputs, and in which order.
+
+The order matters where a tensor is computed in place: the new weights are written over the old ones, so everything
+else that reads the old ones comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from convgrad.errors import EngineError, suggestion
+from convgrad.notation.terms import Definition, Equation, accesses
+
+
+def in_order(
+    equation: Equation, outputs: Iterable[str], in_place: Mapping[str, str] | None = None
+) -> tuple[Definition, ...]:
+    """The definitions that the outputs and the tensors computed in place need, in an order that may be run.
+
+    A definition comes after those of the tensors that it reads, and one in place after every other reader of the
+    input that it replaces; otherwise the order is that of the equation.
+
+    >>> from convgrad.notation import bind, parse
+    >>> step = bind(parse("w_next[i] = w[i] - g[i]; d[i] = 2 * w[i]"), shapes={"w": (3,), "g": (3,)})
+    >>> [d.name for d in in_order(step, ["d"], {"w_next": "w"})]
+    ['d', 'w_next']
+
+    Raises:
+        EngineError: what is to be computed in place can't be.
+    """
+    replaced = dict(in_place or {})
+    for name, source in replaced.items():
+        _check_in_place(equation, name, source)
+    for source in replaced.values():
+        names = [n for n, s in replaced.items() if s == source]
+        if len(names) > 1:
+            raise EngineError(f"{names[0]} and {names[1]} can't both be computed in the place of {source}.")
+    needed = _needed(equation, (*outputs, *replaced))
+    reads = {d.name: {a.tensor for a in accesses(d.term)} for d in needed}
+    earlier = {name: read & reads.keys() for name, read in reads.items()}
+    for name, source in replaced.items():
+        earlier[name] = earlier[name] | {reader for reader in reads if source in reads[reader] and reader != name}
+    return _sorted(needed, earlier, replaced)
+
+
+def last_reads(definitions: Sequence[Definition]) -> list[set[str]]:
+    """For each definition in a running order, the tensors that it is the last one to read."""
+    last: dict[str, int] = {}
+    for place, definition in enumerate(definitions):
+        last.update(dict.fromkeys((a.tensor for a in accesses(definition.term)), place))
+    return [{name for name, place in last.items() if place == n} for n in range(len(definitions))]
+
+
+def _check_in_place(equation: Equation, name: str, source: str) -> None:
+    if name not in equation.defined:
+        message = f"{name} can't be computed in place: nothing defines it."
+        raise EngineError(message + suggestion(name, equation.defined))
+    if source not in equation.inputs:
+        message = f"{name} can't be computed in the place of {source}, which is no input."
+        raise EngineError(message + suggestion(source, equation.inputs))
+    definition = next(d for d in equation.definitions if d.name == name)
+    shapes = equation.shape_of
+    if shapes[source] != definition.shape:
+        raise EngineError(
+            f"{name} can't be computed in the place of {source}: their shapes are {definition.shape} "
+            f"and {shapes[source]}."
+        )
+    for access in accesses(definition.term):
+        if access.tensor == source and tuple(p.as_name for p in access.positions) != definition.indices:
+            raise EngineError(
+                f"{name} can't be computed in the place of {source}: it reads {access} for its element "
+                f"[{','.join(definition.indices)}], and another element may have been written over by then."
+            )
+
+
+def _needed(equation: Equation, outputs: Iterable[str]) -> list[Definition]:
+    wanted = set(outputs)
+    needed = []
+    for definition in reversed(equation.definitions):
+        if definition.name in wanted:
+            needed.append(definition)
+            wanted.update(a.tensor for a in accesses(definition.term))
+    return needed[::-1]
+
+
+def _sorted(
+    needed: Sequence[Definition], earlier: Mapping[str, set[str]], in_place: Mapping[str, str]
+) -> tuple[Definition, ...]:
+    ordered: list[Definition] = []
+    done: set[str] = set()
+    waiting = list(needed)
+    while waiting:
+        ready = next((d for d in waiting if earlier[d.name] <= done), None)
+        if ready is None:
+            stuck = next(d.name for d in waiting if d.name in in_place and _reaches(d.name, d.name, earlier))
+            other = next(r for r in sorted(earlier[stuck]) if _reaches(r, stuck, earlier))
+            raise EngineError(
+                f"{stuck} can't be computed in the place of {in_place[stuck]}: {other} would have to run before it, "
+                f"while the old {in_place[stuck]} is there, and after it as well. Leave it out of in_place."
+            )
+        ordered.append(ready)
+        done.add(ready.name)
+        waiting.remove(ready)
+    return tuple(ordered)
+
+
+def _reaches(name: str, goal: str, earlier: Mapping[str, set[str]]) -> bool:
+    """Whether `goal` has to run before `name`."""
+    seen: set[str] = set()
+    pending = [name]
+    while pending:
+        for before in earlier[pending.pop()] - seen:
+            if before == goal:
+                return True
+            seen.add(before)
+            pending.append(before)
+    return False

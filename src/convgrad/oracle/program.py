@@ -1,0 +1,122 @@
+"""The oracle as an engine: the interface of the compiled programs, run by NumPy in float64.
+
+It computes what the compiled engine computes, on every machine, and serves where that one does not exist (Linux on
+ARM). It is slower by one to two orders of magnitude: the one who chooses it says so by `warn_slow`.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.arrays import laid_out, set_input
+from convgrad.execution import in_order, last_reads
+from convgrad.notation.terms import Equation, accesses
+from convgrad.oracle import grid
+
+
+class SlowEngineWarning(UserWarning):
+    """The network runs in NumPy, because there is no compiled engine here."""
+
+
+def warn_slow(stacklevel: int = 2) -> None:
+    """Warn that the oracle stands in for the compiled engine; `stacklevel` as in `warnings.warn`, 1 for this call."""
+    here = f"Python {sys.version_info.major}.{sys.version_info.minor} on {platform.system()} {platform.machine()}"
+    warnings.warn(
+        f"There is no compiled engine for {here}: NumPy computes the equations instead. The numbers are the same, "
+        "in float64 inside, but training takes ten to a hundred times as long.",
+        SlowEngineWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def compile_program(
+    equation: Equation,
+    outputs: Sequence[str],
+    dtype: npt.DTypeLike = "float32",
+    in_place: Mapping[str, str] | None = None,
+    buffers: Mapping[str, npt.NDArray[Any]] | None = None,
+) -> Program:
+    """A bound equation, ready to run on arrays that are laid out once.
+
+    Args:
+        equation: bound; may be a whole training step.
+        outputs: defined tensors whose values are wanted.
+        dtype: "float32" or "float64", of the arrays; the arithmetic is float64.
+        in_place: defined tensor -> input that it replaces in memory, `{"w_next": "w"}`. The definition may read that
+            input at its own element only.
+        buffers: input or output -> array of another program to share.
+
+    Raises:
+        ShapeError: the equation is not bound.
+        EngineError: an output, a type, a buffer or a tensor in place can't be as asked.
+
+    >>> from convgrad.notation import bind, parse
+    >>> step = bind(parse("w_next[i] = w[i] - 0.5 * g[i]"), shapes={"w": (3,), "g": (3,)})
+    >>> program = compile_program(step, ["w_next"], in_place={"w_next": "w"})
+    >>> program.set("g", [2, 4, 6])
+    >>> program.run()
+    >>> program.arrays["w"]
+    array([-1., -2., -3.], dtype=float32)
+    """
+    return Program(equation, outputs, dtype, in_place or {}, buffers or {})
+
+
+class Program:
+    """A bound equation that runs on its own arrays; made by `compile_program`.
+
+    Attributes:
+        arrays: input or output -> array, aligned and in C order. Write inputs, call `run`, read outputs.
+        compile_seconds: what it took to prepare.
+    """
+
+    arrays: dict[str, npt.NDArray[Any]]
+    compile_seconds: float
+
+    def __init__(
+        self,
+        equation: Equation,
+        outputs: Sequence[str],
+        dtype: npt.DTypeLike,
+        in_place: Mapping[str, str],
+        buffers: Mapping[str, npt.NDArray[Any]],
+    ) -> None:
+        start = time.perf_counter()
+        self.equation = equation
+        self.arrays = laid_out(equation, outputs, dtype, in_place, buffers)
+        self._inputs = equation.inputs
+        self._definitions = in_order(equation, outputs, in_place)
+        self._last_reads = last_reads(self._definitions)
+        self.compile_seconds = time.perf_counter() - start
+
+    def set(self, name: str, array: npt.ArrayLike) -> None:
+        """Copy numbers into an input: any real type, any order in memory, the shape that the equation says.
+
+        Raises:
+            EngineError: `name` is no input.
+            DataError: the shape differs, these are no real numbers, or one is too large for the program's type.
+        """
+        set_input(self.arrays, self._inputs, name, array)
+
+    def run(self) -> None:
+        """Compute all outputs from what the input arrays hold now."""
+        values: dict[str, npt.NDArray[np.float64]] = {}
+        for definition, last in zip(self._definitions, self._last_reads, strict=True):
+            for access in accesses(definition.term):
+                if access.tensor not in values:  # an input
+                    values[access.tensor] = self.arrays[access.tensor].astype(np.float64, copy=False)
+            value = grid.evaluate_definition(definition, values)
+            if definition.name in self.arrays:
+                # A float64 beyond float32 becomes infinite, as it does in compiled code.
+                with np.errstate(over="ignore"):
+                    self.arrays[definition.name][...] = value
+            values[definition.name] = value
+            for name in last:
+                del values[name]
