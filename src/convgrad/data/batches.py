@@ -16,7 +16,7 @@ from convgrad.errors import DataError
 
 
 class Batch(NamedTuple):
-    """B images with labels, of which the first `count` are new; the rest only fills the batch up.
+    """B images with labels, of which the first `real_count` are new; the rest only fills the batch up.
 
     images: (B, H, W, C) float32. labels: (B,) int64. weights: (B,) float32, 1 for new rows and 0 for the rest.
     """
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
     images: Images
     labels: Labels
     weights: npt.NDArray[np.float32]
-    count: int
+    real_count: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Batches:
     Example:
         >>> import numpy as np
         >>> batches = Batches(np.zeros((5, 2, 3, 1), np.float32), np.array([0, 1, 1, 0, 1]), 3, shuffle=False)
-        >>> [(batch.labels.tolist(), batch.weights.tolist(), batch.count) for batch in batches.epoch(0)]
+        >>> [(batch.labels.tolist(), batch.weights.tolist(), batch.real_count) for batch in batches.epoch(0)]
         [([0, 1, 1], [1.0, 1.0, 1.0], 3), ([0, 1, 0], [1.0, 1.0, 0.0], 2)]
     """
 

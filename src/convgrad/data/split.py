@@ -34,9 +34,10 @@ def stratified_split(labels: Labels, fraction: float, seed: int) -> tuple[Labels
     """
     if not 0 < fraction < 1:
         raise DataError(f"the fraction for validation is {fraction}, but must lie between 0 and 1, such as 0.1.")
-    if labels.ndim != 1 or len(labels) == 0 or labels.dtype.kind not in "iu":
+    if labels.ndim != 1 or len(labels) == 0 or labels.dtype.kind not in "iu" or labels.min() < 0:
         raise DataError(
-            f"labels to split are {labels.dtype} with shape {labels.shape}, but must be at least 1 integer (N,)."
+            f"labels to split are {labels.dtype} with shape {labels.shape}, but must be integers from 0 on, at least 1 "
+            "in all, with shape (N,)."
         )
     validation: list[npt.NDArray[np.int64]] = []
     for number in np.unique(labels):
@@ -47,7 +48,7 @@ def stratified_split(labels: Labels, fraction: float, seed: int) -> tuple[Labels
                 "validate with. Add images or leave the class away."
             )
         count = min(max(1, math.floor(len(members) * fraction + 0.5)), len(members) - 1)
-        validation.append(members[random_order(len(members), seed, SPLIT, abs(int(number)))[:count]])
+        validation.append(members[random_order(len(members), seed, SPLIT, int(number))[:count]])
     held_out = np.zeros(len(labels), bool)
     held_out[np.concatenate(validation)] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
