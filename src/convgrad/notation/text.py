@@ -7,6 +7,7 @@ text of the same value, which then stays as it is however often it is read and p
 from __future__ import annotations
 
 import math
+import re
 
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
@@ -25,6 +26,8 @@ from convgrad.notation.terms import (
     Reduce,
     Term,
 )
+
+_NUMBER = re.compile(r"[0-9][0-9.]*(e[+-]?[0-9]+)?")
 
 # How tightly a text holds together, loosest first.
 SUM, SIGN, PRODUCT, POWER, ATOM = range(5)
@@ -95,9 +98,9 @@ def _written(term: Term) -> tuple[str, int]:
         parts = [_at_least(first, term.factors[0]), *(_at_least(POWER, f) for f in term.factors[1:])]
         return " * ".join(parts), PRODUCT
     if isinstance(term, Divide):
-        literal = isinstance(term.numerator, Number) and isinstance(term.denominator, Number)
-        slash = "/" if literal else " / "
-        return f"{_at_least(PRODUCT, term.numerator)}{slash}{_at_least(POWER, term.denominator)}", PRODUCT
+        parts = _at_least(PRODUCT, term.numerator), _at_least(POWER, term.denominator)
+        literals = all(_NUMBER.fullmatch(part) for part in parts)  # 1/2 is written without spaces
+        return ("/" if literals else " / ").join(parts), PRODUCT
     if isinstance(term, Power):
         exponent = number_text(term.exponent)
         exponent = f"({exponent})" if exponent.startswith("-") else exponent
