@@ -64,12 +64,18 @@ def number_text(value: float) -> str:
 
 def is_negative(term: Term) -> bool:
     """Whether it is printed with a minus sign before all of it."""
+    if isinstance(term, IndexValue):
+        return len(term.polynomial.terms) == 1 and term.polynomial.terms[0][1] < 0
     return isinstance(term, Negate) or (isinstance(term, Number) and math.copysign(1, term.value) < 0)
 
 
 def without_sign(term: Term) -> Term:
     """What stands behind the minus sign of a term that `is_negative`."""
-    return term.term if isinstance(term, Negate) else Number(-term.value) if isinstance(term, Number) else term
+    if isinstance(term, IndexValue):
+        return IndexValue(-term.polynomial)
+    if isinstance(term, Number):
+        return Number(-term.value)
+    return term.term if isinstance(term, Negate) else term
 
 
 def index_term(polynomial: Polynomial) -> Term:
