@@ -6,7 +6,9 @@ place as data (`span`) and shows the line with a caret under it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,10 @@ class TrainingError(ConvgradError):
 
 class EngineError(ConvgradError):
     """The compiled engine can't do what is asked of it."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """` Did you mean ...?` if a known name is near, and else the list of them; begins with a space."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    return f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(names)}."
