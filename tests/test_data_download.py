@@ -119,7 +119,7 @@ def test_a_cut_connection_is_continued(tmp_path: Path, server: tuple[str, Behavi
 def test_a_later_run_continues_and_a_third_downloads_nothing(tmp_path: Path, server: tuple[str, Behaviour]) -> None:
     address, behaviour = server
     behaviour.cuts = [200_000, 0, 0, 0]
-    with pytest.raises(DataError, match=r"can't download toy: http.*/file: no connection"):
+    with pytest.raises(DataError, match=r"can't download toy: http.*/file: the connection failed"):
         fetch(published(address), tmp_path)
     kept = (tmp_path / "toy" / "file.part").stat().st_size
     assert 100_000 < kept <= 200_000
@@ -198,7 +198,8 @@ def test_refusals_and_no_network_are_told(tmp_path: Path, server: tuple[str, Beh
         fetch(published(address, dead), tmp_path)
     message = str(caught.value)
     assert (
-        f"can't download toy: {address}file: the server answers 503 Service Unavailable; {dead}file: no conn" in message
+        f"can't download toy: {address}file: the server answers 503 Service Unavailable; {dead}file: the conn"
+        in message
     )
     assert "refused" in message
     assert message.endswith("or put file into a folder and pass --data-dir FOLDER (in Python: data_dir=FOLDER).")

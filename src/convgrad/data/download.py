@@ -77,8 +77,9 @@ def _reason(error: requests.RequestException) -> str:
         return f"the server answers {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
         return "no answer in time"
-    text = re.sub(r"<[^>]*>:? ?|\w+Error\(|[()'\"]", "", str(error).rpartition("Caused by ")[2])
-    return f"no connection ({text})"
+    text = str(error).rpartition("Caused by ")[2]
+    text = re.sub(r"<[^>]*>:? ?|\w+Error\(|\w+Connection\([^)]*\): ?|[()'\"]", "", text)
+    return f"the connection failed ({text})"
 
 
 class ResumingDownloader:
