@@ -289,15 +289,18 @@ class Sizes:
         assert position is not None
         rest = position.numerator.without(index)
         low, high = rest.bounds({i: self.size(use.number, i) for i in rest.names})
-        message = f"{use.definition.name} would have no element along {index}: axis {axis} of {tensor} is too small."
+        below = position.numerator.coefficient(index).constant_value < 0
+        why = f"axis {axis} of {tensor} is " + ("read before its first place" if below else "too small")
+        message = f"{use.definition.name} would have no element along {index}: {why}."
         lines = [f"  {self.ranges(use, rest)}"] if rest.names else []
         lines.append(
             f"  Already at {index} = 0 the position {use.term.positions[axis]} runs {low}..{high}, "
             f"and axis {axis} of {tensor} has {counted_places(known.size)}."
         )
+        fit = f"{-low} more is added to the position" if below else f"{tensor} has {high + 1} at least on axis {axis}"
         lines.append(
-            f"  Either {tensor} has {high - low + 1} at least on axis {axis}, or the kernel is smaller, "
-            f"or {tensor} is padded: say what is read outside (else 0), and give {self.size_name(index)} in sizes."
+            f"  Either {fit}, or the kernel is smaller, or {tensor} is padded: "
+            f"say what is read outside (else 0), and give {self.size_name(index)} in sizes."
         )
         return ShapeError(message, *self.place_of_axis(use, axis), "\n".join(lines))
 

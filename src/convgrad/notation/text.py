@@ -104,9 +104,9 @@ def _written(term: Term) -> tuple[str, int]:
         parts = [_at_least(first, term.factors[0]), *(_at_least(POWER, f) for f in term.factors[1:])]
         return " * ".join(parts), PRODUCT
     if isinstance(term, Divide):
-        parts = _at_least(PRODUCT, term.numerator), _at_least(POWER, term.denominator)
-        literals = all(_NUMBER.fullmatch(part) for part in parts)  # 1/2 is written without spaces
-        return ("/" if literals else " / ").join(parts), PRODUCT
+        fraction = [_at_least(PRODUCT, term.numerator), _at_least(POWER, term.denominator)]
+        literals = all(_NUMBER.fullmatch(part) for part in fraction)  # 1/2 is written without spaces
+        return ("/" if literals else " / ").join(fraction), PRODUCT
     if isinstance(term, Power):
         exponent = number_text(term.exponent)
         exponent = f"({exponent})" if exponent.startswith("-") else exponent
