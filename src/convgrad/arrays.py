@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.errors import DataError, EngineError, ShapeError, suggestion
+from convgrad.execution import inputs_behind_views
 from convgrad.notation.terms import Equation
 
 ALIGNMENT = 64
@@ -68,9 +69,11 @@ def laid_out(
     dtype: npt.DTypeLike,
     in_place: Mapping[str, str] | None = None,
     buffers: Mapping[str, Array] | None = None,
+    views: Mapping[str, str] | None = None,
 ) -> dict[str, Array]:
     """The array of every input and output of a bound equation: one of `buffers` where there is one, else zeros.
 
+    Of a view (`views={"flat": "x"}`, the memory of x in another shape) only what it shows gets an array.
     A tensor that is defined in place (`in_place={"w_next": "w"}`) and the input that it replaces are one array.
 
     Raises:
@@ -84,7 +87,7 @@ def laid_out(
         if name not in equation.defined:
             raise EngineError(f"{name} can't be an output: nothing defines it.{suggestion(name, equation.defined)}")
     shapes = equation.shape_of
-    names = dict.fromkeys((*equation.inputs, *outputs, *replaced))
+    names = dict.fromkeys((*inputs_behind_views(equation, views or {}), *outputs, *replaced))
     given = dict(buffers or {})
     _check_buffers(given, {name: shapes[name] for name in names}, kind, replaced)
     own = [name for name in names if name not in replaced]

@@ -12,8 +12,29 @@ from convgrad.errors import EngineError, suggestion
 from convgrad.notation.terms import Definition, Equation, accesses
 
 
+def root(name: str, views: Mapping[str, str]) -> str:
+    """The tensor whose memory a view of a view of ... shows; `name` itself where it is no view."""
+    while name in views:
+        name = views[name]
+    return name
+
+
+def tensors_read(definition: Definition, views: Mapping[str, str]) -> set[str]:
+    """The tensors whose memory a definition reads."""
+    return {root(access.tensor, views) for access in accesses(definition.term)}
+
+
+def inputs_behind_views(equation: Equation, views: Mapping[str, str]) -> tuple[str, ...]:
+    """The inputs of an equation some of whose inputs are views: these are replaced by what they show."""
+    roots = dict.fromkeys(root(name, views) for name in equation.inputs)
+    return tuple(name for name in roots if name not in equation.defined)
+
+
 def in_order(
-    equation: Equation, outputs: Iterable[str], in_place: Mapping[str, str] | None = None
+    equation: Equation,
+    outputs: Iterable[str],
+    in_place: Mapping[str, str] | None = None,
+    views: Mapping[str, str] | None = None,
 ) -> tuple[Definition, ...]:
     """The definitions that the outputs and the tensors computed in place need, in an order that may be run.
 
@@ -28,26 +49,26 @@ def in_order(
     Raises:
         EngineError: what is to be computed in place can't be.
     """
-    replaced = dict(in_place or {})
+    replaced, shown = dict(in_place or {}), dict(views or {})
     for name, source in replaced.items():
         _check_in_place(equation, name, source)
     for source in replaced.values():
         names = [n for n, s in replaced.items() if s == source]
         if len(names) > 1:
             raise EngineError(f"{names[0]} and {names[1]} can't both be computed in the place of {source}.")
-    needed = _needed(equation, (*outputs, *replaced))
-    reads = {d.name: {a.tensor for a in accesses(d.term)} for d in needed}
+    needed = _needed(equation, (*outputs, *replaced), shown)
+    reads = {d.name: tensors_read(d, shown) for d in needed}
     earlier = {name: read & reads.keys() for name, read in reads.items()}
     for name, source in replaced.items():
         earlier[name] = earlier[name] | {reader for reader in reads if source in reads[reader] and reader != name}
     return _sorted(needed, earlier, replaced)
 
 
-def last_reads(definitions: Sequence[Definition]) -> list[set[str]]:
+def last_reads(definitions: Sequence[Definition], views: Mapping[str, str]) -> list[set[str]]:
     """For each definition in a running order, the tensors that it is the last one to read."""
     last: dict[str, int] = {}
     for place, definition in enumerate(definitions):
-        last.update(dict.fromkeys((a.tensor for a in accesses(definition.term)), place))
+        last.update(dict.fromkeys(tensors_read(definition, views), place))
     return [{name for name, place in last.items() if place == n} for n in range(len(definitions))]
 
 
@@ -73,13 +94,13 @@ def _check_in_place(equation: Equation, name: str, source: str) -> None:
             )
 
 
-def _needed(equation: Equation, outputs: Iterable[str]) -> list[Definition]:
-    wanted = set(outputs)
+def _needed(equation: Equation, outputs: Iterable[str], views: Mapping[str, str]) -> list[Definition]:
+    wanted = {root(name, views) for name in outputs}
     needed = []
     for definition in reversed(equation.definitions):
         if definition.name in wanted:
             needed.append(definition)
-            wanted.update(a.tensor for a in accesses(definition.term))
+            wanted |= tensors_read(definition, views)
     return needed[::-1]
 
 

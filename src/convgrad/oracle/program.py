@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arrays import laid_out, set_input
-from convgrad.execution import in_order, last_reads
+from convgrad.execution import in_order, inputs_behind_views, last_reads, root
 from convgrad.notation.terms import Equation, accesses
 from convgrad.oracle import grid
 
@@ -43,6 +43,7 @@ def compile_program(
     dtype: npt.DTypeLike = "float32",
     in_place: Mapping[str, str] | None = None,
     buffers: Mapping[str, npt.NDArray[Any]] | None = None,
+    views: Mapping[str, str] | None = None,
 ) -> Program:
     """A bound equation, ready to run on arrays that are laid out once.
 
@@ -53,6 +54,7 @@ def compile_program(
         in_place: defined tensor -> input that it replaces in memory, `{"w_next": "w"}`. The definition may read that
             input at its own element only.
         buffers: input or output -> array of another program to share.
+        views: input of the equation -> tensor whose memory it is, row-major, in another shape.
 
     Raises:
         ShapeError: the equation is not bound.
@@ -66,7 +68,7 @@ def compile_program(
     >>> program.arrays["w"]
     array([-1., -2., -3.], dtype=float32)
     """
-    return Program(equation, outputs, dtype, in_place or {}, buffers or {})
+    return Program(equation, outputs, dtype, in_place or {}, buffers or {}, views or {})
 
 
 class Program:
@@ -87,13 +89,15 @@ class Program:
         dtype: npt.DTypeLike,
         in_place: Mapping[str, str],
         buffers: Mapping[str, npt.NDArray[Any]],
+        views: Mapping[str, str],
     ) -> None:
         start = time.perf_counter()
         self.equation = equation
-        self.arrays = laid_out(equation, outputs, dtype, in_place, buffers)
-        self._inputs = equation.inputs
-        self._definitions = in_order(equation, outputs, in_place)
-        self._last_reads = last_reads(self._definitions)
+        self.arrays = laid_out(equation, outputs, dtype, in_place, buffers, views)
+        self._views, self._shapes = views, equation.shape_of
+        self._inputs = inputs_behind_views(equation, views)
+        self._definitions = in_order(equation, outputs, in_place, views)
+        self._last_reads = last_reads(self._definitions, views)
         self.compile_seconds = time.perf_counter() - start
 
     def set(self, name: str, array: npt.ArrayLike) -> None:
@@ -109,10 +113,13 @@ class Program:
         """Compute all outputs from what the input arrays hold now."""
         values: dict[str, npt.NDArray[np.float64]] = {}
         for definition, last in zip(self._definitions, self._last_reads, strict=True):
-            for access in accesses(definition.term):
-                if access.tensor not in values:  # an input
-                    values[access.tensor] = self.arrays[access.tensor].astype(np.float64, copy=False)
-            value = grid.evaluate_definition(definition, values)
+            read = {access.tensor for access in accesses(definition.term)}
+            for name in read:
+                source = root(name, self._views)
+                if source not in values:  # an input
+                    values[source] = self.arrays[source].astype(np.float64, copy=False)
+            arguments = {name: values[root(name, self._views)].reshape(self._shapes[name]) for name in read}
+            value = grid.evaluate_definition(definition, arguments)
             if definition.name in self.arrays:
                 # A float64 beyond float32 becomes infinite, as it does in compiled code.
                 with np.errstate(over="ignore"):
