@@ -114,6 +114,28 @@ def test_without_shuffling_rows_come_as_they_are() -> None:
     assert [batch.images[:, 0, 0, 0].tolist() for batch in batches.epoch(9)] == [[0, 1, 2], [3, 4, 0]]
 
 
+def test_rows_choose_images_without_changing_them() -> None:
+    images, labels = np.random.default_rng(0).normal(size=(23, 5, 7, 3)).astype(np.float32), np.arange(23)
+    rows = np.array([20, 3, 5, 7, 11])
+    augment = Augment(shift=2)
+    batches = Batches(images, labels, 2, seed=3, augment=augment, rows=rows)
+    seen = list(batches.epoch(4))
+    assert len(seen) == len(batches) == 3
+    assert sorted(np.concatenate([batch.labels for batch in seen])[:5]) == sorted(rows)
+    whole = augment(images, seed=3, epoch=4)  # an image is changed alike, whichever others are taken
+    for batch in seen:
+        np.testing.assert_array_equal(batch.images, whole[batch.labels])
+    in_order = Batches(images, labels, 5, shuffle=False, rows=rows)
+    assert next(in_order.epoch(0)).labels.tolist() == rows.tolist()
+
+
+@pytest.mark.parametrize("rows", [np.array([0, 5]), np.array([-1]), np.array([], int), np.zeros(2), np.array([[1]])])
+def test_rows_that_are_no_positions(rows: np.ndarray) -> None:
+    images, labels = numbered(5)
+    with pytest.raises(DataError, match=r"rows are .* but must be at least 1 position of an image, 0\.\.4"):
+        Batches(images, labels, 2, rows=rows)
+
+
 def test_orders_are_uniform() -> None:
     """Each of the 6 orders of 3 things: 6000 epochs give 1000 each, with a deviation of 29; 5 of them are allowed."""
     found, counts = np.unique([random_order(3, 0, ORDER, epoch) for epoch in range(6000)], axis=0, return_counts=True)

@@ -7,15 +7,16 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from convgrad.data import download
+from convgrad.data import download, named
 from convgrad.data.download import Published, ResumingDownloader, fetch
 from convgrad.data.idx import read_idx, write_idx
+from convgrad.data.idx_folder import FILE_NAMES
 from convgrad.errors import DataError
 
 CONTENT = np.random.default_rng(0).bytes(500_000)
@@ -24,13 +25,18 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 @dataclass
 class Behaviour:
-    """What the server does. cuts: after how many bytes it hangs up, one number a request; then no more."""
+    """What the server does.
+
+    cuts: after how many bytes it hangs up, one number a request; then no more.
+    shift: by how many bytes too far it continues. piece: how many bytes it gives at most where a range is asked for.
+    """
 
     contents: dict[str, bytes] = field(default_factory=lambda: {"/file": CONTENT})
     cuts: list[int] = field(default_factory=list)
     honours_range: bool = True
     status: int = 0
     shift: int = 0
+    piece: int = 0
     tells_length: bool = True
     requests: list[str] = field(default_factory=list)
 
@@ -56,8 +62,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
+            stop = min(len(content), start + behaviour.piece) if behaviour.piece else len(content)
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
+            content = content[:stop]
         else:
             self.send_response(200)
         if behaviour.tells_length:
@@ -136,6 +144,14 @@ def test_a_server_without_range_begins_anew(tmp_path: Path, server: tuple[str, B
     behaviour.honours_range, behaviour.cuts = False, [200_000]
     fetch(published(address), tmp_path)
     assert len(behaviour.requests) == 2
+    assert (tmp_path / "toy" / "file").read_bytes() == CONTENT
+
+
+def test_a_server_that_gives_pieces_is_asked_again(tmp_path: Path, server: tuple[str, Behaviour]) -> None:
+    address, behaviour = server
+    behaviour.cuts, behaviour.piece = [200_000], 90_000
+    fetch(published(address), tmp_path)
+    assert len(behaviour.requests) in (5, 6)  # 300 or up to 366 thousand bytes are left, in pieces of 90
     assert (tmp_path / "toy" / "file").read_bytes() == CONTENT
 
 
@@ -224,6 +240,26 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path, server: tuple[str, Beh
     (tmp_path / "toy").write_bytes(b"a file where a folder should be")
     with pytest.raises(DataError, match=r"can't keep toy in .*toy: "):
         fetch(published(server[0]), tmp_path)
+
+
+def test_a_known_dataset_is_downloaded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: tuple[str, Behaviour]
+) -> None:
+    address, behaviour = server
+    arrays = [np.zeros((7, 2, 3), np.uint8), np.arange(7, dtype=np.uint8), np.ones((5, 2, 3), np.uint8)]
+    hashes = {}
+    for file, array in zip(FILE_NAMES, [*arrays, np.arange(5, dtype=np.uint8)], strict=True):
+        write_idx(tmp_path / f"{file}.gz", array)
+        behaviour.contents[f"/{file}.gz"] = content = (tmp_path / f"{file}.gz").read_bytes()
+        hashes[f"{file}.gz"] = hashlib.md5(content).hexdigest()
+    small = replace(named._KNOWN["mnist"], published=Published("mnist", hashes, (address,)))
+    monkeypatch.setitem(named._KNOWN, "mnist", small)
+    for _ in range(2):
+        mnist = named.load_named("mnist", cache=tmp_path / "cache")
+        assert mnist.train_images.shape == (7, 2, 3, 1)
+        assert mnist.test_images is not None
+        assert mnist.test_images.shape == (5, 2, 3, 1)
+    assert len(behaviour.requests) == 4
 
 
 def test_a_packed_file_is_kept_packed(tmp_path: Path, server: tuple[str, Behaviour]) -> None:

@@ -158,6 +158,31 @@ def test_paths_written_by_windows_are_read(tmp_path: Path) -> None:
     assert load_images(path).class_names == ("a", "b")
 
 
+def test_links_are_followed_but_not_for_ever(tmp_path: Path) -> None:
+    path = write_folder(tmp_path, {"a/1.png": A})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1.png").write_bytes(B)
+    (path / "b").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (path / "b" / "round").symlink_to(path / "b", target_is_directory=True)
+    (path / "a" / "up").symlink_to(path, target_is_directory=True)
+    assert load_images(path).class_names == ("a", "b")
+
+
+def test_a_folder_that_can_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The administrator may read everything, so that only a stand-in for the system refuses everywhere."""
+    path = write_folder(tmp_path, {"a/1.png": A, "b/1.png": B, "c/1.png": B})
+    scandir = os.scandir
+
+    def refusing(place: str) -> object:
+        if str(place).endswith("c"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataError, match=r"pets can't be read: Permission denied"):
+        load_images(path)
+
+
 def test_damaged_archives_are_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path, {"a/1.png": A, "b/1.png": B})
     content = path.read_bytes()

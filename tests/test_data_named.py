@@ -5,12 +5,14 @@ import os
 import pickle
 import struct
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import convgrad.data
 from convgrad.data import NAMES, load, load_cifar10, load_idx_folder, load_named, write_idx
@@ -61,6 +63,13 @@ def test_a_folder_without_the_files_is_told(tmp_path: Path, name: str) -> None:
         load_named(name, data_dir=tmp_path)
     with pytest.raises(DataError, match=r"data_dir .*nothing is no folder. Pass the folder that holds"):
         load_named(name, data_dir=tmp_path / "nothing")
+
+
+def test_an_unknown_name_is_told() -> None:
+    with pytest.raises(
+        DataError, match=r"no known dataset 'imagenet'. Known are digits, mnist, fashion-mnist, cifar10"
+    ):
+        load_named("imagenet")
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
@@ -152,6 +161,21 @@ def test_cifar10_is_found_in_each_published_form(
         np.testing.assert_array_equal(cifar.test_images, CIFAR_IMAGES[5].astype(np.float32) / np.float32(255))
         assert cifar.class_names[6] == "frog"
     assert load_cifar10(archive).name == "cifar10"
+
+
+def test_cifar10_as_an_archive_of_images(tmp_path: Path) -> None:
+    """Class names come from the folders then; pixels that went through PNG are the same."""
+    (tmp_path / "cifar10").mkdir()
+    with zipfile.ZipFile(tmp_path / "cifar10" / "cifar10-images.zip", "w") as archive:
+        for number, (part, name) in enumerate([("train", "cat"), ("train", "bird"), ("test", "cat")]):
+            file = io.BytesIO()
+            Image.fromarray(CIFAR_IMAGES[0, number]).save(file, "PNG")
+            archive.writestr(f"{part}/{name}/0.png", file.getvalue())
+    expected = CIFAR_IMAGES[0, [1, 0]].astype(np.float32) / np.float32(255)
+    for cifar in (load("cifar10", data_dir=tmp_path), load(tmp_path / "cifar10" / "cifar10-images.zip")):
+        assert cifar.class_names == ("bird", "cat")
+        np.testing.assert_array_equal(cifar.train_images, expected)
+    assert load("cifar10", data_dir=tmp_path).name == "cifar10"
 
 
 def test_a_pickle_that_would_run_code_runs_none(tmp_path: Path) -> None:

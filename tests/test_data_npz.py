@@ -91,6 +91,15 @@ def test_a_header_that_lies_takes_no_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
+def test_the_long_form_of_a_header_is_read(tmp_path: Path) -> None:
+    members = {}
+    for name, array in (("x", IMAGES), ("y", LABELS)):
+        file = io.BytesIO()
+        np.lib.format.write_array(file, array, version=(2, 0))
+        members[name] = file.getvalue()
+    np.testing.assert_array_equal(load_npz(save_members(tmp_path, **members)).train_labels, LABELS)
+
+
 def test_wrong_headers_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x has no valid array header .*magic string"):
         load_npz(save_members(tmp_path, x=b"what is this?", y=b""))

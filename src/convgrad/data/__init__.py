@@ -6,9 +6,9 @@ Example:
     >>> train, validation = stratified_split(digits.train_labels, 0.1, seed=0)
     >>> len(train), len(validation)
     (5400, 600)
-    >>> batches = Batches(digits.train_images[train], digits.train_labels[train], batch_size=64, seed=0)
-    >>> next(batches.epoch(0)).images.shape
-    (64, 28, 28, 1)
+    >>> batches = Batches(digits.train_images, digits.train_labels, batch_size=64, seed=0, rows=train)
+    >>> len(batches), next(batches.epoch(0)).images.shape
+    (85, (64, 28, 28, 1))
 """
 
 from convgrad.data.augment import Augment

@@ -16,10 +16,11 @@ from convgrad.errors import DataError
 class Augment:
     """Mirror images left to right and shift them, at random.
 
-        x[n,i,j,c] = o[n, i + u[n], (j + v[n] or W-1 - (j + v[n])), c else 0]
+        x[n,i,j,c] = o[n, i+u[n], j+v[n], c else 0]            where image n is only shifted,
+        x[n,i,j,c] = o[n, i+u[n], W-1-j-v[n], c else 0]        where it is mirrored, too.
 
     flip: mirror every second image on average. Not for digits and letters.
-    shift: rows u and columns v are drawn from -shift..shift with equal chances; what comes in is 0.
+    shift: u rows and v columns are drawn from -shift..shift with equal chances; what comes in is 0.
 
     An image's change depends on the seed, the epoch and the image's position in the dataset alone, never on the batch
     that it is in.

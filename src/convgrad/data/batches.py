@@ -39,9 +39,10 @@ class Batches:
     seed: an integer from 0 on. The same seed and epoch give the same bits.
     shuffle: a new order each epoch; without it, the order of the arrays (for measuring).
     augment: how to change images, or None.
+    rows: (M,) positions of the images to take, such as one half of a split; all N without it. Nothing is copied.
 
     Raises:
-        DataError: lengths that differ, no images, a batch size below 1.
+        DataError: lengths that differ, no images, a batch size below 1, rows that are no positions of images.
 
     Example:
         >>> import numpy as np
@@ -56,6 +57,7 @@ class Batches:
     seed: int = 0
     shuffle: bool = True
     augment: Augment | None = None
+    rows: Labels | None = None
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels) or len(self.images) == 0:
@@ -63,29 +65,39 @@ class Batches:
                 f"batches of {len(self.images)} images and {len(self.labels)} labels: there must be as many of both, "
                 "and at least 1."
             )
+        if self.rows is not None:
+            fits = self.rows.ndim == 1 and self.rows.dtype.kind in "iu" and len(self.rows) > 0
+            if not fits or self.rows.min() < 0 or self.rows.max() >= len(self.images):
+                raise DataError(
+                    f"rows are {self.rows.dtype} with shape {self.rows.shape}, but must be at least 1 position of an "
+                    f"image, 0..{len(self.images) - 1}, with shape (M,)."
+                )
         if not isinstance(self.batch_size, (int, np.integer)) or self.batch_size < 1:
             raise DataError(f"batch_size is {self.batch_size!r}, but must be an integer from 1 on.")
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        return -(-len(self.images) // self.batch_size)
+        return -(-self._taken() // self.batch_size)
+
+    def _taken(self) -> int:
+        return len(self.images) if self.rows is None else len(self.rows)
 
     def order(self, epoch: int) -> Labels:
-        """The positions of the images, (N,), in the order in which an epoch takes them."""
-        if self.shuffle:
-            return random_order(len(self.images), self.seed, ORDER, epoch)
-        return np.arange(len(self.images))
+        """The positions of the images to take, (M,), in the order in which an epoch takes them."""
+        count = self._taken()
+        order = random_order(count, self.seed, ORDER, epoch) if self.shuffle else np.arange(count)
+        return order if self.rows is None else self.rows[order].astype(np.int64)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """All batches of epoch 0, 1, ...; depends on nothing that was asked for before."""
         order = self.order(epoch)
         filled = np.resize(order, len(self) * self.batch_size)
-        draws = self.augment.draws(len(order), self.seed, epoch) if self.augment else None
+        draws = self.augment.draws(len(self.images), self.seed, epoch) if self.augment else None
         for start in range(0, len(filled), self.batch_size):
-            rows = filled[start : start + self.batch_size]
+            positions = filled[start : start + self.batch_size]
             count = min(self.batch_size, len(order) - start)
-            images = self.images[rows]
+            images = self.images[positions]
             if self.augment is not None and draws is not None:
-                images = self.augment.apply(images, draws[rows])
+                images = self.augment.apply(images, draws[positions])
             weights = (np.arange(self.batch_size) < count).astype(np.float32)
-            yield Batch(images, self.labels[rows], weights, int(count))
+            yield Batch(images, self.labels[positions], weights, int(count))

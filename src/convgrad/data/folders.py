@@ -73,8 +73,18 @@ def _walk(top: Path) -> tuple[list[str], list[str]]:
     """Paths of all files and all folders below `top`, relative to it, with `/`."""
     files: list[str] = []
     folders: list[str] = []
-    for place, names_of_folders, names_of_files in os.walk(top, followlinks=False):
-        names_of_folders[:] = [name for name in names_of_folders if not name.startswith(".")]
+
+    def refuse(error: OSError) -> None:  # without it os.walk leaves out what it can't read
+        raise error
+
+    for place, names_of_folders, names_of_files in os.walk(top, onerror=refuse, followlinks=True):
+        here = Path(place).resolve()
+        around = {here, *here.parents}
+        names_of_folders[:] = [
+            name
+            for name in names_of_folders
+            if not name.startswith(".") and (Path(place) / name).resolve() not in around  # a link back would never end
+        ]
         relative = Path(place).relative_to(top)
         files += [(relative / name).as_posix() for name in names_of_files]
         folders += [(relative / name).as_posix() for name in names_of_folders]

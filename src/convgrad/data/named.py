@@ -132,10 +132,12 @@ def load_named(
         progress: called with the number of bytes downloaded, or of images decoded, and how many there are.
 
     Raises:
-        DataError: the folder does not hold the dataset, its files are damaged, or they can't be downloaded.
+        DataError: no such name, a folder that does not hold the dataset, damaged files, or a failed download.
     """
     if name == "digits":
         return load_digits()
+    if name not in _KNOWN:
+        raise DataError(f"there is no known dataset {name!r}. Known are {', '.join(NAMES)}.")
     known = _KNOWN[name]
     if data_dir is None:
         folder = fetch(known.published, None if cache is None else Path(cache), progress)
