@@ -32,7 +32,11 @@ EQUATIONS = {
         {"P": 9, "Q": 11},
     ),
     "another number outside": ("x[i] = sum[m](w[m] * o[2*i-m-1 else 2.5])", {"w": (3,), "o": (5,)}, {"I": 4}),
-    "infinity outside": ("x[i,j] = max[m,n](o[2*i+m-1,2*j+n-1 else -inf])", {"o": (5, 7)}, {"I": 3, "J": 4, "M": 2, "N": 3}),
+    "infinity outside": (
+        "x[i,j] = max[m,n](o[2*i+m-1,2*j+n-1 else -inf])",
+        {"o": (5, 7)},
+        {"I": 3, "J": 4, "M": 2, "N": 3},
+    ),
     "rotated kernel": ("x[i,j] = sum[m,n](w[M-1-m,N-1-n] * o[i+m,j+n])", {"w": (2, 3), "o": (5, 7)}, {"M": 2, "N": 3}),
     "one index on two axes": ("x[i] = sum[j](a[i,i] * a[j,i+j else 0])", {"a": (5, 5)}, {"I": 5, "J": 5}),
     "transposed": ("x[j,i] = a[i,j] * b[j,i]", {"a": (2, 3), "b": (3, 2)}, {}),
@@ -85,7 +89,11 @@ EQUATIONS = {
     "places": ("x[i] = argmax[m,n](o[i,m,n]) + 100*argmin[m,n](o[i,m,n])", {"o": (3, 4, 5)}, {}),
     "greatest and least": ("x[i] = max[m,n](o[i,m,n]) + 100*min[m,n](o[i,m,n])", {"o": (3, 4, 5)}, {}),
     "nothing that varies in the sum": ("x[i] = sum[m](o[i]) + mean[m](2)", {"o": (3,)}, {"M": 4}),
-    "mean of products": ("x[i] = mean[m,n](-a[i,m] * b[m,n] / 2 * r / c[i])", {"a": (2, 3), "b": (3, 5), "r": (), "c": (2,)}, {}),
+    "mean of products": (
+        "x[i] = mean[m,n](-a[i,m] * b[m,n] / 2 * r / c[i])",
+        {"a": (2, 3), "b": (3, 5), "r": (), "c": (2,)},
+        {},
+    ),
     "three factors": (
         "x[i,j] = sum[m,n](a[i,m] * b[m,n] * exp(c[n,j]) / d[m])",
         {"a": (2, 3), "b": (3, 5), "c": (5, 7), "d": (3,)},
@@ -94,8 +102,17 @@ EQUATIONS = {
     "an index of one factor only": ("x[i] = sum[m,n,l](a[i,m,n] * b[m,l])", {"a": (2, 3, 5), "b": (3, 7)}, {}),
     "a product of vectors": ("x[i,j] = sum[e](a[e,i] * b[e,j])", {"a": (7, 2), "b": (7, 3)}, {}),
     "depthwise": ("x[i,c] = sum[m](w[m,c] * o[i+m,c])", {"w": (3, 5), "o": (9, 5)}, {}),
-    "a sum inside a sum": ("x[i] = sum[j](tanh(sum[m](a[i,m] * b[m,j])) * c[j])", {"a": (2, 3), "b": (3, 5), "c": (5,)}, {}),
-}  # fmt: skip
+    "a sum inside a sum": (
+        "x[i] = sum[j](tanh(sum[m](a[i,m] * b[m,j])) * c[j])",
+        {"a": (2, 3), "b": (3, 5), "c": (5,)},
+        {},
+    ),
+    "a sum of sums of one index": (
+        "x[i] = sum[m](a[i,m] * b[m,i] * sum[n](a[i,n] * b[n,i])) / sum[m](b[m,i])",
+        {"a": (2, 3), "b": (3, 2)},
+        {"N": 3},
+    ),
+}
 
 
 def case(name: str) -> tuple[object, dict[str, np.ndarray]]:

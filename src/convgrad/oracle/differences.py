@@ -15,14 +15,16 @@ extrapolation is L. F. Richardson's (1911).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from convgrad.errors import DataError, suggestion
+from convgrad.execution import in_order
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
@@ -175,14 +177,15 @@ def _extrapolated(
     for level in range(levels):
         above, below = here + width * 2**level, here - width * 2**level
         after, before = at(above), at(below)
-        # Differences of elements first: those that do not depend on t cancel exactly and add no rounding error.
+        # Differences of elements first: those that do not depend on t cancel exactly, be they infinite, and add no
+        # rounding error.
         with np.errstate(all="ignore"):
-            change = after - before
+            change = np.where(after == before, 0, after - before)
             slopes.append(float(np.sum(upstream * change) / (above - below)))
             if level == 0:
                 size = np.where(change != 0, np.abs(upstream) * (np.abs(after) + np.abs(before)), 0)
                 rounding = float(4 * EPS * np.sum(size) / (above - below))
-    fourth = [(4 * fine - coarse) / 3 for fine, coarse in zip(slopes, slopes[1:], strict=False)]
+    fourth = [(4 * fine - coarse) / 3 for fine, coarse in pairwise(slopes)]
     return fourth[0], abs(fourth[0] - fourth[-1]) + rounding
 
 
@@ -204,7 +207,7 @@ class _Function:
             if name not in inputs:
                 what = f"There is no derivative with respect to {name}: it is no input of the equation."
                 raise DataError(what + suggestion(name, inputs))
-        definitions, held = _with_stops_held(equation)
+        definitions, held = _with_stops_held(in_order(equation, [equation.result.name]))
         varying_names = set(wrt)
         fixed, varying = dict(inputs), []
         for definition in definitions:
@@ -236,11 +239,11 @@ def _as_shaped(what: str, array: npt.ArrayLike, like: Array) -> Array:
     return np.broadcast_to(values, like.shape)
 
 
-def _with_stops_held(equation: Equation) -> tuple[list[Definition], set[str]]:
+def _with_stops_held(needed: Sequence[Definition]) -> tuple[list[Definition], set[str]]:
     """Make each `stop(e)` a definition of its own, with the indices that e has. Returns their names, too."""
     definitions: list[Definition] = []
     held: set[str] = set()
-    for definition in equation.definitions:
+    for definition in needed:
 
         def hold(term: Term, definition: Definition = definition) -> Term:
             if not (isinstance(term, Call) and term.function == "stop"):

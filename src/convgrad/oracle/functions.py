@@ -49,8 +49,10 @@ def _unsigned(whole: Array) -> np.ndarray[Any, np.dtype[np.uint32]]:
 
 
 def power(base: Array, exponent: float) -> Array:
-    """base^exponent; the square as a product, which is much faster."""
-    return base * base if exponent == 2 else np.asarray(np.power(base, exponent))
+    """base^exponent; the square as a product, which is much faster, and exponent 1/2 as the root in every version."""
+    if exponent == 2:
+        return base * base
+    return np.asarray(np.sqrt(base) if exponent == 0.5 else np.power(base, exponent))
 
 
 def stop(a: Array) -> Array:

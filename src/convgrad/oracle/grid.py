@@ -128,6 +128,8 @@ class _Grid:
         if isinstance(term, Compare):
             return np.asarray(COMPARISONS[term.operator](*values))
         if isinstance(term, Call):
+            if term.function not in FUNCTIONS:
+                raise EquationError(f"The oracle does not know the function `{term.function}`.", span=term.span)
             return np.asarray(FUNCTIONS[term.function](*values))
         raise EquationError(f"The oracle does not know terms of type {type(term).__name__}.", span=term.span)
 
@@ -154,9 +156,7 @@ class _Grid:
             total = self.contracted(t, indices)
             if total is None:
                 return t
-            name = f"sum {len(self.tensors)}"  # no tensor's name has a space
-            self.tensors[name] = total
-            return Access(name, tuple(Position.name(i) for i in indices), span=t.span)
+            return self.named(Operand(total, indices))
 
         return rebuild(term, change)
 
@@ -168,21 +168,27 @@ class _Grid:
         result = tuple(i for i in indices if any(i in free_names(f) for f in product.inner))
         computed: list[Access | Operand] = []
         for factor in product.inner:
-            if isinstance(factor, Access):
-                computed.append(factor)
-                continue
-            own = tuple(i for i in self.sizes if i in free_names(factor))
-            if prod(self.sizes[i] for i in own) > LARGEST:
+            operand = factor if isinstance(factor, Access) else self.on_own_indices(factor)
+            if operand is None:
                 return None
-            computed.append(Operand(self.filled(factor, own), own))
+            computed.append(operand)
+        coefficient = Number(product.coefficient)
+        outer = self.on_own_indices(Multiply((coefficient, *product.outer)) if product.outer else coefficient)
         total = self.contracted_in_blocks(computed, result)
-        if total is None:
+        if total is None or outer is None or np.isinf(outer.array).any():
             return None
-        name = f"sum {len(self.tensors)} inner"
-        self.tensors[name] = total
-        inner = Access(name, tuple(Position.name(i) for i in result))
-        scaled = Multiply((Number(product.coefficient), inner, *product.outer))
-        return self.filled(scaled, indices)
+        return self.filled(Multiply((self.named(outer), self.named(Operand(total, result)))), indices)
+
+    def on_own_indices(self, term: Term) -> Operand | None:
+        """The term at every value of the indices that it depends on; None if that is too large."""
+        own = tuple(i for i in self.sizes if i in free_names(term))
+        return Operand(self.filled(term, own), own) if prod(self.sizes[i] for i in own) <= LARGEST else None
+
+    def named(self, operand: Operand) -> Access:
+        """Keep an array as a tensor of a new name; the access that reads it."""
+        name = f"value {len(self.tensors)}"  # no tensor's name has a space
+        self.tensors[name] = operand.array
+        return Access(name, tuple(Position.name(i) for i in operand.indices))
 
     def contracted_in_blocks(self, factors: Sequence[Access | Operand], result: tuple[str, ...]) -> Array | None:
         """The contraction, in blocks of the indices of the factor that has most elements when written out."""

@@ -189,6 +189,8 @@ def divide(a: float, b: float) -> float:
 
 def power(base: float, exponent: float) -> float:
     """base^exponent, not a number for a root of a negative number."""
+    if base < 0 and exponent == 0.5:
+        return math.nan  # also of minus infinity, where math.pow differs from math.sqrt
     if base == 0 and exponent < 0:
         odd = exponent == math.floor(exponent) and exponent % 2 == 1
         return math.copysign(math.inf, base) if odd else math.inf
