@@ -1,0 +1,59 @@
+# make train   trains LeNet on the bundled digits and ends with the test accuracy
+# make test    installs what the tests need and runs all of them
+# make setup   the package and its test tools in .venv; .venv/bin/convgrad is then the command
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+N ?= 2000
+# Processes that run tests; each compiled kernel is tested with all processors all the same.
+WORKERS ?= auto
+
+.PHONY: train test setup parity lint types unit fuzz bench lock clean
+
+train: $(VENV)/.package
+	$(BIN)/convgrad train digits
+
+setup: $(VENV)/.test
+
+# With CI set, what a test can't do without must be there: PyTorch is installed, and nothing is skipped for lack of it.
+test: setup $(if $(CI),parity) lint types unit
+
+unit: setup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+# The tests that compare with PyTorch; the CPU build is enough.
+parity: $(VENV)/.torch
+
+# As many random equations and compiled random networks as wanted: make fuzz N=10000
+fuzz: setup
+	CONVGRAD_FUZZ=$(N) $(BIN)/python -m pytest -n $(WORKERS) -q tests/test_calculus_fuzz.py tests/test_network_fuzz.py
+
+lock: setup
+	tools/lock
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.package: $(VENV)/bin/python pyproject.toml requirements.lock
+	$(PIP) --requirement requirements.lock
+	$(PIP) --no-deps --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.package requirements-test.lock
+	$(PIP) --requirement requirements-test.lock
+	touch $@
+
+$(VENV)/.torch: $(VENV)/.test
+	$(PIP) torch==2.13.0
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
