@@ -1,0 +1,92 @@
+"""Values that parameters begin with. Each is a function (rng, shape, fan_in, fan_out) -> float64 array of `shape`.
+
+`fan_in` is how many values one result is made of, `fan_out` how many results one value goes into: for a kernel
+w[m,n,c,k], M*N*C and M*N*K. The generator is passed in, so one seed gives one network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from convgrad.errors import ModelError, suggestion
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
+
+
+def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """Uniform on [-a, a) with a = sqrt(6 / (fan_in + fan_out)).
+
+    Reference: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010,
+    eq. 16.
+    """
+    a = np.sqrt(6 / (fan_in + fan_out))
+    return rng.uniform(-a, a, shape)
+
+
+def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """Normal with variance 2 / fan_in, for layers before ReLU.
+
+    Reference: He, Zhang, Ren and Sun, Delving deep into rectifiers, 2015, eq. 10. Keras cuts the normal
+    distribution off at two standard deviations; this one is whole.
+    """
+    return rng.normal(0, np.sqrt(2 / fan_in), shape)
+
+
+def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """Normal with variance 1 / fan_in.
+
+    Reference: LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, eq. 16.
+    """
+    return rng.normal(0, np.sqrt(1 / fan_in), shape)
+
+
+def zeros(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """All 0."""
+    return np.zeros(shape)
+
+
+def ones(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """All 1."""
+    return np.ones(shape)
+
+
+registry: dict[str, Initializer] = {f.__name__: f for f in (glorot_uniform, he_normal, lecun_normal, zeros, ones)}
+
+
+def check_initializer(initializer: str | Initializer) -> None:
+    """Raises: ModelError where there is none of this name."""
+    if isinstance(initializer, str):
+        if initializer not in registry:
+            raise ModelError(
+                f"There is no initializer called {initializer!r}.{suggestion(initializer, registry)} "
+                f"A function (rng, shape, fan_in, fan_out) -> array will do as well."
+            )
+    elif not callable(initializer):
+        raise ModelError(
+            f"An initializer is a name or a function (rng, shape, fan_in, fan_out) -> array, not {initializer!r}."
+        )
+
+
+def initial_values(
+    initializer: str | Initializer, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+) -> Array:
+    """Values by an initializer, which is a name in `registry` or a function of one's own.
+
+    Returns: float64 of `shape`. Raises: ModelError where the function returns another shape, or numbers that are not
+    finite.
+
+    >>> initial_values("zeros", np.random.default_rng(0), (2, 3), 2, 3).shape
+    (2, 3)
+    """
+    check_initializer(initializer)
+    function = registry[initializer] if isinstance(initializer, str) else initializer
+    values = np.asarray(function(rng, shape, fan_in, fan_out), dtype=np.float64)
+    if values.shape != shape:
+        raise ModelError(f"An initializer must return shape {shape}, but it returned {values.shape}.")
+    if not np.isfinite(values).all():
+        raise ModelError("An initializer returned numbers that are not finite.")
+    return values

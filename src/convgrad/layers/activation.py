@@ -1,0 +1,138 @@
+"""Functions of single elements, and softmax. Inputs of any rank: seen as o[f], all elements in a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from convgrad.layers.base import Built, Layer, Shape
+from convgrad.layers.checks import between
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Elementwise(Layer, abstract=True):
+    """x[f] = a function of o[f]. A subclass says which, in `text`."""
+
+    def build(self, *input_shapes: Shape) -> Built:
+        shape = self.one_input(input_shapes)
+        return Built(self.equation, ("o",), ((prod(shape),),), shape, numbers=self.numbers)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Values of the named numbers in `text`."""
+        return {}
+
+
+class ReLU(Elementwise):
+    """x[f] = max(o[f], 0), with derivative 0 at 0."""
+
+    @property
+    def text(self) -> str:
+        return "x[f] = max(o[f], 0)"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LeakyReLU(Elementwise):
+    """x[f] = where(o[f] > 0, o[f], slope * o[f]), with derivative `slope` at 0.
+
+    negative_slope: the slope below 0, 0.3 as in Keras (PyTorch has 0.01).
+    """
+
+    negative_slope: float = 0.3
+
+    def check(self) -> None:
+        between(self.label, "negative_slope", self.negative_slope, 0, float("inf"))
+
+    @property
+    def text(self) -> str:
+        return "x[f] = where(o[f] > 0, o[f], slope * o[f])"
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        return {"slope": self.negative_slope}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ELU(Elementwise):
+    """x[f] = where(o[f] > 0, o[f], alpha * (exp(min(0, o[f])) - 1))
+
+    The min changes nothing where the branch is taken; it keeps exp from overflowing where it is not.
+
+    Reference: Clevert, Unterthiner and Hochreiter, ELUs, 2016, eq. 15.
+    """
+
+    alpha: float = 1.0
+
+    def check(self) -> None:
+        between(self.label, "alpha", self.alpha, 0, float("inf"))
+
+    @property
+    def text(self) -> str:
+        return "x[f] = where(o[f] > 0, o[f], alpha * (exp(min(0, o[f])) - 1))"
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        return {"alpha": self.alpha}
+
+
+class Sigmoid(Elementwise):
+    """x[f] = sigmoid(o[f]) = 1 / (1 + exp(-o[f]))."""
+
+    @property
+    def text(self) -> str:
+        return "x[f] = sigmoid(o[f])"
+
+
+class Tanh(Elementwise):
+    """x[f] = tanh(o[f])."""
+
+    @property
+    def text(self) -> str:
+        return "x[f] = tanh(o[f])"
+
+
+class GELU(Elementwise):
+    """x[f] = o[f] * (1 + erf(o[f] / sqrt(2))) / 2, the exact form (not the one with tanh).
+
+    Reference: Hendrycks and Gimpel, Gaussian error linear units, 2016, section 2.
+    """
+
+    @property
+    def text(self) -> str:
+        return "x[f] = o[f] * (1 + erf(o[f] / sqrt(2))) / 2"
+
+
+class SiLU(Elementwise):
+    """x[f] = o[f] * sigmoid(o[f]), also called swish.
+
+    Reference: Elfwing, Uchibe and Doya, Sigmoid-weighted linear units, 2018, eq. 5.
+    """
+
+    @property
+    def text(self) -> str:
+        return "x[f] = o[f] * sigmoid(o[f])"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Softmax(Layer):
+    """x[f,k] = exp(o[f,k]) / sum[k](exp(o[f,k])), over the last axis
+
+    The greatest value is taken off first, so that nothing overflows; as it cancels out, it is held constant in the
+    derivative:
+
+        h[f] = stop(max[k](o[f,k]))
+        z[f,k] = exp(o[f,k] - h[f])
+        s[f] = sum[k](z[f,k])
+        x[f,k] = z[f,k] / s[f]
+
+    o, x: (K,) or any rank with K last; f runs over all axes before it. Leave it out before the loss
+    softmax_cross_entropy, which takes what comes before softmax.
+    """
+
+    @property
+    def text(self) -> str:
+        return "h[f] = stop(max[k](o[f,k]))\nz[f,k] = exp(o[f,k] - h[f])\ns[f] = sum[k](z[f,k])\nx[f,k] = z[f,k] / s[f]"
+
+    def build(self, *input_shapes: Shape) -> Built:
+        shape = self.one_input(input_shapes)
+        return Built(self.equation, ("o",), ((prod(shape[:-1]), shape[-1]),), shape)

@@ -1,0 +1,209 @@
+"""What every layer is: arguments, and an equation once the shapes of its inputs are known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from convgrad.errors import ModelError, ShapeError, suggestion
+from convgrad.initializers import Initializer, initial_values
+from convgrad.layers.graph import Input, Node
+from convgrad.notation.parser import parse
+from convgrad.notation.terms import Equation
+
+Shape = tuple[int, ...]
+
+registry: dict[str, type[Layer]] = {}
+"""Class name -> class, of every layer there is: a saved network is read with it."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A tensor that is trained.
+
+    shape: as the equation's axes see it.
+    initializer: name in `convgrad.initializers.registry`, or a function (rng, shape, fan_in, fan_out) -> array.
+    fans: how many values one result is made of, and how many results one value goes into.
+    """
+
+    shape: Shape
+    initializer: str | Initializer = "glorot_uniform"
+    fans: tuple[int, int] = (1, 1)
+
+    def initial(self, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The values to begin with, float64 of `shape`."""
+        return initial_values(self.initializer, rng, self.shape, *self.fans)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A layer with its sizes: everything that a network needs to know of it.
+
+    equation: parsed, not bound.
+    predict: another equation to predict with (BatchNorm, Dropout); None if it is the same one.
+    inputs: the equation's names of the layer's inputs, in order.
+    input_shapes: their shapes as the equation's axes see them, without the batch: each a row-major view of the real
+        input, such as (H, W, G, C) where channels are split in groups and (F,) where the rank does not matter.
+    output: the tensor that is the layer's result; it need not be the last definition.
+    output_shape: what the next layer sees; a row-major view of the equation's result.
+    parameters: tensors that are trained.
+    state: tensors that training carries along, with shape and initial value: `moving_mean` is read by `predict`, and
+        the training equation defines `moving_mean_next`.
+    sizes, integers, numbers: for `convgrad.notation.binding.bind`.
+    batch_index: the index by which the equation (and `predict`) names the batch axis itself, first in every input and
+        in the result; its size is then to be bound under the same letter in upper case.
+    seeds: scalar inputs that get a fresh whole number below 2^24 at each step.
+    """
+
+    equation: Equation
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    output: str = "x"
+    predict: Equation | None = None
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    state: dict[str, tuple[Shape, float]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    integers: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
+    batch_index: str | None = None
+    seeds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Layer:
+    """Base of all layers: a frozen dataclass whose fields are the constructor's arguments.
+
+    A subclass gives `text`, the equation as it is written, and `build`. Layers are equal only if they are the same
+    object, since parameters belong to a layer.
+    """
+
+    name: str | None = field(default=None, kw_only=True)
+    abstract: ClassVar[bool] = True
+
+    def __init_subclass__(cls, abstract: bool = False, **others: Any):
+        super().__init_subclass__(**others)
+        cls.abstract = abstract
+        if abstract:
+            return
+        known = registry.get(cls.__name__)
+        if known is not None and known.__module__ != cls.__module__:
+            raise ModelError(
+                f"There is a layer called {cls.__name__} in {known.__module__} already, and a saved network could not "
+                f"tell the two apart. Give the class in {cls.__module__} another name."
+            )
+        registry[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        if self.name is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.name, re.ASCII):
+            raise ModelError(
+                f"A layer can't be called {self.name!r}: its tensors are named after it in equations. Use letters, "
+                f"digits and `_`, no digit first, as in name='conv1'."
+            )
+        self.check()
+
+    def check(self) -> None:
+        """Refuse arguments that can't work whatever the input is."""
+
+    @property
+    def text(self) -> str:
+        """The equation as it is written."""
+        raise NotImplementedError
+
+    @property
+    def equation(self) -> Equation:
+        """The equation of one example, before sizes are known."""
+        return parse(self.text)
+
+    def build(self, *input_shapes: Shape) -> Built:
+        """The layer on inputs of these shapes (without the batch). Raises: ShapeError where they don't fit."""
+        raise NotImplementedError
+
+    def __call__(self, *nodes: Node | Input) -> Node:
+        """A node of a graph: this layer on the results of `nodes`."""
+        for node in nodes:
+            if not isinstance(node, (Node, Input)):
+                raise ModelError(
+                    f"{self.label} was called with {type(node).__name__}. A layer is called on nodes, which are "
+                    f"Input(shape) or what another layer returned; numbers go into a network's predict()."
+                )
+        if not nodes:
+            raise ModelError(f"{self.label} was called with nothing. Call it on a node, such as Input((28, 28, 1)).")
+        return Node(self, nodes)
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments as values that JSON can hold.
+
+        Raises: ModelError where an argument is a function.
+        """
+        return {f.name: self._plain(f.name, getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Layer:
+        """The layer that `config()` described. Raises: ModelError at an argument that it does not have."""
+        known = [f.name for f in fields(cls)]
+        for key in config:
+            if key not in known:
+                raise ModelError(f"{cls.__name__} has no argument {key!r}.{suggestion(key, known)}")
+        return cls(**{key: _tuples(value) for key, value in config.items()})
+
+    def __repr__(self) -> str:
+        required, named = [], []
+        for f in fields(self):
+            value = getattr(self, f.name)
+            default = f.default_factory() if f.default_factory is not MISSING else f.default
+            if default is MISSING:
+                required.append(repr(value))
+            elif value != default:
+                named.append(f"{f.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(required + named)})"
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_latex_(self) -> str:
+        return self.equation._repr_latex_()
+
+    @property
+    def label(self) -> str:
+        """How messages call the layer."""
+        return f"layer `{self.name}`, {self!r}" if self.name else repr(self)
+
+    def one_input(self, input_shapes: tuple[Shape, ...], rank: int | None = None, axes: str = "") -> Shape:
+        """The only input's shape, checked: of `rank` axes (any number where None), which messages call `axes`."""
+        if len(input_shapes) != 1:
+            raise ModelError(
+                f"{self.label} takes one input, but got {len(input_shapes)}. Join them by Add or Concatenate."
+            )
+        (shape,) = input_shapes
+        if rank is not None and len(shape) != rank:
+            raise ShapeError(
+                f"{self.label} takes {rank} axes, ({axes}), but its input has shape {shape}.",
+                remedy=f"Reshape({(*shape, 1)}) before it adds the axis." if len(shape) == rank - 1 else "",
+            )
+        if any(size < 1 for size in shape):
+            raise ShapeError(f"{self.label}: its input has shape {shape}, which holds nothing.")
+        return shape
+
+    def _plain(self, argument: str, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [self._plain(argument, v) for v in value]
+        if isinstance(value, Mapping):
+            return {str(k): self._plain(argument, v) for k, v in value.items()}
+        if isinstance(value, np.generic):
+            return value.item()
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        raise ModelError(
+            f"{self.label}: argument {argument!r} is a {type(value).__name__}, which can't be written to a file. "
+            f"Give a name or numbers instead."
+        )
+
+
+def _tuples(value: Any) -> Any:
+    """JSON has lists only; arguments are tuples."""
+    return tuple(_tuples(v) for v in value) if isinstance(value, (list, tuple)) else value

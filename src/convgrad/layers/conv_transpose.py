@@ -1,0 +1,150 @@
+"""Transposed convolution: what a convolution with strides does to gradients, used to enlarge an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from convgrad.errors import ModelError, ShapeError
+from convgrad.initializers import Initializer, check_initializer
+from convgrad.layers.base import Built, Layer, Parameter, Shape
+from convgrad.layers.checks import at_least, one_of
+from convgrad.layers.window import Padding, Sizes, padding_per_axis, per_axis, written
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConvTranspose2D(Layer):
+    """x[i,j,k] = sum[m,n,c](w[m,n,k,c] * o[(i+p-d*m)/s, (j+p-d*n)/s, c else 0]) + b[k]
+
+    A place (i+p-d*m)/s that is no whole number reads 0 like one outside. Without padding and with s = 1, each o[h,w,c]
+    puts one scaled copy of the kernel on the result.
+
+    o: (H, W, C). w: (M, N, K, C), as Keras stores it. x: (I, J, K).
+
+    filters: K.
+    kernel_size, strides, dilation: a whole number, or one for each axis. With extent = d*(M-1) + 1:
+    padding: how many rows and columns are cut off.
+        "valid": nothing; I = (H-1)*s + max(extent, s), as in Keras.
+        "same": I = H*s, as in Keras; max(extent - s, 0) in all, half (rounded down) before.
+        numbers (an int, or for each axis an int or a pair): I = (H-1)*s + extent - before - after + output_padding,
+        as in PyTorch.
+    output_padding: rows and columns added behind, less than the stride; with numbers as padding only.
+    bias: "channel" for one b[k] a filter, or None.
+
+    Reference: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, section 4.
+
+    >>> layer = ConvTranspose2D(8, (3, 5), strides=2, padding="same")
+    >>> print(layer)
+    x[i,j,k] = sum[m,n,c](w[m,n,k,c] * o[(i-m)/s,(j+p2-n)/s,c else 0]) + b[k]
+    >>> layer.build((7, 5, 2)).output_shape
+    (14, 10, 8)
+    """
+
+    filters: int
+    kernel_size: Sizes
+    strides: Sizes = 1
+    padding: Padding = "valid"
+    output_padding: Sizes = 0
+    dilation: Sizes = 1
+    bias: str | None = "channel"
+    kernel_initializer: str | Initializer = "glorot_uniform"
+
+    def check(self) -> None:
+        at_least(self.label, "filters", self.filters, 1)
+        one_of(self.label, "bias", self.bias, ("channel", None))
+        check_initializer(self.kernel_initializer)
+        padding = padding_per_axis(self.label, self.padding, 2)
+        added = per_axis(self.label, "output_padding", self.output_padding, 2, least=0)
+        if any(added) and isinstance(padding, str):
+            raise ModelError(
+                f"{self.label}: output_padding goes with a padding in numbers; {padding!r} says the size by itself. "
+                f"Write padding=0 for none."
+            )
+        for extra, stride in zip(added, self._strides, strict=True):
+            if extra >= stride and extra > 0:
+                raise ModelError(
+                    f"{self.label}: output_padding {extra} must be less than the stride, {stride}: "
+                    f"what is further out is reached by no kernel."
+                )
+        self._extent  # noqa: B018  (kernel_size and dilation are checked there)
+
+    @property
+    def _strides(self) -> tuple[int, ...]:
+        return per_axis(self.label, "strides", self.strides, 2)
+
+    @property
+    def _dilation(self) -> tuple[int, ...]:
+        return per_axis(self.label, "dilation", self.dilation, 2)
+
+    @property
+    def _kernel(self) -> tuple[int, ...]:
+        return per_axis(self.label, "kernel_size", self.kernel_size, 2)
+
+    @property
+    def _extent(self) -> tuple[int, ...]:
+        return tuple(d * (m - 1) + 1 for m, d in zip(self._kernel, self._dilation, strict=True))
+
+    @property
+    def _cut(self) -> tuple[tuple[int, int], ...]:
+        """(before, after) along each axis; after may be negative where "valid" or "same" adds empty rows."""
+        padding = padding_per_axis(self.label, self.padding, 2)
+        if isinstance(padding, tuple):
+            added = per_axis(self.label, "output_padding", self.output_padding, 2, least=0)
+            return tuple((pair[0], pair[1] - extra) for pair, extra in zip(padding, added, strict=True))
+        cut = []
+        for extent, stride in zip(self._extent, self._strides, strict=True):
+            total = extent - stride if padding == "same" else min(extent - stride, 0)
+            before = max(total, 0) // 2
+            cut.append((before, total - before))
+        return tuple(cut)
+
+    @property
+    def text(self) -> str:
+        row, column = self._position("i", "m", 0), self._position("j", "n", 1)
+        bias = " + b[k]" if self.bias else ""
+        return f"x[i,j,k] = sum[m,n,c](w[m,n,k,c] * o[{row},{column},c else 0]){bias}"
+
+    def _position(self, place: str, offset: str, axis: int) -> str:
+        s, d, p = (names[axis] for names, _ in self._named)
+        numerator = place + (f"+{p}" if p else "") + "-" + (f"{d}*{offset}" if d else offset)
+        return f"({numerator})/{s}" if s else numerator
+
+    @property
+    def _named(self) -> tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]:
+        """How the equation writes strides, dilation and what is cut off before, with their values, by axis."""
+        before = tuple(before for before, _ in self._cut)
+        return (
+            (written("s", self._strides), self._strides),
+            (written("d", self._dilation), self._dilation),
+            (written("p", before, unsaid=0), before),
+        )
+
+    def build(self, *input_shapes: Shape) -> Built:
+        rows, columns, channels = self.one_input(input_shapes, 3, "rows, columns, channels")
+        outputs = []
+        for axis, size in enumerate((rows, columns)):
+            full = (size - 1) * self._strides[axis] + self._extent[axis]
+            outputs.append(full - sum(self._cut[axis]))
+            if outputs[-1] < 1:
+                raise ShapeError(
+                    f"{self.label}: nothing would be left along axis {axis}: {full} places, of which the padding cuts "
+                    f"off {sum(self._cut[axis])}.",
+                    remedy=f"Cut off {full - 1} at most.",
+                )
+        kernel = self._kernel
+        integers = {
+            name: value for names, values in self._named for name, value in zip(names, values, strict=True) if name
+        }
+        fans = (prod(kernel) * channels, prod(kernel) * self.filters)
+        parameters = {"w": Parameter((*kernel, self.filters, channels), self.kernel_initializer, fans)}
+        if self.bias:
+            parameters["b"] = Parameter((self.filters,), "zeros")
+        return Built(
+            equation=self.equation,
+            inputs=("o",),
+            input_shapes=((rows, columns, channels),),
+            output_shape=(outputs[0], outputs[1], self.filters),
+            parameters=parameters,
+            sizes={"I": outputs[0], "J": outputs[1]},
+            integers=integers,
+        )

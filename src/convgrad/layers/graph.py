@@ -1,0 +1,47 @@
+"""Networks that are not a plain list: calling a layer on nodes makes a node.
+
+image = Input((28, 28, 1))
+hidden = Conv2D(8, 3, padding="same")(image)
+result = Add()(hidden, Conv2D(8, 1)(image))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from convgrad.errors import ModelError
+
+if TYPE_CHECKING:
+    from convgrad.layers.base import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """Where examples come in. `shape` is that of one example, without the batch.
+
+    Raises: ModelError where `shape` is no tuple of sizes of at least 1.
+    """
+
+    shape: tuple[int, ...]
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.shape
+        if not isinstance(shape, (tuple, list)) or not shape or any(not isinstance(n, int) or n < 1 for n in shape):
+            raise ModelError(
+                f"Input: the shape of one example must be a tuple of whole numbers of at least 1, not {shape!r}. "
+                f"Write Input((28, 28, 1)) for images of 28 rows, 28 columns and 1 channel."
+            )
+        object.__setattr__(self, "shape", tuple(shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """The result of `layer` on the results of `inputs`. Nodes are equal only if they are the same object.
+
+    A layer object may be used once in a network: its parameters belong to it.
+    """
+
+    layer: Layer
+    inputs: tuple[Node | Input, ...]
