@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.errors import DataError, EngineError, ShapeError, suggestion
-from convgrad.execution import inputs_behind_views
+from convgrad.errors import DataError, EngineError, suggestion
+from convgrad.execution import check_request, inputs_behind_views, root
 from convgrad.notation.terms import Equation
 
 ALIGNMENT = 64
@@ -42,16 +42,6 @@ def is_aligned(array: Array) -> bool:
     return array.ctypes.data % ALIGNMENT == 0
 
 
-def check_bound(equation: Equation) -> None:
-    """Raises ShapeError unless the sizes of the equation's indices are known."""
-    if not equation.shapes:
-        raise ShapeError(
-            "The equation has no sizes yet, so it can't be evaluated.",
-            equation.source,
-            remedy='Bind them first: `bind(equation, shapes={"o": (28, 28)})` from convgrad.notation.',
-        )
-
-
 def element_type(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """float32 or float64; raises EngineError for anything else."""
     try:
@@ -73,30 +63,33 @@ def laid_out(
 ) -> dict[str, Array]:
     """The array of every input and output of a bound equation: one of `buffers` where there is one, else zeros.
 
-    Of a view (`views={"flat": "x"}`, the memory of x in another shape) only what it shows gets an array.
-    A tensor that is defined in place (`in_place={"w_next": "w"}`) and the input that it replaces are one array.
+    A tensor that is defined in place (`in_place={"w_next": "w"}`) and the input that it replaces are one array. A view
+    (`views={"flat": "x"}`, the memory of x in another shape) has none of its own: what it shows has, and it is among
+    the arrays only where it is an output.
 
     Raises:
-        EngineError: an output is not defined; a buffer is of no input or output, or can't be used as it is (type,
-            shape, order, alignment, write protection, memory of another buffer).
+        ShapeError: the equation is not bound.
+        EngineError: as `convgrad.execution.check_request`; or a buffer is of no input or output, or can't be used as
+            it is (type, shape, order, alignment, write protection, memory of another buffer).
     """
-    check_bound(equation)
+    replaced, shown = dict(in_place or {}), dict(views or {})
+    check_request(equation, outputs, replaced, shown)
     kind = element_type(dtype)
-    replaced = dict(in_place or {})
-    for name in outputs:
-        if name not in equation.defined:
-            raise EngineError(f"{name} can't be an output: nothing defines it.{suggestion(name, equation.defined)}")
     shapes = equation.shape_of
-    names = dict.fromkeys((*inputs_behind_views(equation, views or {}), *outputs, *replaced))
+    wanted = dict.fromkeys(root(name, shown) for name in outputs)
+    names = dict.fromkeys((*inputs_behind_views(equation, shown), *wanted, *replaced))
     given = dict(buffers or {})
     _check_buffers(given, {name: shapes[name] for name in names}, kind, replaced)
-    own = [name for name in names if name not in replaced]
-    sources = {source: name for name, source in replaced.items()}
+    targets = {source: name for name, source in replaced.items()}
     arrays: dict[str, Array] = {}
-    for name in own:
-        buffer = given.get(name, given.get(sources.get(name, name)))
-        arrays[name] = aligned_zeros(shapes[name], kind) if buffer is None else buffer
-    return {name: arrays[replaced.get(name, name)] for name in names}
+    for name in names:
+        if name not in replaced:
+            buffer = given.get(name, given.get(targets.get(name, name)))
+            arrays[name] = aligned_zeros(shapes[name], kind) if buffer is None else buffer
+    result = {name: arrays[replaced.get(name, name)] for name in names}
+    for name in outputs:
+        result.setdefault(name, result[root(name, shown)].reshape(shapes[name]))
+    return result
 
 
 def _check_buffers(

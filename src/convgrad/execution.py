@@ -1,15 +1,50 @@
 """Which definitions of an equation have to run for given outputs, and in which order.
 
 The order matters where a tensor is computed in place: the new weights are written over the old ones, so everything
-else that reads the old ones comes first.
+else that reads the old ones comes first. A view, an input of the equation that is the memory of another tensor under
+another shape (`views={"flat": "x"}`), counts as that tensor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 
-from convgrad.errors import EngineError, suggestion
+from convgrad.errors import EngineError, ShapeError, suggestion
 from convgrad.notation.terms import Definition, Equation, accesses
+
+
+def check_bound(equation: Equation) -> None:
+    """Raises ShapeError unless the sizes of the equation's indices are known."""
+    if not equation.shapes:
+        raise ShapeError(
+            "The equation has no sizes yet, so it can't be evaluated.",
+            equation.source,
+            remedy='Bind them first: `bind(equation, shapes={"o": (28, 28)})` from convgrad.notation.',
+        )
+
+
+def check_request(
+    equation: Equation, outputs: Iterable[str], in_place: Mapping[str, str], views: Mapping[str, str]
+) -> None:
+    """Check what is asked of a program, the order of tensors in place apart (`in_order` does that).
+
+    Raises:
+        ShapeError: the equation is not bound.
+        EngineError: an output is not defined; a view is defined, shows itself or a tensor without shape, or has another
+            number of elements; a tensor in place or what it replaces is not there, or it reads other elements of that.
+    """
+    check_bound(equation)
+    _check_views(equation, views)
+    for name in outputs:
+        if root(name, views) not in equation.defined:
+            raise EngineError(f"{name} can't be an output: nothing defines it.{suggestion(name, equation.defined)}")
+    for name, source in in_place.items():
+        _check_in_place(equation, name, source, views)
+    for source in in_place.values():
+        names = [n for n, s in in_place.items() if s == source]
+        if len(names) > 1:
+            raise EngineError(f"{names[0]} and {names[1]} can't both be computed in the place of {source}.")
 
 
 def root(name: str, views: Mapping[str, str]) -> str:
@@ -47,15 +82,11 @@ def in_order(
     ['d', 'w_next']
 
     Raises:
-        EngineError: what is to be computed in place can't be.
+        ShapeError, EngineError: as `check_request`; and EngineError where no order lets a tensor be computed in place.
     """
     replaced, shown = dict(in_place or {}), dict(views or {})
-    for name, source in replaced.items():
-        _check_in_place(equation, name, source)
-    for source in replaced.values():
-        names = [n for n, s in replaced.items() if s == source]
-        if len(names) > 1:
-            raise EngineError(f"{names[0]} and {names[1]} can't both be computed in the place of {source}.")
+    outputs = tuple(outputs)
+    check_request(equation, outputs, replaced, shown)
     needed = _needed(equation, (*outputs, *replaced), shown)
     reads = {d.name: tensors_read(d, shown) for d in needed}
     earlier = {name: read & reads.keys() for name, read in reads.items()}
@@ -64,21 +95,44 @@ def in_order(
     return _sorted(needed, earlier, replaced)
 
 
-def last_reads(definitions: Sequence[Definition], views: Mapping[str, str]) -> list[set[str]]:
+def last_reads(definitions: Sequence[Definition], views: Mapping[str, str] | None = None) -> list[set[str]]:
     """For each definition in a running order, the tensors that it is the last one to read."""
     last: dict[str, int] = {}
     for place, definition in enumerate(definitions):
-        last.update(dict.fromkeys(tensors_read(definition, views), place))
+        last.update(dict.fromkeys(tensors_read(definition, views or {}), place))
     return [{name for name, place in last.items() if place == n} for n in range(len(definitions))]
 
 
-def _check_in_place(equation: Equation, name: str, source: str) -> None:
+def _check_views(equation: Equation, views: Mapping[str, str]) -> None:
+    shapes = equation.shape_of
+    for name in views:
+        if name in equation.defined:
+            raise EngineError(f"{name} is defined, so it can't be a view of {views[name]}.")
+        chain = [name]
+        while chain[-1] in views:
+            chain.append(views[chain[-1]])
+            if chain[-1] in chain[:-1]:
+                raise EngineError(f"A view can't show itself: {' -> '.join(chain)}.")
+        if name not in shapes:
+            continue  # the equation does not read it
+        source = chain[-1]
+        if source not in shapes:
+            raise EngineError(f"{name} is a view of {source}, whose shape the equation does not know.")
+        if prod(shapes[name]) != prod(shapes[source]):
+            raise EngineError(
+                f"{name} can't be a view of {source}: the shapes {shapes[name]} and {shapes[source]} "
+                "have different numbers of elements."
+            )
+
+
+def _check_in_place(equation: Equation, name: str, source: str, views: Mapping[str, str]) -> None:
     if name not in equation.defined:
         message = f"{name} can't be computed in place: nothing defines it."
         raise EngineError(message + suggestion(name, equation.defined))
-    if source not in equation.inputs:
+    inputs = inputs_behind_views(equation, views)
+    if source not in inputs:
         message = f"{name} can't be computed in the place of {source}, which is no input."
-        raise EngineError(message + suggestion(source, equation.inputs))
+        raise EngineError(message + suggestion(source, inputs))
     definition = next(d for d in equation.definitions if d.name == name)
     shapes = equation.shape_of
     if shapes[source] != definition.shape:
@@ -87,7 +141,9 @@ def _check_in_place(equation: Equation, name: str, source: str) -> None:
             f"and {shapes[source]}."
         )
     for access in accesses(definition.term):
-        if access.tensor == source and tuple(p.as_name for p in access.positions) != definition.indices:
+        if root(access.tensor, views) != source:
+            continue
+        if access.tensor != source or tuple(p.as_name for p in access.positions) != definition.indices:
             raise EngineError(
                 f"{name} can't be computed in the place of {source}: it reads {access} for its element "
                 f"[{','.join(definition.indices)}], and another element may have been written over by then."

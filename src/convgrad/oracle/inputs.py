@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arrays import check_bound
 from convgrad.errors import DataError
+from convgrad.execution import check_bound
 from convgrad.notation.terms import Equation
 
 Array = npt.NDArray[np.float64]

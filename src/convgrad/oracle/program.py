@@ -98,6 +98,7 @@ class Program:
         self._inputs = inputs_behind_views(equation, views)
         self._definitions = in_order(equation, outputs, in_place, views)
         self._last_reads = last_reads(self._definitions, views)
+        self._read = set().union(*self._last_reads)
         self.compile_seconds = time.perf_counter() - start
 
     def set(self, name: str, array: npt.ArrayLike) -> None:
@@ -124,6 +125,7 @@ class Program:
                 # A float64 beyond float32 becomes infinite, as it does in compiled code.
                 with np.errstate(over="ignore"):
                     self.arrays[definition.name][...] = value
-            values[definition.name] = value
+            if definition.name in self._read:
+                values[definition.name] = value
             for name in last:
                 del values[name]
