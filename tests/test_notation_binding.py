@@ -1,5 +1,6 @@
 """Binding: what is inferred, what must be said, and what the refusals say."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -169,7 +170,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("x[i] = sum[m](w[m]) + o[i+m]", {"shapes": KERNEL}, "The reduction that binds m ends before", "i+m"),
     ("x[i] = o[i] * eps", {"shapes": {"o": (5,)}}, r'eps has no value.*numbers=\{"eps": ...\}.*\{"eps": \(\)\}', "eps"),
     ("x[i] = o[i] * bta", {"shapes": {"o": (5,), "beta": ()}}, "which the equation neither reads nor", ""),
-    ("x[i] = o[i] * bta * beta", {"shapes": {"o": (5,), "beta": ()}}, "bta has no value.*Did you mean beta", "bta"),
+    ("x[i] = o[i] * bta * beta", {"shapes": {"o": (5,), "beta": ()}}, "bta has no value.*Did you mean 'beta'", "bta"),
     ("x[i] = o[i]", {}, r'axis 0 of o can\'t be told.*shapes=\{"o": \(<axis 0>,\)\}', "i"),
     (CONV, {"shapes": {"w": (3, 2, 3, 5)}}, r"axis 0 of o can't be told.*\(<axis 0>, <axis 1>, <axis 2>\)", "i+m"),
     ("x[i] = 1", {}, r'size I of index i in x can\'t be told: no axis is read by it.*\{"I": ...\}, or .*\{"x": ', "i"),
@@ -213,7 +214,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("x[i] = o[i]", {"sizes": {"i": 1}}, "size of index i is named I", ""),
     ("x[i] = o[i]", {"integers": {"I": 1}}, "It is the size of index i: pass sizes", ""),
     ("x[i] = o[i]", {"integers": {"i": 1}}, "i is a loop index there", ""),
-    ("x[i] = o[i+pad]", {"integers": {"pat": 1}}, "does not use as a parameter.*Did you mean pad", ""),
+    ("x[i] = o[i+pad]", {"integers": {"pat": 1}}, "does not use as a parameter.*Did you mean 'pad'", ""),
     ("x[i] = o[i] * a", {"numbers": {"a": "b"}}, "is 'b', which is no number", ""),
     ("x[i] = o[i] * a", {"numbers": {"a": float("nan")}}, "is not a number", ""),
     ("x[i] = o[i] * a", {"numbers": {"a": 1}, "integers": {"a": 1}}, "given twice, in integers and in numbers", ""),
@@ -252,6 +253,28 @@ def test_an_equation_without_source_is_shown_as_it_prints() -> None:
     with pytest.raises(ShapeError) as caught:
         bind(Equation((Definition("x", ("i", "m"), reads),)), {"o": (3, 4)}, {"I": 3, "M": 3})
     assert "    x[i,m] = o[i,i+m]\n                 ^^^\n" in str(caught.value)
+
+
+def test_index_values_stay_within_32_bits() -> None:
+    value = IndexValue(Polynomial.of([(("i",), 2**30)]))
+    with pytest.raises(
+        ShapeError, match=r"(?s)index expression runs 0\.\.2147483648, beyond.*\n    x\[i\] = 1073741824 \* i"
+    ):
+        bind(Equation((Definition("x", ("i",), value),)), sizes={"I": 3})
+    assert bind(Equation((Definition("x", ("i",), value),)), sizes={"I": 2}).shape_of == {"x": (2,)}
+
+
+def test_unknown_names_in_index_values_are_refused() -> None:
+    value = IndexValue(Polynomial.of([(("q",), 1), (("i",), 1)]))
+    with pytest.raises(ShapeError, match="(?s)q is neither.*" + re.escape("    x[i] = q + i\n           ^^^^^")):
+        bind(Equation((Definition("x", ("i",), value),)), sizes={"I": 3})
+
+
+def test_a_size_may_be_known_only_after_others() -> None:
+    equation = bound("z[k] = x[0] + q[K-1-k]; y[l] = q[0] + z[l]", {"q": (4,), "y": (4,), "x": (3,)})
+    assert text(equation.definitions[0]) == "z[k] = x[0] + q[3-k]"
+    equation = bound("v[k] = 1; z[j] = v[K-1-j]; y[l] = v[l]", {"y": (4,)})
+    assert equation.shape_of["z"] == (4,)
 
 
 def test_an_equation_bound_before_keeps_its_shapes() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from matplotlib.mathtext import MathTextParser
 
-from convgrad.notation import Access, Equation, Polynomial, Position, Term, latex, parse
+from convgrad.notation import Access, Equation, IndexValue, Multiply, Polynomial, Position, Term, latex, parse
 from convgrad.notation.latex import name_text
 from strategies import Case, cases, equations
 
@@ -80,6 +80,20 @@ def test_parts_of_an_equation_are_set_too() -> None:
     assert equation._repr_latex_() == rf"$\displaystyle {latex(equation)}$"
     assert equation.result._repr_latex_() == equation._repr_latex_()
     assert equation.result.term._repr_latex_() == r"$\displaystyle 2 \, o_{i}$"
+
+
+@pytest.mark.parametrize(
+    ("polynomial", "expected"),
+    [
+        (Polynomial.of([(("m",), 2), (("n",), 1)]), r"a \, \left(2m+n\right)"),
+        (Polynomial.of([(("m",), 2)]), r"a \cdot 2m"),
+        (Polynomial.of([(("m",), -1)]), r"a \, \left(-m\right)"),
+        (Polynomial.name("m"), r"a \, m"),
+        (Polynomial(), r"a \cdot 0"),
+    ],
+)
+def test_compound_index_values(polynomial: Polynomial, expected: str) -> None:
+    assert latex(Multiply((Access("a"), IndexValue(polynomial)))) == expected
 
 
 def assert_balanced(written: str) -> None:

@@ -74,6 +74,8 @@ def term(expression: str) -> Term:
         ("o[2*i-p,3]", Access("o", (Position(Polynomial.constant(2) * I - P), Position(Polynomial.constant(3))))),
         ("o[s*(i+1) else 0]", Access("o", (Position(S * I + S),), 0.0)),
         ("o[-(i-s) else -inf]", Access("o", (Position(S - I),), -math.inf)),
+        ("o[s*-i]", Access("o", (Position(-(S * I)),))),
+        ("o[s*+i]", Access("o", (Position(S * I),))),
         ("o[(i-p)/s else 0]", Access("o", (Position(I - P, S),), 0.0)),
         ("o[2*i/(s*p) else 0]", Access("o", (Position(I + I, S * P),), 0.0)),
         ("o[-i/2 else 1.5]", Access("o", (Position(-I, Polynomial.constant(2)),), 1.5)),

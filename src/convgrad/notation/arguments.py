@@ -6,10 +6,9 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import SupportsFloat, SupportsIndex
 
-from convgrad.errors import ShapeError
+from convgrad.errors import ShapeError, suggestion
 from convgrad.notation.legality import counted
 from convgrad.notation.terms import Access, Equation, IndexValue, accesses, bound_indices, walk
 
@@ -120,7 +119,7 @@ def _check_shapes(equation: Equation, given: Given) -> None:
     for name, shape in given.shapes.items():
         if name not in axes:
             raise ShapeError(
-                f"shapes names {name}, which the equation neither reads nor defines.", remedy=near(name, axes)
+                f"shapes names {name}, which the equation neither reads nor defines.", remedy=hint(name, axes)
             )
         if len(shape) != axes[name]:
             written = f"{name} has {counted(axes[name], 'axis')} in the equation"
@@ -132,7 +131,7 @@ def _check_used(equation: Equation, given: Given) -> None:
     size_names = {index.upper() for index in indices}
     for name in given.sizes:
         if name not in size_names and name not in names:
-            remedy = near(name, size_names)
+            remedy = hint(name, size_names)
             if name in indices:
                 remedy = f"The size of index {name} is named {name.upper()}: pass sizes={{{name.upper()!r}: ...}}."
             raise ShapeError(f"sizes names {name}, but the equation has no index {name.lower()}.", remedy=remedy)
@@ -140,7 +139,7 @@ def _check_used(equation: Equation, given: Given) -> None:
         for name in values:
             if name in names:
                 continue
-            remedy = near(name, names)
+            remedy = hint(name, names)
             if name in size_names:
                 remedy = f"It is the size of index {name.lower()}: pass sizes={{{name!r}: ...}}."
             elif name in indices:
@@ -174,7 +173,7 @@ def _used_outside(equation: Equation, indices: set[str]) -> set[str]:
     return result
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """`Did you mean ...?` for a name close to a known one, else nothing."""
-    found = get_close_matches(name, sorted(known), n=1)
-    return f"Did you mean {found[0]}?" if found else ""
+def hint(name: str, known: Iterable[str]) -> str:
+    """`Did you mean ...?`, or the list of known names, or nothing where there are none."""
+    names = list(known)
+    return suggestion(name, names).strip() if names else ""

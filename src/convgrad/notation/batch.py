@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from convgrad.errors import EquationError
-from convgrad.notation.arguments import check_elements, near, positive_size
+from convgrad.notation.arguments import check_elements, hint, positive_size
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
@@ -43,7 +43,7 @@ def batched(equation: Equation, examples: Collection[str], size: int | None = No
     for name in examples:
         if name not in known:
             message = f"{name} has no place in this equation, so it can't have a batch axis."
-            raise EquationError(message, remedy=near(name, known))
+            raise EquationError(message, remedy=hint(name, known))
     bound = bool(equation.shapes)
     if bound != (size is not None):
         message = (

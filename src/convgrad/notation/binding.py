@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import SupportsFloat, SupportsIndex
 
 from convgrad.errors import ShapeError
-from convgrad.notation.arguments import LARGEST, Given, check_elements, checked, near
+from convgrad.notation.arguments import LARGEST, Given, check_elements, checked, hint
 from convgrad.notation.inference import Sizes, Use, counted_places
 from convgrad.notation.places import place_of
 from convgrad.notation.polynomial import Polynomial
@@ -107,7 +107,7 @@ def _bound_name(known: Sizes, given: Given, use: Use, access: Access) -> Term:
     remedy = (
         f'Pass numbers={{"{name}": ...}} for a fixed number, or shapes={{"{name}": ()}} for a scalar that comes later.'
     )
-    remedy += " " + near(name, {*use.scope, *known.scalars, *given.numbers, *given.integers})
+    remedy += " " + hint(name, {*use.scope, *known.scalars, *given.numbers, *given.integers})
     raise ShapeError(message, *place_of(known.equation, use.definition, access), remedy.rstrip())
 
 

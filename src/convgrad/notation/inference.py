@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from convgrad.errors import ShapeError
-from convgrad.notation.arguments import LARGEST, Given, near
+from convgrad.notation.arguments import LARGEST, Given, hint
 from convgrad.notation.places import Place, place_of, place_of_index, place_of_position
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Equation, IndexValue, Reduce, Term
@@ -158,15 +158,13 @@ class Sizes:
             self.of_axis[tensor, axis] = of_index
 
     def _find_largest(self) -> bool:
-        """Rule 2, for one index; whether one was found."""
+        """Rule 2, for the first definition where it tells anything; whether there is one."""
         for number, definition in enumerate(self.equation.definitions):
-            for index in definition.indices:
-                if (number, index) not in self.of_index:
-                    largest = self._largest(number, index)
-                    if largest is not None:
-                        why = f"the largest at which {definition.name} reads nothing outside"
-                        self.of_index[number, index] = Known(largest, why)
-                        return True
+            found = {i: self._largest(number, i) for i in definition.indices if (number, i) not in self.of_index}
+            why = f"the largest at which {definition.name} reads nothing outside"
+            self.of_index |= {(number, i): Known(size, why) for i, size in found.items() if size is not None}
+            if any(found.values()):
+                return True
         return False
 
     def _largest(self, number: int, index: str) -> int | None:
@@ -314,7 +312,7 @@ class Sizes:
             remedy = f"The reduction that binds {name} ends before this place; put it inside the parentheses."
         else:
             remedy = f'If it is a parameter, pass integers={{"{name}": ...}}; if an index, bind it: sum[{name}](...).'
-            remedy += " " + near(name, {*use.scope, *self.given.integers})
+            remedy += " " + hint(name, {*use.scope, *self.given.integers})
         return ShapeError(message, *self._place_of_name(use, name), remedy.rstrip())
 
     def _place_of_name(self, use: Use, name: str) -> Place:
