@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -301,3 +303,8 @@ def test_warn_slow_points_at_the_caller():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SlowEngineWarning)
         warn_slow()
+
+
+def test_the_oracle_needs_no_halide():
+    code = "import sys; sys.modules['halide'] = None; import convgrad.oracle, convgrad.oracle.loops, convgrad.arrays"
+    subprocess.run([sys.executable, "-c", code], check=True)

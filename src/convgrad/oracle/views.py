@@ -54,7 +54,8 @@ def view(array: Array, access: Access, axes: Sequence[str], spans: Spans) -> Arr
     origin = [0] * array.ndim
     if not all(inside):
         if access.outside is None:
-            raise _left(access, reads, array.shape)
+            axis = inside.index(False)
+            raise _left(access, axis, reads[axis], array.shape[axis])
         array = _spread(array, access, reads)
         origin = [low for low, _ in reads]
     numerators = [_normalized(p)[0] for p in access.positions]
@@ -102,20 +103,18 @@ def _spread(array: Array, access: Access, reads: Sequence[tuple[int, int]]) -> A
     return copy
 
 
-def _left(access: Access, reads: Sequence[tuple[int, int]], shape: Sequence[int]) -> ShapeError:
-    for axis, (position, (low, high), size) in enumerate(zip(access.positions, reads, shape, strict=True)):
-        if not position.is_whole:
-            return ShapeError(
-                f"{access.tensor} is read at the divided position {position} of axis {axis}, "
-                "without saying what is read where the division leaves a remainder.",
-                span=access.span,
-                remedy="Write `else` and a number after the positions.",
-            )
-        if low < 0 or high >= size:
-            return ShapeError(
-                f"{access.tensor} is read outside its axis {axis}: {position} runs {low}..{high}, "
-                f"the axis may be read at 0..{size - 1}.",
-                span=access.span,
-                remedy="Write `else` and a number after the positions, or make the output smaller.",
-            )
-    raise AssertionError("called only for an access that leaves its tensor")
+def _left(access: Access, axis: int, reads: tuple[int, int], size: int) -> ShapeError:
+    position = access.positions[axis]
+    if not position.is_whole:
+        return ShapeError(
+            f"{access.tensor} is read at the divided position {position} of axis {axis}, "
+            "without saying what is read where the division leaves a remainder.",
+            span=access.span,
+            remedy="Write `else` and a number after the positions.",
+        )
+    return ShapeError(
+        f"{access.tensor} is read outside its axis {axis}: {position} runs {reads[0]}..{reads[1]}, "
+        f"the axis may be read at 0..{size - 1}.",
+        span=access.span,
+        remedy="Write `else` and a number after the positions, or make the output smaller.",
+    )
