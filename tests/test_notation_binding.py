@@ -186,6 +186,8 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         r"is 9.*2 after.*o\[i\+m,j\+n,c else 0\]", "i+m"),
     ("x[i] = sum[m](w[m] * o[i+m-p])", {"shapes": KERNEL, "sizes": {"I": 11}, "integers": {"p": 1}},
         r"i\+m-1 runs -1..11.*largest legal I is 10.*1 before and 1 after", "i+m-p"),
+    ("x[i] = sum[m](w[m] * o[i+m])", {"shapes": {"w": (7,), "o": (5,)}, "sizes": {"I": 2}},
+        "Not even I = 1 would fit", "i+m"),
     ("x[i] = o[i] + o[7]", {"shapes": {"o": (5,)}}, "So 7 is read, but axis 0 of o has 5 places, 0..4", "7"),
     ("x[i] = y[i+1]; z = x[9]", {"shapes": {"y": (5,)}}, "axis 0 of x has 4 places", "9"),
     ("x[i] = o[i] + y[1]", {"shapes": {"o": (5,), "y": (1,)}}, "axis 0 of y has 1 place, 0", "1"),

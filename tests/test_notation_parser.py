@@ -4,6 +4,8 @@ import math
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from convgrad.errors import EquationSyntaxError, Span
 from convgrad.notation import (
@@ -13,6 +15,7 @@ from convgrad.notation import (
     Compare,
     Definition,
     Divide,
+    Equation,
     IndexValue,
     Multiply,
     Negate,
@@ -25,6 +28,7 @@ from convgrad.notation import (
     parse,
 )
 from convgrad.notation.terms import walk
+from strategies import equations
 
 I, M, P, S = (Polynomial.name(name) for name in "imps")
 a, b, c, d = (Access(name) for name in "abcd")
@@ -210,6 +214,42 @@ def test_what_is_refused_and_where(source: str) -> None:
         assert source[error.span.start : error.span.stop] == place
         assert "^" in str(error)
     assert re.search(remedy, error.remedy)
+
+
+WORDS = ["x", "y", "i", "m", "o", "conv1.w", "sum[m](", "max(a,", "where(", "exp(", "o[i", "x[i]", "else", "-inf"]
+WORDS += [*"=<+-*/^()[],;01#$.", "==", "2.5", "\n"]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=25), st.booleans())
+@settings(deadline=None)
+def test_any_other_text_gets_an_error_of_the_family(words: list[str], spaced: bool) -> None:
+    _is_read_or_refused("x[i] = " + (" " if spaced else "").join(words))
+
+
+@given(equations(), st.data())
+@settings(deadline=None)
+def test_a_slip_of_the_pen_is_read_or_refused(equation: Equation, data: st.DataObject) -> None:
+    source = str(equation)
+    start = data.draw(st.integers(0, len(source)))
+    stop = data.draw(st.integers(start, min(len(source), start + 3)))
+    _is_read_or_refused(source[:start] + data.draw(st.sampled_from(["", *WORDS])) + source[stop:])
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_any_characters_are_read_or_refused(source: str) -> None:
+    _is_read_or_refused(source)
+
+
+def _is_read_or_refused(source: str) -> None:
+    try:
+        equation = parse(source)
+    except EquationSyntaxError as refusal:
+        span = refusal.span
+    else:
+        assert parse(str(equation)) == equation
+        return
+    assert span is None or 0 <= span.start <= span.stop <= len(source)
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,9 @@ def _outside(known: Sizes, use: Use, access: Access, axis: int, bounds: tuple[in
     for index in use.definition.indices:
         if index in position.numerator.names:
             limit = known.limit(use, axis, index)
-            if limit is not None and 0 < limit < known.size(use.number, index):
+            if limit == 0 and low >= 0:
+                lines.append(f"  Not even {known.size_name(index)} = 1 would fit.")
+            elif limit and limit < known.size(use.number, index):
                 lines.append(f"  The largest legal {known.size_name(index)} is {limit}.")
     padded = replace(access, outside=0.0)
     pads = [f"{-low} before"] if low < 0 else []
