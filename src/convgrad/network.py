@@ -1,0 +1,307 @@
+"""Networks: layers in a row or in a graph, with their parameters; training, prediction and a summary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.arrays import aligned_zeros, copy_into
+from convgrad.backend import Backend, choose
+from convgrad.errors import DataError, ModelError, suggestion
+from convgrad.layers.base import Layer, registry
+from convgrad.layers.graph import Input, Node
+from convgrad.plan import INPUT, PlacedLayer, prediction_plan
+
+if TYPE_CHECKING:
+    from convgrad.losses import Loss
+    from convgrad.optimizers import Optimizer
+    from convgrad.step import TrainingStep
+    from convgrad.summary import Summary
+    from convgrad.training.history import History
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class Network:
+    """Layers whose equations are compiled together.
+
+    A list of layers, each reading the one before it:
+
+    >>> from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+    >>> network = Network(Conv2D(4, (3, 2)), ReLU(), MaxPool2D(2), Flatten(), Dense(3), input_shape=(8, 7, 1))
+    >>> network.output_shape
+    (3,)
+
+    or a graph: `Network(inputs=node, outputs=node)` with an `Input` and what layers return when called on it.
+
+    Args:
+        layers: in order. input_shape: of one example, (rows, columns, channels) for an image.
+        inputs, outputs: of a graph, instead of layers.
+        dtype: "float32" or "float64", of parameters and arithmetic.
+
+    Attributes:
+        layers: the layers in their places, each with a name that no other has.
+        parameters, state: tensor's name (`conv1.w`) -> its array, the very one that compiled code works on.
+
+    Raises: ModelError, ShapeError where layers don't fit together.
+    """
+
+    def __init__(
+        self,
+        *layers: Layer,
+        input_shape: Sequence[int] | None = None,
+        inputs: Input | None = None,
+        outputs: Node | None = None,
+        name: str | None = None,
+        dtype: str = "float32",
+    ):
+        if (inputs is None) != (outputs is None):
+            raise ModelError("A graph needs both ends: Network(inputs=image, outputs=last_node).")
+        if inputs is None or outputs is None:
+            inputs, outputs = _chain(layers, input_shape)
+        elif layers or input_shape is not None:
+            raise ModelError("Give either layers with input_shape, or inputs and outputs of a graph, not both.")
+        if dtype not in ("float32", "float64"):
+            raise ModelError(f"A network computes in float32 or float64, not in {dtype!r}.")
+        self.name, self.dtype = name, dtype
+        self.input_shape: Shape = inputs.shape
+        self.layers: tuple[PlacedLayer, ...] = _placed(inputs, outputs)
+        self.output_shape: Shape = self.layers[-1].built.output_shape
+        self.parameters: dict[str, Array] = {}
+        self.state: dict[str, Array] = {}
+        for placed in self.layers:
+            for key, parameter in placed.built.parameters.items():
+                self.parameters[placed.tensor(key)] = aligned_zeros(parameter.shape, dtype)
+            for key, (shape, value) in placed.built.state.items():
+                self.state[placed.tensor(key)] = aligned_zeros(shape, dtype)
+                self.state[placed.tensor(key)][...] = value
+        self.initialized = False
+        self._predictions: dict[tuple[int, str], Any] = {}
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are trained."""
+        return sum(array.size for array in self.parameters.values())
+
+    def initialize(self, seed: int = 0) -> None:
+        """Draw initial values: the same seed gives the same values, each layer's independent of the others' sizes."""
+        for place, placed in enumerate(self.layers):
+            for key, parameter in placed.built.parameters.items():
+                words = [seed, place, *key.encode()]
+                self.parameters[placed.tensor(key)][...] = parameter.initial(np.random.default_rng(words))
+            for key, (_, value) in placed.built.state.items():
+                self.state[placed.tensor(key)][...] = value
+        self.initialized = True
+
+    def training_step(
+        self, loss: str | Loss, optimizer: str | Optimizer, batch_size: int, *, seed: int = 0, engine: str = "auto"
+    ) -> TrainingStep:
+        """Forward, loss, backward and update on `batch_size` examples, compiled as one."""
+        from convgrad.step import TrainingStep
+
+        return TrainingStep(self, loss, optimizer, batch_size, seed=seed, engine=engine)
+
+    def gradients(
+        self, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
+    ) -> dict[str, Array]:
+        """What back-propagation computes, without an update.
+
+        Args:
+            x: (N, *input_shape) inputs. t: their targets. loss: the mean over the examples is taken.
+
+        Returns: the gradients of the parameters under their names, `conv1.dw` for `conv1.w`, of results, `conv1.dx`,
+        and of the input, `dinput`.
+        """
+        from convgrad.step import gradients
+
+        return gradients(self, x, t, loss, engine=engine)
+
+    def fit(self, x: npt.ArrayLike, y: npt.ArrayLike, **options: Any) -> History:
+        """Train; see `convgrad.training.fit.fit` for the options."""
+        from convgrad.training.fit import fit
+
+        return fit(self, x, y, **options)
+
+    def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike, **options: Any) -> dict[str, float]:
+        """Loss and metrics on given examples; see `convgrad.training.evaluate.evaluate` for the options."""
+        from convgrad.training.evaluate import evaluate
+
+        return evaluate(self, x, y, **options)
+
+    def predict(self, x: npt.ArrayLike, batch_size: int = 256, engine: str = "auto") -> Array:
+        """The network's results.
+
+        Args:
+            x: (N, *input_shape) inputs. batch_size: how many at once; the results do not depend on it.
+
+        Returns: (N, *output_shape), of the network's dtype.
+        Raises: DataError where the shape differs; ModelError before there are weights.
+        """
+        inputs = np.asarray(x)
+        if inputs.shape[1:] != self.input_shape or inputs.ndim == 0:
+            raise DataError(
+                f"The network takes examples of shape {self.input_shape}, so an array of shape "
+                f"(N, {', '.join(map(str, self.input_shape))}), but got {inputs.shape}."
+            )
+        if not self.initialized:
+            raise ModelError("The network has no weights yet. Train it (fit), load weights, or call initialize(seed).")
+        results = np.empty((len(inputs), *self.output_shape), self.dtype)
+        batch = max(1, min(batch_size, len(inputs)))
+        backend = choose(engine)
+        for start in range(0, len(inputs), batch):
+            rows = inputs[start : start + batch]
+            program, output = self._prediction(batch, backend)
+            target = program.arrays[INPUT]
+            copy_into(target[: len(rows)], rows, "x")
+            program.run()
+            results[start : start + len(rows)] = program.arrays[output].reshape(batch, *self.output_shape)[: len(rows)]
+        return results
+
+    def _prediction(self, batch: int, backend: Backend) -> tuple[Any, str]:
+        key = (batch, backend.name)
+        if key not in self._predictions:
+            plan = prediction_plan(self.layers, self.input_shape, self.layers[-1].name, batch)
+            equation = plan.equation
+            program = backend.compile_program(
+                equation,
+                [plan.output],
+                self.dtype,
+                buffers={n: a for n, a in (self.parameters | self.state).items() if n in equation.inputs},
+                views=plan.views,
+            )
+            self._predictions[key] = (program, plan.output)
+        return self._predictions[key]  # type: ignore[no-any-return]
+
+    def get_weights(self) -> dict[str, Array]:
+        """Copies of all parameters and of the state."""
+        return {name: array.copy() for name, array in (self.parameters | self.state).items()}
+
+    def set_weights(self, weights: Mapping[str, npt.ArrayLike]) -> None:
+        """Put in what `get_weights` gave. Raises: DataError where a tensor is missing, unknown or of another shape."""
+        own = self.parameters | self.state
+        for name in weights:
+            if name not in own:
+                raise DataError(f"The network has no tensor `{name}`.{suggestion(name, own)}")
+        for name, array in own.items():
+            if name not in weights:
+                raise DataError(f"The weights lack `{name}`, of shape {array.shape}.")
+            given = np.asarray(weights[name])
+            if given.shape != array.shape:
+                raise DataError(f"`{name}` has shape {array.shape} in the network, but {given.shape} in the weights.")
+        for name, array in own.items():
+            copy_into(array, weights[name], name)
+        self.initialized = True
+
+    def summary(self) -> Summary:
+        """A table of the layers: output shapes, parameters, equations. Printing it shows it."""
+        from convgrad.summary import Summary
+
+        return Summary(self)
+
+    def to_config(self) -> dict[str, Any]:
+        """What is needed to build the network again, as values that JSON can hold."""
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "input_shape": list(self.input_shape),
+            "layers": [
+                {
+                    "class": type(placed.layer).__name__,
+                    "name": placed.name,
+                    "inputs": list(placed.sources),
+                    "arguments": {k: v for k, v in placed.layer.config().items() if k != "name"},
+                }
+                for placed in self.layers
+            ],
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Network:
+        """The network that `to_config` described. Raises: ModelError where the description is not one."""
+        try:
+            image = Input(tuple(config["input_shape"]))
+            nodes: dict[str, Node | Input] = {INPUT: image}
+            for entry in config["layers"]:
+                kind = registry.get(entry["class"])
+                if kind is None:
+                    raise ModelError(f"There is no layer `{entry['class']}`.{suggestion(entry['class'], registry)}")
+                layer = kind.from_config({**entry["arguments"], "name": entry["name"]})
+                nodes[entry["name"]] = layer(*(nodes[source] for source in entry["inputs"]))
+            last = list(nodes.values())[-1]
+            assert isinstance(last, Node)
+            return cls(inputs=image, outputs=last, name=config.get("name"), dtype=config.get("dtype", "float32"))
+        except (KeyError, TypeError, AttributeError, AssertionError) as error:
+            raise ModelError(f"This is no description of a network: {type(error).__name__}: {error}.") from error
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def __repr__(self) -> str:
+        return f"<Network {self.name or ''}: {len(self.layers)} layers, {self.parameter_count:,} parameters>"
+
+
+def _chain(layers: Sequence[Layer], input_shape: Sequence[int] | None) -> tuple[Input, Node]:
+    if not layers:
+        raise ModelError("A network needs at least one layer: Network(Conv2D(8, 3), ..., input_shape=(28, 28, 1)).")
+    if input_shape is None:
+        raise ModelError("Say what one example looks like: Network(..., input_shape=(28, 28, 1)).")
+    image = Input(tuple(input_shape))
+    node: Node | Input = image
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise ModelError(f"A network is made of layers, but got {layer!r}.")
+        node = layer(node)
+    assert isinstance(node, Node)
+    return image, node
+
+
+def _placed(image: Input, last: Node) -> tuple[PlacedLayer, ...]:
+    """The nodes that `last` needs, each after its inputs, with names and sizes."""
+    order: list[Node] = []
+    pending: list[tuple[Node, bool]] = [(last, False)]
+    seen: set[int] = set()
+    while pending:
+        node, ready = pending.pop()
+        if ready:
+            order.append(node)
+            continue
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        pending.append((node, True))
+        for source in reversed(node.inputs):
+            if isinstance(source, Node):
+                pending.append((source, False))
+            elif source is not image:
+                raise ModelError("The graph reads an Input that is not the one given as inputs=.")
+    shapes: dict[int, Shape] = {id(image): image.shape}
+    names: dict[int, str] = {id(image): INPUT}
+    taken = {INPUT} | {node.layer.name for node in order if node.layer.name}
+    layers: dict[int, str] = {}
+    placed = []
+    for node in order:
+        if id(node.layer) in layers:
+            raise ModelError(f"Layer `{layers[id(node.layer)]}` is used twice. Make a second layer object.")
+        name = node.layer.name or _free_name(node.layer, taken)
+        if name in names.values():
+            raise ModelError(f"Two layers (or a layer and the input) are called `{name}`. Give one another name.")
+        taken.add(name)
+        layers[id(node.layer)] = name
+        built = node.layer.build(*(shapes[id(source)] for source in node.inputs))
+        shapes[id(node)], names[id(node)] = built.output_shape, name
+        placed.append(PlacedLayer(name, node.layer, built, tuple(names[id(source)] for source in node.inputs)))
+    return tuple(placed)
+
+
+def _free_name(layer: Layer, taken: set[str]) -> str:
+    """conv1, conv2, ...: the class's name in lower case, without the dimension, and a number."""
+    base = re.sub(r"\d+d$", "", type(layer).__name__.lower())
+    number = 1
+    while f"{base}{number}" in taken:
+        number += 1
+    return f"{base}{number}"

@@ -1,0 +1,145 @@
+"""One training step: results, loss, gradients and update, compiled as one program on arrays laid out once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.arrays import copy_into
+from convgrad.backend import choose
+from convgrad.errors import TrainingError
+from convgrad.losses import Loss, loss_from
+from convgrad.notation.terms import gradient_name
+from convgrad.optimizers import Optimizer, optimizer_from
+from convgrad.plan import INPUT, LOSS, TARGET, training_plan
+
+if TYPE_CHECKING:
+    from convgrad.network import Network
+
+Array = npt.NDArray[Any]
+
+
+class TrainingStep:
+    """`run` takes a batch and changes the network's parameters.
+
+    The gradient is that of the weighted mean of the examples' losses: `weights` / their sum.
+
+    Attributes:
+        batch_size, compile_seconds.
+        program: the compiled program; `program.equation` is all that it computes.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        loss: str | Loss,
+        optimizer: str | Optimizer,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        engine: str = "auto",
+    ):
+        if batch_size < 1:
+            raise TrainingError(f"A batch has at least 1 example; batch_size is {batch_size}.")
+        if not network.initialized:
+            network.initialize(seed)
+        self.network, self.batch_size, self.seed = network, batch_size, seed
+        self.loss_function, self.optimizer = loss_from(loss), optimizer_from(optimizer)
+        self.plan = training_plan(
+            network.layers,
+            network.input_shape,
+            network.layers[-1].name,
+            batch_size,
+            self.loss_function,
+            self.optimizer,
+        )
+        equation = self.plan.equation
+        weights = network.parameters | network.state
+        self.program = choose(engine).compile_program(
+            equation,
+            [self.plan.output, f"{LOSS}.mean"],
+            network.dtype,
+            in_place=self.plan.in_place,
+            buffers={name: array for name, array in weights.items() if name in equation.inputs},
+            views=self.plan.views,
+        )
+        self.compile_seconds: float = self.program.compile_seconds
+        self.steps = 0
+        for name, value in self.plan.state.items():
+            self.program.arrays[name][...] = value
+        self._ones = np.ones(batch_size)
+
+    def run(
+        self, x: npt.ArrayLike, t: npt.ArrayLike, learning_rate: float | None = None, weights: Array | None = None
+    ) -> None:
+        """One step on (batch, *input_shape) inputs and their targets.
+
+        learning_rate: the optimizer's where None. weights: (batch,) of the examples, 1 each where None; 0 for rows
+        that only fill up the batch.
+
+        Raises: DataError where a shape differs; TrainingError where all weights are 0.
+        """
+        arrays = self.program.arrays
+        weights = self._ones if weights is None else weights
+        total = float(np.sum(weights))
+        if not total > 0:
+            raise TrainingError("The weights of a batch add up to 0, so there is nothing to learn from it.")
+        copy_into(arrays[INPUT], x, "x")
+        targets = np.asarray(t)
+        copy_into(
+            arrays[TARGET], targets.reshape(arrays[TARGET].shape) if targets.size == arrays[TARGET].size else t, "t"
+        )
+        copy_into(arrays[f"{LOSS}.dE"], np.asarray(weights) / total, "weights")
+        rate = self.optimizer.learning_rate if learning_rate is None else learning_rate
+        for name, value in self.optimizer.scalars(self.steps, rate).items():
+            arrays[self.plan.scalars[name]][...] = value
+        for place, name in enumerate(self.plan.seeds):
+            arrays[name][...] = _seed(self.seed, self.steps, place)
+        self.steps += 1
+        self.program.run()
+
+    @property
+    def loss(self) -> float:
+        """The weighted mean of the examples' losses in the last run, before its update."""
+        return float(self.program.arrays[f"{LOSS}.mean"])
+
+    @property
+    def output(self) -> Array:
+        """(batch, *output_shape): the network's results in the last run, before its update."""
+        return self.program.arrays[self.plan.output].reshape(self.batch_size, *self.network.output_shape)  # type: ignore[no-any-return]
+
+
+def gradients(
+    network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
+) -> dict[str, Array]:
+    """The gradients of the mean loss with respect to the input, all results and all parameters, by name."""
+    inputs = np.asarray(x)
+    last = network.layers[-1].name
+    plan = training_plan(
+        network.layers, network.input_shape, last, len(inputs), loss_from(loss), None, input_gradient=True
+    )
+    equation = plan.equation
+    weights = network.parameters | network.state
+    wanted = [gradient_name(INPUT), *map(gradient_name, network.parameters)]
+    wanted += [gradient_name(placed.output) for placed in network.layers]
+    program = choose(engine).compile_program(
+        equation,
+        [*wanted, f"{LOSS}.mean"],
+        network.dtype,
+        buffers={name: array for name, array in weights.items() if name in equation.inputs},
+        views=plan.views,
+    )
+    program.set(INPUT, inputs)
+    program.set(TARGET, np.asarray(t).reshape(program.arrays[TARGET].shape))
+    program.set(f"{LOSS}.dE", np.full(len(inputs), 1 / len(inputs)))
+    for place, name in enumerate(plan.seeds):
+        program.set(name, _seed(0, 1, place))
+    program.run()
+    return {name: program.arrays[name] for name in wanted}
+
+
+def _seed(seed: int, step: int, place: int) -> int:
+    """A whole number below 2^24 for `uniform`, another one for every step and layer."""
+    return int(np.random.SeedSequence([seed, step, place]).generate_state(1)[0] >> 8)
