@@ -2,35 +2,52 @@
 
 from convgrad.layers.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from convgrad.layers.base import Built, Layer, Parameter, registry
+from convgrad.layers.batch_norm import BatchNorm
 from convgrad.layers.conv import Conv1D, Conv2D, Conv3D
 from convgrad.layers.conv_transpose import ConvTranspose2D
+from convgrad.layers.custom import Equation
 from convgrad.layers.dense import Dense
 from convgrad.layers.depthwise import DepthwiseConv2D
+from convgrad.layers.dropout import Dropout
 from convgrad.layers.graph import Input, Node
+from convgrad.layers.merge import Add, Concatenate, Multiply
+from convgrad.layers.norm import GroupNorm, LayerNorm
 from convgrad.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
+from convgrad.layers.shape import Flatten, Reshape, ZeroPadding2D
 
 __all__ = [
     "ELU",
     "GELU",
+    "Add",
     "AvgPool2D",
+    "BatchNorm",
     "Built",
+    "Concatenate",
     "Conv1D",
     "Conv2D",
     "Conv3D",
     "ConvTranspose2D",
     "Dense",
     "DepthwiseConv2D",
+    "Dropout",
+    "Equation",
+    "Flatten",
     "GlobalAvgPool2D",
+    "GroupNorm",
     "Input",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "MaxPool2D",
+    "Multiply",
     "Node",
     "Parameter",
     "ReLU",
+    "Reshape",
     "SiLU",
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "ZeroPadding2D",
     "registry",
 ]

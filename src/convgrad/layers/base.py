@@ -185,7 +185,7 @@ class Layer:
                 f"{self.label} takes {rank} axes, ({axes}), but its input has shape {shape}.",
                 remedy=f"Reshape({(*shape, 1)}) before it adds the axis." if len(shape) == rank - 1 else "",
             )
-        if any(size < 1 for size in shape):
+        if not shape or any(size < 1 for size in shape):
             raise ShapeError(f"{self.label}: its input has shape {shape}, which holds nothing.")
         return shape
 

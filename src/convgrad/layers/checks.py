@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from numbers import Real
 from typing import Any
 
 from convgrad.errors import ModelError, suggestion
@@ -29,17 +30,23 @@ def at_least(label: str, argument: str, value: Any, least: int) -> int:
 
 def between(label: str, argument: str, value: Any, low: float, high: float) -> float:
     """A number from `low` up to, and not including, `high`. Raises: ModelError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value < high:
+    number = _number(value)
+    if number is None or not low <= number < high:
         bounds = f"of at least {low:g}" + (f" and below {high:g}" if math.isfinite(high) else "")
         raise ModelError(f"{label}: {argument} must be a number {bounds}, not {value!r}.")
-    return float(value)
+    return number
 
 
 def positive(label: str, argument: str, value: Any) -> float:
     """A number above 0. Raises: ModelError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+    number = _number(value)
+    if number is None or not 0 < number < math.inf:
         raise ModelError(f"{label}: {argument} must be a number above 0, not {value!r}.")
-    return float(value)
+    return number
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
 
 
 def one_of(label: str, argument: str, value: Any, choices: tuple[str | None, ...]) -> None:

@@ -1,0 +1,116 @@
+"""A layer of the user's own, from the text of its equation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+
+from convgrad.errors import ModelError, suggestion
+from convgrad.initializers import Initializer, check_initializer
+from convgrad.layers.base import Built, Layer, Parameter, Shape
+from convgrad.notation import terms
+from convgrad.notation.binding import bind
+from convgrad.notation.terms import Access, Negate, accesses, walk
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Equation(Layer):
+    """Whatever the equation says; its last definition is the result
+
+    definition: the equation in the notation, for one example.
+    inputs: the names of the tensors that come from the layers before, in order.
+    sizes, integers, numbers: sizes that can't be inferred and values of parameters, as for
+        `convgrad.notation.binding.bind`.
+    initial: tensor -> initializer. All tensors that are read and are no inputs are trained. Those that are only ever
+        added (`+ b[k]`) begin at 0, all others by Glorot and Bengio's rule, unless this says otherwise.
+
+    Every size of a trained tensor must follow from the inputs or from `sizes`. Scalars that are trained are named in
+    `initial`; a bare name that has no value there is refused.
+
+    >>> layer = Equation("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b[i,j]", sizes={"M": 3, "N": 5})
+    >>> built = layer.build((11, 13))
+    >>> built.output_shape, {name: p.shape for name, p in built.parameters.items()}
+    ((9, 9), {'w': (3, 5), 'b': (9, 9)})
+    """
+
+    definition: str
+    inputs: tuple[str, ...] = ("o",)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    integers: Mapping[str, int] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    initial: Mapping[str, str | Initializer] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return self.definition
+
+    def check(self) -> None:
+        equation = self.equation
+        if isinstance(self.inputs, str):
+            raise ModelError(f"{self.label}: inputs is a tuple of names; write inputs=({self.inputs!r},).")
+        for name in self.inputs:
+            if name not in equation.inputs:
+                raise ModelError(
+                    f"{self.label}: its input {name!r} is not read by the equation.{suggestion(name, equation.inputs)}"
+                )
+        for name, initializer in self.initial.items():
+            if name not in self._trained:
+                raise ModelError(
+                    f"{self.label}: initial names {name!r}, which is no tensor that is trained."
+                    f"{suggestion(name, self._trained)}"
+                )
+            check_initializer(initializer)
+
+    @property
+    def _trained(self) -> tuple[str, ...]:
+        """Tensors that are read, and neither come from other layers nor are values given by name."""
+        given = {*self.inputs, *self.numbers, *self.integers, *self.sizes}
+        return tuple(name for name in self.equation.inputs if name not in given)
+
+    def build(self, *input_shapes: Shape) -> Built:
+        if len(input_shapes) != len(self.inputs):
+            raise ModelError(
+                f"{self.label} takes {len(self.inputs)} inputs, {', '.join(self.inputs)}, but got {len(input_shapes)}."
+            )
+        equation = self.equation
+        indexed = {a.tensor for d in equation.definitions for a in accesses(d.term) if a.positions}
+        scalars: dict[str, Shape] = {name: () for name in self.initial if name not in indexed}
+        bound = bind(
+            equation,
+            shapes=dict(zip(self.inputs, input_shapes, strict=True)) | scalars,
+            sizes=self.sizes,
+            integers=self.integers,
+            numbers=self.numbers,
+        )
+        shapes = bound.shape_of
+        return Built(
+            equation=equation,
+            inputs=tuple(self.inputs),
+            input_shapes=input_shapes,
+            output=bound.result.name,
+            output_shape=bound.result.shape,
+            parameters={n: self._parameter(n, shapes[n]) for n in self._trained if n in shapes},
+            sizes=dict(self.sizes),
+            integers=dict(self.integers),
+            numbers=dict(self.numbers),
+        )
+
+    def _parameter(self, name: str, shape: Shape) -> Parameter:
+        default = "zeros" if _only_added(self.equation, name) else "glorot_uniform"
+        around = prod(shape[:-2])  # as for a kernel: rows and columns, then inputs, then outputs
+        fans = (around * shape[-2], around * shape[-1]) if len(shape) > 1 else (prod(shape), prod(shape))
+        return Parameter(shape, self.initial.get(name, default), fans)
+
+
+def _only_added(equation: terms.Equation, name: str) -> bool:
+    """Whether every use of the tensor is a term of a sum."""
+    uses = added = 0
+    for definition in equation.definitions:
+        for term in walk(definition.term):
+            if isinstance(term, Access) and term.tensor == name:
+                uses += 1
+            if isinstance(term, terms.Add):
+                parts = (part.term if isinstance(part, Negate) else part for part in term.terms)
+                added += sum(isinstance(part, Access) and part.tensor == name for part in parts)
+    return uses == added
