@@ -1,5 +1,6 @@
 """The batch axis, other names, and several equations as one."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +9,8 @@ from convgrad.errors import EquationError, EquationSyntaxError, ShapeError
 from convgrad.notation import Equation, batched, bind, joined, parse, prefixed, rename, text
 from convgrad.notation.batch import dependents, fresh_index
 from convgrad.notation.terms import accesses
-from strategies import Case, cases
+from convgrad.oracle.program import compile_program
+from strategies import Case, bound_equations, cases
 
 CONV = parse("x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[i+m,j+n,c]) + b[k]")
 LOSS = parse("z[k] = y[k] - stop(max[l](y[l])); r = sum[k](v[k]); E = log(sum[k](exp(z[k]))) - z[t] * r")
@@ -51,6 +53,31 @@ def test_binding_and_batching_may_change_places(case: Case, data: st.DataObject)
     before = bind(batched(equation, examples), shapes, sizes, case.integers)
     assert before.definitions == after.definitions
     assert before.shape_of == after.shape_of
+
+
+@given(bound_equations(), st.data())
+@settings(deadline=None, max_examples=30)
+def test_a_batch_gives_what_each_example_gives(
+    drawn: tuple[Equation, dict[str, np.ndarray]], data: st.DataObject
+) -> None:
+    equation, arrays = drawn
+    examples = data.draw(st.sets(st.sampled_from(equation.inputs))) if equation.inputs else set()
+    stacked = {n: np.stack([a, -a, 0.5 * a]) if n in examples else a for n, a in arrays.items()}
+    together = evaluated(batched(equation, examples, 3), stacked)
+    for place in range(3):
+        alone = evaluated(equation, {n: a[place] if n in examples else a for n, a in stacked.items()})
+        for name in equation.defined:
+            batch = together[name][place] if name in dependents(equation, examples) else together[name]
+            # The oracle may add in another order where the shapes differ.
+            np.testing.assert_allclose(batch, alone[name], rtol=1e-10, atol=1e-12)
+
+
+def evaluated(equation: Equation, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    program = compile_program(equation, equation.defined, dtype="float64")
+    for name, array in arrays.items():
+        program.set(name, array)
+    program.run()
+    return {name: program.arrays[name].copy() for name in equation.defined}
 
 
 @pytest.mark.parametrize(
