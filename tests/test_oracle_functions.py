@@ -105,6 +105,8 @@ def test_infinity_times_zero_is_kept_in_sums_of_products():
     assert np.array_equal(
         both("x[i] = sum[m](a[i] * b[m] * c[m])", {"a": [1, INF], "b": [1, 0], "c": [1, 1]}), [1, NAN], equal_nan=True
     )
+    # So would `a` times the sum of `b`.
+    assert math.isnan(both("x = sum[m,n](a[m] * b[n])", {"a": [INF, 1], "b": [0, 1]}))
     assert np.array_equal(
         both("x[i] = sum[m](w[m] * o[i+m else 0])", {"w": [1, INF], "o": [1, 2]}, I=2), [INF, NAN], equal_nan=True
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -93,6 +95,21 @@ def test_only_what_is_needed_runs():
     assert [d.name for d in needed] == ["a", "c"]
     assert last_reads(needed) == [{"o"}, {"a"}]
     assert [d.name for d in in_order(equation, ["d", "c"])] == ["a", "c", "d"]
+
+
+def test_values_are_freed_after_their_last_reader():
+    size = 2**17
+    names = ["o", *"abcdefgh"]
+    text = "; ".join(f"{new}[i] = {old}[i] + 1" for old, new in pairwise(names))
+    program = compile_program(bind(parse(text), shapes={"o": (size,)}), ["h"])
+    program.run()
+    tracemalloc.start()
+    program.run()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert program.arrays["h"][0] == 8
+    # What is read, what is computed, and a block of temporaries, in float64; all eight at once would be 8.
+    assert most < 4.5 * size * 8
 
 
 def test_a_tensor_in_place_comes_after_the_readers_of_the_old_one():

@@ -89,6 +89,7 @@ EQUATIONS = {
     "places": ("x[i] = argmax[m,n](o[i,m,n]) + 100*argmin[m,n](o[i,m,n])", {"o": (3, 4, 5)}, {}),
     "greatest and least": ("x[i] = max[m,n](o[i,m,n]) + 100*min[m,n](o[i,m,n])", {"o": (3, 4, 5)}, {}),
     "nothing that varies in the sum": ("x[i] = sum[m](o[i]) + mean[m](2)", {"o": (3,)}, {"M": 4}),
+    "an index of no factor": ("x[i] = sum[m,n](a[i,m] * b[m])", {"a": (2, 3), "b": (3,)}, {"N": 5}),
     "mean of products": (
         "x[i] = mean[m,n](-a[i,m] * b[m,n] / 2 * r / c[i])",
         {"a": (2, 3), "b": (3, 5), "r": (), "c": (2,)},
@@ -143,13 +144,22 @@ def test_grid_agrees_with_loops(name, by_matrices, block):
     assert_same(actual, loops.evaluate(equation, arrays))
 
 
-def test_matrix_products_in_blocks_agree_with_one(monkeypatch):
-    for name in ("convolution", "divided positions", "three factors", "depthwise"):
-        equation, arrays = case(name)
-        expected = grid.evaluate(equation, arrays)
-        monkeypatch.setattr(grid, "LARGEST", 110)
-        assert_same(grid.evaluate(equation, arrays), expected)
-        monkeypatch.undo()
+@pytest.mark.parametrize(
+    ("name", "largest"),
+    [
+        ("convolution", 110),
+        ("divided positions", 300),
+        ("three factors", 15),
+        ("depthwise", 40),
+        ("a product of vectors", 6),  # blocks of the reduction
+        ("three factors", 1),  # too large for matrix products
+    ],
+)
+def test_matrix_products_in_blocks_agree_with_one(monkeypatch, name, largest):
+    equation, arrays = case(name)
+    expected = grid.evaluate(equation, arrays)
+    monkeypatch.setattr(grid, "LARGEST", largest)
+    assert_same(grid.evaluate(equation, arrays), expected)
 
 
 def test_the_classic_example():
