@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from convgrad.errors import TrainingError
-from convgrad.training.schedules import SCHEDULES, cosine, one_cycle, schedule, steps
+from convgrad.training.schedules import SCHEDULES, cosine, one_cycle, schedule_from, steps
 
 FRACTIONS = np.linspace(0, 1, 101)[:-1]
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_factors_stay_between_0_and_1(name: str) -> None:
-    factors = [schedule(name)(f) for f in FRACTIONS]
+    factors = [schedule_from(name)(f) for f in FRACTIONS]
     assert all(0 <= factor <= 1 for factor in factors)
     assert max(factors) == pytest.approx(1.0)
 
@@ -40,13 +40,13 @@ def test_steps_multiply() -> None:
 
 
 def test_a_function_is_a_schedule_and_none_is_constant() -> None:
-    assert schedule(lambda fraction: fraction / 2)(0.5) == 0.25
-    assert schedule(None)(0.7) == 1.0
+    assert schedule_from(lambda fraction: fraction / 2)(0.5) == 0.25
+    assert schedule_from(None)(0.7) == 1.0
 
 
 def test_what_is_no_schedule_is_refused() -> None:
     with pytest.raises(TrainingError, match=r"no learning-rate schedule 'cosin'. Did you mean 'cosine'\?"):
-        schedule("cosin")
+        schedule_from("cosin")
     with pytest.raises(TrainingError, match="cosine takes 0 <= warmup < 1"):
         cosine(warmup=1.0)
     with pytest.raises(TrainingError, match="one_cycle takes 0 < rise < 1"):

@@ -1,0 +1,28 @@
+"""Training: the loop, its figures and events, schedules of the learning rate, and trained networks in folders."""
+
+from convgrad.training.checkpoint import load, save
+from convgrad.training.events import Callback, CSVLogger, EarlyStopping, Training
+from convgrad.training.history import History
+from convgrad.training.metrics import Metric, confusion_matrix, top_k
+from convgrad.training.progress import ProgressTable
+from convgrad.training.safeguard import Diverged
+from convgrad.training.schedules import constant, cosine, one_cycle, steps
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "Diverged",
+    "EarlyStopping",
+    "History",
+    "Metric",
+    "ProgressTable",
+    "Training",
+    "confusion_matrix",
+    "constant",
+    "cosine",
+    "load",
+    "one_cycle",
+    "save",
+    "steps",
+    "top_k",
+]

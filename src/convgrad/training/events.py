@@ -31,6 +31,7 @@ class Training:
         batches: batches in an epoch; `batch` is the current one, counted from 0.
         batch_size: images in a batch (the last batch of an epoch may hold fewer).
         images: training images.
+        seconds: since the epoch began, validation not included.
         learning_rate: that of the last batch.
         logs: running averages within an epoch (`loss`, `accuracy`); at its end with `val_loss` and so on.
         history: what the epochs so far gave.
@@ -45,6 +46,7 @@ class Training:
     history: History
     epoch: int = 0
     batch: int = 0
+    seconds: float = 0.0
     learning_rate: float = 0.0
     logs: dict[str, float] = field(default_factory=dict)
     stop: bool = False

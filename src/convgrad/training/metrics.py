@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.errors import DataError, TrainingError, suggestion
+from convgrad.losses import BinaryCrossEntropy, Loss
 
 Values = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
@@ -56,8 +57,13 @@ def true_labels(targets: Array) -> npt.NDArray[np.int64]:
     return predicted_labels(targets)
 
 
-def _accuracy(outputs: Array, targets: Array) -> Values:
-    return np.asarray(predicted_labels(outputs) == true_labels(targets), dtype=np.float64)
+def accuracy_above(threshold: float) -> Metric:
+    """The share of examples whose class is named, called `accuracy`; `threshold` is that of a single output."""
+
+    def each(outputs: Array, targets: Array) -> Values:
+        return np.asarray(predicted_labels(outputs, threshold) == true_labels(targets), dtype=np.float64)
+
+    return Metric("accuracy", each)
 
 
 def _mean_squared_error(outputs: Array, targets: Array) -> Values:
@@ -100,15 +106,18 @@ def top_k(k: int) -> Metric:
     return Metric(f"top{k}", each)
 
 
-accuracy = Metric("accuracy", _accuracy)
+accuracy = accuracy_above(0.5)
 mean_squared_error = Metric("mean_squared_error", _mean_squared_error)
 
 registry: dict[str, Metric] = {m.name: m for m in (accuracy, mean_squared_error, top_k(3), top_k(5))}
 """Name -> metric, of those that can be named in `fit(metrics=...)`."""
 
 
-def metrics_from(chosen: Iterable[str | Metric]) -> tuple[Metric, ...]:
+def metrics_from(chosen: Iterable[str | Metric], loss: Loss | None = None) -> tuple[Metric, ...]:
     """The metrics of these names; a `Metric` stands for itself.
+
+    Args:
+        loss: tells what outputs mean: with binary cross-entropy they are logits, and yes is above 0, not above 0.5.
 
     Raises:
         TrainingError: there is no metric of that name.
@@ -117,6 +126,8 @@ def metrics_from(chosen: Iterable[str | Metric]) -> tuple[Metric, ...]:
     for metric in (chosen,) if isinstance(chosen, str) else chosen:
         if isinstance(metric, Metric):
             found.append(metric)
+        elif metric == "accuracy" and isinstance(loss, BinaryCrossEntropy):
+            found.append(accuracy_above(0.0))
         elif metric in registry:
             found.append(registry[metric])
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import time
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -11,7 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from convgrad.training.events import Callback, Training
 
-PLAIN_WIDTH = 80  # columns of a log file
+PLAIN_WIDTH = 80
+"""Columns of a line in a file."""
+REFRESH_SECONDS = 0.1
+"""Between two updates of the bar: a step may take less time than one of them."""
 
 
 class ProgressTable(Callback):
@@ -30,8 +32,7 @@ class ProgressTable(Callback):
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._heading: str | None = None
-        self._epoch_begin = 0.0
-        self._training_seconds = 0.0
+        self._shown = 0.0
 
     def on_train_begin(self, training: Training) -> None:
         self._heading = None
@@ -50,31 +51,29 @@ class ProgressTable(Callback):
             self._bar.start()
 
     def on_epoch_begin(self, training: Training) -> None:
-        self._epoch_begin = time.perf_counter()
-        self._training_seconds = 0.0
+        self._shown = 0.0
         if self._bar is not None:
-            self._bar.reset(
-                self._task, total=training.batches, description=f"{training.epoch + 1}/{training.epochs}", figures=""
-            )
+            place = f"{training.epoch + 1}/{training.epochs}"
+            self._bar.reset(self._task, total=training.batches, description=place, speed="", figures="")
 
     def on_batch_end(self, training: Training) -> None:
-        self._training_seconds = time.perf_counter() - self._epoch_begin
-        if self._bar is None:
+        last = training.batch + 1 == training.batches
+        if self._bar is None or (training.seconds - self._shown < REFRESH_SECONDS and not last):
             return
+        self._shown = training.seconds
         done = (training.batch + 1) * training.batch_size
-        loss = training.logs["loss"]
         self._bar.update(
             self._task,
             completed=training.batch + 1,
-            speed=f"{done / self._training_seconds:,.0f} images/s",
-            figures=f"loss {figure_text('loss', loss)}",
+            speed=f"{done / training.seconds:,.0f} images/s",
+            figures=f"loss {figure_text('loss', training.logs['loss'])}",
         )
 
     def on_epoch_end(self, training: Training) -> None:
         columns = {
             "epoch": f"{training.epoch + 1}/{training.epochs}",
             **{name: figure_text(name, value) for name, value in training.logs.items()},
-            "images/s": f"{training.images / max(self._training_seconds, 1e-9):,.0f}",
+            "images/s": f"{training.images / max(training.seconds, 1e-9):,.0f}",
         }
         for line in self._lines(columns):
             (self._bar.console if self._bar is not None else self.console).print(line, soft_wrap=True)

@@ -1,7 +1,7 @@
 """How the learning rate changes in the course of a training.
 
 A schedule is a function from the fraction f of the training that is done, 0 <= f < 1, to the factor that the learning
-rate is multiplied by. Any function of that kind will do; `schedule` knows the usual ones by name.
+rate is multiplied by. Any function of that kind will do; `schedule_from` knows the usual ones by name.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ SCHEDULES: dict[str, Callable[[], Schedule]] = {
 }
 
 
-def schedule(chosen: str | Schedule | None) -> Schedule:
+def schedule_from(chosen: str | Schedule | None) -> Schedule:
     """The schedule of that name, or `chosen` itself where it is a function; None is `constant`.
 
     Raises:

@@ -1,0 +1,72 @@
+"""The command `convgrad`: train, predict, and look into equations.
+
+Exit codes: 0 done, 2 something that was given can't be used (one clear message, no traceback), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version as package_version
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from convgrad.commands.catalogue import datasets, models, summary
+from convgrad.commands.derive import derive
+from convgrad.commands.predict import predict
+from convgrad.commands.terminal import EXIT_INTERRUPTED, EXIT_UNUSABLE
+from convgrad.commands.train import train
+from convgrad.errors import ConvgradError
+
+
+class Commands(TyperGroup):
+    """Turns errors that are meant for the user into a message; all others keep their traceback, for they are bugs."""
+
+    def invoke(self, context: typer.Context) -> object:  # type: ignore[override]
+        try:
+            return super().invoke(context)
+        except ConvgradError as error:
+            typer.echo(f"{type(error).__name__}: {error}", err=True)
+            raise typer.Exit(EXIT_UNUSABLE) from None
+        except KeyboardInterrupt:
+            typer.echo("Interrupted.", err=True)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, predict, summary, derive, datasets, models):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"convgrad {package_version('convgrad')}")
+        raise typer.Exit
+
+
+@app.callback()
+def convgrad(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Convolutional networks whose layers are equations: derived, explained, checked and compiled."""
+
+
+def main() -> None:
+    """Entry point of the command `convgrad`."""
+    try:
+        app()
+    except KeyboardInterrupt:  # before or after a command, where nothing needs to be saved
+        sys.exit(EXIT_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

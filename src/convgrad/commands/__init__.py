@@ -1,0 +1,1 @@
+"""The commands of `convgrad`, one file each; `convgrad.cli` puts them together."""

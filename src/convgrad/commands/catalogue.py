@@ -1,0 +1,62 @@
+"""`convgrad datasets`, `convgrad models`, `convgrad summary`: what there is to train, and on what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from convgrad.commands.terminal import output
+
+
+def datasets() -> None:
+    """List the datasets that are known by name."""
+    from convgrad.data import NAMES
+
+    console = output()
+    for name in NAMES:
+        console.print(f"{name:14}{DATASETS.get(name, '')}".rstrip())
+    console.print()
+    console.print("`convgrad train` takes a path as well: a folder or .zip with train/CLASS/image and")
+    console.print("test/CLASS/image (or CLASS/image alone), a folder with IDX files, an .npz file.")
+
+
+DATASETS = {
+    "digits": "7,000 gray images of handwritten digits, 28x28 (comes with convgrad)",
+    "mnist": "70,000 gray images of handwritten digits, 28x28 (downloaded, 11 MB)",
+    "fashion-mnist": "70,000 gray images of clothes, 28x28 (downloaded, 30 MB)",
+    "cifar10": "60,000 RGB images in 10 classes, 32x32 (downloaded, 170 MB)",
+}
+
+
+def models() -> None:
+    """List the models that are known by name."""
+    from convgrad.models import NAMED
+
+    console = output()
+    for name, named in NAMED.items():
+        console.print(f"{name:14}{named.about}")
+    console.print()
+    console.print("`convgrad train --model FILE.toml` trains a network of one's own.")
+
+
+def summary(
+    model: Annotated[str, typer.Argument(metavar="NAME|FILE.toml", help="Model.", show_default=False)],
+    input_shape: Annotated[
+        str | None,
+        typer.Option(metavar="ROWS,COLUMNS,CHANNELS", help="Shape of one image. [default: what the model is made for]"),
+    ] = None,
+    classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 10,
+) -> None:
+    """Print a network's layers with their shapes, parameters and equations."""
+    from convgrad.models import load_model
+
+    shape = None if input_shape is None else _shape(input_shape)
+    output().print(load_model(model, shape, classes).network.summary())
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.replace("x", ",").split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(f"{text!r} is no shape; write sizes such as 28,28,1.", param_hint="--input-shape")
+    return tuple(int(part) for part in parts)

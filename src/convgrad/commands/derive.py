@@ -1,0 +1,64 @@
+"""`convgrad derive`: the gradient of an equation, step by step."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convgrad.commands.terminal import output, print_json
+
+if TYPE_CHECKING:
+    from convgrad.calculus.steps import Derivation
+
+WIDTH = 80
+
+
+def derive(
+    equation: Annotated[
+        str, typer.Argument(metavar="EQUATION", help="An equation in index notation.", show_default=False)
+    ],
+    wrt: Annotated[
+        str, typer.Option("--wrt", metavar="NAME", help="Tensor to derive with respect to.", show_default=False)
+    ],
+    latex: Annotated[bool, typer.Option("--latex", help="Print equations as LaTeX, the rest as comments.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print steps and result as one JSON object.")] = False,
+) -> None:
+    """Derive the gradient of an equation and print each step.
+
+    Example: convgrad derive "x[i] = sum[m](w[m] * o[i+m])" --wrt w
+    """
+    if latex and as_json:
+        raise typer.BadParameter("choose one of --latex and --json.")
+    from convgrad.calculus.derive import derivation
+    from convgrad.notation.parser import parse
+
+    derived = derivation(parse(equation), wrt)
+    if as_json:
+        steps = [{"rule": step.rule, "equation": step.equation} for step in derived.steps]
+        print_json({"steps": steps, "result": str(derived.result)})
+        return
+    console = output()
+    for line in _latex_lines(derived) if latex else _lines(derived):
+        console.print(line, soft_wrap=True)
+
+
+def _lines(derived: Derivation) -> list[str]:
+    lines = []
+    for number, step in enumerate(derived.steps, 1):
+        lines += [f"{number}. {step.rule}"]
+        lines += textwrap.wrap(step.sentence, WIDTH, initial_indent="   ", subsequent_indent="   ")
+        lines += [textwrap.indent(step.equation, " " * 6), ""]
+    return [*lines, "Result", textwrap.indent(str(derived.result), " " * 6)]
+
+
+def _latex_lines(derived: Derivation) -> list[str]:
+    from convgrad.notation.latex import latex
+
+    lines = []
+    for number, step in enumerate(derived.steps, 1):
+        comment = f"{number}. {step.rule}: {step.sentence}"
+        lines += textwrap.wrap(comment, WIDTH, initial_indent="% ", subsequent_indent="%    ")
+        lines += [latex(step.definition) if step.definition is not None else f"% {step.equation}"]
+    return [*lines, "% Result", latex(derived.result)]

@@ -1,0 +1,130 @@
+"""`convgrad train`: train a network on a dataset and write everything about it into a folder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convgrad.commands.terminal import EXIT_INTERRUPTED, messages, output, print_json
+
+if TYPE_CHECKING:
+    from convgrad.data import Dataset
+
+TEST_SHARE = 0.2
+"""Share of the images held out to test on where a dataset has no test part."""
+
+
+def train(
+    dataset: Annotated[
+        str, typer.Argument(metavar="[DATASET|PATH]", help="Name of a dataset, or a folder or file of one's own.")
+    ] = "digits",
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE.toml", help="Model. [default: lenet for gray images, cifar-small for RGB]"),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="How often all training images are seen.")] = 5,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in one update of the weights.")] = 64,
+    lr: Annotated[float | None, typer.Option("--lr", help="Highest learning rate. [default: the model's]")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="Optimizer. [default: the model's]")] = None,
+    schedule: Annotated[str | None, typer.Option(help="Learning-rate schedule. [default: the model's]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order, split and augmentation.")] = 0,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the dataset's files lie. [default: download to a cache]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for results. [default: runs/DATASET-MODEL-TIME]")
+    ] = None,
+    image_size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Resize images from files, to 32x48 or 32, say.")
+    ] = None,
+    validation_split: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Share of the training images to validate with after each epoch.")
+    ] = 0.0,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Shift training images at random; mirror them too if they are RGB.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="What computes: auto, halide or oracle.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
+) -> None:
+    """Train a network, test it and write a run folder.
+
+    The folder holds config.json, weights.safetensors, metrics.json and curves.png. In metrics.json and --json,
+    `seconds` is the time of the training itself, `compile_seconds` that of compiling before it, `total_seconds` that
+    of the whole command.
+    """
+    began = time.perf_counter()
+    console = messages() if as_json else output()
+    size = _image_size(image_size)
+
+    from convgrad.data import load
+    from convgrad.models import load_model
+    from convgrad.training.checkpoint import make_folder
+    from convgrad.training.run import Settings, run
+
+    loaded = _with_test_part(load(dataset, data_dir=data_dir, image_size=size), seed)
+    gray = loaded.image_shape[-1] == 1
+    chosen = load_model(model or ("lenet" if gray else "cifar-small"), loaded.image_shape, loaded.class_count)
+    settings = Settings(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=chosen.learning_rate if lr is None else lr,
+        optimizer=optimizer or chosen.optimizer,
+        loss=chosen.loss,
+        schedule=schedule or chosen.schedule,
+        seed=seed,
+        validation_split=validation_split,
+        augment=augment,
+        engine=engine,
+    )
+    folder = out or Path("runs") / f"{loaded.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    make_folder(folder)  # whether it can be written is known before anything long begins
+
+    if not quiet:
+        console.print(repr(loaded).removeprefix("Dataset "))
+        console.print(f"{chosen.name}: {chosen.network.parameter_count:,} parameters; {settings}", soft_wrap=True)
+    report = run(chosen.network, loaded, settings, folder, console=None if quiet else console, began=began)
+    if as_json:
+        print_json(report)
+    elif report["interrupted"]:
+        console.print(f"Interrupted. The weights so far are in {folder}", soft_wrap=True)
+    else:
+        console.print(f"test accuracy {report['test_accuracy']:.2%}, test loss {report['test_loss']:.4g}")
+        console.print(
+            f"compiled in {report['compile_seconds']:.1f} s, trained in {report['seconds']:.1f} s, "
+            f"{report['images_per_second']:,.0f} images/s"
+        )
+        console.print(f"results are in {folder}", soft_wrap=True)
+    if report["interrupted"]:
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _image_size(text: str | None) -> tuple[int, int] | None:
+    """Rows and columns from `32x48` or `32`."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(f"{text!r} is no size; write rows x columns: 32x48.", param_hint="--image-size")
+    return int(parts[0]), int(parts[-1])
+
+
+def _with_test_part(loaded: Dataset, seed: int) -> Dataset:
+    """The dataset itself, or where it has no test part, one with a share of each class held out."""
+    if loaded.test_images is not None:
+        return loaded
+    from convgrad.data import stratified_split
+
+    kept, held_out = stratified_split(loaded.train_labels, TEST_SHARE, seed)
+    images, labels = loaded.train_images, loaded.train_labels
+    return replace(
+        loaded,
+        train_images=images[kept],
+        train_labels=labels[kept],
+        test_images=images[held_out],
+        test_labels=labels[held_out],
+    )

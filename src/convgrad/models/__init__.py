@@ -1,0 +1,47 @@
+"""Networks by name and from TOML files, each with how it is best trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convgrad.errors import ModelError, suggestion
+from convgrad.layers.base import Shape
+from convgrad.models.model import Model
+from convgrad.models.named import NAMED
+from convgrad.models.toml_file import read_model
+from convgrad.network import Network
+
+__all__ = ["NAMED", "Model", "build", "load_model", "read_model"]
+
+
+def build(name: str, input_shape: Shape, classes: int) -> Network:
+    """The network of that name for images of `input_shape` and that many classes.
+
+    >>> build("lenet", (28, 28, 1), 10).parameter_count
+    431080
+
+    Raises:
+        ModelError: there is no network of that name, or the images are too small for it.
+    """
+    if name not in NAMED:
+        raise ModelError(f"There is no model {name!r}.{suggestion(name, NAMED)}")
+    return NAMED[name].make(tuple(input_shape), classes)
+
+
+def load_model(source: str | Path, input_shape: Shape | None, classes: int) -> Model:
+    """The model of a name, or of a file whose name ends in `.toml`.
+
+    Args:
+        input_shape: of one image; None for the one that the model is made for.
+
+    Raises:
+        ModelError: there is no such model or file, or it does not fit the images.
+    """
+    name = str(source)
+    if name in NAMED:
+        named = NAMED[name]
+        network = build(name, input_shape or named.input_shape, classes)
+        return Model(network, name, named.loss, named.optimizer, named.learning_rate, named.schedule)
+    if Path(name).suffix.lower() == ".toml":
+        return read_model(name, input_shape, classes)
+    raise ModelError(f"There is no model {name!r}, and a model file ends in .toml.{suggestion(name, NAMED)}")

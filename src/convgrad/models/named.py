@@ -1,0 +1,198 @@
+"""Networks known by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from convgrad.layers import (
+    Add,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2D,
+    Input,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+)
+from convgrad.layers.base import Layer, Shape
+from convgrad.layers.graph import Node
+from convgrad.network import Network
+
+LARGE_ENOUGH = 16
+"""Rows and columns from which two 5x5 convolutions without border and two poolings leave something over."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A network known by name.
+
+    Attributes:
+        about: one line for people who choose.
+        make: from the shape of one image and the number of classes to the network.
+        input_shape: of the images that it was made for.
+        loss, optimizer, learning_rate, schedule: how it is trained well.
+    """
+
+    about: str
+    make: Callable[[Shape, int], Network]
+    input_shape: Shape
+    loss: str = "softmax_cross_entropy"
+    optimizer: str = "momentum"
+    learning_rate: float | None = None
+    schedule: str = "one-cycle"
+
+
+def _kernel(input_shape: Shape) -> tuple[int, str]:
+    """Kernel size and padding of a LeNet: small images get small kernels and keep their size."""
+    return (5, "valid") if min(input_shape[:2]) >= LARGE_ENOUGH else (3, "same")
+
+
+def lenet(input_shape: Shape, classes: int) -> Network:
+    """Two convolutions of 20 and 50 channels with ReLU and pooling, then 500 hidden units.
+
+    Reference: LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition, 1998; sizes
+    as in Caffe's example.
+    """
+    size, padding = _kernel(input_shape)
+    return Network(
+        Conv2D(20, size, padding=padding),
+        ReLU(),
+        MaxPool2D(2),
+        Conv2D(50, size, padding=padding),
+        ReLU(),
+        MaxPool2D(2),
+        Flatten(),
+        Dense(500),
+        ReLU(),
+        Dense(classes),
+        input_shape=input_shape,
+        name="lenet",
+    )
+
+
+def lenet5(input_shape: Shape, classes: int) -> Network:
+    """6 and 16 channels, then 120 and 84 hidden units, with ReLU and max pooling.
+
+    Reference: LeCun, Bottou, Bengio and Haffner, 1998, fig. 2.
+    """
+    size, padding = _kernel(input_shape)
+    return Network(
+        Conv2D(6, size, padding="same"),
+        ReLU(),
+        MaxPool2D(2),
+        Conv2D(16, size, padding=padding),
+        ReLU(),
+        MaxPool2D(2),
+        Flatten(),
+        Dense(120),
+        ReLU(),
+        Dense(84),
+        ReLU(),
+        Dense(classes),
+        input_shape=input_shape,
+        name="lenet5",
+    )
+
+
+def example(input_shape: Shape, classes: int) -> Network:
+    """The small network that back-propagation is explained with: one 2x2 kernel, pooling, sigmoid, a dense layer."""
+    return Network(
+        Conv2D(1, 2), MaxPool2D(2), Sigmoid(), Flatten(), Dense(classes), input_shape=input_shape, name="example"
+    )
+
+
+def _block(channels: int) -> list[Layer]:
+    return [Conv2D(channels, 3, padding="same", bias=None), BatchNorm(), ReLU()]
+
+
+def cifar_small(input_shape: Shape, classes: int) -> Network:
+    """32-32-64-64 channels with batch normalization."""
+    return Network(
+        *_block(32),
+        *_block(32),
+        MaxPool2D(2),
+        *_block(64),
+        *_block(64),
+        MaxPool2D(2),
+        Flatten(),
+        Dense(classes),
+        input_shape=input_shape,
+        name="cifar-small",
+    )
+
+
+def vgg_small(input_shape: Shape, classes: int) -> Network:
+    """64-64-128-128-256-256 channels with batch normalization.
+
+    Reference: Simonyan and Zisserman, Very deep convolutional networks, 2015, cut down to small images.
+    """
+    return Network(
+        *_block(64),
+        *_block(64),
+        MaxPool2D(2),
+        *_block(128),
+        *_block(128),
+        MaxPool2D(2),
+        *_block(256),
+        *_block(256),
+        GlobalAvgPool2D(),
+        Dropout(0.2),
+        Dense(classes),
+        input_shape=input_shape,
+        name="vgg-small",
+    )
+
+
+def resnet18(input_shape: Shape, classes: int) -> Network:
+    """Four stages of two residual blocks, 64 to 512 channels, for images of about 32x32 (3x3 stem, no pooling).
+
+    Reference: He, Zhang, Ren and Sun, Deep residual learning for image recognition, 2016, table 1 and fig. 3.
+    """
+    image = Input(input_shape)
+    node = _chain(image, *_block(64))
+    for channels, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
+        node = _residual(node, channels, stride, widen=stride > 1)
+    result = _chain(node, GlobalAvgPool2D(), Dense(classes))
+    return Network(inputs=image, outputs=result, name="resnet18")
+
+
+def _chain(node: Node | Input, *layers: Layer) -> Node:
+    for layer in layers:
+        node = layer(node)
+    assert isinstance(node, Node)
+    return node
+
+
+def _residual(node: Node, channels: int, stride: int, widen: bool) -> Node:
+    """relu(F(o) + o), with F two convolutions; where the size changes, o goes through a 1x1 convolution."""
+    changed = _chain(
+        node,
+        Conv2D(channels, 3, strides=stride, padding="same", bias=None),
+        BatchNorm(),
+        ReLU(),
+        Conv2D(channels, 3, padding="same", bias=None),
+        BatchNorm(),
+    )
+    kept = _chain(node, Conv2D(channels, 1, strides=stride, bias=None), BatchNorm()) if widen else node
+    return ReLU()(Add()(changed, kept))
+
+
+NAMED: dict[str, Named] = {
+    "lenet": Named("20 and 50 channels, 500 hidden units; the default for gray images", lenet, (28, 28, 1)),
+    "lenet5": Named("the classic of 1998: 6 and 16 channels, 120 and 84 units", lenet5, (28, 28, 1)),
+    "example": Named(
+        "one 2x2 kernel, for learning how back-propagation works",
+        example,
+        (5, 5, 1),
+        loss="half_squared_error",
+        optimizer="sgd",
+        schedule="constant",
+    ),
+    "cifar-small": Named("four convolutions (32, 32, 64, 64); the default for RGB images", cifar_small, (32, 32, 3)),
+    "vgg-small": Named("six convolutions (64 to 256), slower and better", vgg_small, (32, 32, 3)),
+    "resnet18": Named("residual network with 17 convolutions for small images", resnet18, (32, 32, 3)),
+}

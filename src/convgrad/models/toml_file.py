@@ -1,0 +1,189 @@
+"""Networks described in TOML files.
+
+    [model]
+    name = "small"
+    loss = "softmax_cross_entropy"
+    optimizer = "sgd"
+    learning_rate = 0.05
+
+    [[layer]]
+    type = "Conv2D"
+    filters = 8
+    kernel_size = 3
+
+    [[layer]]
+    type = "Flatten"
+
+    [[layer]]
+    type = "Dense"
+    units = "classes"
+
+Each `[[layer]]` is a layer's class and its arguments. The value `"classes"` stands for the number of classes of the data
+and `"none"` for None, which TOML lacks. A layer reads the one before it, or those whose names `inputs` lists (`"input"` is
+the network's input); the last one is the result. A layer of one's own is
+
+    [[layer]]
+    type = "Equation"
+    text = "x[i] = a[i] * o[i]"
+
+where `tensors = ["o"]` says which of its tensors are the inputs, and all others are trained.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import convgrad.layers  # noqa: F401  (fills the registry)
+from convgrad.errors import ConvgradError, ModelError, suggestion
+from convgrad.layers.base import Layer, Shape, registry
+from convgrad.layers.graph import Input, Node
+from convgrad.models.model import Model
+from convgrad.network import Network
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+INPUT = "input"
+ALIASES = {"Equation": {"text": "definition", "tensors": "inputs"}}
+"""Class -> key in files -> argument: `inputs` is where a layer's inputs come from."""
+MODEL_KEYS = ("name", "input_shape", "loss", "optimizer", "learning_rate", "schedule")
+
+
+def read_model(path: str | Path, input_shape: Shape | None, classes: int) -> Model:
+    """The model that a TOML file describes, for inputs of `input_shape` and that many classes.
+
+    Args:
+        input_shape: of one example; None for what the file says.
+
+    Raises:
+        ModelError: the file can't be read or says something that no model can be made of; the message names the file,
+            the layer by its number from 1, and the key.
+    """
+    path = Path(path)
+    content = _content(path)
+    for key in content:
+        if key not in ("model", "layer"):
+            raise ModelError(f"{path}: there is no table {key!r} in a model file.{suggestion(key, ('model', 'layer'))}")
+    about = _about(path, content.get("model", {}))
+    shape = _input_shape(path, about.pop("input_shape", None), input_shape)
+    tables = content.get("layer", [])
+    if not isinstance(tables, list) or not tables:
+        raise ModelError(f"{path} has no layers. Begin each with a line `[[layer]]`, in double brackets.")
+
+    graph = _Graph(Input(shape), classes)
+    for number, table in enumerate(tables, 1):
+        graph.add(f"{path}: layer {number}", table)
+    assert isinstance(graph.latest, Node)  # there is a layer at least
+    name = about.pop("name", path.stem)
+    try:
+        network = Network(inputs=graph.image, outputs=graph.latest, name=name)
+    except ConvgradError as error:
+        raise ModelError(f"{path}: {error}") from error
+    return Model(network=network, name=name, **about)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"The model file {path} can't be read: {error.strerror}.") from error
+    except ValueError as error:  # not TOML, or no UTF-8
+        raise ModelError(f"{path} is no TOML file: {error}.") from error
+
+
+def _about(path: Path, table: Any) -> dict[str, Any]:
+    """The `[model]` table, checked."""
+    if not isinstance(table, dict):
+        raise ModelError(f"{path}: `model` is a table, written [model] in single brackets.")
+    for key, value in table.items():
+        if key not in MODEL_KEYS:
+            raise ModelError(f"{path}: [model] has no key {key!r}.{suggestion(key, MODEL_KEYS)}")
+        if key in ("name", "loss", "optimizer", "schedule") and not isinstance(value, str):
+            raise ModelError(f"{path}: {key} is {value!r}, but must be a name in quotes.")
+    rate = table.get("learning_rate")
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or rate <= 0):
+        raise ModelError(f"{path}: learning_rate is {rate!r}, but must be a number above 0.")
+    return dict(table)
+
+
+def _input_shape(path: Path, declared: Any, wanted: Shape | None) -> Shape:
+    if declared is None:
+        if wanted is None:
+            raise ModelError(f"{path} does not say for which images it is. Give their shape, such as 28,28,1.")
+        return tuple(wanted)
+    if not isinstance(declared, list) or not all(type(size) is int and size > 0 for size in declared):
+        raise ModelError(f"{path}: input_shape is {declared!r}, but must be a list of sizes, such as [28, 28, 1].")
+    if wanted is not None and tuple(declared) != tuple(wanted):
+        raise ModelError(f"{path}: the model is for images of {tuple(declared)}, but these have {tuple(wanted)}.")
+    return tuple(declared)
+
+
+class _Graph:
+    """The layers read so far; each is built at once, so that an error can name the layer by its number."""
+
+    def __init__(self, image: Input, classes: int):
+        self.image, self.classes = image, classes
+        self.latest: Node | Input = image
+        self.nodes: dict[str, Node | Input] = {INPUT: image}
+        self.shapes: dict[Node | Input, Shape] = {image: image.shape}
+
+    def add(self, where: str, table: Mapping[str, Any]) -> None:
+        """Put the layer of one `[[layer]]` table on its inputs."""
+        arguments = dict(table)
+        kind = arguments.pop("type", None)
+        if kind is None:
+            raise ModelError(f'{where} has no key `type`, the layer\'s class, such as type = "Conv2D".')
+        if kind not in registry:
+            raise ModelError(f"{where} has type {kind!r}, which is no layer.{suggestion(str(kind), registry)}")
+        where = f"{where} ({kind})"
+        names = arguments.pop("inputs", None)
+        sources = (self.latest,) if names is None else self._sources(where, names)
+        layer = _layer(where, registry[kind], arguments, self.classes)
+        if layer.name is not None and layer.name in self.nodes:
+            raise ModelError(f"{where}: the name {layer.name!r} is taken by an earlier layer or the input.")
+        try:
+            node = layer(*sources)
+            self.shapes[node] = layer.build(*(self.shapes[source] for source in sources)).output_shape
+        except ConvgradError as error:
+            raise ModelError(f"{where}: {error}") from error
+        self.latest = node
+        if layer.name is not None:
+            self.nodes[layer.name] = node
+
+    def _sources(self, where: str, names: Any) -> tuple[Node | Input, ...]:
+        if not isinstance(names, list) or not names:
+            raise ModelError(f'{where}: inputs must be a list of names of earlier layers, such as ["conv1"].')
+        for name in names:
+            if name not in self.nodes:
+                hint = suggestion(str(name), self.nodes)
+                raise ModelError(f"{where}: inputs has {name!r}, which is no earlier layer with a name.{hint}")
+        return tuple(self.nodes[name] for name in names)
+
+
+def _layer(where: str, kind: type[Layer], arguments: Mapping[str, Any], classes: int) -> Layer:
+    aliases = ALIASES.get(kind.__name__, {})
+    shown = {name: alias for alias, name in aliases.items()}
+    known = [shown.get(f.name, f.name) for f in fields(kind)]
+    for key in arguments:
+        if key not in known:
+            raise ModelError(f"{where} has no key {key!r}.{suggestion(key, [*known, 'type', 'inputs'])}")
+    values = {aliases.get(key, key): _value(value, classes) for key, value in arguments.items()}
+    for f in fields(kind):
+        if f.default is MISSING and f.default_factory is MISSING and f.name not in values:
+            raise ModelError(f"{where} needs the key {shown.get(f.name, f.name)!r}.")
+    try:
+        return kind.from_config(values)
+    except ConvgradError as error:
+        raise ModelError(f"{where}: {error}") from error
+    except TypeError as error:  # a value of a type that the layer does not look at, such as a table
+        raise ModelError(f"{where}: a value has the wrong type: {error}.") from error
+
+
+def _value(value: Any, classes: int) -> Any:
+    return {"classes": classes, "none": None}.get(value, value) if isinstance(value, str) else value

@@ -1,0 +1,104 @@
+"""How good a network is on given examples, its weights as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.losses import Loss, loss_from
+from convgrad.notation.batch import batched
+from convgrad.notation.binding import bind
+from convgrad.oracle.program import compile_program
+from convgrad.training.examples import Array, checked_inputs, checked_targets
+from convgrad.training.metrics import Metric, metrics_from
+
+if TYPE_CHECKING:
+    from convgrad.network import Network
+
+LOSS_ROWS = 1024
+"""Examples whose loss is computed at once."""
+
+
+def evaluate(
+    network: Network,
+    x: Any,
+    y: Any,
+    *,
+    loss: str | Loss = "softmax_cross_entropy",
+    metrics: Iterable[str | Metric] = ("accuracy",),
+    batch_size: int = 256,
+    engine: str = "auto",
+) -> dict[str, float]:
+    """The loss and the metrics, each the mean over all examples.
+
+    Args:
+        x: (N, *input_shape) floats.
+        y: labels (N,), or an array like the outputs, (N, *output_shape).
+        loss, metrics: names or objects.
+        batch_size: examples at once; the figures do not depend on it.
+        engine: "halide", "oracle" or "auto".
+
+    Returns:
+        Name -> mean: `loss` and each metric.
+
+    Raises:
+        DataError: the arrays can't be meant like this.
+    """
+    function = loss_from(loss)
+    inputs, targets = checked_examples(network, function, x, y, "test data")
+    return figures(network, inputs, targets, function, metrics_from(metrics, function), batch_size, engine)
+
+
+def checked_examples(network: Network, loss: Loss, x: Any, y: Any, where: str) -> tuple[Array, Array]:
+    """Inputs and targets as network and loss take them.
+
+    Raises:
+        DataError: the arrays can't be meant like this; `where` is what the message calls them.
+    """
+    inputs = checked_inputs(x, network.input_shape, where)
+    labels = loss.build(network.output_shape).target_shape == ()
+    return inputs, checked_targets(y, len(inputs), network.output_shape, labels, where)
+
+
+def figures(
+    network: Network,
+    inputs: Array,
+    targets: Array,
+    loss: Loss,
+    metrics: Iterable[Metric],
+    batch_size: int = 256,
+    engine: str = "auto",
+) -> dict[str, float]:
+    """`evaluate` for arrays that were checked already."""
+    outputs = network.predict(inputs, batch_size=batch_size, engine=engine)
+    means = {"loss": float(losses(loss, outputs, targets).mean())}
+    return means | {metric.name: metric(outputs, targets) for metric in metrics}
+
+
+def losses(loss: Loss, outputs: Array, targets: Array) -> npt.NDArray[np.float64]:
+    """The loss of each example (N,), by the loss's equation in float64.
+
+    Args:
+        outputs: (N, *output_shape). targets: as the loss takes them.
+    """
+    rows = min(len(outputs), LOSS_ROWS)
+    built = loss.build(outputs.shape[1:])
+    bound = bind(
+        built.equation,
+        shapes={"y": built.prediction_shape, "t": built.target_shape},
+        sizes=built.sizes,
+        integers=built.integers,
+        numbers=built.numbers,
+    )
+    program = compile_program(batched(bound, {"y", "t"}, rows), ["E"], dtype="float64")
+    result = np.empty(len(outputs))
+    for start in range(0, len(outputs), rows):
+        count = min(rows, len(outputs) - start)
+        for name, source, shape in (("y", outputs, built.prediction_shape), ("t", targets, built.target_shape)):
+            program.arrays[name][:count] = source[start : start + count].reshape(count, *shape)
+        program.run()
+        result[start : start + count] = program.arrays["E"][:count]
+    return result

@@ -1,0 +1,198 @@
+"""The training loop: batches in, updates of the weights, figures out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convgrad.data import Augment, Batches, stratified_split
+from convgrad.errors import TrainingError
+from convgrad.losses import Loss, loss_from
+from convgrad.optimizers import Optimizer, optimizer_from
+from convgrad.training.evaluate import checked_examples, figures
+from convgrad.training.events import Callback, Training, checked_callbacks, tell
+from convgrad.training.examples import Array
+from convgrad.training.history import History
+from convgrad.training.interruption import Interruption
+from convgrad.training.metrics import Metric, RunningMeans, metrics_from, true_labels
+from convgrad.training.progress import ProgressTable
+from convgrad.training.safeguard import Diverged, WeightKeeper
+from convgrad.training.schedules import Schedule, schedule_from
+
+if TYPE_CHECKING:
+    from convgrad.network import Network
+    from convgrad.step import TrainingStep
+
+
+def fit(
+    network: Network,
+    x: Any,
+    y: Any,
+    *,
+    epochs: int = 5,
+    batch_size: int = 64,
+    optimizer: str | Optimizer = "sgd",
+    loss: str | Loss = "softmax_cross_entropy",
+    learning_rate: float | None = None,
+    schedule: str | Schedule | None = None,
+    validation_split: float = 0.0,
+    validation_data: tuple[Any, Any] | None = None,
+    metrics: Iterable[str | Metric] = ("accuracy",),
+    callbacks: Iterable[Callback] = (),
+    augment: Augment | None = None,
+    seed: int = 0,
+    shuffle: bool = True,
+    verbose: bool = True,
+    engine: str = "auto",
+) -> History:
+    """Train a network on examples x with targets y.
+
+    Args:
+        x: (N, *input_shape) floats; images are (N, rows, columns, channels).
+        y: labels (N,) of 0 .. classes-1, or an array like the outputs, (N, *output_shape).
+        epochs: how often all examples are seen.
+        batch_size: examples in one update of the weights.
+        optimizer, loss: names or objects.
+        learning_rate: the highest one; by default the optimizer's.
+        schedule: how it changes in the course of the training: a name in `schedules.SCHEDULES` or a function from the
+            fraction done to a factor; constant by default.
+        validation_split: share of the examples to hold out and validate with after each epoch, drawn by `seed` from
+            every class alike.
+        validation_data: (x, y) to validate with instead.
+        metrics: figures beside the loss, by name or as `Metric`.
+        callbacks: told of what happens; may stop the training.
+        augment: random changes of the training images, new ones in every epoch.
+        seed: of the initial weights, order, split and augmentation: the same seed gives the same bits.
+        verbose: show a table, and on a terminal a progress bar.
+        engine: "halide", "oracle" or "auto".
+
+    Returns:
+        The figures per epoch. After Ctrl-C `history.interrupted` is True and the weights are those of the last whole
+        batch.
+
+    Raises:
+        DataError: the arrays can't be meant like this; found before anything is compiled.
+        TrainingError: options that can't work.
+        Diverged: the loss became NaN or infinite. The network has its last good weights again.
+    """
+    if epochs < 1 or batch_size < 1:
+        raise TrainingError(f"epochs and batch_size must be at least 1; here they are {epochs} and {batch_size}.")
+    if learning_rate is not None and not 0 < learning_rate < float("inf"):
+        raise TrainingError(f"learning_rate is {learning_rate}, but must be a number above 0.")
+    loss, optimizer = loss_from(loss), optimizer_from(optimizer)
+    chosen, factor = metrics_from(metrics, loss), schedule_from(schedule)
+    listeners = [*checked_callbacks(callbacks), *([ProgressTable()] if verbose else [])]
+
+    inputs, targets = checked_examples(network, loss, x, y, "training data")
+    validation, rows = None, np.arange(len(inputs))
+    if validation_data is not None:
+        validation = checked_examples(network, loss, *validation_data, "validation data")
+    if validation_split:
+        if validation is not None:
+            raise TrainingError("validation_split and validation_data are both given. Give one of them.")
+        rows, held_out = _split(y, validation_split, seed)
+        validation = inputs[held_out], targets[held_out]
+
+    step = network.training_step(loss, optimizer, batch_size, seed=seed, engine=engine)
+    history = History(images=len(rows), compile_seconds=step.compile_seconds)
+    batches = Batches(inputs, targets, batch_size, seed=seed, shuffle=shuffle, augment=augment, rows=rows)
+    loop = _Loop(
+        training=Training(network, epochs, len(batches), batch_size, len(rows), history),
+        step=step,
+        batches=batches,
+        loss=loss,
+        metrics=chosen,
+        learning_rate=optimizer.learning_rate if learning_rate is None else learning_rate,
+        factor=factor,
+        listeners=listeners,
+        keeper=WeightKeeper(network),
+        validation=validation,
+        engine=engine,
+    )
+    loop.run()
+    return history
+
+
+@dataclass
+class _Loop:
+    """Epochs of a training, told to `listeners`."""
+
+    training: Training
+    step: TrainingStep
+    batches: Batches
+    loss: Loss
+    metrics: tuple[Metric, ...]
+    learning_rate: float
+    factor: Schedule
+    listeners: list[Callback]
+    keeper: WeightKeeper
+    validation: tuple[Array, Array] | None
+    engine: str
+
+    def run(self) -> None:
+        """Run all epochs, until one of the listeners or Ctrl-C stops them."""
+        training, history = self.training, self.training.history
+        tell(self.listeners, "on_train_begin", training)
+        try:
+            with Interruption() as interruption:
+                for epoch in range(training.epochs):
+                    training.epoch = epoch
+                    if not self._epoch(interruption):
+                        history.interrupted = True
+                        return
+                    training.logs |= self._validated()
+                    history.add_epoch(training.logs, training.seconds)
+                    tell(self.listeners, "on_epoch_end", training)
+                    if training.stop:
+                        return
+        except KeyboardInterrupt:
+            history.interrupted = True
+        finally:
+            tell(self.listeners, "on_train_end", training)
+
+    def _epoch(self, interruption: Interruption) -> bool:
+        """One pass over all batches; False where Ctrl-C ended it early."""
+        training, step = self.training, self.step
+        training.logs, training.seconds = {}, 0.0
+        tell(self.listeners, "on_epoch_begin", training)
+        means = RunningMeans()
+        began = time.perf_counter()
+        for number, batch in enumerate(self.batches.epoch(training.epoch)):
+            if interruption.requested:
+                return False
+            training.batch = number
+            done = (training.epoch + training.batch / training.batches) / training.epochs
+            training.learning_rate = self.learning_rate * self.factor(done)
+            step.run(batch.images, batch.labels, training.learning_rate, batch.weights)
+            loss = step.loss
+            if not self.keeper.check(loss):
+                raise Diverged(loss, training.epoch, training.batch, self.learning_rate, training.history)
+            means.add("loss", loss, batch.real_count)
+            outputs, targets = step.output[: batch.real_count], batch.labels[: batch.real_count]
+            for metric in self.metrics:
+                means.add(metric.name, metric(outputs, targets), batch.real_count)
+            training.logs, training.seconds = means.values(), time.perf_counter() - began
+            tell(self.listeners, "on_batch_end", training)
+            if training.stop:
+                break
+        self.keeper.keep()
+        return True
+
+    def _validated(self) -> dict[str, float]:
+        """Loss and metrics on the validation examples, named `val_loss` and so on."""
+        if self.validation is None:
+            return {}
+        found = figures(self.training.network, *self.validation, self.loss, self.metrics, engine=self.engine)
+        return {f"val_{name}": value for name, value in found.items()}
+
+
+def _split(y: Any, fraction: float, seed: int) -> tuple[Array, Array]:
+    """Positions to train on and to validate with, of every class alike where y holds labels."""
+    targets = np.asarray(y)
+    one_hot = targets.ndim == 2 and targets.shape[1] > 1 and bool(((targets == 0) | (targets == 1)).all())
+    labels = true_labels(targets) if targets.dtype.kind in "iu" or one_hot else np.zeros(len(targets), np.int64)
+    return stratified_split(labels, fraction, seed)

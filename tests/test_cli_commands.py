@@ -1,0 +1,331 @@
+"""The command line: what it prints, what it writes, what it refuses, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from convgrad.cli import app
+
+KEYS = {
+    "dataset",
+    "train_images",
+    "test_images",
+    "epochs",
+    "test_accuracy",
+    "seconds",
+    "compile_seconds",
+    "images_per_second",
+    "parameters",
+    "run_dir",
+}
+TINY = """
+[[layer]]
+type = "Conv2D"
+filters = 2
+kernel_size = 3
+
+[[layer]]
+type = "ReLU"
+
+[[layer]]
+type = "Flatten"
+
+[[layer]]
+type = "Dense"
+units = "classes"
+"""
+
+
+def convgrad(*arguments: Any, code: int = 0) -> Any:
+    """Run the command in this process."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def process(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command as users do."""
+    command = [sys.executable, "-m", "convgrad.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of 7 x 5 gray images in two classes: bright left or bright right."""
+    rng = np.random.default_rng(2)
+    for part, count in (("train", 24), ("test", 8)):
+        for name in ("left", "right"):
+            folder = tmp_path / "pictures" / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 60, (7, 5), dtype=np.uint8)
+                pixels[:, : 2 if name == "left" else None][:, 0 if name == "left" else 3 :] += 150
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "pictures"
+
+
+def training(images: Path, model: Path, out: Path, *more: Any) -> list[Any]:
+    options = ["--model", model, "--out", out, "--engine", "oracle", "--epochs", 4, "--batch-size", 8, "--lr", 0.1]
+    return ["train", images, *options, *more]
+
+
+def test_training_prints_what_it_does_and_writes_a_run_folder(images: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = convgrad(*training(images, model, out, "--validation-split", 0.25))
+    assert "pictures: 48 training images of 7x5x1, 16 test images, 2 classes" in result.stdout
+    assert "val accuracy" in result.stdout
+    assert "test accuracy 100.00%" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert all(len(line) <= 80 for line in result.stdout.splitlines() if str(tmp_path) not in line)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "config.json",
+        "curves.png",
+        "metrics.json",
+        "weights.safetensors",
+    ]
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["train_images"] == 36
+    assert len(metrics["history"]["val_loss"]) == 4
+
+
+def test_json_is_one_object_on_standard_output(images: Path, model: Path, tmp_path: Path) -> None:
+    result = convgrad(*training(images, model, tmp_path / "run", "--json"))
+    report = json.loads(result.stdout)
+    assert result.stdout.count("\n") == 1
+    assert report.keys() >= KEYS
+    assert report["test_accuracy"] == 1.0
+    assert (report["train_images"], report["test_images"], report["epochs"]) == (48, 16, 4)
+    assert report["parameters"] == 3 * 3 * 2 + 2 + 5 * 3 * 2 * 2 + 2
+    assert "images/s" in result.stderr
+
+
+def test_quiet_prints_the_result_only(images: Path, model: Path, tmp_path: Path) -> None:
+    result = convgrad(*training(images, model, tmp_path / "run", "--quiet"))
+    assert len(result.stdout.splitlines()) == 3
+    assert convgrad(*training(images, model, tmp_path / "run", "--quiet", "--json")).stderr == ""
+
+
+def test_the_run_folder_is_named_after_dataset_model_and_time(
+    images: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [a for a in training(images, model, Path("x"), "--json") if a not in ("--out", Path("x"))]
+    report = json.loads(convgrad(*arguments).stdout)
+    assert re.fullmatch(r"runs/pictures-tiny-\d{8}-\d{6}", report["run_dir"])
+    assert Path(report["run_dir"], "config.json").exists()
+
+
+def test_a_dataset_without_test_part_has_a_share_of_each_class_held_out(
+    images: Path, model: Path, tmp_path: Path
+) -> None:
+    report = json.loads(convgrad(*training(images / "train", model, tmp_path / "run", "--json")).stdout)
+    assert (report["train_images"], report["test_images"]) == (38, 10)
+
+
+def test_images_are_resized(images: Path, model: Path, tmp_path: Path) -> None:
+    convgrad(*training(images, model, tmp_path / "run", "--image-size", "8x6", "--augment", "--quiet"))
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["dataset"]["image_shape"] == [8, 6, 1]
+    assert config["training"]["augment"] is True
+
+
+def test_prediction_of_images(images: Path, model: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    convgrad(*training(images, model, run, "--quiet"))
+    files = [images / "test" / name / "3.png" for name in ("left", "right")]
+    lines = convgrad("predict", run, *files, "--engine", "oracle").stdout.splitlines()
+    assert [line.split()[-2] for line in lines] == ["left", "right"]
+    predictions = json.loads(convgrad("predict", run, *files, "--json", "--engine", "oracle").stdout)["predictions"]
+    assert [p["class"] for p in predictions] == ["left", "right"]
+    assert all(0.5 < p["probability"] <= 1 for p in predictions)
+    assert predictions[0]["image"] == str(files[0])
+
+
+def test_prediction_refuses_what_is_no_run_and_no_image(images: Path, model: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert "Can't read" in convgrad("predict", run, images / "test" / "left" / "3.png", code=2).stderr
+    convgrad(*training(images, model, run, "--quiet"))
+    (tmp_path / "text.png").write_text("no image")
+    result = convgrad("predict", run, tmp_path / "text.png", code=2)
+    assert "text.png can't be read as an image" in result.stderr
+    assert "none.png can't be read as an image: No such file" in convgrad("predict", run, "none.png", code=2).stderr
+    config = json.loads((run / "config.json").read_text())
+    config["dataset"]["class_names"] = ["one", "two", "three"]
+    (run / "config.json").write_text(json.dumps(config))
+    picture = images / "test" / "left" / "3.png"
+    assert "names 3 classes, but the network has 2 outputs" in convgrad("predict", run, picture, code=2).stderr
+
+
+def one_line(result: Any) -> str:
+    """The message of a refusal, which is nothing but one line on standard error."""
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    return str(result.stderr)
+
+
+def test_unknown_names_are_refused_with_the_nearest_one(images: Path, model: Path, tmp_path: Path) -> None:
+    assert "Did you mean mnist" in one_line(convgrad("train", "mnits", code=2))
+    assert "no model 'lenett'" in one_line(convgrad("train", "--model", "lenett", code=2))
+    out = tmp_path / "run"
+    assert "Did you mean 'adam'" in one_line(
+        convgrad(*training(images, model, out, "--optimizer", "adm", "-q"), code=2)
+    )
+    assert "schedule 'cosin'" in one_line(convgrad(*training(images, model, out, "--schedule", "cosin", "-q"), code=2))
+    assert "engine 'warp'" in one_line(convgrad(*training(images, model, out, "--engine", "warp", "-q"), code=2))
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_training(images: Path, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    message = one_line(convgrad(*training(images, model, tmp_path / "file" / "run"), code=2))
+    assert "DataError: Can't write to the folder" in message
+
+
+def test_damaged_images_are_named(images: Path, model: Path, tmp_path: Path) -> None:
+    (images / "train" / "left" / "5.png").write_bytes(b"\x89PNG broken")
+    assert "train/left/5.png is a damaged image" in one_line(convgrad(*training(images, model, tmp_path / "r"), code=2))
+
+
+def test_images_of_the_wrong_size_for_the_model(images: Path, model: Path, tmp_path: Path) -> None:
+    model.write_text("[model]\ninput_shape = [9, 9, 1]\n" + TINY)
+    message = one_line(convgrad(*training(images, model, tmp_path / "run"), code=2))
+    assert "is for images of (9, 9, 1), but these have (7, 5, 1)" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--epochs", "0"], "epochs"),
+        (["--batch-size", "0"], "batch-size"),
+        (["--validation-split", "1.5"], "validation-split"),
+        (["--image-size", "big"], "is no size"),
+        (["--image-size", "0x3"], "is no size"),
+        (["--lr", "fast"], "lr"),
+        (["--sped", "3"], "No such option"),
+    ],
+)
+def test_options_that_cannot_be(options: list[str], message: str) -> None:
+    assert message in convgrad("train", *options, code=2).stderr
+
+
+@pytest.mark.parametrize("rate", ["-1", "0", "nan"])
+def test_learning_rates_that_cannot_be(images: Path, model: Path, tmp_path: Path, rate: str) -> None:
+    result = convgrad(*training(images, model, tmp_path / "run", "--quiet", "--lr", rate), code=2)
+    assert "must be a number above 0" in one_line(result)
+
+
+def test_divergence_is_one_line_and_keeps_good_weights(images: Path, model: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = convgrad(*training(images, model, run, "--lr", "1e30", "--json", "--quiet"), code=2)
+    assert "Diverged: Training diverged: the loss became" in one_line(result)
+    from convgrad.training import load
+
+    assert all(np.isfinite(array).all() for array in load(run).get_weights().values())
+    assert json.loads((run / "metrics.json").read_text())["test_accuracy"] is None
+
+
+def test_derive_prints_steps_and_result() -> None:
+    equation = "x[i] = sum[m](w[m] * o[i+m])"
+    result = convgrad("derive", equation, "--wrt", "w")
+    assert "1. chain rule" in result.stdout
+    assert result.stdout.rstrip().splitlines()[-1].strip() == "dw[m] = sum[i](dx[i] * o[i+m])"
+    found = json.loads(convgrad("derive", equation, "--wrt", "w", "--json").stdout)
+    assert found["result"] == "dw[m] = sum[i](dx[i] * o[i+m])"
+    assert found["steps"][0].keys() == {"rule", "equation"}
+    assert r"\sum_{i}" in convgrad("derive", equation, "--wrt", "w", "--latex").stdout
+
+
+def test_errors_in_equations_show_the_place() -> None:
+    result = convgrad("derive", "x[i] = o[i*i]", "--wrt", "o", code=2)
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert any(line.strip() and set(line.strip()) == {"^"} for line in lines)
+    assert "Traceback" not in result.stderr
+    both = convgrad("derive", "x[i] = o[i]", "--wrt", "o", "--json", "--latex", code=2)
+    assert "choose one of --latex and --json" in both.stderr
+
+
+def test_lists_of_datasets_and_models() -> None:
+    assert all(name in convgrad("datasets").stdout for name in ("digits", "mnist", "fashion-mnist", "cifar10"))
+    listed = convgrad("models").stdout
+    assert all(name in listed for name in ("lenet", "cifar-small", "resnet18"))
+    assert all(len(line) <= 80 for line in (listed + convgrad("datasets").stdout).splitlines())
+
+
+def test_every_known_dataset_is_described() -> None:
+    from convgrad.commands.catalogue import DATASETS
+    from convgrad.data import NAMES
+
+    assert set(DATASETS) == set(NAMES)
+
+
+def test_summary_of_a_model(model: Path) -> None:
+    text = convgrad("summary", "lenet").stdout
+    assert "431,080" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "is no shape" in convgrad("summary", "lenet", "--input-shape", "7,a", code=2).stderr
+    assert "does not say for which images" in one_line(convgrad("summary", model, code=2))
+
+
+def test_version_and_help() -> None:
+    assert re.fullmatch(r"convgrad \d+\.\d+\.\d+\S*\n", convgrad("--version").stdout)
+    text = convgrad("train", "--help").stdout
+    assert "--validation-split" in text
+    assert "--lr" in text
+
+
+def test_a_process_refuses_with_exit_code_2_and_one_line() -> None:
+    result = process("train", "nowhere")
+    assert result.returncode == 2
+    assert "DataError: there is no dataset and no file or folder 'nowhere'" in one_line(result)
+
+
+def test_starting_up_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; import convgrad.cli;"
+        "print([m for m in ('halide', 'matplotlib', 'PIL', 'requests', 'torch') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_writes_the_run_and_exits_with_130(images: Path, model: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    arguments = training(images, model, run, "--epochs", 100000)
+    command = [sys.executable, "-u", "-m", "convgrad.cli", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.lstrip().startswith("2/"):  # the table's second row: training is well under way
+                break
+        child.send_signal(signal.SIGINT)
+        rest, errors = child.communicate(timeout=60)
+    assert child.returncode == 130, errors
+    assert "Interrupted. The weights so far are in" in rest
+    assert "Traceback" not in errors
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["interrupted"] is True
+    assert metrics["epochs"] >= 2
+    assert (run / "weights.safetensors").exists()

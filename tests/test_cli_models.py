@@ -1,0 +1,197 @@
+"""Named models and TOML model files, and the errors that such files can have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convgrad.errors import ModelError
+from convgrad.models import NAMED, build, load_model, read_model
+
+CHAIN = """
+[model]
+name = "mine"
+loss = "half_squared_error"
+optimizer = "adam"
+learning_rate = 0.003
+
+[[layer]]
+type = "Conv2D"
+filters = 2
+kernel_size = [3, 2]
+bias = "none"
+
+[[layer]]
+type = "ReLU"
+
+[[layer]]
+type = "Flatten"
+
+[[layer]]
+type = "Dense"
+name = "last"
+units = "classes"
+"""
+
+GRAPH = """
+[[layer]]
+type = "Conv2D"
+name = "left"
+filters = 3
+kernel_size = 3
+padding = "same"
+inputs = ["input"]
+
+[[layer]]
+type = "Conv2D"
+name = "right"
+filters = 3
+kernel_size = 1
+inputs = ["input"]
+
+[[layer]]
+type = "Add"
+inputs = ["left", "right"]
+
+[[layer]]
+type = "Flatten"
+
+[[layer]]
+type = "Dense"
+units = 4
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "model.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_named_models_can_be_built_and_say_what_they_are(name: str) -> None:
+    model = load_model(name, None, 7)
+    assert model.network.output_shape == (7,)
+    assert model.network.input_shape == NAMED[name].input_shape
+    assert len(NAMED[name].about) <= 66
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (16, 16, 1), (28, 28, 1), (32, 32, 3), (11, 9, 3)])
+@pytest.mark.parametrize("name", ["lenet", "lenet5"])
+def test_lenets_fit_small_and_large_images(name: str, shape: tuple[int, int, int]) -> None:
+    assert build(name, shape, 5).output_shape == (5,)
+
+
+def test_parameter_counts_are_those_of_the_papers() -> None:
+    assert build("lenet", (28, 28, 1), 10).parameter_count == 431_080  # Caffe's LeNet
+    assert build("lenet5", (28, 28, 1), 10).parameter_count == 61_706
+    assert build("example", (5, 5, 1), 2).parameter_count == 15
+    assert build("resnet18", (32, 32, 3), 10).parameter_count == 11_173_962
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"There is no model 'lenett'.* Did you mean 'lenet"):
+        load_model("lenett", (28, 28, 1), 10)
+    with pytest.raises(ModelError, match=r"There is no model 'nothing'\. There are: cifar-small"):
+        build("nothing", (28, 28, 1), 10)
+
+
+def test_a_chain_from_a_file(tmp_path: Path) -> None:
+    model = load_model(written(tmp_path, CHAIN), (7, 5, 1), 3)
+    assert (model.name, model.loss, model.optimizer, model.learning_rate) == (
+        "mine",
+        "half_squared_error",
+        "adam",
+        0.003,
+    )
+    assert model.network.output_shape == (3,)
+    assert [layer.name for layer in model.network.layers][-1] == "last"
+    assert "conv1.b" not in model.network.parameters
+
+
+def test_a_graph_from_a_file_computes_what_it_says(tmp_path: Path) -> None:
+    network = read_model(written(tmp_path, GRAPH), (5, 7, 2), 4).network
+    network.initialize(3)
+    assert [placed.sources for placed in network.layers][:3] == [("input",), ("input",), ("left", "right")]
+    x = np.random.default_rng(1).random((2, 5, 7, 2), dtype=np.float32)
+    weights = network.get_weights()
+    together = network.predict(x, engine="oracle")
+    weights["right.w"][...] = 0
+    network.set_weights(weights)
+    assert np.abs(network.predict(x, engine="oracle") - together).max() > 1e-3
+
+
+def test_a_layer_of_one_s_own(tmp_path: Path) -> None:
+    own = '[[layer]]\ntype = "Equation"\ntext = "x[i,j,c] = a[c] * o[i,j,c] + b[c]"'
+    path = written(tmp_path, CHAIN.replace("[[layer]]", f"{own}\n\n[[layer]]", 1))
+    network = read_model(path, (5, 7, 2), 4).network
+    assert {name: array.shape for name, array in network.parameters.items() if name.startswith("eq")} == {
+        "equation1.a": (2,),
+        "equation1.b": (2,),
+    }
+
+
+def test_a_layer_of_one_s_own_with_two_inputs_and_with_a_mistake(tmp_path: Path) -> None:
+    own = 'type = "Equation"\ntensors = ["u", "v"]\ntext = "x[i,j,c] = u[i,j,c] * v[i,j,c]"\ninputs = ["left", "right"]'
+    text = GRAPH.replace('type = "Add"\ninputs = ["left", "right"]', own)
+    assert read_model(written(tmp_path, text), (5, 7, 2), 4).network.output_shape == (4,)
+    with pytest.raises(ModelError, match=r"(?s)layer 3 \(Equation\): .*\^"):
+        read_model(written(tmp_path, text.replace("* v[i,j,c]", "* v[i,j,c")), (5, 7, 2), 4)
+    with pytest.raises(ModelError, match=r"layer 3 \(Equation\) needs the key 'text'"):
+        read_model(written(tmp_path, text.replace('text = "x[i,j,c] = u[i,j,c] * v[i,j,c]"', "")), (5, 7, 2), 4)
+
+
+def test_the_name_of_a_model_is_the_file_s_by_default(tmp_path: Path) -> None:
+    assert read_model(written(tmp_path, GRAPH), (5, 7, 2), 4).name == "model"
+
+
+def test_the_file_may_say_which_images_it_is_for(tmp_path: Path) -> None:
+    text = CHAIN.replace("[model]", "[model]\ninput_shape = [7, 5, 1]")
+    assert read_model(written(tmp_path, text), None, 3).network.input_shape == (7, 5, 1)
+    with pytest.raises(ModelError, match=r"is for images of \(7, 5, 1\), but these have \(9, 9, 1\)"):
+        read_model(written(tmp_path, text), (9, 9, 1), 3)
+    with pytest.raises(ModelError, match="does not say for which images it is"):
+        read_model(written(tmp_path, CHAIN), None, 3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[model]", "[model", r"model\.toml is no TOML file: .*line 2"),
+        ("[model]", "[modle]", r"model\.toml: there is no table 'modle' in a model file. Did you mean 'model'\?"),
+        ("[model]", "model = 3\n[[more]]", "there is no table 'more'"),
+        ("optimizer =", "optimiser =", r"\[model\] has no key 'optimiser'. Did you mean 'optimizer'\?"),
+        ("0.003", "-1", "learning_rate is -1, but must be a number above 0"),
+        ('"adam"', "3", "optimizer is 3, but must be a name in quotes"),
+        ("[model]", "[model]\ninput_shape = 3", r"input_shape is 3, but must be a list of sizes"),
+        ('"Conv2D"', '"Conv2d"', r"model\.toml: layer 1 has type 'Conv2d', which is no layer. Did you mean 'Conv2D'\?"),
+        ('type = "ReLU"', "", "layer 2 has no key `type`"),
+        ("filters = 2", "filter = 2", r"layer 1 \(Conv2D\) has no key 'filter'. Did you mean 'filters'\?"),
+        ("filters = 2", "", r"layer 1 \(Conv2D\) needs the key 'filters'"),
+        ("filters = 2", "filters = -2", r"model\.toml: layer 1 \(Conv2D\): "),
+        ("filters = 2", 'filters = "two"', r"model\.toml: layer 1 \(Conv2D\): "),
+        ("[3, 2]", "[30, 2]", r"model\.toml: layer 1 \(Conv2D\): .*the kernel is larger than the image"),
+        ("filters = 2", 'filters = 2\nstrides = "two"', r"model\.toml: layer 1 \(Conv2D\): "),
+        ("filters = 2", "filters = 2\nstrides = {a = 1}", r"model\.toml: layer 1 \(Conv2D\): "),
+        ('units = "classes"', 'units = 3\ninputs = ["frist"]', r"layer 4 \(Dense\): inputs has 'frist', which is no earlier"),
+        ('units = "classes"', 'units = 3\ninputs = "last"', r"layer 4 \(Dense\): inputs must be a list of names"),
+        ('name = "last"', 'name = "input"', r"layer 4 \(Dense\): the name 'input' is taken"),
+        ("[[layer]]", "[[model.layer]]", r"\[model\] has no key 'layer'"),
+    ],
+)  # fmt: skip
+def test_errors_name_file_layer_and_key(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        read_model(written(tmp_path, CHAIN.replace(old, new)), (7, 5, 1), 3)
+
+
+def test_files_without_layers_and_no_files(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no layers. Begin each with a line `\[\[layer\]\]`"):
+        read_model(written(tmp_path, "[model]"), (7, 5, 1), 3)
+    with pytest.raises(ModelError, match="has no layers"):
+        read_model(written(tmp_path, "[layer]\ntype = 'ReLU'"), (7, 5, 1), 3)
+    with pytest.raises(ModelError, match=r"`model` is a table"):
+        read_model(written(tmp_path, "model = 3"), (7, 5, 1), 3)
+    with pytest.raises(ModelError, match=r"The model file .*none\.toml can't be read: No such file"):
+        load_model(tmp_path / "none.toml", (7, 5, 1), 3)
