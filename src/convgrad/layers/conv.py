@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from convgrad.errors import ShapeError
+from convgrad.errors import ModelError, ShapeError
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
 from convgrad.layers.checks import at_least, one_of
@@ -62,9 +62,9 @@ class Convolution(Layer, abstract=True):
         one_of(self.label, "bias", self.bias, ("channel", "position", None))
         check_initializer(self.kernel_initializer)
         if self.filters % self.groups:
-            raise ShapeError(
-                f"{self.label}: {self.groups} groups don't divide {self.filters} filters.",
-                remedy=f"Make filters a multiple of {self.groups}.",
+            raise ModelError(
+                f"{self.label}: {self.groups} groups don't divide {self.filters} filters. "
+                f"Make filters a multiple of {self.groups}."
             )
         self.window  # noqa: B018  (its arguments are checked as it is made)
 

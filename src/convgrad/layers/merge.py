@@ -75,9 +75,9 @@ class Multiply(Merge):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Concatenate(Merge):
-    """x[f,k] = o1[f,k else 0] + o2[f,k-k2 else 0] + ..., along the last axis
+    """x[f,k] = o1[f,k-k1 else 0] + o2[f,k-k2 else 0] + ..., along the last axis
 
-    Input n begins at channel k_n; of the terms only the one whose channel it is reads anything but 0.
+    Input n begins at channel k_n, k1 = 0; of the terms only the one whose channel it is reads anything but 0.
 
     Inputs: shapes that differ in their last axis only. x: the sum of the last axes.
 
@@ -103,12 +103,12 @@ class Concatenate(Merge):
             input_shapes=tuple((prod(before), c) for c in channels),
             output_shape=(*before, sum(channels)),
             sizes={"K": sum(channels)},
-            integers={f"k{n}": sum(channels[: n - 1]) for n in range(2, len(channels) + 1)},
+            integers={f"k{n}": sum(channels[: n - 1]) for n in range(1, len(channels) + 1)},
         )
 
 
 def _concatenation(inputs: int) -> str:
-    parts = ["o1[f,k else 0]", *(f"o{n}[f,k-k{n} else 0]" for n in range(2, inputs + 1))]
+    parts = [f"o{n}[f,k-k{n} else 0]" for n in range(1, inputs + 1)]
     return f"x[f,k] = {' + '.join(parts)}"
 
 

@@ -168,8 +168,8 @@ def per_axis(label: str, argument: str, value: Sizes, axes: int, least: int = 1)
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
     numbers = [whole(v) for v in values]
     if len(values) != axes or any(number is None or number < least for number in numbers):
-        tuple_of = f" or a tuple of {axes} of them, one for each axis," if axes > 1 else ""
-        raise ModelError(f"{label}: {argument} must be a whole number of at least {least}{tuple_of} not {value!r}.")
+        tuple_of = f" or a tuple of {axes} of them, one for each axis" if axes > 1 else ""
+        raise ModelError(f"{label}: {argument} must be a whole number of at least {least}{tuple_of}, not {value!r}.")
     return tuple(number for number in numbers if number is not None)
 
 
