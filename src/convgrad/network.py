@@ -12,6 +12,7 @@ import numpy.typing as npt
 from convgrad.arrays import aligned_zeros, copy_into
 from convgrad.backend import Backend, choose
 from convgrad.errors import DataError, ModelError, suggestion
+from convgrad.execution import inputs_behind_views
 from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
 from convgrad.plan import INPUT, PlacedLayer, prediction_plan
@@ -167,11 +168,12 @@ class Network:
         if key not in self._predictions:
             plan = prediction_plan(self.layers, self.input_shape, self.layers[-1].name, batch)
             equation = plan.equation
+            inputs = inputs_behind_views(equation, plan.views)
             program = backend.compile_program(
                 equation,
                 [plan.output],
                 self.dtype,
-                buffers={n: a for n, a in (self.parameters | self.state).items() if n in equation.inputs},
+                buffers={n: a for n, a in (self.parameters | self.state).items() if n in inputs},
                 views=plan.views,
             )
             self._predictions[key] = (program, plan.output)

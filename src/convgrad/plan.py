@@ -83,7 +83,7 @@ class Plan:
     def equation(self) -> Equation:
         """All definitions as one bound equation. Views of tensors are among its inputs."""
         known = {d.name for d in self.definitions} | {a.tensor for d in self.definitions for a in accesses(d.term)}
-        known |= set(self.views.values())
+        known |= {*self.views, *self.views.values()}
         shapes = tuple((name, shape) for name, shape in self.shapes.items() if name in known)
         return Equation(tuple(self.definitions), shapes=shapes)
 

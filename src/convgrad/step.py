@@ -10,6 +10,7 @@ import numpy.typing as npt
 from convgrad.arrays import copy_into
 from convgrad.backend import choose
 from convgrad.errors import TrainingError
+from convgrad.execution import inputs_behind_views
 from convgrad.losses import Loss, loss_from
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
@@ -56,13 +57,14 @@ class TrainingStep:
             self.optimizer,
         )
         equation = self.plan.equation
+        inputs = inputs_behind_views(equation, self.plan.views)
         weights = network.parameters | network.state
         self.program = choose(engine).compile_program(
             equation,
             [self.plan.output, f"{LOSS}.mean"],
             network.dtype,
             in_place=self.plan.in_place,
-            buffers={name: array for name, array in weights.items() if name in equation.inputs},
+            buffers={name: array for name, array in weights.items() if name in inputs},
             views=self.plan.views,
         )
         self.compile_seconds: float = self.program.compile_seconds
@@ -115,27 +117,36 @@ def gradients(
     network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
 ) -> dict[str, Array]:
     """The gradients of the mean loss with respect to the input, all results and all parameters, by name."""
+    wanted = [gradient_name(INPUT), *map(gradient_name, network.parameters)]
+    wanted += [gradient_name(placed.output) for placed in network.layers]
+    return _evaluated(network, x, t, loss, engine, wanted)
+
+
+def loss_value(
+    network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
+) -> float:
+    """The mean loss as training sees it (BatchNorm by the batch's own statistics), without an update."""
+    return float(_evaluated(network, x, t, loss, engine, [f"{LOSS}.mean"])[f"{LOSS}.mean"])
+
+
+def _evaluated(
+    network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, engine: str, wanted: list[str]
+) -> dict[str, Array]:
+    """Tensors of a training step on one batch, the network left as it is."""
     inputs = np.asarray(x)
     last = network.layers[-1].name
     plan = training_plan(
         network.layers, network.input_shape, last, len(inputs), loss_from(loss), None, input_gradient=True
     )
     equation = plan.equation
-    weights = network.parameters | network.state
-    wanted = [gradient_name(INPUT), *map(gradient_name, network.parameters)]
-    wanted += [gradient_name(placed.output) for placed in network.layers]
-    program = choose(engine).compile_program(
-        equation,
-        [*wanted, f"{LOSS}.mean"],
-        network.dtype,
-        buffers={name: array for name, array in weights.items() if name in equation.inputs},
-        views=plan.views,
-    )
-    program.set(INPUT, inputs)
-    program.set(TARGET, np.asarray(t).reshape(program.arrays[TARGET].shape))
-    program.set(f"{LOSS}.dE", np.full(len(inputs), 1 / len(inputs)))
-    for place, name in enumerate(plan.seeds):
-        program.set(name, _seed(0, 1, place))
+    program = choose(engine).compile_program(equation, wanted, network.dtype, views=plan.views)
+    given = {INPUT: inputs, f"{LOSS}.dE": np.full(len(inputs), 1 / len(inputs)), **network.parameters, **network.state}
+    given |= {name: _seed(0, 1, place) for place, name in enumerate(plan.seeds)}
+    if TARGET in program.arrays:
+        given[TARGET] = np.asarray(t).reshape(program.arrays[TARGET].shape)
+    for name, value in given.items():
+        if name in program.arrays:
+            program.set(name, value)
     program.run()
     return {name: program.arrays[name] for name in wanted}
 

@@ -1,0 +1,300 @@
+"""Every layer and loss inside a network: gradients equal PyTorch's, in float64 to 1e-9 and in float32 to 1e-5.
+
+Sizes differ on every axis. PyTorch sees images as (N, C, H, W) and kernels as (K, C, M, N); `image` and `kernel`
+convert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import convgrad.layers as L
+from convgrad.engine import available
+from convgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from convgrad.network import Network
+from convgrad.step import gradients
+
+pytestmark = pytest.mark.torch
+
+ENGINES = ["oracle", pytest.param("halide", marks=pytest.mark.skipif(not available()[0], reason=available()[1]))]
+BATCH = 3
+Tensors = dict[str, Any]
+
+
+def image(x: Any) -> Any:
+    """(N, H, W, C) -> (N, C, H, W), for any number of axes in between."""
+    return x.movedim(-1, 1)
+
+
+def back(x: Any) -> Any:
+    return x.movedim(1, -1)
+
+
+def kernel(w: Any) -> Any:
+    """(M, N, C, K) -> (K, C, M, N)."""
+    return w.movedim(-1, 0).movedim(-1, 1)
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    layer: L.Layer
+    shape: tuple[int, ...]
+    forward: Callable[[ModuleType, Any, Tensors], Any]  # torch, o as NHWC, parameters -> x as NHWC
+
+
+def grouped_kernel(w: Any) -> Any:
+    """(M, N, C/G, G, K/G) -> (K, C/G, M, N)."""
+    return kernel(w.flatten(-2))
+
+
+CASES = [
+    Case(
+        "conv1d",
+        L.Conv1D(5, 3, strides=2, padding=2, dilation=2),
+        (11, 2),
+        lambda t, o, p: back(
+            t.nn.functional.conv1d(
+                image(o), p["w"].movedim(-1, 0).movedim(-1, 1), p["b"], stride=2, padding=2, dilation=2
+            )
+        ),
+    ),
+    Case(
+        "conv2d",
+        L.Conv2D(5, (2, 3)),
+        (7, 11, 3),
+        lambda t, o, p: back(t.nn.functional.conv2d(image(o), kernel(p["w"]), p["b"])),
+    ),
+    Case(
+        "conv2d-everything",
+        L.Conv2D(6, (3, 2), strides=(2, 3), padding=(2, 1), dilation=(1, 2), groups=2, bias="channel"),
+        (11, 13, 4),
+        lambda t, o, p: back(
+            t.nn.functional.conv2d(
+                image(o),
+                grouped_kernel(p["w"]),
+                p["b"].flatten(),
+                stride=(2, 3),
+                padding=(2, 1),
+                dilation=(1, 2),
+                groups=2,
+            )
+        ),
+    ),
+    Case(
+        "conv2d-position-bias",
+        L.Conv2D(3, (3, 2), bias="position"),
+        (5, 7, 2),
+        lambda t, o, p: back(t.nn.functional.conv2d(image(o), kernel(p["w"]))) + p["b"],
+    ),
+    Case(
+        "conv2d-same-wide",
+        L.Conv2D(17, 3, padding="same", bias=None),
+        (7, 5, 20),
+        lambda t, o, p: back(t.nn.functional.conv2d(image(o), kernel(p["w"]), padding=1)),
+    ),
+    Case(
+        "conv3d",
+        L.Conv3D(3, (2, 3, 1), strides=(1, 2, 1), padding=1),
+        (3, 5, 4, 2),
+        lambda t, o, p: back(
+            t.nn.functional.conv3d(image(o), p["w"].movedim(-1, 0).movedim(-1, 1), p["b"], stride=(1, 2, 1), padding=1)
+        ),
+    ),
+    Case(
+        "conv-transpose2d",
+        L.ConvTranspose2D(3, (3, 2), strides=(2, 3), padding=1),
+        (4, 5, 2),
+        lambda t, o, p: back(
+            t.nn.functional.conv_transpose2d(image(o), p["w"].permute(3, 2, 0, 1), p["b"], stride=(2, 3), padding=1)
+        ),
+    ),
+    Case(
+        "depthwise2d",
+        L.DepthwiseConv2D((3, 2), strides=2, padding=1),
+        (7, 9, 5),
+        lambda t, o, p: back(
+            t.nn.functional.conv2d(
+                image(o), p["w"].permute(2, 0, 1).unsqueeze(1), p["b"], stride=2, padding=1, groups=5
+            )
+        ),
+    ),
+    Case(
+        "max-pool2d",
+        L.MaxPool2D((3, 2), strides=(2, 1)),
+        (7, 5, 3),
+        lambda t, o, p: back(t.nn.functional.max_pool2d(image(o), (3, 2), (2, 1))),
+    ),
+    Case(
+        "max-pool2d-padded",
+        L.MaxPool2D(3, strides=2, padding=1),
+        (7, 6, 3),
+        lambda t, o, p: back(t.nn.functional.max_pool2d(image(o), 3, 2, 1)),
+    ),
+    Case(
+        "avg-pool2d",
+        L.AvgPool2D((2, 3), strides=(1, 2)),
+        (5, 8, 3),
+        lambda t, o, p: back(t.nn.functional.avg_pool2d(image(o), (2, 3), (1, 2))),
+    ),
+    Case(
+        "avg-pool2d-padded",
+        L.AvgPool2D(3, strides=2, padding=1),
+        (7, 6, 2),
+        lambda t, o, p: back(t.nn.functional.avg_pool2d(image(o), 3, 2, 1, count_include_pad=False)),
+    ),
+    Case("global-avg-pool2d", L.GlobalAvgPool2D(), (5, 7, 3), lambda t, o, p: o.mean((1, 2))),
+    Case("dense", L.Dense(7), (5,), lambda t, o, p: o @ p["w"] + p["b"]),
+    Case("flatten", L.Flatten(), (2, 3, 5), lambda t, o, p: o.flatten(1)),
+    Case("relu", L.ReLU(), (3, 5, 2), lambda t, o, p: o.relu()),
+    Case("leaky-relu", L.LeakyReLU(0.2), (3, 5, 2), lambda t, o, p: t.nn.functional.leaky_relu(o, 0.2)),
+    Case("elu", L.ELU(0.7), (3, 5, 2), lambda t, o, p: t.nn.functional.elu(o, 0.7)),
+    Case("sigmoid", L.Sigmoid(), (3, 5, 2), lambda t, o, p: o.sigmoid()),
+    Case("tanh", L.Tanh(), (3, 5, 2), lambda t, o, p: o.tanh()),
+    Case("gelu", L.GELU(), (3, 5, 2), lambda t, o, p: t.nn.functional.gelu(o)),
+    Case("silu", L.SiLU(), (3, 5, 2), lambda t, o, p: t.nn.functional.silu(o)),
+    Case("softmax", L.Softmax(), (3, 5, 7), lambda t, o, p: o.softmax(-1)),
+    Case(
+        "batch-norm",
+        L.BatchNorm(epsilon=1e-3),
+        (5, 7, 3),
+        lambda t, o, p: back(
+            t.nn.functional.batch_norm(image(o), None, None, p["gamma"], p["beta"], training=True, eps=1e-3)
+        ),
+    ),
+    Case(
+        "group-norm",
+        L.GroupNorm(2, epsilon=1e-3),
+        (5, 7, 6),
+        lambda t, o, p: back(
+            t.nn.functional.group_norm(image(o), 2, p["gamma"].flatten(), p["beta"].flatten(), eps=1e-3)
+        ),
+    ),
+    Case(
+        "layer-norm",
+        L.LayerNorm(epsilon=1e-3),
+        (3, 5, 7),
+        lambda t, o, p: t.nn.functional.layer_norm(o, (7,), p["gamma"], p["beta"], eps=1e-3),
+    ),
+    Case(
+        "equation",
+        L.Equation(
+            "x[i,j,c] = sum[m,n](w[m,n,c] * o[i+m,j+n,c]) * sigmoid(v[c] * o[i+1,j+1,c])", sizes={"M": 3, "N": 2}
+        ),
+        (7, 5, 3),
+        lambda t, o, p: (
+            back(t.nn.functional.conv2d(image(o), p["w"].permute(2, 0, 1).unsqueeze(1), groups=3))
+            * (p["v"] * o[:, 1:-1, 1:]).sigmoid()
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_layer(case: Case, engine: str, torch: ModuleType, rng: np.random.Generator) -> None:
+    network = Network(case.layer, input_shape=case.shape, dtype="float64")
+    name = network.layers[0].name
+
+    def half_squared_error(o: Any, parameters: Tensors, target: Any) -> Any:
+        x = case.forward(torch, o, {key.removeprefix(f"{name}."): value for key, value in parameters.items()})
+        return ((target - x) ** 2).sum() / (2 * BATCH)
+
+    targets = rng.standard_normal((BATCH, *network.output_shape))
+    assert_same(network, "half_squared_error", targets, half_squared_error, engine, torch, rng)
+
+
+LOSSES: dict[str, tuple[Loss, Callable[[ModuleType, Any, Any], Any]]] = {
+    "softmax": (SoftmaxCrossEntropy(), lambda t, y, target: t.nn.functional.cross_entropy(y, target.long())),
+    "softmax-smoothed": (
+        SoftmaxCrossEntropy(label_smoothing=0.1),
+        lambda t, y, target: t.nn.functional.cross_entropy(y, target.long(), label_smoothing=0.1),
+    ),
+    "binary": (
+        BinaryCrossEntropy(),
+        lambda t, y, target: t.nn.functional.binary_cross_entropy_with_logits(y, target),
+    ),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_loss(loss: str, engine: str, torch: ModuleType, rng: np.random.Generator) -> None:
+    ours, theirs = LOSSES[loss]
+    network = Network(L.Dense(5), input_shape=(7,), dtype="float64")
+    targets = rng.integers(0, 5, BATCH) if ours.takes_labels else rng.random((BATCH, 5))
+    assert_same(
+        network,
+        ours,
+        targets,
+        lambda o, p, target: theirs(torch, o @ p["dense1.w"] + p["dense1.b"], target),
+        engine,
+        torch,
+        rng,
+    )
+
+
+def test_mean_squared_error(torch: ModuleType, rng: np.random.Generator) -> None:
+    network = Network(L.Dense(5), input_shape=(7,), dtype="float64")
+    targets = rng.random((BATCH, 5))
+
+    def theirs(o: Any, p: Tensors, target: Any) -> Any:
+        return torch.nn.functional.mse_loss(o @ p["dense1.w"] + p["dense1.b"], target)
+
+    assert_same(network, "mse", targets, theirs, "oracle", torch, rng)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_graph(engine: str, torch: ModuleType, rng: np.random.Generator) -> None:
+    """Branches that meet: sums and joined channels, a result that is read three times."""
+    start = L.Input((7, 5, 3))
+    first = L.Conv2D(3, 3, padding="same", name="first")(start)
+    second = L.Conv2D(3, (1, 3), padding="same", name="second")(L.ReLU()(first))
+    total = L.Concatenate()(L.Add()(first, second), first, L.Multiply()(start, second))
+    network = Network(inputs=start, outputs=total, dtype="float64")
+
+    def theirs(o: Any, p: Tensors, target: Any) -> Any:
+        conv2d = torch.nn.functional.conv2d
+        a = back(conv2d(image(o), kernel(p["first.w"]), p["first.b"], padding=1))
+        b = back(conv2d(image(a.relu()), kernel(p["second.w"]), p["second.b"], padding=(0, 1)))
+        x = torch.cat([a + b, a, o * b], -1)
+        return ((target - x) ** 2).sum() / (2 * BATCH)
+
+    targets = rng.standard_normal((BATCH, 7, 5, 9))
+    assert_same(network, "half_squared_error", targets, theirs, engine, torch, rng)
+
+
+def assert_same(
+    network: Network,
+    loss: str | Loss,
+    targets: np.ndarray,
+    theirs: Callable[[Any, Tensors, Any], Any],
+    engine: str,
+    torch: ModuleType,
+    rng: np.random.Generator,
+) -> None:
+    """Gradients of all parameters and of the input: 1e-9 of the largest in float64, 1e-5 in float32."""
+    network.initialize(1)
+    x = rng.standard_normal((BATCH, *network.input_shape))
+    for array in network.parameters.values():
+        array += 0.3 * rng.standard_normal(array.shape)
+    o = torch.tensor(x, requires_grad=True)
+    parameters = {name: torch.tensor(array, requires_grad=True) for name, array in network.parameters.items()}
+    theirs(o, parameters, torch.tensor(targets)).backward()
+    expected = {"dinput": o.grad.numpy()}
+    for name, tensor in parameters.items():
+        layer, _, own = name.rpartition(".")
+        expected[f"{layer}.d{own}"] = tensor.grad.numpy()
+    single = Network.from_config({**network.to_config(), "dtype": "float32"})
+    single.set_weights(network.get_weights())
+    for version, tolerance in ((network, 1e-9), (single, 1e-5)):
+        found = gradients(version, x, targets, loss, engine=engine)
+        for name, gradient in expected.items():
+            scale = np.abs(gradient).max()
+            np.testing.assert_allclose(found[name], gradient, rtol=0, atol=tolerance * scale, err_msg=name)
