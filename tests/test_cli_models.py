@@ -175,7 +175,7 @@ def test_the_file_may_say_which_images_it_is_for(tmp_path: Path) -> None:
         ("[3, 2]", "[30, 2]", r"model\.toml: layer 1 \(Conv2D\): .*the kernel is larger than the image"),
         ("filters = 2", 'filters = 2\nstrides = "two"', r"model\.toml: layer 1 \(Conv2D\): "),
         ("filters = 2", "filters = 2\nstrides = {a = 1}", r"model\.toml: layer 1 \(Conv2D\): "),
-        ('units = "classes"', 'units = 3\ninputs = ["frist"]', r"layer 4 \(Dense\): inputs has 'frist', which is no earlier"),
+        ('units = "classes"', 'units = 3\ninputs = ["frist"]', r"layer 4 \(Dense\): inputs has 'frist', which is no"),
         ('units = "classes"', 'units = 3\ninputs = "last"', r"layer 4 \(Dense\): inputs must be a list of names"),
         ('name = "last"', 'name = "input"', r"layer 4 \(Dense\): the name 'input' is taken"),
         ("[[layer]]", "[[model.layer]]", r"\[model\] has no key 'layer'"),

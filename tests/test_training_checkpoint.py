@@ -88,10 +88,10 @@ def test_weights_of_another_network(folder: Path) -> None:
     with pytest.raises(DataError, match=r"has no tensor 'dense1.b', which the network needs with shape \(3,\)"):
         load(folder)
     save_file({**weights, "dense2.b": np.zeros(4, np.float32)}, path)
-    with pytest.raises(DataError, match="has a tensor 'dense2.b' that the network does not have"):
+    with pytest.raises(DataError, match=r"has a tensor 'dense2.b' that the network does not have"):
         load(folder)
     save_file({**weights, "dense1.b": np.zeros(3, np.int32)}, path)
-    with pytest.raises(DataError, match="tensor 'dense1.b' has dtype int32, but weights are floats"):
+    with pytest.raises(DataError, match=r"tensor 'dense1.b' has dtype int32, but weights are floats"):
         load(folder)
 
 

@@ -309,11 +309,11 @@ def with_label(index: int, label: int) -> np.ndarray:
     [
         (with_nan(17), LABELS, "training data: image 17 holds NaN or infinity"),
         (IMAGES.astype(np.float64) * 1e60, LABELS, "image 0 holds NaN or infinity"),
-        (IMAGES[:, :6], LABELS, r"examples have shape \(6, 5, 1\), but the network takes \(7, 5, 1\). Resize the images"),
+        (IMAGES[:, :6], LABELS, r"have shape \(6, 5, 1\), but the network takes \(7, 5, 1\). Resize the images"),
         (IMAGES[..., 0], LABELS, r"takes \(7, 5, 1\). Add the channel axis: x\[..., np.newaxis\]"),
         (IMAGES.transpose(0, 3, 1, 2), LABELS, r"Channels come last: x.transpose\(0, 2, 3, 1\)"),
         (IMAGES[0], LABELS, r"one example without the batch axis: pass x\[np.newaxis\]"),
-        (IMAGES, with_label(5, 3), "label 3 of example 5 is out of range: the network has 3 classes, so labels are 0 to 2"),
+        (IMAGES, with_label(5, 3), "label 3 of example 5 is out of range: .* 3 classes, so labels are 0 to 2"),
         (IMAGES, with_label(7, -1), "label -1 of example 7 is out of range"),
         (IMAGES, LABELS + 0.5, "target 0 is 0.5, but labels are whole numbers"),
         (IMAGES, LABELS[:-1], "x has 66 examples, but y 65 targets"),

@@ -15,17 +15,18 @@ def datasets() -> None:
 
     console = output()
     for name in NAMES:
-        console.print(f"{name:14}{DATASETS.get(name, '')}".rstrip())
+        console.print(f"{name:15}{DATASETS.get(name, '')}".rstrip())
     console.print()
-    console.print("`convgrad train` takes a path as well: a folder or .zip with train/CLASS/image and")
-    console.print("test/CLASS/image (or CLASS/image alone), a folder with IDX files, an .npz file.")
+    console.print("`convgrad train` takes a path as well: a folder or .zip of images in")
+    console.print("train/CLASS/ and test/CLASS/ (or CLASS/ alone), a folder with IDX files,")
+    console.print("or an .npz file with x_train, y_train, x_test, y_test.")
 
 
 DATASETS = {
-    "digits": "7,000 gray images of handwritten digits, 28x28 (comes with convgrad)",
-    "mnist": "70,000 gray images of handwritten digits, 28x28 (downloaded, 11 MB)",
-    "fashion-mnist": "70,000 gray images of clothes, 28x28 (downloaded, 30 MB)",
-    "cifar10": "60,000 RGB images in 10 classes, 32x32 (downloaded, 170 MB)",
+    "digits": "7,000 handwritten digits, 28x28 gray (comes with convgrad)",
+    "mnist": "70,000 handwritten digits, 28x28 gray (download of 11 MB)",
+    "fashion-mnist": "70,000 pieces of clothing, 28x28 gray (download of 30 MB)",
+    "cifar10": "60,000 animals and vehicles, 32x32 RGB (download of 170 MB)",
 }
 
 
@@ -35,7 +36,7 @@ def models() -> None:
 
     console = output()
     for name, named in NAMED.items():
-        console.print(f"{name:14}{named.about}")
+        console.print(f"{name:15}{named.about}")
     console.print()
     console.print("`convgrad train --model FILE.toml` trains a network of one's own.")
 
@@ -48,11 +49,12 @@ def summary(
     ] = None,
     classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 10,
 ) -> None:
-    """Print a network's layers with their shapes, parameters and equations."""
+    """Print a network's layers and their equations."""
     from convgrad.models import load_model
 
     shape = None if input_shape is None else _shape(input_shape)
-    output().print(load_model(model, shape, classes).network.summary())
+    console = output()
+    console.print(load_model(model, shape, classes).network.summary().text(console.width))
 
 
 def _shape(text: str) -> tuple[int, ...]:

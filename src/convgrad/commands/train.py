@@ -26,12 +26,16 @@ def train(
         str | None,
         typer.Option(metavar="NAME|FILE.toml", help="Model. [default: lenet for gray images, cifar-small for RGB]"),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="How often all training images are seen.")] = 5,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in one update of the weights.")] = 64,
-    lr: Annotated[float | None, typer.Option("--lr", help="Highest learning rate. [default: the model's]")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="Optimizer. [default: the model's]")] = None,
-    schedule: Annotated[str | None, typer.Option(help="Learning-rate schedule. [default: the model's]")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order, split and augmentation.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="How often all training images are seen.")] = 5,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images in one update of the weights.")] = 64,
+    lr: Annotated[
+        float | None, typer.Option("--lr", metavar="RATE", help="Highest learning rate. [default: the model's]")
+    ] = None,
+    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="Optimizer. [default: the model's]")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Learning-rate schedule. [default: the model's]")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of weights, order, split and augmentation.")] = 0,
     data_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the dataset's files lie. [default: download to a cache]")
     ] = None,
@@ -42,12 +46,15 @@ def train(
         str | None, typer.Option(metavar="HxW", help="Resize images from files, to 32x48 or 32, say.")
     ] = None,
     validation_split: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="Share of the training images to validate with after each epoch.")
+        float,
+        typer.Option(
+            min=0.0, max=0.9, metavar="SHARE", help="Share of the training images to validate with after each epoch."
+        ),
     ] = 0.0,
     augment: Annotated[
         bool, typer.Option("--augment", help="Shift training images at random; mirror them too if they are RGB.")
     ] = False,
-    engine: Annotated[str, typer.Option(help="What computes: auto, halide or oracle.")] = "auto",
+    engine: Annotated[str, typer.Option(metavar="NAME", help="What computes: auto, halide or oracle.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
 ) -> None:

@@ -18,9 +18,9 @@
     type = "Dense"
     units = "classes"
 
-Each `[[layer]]` is a layer's class and its arguments. The value `"classes"` stands for the number of classes of the data
-and `"none"` for None, which TOML lacks. A layer reads the one before it, or those whose names `inputs` lists (`"input"` is
-the network's input); the last one is the result. A layer of one's own is
+Each `[[layer]]` is a layer's class and its arguments. The value `"classes"` stands for the number of classes of the
+data and `"none"` for None, which TOML lacks. A layer reads the one before it, or those whose names `inputs` lists
+(`"input"` is the network's input); the last one is the result. A layer of one's own is
 
     [[layer]]
     type = "Equation"
