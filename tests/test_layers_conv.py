@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from layer_runs import Run, close, normal
 
 from convgrad.errors import ModelError, ShapeError
 from convgrad.layers import Conv1D, Conv2D, Conv3D, ConvTranspose2D, DepthwiseConv2D, Layer
 from convgrad.layers.window import same_padding
+from layer_runs import Run, close, normal
 
 CONVOLUTIONS = [
     Conv2D(4, (2, 3)),

@@ -92,7 +92,8 @@ class ZeroPadding2D(Layer):
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return written("p", tuple(before for before, _ in self._pairs), unsaid=0)
+        # Said even where nothing comes before but something after: a bare i would say that the sizes are the same.
+        return written("p", tuple(pair[0] if any(pair) else -1 for pair in self._pairs), unsaid=-1)
 
     @property
     def text(self) -> str:

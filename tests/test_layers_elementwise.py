@@ -1,0 +1,106 @@
+"""Dense layers, activations, softmax and dropout against closed forms and PyTorch."""
+
+import numpy as np
+import pytest
+from scipy import special
+
+from convgrad.errors import ModelError
+from convgrad.layers import ELU, GELU, Dense, Dropout, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from layer_runs import Run, close, normal
+
+
+def test_dense_on_a_row():
+    o = normal(3, 5)
+    run = Run(Dense(7), o)
+    close(run.x, o @ run.parameters["w"] + run.parameters["b"])
+
+
+def test_dense_works_along_the_last_axis():
+    o = normal(3, 5, 2, 7)
+    run = Run(Dense(4, bias=None), o)
+    assert "b" not in run.parameters
+    close(run.x, o @ run.parameters["w"])
+
+
+@pytest.mark.parametrize(
+    ("layer", "function"),
+    [
+        (ReLU(), lambda o: np.maximum(o, 0)),
+        (LeakyReLU(0.2), lambda o: np.where(o > 0, o, 0.2 * o)),
+        (ELU(), lambda o: np.where(o > 0, o, np.expm1(o))),
+        (ELU(0.5), lambda o: np.where(o > 0, o, 0.5 * np.expm1(o))),
+        (Sigmoid(), special.expit),
+        (Tanh(), np.tanh),
+        (GELU(), lambda o: o * special.ndtr(o)),
+        (SiLU(), lambda o: o * special.expit(o)),
+        (Softmax(), lambda o: special.softmax(o, axis=-1)),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 5), (3, 5, 7, 2)])
+def test_activation(layer, function, shape):
+    o = 3 * normal(*shape)
+    close(Run(layer, o).x, function(o))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("layer", "name", "arguments"),
+    [
+        (LeakyReLU(), "leaky_relu", {"negative_slope": 0.3}),
+        (ELU(2.0), "elu", {"alpha": 2.0}),
+        (GELU(), "gelu", {}),
+        (SiLU(), "silu", {}),
+    ],
+    ids=repr,
+)
+def test_activation_as_in_torch(layer, name, arguments, torch):
+    o = 3 * normal(2, 3, 5)
+    expected = getattr(torch.nn.functional, name)(torch.tensor(o), **arguments)
+    close(Run(layer, o).x, expected.numpy())
+
+
+def test_extreme_values():
+    o = np.array([[1000.0, -1000.0, 999.0]])
+    close(Run(Softmax(), o).x, special.softmax(o, axis=-1))
+    close(Run(ELU(), o).x, np.array([[1000.0, -1.0, 999.0]]))
+    close(Run(Sigmoid(), o).x, np.array([[1.0, 0.0, 1.0]]))
+
+
+def test_dropout_leaves_out_its_rate_and_keeps_the_mean():
+    o = np.ones((64, 11, 7))
+    x = Run(Dropout(0.25), o).x
+    assert set(np.unique(x)) == {0, 1 / 0.75}
+    kept = np.count_nonzero(x) / x.size
+    assert abs(kept - 0.75) < 4 * np.sqrt(0.25 * 0.75 / x.size)  # four standard deviations
+
+
+def test_dropout_differs_by_example_and_by_seed():
+    o = np.ones((5, 77))
+    x = Run(Dropout(0.5), o).x
+    assert len(np.unique(x, axis=0)) == 5
+    close(Run(Dropout(0.5), o).x, x)
+    assert (Run(Dropout(0.5), o, given={"seed": 6.0}).x != x).any()
+
+
+def test_dropout_does_nothing_when_predicting():
+    o = normal(3, 5, 7)
+    close(Run(Dropout(0.9), o, predict=True).x, o)
+    close(Run(Dropout(0), o).x, o)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Dense(-1), r"Dense\(-1\): units must be a whole number of at least 1, not -1"),
+        (lambda: Dense(3, bias="position"), r"bias must be 'channel' or None, not 'position'"),
+        (lambda: Dense(3, kernel_initializer=3), r"An initializer is a name or a function .* not 3"),
+        (lambda: Dropout(1), r"Dropout\(1\): rate must be a number of at least 0 and below 1, not 1"),
+        (lambda: Dropout("half"), r"rate must be a number of at least 0 and below 1, not 'half'"),
+        (lambda: LeakyReLU(-0.1), r"negative_slope must be a number of at least 0, not -0.1"),
+        (lambda: ELU(float("nan")), r"alpha must be a number of at least 0, not nan"),
+    ],
+)
+def test_refuses_arguments(make, message):
+    with pytest.raises(ModelError, match=message):
+        make()
