@@ -1,0 +1,132 @@
+"""Cut definitions into atoms: pointwise ones, and ones that are a single long reduction.
+
+    x[e,i,j,k] = max(sum[m,n,c](w[m,n,c,k] * o[e,i+m,j+n,c]) + b[k], 0)
+
+becomes `x#1[e,i,j,k] = sum[m,n,c](...)` and `x[e,i,j,k] = max(x#1[e,i,j,k] + b[k], 0)`. Reductions of a few elements
+(pooling windows, say) stay in the expressions and are written out by `lowering`. No name of the notation holds a `#`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from convgrad.notation.polynomial import Position
+from convgrad.notation.terms import (
+    Access,
+    Call,
+    Definition,
+    Divide,
+    Multiply,
+    Number,
+    Reduce,
+    Term,
+    accesses,
+    free_names,
+    rebuild,
+    walk,
+)
+
+WRITTEN_OUT = 16  # elements of a reduction that becomes an expression: a 4x4 pooling window, ten classes
+WRITTEN_OUT_NODES = 400  # and the nodes of that expression, which bound the time to compile it
+CONTRACTION_WORK = 1 << 15  # from so many products on a sum of products is worth a schedule of its own
+
+
+def split(definition: Definition) -> list[Definition]:
+    """The atoms of a bound definition, in running order; the last one has its name."""
+    return _Splitter(_prepared(definition)).split()
+
+
+def is_reduction(atom: Definition) -> bool:
+    """Whether an atom is one long reduction (else it is pointwise)."""
+    return isinstance(atom.term, Reduce) and is_long(atom.term, atom)
+
+
+def is_long(reduce: Reduce, definition: Definition) -> bool:
+    """Whether a reduction becomes a loop instead of an expression."""
+    sizes = definition.sizes
+    count = prod(sizes[i] for i in reduce.indices)
+    if count > WRITTEN_OUT or count * nodes(reduce.body, sizes) > WRITTEN_OUT_NODES:
+        return True
+    return is_contraction(reduce) and count >= 4 and count * prod(definition.shape) >= CONTRACTION_WORK
+
+
+def is_contraction(reduce: Reduce) -> bool:
+    """A sum of products of tensors."""
+    body = reduce.body
+    return reduce.kind == "sum" and isinstance(body, Multiply) and sum(1 for _ in accesses(body)) >= 2
+
+
+def nodes(term: Term, sizes: dict[str, int]) -> int:
+    """How many nodes the expression of a term has once its reductions are written out."""
+    below = 1 + sum(nodes(child, sizes) for child in term.children)
+    return below * prod(sizes[i] for i in term.indices) if isinstance(term, Reduce) else below
+
+
+def _prepared(definition: Definition) -> Definition:
+    """Without `stop` and without reductions over indices of size 1."""
+    sizes = definition.sizes
+
+    def change(term: Term) -> Term:
+        if isinstance(term, Call) and term.function == "stop":
+            return term.arguments[0]
+        if isinstance(term, Reduce) and prod(sizes[i] for i in term.indices) == 1 and term.kind.startswith("arg"):
+            return Number(0)
+        if (
+            isinstance(term, Reduce)
+            and term.kind == "sum"
+            and isinstance(term.body, Reduce)
+            and term.body.kind == "sum"
+        ):
+            return Reduce("sum", term.indices + term.body.indices, term.body.body)
+        return term
+
+    return replace(definition, term=rebuild(definition.term, change))
+
+
+class _Splitter:
+    """Moves the long reductions of one definition into definitions before it."""
+
+    def __init__(self, definition: Definition):
+        self.definition = definition
+        self.sizes = definition.sizes
+        self.moved: dict[tuple[Term, tuple[str, ...]], Definition] = {}
+
+    def split(self) -> list[Definition]:
+        definition = self.definition
+        term = self._without(definition.term, definition.indices, top=True)
+        return [*self.moved.values(), replace(definition, term=term)]
+
+    def _without(self, term: Term, scope: tuple[str, ...], top: bool = False) -> Term:
+        """`term` with its long reductions replaced by accesses; `scope` are the indices bound around it."""
+        if not isinstance(term, Reduce):
+            children = tuple(self._without(child, scope) for child in term.children)
+            return term.with_children(children) if children != term.children else term
+        inner = replace(term, body=self._without(term.body, scope + term.indices))
+        if not is_long(inner, self._around(scope)):
+            return inner
+        if inner.kind == "mean":
+            count = prod(self.sizes[i] for i in inner.indices)
+            return Divide(self._move(replace(inner, kind="sum"), scope), Number(count))
+        return inner if top else self._move(inner, scope)
+
+    def _around(self, scope: tuple[str, ...]) -> Definition:
+        return replace(self.definition, indices=scope)
+
+    def _move(self, reduce: Reduce, scope: tuple[str, ...]) -> Access:
+        used = free_names(reduce)
+        indices = tuple(i for i in scope if i in used)
+        key = (reduce, indices)
+        if key not in self.moved:
+            name = f"{self.definition.name}#{len(self.moved) + 1}"
+            self.moved[key] = Definition(name, indices, reduce, self.definition.ranges)
+        return Access(self.moved[key].name, tuple(Position.name(i) for i in indices))
+
+
+def sized_walk(definition: Definition) -> int:
+    """The number of elementary operations that one evaluation of an atom takes, roughly."""
+    term = definition.term
+    sizes = definition.sizes
+    inner = prod(sizes[i] for i in term.indices) if isinstance(term, Reduce) else 1
+    body = term.body if isinstance(term, Reduce) else term
+    return prod(definition.shape) * inner * max(1, sum(1 for _ in walk(body)) // 2)

@@ -1,0 +1,102 @@
+"""Compiled kernels with their buffers: through the shared library, or in memory where nothing can be linked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import halide as hl
+import numpy.typing as npt
+
+from convgrad.engine import runtime, threads
+from convgrad.engine.compile import COMPILER, compile_in_memory, symbol
+from convgrad.engine.kernels import Kernel
+from convgrad.engine.memory import Layout
+from convgrad.errors import EngineError
+
+
+@dataclass(frozen=True)
+class Place:
+    """A tensor (or view) as an argument of a kernel, and the memory it lies in, border included."""
+
+    name: str
+    array: npt.NDArray[Any]
+
+
+def call_list(kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]) -> Callable[[], None]:
+    """A function that runs all kernels, in order, on their arguments. It raises EngineError where one fails."""
+    if runtime.compiler() is None:
+        return _called_one_by_one(kernels, rows)
+    functions = COMPILER.compiled(kernels)
+    buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
+    calls = runtime.CallList(functions, buffers)
+    arrays = [place.array for row in rows for place in row]  # memory lives as long as the function
+
+    def run(_arrays: object = arrays) -> None:
+        try:
+            calls()
+        except runtime.KernelFailure as failure:
+            raise EngineError(f"{kernels[failure.place].title} failed: {failure.message}") from None
+
+    return run
+
+
+def _struct(kernel: Kernel, place: Place) -> runtime.BufferStruct:
+    layout, read = kernel.layouts[place.name], place.name in kernel.reads
+    item = place.array.itemsize
+    shape, lows = _extent(kernel, layout, read)
+    address = place.array.ctypes.data + (layout.first - sum(a * s for a, s in zip(lows, layout.strides))) * item
+    strides = (1,) if kernel.flat and layout.shape else layout.strides
+    return runtime.buffer_struct(address, layout.element, shape, strides, lows)
+
+
+def _extent(kernel: Kernel, layout: Layout, read: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Size along each axis, and where the axis begins (minus that)."""
+    if kernel.flat and layout.shape:
+        count = 1
+        for size in layout.shape:
+            count *= size
+        return (count,), (0,)
+    if read and layout.bordered:
+        return layout.whole_shape, layout.low
+    return layout.shape, (0,) * len(layout.shape)
+
+
+def _called_one_by_one(kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]) -> Callable[[], None]:
+    threads.choose_threads()
+    threads.watch_forks()
+    compiled: dict[str, Any] = {}
+    for kernel in kernels:
+        name = symbol(kernel)
+        if name not in compiled:
+            compiled[name] = compile_in_memory(kernel)
+    calls = [
+        (compiled[symbol(kernel)], [_halide_buffer(kernel, place) for place in row], kernel)
+        for kernel, row in zip(kernels, rows, strict=True)
+    ]
+
+    def run() -> None:
+        for function, arguments, kernel in calls:
+            try:
+                function(*arguments)
+            except (hl.HalideError, RuntimeError) as error:
+                raise EngineError(f"{kernel.title} failed: {error}") from error
+
+    return run
+
+
+def _halide_buffer(kernel: Kernel, place: Place) -> Any:
+    layout, read = kernel.layouts[place.name], place.name in kernel.reads
+    whole = place.array.reshape(layout.whole_shape)
+    shape, lows = _extent(kernel, layout, read)
+    if kernel.flat and layout.shape:
+        return hl.Buffer(whole.reshape(-1))
+    if not layout.bordered or read:
+        buffer = hl.Buffer(whole)
+    else:
+        inner = tuple(slice(a, a + n) for a, n in zip(layout.low, shape, strict=True))
+        buffer = hl.Buffer(whole[inner])
+    if any(lows):
+        buffer.translate([-low for low in reversed(lows)])
+    return buffer

@@ -1,0 +1,85 @@
+"""Where tensors lie: type, strides, a border of zeros; and one block of memory for all intermediate ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A tensor in memory, row-major.
+
+    Attributes:
+        element: NumPy's name of the type of its elements.
+        low, high: zeros stored before and behind each axis; empty where there are none.
+    """
+
+    shape: tuple[int, ...]
+    element: str
+    low: tuple[int, ...] = ()
+    high: tuple[int, ...] = ()
+
+    @property
+    def bordered(self) -> bool:
+        return any(self.low) or any(self.high)
+
+    @property
+    def whole_shape(self) -> tuple[int, ...]:
+        """The shape, border included."""
+        if not self.bordered:
+            return self.shape
+        return tuple(n + a + b for n, a, b in zip(self.shape, self.low, self.high, strict=True))
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """In elements."""
+        whole = self.whole_shape
+        return tuple(prod(whole[axis + 1 :]) for axis in range(len(whole)))
+
+    @property
+    def first(self) -> int:
+        """Elements of border before the first one that is not border."""
+        return sum(a * s for a, s in zip(self.low, self.strides, strict=True)) if self.bordered else 0
+
+    @property
+    def bytes(self) -> int:
+        return prod(self.whole_shape) * np.dtype(self.element).itemsize
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """A block of `size` bytes, in use from kernel `start` to kernel `stop`, both included."""
+
+    name: str
+    size: int
+    start: int
+    stop: int
+
+
+def packed(lifetimes: list[Lifetime]) -> tuple[dict[str, int], int]:
+    """Offsets of blocks in one stretch of memory, such that no two in use together overlap; and its size.
+
+    Largest first, each at the lowest place that is free (first fit by size).
+
+    >>> packed([Lifetime("a", 100, 0, 1), Lifetime("b", 50, 1, 2), Lifetime("c", 60, 2, 3)])
+    ({'a': 0, 'c': 0, 'b': 128}, 192)
+    """
+    offsets: dict[str, int] = {}
+    placed: list[tuple[int, int, Lifetime]] = []
+    total = 0
+    for block in sorted(lifetimes, key=lambda b: (-b.size, b.start)):
+        size = -(-block.size // ALIGNMENT) * ALIGNMENT
+        offset = 0
+        for begin, end, other in sorted(placed, key=lambda p: p[0]):
+            together = block.start <= other.stop and other.start <= block.stop
+            if together and offset < end and begin < offset + size:
+                offset = end
+        offsets[block.name] = offset
+        placed.append((offset, offset + size, block))
+        total = max(total, offset + size)
+    return offsets, total

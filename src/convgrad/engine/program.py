@@ -1,0 +1,210 @@
+"""A bound equation as a fixed list of compiled kernels on buffers laid out once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.arrays import aligned_zeros, laid_out, set_input
+from convgrad.engine import available, threads
+from convgrad.errors import EngineError
+from convgrad.execution import in_order, inputs_behind_views, root
+from convgrad.notation.terms import Definition, Equation, Reduce
+
+if TYPE_CHECKING:
+    from convgrad.engine.kernels import Kernel
+    from convgrad.engine.memory import Layout
+
+Array = npt.NDArray[Any]
+
+
+def compile_program(
+    equation: Equation,
+    outputs: Sequence[str],
+    dtype: npt.DTypeLike = "float32",
+    in_place: Mapping[str, str] | None = None,
+    buffers: Mapping[str, Array] | None = None,
+    views: Mapping[str, str] | None = None,
+) -> Program:
+    """A bound equation, compiled for this processor, with arrays that are laid out once.
+
+    Args:
+        equation: bound; may be a whole training step.
+        outputs: defined tensors whose values are wanted.
+        dtype: "float32" or "float64": of the arrays and of the arithmetic.
+        in_place: defined tensor -> input that it replaces in memory, `{"w_next": "w"}`. The definition may read that
+            input at its own element only.
+        buffers: input or output -> array of another program to share.
+        views: input of the equation -> tensor whose memory it is, row-major, in another shape.
+
+    Raises:
+        ShapeError: the equation is not bound.
+        EngineError: Halide can't be had here; an output, a type, a buffer, a tensor in place or a size can't be as
+            asked; a kernel can't be compiled.
+
+    >>> from convgrad.notation import bind, parse
+    >>> conv = bind(parse("x[i,k] = sum[m](w[m,k] * o[i+m])"), shapes={"w": (3, 2), "o": (5,)})
+    >>> program = compile_program(conv, ["x"])
+    >>> program.set("o", [1, 2, 3, 4, 5])
+    >>> program.set("w", [[1, 0], [0, 1], [1, 0]])
+    >>> program.run()
+    >>> program.arrays["x"]
+    array([[4., 2.],
+           [6., 3.],
+           [8., 4.]], dtype=float32)
+    """
+    there, reason = available()
+    if not there:
+        raise EngineError(f"Equations can't be compiled here: {reason}")
+    threads.refuse_forked_child()
+    return Program(equation, outputs, dtype, in_place or {}, buffers or {}, views or {})
+
+
+class Program:
+    """A compiled equation; made by `compile_program`.
+
+    Attributes:
+        arrays: input or output -> array, aligned and in C order. Write inputs, call `run`, read outputs.
+        compile_seconds: what it took to plan and to compile.
+        kernels: what is run, in order; `print(program)` shows it.
+        intermediate_bytes: the memory of tensors that are neither inputs nor outputs.
+    """
+
+    arrays: dict[str, Array]
+    compile_seconds: float
+    kernels: list[Kernel]
+    intermediate_bytes: int
+
+    def __init__(
+        self,
+        equation: Equation,
+        outputs: Sequence[str],
+        dtype: npt.DTypeLike,
+        in_place: Mapping[str, str],
+        buffers: Mapping[str, Array],
+        views: Mapping[str, str],
+    ):
+        from convgrad.engine.kernels import Kernel
+        from convgrad.engine.stages import partition
+
+        start = time.perf_counter()
+        self.equation = equation
+        self.arrays = laid_out(equation, outputs, dtype, in_place, buffers, views)
+        self._inputs = inputs_behind_views(equation, views)
+        self._views = views
+        self.dtype = np.dtype(dtype).name
+        _refuse_empty(equation)
+        definitions = _atoms(equation, outputs, in_place, views)
+        groups = partition(definitions, self.arrays.keys(), in_place, views)
+        layouts = _layouts(equation, definitions, self.arrays, self.dtype, views)
+        self.kernels = [Kernel(group, layouts, views, self.dtype) for group in groups]
+        memory, self.intermediate_bytes = _memory(self.kernels, self.arrays, layouts, views)
+        self._call = _linked(self.kernels, memory, views)
+        self.compile_seconds = time.perf_counter() - start
+
+    def set(self, name: str, array: npt.ArrayLike) -> None:
+        """Copy numbers into an input: any real type, any order in memory, the shape that the equation says.
+
+        Raises:
+            EngineError: `name` is no input.
+            DataError: the shape differs, these are no real numbers, or one is too large for the program's type.
+        """
+        set_input(self.arrays, self._inputs, name, array)
+
+    def run(self) -> None:
+        """Compute all outputs from what the input arrays hold now. Other Python threads go on meanwhile.
+
+        Raises: EngineError in a forked child process, or where a kernel fails (memory).
+        """
+        threads.refuse_forked_child()
+        self._call()
+
+    def __str__(self) -> str:
+        return "\n".join(f"{number}. {kernel}" for number, kernel in enumerate(self.kernels, 1))
+
+
+def _refuse_empty(equation: Equation) -> None:
+    for name, shape in equation.shapes:
+        if 0 in shape:
+            raise EngineError(f"{name} has shape {shape}, no elements at all; every size must be 1 at least.")
+
+
+def _atoms(
+    equation: Equation, outputs: Sequence[str], in_place: Mapping[str, str], views: Mapping[str, str]
+) -> list[Definition]:
+    from convgrad.engine.atoms import split
+
+    return [atom for definition in in_order(equation, outputs, in_place, views) for atom in split(definition)]
+
+
+def _layouts(
+    equation: Equation,
+    atoms: Sequence[Definition],
+    arrays: Mapping[str, Array],
+    dtype: str,
+    views: Mapping[str, str],
+) -> dict[str, Layout]:
+    """Type and place of the elements of every tensor, views included."""
+    from convgrad.engine.memory import Layout
+
+    layouts = {name: Layout(shape, dtype) for name, shape in equation.shapes}
+    for atom in atoms:
+        element = dtype if atom.name in arrays else _element(atom, dtype)
+        layouts[atom.name] = Layout(atom.shape, element)
+    for view in views:
+        if view in layouts:
+            layouts[view] = Layout(layouts[view].shape, layouts[root(view, views)].element)
+    return layouts
+
+
+def _element(atom: Definition, dtype: str) -> str:
+    """Places (argmax) are stored in whole numbers: a byte where the window is small enough."""
+    if isinstance(atom.term, Reduce) and atom.term.kind in ("argmax", "argmin"):
+        sizes = atom.sizes
+        return "uint8" if prod(sizes[i] for i in atom.term.indices) <= 256 else "int32"
+    return dtype
+
+
+def _linked(kernels: Sequence[Kernel], memory: Mapping[str, Array], views: Mapping[str, str]) -> Callable[[], None]:
+    """The call that runs all kernels."""
+    from convgrad.engine import calls
+
+    rows = [
+        [calls.Place(name, memory[root(kernel.group.in_place.get(name, name), views)]) for name in names]
+        for kernel in kernels
+        for names in [(*kernel.reads, *kernel.writes)]
+    ]
+    return calls.call_list(kernels, rows)
+
+
+def _memory(
+    kernels: Sequence[Kernel], arrays: Mapping[str, Array], layouts: Mapping[str, Layout], views: Mapping[str, str]
+) -> tuple[dict[str, Array], int]:
+    """The array of every tensor that is stored, and the bytes of the intermediate ones, which share a block."""
+    from convgrad.engine.memory import Lifetime, packed
+
+    uses: dict[str, list[int]] = {}
+    for number, kernel in enumerate(kernels):
+        for name in (*kernel.reads, *kernel.writes):
+            uses.setdefault(root(name, views), []).append(number)
+    blocks = [
+        Lifetime(name, layouts[name].bytes, min(numbers), max(numbers))
+        for name, numbers in uses.items()
+        if name not in arrays and not layouts[name].bordered
+    ]
+    offsets, total = packed(blocks)
+    arena = aligned_zeros((total,), np.uint8)
+    memory = dict(arrays)
+    for block in blocks:
+        raw = arena[offsets[block.name] : offsets[block.name] + block.size]
+        memory[block.name] = raw.view(layouts[block.name].element)
+    for name in uses:
+        if name not in memory:
+            memory[name] = aligned_zeros(layouts[name].whole_shape, layouts[name].element)
+            total += layouts[name].bytes
+    return memory, total

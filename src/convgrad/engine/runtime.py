@@ -1,0 +1,143 @@
+"""Halide's runtime and our runner as one shared library, called by ctypes, which frees Python's lock meanwhile."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import halide as hl
+
+from convgrad.engine import threads
+from convgrad.engine.schedules.target import target
+from convgrad.errors import EngineError
+
+LINK_SECONDS = 120
+
+
+@lru_cache
+def compiler() -> str | None:
+    """The C compiler that links, where there is one."""
+    return None if sys.platform == "win32" else shutil.which("cc")
+
+
+def link(objects: Sequence[Path], library: Path, *more: str) -> None:
+    """A shared library of object files. Raises EngineError."""
+    command = [compiler() or "cc", "-shared", "-o", str(library), *more, *map(str, objects)]
+    if sys.platform == "darwin":
+        command += ["-undefined", "dynamic_lookup"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LINK_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"The compiled kernels can't be linked: {error}") from error
+    if done.returncode:
+        raise EngineError(f"The compiled kernels can't be linked:\n{done.stderr.strip()}")
+
+
+@lru_cache
+def library() -> Any:
+    """The runtime, loaded once in a process, with the number of threads set."""
+    threads.choose_threads()
+    threads.watch_forks()
+    with tempfile.TemporaryDirectory(prefix="convgrad-") as folder:
+        runtime_object, shared = Path(folder) / "runtime.o", Path(folder) / "libruntime.so"
+        hl.compile_standalone_runtime(str(runtime_object), target())
+        source = Path(folder) / "runner.c"
+        source.write_text(files("convgrad.engine").joinpath("runner.c").read_text())
+        link([source, runtime_object], shared, "-O2", "-fPIC", "-lpthread", "-ldl", "-lm")
+        loaded = ctypes.CDLL(str(shared), mode=ctypes.RTLD_GLOBAL)
+    loaded.convgrad_keep_errors()
+    loaded.convgrad_message.restype = ctypes.c_char_p
+    loaded.convgrad_run.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+    loaded.convgrad_run.restype = ctypes.c_int
+    return loaded
+
+
+def set_threads(count: int) -> None:
+    """See `threads.set_threads`."""
+    if compiler() is None:
+        raise EngineError(
+            f"Without a C compiler the number of threads is fixed: set {threads.VARIABLE} before starting."
+        )
+    library().halide_set_num_threads(ctypes.c_int(count))
+
+
+class Dimension(ctypes.Structure):
+    """halide_dimension_t."""
+
+    _fields_ = [
+        ("min", ctypes.c_int32),
+        ("extent", ctypes.c_int32),
+        ("stride", ctypes.c_int32),
+        ("flags", ctypes.c_uint32),
+    ]
+
+
+class BufferStruct(ctypes.Structure):
+    """halide_buffer_t."""
+
+    _fields_ = [
+        ("device", ctypes.c_uint64),
+        ("device_interface", ctypes.c_void_p),
+        ("host", ctypes.c_void_p),
+        ("flags", ctypes.c_uint64),
+        ("type_code", ctypes.c_uint8),
+        ("type_bits", ctypes.c_uint8),
+        ("type_lanes", ctypes.c_uint16),
+        ("dimensions", ctypes.c_int32),
+        ("dim", ctypes.POINTER(Dimension)),
+        ("padding", ctypes.c_void_p),
+    ]
+
+
+TYPE_CODES = {"int32": (0, 32), "uint8": (1, 8), "float32": (2, 32), "float64": (2, 64)}
+
+
+def buffer_struct(
+    address: int, element: str, shape: Sequence[int], strides: Sequence[int], lows: Sequence[int]
+) -> BufferStruct:
+    """A buffer as compiled code takes it; axes in the equation's order."""
+    dimensions = (Dimension * max(1, len(shape)))()
+    for place, axis in enumerate(reversed(range(len(shape)))):
+        dimensions[place] = Dimension(-lows[axis], shape[axis], strides[axis], 0)
+    code, bits = TYPE_CODES[element]
+    struct = BufferStruct(0, None, address, 0, code, bits, 1, len(shape), dimensions, None)
+    struct.keep = dimensions  # the array lives as long as the struct
+    return struct
+
+
+class CallList:
+    """A fixed list of compiled kernels with their buffers, run by one call."""
+
+    def __init__(self, functions: Sequence[int], arguments: Sequence[Sequence[BufferStruct]]):
+        self._keep = arguments
+        self._functions = (ctypes.c_void_p * len(functions))(*functions)
+        self._rows = [(ctypes.c_void_p * len(row))(*(ctypes.addressof(buffer) for buffer in row)) for row in arguments]
+        self._arguments = (ctypes.c_void_p * len(functions))(*(ctypes.addressof(row) for row in self._rows))
+        self._library = library()
+        self._call = self._library.convgrad_run
+        self._values = (
+            len(functions),
+            ctypes.c_void_p(ctypes.addressof(self._functions)),
+            ctypes.c_void_p(ctypes.addressof(self._arguments)),
+        )
+
+    def __call__(self) -> None:
+        failed = self._call(*self._values)
+        if failed:
+            raise KernelFailure(failed - 1, self._library.convgrad_message().decode(errors="replace").strip())
+
+
+class KernelFailure(Exception):
+    """A kernel of a list stopped with an error: its place in the list, and Halide's message."""
+
+    def __init__(self, place: int, message: str):
+        super().__init__(message)
+        self.place, self.message = place, message

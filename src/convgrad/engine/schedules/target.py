@@ -1,0 +1,44 @@
+"""The processor that kernels are compiled for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import halide as hl
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What schedules need to know of the processor.
+
+    Attributes:
+        vector_bytes: width of a vector register.
+        registers: how many of them there are.
+        name: Halide's name of the target, features included.
+    """
+
+    vector_bytes: int
+    registers: int
+    name: str
+
+    def lanes(self, element_bytes: int) -> int:
+        """Elements in a vector register."""
+        return self.vector_bytes // element_bytes
+
+
+def target() -> Any:
+    """The host's Halide target."""
+    return hl.get_host_target()
+
+
+@lru_cache
+def machine() -> Machine:
+    """The host: 32 registers of 64 bytes with AVX-512, 16 of 32 with AVX2, 32 of 16 on ARM."""
+    host = target()
+    if host.has_feature(hl.TargetFeature.AVX512_Skylake):
+        return Machine(64, 32, host.to_string())
+    if host.has_feature(hl.TargetFeature.AVX2):
+        return Machine(32, 16, host.to_string())
+    return Machine(16, 32 if host.arch == hl.TargetArch.ARM else 16, host.to_string())
