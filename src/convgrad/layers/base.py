@@ -153,7 +153,7 @@ class Layer:
 
     def __repr__(self) -> str:
         required, named = [], []
-        for f in fields(self):
+        for f in sorted(fields(self), key=lambda f: f.name == "name"):  # the name last
             value = getattr(self, f.name)
             default = f.default_factory() if f.default_factory is not MISSING else f.default
             if default is MISSING:

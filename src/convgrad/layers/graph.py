@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convgrad.errors import ModelError
+from convgrad.layers.checks import whole
 
 if TYPE_CHECKING:
     from convgrad.layers.base import Layer
@@ -27,13 +28,14 @@ class Input:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        shape = self.shape
-        if not isinstance(shape, (tuple, list)) or not shape or any(not isinstance(n, int) or n < 1 for n in shape):
+        sizes = [whole(n) for n in self.shape] if isinstance(self.shape, (tuple, list)) else []
+        shape = tuple(n for n in sizes if n is not None and n >= 1)
+        if not shape or len(shape) != len(sizes):
             raise ModelError(
-                f"Input: the shape of one example must be a tuple of whole numbers of at least 1, not {shape!r}. "
+                f"Input: the shape of one example must be a tuple of whole numbers of at least 1, not {self.shape!r}. "
                 f"Write Input((28, 28, 1)) for images of 28 rows, 28 columns and 1 channel."
             )
-        object.__setattr__(self, "shape", tuple(shape))
+        object.__setattr__(self, "shape", shape)
 
 
 @dataclass(frozen=True, eq=False)
