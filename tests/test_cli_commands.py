@@ -194,6 +194,7 @@ def test_unknown_names_are_refused_with_the_nearest_one(images: Path, model: Pat
     )
     assert "schedule 'cosin'" in one_line(convgrad(*training(images, model, out, "--schedule", "cosin", "-q"), code=2))
     assert "engine 'warp'" in one_line(convgrad(*training(images, model, out, "--engine", "warp", "-q"), code=2))
+    assert not out.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_training(images: Path, model: Path, tmp_path: Path) -> None:

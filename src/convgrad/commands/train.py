@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -89,12 +90,18 @@ def train(
         engine=engine,
     )
     folder = out or Path("runs") / f"{loaded.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    is_new = not folder.exists()
     make_folder(folder)  # whether it can be written is known before anything long begins
 
     if not quiet:
         console.print(repr(loaded).removeprefix("Dataset "))
         console.print(f"{chosen.name}: {chosen.network.parameter_count:,} parameters; {settings}", soft_wrap=True)
-    report = run(chosen.network, loaded, settings, folder, console=None if quiet else console, began=began)
+    try:
+        report = run(chosen.network, loaded, settings, folder, console=None if quiet else console, began=began)
+    finally:
+        if is_new:
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
     if as_json:
         print_json(report)
     elif report["interrupted"]:
