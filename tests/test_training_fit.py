@@ -210,12 +210,29 @@ def test_early_stopping_refuses_bad_arguments() -> None:
 
 def test_a_loss_that_is_no_number_stops_and_keeps_good_weights() -> None:
     net = Network(Flatten(), Dense(3), input_shape=(7, 5, 1))
-    message = r"the loss became (nan|inf) in epoch \d, batch \d.*Use a learning rate below 1e\+03, such as 1e\+02"
+    message = r"loss became NaN or infinite in epoch \d, batch \d.*Use a learning rate below 1e\+03, such as 1e\+02"
     with pytest.raises(Diverged, match=message) as caught:
         trained(net, loss="half_squared_error", learning_rate=1000.0)
     assert isinstance(caught.value.history, History)
     assert all(np.isfinite(array).all() for array in net.get_weights().values())
     assert np.isfinite(evaluate(net, *examples(), engine="oracle")["loss"])
+
+
+def test_weights_that_only_the_last_update_spoiled_are_noticed() -> None:
+    net = Network(Flatten(), Dense(3), input_shape=(7, 5, 1))
+    with pytest.raises(Diverged, match=r"the weights became NaN or infinite in epoch 1, batch 2"):
+        trained(net, epochs=1, batch_size=33, schedule=lambda f: 1.0 if f < 0.5 else float("inf"))
+    assert all(np.isfinite(array).all() for array in net.get_weights().values())
+
+
+def test_ctrl_c_in_the_last_batch_counts() -> None:
+    def press(training: Training) -> None:
+        if training.batch + 1 == training.batches:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    _, history = trained(epochs=1, callbacks=[Recorder(press)])
+    assert history.interrupted
+    assert history.epochs == 1
 
 
 def test_divergence_after_good_epochs_keeps_the_last_epoch() -> None:

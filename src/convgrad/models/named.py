@@ -42,7 +42,7 @@ class Named:
     input_shape: Shape
     loss: str = "softmax_cross_entropy"
     optimizer: str = "momentum"
-    learning_rate: float | None = None
+    learning_rate: float | None = 0.05
     schedule: str = "one-cycle"
 
 
@@ -190,6 +190,7 @@ NAMED: dict[str, Named] = {
         (5, 5, 1),
         loss="half_squared_error",
         optimizer="sgd",
+        learning_rate=0.5,
         schedule="constant",
     ),
     "cifar-small": Named("four convolutions (32, 32, 64, 64); the default for RGB images", cifar_small, (32, 32, 3)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convgrad.data import Augment, Batches, stratified_split
+from convgrad.data import Augment, Batch, Batches, stratified_split
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.optimizers import Optimizer, optimizer_from
@@ -135,28 +135,23 @@ class _Loop:
 
     def run(self) -> None:
         """Run all epochs, until one of the listeners or Ctrl-C stops them."""
-        training, history = self.training, self.training.history
+        training = self.training
         tell(self.listeners, "on_train_begin", training)
         try:
             with Interruption() as interruption:
                 for epoch in range(training.epochs):
                     training.epoch = epoch
-                    if not self._epoch(interruption):
-                        history.interrupted = True
-                        return
-                    training.logs |= self._validated()
-                    history.add_epoch(training.logs, training.seconds)
-                    tell(self.listeners, "on_epoch_end", training)
-                    if training.stop:
-                        return
+                    if not self._epoch(interruption) or training.stop:
+                        break
+                training.history.interrupted = interruption.requested
         except KeyboardInterrupt:
-            history.interrupted = True
+            training.history.interrupted = True
         finally:
             tell(self.listeners, "on_train_end", training)
 
     def _epoch(self, interruption: Interruption) -> bool:
-        """One pass over all batches; False where Ctrl-C ended it early."""
-        training, step = self.training, self.step
+        """One pass over all batches, then validation; False where Ctrl-C ended it early."""
+        training = self.training
         training.logs, training.seconds = {}, 0.0
         tell(self.listeners, "on_epoch_begin", training)
         means = RunningMeans()
@@ -165,22 +160,33 @@ class _Loop:
             if interruption.requested:
                 return False
             training.batch = number
-            done = (training.epoch + training.batch / training.batches) / training.epochs
-            training.learning_rate = self.learning_rate * self.factor(done)
-            step.run(batch.images, batch.labels, training.learning_rate, batch.weights)
-            loss = step.loss
-            if not self.keeper.check(loss):
-                raise Diverged(loss, training.epoch, training.batch, self.learning_rate, training.history)
-            means.add("loss", loss, batch.real_count)
-            outputs, targets = step.output[: batch.real_count], batch.labels[: batch.real_count]
-            for metric in self.metrics:
-                means.add(metric.name, metric(outputs, targets), batch.real_count)
+            self._update(batch, means)
             training.logs, training.seconds = means.values(), time.perf_counter() - began
             tell(self.listeners, "on_batch_end", training)
             if training.stop:
                 break
-        self.keeper.keep()
+        if not self.keeper.keep():
+            raise self._diverged("weights")
+        training.logs |= self._validated()
+        training.history.add_epoch(training.logs, training.seconds)
+        tell(self.listeners, "on_epoch_end", training)
         return True
+
+    def _update(self, batch: Batch, means: RunningMeans) -> None:
+        """One step, and its figures taken into the means."""
+        training, step, count = self.training, self.step, batch.real_count
+        done = (training.epoch + training.batch / training.batches) / training.epochs
+        training.learning_rate = self.learning_rate * self.factor(done)
+        step.run(batch.images, batch.labels, training.learning_rate, batch.weights)
+        if not self.keeper.check(step.loss):
+            raise self._diverged("loss")
+        means.add("loss", step.loss, count)
+        for metric in self.metrics:
+            means.add(metric.name, metric(step.output[:count], batch.labels[:count]), count)
+
+    def _diverged(self, what: str) -> Diverged:
+        training = self.training
+        return Diverged(what, training.epoch, training.batch, self.learning_rate, training.history)
 
     def _validated(self) -> dict[str, float]:
         """Loss and metrics on the validation examples, named `val_loss` and so on."""
@@ -193,6 +199,8 @@ class _Loop:
 def _split(y: Any, fraction: float, seed: int) -> tuple[Array, Array]:
     """Positions to train on and to validate with, of every class alike where y holds labels."""
     targets = np.asarray(y)
-    one_hot = targets.ndim == 2 and targets.shape[1] > 1 and bool(((targets == 0) | (targets == 1)).all())
-    labels = true_labels(targets) if targets.dtype.kind in "iu" or one_hot else np.zeros(len(targets), np.int64)
-    return stratified_split(labels, fraction, seed)
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    one_hot = targets.ndim == 2 and bool(((targets == 0) | (targets == 1)).all())
+    is_class = one_hot or (targets.ndim == 1 and targets.dtype.kind in "iu")
+    return stratified_split(true_labels(targets) if is_class else np.zeros(len(targets), np.int64), fraction, seed)

@@ -20,18 +20,18 @@ BLOWN_UP = 100.0
 
 
 class Diverged(TrainingError):
-    """The loss became NaN or infinite. The network has its last good weights again.
+    """The loss or the weights became NaN or infinite. The network has its last good weights again.
 
     Attributes:
         history: figures of the epochs before.
         epoch, batch: where it happened, counted from 0.
     """
 
-    def __init__(self, loss: float, epoch: int, batch: int, learning_rate: float, history: History):
+    def __init__(self, what: str, epoch: int, batch: int, learning_rate: float, history: History):
         self.history, self.epoch, self.batch = history, epoch, batch
         super().__init__(
-            f"Training diverged: the loss became {loss} in epoch {epoch + 1}, batch {batch + 1}. The last good weights "
-            f"were kept. Use a learning rate below {learning_rate:.3g}, such as {learning_rate / 10:.1g}."
+            f"Training diverged: the {what} became NaN or infinite in epoch {epoch + 1}, batch {batch + 1}. The last "
+            f"good weights were kept. Use a learning rate below {learning_rate:.3g}, such as {learning_rate / 10:.1g}."
         )
 
 
@@ -46,7 +46,7 @@ class WeightKeeper:
         self._batches = 0
 
     def check(self, loss: float) -> bool:
-        """Take note of the loss of one batch; False where it is NaN or infinite, and then the good weights are back."""
+        """Take note of the loss of one batch; False where training came apart, and then the good weights are back."""
         if not math.isfinite(loss):
             self._network.set_weights(self._good)
             return False
@@ -54,12 +54,14 @@ class WeightKeeper:
             self._limit = BLOWN_UP * max(abs(loss), 1e-3)
         self._sound = abs(loss) <= self._limit
         self._batches += 1
-        if self._batches % CHECK_EVERY == 0:
-            self.keep()
-        return True
+        return self._batches % CHECK_EVERY != 0 or self.keep()
 
-    def keep(self) -> None:
-        """Copy the current weights, if the last loss was sound and they are all finite."""
-        weights = self._network.get_weights() if self._sound else {}
-        if weights and all(np.isfinite(array).all() for array in weights.values()):
+    def keep(self) -> bool:
+        """Copy the weights, if the last loss was sound; False where some are not finite, then the good ones are back."""
+        weights = self._network.get_weights()
+        if not all(np.isfinite(array).all() for array in weights.values()):
+            self._network.set_weights(self._good)
+            return False
+        if self._sound:
             self._good = weights
+        return True
