@@ -10,8 +10,10 @@ from convgrad.errors import ModelError, ShapeError
 from convgrad.initializers import registry as initializers
 from convgrad.layers import Add, Conv2D, Dense, Dropout, Equation, Input, Layer, MaxPool2D, Node, Reshape, registry
 from convgrad.layers.base import Parameter
+from convgrad.losses import Loss
 from convgrad.notation.latex import latex
 from convgrad.notation.parser import parse
+from convgrad.optimizers import Optimizer
 
 ARGUMENTS = {
     "Conv1D": (8, 3),
@@ -110,8 +112,16 @@ def test_a_layer_of_ones_own_is_registered():
     try:
         assert registry["Twice"] is kind
         assert kind().equation == parse("x[f] = 2 * o[f]")
+        with pytest.raises(NotImplementedError, match="Twice must have a method `build`"):
+            kind().build((3,))
     finally:
         del registry["Twice"]
+
+
+def test_base_classes_have_no_equation():
+    for kind in (Layer, Loss, Optimizer):
+        with pytest.raises(NotImplementedError, match=f"{kind.__name__} must say its equation in `text`"):
+            print(kind())
 
 
 def test_layers_are_equal_only_to_themselves():

@@ -74,7 +74,11 @@ def test_initial_values_by_function():
             ModelError,
             r"no initializer called 'one'. Did you mean 'ones'",
         ),
-        (lambda: Equation("x[f] = w[f] * o[f]").build((3,), (3,)), ModelError, r"takes 1 inputs?, o, but got 2"),
+        (
+            lambda: Equation("x[f] = w[f] * o[f]").build((3,), (3,)),
+            ModelError,
+            r"Equation reads o from other layers, but got 2 of them",
+        ),
         (
             lambda: Equation("x[i] = sum[m](w[m] * o[i+m])").build((7,)),
             ShapeError,
@@ -87,6 +91,13 @@ def test_initial_values_by_function():
 def test_refuses(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_errors_name_the_layer_and_point_at_the_place():
+    layer = Equation("x[i] = sum[m](w[m] * o[i+m])", sizes={"M": 9}, name="mine")
+    with pytest.raises(ShapeError, match=r"(?s)^layer `mine`: x would have no element.*\n +\^") as caught:
+        layer.build((7,))
+    assert caught.value.span is not None
 
 
 def test_is_in_the_registry():

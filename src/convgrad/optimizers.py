@@ -35,7 +35,7 @@ class Optimizer:
     @property
     def text(self) -> str:
         """The equation as it is written."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must say its equation in `text`.")
 
     @property
     def equation(self) -> Equation:

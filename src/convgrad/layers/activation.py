@@ -49,7 +49,7 @@ class LeakyReLU(Elementwise):
 
     @property
     def numbers(self) -> dict[str, float]:
-        return {"slope": self.negative_slope}
+        return {"slope": float(self.negative_slope)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,11 +68,12 @@ class ELU(Elementwise):
 
     @property
     def text(self) -> str:
-        return "x[f] = where(o[f] > 0, o[f], alpha * (exp(min(0, o[f])) - 1))"
+        below = "exp(min(0, o[f])) - 1" if self.alpha == 1 else "alpha * (exp(min(0, o[f])) - 1)"
+        return f"x[f] = where(o[f] > 0, o[f], {below})"
 
     @property
     def numbers(self) -> dict[str, float]:
-        return {"alpha": self.alpha}
+        return {} if self.alpha == 1 else {"alpha": float(self.alpha)}
 
 
 class Sigmoid(Elementwise):

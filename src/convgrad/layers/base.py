@@ -112,7 +112,7 @@ class Layer:
     @property
     def text(self) -> str:
         """The equation as it is written."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must say its equation in `text`.")
 
     @property
     def equation(self) -> Equation:
@@ -121,7 +121,7 @@ class Layer:
 
     def build(self, *input_shapes: Shape) -> Built:
         """The layer on inputs of these shapes (without the batch). Raises: ShapeError where they don't fit."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must have a method `build`.")
 
     def __call__(self, *nodes: Node | Input) -> Node:
         """A node of a graph: this layer on the results of `nodes`."""

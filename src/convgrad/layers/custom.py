@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
-from convgrad.errors import ModelError, suggestion
+from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
 from convgrad.notation import terms
@@ -45,6 +45,10 @@ class Equation(Layer):
     def text(self) -> str:
         return self.definition
 
+    @property
+    def label(self) -> str:
+        return f"layer `{self.name}`" if self.name else "Equation"
+
     def check(self) -> None:
         equation = self.equation
         if isinstance(self.inputs, str):
@@ -71,26 +75,24 @@ class Equation(Layer):
     def build(self, *input_shapes: Shape) -> Built:
         if len(input_shapes) != len(self.inputs):
             raise ModelError(
-                f"{self.label} takes {len(self.inputs)} inputs, {', '.join(self.inputs)}, but got {len(input_shapes)}."
+                f"{self.label} reads {', '.join(self.inputs)} from other layers, but got {len(input_shapes)} of them."
             )
         equation = self.equation
         indexed = {a.tensor for d in equation.definitions for a in accesses(d.term) if a.positions}
         scalars: dict[str, Shape] = {name: () for name in self.initial if name not in indexed}
-        bound = bind(
-            equation,
-            shapes=dict(zip(self.inputs, input_shapes, strict=True)) | scalars,
-            sizes=self.sizes,
-            integers=self.integers,
-            numbers=self.numbers,
-        )
-        shapes = bound.shape_of
+        shapes = dict(zip(self.inputs, input_shapes, strict=True)) | scalars
+        try:
+            bound = bind(equation, shapes, self.sizes, self.integers, self.numbers)
+        except ShapeError as error:
+            raise ShapeError(f"{self.label}: {error.message}", error.source, error.span, error.remedy) from None
+        found = bound.shape_of
         return Built(
             equation=equation,
             inputs=tuple(self.inputs),
             input_shapes=input_shapes,
             output=bound.result.name,
             output_shape=bound.result.shape,
-            parameters={n: self._parameter(n, shapes[n]) for n in self._trained if n in shapes},
+            parameters={n: self._parameter(n, found[n]) for n in self._trained if n in found},
             sizes=dict(self.sizes),
             integers=dict(self.integers),
             numbers=dict(self.numbers),
