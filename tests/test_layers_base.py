@@ -23,7 +23,7 @@ ARGUMENTS = {
     "Dense": (8,),
     "DepthwiseConv2D": (3,),
     "Dropout": (0.25,),
-    "Equation": ("x[f] = a * w[f] * o[f]", ("o",), {}, {}, {"a": 2.0}),
+    "Equation": ("x[f] = a * w[f] * o[f]", ("o",), {}, {}, {"a": 2.0}, {"w": (7,)}),
     "Reshape": ((7, -1),),
 }
 LAYERS = [kind(*ARGUMENTS.get(name, ())) for name, kind in sorted(registry.items())]

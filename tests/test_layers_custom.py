@@ -25,6 +25,7 @@ def test_all_kinds_of_names():
         sizes={"K": 3},
         integers={"s": 2},
         numbers={"a": 0.5},
+        shapes={"shift": ()},
         initial={"shift": "ones", "w": "he_normal"},
     )
     o = normal(2, 5)
@@ -33,6 +34,12 @@ def test_all_kinds_of_names():
     assert {name: value.shape for name, value in p.items()} == {"w": (3, 5), "b": (3,), "shift": ()}
     close(run.x, 0.5 * (o @ p["w"].T - p["b"] + p["shift"]) + 1 / 3 + 2 * np.arange(3))
     assert run.built.output == "x"
+
+
+def test_shapes_may_be_given_instead_of_sizes():
+    layer = Equation("x[i] = sum[m](w[m] * o[i+m])", shapes={"w": (3,)})
+    assert layer.build((7,)).output_shape == (5,)
+    assert repr(Equation.from_config(layer.config())) == repr(layer)
 
 
 def test_two_inputs():

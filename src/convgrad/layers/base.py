@@ -206,4 +206,6 @@ class Layer:
 
 def _tuples(value: Any) -> Any:
     """JSON has lists only; arguments are tuples."""
+    if isinstance(value, Mapping):
+        return {key: _tuples(element) for key, element in value.items()}
     return tuple(_tuples(v) for v in value) if isinstance(value, (list, tuple)) else value

@@ -11,7 +11,7 @@ from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
 from convgrad.notation import terms
 from convgrad.notation.binding import bind
-from convgrad.notation.terms import Access, Negate, accesses, walk
+from convgrad.notation.terms import Access, Negate, walk
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -20,13 +20,10 @@ class Equation(Layer):
 
     definition: the equation in the notation, for one example.
     inputs: the names of the tensors that come from the layers before, in order.
-    sizes, integers, numbers: sizes that can't be inferred and values of parameters, as for
-        `convgrad.notation.binding.bind`.
+    sizes, integers, numbers, shapes: sizes that can't be inferred, values of named whole and other numbers, and shapes
+        of trained tensors where they don't follow (() for a scalar), as for `convgrad.notation.binding.bind`.
     initial: tensor -> initializer. All tensors that are read and are no inputs are trained. Those that are only ever
         added (`+ b[k]`) begin at 0, all others by Glorot and Bengio's rule, unless this says otherwise.
-
-    Every size of a trained tensor must follow from the inputs or from `sizes`. Scalars that are trained are named in
-    `initial`; a bare name that has no value there is refused.
 
     >>> layer = Equation("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b[i,j]", sizes={"M": 3, "N": 5})
     >>> built = layer.build((11, 13))
@@ -39,6 +36,7 @@ class Equation(Layer):
     sizes: Mapping[str, int] = field(default_factory=dict)
     integers: Mapping[str, int] = field(default_factory=dict)
     numbers: Mapping[str, float] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
     initial: Mapping[str, str | Initializer] = field(default_factory=dict)
 
     @property
@@ -78,9 +76,7 @@ class Equation(Layer):
                 f"{self.label} reads {', '.join(self.inputs)} from other layers, but got {len(input_shapes)} of them."
             )
         equation = self.equation
-        indexed = {a.tensor for d in equation.definitions for a in accesses(d.term) if a.positions}
-        scalars: dict[str, Shape] = {name: () for name in self.initial if name not in indexed}
-        shapes = dict(zip(self.inputs, input_shapes, strict=True)) | scalars
+        shapes = {**self.shapes, **dict(zip(self.inputs, input_shapes, strict=True))}
         try:
             bound = bind(equation, shapes, self.sizes, self.integers, self.numbers)
         except ShapeError as error:
