@@ -177,6 +177,18 @@ def test_prediction_refuses_what_is_no_run_and_no_image(images: Path, model: Pat
     assert "names 3 classes, but the network has 2 outputs" in convgrad("predict", run, picture, code=2).stderr
 
 
+def test_prediction_refuses_networks_of_other_things(tmp_path: Path) -> None:
+    from convgrad.layers import Dense
+    from convgrad.network import Network
+    from convgrad.training import save
+
+    network = Network(Dense(3), input_shape=(4,))
+    network.initialize(0)
+    save(network, tmp_path / "run")
+    result = convgrad("predict", tmp_path / "run", "none.png", code=2)
+    assert "the network takes (4,), which is no image, or names no classes" in one_line(result)
+
+
 def one_line(result: Any) -> str:
     """The message of a refusal, which is nothing but one line on standard error."""
     assert result.stdout == ""
@@ -305,7 +317,7 @@ def test_a_process_refuses_with_exit_code_2_and_one_line() -> None:
 def test_starting_up_imports_nothing_heavy() -> None:
     code = (
         "import sys; import convgrad.cli;"
-        "print([m for m in ('halide', 'matplotlib', 'PIL', 'requests', 'torch') if m in sys.modules])"
+        "print([m for m in ('halide', 'matplotlib', 'scipy', 'torch') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -123,6 +123,12 @@ def test_a_graph_from_a_file_computes_what_it_says(tmp_path: Path) -> None:
     assert np.abs(network.predict(x, engine="oracle") - together).max() > 1e-3
 
 
+def test_a_layer_that_nothing_reads_is_a_mistake(tmp_path: Path) -> None:
+    text = GRAPH.replace('["left", "right"]', '["left", "left"]')
+    with pytest.raises(ModelError, match=r"layer 2 \(Conv2D\) is neither read by another layer nor the last one"):
+        read_model(written(tmp_path, text), (5, 7, 2), 4)
+
+
 def test_a_layer_of_one_s_own(tmp_path: Path) -> None:
     own = '[[layer]]\ntype = "Equation"\ntext = "x[i,j,c] = a[c] * o[i,j,c] + b[c]"'
     path = written(tmp_path, CHAIN.replace("[[layer]]", f"{own}\n\n[[layer]]", 1))

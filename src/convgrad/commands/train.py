@@ -21,7 +21,7 @@ TEST_SHARE = 0.2
 
 def train(
     dataset: Annotated[
-        str, typer.Argument(metavar="[DATASET|PATH]", help="Name of a dataset, or a folder or file of one's own.")
+        str, typer.Argument(metavar="DATASET|PATH", help="Name of a dataset, or a folder or file of one's own.")
     ] = "digits",
     model: Annotated[
         str | None,

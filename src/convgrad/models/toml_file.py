@@ -79,13 +79,11 @@ def read_model(path: str | Path, input_shape: Shape | None, classes: int) -> Mod
     graph = _Graph(Input(shape), classes)
     for number, table in enumerate(tables, 1):
         graph.add(f"{path}: layer {number}", table)
+    if graph.unread:
+        raise ModelError(f"{next(iter(graph.unread.values()))} is neither read by another layer nor the last one.")
     assert isinstance(graph.latest, Node)  # there is a layer at least
     name = about.pop("name", path.stem)
-    try:
-        network = Network(inputs=graph.image, outputs=graph.latest, name=name)
-    except ConvgradError as error:
-        raise ModelError(f"{path}: {error}") from error
-    return Model(network=network, name=name, **about)
+    return Model(network=Network(inputs=graph.image, outputs=graph.latest, name=name), name=name, **about)
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -130,8 +128,11 @@ class _Graph:
     def __init__(self, image: Input, classes: int):
         self.image, self.classes = image, classes
         self.latest: Node | Input = image
+        self._latest_place = ""
         self.nodes: dict[str, Node | Input] = {INPUT: image}
         self.shapes: dict[Node | Input, Shape] = {image: image.shape}
+        self.unread: dict[Node | Input, str] = {}
+        """Layers that no later one reads, the latest left out, with their place in the file."""
 
     def add(self, where: str, table: Mapping[str, Any]) -> None:
         """Put the layer of one `[[layer]]` table on its inputs."""
@@ -152,7 +153,11 @@ class _Graph:
             self.shapes[node] = layer.build(*(self.shapes[source] for source in sources)).output_shape
         except ConvgradError as error:
             raise ModelError(f"{where}: {error}") from error
-        self.latest = node
+        if self.latest is not self.image:
+            self.unread[self.latest] = self._latest_place
+        for source in sources:
+            self.unread.pop(source, None)
+        self.latest, self._latest_place = node, where
         if layer.name is not None:
             self.nodes[layer.name] = node
 

@@ -57,7 +57,7 @@ class WeightKeeper:
         return self._batches % CHECK_EVERY != 0 or self.keep()
 
     def keep(self) -> bool:
-        """Copy the weights, if the last loss was sound; False where some are not finite, then the good ones are back."""
+        """Copy the weights, if the last loss was sound; False where some are not finite: the good ones are back."""
         weights = self._network.get_weights()
         if not all(np.isfinite(array).all() for array in weights.values()):
             self._network.set_weights(self._good)

@@ -1,0 +1,5 @@
+"""`python -m convgrad` is the command `convgrad`."""
+
+from convgrad.cli import main
+
+main()
