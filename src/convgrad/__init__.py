@@ -5,7 +5,7 @@
     >>> print(convgrad.derivation(equation, "w").result)
     dw[m,n] = sum[i,j](dx[i,j] * o[i+m,j+n])
 
-The map, in the order of the data's way: `notation` (text to terms), `calculus` (gradients), `oracle` (float64 in NumPy),
+The map, in the order of the data's way: `notation` (text to terms), `calculus` (gradients), `oracle` (float64, NumPy),
 `engine` (Halide), `layers`, `losses`, `optimizers`, `network`, `data`, `training`, `cli`.
 """
 

@@ -140,7 +140,12 @@ def _evaluated(
     )
     equation = plan.equation
     program = choose(engine).compile_program(equation, wanted, network.dtype, views=plan.views)
-    given = {INPUT: inputs, f"{LOSS}.dE": np.full(len(inputs), 1 / len(inputs)), **network.parameters, **network.state}
+    given: dict[str, npt.ArrayLike] = {
+        INPUT: inputs,
+        f"{LOSS}.dE": np.full(len(inputs), 1 / len(inputs)),
+        **network.parameters,
+        **network.state,
+    }
     given |= {name: _seed(0, 1, place) for place, name in enumerate(plan.seeds)}
     if TARGET in program.arrays:
         given[TARGET] = np.asarray(t).reshape(program.arrays[TARGET].shape)
