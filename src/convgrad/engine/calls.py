@@ -46,7 +46,7 @@ def _struct(kernel: Kernel, place: Place) -> runtime.BufferStruct:
     layout, read = kernel.layouts[place.name], place.name in kernel.reads
     item = place.array.itemsize
     shape, lows = _extent(kernel, layout, read)
-    address = place.array.ctypes.data + (layout.first - sum(a * s for a, s in zip(lows, layout.strides))) * item
+    address = place.array.ctypes.data + (0 if read else layout.first * item)
     strides = (1,) if kernel.flat and layout.shape else layout.strides
     return runtime.buffer_struct(address, layout.element, shape, strides, lows)
 

@@ -12,9 +12,9 @@ import halide as hl
 from convgrad.engine.canonical import describe
 from convgrad.engine.lowering import Lowering, Tensor, from_function, reshaped
 from convgrad.engine.memory import Layout
-from convgrad.engine.schedules.generic import reduction, small_function
+from convgrad.engine.schedules.generic import small_function
 from convgrad.engine.schedules.pointwise import PARALLEL_ELEMENTS, map_function, schedule_flat, schedule_map
-from convgrad.engine.schedules.reduction import schedule_reduction
+from convgrad.engine.schedules.reduction import scheduled_reduction
 from convgrad.engine.stages import Group, reads_own_elements
 from convgrad.execution import root
 from convgrad.notation.terms import IndexValue, Reduce, accesses, walk
@@ -138,13 +138,12 @@ class Kernel:
         atom = group.atoms[0]
         lowering = Lowering(KINDS[self.dtype], tensors, atom.sizes)
         variables = [hl.Var(f"v{n}") for n in range(len(group.shape))]
-        sums, over, pure = reduction(atom, lowering, "sums")
         assert isinstance(atom.term, Reduce)
-        tensors[atom.name] = from_function(sums, atom.shape, 0 if atom.term.kind.startswith("arg") else None)
-        func = map_function(
-            group.atoms, self.writes, self._elements(), tensors, KINDS[self.dtype], {}, variables, flat=False
-        )
-        schedule_reduction(func, variables, sums, pure, over, atom, self._width())
+        reduced = scheduled_reduction(atom, lowering, self._width())
+        tensors[atom.name] = from_function(reduced.sums, atom.shape, 0 if atom.term.kind.startswith("arg") else None)
+        kind = KINDS[self.dtype]
+        func = map_function(group.atoms, self.writes, self._elements(), tensors, kind, {}, variables, flat=False)
+        reduced.schedule(func, variables)
         self._promise_outputs(func)
         return hl.Pipeline([func])
 

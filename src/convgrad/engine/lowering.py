@@ -86,10 +86,12 @@ class Lowering:
         kind: the floating type that it computes in.
         tensors: all that the definition reads.
         sizes: index -> size.
+        substitutes: access -> how to read it from a copy instead (schedules make these).
     """
 
     def __init__(self, kind: Any, tensors: Mapping[str, Tensor], sizes: Mapping[str, int]):
         self.kind, self.tensors, self.sizes = kind, tensors, sizes
+        self.substitutes: dict[Access, Callable[[Indices], Expr]] = {}
 
     def value(self, term: Term, indices: Indices) -> Expr:
         """The floating-point value of a term."""
@@ -158,49 +160,67 @@ class Lowering:
 
     def access(self, access: Access, indices: Indices) -> Expr:
         """An element of a tensor, in the tensor's type (32-bit where it is whole and may lie outside)."""
+        if access in self.substitutes:
+            return self.substitutes[access](indices)
+        return self._read(access, [self._position(p.numerator, indices) for p in access.positions])
+
+    def numerators(self, access: Access, indices: Indices) -> list[Expr]:
+        """The numerators of an access's positions."""
+        return [expression(self._position(p.numerator, indices)) for p in access.positions]
+
+    def at_numerators(self, access: Access, tops: Sequence[Expr]) -> Expr:
+        """What an access reads where the numerators of its positions are `tops`."""
+        return self._read(access, tops, likely=True)
+
+    def may_leave(self, access: Access) -> bool:
+        """Whether an access may read outside of its tensor, or has positions that are divided."""
+        tensor = self.tensors[access.tensor]
+        return any(any(self._leaves(p, tensor, axis, access.outside)) for axis, p in enumerate(access.positions))
+
+    def _leaves(self, position: Position, tensor: Tensor, axis: int, outside: float | None) -> tuple[bool, bool, bool]:
+        """Whether a position may be not whole, below the tensor's first place, beyond its last one."""
+        low, high = position.numerator.bounds(self.sizes)
+        divisor = position.divisor.constant_value
+        low, high = sorted((low // divisor, high // divisor))
+        before, behind = (tensor.low[axis], tensor.high[axis]) if tensor.low and outside == 0 else (0, 0)
+        return abs(divisor) != 1, low < -before, high >= tensor.shape[axis] + behind
+
+    def _read(self, access: Access, tops: Sequence[Any], likely: bool = False) -> Expr:
+        """The element at given numerators; `likely` has the compiler make a loop without checks where none is needed."""
         tensor = self.tensors[access.tensor]
         coordinates, inside = [], []
-        for axis, position in enumerate(access.positions):
-            coordinate, conditions = self._coordinate(position, tensor, axis, access.outside, indices)
-            coordinates.append(coordinate)
-            inside.extend(conditions)
+        for axis, (position, top) in enumerate(zip(access.positions, tops, strict=True)):
+            divided, below, beyond = self._leaves(position, tensor, axis, access.outside)
+            place = expression(top)
+            divisor = position.divisor.constant_value
+            if divisor < 0:
+                place, divisor = -place, -divisor
+            if divided:
+                inside.append(place % divisor == 0)
+            if divisor != 1:
+                place = place // divisor
+            if below:
+                inside.append(place >= 0)
+            if beyond:
+                inside.append(place < tensor.shape[axis])
+            if below or beyond:
+                place = hl.clamp(place, 0, tensor.shape[axis] - 1)
+                place = hl.likely(place) if likely else place
+            coordinates.append(place)
         value = tensor.load(coordinates)
         if not inside:
             return value
         condition = inside[0]
         for other in inside[1:]:
             condition = condition & other
-        assert access.outside is not None, "binding has proved that other accesses stay inside"
+        condition = hl.likely(condition) if likely else condition
+        # An access without `else` stays inside, but for vectors that reach beyond the last index; these are not used.
+        outside = access.outside or 0.0
         if not value.type().is_float():
-            if access.outside == math.floor(access.outside):
-                return hl.select(condition, hl.cast(hl.Int(32), value), hl.i32(int(access.outside)))
+            if outside == math.floor(outside):
+                return hl.select(condition, hl.cast(hl.Int(32), value), hl.i32(int(outside)))
             value = hl.cast(self.kind, value)
-        return hl.select(condition, value, functions.constant(access.outside, self.kind))
-
-    def _coordinate(
-        self, position: Position, tensor: Tensor, axis: int, outside: float | None, indices: Indices
-    ) -> tuple[Expr, list[Expr]]:
-        """A coordinate that is always legal, and the conditions under which it is the one that is meant."""
-        size = tensor.shape[axis]
-        top = self._position(position.numerator, indices)
-        low, high = position.numerator.bounds(self.sizes)
-        divisor = position.divisor.constant_value
-        if divisor < 0:
-            top, low, high, divisor = -top, -high, -low, -divisor
-        conditions = []
-        if divisor != 1:
-            place = expression(top)
-            conditions.append(place % divisor == 0)
-            top, low, high = place // divisor, low // divisor, high // divisor
-        before, behind = (tensor.low[axis], tensor.high[axis]) if tensor.low and outside == 0 else (0, 0)
-        place = expression(top)
-        if low < -before:
-            conditions.append(place >= 0)
-        if high >= size + behind:
-            conditions.append(place < size)
-        if low < -before or high >= size + behind:
-            place = hl.clamp(place, 0, size - 1)
-        return place, conditions
+        return hl.select(condition, value, functions.constant(outside, self.kind))
 
     # Functions and reductions
 

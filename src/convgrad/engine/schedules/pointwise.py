@@ -88,21 +88,24 @@ def schedule_map(func: Any, variables: Sequence[Any], shape: Sequence[int], elem
     if lanes > 1:
         inner = hl.Var("inner")
         stage.split(variables[-1], variables[-1], inner, lanes, tail).vectorize(inner)
-    spread(stage, list(variables[:-1]), shape[:-1], prod(shape))
+    if prod(shape) >= PARALLEL_ELEMENTS and len(shape) > 1:
+        spread(stage, variables[:-1], shape[:-1])
 
 
-def spread(stage: Any, variables: list[Any], shape: Sequence[int], work: int) -> None:
-    """Threads along the leading axes, as many of them as make MOST_TASKS tasks or nearly."""
-    if work < PARALLEL_ELEMENTS or not variables:
-        return
-    task, tasks = variables[0], shape[0]
+def spread(stage: Any, variables: Sequence[Any], shape: Sequence[int]) -> tuple[Any, int]:
+    """Threads along the leading axes, as many of them as make ENOUGH_TASKS.
+
+    Returns the variable of the tasks, and how many axes it stands for.
+    """
+    task, tasks, axes = variables[0], shape[0], 1
     for variable, size in zip(variables[1:], shape[1:], strict=True):
         if tasks >= ENOUGH_TASKS:
             break
         both = hl.Var(f"task_{variable.name()}")
         stage.fuse(variable, task, both)
-        task, tasks = both, tasks * size
+        task, tasks, axes = both, tasks * size, axes + 1
     stage.parallel(task)
+    return task, axes
 
 
 ENOUGH_TASKS = 16

@@ -1,0 +1,128 @@
+"""Long reductions in register tiles: convolution forward, its input gradient, dense layers, and all that is like them.
+
+    x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,i+m,j+n,c])
+
+Vectors run along the last index, k; a tile holds some vectors for some positions j; all of the sum goes through the
+tile before it is stored, the pointwise atoms of the group applied on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import halide as hl
+
+from convgrad.engine.lowering import Lowering
+from convgrad.engine.schedules.generic import reduction
+from convgrad.engine.schedules.pointwise import spread
+from convgrad.engine.schedules.staging import stage_operands
+from convgrad.engine.schedules.target import machine
+from convgrad.engine.schedules.tiles import Tile, tile_for
+from convgrad.notation.terms import Definition, Reduce
+
+CACHE_SHARE = 1 << 19
+"""Bytes of weights (half of a 1 MiB second-level cache) beyond which the loop over them goes outside of the others."""
+
+
+PARALLEL_WORK = 1 << 18
+"""Multiply-adds from which a reduction is spread over threads: at 20 a nanosecond 13 us; a parallel start takes 5."""
+
+
+class TiledReduction:
+    """An atom whose whole reduction runs inside a register tile of the result."""
+
+    def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int):
+        self.atom, self.element_bytes = atom, element_bytes
+        self.tile = tile_for(atom, machine(), element_bytes)
+        self.staged = stage_operands(atom, lowering, self.tile.lanes, self.tile.width * self.tile.blocks)
+        self.sums, self.over, self.pure = reduction(atom, lowering, "sums")
+
+    def schedule(self, func: Any, variables: Sequence[Any]) -> None:
+        """Schedule `func`, which reads the sums at its own element."""
+        atom = self.atom
+        outer = tile_output(func, variables, atom, self.tile, self._weights_outside())
+        work = prod(atom.sizes[i] for i in (*atom.indices, *_reduced(atom)))
+        task, at = None, outer[0][0] if outer else None
+        if outer and work >= PARALLEL_WORK:
+            loops = outer[::-1]
+            task, axes = spread(func, [v for v, _ in loops], [n for _, n in loops])
+            at = task if axes == len(outer) else at
+        if at is None:
+            self.sums.compute_root()
+        else:
+            self.sums.compute_at(func, at)
+        fill_registers(self.sums, list(self.pure.values()), self.over, atom, self.tile)
+        for copy in self.staged:
+            if task is not None and atom.indices[0] in copy.indices:
+                copy.func.compute_at(func, task)
+            else:
+                copy.compute_first()
+
+    def _weights_outside(self) -> bool:
+        """Whether what depends on the last index is too large to be read through again for every position."""
+        atom = self.atom
+        sizes = atom.sizes
+        last = [copy for copy in self.staged if atom.indices[-1] in copy.indices]
+        bytes_ = sum(copy.elements for copy in last) * self.element_bytes
+        others = prod(sizes[i] for i in _reduced(atom)) * sizes[atom.indices[-1]] * self.element_bytes
+        return self.tile.blocks > 1 and max(bytes_, others) > CACHE_SHARE
+
+
+def _reduced(atom: Definition) -> tuple[str, ...]:
+    assert isinstance(atom.term, Reduce)
+    return atom.term.indices
+
+
+def tile_output(
+    func: Any, variables: Sequence[Any], atom: Definition, tile: Tile, blocks_outside: bool
+) -> list[tuple[Any, int]]:
+    """Split a Func of the atom's shape into tiles, written out; the loops over tiles, innermost first, with sizes."""
+    sizes = atom.sizes
+    *others, last = variables
+    inner: list[Any] = []
+    outer: list[tuple[Any, int]] = []
+    block = hl.Var("block")
+    if tile.blocks > 1:
+        func.split(last, block, last, tile.width, hl.TailStrategy.ShiftInwards)
+    lane = hl.Var("lane")
+    whole = sizes[atom.indices[-1]] >= tile.lanes
+    func.split(last, last, lane, tile.lanes, hl.TailStrategy.ShiftInwards if whole else hl.TailStrategy.GuardWithIf)
+    inner += [lane, last]
+    for index, variable in reversed(list(zip(atom.indices[:-1], others, strict=True))):
+        count = tile.positions.get(index, 1)
+        if count == 1:
+            outer.append((variable, sizes[index]))
+        elif count == sizes[index]:
+            inner.append(variable)
+        else:
+            place = hl.Var(f"{variable.name()}_tile")
+            func.split(variable, place, variable, count, hl.TailStrategy.ShiftInwards)
+            inner.append(variable)
+            outer.append((place, -(-sizes[index] // count)))
+    if tile.blocks > 1:
+        outer.insert(len(outer) if blocks_outside else 0, (block, tile.blocks))
+    func.reorder(*inner, *(variable for variable, _ in outer))
+    func.vectorize(lane)
+    for variable in inner[1:]:
+        func.unroll(variable)
+    return outer
+
+
+def fill_registers(
+    sums: Any, pure: Sequence[Any], over: Sequence[Any], atom: Definition, tile: Tile, updates: int = 1
+) -> None:
+    """Schedule the Func of the sums inside a tile: all of it written out, the reduction around it."""
+    lane = hl.Var("lane")
+    last = pure[-1]
+    tiled = [v for index, v in zip(atom.indices, pure[: len(atom.indices)], strict=False) if index in tile.positions]
+    for number in range(updates + 1):
+        stage = sums.update(number - 1) if number else sums
+        stage.split(last, last, lane, tile.lanes, hl.TailStrategy.RoundUp)
+        if number:
+            rest = [v for v in pure[:-1] if all(v.name() != t.name() for t in tiled)]
+            stage.reorder(lane, last, *reversed(tiled), *reversed(over), *reversed(rest))
+        stage.vectorize(lane).unroll(last)
+        for variable in tiled:
+            stage.unroll(variable)

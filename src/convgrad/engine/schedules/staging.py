@@ -1,0 +1,84 @@
+"""Copies of operands, made so that inner loops read whole vectors without checks.
+
+A copy S of an access `a[2*i+m-1, (j-n)/3, c else 0]` has the numerators as coordinates: S[y, x, c] is a[y, x/3, c] or
+what is read outside. Its last axis is the one that vectors run along (the transposed weights of an input gradient),
+and reaches beyond the tensor's end to a whole number of vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import halide as hl
+
+from convgrad.engine.lowering import Lowering
+from convgrad.engine.schedules.pointwise import PARALLEL_ELEMENTS
+from convgrad.notation.terms import Access, Definition, Reduce, accesses
+
+WORTH = 8
+"""Operations on each element of a tensor from which a transposed copy pays: copying takes 2 to 4."""
+
+
+@dataclass
+class Staged:
+    """A copy of an operand: its Func, and the indices that its place depends on."""
+
+    func: Any
+    variables: list[Any]
+    indices: frozenset[str]
+    elements: int
+
+    def compute_first(self) -> None:
+        """Compute it before all else, by all threads where it is large."""
+        self.func.compute_root()
+        if self.elements >= PARALLEL_ELEMENTS and len(self.variables) > 1:
+            self.func.parallel(self.variables[0])
+
+
+def stage_operands(atom: Definition, lowering: Lowering, lanes: int, rounded: int) -> list[Staged]:
+    """Make `lowering` read copies where that is needed for vectors along the atom's last index.
+
+    `rounded` is the size of the last index, rounded up to whole vectors; the lowering counts with it from now on.
+    """
+    assert isinstance(atom.term, Reduce)
+    last = atom.indices[-1]
+    work = prod(atom.sizes[i] for i in (*atom.indices, *atom.term.indices))
+    lowering.sizes = {**lowering.sizes, last: rounded}
+    staged = []
+    for number, access in enumerate(dict.fromkeys(accesses(atom.term))):
+        axis = _vector_axis(access, last)
+        elements = prod(lowering.tensors[access.tensor].shape)
+        moved = axis is not None and axis != len(access.positions) - 1 and work >= WORTH * elements
+        if moved or lowering.may_leave(access):
+            order = list(range(len(access.positions)))
+            if moved and axis is not None:
+                order.remove(axis)
+                order.append(axis)
+            staged.append(_staged(access, lowering, order, lanes, f"copy{number}"))
+    return staged
+
+
+def _vector_axis(access: Access, last: str) -> int | None:
+    """The axis that the last index runs along, where it is a bare index of one axis."""
+    axes = [axis for axis, position in enumerate(access.positions) if last in position.names]
+    return axes[0] if len(axes) == 1 and access.positions[axes[0]].as_name == last else None
+
+
+def _staged(access: Access, lowering: Lowering, order: Sequence[int], lanes: int, name: str) -> Staged:
+    func = hl.Func(name)
+    variables = [hl.Var(f"c{axis}") for axis in range(len(access.positions))]
+    value = lowering.at_numerators(access, variables)
+    placed = [variables[axis] for axis in order]
+    func[tuple(reversed(placed))] = value
+    func.split(placed[-1], placed[-1], hl.Var("lane"), lanes, hl.TailStrategy.GuardWithIf).vectorize(hl.Var("lane"))
+
+    def read(indices: Mapping[str, Any]) -> Any:
+        tops = lowering.numerators(access, indices)
+        return hl.Expr(func[tuple(reversed([tops[axis] for axis in order]))])
+
+    lowering.substitutes[access] = read
+    names = frozenset(name for position in access.positions for name in position.names)
+    return Staged(func, placed, names, prod(lowering.tensors[access.tensor].shape))
