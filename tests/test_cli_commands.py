@@ -126,6 +126,19 @@ def test_quiet_prints_the_result_only(images: Path, model: Path, tmp_path: Path)
     assert convgrad(*training(images, model, tmp_path / "run", "--quiet", "--json")).stderr == ""
 
 
+@pytest.mark.filterwarnings("always")
+def test_warnings_are_one_line_on_standard_error(
+    images: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine for which there is no compiled engine."""
+    monkeypatch.setattr("convgrad.engine.available", lambda: (False, "there is none."))
+    result = convgrad(*training(images, model, tmp_path / "run", "--json", "--quiet", "--engine", "auto"))
+    assert json.loads(result.stdout)["epochs"] == 4
+    lines = result.stderr.splitlines()
+    assert all(line.startswith("Warning: There is no compiled engine for") for line in lines)
+    assert lines
+
+
 def test_the_run_folder_is_named_after_dataset_model_and_time(
     images: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 something that was given can't be used (one clear message,
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib.metadata import version as package_version
 from typing import Annotated
 
@@ -25,13 +26,20 @@ class Commands(TyperGroup):
 
     def invoke(self, context: typer.Context) -> object:  # type: ignore[override]
         try:
-            return super().invoke(context)
+            with warnings.catch_warnings():
+                warnings.showwarning = _print_warning  # type: ignore[assignment]
+                return super().invoke(context)
         except ConvgradError as error:
             typer.echo(f"{type(error).__name__}: {error}", err=True)
             raise typer.Exit(EXIT_UNUSABLE) from None
         except KeyboardInterrupt:
             typer.echo("Interrupted.", err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _print_warning(message: Warning | str, *place: object) -> None:
+    """One line on standard error, without the place in the program, which helps no user."""
+    typer.echo(f"Warning: {message}", err=True)
 
 
 app = typer.Typer(
