@@ -16,7 +16,7 @@ class BatchNorm(Layer):
     """x[e,f,c] = gamma[c] * (o[e,f,c] - mu[c]) * r[c] + beta[c]
 
         mu[c] = mean[e,f](o[e,f,c])
-        v[c] = mean[e,f]((o[e,f,c] - mu[c])^2)
+        v[c] = mean[e,f]((o[e,f,c] - stop(mu[c]))^2)
         r[c] = 1 / sqrt(v[c] + eps)
         moving_mean_next[c] = 0.99 * moving_mean[c] + 0.01 * mu[c]
         moving_variance_next[c] = 0.99 * moving_variance[c] + 0.01 * v[c]
@@ -50,7 +50,8 @@ class BatchNorm(Layer):
         stays, comes = f"{self.momentum:.12g}", f"{1 - self.momentum:.12g}"
         return (
             "mu[c] = mean[e,f](o[e,f,c])\n"
-            "v[c] = mean[e,f]((o[e,f,c] - mu[c])^2)\n"
+            # stop: the deviations from a mean add up to 0, so v does not change with mu; no need to add them up again.
+            "v[c] = mean[e,f]((o[e,f,c] - stop(mu[c]))^2)\n"
             "r[c] = 1 / sqrt(v[c] + eps)\n"
             "x[e,f,c] = gamma[c] * (o[e,f,c] - mu[c]) * r[c] + beta[c]\n"
             f"moving_mean_next[c] = {stays} * moving_mean[c] + {comes} * mu[c]\n"

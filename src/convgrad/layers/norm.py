@@ -15,7 +15,7 @@ class LayerNorm(Layer):
     """x[f,c] = gamma[c] * (o[f,c] - mu[f]) * r[f] + beta[c], over the last axis as in Keras
 
         mu[f] = mean[c](o[f,c])
-        v[f] = mean[c]((o[f,c] - mu[f])^2)
+        v[f] = mean[c]((o[f,c] - stop(mu[f]))^2)
         r[f] = 1 / sqrt(v[f] + eps)
 
     o, x: (C,) or any rank with C last; f runs over all axes before it. gamma, beta: (C,), beginning at 1 and 0.
@@ -34,7 +34,8 @@ class LayerNorm(Layer):
     def text(self) -> str:
         return (
             "mu[f] = mean[c](o[f,c])\n"
-            "v[f] = mean[c]((o[f,c] - mu[f])^2)\n"
+            # stop: the deviations from a mean add up to 0, so v does not change with mu; no need to add them up again.
+            "v[f] = mean[c]((o[f,c] - stop(mu[f]))^2)\n"
             "r[f] = 1 / sqrt(v[f] + eps)\n"
             "x[f,c] = gamma[c] * (o[f,c] - mu[f]) * r[f] + beta[c]"
         )
@@ -56,7 +57,7 @@ class GroupNorm(Layer):
     """x[f,g,c] = gamma[g,c] * (o[f,g,c] - mu[g]) * r[g] + beta[g,c], the channels seen as G groups
 
         mu[g] = mean[f,c](o[f,g,c])
-        v[g] = mean[f,c]((o[f,g,c] - mu[g])^2)
+        v[g] = mean[f,c]((o[f,g,c] - stop(mu[g]))^2)
         r[g] = 1 / sqrt(v[g] + eps)
 
     o, x: any rank with the channels last; f runs over all axes before them. gamma, beta: (G, C/G), beginning at 1, 0.
@@ -78,7 +79,7 @@ class GroupNorm(Layer):
     def text(self) -> str:
         return (
             "mu[g] = mean[f,c](o[f,g,c])\n"
-            "v[g] = mean[f,c]((o[f,g,c] - mu[g])^2)\n"
+            "v[g] = mean[f,c]((o[f,g,c] - stop(mu[g]))^2)\n"
             "r[g] = 1 / sqrt(v[g] + eps)\n"
             "x[f,g,c] = gamma[g,c] * (o[f,g,c] - mu[g]) * r[g] + beta[g,c]"
         )
