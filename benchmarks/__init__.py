@@ -1,0 +1,1 @@
+"""How fast convgrad is beside PyTorch on the same processor. Run `python -m benchmarks --help`."""

@@ -1,0 +1,81 @@
+"""The suite `layers`: forward, input gradient and weight gradient of single layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from benchmarks import torch_layers
+from benchmarks.cases import LAYERS, PASSES, LayerCase
+from benchmarks.peak import Peak
+from benchmarks.rows import Row
+from benchmarks.timing import Call, Effort, against_best, interleaved, medians
+from benchmarks.verify import Array, check
+from convgrad.calculus.derive import gradients
+from convgrad.engine.program import Program, compile_program
+from convgrad.notation.batch import batched
+from convgrad.notation.binding import bind
+from convgrad.notation.terms import Equation
+
+TOLERANCE = 1e-4
+"""Winograd's F(4x4,3x3) loses up to 1e-5 in float32; one missing term of a sum of 65,536 (64 images of 32x32) random
+terms shows as about 1e-3 of the largest sum."""
+
+Rivals = Callable[[LayerCase, Mapping[str, Array], str], dict[str, Call]]
+
+
+def run(
+    peak: Peak, effort: Effort, *, cases: Sequence[LayerCase] = LAYERS, against: Sequence[str] = ("torch",)
+) -> Iterator[Row]:
+    """A row for every case and pass, as soon as it is there. Raises WrongResult where our result is wrong."""
+    for case in cases:
+        arrays = random_arrays(case)
+        for part in PASSES:
+            yield measure(case, part, arrays, peak, effort, against)
+
+
+def measure(
+    case: LayerCase, part: str, arrays: Mapping[str, Array], peak: Peak, effort: Effort, against: Sequence[str]
+) -> Row:
+    """Verify one pass, then time it."""
+    program = program_for(case, part)
+    for name, array in arrays.items():
+        if name in program.arrays:
+            program.set(name, array)
+    program.run()
+    what = f"{case.name}, {part}"
+    check(what, program.arrays[PASSES[part]], torch_layers.reference(case, arrays, part), TOLERANCE)
+    ours, best, theirs, jax = 0.0, "", None, None
+    if "torch" in against:
+        ours, best, theirs = against_best(program.run, torch_layers.contenders(case, arrays, part), effort)
+    else:
+        ours = medians(interleaved({"ours": program.run}, effort))["ours"]
+    if "jax" in against:
+        from benchmarks import jax_layers
+
+        _, _, jax = against_best(program.run, jax_layers.contenders(case, arrays, part), effort)
+    return Row("layers", case.name, part, ours, theirs, case.gflop, peak.gflops, best, jax)
+
+
+def random_arrays(case: LayerCase) -> dict[str, Array]:
+    """Inputs `o`, weights `w` and output gradients `dx`, float32, the same in every run."""
+    rng = np.random.default_rng(3)
+    shapes = {"o": (case.batch, *case.input_shape), "w": case.weight_shape, "dx": (case.batch, *case.output_shape)}
+    return {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+
+
+def program_for(case: LayerCase, part: str) -> Program:
+    """The layer's equation, or the one derived from it, compiled alone."""
+    forward = bound_equation(case)
+    if part == "forward":
+        return compile_program(forward, ["x"])
+    wanted = PASSES[part]
+    return compile_program(gradients(forward, [wanted.removeprefix("d")], of="x").backward, [wanted])
+
+
+def bound_equation(case: LayerCase) -> Equation:
+    """x from o and w, with sizes and batch."""
+    built = case.layer.build(case.input_shape)
+    shapes = {"o": built.input_shapes[0], "w": built.parameters["w"].shape}
+    return batched(bind(built.equation, shapes, built.sizes, built.integers), {"o"}, case.batch)

@@ -1,0 +1,149 @@
+"""The suite `networks`: whole training steps (forward, loss, backward, update with momentum) and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from benchmarks import torch_networks
+from benchmarks.models import NETWORKS, NetworkCase, gflop
+from benchmarks.peak import Peak
+from benchmarks.rows import Row
+from benchmarks.timing import Call, Effort, against_best, interleaved, medians
+from benchmarks.torch_networks import LEARNING_RATE, MOMENTUM, Trained
+from benchmarks.torch_twin import in_torch_order
+from benchmarks.verify import Array, WrongResult, check_rounding
+from convgrad.network import Network
+from convgrad.optimizers import SGD
+
+ALLOWED = 20.0
+"""How many times PyTorch's own distance from float64 ours may be: we add in another order, Winograd loses a digit, and
+in deep networks rounding decides where relu and max pooling have their kinks."""
+FLOOR = 1e-4
+VERIFIED_STEPS = 2
+"""The second one is the first that momentum shows in."""
+
+
+def run(
+    peak: Peak,
+    effort: Effort,
+    *,
+    cases: Sequence[NetworkCase] = NETWORKS,
+    against: Sequence[str] = ("torch",),
+    compiled: bool = True,
+) -> Iterator[Row]:
+    """Rows of training steps and predictions. Raises WrongResult where our result is wrong.
+
+    compiled: let PyTorch try torch.compile, too, whose compile time does not count.
+    """
+    for case in cases:
+        for batch in case.steps:
+            yield measure_step(case, batch, peak, effort, against, compiled)
+        for batch in case.predictions:
+            yield measure_prediction(case, batch, peak, effort, against, compiled)
+
+
+def measure_step(
+    case: NetworkCase, batch: int, peak: Peak, effort: Effort, against: Sequence[str], compiled: bool
+) -> Row:
+    """Verify a training step, then time it."""
+    x, t = batch_of(case, batch)
+    what = f"{case.name}, step of {batch}"
+    verify_step(what, case, x, t)
+    network = prepared(case)
+    step = network.training_step(case.loss, SGD(LEARNING_RATE, momentum=MOMENTUM), batch)
+    rivals = torch_networks.steps(network, x, t, case.loss, compiled) if "torch" in against else {}
+    others = {}
+    if "jax" in against:
+        from benchmarks import jax_networks
+
+        others = jax_networks.steps(network, x, t, case.loss)
+    times = _times(lambda: step.run(x, t), rivals, others, effort)
+    return _row(case, f"step, batch {batch}", times, gflop(network, batch, training=True), peak)
+
+
+def measure_prediction(
+    case: NetworkCase, batch: int, peak: Peak, effort: Effort, against: Sequence[str], compiled: bool
+) -> Row:
+    """Verify a prediction, then time it."""
+    x, _ = batch_of(case, batch)
+    network = prepared(case)
+    rivals = torch_networks.predictions(network, x, compiled)
+    expected = torch_networks.exact_prediction(network, x)
+    theirs: Array = rivals["eager NCHW"]().numpy()  # type: ignore[attr-defined]
+    what = f"{case.name}, prediction of {batch}"
+    check_rounding(what, network.predict(x, batch_size=batch), theirs, expected, ALLOWED, FLOOR)
+    others = {}
+    if "jax" in against:
+        from benchmarks import jax_networks
+
+        others = jax_networks.predictions(network, x)
+    rivals = rivals if "torch" in against else {}
+    times = _times(lambda: network.predict(x, batch_size=batch), rivals, others, effort)
+    return _row(case, f"prediction, batch {batch}", times, gflop(network, batch, training=False), peak)
+
+
+def verify_step(what: str, case: NetworkCase, x: Array, t: Array) -> None:
+    """Losses and parameters after two steps, in the place of PyTorch's in float64. Raises WrongResult."""
+    network = prepared(case)
+    single = Trained(network, x, t, case.loss)
+    double = Trained(network, x, t, case.loss, dtype=torch.float64)
+    before = in_torch_order(network, network.get_weights())
+    step = network.training_step(case.loss, SGD(LEARNING_RATE, momentum=MOMENTUM), len(x))
+    for number in range(VERIFIED_STEPS):
+        step.run(x, t)
+        losses = [np.array(float(trained.step())) for trained in (single, double)]
+        check_rounding(f"{what}: loss {number + 1}", np.array(step.loss), *losses, ALLOWED, FLOOR)
+    after = in_torch_order(network, network.get_weights())
+    theirs, exact = single.parameters(), double.parameters()
+    for name, expected in exact.items():
+        start = before[name].astype(np.float64)
+        changes = after[name] - start, theirs[name] - start, expected - start
+        check_rounding(f"{what}: change of {name}", *changes, ALLOWED, FLOOR)
+    if not np.isfinite(step.loss):
+        raise WrongResult(f"{what}: the loss is {step.loss}.")
+
+
+def prepared(case: NetworkCase) -> Network:
+    """The network with its first weights; the moving values of batch normalization are not the usual 0 and 1, which
+    would hide mistakes in predictions."""
+    network = case.make()
+    network.initialize(1)
+    rng = np.random.default_rng(2)
+    for array in network.state.values():
+        array += 0.1 * rng.random(array.shape)
+    return network
+
+
+def batch_of(case: NetworkCase, batch: int) -> tuple[Array, Array]:
+    """Random images (N, H, W, C) and targets, the same in every run."""
+    network = case.make()
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((batch, *network.input_shape), np.float32)
+    if case.loss == "softmax_cross_entropy":
+        return x, rng.integers(0, network.output_shape[0], batch)
+    return x, rng.random((batch, *network.output_shape), np.float32)
+
+
+def _times(
+    ours: Call, rivals: dict[str, Call], others: dict[str, Call], effort: Effort
+) -> tuple[float, str, float | None, float | None]:
+    """Our milliseconds, PyTorch's best way, its milliseconds, JAX's milliseconds."""
+    time, best, theirs, jax = None, "", None, None
+    if rivals:
+        time, best, theirs = against_best(ours, rivals, effort)
+    if others:
+        own, _, jax = against_best(ours, others, effort)
+        time = own if time is None else time
+    if time is None:
+        time = medians(interleaved({"ours": ours}, effort))["ours"]
+    return time, best, theirs, jax
+
+
+def _row(
+    case: NetworkCase, part: str, times: tuple[float, str, float | None, float | None], work: float, peak: Peak
+) -> Row:
+    ours, best, theirs, jax = times
+    return Row("networks", case.name, part, ours, theirs, work, peak.gflops, best, jax)

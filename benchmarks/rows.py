@@ -1,0 +1,126 @@
+"""What a run finds out, one row a case and pass, and the JSON file of it.
+
+The file is a list of `{suite, case, pass, ours_ms, torch_ms, ratio, gflops, peak_fraction}` with
+ratio = torch_ms / ours_ms: above 1 we are faster. What could not be measured is null. Rows on memory have `ours_mib`
+and `torch_mib` instead of times; rows of a run against JAX have `jax_ms`, too. Beside `results.json` lies
+`results.about.json`: machine, versions and settings of each suite's run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table.
+
+    suite, case, part: what was measured; `part` is `pass` in JSON.
+    ours_ms, torch_ms, jax_ms: median milliseconds a call. ours_mib, torch_mib: memory instead.
+    gflop: arithmetic of a call in 10^9 operations, multiplications and additions counted singly.
+    peak: measured peak of the machine in GFLOP/s.
+    rival: which of PyTorch's ways was the best one.
+    """
+
+    suite: str
+    case: str
+    part: str
+    ours_ms: float | None = None
+    torch_ms: float | None = None
+    gflop: float | None = None
+    peak: float | None = None
+    rival: str = ""
+    jax_ms: float | None = None
+    ours_mib: float | None = None
+    torch_mib: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """PyTorch's time (or memory) divided by ours."""
+        ours, theirs = (self.ours_ms, self.torch_ms) if self.ours_mib is None else (self.ours_mib, self.torch_mib)
+        return theirs / ours if ours and theirs is not None else None
+
+    @property
+    def gflops(self) -> float | None:
+        """Our 10^9 operations a second."""
+        return self.gflop / self.ours_ms * 1e3 if self.gflop and self.ours_ms else None
+
+    @property
+    def peak_fraction(self) -> float | None:
+        """Our share of the measured peak; above 1 where an algorithm (Winograd's) saves operations."""
+        return self.gflops / self.peak if self.gflops and self.peak else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as the file has it."""
+        result: dict[str, Any] = {
+            "suite": self.suite,
+            "case": self.case,
+            "pass": self.part,
+            "ours_ms": self.ours_ms,
+            "torch_ms": self.torch_ms,
+            "ratio": self.ratio,
+            "gflops": self.gflops,
+            "peak_fraction": self.peak_fraction,
+        }
+        optional = {"jax_ms": self.jax_ms, "ours_mib": self.ours_mib, "torch_mib": self.torch_mib}
+        return result | {key: value for key, value in optional.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Row:
+        """The row that `to_json` wrote."""
+        gflops, fraction, ours = entry["gflops"], entry["peak_fraction"], entry["ours_ms"]
+        return cls(
+            entry["suite"],
+            entry["case"],
+            entry["pass"],
+            ours,
+            entry["torch_ms"],
+            gflop=gflops * ours / 1e3 if gflops and ours else None,
+            peak=gflops / fraction if gflops and fraction else None,
+            **{key: entry[key] for key in ("jax_ms", "ours_mib", "torch_mib") if key in entry},
+        )
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.suite, self.case, self.part
+
+
+def read(file: Path) -> list[Row]:
+    """The rows of a file that `merge` wrote."""
+    return [Row.from_json(entry) for entry in json.loads(file.read_text())]
+
+
+def merge(file: Path, rows: Sequence[Row]) -> None:
+    """Write rows into a file; what it already holds of the same suite, case and pass is replaced."""
+    by_key = {row.key: row for row in ([*read(file)] if file.exists() else [])}
+    by_key |= {row.key: row for row in rows}
+    _write(file, [row.to_json() for row in by_key.values()])
+
+
+def about_file(file: Path) -> Path:
+    """Where the description of the runs in `file` lies."""
+    return file.with_suffix(".about.json")
+
+
+def read_about(file: Path) -> dict[str, Any]:
+    """Suite -> description of its run."""
+    about = about_file(file)
+    return dict(json.loads(about.read_text())) if about.exists() else {}
+
+
+def merge_about(file: Path, suite: str, description: dict[str, Any], rows: Iterable[Row]) -> None:
+    """Write down what machine a suite ran on, and which of PyTorch's ways was the best in each row."""
+    about = read_about(file)
+    rivals = dict(about.get(suite, {}).get("rivals", {}))
+    rivals |= {f"{row.case}: {row.part}": row.rival for row in rows if row.rival}
+    about[suite] = {**description, "rivals": rivals}
+    _write(about_file(file), about)
+
+
+def _write(file: Path, content: Any) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,135 @@
+"""The same network in PyTorch: made from convgrad's layers as straight-line code (torch.fx), with the same weights.
+
+What comes out is the code that one would write by hand: `x = self.conv1(x); x = torch.relu_(x); ...`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx, nn
+
+from benchmarks.verify import Array
+from convgrad.layers import Conv2D, Dense, DepthwiseConv2D
+from convgrad.network import Network
+from convgrad.plan import PlacedLayer
+
+NAMES = {
+    "w": "weight",
+    "b": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def twin(network: Network) -> fx.GraphModule:
+    """A PyTorch module of the same layers on images (N, C, H, W); its weights are PyTorch's own, see `copy_weights`."""
+    graph = fx.Graph()
+    nodes: dict[str, fx.Node] = {"input": graph.placeholder("x")}
+    readers = [source for placed in network.layers for source in placed.sources]
+    modules = nn.Module()
+    for placed in network.layers:
+        inputs = [nodes[source] for source in placed.sources]
+        module = _module(placed)
+        if module is not None:
+            modules.add_module(placed.name, module)
+            nodes[placed.name] = graph.call_module(placed.name, tuple(inputs))
+        else:
+            alone = readers.count(placed.sources[0]) == 1 and placed.sources[0] != "input"
+            function, *more = _function(placed, alone)
+            nodes[placed.name] = graph.call_function(function, (*inputs, *more))
+    graph.output(nodes[network.layers[-1].name])
+    return fx.GraphModule(modules, graph)
+
+
+def copy_weights(network: Network, module: nn.Module) -> None:
+    """Put the parameters and the state of our network into its twin."""
+    own = dict(module.named_parameters()) | dict(module.named_buffers())
+    with torch.no_grad():
+        for name, array in in_torch_order(network, network.parameters | network.state).items():
+            own[name].copy_(torch.tensor(array))
+
+
+def in_torch_order(network: Network, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Our tensors by name -> PyTorch's names and order of axes: `conv1.w` (M, N, C, K) -> `conv1.weight` (K, C, M, N)."""
+    result = {}
+    for placed in network.layers:
+        for key in (*placed.built.parameters, *placed.built.state):
+            array = tensors[placed.tensor(key)]
+            result[f"{placed.name}.{NAMES[key]}"] = _weights(network, placed, array) if key == "w" else array
+    return result
+
+
+def as_image(x: Array, dtype: torch.dtype, fmt: Any) -> torch.Tensor:
+    """(N, H, W, C) -> (N, C, H, W) in a memory format."""
+    return torch.tensor(x, dtype=dtype).permute(0, 3, 1, 2).contiguous(memory_format=fmt)
+
+
+def _module(placed: PlacedLayer) -> nn.Module | None:
+    layer: Any = placed.layer
+    shape = placed.built.input_shapes[0]
+    kind = type(layer).__name__
+    if isinstance(layer, (Conv2D, DepthwiseConv2D)):
+        depthwise = isinstance(layer, DepthwiseConv2D)
+        filters, groups = placed.built.output_shape[-1], shape[-1] if depthwise else 1
+        window = layer.window
+        padding = _symmetric(window.pad(shape[:2]))
+        bias = layer.bias is not None
+        return nn.Conv2d(
+            shape[-1], filters, window.kernel, window.strides, padding, window.dilation, groups, bias=bias
+        )
+    if kind == "Dense":
+        return nn.Linear(shape[-1], layer.units, bias=layer.bias is not None)
+    if kind == "BatchNorm":
+        return nn.BatchNorm2d(shape[-1], layer.epsilon, 1 - layer.momentum)
+    if kind == "MaxPool2D":
+        window = layer.window
+        return nn.MaxPool2d(window.kernel, window.strides, _symmetric(window.pad(shape[:2])))
+    return None
+
+
+def _function(placed: PlacedLayer, in_place: bool) -> tuple[Any, ...]:
+    """The function and what it takes beside the inputs. in_place: nobody else reads the input."""
+    kind = type(placed.layer).__name__
+    functions: dict[str, tuple[Any, ...]] = {
+        "ReLU": (torch.relu_ if in_place else torch.relu,),
+        "Sigmoid": (torch.sigmoid,),
+        "Flatten": (torch.flatten, 1),
+        "GlobalAvgPool2D": (torch.mean, (2, 3)),
+        "Add": (operator.add,),
+    }
+    return functions[kind]
+
+
+def _symmetric(pairs: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    if any(before != after for before, after in pairs):
+        raise ValueError(f"PyTorch pads both sides alike, but the layer has {pairs}. Write padding=1, say.")
+    return tuple(before for before, _ in pairs)
+
+
+def _weights(network: Network, placed: PlacedLayer, w: Array) -> Array:
+    if isinstance(placed.layer, DepthwiseConv2D):
+        return np.ascontiguousarray(w.transpose(2, 0, 1)[:, None])
+    if not isinstance(placed.layer, Dense):
+        return np.ascontiguousarray(w.transpose(3, 2, 0, 1))
+    image = _flattened(network, placed)
+    if image is not None:  # our rows are in the order i, j, c; PyTorch's c, i, j
+        w = w.reshape(*image, -1).transpose(2, 0, 1, 3).reshape(w.shape)
+    return np.ascontiguousarray(w.T)
+
+
+def _flattened(network: Network, placed: PlacedLayer) -> tuple[int, ...] | None:
+    """The shape of the image that a dense layer sees in a row, or None where it sees none."""
+    by_name = {other.name: other for other in network.layers}
+    before = by_name.get(placed.sources[0])
+    if before is None or type(before.layer).__name__ != "Flatten":
+        return None
+    source = by_name.get(before.sources[0])
+    shape = network.input_shape if source is None else source.built.output_shape
+    return shape if len(shape) == 3 else None

@@ -1,0 +1,53 @@
+"""Nothing is timed before its result is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class WrongResult(Exception):
+    """A result that differs from PyTorch's in float64 by more than rounding explains."""
+
+
+def check(what: str, found: Array, expected: Array, tolerance: float) -> None:
+    """Raises WrongResult unless the largest difference is within `tolerance` of the largest expected value.
+
+    expected: in float64.
+    """
+    if found.shape != expected.shape:
+        raise WrongResult(f"{what}: the shape is {found.shape}, but PyTorch's {expected.shape}.")
+    scale = float(np.abs(expected).max()) or 1.0
+    error = float(np.abs(found - expected).max()) / scale
+    if not error <= tolerance:
+        place = np.unravel_index(int(np.argmax(np.abs(found - expected))), expected.shape)
+        raise WrongResult(
+            f"{what}: element {tuple(map(int, place))} is {found[place]:.7g}, but PyTorch in float64 has "
+            f"{expected[place]:.7g}. The difference is {error:.1e} of the largest value; {tolerance:.0e} is allowed."
+        )
+
+
+def distance(found: Array, expected: Array) -> float:
+    """The length of the difference by that of `expected`, which is in float64."""
+    length = float(np.linalg.norm(expected))
+    return float(np.linalg.norm(found - expected)) / (length or 1.0)
+
+
+def check_rounding(what: str, found: Array, theirs: Array, expected: Array, allowed: float, floor: float) -> None:
+    """Raises WrongResult where ours is much further from float64 than PyTorch's float32 is.
+
+    found, theirs: ours and PyTorch's in float32. allowed: how many times PyTorch's distance from `expected`.
+    floor: a distance that is always allowed.
+    """
+    if found.shape != expected.shape:
+        raise WrongResult(f"{what}: the shape is {found.shape}, but PyTorch's {expected.shape}.")
+    ours, limit = distance(found, expected), max(floor, allowed * distance(theirs, expected))
+    if not ours <= limit:
+        raise WrongResult(
+            f"{what}: the distance from PyTorch's values in float64 is {ours:.1e}; {limit:.1e} is allowed, "
+            f"PyTorch's own in float32 being {distance(theirs, expected):.1e}."
+        )
