@@ -99,3 +99,23 @@ def test_an_image_without_channels(dtype: str) -> None:
 def test_attention_like_products(dtype: str) -> None:
     text = "s[e,i,j] = sum[d](q[e,i,d] * k[e,j,d]); a[e,i,d] = sum[j](exp(s[e,i,j]) * v[e,j,d])"
     compare(bound(text, shapes=dict.fromkeys(("q", "k", "v"), (3, 37, 19))), dtype, tolerance=9)
+
+
+@DTYPES
+@pytest.mark.parametrize("batch", [2, 16, 37])
+@pytest.mark.parametrize("channels", [(3, 17), (20, 50), (7, 80)])
+def test_sums_in_slices(batch: int, channels: tuple[int, int], dtype: str) -> None:
+    text = """
+    dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i+m-1,j+n,c else 0])
+    db[k] = sum[e,i,j](dx[e,i,j,k])
+    s = sum[e,i,j,k](dx[e,i,j,k]^2)
+    q[e] = sum[i,j,k](dx[e,i,j,k]^2)
+    g[k] = max[e,i,j](dx[e,i,j,k])
+    y[e,k] = sum[c,i,j](o[e,i,j,c] * w[i,j,c,k])
+    """
+    shapes = {
+        "o": (batch, 24, 26, channels[0]),
+        "dx": (batch, 24, 24, channels[1]),
+        "w": (24, 26, channels[0], channels[1]),
+    }
+    compare(bound(text, shapes=shapes, sizes={"M": 3, "N": 3}), dtype, tolerance=5)

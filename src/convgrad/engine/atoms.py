@@ -34,7 +34,8 @@ CONTRACTION_WORK = 1 << 15  # from so many products on a sum of products is wort
 
 def split(definition: Definition) -> list[Definition]:
     """The atoms of a bound definition, in running order; the last one has its name."""
-    return _Splitter(_prepared(definition)).split()
+    atoms = _Splitter(_prepared(definition)).split()
+    return [part for atom in atoms for part in _along_memory(atom)]
 
 
 def is_reduction(atom: Definition) -> bool:
@@ -121,6 +122,55 @@ class _Splitter:
             name = f"{self.definition.name}#{len(self.moved) + 1}"
             self.moved[key] = Definition(name, indices, reduce, self.definition.ranges)
         return Access(self.moved[key].name, tuple(Position.name(i) for i in indices))
+
+
+def _along_memory(atom: Definition) -> list[Definition]:
+    """A reduction of which no vectors can be made, in two: first all but the innermost indices, then those.
+
+        s = sum[e,i,j,k](o[e,i,j,k]^2)   becomes   s#k[k] = sum[e,i,j](o[e,i,j,k]^2);  s = sum[k](s#k[k])
+
+    It is done where neighbours of the last index on the left (none here) are not neighbours in memory, and a copy of
+    the tensor in another order would not pay.
+    """
+    if not is_reduction(atom) or sized_walk(atom) < LANES_WORK or _has_vectors(atom):
+        return [atom]
+    reduce = atom.term
+    assert isinstance(reduce, Reduce)
+    sizes = atom.sizes
+    if reduce.kind not in ("sum", "max", "min"):
+        return [atom]
+    rest, inner = list(reduce.indices), []
+    while rest and prod(sizes[i] for i in inner) < LANES:
+        inner.insert(0, rest.pop())
+    if not rest or not any(a.positions and a.positions[-1].as_name == inner[-1] for a in accesses(reduce)):
+        return [atom]
+    name = f"{atom.name}#{''.join(inner)}"
+    first = replace(atom, name=name, indices=(*atom.indices, *inner), term=replace(reduce, indices=tuple(rest)))
+    access = Access(name, tuple(Position.name(i) for i in first.indices))
+    return [first, replace(atom, term=Reduce(reduce.kind, tuple(inner), access))]
+
+
+LANES = 16  # elements of the longest vector
+LANES_WORK = 1 << 14  # operations below which one after the other is fast enough
+COPY_WORTH = 8
+"""Operations on each element of a tensor from which a transposed copy of it pays: copying takes 2 to 4."""
+
+
+def _has_vectors(atom: Definition) -> bool:
+    """Whether something read has, or can be copied to have, the atom's last index along memory."""
+    if not atom.indices:
+        return False
+    assert isinstance(atom.term, Reduce)
+    sizes = atom.sizes
+    last = atom.indices[-1]
+    work = prod(sizes[i] for i in (*atom.indices, *atom.term.indices))
+    for access in accesses(atom.term):
+        names = [position.as_name for position in access.positions]
+        if access.positions and last in access.positions[-1].names:
+            return True
+        if last in names and work >= COPY_WORTH * prod(sizes.get(name or "", 1) for name in names):
+            return True
+    return False
 
 
 def sized_walk(definition: Definition) -> int:

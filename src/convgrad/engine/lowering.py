@@ -186,7 +186,7 @@ class Lowering:
         return abs(divisor) != 1, low < -before, high >= tensor.shape[axis] + behind
 
     def _read(self, access: Access, tops: Sequence[Any], likely: bool = False) -> Expr:
-        """The element at given numerators; `likely` has the compiler make a loop without checks where none is needed."""
+        """The element at given numerators; `likely`: have a loop without checks where none is needed."""
         tensor = self.tensors[access.tensor]
         coordinates, inside = [], []
         for axis, (position, top) in enumerate(zip(access.positions, tops, strict=True)):

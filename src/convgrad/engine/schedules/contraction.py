@@ -79,17 +79,28 @@ def tile_output(
     func: Any, variables: Sequence[Any], atom: Definition, tile: Tile, blocks_outside: bool
 ) -> list[tuple[Any, int]]:
     """Split a Func of the atom's shape into tiles, written out; the loops over tiles, innermost first, with sizes."""
+    inner, outer = split_into_tiles(func, variables, atom, tile, blocks_outside, hl.TailStrategy.ShiftInwards)
+    func.reorder(*inner, *(variable for variable, _ in outer))
+    func.vectorize(inner[0])
+    for variable in inner[1:]:
+        func.unroll(variable)
+    return outer
+
+
+def split_into_tiles(
+    stage: Any, variables: Sequence[Any], atom: Definition, tile: Tile, blocks_outside: bool, tail: Any
+) -> tuple[list[Any], list[tuple[Any, int]]]:
+    """The variables of a tile (lane first) and the loops over tiles with their sizes, innermost first."""
     sizes = atom.sizes
     *others, last = variables
-    inner: list[Any] = []
     outer: list[tuple[Any, int]] = []
-    block = hl.Var("block")
+    block, lane = hl.Var("block"), hl.Var("lane")
     if tile.blocks > 1:
-        func.split(last, block, last, tile.width, hl.TailStrategy.ShiftInwards)
-    lane = hl.Var("lane")
-    whole = sizes[atom.indices[-1]] >= tile.lanes
-    func.split(last, last, lane, tile.lanes, hl.TailStrategy.ShiftInwards if whole else hl.TailStrategy.GuardWithIf)
-    inner += [lane, last]
+        stage.split(last, block, last, tile.width, tail)
+    short = sizes[atom.indices[-1]] < tile.lanes and tail == hl.TailStrategy.ShiftInwards
+    # Blocks are whole numbers of vectors: no guard is left, and Halide takes no rounding inside of a block.
+    stage.split(last, last, lane, tile.lanes, hl.TailStrategy.GuardWithIf if short or tile.blocks > 1 else tail)
+    inner = [lane, last]
     for index, variable in reversed(list(zip(atom.indices[:-1], others, strict=True))):
         count = tile.positions.get(index, 1)
         if count == 1:
@@ -98,31 +109,30 @@ def tile_output(
             inner.append(variable)
         else:
             place = hl.Var(f"{variable.name()}_tile")
-            func.split(variable, place, variable, count, hl.TailStrategy.ShiftInwards)
+            stage.split(variable, place, variable, count, tail)
             inner.append(variable)
             outer.append((place, -(-sizes[index] // count)))
     if tile.blocks > 1:
         outer.insert(len(outer) if blocks_outside else 0, (block, tile.blocks))
-    func.reorder(*inner, *(variable for variable, _ in outer))
-    func.vectorize(lane)
-    for variable in inner[1:]:
-        func.unroll(variable)
-    return outer
+    return inner, outer
 
 
 def fill_registers(
-    sums: Any, pure: Sequence[Any], over: Sequence[Any], atom: Definition, tile: Tile, updates: int = 1
+    sums: Any, pure: Sequence[Any], over: Sequence[Any], atom: Definition, tile: Tile, more: Sequence[Any] = ()
 ) -> None:
-    """Schedule the Func of the sums inside a tile: all of it written out, the reduction around it."""
+    """Schedule the Func of the sums inside a tile: all of it written out, the reduction around it.
+
+    `pure` are its variables for the atom's indices, `more` those it has besides.
+    """
     lane = hl.Var("lane")
-    last = pure[-1]
-    tiled = [v for index, v in zip(atom.indices, pure[: len(atom.indices)], strict=False) if index in tile.positions]
-    for number in range(updates + 1):
-        stage = sums.update(number - 1) if number else sums
+    *others, last = pure
+    pairs = list(zip(atom.indices[:-1], others, strict=True))
+    tiled = [variable for index, variable in pairs if index in tile.positions]
+    rest = [variable for index, variable in pairs if index not in tile.positions]
+    for stage in (sums, sums.update()):
         stage.split(last, last, lane, tile.lanes, hl.TailStrategy.RoundUp)
-        if number:
-            rest = [v for v in pure[:-1] if all(v.name() != t.name() for t in tiled)]
-            stage.reorder(lane, last, *reversed(tiled), *reversed(over), *reversed(rest))
+        if stage is not sums:
+            stage.reorder(lane, last, *reversed(tiled), *reversed(over), *reversed(rest), *more)
         stage.vectorize(lane).unroll(last)
         for variable in tiled:
             stage.unroll(variable)

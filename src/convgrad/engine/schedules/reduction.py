@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, Protocol
 
 from convgrad.engine.lowering import Lowering
-from convgrad.engine.schedules.contraction import TiledReduction
+from convgrad.engine.schedules.contraction import PARALLEL_WORK, TiledReduction
 from convgrad.engine.schedules.generic import reduction
-from convgrad.engine.schedules.pointwise import schedule_map
+from convgrad.engine.schedules.pointwise import ENOUGH_TASKS, schedule_map
+from convgrad.engine.schedules.slices import SlicedReduction, slicing_for
+from convgrad.engine.schedules.target import machine
+from convgrad.engine.schedules.tiles import tile_for, tiles
 from convgrad.notation.terms import Definition, Reduce
 
 
@@ -38,4 +42,27 @@ def scheduled_reduction(atom: Definition, lowering: Lowering, element_bytes: int
     assert isinstance(atom.term, Reduce)
     if atom.term.kind.startswith("arg") or not atom.indices:
         return PlainReduction(atom, lowering, element_bytes)
+    slicing = slicing_for(atom, element_bytes)
+    if slicing is not None and _sliced(atom, element_bytes):
+        return SlicedReduction(atom, lowering, element_bytes, slicing)
     return TiledReduction(atom, lowering, element_bytes)
+
+
+def _sliced(atom: Definition, element_bytes: int) -> bool:
+    """Whether partial sums pay: too few tiles for the threads, or each of many would read too much from memory."""
+    assert isinstance(atom.term, Reduce)
+    sizes = atom.sizes
+    terms = prod(sizes[index] for index in atom.term.indices)
+    if terms * prod(atom.shape) < PARALLEL_WORK:
+        return False
+    tile = tile_for(atom, machine(), element_bytes)
+    count = tiles(atom, tile)
+    read = terms * (tile.width + prod(tile.positions.values())) * element_bytes
+    small = prod(atom.shape) * element_bytes <= SMALL_RESULT
+    return count < ENOUGH_TASKS or (read > TILE_READS and small)
+
+
+TILE_READS = 1 << 20
+"""Bytes that a tile may read for its sums, if others read them again: 1 MiB, a second-level cache."""
+SMALL_RESULT = 1 << 22
+"""Bytes of a result of which partial ones are kept: 4 MiB, of which MOST_BYTES holds 4."""

@@ -14,12 +14,10 @@ from typing import Any
 
 import halide as hl
 
+from convgrad.engine.atoms import COPY_WORTH
 from convgrad.engine.lowering import Lowering
 from convgrad.engine.schedules.pointwise import PARALLEL_ELEMENTS
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
-
-WORTH = 8
-"""Operations on each element of a tensor from which a transposed copy pays: copying takes 2 to 4."""
 
 
 @dataclass
@@ -51,7 +49,7 @@ def stage_operands(atom: Definition, lowering: Lowering, lanes: int, rounded: in
     for number, access in enumerate(dict.fromkeys(accesses(atom.term))):
         axis = _vector_axis(access, last)
         elements = prod(lowering.tensors[access.tensor].shape)
-        moved = axis is not None and axis != len(access.positions) - 1 and work >= WORTH * elements
+        moved = axis is not None and axis != len(access.positions) - 1 and work >= COPY_WORTH * elements
         if moved or lowering.may_leave(access):
             order = list(range(len(access.positions)))
             if moved and axis is not None:

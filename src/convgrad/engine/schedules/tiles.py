@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -43,6 +44,15 @@ def tile_for(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
     Positions are taken along indices that the vectors loaded do not depend on: each vector is then used for all of
     them. Their number divides the size where possible, so that no place is computed twice.
     """
+    return _tile(atom, machine, element_bytes, _divided)
+
+
+def dividing_tile(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
+    """A tile whose positions divide the sizes: for sums in memory, which may not be added to twice."""
+    return _tile(atom, machine, element_bytes, lambda size, most: max(n for n in range(1, most + 1) if size % n == 0))
+
+
+def _tile(atom: Definition, machine: Machine, element_bytes: int, places: Callable[[int, int], int]) -> Tile:
     sizes = atom.sizes
     last = atom.indices[-1]
     lanes = _lanes(sizes[last], machine.lanes(element_bytes))
@@ -52,7 +62,7 @@ def tile_for(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
     room = accumulators(machine) // vectors
     positions: dict[str, int] = {}
     for index in _shared_indices(atom):
-        count = _divided(sizes[index], room)
+        count = places(sizes[index], room)
         if count > 1:
             positions[index] = count
             room //= count
@@ -75,8 +85,7 @@ def _shared_indices(atom: Definition) -> list[str]:
     last = atom.indices[-1]
     vectors = [access for access in accesses(atom.term) if last in _names(access)]
     bound = {name for access in vectors for name in _names(access)}
-    others = [index for index in reversed(atom.indices[:-1])]
-    return [index for index in others if index not in bound]
+    return [index for index in reversed(atom.indices[:-1]) if index not in bound]
 
 
 def _names(access: Access) -> set[str]:
