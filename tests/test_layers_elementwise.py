@@ -37,7 +37,7 @@ def test_dense_works_along_the_last_axis():
     ],
     ids=lambda value: (
         repr(value) if isinstance(value, Layer) else None
-    ),  # a function's repr is another in every process
+    ),
 )
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 5), (3, 5, 7, 2)])
 def test_activation(layer, function, shape):
