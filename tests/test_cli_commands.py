@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,9 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 from convgrad.cli import app
+from convgrad.commands.terminal import counting
 
 KEYS = {
     "dataset",
@@ -325,6 +328,18 @@ def test_a_process_refuses_with_exit_code_2_and_one_line() -> None:
     result = process("train", "nowhere")
     assert result.returncode == 2
     assert "DataError: there is no dataset and no file or folder 'nowhere'" in one_line(result)
+
+
+def test_counting_shows_a_bar_on_a_terminal_only() -> None:
+    file = io.StringIO()
+    with counting(Console(file=file, width=80), "loading") as count:
+        assert count is None
+    assert file.getvalue() == ""
+    with counting(Console(file=file, width=80, force_terminal=True), "loading") as count:
+        assert count is not None
+        count(3, 4)
+    assert "loading" in file.getvalue()
+    assert "75%" in file.getvalue()
 
 
 def test_starting_up_imports_nothing_heavy() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 
 EXIT_UNUSABLE, EXIT_INTERRUPTED = 2, 130
 
@@ -24,6 +27,21 @@ def messages() -> Console:
 def print_json(content: dict[str, Any]) -> None:
     """Exactly one JSON object on standard output."""
     sys.stdout.write(json.dumps(content) + "\n")
+
+
+@contextmanager
+def counting(console: Console, title: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar that a function (done, of how many) moves, and that goes away; None where there is no terminal."""
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+
+        def count(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total or None)
+
+        yield count
 
 
 def _console(stderr: bool) -> Console:

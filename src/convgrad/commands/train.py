@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convgrad.commands.terminal import EXIT_INTERRUPTED, messages, output, print_json
+from convgrad.commands.terminal import EXIT_INTERRUPTED, counting, messages, output, print_json
 
 if TYPE_CHECKING:
     from convgrad.data import Dataset
@@ -74,7 +74,9 @@ def train(
     from convgrad.training.checkpoint import make_folder
     from convgrad.training.run import Settings, run
 
-    loaded = _with_test_part(load(dataset, data_dir=data_dir, image_size=size), seed)
+    with nullcontext() if quiet else counting(messages(), f"loading {dataset}") as progress:
+        found = load(dataset, data_dir=data_dir, image_size=size, progress=progress)
+    loaded = _with_test_part(found, seed)
     gray = loaded.image_shape[-1] == 1
     chosen = load_model(model or ("lenet" if gray else "cifar-small"), loaded.image_shape, loaded.class_count)
     settings = Settings(
@@ -100,7 +102,7 @@ def train(
         report = run(chosen.network, loaded, settings, folder, console=None if quiet else console, began=began)
     finally:
         if is_new:
-            with contextlib.suppress(OSError):  # it holds something
+            with suppress(OSError):  # it holds something
                 folder.rmdir()
     if as_json:
         print_json(report)
