@@ -139,7 +139,8 @@ def _along_memory(atom: Definition) -> list[Definition]:
     sizes = atom.sizes
     if reduce.kind not in ("sum", "max", "min"):
         return [atom]
-    rest, inner = list(reduce.indices), []
+    rest = list(reduce.indices)
+    inner: list[str] = []
     while rest and prod(sizes[i] for i in inner) < LANES:
         inner.insert(0, rest.pop())
     if not rest or not any(a.positions and a.positions[-1].as_name == inner[-1] for a in accesses(reduce)):

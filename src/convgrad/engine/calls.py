@@ -26,20 +26,28 @@ class Place:
 
 def call_list(kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]) -> Callable[[], None]:
     """A function that runs all kernels, in order, on their arguments. It raises EngineError where one fails."""
-    if runtime.compiler() is None:
-        return _called_one_by_one(kernels, rows)
-    functions = COMPILER.compiled(kernels)
-    buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
-    calls = runtime.CallList(functions, buffers)
-    arrays = [place.array for row in rows for place in row]  # memory lives as long as the function
+    return InMemoryCalls(kernels, rows) if runtime.compiler() is None else LinkedCalls(kernels, rows)
 
-    def run(_arrays: object = arrays) -> None:
+
+class LinkedCalls:
+    """All kernels from shared libraries, in one call.
+
+    Attributes:
+        buffers: the arguments of each kernel, as Halide's structs.
+    """
+
+    def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]):
+        functions = COMPILER.compiled(kernels)
+        self._kernels = kernels
+        self._arrays = [place.array for row in rows for place in row]  # memory lives as long as the calls
+        self.buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
+        self._calls = runtime.CallList(functions, self.buffers)
+
+    def __call__(self) -> None:
         try:
-            calls()
+            self._calls()
         except runtime.KernelFailure as failure:
-            raise EngineError(f"{kernels[failure.place].title} failed: {failure.message}") from None
-
-    return run
+            raise EngineError(f"{self._kernels[failure.place].title} failed: {failure.message}") from None
 
 
 def _struct(kernel: Kernel, place: Place) -> runtime.BufferStruct:
@@ -63,27 +71,38 @@ def _extent(kernel: Kernel, layout: Layout, read: bool) -> tuple[tuple[int, ...]
     return layout.shape, (0,) * len(layout.shape)
 
 
-def _called_one_by_one(kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]) -> Callable[[], None]:
-    threads.choose_threads()
-    threads.watch_forks()
-    compiled: dict[str, Any] = {}
-    for kernel in kernels:
-        name = symbol(kernel)
-        if name not in compiled:
-            compiled[name] = compile_in_memory(kernel)
-    calls = [
-        (compiled[symbol(kernel)], [_halide_buffer(kernel, place) for place in row], kernel)
-        for kernel, row in zip(kernels, rows, strict=True)
-    ]
+class InMemoryCalls:
+    """Kernels compiled in memory, called one by one: Python's lock is held meanwhile, and a call takes 1 us more.
 
-    def run() -> None:
-        for function, arguments, kernel in calls:
+    Attributes:
+        buffers: the arguments of each kernel, as Halide's buffers.
+    """
+
+    def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]):
+        threads.choose_threads()
+        threads.watch_forks()
+        self._kernels = kernels
+        self._functions = [_compiled_in_memory(symbol(kernel), kernel) for kernel in kernels]
+        self._arrays = [place.array for row in rows for place in row]
+        self.buffers = [
+            [_halide_buffer(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)
+        ]
+
+    def __call__(self) -> None:
+        for kernel, function, arguments in zip(self._kernels, self._functions, self.buffers, strict=True):
             try:
                 function(*arguments)
             except (hl.HalideError, RuntimeError) as error:
                 raise EngineError(f"{kernel.title} failed: {error}") from error
 
-    return run
+
+_in_memory: dict[str, Any] = {}
+
+
+def _compiled_in_memory(name: str, kernel: Kernel) -> Any:
+    if name not in _in_memory:
+        _in_memory[name] = compile_in_memory(kernel)
+    return _in_memory[name]
 
 
 def _halide_buffer(kernel: Kernel, place: Place) -> Any:

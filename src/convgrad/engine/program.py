@@ -96,10 +96,9 @@ class Program:
         self.equation = equation
         self.arrays = laid_out(equation, outputs, dtype, in_place, buffers, views)
         self._inputs = inputs_behind_views(equation, views)
-        self._views = views
         self.dtype = np.dtype(dtype).name
         _refuse_empty(equation)
-        definitions = _atoms(equation, outputs, in_place, views)
+        definitions, views = _atoms(equation, outputs, in_place, views)
         groups = partition(definitions, self.arrays.keys(), in_place, views)
         layouts = _layouts(equation, definitions, self.arrays, self.dtype, views)
         self.kernels = [Kernel(group, layouts, views, self.dtype) for group in groups]
@@ -136,10 +135,15 @@ def _refuse_empty(equation: Equation) -> None:
 
 def _atoms(
     equation: Equation, outputs: Sequence[str], in_place: Mapping[str, str], views: Mapping[str, str]
-) -> list[Definition]:
+) -> tuple[list[Definition], dict[str, str]]:
+    """What is to be computed, in order, and the views of it."""
     from convgrad.engine.atoms import split
+    from convgrad.engine.copies import without_copies
 
-    return [atom for definition in in_order(equation, outputs, in_place, views) for atom in split(definition)]
+    ordered = in_order(equation, outputs, in_place, views)
+    kept = {*outputs, *in_place}
+    computed, views = without_copies(ordered, kept, set(in_place.values()), equation.shape_of, views)
+    return [atom for definition in computed for atom in split(definition)], views
 
 
 def _layouts(

@@ -111,22 +111,25 @@ class SlicedReduction:
         value = body_of(self.reduce, lowering, {**self.pure, **places})
         self.row[here] = combined(kind, hl.Expr(self.row[here]), value)
         self.part = hl.Func("part")
+        here_part = (*where, self.slice)
         self.loops: list[Any] = []
         if plan.outer:
             steps = hl.RDom([(0, plan.length if i == plan.sliced else sizes[i]) for i in reversed(plan.outer)], "s")
             self.loops = [steps[n] for n in reversed(range(len(plan.outer)))]
             if uneven:
                 steps.where(first + self.loops[plan.outer.index(plan.sliced)] < sizes[plan.sliced])
-            self.part[(*where, self.slice)] = self.start
-            so_far = hl.Expr(self.part[(*where, self.slice)])
-            row = hl.Expr(self.row[(*where, *self.loops, self.slice)])
-            self.part[(*where, self.slice)] = combined(kind, so_far, row)
+            self.part[here_part] = self.start
+            so_far = hl.Expr(self.part[here_part])
+            there = (*where, *self.loops, self.slice)
+            row = hl.Expr(self.row[there])
+            self.part[here_part] = combined(kind, so_far, row)
         else:
-            self.part[(*where, self.slice)] = hl.Expr(self.row[here])
+            self.part[here_part] = hl.Expr(self.row[here])
         slices = hl.RDom([(0, plan.count)], "q")
         self.sums = hl.Func("sums")
         self.sums[where] = self.start
-        part = hl.Expr(self.part[(*where, slices[0])])
+        summed = (*where, slices[0])
+        part = hl.Expr(self.part[summed])
         self.sums[where] = combined(kind, hl.Expr(self.sums[where]), part)
         self.outer = outer
 
