@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,11 +102,6 @@ def test_what_it_runs_can_be_printed() -> None:
     assert str(program) == "1. small: y\n    x[i] = 2 * o[i]\n    y[i] = x[i] + 1"
 
 
-REFUSALS = [
-    (EngineError, r"s has shape \(0, 5\), no elements at all", {"shapes": {"s": (0, 5)}}),
-]
-
-
 def test_refusals() -> None:
     equation = bound("x[i] = 2*o[i]", shapes={"o": (5,)})
     with pytest.raises(ShapeError, match="The equation has no sizes yet"):
@@ -120,3 +117,26 @@ def test_refusals() -> None:
         program.set("o", np.ones(4))
     with pytest.raises(EngineError, match="x is computed, so it can't be set"):
         program.set("x", np.ones(5))
+
+
+def test_without_halide(monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "halide can't be imported under Python 3.14 on Linux aarch64 (no module)."
+    monkeypatch.setattr("convgrad.engine.program.available", lambda: (False, reason))
+    with pytest.raises(EngineError, match="Equations can't be compiled here: halide can't be imported under Python"):
+        compile_program(bound("x[i] = 2*o[i]", shapes={"o": (5,)}), ["x"])
+
+
+def test_no_elements_are_refused() -> None:
+    equation = bound("x[i] = 2*o[i]", shapes={"o": (5,)})
+    empty = replace(equation, shapes=(("o", (0,)), ("x", (0,))))
+    with pytest.raises(EngineError, match=r"o has shape \(0,\), no elements at all"):
+        compile_program(empty, ["x"])
+
+
+def test_copies_are_not_computed() -> None:
+    text = "a[i] = o[i]; b[i] = stop(a[i]); x[i] = b[i] + v[i,0]; y[i] = a[i]"
+    equation = bound(text, shapes={"o": (5,), "v": (5, 1)})
+    program = compare(equation, "float32", outputs=["x", "y"], views={"v": "b"})
+    assert str(program) == "1. small: x, y\n    x[i] = o[i] + v[i,0]\n    y[i] = o[i]"
+    text = "a[i] = w[i]; w_next[i] = w[i] - 1; x[i] = 2*a[i]"  # the copy keeps the old numbers
+    compare(bound(text, shapes={"w": (5,)}), "float32", outputs=["x"], in_place={"w_next": "w"})

@@ -166,3 +166,10 @@ def test_pooling_and_its_gradient(shape: tuple[int, ...], dtype: str) -> None:
     equation = bound(text, shapes={"o": shape, "dx": halved}, sizes=sizes)
     compare(equation, dtype)
     compare(equation, dtype, outputs=["do"])
+
+
+@DTYPES
+def test_dropout_of_a_large_tensor(dtype: str) -> None:
+    text = "x[e,i] = where(uniform(seed, 307*e + i) < 0.4, 0, o[e,i] / 0.6)"
+    program = compare(bound(text, shapes={"o": (301, 307), "seed": ()}), dtype, {"seed": 7})
+    assert abs(np.mean(program.arrays["x"] == 0) - 0.4) < 0.01  # 300^2 draws: sigma is 0.0016
