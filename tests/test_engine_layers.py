@@ -119,3 +119,23 @@ def test_sums_in_slices(batch: int, channels: tuple[int, int], dtype: str) -> No
         "w": (24, 26, channels[0], channels[1]),
     }
     compare(bound(text, shapes=shapes, sizes={"M": 3, "N": 3}), dtype, tolerance=5)
+
+
+@DTYPES
+@pytest.mark.parametrize(("batch", "channels"), [(3, 5), (17, 33)])
+def test_tensors_with_borders(batch: int, channels: int, dtype: str) -> None:
+    text = """
+    a[e,i,j,c] = max(o[e,i,j,c], 0)
+    x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * a[e,i+m-1,j+n-2,c else 0])
+    y[e,i,j,k] = x[e,i,j,k] * x[e,i,j,k]
+    z[e,i,j,c] = sum[m,n,k](w[m,n,c,k] * y[e,i-m+1,j-n+2,k else 0]) + a[e,i,j,c]
+    dw[m,n,c,k] = sum[e,i,j](y[e,i,j,k] * a[e,i+m-1,j+n-2,c else 0])
+    s = sum[e,i,j,c](a[e,i,j,c])
+    """
+    shapes = {"o": (batch, 17, 19, channels), "w": (3, 5, channels, 20)}
+    equation = bound(text, shapes=shapes, sizes={"I": 17, "J": 19, "M": 3, "N": 5})
+    program = compare(equation, dtype, outputs=["z", "dw", "s"], tolerance=5)
+    layouts = program.kernels[-1].layouts
+    assert (layouts["a"].low, layouts["a"].high) == ((0, 1, 2, 0), (0, 1, 2, 0))
+    assert (layouts["y"].low, layouts["y"].high) == ((0, 1, 2, 0), (0, 1, 2, 0))
+    compare(equation, dtype, tolerance=5)

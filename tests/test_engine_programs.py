@@ -138,5 +138,8 @@ def test_copies_are_not_computed() -> None:
     equation = bound(text, shapes={"o": (5,), "v": (5, 1)})
     program = compare(equation, "float32", outputs=["x", "y"], views={"v": "b"})
     assert str(program) == "1. small: x, y\n    x[i] = o[i] + v[i,0]\n    y[i] = o[i]"
+    text = "a[i,j] = o[i,j]^2; b[i,j] = a[i,j]; x[k] = 2*v[k]"  # what an output shows has an array
+    equation = bound(text, shapes={"o": (2, 3), "v": (6,)})
+    compare(equation, "float32", outputs=["v", "x", "a"], views={"v": "b"})
     text = "a[i] = w[i]; w_next[i] = w[i] - 1; x[i] = 2*a[i]"  # the copy keeps the old numbers
     compare(bound(text, shapes={"w": (5,)}), "float32", outputs=["x"], in_place={"w_next": "w"})

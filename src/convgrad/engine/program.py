@@ -141,7 +141,7 @@ def _atoms(
     from convgrad.engine.copies import without_copies
 
     ordered = in_order(equation, outputs, in_place, views)
-    kept = {*outputs, *in_place}
+    kept = {*(root(name, views) for name in outputs), *in_place}
     computed, views = without_copies(ordered, kept, set(in_place.values()), equation.shape_of, views)
     return [atom for definition in computed for atom in split(definition)], views
 
@@ -154,6 +154,7 @@ def _layouts(
     views: Mapping[str, str],
 ) -> dict[str, Layout]:
     """Type and place of the elements of every tensor, views included."""
+    from convgrad.engine.borders import with_borders
     from convgrad.engine.memory import Layout
 
     layouts = {name: Layout(shape, dtype) for name, shape in equation.shapes}
@@ -163,7 +164,8 @@ def _layouts(
     for view in views:
         if view in layouts:
             layouts[view] = Layout(layouts[view].shape, layouts[root(view, views)].element)
-    return layouts
+    fixed = {*arrays, *views, *(root(view, views) for view in views)}
+    return with_borders(layouts, atoms, fixed)
 
 
 def _element(atom: Definition, dtype: str) -> str:
