@@ -18,7 +18,7 @@ time would go into the zeros than into copies."""
 
 
 def with_borders(layouts: dict[str, Layout], atoms: Iterable[Definition], fixed: Collection[str]) -> dict[str, Layout]:
-    """The layouts, with borders for tensors that are not in `fixed` (arrays of the caller, views and what they show)."""
+    """The layouts, with borders for tensors not in `fixed` (arrays of the caller, views and what they show)."""
     wanted: dict[str, tuple[list[int], list[int]]] = {}
     refused = set(fixed)
     for atom in atoms:
