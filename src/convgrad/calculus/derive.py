@@ -143,11 +143,6 @@ class _Derivation:
     def _has_gradient(self, definition: Definition, wanted: set[str]) -> bool:
         """Finish the gradient of a defined tensor: all that reads it has been seen. False where none arrives."""
         if definition.name == self.of:
-            if definition.name in self.contributions:
-                raise DerivationError(
-                    f"`{self.of}` is read by a later definition, so its gradient can't be given from outside.",
-                    remedy=f"Take the gradient of the last definition, `{self.equation.result.name}`.",
-                )
             return True
         if definition.name not in self.contributions:
             return False

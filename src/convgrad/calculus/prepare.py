@@ -49,7 +49,7 @@ class _Namer:
 
     def add(self, definition: Definition) -> None:
         term = definition.term
-        if isinstance(term, Reduce) and term.kind in ("max", "min"):
+        if isinstance(term, Reduce) and term.kind not in ("sum", "mean"):
             self._emit(replace(definition, term=replace(term, body=self._inner(term.body, definition))))
             return
         self._emit(replace(definition, term=self._additive(term, definition)))
