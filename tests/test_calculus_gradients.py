@@ -121,6 +121,7 @@ def test_every_step_says_the_same(name: str) -> None:
             definition = step.definition
             if definition is None:
                 continue
+            assert parse(step.equation).result == parse(str(definition)).result
             value = value_of(definition, values)
             if step.rule in ("expand the sum", "no influence"):
                 ways.setdefault(definition.name, []).append([])

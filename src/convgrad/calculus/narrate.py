@@ -19,6 +19,7 @@ from convgrad.notation.terms import (
     accesses,
     bound_indices,
     gradient_name,
+    rebuild,
     substitute_indices,
 )
 
@@ -59,9 +60,7 @@ def by_contribution(
         if p.as_name is not None and p.as_name != t
     ]
     if survivors and not part.changed:
-        steps.append(
-            Step("one term survives", str(gathered), f"Only the term with {', '.join(survivors)} survives.", gathered)
-        )
+        steps.append(Step("one term survives", str(gathered), _survival(survivors, partial, home, part), gathered))
     if targets != indices:
         renamed = replace(
             gathered,
@@ -114,8 +113,30 @@ def turned(definition: Definition) -> Definition:
             values[index] = Position(extent(index, definition) - ONE - Polynomial.name(index))
     if not values:
         return definition
-    body = substitute_indices(term.body, values)
+    loops = {*definition.indices, *term.indices}
+    body = rebuild(substitute_indices(term.body, values), lambda t: _loops_first(t, loops))
     return replace(definition, term=simplify(replace(term, body=body), definition.sizes))
+
+
+def _loops_first(term: Term, loops: set[str]) -> Term:
+    """Positions that may lie outside as p+m-M+1: what runs before what is fixed."""
+    if not isinstance(term, Access) or term.outside is None:
+        return term
+    positions = []
+    for position in term.positions:
+        ordered = sorted(position.numerator.terms, key=lambda item: not loops & set(item[0]))
+        positions.append(replace(position, numerator=Polynomial(tuple(ordered))))
+    return replace(term, positions=tuple(positions))
+
+
+def _survival(survivors: list[str], partial: Partial, home: Definition, part: Contribution) -> str:
+    """Why a sum over the output is left, where one is."""
+    sentence = f"Only the term with {', '.join(survivors)} survives."
+    left = part.gathered.indices if isinstance(part.gathered, Reduce) else ()
+    if set(left) & set(home.indices) and partial.reductions:
+        touched = _element(home.name, home.indices)
+        sentence += f" Each {partial.reading} touches every {touched} once, so its gradient is a sum over all of them."
+    return sentence
 
 
 def _change_of_index(name: str, targets: tuple[str, ...], part: Contribution, home: Definition) -> list[Step]:
@@ -131,13 +152,15 @@ def _change_of_index(name: str, targets: tuple[str, ...], part: Contribution, ho
                 bounded,
             )
         )
+    whole = all(position.is_whole for position in part.changed.values())
     ranges = ", ".join(f"{index} in 0..{_last(index, home)}" for index in part.changed)
     gathered = _define(name, targets, part.gathered, part.ranges)
     steps.append(
         Step(
             "bounds",
             str(gathered),
-            f"The conditions ({ranges}) go into the reading: outside, the gradient of {home.name} counts as 0.",
+            f"The conditions ({ranges}) go into the reading: outside, the gradient of {home.name} counts as 0."
+            + ("" if whole else " So it does between its elements: it is spread out with zeros, as far as the stride."),
             gathered,
         )
     )

@@ -76,14 +76,16 @@ def name_text(name: str, indices: str = "") -> str:
 
     Digits behind a letter and words behind an underscore become part of the subscript: e1 is e_1, w_next w_{next}.
     """
-    prefix, _, last = name.rpartition(".")
+    plain = name.rstrip("'")
+    prefix, _, last = plain.rpartition(".")
     base, *words = [part for part in last.split("_") if part] or ["\\_"]
     match = re.fullmatch(r"([A-Za-z]+)([0-9]+)", base)
     if match:
         base, words = match[1], [match[2], *words]
     below = ",".join([*(_word(word) for word in words), *([indices] if indices else [])])
     raised = rf"^{{\mathrm{{{_escaped(prefix)}}}}}" if prefix else ""
-    return _symbol(base) + (f"_{{{below}}}" if below else "") + raised
+    primes = name[len(plain) :]
+    return _symbol(base) + primes + (f"_{{{below}}}" if below else "") + raised
 
 
 def _symbol(base: str) -> str:

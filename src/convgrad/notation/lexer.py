@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     r"(?P<space>[ \t\r\f\v]+|\#[^\n]*)"
     r"|(?P<break>[\n;])"
     r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*'*)"
     rf"|(?P<symbol>{'|'.join(re.escape(s) for s in SYMBOLS)})"
 )
 
@@ -41,7 +41,7 @@ _INSTEAD = {
     "{": "Brackets are ( ) in expressions and [ ] around indices.",
     "}": "Brackets are ( ) in expressions and [ ] around indices.",
     ".": "A dot stands inside a name (conv1.w) or a number (0.5); a product is written with *.",
-    "'": "Write d before the name for a derivative; a name has letters, digits, _ and dots.",
+    "'": "A prime stands behind a name: m'.",
     "@": "Write the sum of products: sum[k](a[i,k] * b[k,j]).",
     "%": "There is no remainder in the notation.",
     "!": "Write != for 'differs from'.",
