@@ -35,9 +35,7 @@ def test_dense_works_along_the_last_axis():
         (SiLU(), lambda o: o * special.expit(o)),
         (Softmax(), lambda o: special.softmax(o, axis=-1)),
     ],
-    ids=lambda value: (
-        repr(value) if isinstance(value, Layer) else None
-    ),
+    ids=lambda value: repr(value) if isinstance(value, Layer) else None,
 )
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 5), (3, 5, 7, 2)])
 def test_activation(layer, function, shape):
