@@ -81,9 +81,7 @@ def _module(placed: PlacedLayer) -> nn.Module | None:
         window = layer.window
         padding = _symmetric(window.pad(shape[:2]))
         bias = layer.bias is not None
-        return nn.Conv2d(
-            shape[-1], filters, window.kernel, window.strides, padding, window.dilation, groups, bias=bias
-        )
+        return nn.Conv2d(shape[-1], filters, window.kernel, window.strides, padding, window.dilation, groups, bias=bias)
     if kind == "Dense":
         return nn.Linear(shape[-1], layer.units, bias=layer.bias is not None)
     if kind == "BatchNorm":
