@@ -57,7 +57,7 @@ def copy_weights(network: Network, module: nn.Module) -> None:
 
 
 def in_torch_order(network: Network, tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """Our tensors by name -> PyTorch's names and order of axes: `conv1.w` (M, N, C, K) -> `conv1.weight` (K, C, M, N)."""
+    """Our tensors -> PyTorch's names and order of axes: `conv1.w` (M, N, C, K) -> `conv1.weight` (K, C, M, N)."""
     result = {}
     for placed in network.layers:
         for key in (*placed.built.parameters, *placed.built.state):
