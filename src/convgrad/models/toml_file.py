@@ -88,7 +88,8 @@ def read_model(path: str | Path, input_shape: Shape | None, classes: int) -> Mod
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return content
     except OSError as error:
         raise ModelError(f"The model file {path} can't be read: {error.strerror}.") from error
     except ValueError as error:  # not TOML, or no UTF-8
