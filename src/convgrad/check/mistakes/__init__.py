@@ -1,0 +1,14 @@
+"""The mistakes that are looked for."""
+
+from convgrad.check.mistakes import functions, kernels, pooling, sums, windows
+from convgrad.check.mistakes.base import Mistake, Predicted, Prediction, predict
+
+MISTAKES: tuple[Mistake, ...] = (
+    *kernels.MISTAKES,
+    *functions.MISTAKES,
+    *windows.MISTAKES,
+    *pooling.MISTAKES,
+    *sums.MISTAKES,
+)
+
+__all__ = ["MISTAKES", "Mistake", "Predicted", "Prediction", "predict"]

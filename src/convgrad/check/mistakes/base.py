@@ -1,0 +1,125 @@
+"""What a mistake is: a change of what the right calculation is given, of the equation, or of what comes out.
+
+No mistake is a second calculation by hand: a wrong gradient is the right one of a changed problem, or the right one
+with something done to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.check.problem import Problem
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """An output as it comes out with a mistake; `labels` name its axes, which may be others than they should be."""
+
+    array: Array
+    labels: tuple[str, ...]
+
+
+Before = Callable[[Problem], "Problem | None"]
+After = Callable[[Predicted, str, Problem, Mapping[str, Array]], "Predicted | None"]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake that a person may have made.
+
+    name: short and fixed, for programs.
+    cause: in words; `{output}` is where it was found.
+    change: what to change, in words.
+    undone: what the evidence did to the numbers, as in "after rotating your {output} by 180 degrees".
+    outputs: names of outputs it can be made in; empty for all.
+    before: the problem that the right calculation would have to be given to make the mistake; None where the mistake
+        can't be made in this problem.
+    after: what the mistake does to a right output.
+    whole: it is one mistake in all outputs together, and no mistake of one output alone.
+    choice: not wrong, but another convention.
+    """
+
+    name: str
+    cause: str
+    change: str
+    undone: str = ""
+    outputs: tuple[str, ...] = ()
+    before: Before | None = None
+    after: After | None = None
+    whole: bool = False
+    choice: bool = False
+    likelihood: int = 5
+
+    def concerns(self, output: str) -> bool:
+        """Whether the mistake can be made in this output."""
+        return not self.outputs or output in self.outputs or (output[1:] in WEIGHTS and "dw" in self.outputs)
+
+
+WEIGHTS = ("w", "kernel", "k", "f")
+
+
+@dataclass
+class Prediction:
+    """All outputs as they come out with some mistakes made."""
+
+    mistakes: tuple[Mistake, ...]
+    outputs: dict[str, Predicted] = field(default_factory=dict)
+
+
+def predict(problem: Problem, mistakes: Sequence[Mistake], outputs: Sequence[str]) -> Prediction | None:
+    """The outputs with all the mistakes made; None where they can't be made here."""
+    changed: Problem | None = problem
+    for mistake in mistakes:
+        if mistake.before is not None:
+            changed = mistake.before(changed) if changed is not None else None
+    if changed is None:
+        return None
+    values = {**changed.arrays, **changed.values()}
+    result = Prediction(tuple(mistakes))
+    for output in outputs:
+        if output not in values:
+            continue
+        labels = () if problem.total and output == problem.of else problem.labels[output]
+        predicted: Predicted | None = Predicted(values[output], labels)
+        for mistake in mistakes:
+            if mistake.after is not None and mistake.concerns(output) and predicted is not None:
+                predicted = mistake.after(predicted, output, changed, values)
+        if predicted is not None and all(m.concerns(output) for m in mistakes):
+            result.outputs[output] = predicted
+    return result
+
+
+def along(labels: Sequence[str], wanted: frozenset[str] | Sequence[str]) -> tuple[int, ...]:
+    """The axes whose labels are among those wanted."""
+    return tuple(axis for axis, label in enumerate(labels) if label in wanted)
+
+
+def space_of(problem: Problem, tensor: str) -> tuple[int, ...]:
+    """The axes of a tensor along which something slides."""
+    return along(problem.labels.get(tensor, ()), problem.details.get("space", frozenset()))
+
+
+def flipped(problem: Problem, tensor: str, array: Array) -> Array | None:
+    """The array rotated by 180 degrees; None where it has no axis to rotate, or is the same then."""
+    axes = space_of(problem, tensor)
+    return np.flip(array, axes) if axes and any(array.shape[a] > 1 for a in axes) else None
+
+
+def turned(problem: Problem, tensor: str, array: Array) -> Array | None:
+    """The array with height and width exchanged; None where they differ in size."""
+    axes = space_of(problem, tensor)
+    if len(axes) != 2 or array.shape[axes[0]] != array.shape[axes[1]] or array.shape[axes[0]] == 1:
+        return None
+    return np.swapaxes(array, *axes)
+
+
+def kernel_of(problem: Problem) -> str | None:
+    """The tensor that slides: trained, with an axis of space."""
+    others = [n for n in problem.wrt if n in problem.arrays and n != "o" and space_of(problem, n)]
+    return "w" if "w" in others else others[0] if others else None

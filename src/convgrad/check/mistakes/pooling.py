@@ -1,0 +1,275 @@
+"""Mistakes of pooling: which element of a window the gradient goes to, and the mean's 1/n."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from convgrad.calculus.derive import Adjoint, place_name
+from convgrad.check.mistakes.base import Before, Mistake
+from convgrad.check.problem import Problem
+from convgrad.notation.polynomial import Polynomial, Position
+from convgrad.notation.terms import (
+    Access,
+    Compare,
+    Definition,
+    Divide,
+    Equation,
+    IndexValue,
+    Multiply,
+    Reduce,
+    Term,
+    rebuild,
+    substitute_indices,
+)
+
+
+def _maximum(problem: Problem) -> Reduce | None:
+    term = problem.recipe.equation.result.term
+    return term if isinstance(term, Reduce) and term.kind == "max" else None
+
+
+def _kind(kind: str) -> Before:
+    """Another reduction in place of the maximum."""
+
+    def before(problem: Problem) -> Problem | None:
+        if _maximum(problem) is None:
+            return None
+
+        def change(term: Term) -> Term:
+            if isinstance(term, Access):
+                return replace(term, outside=0.0)
+            return replace(term, kind=kind) if isinstance(term, Reduce) else term
+
+        return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))
+
+    return before
+
+
+def _edited(edit: Callable[[Adjoint, Problem], Adjoint]) -> Before:
+    def before(problem: Problem) -> Problem | None:
+        return None if _maximum(problem) is None else replace(problem, edits=(*problem.edits, edit))
+
+    return before
+
+
+def _each(equation: Equation, change: Callable[[Definition], Definition]) -> Equation:
+    return replace(equation, definitions=tuple(change(d) for d in equation.definitions))
+
+
+def _to_all_ties(adjoint: Adjoint, problem: Problem) -> Adjoint:
+    """`x_arg[..] == place` becomes `x[..] == o[here]`."""
+
+    def edited(definition: Definition) -> Definition:
+        here = Access("o", tuple(Position.name(i) for i in definition.indices))
+
+        def change(term: Term) -> Term:
+            if isinstance(term, Compare) and isinstance(term.left, Access):
+                greatest = replace(term.left, tensor=problem.of, outside=float("inf"))
+                return replace(term, left=greatest, right=here)
+            return term
+
+        return replace(definition, term=rebuild(definition.term, change))
+
+    shapes = {**dict(problem.bound.shapes), **dict(adjoint.backward.shapes)}
+    backward = replace(_each(adjoint.backward, edited), shapes=tuple(shapes.items()))
+    return replace(adjoint, backward=backward)
+
+
+def _place(change_place: Callable[[dict[str, int], tuple[str, ...]], Polynomial]) -> Before:
+    """The place of the greatest compared with another number than its own."""
+
+    def edit(adjoint: Adjoint, problem: Problem) -> Adjoint:
+        window = problem.bound.result.term
+        assert isinstance(window, Reduce)
+
+        def edited(definition: Definition) -> Definition:
+            def change(term: Term) -> Term:
+                if isinstance(term, Compare) and isinstance(term.left, Access):
+                    return replace(term, right=IndexValue(change_place(definition.sizes, window.indices)))
+                return term
+
+            return replace(definition, term=rebuild(definition.term, change))
+
+        return replace(adjoint, backward=_each(adjoint.backward, edited))
+
+    return _edited(edit)
+
+
+def _column_major(sizes: dict[str, int], window: tuple[str, ...]) -> Polynomial:
+    """`m + M*n` where the place is `N*m + n`."""
+    m, n = window
+    return Polynomial.of([((m,), 1), ((n,), sizes[m])])
+
+
+def _mirrored(sizes: dict[str, int], window: tuple[str, ...]) -> Polynomial:
+    """Counted from the window's end."""
+    m, n = window
+    return Polynomial.of([((), sizes[m] * sizes[n] - 1), ((m,), -sizes[n]), ((n,), -1)])
+
+
+def _next(sizes: dict[str, int], window: tuple[str, ...]) -> Polynomial:
+    m, n = window
+    return Polynomial.of([((m,), sizes[n]), ((n,), 1), ((), -1)])
+
+
+def _least(adjoint: Adjoint, problem: Problem) -> Adjoint:
+    """The place of the smallest."""
+
+    def edited(definition: Definition) -> Definition:
+        if definition.name != place_name(problem.of) or not isinstance(definition.term, Reduce):
+            return definition
+        return replace(definition, term=replace(definition.term, kind="argmin"))
+
+    return replace(adjoint, forward=_each(adjoint.forward, edited))
+
+
+def _last(adjoint: Adjoint, problem: Problem) -> Adjoint:
+    """The last of equal values: the search runs through the window backwards."""
+    window = problem.bound.result.term
+    assert isinstance(window, Reduce)
+
+    def searched(definition: Definition) -> Definition:
+        if definition.name != place_name(problem.of) or not isinstance(definition.term, Reduce):
+            return definition
+        sizes = definition.sizes
+        back = {i: Position(Polynomial.constant(sizes[i] - 1) - Polynomial.name(i)) for i in definition.term.indices}
+        return replace(definition, term=replace(definition.term, body=substitute_indices(definition.term.body, back)))
+
+    def compared(definition: Definition) -> Definition:
+        def change(term: Term) -> Term:
+            if isinstance(term, Compare) and isinstance(term.left, Access):
+                return replace(term, right=IndexValue(_mirrored(definition.sizes, window.indices)))
+            return term
+
+        return replace(definition, term=rebuild(definition.term, change))
+
+    return replace(adjoint, forward=_each(adjoint.forward, searched), backward=_each(adjoint.backward, compared))
+
+
+def _without_count(problem: Problem) -> Problem | None:
+    """A sum where the mean is meant."""
+    if not any(isinstance(d.term, Divide) or _is_mean(d.term) for d in problem.recipe.equation.definitions):
+        return None
+    if "w" in problem.arrays or problem.total or "mu" in problem.recipe.equation.defined:
+        return None
+
+    def change(term: Term) -> Term:
+        if _is_mean(term) and isinstance(term, Reduce):
+            return replace(term, kind="sum")
+        return term.numerator if isinstance(term, Divide) else term
+
+    return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))
+
+
+def _is_mean(term: Term) -> bool:
+    return isinstance(term, Reduce) and term.kind == "mean"
+
+
+def _whole_window(problem: Problem) -> Problem | None:
+    """The mean over the whole window where part of it lies outside."""
+    if "count" not in problem.recipe.equation.defined:
+        return None
+
+    def change(term: Term) -> Term:
+        if isinstance(term, Divide) and isinstance(term.denominator, Access):
+            window = (Access("M"), Access("N"))
+            return Divide(term.numerator, Multiply(window))
+        return term
+
+    return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))
+
+
+_POSITION = "in {output} the gradient goes to the wrong position of the window"
+_REMEDY = "Remember the position of the greatest value: index N*m + n, back by divmod(index, N) (row, column)."
+MISTAKES = (
+    Mistake(
+        "pool-spread",
+        "the gradient of max pooling is spread evenly over the window, as if it were average pooling",
+        "Give all of it to the greatest value of the window.",
+        "with a mean in place of the maximum,",
+        outputs=("do",),
+        before=_kind("mean"),
+        likelihood=9,
+    ),
+    Mistake(
+        "pool-spread",
+        "the gradient of max pooling is given in full to every element of the window",
+        "Give it to the greatest value of the window alone.",
+        "with a sum in place of the maximum,",
+        outputs=("do",),
+        before=_kind("sum"),
+        likelihood=9,
+    ),
+    Mistake(
+        "pool-all-ties",
+        "where several elements of a window are greatest, each gets the whole gradient",
+        "Choose one of them, by argmax; `window == window.max()` is true for all.",
+        "with every greatest element getting the gradient,",
+        outputs=("do",),
+        before=_edited(_to_all_ties),
+        likelihood=8,
+    ),
+    Mistake(
+        "pool-last-tie",
+        "of several greatest elements the last gets the gradient; here the first does, as with argmax",
+        "Compare by > and not by >= when you search, if you want the same convention.",
+        "with the last of equal elements,",
+        outputs=("do",),
+        before=_edited(_last),
+        choice=True,
+        likelihood=7,
+    ),
+    Mistake(
+        "pool-wrong-position",
+        _POSITION + ": row and column of the greatest value are swapped",
+        _REMEDY,
+        "with row and column swapped,",
+        outputs=("do",),
+        before=_place(_column_major),
+        likelihood=6,
+    ),
+    Mistake(
+        "pool-wrong-position",
+        _POSITION + ": counted from the window's end",
+        _REMEDY,
+        "with the position counted from the end,",
+        outputs=("do",),
+        before=_place(_mirrored),
+        likelihood=6,
+    ),
+    Mistake(
+        "pool-wrong-position",
+        _POSITION + ": one further than the greatest value",
+        _REMEDY,
+        "with the position moved by one,",
+        outputs=("do",),
+        before=_place(_next),
+        likelihood=6,
+    ),
+    Mistake(
+        "pool-wrong-position",
+        _POSITION + ": to the smallest value",
+        "Search for the greatest value of the window.",
+        "with the smallest value in place of the greatest,",
+        outputs=("do",),
+        before=_edited(_least),
+        likelihood=6,
+    ),
+    Mistake(
+        "average-without-1/n",
+        "the average lacks its 1/n: {output} is that of a sum over the window",
+        "Divide by the number of elements of the window.",
+        "after dividing your {output} by n",
+        before=_without_count,
+        likelihood=9,
+    ),
+    Mistake(
+        "average-counts-padding",
+        "at the border {output} is divided by the whole window, the padding included",
+        "Divide by the number of elements that lie in the image (PyTorch: count_include_pad=False).",
+        "with the whole window counted,",
+        before=_whole_window,
+        likelihood=7,
+    ),
+)

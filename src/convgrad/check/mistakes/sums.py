@@ -1,0 +1,222 @@
+"""Mistakes in what is summed and by what it is divided: batch, space, bias, factors, signs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from convgrad.check.mistakes.base import After, Array, Before, Mistake, Predicted, space_of
+from convgrad.check.problem import Problem
+
+Factor = Callable[[Problem, str], "float | None"]
+
+
+def _times(factor: Factor) -> After:
+    def after(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted | None:
+        number = factor(problem, output)
+        return None if number is None or number == 1 else Predicted(number * predicted.array, predicted.labels)
+
+    return after
+
+
+def _batch(problem: Problem, output: str) -> float | None:
+    return float(problem.recipe.batch) if problem.recipe.batch > 1 else None
+
+
+def _places(problem: Problem, output: str) -> float | None:
+    axes = space_of(problem, problem.of)
+    shape = problem.arrays[problem.upstream].shape
+    return float(np.prod([shape[a] for a in axes])) if axes else None
+
+
+def _results(problem: Problem, output: str) -> float | None:
+    """How many numbers the prediction of one example has."""
+    shape = problem.arrays["y"].shape if problem.total else problem.arrays[problem.upstream].shape
+    return float(np.prod(shape[1:])) if len(shape) > 1 else None
+
+
+def _window(problem: Problem, output: str) -> float | None:
+    window = getattr(problem.details.get("layer"), "window", None)
+    return None if window is None else float(np.prod(window.kernel))
+
+
+def _inverse(factor: Factor) -> Factor:
+    def inverse(problem: Problem, output: str) -> float | None:
+        number = factor(problem, output)
+        return None if number is None else 1 / number
+
+    return inverse
+
+
+def _product(first: Factor, second: Factor) -> Factor:
+    def both(problem: Problem, output: str) -> float | None:
+        a, b = first(problem, output), second(problem, output)
+        return None if a is None or b is None else a * b
+
+    return both
+
+
+def _number(value: float) -> Factor:
+    return lambda problem, output: value if output != problem.of or problem.total else None
+
+
+def _bias(summed: tuple[str, ...]) -> After:
+    """The gradient of the bias summed over these axes only."""
+
+    def after(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted | None:
+        delta = values.get("dz", values[problem.upstream])
+        labels = problem.labels[problem.of]
+        own = problem.labels["db"]
+        missing = tuple(n for n in labels if n not in own)
+        kinds = {n: "batch" if n == "batch" else "space" for n in missing}
+        left = [n for n in missing if kinds[n] not in summed]
+        if not left or delta.ndim != len(labels):
+            return None
+        total = delta.sum(axis=tuple(labels.index(n) for n in missing if n not in left))
+        return Predicted(np.asarray(total), tuple(n for n in labels if n in own or n in left))
+
+    return after
+
+
+def _example(keep: int) -> Before:
+    """Only one example counts."""
+
+    def before(problem: Problem) -> Problem | None:
+        if problem.recipe.batch == 1 or problem.recipe.batch_index is not None:
+            return None
+        delta = np.zeros_like(problem.arrays[problem.upstream])
+        delta[keep] = problem.arrays[problem.upstream][keep]
+        return problem.with_arrays(**{problem.upstream: delta})
+
+    return before
+
+
+PARAMETERS = ("dw", "db", "dgamma", "dbeta")
+MISTAKES = (
+    Mistake(
+        "sign",
+        "the sign of {output} is wrong",
+        "Multiply {output} by -1; for a square (t-y)^2 the derivative by y is -2*(t-y).",
+        "after changing the sign of your {output}",
+        after=_times(lambda p, o: -1.0),
+        likelihood=9,
+    ),
+    Mistake(
+        "mean-over-batch",
+        "{output} is the mean over the batch where the sum is meant",
+        "Leave out the division by the number of examples (the loss has it already, or nobody has).",
+        "after multiplying your {output} by the number of examples",
+        after=_times(_inverse(_batch)),
+        likelihood=8,
+    ),
+    Mistake(
+        "sum-over-batch",
+        "{output} is the sum over the batch where the mean is meant (too large by the number of examples)",
+        "Divide once by the number of examples.",
+        "after dividing your {output} by the number of examples",
+        after=_times(_batch),
+        likelihood=7,
+    ),
+    Mistake(
+        "factor-2",
+        "{output} is twice as large as it should be: the factor 2 of a square without its 1/2",
+        "With E = 1/2*(t-y)^2 the 2 cancels: leave it out.",
+        "after halving your {output}",
+        after=_times(_number(2.0)),
+        likelihood=8,
+    ),
+    Mistake(
+        "factor-half",
+        "{output} is half as large as it should be: a factor 1/2 that is not in the equation",
+        "Multiply {output} by 2.",
+        "after doubling your {output}",
+        after=_times(_number(0.5)),
+        likelihood=6,
+    ),
+    Mistake(
+        "mean-over-places",
+        "{output} is the mean over the places of the result where the sum is meant",
+        "Leave out the division by I*J: sum over all places.",
+        "after multiplying your {output} by the number of places",
+        after=_times(_inverse(_places)),
+        likelihood=5,
+    ),
+    Mistake(
+        "mean-over-batch-and-places",
+        "{output} is the mean over batch and places where the sum is meant",
+        "Write sum in place of mean.",
+        "after multiplying your {output} by the number of examples and places",
+        after=_times(_inverse(_product(_batch, _places))),
+        likelihood=5,
+    ),
+    Mistake(
+        "mean-over-elements",
+        "{output} is divided by the number of elements of one example, which the equation does not do",
+        "Leave out the division.",
+        "after multiplying your {output} by the number of elements",
+        after=_times(_inverse(_results)),
+        likelihood=4,
+    ),
+    Mistake(
+        "sum-over-elements",
+        "{output} is not divided by the number of elements of one example, as the mean in the equation asks",
+        "Divide by the number of elements.",
+        "after dividing your {output} by the number of elements",
+        after=_times(_results),
+        likelihood=4,
+    ),
+    Mistake(
+        "divided-by-window",
+        "{output} is divided by the number of elements of the window",
+        "Leave out the division.",
+        "after multiplying your {output} by the size of the window",
+        after=_times(_inverse(_window)),
+        likelihood=4,
+    ),
+    Mistake(
+        "bias-not-summed",
+        "{output} is not summed at all: it still has the axes of batch and places",
+        "Sum the delta over every axis but the channels: dx.sum(axis=(0, 1, 2)), or (0, 2, 3) for NCHW.",
+        "after summing your {output} over batch and places",
+        outputs=("db",),
+        after=_bias(()),
+        likelihood=8,
+    ),
+    Mistake(
+        "bias-not-summed",
+        "{output} is summed over the batch, but not over the places",
+        "Sum over rows and columns, too.",
+        "after summing your {output} over the places",
+        outputs=("db",),
+        after=_bias(("batch",)),
+        likelihood=8,
+    ),
+    Mistake(
+        "bias-not-summed",
+        "{output} is summed over the places, but not over the batch",
+        "Sum over the batch, too.",
+        "after summing your {output} over the batch",
+        outputs=("db",),
+        after=_bias(("space",)),
+        likelihood=8,
+    ),
+    Mistake(
+        "last-example-only",
+        "{output} has the last example of the batch only: it is overwritten where it should be added to",
+        "Write += in place of = in the loop over the batch.",
+        "with the last example alone,",
+        outputs=PARAMETERS,
+        before=_example(-1),
+        likelihood=6,
+    ),
+    Mistake(
+        "first-example-only",
+        "{output} has the first example of the batch only",
+        "Sum over all examples.",
+        "with the first example alone,",
+        outputs=PARAMETERS,
+        before=_example(0),
+        likelihood=6,
+    ),
+)

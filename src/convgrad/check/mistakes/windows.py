@@ -1,0 +1,315 @@
+"""Mistakes with windows that slide: padding, stride, dilation, groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from convgrad.check.mistakes.base import Array, Before, Mistake, Predicted, space_of
+from convgrad.check.problem import Problem
+from convgrad.notation.polynomial import Polynomial, Position
+from convgrad.notation.terms import Access, rebuild
+
+
+def _integers(letter: str, change: Callable[[int], int]) -> Before:
+    """The equation with its strides, dilations or paddings changed."""
+
+    def before(problem: Problem) -> Problem | None:
+        old = {n: v for n, v in problem.recipe.integers.items() if n[0] == letter and n[1:].isdigit() | (n == letter)}
+        new = {n: change(v) for n, v in old.items()}
+        if not old or new == old or (letter != "p" and min(new.values()) < 1):
+            return None
+        return problem.with_integers(**new)
+
+    return before
+
+
+def _sides(problem: Problem) -> tuple[tuple[int, int], ...] | None:
+    """Padding before and after, by axis."""
+    window = getattr(problem.details.get("layer"), "window", None)
+    if window is None or "input_shape" not in problem.details:
+        return None
+    pads: tuple[tuple[int, int], ...] = window.pad(problem.details["input_shape"][:-1])
+    return pads if any(sum(p) for p in pads) else None
+
+
+def _at_the_other_side(problem: Problem) -> Problem | None:
+    """As if the padding had stood behind and not before, where the two differ."""
+    sides = _sides(problem)
+    if sides is None or all(a == b for a, b in sides):
+        return None
+    names = sorted(n for n in problem.recipe.integers if n[0] == "p" and n[1:].isdigit() | (n == "p"))
+    if len(names) == len(sides):
+        return problem.with_integers(**{n: after for n, (_, after) in zip(names, sides, strict=True)})
+    return problem.with_integers(**dict.fromkeys(names, sides[0][1])) if len(set(sides)) == 1 else None
+
+
+def _by_axis_swapped(problem: Problem) -> Problem | None:
+    """The two axes' paddings exchanged."""
+    integers = problem.recipe.integers
+    for pair in (("p1", "p2"), ("s1", "s2"), ("d1", "d2")):
+        if all(n in integers for n in pair) and integers[pair[0]] != integers[pair[1]]:
+            return problem.with_integers(**{pair[0]: integers[pair[1]], pair[1]: integers[pair[0]]})
+    return None
+
+
+def _uncropped(problem: Problem) -> Problem | None:
+    """The gradient of the padded input."""
+    sides = _sides(problem)
+    if sides is None or "x_arg" in {d.name for d in problem.adjoint.forward.definitions}:
+        return None
+    axes = space_of(problem, "o")
+    o = problem.arrays["o"]
+    around = [(0, 0)] * o.ndim
+    for axis, pair in zip(axes, sides, strict=True):
+        around[axis] = pair
+    padded = np.pad(o, around)
+    named = {n: 0 for n in problem.recipe.integers if n[0] == "p" and n[1:].isdigit() | (n == "p")}
+    changed = problem.with_integers(**named).with_arrays(o=padded)
+    shapes = {**problem.recipe.shapes, "o": padded.shape[1:]}
+    return replace(changed, recipe=replace(changed.recipe, shapes=shapes))
+
+
+def _left_over(problem: Problem) -> tuple[int, ...] | None:
+    """Rows and columns that no window reaches because the stride does not divide."""
+    window = getattr(problem.details.get("layer"), "window", None)
+    if window is None or "input_shape" not in problem.details:
+        return None
+    image = problem.details["input_shape"][:-1]
+    pads = window.pad(image)
+    left = tuple((h + sum(p) - e) % s for h, p, e, s in zip(image, pads, window.extent, window.strides, strict=True))
+    return left if any(left) else None
+
+
+def _shifted_by_rest(
+    predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]
+) -> Predicted | None:
+    left = _left_over(problem)
+    axes = space_of(problem, "o")
+    if left is None:
+        return None
+    return Predicted(np.roll(predicted.array, left, axes), predicted.labels)
+
+
+def _cut_by_rest(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted | None:
+    """As if nothing stood behind the last window."""
+    left = _left_over(problem)
+    if left is None:
+        return None
+    array = predicted.array
+    for axis, rest in zip(space_of(problem, "o"), left, strict=True):
+        array = np.take(array, range(array.shape[axis] - rest), axis)
+    return Predicted(array, predicted.labels)
+
+
+def _last_places(which: tuple[int, ...]) -> Before:
+    """Without the last row or column of windows."""
+
+    def before(problem: Problem) -> Problem | None:
+        delta = problem.arrays[problem.upstream].copy()
+        axes = space_of(problem, problem.of)
+        if len(axes) <= max(which) or "window" not in dir(problem.details.get("layer")):
+            return None
+        for axis in which:
+            at = [slice(None)] * delta.ndim
+            at[axes[axis]] = slice(-1, None)
+            delta[tuple(at)] = 0
+        return problem.with_arrays(**{problem.upstream: delta})
+
+    return before
+
+
+def _first_group(problem: Problem) -> Problem | None:
+    """Every group reads the channels of the first."""
+    labels = [n for n in problem.labels.get("o", ()) if n != "batch"]
+    if "g" not in labels or "w" not in problem.arrays:
+        return None
+    axis = labels.index("g")
+
+    def change(term: object) -> object:
+        if isinstance(term, Access) and term.tensor == "o":
+            positions = list(term.positions)
+            positions[axis] = Position(Polynomial())
+            return replace(term, positions=tuple(positions), position_spans=())
+        return term
+
+    return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))  # type: ignore[arg-type]
+
+
+def _interleaved(array: Array, labels: tuple[str, ...], back: bool = False) -> Array:
+    """Channels counted with the group as the faster index."""
+    g, c = labels.index("g"), labels.index("c")
+    sizes = array.shape[g], array.shape[c]
+    moved = np.moveaxis(array, (g, c), (-2, -1))
+    shape = moved.shape
+    mixed = moved.reshape(*shape[:-2], *((sizes[1], sizes[0]) if not back else sizes))
+    turned = np.swapaxes(mixed, -1, -2) if not back else np.swapaxes(moved, -1, -2)
+    return np.moveaxis(np.ascontiguousarray(turned).reshape(shape), (-2, -1), (g, c))
+
+
+def _mixed_groups(problem: Problem) -> Problem | None:
+    if "g" not in problem.labels.get("o", ()) or "w" not in problem.arrays:
+        return None
+    return problem.with_arrays(o=_interleaved(problem.arrays["o"], problem.labels["o"]))
+
+
+def _mixed_groups_after(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted:
+    if output != "do":
+        return predicted
+    return Predicted(_interleaved(predicted.array, predicted.labels, back=True), predicted.labels)
+
+
+MISTAKES = (
+    Mistake(
+        "stride-not-dilated",
+        "in {output} the stride is left out: the delta is used as if its elements stood side by side",
+        "Put s-1 zeros between the elements of the delta, that is: use dx[(p-m)/s] where s divides p-m, or o[s*i+m].",
+        "with the stride put in",
+        before=_integers("s", lambda s: 1),
+        likelihood=8,
+    ),
+    Mistake(
+        "stride-off-by-one",
+        "in {output} the stride is one too large: s zeros stand between the elements of the delta and not s-1",
+        "Put s-1 zeros between neighbours.",
+        "with the right stride",
+        before=_integers("s", lambda s: s + 1),
+    ),
+    Mistake(
+        "stride-far-edge",
+        "in {output} the last window along the rows or columns is left out (off by one at the far edge)",
+        "Let i run to I-1 inclusive: I = (H + 2*p - M) // s + 1.",
+        "with the last window left out in the right calculation, too,",
+        outputs=("do", "dw"),
+        before=_last_places((0,)),
+        likelihood=6,
+    ),
+    Mistake(
+        "stride-far-edge",
+        "in {output} the last window along the columns is left out (off by one at the far edge)",
+        "Let j run to J-1 inclusive: J = (W + 2*p - N) // s + 1.",
+        "with the last window left out in the right calculation, too,",
+        outputs=("do", "dw"),
+        before=_last_places((1,)),
+        likelihood=6,
+    ),
+    Mistake(
+        "stride-far-edge",
+        "in {output} the last windows along rows and columns are left out (off by one at the far edge)",
+        "Let i run to I-1 and j to J-1 inclusive: I = (H + 2*p - M) // s + 1.",
+        "with the last windows left out in the right calculation, too,",
+        outputs=("do", "dw"),
+        before=_last_places((0, 1)),
+        likelihood=6,
+    ),
+    Mistake(
+        "stride-far-edge",
+        "the stride does not divide, and {output} is shifted by the rows or columns that are left over at the far edge",
+        "The rows that no window reaches stand at the end, and their gradient is 0: pad behind, not before.",
+        "after moving your {output} back",
+        outputs=("do",),
+        after=_shifted_by_rest,
+        likelihood=6,
+    ),
+    Mistake(
+        "stride-far-edge",
+        "the stride does not divide, and {output} ends with the last window: the rows left over are missing",
+        "Make {output} as large as the input; rows that no window reaches have gradient 0.",
+        "with these rows left out,",
+        outputs=("do",),
+        after=_cut_by_rest,
+        likelihood=6,
+    ),
+    Mistake(
+        "dilation-ignored",
+        "in {output} the dilation is left out",
+        "Read the input at s*i + d*m.",
+        "with the dilation put in",
+        before=_integers("d", lambda d: 1),
+        likelihood=8,
+    ),
+    Mistake(
+        "padding-wrong-side",
+        "the padding of {output} is cropped on the wrong side: all at the end, none at the start",
+        "Crop p rows on either side: padded[p:p+H], not padded[:H].",
+        "with the padding cropped on the right side",
+        outputs=("do",),
+        before=_integers("p", lambda p: 0),
+        likelihood=7,
+    ),
+    Mistake(
+        "padding-ignored",
+        "in {output} the padding is left out: the input is read at s*i+m and not at s*i+m-p",
+        "Pad the input by p on either side before {output} is computed.",
+        "with the padding put in",
+        outputs=("dw", "x"),
+        before=_integers("p", lambda p: 0),
+        likelihood=7,
+    ),
+    Mistake(
+        "padding-wrong-side",
+        "the padding of {output} is cropped on the wrong side: all at the start, none at the end",
+        "Crop p rows on either side: padded[p:p+H], not padded[2*p:].",
+        "with the padding cropped on the right side",
+        before=_integers("p", lambda p: 2 * p),
+    ),
+    Mistake(
+        "padding-not-cropped",
+        "{output} is the gradient of the padded input: the padding is not cropped",
+        "Return padded[p:p+H, p:p+W].",
+        "after cropping your {output}",
+        outputs=("do",),
+        before=_uncropped,
+        likelihood=7,
+    ),
+    Mistake(
+        "padding-wrong-side",
+        "in {output} the padding before and after is exchanged",
+        "With 'same' padding the odd row goes behind: before = total // 2.",
+        "with the two sides exchanged back",
+        before=_at_the_other_side,
+        likelihood=6,
+    ),
+    Mistake(
+        "axes-swapped",
+        "in {output} the padding, stride or dilation of rows is used for columns, and the other way round",
+        "Use the first number of each pair for rows.",
+        "with the two numbers exchanged back",
+        before=_by_axis_swapped,
+    ),
+    Mistake(
+        "padding-off-by-one",
+        "in {output} the padding is one too small",
+        "Crop exactly p rows at the start.",
+        "with the right padding",
+        before=_integers("p", lambda p: p - 1),
+        likelihood=4,
+    ),
+    Mistake(
+        "padding-off-by-one",
+        "in {output} the padding is one too large",
+        "Crop exactly p rows at the start.",
+        "with the right padding",
+        before=_integers("p", lambda p: p + 1),
+        likelihood=4,
+    ),
+    Mistake(
+        "groups-ignored",
+        "in {output} the groups are ignored: every group reads the channels of the first one",
+        "Group g reads the channels g*C/G to (g+1)*C/G - 1.",
+        "with each group reading its own channels",
+        before=_first_group,
+        likelihood=8,
+    ),
+    Mistake(
+        "groups-interleaved",
+        "in {output} the channels are dealt out to the groups in turn and not in blocks",
+        "Group g reads the channels g*C/G to (g+1)*C/G - 1: reshape to (G, C/G), not (C/G, G).",
+        "with the channels in blocks",
+        before=_mixed_groups,
+        after=_mixed_groups_after,
+        likelihood=4,
+    ),
+)

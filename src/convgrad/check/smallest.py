@@ -1,0 +1,75 @@
+"""The smallest input on which a function still fails, for mistakes that nothing explains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from convgrad.check.diagnosis import Diagnosis, compared
+from convgrad.check.person import Person
+from convgrad.check.reading import Attempt, Convention, attempt
+from convgrad.check.subject import LayerSubject, Sizes
+from convgrad.errors import ConvgradError
+
+TRIES = 40
+
+
+def smallest_failure(diagnosis: Diagnosis, person: Person) -> str:
+    """The shapes and numbers of the smallest input that still fails, of those that are tried in order of size."""
+    best = diagnosis.attempt
+    for convention in _smaller(best.convention)[:TRIES]:
+        try:
+            tried = attempt(convention, person)
+        except ConvgradError:
+            continue  # the layer has no such size
+        if tried.outcome.trouble is None and tried.roles and not _right(tried):
+            best = tried
+            break
+    return described(best)
+
+
+def _right(tried: Attempt) -> bool:
+    return all(c.right for c in compared(tried).values())
+
+
+def _smaller(convention: Convention) -> list[Convention]:
+    subject = convention.subject
+    if not isinstance(subject, LayerSubject) or subject.input_shape is not None:
+        return [replace(convention, sizes=replace(convention.sizes, seed=n)) for n in (4, 5)]
+    layer = subject.layer(Sizes())
+    window = getattr(layer, "window", None)
+    axes = len(window.extent) if window is not None else len(subject.family.input_shape) - 1
+    extent = window.extent if window is not None else (1,) * axes
+    given = {"filters": 1} if "filters" in subject.family.defaults else {}
+    choices = []
+    for batch, channels, more in product((1, 2), (1, 2), product(range(4), repeat=axes)):
+        shape = (*(e + m for e, m in zip(extent, more, strict=True)), channels)
+        choices.append((batch * prod(shape), batch, shape))
+    found = []
+    for _, batch, shape in sorted(choices):
+        smaller = replace(subject, input_shape=shape, batch=batch, given={**given, **subject.given})
+        found.append(replace(convention, subject=smaller))
+    return found
+
+
+def described(tried: Attempt) -> str:
+    """Inputs, what is expected and what came."""
+    convention, problem = tried.convention, tried.problem
+    lines = []
+    with np.printoptions(precision=4, suppress=True, threshold=60, linewidth=80):
+        for _, role in convention.reading.roles:
+            if role in problem.arrays:
+                laid = convention.laid_out(role, problem.arrays[role], problem)
+                lines.append(f"{role} {laid.shape} = {_one_line(laid)}")
+        wrong = [n for n, c in compared(tried).items() if not c.right]
+        for name, found in ((n, tried.roles[n]) for n in wrong):
+            lines.append(f"{name} expected = {_one_line(tried.expected(name))}")
+            lines.append(f"{name} got      = {_one_line(np.asarray(found))}")
+    return "\n".join(lines)
+
+
+def _one_line(array: np.ndarray) -> str:  # type: ignore[type-arg]
+    return " ".join(np.array2string(array, separator=", ").split())

@@ -1,0 +1,513 @@
+"""What a function is checked against: a layer or loss by name, a layer object, or the text of an equation.
+
+A subject makes problems: sizes that tell mistakes apart (different on every axis, batch of two, a stride that does not
+divide), or, where a function works with those alone, square or equal ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from convgrad.check.families import ALSO_CALLED, FAMILIES, LOSSES, Family, family_of
+from convgrad.check.problem import Array, Problem, Recipe
+from convgrad.errors import ConvgradError, ModelError, ShapeError, suggestion
+from convgrad.layers.activation import Elementwise
+from convgrad.layers.base import Built, Layer
+from convgrad.losses import registry as losses
+from convgrad.notation.binding import bind
+from convgrad.notation.parser import parse
+from convgrad.notation.polynomial import Position
+from convgrad.notation.rename import rename
+from convgrad.notation.terms import Access, Definition, Equation, IndexValue, gradient_name, rebuild, walk
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Which sizes a problem has. `one`: one example; `channel`: one channel in and out; `square`: height equals width;
+    `equal`: as many channels out as in; `like`: another seed of the random values.
+    """
+
+    one: bool = False
+    channel: bool = False
+    square: bool = False
+    equal: bool = False
+    seed: int = 0
+
+    @property
+    def words(self) -> str:
+        """What is special about them."""
+        named = {
+            "one example": self.one,
+            "one channel": self.channel,
+            "height and width equal": self.square,
+            "as many channels out as in": self.equal,
+        }
+        return ", ".join(name for name, is_so in named.items() if is_so)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Base of what can be checked."""
+
+    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+        """The equation with sizes and inputs."""
+        raise NotImplementedError
+
+    @property
+    def family(self) -> Family | None:
+        """What is known of its layouts."""
+        return None
+
+    @property
+    def images(self) -> Mapping[str, Mapping[str, str]]:
+        """Layouts of tensors that have a batch, by name."""
+        return {"": {}}
+
+    @property
+    def kernels(self) -> Mapping[str, Mapping[str, str]]:
+        """Layouts of the others, by name."""
+        return {"": {}}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments that a function may take beside arrays: strides, padding, ..."""
+        return {}
+
+
+@dataclass(frozen=True)
+class LayerSubject(Subject):
+    """A layer of a known family, with the arguments the caller gave; the rest is chosen. `then`: an activation."""
+
+    name: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+    then: Layer | None = None
+    input_shape: tuple[int, ...] | None = None
+    batch: int = 3
+
+    @property
+    def family(self) -> Family:
+        """What is known of its layouts."""
+        return FAMILIES[self.name]
+
+    @property
+    def images(self) -> Mapping[str, Mapping[str, str]]:
+        """Layouts of tensors that have a batch, by name."""
+        return self.family.images
+
+    @property
+    def kernels(self) -> Mapping[str, Mapping[str, str]]:
+        """Layouts of the others, by name."""
+        return self.family.kernels
+
+    def __str__(self) -> str:
+        layer = self.layer(Sizes())
+        return f"{layer!r}" + (f" then {self.then!r}" if self.then is not None else "")
+
+    def layer(self, sizes: Sizes) -> Layer:
+        """The layer object for these sizes."""
+        arguments = {**self.family.defaults, **(self.family.square if sizes.square else {})}
+        arguments = {**arguments, **self.given}
+        groups = arguments.get("groups", 1)
+        if "filters" in arguments and "filters" not in self.given:
+            channels = self._channels(sizes)
+            arguments["filters"] = channels if sizes.equal else 1 if sizes.channel else arguments["filters"] * groups
+        if sizes.equal and "units" in arguments and "units" not in self.given:
+            arguments["units"] = self.family.input_shape[-1]
+        return self.family.layer.from_config(arguments)
+
+    def _channels(self, sizes: Sizes) -> int:
+        if self.input_shape is not None:
+            return self.input_shape[-1]
+        return int(1 if sizes.channel else self.family.input_shape[-1] * self.given.get("groups", 1))
+
+    def shape(self, layer: Layer, sizes: Sizes) -> tuple[int, ...]:
+        """The input's shape without the batch: given, or the least at which sizes tell apart."""
+        if self.input_shape is not None:
+            return self.input_shape
+        *image, _ = self.family.input_shape
+        window = getattr(layer, "window", None)
+        if window is None:
+            return (*image, self.family.input_shape[-1]) if self.name != "dense" else self.family.input_shape
+        least = [max(h, extent + 2 * s + 2) for h, extent, s in zip(image, window.extent, window.strides, strict=True)]
+        if sizes.square:
+            least = [max(least)] * len(least)
+        best = min(_grown(least, sizes.square), key=lambda shape: _badness(window, shape, sizes.square))
+        return (*best, self._channels(sizes))
+
+    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+        """The equation with sizes and inputs."""
+        layer = self.layer(sizes)
+        built = layer.build(self.shape(layer, sizes))
+        batch = 1 if sizes.one else 6 if self.name == "batch_norm" else self.batch
+        recipe = recipe_of(built, batch)
+        of = built.output
+        if self.then is not None:
+            recipe = followed_by(recipe, built.output, self.then)
+            of = recipe.equation.result.name
+        labels = self._labels(built, of)
+        wrt = (*built.inputs, *built.parameters)
+        details = {"layer": layer, "input_shape": self.shape(layer, sizes), "sizes": sizes, "then": self.then}
+        details["space"] = frozenset(["t", "h", "v", "i", "j", "l", "m", "n", "r"])
+        return with_inputs(recipe, of, wrt, labels, sizes.seed, details)
+
+    def _labels(self, built: Built, of: str) -> dict[str, tuple[str, ...]]:
+        known = dict(self.family.labels)
+        ranks = {n: len(s) for n, s in zip(built.inputs, built.input_shapes, strict=True)}
+        ranks |= {n: len(p.shape) for n, p in built.parameters.items()}
+        if self.family.labels.get("b") and built.equation.source and "b[i" in built.equation.source.replace(" ", ""):
+            known["b"] = known["x"]  # one number a place
+        ranks["x"] = len(next(d for d in built.equation.definitions if d.name == built.output).indices)
+        ranks["x"] -= 1 if built.batch_index else 0
+        absent = {"g"} if getattr(self.layer(Sizes()), "groups", 1) == 1 else set()
+        absent |= {"q"} if getattr(self.layer(Sizes()), "depth_multiplier", 2) == 1 else set()
+        labels = {n: tuple(a for a in axes if a not in absent) for n, axes in known.items() if n in ranks}
+        return labels if of == built.output else {**labels, "z": labels["x"]}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments that a function may take beside arrays."""
+        layer = self.layer(Sizes())
+        found = {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in ("name", "bias")}
+        window = getattr(layer, "window", None)
+        if window is not None:
+            found["strides"] = window.strides
+            pads = window.pad(self.shape(layer, Sizes()))
+            found["padding"] = tuple(before for before, _ in pads) if all(a == b for a, b in pads) else pads
+            if "dilation" in found:
+                found["dilation"] = window.dilation
+            found["kernel_size"] = window.kernel
+        return found
+
+
+def _grown(least: Sequence[int], square: bool) -> list[tuple[int, ...]]:
+    steps = range(4)
+    if square:
+        return [tuple(h + s for h in least) for s in steps]
+    shapes: list[tuple[int, ...]] = [()]
+    for h in least:
+        shapes = [(*shape, h + s) for shape in shapes for s in steps]
+    return shapes
+
+
+def _badness(window: Any, shape: tuple[int, ...], square: bool) -> tuple[int, int, int]:
+    """Axes along which the stride divides (so that no row is left over), equal sizes, and elements."""
+    outputs = window.outputs(shape)
+    pads = window.pad(shape)
+    left = [(h + sum(p) - e) % s for h, p, e, s in zip(shape, pads, window.extent, window.strides, strict=True)]
+    divides = sum(s > 1 and r == 0 for r, s in zip(left, window.strides, strict=True))
+    sizes = [*shape, *outputs, *window.kernel]
+    equal = 0 if square else len(shape) - len(set(shape)) + len(outputs) - len(set(outputs))
+    return divides + 3 * equal, len(sizes) - len(set(sizes)) if not square else 0, math.prod(shape)
+
+
+@dataclass(frozen=True)
+class LossSubject(Subject):
+    """A loss over a batch; `mean`: the mean over the examples, else their sum. `after`: a Dense layer before it."""
+
+    name: str
+    mean: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}, {'mean' if self.mean else 'sum'} over the batch"
+
+    @property
+    def images(self) -> Mapping[str, Mapping[str, str]]:
+        """Layouts of predictions and targets."""
+        return FAMILIES["dense"].images
+
+    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+        """The equation with sizes and inputs."""
+        classes, batch = 5, 1 if sizes.one else 3
+        built = losses[self.name]().build((classes,))
+        shapes = {"y": built.prediction_shape, "t": built.target_shape}
+        recipe = Recipe(
+            built.equation, shapes, built.sizes, built.integers, built.numbers, frozenset({"y", "t"}), batch
+        )
+        problem = with_inputs(recipe, "E", ("y",), dict(LOSSES[self.name]), sizes.seed, {"sizes": sizes})
+        upstream = np.full(batch, 1 / batch if self.mean else 1.0)
+        t = problem.arrays["t"]
+        if self.name == "softmax_cross_entropy":
+            t = np.array([3.0, 0.0, 3.0][:batch])
+        elif self.name == "binary_cross_entropy":
+            t = (t > 0).astype(np.float64)
+        return replace(problem.with_arrays(dE=upstream, t=t), total=True)
+
+
+@dataclass(frozen=True)
+class EquationSubject(Subject):
+    """An equation as text. Inputs whose shapes are not given get sizes that differ on every axis."""
+
+    text: str
+    wrt: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    integers: Mapping[str, int] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return str(parse(self.text))
+
+    @property
+    def images(self) -> Mapping[str, Mapping[str, str]]:
+        """As the equation says it, with or without a batch."""
+        return {"as written": {}} if not self.inputs else {"as written, batch first": {}}
+
+    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+        """The equation with sizes and inputs."""
+        equation = parse(self.text)
+        bound = bound_by_choice(equation, self.shapes, self.sizes, self.integers, self.numbers)
+        shapes = {n: bound.shape_of[n] for n in bound.inputs}
+        chosen = {i.upper(): s for d in bound.definitions for i, s in d.ranges}
+        integers = {**default_integers(equation, self), **self.integers}
+        batch = 3 if self.inputs else 1
+        recipe = Recipe(equation, shapes, chosen, integers, self.numbers, frozenset(self.inputs), batch)
+        scalars = {n for n in bound.inputs}
+        wrt = self.wrt or tuple(n for n in equation.inputs if n in scalars)
+        labels = {n: tuple(f"{n}{a}" for a in range(len(bound.shape_of[n]))) for n in (*wrt, bound.result.name)}
+        labels[bound.result.name] = bound.result.indices
+        details = {"sizes": sizes, "space": space_labels(equation, labels)}
+        return with_inputs(recipe, bound.result.name, wrt, labels, sizes.seed, details)
+
+
+def space_labels(equation: Equation, labels: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """The labels of axes along which something slides: read by a sum of indices, or by one that occurs in such a sum."""
+    sliding: set[str] = set()
+    reads = [t for d in equation.definitions for t in walk(d.term) if isinstance(t, Access)]
+    for access in reads:
+        for position in access.positions:
+            if position.as_name is None:
+                sliding |= position.names
+    found = {label for label in labels.get(equation.result.name, ()) if label in sliding}
+    for access in reads:
+        for label, position in zip(labels.get(access.tensor, ()), access.positions, strict=False):
+            if position.as_name is None or position.as_name in sliding:
+                found.add(label)
+    return frozenset(found)
+
+
+def default_integers(equation: Equation, subject: EquationSubject) -> dict[str, int]:
+    """Values for whole-number parameters that positions name and the caller did not give."""
+    loops: set[str] = set()
+    names: set[str] = set()
+    for definition in equation.definitions:
+        loops |= set(definition.indices)
+        for term in walk(definition.term):
+            loops |= set(getattr(term, "indices", ()))
+            if isinstance(term, Access):
+                names |= {n for p in term.positions for n in p.names}
+            elif isinstance(term, IndexValue):
+                names |= term.polynomial.names
+    free = sorted(n for n in names - loops if n.lower() not in loops and n not in subject.integers)
+    usual = {"s": 2, "p": 1, "d": 2}
+    return {n: usual.get(n[0], 2) for n in free if n not in subject.sizes}
+
+
+def bound_by_choice(
+    equation: Equation,
+    shapes: Mapping[str, tuple[int, ...]],
+    sizes: Mapping[str, int],
+    integers: Mapping[str, int],
+    numbers: Mapping[str, float],
+) -> Equation:
+    """The equation with sizes that differ, found by trying: small ones for reductions, larger ones for images."""
+    subject = EquationSubject(str(equation), integers=integers, sizes=sizes)
+    integers = {**default_integers(equation, subject), **integers}
+    indices = list(dict.fromkeys(i for d in equation.definitions for i in _indices(d)))
+    free = [i for i in indices if i.upper() not in sizes]
+    reduced = [i for i in free if not any(i in d.indices for d in equation.definitions)]
+    last: ConvgradError | None = None
+    pools = ((2, 3, 4, 5, 7, 6), (2, 3, 2, 3, 2, 3))
+    for pool in pools:
+        small = dict(zip(reduced, pool, strict=False))
+        large = dict(zip([i for i in free if i not in reduced], (5, 4, 3, 6, 2, 7), strict=False))
+        for chosen in ({**small, **large}, large, small, {}):
+            wanted = {**{i.upper(): s for i, s in chosen.items()}, **sizes}
+            try:
+                return bind(
+                    equation, {**inferred_shapes(equation, wanted, integers), **shapes}, wanted, integers, numbers
+                )
+            except ConvgradError as error:
+                last = last or error
+    assert last is not None
+    raise last
+
+
+def inferred_shapes(
+    equation: Equation, sizes: Mapping[str, int], integers: Mapping[str, int]
+) -> dict[str, tuple[int, ...]]:
+    """The least shapes of inputs at which nothing outside is read; where `else` is given, as if it were not."""
+    reach: dict[tuple[str, int], int] = {}
+    axes: dict[str, int] = {}
+    for definition in equation.definitions:
+        for access in (t for t in walk(definition.term) if isinstance(t, Access)):
+            if access.tensor in equation.defined:
+                continue
+            if not access.positions and access.tensor in {*integers, *sizes}:
+                continue
+            axes[access.tensor] = len(access.positions)
+            for axis, position in enumerate(access.positions):
+                high = _high(position, sizes, integers)
+                reach[access.tensor, axis] = max(reach.get((access.tensor, axis), 1), high + 1)
+    return {n: tuple(reach[n, axis] for axis in range(count)) for n, count in axes.items()}
+
+
+def _high(position: Position, sizes: Mapping[str, int], integers: Mapping[str, int]) -> int:
+    polynomial = position.numerator.substitute({})
+    total = 0
+    for monomial, coefficient in polynomial.terms:
+        value = coefficient
+        for name in monomial:
+            value *= (
+                integers[name] if name in integers else sizes[name.upper()] - 1 if name != name.upper() else sizes[name]
+            )
+        total += value if value > 0 or not monomial or all(n in integers for n in monomial) else 0
+    below = position.divisor.evaluate(integers) if position.divisor.names else position.divisor.constant_value
+    return max(total // max(below, 1), 0)
+
+
+def _indices(definition: Definition) -> list[str]:
+    return [*definition.indices, *(i for t in walk(definition.term) for i in getattr(t, "indices", ()))]
+
+
+def recipe_of(built: Built, batch: int) -> Recipe:
+    """A layer's equation with what binds it."""
+    shapes = dict(zip(built.inputs, built.input_shapes, strict=True))
+    shapes |= {n: p.shape for n, p in built.parameters.items()}
+    shapes |= {n: s for n, (s, _) in built.state.items()}
+    return Recipe(
+        built.equation,
+        shapes,
+        built.sizes,
+        built.integers,
+        built.numbers,
+        frozenset(built.inputs),
+        batch,
+        built.batch_index,
+    )
+
+
+def followed_by(recipe: Recipe, result: str, then: Layer) -> Recipe:
+    """The equation with a function of single elements after it; what it is taken of is then called z."""
+    if not isinstance(then, Elementwise):
+        raise ModelError(f"{then!r} can't be checked as an activation; ReLU(), Sigmoid(), Tanh() and others can.")
+    first = rename(recipe.equation, {result: "z"})
+    indices = first.result.indices
+    places = tuple(Position.name(i) for i in indices)
+
+    def spread(definition: Definition) -> Definition:
+        def change(term: Any) -> Any:
+            if isinstance(term, Access) and term.positions:
+                return replace(term, positions=places, tensor="z" if term.tensor == "o" else term.tensor)
+            return term
+
+        return Definition(definition.name, indices, rebuild(definition.term, change))
+
+    numbers = {**recipe.numbers, **then.build((7,)).numbers}
+    added = tuple(spread(d) for d in then.equation.definitions)
+    text = str(replace(first, definitions=(*first.definitions, *added)))
+    return replace(recipe, equation=parse(text), numbers=numbers)
+
+
+def with_inputs(
+    recipe: Recipe,
+    of: str,
+    wrt: tuple[str, ...],
+    labels: Mapping[str, tuple[str, ...]],
+    seed: int,
+    details: Mapping[str, Any],
+) -> Problem:
+    """A problem on random inputs that single precision holds exactly, with ties and zeros among them."""
+    equation = recipe.bound()
+    rng = np.random.default_rng([seed, 11])
+    shapes = equation.shape_of
+    arrays: dict[str, Array] = {}
+    for name in equation.inputs:
+        positive = name in ("gamma", "moving_variance")
+        arrays[name] = _values(rng, shapes[name], positive)
+    if "o" in arrays:
+        arrays["o"] = with_kinks(arrays["o"], rng, recipe)
+    arrays[gradient_name(of)] = _values(rng, shapes[of], False)
+    named = {}
+    for name, own in labels.items():
+        full = ("batch", *own) if len(shapes[name]) == len(own) + 1 else own
+        named[name] = named[gradient_name(name)] = full
+    if recipe.batch_index is not None:
+        named = {n: tuple(a for a in own) for n, own in named.items()}
+    return Problem(recipe, of, wrt, arrays, named, details=details)
+
+
+def _values(rng: np.random.Generator, shape: tuple[int, ...], positive: bool) -> Array:
+    values = rng.uniform(0.25, 1.75, shape) * (1 if positive else rng.choice([-1.0, 1.0], shape))
+    return np.round(np.asarray(values) * 2**12) / 2**12
+
+
+def with_kinks(o: Array, rng: np.random.Generator, recipe: Recipe) -> Array:
+    """Pooling gets ties, some in one window and some over borders; relu and others get exact zeros."""
+    flat = o.copy().reshape(-1)
+    text = recipe.equation.source or str(recipe.equation)
+    if "max[" in text and "stop(max[" not in text:
+        return np.asarray(np.round(o * 2) / 2)
+    if any(isinstance(t, Access) and t.positions for t in walk(recipe.equation.result.term)) and (
+        "max(" in text or "where(" in text
+    ):
+        flat[rng.choice(flat.size, max(1, flat.size // 5), replace=False)] = 0.0
+    return flat.reshape(o.shape)
+
+
+def subject_of(
+    layer: str | Layer,
+    settings: Mapping[str, Any],
+    input_shape: Sequence[int] | None,
+    **binding: Any,
+) -> list[Subject]:
+    """What to check against: several where it is to be found out which is meant.
+
+    Raises: ModelError where there is no such layer, or it has no such argument.
+    """
+    shape = None if input_shape is None else tuple(int(s) for s in input_shape)
+    if isinstance(layer, Layer):
+        name = family_of(layer)
+        if name is None:
+            return [_custom(layer, shape, binding)]
+        return [
+            LayerSubject(name, {k: v for k, v in layer.config().items() if k != "name"} | dict(settings), None, shape)
+        ]
+    if not isinstance(layer, str):
+        raise ModelError(f"A function is checked against a layer, its name or an equation, not {layer!r}.")
+    if "=" in layer:
+        return [EquationSubject(layer, **binding)]
+    first, _, second = layer.replace(" ", "").partition("+")
+    name = ALSO_CALLED.get(first.lower(), first.lower())
+    if name in LOSSES:
+        return [LossSubject(name, mean) for mean in (True, False)]
+    if name not in FAMILIES:
+        raise ModelError(f"There is no layer called {first!r} to check.{suggestion(name, {*FAMILIES, *LOSSES})}")
+    for key in settings:
+        known = [f.name for f in fields(FAMILIES[name].layer)]
+        if key not in known:
+            raise ModelError(f"{name} has no argument {key!r}.{suggestion(key, known)}")
+    then = None
+    if second:
+        after = FAMILIES.get(second.lower())
+        if after is None or not issubclass(after.layer, Elementwise):
+            raise ModelError(f"{second!r} is no activation.{suggestion(second, ('relu', 'sigmoid', 'tanh', 'elu'))}")
+        then = after.layer()
+    return [LayerSubject(name, dict(settings), then, shape)]
+
+
+def _custom(layer: Layer, shape: tuple[int, ...] | None, binding: Mapping[str, Any]) -> Subject:
+    if shape is None:
+        raise ShapeError(f"{layer!r}: say the shape of its input without the batch, as in input_shape=(9, 8, 3).")
+    built = layer.build(shape)
+    shapes = dict(zip(built.inputs, built.input_shapes, strict=True)) | {
+        n: p.shape for n, p in built.parameters.items()
+    }
+    return EquationSubject(
+        str(built.equation), (), tuple(built.inputs), shapes, built.sizes, built.integers, built.numbers
+    )
