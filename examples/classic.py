@@ -1,4 +1,10 @@
-"""The classic question: how is the kernel of a small convolutional network updated?"""
+"""The classic question: how is the kernel of a small convolutional network updated?
+
+    o, 5x5 -> convolution with w, 2x2 -> max pooling -> sigmoid -> dense layer -> half squared error
+
+Pooling lets the deltas of the feature map through at four places. What are the kernel's gradient and its new values,
+and which deltas would a convolution before this one get?
+"""
 
 import numpy as np
 
@@ -21,11 +27,18 @@ for place, value in DELTAS.items():
     delta[place] = value
 
 convolution = parse("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n])")
-print(derivation(convolution, "w"))
 
-gradient = bind(derivation(convolution, "w").result, {"dx": (4, 4), "o": (5, 5)}, {"M": 2, "N": 2})
+for_kernel = derivation(convolution, "w")
+print(for_kernel)
+gradient = bind(for_kernel.result, {"dx": (4, 4), "o": (5, 5)}, {"M": 2, "N": 2})
 dw = evaluate(gradient, {"dx": delta, "o": INPUT})["dw"]
-print("\ndw =", dw.round(6).tolist())
+print(f"\ndw =\n{dw.round(6)}\n")
 
 update = bind(parse("w_next[m,n] = w[m,n] - eta * dw[m,n]"), {"w": (2, 2), "dw": (2, 2), "eta": ()})
-print("w_next =", evaluate(update, {"w": KERNEL, "dw": dw, "eta": 0.5})["w_next"].round(6).tolist())
+print(update)
+print(f"\nw_next =\n{evaluate(update, {'w': KERNEL, 'dw': dw, 'eta': 0.5})['w_next'].round(6)}\n")
+
+for_input = derivation(convolution, "o").result
+print(for_input)
+gradient = bind(for_input, {"dx": (4, 4), "w": (2, 2)}, {"P": 5, "Q": 5, "M": 2, "N": 2})
+print(f"\ndo =\n{evaluate(gradient, {'dx': delta, 'w': KERNEL})['do'].round(6)}")

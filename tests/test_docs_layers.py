@@ -1,62 +1,158 @@
-"""docs/layers.md is written by this test from the layers themselves: CONVGRAD_ACCEPT=1 writes it anew."""
+"""docs/layers.md is made from the layers, losses and optimizers themselves: CONVGRAD_ACCEPT=1 writes it anew."""
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from convgrad import losses, optimizers
-from convgrad.layers import base
-from convgrad.layers.base import Layer
+from convgrad import initializers, losses, optimizers
+from convgrad.layers import (
+    ELU,
+    GELU,
+    Add,
+    AvgPool2D,
+    BatchNorm,
+    Concatenate,
+    Conv1D,
+    Conv2D,
+    Conv3D,
+    ConvTranspose2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2D,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    Multiply,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+    ZeroPadding2D,
+    registry,
+)
 
 PAGE = Path(__file__).parents[1] / "docs" / "layers.md"
-ARGUMENTS: dict[str, dict[str, object]] = {
-    "Conv1D": {"filters": 8, "kernel_size": 3},
-    "Conv2D": {"filters": 8, "kernel_size": 3},
-    "Conv3D": {"filters": 8, "kernel_size": 3},
-    "ConvTranspose2D": {"filters": 8, "kernel_size": 3, "strides": 2},
-    "DepthwiseConv2D": {"kernel_size": 3},
-    "MaxPool2D": {"pool_size": 2},
-    "AvgPool2D": {"pool_size": 2},
-    "Dense": {"units": 10},
-    "Dropout": {"rate": 0.5},
-    "GroupNorm": {"groups": 4},
-    "Reshape": {"target_shape": (4, 7)},
-    "ZeroPadding2D": {"padding": 1},
+GROUPS: dict[str, tuple[Layer, ...]] = {
+    "Convolution": (
+        Conv2D(8, 3),
+        Conv2D(8, 3, bias=None),
+        Conv2D(8, 3, padding="same"),
+        Conv2D(8, 3, strides=2, padding=1, dilation=2),
+        Conv2D(8, 3, groups=4),
+        Conv1D(8, 3),
+        Conv3D(8, 3),
+        DepthwiseConv2D(3),
+        DepthwiseConv2D(3, depth_multiplier=2),
+        ConvTranspose2D(8, 3, strides=2),
+    ),
+    "Pooling": (MaxPool2D(2), MaxPool2D(3, strides=2, padding="same"), AvgPool2D(2), GlobalAvgPool2D()),
+    "Dense": (Dense(10), Dense(10, bias=None)),
+    "Activation": (ReLU(), LeakyReLU(), ELU(), Sigmoid(), Tanh(), SiLU(), GELU(), Softmax()),
+    "Normalization and dropout": (BatchNorm(), LayerNorm(), GroupNorm(4), Dropout(0.5)),
+    "Several inputs": (Add(), Multiply(), Concatenate()),
+    "Shape": (Flatten(), Reshape((4, 7)), ZeroPadding2D(1)),
 }
+INTRODUCTION = """\
+# Layers, losses, optimizers
+
+Each is one equation, or a few; this page is made from them. `o` is a layer's input (`o1`, `o2` where there are
+several) and `x` its result; `w`, `b`, `gamma` and `beta` are trained. Gradients are not listed: they are derived.
+
+- `i`, `j` (and `l`) count places in the result, `m`, `n` (and `r`) places in the kernel, `c` channels of the input,
+  `k` channels of the result. Images are (rows, columns, channels), kernels (rows, columns, input channels, output
+  channels).
+- `f` counts all elements of axes whose number does not matter; `e` counts the examples of a batch.
+- `s`, `d` and `p` are stride, dilation and padding before the first place, `s1`, `s2` where axes differ.
+
+Arguments are called, ordered and preset as in Keras where it has them. Each layer takes `name=` as well. `print(layer)`
+shows its equation; the docstring (`help(Conv2D)`) says what each argument means.
+"""
 
 
-def test_the_page_shows_every_layer() -> None:
-    parts = [
-        "# Layers, losses, optimizers\n",
-        "Each is one equation. `o` is the input (`o1`, `o2` where there are several), `x` the result, `w` and `b` are",
-        "trained. Arguments are those of Keras; the docstrings say what each means. The equations are those of the",
-        "layers as constructed here.\n",
-        "## Layers\n",
-    ]
-    for name, kind in sorted(base.registry.items()):
-        if kind.__module__.startswith("convgrad.") and name != "Equation":
-            layer = kind(**ARGUMENTS.get(name, {}))
-            parts += [f"### {layer!r}\n", _block(layer.text), ""]
-            predict = getattr(layer, "predict_text", None)
-            if predict:
-                parts += ["To predict:\n", _block(predict), ""]
-    parts += ["### Equation(text)\n", "A layer of your own, see [networks](network.md#layers-of-your-own).\n"]
-    parts += ["## Losses\n", "`y` is the network's result for one example, `t` its target.\n"]
-    for name, loss in losses.registry.items():
-        parts += [f"### {name}\n", _block(loss().text), ""]
-    parts += ["## Optimizers\n"]
-    for name, make in optimizers.registry.items():
-        parts += [f"### {name}: {make()!r}\n", _block(make().text), ""]
-    text = "\n".join(parts).rstrip() + "\n"
+def test_the_page_is_up_to_date() -> None:
+    text = "\n".join([INTRODUCTION, *_layers(), *_others()])
     if os.environ.get("CONVGRAD_ACCEPT"):
         PAGE.write_text(text)
     assert PAGE.read_text() == text, "run with CONVGRAD_ACCEPT=1 to write the page anew"
 
 
-def _block(text: str) -> str:
-    return f"```\n{text}\n```"
+def test_the_page_has_every_layer() -> None:
+    shown = {type(layer).__name__ for layers in GROUPS.values() for layer in layers}
+    ours = {name for name, kind in registry.items() if kind.__module__.startswith("convgrad.")}
+    assert ours - shown == {"Equation"}
 
 
-def test_every_layer_can_be_shown() -> None:
-    assert all(issubclass(kind, Layer) for kind in base.registry.values())
+def _layers() -> Iterable[str]:
+    for title, layers in GROUPS.items():
+        yield f"## {title}\n"
+        yield from _table(("layer", "equation"), [row for layer in layers for row in _rows(layer)])
+        yield from _argument_table(layers)
+    yield "## A layer of your own\n"
+    yield "`Equation(text)` takes any equation: see [networks](network.md#layers-of-your-own).\n"
+
+
+def _rows(layer: Layer) -> Iterable[tuple[str, str]]:
+    yield _code(repr(layer)), _code(layer.text)
+    if isinstance(layer, (BatchNorm, Dropout)):  # those that predict otherwise than they train
+        yield "to predict", _code(str(layer.build((7, 5, 3)).predict))
+
+
+def _others() -> Iterable[str]:
+    yield "## Losses\n"
+    yield "`y` is the network's result for one example, `t` its target; the mean over a batch is what is minimized.\n"
+    rows = [(_code(name), _code(f"{loss()!r}"), _code(loss().text)) for name, loss in losses.registry.items()]
+    yield from _table(("name", "object", "equation"), rows)
+    yield "## Optimizers\n"
+    yield "`w` is each trained tensor, `dw` its gradient, `i` counts their elements, `eta` is the learning rate. Adam's"
+    yield "`c1` and `c2` are 1/(1 - beta1^t) and 1/(1 - beta2^t) in step t, counted from 1.\n"
+    makers = {name: make() for name, make in optimizers.registry.items()}
+    rows = [(_code(name), _code(optimizer.text)) for name, optimizer in makers.items()]
+    yield from _table(("name", "equation"), rows)
+    yield from _argument_table(makers.values())
+    yield "## Initial values\n"
+    yield "For `kernel_initializer=` and `Equation(..., initial={tensor: ...})`, by name. A function of"
+    yield "`(rng, shape, fan_in, fan_out)` that returns an array will do, too.\n"
+    rows = [(_code(name), _first_line(function.__doc__)) for name, function in initializers.registry.items()]
+    yield from _table(("name", "values"), rows)
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable[str]:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    yield from (f"| {' | '.join(line)} |" for line in lines)
+    yield ""
+
+
+def _code(text: str) -> str:
+    """Text with one code span a line, as a table's cell holds it."""
+    assert "|" not in text
+    return "<br>".join(f"`{line}`" for line in text.splitlines())
+
+
+def _argument_table(objects: Iterable[object]) -> Iterable[str]:
+    """The classes with their arguments, those with the same ones in one row."""
+    classes: dict[str, list[str]] = {}
+    for kind in dict.fromkeys(map(type, objects)):
+        classes.setdefault(_arguments(kind), []).append(f"`{kind.__name__}`")
+    rows = [(", ".join(names), arguments) for arguments, names in classes.items() if arguments]
+    if rows:
+        yield from _table(("class", "arguments"), rows)
+
+
+def _arguments(kind: type) -> str:
+    """`filters`, `strides=1`, ..."""
+    parameters = inspect.signature(kind).parameters.values()
+    shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters if p.name != "name"]
+    return ", ".join(f"`{argument}`" for argument in shown)
+
+
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").strip().split("\n\n")[0].replace("\n", " ").replace("    ", " ")
