@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
+import tempfile
 from types import ModuleType
 
 import numpy as np
 import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compiled code goes to a new folder, shared by all processes of this run, and is removed with it."""
+    if "CONVGRAD_CACHE" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="convgrad-tests-")
+        os.environ["CONVGRAD_CACHE"] = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def optional_module(name: str) -> ModuleType:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,8 @@ class Place:
     array: npt.NDArray[Any]
 
 
-def call_list(kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]) -> Callable[[], None]:
-    """A function that runs all kernels, in order, on their arguments. It raises EngineError where one fails."""
+def call_list(kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]) -> LinkedCalls | InMemoryCalls:
+    """What runs all kernels, in order, on their arguments when it is called. It raises EngineError where one fails."""
     return InMemoryCalls(kernels, rows) if runtime.compiler() is None else LinkedCalls(kernels, rows)
 
 
@@ -37,7 +38,7 @@ class LinkedCalls:
     """
 
     def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]):
-        functions = COMPILER.compiled(kernels)
+        kernels, functions = COMPILER.compiled(kernels)
         self._kernels = kernels
         self._arrays = [place.array for row in rows for place in row]  # memory lives as long as the calls
         self.buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
@@ -47,7 +48,17 @@ class LinkedCalls:
         try:
             self._calls()
         except runtime.KernelFailure as failure:
-            raise EngineError(f"{self._kernels[failure.place].title} failed: {failure.message}") from None
+            raise self._error(failure) from None
+
+    def timed(self) -> list[int]:
+        """Run once; the nanoseconds that each kernel took."""
+        try:
+            return self._calls.timed()
+        except runtime.KernelFailure as failure:
+            raise self._error(failure) from None
+
+    def _error(self, failure: runtime.KernelFailure) -> EngineError:
+        return EngineError(f"{self._kernels[failure.place].title} failed: {failure.message}")
 
 
 def _struct(kernel: Kernel, place: Place) -> runtime.BufferStruct:
@@ -89,11 +100,19 @@ class InMemoryCalls:
         ]
 
     def __call__(self) -> None:
+        self.timed()
+
+    def timed(self) -> list[int]:
+        """Run once; the nanoseconds that each kernel took."""
+        times = []
         for kernel, function, arguments in zip(self._kernels, self._functions, self.buffers, strict=True):
+            start = time.perf_counter_ns()
             try:
                 function(*arguments)
             except (hl.HalideError, RuntimeError) as error:
                 raise EngineError(f"{kernel.title} failed: {error}") from error
+            times.append(time.perf_counter_ns() - start)
+        return times
 
 
 _in_memory: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Kernels to machine code, each structure once in a process.
+"""Kernels to machine code, each structure once in a process, and once on this machine where a cache can be kept.
 
 With a C compiler for the link, kernels become object files and one shared library for all that a program needs anew;
 without one, Halide's compiler in memory is used.
@@ -9,24 +9,30 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import halide as hl
 
-from convgrad.engine import runtime
+from convgrad.engine import cache, runtime, workers
 from convgrad.engine.kernels import Kernel
-from convgrad.engine.schedules.target import machine, target
+from convgrad.engine.schedules.target import target
+from convgrad.engine.surroundings import surroundings
 from convgrad.errors import EngineError
 
-SCHEDULE_VERSION = 1  # part of the name of compiled code; to be raised when a schedule changes
+SLOW = "too slow to compile as it is scheduled"
 
 
 def symbol(kernel: Kernel) -> str:
     """The name of a kernel's compiled code: a digest of all that it depends on."""
-    text = f"{SCHEDULE_VERSION}\n{machine().name}\n{kernel.key}"
-    return "convgrad_" + hashlib.sha256(text.encode()).hexdigest()[:24]
+    return "convgrad_" + _digest(f"{surroundings()}\n{kernel.key}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class Compiler:
@@ -35,34 +41,114 @@ class Compiler:
     def __init__(self) -> None:
         self.functions: dict[str, int] = {}
         self._libraries: list[Any] = []
+        self._slow: set[str] = set()
 
-    def compiled(self, kernels: Sequence[Kernel]) -> list[int]:
-        """Addresses of the kernels' functions. Raises EngineError."""
-        new: dict[str, Kernel] = {}
-        names = [symbol(kernel) for kernel in kernels]
-        for name, kernel in zip(names, kernels, strict=True):
-            if name not in self.functions:
-                new.setdefault(name, kernel)
+    def compiled(self, kernels: Sequence[Kernel]) -> tuple[list[Kernel], list[int]]:
+        """The kernels as they are to be called, and the addresses of their functions.
+
+        A kernel whose compiling was given up is replaced by one with plain loops, which computes the same, slowly.
+
+        Raises: EngineError.
+        """
+        kernels = [self._plain_if_slow(kernel) for kernel in kernels]
+        new = self._new(kernels)
         if new:
-            self._add(new)
-        return [self.functions[name] for name in names]
+            slow = self._add(new)
+            for name in slow:
+                self._slow.add(name)
+                cache.current().write(f"{name}.slow", SLOW.encode())
+                warnings.warn(
+                    f"{new[name].title} took too long to compile, so it is computed in plain loops, which are slower.",
+                    stacklevel=2,
+                )
+            if slow:
+                kernels = [self._plain_if_slow(kernel) for kernel in kernels]
+                self._add(self._new(kernels))
+        return kernels, [self.functions[symbol(kernel)] for kernel in kernels]
 
-    def _add(self, kernels: dict[str, Kernel]) -> None:
-        runtime.library()
+    def _new(self, kernels: Sequence[Kernel]) -> dict[str, Kernel]:
+        new: dict[str, Kernel] = {}
+        for kernel in kernels:
+            if (name := symbol(kernel)) not in self.functions:
+                new.setdefault(name, kernel)
+        return new
+
+    def _plain_if_slow(self, kernel: Kernel) -> Kernel:
+        name = symbol(kernel)
+        if name in self.functions:
+            return kernel
+        if name not in self._slow:
+            if cache.current().read(f"{name}.slow") is None:
+                return kernel
+            self._slow.add(name)
+        return plain(kernel)
+
+    def _add(self, kernels: Mapping[str, Kernel]) -> set[str]:
+        """Load the kernels' functions; returns the names of those whose compiling was given up, which are missing."""
+        kept, key = cache.current(), f"library-{_digest(' '.join(sorted(kernels)))}"
         with tempfile.TemporaryDirectory(prefix="convgrad-") as folder:
-            objects = []
-            for name, kernel in kernels.items():
-                path = Path(folder) / f"{name}.o"
-                compile_object(kernel, name, path)
-                objects.append(path)
-            shared = Path(folder) / "libkernels.so"
-            runtime.link(objects, shared, "-lm")
-            library = ctypes.CDLL(str(shared))
+            shared = Path(folder) / "kernels.so"
+            content = kept.read(key)
+            if content is not None:
+                runtime.library()
+                shared.write_bytes(content)
+                if self._load(shared, kernels):
+                    return set()
+                kept.discard(key)  # made on a system with other libraries
+                shared.unlink()
+            slow = compile_objects(kernels, Path(folder))
+            present = [name for name in kernels if name not in slow]
+            if not present:
+                return slow
+            runtime.link([Path(folder) / f"{name}.o" for name in present], shared, "-lm")
+            self._take(runtime.load(shared), present)
+            if not slow:
+                kept.write(key, shared.read_bytes())
+                kept.make_room()
+        return slow
+
+    def _load(self, shared: Path, names: Iterable[str]) -> bool:
+        """Whether a library from the cache could be loaded."""
+        try:
+            self._take(ctypes.CDLL(str(shared)), names)
+        except (OSError, AttributeError):
+            return False
+        return True
+
+    def _take(self, library: Any, names: Iterable[str]) -> None:
+        found = {name: ctypes.cast(getattr(library, f"{name}_argv"), ctypes.c_void_p).value for name in names}
         self._libraries.append(library)
-        for name in kernels:
-            address = ctypes.cast(getattr(library, f"{name}_argv"), ctypes.c_void_p).value
-            assert address is not None
-            self.functions[name] = address
+        self.functions.update({name: address for name, address in found.items() if address is not None})
+
+
+def plain(kernel: Kernel) -> Kernel:
+    """The same computation in plain loops, which compile quickly whatever the equation."""
+    return replace(kernel, group=replace(kernel.group, style="small"))
+
+
+def compile_objects(kernels: Mapping[str, Kernel], folder: Path) -> set[str]:
+    """An object file `<name>.o` in `folder` for each kernel: from the cache, by worker processes, or compiled here.
+
+    Returns: the names of kernels that took too long. Raises: EngineError.
+    """
+    kept = cache.current()
+    missing = {}
+    for name, kernel in kernels.items():
+        content = kept.read(f"{name}.o")
+        if content is None:
+            missing[name] = kernel
+        else:
+            (folder / f"{name}.o").write_bytes(content)
+    with workers.compiling(missing, folder) as finished:
+        runtime.library()  # meanwhile
+        slow = finished()
+    for name, kernel in missing.items():
+        path = folder / f"{name}.o"
+        if name not in slow:
+            if not path.exists():
+                compile_object(kernel, name, path)
+            kept.write(f"{name}.o", path.read_bytes())
+    return slow
 
 
 def compile_object(kernel: Kernel, name: str, path: Path) -> None:

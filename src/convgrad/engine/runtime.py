@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from typing import Any
 
 import halide as hl
 
-from convgrad.engine import threads
+from convgrad.engine import cache, threads
 from convgrad.engine.schedules.target import target
+from convgrad.engine.surroundings import surroundings
 from convgrad.errors import EngineError
 
 LINK_SECONDS = 120
@@ -46,18 +48,56 @@ def library() -> Any:
     """The runtime, loaded once in a process, with the number of threads set."""
     threads.choose_threads()
     threads.watch_forks()
+    loaded = _kept() or _built()
+    loaded.convgrad_keep_errors()
+    loaded.convgrad_message.restype = ctypes.c_char_p
+    for name, more in (("convgrad_run", []), ("convgrad_run_timed", [ctypes.c_void_p])):
+        function = getattr(loaded, name)
+        function.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, *more]
+        function.restype = ctypes.c_int
+    return loaded
+
+
+def _key() -> str:
+    return f"runtime-{hashlib.sha256(surroundings().encode()).hexdigest()[:32]}"
+
+
+def _kept() -> Any:
+    """The runtime from the cache, or None."""
+    content = cache.current().read(_key())
+    if content is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="convgrad-") as folder:
+        shared = Path(folder) / "libruntime.so"
+        shared.write_bytes(content)
+        try:
+            return ctypes.CDLL(str(shared), mode=ctypes.RTLD_GLOBAL)
+        except OSError:  # made on a system with other libraries
+            cache.current().discard(_key())
+            return None
+
+
+def _built() -> Any:
+    """The runtime, compiled now. Raises EngineError."""
     with tempfile.TemporaryDirectory(prefix="convgrad-") as folder:
         runtime_object, shared = Path(folder) / "runtime.o", Path(folder) / "libruntime.so"
         hl.compile_standalone_runtime(str(runtime_object), target())
         source = Path(folder) / "runner.c"
         source.write_text(files("convgrad.engine").joinpath("runner.c").read_text())
         link([source, runtime_object], shared, "-O2", "-fPIC", "-lpthread", "-ldl", "-lm")
-        loaded = ctypes.CDLL(str(shared), mode=ctypes.RTLD_GLOBAL)
-    loaded.convgrad_keep_errors()
-    loaded.convgrad_message.restype = ctypes.c_char_p
-    loaded.convgrad_run.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
-    loaded.convgrad_run.restype = ctypes.c_int
+        loaded = load(shared, mode=ctypes.RTLD_GLOBAL)
+        cache.current().write(_key(), shared.read_bytes())
     return loaded
+
+
+def load(shared: Path, mode: int = ctypes.DEFAULT_MODE) -> Any:
+    """A shared library that was just linked. Raises EngineError."""
+    try:
+        return ctypes.CDLL(str(shared), mode=mode)
+    except OSError as error:
+        raise EngineError(
+            f"Compiled code can't be loaded ({error}). Set TMPDIR to a folder from which programs may run."
+        ) from error
 
 
 def set_threads(count: int) -> None:
@@ -122,7 +162,6 @@ class CallList:
         self._rows = [(ctypes.c_void_p * len(row))(*(ctypes.addressof(buffer) for buffer in row)) for row in arguments]
         self._arguments = (ctypes.c_void_p * len(functions))(*(ctypes.addressof(row) for row in self._rows))
         self._library = library()
-        self._call = self._library.convgrad_run
         self._values = (
             len(functions),
             ctypes.c_void_p(ctypes.addressof(self._functions)),
@@ -130,7 +169,15 @@ class CallList:
         )
 
     def __call__(self) -> None:
-        failed = self._call(*self._values)
+        self._check(self._library.convgrad_run(*self._values))
+
+    def timed(self) -> list[int]:
+        """Run once; the nanoseconds that each kernel took."""
+        times = (ctypes.c_longlong * len(self._rows))()
+        self._check(self._library.convgrad_run_timed(*self._values, ctypes.addressof(times)))
+        return list(times)
+
+    def _check(self, failed: int) -> None:
         if failed:
             raise KernelFailure(failed - 1, self._library.convgrad_message().decode(errors="replace").strip())
 

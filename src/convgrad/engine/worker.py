@@ -1,0 +1,57 @@
+"""A process that compiles kernels for another one: `python -m convgrad.engine.worker FOLDER`.
+
+The folder holds the kernels in order (`JOBS`). Of several workers, the one that makes `<name>.claim` compiles the
+kernel and leaves `<name>.o`. A kernel that takes too much of the processor's time ends the process by a signal.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import sys
+from pathlib import Path
+
+from convgrad.engine.workers import JOBS
+from convgrad.errors import EngineError
+
+
+def main(folder: Path) -> None:
+    from convgrad.engine.compile import compile_object
+
+    parent = os.getppid()
+    kernels, seconds = pickle.loads((folder / JOBS).read_bytes())
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for name, kernel in kernels.items():
+        if os.getppid() != parent:
+            return  # nobody waits any more
+        if not _claimed(folder / f"{name}.claim"):
+            continue
+        _limit(seconds)
+        unfinished = folder / f"{name}.{os.getpid()}.unfinished.o"
+        try:
+            compile_object(kernel, name, unfinished)
+        except EngineError:
+            continue  # the parent compiles it again, and tells the user
+        os.replace(unfinished, folder / f"{name}.o")
+
+
+def _claimed(path: Path) -> bool:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    path.write_text(str(os.getpid()))
+    return True
+
+
+def _limit(seconds: float) -> None:
+    """End this process by SIGXCPU when it has used that many more seconds of the processor."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = int(used.ru_utime + used.ru_stime + seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,137 @@
+"""Processes that compile kernels side by side: Halide's Python binding holds Python's lock while it compiles.
+
+They are plain `python -m convgrad.engine.worker` processes, so the user's script needs no `__main__` guard. What they
+don't manage, for whatever reason, the caller compiles itself.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from convgrad.engine import threads
+from convgrad.engine.kernels import Kernel
+
+JOBS = "kernels.pickle"
+"""What the workers read: kernels by name, those that take longest first, and the limit of each one's time."""
+
+PAYS_FROM = 8
+"""Kernels: each takes 0.1 to 0.2 s to compile, a process 0.3 s to start, so two processes gain from five on."""
+KERNEL_SECONDS = 30.0
+"""Of a processor's time for one kernel; 0.3 s are usual, but large unrolls have been seen to take many minutes."""
+STUCK_SECONDS = 300.0  # without any kernel finished, by the clock: a process that waits or is stopped
+POLL_SECONDS = 0.01
+FAILED_IN_COMPILER = {
+    -number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, getattr(signal, "SIGBUS", 0))
+}
+TOO_SLOW = -getattr(signal, "SIGXCPU", 0)
+
+
+@contextmanager
+def compiling(kernels: Mapping[str, Kernel], folder: Path) -> Iterator[Callable[[], set[str]]]:
+    """Start compiling the kernels to `<name>.o` in `folder`, where it pays.
+
+    Yields: a function that waits until nothing more is to come, and returns the names of kernels whose compiling took
+    too long or broke the compiler. All processes have ended when the `with` is left.
+    """
+    pool = _Pool(kernels, folder)
+    try:
+        if (count := _worker_count(len(kernels))) and pool.write_jobs():
+            pool.start(count)
+        yield pool.finished
+    finally:
+        pool.stop()
+
+
+def _worker_count(kernels: int) -> int:
+    return min(threads.processors_allowed(), kernels // 2) if kernels >= PAYS_FROM else 0
+
+
+class _Pool:
+    def __init__(self, kernels: Mapping[str, Kernel], folder: Path):
+        self.kernels, self.folder = kernels, folder
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.given_up: set[str] = set()
+
+    def start(self, count: int) -> None:
+        command = [sys.executable or "python3", "-m", "convgrad.engine.worker", str(self.folder)]
+        search = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        for _ in range(count):
+            try:
+                process = subprocess.Popen(
+                    command,
+                    cwd=self.folder,
+                    env={**os.environ, "PYTHONPATH": search},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            except OSError:
+                return
+            self.processes.append(process)
+
+    def finished(self) -> set[str]:
+        """Wait; processes that gave up a kernel are replaced as long as there is something left to do."""
+        seen, deadline = -1, 0.0
+        while self.processes:
+            for process in [p for p in self.processes if p.poll() is not None]:
+                self.processes.remove(process)
+                if self._give_up(process) and self._unclaimed():
+                    self.start(1)
+            done = self._done()
+            if done > seen:
+                seen, deadline = done, time.monotonic() + STUCK_SECONDS
+            elif time.monotonic() > deadline:
+                self.stop()
+            time.sleep(POLL_SECONDS)
+        return self.given_up
+
+    def stop(self) -> None:
+        """End all processes."""
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
+        self.processes.clear()
+
+    def write_jobs(self) -> bool:
+        """The kernels, for the workers to read; whether that was possible."""
+        ordered = sorted(self.kernels.items(), key=_effort, reverse=True)
+        try:
+            (self.folder / JOBS).write_bytes(pickle.dumps((dict(ordered), KERNEL_SECONDS)))
+        except (OSError, pickle.PicklingError, AttributeError, TypeError):
+            return False
+        return True
+
+    def _give_up(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether the process ended over a kernel that nobody should try again as it is."""
+        if process.returncode != TOO_SLOW and process.returncode not in FAILED_IN_COMPILER:
+            return False
+        broken = {name for name in self._claimed_by(process.pid) if not (self.folder / f"{name}.o").exists()}
+        self.given_up |= broken
+        return bool(broken)
+
+    def _claimed_by(self, pid: int) -> Iterator[str]:
+        for name in self.kernels:
+            claim = self.folder / f"{name}.claim"
+            if claim.exists() and claim.read_text() == str(pid):
+                yield name
+
+    def _unclaimed(self) -> bool:
+        return any(not (self.folder / f"{name}.claim").exists() for name in self.kernels)
+
+    def _done(self) -> int:
+        return sum((self.folder / f"{name}.o").exists() for name in self.kernels)
+
+
+def _effort(named: tuple[str, Kernel]) -> tuple[bool, int]:
+    """Reductions have the largest unrolls; otherwise the longer the text, the more there is to compile."""
+    kernel = named[1]
+    return kernel.group.style == "reduction", len(kernel.key)

@@ -1,0 +1,482 @@
+"""Compiled code on disk, and worker processes: quick the second time, and never a reason to fail."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("halide")
+
+from convgrad.engine import cache, compile, runtime, threads, workers
+from convgrad.engine.cache import Cache, using
+from convgrad.engine.compile import Compiler, plain, symbol
+from convgrad.engine.kernels import Kernel
+from convgrad.engine.program import Program, compile_program
+from convgrad.errors import EngineError
+from convgrad.notation.terms import Equation
+from engine_support import bound, compare
+
+linked = pytest.mark.skipif(runtime.compiler() is None, reason="there is no C compiler to link with")
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Cache]:
+    with using(Cache(tmp_path / "cache")) as chosen:
+        yield chosen
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Compiler:
+    """As in a process that has compiled nothing yet."""
+    return renewed(monkeypatch)
+
+
+def renewed(monkeypatch: pytest.MonkeyPatch) -> Compiler:
+    compiler = Compiler()
+    monkeypatch.setattr("convgrad.engine.calls.COMPILER", compiler)
+    return compiler
+
+
+def many(count: int) -> Equation:
+    """x1 to x8, of different shapes, so that each has a kernel of its own."""
+    text = "; ".join(f"x{n}[{i},k] = sum[m](w[m,k] * o[{i}+{n}*m])" for n, i in enumerate("abcdefgh"[:count], 1))
+    return bound(text, shapes={"w": (3, 70), "o": (400,)}, sizes={I: 310 + n for n, I in enumerate("ABCDEFGH"[:count])})
+
+
+def kernels(count: int) -> list[Kernel]:
+    equation = many(count)
+    found = compile_program(equation, equation.defined).kernels
+    assert len(found) == count
+    return found
+
+
+def run(program: Program) -> None:
+    program.set("o", [1, 2, 3, 4, 5])
+    program.run()
+    np.testing.assert_array_equal(program.arrays["x"], [3, 6, 9, 12, 15])
+
+
+def small_program() -> Program:
+    return compile_program(bound("x[i] = 3*o[i]", shapes={"o": (5,)}), ["x"])
+
+
+# Entries
+
+
+def test_an_entry_is_read_as_it_was_written(kept: Cache) -> None:
+    assert kept.read("a") is None
+    kept.write("a", b"")
+    kept.write("b", b"first")
+    kept.write("b", b"second")
+    assert (kept.read("a"), kept.read("b"), kept.read("c")) == (b"", b"second", None)
+    assert kept.count_and_size() == (2, 2 * 32 + 6)
+    assert kept.clear() == 2
+    assert (kept.read("b"), kept.count_and_size()) == (None, (0, 0))
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", b"x" * 32 + b"content", None])
+def test_a_damaged_entry_is_removed(kept: Cache, damage: bytes | None) -> None:
+    kept.write("a", b"content")
+    assert kept.folder is not None
+    (file,) = kept.folder.iterdir()
+    file.write_bytes(file.read_bytes()[:-1] if damage is None else damage)
+    assert kept.read("a") is None
+    assert list(kept.folder.iterdir()) == []
+
+
+def test_entries_used_least_recently_make_room(tmp_path: Path) -> None:
+    kept = Cache(tmp_path, limit=5 * (32 + 10))
+    for number in range(6):
+        kept.write(str(number), bytes(10))
+        os.utime(tmp_path / f"{number}.kept", (1000 + number, 1000 + number))
+    assert kept.read("0") == bytes(10)  # used just now
+    kept.make_room()
+    assert [name for name in "012345" if kept.read(name) is not None] == ["0", "3", "4", "5"]
+    kept.make_room()
+    assert kept.count_and_size()[0] == 4
+
+
+def test_what_a_dead_process_left_is_removed_after_an_hour(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.unfinished", tmp_path / "new.unfinished"
+    for file in (old, new):
+        file.write_bytes(b"half")
+    os.utime(old, (time.time() - 4000,) * 2)
+    Cache(tmp_path).make_room()
+    assert list(tmp_path.iterdir()) == [new]
+    Cache(tmp_path).clear()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_can_not_be_used(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    for kept in (Cache(None), Cache(file), Cache(file / "inside")):
+        kept.write("a", b"content")
+        kept.make_room()
+        assert kept.read("a") is None
+        assert (kept.clear(), kept.count_and_size()) == (0, (0, 0))
+    assert file.read_text() == "no folder"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are others there")
+def test_a_folder_that_everyone_can_write_to_is_not_used(tmp_path: Path) -> None:
+    kept = Cache(tmp_path / "open")
+    kept.write("a", b"content")
+    assert kept.folder is not None
+    assert kept.folder.stat().st_mode & 0o077 == 0
+    kept.folder.chmod(0o777)
+    assert kept.read("a") is None
+    kept.write("b", b"content")
+    assert [file.name for file in kept.folder.iterdir()] == ["a.kept"]
+
+
+def test_which_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVGRAD_CACHE", str(tmp_path))
+    assert cache.current() == Cache(tmp_path)
+    monkeypatch.setenv("CONVGRAD_CACHE", "off")
+    assert cache.current() == Cache(None)
+    monkeypatch.delenv("CONVGRAD_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = cache.current().folder
+    assert folder is not None
+    assert folder.parts[-2:] == ("convgrad", "kernels")
+    with using(Cache(tmp_path / "inner")) as inner:
+        assert cache.current() is inner
+    assert cache.current().folder == folder
+
+
+# Compiled code
+
+
+@linked
+def test_what_is_kept_is_not_compiled_again(kept: Cache, fresh: Compiler, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(small_program())
+    renewed(monkeypatch)
+    monkeypatch.setattr(compile, "compile_object", None)
+    monkeypatch.setattr(runtime, "link", None)
+    run(small_program())
+
+
+@linked
+def test_a_new_list_of_kept_kernels_is_only_linked(
+    kept: Cache, fresh: Compiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = "x[i] = 3*o[i]", "y[i] = o[i]^2 + sum[m](o[m])"
+    for text in (first, second):
+        renewed(monkeypatch)
+        compile_program(bound(text, shapes={"o": (5,)}), [text[0]])
+    monkeypatch.setattr(compile, "compile_object", None)
+    a, b = (compile_program(bound(text, shapes={"o": (5,)}), [text[0]]).kernels[0] for text in (first, second))
+    assert len(renewed(monkeypatch).compiled([a, b, a])[1]) == 3
+
+
+@linked
+@pytest.mark.parametrize("content", [b"", b"no library"])
+def test_a_kept_library_that_does_not_load_is_made_anew(
+    kept: Cache, fresh: Compiler, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """Its checksum is right: it comes from a system with other libraries."""
+    run(small_program())
+    assert kept.folder is not None
+    (library,) = kept.folder.glob("library-*")
+    size = library.stat().st_size
+    kept.write(library.stem, content)
+    renewed(monkeypatch)
+    run(small_program())
+    assert library.stat().st_size == size
+
+
+@linked
+@pytest.mark.parametrize("name", ["runtime-*", "library-*", "*.o.kept"])
+def test_damaged_code_is_repaired(tmp_path: Path, name: str) -> None:
+    program = """
+        from convgrad.engine.program import compile_program
+        from convgrad.notation import bind, parse
+        program = compile_program(bind(parse("x[i] = 3*o[i]"), shapes={"o": (5,)}), ["x"])
+        program.set("o", [1, 2, 3, 4, 5])
+        program.run()
+        print(*program.arrays["x"])
+    """
+    folder = tmp_path / "cache"
+    process(program, CONVGRAD_CACHE=folder)
+    entries = sorted(file.name for file in folder.iterdir())
+    (damaged,) = folder.glob(name)
+    damaged.write_bytes(damaged.read_bytes()[:-100] + bytes(100))
+    if not name.startswith("library"):
+        for library in folder.glob("library-*"):
+            library.unlink()
+    assert process(program, CONVGRAD_CACHE=folder) == "3.0 6.0 9.0 12.0 15.0\n"
+    assert sorted(file.name for file in folder.iterdir()) == entries
+    assert Cache(folder).read(damaged.name.removesuffix(".kept")) is not None
+
+
+@linked
+def test_two_processes_fill_an_empty_cache_at_once(tmp_path: Path) -> None:
+    program = """
+        from convgrad.engine.program import compile_program
+        from convgrad.notation import bind, parse
+        for n in range(4):
+            program = compile_program(bind(parse(f"x[i] = {n}*o[i]"), shapes={"o": (5,)}), ["x"])
+            program.set("o", [1, 2, 3, 4, 5])
+            program.run()
+            print(*program.arrays["x"])
+    """
+    started = [start(program, CONVGRAD_CACHE=tmp_path / "cache") for _ in range(2)]
+    printed = [process.communicate(timeout=100)[0] for process in started]
+    assert printed[0] == printed[1]
+    assert "3.0 6.0 9.0 12.0 15.0" in printed[0]
+    kept = Cache(tmp_path / "cache")
+    assert kept.count_and_size()[0] == 9
+    assert all(file.suffix == ".kept" for file in (tmp_path / "cache").iterdir())
+
+
+@linked
+def test_compiling_without_a_cache(fresh: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with using(Cache(tmp_path / "file")):
+        run(small_program())
+
+
+def test_the_name_of_compiled_code_changes_with_all_that_it_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = set()
+    for dtype in ("float32", "float64"):
+        for size in (5, 70000):
+            names.add(symbol(compile_program(bound("x[i] = 3*o[i]", shapes={"o": (size,)}), ["x"], dtype).kernels[0]))
+    kernel = small_program().kernels[0]
+    assert symbol(kernel) in names
+    monkeypatch.setattr(compile, "surroundings", lambda: "another processor")
+    assert len({*names, symbol(kernel)}) == 5
+
+
+def test_the_engine_s_source_is_part_of_the_name() -> None:
+    from convgrad.engine import surroundings
+
+    text = surroundings.surroundings()
+    surroundings.surroundings.cache_clear()
+    original = surroundings._sources
+    try:
+        surroundings._sources = lambda place, path: ((name, text + b"#") for name, text in original(place, path))
+        assert surroundings.surroundings() != text
+    finally:
+        surroundings._sources = original
+        surroundings.surroundings.cache_clear()
+    assert surroundings.surroundings() == text
+    names = [
+        name for part in surroundings.SOURCES for name, _ in original(Path(surroundings.__file__).parents[1], part)
+    ]
+    assert any(name.endswith("runner.c") for name in names)
+    assert any(name.endswith("schedules/generic.py") for name in names)
+
+
+def test_code_that_can_not_be_loaded(tmp_path: Path) -> None:
+    (tmp_path / "library.so").write_bytes(b"no library")
+    with pytest.raises(EngineError, match=r"Compiled code can't be loaded .* Set TMPDIR to a folder from which"):
+        runtime.load(tmp_path / "library.so")
+
+
+# Worker processes
+
+
+@linked
+def test_workers_compile_what_the_process_itself_compiles(tmp_path: Path) -> None:
+    named = {symbol(kernel): kernel for kernel in kernels(8)}
+    with workers.compiling(named, tmp_path) as finished:
+        assert finished() == set()
+    for name in named:
+        assert (tmp_path / f"{name}.o").stat().st_size > 1000
+    assert not list(tmp_path.glob("*.unfinished.o"))
+
+
+@linked
+def test_a_program_of_many_kernels(kept: Cache, fresh: Compiler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "processors_allowed", lambda: 2)
+    here: list[Kernel] = []
+    monkeypatch.setattr(compile, "compile_object", lambda kernel, *_: here.append(kernel))
+    compare(many(8), "float32")
+    assert here == []
+
+
+@linked
+@pytest.mark.parametrize("broken", ["missing", "dies"])
+def test_workers_that_can_not_work(
+    kept: Cache, fresh: Compiler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: str
+) -> None:
+    """All is compiled in the process itself."""
+    python = tmp_path / "python"
+    if broken == "dies":
+        python.write_text("#!/bin/sh\nkill -KILL $$\n")
+        python.chmod(0o700)
+    named = kernels(8)
+    monkeypatch.setattr(sys, "executable", str(python))
+    functions = renewed(monkeypatch).compiled(named)[1]
+    assert len(set(functions)) == 8
+
+
+@linked
+def test_kernels_that_can_not_be_sent_to_workers(kept: Cache, fresh: Compiler, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = kernels(8)
+    named[3].note = lambda: None  # type: ignore[attr-defined]
+    with pytest.MonkeyPatch.context() as patch, using(Cache(None)):
+        patch.setattr(subprocess, "Popen", None)
+        patch.setattr(compile, "runtime", NoLink())
+        with pytest.raises(NotLinkedError):
+            renewed(patch).compiled(named)
+
+
+class NotLinkedError(Exception):
+    """Instead of a link."""
+
+
+class NoLink:
+    """All objects were there."""
+
+    def library(self) -> None:
+        pass
+
+    def link(self, objects: list[Path], *_: object) -> None:
+        assert len(objects) == 8
+        assert all(path.exists() for path in objects)
+        raise NotLinkedError
+
+
+@linked
+def test_an_error_in_a_worker_is_told_by_the_process_itself(kept: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = kernels(8)
+    from convgrad.engine.memory import Layout
+
+    named[2].layouts = {**named[2].layouts, "o": Layout((5, 5), "float32")}
+    named[2].key = "another"
+    with using(Cache(None)), pytest.raises(EngineError, match="The kernel of x3 can't be compiled:"):
+        renewed(monkeypatch).compiled(named)
+
+
+@linked
+def test_a_kernel_that_takes_too_long_is_computed_in_plain_loops(
+    kept: Cache, fresh: Compiler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The worker's time is over at its third kernel, as if that had been a large one."""
+    python = tmp_path / "python"
+    python.write_text(
+        textwrap.dedent(f"""\
+        #!{sys.executable}
+        import os, signal, sys
+        sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
+        from convgrad.engine import compile, worker
+        original = compile.compile_object
+        def slow(kernel, name, path):
+            if kernel.title == "The kernel of x3":
+                os.kill(os.getpid(), signal.SIGXCPU)
+            original(kernel, name, path)
+        compile.compile_object = slow
+        worker.main(worker.Path(sys.argv[-1]))
+        """)
+    )
+    python.chmod(0o700)
+    equation = many(8)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.warns(UserWarning, match=r"The kernel of x3 took too long to compile, so it is computed in plain"):
+        compare(equation, "float32")
+    monkeypatch.setattr(compile, "compile_object", None)
+    renewed(monkeypatch)
+    compare(equation, "float32")  # another process knows it, and loads what the first one made
+
+
+@linked
+def test_the_time_of_a_kernel_is_limited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A kernel whose unrolled loop compiles for minutes ends the worker, and nothing but that kernel is given up."""
+    from convgrad.engine import worker
+
+    code = """
+        import sys
+        from convgrad.engine import compile, worker
+        def endless(kernel, name, path):
+            while True:
+                pass
+        compile.compile_object = endless
+        worker.main(worker.Path(sys.argv[1]))
+    """
+    (kernel,) = kernels(1)
+    (tmp_path / workers.JOBS).write_bytes(pickle.dumps(({"first": kernel, "second": kernel}, 0.1)))
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(tmp_path)], check=False, timeout=60)
+    assert done.returncode == workers.TOO_SLOW
+    assert [claim.name for claim in tmp_path.glob("*.claim")] == ["first.claim"]
+    assert worker.JOBS == workers.JOBS
+
+
+@linked
+def test_no_process_is_left_when_compiling_is_interrupted(tmp_path: Path) -> None:
+    named = {symbol(kernel): kernel for kernel in kernels(8)}
+    pool: list[subprocess.Popen[bytes]] = []
+    original = subprocess.Popen
+
+    def noted(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+        pool.append(original(*arguments, **options))  # type: ignore[call-overload]
+        return pool[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers.subprocess, "Popen", noted)
+        with pytest.raises(KeyboardInterrupt), workers.compiling(named, tmp_path):
+            raise KeyboardInterrupt
+    assert pool
+    assert all(process.returncode is not None for process in pool)
+
+
+@linked
+def test_a_script_without_a_main_guard(tmp_path: Path) -> None:
+    code = """
+        from convgrad.engine import compile
+        from convgrad.engine.program import compile_program
+        from convgrad.notation import bind, parse
+        text = "; ".join(f"x{n}[{i},k] = sum[m](w[m,k] * o[{i}+{n}*m])" for n, i in enumerate("abcdefgh", 1))
+        sizes = {I: 310 + n for n, I in enumerate("ABCDEFGH")}
+        equation = bind(parse(text), shapes={"w": (3, 70), "o": (400,)}, sizes=sizes)
+        compile.compile_object = None  # workers do it
+        compile_program(equation, equation.defined).run()
+        print("done")
+    """
+    script = tmp_path / "scripts" / "script.py"
+    script.parent.mkdir()
+    script.write_text(textwrap.dedent(code))
+    (tmp_path / "halide.py").write_text("raise ImportError('not the one')")  # in the folder the user happens to be in
+    environment = {**os.environ, "CONVGRAD_CACHE": "off"}
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "done\n", done.stderr
+
+
+@pytest.mark.parametrize("style", ["map", "reduction"])
+def test_plain_loops_compute_the_same(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "x[e,i,k] = sum[m](w[m,k] * o[e,i+m-1 else 0]); y[e,i,k] = max(x[e,i,k], 0); b_next[k] = b[k] + w[0,k]"
+    equation = bound(text, shapes={"o": (16, 70), "w": (5, 40), "b": (40,)}, sizes={"I": 66})
+    found = {kernel.group.style for kernel in compile_program(equation, ["y", "b_next"]).kernels}
+    assert "reduction" in found
+    monkeypatch.setattr(Compiler, "_plain_if_slow", lambda self, kernel: plain(kernel))
+    program = compare(equation, "float32", in_place={"b_next": "b"})
+    assert {kernel.group.style for kernel in program._call._kernels} == {"small"}
+
+
+def process(code: str, **variables: object) -> str:
+    started = start(code, **variables)
+    out, error = started.communicate(timeout=100)
+    assert started.returncode == 0, error
+    return str(out)
+
+
+def start(code: str, **variables: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, **{name: str(value) for name, value in variables.items()}},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
