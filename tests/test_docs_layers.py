@@ -109,8 +109,8 @@ def _rows(layer: Layer) -> Iterable[tuple[str, str]]:
 def _others() -> Iterable[str]:
     yield "## Losses\n"
     yield "`y` is the network's result for one example, `t` its target; the mean over a batch is what is minimized.\n"
-    rows = [(_code(name), _code(f"{loss()!r}"), _code(loss().text)) for name, loss in losses.registry.items()]
-    yield from _table(("name", "object", "equation"), rows)
+    shown = [(_code(name), _code(repr(loss())), _code(loss().text)) for name, loss in losses.registry.items()]
+    yield from _table(("name", "object", "equation"), shown)
     yield "## Optimizers\n"
     yield "`w` is each trained tensor, `dw` its gradient, `i` counts their elements, `eta` is the learning rate. Adam's"
     yield "`c1` and `c2` are 1/(1 - beta1^t) and 1/(1 - beta2^t) in step t, counted from 1.\n"

@@ -33,7 +33,7 @@ do =
 
 
 def run(name: str, folder: Path) -> str:
-    command = [sys.executable, "-W", "error", EXAMPLES / name]
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
