@@ -227,8 +227,7 @@ class _Check:
         names: list[str] = []
         for argument, role in tried.convention.reading.roles:
             if role == "cache":
-                inputs = [n for n in tried.problem.recipe.equation.inputs if n in tried.problem.arrays]
-                names += [f"{argument.name}[{n}]" for n in range(len(inputs))]
+                names += [f"{argument.name}[{n}]" for n in range(len(tried.problem.given))]
             elif role in tried.values:
                 names.append(argument.name)
         return names

@@ -112,6 +112,12 @@ class Problem:
         return {**forward, **backward}
 
     @property
+    def given(self) -> tuple[str, ...]:
+        """The equation's inputs in the order people pass them: those of the layer, then its parameters."""
+        inputs = [n for n in self.recipe.equation.inputs if n in self.arrays]
+        return (*(n for n in self.wrt if n in inputs), *(n for n in inputs if n not in self.wrt))
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """What a person's function may return: the result and the gradients."""
         return (self.of, *(gradient_name(name) for name in self.wrt))

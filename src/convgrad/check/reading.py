@@ -18,6 +18,7 @@ from convgrad.check.person import Call, Outcome, Person, Trouble
 from convgrad.check.problem import Array, Problem
 from convgrad.check.roles import Reading, plain, readings
 from convgrad.check.subject import LossSubject, Sizes, Subject
+from convgrad.errors import ConvgradError
 
 AnyArray = npt.NDArray[Any]
 
@@ -87,7 +88,7 @@ class Convention:
 
         def value(role: str) -> Any:
             if role == "cache":
-                inputs = [tensor(n) for n in problem.recipe.equation.inputs if n in problem.arrays]
+                inputs = [tensor(n) for n in problem.given]
                 return (*inputs, cs231n(settings)) if settings else tuple(inputs)
             if role == "settings":
                 return cs231n(settings)
@@ -162,7 +163,12 @@ def conventions(
             one = bool(images) and not any("batch" in p for p in images.values())
             channel = image in ("HW", "L", "DHW")
             own = replace(sizes, one=one or sizes.one, channel=channel or sizes.channel)
-            problem = subject.problem(own)
+            try:
+                problem = subject.problem(own)
+            except ConvgradError:
+                if own == sizes:
+                    raise
+                continue  # the layer's arguments don't allow one channel
             read = readings(person.arguments or (), problem, subject.settings, roles)
             for kernel, kernels in subject.kernels.items():
                 patterns = {**images, **kernels}
@@ -206,6 +212,7 @@ def _name_outputs(result: Attempt) -> None:
     expected = sorted(gradients, key=lambda n: order.get(n[1:], 9)) if backward else []
     expected = [*expected, problem.of] if backward else [problem.of, *gradients]
     left = list(range(len(outcome.arrays)))
+    forward_too = not backward or len(left) > len(gradients)
     taken: dict[str, int] = {}
     for place in list(left):
         role = _by_key(outcome.keys[place], expected, problem)
@@ -215,6 +222,8 @@ def _name_outputs(result: Attempt) -> None:
     for place in list(left):
         shape = np.squeeze(outcome.arrays[place]).shape
         for role in expected:
+            if role == problem.of and not (forward_too or problem.total):
+                continue
             if role not in taken and np.squeeze(result.expected(role)).shape == shape:
                 taken[role] = place
                 left.remove(place)
@@ -302,7 +311,8 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
         if ran or not any("numpy" in str(t) or "Tensor" in str(t) or "ndarray" in str(t) for t in troubles):
             break
     ran.sort(key=lambda a: a.score)
-    return Found(ran, troubles[0] if troubles else None)
+    usual = max(troubles, key=lambda t: sum(t == other for other in troubles)) if troubles else None
+    return Found(ran, usual)
 
 
 def accumulated(first: Attempt, person: Person) -> Attempt | None:

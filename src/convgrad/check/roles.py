@@ -60,7 +60,7 @@ def plain(name: str) -> str:
 
 def known_names(problem: Problem) -> dict[str, list[str]]:
     """Role -> names that stand for it, the likelier role first."""
-    of, inputs = problem.of, [n for n in problem.recipe.equation.inputs if n in problem.arrays]
+    of, inputs = problem.of, problem.given
     names: dict[str, list[str]] = {}
     if problem.total:
         return {"t": TARGET, "y": PREDICTION}
@@ -107,7 +107,9 @@ def _exchanged(found: Sequence[Reading], arrays: Sequence[Argument], problem: Pr
     other = {"o": problem.of, problem.of: "o"}
     swapped = []
     for reading in found:
-        ambiguous = [a for a, r in reading.roles if r in other and plain(a.name) in ("x", "a", "z", "y")]
+        ours = any(a.name == problem.upstream for a, _ in reading.roles)  # then `x` may be our x, the result
+        unclear = ("x", "a", "z", "y") if ours else ("a", "z", "y")
+        ambiguous = [a for a, r in reading.roles if r in other and plain(a.name) in unclear]
         if ambiguous:
             swap = {a.name for a in ambiguous}
             roles = tuple((a, other[r] if a.name in swap else r) for a, r in reading.roles)
@@ -151,7 +153,6 @@ def _by_name(arrays: Sequence[Argument], names: Mapping[str, Sequence[str]], pro
 
 def _in_order(problem: Problem, arguments: Sequence[Argument]) -> list[str]:
     """Tensors that arguments may be, upstream first, as most backward functions have it."""
-    inputs = [n for n in problem.recipe.equation.inputs if n in problem.arrays]
     if problem.total:
-        return inputs
-    return [problem.upstream, *inputs, problem.of]
+        return list(problem.given)
+    return [problem.upstream, *problem.given, problem.of]

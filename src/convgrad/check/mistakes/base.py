@@ -43,6 +43,8 @@ class Mistake:
     after: what the mistake does to a right output.
     whole: it is one mistake in all outputs together, and no mistake of one output alone.
     choice: not wrong, but another convention.
+    likelihood: 1 to 9; of mistakes that give the same numbers the likelier is named.
+    anew: what `after` gives is made from the problem's values and not from the output, so it comes before others.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Mistake:
     whole: bool = False
     choice: bool = False
     likelihood: int = 5
+    anew: bool = False
 
     def concerns(self, output: str) -> bool:
         """Whether the mistake can be made in this output."""
@@ -87,7 +90,7 @@ def predict(problem: Problem, mistakes: Sequence[Mistake], outputs: Sequence[str
             continue
         labels = () if problem.total and output == problem.of else problem.labels[output]
         predicted: Predicted | None = Predicted(values[output], labels)
-        for mistake in mistakes:
+        for mistake in sorted(mistakes, key=lambda m: not m.anew):
             if mistake.after is not None and mistake.concerns(output) and predicted is not None:
                 predicted = mistake.after(predicted, output, changed, values)
         if predicted is not None and all(m.concerns(output) for m in mistakes):

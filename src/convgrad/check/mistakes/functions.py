@@ -12,7 +12,7 @@ from convgrad.layers.activation import Softmax
 from convgrad.notation.batch import batched
 from convgrad.notation.binding import bind
 from convgrad.notation.parser import parse
-from convgrad.notation.terms import Access, Call, Definition, Equation, Number, Reduce, Term, accesses, rebuild, walk
+from convgrad.notation.terms import Access, Call, Definition, Equation, Multiply, Number, Reduce, Term, accesses, rebuild, walk
 from convgrad.oracle.grid import evaluate
 
 BY_RESULT = {"sigmoid": "da[f] = dx[f] * a[f] * (1 - a[f])", "tanh": "da[f] = dx[f] * (1 - a[f]^2)"}
@@ -157,7 +157,7 @@ def _without_target(problem: Problem) -> Problem | None:
 
     def change(term: Term) -> Term:
         if isinstance(term, Call) and term.function == "where":
-            return Number(0.0)
+            return Multiply((Number(0.0), term.arguments[1]))  # keeps the index that the sum runs over
         return Number(0.0) if isinstance(term, Access) and term.tensor == "t" else term
 
     changed = problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))

@@ -181,6 +181,7 @@ MISTAKES = (
         "after summing your {output} over batch and places",
         outputs=("db",),
         after=_bias(()),
+        anew=True,
         likelihood=8,
     ),
     Mistake(
@@ -190,6 +191,7 @@ MISTAKES = (
         "after summing your {output} over the places",
         outputs=("db",),
         after=_bias(("batch",)),
+        anew=True,
         likelihood=8,
     ),
     Mistake(
@@ -199,6 +201,7 @@ MISTAKES = (
         "after summing your {output} over the batch",
         outputs=("db",),
         after=_bias(("space",)),
+        anew=True,
         likelihood=8,
     ),
     Mistake(

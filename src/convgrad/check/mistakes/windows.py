@@ -104,6 +104,19 @@ def _cut_by_rest(predicted: Predicted, output: str, problem: Problem, values: Ma
     return Predicted(array, predicted.labels)
 
 
+def _zero_rest(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted | None:
+    """Zeros in as many last rows as are left over, though with padding a window reaches some of them."""
+    left = _left_over(problem)
+    if left is None:
+        return None
+    array = predicted.array.copy()
+    for axis, rest in zip(space_of(problem, "o"), left, strict=True):
+        at = [slice(None)] * array.ndim
+        at[axis] = slice(array.shape[axis] - rest, None)
+        array[tuple(at)] = 0
+    return Predicted(array, predicted.labels)
+
+
 def _last_places(which: tuple[int, ...]) -> Before:
     """Without the last row or column of windows."""
 
@@ -220,6 +233,15 @@ MISTAKES = (
         "with these rows left out,",
         outputs=("do",),
         after=_cut_by_rest,
+        likelihood=6,
+    ),
+    Mistake(
+        "stride-far-edge",
+        "the stride does not divide, and {output} is 0 in as many last rows as are left over",
+        "Crop the padding after the rows that are left over were added: output_padding in PyTorch.",
+        "with zeros in these rows,",
+        outputs=("do",),
+        after=_zero_rest,
         likelihood=6,
     ),
     Mistake(

@@ -1,0 +1,169 @@
+"""All planted mistakes: which function, checked against what, and what it must be called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import planted_convolution as convolution
+import planted_layers as layers
+
+from convgrad.check import Report, check
+
+Factory = Callable[[Collection[str]], Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Functions with `switches` set in `factory`, and the names that the check must give."""
+
+    where: str
+    factory: Factory
+    switches: tuple[str, ...]
+    layer: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> set[str]:
+        """What must be named: a switch's first word, or what it is called where that is another."""
+        return {ALSO.get(s, s.split(" ")[0]) for s in self.switches}
+
+    @property
+    def label(self) -> str:
+        return f"{self.where}: {' + '.join(self.switches)}"
+
+    def report(self) -> Report:
+        return check(self.factory(self.switches), self.layer, **self.settings)
+
+
+ALSO = {"pool-smallest": "pool-wrong-position"}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A factory with the switches that it knows; only those of different groups go together."""
+
+    where: str
+    factory: Factory
+    groups: tuple[tuple[str, ...], ...]
+    layer: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def single(self) -> list[Planted]:
+        return [self.planted(s) for group in self.groups for s in group]
+
+    def pairs(self) -> list[Planted]:
+        found = []
+        for one, two in combinations([(n, s) for n, group in enumerate(self.groups) for s in group], 2):
+            if one[0] != two[0]:
+                found.append(self.planted(one[1], two[1]))
+        return found
+
+    def planted(self, *switches: str) -> Planted:
+        return Planted(self.where, self.factory, switches, self.layer, self.settings)
+
+
+def _convolution(settings: dict[str, int]) -> Factory:
+    return lambda switches: convolution.backward(switches, **settings)
+
+
+ROTATION = ("kernel-not-rotated", "transposed-instead-of-rotated", "height-width-swapped in do")
+IN_DO = (
+    ROTATION,
+    ("delta-rotated in do", "gradient-rotated in do"),
+    ("stride-not-dilated", "stride-off-by-one", "stride-far-edge"),
+    ("dilation-ignored",),
+    ("padding-not-cropped", "padding-wrong-side"),
+    ("channels-swapped",),
+    ("sign in do",),
+)
+IN_DW = (
+    ("delta-rotated", "gradient-rotated"),
+    ("height-width-swapped",),
+    ("channels-swapped in dw",),
+    ("stride-not-dilated in dw",),
+    ("dilation-ignored in dw",),
+    ("padding-ignored",),
+    ("last-example-only",),
+    ("mean-over-batch",),
+    ("factor-2",),
+    ("sign",),
+)
+IN_DB = (("bias-not-summed over batch", "bias-not-summed over space", "bias-not-summed", "mean-over-batch in db"),)
+SETTINGS = {"strides": 2, "padding": 1, "dilation": 2}
+GROUPED = {**SETTINGS, "groups": 2}
+FAMILIES = (
+    Family("conv2d", _convolution(SETTINGS), (*IN_DO, *IN_DW, *IN_DB), "conv2d", SETTINGS),
+    Family("conv2d in groups", _convolution(GROUPED), (("groups-ignored",), ("sign in do",)), "conv2d", GROUPED),
+    Family(
+        "max_pool2d",
+        layers.max_pool_backward,
+        (
+            ("pool-spread", "pool-all-ties", "pool-wrong-position", "pool-smallest"),
+            ("sign",),
+            ("factor-2",),
+            ("mean-over-batch",),
+        ),
+        "max_pool2d",
+        {"pool_size": (2, 3), "strides": 2},
+    ),
+    Family(
+        "avg_pool2d",
+        layers.average_pool_backward,
+        (("average-without-1/n",), ("sign",), ("stride-far-edge",)),
+        "avg_pool2d",
+        {"pool_size": 2, "strides": 3},
+    ),
+    Family(
+        "dense+sigmoid",
+        layers.dense_sigmoid_backward,
+        (
+            ("activation-missing", "activation-twice", "activation-at-output", "activation-formula-at-input"),
+            ("sign",),
+            ("mean-over-batch",),
+            ("bias-not-summed",),
+            ("factor-2",),
+        ),
+        "dense+sigmoid",
+    ),
+    Family(
+        "softmax_cross_entropy",
+        layers.softmax_loss,
+        (("softmax-twice", "target-missing"), ("sum-over-batch",), ("sign",)),
+        "softmax_cross_entropy",
+    ),
+    Family("overflow", layers.softmax_loss, (("overflow",),), "softmax_cross_entropy"),
+    Family("half_squared_error", layers.half_square_loss, (("factor-2",), ("sign",)), "half_squared_error"),
+    Family("a layer that adds", lambda s: layers.keeps_adding(s), (("accumulated",), ("sign",)), "dense"),
+    Family("relu in place", lambda s: layers.spoils_its_argument(s), (("argument-changed",), ("factor-2",)), "relu"),
+    Family("conv2d forward", layers.correlation, (("convolution-for-correlation",),), "conv2d", {"bias": None}),
+)
+NEEDS_OTHER = {("a layer that adds", "sign"), ("relu in place", "factor-2")}
+"""Switches that these factories can't do without their first fault."""
+
+
+def singles() -> list[Planted]:
+    return [p for f in FAMILIES for p in f.single() if (p.where, p.switches[0]) not in NEEDS_OTHER]
+
+
+def pairs() -> list[Planted]:
+    return [p for f in FAMILIES for p in f.pairs() if len(p.names) == 2]
+
+
+def torch_cases() -> list[Planted]:
+    """Imported only where PyTorch is there."""
+    import planted_torch
+
+    conv = Family(
+        "PyTorch conv2d",
+        planted_torch.conv_backward,
+        (("kernel-not-rotated",), ("stride-not-dilated", "stride-far-edge"), ("gradient-rotated",), ("mean-over-batch",), ("bias-not-summed",)),
+        "conv2d",
+        {"strides": 2, "padding": 1},
+    )
+    tanh = Family(
+        "PyTorch tanh", planted_torch.tanh_backward, (("activation-missing",), ("activation-formula-at-input",)), "tanh"
+    )
+    return [*conv.single(), *tanh.single()]
