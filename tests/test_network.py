@@ -246,6 +246,16 @@ def test_rows_of_weight_zero_only_fill_up(engine: str) -> None:
         step.run(x, t, 0.1, np.zeros(5))
 
 
+def test_evaluation_takes_the_loss_of_the_training() -> None:
+    network = small()
+    x = batch(network)[0]
+    t = np.zeros((len(x), 4))
+    network.training_step("mse", SGD(1e-9), len(x), engine="oracle").run(x, t)
+    expected = float((network.predict(x, engine="oracle") ** 2).mean())
+    result = network.evaluate(x, t, metrics=(), engine="oracle")
+    assert result["loss"] == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_batch_has_examples() -> None:
     with pytest.raises(TrainingError, match="A batch has at least 1 example; batch_size is 0"):
         small().training_step("mse", "sgd", 0)

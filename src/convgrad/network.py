@@ -47,6 +47,7 @@ class Network:
 
     Attributes:
         layers: the layers in their places, each with a name that no other has.
+        loss: the one that the network was last trained with; `evaluate` takes it unless told otherwise.
         parameters, state: tensor's name (`conv1.w`) -> its array, the very one that compiled code works on.
 
     Raises: ModelError, ShapeError where layers don't fit together.
@@ -82,6 +83,7 @@ class Network:
                 self.state[placed.tensor(key)] = aligned_zeros(shape, dtype)
                 self.state[placed.tensor(key)][...] = value
         self.initialized = False
+        self.loss: str | Loss = "softmax_cross_entropy"
         self._predictions: dict[tuple[int, str], Any] = {}
 
     @property

@@ -48,6 +48,7 @@ class TrainingStep:
             network.initialize(seed)
         self.network, self.batch_size, self.seed = network, batch_size, seed
         self.loss_function, self.optimizer = loss_from(loss), optimizer_from(optimizer)
+        network.loss = self.loss_function
         self.plan = training_plan(
             network.layers,
             network.input_shape,

@@ -27,7 +27,7 @@ def evaluate(
     x: Any,
     y: Any,
     *,
-    loss: str | Loss = "softmax_cross_entropy",
+    loss: str | Loss | None = None,
     metrics: Iterable[str | Metric] = ("accuracy",),
     batch_size: int = 256,
     engine: str = "auto",
@@ -37,7 +37,8 @@ def evaluate(
     Args:
         x: (N, *input_shape) floats.
         y: labels (N,), or an array like the outputs, (N, *output_shape).
-        loss, metrics: names or objects.
+        loss: name or object; by default the one that the network was last trained with, else softmax_cross_entropy.
+        metrics: names or objects.
         batch_size: examples at once; the figures do not depend on it.
         engine: "halide", "oracle" or "auto".
 
@@ -47,7 +48,7 @@ def evaluate(
     Raises:
         DataError: the arrays can't be meant like this.
     """
-    function = loss_from(loss)
+    function = loss_from(network.loss if loss is None else loss)
     inputs, targets = checked_examples(network, function, x, y, "test data")
     return figures(network, inputs, targets, function, metrics_from(metrics, function), batch_size, engine)
 
