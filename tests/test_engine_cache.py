@@ -462,7 +462,7 @@ def test_plain_loops_compute_the_same(style: str, monkeypatch: pytest.MonkeyPatc
     assert "reduction" in found
     monkeypatch.setattr(Compiler, "_plain_if_slow", lambda self, kernel: plain(kernel))
     program = compare(equation, "float32", in_place={"b_next": "b"})
-    assert {kernel.group.style for kernel in program._call._kernels} == {"small"}
+    assert {kernel.group.style for kernel in program.kernels} == {"small"}
 
 
 def process(code: str, **variables: object) -> str:

@@ -13,9 +13,11 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from convgrad.commands.cache import cache
 from convgrad.commands.catalogue import datasets, models, summary
 from convgrad.commands.derive import derive
 from convgrad.commands.predict import predict
+from convgrad.commands.profile import profile
 from convgrad.commands.terminal import EXIT_INTERRUPTED, EXIT_UNUSABLE
 from convgrad.commands.train import train
 from convgrad.errors import ConvgradError
@@ -49,7 +51,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, predict, summary, derive, datasets, models):
+for command in (train, predict, summary, derive, profile, datasets, models, cache):
     app.command()(command)
 
 

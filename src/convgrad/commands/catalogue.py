@@ -52,12 +52,13 @@ def summary(
     """Print a network's layers and their equations."""
     from convgrad.models import load_model
 
-    shape = None if input_shape is None else _shape(input_shape)
+    shape = None if input_shape is None else image_shape(input_shape)
     console = output()
     console.print(load_model(model, shape, classes).network.summary().text(console.width))
 
 
-def _shape(text: str) -> tuple[int, ...]:
+def image_shape(text: str) -> tuple[int, ...]:
+    """Sizes written as text: 28,28,1 or 28x28x1. Raises typer.BadParameter."""
     parts = [part.strip() for part in text.replace("x", ",").split(",")]
     if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
         raise typer.BadParameter(f"{text!r} is no shape; write sizes such as 28,28,1.", param_hint="--input-shape")

@@ -34,12 +34,13 @@ class LinkedCalls:
     """All kernels from shared libraries, in one call.
 
     Attributes:
+        kernels: as they are called; some may be plainer than those asked for.
         buffers: the arguments of each kernel, as Halide's structs.
     """
 
     def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]):
         kernels, functions = COMPILER.compiled(kernels)
-        self._kernels = kernels
+        self.kernels = kernels
         self._arrays = [place.array for row in rows for place in row]  # memory lives as long as the calls
         self.buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
         self._calls = runtime.CallList(functions, self.buffers)
@@ -58,7 +59,7 @@ class LinkedCalls:
             raise self._error(failure) from None
 
     def _error(self, failure: runtime.KernelFailure) -> EngineError:
-        return EngineError(f"{self._kernels[failure.place].title} failed: {failure.message}")
+        return EngineError(f"{self.kernels[failure.place].title} failed: {failure.message}")
 
 
 def _struct(kernel: Kernel, place: Place) -> runtime.BufferStruct:
@@ -86,13 +87,14 @@ class InMemoryCalls:
     """Kernels compiled in memory, called one by one: Python's lock is held meanwhile, and a call takes 1 us more.
 
     Attributes:
+        kernels: as they are called.
         buffers: the arguments of each kernel, as Halide's buffers.
     """
 
     def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]):
         threads.choose_threads()
         threads.watch_forks()
-        self._kernels = kernels
+        self.kernels = [*kernels]
         self._functions = [_compiled_in_memory(symbol(kernel), kernel) for kernel in kernels]
         self._arrays = [place.array for row in rows for place in row]
         self.buffers = [
@@ -105,7 +107,7 @@ class InMemoryCalls:
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each kernel took."""
         times = []
-        for kernel, function, arguments in zip(self._kernels, self._functions, self.buffers, strict=True):
+        for kernel, function, arguments in zip(self.kernels, self._functions, self.buffers, strict=True):
             start = time.perf_counter_ns()
             try:
                 function(*arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from convgrad.execution import in_order, inputs_behind_views, root
 from convgrad.notation.terms import Definition, Equation, Reduce
 
 if TYPE_CHECKING:
+    from convgrad.engine.calls import InMemoryCalls, LinkedCalls
     from convgrad.engine.kernels import Kernel
     from convgrad.engine.memory import Layout
 
@@ -104,6 +105,7 @@ class Program:
         self.kernels = [Kernel(group, layouts, views, self.dtype) for group in groups]
         memory, self.intermediate_bytes = _memory(self.kernels, self.arrays, layouts, views)
         self._call = _linked(self.kernels, memory, views)
+        self.kernels = self._call.kernels
         self.compile_seconds = time.perf_counter() - start
 
     def set(self, name: str, array: npt.ArrayLike) -> None:
@@ -122,6 +124,11 @@ class Program:
         """
         threads.refuse_forked_child()
         self._call()
+
+    def timed(self) -> list[int]:
+        """Run once; the nanoseconds that each of `kernels` took. Raises EngineError as `run` does."""
+        threads.refuse_forked_child()
+        return self._call.timed()
 
     def __str__(self) -> str:
         return "\n".join(f"{number}. {kernel}" for number, kernel in enumerate(self.kernels, 1))
@@ -176,7 +183,9 @@ def _element(atom: Definition, dtype: str) -> str:
     return dtype
 
 
-def _linked(kernels: Sequence[Kernel], memory: Mapping[str, Array], views: Mapping[str, str]) -> Callable[[], None]:
+def _linked(
+    kernels: Sequence[Kernel], memory: Mapping[str, Array], views: Mapping[str, str]
+) -> LinkedCalls | InMemoryCalls:
     """The call that runs all kernels."""
     from convgrad.engine import calls
 
