@@ -11,6 +11,10 @@ from typing import Any
 
 PACKAGES = ("convgrad", "halide", "numpy", "torch", "jax")
 CPU_INFO = Path("/proc/cpuinfo")
+STATISTICS = Path("/proc/stat")
+BUSY = 0.1
+"""Processors kept busy by others from which on a run does not count: PyTorch's threads wait for each other busily, and
+one that is held up costs it many times the time."""
 
 
 def processor() -> str:
@@ -21,6 +25,39 @@ def processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def threads_in_use() -> int:
+    """How many threads the engine runs on; PyTorch gets as many."""
+    from convgrad.engine import threads
+
+    return threads.choose_threads()
+
+
+class Others:
+    """How much of the processors others have used since this object was made: other processes and, on a virtual
+    machine, other guests. Only where the system tells it (Linux)."""
+
+    def __init__(self, statistics: Path = STATISTICS):
+        self.statistics = statistics
+        self.began = self._used()
+
+    def processors(self) -> float | None:
+        """Processors that others kept busy, on average: 0 on a machine that does nothing else."""
+        if self.began is None or (now := self._used()) is None or now[1] <= self.began[1]:
+            return None
+        return max(0.0, (now[0] - self.began[0]) / (now[1] - self.began[1]))
+
+    def _used(self) -> tuple[float, float] | None:
+        """Seconds of processor time that all but this process and its children used so far, and the time."""
+        try:
+            fields = self.statistics.read_text().split(maxsplit=9)
+        except OSError:
+            return None
+        user, nice, system, _, _, irq, soft, stolen = map(int, fields[1:9])
+        every = (user + nice + system + irq + soft + stolen) / os.sysconf("SC_CLK_TCK")
+        own = os.times()
+        return every - (own.user + own.system + own.children_user + own.children_system), time.monotonic()
 
 
 def versions() -> dict[str, str]:

@@ -94,13 +94,13 @@ def verify_step(what: str, case: NetworkCase, x: Array, t: Array) -> None:
     step = network.training_step(case.loss, SGD(LEARNING_RATE, momentum=MOMENTUM), len(x))
     for number in range(VERIFIED_STEPS):
         step.run(x, t)
-        losses = [np.array(float(trained.step())) for trained in (single, double)]
-        check_rounding(f"{what}: loss {number + 1}", np.array(step.loss), *losses, ALLOWED, FLOOR)
+        theirs, exact = (np.array(float(trained.step())) for trained in (single, double))
+        check_rounding(f"{what}: loss {number + 1}", np.array(step.loss), theirs, exact, ALLOWED, FLOOR)
     after = in_torch_order(network, network.get_weights())
-    theirs, exact = single.parameters(), double.parameters()
-    for name, expected in exact.items():
+    singles = single.parameters()
+    for name, expected in double.parameters().items():
         start = before[name].astype(np.float64)
-        changes = after[name] - start, theirs[name] - start, expected - start
+        changes = after[name] - start, singles[name] - start, expected - start
         check_rounding(f"{what}: change of {name}", *changes, ALLOWED, FLOOR)
     if not np.isfinite(step.loss):
         raise WrongResult(f"{what}: the loss is {step.loss}.")

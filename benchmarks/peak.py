@@ -5,7 +5,6 @@ Both kernels are Halide's, on as many threads as the engine uses.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,10 +88,3 @@ def _copy() -> tuple[Callable[[], None], float]:
         kernel(*given)
 
     return run, 8.0 * COPIED
-
-
-def threads_in_use() -> int:
-    """How many threads the engine runs on; PyTorch gets as many."""
-    from convgrad.engine import threads
-
-    return threads.choose_threads() if not os.environ.get(threads.VARIABLE) else int(os.environ[threads.VARIABLE])

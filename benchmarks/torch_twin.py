@@ -73,12 +73,12 @@ def as_image(x: Array, dtype: torch.dtype, fmt: Any) -> torch.Tensor:
 
 def _module(placed: PlacedLayer) -> nn.Module | None:
     layer: Any = placed.layer
+    window: Any = getattr(layer, "window", None)
     shape = placed.built.input_shapes[0]
     kind = type(layer).__name__
     if isinstance(layer, (Conv2D, DepthwiseConv2D)):
         depthwise = isinstance(layer, DepthwiseConv2D)
         filters, groups = placed.built.output_shape[-1], shape[-1] if depthwise else 1
-        window = layer.window
         padding = _symmetric(window.pad(shape[:2]))
         bias = layer.bias is not None
         return nn.Conv2d(shape[-1], filters, window.kernel, window.strides, padding, window.dilation, groups, bias=bias)
@@ -87,7 +87,6 @@ def _module(placed: PlacedLayer) -> nn.Module | None:
     if kind == "BatchNorm":
         return nn.BatchNorm2d(shape[-1], layer.epsilon, 1 - layer.momentum)
     if kind == "MaxPool2D":
-        window = layer.window
         return nn.MaxPool2d(window.kernel, window.strides, _symmetric(window.pad(shape[:2])))
     return None
 
@@ -105,7 +104,7 @@ def _function(placed: PlacedLayer, in_place: bool) -> tuple[Any, ...]:
     return functions[kind]
 
 
-def _symmetric(pairs: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+def _symmetric(pairs: tuple[tuple[int, int], ...]) -> Any:
     if any(before != after for before, after in pairs):
         raise ValueError(f"PyTorch pads both sides alike, but the layer has {pairs}. Write padding=1, say.")
     return tuple(before for before, _ in pairs)

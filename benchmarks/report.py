@@ -1,0 +1,101 @@
+"""`docs/benchmarks.md`: machine, versions, method and the tables of runs, from their JSON file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks import roofline, rows, simplechains, tables
+from benchmarks.machine import BUSY
+from benchmarks.rows import Row
+
+SUITES = ("layers", "networks", "startup", "accuracy")
+
+METHOD = """\
+Every result is compared with PyTorch's in float64 before it is timed; a wrong one ends the run. Ours and PyTorch's
+calls then run in turns, in blocks, in one process and on the same number of threads; a figure is the median of the
+blocks. PyTorch is given its best: NCHW and `channels_last` (for dense layers both orders of the weights), for whole
+networks also `foreach` and `fused` optimizers, eager mode and `torch.compile`, whose compile time does not count. All
+of them run in a few rounds first, the best two then take turns with ours, and the better one counts. Layers have no
+bias; their gradients are the calls that PyTorch's autograd makes. A training step is forward, loss, backward and
+update with momentum, on a batch that lies in memory.
+
+`ratio` is PyTorch's time divided by ours: above 1 we are faster. Operations are counted as in direct convolution, a
+multiplication and an addition each; algorithms that do with fewer (Winograd's) may so exceed the peak. The peak is
+measured: independent chains of fused multiply-adds in vector registers, on all threads.
+
+Networks are one description: convgrad's, made into PyTorch's straight-line code with the same weights. Start-up is
+measured in fresh processes, compile cache empty (cold) and filled (warm); PyTorch's first step is in eager mode. Time
+to an accuracy counts batches and steps, and for convgrad compiling."""
+
+
+def write(file: Path, folder: Path) -> Path:
+    """Write benchmarks.md and, if there are layers, roofline.png into `folder`, from a run's JSON `file`."""
+    found, about = rows.read(file), rows.read_about(file)
+    plot = _plot(found, about, folder)
+    page = folder / "benchmarks.md"
+    folder.mkdir(parents=True, exist_ok=True)
+    page.write_text(text(found, about, plot))
+    return page
+
+
+def text(found: Sequence[Row], about: dict[str, Any], plot: bool = False) -> str:
+    """The page."""
+    parts = ["# Benchmarks", "Made by `python -m benchmarks report` from the runs that it shows.", "## Method", METHOD]
+    parts += ["## Targets", tables.of_targets(found).markdown()]
+    for suite in SUITES:
+        shown = [_with_rival(row, about) for row in found if row.suite == suite]
+        if shown:
+            parts += [f"## {suite.capitalize()}", machine(about.get(suite, {}))]
+            parts.append(tables.of_suite(suite, shown).markdown())
+        if suite == "layers" and plot:
+            parts.append("![Roofline of the layers](roofline.png)")
+        if suite == "networks" and shown:
+            parts += ["### SimpleChains.jl", _simplechains(found, about)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def machine(description: dict[str, Any]) -> str:
+    """What a suite ran on, in sentences."""
+    if not description:
+        return ""
+    versions = ", ".join(f"{name} {version}" for name, version in description["versions"].items())
+    lines = [
+        f"{description['date']}, {description['processor']} ({description['processors']} processors, "
+        f"{description['system']}), {description['threads']} threads; {versions}."
+    ]
+    if description.get("peak_gflops"):
+        lines.append(
+            f"Measured peak {description['peak_gflops']:,.0f} GFLOP/s, memory {description['peak_gbytes']:,.0f} GB/s."
+        )
+    others = description.get("others")
+    if others is not None:
+        busy = f"Other processes kept {others:.2f} processors busy meanwhile"
+        lines.append(f"**{busy}: these figures do not count.**" if others > BUSY else f"{busy}.")
+    return " ".join(lines)
+
+
+def _plot(found: Sequence[Row], about: dict[str, Any], folder: Path) -> bool:
+    description = about.get("layers", {})
+    if not any(row.suite == "layers" for row in found) or "peak_gflops" not in description:
+        return False
+    roofline.draw(found, description["peak_gflops"], description["peak_gbytes"], folder / "roofline.png")
+    return True
+
+
+def _simplechains(found: Sequence[Row], about: dict[str, Any]) -> str:
+    threads = about.get("networks", {}).get("threads", 1)
+    note = (
+        "SimpleChains.jl trains LeNet-5 on MNIST at 5 to 9 times PyTorch's speed by its authors' figures (Elrod, "
+        "Korsbo and Rackauckas, [2022](https://julialang.org/blog/2022/04/simple-chains/)). Its rows are worked out "
+        "from the times for ten epochs that the post prints and were not measured here: other processors, an older "
+        "PyTorch, bigger batches, Adam; its share of peak is by the maker's base clock."
+    )
+    return f"{note}\n\n{simplechains.table(found, threads).markdown()}"
+
+
+def _with_rival(row: Row, about: dict[str, Any]) -> Row:
+    rivals = about.get(row.suite, {}).get("rivals", {})
+    return replace(row, rival=rivals.get(f"{row.case}: {row.part}", ""))
