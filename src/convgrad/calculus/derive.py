@@ -51,16 +51,40 @@ class Adjoint:
 
 
 def gradients(equation: Equation, wrt: Collection[str], of: str | None = None) -> Adjoint:
-    """Gradients with respect to the tensors `wrt`, given the gradient `d<of>` (default: of the last definition).
+    """Definitions of dt[..] = dE/dt[..] for every tensor t in `wrt`, given the upstream gradient dE/dx.
 
-    Raises: DerivationError where a tensor is not read, a name is taken, or a function has no derivative rule.
+    Args:
+        equation: with sizes bound, which is what programs compute with, or without, which is what people read.
+        wrt: names of tensors, inputs or defined ones. One that has no influence gets the gradient 0.
+        of: the tensor x whose gradient `dx`, of the shape of x, the result reads as an input; by default the last
+            that the equation defines.
+
+    Returns:
+        the forward definitions to compute first, the gradients, and how they were found.
+
+    Raises:
+        DerivationError: a tensor is not there, the name of a gradient is taken, a function has no derivative rule.
+
+    Reference: reverse mode differentiation; A. Griewank and A. Walther, Evaluating Derivatives, 2nd ed. (2008),
+    section 3.2.
+
+    >>> from convgrad.notation import parse
+    >>> print(gradients(parse("x[i] = sum[m](w[m] * o[i+m])"), ["w", "o"]).backward)
+    dw[m] = sum[i](dx[i] * o[i+m])
+    do[p] = sum[m](dx[p-m else 0] * w[m])
     """
     return _Derivation(equation, wrt, of or equation.result.name).run()
 
 
 def derivation(equation: Equation, wrt: str, of: str | None = None) -> Derivation:
-    """The gradient with respect to one tensor, with the steps that lead to it, in the form a reader wants: kernels in
-    a correlation turned by 180 degrees.
+    """The gradient with respect to one tensor, and the steps that lead to it.
+
+    Arguments and errors are those of `gradients`. The result is in the form that a reader wants, with kernels in a
+    correlation turned by 180 degrees; its values are the same.
+
+    >>> from convgrad.notation import parse
+    >>> print(derivation(parse("x[i] = sum[m](w[m] * o[i+m])"), "o").result)
+    do[p] = sum[m](dx[p+m-M+1 else 0] * w[M-1-m])
     """
     adjoint = gradients(equation, [wrt], of)
     turned = [narrate.turned(definition) for definition in adjoint.backward.definitions]
@@ -75,10 +99,10 @@ class _Derivation:
     def __init__(self, equation: Equation, wrt: Collection[str], of: str):
         self.source = equation.source or str(equation)
         self.of = of
-        self.wrt = tuple(wrt)
+        self.wrt = (wrt,) if isinstance(wrt, str) else tuple(dict.fromkeys(wrt))
         self.equation = equation
         self._check()
-        self.forward = _with_places(prepared(equation), self._reach)
+        self.forward, self.places = self._with_places(prepared(equation))
         self.used = names_used(self.forward)
         self.shapes = dict(self.forward.shapes)
         if self.shapes:
@@ -99,13 +123,35 @@ class _Derivation:
             raise DerivationError(
                 f"The equation does not define `{self.of}`.", remedy=f"It defines {_listed(self.equation.defined)}."
             )
+        if self.of in self.wrt:
+            raise DerivationError(
+                f"The gradient with respect to `{self.of}` is `{gradient_name(self.of)}`, which is given.",
+                remedy=f"Ask for the gradient with respect to what `{self.of}` depends on.",
+            )
+        taken = known.union(*map(names_of_definition, self.equation.definitions))
         for name in (*self.wrt, *self.equation.defined):
-            if gradient_name(name) in known:
+            if gradient_name(name) in taken:
                 raise DerivationError(
-                    f"`{gradient_name(name)}` is a tensor of the equation, but it is also the name of the gradient "
+                    f"The equation has a name `{gradient_name(name)}`, but that is also the name of the gradient "
                     f"with respect to `{name}`.",
                     remedy=f"Rename `{name}` or `{gradient_name(name)}`.",
                 )
+
+    def _with_places(self, forward: Equation) -> tuple[Equation, dict[str, str]]:
+        """After each max or min over indices that a gradient passes, define the place that it was found at."""
+        reached, used = self._reach(forward), names_used(forward)
+        definitions: list[Definition] = []
+        shapes, places = dict(forward.shapes), {}
+        for definition in forward.definitions:
+            definitions.append(definition)
+            term = definition.term
+            if isinstance(term, Reduce) and term.kind in ("max", "min") and definition.name in reached:
+                name = places[definition.name] = fresh_tensor(place_name(definition.name), used)
+                used.add(name)
+                definitions.append(replace(definition, name=name, term=replace(term, kind=f"arg{term.kind}")))
+                if shapes:
+                    shapes[name] = definition.shape
+        return replace(forward, definitions=tuple(definitions), shapes=tuple(shapes.items())), places
 
     def _reach(self, forward: Equation) -> set[str]:
         """The tensors that depend on `wrt`, `wrt` included."""
@@ -118,13 +164,13 @@ class _Derivation:
     def run(self) -> Adjoint:
         wanted = self._reach(self.forward)
         for definition in reversed(self.forward.definitions):
-            if definition.name not in wanted or not self._has_gradient(definition, wanted):
+            if definition.name not in wanted or not self._has_gradient(definition):
                 continue
-            place = place_name(definition.name)
+            place = self.places.get(definition.name)
             for partial in Partials(definition, wanted, place, self.source).all():
                 self.contributions.setdefault(partial.reading.tensor, []).append((definition, partial))
         for name in self.wrt:
-            if gradient_name(name) not in {d.name for d in self.backward} and name != self.of:
+            if gradient_name(name) not in {d.name for d in self.backward}:
                 self._finish(name)
         shapes = {}
         if self.shapes:
@@ -136,11 +182,12 @@ class _Derivation:
     def _without_unread_places(self) -> Equation:
         """Places of extremes are there for the gradient: where none comes that way, they are not needed."""
         read = {a.tensor for d in self.backward for a in accesses(d.term)}
-        added = {place_name(d.name) for d in self.forward.definitions} - set(self.equation.defined)
-        kept = tuple(d for d in self.forward.definitions if d.name not in added or d.name in read)
-        return replace(self.forward, definitions=kept)
+        dropped = {*self.places.values()} - read
+        kept = tuple(d for d in self.forward.definitions if d.name not in dropped)
+        shapes = tuple((name, shape) for name, shape in self.forward.shapes if name not in dropped)
+        return replace(self.forward, definitions=kept, shapes=shapes)
 
-    def _has_gradient(self, definition: Definition, wanted: set[str]) -> bool:
+    def _has_gradient(self, definition: Definition) -> bool:
         """Finish the gradient of a defined tensor: all that reads it has been seen. False where none arrives."""
         if definition.name == self.of:
             return True
@@ -160,9 +207,11 @@ class _Derivation:
         total: list[Term] = []
         ranges: dict[str, int] = dict(zip(indices, shape, strict=True)) if shape is not None else {}
         for home, partial in found:
-            part = self._contribution(home, partial, tensor, indices, shape)
-            self.steps += narrate.by_contribution(tensor, indices, home, partial, part)
-            term = self._disjoint(part, indices, ranges)
+            part = self._contribution(home, partial, indices, shape)
+            term = self._told(part, indices, ranges)
+            self.steps += narrate.by_contribution(
+                home, partial, part, _definition(gradient_name(tensor), indices, term, ranges)
+            )
             total.append(term)
         term = total[0] if len(total) == 1 else simplify(Add(tuple(total)), ranges)
         definition = _definition(gradient_name(tensor), indices, term, ranges)
@@ -171,44 +220,39 @@ class _Derivation:
         self._append(definition)
 
     def _contribution(
-        self, home: Definition, partial: Partial, tensor: str, indices: tuple[str, ...], shape: tuple[int, ...] | None
+        self, home: Definition, partial: Partial, indices: tuple[str, ...], shape: tuple[int, ...] | None
     ) -> Contribution:
-        """One contribution, found with target names of its own and then told in the names of the gradient's indices."""
-        used = self.used | names_of_definition(home)
-        targets = tuple(i if i not in names_of_definition(home) else f"{i}'" for i in indices)
-        helper = fresh_tensor(f"{home.name}_slope", used)
-        part = contribution(home, partial, targets, shape, self.shapes, helper)
+        name = fresh_tensor(f"{home.name}_slope", self.used)
+        part = contribution(home, partial, indices, shape, self.shapes, name)
         if part.helper is not None:
             self._append(part.helper)
             self.used.add(part.helper.name)
             self.steps.append(narrate.helper(part.helper))
         return part
 
-    def _disjoint(self, part: Contribution, indices: tuple[str, ...], ranges: dict[str, int]) -> Term:
-        """The contribution with targets renamed to `indices`, and its reduction indices to names that are free."""
-        renamed = {f"{i}'": i for i in indices}
-        term = part.gathered
-        bound = list(dict.fromkeys(i for t in walk(term) if isinstance(t, Reduce) for i in t.indices))
+    def _told(self, part: Contribution, indices: tuple[str, ...], ranges: dict[str, int]) -> Term:
+        """The contribution in the names that the gradient's indices have, its reduction indices renamed to names that
+        are free. Adds the ranges of those.
+        """
+        mapping = dict(zip(part.targets, indices, strict=True))
         taken = {*indices, *ranges, *self.used}
-        mapping = dict(renamed)
-        for index in bound:
+        for index in dict.fromkeys(i for t in walk(part.gathered) if isinstance(t, Reduce) for i in t.indices):
             size = part.ranges.get(index)
             if index in indices or (index in ranges and ranges[index] != size):
-                mapping[index] = fresh_index(taken, [index, *"pqruvgh"])
+                mapping[index] = fresh_index(taken)
                 taken.add(mapping[index])
             if size is not None:
                 ranges[mapping.get(index, index)] = size
-        return renamed_indices(term, mapping)
+        return renamed_indices(part.gathered, mapping)
 
     def _indices_for(self, tensor: str, readings: Sequence[Access]) -> tuple[str, ...]:
         """Names for the axes of a gradient: the index that reads the axis alone where there is one, else a new one."""
         names: list[str] = []
         taken = set(self.used)
-        defined = [d for d in self.forward.definitions if d.name == tensor]
-        for axis in range(len(readings[0].positions)):
+        own = [d.indices for d in self.forward.definitions if d.name == tensor]
+        for axis in range(len(own[0] if own else readings[0].positions)):
             bare = [r.positions[axis].as_name for r in readings]
-            own = defined[0].indices[axis] if defined else None
-            candidates = [name for name in [*bare, own] if name is not None and name not in names]
+            candidates = [i for i in [*bare, *(indices[axis] for indices in own)] if i is not None and i not in names]
             if candidates and candidates[0] not in self._parameters:
                 names.append(candidates[0])
                 continue
@@ -237,7 +281,7 @@ class _Derivation:
 
 
 def place_name(tensor: str) -> str:
-    """The tensor that holds where a max or min over indices was found."""
+    """The tensor that holds where a max or min over indices was found, unless the equation has another of that name."""
     return f"{tensor}_arg"
 
 
@@ -252,23 +296,6 @@ def renamed_indices(term: Term, mapping: dict[str, str]) -> Term:
         return t
 
     return rebuild(term, change)
-
-
-def _with_places(forward: Equation, reach: object) -> Equation:
-    """After each max or min over indices that a gradient passes, define the place that it was found at."""
-    assert callable(reach)
-    reached = reach(forward)
-    definitions: list[Definition] = []
-    shapes = dict(forward.shapes)
-    for definition in forward.definitions:
-        definitions.append(definition)
-        term = definition.term
-        if isinstance(term, Reduce) and term.kind in ("max", "min") and definition.name in reached:
-            place = replace(definition, name=place_name(definition.name), term=replace(term, kind=f"arg{term.kind}"))
-            definitions.append(place)
-            if shapes:
-                shapes[place.name] = place.shape
-    return replace(forward, definitions=tuple(definitions), shapes=tuple(shapes.items()))
 
 
 def _followed(term: Term) -> list[Access]:

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import count
 
-from convgrad.notation.terms import Definition, Equation, IndexValue, accesses, bound_indices, walk
+from convgrad.notation.terms import (
+    Definition,
+    Equation,
+    IndexValue,
+    accesses,
+    bound_indices,
+    gradient_name,
+    walk,
+)
 
 LETTERS = "pqruvhlgabdsxyzfot"
 
@@ -37,19 +46,23 @@ def size_name(index: str) -> str:
 def fresh_index(used: Collection[str], letters: Iterable[str] = LETTERS) -> str:
     """An index name that nothing uses, and whose size name nothing uses either."""
     pool = tuple(letters)
-    for number in range(1000):
-        for letter in pool:
-            name = f"{letter}{number or ''}"
-            if name not in used and size_name(name) not in used:
-                return name
-    raise AssertionError("a thousand times as many names as letters are in use")
+    names = (f"{letter}{number or ''}" for number in count() for letter in pool)
+    return next(name for name in names if name not in used and size_name(name) not in used)
+
+
+def primed(index: str, used: Collection[str]) -> str:
+    """The index with a prime, or as many as make it new."""
+    name = f"{index}'"
+    while name in used:
+        name += "'"
+    return name
 
 
 def fresh_tensor(base: str, used: Collection[str]) -> str:
-    """`base`, or `base` with the first number that makes it new."""
-    if base not in used:
-        return base
-    number = 2
-    while f"{base}{number}" in used:
+    """`base`, or `base` with the first number that makes it new, and the name of its gradient, too."""
+    name = base
+    number = 1
+    while name in used or gradient_name(name) in used:
         number += 1
-    return f"{base}{number}"
+        name = f"{base}{number}"
+    return name

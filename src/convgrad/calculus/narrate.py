@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from convgrad.calculus.contribution import Contribution
-from convgrad.calculus.names import names_of_definition
 from convgrad.calculus.partials import Partial, extent
 from convgrad.calculus.simplify import simplify
 from convgrad.calculus.steps import Step
-from convgrad.notation.polynomial import ONE, Polynomial, Position
+from convgrad.calculus.table import ONE
+from convgrad.notation import polynomial
+from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Access,
     Definition,
@@ -24,82 +26,71 @@ from convgrad.notation.terms import (
 )
 
 
-def by_contribution(
-    tensor: str, indices: tuple[str, ...], home: Definition, partial: Partial, part: Contribution
-) -> list[Step]:
-    name = gradient_name(tensor)
-    targets = tuple(_primed(i, home) for i in indices)
-    wanted = _element(tensor, targets)
-    result = _element(home.name, home.indices)
-    left = _element(name, targets)
-    outputs = ",".join(home.indices)
-    chain = f"{_element(gradient_name(home.name), home.indices)} * d({result})/d({wanted})"
-    total = f"sum[{outputs}]({chain})" if outputs else chain
-    steps = [
-        Step(
-            "chain rule",
-            f"{left} = {total}",
-            f"Every {result} that reads {wanted} passes its gradient on, times its own slope in {wanted}.",
-        )
-    ]
-    expanded = _define(name, targets, part.expanded, part.ranges)
-    steps.append(
-        Step(
-            "expand the sum",
-            str(expanded),
-            f"Put the equation of {home.name} in; of all readings {partial.reading} only those of {wanted} count.",
-            expanded,
-        )
-    )
-    if part.changed:
-        steps += _change_of_index(name, targets, part, home)
-    gathered = _define(name, targets, part.gathered, part.ranges)
+def by_contribution(home: Definition, partial: Partial, part: Contribution, told: Definition) -> list[Step]:
+    """From the chain rule to `told`, the contribution as a definition of its own."""
+    steps = [_chain_rule(home, partial, part), _expand(home, partial, part)]
+    gathered = _define(part, part.gathered, partial)
     survivors = [
-        f"{p} = {t}"
-        for p, t in zip(partial.reading.positions, targets, strict=True)
-        if p.as_name is not None and p.as_name != t
+        f"{position} = {target}"
+        for position, target in zip(partial.reading.positions, part.targets, strict=True)
+        if position.as_name not in (None, target)
     ]
-    if survivors and not part.changed:
-        steps.append(Step("one term survives", str(gathered), _survival(survivors, partial, home, part), gathered))
-    if targets != indices:
-        renamed = replace(
-            gathered,
-            indices=indices,
-            term=substitute_indices(
-                gathered.term, {t: Position.name(i) for t, i in zip(targets, indices, strict=True) if t != i}
-            ),
-            ranges=tuple((i.rstrip("'"), s) for i, s in gathered.ranges),
-        )
-        if not set(indices) & bound_indices(gathered.term):
-            steps.append(Step("rename", str(renamed), "The primes have done their work.", renamed))
+    if part.bounded is not None:
+        steps += _change_of_index(home, partial, part, survivors)
+    elif survivors and part.gathered != part.expanded:
+        steps.append(_step("one term survives", gathered, _survival(survivors, partial, home, part)))
+    elif part.gathered != part.expanded:
+        steps.append(_step("tidy up", gathered, "What does not change within the sum stands in front of it."))
+    if told != gathered:
+        steps.append(_step("rename", told, "The primes have done their work."))
     return steps
 
 
+def _chain_rule(home: Definition, partial: Partial, part: Contribution) -> Step:
+    result = _element(home.name, home.indices)
+    wanted = _element(partial.reading.tensor, part.targets)
+    others = ",".join(i for i in home.indices if i not in part.targets)
+    chain = f"{_element(gradient_name(home.name), home.indices)} * d({result})/d({wanted})"
+    total = f"sum[{others}]({chain})" if others else chain
+    readers = f"Every {result} that reads {wanted} passes" if others else f"{result} reads {wanted} and passes"
+    sentence = f"{readers} its gradient on, times its own slope in {wanted}."
+    return Step("chain rule", f"{_element(gradient_name(partial.reading.tensor), part.targets)} = {total}", sentence)
+
+
+def _expand(home: Definition, partial: Partial, part: Contribution) -> Step:
+    wanted = _element(partial.reading.tensor, part.targets)
+    expanded = _define(part, part.expanded, partial)
+    if str(partial.reading) == wanted:
+        slope = Multiply(partial.factors) if len(partial.factors) > 1 else (*partial.factors, ONE)[0]
+        slope = Reduce("sum", partial.reductions, slope) if partial.reductions else slope
+        slope = simplify(slope, part.ranges)
+        return _step("put the equation in", expanded, f"The slope of {home.name} in {wanted} is {slope}.")
+    sentence = f"Put the equation of {home.name} in; of all readings {partial.reading} only those of {wanted} count"
+    if isinstance(home.term, Reduce) and home.term.kind in ("max", "min"):
+        extreme = "greatest" if home.term.kind == "max" else "least"
+        sentence += f", and of these the first that is the {extreme}: it alone lets the gradient through"
+    return _step("expand the sum", expanded, f"{sentence}.")
+
+
 def helper(definition: Definition) -> Step:
-    return Step(
-        "name the slope",
-        str(definition),
-        f"{definition.name} is needed inside its own range only; a name lets it be read as 0 outside.",
-        definition,
-    )
+    sentence = f"{definition.name} is needed inside its own range only; a name lets it be read as 0 outside."
+    return _step("name the slope", definition, sentence)
 
 
 def add_up(definition: Definition, count: int) -> Step:
-    return Step("add up", str(definition), f"The gradient is the sum over its {count} ways in.", definition)
+    return _step("add up", definition, f"The gradient is the sum over its {count} ways in.")
 
 
 def nothing(definition: Definition, tensor: str, result: str) -> Step:
-    return Step("no influence", str(definition), f"No change of {tensor} reaches {result}.", definition)
+    return _step("no influence", definition, f"No change of {tensor} reaches {result}.")
 
 
 def turn(definition: Definition) -> Step:
-    return Step(
-        "turn the kernel",
-        str(definition),
+    sentence = (
         "Counting the kernel from its far end turns it by 180 degrees and the sum into a correlation over all "
-        "positions at which kernel and delta overlap (the full correlation).",
-        definition,
+        "positions at which kernel and delta overlap (the full correlation)."
     )
+    return _step("turn the kernel", definition, sentence)
 
 
 def turned(definition: Definition) -> Definition:
@@ -110,7 +101,7 @@ def turned(definition: Definition) -> Definition:
     values = {}
     for index in term.indices:
         if _runs_backwards(term.body, index) and _stands_alone(term.body, index):
-            values[index] = Position(extent(index, definition) - ONE - Polynomial.name(index))
+            values[index] = Position(extent(index, definition) - polynomial.ONE - Polynomial.name(index))
     if not values:
         return definition
     loops = {*definition.indices, *term.indices}
@@ -119,12 +110,12 @@ def turned(definition: Definition) -> Definition:
 
 
 def _loops_first(term: Term, loops: set[str]) -> Term:
-    """Positions that may lie outside as p+m-M+1: what runs before what is fixed."""
+    """Positions that may lie outside as p+m-M+1: what runs before what is fixed, numbers last."""
     if not isinstance(term, Access) or term.outside is None:
         return term
     positions = []
     for position in term.positions:
-        ordered = sorted(position.numerator.terms, key=lambda item: not loops & set(item[0]))
+        ordered = sorted(position.numerator.terms, key=lambda t: (not loops & {*t[0]}, t[0] == (), t[1] < 0))
         positions.append(replace(position, numerator=Polynomial(tuple(ordered))))
     return replace(term, positions=tuple(positions))
 
@@ -139,45 +130,50 @@ def _survival(survivors: list[str], partial: Partial, home: Definition, part: Co
     return sentence
 
 
-def _change_of_index(name: str, targets: tuple[str, ...], part: Contribution, home: Definition) -> list[Step]:
-    steps = []
-    changes = ", ".join(f"{index} = {position}" for index, position in part.changed.items())
-    if part.bounded is not None:
-        bounded = _define(name, targets, part.bounded, part.ranges)
-        steps.append(
-            Step(
-                "change of index",
-                str(bounded),
-                f"Only terms with {changes} survive, as far as that is a place in {home.name}.",
-                bounded,
-            )
+def _change_of_index(home: Definition, partial: Partial, part: Contribution, survivors: list[str]) -> list[Step]:
+    assert part.bounded is not None
+    changes = ", ".join([f"{index} = {position}" for index, position in part.changed.items()] + survivors)
+    outputs = [index for index in part.changed if index in home.indices]
+    place = f"that is a place in {home.name}" if len(outputs) == len(part.changed) else "the indices are in range"
+    return [
+        _step(
+            "change of index",
+            _define(part, part.bounded, partial),
+            f"Only terms with {changes} survive, as far as {place}.",
+        ),
+        _step("bounds", _define(part, part.gathered, partial), _where_bounds_go(home, part, outputs)),
+    ]
+
+
+def _where_bounds_go(home: Definition, part: Contribution, outputs: list[str]) -> str:
+    sentences = []
+    if outputs:
+        sentences.append(
+            f"The conditions ({_ranges(outputs, home)}) go into the reading: outside, the gradient of {home.name} "
+            "counts as 0."
         )
-    whole = all(position.is_whole for position in part.changed.values())
-    ranges = ", ".join(f"{index} in 0..{_last(index, home)}" for index in part.changed)
-    gathered = _define(name, targets, part.gathered, part.ranges)
-    steps.append(
-        Step(
-            "bounds",
-            str(gathered),
-            f"The conditions ({ranges}) go into the reading: outside, the gradient of {home.name} counts as 0."
-            + ("" if whole else " So it does between its elements: it is spread out with zeros, as far as the stride."),
-            gathered,
-        )
-    )
-    return steps
+    if not all(part.changed[index].is_whole for index in outputs):
+        sentences.append("So it does between its elements: the stride spreads it out with zeros between.")
+    inner = [index for index in part.changed if index not in outputs and index not in part.conditioned]
+    if inner:
+        sentences.append(f"What {', '.join(inner)} reads counts as 0 outside ({_ranges(inner, home)}).")
+    if part.conditioned:
+        sentences.append(f"That {_ranges(part.conditioned, home)} stays a condition, where it could fail.")
+    return " ".join(sentences)
 
 
-def _last(index: str, home: Definition) -> str:
-    return str(extent(index, home) - ONE)
+def _ranges(indices: Sequence[str], home: Definition) -> str:
+    return ", ".join(f"{index} in 0..{extent(index, home) - polynomial.ONE}" for index in indices)
 
 
-def _define(name: str, indices: tuple[str, ...], term: Term, ranges: dict[str, int]) -> Definition:
-    inside = {*indices, *bound_indices(term)}
-    return Definition(name, indices, term, tuple((i, s) for i, s in ranges.items() if i in inside))
+def _define(part: Contribution, term: Term, partial: Partial) -> Definition:
+    inside = {*part.targets, *bound_indices(term)}
+    ranges = tuple((i, s) for i, s in part.ranges.items() if i in inside)
+    return Definition(gradient_name(partial.reading.tensor), part.targets, term, ranges)
 
 
-def _primed(index: str, home: Definition) -> str:
-    return index if index not in names_of_definition(home) else f"{index}'"
+def _step(rule: str, definition: Definition, sentence: str) -> Step:
+    return Step(rule, str(definition), sentence, definition)
 
 
 def _element(tensor: str, indices: tuple[str, ...]) -> str:
@@ -185,13 +181,14 @@ def _element(tensor: str, indices: tuple[str, ...]) -> str:
 
 
 def _runs_backwards(body: Term, index: str) -> bool:
-    """Whether some reading that is 0 outside walks backwards in the index."""
+    """Whether some reading that is 0 outside walks backwards in the index, by one at a time: with a dilation, the
+    position of a turned kernel is longer than the one before.
+    """
     for access in accesses(body):
         for position in access.positions:
             if access.outside is None or index not in position.names:
                 continue
-            coefficient = position.numerator.coefficient(index)
-            if len(coefficient.terms) == 1 and coefficient.terms[0][1] < 0:
+            if position.numerator.coefficient(index) == -polynomial.ONE:
                 return True
     return False
 

@@ -44,11 +44,11 @@ class Partial:
 class Partials:
     """The partial derivatives of `definition` with respect to the tensors in `wanted`.
 
-    Needs a prepared definition (`convgrad.calculus.prepare`). `places` names, for a max or min over indices, the
-    tensor that holds the place of the extreme.
+    Needs a prepared definition (`convgrad.calculus.prepare`). Where it is a max or min over indices, `place` is the
+    name of the tensor that holds the place of the extreme.
     """
 
-    def __init__(self, definition: Definition, wanted: Collection[str], place: str, source: str):
+    def __init__(self, definition: Definition, wanted: Collection[str], place: str | None, source: str):
         self.definition, self.wanted, self.place, self.source = definition, wanted, place, source
 
     def all(self) -> Iterator[Partial]:
@@ -109,6 +109,7 @@ class Partials:
         if term.kind == "mean":
             factors = (Divide(ONE, _count(term.indices, self.definition)),)
         elif term.kind in ("max", "min"):
+            assert self.place is not None, "every extreme that a gradient passes has a place"
             at = Access(self.place, tuple(Position.name(i) for i in self.definition.indices))
             here = IndexValue(row_major(term.indices, self.definition))
             factors = (Call("where", (Compare("==", at, here), ONE, ZERO)),)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import prod
 from typing import TypeGuard
 
 from convgrad.notation.polynomial import Polynomial
@@ -59,7 +60,7 @@ def simplify(term: Term, ranges: Mapping[str, int] | None = None) -> Term:
         if isinstance(t, Call) and t.function == "where":
             return _where(t, ranges or {})
         if isinstance(t, Reduce):
-            return _reduction(t)
+            return _reduction(t, ranges or {})
         return t
 
     return rebuild(term, step)
@@ -181,13 +182,17 @@ def _coefficient(term: Term) -> tuple[float, Term]:
 
 
 def _sum(term: Add) -> Term:
+    """The sum: numbers folded, index arithmetic in one place, equal parts counted."""
     number = 0.0
-    kept: list[Term] = []
-    for part in _flat_sum(term):
-        if isinstance(part, Number):
-            number += part.value
+    coefficients: dict[Term, float] = {}
+    parts = _flat_sum(term)
+    for part in _with_one_index_value(parts):
+        coefficient, rest = _signed_coefficient(part)
+        if rest == ONE:
+            number += coefficient
         else:
-            kept.append(part)
+            coefficients[rest] = coefficients.get(rest, 0.0) + coefficient
+    kept = [_scaled(coefficient, rest) for rest, coefficient in coefficients.items() if coefficient]
     if number:
         place = 0 if number > 0 and (not kept or isinstance(kept[0], Negate)) else len(kept)
         kept.insert(place, Number(number) if number > 0 or not kept else Negate(Number(-number)))
@@ -198,6 +203,33 @@ def _sum(term: Add) -> Term:
     if all(isinstance(part, Negate) for part in kept):
         return Negate(Add(tuple(part.term for part in kept if isinstance(part, Negate))))
     return Add(tuple(kept))
+
+
+def _signed_coefficient(part: Term) -> tuple[float, Term]:
+    if isinstance(part, Negate):
+        coefficient, rest = _coefficient(part.term)
+        return -coefficient, rest
+    return _coefficient(part)
+
+
+def _scaled(coefficient: float, rest: Term) -> Term:
+    part = rest if abs(coefficient) == 1 else product((Number(abs(coefficient)), rest))
+    return Negate(part) if coefficient < 0 else part
+
+
+def _with_one_index_value(parts: list[Term]) -> list[Term]:
+    """Where one part is compound index arithmetic, as a change of index makes it, all of them as one: (p-m) - m + 7."""
+    if not any(isinstance(part, IndexValue) and len(part.polynomial.terms) > 1 for part in parts):
+        return parts
+    total = Polynomial()
+    others: list[Term] = []
+    for part in parts:
+        polynomial = as_polynomial(part)
+        if polynomial is None:
+            others.append(part)
+        else:
+            total = total + polynomial
+    return [IndexValue(total) if total.names else Number(float(total.constant_value)), *others]
 
 
 def _flat_sum(term: Term) -> list[Term]:
@@ -276,24 +308,56 @@ def as_polynomial(term: Term) -> Polynomial | None:
     return None
 
 
-def _reduction(term: Reduce) -> Term:
+def _reduction(term: Reduce, ranges: Mapping[str, int]) -> Term:
+    """A sum or mean without what its indices do not touch: signs, factors, denominators, conditions, the indices."""
     if term.kind not in ("sum", "mean"):
         return term
     body, bound = term.body, set(term.indices)
+
+    def over(inside: Term) -> Term:
+        return _reduction(replace(term, body=inside), ranges)
+
     if body == ZERO:
         return ZERO
     if isinstance(body, Negate):
-        return negated(simplify_reduction(replace(term, body=body.term)))
+        return negated(over(body.term))
     if isinstance(body, Divide) and not free_names(body.denominator) & bound:
-        return quotient(simplify_reduction(replace(term, body=body.numerator)), body.denominator)
+        return quotient(over(body.numerator), body.denominator)
     if isinstance(body, Multiply):
         outside = tuple(f for f in body.factors if not free_names(f) & bound)
         inside = tuple(f for f in body.factors if free_names(f) & bound)
         if outside and inside:
-            return product((*outside, replace(term, body=product(inside))))
+            return product((*outside, over(product(inside))))
+    if _is_gate(body):
+        conditions, inner = _gates(body)
+        free = [c for c in conditions if not free_names(c) & bound]
+        if free:
+            inner = over(_gated([c for c in conditions if c not in free], inner))
+            return _gated(free, inner)
+    return _counted(term, ranges)
+
+
+def _counted(term: Reduce, ranges: Mapping[str, int]) -> Term:
+    """A sum over an index that does not occur is a product with its size, where that is known."""
+    unused = [i for i in term.indices if i not in free_names(term.body) and i in ranges]
+    if not unused:
+        return term
+    used = tuple(i for i in term.indices if i not in unused)
+    rest = replace(term, indices=used) if used else term.body
+    count = prod(ranges[i] for i in unused) if term.kind == "sum" else 1
+    return product((Number(float(count)), rest))
+
+
+def _gates(term: Term) -> tuple[list[Term], Term]:
+    """`where(c, where(d, e, 0), 0)` as the conditions c, d and the term e."""
+    conditions = []
+    while _is_gate(term):
+        conditions.append(term.arguments[0])
+        term = term.arguments[1]
+    return conditions, term
+
+
+def _gated(conditions: list[Term], term: Term) -> Term:
+    for condition in reversed(conditions):
+        term = _gate(Call("where", (condition, term, ZERO)), term)
     return term
-
-
-def simplify_reduction(term: Reduce) -> Term:
-    """One more look at a reduction whose body has changed."""
-    return _reduction(term)

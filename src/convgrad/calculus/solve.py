@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from convgrad.notation.polynomial import ONE, Polynomial, Position
 
+Pair = tuple[Polynomial, Polynomial]
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -22,50 +24,61 @@ class Solution:
 
     values: Mapping[str, Position]
     bare: frozenset[str]
-    conditions: tuple[tuple[Polynomial, Polynomial], ...]
+    conditions: tuple[Pair, ...]
 
 
 def solve(
-    positions: Sequence[Position], targets: Sequence[str], outputs: Sequence[str], reductions: Sequence[str]
+    positions: Sequence[Position],
+    targets: Sequence[str],
+    outputs: Sequence[str],
+    reductions: Sequence[str],
+    covered: Collection[str] = (),
 ) -> Solution:
     """Solve `positions[a] = targets[a]` for loop indices; output indices go first, since reading the upstream gradient
-    outside its range as zero then takes care of their bounds. A reduction index is solved for only where it stands
-    alone on its axis: in compound positions its bounds and divisibility would have to be conditions anyway.
+    outside its range as zero then takes care of their bounds. `covered` are the reduction indices of which something
+    else takes care in the same way; a position of another one is never divided.
     """
     values: dict[str, Position] = {}
-    bare: set[str] = set()
-    remaining: list[tuple[Polynomial, Polynomial]] = []
-    unknown = [*outputs, *reductions]
+    unsolved: list[Pair] = []
+    unknown = (*outputs, *reductions)
     for position, target in zip(positions, targets, strict=True):
         index = position.as_name
         if index in unknown and index not in values:
             values[index] = Position.name(target)
-            bare.add(index)
         else:
-            remaining.append((position.numerator, position.divisor * Polynomial.name(target)))
-    conditions = []
-    while remaining:
-        left, right = remaining.pop(0)
-        plain = {name: value.numerator for name, value in values.items() if value.is_whole}
-        left = left.substitute(plain)
-        others = [equation for pair in remaining for equation in pair]
-        solved = _solve_for(left, right, [i for i in outputs if i not in values], others)
-        if solved is None:
-            conditions.append((left, right))
-            continue
-        name, value = solved
-        values = {n: v.substitute({name: value}) for n, v in values.items()}
-        values[name] = value
-    return Solution(values, frozenset(bare), tuple(conditions))
+            unsolved.append((position.numerator, position.divisor * Polynomial.name(target)))
+    bare = frozenset(values)
+    for indices, divisible in ((outputs, outputs), (reductions, covered)):
+        progress = True
+        while progress:
+            progress = False
+            for pair in unsolved:
+                others = [side for other in unsolved if other is not pair for side in other]
+                solved = _solved(pair, values, indices, divisible, others)
+                if solved is not None:
+                    name, value = solved
+                    values = {n: v.substitute({name: value}) for n, v in values.items()} | {name: value}
+                    unsolved = [other for other in unsolved if other is not pair]
+                    progress = True
+                    break
+    return Solution(values, bare, tuple(unsolved))
 
 
-def _solve_for(
-    left: Polynomial, right: Polynomial, candidates: Collection[str], others: Sequence[Polynomial]
+def _solved(
+    pair: Pair,
+    values: Mapping[str, Position],
+    candidates: Collection[str],
+    divisible: Collection[str],
+    others: Sequence[Polynomial],
 ) -> tuple[str, Position] | None:
-    """Solve left = right for one of the candidates: one with coefficient 1 if there is one, else one that can be
-    divided for and occurs in no other equation.
+    """Solve `left = right` for a candidate: one with coefficient 1 if there is one, else one that may be divided for
+    and occurs in no other equation.
     """
-    usable = [name for name in candidates if name in left.names]
+    left, right = pair
+    if any(not values[name].is_whole for name in left.names & values.keys()):
+        return None
+    left = left.substitute({name: value.numerator for name, value in values.items()})
+    usable = [name for name in candidates if name in left.names and name not in values]
     for name in usable:
         coefficient = left.coefficient(name)
         if coefficient == ONE:
@@ -74,7 +87,7 @@ def _solve_for(
             return name, Position(left.without(name) - right)
     for name in usable:
         coefficient = left.coefficient(name)
-        if any(name in other.names for other in others) or len(coefficient.terms) != 1:
+        if name not in divisible or any(name in other.names for other in others) or len(coefficient.terms) != 1:
             continue
         if coefficient.terms[0][1] > 0:
             return name, Position(right - left.without(name), coefficient)
