@@ -13,6 +13,7 @@ from convgrad.engine.canonical import describe
 from convgrad.engine.lowering import Lowering, Tensor, from_function, reshaped
 from convgrad.engine.memory import Layout
 from convgrad.engine.schedules.generic import small_function
+from convgrad.engine.schedules.options import options
 from convgrad.engine.schedules.pointwise import PARALLEL_ELEMENTS, map_function, schedule_flat, schedule_map
 from convgrad.engine.schedules.reduction import scheduled_reduction
 from convgrad.engine.stages import Group, reads_own_elements
@@ -42,7 +43,8 @@ class Kernel:
         self.writes = list(self.group.stored)
         self.flat = self._is_flat()
         self.wide = prod(self.group.shape) >= PARALLEL_ELEMENTS
-        self.key = describe(self)
+        self.options = options()
+        self.key = f"{describe(self)}\n{self.options}"
 
     def _is_flat(self) -> bool:
         group = self.group

@@ -172,6 +172,10 @@ class Lowering:
         """What an access reads where the numerators of its positions are `tops`."""
         return self._read(access, tops, likely=True)
 
+    def at(self, access: Access, tops: Sequence[Expr]) -> Expr:
+        """The same, where neighbouring places fall on both sides of an edge, so that no loop is free of checks."""
+        return self._read(access, tops)
+
     def may_leave(self, access: Access) -> bool:
         """Whether an access may read outside of its tensor, or has positions that are divided."""
         tensor = self.tensors[access.tensor]
@@ -204,7 +208,9 @@ class Lowering:
             if beyond:
                 inside.append(place < tensor.shape[axis])
             if below or beyond:
-                place = hl.clamp(place, 0, tensor.shape[axis] - 1)
+                # Each side by itself: zeros that are stored on the other side are read as they are.
+                place = hl.max(place, 0) if below else place
+                place = hl.min(place, tensor.shape[axis] - 1) if beyond else place
                 place = hl.likely(place) if likely else place
             coordinates.append(place)
         value = tensor.load(coordinates)

@@ -9,10 +9,12 @@ from typing import Any, Protocol
 from convgrad.engine.lowering import Lowering
 from convgrad.engine.schedules.contraction import PARALLEL_WORK, TiledReduction
 from convgrad.engine.schedules.generic import reduction
+from convgrad.engine.schedules.options import options
 from convgrad.engine.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.engine.schedules.slices import SlicedReduction, slicing_for
 from convgrad.engine.schedules.target import machine
 from convgrad.engine.schedules.tiles import tile_for, tiles
+from convgrad.engine.schedules.winograd_convolution import WinogradReduction, winograd_pattern
 from convgrad.notation.terms import Definition, Reduce
 
 
@@ -42,8 +44,15 @@ def scheduled_reduction(atom: Definition, lowering: Lowering, element_bytes: int
     assert isinstance(atom.term, Reduce)
     if atom.term.kind.startswith("arg") or not atom.indices:
         return PlainReduction(atom, lowering, element_bytes)
+    pattern = winograd_pattern(atom, element_bytes)
+    if pattern is not None:
+        return WinogradReduction(atom, lowering, pattern)
+    forced = options().reduction
+    if forced == "plain":
+        return PlainReduction(atom, lowering, element_bytes)
     slicing = slicing_for(atom, element_bytes)
-    if slicing is not None and _sliced(atom, element_bytes):
+    sliced = forced == "sliced" if forced else _sliced(atom, element_bytes)
+    if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)
     return TiledReduction(atom, lowering, element_bytes)
 

@@ -44,7 +44,7 @@ def tile_for(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
     Positions are taken along indices that the vectors loaded do not depend on: each vector is then used for all of
     them. Their number divides the size where possible, so that no place is computed twice.
     """
-    return _tile(atom, machine, element_bytes, _divided)
+    return _tile(atom, machine, element_bytes, divided)
 
 
 def dividing_tile(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
@@ -92,7 +92,7 @@ def _names(access: Access) -> set[str]:
     return {name for position in access.positions for name in position.names}
 
 
-def _divided(size: int, most: int) -> int:
+def divided(size: int, most: int) -> int:
     """How many of `size` places to take at once, at most `most`: few repeated ones, then as many as possible."""
     if size <= most:
         return size

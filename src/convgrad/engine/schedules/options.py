@@ -1,0 +1,55 @@
+"""Which schedules may be used: a switch for Winograd's convolution, and a way to force each schedule in tests.
+
+with scheduling(winograd=False):
+    program = compile_program(equation, ["x"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+from convgrad.errors import EngineError
+
+REDUCTIONS = ("plain", "tiled", "sliced")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is forced, for kernels planned from now on. None leaves the choice to the rule by sizes.
+
+    Attributes:
+        winograd: True wherever an equation has the form for it, False nowhere.
+        reduction: one of `REDUCTIONS`, for long reductions that are not Winograd's and have the form for it.
+    """
+
+    winograd: bool | None = None
+    reduction: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.reduction is not None and self.reduction not in REDUCTIONS:
+            raise EngineError(f"There is no schedule {self.reduction!r}; reductions are {', '.join(REDUCTIONS)}.")
+
+
+_current: ContextVar[Options] = ContextVar("options", default=Options())  # noqa: B039 (frozen)
+
+
+def options() -> Options:
+    """The options in force."""
+    return _current.get()
+
+
+@contextmanager
+def scheduling(**changes: bool | str | None) -> Iterator[None]:
+    """Programs compiled inside of the `with` block use these options. Raises EngineError for an unknown schedule.
+
+    Winograd's convolution rounds differently (its error in float32 is some 10 times that of the direct sum), so
+    `winograd=False` makes results comparable with a program that has none.
+    """
+    token = _current.set(replace(_current.get(), **changes))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        _current.reset(token)
