@@ -26,7 +26,7 @@ PAYS_FROM = 8
 """Kernels: each takes 0.1 to 0.2 s to compile, a process 0.3 s to start, so two processes gain from five on."""
 KERNEL_SECONDS = 30.0
 """Of a processor's time for one kernel; 0.3 s are usual, but large unrolls have been seen to take many minutes."""
-STUCK_SECONDS = 300.0  # without any kernel finished, by the clock: a process that waits or is stopped
+STUCK_SECONDS = 300.0  # without any kernel begun or finished, by the clock: a process that waits or is stopped
 POLL_SECONDS = 0.01
 FAILED_IN_COMPILER = {
     -number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, getattr(signal, "SIGBUS", 0))
@@ -85,9 +85,9 @@ class _Pool:
                 self.processes.remove(process)
                 if self._give_up(process) and self._unclaimed():
                     self.start(1)
-            done = self._done()
-            if done > seen:
-                seen, deadline = done, time.monotonic() + STUCK_SECONDS
+            progress = self._progress()
+            if progress != seen:
+                seen, deadline = progress, time.monotonic() + STUCK_SECONDS
             elif time.monotonic() > deadline:
                 self.stop()
             time.sleep(POLL_SECONDS)
@@ -127,8 +127,9 @@ class _Pool:
     def _unclaimed(self) -> bool:
         return any(not (self.folder / f"{name}.claim").exists() for name in self.kernels)
 
-    def _done(self) -> int:
-        return sum((self.folder / f"{name}.o").exists() for name in self.kernels)
+    def _progress(self) -> int:
+        """Files in the folder: any claim and any object is one more."""
+        return len(os.listdir(self.folder))
 
 
 def _effort(named: tuple[str, Kernel]) -> tuple[bool, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from convgrad.errors import Span
 from convgrad.notation.polynomial import Polynomial, Position
@@ -263,12 +264,12 @@ class Equation:
     def result(self) -> Definition:
         return self.definitions[-1]
 
-    @property
+    @cached_property  # asked for again and again, of equations of hundreds of definitions
     def defined(self) -> tuple[str, ...]:
         """Names of the tensors that the equation defines, in order."""
         return tuple(d.name for d in self.definitions)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Names of the tensors that are read but not defined here, in order of first appearance."""
         defined = set(self.defined)
