@@ -7,7 +7,7 @@ print(report)
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -25,8 +25,10 @@ from convgrad.layers.base import Layer
 
 LOOKED_AT = 6
 """Ways to call whose numbers are looked at where none gives the right ones."""
-VERDICT = 2.5
-"""Seconds after which no further sizes are tried for an explanation."""
+VERDICT = 2.3
+"""Seconds after which nothing further is tried for an explanation."""
+SEARCH = 1.5
+"""Seconds for the search for pairs of mistakes in one attempt."""
 OTHER_SIZES = (
     Sizes(),
     Sizes(square=True),
@@ -92,6 +94,18 @@ def assert_gradient_correct(function: Callable[..., Any] | str, layer: str | Lay
         raise AssertionError(f"the gradient is wrong\n{report}")
 
 
+def _combined(tried: Attempt, sizes: Sizes) -> Sizes:
+    """Other sizes, with one example or one channel as before."""
+    own = tried.convention.sizes
+    return replace(sizes, one=own.one, channel=own.channel)
+
+
+def _with_right_total(attempts: list[Attempt]) -> list[Attempt]:
+    """Of a loss's readings (sum or mean over the batch) those whose value is right, where there are any."""
+    right = [a for a in attempts if a.problem.total and a.total_is_right]
+    return right or attempts
+
+
 class _Check:
     def __init__(
         self,
@@ -126,28 +140,44 @@ class _Check:
         return self.report
 
     def _chosen(self) -> tuple[Diagnosis | None, list[Found]]:
-        """The best diagnosis over all ways to call and all kinds of sizes."""
+        """The best diagnosis over all ways to call and all kinds of sizes: single mistakes first, then pairs."""
         found_all: list[Found] = []
-        best: tuple[Diagnosis, Sizes] | None = None
+        ends: list[tuple[Attempt, Sizes]] = []
         for sizes in self._sizes():
-            if best is not None and time.perf_counter() - self.started > VERDICT:
+            if ends and self._left() <= 0:
                 break
-            found = find(self.subjects, sizes, self.person, self.roles, self.dtype)
+            fitting = [a for a, _ in ends if a.shapes_fit][:2]
+            if fitting:  # how to call it is known
+                found = Found([attempt(a.convention, self.person, _combined(a, sizes)) for a in fitting])
+            else:
+                found = find(self.subjects, sizes, self.person, self.roles, self.dtype)
             found_all.append(found)
             if found.hung:
                 return None, found_all
-            for tried in found.attempts[:LOOKED_AT]:
-                if tried.strange or not tried.roles:
-                    continue
-                diagnosis = self._diagnosed(tried)
-                if diagnosis.right or not diagnosis.unexplained:
-                    self._tell_sizes(diagnosis, sizes, best)
-                    return diagnosis, found_all
-                if best is None:
-                    best = (diagnosis, sizes)
-        if best is not None and all(c.differs is None for c in best[0].comparisons.values()):
-            self._add("wrong-shape", "No result has the shape that it should have.")
-        return (best[0] if best else None), found_all
+            usable = _with_right_total([a for a in found.attempts[:LOOKED_AT] if a.roles and not a.strange])
+            chosen = self._explained(((a, sizes) for a in usable), 0)
+            if chosen is not None:
+                return chosen, found_all
+            ends += [(a, sizes) for a in usable]
+        if not ends:
+            return None, found_all
+        ends.sort(key=lambda end: not end[0].shapes_fit)
+        chosen = self._explained(iter(ends[:4]), SEARCH)
+        if chosen is None:
+            chosen = self._diagnosed(ends[0][0], 0)
+            self._tell_sizes(chosen, ends[0][1])
+            if all(c.differs is None for c in chosen.comparisons.values()):
+                self._add("wrong-shape", "No result has the shape that it should have.")
+        return chosen, found_all
+
+    def _explained(self, ends: Iterator[tuple[Attempt, Sizes]], seconds: float) -> Diagnosis | None:
+        """The first of the attempts that is right or can be explained."""
+        for tried, sizes in ends:
+            diagnosis = self._diagnosed(tried, min(seconds, self._left()))
+            if diagnosis.right or not diagnosis.unexplained:
+                self._tell_sizes(diagnosis, sizes)
+                return diagnosis
+        return None
 
     def _sizes(self) -> tuple[Sizes, ...]:
         first = self.subjects[0]
@@ -158,23 +188,23 @@ class _Check:
             return (Sizes(), Sizes(equal=True)) if first.name == "dense" else (Sizes(),)
         return OTHER_SIZES if "filters" in first.family.defaults else OTHER_SIZES[:2]
 
-    def _diagnosed(self, tried: Attempt) -> Diagnosis:
+    def _diagnosed(self, tried: Attempt, seconds: float) -> Diagnosis:
         """With what a call adds to the one before taken away, where the function keeps something."""
         second = accumulated(tried, self.person)
         if second is None:
-            return diagnose(tried, self._left())
+            return diagnose(tried, seconds)
         roles = dict(tried.roles)
         for name, before in tried.roles.items():
             after = second.roles.get(name)
             if after is not None and after.shape == before.shape and not np.array_equal(after, before, equal_nan=True):
                 roles[name] = after - before
-        return diagnose(replace(tried, roles=roles, again=second.outcome), self._left())
+        return diagnose(replace(tried, roles=roles, again=second.outcome), seconds)
 
     def _left(self) -> float:
-        """Seconds for the search for pairs."""
-        return max(0.1, VERDICT - (time.perf_counter() - self.started))
+        """Seconds that are left for the verdict."""
+        return max(0.0, VERDICT - (time.perf_counter() - self.started))
 
-    def _tell_sizes(self, diagnosis: Diagnosis, sizes: Sizes, before: tuple[Diagnosis, Sizes] | None) -> None:
+    def _tell_sizes(self, diagnosis: Diagnosis, sizes: Sizes) -> None:
         if sizes == Sizes():
             return
         words = f"It gives results of the right shape with {sizes.words} only."
@@ -260,7 +290,7 @@ class _Check:
         if again.outcome.trouble is not None:
             self._add("raises", f"On other inputs it fails: {again.outcome.trouble}.")
             return True
-        found = self._diagnosed(again)
+        found = self._diagnosed(again, self._left())
         if found.right:
             return False
         self.report.diagnosis = found

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from convgrad.check.bound import error_bounds
 from convgrad.check.layouts import present
-from convgrad.check.mistakes import MISTAKES, Mistake, Predicted, Prediction, predict
+from convgrad.check.mistakes import MISTAKES, Given, Mistake, Predicted, Prediction, changed_by, predict
 from convgrad.check.problem import Array, Problem
 from convgrad.check.reading import Attempt
 from convgrad.errors import ConvgradError
@@ -163,13 +163,15 @@ def _compare(output: str, found: AnyArray, expected: AnyArray, magnitude: AnyArr
 
 
 def diagnose(attempt: Attempt, seconds: float = SECONDS) -> Diagnosis:
-    """Compare a call's outputs, and explain those that differ; `seconds`: for the search for pairs."""
+    """Compare a call's outputs, and explain those that differ; `seconds`: for the search for pairs, which is left
+    out where there are none.
+    """
     comparisons = compared(attempt)
     result = Diagnosis(attempt, comparisons)
     result.broken = [n for n, c in comparisons.items() if not _finite(c)]
     wrong = [n for n, c in comparisons.items() if not c.right and n not in result.broken]
     if wrong:
-        _Search(attempt, comparisons, wrong, min(seconds, SECONDS)).run(result)
+        _Search(attempt, comparisons, wrong, seconds).run(result)
     return result
 
 
@@ -177,6 +179,7 @@ class _Search:
     def __init__(self, attempt: Attempt, comparisons: Mapping[str, Comparison], wrong: Sequence[str], seconds: float):
         self.attempt, self.comparisons, self.wrong = attempt, comparisons, list(wrong)
         self.seconds = seconds
+        self.known: dict[tuple[Any, ...], Given | None] = {}
         self.outputs = [n for n, c in comparisons.items() if _finite(c)]
         self.problem = attempt.problem
         self.right = {n: attempt.values[n] for n in self.outputs}
@@ -197,7 +200,7 @@ class _Search:
         found: list[tuple[str, Prediction, float, tuple[Mistake, ...]]] = []
         for output in self.wrong:
             fitting = self.fitting(output, singles)
-            if not fitting:
+            if not fitting and self.seconds > 0:
                 fitting = self.fitting(output, self.pairs(output, singles))
             if not fitting:
                 left.append(output)
@@ -209,11 +212,25 @@ class _Search:
             (result.choices if all(m.choice for m in cause.mistakes) else result.causes).append(cause)
         result.unexplained = left
 
-    def predicted(self, mistakes: tuple[Mistake, ...]) -> Prediction | None:
+    def predicted(self, mistakes: tuple[Mistake, ...], output: str | None = None) -> Prediction | None:
+        """All outputs with the mistakes made, or one; None where they can't be made with these sizes."""
+        outputs = self.outputs if output is None else [output]
         try:
-            return predict(self.problem, mistakes, self.outputs)
+            given = self.given(mistakes, output)
+            return None if given is None else predict(self.problem, mistakes, outputs, given)
         except (ConvgradError, ValueError, IndexError, KeyError, AssertionError, ZeroDivisionError):
-            return None  # the mistake can't be made with these sizes
+            return None
+
+    def given(self, mistakes: tuple[Mistake, ...], output: str | None) -> Given | None:
+        """What the mistakes make of the problem; those that change only what comes out share it."""
+        made = tuple(m for m in mistakes if m.before is not None)
+        key = (*(id(m) for m in made), output)
+        if key not in self.known:
+            problem = self.problem
+            if output is not None and output != problem.of and "dz" not in self.attempt.values:
+                problem = replace(problem, wrt=(output[1:],))
+            self.known[key] = changed_by(problem, made)
+        return self.known[key]
 
     def gap(self, output: str, prediction: Prediction) -> float:
         """How far the person's output is from that with the mistakes made."""
@@ -286,7 +303,7 @@ class _Search:
                 break
             if couple[0].name == couple[1].name:
                 continue
-            both = self.predicted(couple)
+            both = self.predicted(couple, output)
             if both is not None and self.effect(output, both) and self.matches(output, both):
                 found.append(both)
         return found

@@ -47,9 +47,9 @@ class Convention:
         parts += ["PyTorch tensors" if self.torch else "", f"arguments ({self.reading.words})"]
         return ", ".join(p for p in parts if p)
 
-    def problem(self, sizes: Sizes | None = None) -> Problem:
-        """What it is called with; `sizes` for others of the same kind."""
-        problem = self.subject.problem(sizes or self.sizes)
+    def problem(self) -> Problem:
+        """What it is called with."""
+        problem = self.subject.problem(self.sizes)
         if self.dtype == "float32":
             arrays = {n: a.astype(np.float32).astype(np.float64) for n, a in problem.arrays.items()}
             return replace(problem, arrays=arrays)
@@ -148,6 +148,12 @@ class Attempt:
             and all(np.squeeze(a).shape == np.squeeze(self.expected(n)).shape for n, a in self.roles.items())
         )
 
+    @property
+    def total_is_right(self) -> bool:
+        """Whether the value of a loss was returned, and is right."""
+        value = self.roles.get(self.problem.of)
+        return value is not None and value.size == 1 and bool(np.allclose(value, self.expected(self.problem.of), 1e-4))
+
     def expected(self, output: str) -> AnyArray:
         """The right value of an output, as the person lays it out."""
         return self.convention.laid_out(output, self.values[output], self.problem)
@@ -194,7 +200,8 @@ def conventions(
 
 def attempt(convention: Convention, person: Person, sizes: Sizes | None = None) -> Attempt:
     """Call the function once, and say which output is what."""
-    problem = convention.problem(sizes)
+    convention = convention if sizes is None else replace(convention, sizes=sizes)
+    problem = convention.problem()
     values = {**problem.arrays, **problem.values()}
     outcome = person.call(convention.call(problem, values))
     result = Attempt(convention, problem, values, outcome)

@@ -1,7 +1,7 @@
 """The mistakes that are looked for."""
 
 from convgrad.check.mistakes import functions, kernels, pooling, sums, windows
-from convgrad.check.mistakes.base import Mistake, Predicted, Prediction, predict
+from convgrad.check.mistakes.base import Given, Mistake, Predicted, Prediction, changed_by, predict
 
 MISTAKES: tuple[Mistake, ...] = (
     *kernels.MISTAKES,
@@ -11,4 +11,4 @@ MISTAKES: tuple[Mistake, ...] = (
     *sums.MISTAKES,
 )
 
-__all__ = ["MISTAKES", "Mistake", "Predicted", "Prediction", "predict"]
+__all__ = ["MISTAKES", "Given", "Mistake", "Predicted", "Prediction", "changed_by", "predict"]

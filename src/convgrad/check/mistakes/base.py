@@ -75,25 +75,37 @@ class Prediction:
     outputs: dict[str, Predicted] = field(default_factory=dict)
 
 
-def predict(problem: Problem, mistakes: Sequence[Mistake], outputs: Sequence[str]) -> Prediction | None:
-    """The outputs with all the mistakes made; None where they can't be made here."""
+Given = tuple[Problem, Mapping[str, Array]]
+"""A problem with its values."""
+
+
+def changed_by(problem: Problem, mistakes: Sequence[Mistake]) -> Given | None:
+    """The problem that the mistakes make of this one, and its values; None where they can't be made here."""
     changed: Problem | None = problem
     for mistake in mistakes:
         if mistake.before is not None:
             changed = mistake.before(changed) if changed is not None else None
-    if changed is None:
+    return None if changed is None else (changed, {**changed.arrays, **changed.values()})
+
+
+def predict(
+    problem: Problem, mistakes: Sequence[Mistake], outputs: Sequence[str], given: Given | None = None
+) -> Prediction | None:
+    """The outputs with all the mistakes made; None where they can't be made here. `given`: from `changed_by`."""
+    given = given or changed_by(problem, mistakes)
+    if given is None:
         return None
-    values = {**changed.arrays, **changed.values()}
+    changed, values = given
     result = Prediction(tuple(mistakes))
     for output in outputs:
-        if output not in values:
+        if output not in values or not all(m.concerns(output) for m in mistakes):
             continue
         labels = () if problem.total and output == problem.of else problem.labels[output]
         predicted: Predicted | None = Predicted(values[output], labels)
         for mistake in sorted(mistakes, key=lambda m: not m.anew):
-            if mistake.after is not None and mistake.concerns(output) and predicted is not None:
+            if mistake.after is not None and predicted is not None:
                 predicted = mistake.after(predicted, output, changed, values)
-        if predicted is not None and all(m.concerns(output) for m in mistakes):
+        if predicted is not None:
             result.outputs[output] = predicted
     return result
 
@@ -124,5 +136,5 @@ def turned(problem: Problem, tensor: str, array: Array) -> Array | None:
 
 def kernel_of(problem: Problem) -> str | None:
     """The tensor that slides: trained, with an axis of space."""
-    others = [n for n in problem.wrt if n in problem.arrays and n != "o" and space_of(problem, n)]
+    others = [n for n in problem.recipe.equation.inputs if n != "o" and space_of(problem, n)]
     return "w" if "w" in others else others[0] if others else None

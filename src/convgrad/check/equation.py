@@ -1,0 +1,254 @@
+"""Check a derivation by hand: an equation that a person has derived, against the derived one."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from convgrad.calculus.derive import derivation, gradients
+from convgrad.check.diagnosis import Cause, compared, diagnose
+from convgrad.check.equivalence import key, normal, renamed, renamings, same
+from convgrad.check.latex_input import from_latex, looks_like_latex
+from convgrad.check.person import Outcome
+from convgrad.check.problem import Problem
+from convgrad.check.reading import Attempt, Convention
+from convgrad.check.roles import Reading
+from convgrad.check.subject import EquationSubject, Sizes
+from convgrad.errors import ConvgradError, DataError, EquationError, pointed, suggestion
+from convgrad.notation.binding import bind
+from convgrad.notation.parser import parse
+from convgrad.notation.terms import Access, Definition, Equation, Term, gradient_name, rebuild, walk
+from convgrad.oracle.grid import evaluate
+
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class EquationReport:
+    """The verdict on an equation by hand.
+
+    ok: it is right. equation: as it was read. derived: the right one. proof: how it is known. causes: what explains a
+    wrong one. place: the equation with a caret under what differs. notes: worth knowing, but no fault.
+    """
+
+    ok: bool
+    equation: str
+    derived: str
+    proof: str
+    causes: tuple[Cause, ...] = ()
+    place: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Short names of the causes."""
+        return tuple(n for c in self.causes for n in c.names)
+
+    def to_json(self) -> dict[str, Any]:
+        """As data that JSON can hold."""
+        causes = [
+            {"names": list(c.names), "cause": c.words, "change": c.change, "evidence": c.evidence} for c in self.causes
+        ]
+        return {
+            "ok": self.ok,
+            "equation": self.equation,
+            "derived": self.derived,
+            "proof": self.proof,
+            "causes": causes,
+            "place": self.place,
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{'RIGHT' if self.ok else 'WRONG'}: {self.proof}"]
+        lines += [] if self.ok or not self.place else [self.place]
+        for cause in self.causes:
+            lines += textwrap.wrap(f"Cause: {cause.words}.", 88, subsequent_indent="  ")
+            lines += textwrap.wrap(f"  Change: {cause.change}", 88, subsequent_indent="    ")
+            lines += textwrap.wrap(f"  Proof: {cause.evidence}", 88, subsequent_indent="    ")
+        if not self.ok:
+            lines += ["Derived:", textwrap.indent(self.derived, "    ")]
+        return "\n".join([*lines, *(f"Note: {n}" for n in self.notes)])
+
+
+def check_equation(
+    equation: str,
+    of: str,
+    *,
+    integers: Mapping[str, int] | None = None,
+    numbers: Mapping[str, float] | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> EquationReport:
+    """Whether a gradient derived by hand is right, whatever the names and the order of its indices.
+
+    Args:
+        equation: what the person has derived, `dw[m,n] = ...`, in our notation or in LaTeX; helper lines may come
+            before. It may read `dx`, the gradient of the result x, what `of` reads and defines, and other gradients.
+        of: the equation that it is a gradient of.
+        integers, numbers, sizes: values of parameters; those that are not given are chosen.
+
+    Raises: EquationError and its kind where one of the two can't be read.
+
+    >>> forward = "x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b"
+    >>> check_equation("dw[a,b] = sum[j,i](o[i+a,j+b] * dx[i,j])", forward).ok
+    True
+    >>> check_equation("dw[m,n] = sum[i,j](dx[i,j] * o[i-m,j-n else 0])", forward).ok
+    False
+    """
+    forward = parse(from_latex(of) if looks_like_latex(of) else of)
+    written = parse(from_latex(equation) if looks_like_latex(equation) else equation)
+    target = _target(written, forward)
+    right = derivation(forward, target).result
+    shown = str(right)
+    if len(written.definitions) == 1 and _proved(written.result, forward, target):
+        proof = "proved: the terms are the same as those derived, up to names and order."
+        return EquationReport(True, str(written), shown, proof, notes=_outside_notes(written, right.result))
+    subject = EquationSubject(
+        str(forward), sizes=sizes or {}, integers=integers or {}, numbers=numbers or {}, wrt=_wrt(forward, target)
+    )
+    return _by_numbers(written, forward, target, shown, subject)
+
+
+def _target(written: Equation, forward: Equation) -> str:
+    """The tensor that the person's last definition is the gradient of."""
+    names = {gradient_name(n): n for n in (*forward.inputs, *forward.defined)}
+    name = written.result.name
+    if name not in names or names[name] == forward.result.name:
+        raise EquationError(
+            f"`{name}` is no gradient of this equation.{suggestion(name, sorted(set(names) - {gradient_name(forward.result.name)}))}",
+            written.source,
+            written.result.span,
+            "Name a gradient `d` and the tensor, as in dw[m,n] = ...",
+        )
+    known = {*names, *forward.inputs, *forward.defined, *written.defined}
+    capitals = {i.upper() for d in (*written.definitions, *forward.definitions) for i in _letters(d)}
+    for definition in written.definitions:
+        for term in walk(definition.term):
+            if isinstance(term, Access) and term.tensor not in known and not (not term.positions and term.tensor in capitals):
+                raise EquationError(
+                    f"`{term.tensor}` is no tensor of this equation.{suggestion(term.tensor, known)}",
+                    written.source,
+                    term.span,
+                )
+    return names[name]
+
+
+def _letters(definition: Definition) -> list[str]:
+    return [*definition.indices, *(i for t in walk(definition.term) for i in getattr(t, "indices", ()))]
+
+
+def _wrt(forward: Equation, target: str) -> tuple[str, ...]:
+    return (target, *(n for n in forward.inputs if n != target and n[:1].islower()))
+
+
+def _proved(written: Definition, forward: Equation, target: str) -> bool:
+    candidates = [*gradients(forward, [target]).backward.definitions, *derivation(forward, target).result.definitions]
+    return any(d.name == written.name and same(d, written) for d in candidates)
+
+
+def _outside_notes(written: Equation, right: Definition) -> tuple[str, ...]:
+    """A reading that leaves its tensor, where the person has not said what is read there."""
+    padded = {a.tensor for a in walk(right.term) if isinstance(a, Access) and a.outside is not None}
+    for access in walk(written.result.term):
+        if isinstance(access, Access) and access.outside is None and access.tensor in padded:
+            return (f"{access.tensor} is read outside its range: say `else 0`, as in {replace(access, outside=0.0)}.",)
+    return ()
+
+
+def _by_numbers(
+    written: Equation, forward: Equation, target: str, shown: str, subject: EquationSubject
+) -> EquationReport:
+    output = gradient_name(target)
+    notes: tuple[str, ...] = ()
+    attempt = None
+    for seed in range(SEEDS):
+        attempt, padded = _attempt(written, subject, output, seed)
+        if padded:
+            notes = ("What is read outside a tensor was taken as 0: say so by `else 0`.",)
+        if not all(c.right for c in compared(attempt).values()):
+            break
+    else:
+        assert attempt is not None
+        where = ", ".join(f"{n} {attempt.problem.arrays[n].shape}" for n in attempt.problem.given)
+        proof = f"it agrees with the derived one in all entries, at sizes that differ ({where}); not proved for others."
+        return EquationReport(True, str(written), shown, proof, notes=notes)
+    found = diagnose(attempt)
+    comparison = found.comparisons[output]
+    what = (
+        f"{output} has shape {comparison.found.shape} and not {comparison.expected.shape}."
+        if comparison.differs is None
+        else f"{int(comparison.differs.sum())} of {comparison.differs.size} entries differ, by up to "
+        f"{comparison.largest:.3g}, at sizes {', '.join(f'{n} {attempt.problem.arrays[n].shape}' for n in attempt.problem.given)}."
+    )
+    causes = tuple(found.causes) + tuple(found.choices)
+    if not causes:
+        what += " No known mistake explains it."
+    return EquationReport(False, str(written), shown, what, causes, _place(written, forward, target), notes)
+
+
+def _attempt(written: Equation, subject: EquationSubject, output: str, seed: int) -> tuple[Attempt, bool]:
+    problem = subject.problem(Sizes(seed=seed))
+    values = {**problem.arrays, **problem.values()}
+    equation, padded = _bound(written, problem, values, output)
+    try:
+        result = evaluate(equation, values)[written.result.name]
+    except DataError as error:
+        raise EquationError(f"The equation can't be computed: {error}", written.source) from None
+    convention = Convention(subject, Sizes(seed=seed), "", "", {}, Reading(()))
+    attempt = Attempt(convention, problem, values, Outcome((result,), (output,)), {output: result})
+    return attempt, padded
+
+
+def _bound(written: Equation, problem: Problem, values: Mapping[str, Any], output: str) -> tuple[Equation, bool]:
+    """With sizes: as it is written, or, where that reads outside, with 0 there."""
+    reads = {t.tensor for d in written.definitions for t in walk(d.term) if isinstance(t, Access)}
+    shapes = {n: a.shape for n, a in values.items() if n in reads and n not in written.defined}
+    shapes[output] = values[output].shape
+    recipe = problem.recipe
+    names = {n for d in written.definitions for t in walk(d.term) if isinstance(t, Access) for p in t.positions for n in p.names}
+    used = {n: v for n, v in recipe.integers.items() if n in names | reads}
+    sizes: list[Mapping[str, int]] = [{}, {n: s for n, s in recipe.sizes.items() if n in names | reads}, recipe.sizes]
+    padded = replace(written, definitions=tuple(replace(d, term=rebuild(d.term, _padded)) for d in written.definitions))
+    numbers = {n: v for n, v in recipe.numbers.items() if n in reads}
+    last: ConvgradError | None = None
+    for equation in (written, padded):
+        for given in sizes:
+            try:
+                return bind(equation, shapes, given, used, numbers), equation is padded
+            except ConvgradError as error:
+                last = last or error
+    free = {n: s for n, s in shapes.items() if n != output}  # its own size may be another
+    for given in sizes:
+        try:
+            return bind(padded, free, given, used, numbers), True
+        except ConvgradError:
+            continue
+    assert last is not None
+    raise last
+
+
+def _padded(term: Term) -> Term:
+    return replace(term, outside=0.0) if isinstance(term, Access) and term.positions and term.outside is None else term
+
+
+def _place(written: Equation, forward: Equation, target: str) -> str:
+    """A caret under the first factor that the derived equation does not have, at the best naming of indices."""
+    mine = written.result
+    best: tuple[int, Access | None] = (99, None)
+    candidates = [*gradients(forward, [target]).backward.definitions, *derivation(forward, target).result.definitions]
+    for right in (d for d in candidates if d.name == mine.name and len(d.indices) == len(mine.indices)):
+        theirs = {key(t) for t in walk(normal(right.term)) if isinstance(t, Access)}
+        for mapping in renamings(right, mine):
+            pairs = [(t, renamed(t, mapping)) for t in walk(mine.term) if isinstance(t, Access)]
+            strange = [old for old, new in pairs if key(new) not in theirs]
+            if strange and len(strange) < best[0]:
+                best = (len(strange), strange[0])
+    access = best[1]
+    if access is None or access.span is None or not written.source:
+        return ""
+    return pointed(written.source, access.span)
+
+
+
