@@ -62,7 +62,8 @@ def tensors_read(definition: Definition, views: Mapping[str, str]) -> set[str]:
 def inputs_behind_views(equation: Equation, views: Mapping[str, str]) -> tuple[str, ...]:
     """The inputs of an equation some of whose inputs are views: these are replaced by what they show."""
     roots = dict.fromkeys(root(name, views) for name in equation.inputs)
-    return tuple(name for name in roots if name not in equation.defined)
+    defined = set(equation.defined)
+    return tuple(name for name in roots if name not in defined)
 
 
 def in_order(
