@@ -9,13 +9,16 @@ tile before it is stored, the pointwise atoms of the group applied on the way.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import halide as hl
 
+from convgrad.engine.atoms import is_contraction
 from convgrad.engine.lowering import Lowering
 from convgrad.engine.schedules.generic import reduction
+from convgrad.engine.schedules.phases import in_phases, joined, split_variables
 from convgrad.engine.schedules.pointwise import spread
 from convgrad.engine.schedules.staging import stage_operands
 from convgrad.engine.schedules.target import machine
@@ -34,15 +37,29 @@ class TiledReduction:
     """An atom whose whole reduction runs inside a register tile of the result."""
 
     def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int):
-        self.atom, self.element_bytes = atom, element_bytes
+        self.given, self.element_bytes = atom, element_bytes
+        self.atom, self.splits = in_phases(atom) if _is_contraction(atom) else (atom, [])
+        atom = self.atom
         self.tile = tile_for(atom, machine(), element_bytes)
+        lowering.sizes = atom.sizes
         self.staged = stage_operands(atom, lowering, self.tile.lanes, self.tile.width * self.tile.blocks)
-        self.sums, self.over, self.pure = reduction(atom, lowering, "sums")
+
+        def rule(indices: dict[str, Any]) -> list[Any]:
+            conditions = []
+            for split in self.splits:
+                indices[split.quotient], whole = split.values(lowering, indices)
+                conditions.append(whole)
+            return conditions
+
+        self.tiles, self.over, self.pure = reduction(atom, lowering, "tiles", rule)
+        self.sums = joined(self.tiles, self.given, self.splits) if self.splits else self.tiles
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""
         atom = self.atom
-        outer = tile_output(func, variables, atom, self.tile, self._weights_outside())
+        phases = split_variables(func, self.given, variables, self.splits)
+        quotients = replace(atom, indices=self.given.indices)
+        outer = tile_output(func, variables, quotients, self.tile, self._weights_outside(), phases)
         work = prod(atom.sizes[i] for i in (*atom.indices, *_reduced(atom)))
         task, at = None, outer[0][0] if outer else None
         if outer and work >= PARALLEL_WORK:
@@ -50,12 +67,12 @@ class TiledReduction:
             task, axes = spread(func, [v for v, _ in loops], [n for _, n in loops])
             at = task if axes == len(outer) else at
         if at is None:
-            self.sums.compute_root()
+            self.tiles.compute_root()
         else:
-            self.sums.compute_at(func, at)
-        fill_registers(self.sums, list(self.pure.values()), self.over, atom, self.tile)
+            self.tiles.compute_at(func, at)
+        fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile)
         for copy in self.staged:
-            if task is not None and atom.indices[0] in copy.indices:
+            if task is not None and self.given.indices[0] in copy.indices:
                 copy.func.compute_at(func, task)
             else:
                 copy.compute_first()
@@ -70,17 +87,29 @@ class TiledReduction:
         return self.tile.blocks > 1 and max(bytes_, others) > CACHE_SHARE
 
 
+def _is_contraction(atom: Definition) -> bool:
+    return isinstance(atom.term, Reduce) and is_contraction(atom.term)
+
+
 def _reduced(atom: Definition) -> tuple[str, ...]:
     assert isinstance(atom.term, Reduce)
     return atom.term.indices
 
 
 def tile_output(
-    func: Any, variables: Sequence[Any], atom: Definition, tile: Tile, blocks_outside: bool
+    func: Any,
+    variables: Sequence[Any],
+    atom: Definition,
+    tile: Tile,
+    blocks_outside: bool,
+    around: Sequence[Any] = (),
 ) -> list[tuple[Any, int]]:
-    """Split a Func of the atom's shape into tiles, written out; the loops over tiles, innermost first, with sizes."""
+    """Split a Func of the atom's shape into tiles, written out; the loops over tiles, innermost first, with sizes.
+
+    `around` are more variables of the Func, for loops directly around a tile.
+    """
     inner, outer = split_into_tiles(func, variables, atom, tile, blocks_outside, hl.TailStrategy.ShiftInwards)
-    func.reorder(*inner, *(variable for variable, _ in outer))
+    func.reorder(*inner, *around, *(variable for variable, _ in outer))
     func.vectorize(inner[0])
     for variable in inner[1:]:
         func.unroll(variable)

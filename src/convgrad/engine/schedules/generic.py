@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import halide as hl
@@ -46,10 +46,16 @@ def combined(kind: str, so_far: Expr, value: Expr) -> Expr:
     return hl.strict_float(hl.select(better, value, so_far))
 
 
-def reduction(atom: Definition, lowering: Lowering, name: str) -> tuple[Any, list[Any], dict[str, Any]]:
+Rule = Callable[[dict[str, Any]], list[Expr]]
+
+
+def reduction(
+    atom: Definition, lowering: Lowering, name: str, rule: Rule | None = None
+) -> tuple[Any, list[Any], dict[str, Any]]:
     """The Func of a long reduction, its reduction variables in the order of the equation, and its pure ones.
 
-    A place (argmax) is a Func of two values, the place and the best so far.
+    A place (argmax) is a Func of two values, the place and the best so far. `rule` may add to the values of indices,
+    and gives the conditions under which there is something to add.
     """
     reduce = atom.term
     assert isinstance(reduce, Reduce)
@@ -58,6 +64,8 @@ def reduction(atom: Definition, lowering: Lowering, name: str) -> tuple[Any, lis
     domain = hl.RDom([(0, sizes[i]) for i in reversed(reduce.indices)], "r")
     over = [domain[n] for n in reversed(range(len(reduce.indices)))]
     indices = {**pure, **dict(zip(reduce.indices, over, strict=True))}
+    for condition in rule(indices) if rule else []:
+        domain.where(condition)
     value = body_of(reduce, lowering, indices)
     func, where = hl.Func(name), coordinates(pure)
     start = neutral(reduce.kind, lowering.kind)
