@@ -9,7 +9,6 @@ from typing import Any
 
 import planted_convolution as convolution
 import planted_layers as layers
-
 from convgrad.check import Report, check
 
 Factory = Callable[[Collection[str]], Callable[..., Any]]
@@ -159,7 +158,13 @@ def torch_cases() -> list[Planted]:
     conv = Family(
         "PyTorch conv2d",
         planted_torch.conv_backward,
-        (("kernel-not-rotated",), ("stride-not-dilated", "stride-far-edge"), ("gradient-rotated",), ("mean-over-batch",), ("bias-not-summed",)),
+        (
+            ("kernel-not-rotated",),
+            ("stride-not-dilated", "stride-far-edge"),
+            ("gradient-rotated",),
+            ("mean-over-batch",),
+            ("bias-not-summed",),
+        ),
         "conv2d",
         {"strides": 2, "padding": 1},
     )

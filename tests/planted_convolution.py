@@ -31,7 +31,9 @@ def correlate(image: Array, kernel: Array) -> Array:
     return result
 
 
-def input_gradient(delta: Array, kernel: Array, size: tuple[int, int], stride: int, pad: int, dilation: int, planted: Collection[str]) -> Array:
+def input_gradient(
+    delta: Array, kernel: Array, size: tuple[int, int], stride: int, pad: int, dilation: int, planted: Collection[str]
+) -> Array:
     step = 1 if "stride-not-dilated" in planted else stride + 1 if "stride-off-by-one" in planted else stride
     if "delta-rotated in do" in planted:
         delta = delta[:, :, ::-1, ::-1]
@@ -58,13 +60,19 @@ def input_gradient(delta: Array, kernel: Array, size: tuple[int, int], stride: i
     full = full[:, :, :rows, :columns]
     padded[:, :, : full.shape[2], : full.shape[3]] = full
     before = 0 if "padding-wrong-side" in planted else pad
-    result = padded if "padding-not-cropped" in planted else padded[:, :, before : before + size[0], before : before + size[1]]
+    result = (
+        padded
+        if "padding-not-cropped" in planted
+        else padded[:, :, before : before + size[0], before : before + size[1]]
+    )
     if "gradient-rotated in do" in planted:
         result = result[:, :, ::-1, ::-1]
     return -result if "sign in do" in planted else result
 
 
-def kernel_gradient(delta: Array, image: Array, kernel: Array, stride: int, pad: int, dilation: int, planted: Collection[str]) -> Array:
+def kernel_gradient(
+    delta: Array, image: Array, kernel: Array, stride: int, pad: int, dilation: int, planted: Collection[str]
+) -> Array:
     step = 1 if "stride-not-dilated in dw" in planted else stride
     apart = 1 if "dilation-ignored in dw" in planted else dilation
     (rows, columns), batch = delta.shape[2:], len(delta)
@@ -104,19 +112,24 @@ def bias_gradient(delta: Array, planted: Collection[str]) -> Array:
     return delta.mean(axis=0).sum(axis=(1, 2)) if "mean-over-batch in db" in planted else delta.sum(axis=(0, 2, 3))
 
 
-def backward(planted: Collection[str], strides: int = 2, padding: int = 1, dilation: int = 2, groups: int = 1) -> Callable[..., tuple[Array, ...]]:
+def backward(
+    planted: Collection[str], strides: int = 2, padding: int = 1, dilation: int = 2, groups: int = 1
+) -> Callable[..., tuple[Array, ...]]:
     """A backward pass with these mistakes."""
 
     def conv_backward(dout: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
         size = x.shape[2:]
         inputs, kernels, deltas = (np.split(a, groups, axis) for a, axis in ((x, 1), (w, 0), (dout, 1)))
-        parts = [input_gradient(d, k, size, strides, padding, dilation, planted) for d, k in zip(deltas, kernels)]
+        parts = [
+            input_gradient(d, k, size, strides, padding, dilation, planted)
+            for d, k in zip(deltas, kernels, strict=True)
+        ]
         if "groups-ignored" in planted:
             parts = [sum(parts), *(np.zeros_like(p) for p in parts[1:])]
             inputs = [inputs[0]] * groups
         weights = [
             kernel_gradient(d, o, k, strides, padding, dilation, planted)
-            for d, o, k in zip(deltas, inputs, kernels)
+            for d, o, k in zip(deltas, inputs, kernels, strict=True)
         ]
         return np.concatenate(parts, axis=1), np.concatenate(weights), bias_gradient(dout, planted)
 

@@ -9,7 +9,9 @@ import numpy as np
 Array = np.ndarray
 
 
-def max_pool_backward(planted: Collection[str], height: int = 2, width: int = 3, stride: int = 2) -> Callable[..., Array]:
+def max_pool_backward(
+    planted: Collection[str], height: int = 2, width: int = 3, stride: int = 2
+) -> Callable[..., Array]:
     """Arrays NHWC."""
 
     def pool_backward(dout: Array, x: Array) -> Array:
@@ -54,7 +56,9 @@ def average_pool_backward(planted: Collection[str], size: int = 2, stride: int =
             for j in range(dout.shape[3]):
                 if "stride-far-edge" in planted and i == dout.shape[2] - 1:
                     continue
-                dx[:, :, i * stride : i * stride + size, j * stride : j * stride + size] += share[:, :, i : i + 1, j : j + 1]
+                dx[:, :, i * stride : i * stride + size, j * stride : j * stride + size] += share[
+                    :, :, i : i + 1, j : j + 1
+                ]
         return dx
 
     return pool_backward

@@ -60,7 +60,7 @@ def with_im2col(strides: int, padding: int, dilation: int, groups: int) -> Backw
     def backward(dout: Array, cache: tuple[Array, ...]) -> tuple[Array, Array, Array]:
         x, w = cache[:2]
         batch, channels, height, width = x.shape
-        filters, within, kernel_height, kernel_width = w.shape
+        filters, _, kernel_height, kernel_width = w.shape
         c, m, n = (a.ravel() for a in np.indices((channels, kernel_height, kernel_width)))
         i, j = (a.ravel() for a in np.indices(dout.shape[2:]))
         rows, columns = m[:, None] * dilation + i * strides, n[:, None] * dilation + j * strides
@@ -82,7 +82,9 @@ def with_strided_views(strides: int, padding: int, dilation: int, groups: int) -
     """NHWC, kernel [h,w,in,out]; windows as a view, the input's gradient by a window over the spread-out delta."""
 
     def windows(array: Array, height: int, width: int, apart: int, step: int) -> Array:
-        view = np.lib.stride_tricks.sliding_window_view(array, (apart * (height - 1) + 1, apart * (width - 1) + 1), (1, 2))
+        view = np.lib.stride_tricks.sliding_window_view(
+            array, (apart * (height - 1) + 1, apart * (width - 1) + 1), (1, 2)
+        )
         return view[:, ::step, ::step, :, ::apart, ::apart]
 
     def backward(delta: Array, image: Array, kernel: Array) -> list[Array]:
@@ -95,7 +97,9 @@ def with_strided_views(strides: int, padding: int, dilation: int, groups: int) -
         grouped = delta.reshape(*delta.shape[:3], groups, filters // groups)
         dkernel = np.einsum("nijgcab,nijgk->abcgk", seen, grouped).reshape(kernel.shape)
         extent = dilation * (height - 1), dilation * (width - 1)
-        wide = np.zeros((batch, rows + 2 * padding + extent[0], columns + 2 * padding + extent[1], filters), delta.dtype)
+        wide = np.zeros(
+            (batch, rows + 2 * padding + extent[0], columns + 2 * padding + extent[1], filters), delta.dtype
+        )
         i, j = delta.shape[1:3]
         wide[:, extent[0] : extent[0] + strides * i : strides, extent[1] : extent[1] + strides * j : strides] = delta
         around = windows(wide, height, width, dilation, 1)
@@ -110,7 +114,9 @@ def with_strided_views(strides: int, padding: int, dilation: int, groups: int) -
 def by_offsets(strides: int, padding: int, dilation: int, groups: int) -> Backward:
     """NCHW, kernel [out,h,w,in], a loop over the kernel's places, einsum in it; takes its settings as arguments."""
 
-    def backward(dout: Array, x: Array, w: Array, b: Array, stride: int = strides, pad: int = padding) -> tuple[Array, ...]:
+    def backward(
+        dout: Array, x: Array, w: Array, b: Array, stride: int = strides, pad: int = padding
+    ) -> tuple[Array, ...]:
         rows, columns = dout.shape[2:]
         padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
         dpadded, dw = np.zeros_like(padded), np.zeros_like(w)
@@ -119,7 +125,10 @@ def by_offsets(strides: int, padding: int, dilation: int, groups: int) -> Backwa
         grouped = w.reshape(groups, filters // groups, height, width, within)
         for m, n in product(range(height), range(width)):
             top, left = m * dilation, n * dilation
-            at = (slice(top, top + stride * (rows - 1) + 1, stride), slice(left, left + stride * (columns - 1) + 1, stride))
+            at = (
+                slice(top, top + stride * (rows - 1) + 1, stride),
+                slice(left, left + stride * (columns - 1) + 1, stride),
+            )
             seen = padded[(slice(None), slice(None), *at)]
             seen = seen.reshape(len(x), groups, within, rows, columns)
             dw[:, m, n] = np.einsum("ngkij,ngcij->gkc", delta, seen).reshape(filters, within)

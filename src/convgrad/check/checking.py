@@ -235,9 +235,8 @@ class _Check:
         """What one call tells beside its numbers."""
         outcome = tried.outcome
         if outcome.changed:
-            call, names = tried.convention.call(tried.problem, tried.values), self._array_names(tried)
+            names = self._array_names(tried)
             changed = [names[n] if n < len(names) else f"array {n}" for n in outcome.changed]
-            del call
             self._add(
                 "argument-changed",
                 f"It changes its argument{'s' if len(changed) > 1 else ''} {', '.join(changed)} in place.",
@@ -353,6 +352,8 @@ class _Check:
         trouble = next((f.trouble for f in found if f.trouble is not None), None)
         if any(f.hung for f in found):
             self._add("hangs", f"{self.person.trouble}.")
+        elif self.person.crashes:
+            self._add("crashes", f"{self.person.trouble or trouble}.")
         elif trouble is not None:
             self._add("raises", f"It fails on every way to call it that was tried; the first: {trouble}.")
         else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from convgrad.calculus.derive import derivation, gradients
+from convgrad.calculus.simplify import simplify
 from convgrad.check.diagnosis import Cause, compared, diagnose
 from convgrad.check.equivalence import key, normal, renamed, renamings, same
 from convgrad.check.latex_input import from_latex, looks_like_latex
@@ -19,7 +20,7 @@ from convgrad.check.subject import EquationSubject, Sizes
 from convgrad.errors import ConvgradError, DataError, EquationError, pointed, suggestion
 from convgrad.notation.binding import bind
 from convgrad.notation.parser import parse
-from convgrad.notation.terms import Access, Definition, Equation, Term, gradient_name, rebuild, walk
+from convgrad.notation.terms import Access, Definition, Equation, Number, Term, gradient_name, rebuild, walk
 from convgrad.oracle.grid import evaluate
 
 SEEDS = 3
@@ -30,7 +31,8 @@ class EquationReport:
     """The verdict on an equation by hand.
 
     ok: it is right. equation: as it was read. derived: the right one. proof: how it is known. causes: what explains a
-    wrong one. place: the equation with a caret under what differs. notes: worth knowing, but no fault.
+    wrong one. place: the equation with a caret under what differs. notes: worth knowing, but no fault. repair: the one
+    reading to write otherwise, where that alone makes it right.
     """
 
     ok: bool
@@ -40,11 +42,12 @@ class EquationReport:
     causes: tuple[Cause, ...] = ()
     place: str = ""
     notes: tuple[str, ...] = ()
+    repair: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Short names of the causes."""
-        return tuple(n for c in self.causes for n in c.names)
+        return (*(n for c in self.causes for n in c.names), *(("wrong-index",) if self.repair else ()))
 
     def to_json(self) -> dict[str, Any]:
         """As data that JSON can hold."""
@@ -58,6 +61,8 @@ class EquationReport:
             "proof": self.proof,
             "causes": causes,
             "place": self.place,
+            "repair": self.repair,
+            "names": list(self.names),
             "notes": list(self.notes),
         }
 
@@ -68,9 +73,12 @@ class EquationReport:
             lines += textwrap.wrap(f"Cause: {cause.words}.", 88, subsequent_indent="  ")
             lines += textwrap.wrap(f"  Change: {cause.change}", 88, subsequent_indent="    ")
             lines += textwrap.wrap(f"  Proof: {cause.evidence}", 88, subsequent_indent="    ")
+        lines += textwrap.wrap(self.repair, 88, subsequent_indent="  ")
         if not self.ok:
             lines += ["Derived:", textwrap.indent(self.derived, "    ")]
-        return "\n".join([*lines, *(f"Note: {n}" for n in self.notes)])
+        return "\n".join(
+            [*lines, *(line for n in self.notes for line in textwrap.wrap(f"Note: {n}", 88, subsequent_indent="  "))]
+        )
 
 
 def check_equation(
@@ -114,10 +122,10 @@ def check_equation(
 def _target(written: Equation, forward: Equation) -> str:
     """The tensor that the person's last definition is the gradient of."""
     names = {gradient_name(n): n for n in (*forward.inputs, *forward.defined)}
-    name = written.result.name
-    if name not in names or names[name] == forward.result.name:
+    name, result = written.result.name, forward.result.name
+    if name not in names or names[name] == result:
         raise EquationError(
-            f"`{name}` is no gradient of this equation.{suggestion(name, sorted(set(names) - {gradient_name(forward.result.name)}))}",
+            f"`{name}` is no gradient of this equation.{suggestion(name, set(names) - {gradient_name(result)})}",
             written.source,
             written.result.span,
             "Name a gradient `d` and the tensor, as in dw[m,n] = ...",
@@ -126,7 +134,11 @@ def _target(written: Equation, forward: Equation) -> str:
     capitals = {i.upper() for d in (*written.definitions, *forward.definitions) for i in _letters(d)}
     for definition in written.definitions:
         for term in walk(definition.term):
-            if isinstance(term, Access) and term.tensor not in known and not (not term.positions and term.tensor in capitals):
+            if (
+                isinstance(term, Access)
+                and term.tensor not in known
+                and not (not term.positions and term.tensor in capitals)
+            ):
                 raise EquationError(
                     f"`{term.tensor}` is no tensor of this equation.{suggestion(term.tensor, known)}",
                     written.source,
@@ -144,8 +156,44 @@ def _wrt(forward: Equation, target: str) -> tuple[str, ...]:
 
 
 def _proved(written: Definition, forward: Equation, target: str) -> bool:
-    candidates = [*gradients(forward, [target]).backward.definitions, *derivation(forward, target).result.definitions]
-    return any(d.name == written.name and same(d, written) for d in candidates)
+    return any(same(d, written) for d in _derived(forward, target, written.name))
+
+
+def _derived(forward: Equation, target: str, name: str) -> list[Definition]:
+    """The derived equation in its forms; the gradient of an error with respect to itself is 1."""
+    found = [*gradients(forward, [target]).backward.definitions, *derivation(forward, target).result.definitions]
+    right = [d for d in found if d.name == name]
+    if not forward.result.indices:
+        error = gradient_name(forward.result.name)
+
+        def one(term: Term) -> Term:
+            return Number(1.0) if isinstance(term, Access) and term.tensor == error else term
+
+        right += [replace(d, term=simplify(rebuild(d.term, one))) for d in right]
+    return right
+
+
+def _exchanged(term: Term, old: Term, new: Term) -> Term:
+    return rebuild(term, lambda t: new if t == old else t)
+
+
+def _repair(written: Equation, forward: Equation, target: str) -> str:
+    """The one reading that has to be written otherwise, where that alone makes the equation the derived one."""
+    mine = written.result
+    for right in _derived(forward, target, mine.name):
+        if len(right.indices) != len(mine.indices):
+            continue
+        theirs = [t for t in walk(right.term) if isinstance(t, Access)]
+        for mapping in renamings(right, mine):
+            back = {new: old for old, new in mapping.items()}
+            for old in (t for t in walk(mine.term) if isinstance(t, Access)):
+                for new in theirs:
+                    wanted = renamed(new, back)
+                    if not isinstance(wanted, Access) or wanted.tensor != old.tensor or wanted == old:
+                        continue
+                    if same(right, replace(mine, term=_exchanged(mine.term, old, wanted))):
+                        return f"With {wanted} in place of {old} it is the derived equation; that is proved."
+    return ""
 
 
 def _outside_notes(written: Equation, right: Definition) -> tuple[str, ...]:
@@ -171,7 +219,7 @@ def _by_numbers(
             break
     else:
         assert attempt is not None
-        where = ", ".join(f"{n} {attempt.problem.arrays[n].shape}" for n in attempt.problem.given)
+        where = _sizes(attempt)
         proof = f"it agrees with the derived one in all entries, at sizes that differ ({where}); not proved for others."
         return EquationReport(True, str(written), shown, proof, notes=notes)
     found = diagnose(attempt)
@@ -180,12 +228,18 @@ def _by_numbers(
         f"{output} has shape {comparison.found.shape} and not {comparison.expected.shape}."
         if comparison.differs is None
         else f"{int(comparison.differs.sum())} of {comparison.differs.size} entries differ, by up to "
-        f"{comparison.largest:.3g}, at sizes {', '.join(f'{n} {attempt.problem.arrays[n].shape}' for n in attempt.problem.given)}."
+        f"{comparison.largest:.3g}, at sizes {_sizes(attempt)}."
     )
     causes = tuple(found.causes) + tuple(found.choices)
-    if not causes:
+    repair = _repair(written, forward, target) if len(written.definitions) == 1 else ""
+    if not causes and not repair:
         what += " No known mistake explains it."
-    return EquationReport(False, str(written), shown, what, causes, _place(written, forward, target), notes)
+    place = _place(written, forward, target)
+    return EquationReport(False, str(written), shown, what, causes, place, notes, repair)
+
+
+def _sizes(attempt: Attempt) -> str:
+    return ", ".join(f"{n} {attempt.problem.arrays[n].shape}" for n in attempt.problem.given)
 
 
 def _attempt(written: Equation, subject: EquationSubject, output: str, seed: int) -> tuple[Attempt, bool]:
@@ -207,7 +261,14 @@ def _bound(written: Equation, problem: Problem, values: Mapping[str, Any], outpu
     shapes = {n: a.shape for n, a in values.items() if n in reads and n not in written.defined}
     shapes[output] = values[output].shape
     recipe = problem.recipe
-    names = {n for d in written.definitions for t in walk(d.term) if isinstance(t, Access) for p in t.positions for n in p.names}
+    names = {
+        n
+        for d in written.definitions
+        for t in walk(d.term)
+        if isinstance(t, Access)
+        for p in t.positions
+        for n in p.names
+    }
     used = {n: v for n, v in recipe.integers.items() if n in names | reads}
     sizes: list[Mapping[str, int]] = [{}, {n: s for n, s in recipe.sizes.items() if n in names | reads}, recipe.sizes]
     padded = replace(written, definitions=tuple(replace(d, term=rebuild(d.term, _padded)) for d in written.definitions))
@@ -237,8 +298,7 @@ def _place(written: Equation, forward: Equation, target: str) -> str:
     """A caret under the first factor that the derived equation does not have, at the best naming of indices."""
     mine = written.result
     best: tuple[int, Access | None] = (99, None)
-    candidates = [*gradients(forward, [target]).backward.definitions, *derivation(forward, target).result.definitions]
-    for right in (d for d in candidates if d.name == mine.name and len(d.indices) == len(mine.indices)):
+    for right in (d for d in _derived(forward, target, mine.name) if len(d.indices) == len(mine.indices)):
         theirs = {key(t) for t in walk(normal(right.term)) if isinstance(t, Access)}
         for mapping in renamings(right, mine):
             pairs = [(t, renamed(t, mapping)) for t in walk(mine.term) if isinstance(t, Access)]
@@ -249,6 +309,3 @@ def _place(written: Equation, forward: Equation, target: str) -> str:
     if access is None or access.span is None or not written.source:
         return ""
     return pointed(written.source, access.span)
-
-
-

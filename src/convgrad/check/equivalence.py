@@ -31,7 +31,7 @@ MOST_INDICES = 6
 
 
 def same(one: Definition, two: Definition) -> bool:
-    """Whether the two definitions are the same up to names and order; what is read outside (`else 0`) aside."""
+    """Whether the two definitions are the same up to names and order, an `else 0` said or not."""
     return matching(one, two) is not None
 
 
@@ -95,7 +95,7 @@ def normal(term: Term) -> Term:
 def key(term: Term) -> object:
     """Equal for terms that differ only in the order of factors, summands and sum indices."""
     if isinstance(term, Access):
-        return ("access", term.tensor, tuple(_position(p) for p in term.positions))
+        return ("access", term.tensor, tuple(_position(p) for p in term.positions), term.outside or 0.0)
     if isinstance(term, Add | Multiply):
         return (type(term).__name__, tuple(sorted((key(c) for c in term.children), key=repr)))
     if isinstance(term, Reduce):

@@ -122,9 +122,10 @@ FAMILIES: dict[str, Family] = {
     "softmax": Family(activation.Softmax, {"o": ("f", "k"), "x": ("f", "k")}, {
         name: {"o": rows["y"], "x": rows["y"]} for name, rows in _ROWS.items()
     }, input_shape=(5,)),
-    "layer_norm": Family(norm.LayerNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)}, {
-        name: rows for name, rows in _SAME.items()
-    }, {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,)),
+    "layer_norm": Family(
+        norm.LayerNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)},
+        _SAME, {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,),
+    ),
     "batch_norm": Family(BatchNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)}, {
         "[batch, features]": {"o": "batch c", "x": "batch c"}, "[features, batch]": {"o": "c batch", "x": "c batch"},
     }, {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,)),
@@ -140,7 +141,7 @@ for _name, _layer in (
 ):
     FAMILIES[_name] = Family(_layer, {"o": ("f",), "x": ("f",)}, _SAME, input_shape=(7,))
 
-LOSSES = {
+LOSSES: dict[str, dict[str, tuple[str, ...]]] = {
     "half_squared_error": {"y": ("k",), "t": ("k",)},
     "mse": {"y": ("k",), "t": ("k",)},
     "binary_cross_entropy": {"y": ("k",), "t": ("k",)},

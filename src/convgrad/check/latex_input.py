@@ -24,7 +24,7 @@ def looks_like_latex(text: str) -> bool:
     >>> looks_like_latex(r"\\sum_{i} x_i"), looks_like_latex("x[i] = o[i]")
     (True, False)
     """
-    return "\\" in text or bool(re.search(r"_\{|_[A-Za-z0-9](?![A-Za-z0-9_\[])", text)) and "[" not in text
+    return "\\" in text or (bool(re.search(r"_\{|_[A-Za-z0-9](?![A-Za-z0-9_\[])", text)) and "[" not in text)
 
 
 def from_latex(text: str) -> str:
@@ -83,7 +83,7 @@ class _Reader:
         factors: list[str] = []
         signs: list[str] = []
         while (token := self.peek()) is not None and token not in ("+", "-", "=", ")", "]", "}", ","):
-            if token.startswith("\\") and token[1:] in TIMES or token in ("*", "/"):
+            if (token.startswith("\\") and token[1:] in TIMES) or token in ("*", "/"):
                 self.place += 1
                 signs.append("/" if token == "/" else "*")
                 continue

@@ -43,7 +43,8 @@ def present(array: Array, labels: Labels, pattern: str) -> Array:
     dropped = [name for name in labels if name not in kept]
     sizes = dict(zip(labels, array.shape, strict=True))
     turned = array.transpose([labels.index(n) for n in (*dropped, *kept)])
-    return turned.reshape([int(np.prod([sizes[n] for n in group])) for group in wanted])
+    laid: Array = turned.reshape([int(np.prod([sizes[n] for n in group])) for group in wanted])
+    return laid
 
 
 def fits(labels: Labels, shape: Sequence[int], pattern: str) -> bool:

@@ -16,7 +16,8 @@ def plane(differs: Mask, axes: tuple[int, ...]) -> Mask | None:
     if len(axes) != 2 or max(axes) >= differs.ndim:
         return None
     others = tuple(a for a in range(differs.ndim) if a not in axes)
-    return np.asarray(differs.any(axis=others))
+    seen: Mask = np.asarray(differs.any(axis=others))
+    return seen
 
 
 def drawn(mask: Mask) -> list[str]:
@@ -37,7 +38,7 @@ def pattern(mask: Mask) -> str:
     inner = mask[1:-1, 1:-1]
     if inner.size and not inner.any():
         return "only along the border, which points to the padding"
-    rows, columns = mask.any(axis=1), mask.any(axis=0)
+    rows, columns = np.asarray(mask.any(axis=1)), np.asarray(mask.any(axis=0))
     for what, line in (("row", rows), ("column", columns)):
         if line.size > 3 and (not line[0::2].any() or not line[1::2].any()):
             return f"in every second {what} only, which points to the stride"

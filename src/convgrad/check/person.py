@@ -22,6 +22,8 @@ from convgrad.check import worker
 Array = npt.NDArray[Any]
 SECONDS = 10.0
 """What one call may take; inputs are small."""
+CRASHES = 2
+"""After so many its process is not started again."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Person:
         self.trouble: Trouble | None = None
         self.printed = ""
         self.hangs = False
+        self.crashes = 0
         self.arguments: tuple[Argument, ...] | None = None
         self.torch = False
         self._describe(self._start() if self.apart else worker.described(target))  # type: ignore[arg-type]
@@ -220,8 +223,12 @@ class Person:
         code = self.process.wait(5) if self.process is not None else None
         self.close()
         memory = f" (the limit on memory is {self.megabytes} MB)" if self.megabytes else ""
+        self.crashes += 1
         died = f"its process ended with code {code}{memory}"
-        return {"error": {"kind": "Crash", "message": died, "place": "", "line": ""}}, []
+        told = Trouble("Crash", died)
+        if self.crashes >= CRASHES:
+            self.trouble = told
+        return {"error": vars(told)}, []
 
     def _here(self, tree: dict[str, Any], arrays: list[Array]) -> tuple[dict[str, Any], list[Array]]:
         """In a thread: a hang is noticed, but the thread can't be ended."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.layouts import fits, groups, present
+from convgrad.check.layouts import fits, present
 from convgrad.check.person import Call, Outcome, Person, Trouble
 from convgrad.check.problem import Array, Problem
 from convgrad.check.roles import Reading, plain, readings
@@ -214,7 +214,7 @@ def attempt(convention: Convention, person: Person, sizes: Sizes | None = None) 
 def _name_outputs(result: Attempt) -> None:
     problem, outcome = result.problem, result.outcome
     backward = result.convention.reading.has(problem.upstream) or (problem.total and len(outcome.arrays) > 0)
-    gradients = [n for n in problem.outputs[1:]]
+    gradients = list(problem.outputs[1:])
     order = _argument_order(result.convention.reading, problem)
     expected = sorted(gradients, key=lambda n: order.get(n[1:], 9)) if backward else []
     expected = [*expected, problem.of] if backward else [problem.of, *gradients]
@@ -332,6 +332,3 @@ def accumulated(first: Attempt, person: Person) -> Attempt | None:
     second = replace(first, outcome=again)
     _name_outputs(second)
     return second
-
-
-__all__ = ["Attempt", "Convention", "Found", "accumulated", "attempt", "find", "groups"]

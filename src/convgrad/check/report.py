@@ -190,7 +190,7 @@ def _data(comparison: Comparison) -> dict[str, Any]:
         "expected_shape": list(comparison.expected.shape),
         "largest_difference": comparison.largest if shape_fits and np.isfinite(comparison.largest) else None,
         "bound": float(np.max(comparison.bound, initial=0.0)) if shape_fits else None,
-        "entries_that_differ": int(np.count_nonzero(comparison.differs)) if shape_fits else None,
+        "entries_that_differ": None if comparison.differs is None else int(comparison.differs.sum()),
     }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from convgrad.check.diagnosis import Diagnosis, compared
 from convgrad.check.person import Person
@@ -14,6 +16,7 @@ from convgrad.check.reading import Attempt, Convention, attempt
 from convgrad.check.subject import LayerSubject, Sizes
 from convgrad.errors import ConvgradError
 
+AnyArray = npt.NDArray[Any]
 TRIES = 40
 
 
@@ -71,5 +74,5 @@ def described(tried: Attempt) -> str:
     return "\n".join(lines)
 
 
-def _one_line(array: np.ndarray) -> str:  # type: ignore[type-arg]
+def _one_line(array: AnyArray) -> str:
     return " ".join(np.array2string(array, separator=", ").split())

@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.check.choice import bound_by_choice, default_integers, space_labels
 from convgrad.check.families import ALSO_CALLED, FAMILIES, LOSSES, Family, family_of
-from convgrad.check.problem import Array, Problem, Recipe
-from convgrad.errors import ConvgradError, ModelError, ShapeError, suggestion
+from convgrad.check.inputs import with_inputs
+from convgrad.check.problem import Problem, Recipe
+from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.layers.activation import Elementwise
 from convgrad.layers.base import Built, Layer
 from convgrad.losses import registry as losses
-from convgrad.notation.binding import bind
 from convgrad.notation.parser import parse
 from convgrad.notation.polynomial import Position
 from convgrad.notation.rename import rename
-from convgrad.notation.terms import Access, Definition, Equation, IndexValue, gradient_name, rebuild, walk
+from convgrad.notation.terms import Access, Definition, rebuild
 
 
 @dataclass(frozen=True)
@@ -224,11 +225,11 @@ class LossSubject(Subject):
         """The equation with sizes and inputs."""
         classes, batch = 5, 1 if sizes.one else 3
         built = losses[self.name]().build((classes,))
-        shapes = {"y": built.prediction_shape, "t": built.target_shape}
+        shapes: dict[str, tuple[int, ...]] = {"y": built.prediction_shape, "t": built.target_shape}
         recipe = Recipe(
             built.equation, shapes, built.sizes, built.integers, built.numbers, frozenset({"y", "t"}), batch
         )
-        problem = with_inputs(recipe, "E", ("y",), dict(LOSSES[self.name]), sizes.seed, {"sizes": sizes})
+        problem = with_inputs(recipe, "E", ("y",), LOSSES[self.name], sizes.seed, {"sizes": sizes})
         upstream = np.full(batch, 1 / batch if self.mean else 1.0)
         t = problem.arrays["t"]
         if self.name == "softmax_cross_entropy":
@@ -264,115 +265,14 @@ class EquationSubject(Subject):
         bound = bound_by_choice(equation, self.shapes, self.sizes, self.integers, self.numbers)
         shapes = {n: bound.shape_of[n] for n in bound.inputs}
         chosen = {i.upper(): s for d in bound.definitions for i, s in d.ranges}
-        integers = {**default_integers(equation, self), **self.integers}
+        integers = {**default_integers(equation, {*self.integers, *self.sizes}), **self.integers}
         batch = 3 if self.inputs else 1
         recipe = Recipe(equation, shapes, chosen, integers, self.numbers, frozenset(self.inputs), batch)
-        scalars = {n for n in bound.inputs}
-        wrt = self.wrt or tuple(n for n in equation.inputs if n in scalars)
+        wrt = self.wrt or tuple(n for n in equation.inputs if n in bound.inputs)
         labels = {n: tuple(f"{n}{a}" for a in range(len(bound.shape_of[n]))) for n in (*wrt, bound.result.name)}
         labels[bound.result.name] = bound.result.indices
         details = {"sizes": sizes, "space": space_labels(equation, labels)}
         return with_inputs(recipe, bound.result.name, wrt, labels, sizes.seed, details)
-
-
-def space_labels(equation: Equation, labels: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
-    """The labels of axes along which something slides: read by a sum of indices, or by one that occurs in such a sum."""
-    sliding: set[str] = set()
-    reads = [t for d in equation.definitions for t in walk(d.term) if isinstance(t, Access)]
-    for access in reads:
-        for position in access.positions:
-            if position.as_name is None:
-                sliding |= position.names
-    found = {label for label in labels.get(equation.result.name, ()) if label in sliding}
-    for access in reads:
-        for label, position in zip(labels.get(access.tensor, ()), access.positions, strict=False):
-            if position.as_name is None or position.as_name in sliding:
-                found.add(label)
-    return frozenset(found)
-
-
-def default_integers(equation: Equation, subject: EquationSubject) -> dict[str, int]:
-    """Values for whole-number parameters that positions name and the caller did not give."""
-    loops: set[str] = set()
-    names: set[str] = set()
-    for definition in equation.definitions:
-        loops |= set(definition.indices)
-        for term in walk(definition.term):
-            loops |= set(getattr(term, "indices", ()))
-            if isinstance(term, Access):
-                names |= {n for p in term.positions for n in p.names}
-            elif isinstance(term, IndexValue):
-                names |= term.polynomial.names
-    free = sorted(n for n in names - loops if n.lower() not in loops and n not in subject.integers)
-    usual = {"s": 2, "p": 1, "d": 2}
-    return {n: usual.get(n[0], 2) for n in free if n not in subject.sizes}
-
-
-def bound_by_choice(
-    equation: Equation,
-    shapes: Mapping[str, tuple[int, ...]],
-    sizes: Mapping[str, int],
-    integers: Mapping[str, int],
-    numbers: Mapping[str, float],
-) -> Equation:
-    """The equation with sizes that differ, found by trying: small ones for reductions, larger ones for images."""
-    subject = EquationSubject(str(equation), integers=integers, sizes=sizes)
-    integers = {**default_integers(equation, subject), **integers}
-    indices = list(dict.fromkeys(i for d in equation.definitions for i in _indices(d)))
-    free = [i for i in indices if i.upper() not in sizes]
-    reduced = [i for i in free if not any(i in d.indices for d in equation.definitions)]
-    last: ConvgradError | None = None
-    pools = ((2, 3, 4, 5, 7, 6), (2, 3, 2, 3, 2, 3))
-    for pool in pools:
-        small = dict(zip(reduced, pool, strict=False))
-        large = dict(zip([i for i in free if i not in reduced], (5, 4, 3, 6, 2, 7), strict=False))
-        for chosen in ({**small, **large}, large, small, {}):
-            wanted = {**{i.upper(): s for i, s in chosen.items()}, **sizes}
-            try:
-                return bind(
-                    equation, {**inferred_shapes(equation, wanted, integers), **shapes}, wanted, integers, numbers
-                )
-            except ConvgradError as error:
-                last = last or error
-    assert last is not None
-    raise last
-
-
-def inferred_shapes(
-    equation: Equation, sizes: Mapping[str, int], integers: Mapping[str, int]
-) -> dict[str, tuple[int, ...]]:
-    """The least shapes of inputs at which nothing outside is read; where `else` is given, as if it were not."""
-    reach: dict[tuple[str, int], int] = {}
-    axes: dict[str, int] = {}
-    for definition in equation.definitions:
-        for access in (t for t in walk(definition.term) if isinstance(t, Access)):
-            if access.tensor in equation.defined:
-                continue
-            if not access.positions and access.tensor in {*integers, *sizes}:
-                continue
-            axes[access.tensor] = len(access.positions)
-            for axis, position in enumerate(access.positions):
-                high = _high(position, sizes, integers)
-                reach[access.tensor, axis] = max(reach.get((access.tensor, axis), 1), high + 1)
-    return {n: tuple(reach[n, axis] for axis in range(count)) for n, count in axes.items()}
-
-
-def _high(position: Position, sizes: Mapping[str, int], integers: Mapping[str, int]) -> int:
-    polynomial = position.numerator.substitute({})
-    total = 0
-    for monomial, coefficient in polynomial.terms:
-        value = coefficient
-        for name in monomial:
-            value *= (
-                integers[name] if name in integers else sizes[name.upper()] - 1 if name != name.upper() else sizes[name]
-            )
-        total += value if value > 0 or not monomial or all(n in integers for n in monomial) else 0
-    below = position.divisor.evaluate(integers) if position.divisor.names else position.divisor.constant_value
-    return max(total // max(below, 1), 0)
-
-
-def _indices(definition: Definition) -> list[str]:
-    return [*definition.indices, *(i for t in walk(definition.term) for i in getattr(t, "indices", ()))]
 
 
 def recipe_of(built: Built, batch: int) -> Recipe:
@@ -412,52 +312,6 @@ def followed_by(recipe: Recipe, result: str, then: Layer) -> Recipe:
     added = tuple(spread(d) for d in then.equation.definitions)
     text = str(replace(first, definitions=(*first.definitions, *added)))
     return replace(recipe, equation=parse(text), numbers=numbers)
-
-
-def with_inputs(
-    recipe: Recipe,
-    of: str,
-    wrt: tuple[str, ...],
-    labels: Mapping[str, tuple[str, ...]],
-    seed: int,
-    details: Mapping[str, Any],
-) -> Problem:
-    """A problem on random inputs that single precision holds exactly, with ties and zeros among them."""
-    equation = recipe.bound()
-    rng = np.random.default_rng([seed, 11])
-    shapes = equation.shape_of
-    arrays: dict[str, Array] = {}
-    for name in equation.inputs:
-        positive = name in ("gamma", "moving_variance")
-        arrays[name] = _values(rng, shapes[name], positive)
-    if "o" in arrays:
-        arrays["o"] = with_kinks(arrays["o"], rng, recipe)
-    arrays[gradient_name(of)] = _values(rng, shapes[of], False)
-    named = {}
-    for name, own in labels.items():
-        full = ("batch", *own) if len(shapes[name]) == len(own) + 1 else own
-        named[name] = named[gradient_name(name)] = full
-    if recipe.batch_index is not None:
-        named = {n: tuple(a for a in own) for n, own in named.items()}
-    return Problem(recipe, of, wrt, arrays, named, details=details)
-
-
-def _values(rng: np.random.Generator, shape: tuple[int, ...], positive: bool) -> Array:
-    values = rng.uniform(0.25, 1.75, shape) * (1 if positive else rng.choice([-1.0, 1.0], shape))
-    return np.round(np.asarray(values) * 2**12) / 2**12
-
-
-def with_kinks(o: Array, rng: np.random.Generator, recipe: Recipe) -> Array:
-    """Pooling gets ties, some in one window and some over borders; relu and others get exact zeros."""
-    flat = o.copy().reshape(-1)
-    text = recipe.equation.source or str(recipe.equation)
-    if "max[" in text and "stop(max[" not in text:
-        return np.asarray(np.round(o * 2) / 2)
-    if any(isinstance(t, Access) and t.positions for t in walk(recipe.equation.result.term)) and (
-        "max(" in text or "where(" in text
-    ):
-        flat[rng.choice(flat.size, max(1, flat.size // 5), replace=False)] = 0.0
-    return flat.reshape(o.shape)
 
 
 def subject_of(

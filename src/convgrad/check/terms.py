@@ -37,12 +37,12 @@ def written_out(problem: Problem, output: str, place: Sequence[int], values: Map
             continue
         count += 1
         if len(found) < SHOWN:
-            found.append(_factors(term.body, definition, values, indices))
+            found.append(written_factors(term.body, definition, values, indices))
     more = f" + ... ({count} terms)" if count > SHOWN else ""
     return f"{term.kind} of {' + '.join(found)}{more}" if found else ""
 
 
-def _factors(body: Term, definition: Definition, values: Mapping[str, Array], indices: Mapping[str, int]) -> str:
+def written_factors(body: Term, definition: Definition, values: Mapping[str, Array], indices: Mapping[str, int]) -> str:
     factors = body.factors if isinstance(body, Multiply) else (body,)
     return "*".join(_factor(f, definition, values, indices) for f in factors)
 

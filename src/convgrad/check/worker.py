@@ -183,10 +183,13 @@ def _same(before: np.ndarray, after: Any) -> bool:
 def _told(error: BaseException) -> dict[str, Any]:
     """An error of the person's code: its kind, its message, and the last line of their own file that it came from."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if os.path.abspath(f.filename) != os.path.abspath(__file__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f"{os.path.basename(error.filename)}, line {error.lineno}"
+        return {"kind": type(error).__name__, "message": error.msg, "place": place, "line": (error.text or "").strip()}
+    own = [f for f in frames if os.path.abspath(f.filename) != os.path.abspath(__file__) and "<" not in f.filename]
     outside = [f for f in own if "site-packages" not in f.filename and "importlib" not in f.filename] or own
     place = f"{os.path.basename(outside[-1].filename)}, line {outside[-1].lineno}" if outside else ""
-    line = outside[-1].line if outside else ""
+    line = (outside[-1].line or "") if outside else ""
     return {"kind": type(error).__name__, "message": str(error)[:PRINTED], "place": place, "line": line}
 
 

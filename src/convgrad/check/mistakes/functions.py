@@ -12,7 +12,19 @@ from convgrad.layers.activation import Softmax
 from convgrad.notation.batch import batched
 from convgrad.notation.binding import bind
 from convgrad.notation.parser import parse
-from convgrad.notation.terms import Access, Call, Definition, Equation, Multiply, Number, Reduce, Term, accesses, rebuild, walk
+from convgrad.notation.terms import (
+    Access,
+    Call,
+    Definition,
+    Equation,
+    Multiply,
+    Number,
+    Reduce,
+    Term,
+    accesses,
+    rebuild,
+    walk,
+)
 from convgrad.oracle.grid import evaluate
 
 BY_RESULT = {"sigmoid": "da[f] = dx[f] * a[f] * (1 - a[f])", "tanh": "da[f] = dx[f] * (1 - a[f]^2)"}

@@ -1,0 +1,143 @@
+"""`convgrad check`: is a calculation correct? A person's code, equation or numbers, with the mistake named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from convgrad.commands.terminal import output, print_json
+
+EXIT_WRONG = 1
+
+
+def check(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="LAYER|SHEET.toml", help="Layer, or numbers by hand.", show_default=False),
+    ] = None,
+    function: Annotated[
+        str | None,
+        typer.Argument(metavar="MODULE:FUNCTION", help="Code, also as FILE.py:FUNCTION.", show_default=False),
+    ] = None,
+    equation: Annotated[str | None, typer.Option(metavar="TEXT", help="A derivation by hand.")] = None,
+    of: Annotated[str | None, typer.Option("--of", metavar="TEXT", help="What it is derived from.")] = None,
+    strides: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
+    padding: Annotated[str | None, typer.Option(metavar="N|N,N|same", help="Of the layer.")] = None,
+    dilation: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
+    groups: Annotated[int | None, typer.Option(help="Of the layer.")] = None,
+    filters: Annotated[int | None, typer.Option(help="Of the layer.")] = None,
+    units: Annotated[int | None, typer.Option(help="Of the layer.")] = None,
+    kernel_size: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
+    pool_size: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
+    input_shape: Annotated[str | None, typer.Option(metavar="N,N,..", help="One example's, channels last.")] = None,
+    dtype: Annotated[str, typer.Option(metavar="float64|float32", help="Of the arrays it gets.")] = "float64",
+    argument: Annotated[
+        list[str] | None, typer.Option("--argument", metavar="NAME=TENSOR", help="What an argument is.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="What one call may take.")] = 10.0,
+    folder: Annotated[
+        Path | None, typer.Option("--class", metavar="FOLDER", help="Many submissions; runs other people's code.")
+    ] = None,
+    specification: Annotated[
+        Path | None, typer.Option("--spec", metavar="FILE.toml", help="What they are checked against.")
+    ] = None,
+    table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Where their marks go.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check a calculation and name the mistake.
+
+    Exit code 1 where something is wrong.
+
+    Examples:
+    convgrad check conv2d mymodule:my_backward --strides 2;
+    convgrad check sheet.toml;
+    convgrad check --equation "dw[m] = sum[i](dx[i]*o[i+m])" --of "x[i] = sum[m](w[m]*o[i+m])";
+    convgrad check --class submissions/ --spec spec.toml --csv marks.csv
+    """
+    if folder is not None:
+        report: Any = _class(folder, specification, table, seconds)
+    elif equation is not None:
+        report = _equation(equation, of)
+    elif what is not None and function is None and what.endswith(".toml"):
+        from convgrad.check.sheet import check_sheet
+
+        report = check_sheet(what)
+    elif what is not None and function is not None:
+        numbers = {"strides": strides, "padding": padding, "dilation": dilation, "kernel_size": kernel_size}
+        settings: dict[str, Any] = {n: _sizes(n, v) for n, v in (numbers | {"pool_size": pool_size}).items() if v}
+        settings |= {n: v for n, v in (("groups", groups), ("filters", filters), ("units", units)) if v is not None}
+        report = _code(function, what, input_shape, argument or [], dtype, seconds, settings)
+    else:
+        raise typer.BadParameter("say a layer and a function, or a sheet.toml, or --equation and --of, or --class.")
+    if as_json:
+        print_json(report.to_json())
+    else:
+        output().print(str(report), soft_wrap=True)
+    if not getattr(report, "ok", True):
+        raise typer.Exit(EXIT_WRONG)
+
+
+def _code(
+    function: str,
+    layer: str,
+    input_shape: str | None,
+    arguments: list[str],
+    dtype: str,
+    seconds: float,
+    settings: dict[str, Any],
+) -> Any:
+    from convgrad.check import check as check_function
+
+    if ":" not in function:
+        raise typer.BadParameter(f"{function!r} names no function; write module:function or file.py:function.")
+    sizes = None if input_shape is None else _sizes("input-shape", input_shape)
+    if isinstance(sizes, str):
+        raise typer.BadParameter("a shape is numbers with commas between.", param_hint="--input-shape")
+    shape = (sizes,) if isinstance(sizes, int) else sizes
+    roles = {}
+    for pair in arguments:
+        name, equals, tensor = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{pair!r} says no tensor; write NAME=TENSOR, as in grad=dx.")
+        roles[name] = tensor
+    return check_function(
+        function,
+        layer,
+        input_shape=shape,
+        roles=roles,
+        dtype=dtype,
+        seconds=seconds,
+        **settings,
+    )
+
+
+def _equation(equation: str, of: str | None) -> Any:
+    from convgrad.check.equation import check_equation
+
+    if of is None:
+        raise typer.BadParameter("--equation needs --of, the equation that it is derived from.")
+    return check_equation(equation, of)
+
+
+def _class(folder: Path, specification: Path | None, table: Path | None, seconds: float) -> Any:
+    from convgrad.check.classes import check_class
+
+    if specification is None:
+        raise typer.BadParameter("--class needs --spec, what submissions are checked against.")
+    report = check_class(folder, specification, seconds=seconds)
+    if table is not None:
+        report.write(table)
+    return report
+
+
+def _sizes(name: str, text: str) -> int | str | tuple[int, ...]:
+    if text in ("same", "valid"):
+        return text
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise typer.BadParameter(
+            f"{text!r} is no whole number, or numbers with commas between.", param_hint=f"--{name}"
+        )
+    return int(parts[0]) if len(parts) == 1 else tuple(int(part) for part in parts)

@@ -1,0 +1,207 @@
+"""Checking functions: how they are read, what they may do, what the report says."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+from checked_functions import Layer
+from planted_convolution import backward
+from planted_right import by_windows, one_example
+
+from convgrad import layers
+from convgrad.check import assert_gradient_correct, check
+from convgrad.errors import ModelError, ShapeError
+
+FILE = "tests/checked_functions.py"
+
+
+@pytest.fixture(autouse=True)
+def here(request, monkeypatch):
+    monkeypatch.chdir(request.config.rootpath)
+
+
+def test_a_verdict_takes_less_than_three_seconds():
+    started = time.perf_counter()
+    assert check(f"{FILE}:right", "dense").ok
+    assert time.perf_counter() - started < 3
+
+
+def test_report_says_how_the_function_was_read():
+    report = check(by_windows(1, 0, 1, 1), "conv2d")
+    assert "NHWC arrays, kernel [h,w,in,out], arguments (inputs = o, kernel = w, grad_output = dx)" in report.reading
+    assert report.returned == ("do", "dw", "db")
+    assert "CHW arrays, kernel [in,out,h,w], one example" in check(one_example(1, 0, 1, 1), "conv2d").reading
+
+
+def test_report_names_cause_change_and_proof():
+    text = " ".join(str(check(backward({"gradient-rotated"}, 1, 0, 1), "conv2d")).split())
+    assert "WRONG" in text
+    assert "expected" in text
+    assert "it is the sum of dx[0,0,0,0](" in text
+    assert "Cause: dw is rotated once too often" in text
+    assert "Change: Leave out the rotation of dw" in text
+    assert "after rotating your dw by 180 degrees the largest difference is" in text
+
+
+def test_report_as_json():
+    data = json.loads(json.dumps(check(backward({"sign"}, 1, 0, 1), "conv2d").to_json()))
+    assert data["causes"] == ["sign"]
+    assert [o["name"] for o in data["outputs"] if not o["right"]] == ["dw"]
+    assert data["explanations"][0]["outputs"] == ["dw"]
+
+
+def test_a_map_shows_the_border():
+    def pads_with_nothing(dout, x, w):
+        dx, dw, db = backward((), 1, 1, 1)(dout, x, w)
+        dx[:, :, 0] = dx[:, :, -1] = 0
+        dx[:, :, :, 0] = dx[:, :, :, -1] = 0
+        return dx, dw, db
+
+    text = str(check(pads_with_nothing, "conv2d", padding=1))
+    assert "only along the border, which points to the padding" in text
+    assert "#......#" in text or "#.....#" in text
+    assert "smallest input that still fails" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "words"),
+    [
+        ("raises", "raises", "KeyError: 'missing' (checked_functions.py, line 14"),
+        ("hangs", "hangs", "took longer than 1 s and was stopped"),
+        ("ends", "crashes", "its process ended with code 3"),
+        ("ends_politely", "raises", "it ends the program"),
+        ("too_many", "wrong-count", "it returns 6 arrays"),
+        ("nothing", "wrong-count", "it returns nothing"),
+        ("text", "raises", "no array of real numbers"),
+        ("wrong_shape", "wrong-shape", "it must have"),
+        ("not_a_number", "not-a-number", "do holds 1 entries that are infinite or no number"),
+        ("absent", "not-found", "has no absent; it has right, raises"),
+    ],
+)
+def test_bad_functions_get_a_clear_report(name, cause, words):
+    report = check(f"{FILE}:{name}", "dense", seconds=1)
+    assert not report.ok
+    assert cause in report.causes
+    assert words in " ".join(str(report).split())
+    assert "Traceback" not in str(report)
+
+
+def test_memory_is_limited():
+    report = check(f"{FILE}:too_large", "dense", megabytes=2000)
+    assert "MemoryError" in str(report)
+
+
+def test_printing_is_a_note():
+    report = check(f"{FILE}:prints", "dense")
+    assert report.ok
+    assert "It prints: shapes:" in str(report)
+
+
+def test_an_object_that_can_be_called():
+    assert check(Layer(), "dense").ok
+    assert check(f"{FILE}:Layer", "dense").ok
+
+
+def test_a_file_that_does_not_exist():
+    assert "there is no file" in str(check("nowhere.py:f", "dense"))
+
+
+def test_a_hang_in_this_process_is_noticed():
+    def waits(dout, x, w):
+        time.sleep(3)
+
+    assert check(waits, "dense", seconds=0.2).causes == ("hangs",)
+
+
+def test_arguments_that_names_do_not_tell():
+    def odd(p1, p2, p3):
+        return p1 @ p3.T, p2.T @ p1
+
+    assert check(odd, "dense").ok
+    assert check(odd, "dense", roles={"p1": "dx", "p2": "o", "p3": "w"}).ok
+
+    def unclear(p1, p2, p3, p4, p5, p6, p7):
+        return p1
+
+    assert check(unclear, "dense").causes == ("not-understood",)
+
+
+def test_a_layer_object_and_an_equation():
+    def conv(dx, o, w):
+        return backward((), 2, 0, 1)(dx, o, w)
+
+    assert check(conv, layers.Conv2D(3, (2, 3), strides=2)).ok
+
+    def derived(dx, o, w):
+        return {"dw": np.correlate(o, dx)}
+
+    assert check(derived, "x[i] = sum[m](w[m] * o[i+m])").ok
+    assert check(lambda dx, o, w: {"dw": np.correlate(o, dx)[::-1]}, "x[i] = sum[m](w[m] * o[i+m])").causes == (
+        "gradient-rotated",
+    )
+
+
+def test_settings_are_passed_on():
+    def pooled(dout, x, stride):
+        dx = np.zeros_like(x)
+        for i in range(dout.shape[1]):
+            for j in range(dout.shape[2]):
+                window = (slice(None), slice(i * stride, i * stride + 2), slice(j * stride, j * stride + 2))
+                dx[window] += dout[:, i : i + 1, j : j + 1] / 4
+        return dx
+
+    assert check(pooled, "avg_pool2d", pool_size=2).ok
+    assert check(pooled, "avg_pool2d", pool_size=2, strides=3).ok
+
+
+def test_conventions_are_notes():
+    report = check(lambda dout, x: dout * (x >= 0), "relu")
+    assert report.ok
+    assert "at exactly 0 your derivative of relu is 1" in " ".join(str(report).split())
+
+
+def test_single_precision_inside_is_right():
+    assert check(lambda dout, x: (dout * (1 - np.tanh(x.astype(np.float32)) ** 2)).astype(np.float64), "tanh").ok
+
+
+def test_shapes_that_do_not_tell_two_causes_apart():
+    def mean(dout, x, w):
+        return dout @ w.T, x.T @ dout / 3, dout.sum(0)
+
+    report = check(mean, layers.Dense(3), input_shape=(4,))
+    assert report.causes == ("mean-over-batch",)
+    assert "Not distinguishable from mean-over-elements with these shapes; it would be with" in " ".join(
+        str(report).split()
+    )
+
+
+def test_the_pytest_helper():
+    assert_gradient_correct(f"{FILE}:right", "dense")
+    with pytest.raises(AssertionError, match="the gradient is wrong"):
+        assert_gradient_correct(lambda dout, x: dout, "sigmoid")
+
+
+@pytest.mark.parametrize(
+    ("layer", "arguments", "words"),
+    [
+        ("conv9", {}, "There is no layer called 'conv9' to check"),
+        ("conv2d", {"stride": 2}, "conv2d has no argument 'stride'. Did you mean 'strides'?"),
+        ("conv2d+dense", {}, "'dense' is no activation"),
+        (7, {}, "against a layer, its name or an equation, not 7"),
+        ("dense", {"dtype": "int8"}, "float32 or float64, not 'int8'"),
+    ],
+)
+def test_what_can_not_be_checked(layer, arguments, words):
+    with pytest.raises(ModelError) as error:
+        check(lambda dx, o: dx, layer, **arguments)
+    assert words in str(error.value)
+
+
+def test_a_layer_of_its_own_needs_a_shape():
+    own = layers.Equation("x[i] = w[i] * o[i]")
+    with pytest.raises(ShapeError, match="say the shape of its input"):
+        check(lambda dx, o, w: dx * w, own)
+    assert check(lambda dx, o, w: dx * w, own, input_shape=(5,)).ok

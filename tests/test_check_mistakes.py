@@ -1,0 +1,72 @@
+"""Planted mistakes are found and named; right implementations are never called wrong."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import planted
+import pytest
+from planted_right import STYLES
+
+from convgrad.check import check
+
+RUNS = int(os.environ.get("CONVGRAD_CHECK_RUNS", "24"))
+PAIRS = int(os.environ.get("CONVGRAD_CHECK_PAIRS", "12"))
+
+
+@pytest.mark.parametrize("case", planted.singles(), ids=lambda case: case.label)
+def test_one_mistake_is_named_first(case):
+    report = case.report()
+    assert not report.ok
+    assert report.causes[0] in case.names, str(report)
+    assert len(report.causes) == 1, str(report)
+
+
+@pytest.mark.torch
+def test_mistakes_in_pytorch_are_named_first(torch):
+    for case in planted.torch_cases():
+        report = case.report()
+        assert report.causes[:1] == tuple(case.names), f"{case.label}\n{report}"
+
+
+def test_of_two_mistakes_both_are_named():
+    cases = planted.pairs()
+    chosen = np.random.default_rng(5).permutation(len(cases))[:PAIRS]
+    complete = [cases[n].label for n in chosen if cases[n].names <= set(cases[n].report().causes)]
+    assert len(complete) >= 0.8 * len(chosen), complete
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__name__)
+def test_right_functions_are_right(style):
+    rng = np.random.default_rng(STYLES.index(style))
+    for _ in range(max(1, RUNS // len(STYLES))):
+        settings = {
+            "strides": int(rng.integers(1, 4)),
+            "padding": int(rng.integers(0, 3)),
+            "dilation": int(rng.integers(1, 3)),
+            "groups": int(rng.integers(1, 3)),
+        }
+        kernel = tuple(int(k) for k in rng.integers(2, 4, 2))
+        dtype = ("float64", "float32")[rng.integers(2)]
+        report = check(style(**settings), "conv2d", kernel_size=kernel, dtype=dtype, **settings)
+        assert report.ok, f"{settings} {kernel} {dtype}\n{report}"
+        assert report.causes == ()
+
+
+@pytest.mark.torch
+def test_automatic_differentiation_is_right(torch):
+    import planted_torch
+
+    report = check(planted_torch.autograd(), "conv2d", strides=2, padding=1)
+    assert report.ok, str(report)
+    assert "PyTorch tensors" in report.reading
+    assert check(planted_torch.conv_backward(()), "conv2d", strides=2, padding=1).ok
+
+
+@pytest.mark.parametrize("family", planted.FAMILIES, ids=lambda family: family.where)
+def test_without_its_mistakes_each_family_is_right(family):
+    if family.where in ("a layer that adds", "relu in place"):
+        return  # these can't do without
+    report = family.planted().report()
+    assert report.ok, str(report)

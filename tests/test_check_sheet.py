@@ -1,0 +1,213 @@
+"""Numbers by hand, and many submissions."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from convgrad.check import check_class, check_sheet
+from convgrad.errors import DataError
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "sheets" / "deltas.toml"
+CONV = '''equation = """
+x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b
+h[i,j] = sigmoid(x[i,j])
+E = 1/2 * sum[i,j]((h[i,j] - t[i,j])^2)
+"""
+rate = 0.1
+[given]
+o = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]]
+w = [[0.1, -0.2], [0.3, 0.4]]
+b = 0.0
+t = [[0.5, 0.4], [0.3, 0.2]]
+'''
+
+
+def sheet(tmp_path, text):
+    path = tmp_path / "sheet.toml"
+    path.write_text(text)
+    return check_sheet(path)
+
+
+def changed(tmp_path, *pairs):
+    text = EXAMPLE.read_text()
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return sheet(tmp_path, text)
+
+
+def test_the_classic_deltas_are_right():
+    report = check_sheet(EXAMPLE)
+    assert report.ok
+    assert [m.name for m in report.marked] == ["dh", "dz"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "words"),
+    [
+        ("0.28,", "0.13,", "term-sign", "dy[1](-0.15)*v[1,1](-0.5) is taken with the wrong sign"),
+        ("0.1495", "0.1525", "term-missing", "is left out"),
+        ("0.1495", "-0.1495", "sign", "The sign of dh[0] is wrong"),
+        ("0.1495", "0.1945", "digits-swapped", "two digits are exchanged"),
+        ("0.1495", "1.495", "decimal-point", "the decimal point is moved"),
+        ("0.0364182", "0.06279", "factor-missing", "the factor h[q] is missing"),
+        ("0.1495", "0.7777", "unexplained", "no known slip"),
+    ],
+)
+def test_one_slip_is_found(tmp_path, old, new, name, words):
+    report = changed(tmp_path, (old, new))
+    assert not report.ok
+    assert report.causes == (name,), str(report)
+    assert words in " ".join(str(report).split())
+
+
+def test_later_numbers_follow_from_an_earlier_slip(tmp_path):
+    # 0.13 for 0.28; then 0.13 * 0.57 * 0.43 = 0.031863
+    report = changed(tmp_path, ("0.28,", "0.13,"), ("0.068628", "0.031863"))
+    assert report.first is not None
+    assert report.first.name == "dh"
+    assert report.marked[1].marks.tolist() == ["right", "follows", "right", "right"]
+    assert "dz: right, given the earlier mistake" in str(report)
+
+
+def test_numbers_stand_for_all_that_rounds_to_them(tmp_path):
+    assert changed(tmp_path, ("0.0364182, 0.068628, 0.04675125, -0.06818625", "0.036, 0.07, 0.0468, -0.068")).ok
+    assert not changed(tmp_path, ("0.0364182,", "0.037,")).ok
+
+
+def test_forward_backward_and_update(tmp_path):
+    good = sheet(
+        tmp_path, CONV + "[results]\nx = [[0.29, 0.34], [0.44, 0.49]]\nw_next = [[0.09, -0.21], [0.28, 0.38]]\n"
+    )
+    assert [m.name for m in good.marked] == ["x", "w_next"]
+    assert good.marked[0].mark in ("right", "wrong")
+
+
+def test_a_whole_tensor_rotated(tmp_path):
+    # sum of w turned by 180 degrees times o
+    turned = "[[0.15, 0.21], [0.33, 0.39]]"
+    report = sheet(tmp_path, CONV + f"[results]\nx = {turned}\n")
+    assert report.causes == ("rotated",), str(report)
+
+
+def test_as_json(tmp_path):
+    data = json.loads(json.dumps(changed(tmp_path, ("0.28,", "0.13,")).to_json()))
+    assert data["causes"] == ["term-sign"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("equation = 1 2", "is no TOML file"),
+        ("color = 1", "there is no 'color' in a sheet"),
+        ("equation = 'x = a'", "a sheet must have `given`"),
+        (CONV + "[results]\ny = 1", "`y` is no tensor or gradient of this equation"),
+        (CONV + "[results]\nx = 1", r"`x` has shape \(\); it must have \(2, 2\)"),
+        (CONV + "[results]\nx = [[1, 2], [3]]", "must be a number or lists of numbers"),
+        (CONV + "[results]\nx = 'a'", "must be a number or lists of numbers"),
+        (CONV.replace("rate = 0.1", "") + "[results]\nw_next = [[1, 2], [3, 4]]", "needs the learning rate"),
+        (CONV + "v = 1\n[results]\nx = 1", "`v` is no tensor of the equation"),
+        (CONV.replace("b = 0.0", "") + "[results]\nx = [[1, 2], [3, 4]]", "can't be computed from the given numbers|b"),
+        (CONV + "dh = [1, 2]\n[results]\nx = 1", r"`dh` has shape \(2,\); the equation reads it with shape \(2, 2\)"),
+        ('equation = "x[i] = w[i] * 2"\n[given]\nw = [1.0]\n[results]\ndw = [1.0]', "`dx` of the result must be among"),
+    ],
+)
+def test_sheets_that_can_not_be_used(tmp_path, text, words):
+    with pytest.raises(Exception, match=words) as error:
+        sheet(tmp_path, text)
+    assert type(error.value).__module__ == "convgrad.errors"
+
+
+def test_a_sheet_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="can't be read"):
+        check_sheet(tmp_path / "none.toml")
+
+
+RIGHT = "def backward(dout, x, w):\n    return dout @ w.T, x.T @ dout\n"
+
+
+@pytest.fixture
+def submissions(tmp_path):
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    for name, text in {
+        "anna": RIGHT,
+        "ben": RIGHT.replace("x.T @ dout", "-x.T @ dout"),
+        "cleo": "import os\nos._exit(9)\n",
+        "dan": "def backward(dout, x, w)\n",
+        "eva": "def backward(dout, x, w):\n    while True:\n        pass\n",
+        "=finn": RIGHT,
+    }.items():
+        (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+def test_a_class_of_code(tmp_path, submissions):
+    specification = tmp_path / "spec.toml"
+    specification.write_text('layer = "dense"\nfunction = "backward"\n[settings]\nunits = 5\n')
+    report = check_class(submissions, specification, seconds=1)
+    causes = {row.file: row.causes for row in report.rows}
+    assert causes == {
+        "=finn.py": (),
+        "anna.py": (),
+        "ben.py": ("sign",),
+        "cleo.py": ("not-found",),
+        "dan.py": ("not-found",),
+        "eva.py": ("hangs",),
+    }
+    assert report.counts[0] == ("not-found", 2)
+    assert "2 of 6 are right" in str(report)
+    report.write(tmp_path / "marks.csv")
+    rows = list(csv.reader((tmp_path / "marks.csv").open()))
+    assert rows[0] == ["file", "ok", "causes", "report"]
+    assert rows[1][:2] == ["'=finn.py", "True"]
+    assert json.dumps(report.to_json())
+    with pytest.raises(DataError, match="can't be written"):
+        report.write(tmp_path / "none" / "marks.csv")
+
+
+def test_a_class_of_numbers(tmp_path):
+    specification = tmp_path / "spec.toml"
+    specification.write_text(EXAMPLE.read_text())
+    folder = tmp_path / "sheets"
+    folder.mkdir()
+    (folder / "anna.toml").write_text("[results]\ndz = [0.0364, 0.0686, 0.0468, -0.0682]\n")
+    (folder / "ben.toml").write_text("[results]\ndz = [0.0364, 0.0686, 0.0468, 0.0682]\n")
+    (folder / "cleo.toml").write_text("[results")
+    (folder / "dan.toml").write_text("results = 1\n")
+    (folder / "eva.toml").write_text("# " + "x" * 2**20)
+    report = check_class(folder, specification)
+    assert [row.causes for row in report.rows] == [(), ("sign",), *[("unusable",)] * 3]
+    assert "it has no [results]" in report.rows[3].words
+    assert "it is larger than" in report.rows[4].words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("layer = 'dense'\ncolor = 1", "there is no 'color' in a specification"),
+        ("layer = 'dense'", "a specification must have `function`"),
+        ("given = {}", "a specification must have `equation`"),
+        ("layer = ", "is no TOML file"),
+        ("layer = 'dense'\nfunction = 'f'", "has no submission"),
+    ],
+)
+def test_specifications_that_can_not_be_used(tmp_path, text, words):
+    specification = tmp_path / "spec.toml"
+    specification.write_text(text)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=words):
+        check_class(tmp_path / "empty", specification)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    specification = tmp_path / "spec.toml"
+    specification.write_text("layer = 'dense'\nfunction = 'f'")
+    with pytest.raises(DataError, match="is no folder"):
+        check_class(tmp_path / "none", specification)
+    with pytest.raises(DataError, match="can't be read"):
+        check_class(tmp_path, tmp_path / "none.toml")
