@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.engine import cache, compile, runtime, threads, workers
+from convgrad.engine import cache, compile, runtime, surroundings, threads, workers
 from convgrad.engine.cache import Cache, using
 from convgrad.engine.compile import Compiler, plain, symbol
 from convgrad.engine.kernels import Kernel
@@ -257,24 +257,26 @@ def test_the_name_of_compiled_code_changes_with_all_that_it_depends_on(monkeypat
     assert len({*names, symbol(kernel)}) == 5
 
 
-def test_the_engine_s_source_is_part_of_the_name() -> None:
-    from convgrad.engine import surroundings
+def test_the_engine_s_source_is_part_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert surroundings.LOADED in surroundings.surroundings()
+    package = Path(surroundings.__file__).parents[1]
+    names = [name for part in surroundings.SOURCES for name, _ in surroundings.sources(package / part, part)]
+    assert {"engine/runner.c", "engine/schedules/generic.py", "notation/terms.py", "execution.py"} <= set(names)
+    original = surroundings.sources
+    digest = surroundings.source_digest()
+    monkeypatch.setattr(surroundings, "sources", lambda *place: ((n, text + b"#") for n, text in original(*place)))
+    assert surroundings.source_digest() != digest
 
-    text = surroundings.surroundings()
-    surroundings.surroundings.cache_clear()
-    original = surroundings._sources
-    try:
-        surroundings._sources = lambda place, path: ((name, text + b"#") for name, text in original(place, path))
-        assert surroundings.surroundings() != text
-    finally:
-        surroundings._sources = original
-        surroundings.surroundings.cache_clear()
-    assert surroundings.surroundings() == text
-    names = [
-        name for part in surroundings.SOURCES for name, _ in original(Path(surroundings.__file__).parents[1], part)
-    ]
-    assert any(name.endswith("runner.c") for name in names)
-    assert any(name.endswith("schedules/generic.py") for name in names)
+
+@linked
+def test_nothing_is_kept_when_the_source_was_edited(
+    kept: Cache, fresh: Compiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is compiled may come of the source before or after."""
+    monkeypatch.setattr(surroundings, "LOADED", "before")
+    assert surroundings.edited()
+    run(small_program())
+    assert kept.count_and_size() == (0, 0)
 
 
 def test_code_that_can_not_be_loaded(tmp_path: Path) -> None:
@@ -348,6 +350,16 @@ class NoLink:
         raise NotLinkedError
 
 
+@pytest.mark.parametrize(("executable", "frozen"), [("", False), ("/opt/bin/editor", False), (sys.executable, True)])
+def test_no_other_program_is_started_as_a_worker(
+    monkeypatch: pytest.MonkeyPatch, executable: str, frozen: bool
+) -> None:
+    assert workers._worker_count(100) == min(50, threads.processors_allowed())
+    monkeypatch.setattr(sys, "executable", executable)
+    monkeypatch.setattr(sys, "frozen", frozen, raising=False)
+    assert workers._worker_count(100) == 0
+
+
 @linked
 def test_an_error_in_a_worker_is_told_by_the_process_itself(kept: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     named = kernels(8)
@@ -405,7 +417,9 @@ def test_the_time_of_a_kernel_is_limited(monkeypatch: pytest.MonkeyPatch, tmp_pa
         worker.main(worker.Path(sys.argv[1]))
     """
     (kernel,) = kernels(1)
-    (tmp_path / workers.JOBS).write_bytes(pickle.dumps(({"first": kernel, "second": kernel}, 0.1)))
+    (tmp_path / workers.JOBS).write_bytes(
+        pickle.dumps((surroundings.surroundings(), 0.1, {"first": kernel, "second": kernel}))
+    )
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(tmp_path)], check=False, timeout=60)
     assert done.returncode == workers.TOO_SLOW
     assert [claim.name for claim in tmp_path.glob("*.claim")] == ["first.claim"]

@@ -20,7 +20,7 @@ import halide as hl
 from convgrad.engine import cache, runtime, workers
 from convgrad.engine.kernels import Kernel
 from convgrad.engine.schedules.target import target
-from convgrad.engine.surroundings import surroundings
+from convgrad.engine.surroundings import edited, surroundings
 from convgrad.errors import EngineError
 
 SLOW = "too slow to compile as it is scheduled"
@@ -58,7 +58,8 @@ class Compiler:
                 self._slow.add(name)
                 cache.current().write(f"{name}.slow", SLOW.encode())
                 warnings.warn(
-                    f"{new[name].title} took too long to compile, so it is computed in plain loops, which are slower.",
+                    f"{new[name].title} took too long to compile, so it is computed in plain loops, which are slower. "
+                    "After `convgrad cache --clear` it is tried again.",
                     stacklevel=2,
                 )
             if slow:
@@ -102,7 +103,7 @@ class Compiler:
                 return slow
             runtime.link([Path(folder) / f"{name}.o" for name in present], shared, "-lm")
             self._take(runtime.load(shared), present)
-            if not slow:
+            if not slow and not edited():
                 kept.write(key, shared.read_bytes())
                 kept.make_room()
         return slow
@@ -142,12 +143,14 @@ def compile_objects(kernels: Mapping[str, Kernel], folder: Path) -> set[str]:
     with workers.compiling(missing, folder) as finished:
         runtime.library()  # meanwhile
         slow = finished()
+    keep = bool(missing) and not edited()
     for name, kernel in missing.items():
         path = folder / f"{name}.o"
         if name not in slow:
             if not path.exists():
                 compile_object(kernel, name, path)
-            kept.write(f"{name}.o", path.read_bytes())
+            if keep:
+                kept.write(f"{name}.o", path.read_bytes())
     return slow
 
 

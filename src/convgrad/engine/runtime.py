@@ -18,7 +18,7 @@ import halide as hl
 
 from convgrad.engine import cache, threads
 from convgrad.engine.schedules.target import target
-from convgrad.engine.surroundings import surroundings
+from convgrad.engine.surroundings import edited, surroundings
 from convgrad.errors import EngineError
 
 LINK_SECONDS = 120
@@ -86,7 +86,8 @@ def _built() -> Any:
         source.write_text(files("convgrad.engine").joinpath("runner.c").read_text())
         link([source, runtime_object], shared, "-O2", "-fPIC", "-lpthread", "-ldl", "-lm")
         loaded = load(shared, mode=ctypes.RTLD_GLOBAL)
-        cache.current().write(_key(), shared.read_bytes())
+        if not edited():
+            cache.current().write(_key(), shared.read_bytes())
     return loaded
 
 

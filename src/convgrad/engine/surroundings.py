@@ -17,20 +17,33 @@ SOURCES = ("engine", "notation", "execution.py")  # of this package: what the co
 
 @lru_cache
 def surroundings() -> str:
-    """All that compiled code depends on besides its kernel: processor, system, versions, and the engine's source."""
+    """Processor, system, versions, and the source that this process works by."""
     from convgrad import __version__
 
+    return "\n".join((machine().name, sysconfig.get_platform(), version("halide"), __version__, LOADED))
+
+
+def source_digest() -> str:
+    """A digest of the engine's source as it is on disk now."""
     digest = hashlib.sha256()
     for name in SOURCES:
-        for path, content in _sources(files("convgrad").joinpath(name), name):
+        for path, content in sources(files("convgrad").joinpath(name), name):
             digest.update(f"{path} {len(content)}\n".encode() + content)
-    parts = (machine().name, sysconfig.get_platform(), version("halide"), __version__, digest.hexdigest())
-    return "\n".join(parts)
+    return digest.hexdigest()
 
 
-def _sources(place: Any, path: str) -> Iterable[tuple[str, bytes]]:
+def sources(place: Any, path: str) -> Iterable[tuple[str, bytes]]:
+    """Path and content of each file of source in a folder, or of one file."""
     if place.is_dir():
         for inner in sorted(place.iterdir(), key=lambda inner: str(inner.name)):
-            yield from _sources(inner, f"{path}/{inner.name}")
+            yield from sources(inner, f"{path}/{inner.name}")
     elif path.endswith((".py", ".c")):
         yield path, place.read_bytes()
+
+
+def edited() -> bool:
+    """Whether a developer has changed the source since this process read it; what it compiles isn't kept then."""
+    return source_digest() != LOADED
+
+
+LOADED = source_digest()

@@ -12,6 +12,7 @@ import resource
 import sys
 from pathlib import Path
 
+from convgrad.engine.surroundings import surroundings
 from convgrad.engine.workers import JOBS
 from convgrad.errors import EngineError
 
@@ -20,7 +21,9 @@ def main(folder: Path) -> None:
     from convgrad.engine.compile import compile_object
 
     parent = os.getppid()
-    kernels, seconds = pickle.loads((folder / JOBS).read_bytes())
+    agreed, seconds, kernels = pickle.loads((folder / JOBS).read_bytes())
+    if agreed != surroundings():
+        return  # the source has been edited since the parent read it
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name, kernel in kernels.items():
         if os.getppid() != parent:

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from convgrad.engine import threads
 from convgrad.engine.kernels import Kernel
+from convgrad.engine.surroundings import surroundings
 
 JOBS = "kernels.pickle"
-"""What the workers read: kernels by name, those that take longest first, and the limit of each one's time."""
+"""What the workers read: what they must agree on, the limit of a kernel's time, and the kernels by name."""
 
 PAYS_FROM = 8
 """Kernels: each takes 0.1 to 0.2 s to compile, a process 0.3 s to start, so two processes gain from five on."""
@@ -51,7 +52,14 @@ def compiling(kernels: Mapping[str, Kernel], folder: Path) -> Iterator[Callable[
 
 
 def _worker_count(kernels: int) -> int:
-    return min(threads.processors_allowed(), kernels // 2) if kernels >= PAYS_FROM else 0
+    if kernels < PAYS_FROM or not _is_python():
+        return 0
+    return min(threads.processors_allowed(), kernels // 2)
+
+
+def _is_python() -> bool:
+    """Whether `sys.executable` is Python, and not a program that has Python inside and would be started once more."""
+    return not getattr(sys, "frozen", False) and "py" in Path(sys.executable or "").name.lower()
 
 
 class _Pool:
@@ -61,7 +69,7 @@ class _Pool:
         self.given_up: set[str] = set()
 
     def start(self, count: int) -> None:
-        command = [sys.executable or "python3", "-m", "convgrad.engine.worker", str(self.folder)]
+        command = [sys.executable, "-m", "convgrad.engine.worker", str(self.folder)]
         search = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         for _ in range(count):
             try:
@@ -105,7 +113,7 @@ class _Pool:
         """The kernels, for the workers to read; whether that was possible."""
         ordered = sorted(self.kernels.items(), key=_effort, reverse=True)
         try:
-            (self.folder / JOBS).write_bytes(pickle.dumps((dict(ordered), KERNEL_SECONDS)))
+            (self.folder / JOBS).write_bytes(pickle.dumps((surroundings(), KERNEL_SECONDS, dict(ordered))))
         except (OSError, pickle.PicklingError, AttributeError, TypeError):
             return False
         return True
