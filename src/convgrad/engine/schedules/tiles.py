@@ -41,8 +41,8 @@ def accumulators(machine: Machine) -> int:
 def tile_for(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
     """The tile of an atom with a last axis.
 
-    Positions are taken along indices that the vectors loaded do not depend on: each vector is then used for all of
-    them. Their number divides the size where possible, so that no place is computed twice.
+    Positions are taken along indices that not all vectors loaded depend on: some are then used for all of them. Their
+    number divides the size where possible, so that no place is computed twice.
     """
     return _tile(atom, machine, element_bytes, divided)
 
@@ -80,11 +80,12 @@ def _lanes(size: int, most: int) -> int:
 
 
 def _shared_indices(atom: Definition) -> list[str]:
-    """Indices on the left, innermost first, that no access along the last index depends on."""
+    """Indices on the left, innermost first, that some access along the last index does not depend on: its vectors
+    serve all positions of the tile. (Depthwise: the weights for all j of x, and dx for all m and n of dw.)"""
     assert isinstance(atom.term, Reduce)
     last = atom.indices[-1]
-    vectors = [access for access in accesses(atom.term) if last in _names(access)]
-    bound = {name for access in vectors for name in _names(access)}
+    vectors = [_names(access) for access in accesses(atom.term) if last in _names(access)]
+    bound = set.intersection(*vectors) if vectors else set()
     return [index for index in reversed(atom.indices[:-1]) if index not in bound]
 
 
