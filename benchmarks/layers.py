@@ -8,11 +8,11 @@ import numpy as np
 
 from benchmarks import torch_layers
 from benchmarks.cases import LAYERS, PASSES, LayerCase
-from benchmarks.peak import Peak
 from benchmarks.rows import Row
 from benchmarks.timing import Call, Effort, against_best, interleaved, medians
 from benchmarks.verify import Array, check
 from convgrad.calculus.derive import gradients
+from convgrad.engine.peak import Peak
 from convgrad.engine.program import Program, compile_program
 from convgrad.notation.batch import batched
 from convgrad.notation.binding import bind

@@ -9,12 +9,12 @@ import torch
 
 from benchmarks import torch_networks
 from benchmarks.models import NETWORKS, NetworkCase, gflop
-from benchmarks.peak import Peak
 from benchmarks.rows import Row
 from benchmarks.timing import Call, Effort, against_best, interleaved, medians
 from benchmarks.torch_networks import LEARNING_RATE, MOMENTUM, Trained
-from benchmarks.torch_twin import in_torch_order
+from benchmarks.torch_twin import batch_statistics, in_torch_order
 from benchmarks.verify import Array, WrongResult, check_rounding
+from convgrad.engine.peak import Peak
 from convgrad.network import Network
 from convgrad.optimizers import SGD
 
@@ -22,6 +22,7 @@ ALLOWED = 20.0
 """How many times PyTorch's own distance from float64 ours may be: we add in another order, Winograd loses a digit, and
 in deep networks rounding decides where relu and max pooling have their kinks."""
 FLOOR = 1e-4
+STATISTICS_BATCH = 8
 VERIFIED_STEPS = 2
 """The second one is the first that momentum shows in."""
 
@@ -107,13 +108,14 @@ def verify_step(what: str, case: NetworkCase, x: Array, t: Array) -> None:
 
 
 def prepared(case: NetworkCase) -> Network:
-    """The network with its first weights; the moving values of batch normalization are not the usual 0 and 1, which
-    would hide mistakes in predictions."""
+    """The network with its first weights; the moving values of batch normalization are those of a batch, since with the
+    usual 0 and 1 a deep network predicts next to nothing."""
     network = case.make()
     network.initialize(1)
-    rng = np.random.default_rng(2)
-    for array in network.state.values():
-        array += 0.1 * rng.random(array.shape)
+    if network.state:
+        x, _ = batch_of(case, STATISTICS_BATCH)
+        for name, array in batch_statistics(network, x).items():
+            network.state[name][...] = array
     return network
 
 

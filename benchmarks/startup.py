@@ -17,11 +17,10 @@ from pathlib import Path
 
 from benchmarks.rows import Row
 from benchmarks.targets import COLD, MEMORY, WARM
+from convgrad.engine.cache import VARIABLE
 
 CASES = ("lenet", "vgg", "resnet18-cifar", "resnet18-224")
 FORMATS = ("NCHW", "channels_last")
-CACHE_VARIABLES = ("CONVGRAD_CACHE", "XDG_CACHE_HOME")
-"""Where the compile cache is looked for; each run gets a folder of its own."""
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 1800
 
@@ -64,11 +63,11 @@ def _case(case: str, rounds: int) -> list[Row]:
 
 
 def child(arguments: Sequence[str], cache: str | None = None) -> Figures:
-    """What one process measured of itself. Raises ChildFailed."""
+    """What one process measured of itself, with compiled code kept in the folder `cache`. Raises ChildFailed."""
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [environment.get("PYTHONPATH")])])
     if cache is not None:
-        environment |= dict.fromkeys(CACHE_VARIABLES, cache)
+        environment[VARIABLE] = cache
     command = [sys.executable, "-m", "benchmarks.startup_child", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=TIMEOUT, check=False)
     if done.returncode:

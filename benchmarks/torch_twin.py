@@ -42,8 +42,7 @@ def twin(network: Network) -> fx.GraphModule:
             nodes[placed.name] = graph.call_module(placed.name, tuple(inputs))
         else:
             alone = readers.count(placed.sources[0]) == 1 and placed.sources[0] != "input"
-            function, *more = _function(placed, alone)
-            nodes[placed.name] = graph.call_function(function, (*inputs, *more))
+            nodes[placed.name] = _called(graph, placed, inputs, alone)
     graph.output(nodes[network.layers[-1].name])
     return fx.GraphModule(modules, graph)
 
@@ -64,6 +63,22 @@ def in_torch_order(network: Network, tensors: Mapping[str, Array]) -> dict[str, 
             array = tensors[placed.tensor(key)]
             result[f"{placed.name}.{NAMES[key]}"] = _weights(network, placed, array) if key == "w" else array
     return result
+
+
+def batch_statistics(network: Network, x: Array) -> dict[str, Array]:
+    """The moving means and variances of batch normalization, our names, that one batch (N, H, W, C) gives."""
+    module = twin(network).train()
+    copy_weights(network, module)
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.momentum = 1.0  # forget what was there
+    with torch.no_grad():
+        module(as_image(x, torch.float32, torch.contiguous_format))
+    buffers = dict(module.named_buffers())
+    names = {
+        placed.tensor(key): f"{placed.name}.{NAMES[key]}" for placed in network.layers for key in placed.built.state
+    }
+    return {ours: buffers[theirs].numpy() for ours, theirs in names.items()}
 
 
 def as_image(x: Array, dtype: torch.dtype, fmt: Any) -> torch.Tensor:
@@ -91,17 +106,21 @@ def _module(placed: PlacedLayer) -> nn.Module | None:
     return None
 
 
-def _function(placed: PlacedLayer, in_place: bool) -> tuple[Any, ...]:
-    """The function and what it takes beside the inputs. in_place: nobody else reads the input."""
-    kind = type(placed.layer).__name__
+def _called(graph: fx.Graph, placed: PlacedLayer, inputs: list[fx.Node], in_place: bool) -> fx.Node:
+    """A layer without parameters as a call of a function. in_place: nobody else reads the input."""
+    kind, node = type(placed.layer).__name__, inputs[0]
+    if kind == "Add":
+        for other in inputs[1:]:
+            node = graph.call_function(operator.add, (node, other))
+        return node
     functions: dict[str, tuple[Any, ...]] = {
         "ReLU": (torch.relu_ if in_place else torch.relu,),
         "Sigmoid": (torch.sigmoid,),
         "Flatten": (torch.flatten, 1),
         "GlobalAvgPool2D": (torch.mean, (2, 3)),
-        "Add": (operator.add,),
     }
-    return functions[kind]
+    function, *more = functions[kind]
+    return graph.call_function(function, (node, *more))
 
 
 def _symmetric(pairs: tuple[tuple[int, int], ...]) -> Any:

@@ -21,7 +21,8 @@ def check(what: str, found: Array, expected: Array, tolerance: float) -> None:
     """
     if found.shape != expected.shape:
         raise WrongResult(f"{what}: the shape is {found.shape}, but PyTorch's {expected.shape}.")
-    scale = float(np.abs(expected).max()) or 1.0
+    scale = float(np.abs(expected).max())
+    _refuse_zeros(what, scale)
     error = float(np.abs(found - expected).max()) / scale
     if not error <= tolerance:
         place = np.unravel_index(int(np.argmax(np.abs(found - expected))), expected.shape)
@@ -33,8 +34,7 @@ def check(what: str, found: Array, expected: Array, tolerance: float) -> None:
 
 def distance(found: Array, expected: Array) -> float:
     """The length of the difference by that of `expected`, which is in float64."""
-    length = float(np.linalg.norm(expected))
-    return float(np.linalg.norm(found - expected)) / (length or 1.0)
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
 def check_rounding(what: str, found: Array, theirs: Array, expected: Array, allowed: float, floor: float) -> None:
@@ -45,9 +45,15 @@ def check_rounding(what: str, found: Array, theirs: Array, expected: Array, allo
     """
     if found.shape != expected.shape:
         raise WrongResult(f"{what}: the shape is {found.shape}, but PyTorch's {expected.shape}.")
+    _refuse_zeros(what, float(np.linalg.norm(expected)))
     ours, limit = distance(found, expected), max(floor, allowed * distance(theirs, expected))
     if not ours <= limit:
         raise WrongResult(
             f"{what}: the distance from PyTorch's values in float64 is {ours:.1e}; {limit:.1e} is allowed, "
             f"PyTorch's own in float32 being {distance(theirs, expected):.1e}."
         )
+
+
+def _refuse_zeros(what: str, size: float) -> None:
+    if size == 0:
+        raise WrongResult(f"{what}: PyTorch's values are all 0, so that comparing them proves nothing.")
