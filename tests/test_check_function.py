@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import numpy as np
 import pytest
-from checked_functions import Layer
-from planted_convolution import backward
-from planted_right import by_windows, one_example
 
+from checked_functions import Layer
 from convgrad import layers
 from convgrad.check import assert_gradient_correct, check
 from convgrad.errors import ModelError, ShapeError
+from planted_convolution import backward
+from planted_right import by_windows, one_example
 
 FILE = "tests/checked_functions.py"
 
@@ -62,7 +63,7 @@ def test_a_map_shows_the_border():
 
     text = str(check(pads_with_nothing, "conv2d", padding=1))
     assert "only along the border, which points to the padding" in text
-    assert "#......#" in text or "#.....#" in text
+    assert re.search(r"#\.+#", text)
     assert "smallest input that still fails" in text
 
 

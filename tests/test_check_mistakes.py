@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 import numpy as np
-import planted
 import pytest
-from planted_right import STYLES
 
+import planted
 from convgrad.check import check
+from planted_right import STYLES
 
 RUNS = int(os.environ.get("CONVGRAD_CHECK_RUNS", "24"))
 PAIRS = int(os.environ.get("CONVGRAD_CHECK_PAIRS", "12"))

@@ -297,9 +297,9 @@ class _Search:
         useful = [p.mistakes[0] for p in singles if not p.mistakes[0].whole and self.effect(output, p)]
         useful = self.different(output, useful)
         couples = sorted(combinations(useful, 2), key=lambda c: -c[0].likelihood - c[1].likelihood)
-        started, found = time.perf_counter(), []
+        started, found = time.process_time(), []
         for couple in couples:
-            if time.perf_counter() - started > self.seconds:
+            if time.process_time() - started > self.seconds:
                 break
             if couple[0].name == couple[1].name:
                 continue

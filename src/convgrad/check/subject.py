@@ -177,7 +177,7 @@ class LayerSubject(Subject):
         window = getattr(layer, "window", None)
         if window is not None:
             found["strides"] = window.strides
-            pads = window.pad(self.shape(layer, Sizes()))
+            pads = window.pad(self.shape(layer, Sizes())[:-1])
             found["padding"] = tuple(before for before, _ in pads) if all(a == b for a, b in pads) else pads
             if "dilation" in found:
                 found["dilation"] = window.dilation

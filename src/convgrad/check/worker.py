@@ -141,6 +141,8 @@ def _value(tree: Any, arrays: list[Any]) -> Any:
 
 def _flatten(result: Any, into: list[np.ndarray]) -> list[str | None]:
     """Append the arrays of a result; the name of each, where it has one."""
+    if result is None:
+        return []
     if isinstance(result, Mapping):
         keys: list[str | None] = []
         for key, value in result.items():
