@@ -81,8 +81,8 @@ def test_the_error_of_winograd(channels: int) -> None:
 
 
 def test_which_equations_have_the_form_for_winograd() -> None:
-    def pattern(text: str, batch: int = 4, side: int = 16, channels: int = 32) -> bool:
-        shapes = {"o": (batch, side, side, channels), "w": (3, 3, channels, 32)}
+    def pattern(text: str, batch: int = 4, side: int = 16, channels: int = 32, kernels: int = 32) -> bool:
+        shapes = {"o": (batch, side, side, channels), "w": (3, 3, channels, kernels)}
         definition = bound(text, shapes=shapes, sizes={"I": side, "J": side}).result
         return winograd_pattern(definition, 4) is not None
 
@@ -91,6 +91,8 @@ def test_which_equations_have_the_form_for_winograd() -> None:
     assert not pattern(same, channels=31)
     assert not pattern(same, batch=1, side=12)  # 9 tiles
     assert not pattern(same, batch=64, side=5)  # 1.6 fewer products
+    assert not pattern(same, batch=8, side=7, channels=512, kernels=512)  # 32 tiles for 38 MB of weights
+    assert pattern(same, batch=16, side=7, channels=512, kernels=512)
     assert not pattern(same.replace("else 0", "else 1"))
     assert not pattern(same.replace("i+m-1", "i+2*m-2"))
     assert not pattern(same.replace("i+m-1", "2*i+m-1"))
