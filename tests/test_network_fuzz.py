@@ -18,8 +18,8 @@ from networks import random_network
 
 COUNT = int(os.environ.get("CONVGRAD_FUZZ", "200"))
 # Sums of at most some thousand products, through at most six layers: a few hundred roundings of 2^-53 or 2^-24, of
-# quantities that may be ten times the result. A normalization of values that hardly differ makes their rounding larger by
-# up to 1/sqrt(eps), 32 with Keras' 0.001: two of 1,000 float32 networks came to 1.4e-5 that way.
+# quantities that may be ten times the result. A normalization of values that hardly differ makes their rounding larger
+# by up to 1/sqrt(eps), 32 with Keras' 0.001: two of 1,000 float32 networks came to 1.4e-5 that way.
 TOLERANCE = {"float64": 1e-9, "float32": 5e-5}
 # A gradient that cancels out to nothing (that of a bias in front of a normalization) is as exact as the numbers that
 # it is the sum of, which are at most about as large as the network's largest gradient.
