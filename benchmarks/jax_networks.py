@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from benchmarks.jax_layers import convolution
 from benchmarks.timing import Call
-from benchmarks.torch_networks import LEARNING_RATE, MOMENTUM
+from benchmarks.torch_networks import MOMENTUM, TIMED_RATE
 from benchmarks.verify import Array
 from convgrad.network import Network
 from convgrad.plan import PlacedLayer
@@ -28,7 +28,7 @@ def steps(network: Network, x: Array, t: Array, loss: str) -> dict[str, Call]:
 
         (error, moved), gradients = jax.value_and_grad(total, has_aux=True)(parameters)
         velocities = {name: MOMENTUM * velocities[name] + gradient for name, gradient in gradients.items()}
-        parameters = {name: p - LEARNING_RATE * velocities[name] for name, p in parameters.items()}
+        parameters = {name: p - TIMED_RATE * velocities[name] for name, p in parameters.items()}
         return parameters, velocities, moved, error
 
     kept = [jax.device_put(dict(network.parameters)), {}, jax.device_put(dict(network.state))]

@@ -11,7 +11,7 @@ from typing import Any
 
 PACKAGES = ("convgrad", "halide", "numpy", "torch", "jax")
 CPU_INFO = Path("/proc/cpuinfo")
-STATISTICS = Path("/proc/stat")
+PROCESSES = Path("/proc")
 BUSY = 0.1
 """Processors kept busy by others from which on a run does not count: PyTorch's threads wait for each other busily, and
 one that is held up costs it many times the time."""
@@ -38,8 +38,8 @@ class Others:
     """How much of the processors others have used since this object was made: other processes and, on a virtual
     machine, other guests. Only where the system tells it (Linux)."""
 
-    def __init__(self, statistics: Path = STATISTICS):
-        self.statistics = statistics
+    def __init__(self, processes: Path = PROCESSES):
+        self.processes = processes
         self.began = self._used()
 
     def processors(self) -> float | None:
@@ -49,15 +49,32 @@ class Others:
         return max(0.0, (now[0] - self.began[0]) / (now[1] - self.began[1]))
 
     def _used(self) -> tuple[float, float] | None:
-        """Seconds of processor time that all but this process and its children used so far, and the time."""
+        """Seconds of processor time that all but this process and those it started used so far, and the time."""
         try:
-            fields = self.statistics.read_text().split(maxsplit=9)
+            fields = (self.processes / "stat").read_text().split(maxsplit=9)
         except OSError:
             return None
         user, nice, system, _, _, irq, soft, stolen = map(int, fields[1:9])
-        every = (user + nice + system + irq + soft + stolen) / os.sysconf("SC_CLK_TCK")
-        own = os.times()
-        return every - (own.user + own.system + own.children_user + own.children_system), time.monotonic()
+        ticks = user + nice + system + irq + soft + stolen - self._descendants(os.getpid())
+        times = os.times()
+        own = times.user + times.system + times.children_user + times.children_system
+        return ticks / os.sysconf("SC_CLK_TCK") - own, time.monotonic()
+
+    def _descendants(self, of: int) -> int:
+        """Ticks of processor time of the processes that are running and were started from process `of`."""
+        parents, ticks = {}, {}
+        for file in self.processes.glob("[0-9]*/stat"):
+            try:
+                fields = file.read_text().rpartition(")")[2].split()  # after the name, which may hold spaces
+            except OSError:
+                continue  # it has just ended
+            process = int(file.parent.name)
+            parents[process], ticks[process] = int(fields[1]), sum(map(int, fields[11:15]))
+        found, total = {of}, 0
+        while started := {p for p, parent in parents.items() if parent in found} - found:
+            found |= started
+            total += sum(ticks[p] for p in started)
+        return total
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ from benchmarks import torch_networks
 from benchmarks.models import NETWORKS, NetworkCase, gflop
 from benchmarks.rows import Row
 from benchmarks.timing import Call, Effort, against_best, interleaved, medians
-from benchmarks.torch_networks import LEARNING_RATE, MOMENTUM, Trained
+from benchmarks.torch_networks import LEARNING_RATE, MOMENTUM, TIMED_RATE, Trained
 from benchmarks.torch_twin import batch_statistics, in_torch_order
 from benchmarks.verify import Array, WrongResult, check_rounding
 from convgrad.engine.peak import Peak
@@ -61,7 +61,7 @@ def measure_step(
         from benchmarks import jax_networks
 
         others = jax_networks.steps(network, x, t, case.loss)
-    times = _times(lambda: step.run(x, t), rivals, others, effort)
+    times = _times(lambda: step.run(x, t, TIMED_RATE), rivals, others, effort)
     return _row(case, f"step, batch {batch}", times, gflop(network, batch, training=True), peak)
 
 

@@ -249,14 +249,17 @@ def test_published_figures_of_simplechains() -> None:
 
 
 def test_others_are_what_the_system_spent_and_we_did_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    statistics = tmp_path / "stat"
+    statistics, own = tmp_path / "stat", tmp_path / "77" / "stat"
+    own.parent.mkdir()
     ticks = machine.os.sysconf("SC_CLK_TCK")
     monkeypatch.setattr(machine.os, "times", lambda: machine.os.times_result((0.0, 0.0, 0.0, 0.0, 0.0)))
     monkeypatch.setattr(machine.time, "monotonic", iter([10.0, 14.0]).__next__)
     statistics.write_text("cpu 0 0 0 5 5 0 0 0 0 0\ncpu0 ...")
-    others = machine.Others(statistics)
+    own.write_text(f"77 (a (b) c) S {machine.os.getpid()} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0")
+    others = machine.Others(tmp_path)
     statistics.write_text(f"cpu {ticks} {ticks} 0 99 99 0 0 {4 * ticks} 0 0\n")
-    assert others.processors() == pytest.approx(6 / 4)
+    own.write_text(f"77 (a (b) c) S {machine.os.getpid()} 0 0 0 0 0 0 0 0 0 {ticks} 0 0 0 20")
+    assert others.processors() == pytest.approx((6 - 1) / 4)
     assert machine.Others(tmp_path / "nothing").processors() is None
 
 
