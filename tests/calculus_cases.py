@@ -42,7 +42,7 @@ CASES = {
     "conv2d in groups": Case("x[i,j,g,k] = sum[m,n,c](w[m,n,c,g,k] * o[i+m,j+n,g,c]) + b[g,k]",
                              {"w": (2, 3, 2, 3, 4), "o": (4, 5, 3, 2)}),
     "conv3d": Case("x[i,j,l,k] = sum[m,n,r,c](w[m,n,r,c,k] * o[2*i+m,j+n,l+r,c])",
-                   {"w": (2, 3, 1, 2, 2), "o": (5, 4, 3, 2)}),
+                   {"w": (2, 3, 2, 2, 3), "o": (5, 4, 6, 2)}),
     "depthwise": Case("x[i,j,c] = sum[m,n](w[m,n,c] * o[i+m,j+n,c]) + b[c]", {"w": (2, 3, 5), "o": (4, 5, 5)}),
     "transposed": Case("x[i,j,k] = sum[m,n,c](w[m,n,k,c] * o[(i+p-m)/s,(j+p-n)/s,c else 0]) + b[k]",
                        {"w": (3, 2, 2, 3), "o": (3, 4, 3)}, {"I": 7, "J": 9}, {"s": 2, "p": 1}),
@@ -153,6 +153,12 @@ CASES = {
         "x[i] = sum[m](w[m] * o[i+m] * exp(u[i] - v[m]))", {"w": (3,), "o": (7,), "u": (5,), "v": (3,)}),
     "not to be read outside: infinity": Case(
         "x[i] = sum[m](w[m] * o[i+m] * min(2, u[i+m-1 else inf]))", {"w": (3,), "o": (7,), "u": (6,)}, {"I": 5}),
+    "a maximum that never is where it is read": Case("x[i] = max[m](a[m-2,i else 0] + b[m])", {"a": (1, 3), "b": (2,)}),
+    "an index that one sum keeps and another one reads alone": Case(
+        "x[i] = sum[m](w[m+1] * a[m]) * u[i] + sum[m,n](a[2*i+n-1 else 0] * v[m,n])",
+        {"a": (5,), "w": (6,), "u": (4,), "v": (5, 3)}),
+    "the names of an index with two sizes": Case(
+        "y[i] = a[i] * b[i]\nx[j] = sum[i](y[2*i] * y[2*i+1] * w[i,j])", {"a": (7,), "b": (7,), "w": (3, 2)}),
     "primes in the equation": Case("x[i'] = sum[i](a[i'+i] * b[i]) + c[i']", {"a": (5,), "b": (2,), "c": (4,)}),
     "primes in the equation, of the reduction": Case(
         "x[i] = sum[i',m](a[i+i'+m] * b[i',m])", {"a": (9,), "b": (2, 3)}),

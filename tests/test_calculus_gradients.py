@@ -28,7 +28,7 @@ def test_every_step_says_the_same(name: str) -> None:
         assert_steps(equation, arrays, wrt, upstream)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name != "the names of an index with two sizes"])
 def test_derived_before_or_after_sizes_are_known_is_the_same(name: str) -> None:
     bound, arrays = CASES[name].bound()
     equation, integers = parse(CASES[name].text), CASES[name].integers
@@ -92,6 +92,34 @@ def test_a_gradient_can_be_derived_once_more(name: str) -> None:
     rng = np.random.default_rng(4)
     values = {n: arrays[n[1:]] if n[1:] in arrays else rng.standard_normal(again.shape_of[n]) for n in again.inputs}
     assert_gradients(again, values)
+
+
+def test_nothing_is_computed_twice_or_in_vain() -> None:
+    """Conditions that do not depend on a sum stand in front of it, equal sums get one name, sizes replace sums."""
+
+    def backward(text: str, shapes: dict[str, tuple[int, ...]], **sizes: int) -> str:
+        equation = bind(parse(text), shapes, sizes)
+        return str(gradients(equation, [next(iter(shapes))]).backward)
+
+    assert backward("x[i] = a[0] * b[i]", {"a": (5,), "b": (3,)}) == "da[p] = where(p == 0, sum[i](dx[i] * b[i]), 0)"
+    assert backward("x[i] = sum[m](a[i])", {"a": (5,)}, M=3) == "da[i] = 3 * dx[i]"
+    assert backward("x[i] = a[i] * a[i]", {"a": (5,)}) == "da[i] = 2 * dx[i] * a[i]"
+    assert backward("x[k] = sum[m](o[2*m] * w[m,k])", {"o": (5,), "w": (3, 2)}) == (
+        "do[p] = sum[k](dx[k] * w[p/2,k else 0])"
+    )
+    assert backward("x[c] = mean[m](o[m+1,c])", {"o": (6, 2)}, M=4) == (
+        "do[p,c] = where(p >= 1, where(p <= 4, dx[c] / 4, 0), 0)"
+    )
+    twice = gradients(parse("x[i] = sum[m](a[m]) / (1 + sum[m](a[m])^2) + o[i]"), ["a"]).forward
+    assert twice.defined == ("x_sum", "x")
+
+
+def test_several_gradients_come_in_an_order_in_which_they_can_be_computed() -> None:
+    equation = parse("y[i] = a[i] * b[i]\nx[i] = exp(y[i])")
+    assert gradients(equation, ["b", "y", "a", "b"]).backward.defined == ("dy", "db", "da")
+    assert gradients(equation, "a").backward == gradients(equation, ["a"]).backward
+    assert gradients(equation, []).backward.definitions == ()
+    assert str(gradients(equation, ["x", "a"], of="y").backward) == "dx[i] = 0\nda[i] = dy[i] * b[i]"
 
 
 def test_stop_holds_constant() -> None:

@@ -26,6 +26,7 @@ from convgrad.notation.terms import (
     Reduce,
     Term,
     bound_indices,
+    substitute_indices,
 )
 from convgrad.oracle.grid import evaluate
 
@@ -67,6 +68,16 @@ def shortened(expression: str, **sizes: int) -> str:
         ("a[i] + 1 + 2", "a[i] + 3"),
         ("1 - 1", "0"),
         ("-a[i] - b[i]", "-(a[i] + b[i])"),
+        ("a[i] + 2 * b[i] + a[i] - 3 * b[i]", "2 * a[i] - b[i]"),
+        ("a[i] - b[i] - a[i]", "-b[i]"),
+        ("a[i] - a[i]", "0"),
+        ("sum[m](where(a[i] > 0, b[m], 0))", "where(a[i] > 0, sum[m](b[m]), 0)"),
+        (
+            "sum[m](where(b[m] > 0, where(a[i] > 0, b[m], 0), 0))",
+            "where(a[i] > 0, sum[m](where(b[m] > 0, b[m], 0)), 0)",
+        ),
+        ("sum[m](where(b[m] > 0, b[m], a[i]))", "sum[m](where(b[m] > 0, b[m], a[i]))"),
+        ("sum[m](a[i])", "sum[m](a[i])"),
     ],
 )
 def test_shorter(before: str, after: str) -> None:
@@ -88,6 +99,29 @@ def test_shorter(before: str, after: str) -> None:
 )
 def test_conditions_on_indices_are_decided_by_their_range(before: str, after: str) -> None:
     assert shortened(before, i=3) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("sum[m](a[i])", "2 * a[i]"),
+        ("sum[m,n](a[i,n])", "2 * sum[n](a[i,n])"),
+        ("mean[m,n](a[i,n])", "mean[n](a[i,n])"),
+        ("sum[m,n](-3 * a[i])", "-30 * a[i]"),
+        ("mean[m](a[i])", "a[i]"),
+    ],
+)
+def test_a_sum_over_what_does_not_change_is_a_product(before: str, after: str) -> None:
+    assert shortened(before, m=2, n=5) == after
+
+
+def test_index_arithmetic_becomes_one_term_after_a_change_of_index() -> None:
+    term = parse("x[i,m] = a[i] * (i - m + 7 + b[i])").result.term
+    p_m = Position(Polynomial.name("p") - Polynomial.name("m"))
+    assert str(simplify(substitute_indices(term, {"i": p_m}))) == "a[p-m] * ((p - 2 * m + 7) + b[p-m])"
+    term = parse("x[i,m] = a[i] * (i - m + 7)").result.term
+    m_5 = Position(Polynomial.name("m") - Polynomial.constant(5))
+    assert str(simplify(substitute_indices(term, {"i": m_5}))) == "2 * a[m-5]"
 
 
 def test_index_arithmetic_is_recognized() -> None:
@@ -116,9 +150,17 @@ def extended(terms: st.SearchStrategy[Term]) -> st.SearchStrategy[Term]:
         st.builds(Power, terms, st.sampled_from([0.0, 1.0, 2.0, 3.0])),
         st.builds(lambda c, a, b: Call("where", (c, a, b)), conditions, terms, terms),
         st.builds(lambda c, a: Call("where", (c, a, Number(0.0))), conditions, terms),
+        st.builds(lambda c, a: _weighted(Call("where", (c, a, Number(0.0)))), conditions, terms),
+        st.builds(lambda kind, a: _reduced(kind, a), st.sampled_from(["sum", "mean"]), terms),
         weighted,
         st.builds(lambda t: Call("tanh", (t,)), terms),
     )
+
+
+def _reduced(kind: str, term: Term) -> Term:
+    """A reduction over an index that does not occur, and over those of sums taken apart."""
+    free = [index for index in ("m", "n") if index not in bound_indices(term)]
+    return Reduce(kind, tuple(free), term) if free else term
 
 
 def _weighted(term: Term) -> Term:

@@ -15,7 +15,14 @@ from dataclasses import dataclass, replace
 
 from convgrad.calculus import narrate
 from convgrad.calculus.contribution import Contribution, contribution
-from convgrad.calculus.names import fresh_index, fresh_tensor, names_of_definition, names_used, size_name
+from convgrad.calculus.names import (
+    bound_in_order,
+    fresh_index,
+    fresh_tensor,
+    names_of_definition,
+    names_used,
+    size_name,
+)
 from convgrad.calculus.partials import Partial, Partials
 from convgrad.calculus.prepare import prepared
 from convgrad.calculus.simplify import simplify
@@ -32,10 +39,10 @@ from convgrad.notation.terms import (
     Reduce,
     Term,
     accesses,
+    bound_indices,
     gradient_name,
     rebuild,
     substitute_indices,
-    walk,
 )
 
 
@@ -181,7 +188,8 @@ class _Derivation:
 
     def _without_unread_places(self) -> Equation:
         """Places of extremes are there for the gradient: where none comes that way, they are not needed."""
-        read = {a.tensor for d in self.backward for a in accesses(d.term)}
+        told = [step.definition for step in self.steps if step.definition is not None]
+        read = {a.tensor for d in (*self.backward, *told) for a in accesses(d.term)}
         dropped = {*self.places.values()} - read
         kept = tuple(d for d in self.forward.definitions if d.name not in dropped)
         shapes = tuple((name, shape) for name, shape in self.forward.shapes if name not in dropped)
@@ -203,15 +211,16 @@ class _Derivation:
         if not found:
             self._append(self._zero(tensor, shape))
             return
-        indices = self._indices_for(tensor, [partial.reading for _, partial in found])
+        indices, parts = self._parts(tensor, found, shape)
         total: list[Term] = []
         ranges: dict[str, int] = dict(zip(indices, shape, strict=True)) if shape is not None else {}
-        for home, partial in found:
-            part = self._contribution(home, partial, indices, shape)
+        for (home, partial), part in zip(found, parts, strict=True):
+            if part.helper is not None:
+                self._append(part.helper)
+                self.steps.append(narrate.helper(part.helper))
             term = self._told(part, indices, ranges)
-            self.steps += narrate.by_contribution(
-                home, partial, part, _definition(gradient_name(tensor), indices, term, ranges)
-            )
+            told = _definition(gradient_name(tensor), indices, term, ranges)
+            self.steps += narrate.by_contribution(home, partial, part, told)
             total.append(term)
         term = total[0] if len(total) == 1 else simplify(Add(tuple(total)), ranges)
         definition = _definition(gradient_name(tensor), indices, term, ranges)
@@ -219,26 +228,44 @@ class _Derivation:
             self.steps.append(narrate.add_up(definition, len(total)))
         self._append(definition)
 
-    def _contribution(
-        self, home: Definition, partial: Partial, indices: tuple[str, ...], shape: tuple[int, ...] | None
-    ) -> Contribution:
-        name = fresh_tensor(f"{home.name}_slope", self.used)
-        part = contribution(home, partial, indices, shape, self.shapes, name)
-        if part.helper is not None:
-            self._append(part.helper)
-            self.used.add(part.helper.name)
-            self.steps.append(narrate.helper(part.helper))
-        return part
+    def _parts(
+        self, tensor: str, found: Sequence[tuple[Definition, Partial]], shape: tuple[int, ...] | None
+    ) -> tuple[tuple[str, ...], list[Contribution]]:
+        """Indices for a gradient, and the contributions to it. An index that a sum in one of them keeps is no index of
+        the gradient: where sizes are not bound, the name of the sum's index tells its size.
+        """
+        indices = self._indices_for(tensor, [partial.reading for _, partial in found])
+        parts = self._contributions(found, indices, shape)
+        kept = {i for part in parts for i in bound_indices(part.gathered)}
+        if not kept & {*indices}:
+            return indices, parts
+        taken = {*self.used, *indices}
+        others = []
+        for index in indices:
+            others.append(fresh_index(taken) if index in kept else index)
+            taken |= {others[-1], size_name(others[-1])}
+        return tuple(others), self._contributions(found, tuple(others), shape)
+
+    def _contributions(
+        self, found: Sequence[tuple[Definition, Partial]], indices: tuple[str, ...], shape: tuple[int, ...] | None
+    ) -> list[Contribution]:
+        used = set(self.used)
+        parts = []
+        for home, partial in found:
+            name = fresh_tensor(f"{home.name}_slope", used)
+            parts.append(contribution(home, partial, indices, shape, self.shapes, name))
+            used |= {name} if parts[-1].helper is not None else set()
+        return parts
 
     def _told(self, part: Contribution, indices: tuple[str, ...], ranges: dict[str, int]) -> Term:
-        """The contribution in the names that the gradient's indices have, its reduction indices renamed to names that
-        are free. Adds the ranges of those.
+        """The contribution in the names that the gradient's indices have. A reduction index that has another size in
+        another contribution gets another name. Adds the ranges of all.
         """
         mapping = dict(zip(part.targets, indices, strict=True))
         taken = {*indices, *ranges, *self.used}
-        for index in dict.fromkeys(i for t in walk(part.gathered) if isinstance(t, Reduce) for i in t.indices):
+        for index in bound_in_order(part.gathered):
             size = part.ranges.get(index)
-            if index in indices or (index in ranges and ranges[index] != size):
+            if index in ranges and ranges[index] != size:
                 mapping[index] = fresh_index(taken)
                 taken.add(mapping[index])
             if size is not None:
@@ -263,7 +290,7 @@ class _Derivation:
 
     @property
     def _parameters(self) -> set[str]:
-        loops = {i for d in self.forward.definitions for i in (*d.indices, *_bound(d))}
+        loops = {i for d in self.forward.definitions for i in (*d.indices, *bound_indices(d.term))}
         return {n for d in self.forward.definitions for n in names_of_definition(d)} - loops
 
     def _zero(self, tensor: str, shape: tuple[int, ...] | None) -> Definition:
@@ -276,6 +303,7 @@ class _Derivation:
 
     def _append(self, definition: Definition) -> None:
         self.backward.append(definition)
+        self.used.add(definition.name)
         if self.shapes:
             self.shapes[definition.name] = definition.shape
 
@@ -308,12 +336,8 @@ def _followed(term: Term) -> list[Access]:
     return [access for child in children for access in _followed(child)]
 
 
-def _bound(definition: Definition) -> list[str]:
-    return [i for t in walk(definition.term) if isinstance(t, Reduce) for i in t.indices]
-
-
 def _definition(name: str, indices: tuple[str, ...], term: Term, ranges: dict[str, int]) -> Definition:
-    inside = {*indices, *(i for t in walk(term) if isinstance(t, Reduce) for i in t.indices)}
+    inside = {*indices, *bound_indices(term)}
     return Definition(name, indices, term, tuple((i, s) for i, s in ranges.items() if i in inside))
 
 

@@ -9,6 +9,8 @@ from convgrad.notation.terms import (
     Definition,
     Equation,
     IndexValue,
+    Reduce,
+    Term,
     accesses,
     bound_indices,
     gradient_name,
@@ -36,6 +38,11 @@ def names_of_definition(definition: Definition) -> set[str]:
         if isinstance(term, IndexValue):
             used |= term.polynomial.names
     return used
+
+
+def bound_in_order(term: Term) -> tuple[str, ...]:
+    """The indices of all reductions in the term, from left to right."""
+    return tuple(dict.fromkeys(i for t in walk(term) if isinstance(t, Reduce) for i in t.indices))
 
 
 def size_name(index: str) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from convgrad.calculus.names import fresh_tensor, names_used
+from convgrad.calculus.names import bound_in_order, fresh_tensor, names_used
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
@@ -29,7 +29,6 @@ from convgrad.notation.terms import (
     Term,
     bound_indices,
     free_names,
-    walk,
 )
 
 
@@ -46,8 +45,14 @@ class _Namer:
         self.used = names_used(equation)
         self.shapes = dict(equation.shapes)
         self.done: list[Definition] = []
+        self.named: dict[Term, Access] = {}
 
     def add(self, definition: Definition) -> None:
+        """Append the definition, and in front of it those of its inner reductions."""
+        self.named = {}
+        self._add(definition)
+
+    def _add(self, definition: Definition) -> None:
         term = definition.term
         if isinstance(term, Reduce) and term.kind not in ("sum", "mean"):
             self._emit(replace(definition, term=replace(term, body=self._inner(term.body, definition))))
@@ -76,21 +81,19 @@ class _Namer:
         if not isinstance(term, Reduce):
             children = tuple(self._inner(child, home) for child in term.children)
             return term.with_children(children) if children else term
+        if term in self.named:
+            return self.named[term]
         free = free_names(term)
-        around = (*home.indices, *(i for i, _ in home.ranges if i not in home.indices), *_bound_in_order(home.term))
-        indices = tuple(dict.fromkeys(i for i in around if i in free))
+        indices = tuple(i for i in dict.fromkeys((*home.indices, *bound_in_order(home.term))) if i in free)
         name = fresh_tensor(f"{home.name}_{term.kind}", self.used)
         self.used.add(name)
         definition = Definition(name, indices, term, home.ranges)
         if home.ranges:
             self.shapes[name] = definition.shape
-        self.add(definition)
-        return Access(name, tuple(Position.name(i) for i in indices))
+        self._add(definition)
+        self.named[term] = Access(name, tuple(Position.name(i) for i in indices))
+        return self.named[term]
 
 
 def _is_literal(term: Term) -> bool:
     return isinstance(term, Number) or (isinstance(term, Multiply | Divide) and all(map(_is_literal, term.children)))
-
-
-def _bound_in_order(term: Term) -> list[str]:
-    return [i for t in walk(term) if isinstance(t, Reduce) for i in t.indices]
