@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from convgrad.calculus.derive import gradients
+from convgrad.calculus.simplify import simplify
 from convgrad.layers.base import Built, Layer
 from convgrad.losses import Loss
 from convgrad.notation.batch import batched
@@ -26,9 +27,12 @@ from convgrad.notation.terms import (
     Definition,
     Equation,
     Multiply,
+    Number,
     Reduce,
+    Term,
     accesses,
     gradient_name,
+    rebuild,
 )
 from convgrad.optimizers import Optimizer
 
@@ -68,6 +72,7 @@ class Plan:
     seeds: scalar inputs that get a fresh whole number at each step.
     scalars: name in the optimizer -> scalar input.
     state: optimizer's tensors -> initial value.
+    passes: defined tensor -> the part of the step that computes it: forward, loss, backward or update.
     """
 
     definitions: list[Definition] = field(default_factory=list)
@@ -77,6 +82,7 @@ class Plan:
     seeds: list[str] = field(default_factory=list)
     scalars: dict[str, str] = field(default_factory=dict)
     state: dict[str, float] = field(default_factory=dict)
+    passes: dict[str, str] = field(default_factory=dict)
     output: str = ""
 
     @property
@@ -87,9 +93,10 @@ class Plan:
         shapes = tuple((name, shape) for name, shape in self.shapes.items() if name in known)
         return Equation(tuple(self.definitions), shapes=shapes)
 
-    def add(self, equation: Equation) -> None:
+    def add(self, equation: Equation, during: str = "forward") -> None:
         self.definitions += equation.definitions
         self.shapes.update(equation.shapes)
+        self.passes.update(dict.fromkeys(equation.defined, during))
 
     def view(self, name: str, shape: Shape, source: str) -> str:
         """`source` seen in another shape; `source` itself where the shape is the same."""
@@ -115,16 +122,17 @@ def training_plan(
     layers: Sequence[PlacedLayer],
     input_shape: Shape,
     output: str,
-    batch: int,
+    batch: int | None,
     loss: Loss,
     optimizer: Optimizer | None,
     input_gradient: bool = False,
 ) -> Plan:
     """One whole step: results, loss, gradients from the last layer to the first, update of the parameters.
 
-    Without an optimizer it ends with the gradients; `input_gradient` adds the one of the input, `dinput`.
+    Without an optimizer it ends with the gradients; `input_gradient` adds the one of the input, `dinput`. `batch` is
+    None for one example without a batch axis, as people write it; no layer may then name that axis itself.
     """
-    plan = Plan(shapes={INPUT: (batch, *input_shape)})
+    plan = Plan(shapes={INPUT: (*_front(batch), *input_shape)})
     forward = _Forward(plan, layers, batch)
     reached = _reached(layers, input_gradient)
     backward: list[_Backward] = []
@@ -155,7 +163,7 @@ def training_plan(
         for name, source in zip(step.wanted, step.reads, strict=True):
             gradient = gradient_name(name)
             names[gradient] = arriving.send(source, names[gradient], step.backward.shape_of[gradient])
-        plan.add(rename(step.backward, names))
+        plan.add(rename(step.backward, names), "backward")
     if input_gradient:
         arriving.finish(INPUT, INPUT)
     if optimizer is not None:
@@ -163,6 +171,11 @@ def training_plan(
             for name, parameter in placed.built.parameters.items():
                 _add_update(plan, optimizer, placed.tensor(name), parameter.shape)
     return plan
+
+
+def _front(batch: int | None) -> Shape:
+    """The batch axis, where there is one."""
+    return () if batch is None else (batch,)
 
 
 @dataclass(frozen=True)
@@ -181,13 +194,13 @@ class _Backward:
 class _Forward:
     """Equations of layers with sizes, batch axis and names in the network."""
 
-    def __init__(self, plan: Plan, layers: Sequence[PlacedLayer], batch: int):
+    def __init__(self, plan: Plan, layers: Sequence[PlacedLayer], batch: int | None):
         self.plan, self.batch = plan, batch
         self.results = {INPUT: INPUT} | {placed.name: placed.output for placed in layers}
 
     def bound(self, placed: PlacedLayer, equation: Equation) -> Equation:
         built = placed.built
-        front = (self.batch,) if built.batch_index else ()
+        front = _front(self.batch) if built.batch_index else ()
         shapes: dict[str, Shape] = {
             name: (*front, *shape) for name, shape in zip(built.inputs, built.input_shapes, strict=True)
         }
@@ -196,7 +209,7 @@ class _Forward:
         shapes |= dict.fromkeys(built.seeds, ())
         read = {*equation.inputs}
         sizes = dict(built.sizes)
-        if built.batch_index:
+        if built.batch_index and self.batch is not None:
             sizes[built.batch_index.upper()] = self.batch
         bound = bind(
             equation,
@@ -205,7 +218,7 @@ class _Forward:
             integers=built.integers,
             numbers=built.numbers,
         )
-        if not built.batch_index:
+        if not built.batch_index and self.batch is not None:
             bound = batched(bound, set(built.inputs) & read, self.batch)
         flat = _flat_index(bound, built)
         return bound if flat is None else spread(bound, flat, built.output_shape)
@@ -260,7 +273,7 @@ class _Arriving:
         parts = [self.plan.view(f"{part}.view", shape, part) for part in sent]
         term = Add(tuple(Access(part, element) for part in parts))
         definition = Definition(name, indices, term, tuple(zip(indices, shape, strict=True)))
-        self.plan.add(Equation((definition,), shapes=((name, shape),)))
+        self.plan.add(Equation((definition,), shapes=((name, shape),)), "backward")
 
 
 def _reached(layers: Iterable[PlacedLayer], input_gradient: bool) -> dict[str, bool]:
@@ -272,11 +285,12 @@ def _reached(layers: Iterable[PlacedLayer], input_gradient: bool) -> dict[str, b
 
 
 def _add_loss(
-    plan: Plan, loss: Loss, output: str, arriving: _Arriving, batch: int, layers: Sequence[PlacedLayer]
+    plan: Plan, loss: Loss, output: str, arriving: _Arriving, batch: int | None, layers: Sequence[PlacedLayer]
 ) -> None:
     """The loss of every example, their weighted sum, and the gradient that sets off on the way back.
 
     The weights of the examples, dE, are an input: 1/batch each for the mean, 0 for rows that only fill up a batch.
+    Without a batch the loss is E itself, and its weight is 1.
     """
     result = plan.output
     built = loss.build(next(p for p in layers if p.name == output).built.output_shape)
@@ -288,16 +302,31 @@ def _add_loss(
         integers=built.integers,
         numbers=built.numbers,
     )
-    bound = batched(bound, {"y", "t"}, batch)
+    if batch is not None:
+        bound = batched(bound, {"y", "t"}, batch)
     adjoint = gradients(bound, ["y"], of="E")
+    backward = adjoint.backward if batch is not None else _with_weight_one(adjoint.backward)
     names = {n: f"{LOSS}.{n}" for n in (*adjoint.forward.inputs, *adjoint.forward.defined, *adjoint.backward.defined)}
     names |= {"dE": f"{LOSS}.dE", "t": TARGET}
-    names["y"] = plan.view(f"{LOSS}.y", (batch, *built.prediction_shape), result)
-    plan.add(rename(adjoint.forward, names))
-    error, weight = (Access(f"{LOSS}.{name}", (Position.name("e"),)) for name in ("E", "dE"))
-    plan.add(_mean_loss(error, weight, batch))
-    names["dy"] = arriving.send(output, f"{LOSS}.dy", (batch, *built.prediction_shape))
-    plan.add(rename(adjoint.backward, names))
+    row = (*_front(batch), *built.prediction_shape)
+    names["y"] = plan.view(f"{LOSS}.y", row, result)
+    plan.add(rename(adjoint.forward, names), "loss")
+    if batch is not None:
+        error, weight = (Access(f"{LOSS}.{name}", (Position.name("e"),)) for name in ("E", "dE"))
+        plan.add(_mean_loss(error, weight, batch), "loss")
+    names["dy"] = arriving.send(output, f"{LOSS}.dy", row)
+    plan.add(rename(backward, names), "backward")
+
+
+def _with_weight_one(backward: Equation) -> Equation:
+    """The gradients of a loss E where dE is 1."""
+
+    def change(term: Term) -> Term:
+        return Number(1.0) if term == Access("dE") else term
+
+    definitions = (replace(d, term=simplify(rebuild(d.term, change), d.sizes)) for d in backward.definitions)
+    shapes = tuple((name, shape) for name, shape in backward.shapes if name != "dE")
+    return replace(backward, definitions=tuple(definitions), shapes=shapes)
 
 
 def _mean_loss(error: Access, weight: Access, batch: int) -> Equation:
@@ -320,4 +349,4 @@ def _add_update(plan: Plan, optimizer: Optimizer, parameter: str, shape: Shape) 
     plan.scalars |= {name: f"optimizer.{name}" for name in equation.inputs if name not in vectors}
     names |= {name: f"{parameter}_{name}" for name in equation.defined if name not in names}
     bound = bind(equation, shapes={n: (prod(shape),) if n in vectors else () for n in equation.inputs})
-    plan.add(rename(spread(bound, "i", shape), names | plan.scalars))
+    plan.add(rename(spread(bound, "i", shape), names | plan.scalars), "update")
