@@ -125,7 +125,8 @@ CASES = {
                                                {"a": (5, 3), "b": (2,), "u": (3,)}),
     "one tensor under two index forms": Case("x[i,j] = a[i,j] * a[j,3-i] + a[2,j]", {"a": (4, 4)}),
     "one tensor in several definitions": Case(
-        "y[i] = a[i+1] * b[4-i]\nz[j] = sum[i](y[i] * a[i+j])\nx = sum[j](z[j]^2) * sum[k](a[k]^3)", {"a": (7,), "b": (5,)}, {"I": 5, "J": 3}),
+        "y[i] = a[i+1] * b[4-i]\nz[j] = sum[i](y[i] * a[i+j])\nx = sum[j](z[j]^2) * sum[k](a[k]^3)",
+        {"a": (7,), "b": (5,)}, {"I": 5, "J": 3}),
     "the same sum twice": Case("x[i] = sum[m](a[i+m]) / (1 + sum[m](a[i+m])^2)", {"a": (7,)}, {"M": 2}),
     "a coefficient in front of a sum": Case("x[i] = 3 * (2 - sum[m](a[i+m] * w[m])) / 4", {"a": (7,), "w": (3,)}),
     "an index that the sum does not touch": Case("x[i] = sum[m,n](a[i+m])", {"a": (7,)}, {"M": 3, "N": 2}),

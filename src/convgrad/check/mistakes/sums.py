@@ -97,7 +97,7 @@ MISTAKES = (
     Mistake(
         "sign",
         "the sign of {output} is wrong",
-        "Multiply {output} by -1: somewhere a difference is taken the wrong way round, or the derivative of -y lost its sign.",
+        "Multiply {output} by -1: a difference is taken the wrong way round, or the derivative of -y lost its sign.",
         "after changing the sign of your {output}",
         after=_times(lambda p, o: -1.0),
         likelihood=9,
