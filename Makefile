@@ -9,7 +9,7 @@ N ?= 2000
 # Processes that run tests; each compiled kernel is tested with all processors all the same.
 WORKERS ?= auto
 
-.PHONY: train test setup parity lint types unit fuzz bench lock clean
+.PHONY: train test setup parity lint types unit fuzz bench bench-check lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -35,6 +35,16 @@ parity: $(VENV)/.torch
 # As many random equations and compiled random networks as wanted: make fuzz N=10000
 fuzz: setup
 	CONVGRAD_FUZZ=$(N) $(BIN)/python -m pytest -n $(WORKERS) -q tests/test_calculus_fuzz.py tests/test_network_fuzz.py
+
+# Our times beside PyTorch's, on a machine that does nothing else.
+bench: parity
+	$(BIN)/python -m benchmarks layers
+	$(BIN)/python -m benchmarks networks
+	$(BIN)/python -m benchmarks startup
+
+# How often each mistake in a backward pass is named, and right code called right.
+bench-check: setup
+	$(BIN)/python benchmarks/check.py
 
 lock: setup
 	tools/lock
