@@ -73,6 +73,8 @@ def test_a_map_shows_the_border():
         ("raises", "raises", "KeyError: 'missing' (checked_functions.py, line 14"),
         ("hangs", "hangs", "took longer than 1 s and was stopped"),
         ("ends", "crashes", "its process ended with code 3"),
+        ("leaves_a_child", "crashes", "its process ended"),
+        ("sends_nonsense", "crashes", "its process ended"),
         ("ends_politely", "raises", "it ends the program"),
         ("too_many", "wrong-count", "it returns 6 arrays"),
         ("nothing", "wrong-count", "it returns nothing"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +24,7 @@ from convgrad.check import worker
 Array = npt.NDArray[Any]
 SECONDS = 10.0
 """What one call may take; inputs are small."""
+ANSWER = {"keys", "changed", "printed", "seconds", "warnings"}
 CRASHES = 2
 """After so many its process is not started again."""
 
@@ -138,10 +141,17 @@ class Person:
 
     def close(self) -> None:
         """End its process."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
+        process, self.process = self.process, None
+        if process is None:
+            return
+        if hasattr(os, "killpg"):  # what it has started, too
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
+        if process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
 
     def call(self, call: Call) -> Outcome:
         """Call it. What goes wrong is in the outcome's `trouble`; after a hang every further call is refused."""
@@ -180,6 +190,7 @@ class Person:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         self.answers: queue.Queue[tuple[dict[str, Any], list[Array]]] = queue.Queue()
         threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
@@ -190,8 +201,10 @@ class Person:
         try:
             while True:
                 self.answers.put(worker.read_message(process.stdout))  # type: ignore[arg-type]
-        except Exception:
+        except Exception:  # it has ended, or sends what is no answer
             self.answers.put(({"ended": True}, []))
+        finally:
+            process.stdout.close()
 
     def _ask(self, tree: dict[str, Any], arrays: list[Array]) -> tuple[dict[str, Any], list[Array]]:
         if self.process is None:
@@ -210,9 +223,12 @@ class Person:
         try:
             answer, arrays = self.answers.get(timeout=seconds)
         except queue.Empty:
+            if self.process is not None and self.process.poll() is not None:
+                return self._ended()  # but something that it started holds its pipe
             self.close()
             return self._hang(seconds, what)
-        return self._ended() if "ended" in answer else (answer, arrays)
+        complete = "error" in answer or {"arguments", "torch"} <= answer.keys() or answer.keys() >= ANSWER
+        return (answer, arrays) if complete else self._ended()
 
     def _hang(self, seconds: float, what: str) -> tuple[dict[str, Any], list[Array]]:
         self.hangs = True
@@ -220,7 +236,10 @@ class Person:
         return {"error": vars(self.trouble)}, []
 
     def _ended(self) -> tuple[dict[str, Any], list[Array]]:
-        code = self.process.wait(5) if self.process is not None else None
+        code = None
+        if self.process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self.process.wait(1)
         self.close()
         memory = f" (the limit on memory is {self.megabytes} MB)" if self.megabytes else ""
         self.crashes += 1

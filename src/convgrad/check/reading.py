@@ -271,7 +271,7 @@ def _by_key(key: str | None, expected: Sequence[str], problem: Problem) -> str |
 
 
 def _score(result: Attempt) -> tuple[float, ...]:
-    """How well it fits, the smaller the better: outputs of wrong shape, then entries that differ, then distance."""
+    """How well it fits, the smaller the better: wrong shapes, then one example, entries that differ, distance."""
     misfits = wrong = distance = 0.0
     for name, found in result.roles.items():
         right = np.squeeze(result.expected(name))
@@ -283,7 +283,9 @@ def _score(result: Attempt) -> tuple[float, ...]:
             near = np.abs(value - right) <= 1e-4 * (np.abs(right).max(initial=0) + 1e-9)
             wrong += 1 - float(np.mean(near))
             distance += float(np.nan_to_num(np.linalg.norm(value - right), nan=1e9))
-    return (float(bool(result.strange)), misfits, wrong, distance)
+    exact = wrong == 0 and misfits == 0
+    one = result.convention.sizes.one and not exact  # a batch is what most functions take
+    return (float(bool(result.strange)), misfits, float(one), wrong, distance)
 
 
 @dataclass
@@ -313,7 +315,7 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
                 troubles.append(tried.outcome.trouble)
                 continue
             ran.append(tried)
-            if tried.shapes_fit and tried.score[2] == 0 and set(tried.roles) >= set(tried.problem.outputs[1:2]):
+            if tried.shapes_fit and tried.score[3] == 0 and set(tried.roles) >= set(tried.problem.outputs[1:2]):
                 return Found([tried])
         if ran or not any("numpy" in str(t) or "Tensor" in str(t) or "ndarray" in str(t) for t in troubles):
             break
