@@ -1,6 +1,6 @@
-"""Derivations as people read them: golden files, and what they must end in.
+"""Derivations as people read them: golden files, what they must end in, and that their numbers are right.
 
-Set CONVGRAD_ACCEPT=1 to write the files anew; their numbers are checked in test_calculus_gradients.py.
+Set CONVGRAD_ACCEPT=1 to write the files anew.
 """
 
 from __future__ import annotations
@@ -12,35 +12,96 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from convgrad.calculus.derive import derivation
-from convgrad.notation import bind, parse
+from calculus_cases import Case
+from convgrad.calculus import derivation, gradients
+from convgrad.notation import bind, latex, parse
 from convgrad.oracle.grid import evaluate
+from gradient_checks import assert_differences, assert_legal, assert_steps, assert_unbound_is_the_same
 
 GOLDEN = Path(__file__).parent / "golden"
-EQUATIONS = {
-    "convolution-weights": ("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b", "w"),
-    "convolution-input": ("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b", "o"),
-    "convolution-bias": ("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b", "b"),
+CONVOLUTION = Case("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b", {"w": (2, 3), "o": (5, 7), "b": ()})
+STRIDED = "x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[s*i+d*m-p,s*j+d*n-p,c else 0]) + b[k]"
+IMAGE = {"w": (3, 2, 2, 3), "o": (7, 5, 2), "b": (3,)}
+DERIVATIONS = {
+    "convolution-weights": (CONVOLUTION, "w"),
+    "convolution-input": (CONVOLUTION, "o"),
+    "convolution-bias": (CONVOLUTION, "b"),
     "convolution-strided-input": (
-        "x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[s*i+d*m-p,s*j+d*n-p,c else 0]) + b[k]",
+        Case(STRIDED.replace("d*", ""), IMAGE, {"I": 3, "J": 4}, {"s": 3, "p": 2}),
         "o",
     ),
-    "max-pooling": ("x[i,j,c] = max[m,n](o[2*i+m,2*j+n,c])", "o"),
-    "sigmoid": ("x[i] = sigmoid(o[i])", "o"),
-    "dense-weights": ("x[k] = sum[c](w[c,k] * o[c]) + b[k]", "w"),
-    "half-squared-error": ("E = 1/2 * sum[k]((t[k] - y[k])^2)", "y"),
-}
+    "convolution-dilated-input": (Case(STRIDED, IMAGE, {"I": 3, "J": 4}, {"s": 3, "d": 2, "p": 2}), "o"),
+    "convolution-transposed-input": (
+        Case("x[i,k] = sum[m,c](w[m,k,c] * o[(i+p-m)/s,c else 0])", {"w": (3, 2, 5), "o": (4, 5)}, {"I": 7},
+             {"s": 2, "p": 1}),
+        "o",
+    ),
+    "max-pooling": (Case("x[i,j,c] = max[m,n](o[2*i+m,2*j+n,c])", {"o": (6, 4, 3)}, {"M": 2, "N": 2}), "o"),
+    "mean-pooling": (Case("x[i,j,c] = mean[m,n](o[2*i+m,3*j+n,c])", {"o": (5, 8, 2)}, {"M": 2, "N": 3}), "o"),
+    "sigmoid": (Case("x[i] = sigmoid(o[i])", {"o": (5,)}), "o"),
+    "dense-weights": (Case("x[k] = sum[c](w[c,k] * o[c]) + b[k]", {"w": (5, 3), "o": (5,), "b": (3,)}), "w"),
+    "half-squared-error": (Case("E = 1/2 * sum[k]((t[k] - y[k])^2)", {"t": (5,), "y": (5,)}), "y"),
+    "softmax-cross-entropy": (
+        Case("z[k] = y[k] - stop(max[l](y[l]))\nE = log(sum[k](exp(z[k]))) - sum[k](where(k == t, z[k], 0))",
+             {"y": (5,), "t": ()}, labels={"t": 3}),
+        "y",
+    ),
+    "batch-normalization": (
+        Case("mu[c] = mean[e](o[e,c])\nv[c] = mean[e]((o[e,c] - mu[c])^2)\n"
+             "x[e,c] = gamma[c] * (o[e,c] - mu[c]) / sqrt(v[c] + 0.1) + beta[c]",
+             {"o": (5, 3), "gamma": (3,), "beta": (3,)}),
+        "o",
+    ),
+    "divided-convolution": (Case("x[i] = sum[m](w[m] * o[i+m] / (i + m + 1))", {"w": (3,), "o": (7,)}), "o"),
+    "cropped-dense": (Case("x[k] = sum[m](w[m,k] * o[m+1])", {"w": (3, 2), "o": (5,)}), "o"),
+    "cropped-mean": (Case("x = mean[m](o[m+1])", {"o": (5,)}, {"M": 3}), "o"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", EQUATIONS)
+@pytest.mark.parametrize("name", DERIVATIONS)
 def test_golden(name: str) -> None:
-    text, wrt = EQUATIONS[name]
-    printed = f"{derivation(parse(text), wrt)}\n"
+    case, wrt = DERIVATIONS[name]
+    printed = f"{derivation(parse(case.text), wrt)}\n"
     file = GOLDEN / f"{name}.txt"
     if os.environ.get("CONVGRAD_ACCEPT"):
         GOLDEN.mkdir(exist_ok=True)
         file.write_text(printed)
     assert printed == file.read_text(), "run with CONVGRAD_ACCEPT=1 if the new text is right"
+
+
+@pytest.mark.parametrize("name", DERIVATIONS)
+def test_the_numbers_of_the_golden_files(name: str) -> None:
+    """The printed result, with sizes put in, is the gradient; each of its steps is worth the same."""
+    case, wrt = DERIVATIONS[name]
+    equation, arrays = case.bound()
+    rng = np.random.default_rng(2)
+    upstream = rng.standard_normal(equation.result.shape)
+    told = derivation(equation, wrt)
+    values = arrays | evaluate(told.forward, arrays) | {f"d{equation.result.name}": upstream}
+    found = evaluate(told.result, values)[f"d{wrt}"]
+    assert_differences(equation, arrays, {wrt: found}, upstream, rng)
+    assert_steps(equation, arrays, wrt, upstream)
+    assert_unbound_is_the_same(parse(case.text), equation, case.integers, arrays, [wrt])
+    assert_legal(gradients(parse(case.text), [wrt]))
+
+
+@pytest.mark.parametrize("name", DERIVATIONS)
+def test_every_step_is_an_equation(name: str) -> None:
+    """It can be read, and printed as LaTeX; its sentence is one that ends."""
+    case, wrt = DERIVATIONS[name]
+    steps = derivation(parse(case.text), wrt).steps
+    assert steps[-1].definition is not None
+    for step in steps:
+        assert step.sentence.endswith(".")
+        if step.definition is not None:
+            assert parse(step.equation) == parse(str(step.definition))
+            assert latex(step.definition)
+            assert str(step) == f"{step.rule}: {step.equation}"
+
+
+def test_primes_are_printed() -> None:
+    step = derivation(parse(CONVOLUTION.text), "w").steps[1]
+    assert "w_{m',n'}" in latex(step.definition)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +124,7 @@ def test_golden(name: str) -> None:
             "dw[m,n,c,k] = sum[i,j](dx[i,j,k] * o[s*i+d*m-p,s*j+d*n-p,c else 0])",
         ),
         ("x[i] = sigmoid(o[i])", "o", "do[i] = dx[i] * x[i] * (1 - x[i])"),
+        ("x[k] = exp(o[k]) / s", "o", "do[k] = dx[k] * x[k]"),
         ("x[i] = tanh(o[i])", "o", "do[i] = dx[i] * (1 - x[i]^2)"),
         ("x[i] = max(o[i], 0)", "o", "do[i] = where(o[i] > 0, dx[i], 0)"),
         ("x[k] = sum[c](w[c,k] * o[c]) + b[k]", "o", "do[c] = sum[k](dx[k] * w[c,k])"),

@@ -110,13 +110,14 @@ def turned(definition: Definition) -> Definition:
 
 
 def _loops_first(term: Term, loops: set[str]) -> Term:
-    """Positions that may lie outside as p+m-M+1: what runs before what is fixed, numbers last."""
+    """Positions that may lie outside as p+m-M+1: the indices before what is fixed, numbers last."""
     if not isinstance(term, Access) or term.outside is None:
         return term
-    positions = []
-    for position in term.positions:
-        ordered = sorted(position.numerator.terms, key=lambda t: (not loops & {*t[0]}, t[0] == (), t[1] < 0))
-        positions.append(replace(position, numerator=Polynomial(tuple(ordered))))
+    positions = list(term.positions)
+    for axis, position in enumerate(positions):
+        if len(position.names & loops) > 1:
+            ordered = sorted(position.numerator.terms, key=lambda t: (not loops & {*t[0]}, t[0] == (), t[1] < 0))
+            positions[axis] = replace(position, numerator=Polynomial(tuple(ordered)))
     return replace(term, positions=tuple(positions))
 
 
@@ -135,14 +136,11 @@ def _change_of_index(home: Definition, partial: Partial, part: Contribution, sur
     changes = ", ".join([f"{index} = {position}" for index, position in part.changed.items()] + survivors)
     outputs = [index for index in part.changed if index in home.indices]
     place = f"that is a place in {home.name}" if len(outputs) == len(part.changed) else "the indices are in range"
-    return [
-        _step(
-            "change of index",
-            _define(part, part.bounded, partial),
-            f"Only terms with {changes} survive, as far as {place}.",
-        ),
-        _step("bounds", _define(part, part.gathered, partial), _where_bounds_go(home, part, outputs)),
-    ]
+    bounded, gathered = _define(part, part.bounded, partial), _define(part, part.gathered, partial)
+    steps = [_step("change of index", bounded, f"Only terms with {changes} survive, as far as {place}.")]
+    if bounded != gathered:
+        steps.append(_step("bounds", gathered, _where_bounds_go(home, part, outputs)))
+    return steps
 
 
 def _where_bounds_go(home: Definition, part: Contribution, outputs: list[str]) -> str:

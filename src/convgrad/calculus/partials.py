@@ -7,9 +7,10 @@ factors (`o[i+m,j+n]`) and the reductions (m, n) around the reading.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convgrad.calculus.names import size_name
+from convgrad.calculus.simplify import product, simplify
 from convgrad.calculus.table import ONE, SLOPES, WITHOUT_RULE, ZERO
 from convgrad.errors import DerivationError
 from convgrad.notation.polynomial import Polynomial, Position
@@ -53,15 +54,17 @@ class Partials:
 
     def all(self) -> Iterator[Partial]:
         for partial in self._of(self.definition.term):
-            yield Partial(partial.reading, partial.reductions, tuple(map(self._known, partial.factors)))
+            yield replace(partial, factors=self._known(partial.factors))
 
-    def _known(self, factor: Term) -> Term:
-        """Say x[i] where the factor repeats the whole right-hand side of x[i] = ..."""
+    def _known(self, factors: tuple[Term, ...]) -> tuple[Term, ...]:
+        """Say x[i] where a factor, or all of them together, repeat the whole right-hand side of x[i] = ..."""
         whole = self.definition.term
         if isinstance(whole, Access | Number | Reduce):
-            return factor
+            return factors
         itself = Access(self.definition.name, tuple(Position.name(i) for i in self.definition.indices))
-        return rebuild(factor, lambda t: itself if t == whole else t)
+        if simplify(product(factors)) == simplify(whole):
+            return (itself,)
+        return tuple(rebuild(factor, lambda t: itself if t == whole else t) for factor in factors)
 
     def _of(self, term: Term) -> Iterator[Partial]:
         if isinstance(term, Access):
