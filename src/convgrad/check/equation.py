@@ -17,7 +17,7 @@ from convgrad.check.problem import Problem
 from convgrad.check.reading import Attempt, Convention
 from convgrad.check.roles import Reading
 from convgrad.check.subject import EquationSubject, Sizes
-from convgrad.errors import ConvgradError, DataError, EquationError, pointed, suggestion
+from convgrad.errors import ConvgradError, EquationError, pointed, suggestion
 from convgrad.notation.binding import bind
 from convgrad.notation.parser import parse
 from convgrad.notation.terms import Access, Definition, Equation, Number, Term, gradient_name, rebuild, walk
@@ -246,10 +246,7 @@ def _attempt(written: Equation, subject: EquationSubject, output: str, seed: int
     problem = subject.problem(Sizes(seed=seed))
     values = {**problem.arrays, **problem.values()}
     equation, padded = _bound(written, problem, values, output)
-    try:
-        result = evaluate(equation, values)[written.result.name]
-    except DataError as error:
-        raise EquationError(f"The equation can't be computed: {error}", written.source) from None
+    result = evaluate(equation, values)[written.result.name]
     convention = Convention(subject, Sizes(seed=seed), "", "", {}, Reading(()))
     attempt = Attempt(convention, problem, values, Outcome((result,), (output,)), {output: result})
     return attempt, padded

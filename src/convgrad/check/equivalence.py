@@ -77,9 +77,10 @@ def normal(term: Term) -> Term:
             for factor in t.factors:
                 flat += factor.factors if isinstance(factor, Multiply) else (factor,)
             sums = [f for f in flat if isinstance(f, Reduce) and f.kind == "sum"]
-            if len(sums) == 1:
-                rest = tuple(f for f in flat if f is not sums[0])
-                return step(Reduce("sum", sums[0].indices, step(Multiply((*rest, sums[0].body)))))
+            indices = [i for s in sums for i in s.indices]
+            if sums and len(set(indices)) == len(indices):
+                factors = tuple(f.body if isinstance(f, Reduce) and f.kind == "sum" else f for f in flat)
+                return step(Reduce("sum", tuple(indices), step(Multiply(factors))))
             return Multiply(tuple(flat))
         if isinstance(t, Reduce) and t.kind == "sum":
             body = t.body

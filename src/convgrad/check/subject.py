@@ -294,8 +294,6 @@ def recipe_of(built: Built, batch: int) -> Recipe:
 
 def followed_by(recipe: Recipe, result: str, then: Layer) -> Recipe:
     """The equation with a function of single elements after it; what it is taken of is then called z."""
-    if not isinstance(then, Elementwise):
-        raise ModelError(f"{then!r} can't be checked as an activation; ReLU(), Sigmoid(), Tanh() and others can.")
     first = rename(recipe.equation, {result: "z"})
     indices = first.result.indices
     places = tuple(Position.name(i) for i in indices)
