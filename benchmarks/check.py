@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import planted
 from convgrad.check import check
-from planted_right import STYLES
+from planted_right import STYLES, random_settings
 
 
 def singles() -> tuple[int, int, float]:
@@ -70,14 +70,7 @@ def right_functions(runs: int) -> tuple[int, float]:
     wrong, slowest = 0, 0.0
     for run in range(runs):
         style = STYLES[run % len(STYLES)]
-        settings = {
-            "strides": int(rng.integers(1, 4)),
-            "padding": int(rng.integers(0, 3)),
-            "dilation": int(rng.integers(1, 3)),
-            "groups": int(rng.integers(1, 3)),
-        }
-        kernel = tuple(int(k) for k in rng.integers(2, 4, 2))
-        dtype = ("float64", "float32")[rng.integers(2)]
+        settings, kernel, dtype = random_settings(rng)
         started = time.perf_counter()
         report = check(style(**settings), "conv2d", kernel_size=kernel, dtype=dtype, **settings)
         slowest = max(slowest, time.perf_counter() - started)

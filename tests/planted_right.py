@@ -213,3 +213,15 @@ STYLES = (
     with_a_bias_row,
     input_only,
 )
+
+
+def random_settings(rng: np.random.Generator) -> tuple[dict[str, int], tuple[int, ...], str]:
+    """How a style is called in one run: its settings, a kernel size and a type."""
+    settings = {
+        "strides": int(rng.integers(1, 4)),
+        "padding": int(rng.integers(0, 3)),
+        "dilation": int(rng.integers(1, 3)),
+        "groups": int(rng.integers(1, 3)),
+    }
+    kernel = tuple(int(k) for k in rng.integers(2, 4, 2))
+    return settings, kernel, ("float64", "float32")[rng.integers(2)]

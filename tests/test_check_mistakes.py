@@ -9,7 +9,7 @@ import pytest
 
 import planted
 from convgrad.check import check
-from planted_right import STYLES
+from planted_right import STYLES, random_settings
 
 RUNS = int(os.environ.get("CONVGRAD_CHECK_RUNS", "24"))
 PAIRS = int(os.environ.get("CONVGRAD_CHECK_PAIRS", "12"))
@@ -41,14 +41,7 @@ def test_of_two_mistakes_both_are_named():
 def test_right_functions_are_right(style):
     rng = np.random.default_rng(STYLES.index(style))
     for _ in range(max(1, RUNS // len(STYLES))):
-        settings = {
-            "strides": int(rng.integers(1, 4)),
-            "padding": int(rng.integers(0, 3)),
-            "dilation": int(rng.integers(1, 3)),
-            "groups": int(rng.integers(1, 3)),
-        }
-        kernel = tuple(int(k) for k in rng.integers(2, 4, 2))
-        dtype = ("float64", "float32")[rng.integers(2)]
+        settings, kernel, dtype = random_settings(rng)
         report = check(style(**settings), "conv2d", kernel_size=kernel, dtype=dtype, **settings)
         assert report.ok, f"{settings} {kernel} {dtype}\n{report}"
         assert report.causes == ()

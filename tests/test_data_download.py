@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from convgrad.data import download, named
-from convgrad.data.download import Published, ResumingDownloader, fetch
+from convgrad.data.download import ResumingDownloader, fetch
 from convgrad.data.idx import read_idx, write_idx
 from convgrad.data.idx_folder import FILE_NAMES
+from convgrad.data.published import Published
 from convgrad.errors import DataError
 
 CONTENT = np.random.default_rng(0).bytes(500_000)

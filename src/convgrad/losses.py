@@ -10,8 +10,10 @@ from math import prod
 
 from convgrad.errors import ModelError, suggestion
 from convgrad.layers.checks import between
-from convgrad.notation.parser import parse
+from convgrad.notation.batch import batched
+from convgrad.notation.binding import bind
 from convgrad.notation.terms import Equation
+from convgrad.notation.written import Written
 
 Shape = tuple[int, ...]
 
@@ -33,20 +35,17 @@ class BuiltLoss:
     integers: dict[str, int] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
 
+    def bound(self, batch: int | None) -> Equation:
+        """The equation with its sizes, for a batch of that many examples; None for one example without a batch axis."""
+        shapes = {"y": self.prediction_shape, "t": self.target_shape}
+        read = {name: shape for name, shape in shapes.items() if name in self.equation.inputs}
+        single = bind(self.equation, shapes=read, sizes=self.sizes, integers=self.integers, numbers=self.numbers)
+        return single if batch is None else batched(single, {"y", "t"}, batch)
+
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(Written):
     """Base of all losses: a frozen dataclass whose fields are the arguments. A subclass gives `text`."""
-
-    @property
-    def text(self) -> str:
-        """The equation as it is written."""
-        raise NotImplementedError(f"{type(self).__name__} must say its equation in `text`.")
-
-    @property
-    def equation(self) -> Equation:
-        """The equation of one example: E from y and t."""
-        return parse(self.text)
 
     @property
     def takes_labels(self) -> bool:
@@ -62,12 +61,6 @@ class Loss:
         """The loss on predictions of this shape (without the batch). Raises: ModelError where it has no meaning."""
         row = (prod(output_shape),)
         return BuiltLoss(self.equation, row, row, numbers=self.numbers)
-
-    def __str__(self) -> str:
-        return self.text
-
-    def _repr_latex_(self) -> str:
-        return self.equation._repr_latex_()
 
 
 class HalfSquaredError(Loss):

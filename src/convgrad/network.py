@@ -15,6 +15,7 @@ from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.execution import inputs_behind_views
 from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
+from convgrad.notation.terms import Equation
 from convgrad.plan import INPUT, PlacedLayer, prediction_plan
 
 if TYPE_CHECKING:
@@ -170,16 +171,20 @@ class Network:
         if key not in self._predictions:
             plan = prediction_plan(self.layers, self.input_shape, self.layers[-1].name, batch)
             equation = plan.equation
-            inputs = inputs_behind_views(equation, plan.views)
             program = backend.compile_program(
                 equation,
                 [plan.output],
                 self.dtype,
-                buffers={n: a for n, a in (self.parameters | self.state).items() if n in inputs},
+                buffers=self.buffers(equation, plan.views),
                 views=plan.views,
             )
             self._predictions[key] = (program, plan.output)
         return self._predictions[key]  # type: ignore[no-any-return]
+
+    def buffers(self, equation: Equation, views: Mapping[str, str]) -> dict[str, Array]:
+        """The network's own arrays that an equation reads: programs work on them, so all see the same weights."""
+        inputs = inputs_behind_views(equation, views)
+        return {name: array for name, array in (self.parameters | self.state).items() if name in inputs}
 
     def get_weights(self) -> dict[str, Array]:
         """Copies of all parameters and of the state."""

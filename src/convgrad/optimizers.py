@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 from convgrad.errors import ModelError, suggestion
 from convgrad.layers.checks import between, positive
-from convgrad.notation.parser import parse
-from convgrad.notation.terms import Equation
+from convgrad.notation.written import Written
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Written):
     """Base of all optimizers: a frozen dataclass whose fields are the arguments. A subclass gives `text`.
 
     Numbers that stay the same are written into the equation; those of `scalars` are its inputs.
@@ -33,16 +32,6 @@ class Optimizer:
         """Refuse arguments that can't work."""
 
     @property
-    def text(self) -> str:
-        """The equation as it is written."""
-        raise NotImplementedError(f"{type(self).__name__} must say its equation in `text`.")
-
-    @property
-    def equation(self) -> Equation:
-        """w_next from w and dw."""
-        return parse(self.text)
-
-    @property
     def state(self) -> dict[str, float]:
         """The tensors that are kept from step to step, of the parameter's shape, with their initial value."""
         return {}
@@ -53,12 +42,6 @@ class Optimizer:
         step: how many steps were done before this one. learning_rate: the one of this step.
         """
         return {"eta": float(learning_rate)}
-
-    def __str__(self) -> str:
-        return self.text
-
-    def _repr_latex_(self) -> str:
-        return self.equation._repr_latex_()
 
 
 @dataclass(frozen=True)

@@ -294,17 +294,7 @@ def _add_loss(
     """
     result = plan.output
     built = loss.build(next(p for p in layers if p.name == output).built.output_shape)
-    shapes = {"y": built.prediction_shape, "t": built.target_shape}
-    bound = bind(
-        built.equation,
-        shapes={name: shape for name, shape in shapes.items() if name in built.equation.inputs},
-        sizes=built.sizes,
-        integers=built.integers,
-        numbers=built.numbers,
-    )
-    if batch is not None:
-        bound = batched(bound, {"y", "t"}, batch)
-    adjoint = gradients(bound, ["y"], of="E")
+    adjoint = gradients(built.bound(batch), ["y"], of="E")
     backward = adjoint.backward if batch is not None else _with_weight_one(adjoint.backward)
     names = {n: f"{LOSS}.{n}" for n in (*adjoint.forward.inputs, *adjoint.forward.defined, *adjoint.backward.defined)}
     names |= {"dE": f"{LOSS}.dE", "t": TARGET}

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from convgrad.arrays import copy_into
 from convgrad.backend import choose
 from convgrad.errors import TrainingError
-from convgrad.execution import inputs_behind_views
 from convgrad.losses import Loss, loss_from
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
@@ -58,14 +57,12 @@ class TrainingStep:
             self.optimizer,
         )
         equation = self.plan.equation
-        inputs = inputs_behind_views(equation, self.plan.views)
-        weights = network.parameters | network.state
         self.program = choose(engine).compile_program(
             equation,
             [self.plan.output, f"{LOSS}.mean"],
             network.dtype,
             in_place=self.plan.in_place,
-            buffers={name: array for name, array in weights.items() if name in inputs},
+            buffers=network.buffers(equation, self.plan.views),
             views=self.plan.views,
         )
         self.compile_seconds: float = self.program.compile_seconds

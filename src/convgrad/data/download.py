@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
@@ -14,25 +12,13 @@ import requests
 import urllib3
 
 from convgrad.data.folders import Progress
+from convgrad.data.published import Published
 from convgrad.errors import DataError
 
 _SECONDS_TO_CONNECT, _SECONDS_BETWEEN_BYTES = 10, 60
 # How often in a row a download may bring nothing new before the next mirror is tried.
 _FRUITLESS_ATTEMPTS = 3
 _BLOCK = 1 << 16
-
-
-@dataclass(frozen=True)
-class Published:
-    """A dataset as its authors published it.
-
-    files: each file's name and MD5, as published.
-    mirrors: addresses that a file's name is appended to, the first one preferred.
-    """
-
-    name: str
-    files: Mapping[str, str]
-    mirrors: tuple[str, ...]
 
 
 def fetch(published: Published, cache: Path | None = None, progress: Progress | None = None) -> Path:

@@ -9,9 +9,9 @@ from pathlib import Path
 from convgrad.data.bundled import DIGIT_NAMES, load_digits
 from convgrad.data.cifar import load_cifar10
 from convgrad.data.dataset import Dataset
-from convgrad.data.download import Published, fetch
 from convgrad.data.folders import Progress, load_images
 from convgrad.data.idx_folder import FILE_NAMES, holds_idx, load_idx_folder
+from convgrad.data.published import Published
 from convgrad.errors import DataError
 
 FASHION_NAMES = (
@@ -140,6 +140,8 @@ def load_named(
         raise DataError(f"there is no known dataset {name!r}. Known are {', '.join(NAMES)}.")
     known = _KNOWN[name]
     if data_dir is None:
+        from convgrad.data.download import fetch
+
         folder = fetch(known.published, None if cache is None else Path(cache), progress)
         dataset = known.load(folder, progress)
     else:

@@ -12,8 +12,8 @@ import numpy as np
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.initializers import Initializer, initial_values
 from convgrad.layers.graph import Input, Node
-from convgrad.notation.parser import parse
 from convgrad.notation.terms import Equation
+from convgrad.notation.written import Written
 
 Shape = tuple[int, ...]
 
@@ -75,7 +75,7 @@ class Built:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Layer:
+class Layer(Written):
     """Base of all layers: a frozen dataclass whose fields are the constructor's arguments.
 
     A subclass gives `text`, the equation as it is written, and `build`. Layers are equal only if they are the same
@@ -108,16 +108,6 @@ class Layer:
 
     def check(self) -> None:
         """Refuse arguments that can't work whatever the input is."""
-
-    @property
-    def text(self) -> str:
-        """The equation as it is written."""
-        raise NotImplementedError(f"{type(self).__name__} must say its equation in `text`.")
-
-    @property
-    def equation(self) -> Equation:
-        """The equation of one example, before sizes are known."""
-        return parse(self.text)
 
     def build(self, *input_shapes: Shape) -> Built:
         """The layer on inputs of these shapes (without the batch). Raises: ShapeError where they don't fit."""
@@ -161,12 +151,6 @@ class Layer:
             elif value != default:
                 named.append(f"{f.name}={value!r}")
         return f"{type(self).__name__}({', '.join(required + named)})"
-
-    def __str__(self) -> str:
-        return self.text
-
-    def _repr_latex_(self) -> str:
-        return self.equation._repr_latex_()
 
     @property
     def label(self) -> str:

@@ -9,8 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.losses import Loss, loss_from
-from convgrad.notation.batch import batched
-from convgrad.notation.binding import bind
 from convgrad.oracle.program import compile_program
 from convgrad.training.examples import Array, checked_inputs, checked_targets
 from convgrad.training.metrics import Metric, metrics_from
@@ -87,14 +85,7 @@ def losses(loss: Loss, outputs: Array, targets: Array) -> npt.NDArray[np.float64
     """
     rows = min(len(outputs), LOSS_ROWS)
     built = loss.build(outputs.shape[1:])
-    bound = bind(
-        built.equation,
-        shapes={"y": built.prediction_shape, "t": built.target_shape},
-        sizes=built.sizes,
-        integers=built.integers,
-        numbers=built.numbers,
-    )
-    program = compile_program(batched(bound, {"y", "t"}, rows), ["E"], dtype="float64")
+    program = compile_program(built.bound(rows), ["E"], dtype="float64")
     result = np.empty(len(outputs))
     for start in range(0, len(outputs), rows):
         count = min(rows, len(outputs) - start)
