@@ -18,6 +18,7 @@ from convgrad.layers.graph import Input, Node
 from convgrad.plan import INPUT, PlacedLayer, prediction_plan
 
 if TYPE_CHECKING:
+    from convgrad.explain.trace import Trace
     from convgrad.losses import Loss
     from convgrad.optimizers import Optimizer
     from convgrad.step import TrainingStep
@@ -180,6 +181,22 @@ class Network:
             )
             self._predictions[key] = (program, plan.output)
         return self._predictions[key]  # type: ignore[no-any-return]
+
+    def trace(
+        self,
+        x: npt.ArrayLike | None = None,
+        target: npt.ArrayLike | None = None,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer = "sgd",
+        deltas: Mapping[str, npt.ArrayLike] | None = None,
+        pins: Mapping[str, npt.ArrayLike] | None = None,
+        seed: int = 0,
+    ) -> Trace:
+        """Every number of one training step, each explained; see `convgrad.explain.start.trace` for the arguments."""
+        from convgrad.explain.start import trace
+
+        return trace(self, x, target, loss=loss, optimizer=optimizer, deltas=deltas, pins=pins, seed=seed)
 
     def get_weights(self) -> dict[str, Array]:
         """Copies of all parameters and of the state."""
