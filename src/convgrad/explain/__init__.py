@@ -1,6 +1,6 @@
 """Explanations: every number of a training step, with the numbers that it was made from.
 
-    network.trace(x, target)["conv1.dw"][0, 0].explain()
+network.trace(x, target)["conv1.dw"][0, 0].explain()
 """
 
 from convgrad.explain.element import Element, Explanation

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convgrad.explain.nodes import Choice, Extreme, Node, Read, Total, below, grow, reads
+from convgrad.explain.nodes import Node, Read, Total, below, grow, reads
+from convgrad.explain.notes import counting, decisions, note
 from convgrad.explain.numbers import written
 from convgrad.explain.terms import Term, json_number, terms
-from convgrad.explain.writing import LIMIT, SHOWN, SYMBOLS, Writer, element_latex, element_text
+from convgrad.explain.writing import LIMIT, SHOWN, Writer, element_latex, element_text
 from convgrad.notation.latex import latex
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, rebuild, substitute_indices
@@ -50,7 +50,7 @@ class Element:
     def status(self) -> str:
         """How it came about, in a word or two."""
         if self.tensor.pinned:
-            return "a given delta" if self.tensor.name in self.tensor.trace.start.deltas else "pinned"
+            return "a delta that was given" if self.tensor.name in self.tensor.trace.start.deltas else "pinned"
         return "given" if self.tensor.role == "given" else "computed"
 
     def explain(self) -> Explanation:
@@ -99,7 +99,8 @@ class Explanation:
         if definition is None:
             return None
         values = {
-            name: Position(Polynomial.constant(i)) for name, i in zip(definition.indices, self.element.index, strict=True)
+            name: Position(Polynomial.constant(i))
+            for name, i in zip(definition.indices, self.element.index, strict=True)
         }
         return replace(definition, name=self.element.name, indices=(), term=_tidy(definition.term, values))
 
@@ -139,12 +140,17 @@ class Explanation:
 
     @property
     def zeros(self) -> int:
-        """How many of the equation's terms are 0."""
-        return sum(term.value == 0 for term in self.terms_of_equation)
+        """How many terms of the equation's sum are left out because they are 0."""
+        return len(self._left_out)
+
+    @cached_property
+    def _left_out(self) -> tuple[Node, ...]:
+        total = next((n for n in below(self.node) if isinstance(n, Total) and n.loop), None)
+        return tuple(part for part in total.parts if part.value == 0) if total else ()
 
     @property
     def computed(self) -> str:
-        """What the equation comes to, as people write it: another number than the element's own where that is pinned."""
+        """What the equation comes to, as people write it; of a pinned element, another number than its own."""
         return written(self.node.value) if self.tensor.pinned else self.element.written
 
     @property
@@ -180,7 +186,7 @@ class Explanation:
     @property
     def made_from(self) -> tuple[Element, ...]:
         """The elements that the number was made from, those left out whose terms are 0; each explains itself."""
-        kept = _counting(self.node)
+        kept = counting(self.node)
         return tuple(self.trace[r.tensor][tuple(int(i) for i in r.index)] for r in kept if r.inside)
 
     @property
@@ -189,17 +195,16 @@ class Explanation:
         found = []
         if self.tensor.pinned and self.computed != self.element.written:
             found.append(f"{self.element.name} is {self.element.status}: {self.element.written} stands in its place.")
-        if self.zeros and len(self.terms_of_equation) > 1:
+        if self.zeros:
             zeros = "1 term is 0" if self.zeros == 1 else f"{self.zeros} terms are 0"
-            outside = _outside_count(self.node)
+            outside = sum(not all(read.inside for read in reads(part)) for part in self._left_out)
             found.append(f"({zeros}, {outside} of them read outside)" if outside else f"({zeros})")
-        found += dict.fromkeys(_note(node, self._written) for node in _decisions(self.node))
+        found += dict.fromkeys(note(node, self._written) for node in decisions(self.node))
         return tuple(found)
 
     @property
     def latex(self) -> str:
         """Equation, indices and numbers as aligned lines, for mathematics mode."""
-        writer = Writer(self._written, latex=True)
         name = element_latex(self.tensor.name, self.element.index)
         lines = []
         if self.tensor.definition is not None and self.definition is not None:
@@ -209,9 +214,18 @@ class Explanation:
                 lines.append(f"{name} &= {latex(self.definition.term)}")
         elif self.tensor.shows is not None:
             lines.append(f"{name} &= {element_latex(self._given.tensor, self._given.index)}")
-        written, computed = writer.text(self.node), Writer(lambda _: self.computed, latex=True).text(self._given)
-        lines.append(f"{'' if lines else name} &= {_equated(written, computed)}".strip())
+        lines.append(f"{'' if lines else name} &= {self._numbers_latex}".strip())
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    @property
+    def latex_numbers(self) -> str:
+        """The element and its numbers in one line, for mathematics mode."""
+        return f"{element_latex(self.tensor.name, self.element.index)} = {self._numbers_latex}"
+
+    @property
+    def _numbers_latex(self) -> str:
+        computed = Writer(lambda _: self.computed, latex=True).text(self._given)
+        return _equated(Writer(self._written, latex=True).text(self.node), computed)
 
     def to_json(self, full: bool = False) -> dict[str, Any]:
         """As data that JSON can hold: {"element", "equation", "substituted", "terms", "value"}; terms are never cut
@@ -296,63 +310,3 @@ def _tidy(term: Expression, values: dict[str, Position]) -> Expression:
         return t
 
     return rebuild(substitute_indices(term, values), change)
-
-
-def _outside_count(node: Node) -> int:
-    """How many terms of the sums over indices are 0 because they read outside a tensor."""
-    total = next((n for n in below(node) if isinstance(n, Total) and n.loop), None)
-    parts = total.parts if total else ()
-    return sum(part.value == 0 and not all(read.inside for read in reads(part)) for part in parts)
-
-
-def _telling(node: Node) -> tuple[Node, ...]:
-    """The parts that matter: of a sum over indices those that are not 0; of one that is all 0, those that could be
-    something else.
-    """
-    if not isinstance(node, Total) or not node.loop:
-        return node.children
-    kept = tuple(part for part in node.parts if part.value != 0)
-    return kept or tuple(part for part in node.parts if all(read.inside for read in reads(part)))[:SHOWN]
-
-
-def _counting(node: Node) -> list[Read]:
-    """The elements that matter."""
-    if isinstance(node, Read):
-        return [node]
-    return list(dict.fromkeys(read for child in _telling(node) for read in _counting(child)))
-
-
-def _decisions(node: Node) -> list[Choice | Extreme]:
-    """Choices and extremes in what matters."""
-    own = [node] if isinstance(node, (Choice, Extreme)) else []
-    return own + [found for child in _telling(node)[:SHOWN] for found in _decisions(child)]
-
-
-WORDS = {
-    "==": "equals",
-    "!=": "is not",
-    "<": "is less than",
-    "<=": "is at most",
-    ">": "is greater than",
-    ">=": "is at least",
-}
-OPPOSITES = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-
-
-def _note(node: Choice | Extreme, reading: Callable[[Read], str]) -> str:
-    """What was chosen, in words."""
-    numbers = Writer(reading)
-    if isinstance(node, Choice):
-        operator = node.operator if node.holds else OPPOSITES[node.operator]
-        consequence = "so the term counts" if node.holds else "so the other value counts"
-        left, right = (_named(side, numbers) for side in (node.left, node.right))
-        return f"{left} {WORDS[operator]} {right}, {consequence}"
-    winner = node.candidates[node.winner]
-    word = "greatest" if node.kind.endswith("max") else "least"
-    again = sum(candidate.value == winner.value for candidate in node.candidates) > 1
-    return f"{_named(winner, numbers)} is the {'first ' if again else ''}{word} of {len(node.candidates)}, place {node.winner}"
-
-
-def _named(node: Node, numbers: Writer) -> str:
-    name, number = SYMBOLS.text(node), numbers.text(node)
-    return name if name == number else f"{name} = {number}"

@@ -32,7 +32,9 @@ def planes(shape: tuple[int, ...], images: bool = True) -> Iterator[tuple[tuple[
 
 def is_drawn(tensor: Tensor) -> bool:
     """Whether the numbers of the tensor are few enough to be shown."""
-    columns = tensor.shape[1] if len(tensor.shape) > 1 else 0
+    batched = tensor.trace.start.batch is not None and _has_examples(tensor)
+    shape = tensor.shape[1:] if batched else tensor.shape
+    columns = shape[min(1, len(shape) - 1)] if shape else 1
     return len(tensor) <= LARGEST and columns <= WIDEST
 
 
@@ -41,7 +43,7 @@ def grid(tensor: Tensor) -> list[str]:
     if not is_drawn(tensor):
         return [summary(tensor)]
     lines = []
-    for index, label in _planes(tensor):
+    for index, label in planes_of(tensor):
         lines += [f"{tensor.name}{label}"] if label else []
         lines += _rows(tensor, tensor.values[index])
     return lines
@@ -59,7 +61,7 @@ def tensor_latex(tensor: Tensor) -> str:
     if not is_drawn(tensor):
         return rf"{name_text(tensor.name)}: \text{{{summary(tensor)}}}"
     parts = []
-    for index, label in _planes(tensor):
+    for index, label in planes_of(tensor):
         rows = np.atleast_2d(tensor.values[index])
         body = r" \\ ".join(" & ".join(latex_number(tensor.written(float(v))) for v in row) for row in rows)
         shown = label.strip("[]").replace(":", r"\cdot")
@@ -67,7 +69,7 @@ def tensor_latex(tensor: Tensor) -> str:
     return r",\quad ".join(parts)
 
 
-def _planes(tensor: Tensor) -> Iterator[tuple[tuple[int | slice, ...], str]]:
+def planes_of(tensor: Tensor) -> Iterator[tuple[tuple[int | slice, ...], str]]:
     """A batch has its examples one by one."""
     if tensor.trace.start.batch is None or not _has_examples(tensor):
         yield from planes(tensor.shape)

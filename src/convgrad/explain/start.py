@@ -80,7 +80,7 @@ def trace(
             network=network,
             plan=plan,
             given={**known, **{name: value for name, value in pinned.items() if name not in defined}},
-            deltas={gradient: value for gradient, value in replaced.values()},
+            deltas=dict(replaced.values()),
             pins={name: value for name, value in pinned.items() if name in defined},
             batch=batch,
             learning_rate=chosen.learning_rate,
@@ -126,7 +126,7 @@ def _target(target: npt.ArrayLike, shape: tuple[int, ...]) -> Array:
     found = _numbers("The target", target)
     if found.size != np.prod(shape):
         raise DataError(f"The target has shape {found.shape}, but the loss takes {_by(shape)} numbers.")
-    return found.reshape(shape)
+    return np.asarray(found.reshape(shape))
 
 
 def _delta(plan: Plan, name: str, value: npt.ArrayLike, batch: int | None) -> tuple[str, Array]:
@@ -165,7 +165,7 @@ def _numbers(what: str, value: npt.ArrayLike) -> Array:
         found = np.asarray(value)
         if found.dtype.kind not in "fiub":
             raise ValueError
-        return found.astype(np.float64)
+        return np.asarray(found, dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError(f"{what} must be numbers, in lists of one length, but got {value!r}.") from None
 

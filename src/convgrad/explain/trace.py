@@ -1,15 +1,15 @@
 """A trace: every tensor of a training step by name, computed when it is asked for, each element explained.
 
-    trace = network.trace(x, target)
-    trace["conv1.dw"].values
-    print(trace["conv1.dw"][0, 0].explain())
+trace = network.trace(x, target)
+trace["conv1.dw"].values
+print(trace["conv1.dw"][0, 0].explain())
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from convgrad.explain.element import Element
 from convgrad.explain.numbers import TOLERANCE
 from convgrad.explain.tensor import Tensor
 from convgrad.explain.terms import json_number
-from convgrad.notation.terms import Access, Definition, Equation, accesses, bound_indices, gradient_name
+from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
 from convgrad.oracle.grid import evaluate_definition
 from convgrad.plan import INPUT, LOSS, TARGET, Plan
 
@@ -60,8 +60,8 @@ class Start:
 class Trace(Mapping[str, Tensor]):
     """Tensor's name -> tensor, of all that can be computed from what is given. Made by `Network.trace`.
 
-    Nothing is computed before it is asked for. Where tensors are pinned or deltas are given, whatever reads them goes on
-    from these values.
+    Nothing is computed before it is asked for. Where tensors are pinned or deltas are given, whatever reads them goes
+    on from these values.
 
     >>> from convgrad import Network
     >>> from convgrad.layers import Dense
@@ -70,8 +70,8 @@ class Trace(Mapping[str, Tensor]):
     >>> trace = network.trace([2, 3], target=[1])
     >>> print(trace["dense1.dw"][0, 0].explain().numbers)
     -0.75*2 = -1.5
-    >>> list(trace)
-    ['dense1.w', 'input', 'dense1.x', 'target', 'loss.E', 'dense1.dx', 'dense1.dw', 'dinput', 'optimizer.eta', 'dense1.w_next']
+    >>> print(", ".join(trace))
+    dense1.w, input, dense1.x, target, loss.E, dense1.dx, dense1.dw, dinput, optimizer.eta, dense1.w_next
     """
 
     def __init__(self, start: Start):
@@ -196,7 +196,9 @@ class Trace(Mapping[str, Tensor]):
             advice = {TARGET: "Give a target, or the deltas of a layer.", INPUT: "Give x, the input."}
             if lacks == name:
                 return f"`{name}` was not given. {advice.get(lacks, 'Give it as a pin.')}"
-            return f"`{name}` can't be computed without `{lacks}`, which was not given. {advice.get(lacks, '')}".rstrip()
+            return (
+                f"`{name}` can't be computed without `{lacks}`, which was not given. {advice.get(lacks, '')}".rstrip()
+            )
         return f"There is no tensor `{name}`.{suggestion(name, self)}"
 
     def __repr__(self) -> str:

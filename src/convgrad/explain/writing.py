@@ -68,12 +68,16 @@ class Writer:
             text = text[1:] if negative else text
             return negative, (latex_number(text) if self.latex and (text[0].isdigit() or text == "inf") else text, ATOM)
         if isinstance(node, Negative):
+            if isinstance(node.part, Product):
+                return True, (self._product(node.part, pulled=None), PRODUCT)
             negative, size = self._signed(node.part)
             if size[1] == SUM or negative:
                 return True, (self._parenthesised(self._piece(node.part)[0]), ATOM)
             return True, size
         if isinstance(node, Product):
-            return self._product(node)
+            signs = [place for place, factor in enumerate(node.factors) if self._signed(factor)[0]]
+            pulled = signs[0] if len(signs) % 2 else None
+            return pulled is not None, (self._product(node, pulled), PRODUCT)
         if isinstance(node, Quotient):
             negative, top = self._signed(node.top)
             if self.latex:
@@ -103,16 +107,16 @@ class Writer:
             return self._call(node.kind, [*arguments, *([self._dots(f"{left} more")] if left else [])]), ATOM
         raise TypeError(f"{type(node).__name__} can't be written.")
 
-    def _product(self, node: Product) -> tuple[bool, Piece]:
-        """One minus sign goes to the front; several stay where they are, in parentheses, but for the first of three."""
-        pieces = [self._signed(factor) for factor in node.factors]
-        signs = [place for place, (negative, _) in enumerate(pieces) if negative]
-        pulled = signs[0] if len(signs) % 2 else None
+    def _product(self, node: Product, pulled: int | None) -> str:
+        """One minus sign goes to the front; two stay where they are, in parentheses. pulled: the factor without its
+        own.
+        """
         parts = []
-        for place, (negative, (text, level)) in enumerate(pieces):
-            text = text if level >= PRODUCT and not (level == PRODUCT and place) else self._parenthesised(text)
+        for place, factor in enumerate(node.factors):
+            negative, (text, level) = self._signed(factor)
+            text = text if level > PRODUCT or (level == PRODUCT and not place) else self._parenthesised(text)
             parts.append(self._parenthesised(f"-{text}") if negative and place != pulled else text)
-        return pulled is not None, (self._times.join(parts), PRODUCT)
+        return self._times.join(parts)
 
     def _total(self, node: Total) -> Piece:
         parts = [part for part in node.parts if part.value != 0] if node.loop else list(node.parts)
