@@ -92,13 +92,14 @@ def slides(trace: Trace, definition: Definition) -> tuple[Slide, ...]:
     found: dict[tuple[str, int], Slide] = {}
     for access in accesses(definition.term):
         for axis in range(len(access.positions)):
-            slide = _slide(trace, definition, access, axis)
+            slide = slide_along(trace, definition, access, axis)
             if slide is not None:
                 found.setdefault((access.tensor, axis), slide)
     return tuple(found.values())
 
 
-def _slide(trace: Trace, definition: Definition, access: Access, axis: int) -> Slide | None:
+def slide_along(trace: Trace, definition: Definition, access: Access, axis: int) -> Slide | None:
+    """How a reading slides along one axis of its tensor; None where it does not."""
     position, sizes = access.positions[axis], definition.sizes
     outer = [n for n in position.names if n in definition.indices]
     inner = position.names - {*outer}

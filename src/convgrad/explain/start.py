@@ -58,7 +58,8 @@ def trace(
     deltas, pins = deltas or {}, pins or {}
     batch, inputs = _example(network, x)
     chosen = optimizer_from(optimizer)
-    plan = _plan(network, batch, _loss(network, loss), chosen)
+    measured = _loss(network, loss)
+    plan = _plan(network, batch, measured, chosen)
     shapes = plan.equation.shape_of
     given: dict[str, npt.ArrayLike] = {**network.get_weights()}
     given |= {name: np.full(shapes[name], value) for name, value in plan.state.items()}
@@ -83,6 +84,7 @@ def trace(
             deltas=dict(replaced.values()),
             pins={name: value for name, value in pinned.items() if name in defined},
             batch=batch,
+            loss=measured,
             learning_rate=chosen.learning_rate,
             tolerance=precision,
         )
@@ -179,7 +181,7 @@ def _fits(found: Array, shape: tuple[int, ...], batch: int | None) -> bool:
 
 
 def _shaped(found: Array, shape: tuple[int, ...]) -> Array:
-    result = found.reshape(shape).copy()
+    result = np.array(found.reshape(shape))
     result.flags.writeable = False
     return result
 

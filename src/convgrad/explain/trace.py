@@ -22,6 +22,7 @@ from convgrad.explain.element import Element
 from convgrad.explain.numbers import TOLERANCE
 from convgrad.explain.tensor import Tensor
 from convgrad.explain.terms import json_number
+from convgrad.losses import Loss
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
 from convgrad.oracle.grid import evaluate_definition
 from convgrad.plan import INPUT, LOSS, TARGET, Plan
@@ -38,8 +39,8 @@ class Start:
     """What a trace begins with.
 
     given: input of the equation -> its values. deltas: gradients that are given in place of what their equations say.
-    pins: other tensors that are. batch: number of examples, None where there is no batch axis. learning_rate: of the
-    update.
+    pins: other tensors that are. batch: number of examples, None where there is no batch axis. loss: of the step.
+    learning_rate: of the update.
     """
 
     network: Network
@@ -48,6 +49,7 @@ class Start:
     deltas: Mapping[str, Array]
     pins: Mapping[str, Array]
     batch: int | None
+    loss: Loss
     learning_rate: float
     tolerance: float = TOLERANCE
 

@@ -1,0 +1,1 @@
+"""The same network and numbers as other tools write them."""
