@@ -23,7 +23,7 @@ Pair = tuple[int, int]
 class Kind:
     """A layer of some kind.
 
-    source: the layer that it reads, or `input`. inputs, outputs: shapes of one example, as the equation's axes see them.
+    source: the layer that it reads, or `input`. inputs, outputs: shapes of one example, as the equation sees them.
     """
 
     name: str
