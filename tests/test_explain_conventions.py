@@ -14,7 +14,8 @@ from convgrad.errors import ModelError
 from convgrad.examples import NAMES, load_example
 from convgrad.explain import Trace
 from convgrad.explain.conventions import TOOLS, as_written_by
-from convgrad.layers import AvgPool2D, Conv2D, Dense, Flatten, GroupNorm, MaxPool2D, ReLU, Sigmoid
+from convgrad.layers import Add, AvgPool2D, Conv2D, Dense, Flatten, GroupNorm, Input, MaxPool2D, ReLU, Sigmoid
+from convgrad.losses import Loss, SoftmaxCrossEntropy
 
 PRINTED = re.compile(r"print\([\"'](?P<label>[^\"']+)[\"'], .*\)  # (?P<said>.*)")
 
@@ -53,6 +54,14 @@ def awkward() -> Trace:
     network.initialize(1)
     x = np.random.default_rng(0).standard_normal((9, 8, 2)).round(2)
     return network.trace(x, [0.5, -1], loss="mse")
+
+
+class Absolute(Loss):
+    """The sum of absolute differences."""
+
+    @property
+    def text(self) -> str:
+        return "E = sum[k](abs(t[k] - y[k]))"
 
 
 def arrays_of(trace: Trace) -> None:
@@ -104,6 +113,25 @@ def test_what_cannot_be_written() -> None:
         as_written_by(load_example("batch-of-two").trace(), "matlab")
     with pytest.raises(ModelError, match="too many for a program in MATLAB"):
         as_written_by(load_example("lenet-digit").trace(), "matlab")
+    with pytest.raises(ModelError, match="`conv1` has strides and dilation, which Keras refuses in one layer"):
+        as_written_by(awkward(), "keras")
+    network = Network(MaxPool2D(3, padding=1), Flatten(), Dense(2), input_shape=(5, 5, 1))
+    with pytest.raises(ModelError, match="`maxpool1` has a padding that Keras has no word for"):
+        as_written_by(network.trace(np.ones((5, 5, 1)), [1, 0]), "keras")
+    a, b = Input((3, 3, 1)), Conv2D(1, 3, padding="same")
+    network = Network(inputs=a, outputs=Dense(2)(Flatten()(Add()(a, b(a)))))
+    with pytest.raises(ModelError, match="`add1` makes the network a graph; PyTorch is written for layers in a row"):
+        as_written_by(network.trace(np.ones((3, 3, 1)), [1, 0]), "pytorch")
+    network = Network(ReLU(), Flatten(), Dense(2), input_shape=(2, 2, 1))
+    with pytest.raises(ModelError, match="SciPy can begin at one only"):
+        as_written_by(network.trace(np.ones((2, 2, 1)), deltas={"dense1": [1, 0], "relu1": [1, 0, 1, 0]}), "scipy")
+    with pytest.raises(ModelError, match=r"Deltas are given at flatten1.do, which is no layer's result"):
+        as_written_by(network.trace(np.ones((2, 2, 1)), deltas={"flatten1.o": [1, 0, 1, 0]}), "scipy")
+    smooth = network.trace(np.ones((2, 2, 1)), 1, loss=SoftmaxCrossEntropy(label_smoothing=0.1))
+    with pytest.raises(ModelError, match="not written with label smoothing"):
+        as_written_by(smooth, "pytorch")
+    with pytest.raises(ModelError, match="PyTorch has no word for the loss Absolute"):
+        as_written_by(network.trace(np.ones((2, 2, 1)), [1, 0], loss=Absolute()), "pytorch")
     network = Network(GroupNorm(groups=1), Flatten(), Dense(2), input_shape=(2, 2, 2))
     with pytest.raises(ModelError, match="`groupnorm1` can't be written for Keras"):
         as_written_by(network.trace(np.ones((2, 2, 2)), [1, 0]), "keras")

@@ -79,7 +79,7 @@ class Trace(Mapping[str, Tensor]):
     def __init__(self, start: Start):
         self.start = start
         self.views = start.plan.views
-        definitions = [_readable(d, start.plan) for d in start.plan.definitions]
+        definitions = _readable(start.plan)
         self.equation = replace(start.plan.equation, definitions=tuple(definitions))
         self.definitions = {d.name: d for d in definitions}
         self.shapes = dict(start.plan.equation.shapes)
@@ -217,21 +217,31 @@ class Trace(Mapping[str, Tensor]):
         return trace_html(self)
 
 
-def _readable(definition: Definition, plan: Plan) -> Definition:
-    """An update with the indices of its gradient, conv1.w_next[m,n], where the optimizer has names for any shape."""
-    if plan.passes.get(definition.name) != "update":
-        return definition
-    read = {a.tensor for a in accesses(definition.term)}
-    gradient = next((d for d in plan.definitions if d.name in read and _is_gradient(d, plan)), None)
-    if gradient is None or len(gradient.indices) != len(definition.indices) or bound_indices(definition.term):
-        return definition
-    names = dict(zip(definition.indices, gradient.indices, strict=True))
-    ranges = tuple((names[i], size) for i, size in definition.ranges)
-    return replace(definition, indices=gradient.indices, term=renamed_indices(definition.term, names), ranges=ranges)
+def _readable(plan: Plan) -> list[Definition]:
+    """The definitions, updates with the indices of their gradient, conv1.w_next[m,n], where the optimizer has names for
+    any shape.
+    """
+    gradients: dict[str, Definition] = {}
+    found = []
+    for definition in plan.definitions:
+        during = plan.passes[definition.name]
+        if during == "backward":
+            gradients[definition.name] = definition
+        if during == "update":
+            read = [a.tensor for a in accesses(definition.term) if a.tensor in gradients]
+            if read:
+                gradients[definition.name] = gradients[read[0]]
+                definition = _with_indices_of(gradients[read[0]], definition)
+        found.append(definition)
+    return found
 
 
-def _is_gradient(definition: Definition, plan: Plan) -> bool:
-    return plan.passes[definition.name] == "backward"
+def _with_indices_of(gradient: Definition, update: Definition) -> Definition:
+    if gradient.shape != update.shape or bound_indices(update.term):
+        return update
+    names = dict(zip(update.indices, gradient.indices, strict=True))
+    ranges = tuple((names[i], size) for i, size in update.ranges)
+    return replace(update, indices=gradient.indices, term=renamed_indices(update.term, names), ranges=ranges)
 
 
 def _frozen(array: Array) -> Array:

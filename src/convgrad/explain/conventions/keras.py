@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convgrad.errors import ModelError
 from convgrad.explain.conventions.kinds import Convolution, Dense, Elementwise, Flat, Kind, Pooling, Windowed
 from convgrad.explain.conventions.listing import Listing, channels_last, example, nested, with_batch
 from convgrad.explain.trace import Array, Trace
@@ -43,6 +44,8 @@ def keras(trace: Trace) -> str:
 
 def _layers(trace: Trace, kind: Kind) -> list[str]:
     if isinstance(kind, Convolution):
+        if max(kind.strides) > 1 and max(kind.dilation) > 1:
+            raise ModelError(f"`{kind.name}` has strides and dilation, which Keras refuses in one layer.")
         before, padding = _padding(kind)
         options = f", strides={kind.strides}" if kind.strides != (1, 1) else ""
         options += f", dilation_rate={kind.dilation}" if kind.dilation != (1, 1) else ""
@@ -51,6 +54,8 @@ def _layers(trace: Trace, kind: Kind) -> list[str]:
         return [*before, f'Conv2D({kind.kernel.shape[3]}, {kind.size}{options}, name="{kind.name}")']
     if isinstance(kind, Pooling):
         before, padding = _padding(kind)
+        if before:
+            raise ModelError(f"`{kind.name}` has a padding that Keras has no word for: ZeroPadding2D adds zeros.")
         layer = "MaxPooling2D" if kind.kind == "max" else "AveragePooling2D"
         options = f', padding="{padding}"' if padding != "valid" else ""
         return [*before, f'{layer}({kind.size}, strides={kind.strides}{options}, name="{kind.name}")']
@@ -114,7 +119,8 @@ def _run(listing: Listing) -> None:
     else:
         listing.add("    y = model(tf.constant(x))", *(f"    {line}" for line in _loss(listing)))
         listing.add('print("loss", float(loss))', "gradients = tape.gradient(loss, model.trainable_variables)")
-    listing.add("gradients = {v.path: g for v, g in zip(model.trainable_variables, gradients)}")
+    names = '"/".join(v.path.split("/")[-2:])'
+    listing.add(f"gradients = {{{names}: g.numpy() for v, g in zip(model.trainable_variables, gradients)}}")
 
 
 def _loss(listing: Listing) -> list[str]:
