@@ -285,6 +285,12 @@ def test_pins_that_are_not_there(classic: Trace) -> None:
         classic.without_pins().without_pins(["conv1.dx"])
 
 
+def test_a_label_is_one_number() -> None:
+    network = Network(Dense(3), input_shape=(4,))
+    with pytest.raises(DataError, match=r"The target has shape \(2,\), but the loss takes a label for each example"):
+        network.trace(np.ones(4), [1, 2], loss="softmax_cross_entropy")
+
+
 def test_a_loss_must_fit() -> None:
     network = load_example("strided").network
     with pytest.raises(ModelError, match="softmax_cross_entropy takes one row"):

@@ -15,6 +15,7 @@ from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.execution import inputs_behind_views
 from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
+from convgrad.notation.latex import latex
 from convgrad.plan import INPUT, PlacedLayer, prediction_plan
 
 if TYPE_CHECKING:
@@ -261,6 +262,16 @@ class Network:
 
     def __str__(self) -> str:
         return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        from convgrad.summary import network_html
+
+        return network_html(self)
+
+    def _repr_latex_(self) -> str:
+        equations = (latex(placed.built.equation) for placed in self.layers)
+        lines = (rf"\text{{{placed.name}:}}\quad & {one}" for placed, one in zip(self.layers, equations, strict=True))
+        return "$\\displaystyle \\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}$"
 
     def __repr__(self) -> str:
         return f"<Network {self.name or ''}: {len(self.layers)} layers, {self.parameter_count:,} parameters>"

@@ -127,7 +127,8 @@ def _target(target: npt.ArrayLike, shape: tuple[int, ...]) -> Array:
     """In the shape that the loss sees it in: a prediction's elements in a row, or a label."""
     found = _numbers("The target", target)
     if found.size != np.prod(shape):
-        raise DataError(f"The target has shape {found.shape}, but the loss takes {_by(shape)} numbers.")
+        taken = f"{_by(shape)} numbers" if shape else "a label for each example, a whole number"
+        raise DataError(f"The target has shape {found.shape}, but the loss takes {taken}.")
     return np.asarray(found.reshape(shape))
 
 

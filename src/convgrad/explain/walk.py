@@ -110,7 +110,7 @@ def _forward(trace: Trace) -> Iterator[Section]:
             continue
         items: list[Item] = [Shown(trace[placed.tensor(name)]) for name in placed.built.parameters]
         items += _paragraph(size_sentences(trace, placed))
-        own = [d for d in trace.definitions if d.startswith(f"{placed.name}.")]
+        own = [name for name in trace if name.startswith(f"{placed.name}.")]
         forward = [n for n in own if trace[n].role == "forward" and not n.endswith("_next")]
         for name in forward:
             items += _shown(trace[name])
