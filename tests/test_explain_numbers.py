@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convgrad import parse
-from convgrad.explain.nodes import Read, grow
+from convgrad.explain.nodes import Node, Read, grow
 from convgrad.explain.numbers import common_decimals, latex_number, written
 from convgrad.explain.terms import terms
 from convgrad.explain.writing import SYMBOLS, Writer
@@ -141,3 +141,11 @@ def test_what_lies_outside_is_told() -> None:
     half = grow(term("sum[m](u[m/2 else 0])"), {}, SIZES, read)
     assert [r.index for r in half.children if isinstance(r, Read)] == [(0,), (0.5,), (1,)]
     assert SYMBOLS.text(half.children[1]) == "u[0.5]"
+
+
+def test_what_has_no_value_or_no_text() -> None:
+    condition = term("where(a < b, 1, 0)").children[0]
+    with pytest.raises(TypeError, match="Compare has no value of its own"):
+        grow(condition, {}, SIZES, read)
+    with pytest.raises(TypeError, match="Node can't be written"):
+        SYMBOLS.text(Node(1.0))
