@@ -15,10 +15,12 @@ from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.execution import inputs_behind_views
 from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
+from convgrad.notation.latex import latex
 from convgrad.notation.terms import Equation
 from convgrad.plan import INPUT, PlacedLayer, prediction_plan
 
 if TYPE_CHECKING:
+    from convgrad.explain.trace import Trace
     from convgrad.losses import Loss
     from convgrad.optimizers import Optimizer
     from convgrad.step import TrainingStep
@@ -186,6 +188,22 @@ class Network:
         inputs = inputs_behind_views(equation, views)
         return {name: array for name, array in (self.parameters | self.state).items() if name in inputs}
 
+    def trace(
+        self,
+        x: npt.ArrayLike | None = None,
+        target: npt.ArrayLike | None = None,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer = "sgd",
+        deltas: Mapping[str, npt.ArrayLike] | None = None,
+        pins: Mapping[str, npt.ArrayLike] | None = None,
+        seed: int = 0,
+    ) -> Trace:
+        """Every number of one training step, each explained; see `convgrad.explain.start.trace` for the arguments."""
+        from convgrad.explain.start import trace
+
+        return trace(self, x, target, loss=loss, optimizer=optimizer, deltas=deltas, pins=pins, seed=seed)
+
     def get_weights(self) -> dict[str, Array]:
         """Copies of all parameters and of the state."""
         return {name: array.copy() for name, array in (self.parameters | self.state).items()}
@@ -249,6 +267,16 @@ class Network:
 
     def __str__(self) -> str:
         return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        from convgrad.summary import network_html
+
+        return network_html(self)
+
+    def _repr_latex_(self) -> str:
+        equations = (latex(placed.built.equation) for placed in self.layers)
+        lines = (rf"\text{{{placed.name}:}}\quad & {one}" for placed, one in zip(self.layers, equations, strict=True))
+        return "$\\displaystyle \\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}$"
 
     def __repr__(self) -> str:
         return f"<Network {self.name or ''}: {len(self.layers)} layers, {self.parameter_count:,} parameters>"

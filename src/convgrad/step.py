@@ -96,7 +96,7 @@ class TrainingStep:
         for name, value in self.optimizer.scalars(self.steps, rate).items():
             arrays[self.plan.scalars[name]][...] = value
         for place, name in enumerate(self.plan.seeds):
-            arrays[name][...] = _seed(self.seed, self.steps, place)
+            arrays[name][...] = step_seed(self.seed, self.steps, place)
         self.steps += 1
         self.program.run()
 
@@ -144,7 +144,7 @@ def _evaluated(
         **network.parameters,
         **network.state,
     }
-    given |= {name: _seed(0, 1, place) for place, name in enumerate(plan.seeds)}
+    given |= {name: step_seed(0, 1, place) for place, name in enumerate(plan.seeds)}
     if TARGET in program.arrays:
         given[TARGET] = np.asarray(t).reshape(program.arrays[TARGET].shape)
     for name, value in given.items():
@@ -154,6 +154,6 @@ def _evaluated(
     return {name: program.arrays[name] for name in wanted}
 
 
-def _seed(seed: int, step: int, place: int) -> int:
+def step_seed(seed: int, step: int, place: int) -> int:
     """A whole number below 2^24 for `uniform`, another one for every step and layer."""
     return int(np.random.SeedSequence([seed, step, place]).generate_state(1)[0] >> 8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from html import escape
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,20 @@ class Summary:
 
     def __repr__(self) -> str:
         return self.text()
+
+
+def network_html(network: Network) -> str:
+    """The table for a notebook."""
+    left = "style='text-align:left'"
+    head = "".join(f"<th {left}>{title}</th>" for title in ("layer", "reads", "output", "parameters", "equation"))
+    rows = "".join(
+        f"<tr><td {left}>{placed.name}</td><td {left}>{', '.join(placed.sources)}</td>"
+        f"<td {left}>{_shape(placed.built.output_shape)}</td><td>{_count(placed):,}</td>"
+        f"<td {left}><code>{escape(str(placed.built.equation))}</code></td></tr>"
+        for placed in network.layers
+    )
+    caption = f"{escape(network.name or 'Network')}: {network.parameter_count:,} parameters, {network.dtype}"
+    return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -32,7 +32,7 @@ def predict(
     if len(network.input_shape) != 3 or len(network.output_shape) != 1:
         raise DataError(f"{run}: the network takes {network.input_shape}, which is no image, or names no classes.")
     names = _class_names(config, network.output_shape[0], run)
-    pixels = np.stack([_read(path, network.input_shape) for path in images])
+    pixels = np.stack([read_image(path, network.input_shape) for path in images])
     outputs = network.predict(pixels, engine=engine)
     rows = _probabilities(outputs, config.get("training", {}).get("loss", "softmax_cross_entropy"))
     predictions: list[dict[str, Any]] = []
@@ -67,7 +67,7 @@ def _probabilities(outputs: npt.NDArray[Any], loss: str) -> npt.NDArray[np.float
     return np.clip(rows, 0, 1)  # trained to be 1 for its class and 0 for the others
 
 
-def _read(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+def read_image(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     """An image file as (rows, columns, channels) of 0..1, in the size and with the channels of `shape`."""
     from PIL import Image
 

@@ -66,7 +66,13 @@ def read_model(path: str | Path, input_shape: Shape | None, classes: int) -> Mod
             the layer by its number from 1, and the key.
     """
     path = Path(path)
-    content = _content(path)
+    return model_from(toml_content(path), path, input_shape, classes)
+
+
+def model_from(
+    content: Mapping[str, Any], path: Path, input_shape: Shape | None, classes: int, dtype: str = "float32"
+) -> Model:
+    """The model that the content of a TOML file describes; see `read_model`. Messages name `path`."""
     for key in content:
         if key not in ("model", "layer"):
             raise ModelError(f"{path}: there is no table {key!r} in a model file.{suggestion(key, ('model', 'layer'))}")
@@ -83,10 +89,12 @@ def read_model(path: str | Path, input_shape: Shape | None, classes: int) -> Mod
         raise ModelError(f"{next(iter(graph.unread.values()))} is neither read by another layer nor the last one.")
     assert isinstance(graph.latest, Node)  # there is a layer at least
     name = about.pop("name", path.stem)
-    return Model(network=Network(inputs=graph.image, outputs=graph.latest, name=name), name=name, **about)
+    network = Network(inputs=graph.image, outputs=graph.latest, name=name, dtype=dtype)
+    return Model(network=network, name=name, **about)
 
 
-def _content(path: Path) -> dict[str, Any]:
+def toml_content(path: Path) -> dict[str, Any]:
+    """What the file says. Raises: ModelError where it can't be read or is no TOML file."""
     try:
         content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         return content

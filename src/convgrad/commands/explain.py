@@ -1,0 +1,198 @@
+"""`convgrad explain` and `convgrad examples`: every number of a training step, with where it comes from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convgrad.commands.terminal import output, print_json
+from convgrad.errors import DataError, ModelError, suggestion
+
+if TYPE_CHECKING:
+    from convgrad.examples import Example
+    from convgrad.explain.trace import Trace
+
+
+def examples() -> None:
+    """List the examples that `convgrad explain` knows by name."""
+    from convgrad.examples import NAMES, load_example
+
+    console = output()
+    width = max(map(len, NAMES)) + 2
+    for name in NAMES:
+        console.print(f"{name:{width}}{load_example(name).about}", soft_wrap=True)
+    console.print()
+    console.print("`convgrad explain FILE.toml` explains a network of one's own.")
+
+
+def explain(
+    source: Annotated[str, typer.Argument(metavar="EXAMPLE|MODEL.toml|RUN_DIR", help="What to explain.")] = "classic",
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="ELEMENT", help='One number, such as "conv1.dw[0,0]".')
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Without pinned numbers, deltas apart.")] = False,
+    unpin: Annotated[
+        list[str] | None, typer.Option("--unpin", metavar="TENSOR", help="Without the pinned numbers of this one.")
+    ] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE", help="Input: .json, .csv, .npy or an image.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="LABEL|[..]", help="What the network should return.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="With --at: how far back to explain.")] = 1,
+    as_tool: Annotated[
+        str | None,
+        typer.Option("--as", metavar="TOOL", help="As keras, pytorch, scipy or matlab would write it."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="Write a LaTeX document.")] = None,
+) -> None:
+    """Explain every number of a training step: forward, deltas, gradients, update.
+
+    Examples:
+    convgrad explain;
+    convgrad explain --at "conv1.dw[0,0]";
+    convgrad explain two-convolutions --at "conv1.dx[2,2]" --depth 2;
+    convgrad explain classic --as pytorch
+    """
+    example = _found(source).given(_input(input_file, source), _target(target))
+    trace = example.trace(exact, unpin or ())
+    console = output()
+    if latex is not None:
+        _write(latex, _document(example, trace, at))
+        if not (as_json or at):
+            console.print(f"wrote {latex}", soft_wrap=True)
+            return
+    if as_tool is not None:
+        from convgrad.explain.conventions import as_written_by
+
+        console.print(as_written_by(trace, as_tool), soft_wrap=True)
+    elif as_json:
+        print_json(trace.to_json() if at is None else _looked_at(trace, at).to_json())
+    elif at is not None:
+        looked_at = _looked_at(trace, at)
+        console.print(str(looked_at) if not hasattr(looked_at, "text") else looked_at.text(depth), soft_wrap=True)
+    else:
+        from convgrad.explain.walk import walk
+
+        console.print(str(walk(trace, example.name, example.text)), soft_wrap=True)
+
+
+def _looked_at(trace: Trace, at: str) -> Any:
+    """The explanation of an element; a tensor where no index is given."""
+    name = at.strip()
+    if "[" not in name and name in trace and trace[name].shape:
+        return trace[name]
+    return trace.at(at).explain()
+
+
+def _document(example: Example, trace: Trace, at: str | None) -> str:
+    from convgrad.explain.document import element_document, walk_document
+    from convgrad.explain.walk import walk
+
+    if at is not None:
+        return element_document(trace.at(at).explain())
+    return walk_document(walk(trace, example.name, example.text), trace)
+
+
+def _found(source: str) -> Example:
+    """A bundled example, a TOML file, or a folder that `convgrad train` wrote."""
+    from convgrad.examples import NAMES, Example, load_example, read_example
+    from convgrad.examples.files import invented_input
+    from convgrad.models import NAMED, build
+
+    path = Path(source)
+    if source in NAMES:
+        return load_example(source)
+    if path.suffix.lower() == ".toml":
+        return read_example(path)
+    if path.is_dir():
+        return _trained(path)
+    if source in NAMED:
+        named = NAMED[source]
+        network = build(source, named.input_shape, 10)
+        return Example(source, network, named.about, x=invented_input(network.input_shape), loss=named.loss)
+    known = suggestion(source, (*NAMES, *NAMED))
+    raise ModelError(f"There is no example, model or folder {source!r}, and a model file ends in .toml.{known}")
+
+
+def _trained(folder: Path) -> Example:
+    """A trained network, on the first test digit where it was trained on digits."""
+    from convgrad.data.bundled import load_digits
+    from convgrad.examples import Example
+    from convgrad.examples.files import invented_input
+    from convgrad.optimizers import optimizer_from
+    from convgrad.training.checkpoint import load, load_config
+
+    config, network = load_config(folder), load(folder)
+    training = config.get("training", {})
+    optimizer = optimizer_from(training.get("optimizer", "sgd"))
+    if training.get("learning_rate"):
+        optimizer = replace(optimizer, learning_rate=training["learning_rate"])
+    x, target = invented_input(network.input_shape), None
+    digits = load_digits()
+    if digits.test_images is not None and digits.test_labels is not None and network.input_shape == digits.image_shape:
+        x, target = digits.test_images[0], int(digits.test_labels[0])
+    if training.get("loss", "softmax_cross_entropy") != "softmax_cross_entropy":
+        target = None
+    return Example(
+        name=folder.name,
+        network=network,
+        x=x,
+        target=target,
+        loss=training.get("loss", "softmax_cross_entropy"),
+        optimizer=optimizer,
+    )
+
+
+def _target(text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no label and no list of numbers: 3, or [0, 1].", param_hint="--target"
+        ) from None
+
+
+def _input(path: Path | None, source: str) -> Any:
+    """The numbers of a file."""
+    import numpy as np
+
+    if path is None:
+        return None
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path, allow_pickle=False)
+        if path.suffix.lower() == ".json":
+            return np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.float64)
+        if path.suffix.lower() in (".csv", ".txt"):
+            text = path.read_text(encoding="utf-8").replace(",", " ").replace(";", " ")
+            return np.array([[float(v) for v in line.split()] for line in text.splitlines() if line.strip()])
+    except OSError as error:
+        raise DataError(f"Can't read {path}: {error.strerror}.") from error
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} holds no array of numbers: {error}.") from error
+    return _image(path, _found(source).network.input_shape)
+
+
+def _image(path: Path, shape: tuple[int, ...]) -> Any:
+    from convgrad.commands.predict import read_image
+
+    if len(shape) not in (2, 3):
+        raise DataError(f"The network takes inputs of shape {shape}, which are no images; give {path.name} as numbers.")
+    pixels = read_image(path, shape if len(shape) == 3 else (*shape, 1))
+    return pixels.reshape(shape)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"Can't write {path}: {error.strerror}.") from error

@@ -1,0 +1,153 @@
+"""Examples from TOML files: a model file (`convgrad.models.toml_file`) with numbers.
+
+    about = "one line"
+    text = "a few sentences"
+    input = [[1, 2], [3, 4]]
+    target = [1, 0]
+
+    [model] and [[layer]] as in every model file
+
+    [weights]
+    "conv1.w" = [[0.5, -0.5], [0.25, 0]]
+
+    [deltas]
+    "dense1.x" = [0.25, -0.15]
+
+    [pins]
+    "sigmoid1.x" = [[0.58, 0.57]]
+
+All but the layers may be missing. `input = { digit = 3 }` is an image of the bundled digits and its label the target;
+an input that is not said is made of small whole numbers. Weights that are not said are those that training begins with,
+drawn with `seed`. Names with dots may be written as tables, too: `conv1.w = [...]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convgrad.errors import DataError, ModelError, suggestion
+from convgrad.examples.example import Example
+from convgrad.losses import loss_from
+from convgrad.models.toml_file import model_from, toml_content
+from convgrad.network import Network
+from convgrad.optimizers import optimizer_from
+
+NAMES = ("classic", "two-convolutions", "strided", "padded", "two-channels", "batch-of-two", "lenet-digit")
+TABLES = ("weights", "deltas", "pins")
+KEYS = ("about", "text", "input", "target", "seed", *TABLES)
+CLASSES = 10
+"""What `units = "classes"` stands for in a file without data."""
+
+
+def load_example(name: str) -> Example:
+    """A bundled example. Raises: ModelError where there is none of that name.
+
+    >>> load_example("classic").trace()["conv1.dw"].values.round(6).tolist()
+    [[0.044606, 0.094061], [0.011262, 0.068288]]
+    """
+    if name not in NAMES:
+        raise ModelError(f"There is no example {name!r}.{suggestion(name, NAMES)}")
+    with resources.as_file(resources.files("convgrad.examples") / f"{name}.toml") as path:
+        return replace(read_example(path), name=name)
+
+
+def read_example(path: str | Path) -> Example:
+    """The example, or the model without numbers, that a TOML file describes.
+
+    Raises:
+        ModelError: the file can't be read or describes no network.
+        DataError: its numbers do not fit the network; the message names the file.
+    """
+    path = Path(path)
+    content = toml_content(path)
+    own = {key: content.pop(key) for key in KEYS if key in content}
+    unknown = next((key for key in content if key not in ("model", "layer")), None)
+    if unknown is not None:
+        raise ModelError(f"{path}: there is no key {unknown!r}.{suggestion(unknown, (*KEYS, 'model', 'layer'))}")
+    model = model_from(content, path, None, CLASSES, dtype="float64")
+    try:
+        return _example(model.network, own, model.loss, model.optimizer, model.learning_rate)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _example(network: Network, own: Mapping[str, Any], loss: str, optimizer: str, rate: float | None) -> Example:
+    tables = {name: _flat(name, own.get(name, {})) for name in TABLES}
+    _set_weights(network, tables["weights"], _seed(own.get("seed", 0)))
+    x, target = _input(network, own.get("input"))
+    chosen = optimizer_from(optimizer)
+    return Example(
+        name=network.name or "",
+        network=network,
+        about=str(own.get("about", "")),
+        text=str(own.get("text", "")).strip(),
+        x=x,
+        target=own.get("target", target),
+        loss=loss_from(loss),
+        optimizer=chosen if rate is None else replace(chosen, learning_rate=float(rate)),
+        deltas=tables["deltas"],
+        pins=tables["pins"],
+    )
+
+
+def _flat(name: str, table: Any) -> dict[str, Any]:
+    """A table by tensors' names, whether these were written in quotes or as tables in tables."""
+    if not isinstance(table, dict):
+        raise DataError(f"`{name}` is a table, written [{name}] in single brackets.")
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            found |= {f"{key}.{inner}": v for inner, v in _flat(name, value).items()}
+        else:
+            found[key] = value
+    return found
+
+
+def _seed(seed: Any) -> int:
+    if type(seed) is not int or seed < 0:
+        raise DataError(f"seed is {seed!r}, but must be a whole number of at least 0.")
+    return seed
+
+
+def _set_weights(network: Network, given: Mapping[str, Any], seed: int) -> None:
+    network.initialize(seed)
+    weights: dict[str, Any] = dict(network.get_weights())
+    for name, values in given.items():
+        if name not in weights:
+            raise DataError(f"[weights] names `{name}`, which the network does not have.{suggestion(name, weights)}")
+        try:
+            weights[name] = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise DataError(f"[weights] `{name}` must be numbers, in lists of one length.") from None
+    network.set_weights(weights)
+
+
+def _input(network: Network, given: Any) -> tuple[Any, Any]:
+    """The input, and the label where it is a digit."""
+    if given is None:
+        return invented_input(network.input_shape), None
+    if not isinstance(given, dict):
+        return given, None
+    from convgrad.data.bundled import load_digits
+
+    digits = load_digits()
+    assert digits.test_images is not None
+    assert digits.test_labels is not None
+    number = given.get("digit")
+    if set(given) != {"digit"} or type(number) is not int or not 0 <= number < len(digits.test_images):
+        raise DataError(f"input is {given!r}, but must be numbers or {{ digit = 0..{len(digits.test_images) - 1} }}.")
+    image = np.asarray(digits.test_images[number], dtype=np.float64)
+    if image.size != np.prod(network.input_shape):
+        raise DataError(f"A digit has {image.shape} numbers, but the network takes {network.input_shape}.")
+    return image.reshape(network.input_shape), int(digits.test_labels[number])
+
+
+def invented_input(shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Numbers with one digit behind the point, the same each time, for networks that come without an input."""
+    return np.random.default_rng(0).integers(0, 11, shape) / 10

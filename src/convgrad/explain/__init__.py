@@ -1,0 +1,10 @@
+"""Explanations: every number of a training step, with the numbers that it was made from.
+
+network.trace(x, target)["conv1.dw"][0, 0].explain()
+"""
+
+from convgrad.explain.element import Element, Explanation
+from convgrad.explain.tensor import Tensor
+from convgrad.explain.trace import Trace
+
+__all__ = ["Element", "Explanation", "Tensor", "Trace"]

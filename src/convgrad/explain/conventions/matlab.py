@@ -1,0 +1,235 @@
+"""As MATLAB (and Octave) has it: conv2, which turns the kernel, indices from 1, the first index innermost in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convgrad.errors import ModelError
+from convgrad.explain.conventions.kinds import Convolution, Dense, Elementwise, Flat, Kind, Pooling, Windowed
+from convgrad.explain.conventions.listing import LARGEST, Listing
+from convgrad.explain.trace import Array, Trace
+from convgrad.losses import BinaryCrossEntropy, HalfSquaredError, MeanSquaredError
+from convgrad.plan import INPUT, TARGET
+
+HEAD = [
+    "% MATLAB: conv2 turns the kernel by 180 degrees, so the correlation that networks compute is",
+    "% conv2(o, rot90(w, 2), 'valid'). Back: dw = conv2(o, rot90(dx, 2), 'valid'), do = conv2(dx, w, 'full').",
+    "% Indices begin at 1: w(1,1) is w[0,0] here. a(:) runs down the columns, here a row runs along the rows.",
+]
+SLOPES = {
+    "relu": ("max({o}, 0)", "{dx} .* ({o} > 0)"),
+    "sigmoid": ("1 ./ (1 + exp(-{o}))", "{dx} .* {x} .* (1 - {x})"),
+    "tanh": ("tanh({o})", "{dx} .* (1 - {x}.^2)"),
+}
+
+
+def matlab(trace: Trace) -> str:
+    """A program for MATLAB that computes what the trace says, for one example."""
+    if trace.start.batch is not None:
+        raise ModelError("matlab is written for one example without a batch.")
+    return _Writer(Listing(trace, "MATLAB")).program()
+
+
+def literal(values: Array) -> str:
+    """An array of any number of axes: matrices as they are written, others from their numbers in a row."""
+    row = " ".join(repr(float(v)) for v in values.ravel())
+    if values.ndim == 0:
+        return row
+    if values.ndim <= 2:
+        rows = np.atleast_2d(values)
+        return f"[{'; '.join(' '.join(repr(float(v)) for v in row) for row in rows)}]"
+    shape = " ".join(map(str, reversed(values.shape)))
+    return f"permute(reshape([{row}], [{shape}]), [{' '.join(str(n) for n in range(values.ndim, 0, -1))}])"
+
+
+class _Writer:
+    def __init__(self, listing: Listing):
+        self.listing, self.trace = listing, listing.trace
+        self.back: list[list[str]] = []
+
+    def program(self) -> str:
+        self.put("input", INPUT, self.trace[INPUT].values)
+        for kind in self.listing.kinds:
+            self.listing.add("", f"% {kind.name}: {self.trace[f'{kind.name}.x'].equation}")
+            self.layer(kind)
+            self.listing.add(f"{kind.name}_x  % {self.listing.expected(self.trace[f'{kind.name}.x'].values)}")
+        if self.delta():
+            for lines in reversed(self.back):
+                self.listing.add("", *lines)
+        return "\n".join([*HEAD, "", *self.listing.lines]) + "\n"
+
+    def put(self, variable: str, tensor: str, values: Array) -> None:
+        if values.size > LARGEST * 4:
+            raise ModelError(f"`{tensor}` has {values.size} numbers, which are too many for a program in MATLAB.")
+        self.listing.add(f"{variable} = {literal(values)};")
+
+    def shown(self, variable: str, tensor: str) -> list[str]:
+        gradient = self.listing.gradient(tensor)
+        return [] if gradient is None else [f"{variable}  % {self.listing.expected(gradient)}"]
+
+    def layer(self, kind: Kind) -> None:
+        o = INPUT if kind.source == INPUT else f"{kind.source}_x"
+        do = "dinput" if kind.source == INPUT else f"{kind.source}_dx"
+        names = {"o": o, "x": f"{kind.name}_x", "dx": f"{kind.name}_dx"}
+        if isinstance(kind, Convolution):
+            self.convolution(kind, o, do)
+        elif isinstance(kind, Pooling):
+            self.pooling(kind, o, do)
+        elif isinstance(kind, Dense):
+            self.dense(kind, o, do)
+        elif isinstance(kind, Elementwise):
+            forward, backward = (text.format(**names) for text in SLOPES[kind.function])
+            self.listing.add(f"{names['x']} = {forward};")
+            self.back.append([f"{do} = {backward};"])
+        else:
+            assert isinstance(kind, Flat)
+            self.listing.add(f"{names['x']} = reshape(permute({o}, [3 2 1]), 1, []);  % channels first, then columns")
+            sizes = f"[size({o}, 3) size({o}, 2) size({o}, 1)]"
+            self.back.append([f"{do} = permute(reshape({names['dx']}, {sizes}), [3 2 1]);"])
+
+    def padded(self, kind: Windowed, o: str, value: str) -> str:
+        """The image with its border, under a name of its own."""
+        (top, bottom), (left, right) = kind.pads
+        rows, columns = kind.inputs[:2]
+        if not kind.padded:
+            return o
+        n = f"{kind.name}_o"
+        self.listing.add(f"{n} = {value} * ones({rows + top + bottom}, {columns + left + right}, size({o}, 3));")
+        self.listing.add(f"{n}({top + 1}:{top + rows}, {left + 1}:{left + columns}, :) = {o};")
+        return n
+
+    def cut(self, kind: Windowed) -> str:
+        """What of the gradient of the padded image is that of the image."""
+        top, left = kind.pads[0][0], kind.pads[1][0]
+        rows, columns = kind.inputs[:2]
+        return f"({top + 1}:{top + rows}, {left + 1}:{left + columns}, :)"
+
+    def convolution(self, kind: Convolution, o: str, do: str) -> None:
+        n = kind.name
+        _, _, channels, filters = kind.kernel.shape
+        self.put(f"{n}_w", f"{n}.w", kind.w)
+        if kind.b is not None:
+            self.put(f"{n}_b", f"{n}.b", kind.b)
+        w, dx = f"{n}_w", f"{n}_dx"
+        extents = [d * (m - 1) + 1 for m, d in zip(kind.size, kind.dilation, strict=True)]
+        every = [f"1:{d}:end" for d in kind.dilation]
+        if kind.dilation != (1, 1):
+            w = f"{n}_spread"
+            self.listing.add(f"{w} = zeros({extents[0]}, {extents[1]}, {channels}, {filters});")
+            self.listing.add(f"{w}({every[0]}, {every[1]}, :, :) = {n}_w;")
+        image = self.padded(kind, o, "0")
+        (rows, columns), (high, wide) = kind.strides, kind.outputs[:2]
+        reach = [s * (i - 1) + 1 for s, i in zip(kind.strides, kind.outputs, strict=False)]
+        bias = "" if kind.b is None else f" + {n}_b(k)"
+        self.listing.add(
+            f"{n}_x = zeros({high}, {wide}, {filters});",
+            f"for k = 1:{filters}",
+            f"    total = {'0' if not bias else f'{n}_b(k)'};",
+            f"    for c = 1:{channels}",
+            f"        full = conv2({image}(:, :, c), rot90({w}(:, :, c, k), 2), 'valid');",
+            f"        total = total + full(1:{rows}:{reach[0]}, 1:{columns}:{reach[1]});",
+            "    end",
+            f"    {n}_x(:, :, k) = total;",
+            "end",
+        )
+        used = [r + e - 1 for r, e in zip(reach, extents, strict=True)]
+        back = []
+        if kind.strides != (1, 1):
+            back += [
+                f"{n}_delta = zeros({reach[0]}, {reach[1]}, {filters});  % the stride puts zeros between the deltas",
+                f"{n}_delta(1:{rows}:end, 1:{columns}:end, :) = {dx};",
+            ]
+            dx = f"{n}_delta"
+        back += [
+            f"{n}_dw = zeros(size({n}_w));",
+            f"{n}_do = zeros(size({image}));",
+            f"for k = 1:{filters}",
+            f"    for c = 1:{channels}",
+            f"        reached = {image}(1:{used[0]}, 1:{used[1]}, c);",
+            f"        full = conv2(reached, rot90({dx}(:, :, k), 2), 'valid');",
+            f"        {n}_dw(:, :, c, k) = full({every[0]}, {every[1]});",
+            f"        {n}_do(1:{used[0]}, 1:{used[1]}, c) = {n}_do(1:{used[0]}, 1:{used[1]}, c) ...",
+            f"            + conv2({dx}(:, :, k), {w}(:, :, c, k), 'full');",
+            "    end",
+            "end",
+            *self.shown(f"{n}_dw", f"{n}.w"),
+        ]
+        if kind.b is not None:
+            back += [f"{n}_db = squeeze(sum(sum({n}_dx, 1), 2))';", *self.shown(f"{n}_db", f"{n}.b")]
+        self.back.append([*back, f"{do} = {n}_do{self.cut(kind)};"])
+
+    def pooling(self, kind: Pooling, o: str, do: str) -> None:
+        n, (rows, columns), (down, right) = kind.name, kind.size, kind.strides
+        high, wide = kind.outputs[:2]
+        channels = kind.inputs[2] if kind.has_channels else 1
+        image = self.padded(kind, o, "-Inf" if kind.kind == "max" else "0")
+        window = f"{image}({down}*(i-1)+(1:{rows}), {right}*(j-1)+(1:{columns}), c)"
+        best = "max(part(:))" if kind.kind == "max" else "mean(part(:))"
+        loops = [f"for c = 1:{channels}", f"    for i = 1:{high}", f"        for j = 1:{wide}"]
+        ends = ["        end", "    end", "end"]
+        self.listing.add(f"{n}_x = zeros({high}, {wide}, {channels});", *loops)
+        self.listing.add(f"            part = {window};", f"            {n}_x(i, j, c) = {best};", *ends)
+        back = [f"{n}_do = zeros(size({image}));", *loops]
+        if kind.kind == "max":
+            back += [
+                f"            part = {window}';  % turned, so that the first greatest is that of the first row",
+                "            [~, place] = max(part(:));",
+                f"            m = floor((place-1)/{columns}) + 1; q = mod(place-1, {columns}) + 1;",
+                f"            r = {down}*(i-1)+m; s = {right}*(j-1)+q;",
+                f"            {n}_do(r, s, c) = {n}_do(r, s, c) + {n}_dx(i, j, c);",
+            ]
+        else:
+            part = window.replace(image, f"{n}_do", 1)
+            back.append(f"            {part} = {part} + {n}_dx(i, j, c) / {rows * columns};")
+        self.back.append([*back, *ends, f"{do} = {n}_do{self.cut(kind)};"])
+
+    def dense(self, kind: Dense, o: str, do: str) -> None:
+        n, units = kind.name, kind.w.shape[-1]
+        self.put(f"{n}_w", f"{n}.w", kind.w)
+        if kind.b is not None:
+            self.put(f"{n}_b", f"{n}.b", kind.b)
+        part = f"{n}_w({', '.join(':' * len(kind.inputs))}, k)"
+        own = f"{n}_dw({', '.join(':' * len(kind.inputs))}, k)"
+        image = f"{o}(:)"
+        bias = f" + {n}_b(k)" if kind.b is not None else ""
+        self.listing.add(f"{n}_x = zeros(1, {units});", f"for k = 1:{units}", f"    part = {part};")
+        self.listing.add(f"    {n}_x(k) = sum(part(:) .* {image}){bias};", "end")
+        back = [f"{n}_dw = zeros(size({n}_w)); {do} = zeros(size({o}));", f"for k = 1:{units}"]
+        back += [
+            f"    {own} = {n}_dx(k) * {o if len(kind.inputs) > 1 else image};",
+            f"    {do} = {do} + {n}_dx(k) * reshape({part}, size({o}));",
+            "end",
+            *self.shown(f"{n}_dw", f"{n}.w"),
+        ]
+        if kind.b is not None:
+            back += [f"{n}_db = {n}_dx;", *self.shown(f"{n}_db", f"{n}.b")]
+        self.back.append(back)
+
+    def delta(self) -> bool:
+        """Where the way back begins; False where nothing is known of it."""
+        start, last = self.listing.start, self.trace.network.layers[-1].name
+        if start is not None:
+            layer, values = start
+            names = [placed.name for placed in self.trace.network.layers]
+            self.back = self.back[: names.index(layer) + 1]
+            self.listing.add("", f"{layer}_dx = {literal(values)};  % given")
+            return True
+        if not self.listing.has_loss:
+            return False
+        y, loss, target = f"{last}_x", self.listing.loss, self.trace[TARGET].values
+        if target.ndim == 0:
+            label = int(target) + 1
+            self.listing.add("", f"p = exp({y} - max({y}(:))); p = p / sum(p(:));", f"loss = -log(p({label}))")
+            self.listing.add(f"{last}_dx = p; {last}_dx({label}) = {last}_dx({label}) - 1;")
+            return True
+        shape = self.trace.network.output_shape
+        self.listing.add("", f"target = {literal(target.reshape(shape))};")
+        if isinstance(loss, HalfSquaredError):
+            self.listing.add(f"loss = 0.5 * sum((target(:) - {y}(:)).^2)", f"{last}_dx = {y} - target;")
+        elif isinstance(loss, MeanSquaredError):
+            self.listing.add(f"loss = mean((target(:) - {y}(:)).^2)", f"{last}_dx = 2 * ({y} - target) / numel({y});")
+        else:
+            assert isinstance(loss, BinaryCrossEntropy)
+            self.listing.add(f"loss = mean(log(1 + exp({y}(:))) - target(:) .* {y}(:))")
+            self.listing.add(f"{last}_dx = (1 ./ (1 + exp(-{y})) - target) / numel({y});")
+        return True

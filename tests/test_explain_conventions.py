@@ -1,0 +1,137 @@
+"""Programs for other tools: they run, and print what stands behind each `print`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convgrad import Network
+from convgrad.errors import ModelError
+from convgrad.examples import NAMES, load_example
+from convgrad.explain import Trace
+from convgrad.explain.conventions import TOOLS, as_written_by
+from convgrad.layers import Add, AvgPool2D, Conv2D, Dense, Flatten, GroupNorm, Input, MaxPool2D, ReLU, Sigmoid
+from convgrad.losses import Loss, SoftmaxCrossEntropy
+
+PRINTED = re.compile(r"print\([\"'](?P<label>[^\"']+)[\"'], .*\)  # (?P<said>.*)")
+
+
+def run(program: str, folder: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run the program; what it printed must be what its comments say."""
+    monkeypatch.chdir(folder)
+    printed: dict[str, Any] = {}
+    exec(compile(program, "program.py", "exec"), {"print": lambda label, value: printed.update({label: value})})
+    said = {match["label"]: match["said"] for match in PRINTED.finditer(program)}
+    assert len(said) > 2
+    for label, numbers in said.items():
+        found = np.asarray(printed[label].detach() if hasattr(printed[label], "detach") else printed[label])
+        if numbers.startswith("shape"):
+            assert found.shape == ast.literal_eval(numbers.removeprefix("shape "))
+        else:
+            np.testing.assert_allclose(found, ast.literal_eval(numbers), rtol=1e-5, atol=1e-12, err_msg=label)
+            assert found.shape == np.shape(ast.literal_eval(numbers)), label
+    return printed
+
+
+def awkward() -> Trace:
+    """Sizes that differ on every axis, strides, dilation, unequal borders, channels."""
+    network = Network(
+        Conv2D(3, (3, 2), strides=(1, 2), padding=((1, 0), (0, 1)), dilation=(2, 1)),
+        ReLU(),
+        MaxPool2D((2, 3), strides=(2, 1), padding=((0, 1), (1, 1))),
+        Conv2D(2, 1, bias=None),
+        AvgPool2D((2, 2), strides=1),
+        Sigmoid(),
+        Flatten(),
+        Dense(2),
+        input_shape=(9, 8, 2),
+        dtype="float64",
+    )
+    network.initialize(1)
+    x = np.random.default_rng(0).standard_normal((9, 8, 2)).round(2)
+    return network.trace(x, [0.5, -1], loss="mse")
+
+
+class Absolute(Loss):
+    """The sum of absolute differences."""
+
+    @property
+    def text(self) -> str:
+        return "E = sum[k](abs(t[k] - y[k]))"
+
+
+def arrays_of(trace: Trace) -> None:
+    weights = {name: trace[name].values for name in trace.network.parameters}
+    np.savez("arrays.npz", input=trace["input"].values, target=trace["target"].values, **weights)
+
+
+@pytest.mark.parametrize("tool", ["scipy", pytest.param("pytorch", marks=pytest.mark.torch)])
+@pytest.mark.parametrize("name", [*NAMES, "awkward"])
+def test_the_program_prints_what_it_says(
+    tool: str, name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if tool == "pytorch":
+        request.getfixturevalue("torch")
+    if name == "batch-of-two" and tool == "scipy":
+        return
+    monkeypatch.chdir(tmp_path)
+    trace = awkward() if name == "awkward" else load_example(name).trace()
+    arrays_of(trace)
+    program = as_written_by(trace, tool)
+    printed = run(program, tmp_path, monkeypatch)
+    own = trace.without_pins()
+    if tool == "scipy":
+        for label, value in printed.items():
+            tensor = label.replace("_", ".", 1)
+            if tensor in own:
+                np.testing.assert_allclose(value, own[tensor].values, rtol=1e-9, atol=1e-12, err_msg=label)
+    else:
+        for label in own.network.parameters:
+            layer, _, parameter = label.rpartition(".")
+            gradient = own[f"{layer}.d{parameter}"].values
+            np.testing.assert_allclose(np.sort(printed[label], None), np.sort(gradient, None), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_classic_example_is_written_for_every_tool(tool: str) -> None:
+    program = as_written_by(load_example("classic").trace(), tool)
+    assert "0.0447573" in program  # without the pins, which no other tool has
+    assert "degrees" in program or "correlation" in program
+
+
+def test_what_cannot_be_written() -> None:
+    trace = load_example("classic").trace()
+    with pytest.raises(ModelError, match=r"There is no tool 'kerass' to write for. Did you mean 'keras'\?"):
+        as_written_by(trace, "kerass")
+    with pytest.raises(ModelError, match="scipy is written for one example without a batch"):
+        as_written_by(load_example("batch-of-two").trace(), "scipy")
+    with pytest.raises(ModelError, match="matlab is written for one example without a batch"):
+        as_written_by(load_example("batch-of-two").trace(), "matlab")
+    with pytest.raises(ModelError, match="too many for a program in MATLAB"):
+        as_written_by(load_example("lenet-digit").trace(), "matlab")
+    with pytest.raises(ModelError, match="`conv1` has strides and dilation, which Keras refuses in one layer"):
+        as_written_by(awkward(), "keras")
+    network = Network(MaxPool2D(3, padding=1), Flatten(), Dense(2), input_shape=(5, 5, 1))
+    with pytest.raises(ModelError, match="`maxpool1` has a padding that Keras has no word for"):
+        as_written_by(network.trace(np.ones((5, 5, 1)), [1, 0]), "keras")
+    a, b = Input((3, 3, 1)), Conv2D(1, 3, padding="same")
+    network = Network(inputs=a, outputs=Dense(2)(Flatten()(Add()(a, b(a)))))
+    with pytest.raises(ModelError, match="`add1` makes the network a graph; PyTorch is written for layers in a row"):
+        as_written_by(network.trace(np.ones((3, 3, 1)), [1, 0]), "pytorch")
+    network = Network(ReLU(), Flatten(), Dense(2), input_shape=(2, 2, 1))
+    with pytest.raises(ModelError, match="SciPy can begin at one only"):
+        as_written_by(network.trace(np.ones((2, 2, 1)), deltas={"dense1": [1, 0], "relu1": [1, 0, 1, 0]}), "scipy")
+    with pytest.raises(ModelError, match=r"Deltas are given at flatten1.do, which is no layer's result"):
+        as_written_by(network.trace(np.ones((2, 2, 1)), deltas={"flatten1.o": [1, 0, 1, 0]}), "scipy")
+    smooth = network.trace(np.ones((2, 2, 1)), 1, loss=SoftmaxCrossEntropy(label_smoothing=0.1))
+    with pytest.raises(ModelError, match="not written with label smoothing"):
+        as_written_by(smooth, "pytorch")
+    with pytest.raises(ModelError, match="PyTorch has no word for the loss Absolute"):
+        as_written_by(network.trace(np.ones((2, 2, 1)), [1, 0], loss=Absolute()), "pytorch")
+    network = Network(GroupNorm(groups=1), Flatten(), Dense(2), input_shape=(2, 2, 2))
+    with pytest.raises(ModelError, match="`groupnorm1` can't be written for Keras"):
+        as_written_by(network.trace(np.ones((2, 2, 2)), [1, 0]), "keras")

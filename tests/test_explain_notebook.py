@@ -1,0 +1,75 @@
+"""How things show themselves in a notebook."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from convgrad.examples import NAMES, load_example
+
+
+class Balance(HTMLParser):
+    """Fails where a tag is not closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def text_of(html: str) -> str:
+    parser = Balance()
+    parser.feed(html)
+    assert not parser.open
+    return parser.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_shows_itself(name: str) -> None:
+    trace = load_example(name).trace()
+    assert "conv1.dw" in text_of(trace._repr_html_())
+    for tensor in trace.values():
+        assert tensor.name in text_of(tensor._repr_html_())
+        assert tensor._repr_latex_().startswith("$\\displaystyle ")
+        element = tensor[(0,) * len(tensor.shape)]
+        assert element.written.lstrip("-")[:6] in text_of(element._repr_html_())
+        assert element._repr_latex_().count("{") == element._repr_latex_().count("}")
+
+
+def test_the_same_number_everywhere() -> None:
+    trace = load_example("classic").trace()
+    element = trace["conv1.dw"][0, 0]
+    shown = (trace["conv1.dw"]._repr_html_(), trace["conv1.dw"]._repr_latex_(), element._repr_html_(), str(element))
+    assert all("0.044606" in text for text in shown)
+    assert repr(trace) == "<Trace of classic: 20 tensors>"
+    assert repr(trace["conv1.dx"]) == "<Tensor conv1.dx of shape (4, 4), backward, pinned>"
+    assert repr(element) == "<Element conv1.dw[0,0] = 0.044606>"
+    assert repr(element.explain()) == "<Explanation of conv1.dw[0,0] = 0.044606>"
+    assert str(trace).startswith("classic\n=======")
+    assert trace._ipython_key_completions_()[0] == "conv1.w"
+
+
+def test_a_network_shows_itself() -> None:
+    network = load_example("two-channels").network
+    text = text_of(network._repr_html_())
+    assert "conv1" in text
+    assert "x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[i+m,j+n,c]) + b[k]" in text
+    assert "24 parameters" in text
+    assert r"\sum_{m,n,c}" in network._repr_latex_()
+
+
+def test_large_tensors_are_summed_up() -> None:
+    trace = load_example("lenet-digit").trace()
+    assert "400 x 120 numbers from" in text_of(trace["dense1.w"]._repr_html_())
+    assert "400 x 120 numbers from" in str(trace["dense1.w"])
+    assert "400 x 120 numbers from" in trace["dense1.w"]._repr_latex_()

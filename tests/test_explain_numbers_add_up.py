@@ -1,0 +1,117 @@
+"""Every element's terms add up to its value, and trace, JSON, text and LaTeX show one and the same number."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convgrad.examples import NAMES, load_example
+from convgrad.explain import Element, Trace
+from convgrad.explain.numbers import latex_number
+from networks import random_network
+
+SMALL = tuple(name for name in NAMES if name != "lenet-digit")
+RANDOM = int(os.environ.get("CONVGRAD_FUZZ", "16"))
+
+
+def check(element: Element) -> None:
+    explanation = element.explain()
+    content = json.loads(json.dumps(explanation.to_json(), allow_nan=False))
+    assert content["value"] == element.value == float(element.tensor.values[element.index])
+    assert content["element"] == element.name
+    terms = []
+    for term in content["terms"]:
+        product = math.prod(factor["value"] for factor in term["factors"])
+        assert product == term["value"]
+        terms.append(product)
+        for factor in term["factors"]:
+            same_numbers(element.tensor.trace, factor)
+    # Each product has a few roundings, and the order of a sum is free.
+    bound = 1e-14 * (len(terms) + 10) * (sum(map(abs, terms)) + inside(content))
+    assert abs(math.fsum(terms) - element.value) <= bound, element
+    if element.tensor.pinned:
+        assert f"{element.name} = {element.written}" in explanation.text()
+        assert f"{element.name} = {element.written}" in content["substituted"]
+        return
+    assert explanation.numbers.endswith(element.written)
+    assert str(explanation).startswith(f"{element.name} = {element.written}")
+    assert content["substituted"].endswith(element.written)
+    assert latex_number(element.written) in explanation.latex.splitlines()[-2]
+    assert float(element.written) == pytest.approx(element.value, rel=1e-5, abs=0)
+
+
+def inside(content: dict[str, Any]) -> float:
+    """The largest number in a sum that is a factor of its own, where digits may cancel."""
+    factors = [factor for term in content["terms"] for factor in term["factors"]]
+    return max((abs(read["value"] or 0) for factor in factors for read in factor.get("reads", ())), default=0.0)
+
+
+def same_numbers(trace: Trace, factor: dict[str, Any]) -> None:
+    """What a factor says of a tensor is what the tensor says."""
+    if factor["tensor"] is not None and not factor.get("outside"):
+        assert float(trace[factor["tensor"]].values[tuple(factor["index"])]) == factor["value"]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("name", SMALL)
+def test_every_element_of_the_examples(name: str, exact: bool) -> None:
+    trace = load_example(name).trace(exact)
+    assert len(trace) > 12
+    for tensor in trace.values():
+        for element in tensor:
+            check(element)
+
+
+def test_elements_of_lenet_on_a_digit(rng: np.random.Generator) -> None:
+    trace = load_example("lenet-digit").trace()
+    for tensor in trace.values():
+        for _ in range(2):
+            check(tensor[tuple(int(rng.integers(size)) for size in tensor.shape)])
+
+
+@pytest.mark.parametrize("seed", range(RANDOM))
+def test_elements_of_random_networks(seed: int) -> None:
+    network, loss, x, t = random_network(seed)
+    rng = np.random.default_rng(seed)
+    one = network.trace(x[0], t[0], loss=loss)
+    for trace in (one, network.trace(x, t, loss=loss, optimizer="adam")):
+        for tensor in trace.values():
+            for _ in range(3):
+                check(tensor[tuple(int(rng.integers(size)) for size in tensor.shape)])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_trace_is_what_the_network_computes(seed: int) -> None:
+    network, loss, x, t = random_network(seed)
+    trace = network.trace(x, t, loss=loss)
+    if trace.start.plan.seeds:  # a trace is of the first step, which has other random numbers
+        return
+    for name, gradient in network.gradients(x, t, loss, engine="oracle").items():
+        np.testing.assert_allclose(trace[name].values, gradient, rtol=1e-12, atol=1e-15, err_msg=name)
+
+
+def test_one_example_is_a_batch_of_one() -> None:
+    network, loss, x, t = random_network(3)
+    one, batch = network.trace(x[0], t[0], loss=loss), network.trace(x[:1], t[:1], loss=loss)
+    assert one.loss == pytest.approx(batch.loss, rel=1e-14)
+    for name, parameter in network.parameters.items():
+        layer, _, own = name.rpartition(".")
+        gradient = f"{layer}.d{own}"
+        np.testing.assert_allclose(one[gradient].values, batch[gradient].values, rtol=1e-12, atol=1e-16)
+        assert one[gradient].shape == parameter.shape
+
+
+def test_a_wrong_number_would_be_found() -> None:
+    trace = load_example("classic").trace()
+    element = trace["conv1.dw"][0, 0]
+    element.explain()
+    wrong = trace.values_of("conv1.dw").copy()
+    wrong[0, 0] += 1e-9
+    trace._values["conv1.dw"] = wrong
+    with pytest.raises(AssertionError):
+        check(element)
