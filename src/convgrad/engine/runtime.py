@@ -22,6 +22,7 @@ from convgrad.engine.surroundings import edited, surroundings
 from convgrad.errors import EngineError
 
 LINK_SECONDS = 120
+SOURCES = ("runner.c", "temporaries.c")
 
 
 @lru_cache
@@ -50,6 +51,7 @@ def library() -> Any:
     threads.watch_forks()
     loaded = _kept() or _built()
     loaded.convgrad_keep_errors()
+    loaded.convgrad_keep_memory()
     loaded.convgrad_message.restype = ctypes.c_char_p
     for name, more in (("convgrad_run", []), ("convgrad_run_timed", [ctypes.c_void_p])):
         function = getattr(loaded, name)
@@ -82,9 +84,10 @@ def _built() -> Any:
     with tempfile.TemporaryDirectory(prefix="convgrad-") as folder:
         runtime_object, shared = Path(folder) / "runtime.o", Path(folder) / "libruntime.so"
         hl.compile_standalone_runtime(str(runtime_object), target())
-        source = Path(folder) / "runner.c"
-        source.write_text(files("convgrad.engine").joinpath("runner.c").read_text())
-        link([source, runtime_object], shared, "-O2", "-fPIC", "-lpthread", "-ldl", "-lm")
+        written = [Path(folder) / name for name in SOURCES]
+        for path in written:
+            path.write_text(files("convgrad.engine").joinpath(path.name).read_text())
+        link([*written, runtime_object], shared, "-O2", "-fPIC", "-lpthread", "-ldl", "-lm")
         loaded = load(shared, mode=ctypes.RTLD_GLOBAL)
         if not edited():
             cache.current().write(_key(), shared.read_bytes())
