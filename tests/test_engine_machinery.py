@@ -214,11 +214,9 @@ def test_the_temporaries_of_kernels_are_kept_and_given_back() -> None:
     library = runtime.library()
     library.convgrad_release_memory.restype = ctypes.c_size_t
     text = "x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,i+m-1,j+n-1,c else 0])"
-    equation = bound(text, shapes={"w": (3, 3, 16, 32), "o": (4, 26, 30, 16)}, sizes={"I": 26, "J": 30})
+    equation = bound(text, shapes={"w": (3, 3, 16, 32), "o": (16, 26, 30, 16)}, sizes={"I": 26, "J": 30})
     program = compile_program(equation, ["x"])
     program.run()
-    kept = library.convgrad_release_memory()
-    assert kept > 0, "the copy with a border of zeros is a temporary"
-    program.run()
-    assert library.convgrad_release_memory() == kept
+    # A copy with a border of zeros, 28 * 32 * 16 numbers, for each thread that worked on an image.
+    assert library.convgrad_release_memory() >= 28 * 32 * 16 * 4
     assert library.convgrad_release_memory() == 0
