@@ -17,6 +17,7 @@ import halide as hl
 
 from convgrad.engine.atoms import is_contraction
 from convgrad.engine.lowering import Lowering
+from convgrad.engine.schedules.across import with_last
 from convgrad.engine.schedules.generic import reduction
 from convgrad.engine.schedules.phases import in_phases, joined, split_variables
 from convgrad.engine.schedules.pointwise import spread
@@ -35,11 +36,13 @@ PARALLEL_WORK = 1 << 18
 
 
 class TiledReduction:
-    """An atom whose whole reduction runs inside a register tile of the result."""
+    """An atom whose whole reduction runs inside a register tile of the result; vectors run `along` one of its indices,
+    the last where None."""
 
-    def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int):
-        self.given, self.element_bytes = atom, element_bytes
-        self.atom, self.splits = in_phases(atom) if _is_contraction(atom) else (atom, [])
+    def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int, along: str | None = None):
+        self.order = atom.indices
+        self.given, self.element_bytes = atom if along is None else with_last(atom, along), element_bytes
+        self.atom, self.splits = in_phases(self.given) if _is_contraction(atom) else (self.given, [])
         atom = self.atom
         self.tile = tile_for(atom, machine(), element_bytes)
         lowering.sizes = atom.sizes
@@ -56,11 +59,13 @@ class TiledReduction:
             return conditions
 
         self.tiles, self.over, self.pure = reduction(atom, lowering, "tiles", rule)
-        self.sums = joined(self.tiles, self.given, self.splits) if self.splits else self.tiles
+        plain = not self.splits and self.order == self.given.indices
+        self.sums = self.tiles if plain else joined(self.tiles, self.given, self.splits, self.order)
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""
         atom = self.atom
+        variables = [variables[self.order.index(index)] for index in self.given.indices]
         phases = split_variables(func, self.given, variables, self.splits)
         quotients = replace(atom, indices=self.given.indices)
         outer = tile_output(func, variables, quotients, self.tile, self._weights_outside(), phases)
@@ -76,7 +81,7 @@ class TiledReduction:
             self.tiles.compute_at(func, at)
         fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile)
         for copy in self.staged:
-            if task is not None and self.given.indices[0] in copy.indices:
+            if task is not None and self.given.indices[0] == self.order[0] in copy.indices:
                 copy.func.compute_at(func, task)
             else:
                 copy.compute_first()

@@ -7,6 +7,7 @@ from math import prod
 from typing import Any, Protocol
 
 from convgrad.engine.lowering import Lowering
+from convgrad.engine.schedules.across import vector_index
 from convgrad.engine.schedules.contraction import PARALLEL_WORK, TiledReduction
 from convgrad.engine.schedules.generic import reduction
 from convgrad.engine.schedules.options import options
@@ -54,7 +55,7 @@ def scheduled_reduction(atom: Definition, lowering: Lowering, element_bytes: int
     sliced = forced == "sliced" if forced else _sliced(atom, element_bytes)
     if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)
-    return TiledReduction(atom, lowering, element_bytes)
+    return TiledReduction(atom, lowering, element_bytes, vector_index(atom, element_bytes))
 
 
 def _sliced(atom: Definition, element_bytes: int) -> bool:

@@ -60,9 +60,11 @@ def stage_operands(atom: Definition, lowering: Lowering, lanes: int, rounded: in
 
 
 def _vector_axis(access: Access, last: str) -> int | None:
-    """The axis that the last index runs along, where it is a bare index of one axis."""
+    """The axis that the last index runs along, place by place, where there is one."""
     axes = [axis for axis, position in enumerate(access.positions) if last in position.names]
-    return axes[0] if len(axes) == 1 and access.positions[axes[0]].as_name == last else None
+    if len(axes) != 1 or not access.positions[axes[0]].is_whole:
+        return None
+    return axes[0] if access.positions[axes[0]].numerator.coefficient(last).constant_value == 1 else None
 
 
 def _staged(access: Access, lowering: Lowering, order: Sequence[int], lanes: int, name: str) -> Staged:
