@@ -14,7 +14,7 @@ from convgrad.engine.schedules.options import options
 from convgrad.engine.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.engine.schedules.slices import SlicedReduction, slicing_for
 from convgrad.engine.schedules.target import machine
-from convgrad.engine.schedules.tiles import tile_for, tiles
+from convgrad.engine.schedules.tiles import dividing_tile, tiles
 from convgrad.engine.schedules.winograd_convolution import WinogradReduction, winograd_pattern
 from convgrad.notation.terms import Definition, Reduce
 
@@ -65,7 +65,7 @@ def _sliced(atom: Definition, element_bytes: int) -> bool:
     terms = prod(sizes[index] for index in atom.term.indices)
     if terms * prod(atom.shape) < PARALLEL_WORK:
         return False
-    tile = tile_for(atom, machine(), element_bytes)
+    tile = dividing_tile(atom, machine(), element_bytes)
     count = tiles(atom, tile)
     read = terms * (tile.width + prod(tile.positions.values())) * element_bytes
     small = prod(atom.shape) * element_bytes <= SMALL_RESULT
