@@ -24,6 +24,8 @@ from convgrad.engine.schedules.winograd_tiles import GUARD, ROUND, Sizes, TileTr
 Expr = Any
 MOST_RUNS = 16
 """Runs of tasks, each on one thread with memory of its own: 16 threads get one each, and 2 to 8 an equal number."""
+CHANNELS_OF_WEIGHTS = 16
+"""Channels whose weights are transformed one after the other."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,20 @@ class Forward:
         sums: the Func x[k,j,i,e], to be read at its own element by the Func that is scheduled.
     """
 
-    def __init__(self, o: Tensor, w: Tensor, sizes: Sizes, blocks: Blocks, turned: bool = False):
+    def __init__(
+        self, o: Tensor, w: Tensor, sizes: Sizes, blocks: Blocks, turned: bool = False, transposed: bool = False
+    ):
         self.sizes, self.blocks = sizes, blocks
         self.matrices = correlation(blocks.outputs, 3)
         self.place = grid(sizes, blocks.outputs, blocks.rows, blocks.images)
         self.data = TileTransform(
             o, self.matrices.data, self.place, sizes.padding, blocks.lanes, sizes.channels, "data"
         )
-        self._transform_weights(w, turned)
+        self._transform_weights(w, turned, transposed)
         self._multiply()
         self._transform_back()
 
-    def _transform_weights(self, w: Tensor, turned: bool) -> None:
+    def _transform_weights(self, w: Tensor, turned: bool, transposed: bool) -> None:
         """U[k, c, block, a, b], for the block's k-th kernel."""
         blocks, kernels = self.blocks, self.sizes.kernels
         self.weight_variables = k, c, block, a, b = [hl.Var(v) for v in ("k", "c", "block", "a", "b")]
@@ -83,9 +87,19 @@ class Forward:
         def weight(m: int, n: Expr) -> Expr:
             return w.load([2 - m, 2 - n, kernel, c] if turned else [m, n, c, kernel])
 
+        self.copy = None
+        if transposed:
+            self.copy = hl.Func("weights_copy")
+            self.copy[k, c, block, a, b] = weight(a, b)
         self.half, self.weights = hl.Func("weights_half"), hl.Func("weights")
         matrix = self.matrices.kernel
-        self.half[k, c, block, a, b] = hl.mux(a, product(matrix, [weight(m, b) for m in range(3)]))
+        self.half[k, c, block, a, b] = hl.mux(
+            a,
+            product(
+                matrix,
+                [hl.Expr(self.copy[k, c, block, m, b]) if self.copy is not None else weight(m, b) for m in range(3)],
+            ),
+        )
         halves = [hl.Expr(self.half[k, c, block, a, n]) for n in range(3)]
         self.weights[k, c, block, a, b] = hl.mux(b, product(matrix, halves))
 
@@ -191,12 +205,19 @@ class Forward:
         weights, half = self.weights, self.half
         lane, some = hl.Var("lane"), hl.Var("some")
         weights.bound(a, 0, size).bound(b, 0, size).reorder_storage(k, c, a, b, block)
+        # As for the tiles: planes a multiple of 4 KiB apart would share their places in the cache.
+        weights.align_storage(c, (blocks.stretch or self.sizes.channels) + 1)
         weights.split(k, k, lane, blocks.lanes, GUARD).vectorize(lane).unroll(a).unroll(b)
         half.compute_at(weights, k).vectorize(k, blocks.lanes).unroll(a).unroll(b)
+        weights.split(c, some, c, CHANNELS_OF_WEIGHTS, GUARD).reorder(lane, a, b, c, k, some, block)
         if blocks.stretch:
-            weights.compute_at(self.products, stretches).reorder(lane, a, b, k, c, block)
+            weights.compute_at(self.products, stretches)
         else:
-            weights.compute_root().split(c, some, c, 16, GUARD).reorder(lane, a, b, c, k, block, some).parallel(some)
+            weights.compute_root().reorder(k, block, some).parallel(some)
+        if self.copy is not None:
+            # Blocks of 16 x 16, read along the memory of w: read along k, each element would bring in a line.
+            self.copy.compute_at(weights, k).split(c, c, lane, CHANNELS_OF_WEIGHTS, GUARD)
+            self.copy.reorder(lane, k, c, a, b, block).vectorize(lane).unroll(k, 4)
 
 
 def build_forward(

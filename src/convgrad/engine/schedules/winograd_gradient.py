@@ -135,6 +135,8 @@ class WeightGradient:
         pk, pc, a, b, _ = self.task_variables
         blocks_k, blocks_c = hl.Var("blocks_k"), hl.Var("blocks_c")
         partial.bound(a, 0, matrices.size).bound(b, 0, matrices.size)
+        # One channel more than there are: planes a multiple of 4 KiB apart would share their places in the cache.
+        partial.align_storage(pc, (self.channels if in_runs else self.widths[0]) + 1)
         for stage in (partial, partial.update()):
             stage.split(pk, blocks_k, pk, width, ROUND).split(pk, pk, lane, blocks.lanes, GUARD)
             stage.split(pc, blocks_c, pc, blocks.channels, ROUND)

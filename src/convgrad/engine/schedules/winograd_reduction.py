@@ -67,7 +67,9 @@ class WinogradReduction:
         if isinstance(pattern, Convolution):
             weights = _in_order(atom, pattern, _floats(pattern.weights, lowering))
             blocks = choice.candidates(sizes, target.lanes(4), target.registers)[0]
-            self.work = Forward(image, weights, sizes, blocks)
+            self.work = Forward(
+                image, weights, sizes, blocks, transposed=pattern.weights.positions[3].as_name != atom.indices[3]
+            )
             self.sums = self.work.sums
         else:
             deltas = _floats(pattern.deltas, lowering)
