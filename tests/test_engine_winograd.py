@@ -64,6 +64,13 @@ def result_shape(sizes: Sizes) -> tuple[int, ...]:
     return (sizes.images, sizes.out_rows, sizes.out_columns, sizes.kernels)
 
 
+def of_input_gradient(sizes: Sizes) -> Sizes:
+    """The sizes with which the gradient with respect to o is a convolution of dx."""
+    padding = (2 - sizes.padding[0], 2 - sizes.padding[1])
+    shape = (sizes.images, sizes.out_rows, sizes.out_columns, sizes.kernels)
+    return Sizes(*shape, sizes.channels, padding, (sizes.rows, sizes.columns))
+
+
 def padded(o: np.ndarray, sizes: Sizes) -> np.ndarray:
     p, q = sizes.padding
     return np.pad(o.astype(float), ((0, 0), (p, p), (q, q), (0, 0)))
@@ -90,9 +97,25 @@ def error(value: np.ndarray, reference: np.ndarray) -> float:
     return float(abs(value - reference).max() / abs(reference).max())
 
 
-def forward(sizes: Sizes, blocks: winograd.Blocks, o: np.ndarray, w: np.ndarray, **options: Any) -> np.ndarray:
+def scheduled(work: winograd.Forward | winograd_gradient.WeightGradient) -> Any:
+    """A Func of the sums alone."""
+    variables, func = [hl.Var(v) for v in ("v0", "v1", "v2", "v3")], hl.Func("result")
+    where = tuple(reversed(variables))
+    func[where] = hl.Expr(work.sums[where])
+    work.schedule(func, variables)
+    return func
+
+
+def forward(sizes: Sizes, blocks: winograd.Blocks, o: np.ndarray, w: np.ndarray, turned: bool = False) -> np.ndarray:
+    """`turned`: w is m,n,k,c, and read at 2-m,2-n."""
     (po, to), (pw, tw) = parameter("o", image_shape(sizes)), parameter("w", w.shape)
-    func = winograd.build_forward(to, tw, sizes, blocks, **options)
+
+    def load(place: Sequence[Any]) -> Any:
+        m, n, c, k = place
+        return tw.load([2 - m, 2 - n, k, c])
+
+    weights = Tensor((3, 3, sizes.channels, sizes.kernels), load) if turned else tw
+    func = scheduled(winograd.Forward(to, weights, sizes, blocks, transposed=turned))
     return run(func, [po, pw], [o, w], result_shape(sizes))
 
 
@@ -114,7 +137,7 @@ def test_matrices_correlate(outputs: int, terms: int) -> None:
 @pytest.mark.parametrize("sizes", ODD, ids=str)
 def test_forward_equals_the_direct_sum(sizes: Sizes, rng: np.random.Generator) -> None:
     o, w = normal(rng, image_shape(sizes)), normal(rng, (3, 3, sizes.channels, sizes.kernels))
-    blocks = winograd_choice.candidates(sizes, LANES, REGISTERS)[0]
+    blocks = winograd_choice.cut(sizes, LANES, REGISTERS)
     assert error(forward(sizes, blocks, o, w), convolution(o, w, sizes)) < winograd_choice.error_bound(sizes)
 
 
@@ -135,10 +158,10 @@ def test_every_cut_is_right(blocks: winograd.Blocks, rng: np.random.Generator) -
     assert error(forward(sizes, blocks, o, w), convolution(o, w, sizes)) < winograd_choice.error_bound(sizes)
 
 
-def test_all_candidates_give_the_same_bits(rng: np.random.Generator) -> None:
+def test_all_cuts_of_a_convolution_give_the_same_bits(rng: np.random.Generator) -> None:
     sizes = Sizes(2, 13, 12, 20, 33, (1, 1))
     o, w = normal(rng, image_shape(sizes)), normal(rng, (3, 3, sizes.channels, sizes.kernels))
-    cuts = winograd_choice.candidates(sizes, 16, 32)[:2] + winograd_choice.candidates(sizes, 8, 16)[:1]
+    cuts = [winograd_choice.cut(sizes, lanes, registers) for lanes, registers in ((16, 32), (8, 16))]
     cuts.append(winograd.Blocks(4, 16, 1, 5, 2, 2, stretch=16))
     results = [forward(sizes, blocks, o, w) for blocks in cuts]
     for other in results[1:]:
@@ -148,31 +171,14 @@ def test_all_candidates_give_the_same_bits(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("sizes", ODD[:3], ids=str)
 def test_input_gradient(sizes: Sizes, rng: np.random.Generator) -> None:
     """do[p,q,c] gathers dx with the kernels turned, read where they lie."""
-    back = sizes.of_input_gradient
+    back = of_input_gradient(sizes)
     assert result_shape(back) == image_shape(sizes)
     dx, w = normal(rng, result_shape(sizes)), normal(rng, (3, 3, sizes.channels, sizes.kernels))
     turned = w[::-1, ::-1].transpose(0, 1, 3, 2)
-    blocks = winograd_choice.candidates(back, LANES, REGISTERS)[0]
+    blocks = winograd_choice.cut(back, LANES, REGISTERS)
     assert error(
         forward(back, blocks, dx, w, turned=True), convolution(dx, turned, back)
     ) < winograd_choice.error_bound(back)
-
-
-def test_epilogue_sees_the_sum_and_its_coordinates(rng: np.random.Generator) -> None:
-    sizes = Sizes(2, 7, 11, 5, 17, (1, 1))
-    o, w, b = normal(rng, image_shape(sizes)), normal(rng, (3, 3, 5, 17)), normal(rng, (17,))
-    (po, to), (pw, tw), (pb, _) = parameter("o", o.shape), parameter("w", w.shape), parameter("b", b.shape)
-
-    def relu_of_shifted(value: Any, where: Sequence[Any]) -> Any:
-        e, i, j, k = where
-        return hl.max(value + pb[k] + hl.cast(hl.Float(32), e + i - j), hl.f32(0))
-
-    blocks = winograd_choice.candidates(sizes, LANES, REGISTERS)[0]
-    func = winograd.build_forward(to, tw, sizes, blocks, epilogue=relu_of_shifted)
-    x = run(func, [po, pw, pb], [o, w, b], result_shape(sizes))
-    e, i, j, _ = np.indices(x.shape)
-    expected = np.maximum(convolution(o, w, sizes) + b + e + i - j, 0)
-    assert error(x, expected) < winograd_choice.error_bound(sizes)
 
 
 def test_stored_zeros_around_the_image_are_used(rng: np.random.Generator) -> None:
@@ -182,8 +188,8 @@ def test_stored_zeros_around_the_image_are_used(rng: np.random.Generator) -> Non
     o, w = rng.standard_normal(image_shape(sizes)), normal(rng, (3, 3, 20, 16))
     wide = np.pad(o, list(zip(low, high, strict=True)))
     (po, to), (pw, tw) = parameter("o", o.shape, low, high), parameter("w", w.shape)
-    blocks = winograd_choice.candidates(sizes, LANES, REGISTERS)[0]
-    func = winograd.build_forward(to, tw, sizes, blocks)
+    blocks = winograd_choice.cut(sizes, LANES, REGISTERS)
+    func = scheduled(winograd.Forward(to, tw, sizes, blocks))
     result, image = aligned(result_shape(sizes), np.nan), hl.Buffer(aligned(wide.shape, wide))
     image.set_min([-n for n in reversed(low)])
     func.compile_to_callable([po, pw], hl.get_host_target())(image, hl.Buffer(w), hl.Buffer(result))
@@ -192,14 +198,14 @@ def test_stored_zeros_around_the_image_are_used(rng: np.random.Generator) -> Non
 
 def weight_gradient(sizes: Sizes, blocks: winograd_gradient.Blocks, o: np.ndarray, dx: np.ndarray) -> np.ndarray:
     (po, to), (pd, td) = parameter("o", image_shape(sizes)), parameter("dx", result_shape(sizes))
-    func = winograd_gradient.build_weight_gradient(to, td, sizes, blocks)
+    func = scheduled(winograd_gradient.WeightGradient(to, td, sizes, blocks))
     return run(func, [po, pd], [o, dx], (3, 3, sizes.channels, sizes.kernels))
 
 
 @pytest.mark.parametrize("sizes", ODD, ids=str)
 def test_weight_gradient(sizes: Sizes, rng: np.random.Generator) -> None:
     o, dx = normal(rng, image_shape(sizes)), normal(rng, result_shape(sizes))
-    (blocks,) = winograd_choice.weight_gradient_candidates(sizes, LANES, REGISTERS)
+    blocks = winograd_choice.weight_gradient_cut(sizes, LANES, REGISTERS)
     bound = winograd_choice.weight_gradient_error_bound(sizes, blocks)
     assert error(weight_gradient(sizes, blocks, o, dx), kernel_gradient(o, dx, sizes)) < bound
 
@@ -226,7 +232,7 @@ def digest() -> str:
     rng, sizes = np.random.default_rng(3), Sizes(7, 13, 11, 20, 40, (1, 1))
     o, w = normal(rng, image_shape(sizes)), normal(rng, (3, 3, 20, 40))
     dx = normal(rng, result_shape(sizes))
-    back = sizes.of_input_gradient
+    back = of_input_gradient(sizes)
     results = [
         forward(sizes, winograd.Blocks(4, 16, 2, 4, 2, 1), o, w),
         forward(back, winograd.Blocks(4, 16, 1, 4, 4, 2, stretch=16), dx, w, turned=True),
@@ -268,12 +274,12 @@ def test_where_it_suits(sizes: Sizes, outputs: int, suits: bool, gradient: bool)
 
 @pytest.mark.parametrize(("lanes", "registers"), [(16, 32), (8, 16), (4, 32), (4, 16)])
 @pytest.mark.parametrize("sizes", [case[0] for case in SUITING if case[2]], ids=str)
-def test_candidates_fit_the_registers(sizes: Sizes, lanes: int, registers: int) -> None:
-    cuts = winograd_choice.candidates(sizes, lanes, registers)
-    assert 1 <= len(cuts) <= 3
-    assert all(cut.vectors * cut.tiles <= registers - 4 and cut.lanes == lanes for cut in cuts)
-    (cut,) = winograd_choice.weight_gradient_candidates(sizes, lanes, registers)
-    assert cut.vectors * cut.channels <= registers - 4
+def test_cuts_fit_the_registers(sizes: Sizes, lanes: int, registers: int) -> None:
+    cut = winograd_choice.cut(sizes, lanes, registers)
+    assert cut.vectors * cut.tiles <= registers - 4
+    assert cut.lanes == lanes
+    gradient = winograd_choice.weight_gradient_cut(sizes, lanes, registers)
+    assert gradient.vectors * gradient.channels <= registers - 4
 
 
 if __name__ == "__main__":

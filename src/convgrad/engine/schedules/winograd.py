@@ -11,7 +11,7 @@ M is 36 matrix products. Reference: A. Lavin and S. Gray, Fast Algorithms for Co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,26 +57,24 @@ class Blocks:
 class Forward:
     """x of `o` (Tensor e,i,j,c; its stored zeros are used) and `w` (Tensor m,n,c,k).
 
-    `turned`: w is m,n,k,c, and read at 2-m,2-n: with the sizes `of_input_gradient`, o being dx, the gradient of o.
+    `transposed`: neighbours in the memory of w differ in c and not in k, as for the gradient with respect to an input.
 
     Attributes:
         sums: the Func x[k,j,i,e], to be read at its own element by the Func that is scheduled.
     """
 
-    def __init__(
-        self, o: Tensor, w: Tensor, sizes: Sizes, blocks: Blocks, turned: bool = False, transposed: bool = False
-    ):
+    def __init__(self, o: Tensor, w: Tensor, sizes: Sizes, blocks: Blocks, transposed: bool = False):
         self.sizes, self.blocks = sizes, blocks
         self.matrices = correlation(blocks.outputs, 3)
         self.place = grid(sizes, blocks.outputs, blocks.rows, blocks.images)
         self.data = TileTransform(
             o, self.matrices.data, self.place, sizes.padding, blocks.lanes, sizes.channels, "data"
         )
-        self._transform_weights(w, turned, transposed)
+        self._transform_weights(w, transposed)
         self._multiply()
         self._transform_back()
 
-    def _transform_weights(self, w: Tensor, turned: bool, transposed: bool) -> None:
+    def _transform_weights(self, w: Tensor, transposed: bool) -> None:
         """U[k, c, block, a, b], for the block's k-th kernel."""
         blocks, kernels = self.blocks, self.sizes.kernels
         self.weight_variables = k, c, block, a, b = [hl.Var(v) for v in ("k", "c", "block", "a", "b")]
@@ -85,7 +83,7 @@ class Forward:
             kernel = hl.min(hl.likely(kernel), kernels - 1)
 
         def weight(m: int, n: Expr) -> Expr:
-            return w.load([2 - m, 2 - n, kernel, c] if turned else [m, n, c, kernel])
+            return w.load([m, n, c, kernel])
 
         self.copy = None
         if transposed:
@@ -218,25 +216,3 @@ class Forward:
             # Blocks of 16 x 16, read along the memory of w: read along k, each element would bring in a line.
             self.copy.compute_at(weights, k).split(c, c, lane, CHANNELS_OF_WEIGHTS, GUARD)
             self.copy.reorder(lane, k, c, a, b, block).vectorize(lane).unroll(k, 4)
-
-
-def build_forward(
-    o: Tensor,
-    w: Tensor,
-    sizes: Sizes,
-    blocks: Blocks,
-    turned: bool = False,
-    epilogue: Callable[[Expr, Sequence[Expr]], Expr] | None = None,
-) -> Any:
-    """The scheduled Func x[k,j,i,e]; see `Forward`.
-
-    `epilogue` makes the value that is stored of the sum and its coordinates e, i, j, k.
-    """
-    forward = Forward(o, w, sizes, blocks, turned)
-    variables = [hl.Var(v) for v in ("e", "i", "j", "k")]
-    where = tuple(reversed(variables))
-    value = hl.Expr(forward.sums[where])
-    func = hl.Func("x")
-    func[where] = value if epilogue is None else epilogue(value, variables)
-    forward.schedule(func, variables)
-    return func

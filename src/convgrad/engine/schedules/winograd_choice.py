@@ -1,7 +1,6 @@
 """Where Winograd's convolutions pay, and how their work is cut: from the sizes and the processor alone.
 
 Never by a stopwatch: these schedules round otherwise than the direct ones, tiles of 4x4 otherwise than those of 2x2.
-Candidates for one convolution, however, all give the same bits, so that among them a stopwatch may choose.
 """
 
 from __future__ import annotations
@@ -24,6 +23,9 @@ MOST_WEIGHTS = 1 << 24
 CACHE = 1 << 19
 """Bytes of transformed tiles and products of a task: half of a second-level cache of 1 MiB."""
 LARGEST_TASK = 1 << 22  # the same, where even one row of tiles takes more than CACHE
+MOST_SUMS = 1 << 22
+"""Bytes of the sums of all runs, which are read and written again for each task: 4 MiB, two second-level caches of
+two threads. With 16 MiB, more runs, the gradient took up to twice as long where memory was slow."""
 MOST_TILES = 1 << 26
 """Bytes of all transformed tiles, for the gradient of many kernels: 64 MiB."""
 
@@ -46,7 +48,7 @@ def best_outputs(sizes: Sizes) -> int:
 
 
 def suits(sizes: Sizes) -> bool:
-    """Whether a convolution, or with `Sizes.of_input_gradient` the gradient of its input, should be done so."""
+    """Whether a convolution, which the gradient of its input is, too, should be done so."""
     outputs = best_outputs(sizes)
     row = 4 * (outputs + 2) ** 2 * sizes.tile_columns(outputs) * (sizes.channels + min(64, sizes.kernels))
     return gain(sizes, outputs) >= LEAST_GAIN and row <= LARGEST_TASK
@@ -76,8 +78,8 @@ def weight_gradient_error_bound(sizes: Sizes, blocks: winograd_gradient.Blocks) 
     return (8 + 6 * sqrt(place.tiles + place.tasks / runs + runs)) * 2.0**-24
 
 
-def candidates(sizes: Sizes, lanes: int, registers: int) -> list[winograd.Blocks]:
-    """The best cuts by `_cost`, at most three, all of which add in the same order."""
+def cut(sizes: Sizes, lanes: int, registers: int) -> winograd.Blocks:
+    """How a convolution is cut: the least cost by the counts below."""
     outputs = best_outputs(sizes)
     size = outputs + 2
     inside = 4 * size**2 * sizes.channels * sizes.kernels > MOST_WEIGHTS
@@ -94,18 +96,17 @@ def candidates(sizes: Sizes, lanes: int, registers: int) -> list[winograd.Blocks
         cost = waste * (1 + 0.3 / tiles) * weights * _crowded(bytes_) * _uneven(tasks)
         blocks = winograd.Blocks(outputs, lanes, vectors, tiles, rows, images, 64 if inside else 0)
         found.append((cost, place.tiles, blocks))
-    found.sort(key=lambda entry: entry[:2])
-    return [blocks for cost, _, blocks in found[:3] if cost < 1.1 * found[0][0]]
+    return min(found, key=lambda entry: entry[:2])[2]
 
 
-def weight_gradient_candidates(sizes: Sizes, lanes: int, registers: int) -> list[winograd_gradient.Blocks]:
-    """The best cut: another one would add in another order."""
+def weight_gradient_cut(sizes: Sizes, lanes: int, registers: int) -> winograd_gradient.Blocks:
+    """How the gradient of the kernels is cut. Another cut would add in another order."""
     vectors = _vectors(sizes.kernels, lanes, registers)
     channels = _tiles(sizes.channels, vectors, registers)
     products = 4 * 36 * sizes.channels * sizes.kernels
     tiles = 4 * 36 * sizes.tiles(4) * (sizes.channels + sizes.kernels)
-    fitting = MOST_WEIGHTS // products
-    runs = 0 if fitting < 4 and tiles <= MOST_TILES else max(2, min(winograd.MOST_RUNS, fitting))
+    fitting = min(winograd.MOST_RUNS, max(2, MOST_SUMS // products))
+    runs = 0 if products > MOST_SUMS and tiles <= MOST_TILES else 1 << (fitting.bit_length() - 1)
 
     def cost(task: tuple[int, int]) -> float:
         place = grid(sizes, 4, *task)
@@ -117,7 +118,7 @@ def weight_gradient_candidates(sizes: Sizes, lanes: int, registers: int) -> list
         )
 
     rows, images = min(_tasks(sizes, 4), key=cost)
-    return [winograd_gradient.Blocks(lanes, vectors, channels, rows, images, runs)]
+    return winograd_gradient.Blocks(lanes, vectors, channels, rows, images, runs)
 
 
 def _vectors(kernels: int, lanes: int, registers: int) -> int:

@@ -8,6 +8,7 @@ D = G dx G^T for each tile t:
     S[a,b,c,k] = sum[t](V[a,b,t,c] * D[a,b,t,k]),  dw = A^T S A
 
 36 matrix products instead of 144 / tile. Their sums are taken in runs, a fixed number, and added in a fixed order.
+Threads take runs, and the 36 planes of a run's sums.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class Blocks:
         vectors, channels: accumulators in registers: vectors along k times channels of o.
         rows, images: a task is this many rows of tiles of one image, or all rows of this many images; its products
             are summed in registers, and added to memory.
-        runs: the tasks of a run are added up by one thread, with tiles transformed task by task. 0: all tiles are
-            transformed first, and threads take `width` channels of o and of dx each.
-        width: kernels and channels to a thread where there are no runs.
+        runs: the tasks of a run are added up one after the other, each transformed just before. 0: all tiles are
+            transformed first, and summed in registers.
+        width: kernels and channels whose sums are made at once where there are no runs.
     """
 
     lanes: int
@@ -45,7 +46,7 @@ class Blocks:
     rows: int
     images: int
     runs: int
-    width: int = 64
+    width: int = 256
 
 
 class WeightGradient:
@@ -74,14 +75,20 @@ class WeightGradient:
         self._transform_back()
 
     def _multiply(self) -> None:
-        place = self.place
+        place, in_runs = self.place, self.blocks.runs > 0
         self.task_variables = k, c, a, b, task = [hl.Var(v) for v in ("k", "c", "a", "b", "task")]
-        self.tile = hl.RDom([(0, place.tiles)], "t").x
         self.products, self.partial, self.total = hl.Func("products"), hl.Func("partial"), hl.Func("total")
+        # Without runs all tiles of all tasks are added in registers, and `task` stays 0.
+        over = hl.RDom([(0, place.tiles)] if in_runs else [(0, place.tiles), (0, place.tasks)], "t")
+        self.tiles = [over[n] for n in range(1 if in_runs else 2)]
+        of_task = task if in_runs else self.tiles[1]
         self.products[k, c, a, b, task] = hl.f32(0)
-        delta = hl.Expr(self.deltas.func[k, self.tile, a, b, task])
-        self.products[k, c, a, b, task] += delta * self.data.func[c, self.tile, a, b, task]
+        delta = hl.Expr(self.deltas.func[k, self.tiles[0], a, b, of_task])
+        self.products[k, c, a, b, task] += delta * self.data.func[c, self.tiles[0], a, b, of_task]
         self.run = hl.Var("run")
+        if not in_runs:
+            self.partial[k, c, a, b, self.run] = hl.Expr(self.products[k, c, a, b, self.run])
+            return
         tasks = hl.RDom([(0, self.length)], "task")
         self.task_of_run = tasks.x
         number = self.run * self.length + tasks.x
@@ -111,54 +118,55 @@ class WeightGradient:
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element; `variables` are its m, n, c, k."""
-        sizes, blocks, matrices = self.sizes, self.blocks, self.matrices
+        sizes, blocks = self.sizes, self.blocks
         m, n, c, k = variables
         for variable, extent in zip(variables, (OUTPUTS, OUTPUTS, sizes.channels, sizes.kernels), strict=True):
             func.bound(variable, 0, extent)
         lane, some, many, both = hl.Var("lane"), hl.Var("some"), hl.Var("many"), hl.Var("both")
-        width = blocks.lanes * blocks.vectors
-        in_runs = blocks.runs > 0
+        in_runs, partial = blocks.runs > 0, self.partial
         if in_runs:
             func.split(c, some, c, blocks.channels, GUARD).split(k, k, lane, blocks.lanes, GUARD)
             func.reorder(lane, n, m, k, c, some).vectorize(lane).parallel(some)
+            partial.compute_root()
         else:
-            func.split(c, some, c, self.widths[0], GUARD)
+            few = hl.Var("few")
+            func.split(c, some, c, self.widths[0], GUARD).split(c, few, c, blocks.channels, GUARD)
             func.split(k, many, k, self.widths[1], GUARD).split(k, k, lane, blocks.lanes, GUARD)
-            func.reorder(lane, n, m, k, c, many, some).vectorize(lane)
-            func.fuse(many, some, both).parallel(both)
-        self._schedule_back(func, k)
-        partial, run = self.partial, self.run
-        if in_runs:
-            partial.compute_root().parallel(run)
-        else:
+            func.reorder(lane, n, m, k, c, few, many, some).vectorize(lane)
+            func.fuse(many, some, both).parallel(both).parallel(few)
             partial.compute_at(func, both)
+        self._schedule_back(func, k)
+        self._schedule_partial()
+        for transform in (self.data, self.deltas):
+            transform.schedule()
+            if in_runs:
+                transform.func.compute_at(partial, self.task_of_run).hoist_storage(partial, self.run)
+            else:
+                transform.func.compute_root().parallel(transform.variables[-1])
+
+    def _schedule_partial(self) -> None:
+        blocks, size, partial = self.blocks, self.matrices.size, self.partial
+        in_runs = blocks.runs > 0
         pk, pc, a, b, _ = self.task_variables
-        blocks_k, blocks_c = hl.Var("blocks_k"), hl.Var("blocks_c")
-        partial.bound(a, 0, matrices.size).bound(b, 0, matrices.size)
+        lane, blocks_k, blocks_c = hl.Var("lane"), hl.Var("blocks_k"), hl.Var("blocks_c")
+        partial.bound(a, 0, size).bound(b, 0, size)
         # One channel more than there are: planes a multiple of 4 KiB apart would share their places in the cache.
         partial.align_storage(pc, (self.channels if in_runs else self.widths[0]) + 1)
-        for stage in (partial, partial.update()):
-            stage.split(pk, blocks_k, pk, width, ROUND).split(pk, pk, lane, blocks.lanes, GUARD)
+        for stage in (partial, partial.update()) if in_runs else (partial,):
+            stage.split(pk, blocks_k, pk, blocks.lanes * blocks.vectors, ROUND).split(pk, pk, lane, blocks.lanes, GUARD)
             stage.split(pc, blocks_c, pc, blocks.channels, ROUND)
             loops = [lane, pk, pc, blocks_c, blocks_k, a, b]
-            if stage is partial:
-                stage.reorder(*loops, run)
-            else:
-                stage.reorder(*loops, self.task_of_run, run)
-                if in_runs:
-                    stage.parallel(run)
-            stage.vectorize(lane).unroll(pk).unroll(pc)
+            if in_runs and stage is not partial:
+                loops.append(self.task_of_run)
+            stage.reorder(*loops, self.run).vectorize(lane).unroll(pk).unroll(pc)
+            stage.parallel(self.run)
+            if not (in_runs and stage is partial):
+                stage.parallel(a).parallel(b)
         products = self.products
         products.compute_at(partial, blocks_c)
         for stage in (products, products.update()):
             stage.split(pk, pk, lane, blocks.lanes, ROUND).vectorize(lane).unroll(pk).unroll(pc)
-        products.update().reorder(lane, pk, pc, self.tile)
-        for transform in (self.data, self.deltas):
-            transform.schedule()
-            if in_runs:
-                transform.func.compute_at(partial, self.task_of_run).hoist_storage(partial, run)
-            else:
-                transform.func.compute_root().parallel(transform.variables[-1])
+        products.update().reorder(lane, pk, pc, *self.tiles)
 
     def _schedule_back(self, func: Any, k: Any) -> None:
         lanes, size = self.blocks.lanes, self.matrices.size
@@ -171,14 +179,3 @@ class WeightGradient:
             self.total.compute_at(func, k).bound(a, 0, size).bound(b, 0, size).vectorize(tk, lanes)
             update = self.total.update()
             update.reorder(tk, self.run_of_total, a, b).vectorize(tk, lanes)
-
-
-def build_weight_gradient(o: Tensor, dx: Tensor, sizes: Sizes, blocks: Blocks) -> Any:
-    """The scheduled Func dw[k,c,n,m]; see `WeightGradient`."""
-    gradient = WeightGradient(o, dx, sizes, blocks)
-    variables = [hl.Var(v) for v in ("m", "n", "c", "k")]
-    where = tuple(reversed(variables))
-    func = hl.Func("dw")
-    func[where] = hl.Expr(gradient.sums[where])
-    gradient.schedule(func, variables)
-    return func

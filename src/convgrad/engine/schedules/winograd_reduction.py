@@ -66,14 +66,14 @@ class WinogradReduction:
         self.work: Forward | WeightGradient
         if isinstance(pattern, Convolution):
             weights = _in_order(atom, pattern, _floats(pattern.weights, lowering))
-            blocks = choice.candidates(sizes, target.lanes(4), target.registers)[0]
+            blocks = choice.cut(sizes, target.lanes(4), target.registers)
             self.work = Forward(
                 image, weights, sizes, blocks, transposed=pattern.weights.positions[3].as_name != atom.indices[3]
             )
             self.sums = self.work.sums
         else:
             deltas = _floats(pattern.deltas, lowering)
-            (cut,) = choice.weight_gradient_candidates(sizes, target.lanes(4), target.registers)
+            cut = choice.weight_gradient_cut(sizes, target.lanes(4), target.registers)
             self.work = WeightGradient(image, deltas, sizes, cut)
             self.sums = _turned(self.work.sums, pattern.turned)
 

@@ -49,20 +49,6 @@ class Sizes:
     def out_columns(self) -> int:
         return self.columns + 2 * self.padding[1] - 2 if self.results is None else self.results[1]
 
-    @property
-    def of_input_gradient(self) -> Sizes:
-        """The sizes with which the gradient with respect to o is a convolution of dx."""
-        padding = (2 - self.padding[0], 2 - self.padding[1])
-        return Sizes(
-            self.images,
-            self.out_rows,
-            self.out_columns,
-            self.kernels,
-            self.channels,
-            padding,
-            (self.rows, self.columns),
-        )
-
     def tile_rows(self, outputs: int) -> int:
         return -(-self.out_rows // outputs)
 
