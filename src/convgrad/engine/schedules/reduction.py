@@ -15,7 +15,7 @@ from convgrad.engine.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.engine.schedules.slices import SlicedReduction, slicing_for
 from convgrad.engine.schedules.target import machine
 from convgrad.engine.schedules.tiles import dividing_tile, tiles
-from convgrad.engine.schedules.winograd_convolution import WinogradReduction, winograd_pattern
+from convgrad.engine.schedules.winograd_reduction import WinogradReduction, winograd_pattern
 from convgrad.notation.terms import Definition, Reduce
 
 
@@ -45,7 +45,8 @@ def scheduled_reduction(atom: Definition, lowering: Lowering, element_bytes: int
     assert isinstance(atom.term, Reduce)
     if atom.term.kind.startswith("arg") or not atom.indices:
         return PlainReduction(atom, lowering, element_bytes)
-    pattern = winograd_pattern(atom, element_bytes)
+    shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
+    pattern = winograd_pattern(atom, shapes, element_bytes)
     if pattern is not None:
         return WinogradReduction(atom, lowering, pattern)
     forced = options().reduction

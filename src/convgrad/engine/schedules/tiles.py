@@ -156,19 +156,6 @@ def _names(access: Access) -> set[str]:
     return {name for position in access.positions for name in position.names}
 
 
-def divided(size: int, most: int) -> int:
-    """How many of `size` places to take at once, at most `most`: few repeated ones, then as many as possible."""
-    if size <= most:
-        return size
-
-    def cost(count: int) -> tuple[float, int]:
-        wasted = -(-size // count) * count / size
-        # A short tile loads more for each multiply-add: 1/count of the vectors.
-        return wasted * (1 + 1 / count), -count
-
-    return min(range(1, most + 1), key=cost)
-
-
 def tiles(atom: Definition, tile: Tile) -> int:
     """How many tiles cover the result."""
     sizes = atom.sizes
