@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from convgrad.notation.latex import latex
 from convgrad.notation.mathml import mathml, mathml_of_latex
 from convgrad.notation.terms import Definition, Equation
+
+SPECIAL = re.compile(r"[\\*_\[\]<>]")
+"""What has a meaning in Markdown."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,12 @@ class Derivation:
         """All of it as a piece of HTML, a line each: equations as `<math>`, and of each step a paragraph before it."""
         return "\n".join(self._html())
 
+    @property
+    def markdown(self) -> str:
+        """All of it as Markdown: a sentence and a block of `math`, which is LaTeX, a step."""
+        blocks = [f"**{s.rule}**: {SPECIAL.sub(_escaped, s.sentence)}\n\n```math\n{s.latex}\n```" for s in self.steps]
+        return "\n\n".join(blocks)
+
     def _html(self) -> Iterator[str]:
         yield mathml(self.forward)
         for step in self.steps:
@@ -72,5 +83,12 @@ class Derivation:
     def _repr_html_(self) -> str:
         return f"<div>{self.mathml}</div>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # for IPython in a terminal
+
     def _repr_latex_(self) -> str:
         return self.result._repr_latex_()
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\{match[0]}"
