@@ -35,16 +35,19 @@ def torch() -> ModuleType:
     return optional_module("torch")
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The program that pages are opened with, as Playwright's `executable_path`. Tests that take it are marked
-    `@pytest.mark.browser`. They are skipped where it is missing, or fail with CONVGRAD_REQUIRE_ALL set.
-    """
+def find_chromium() -> str:
+    """The program that pages are opened with, or the test is skipped; a failure with CONVGRAD_REQUIRE_ALL set."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         missing = f"there is no Chromium (looked for {', '.join(BROWSERS)}); install it, as with `apt install chromium`"
         (pytest.fail if os.environ.get("CONVGRAD_REQUIRE_ALL") else pytest.skip)(missing)
     return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Chromium, as Playwright's `executable_path`. Tests that take it are marked `@pytest.mark.browser`."""
+    return find_chromium()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
@@ -46,6 +47,7 @@ def test_everything_shows_itself(name: str) -> None:
         element = tensor[(0,) * len(tensor.shape)]
         assert element.written.lstrip("-")[:6] in text_of(element._repr_html_())
         assert element._repr_latex_().count("{") == element._repr_latex_().count("}")
+        ElementTree.fromstring(element.explain().mathml)
 
 
 def test_the_same_number_everywhere() -> None:
