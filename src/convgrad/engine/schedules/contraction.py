@@ -80,11 +80,22 @@ class TiledReduction:
         else:
             self.tiles.compute_at(func, at)
         fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile)
+        if self._strided() and prod(atom.sizes[i] for i in _reduced(atom)) <= WRITTEN_OUT:
+            for variable in phases:
+                func.unroll(variable)
+            for variable in self.over:
+                self.tiles.update().unroll(variable)
         for copy in self.staged:
             if task is not None and self.given.indices[0] == self.order[0] in copy.indices:
                 copy.func.compute_at(func, task)
             else:
                 copy.compute_first()
+
+    def _strided(self) -> bool:
+        """Whether neighbours in the tile read places that are not neighbours, or belong to phases."""
+        positions = [p.numerator for access in accesses(self.atom.term) for p in access.positions]
+        steps = [p.coefficient(i).constant_value for p in positions for i in self.tile.positions if i in p.names]
+        return bool(self.splits) or any(step > 1 for step in steps)
 
     def _weights_outside(self) -> bool:
         """Whether what depends on the last index is too large to be read through again for every position."""
@@ -94,6 +105,12 @@ class TiledReduction:
         bytes_ = sum(copy.elements for copy in last) * self.element_bytes
         others = prod(sizes[i] for i in _reduced(atom)) * sizes[atom.indices[-1]] * self.element_bytes
         return self.tile.blocks > 1 and max(bytes_, others) > CACHE_SHARE
+
+
+WRITTEN_OUT = 9
+"""Terms up to which a strided sum is written out: which of them belong to a phase is then known when it is compiled.
+(Without a stride neighbours read the same vectors, and the compiler would keep more of them than there are registers:
+2.1 ms instead of 1.3 for 3x3 depthwise.)"""
 
 
 SPARED = 0.9

@@ -76,8 +76,14 @@ def _tile(atom: Definition, machine: Machine, element_bytes: int, terms: int) ->
     shared = _shared_indices(atom)
     if len(shared) > 2 and shared[-1] == atom.indices[0]:
         shared.pop()  # neighbours along the first index, examples, are far apart
+    most = min(MOST_VECTORS, needed)
+    if all(atom.indices[-1] in _names(access) for access in accesses(atom.term)):
+        # Depthwise: a load for each multiply-add, whatever the tile; so whole stretches of memory, without overlap.
+        shared, least_vectors = shared[:1], most
+    else:
+        least_vectors = 1
     best, least = None, inf
-    for vectors in range(1, min(MOST_VECTORS, needed) + 1):
+    for vectors in range(least_vectors, most + 1):
         blocks = -(-needed // vectors)
         room = accumulators(machine) // vectors
         for positions in _positions(shared, sizes, room):
