@@ -72,10 +72,11 @@ def error_bound(sizes: Sizes) -> float:
 
 
 def weight_gradient_error_bound(sizes: Sizes, blocks: winograd_gradient.Blocks) -> float:
-    """The same for dw: the longest sums are those of a task, of the tasks of a run, of the runs."""
+    """The same for dw: the longest sums are those of a task, of the tasks of a run, of the runs; or of all tiles."""
     place = grid(sizes, 4, blocks.rows, blocks.images)
-    runs = max(1, blocks.runs)
-    return (8 + 6 * sqrt(place.tiles + place.tasks / runs + runs)) * 2.0**-24
+    runs = blocks.runs
+    terms = place.tiles + place.tasks / runs + runs if runs else place.tiles * place.tasks
+    return (8 + 6 * sqrt(terms)) * 2.0**-24
 
 
 def cut(sizes: Sizes, lanes: int, registers: int) -> winograd.Blocks:
