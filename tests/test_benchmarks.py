@@ -429,7 +429,8 @@ def test_errors_of_winograd_are_measured_and_written_into_the_page(
     assert [line.split(" | ")[:2] for line in lines[4:-2]] == [[f"| {wide.name}", part] for part in PASSES]
     for line in lines[4:-2]:
         by_winograd, bound, direct = map(float, line.strip("| ").split(" | ")[2:])
-        assert 0 < direct < by_winograd < bound
+        assert 0 < by_winograd < bound
+        assert 0 < direct < bound
     assert command.main(["winograd-error", "--case", "nothing"]) == 1
     assert "winograd-error has no case ['nothing']. There are: 3x3 64->32 at 12, " in capsys.readouterr().err
     monkeypatch.setattr(winograd_error, "promised_error", lambda *_: 1e-9)
