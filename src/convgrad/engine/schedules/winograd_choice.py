@@ -26,6 +26,9 @@ LARGEST_TASK = 1 << 22  # the same, where even one row of tiles takes more than 
 MOST_SUMS = 1 << 22
 """Bytes of the sums of all runs, which are read and written again for each task: 4 MiB, two second-level caches of
 two threads. With 16 MiB, more runs, the gradient took up to twice as long where memory was slow."""
+BLOCK = 64
+"""Kernels and channels of which a thread holds the sums, where all are more than MOST_WEIGHTS: 36 * 64 * 64 * 4 bytes
+are 590 KB, half of a second-level cache."""
 MOST_TILES = 1 << 26
 """Bytes of all transformed tiles, for the gradient of many kernels: 64 MiB."""
 
@@ -72,10 +75,11 @@ def error_bound(sizes: Sizes) -> float:
 
 
 def weight_gradient_error_bound(sizes: Sizes, blocks: winograd_gradient.Blocks) -> float:
-    """The same for dw: the longest sums are those of a task, of the tasks of a run, of the runs."""
+    """The same for dw: the longest sums are those of a task, of the tasks of a run, of the runs; or of all tiles."""
     place = grid(sizes, 4, blocks.rows, blocks.images)
-    runs = max(1, blocks.runs)
-    return (8 + 6 * sqrt(place.tiles + place.tasks / runs + runs)) * 2.0**-24
+    runs = blocks.runs
+    terms = place.tiles + place.tasks / runs + runs if runs else place.tiles * place.tasks
+    return (8 + 6 * sqrt(terms)) * 2.0**-24
 
 
 def cut(sizes: Sizes, lanes: int, registers: int) -> winograd.Blocks:
@@ -118,7 +122,9 @@ def weight_gradient_cut(sizes: Sizes, lanes: int, registers: int) -> winograd_gr
         )
 
     rows, images = min(_tasks(sizes, 4), key=cost)
-    return winograd_gradient.Blocks(lanes, vectors, channels, rows, images, runs)
+    whole = max(sizes.channels, sizes.kernels)
+    width = whole if products <= MOST_WEIGHTS else BLOCK
+    return winograd_gradient.Blocks(lanes, vectors, channels, rows, images, runs, width)
 
 
 def _vectors(kernels: int, lanes: int, registers: int) -> int:

@@ -8,7 +8,7 @@ D = G dx G^T for each tile t:
     S[a,b,c,k] = sum[t](V[a,b,t,c] * D[a,b,t,k]),  dw = A^T S A
 
 36 matrix products instead of 144 / tile. Their sums are taken in runs, a fixed number, and added in a fixed order.
-Threads take runs, and the 36 planes of a run's sums.
+Threads take runs, and rows of the planes of a run's sums.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from typing import Any
 import halide as hl
 
 from convgrad.engine.lowering import Tensor
+from convgrad.engine.schedules.pointwise import ENOUGH_TASKS
 from convgrad.engine.schedules.winograd_matrices import correlation, product
 from convgrad.engine.schedules.winograd_tiles import GUARD, ROUND, Sizes, TileTransform, grid
 
 OUTPUTS, STEP = 3, 4
+FEW_RUNS = 4  # below which threads also take rows of the planes of a run: that costs 5 to 10 % where it is not needed
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Blocks:
             are summed in registers, and added to memory.
         runs: the tasks of a run are added up one after the other, each transformed just before. 0: all tiles are
             transformed first, and summed in registers.
-        width: kernels and channels whose sums are made at once where there are no runs.
+        width: kernels and channels whose sums are made at once where there are no runs: by one thread where there are
+            enough of such blocks, else the 36 planes by all threads.
     """
 
     lanes: int
@@ -46,7 +49,7 @@ class Blocks:
     rows: int
     images: int
     runs: int
-    width: int = 256
+    width: int = 64
 
 
 class WeightGradient:
@@ -68,6 +71,7 @@ class WeightGradient:
         self.widths = widths
         self.channels = -(-sizes.channels // widths[0]) * widths[0]
         self.kernels = -(-sizes.kernels // widths[1]) * widths[1]
+        self.few_blocks = not blocks.runs and self.channels * self.kernels < ENOUGH_TASKS * widths[0] * widths[1]
         lanes = blocks.lanes
         self.data = TileTransform(o, matrices.data, place, sizes.padding, lanes, self.channels, "data")
         self.deltas = TileTransform(dx, matrices.kernel, place, (0, 0), lanes, self.kernels, "deltas")
@@ -133,7 +137,9 @@ class WeightGradient:
             func.split(c, some, c, self.widths[0], GUARD).split(c, few, c, blocks.channels, GUARD)
             func.split(k, many, k, self.widths[1], GUARD).split(k, k, lane, blocks.lanes, GUARD)
             func.reorder(lane, n, m, k, c, few, many, some).vectorize(lane)
-            func.fuse(many, some, both).parallel(both).parallel(few)
+            func.fuse(many, some, both).parallel(both)
+            if self.few_blocks:
+                func.parallel(few)
             partial.compute_at(func, both)
         self._schedule_back(func, k)
         self._schedule_partial()
@@ -160,7 +166,9 @@ class WeightGradient:
                 loops.append(self.task_of_run)
             stage.reorder(*loops, self.run).vectorize(lane).unroll(pk).unroll(pc)
             stage.parallel(self.run)
-            if not (in_runs and stage is partial):
+            if in_runs and stage is not partial and self.runs < FEW_RUNS:
+                stage.parallel(b)
+            elif self.few_blocks:
                 stage.parallel(a).parallel(b)
         products = self.products
         products.compute_at(partial, blocks_c)

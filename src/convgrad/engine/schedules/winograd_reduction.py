@@ -56,6 +56,18 @@ def _sizes(atom: Definition, pattern: Pattern, shapes: Shapes) -> Sizes:
     return Sizes(images, rows, columns, channels, kernels, (-top, -side), (results[0], results[1]))
 
 
+def promised_error(atom: Definition, shapes: Shapes) -> float | None:
+    """The bound on the error of an atom, as a share of its largest value; None where it is not computed so."""
+    pattern = winograd_pattern(atom, shapes, 4)
+    if pattern is None:
+        return None
+    sizes, target = _sizes(atom, pattern, shapes), machine()
+    if isinstance(pattern, Convolution):
+        return choice.error_bound(sizes)
+    cut = choice.weight_gradient_cut(sizes, target.lanes(4), target.registers)
+    return choice.weight_gradient_error_bound(sizes, cut)
+
+
 class WinogradReduction:
     """The sums of an atom, in the interface of the other reductions."""
 
