@@ -39,7 +39,8 @@ def test_report_names_cause_change_and_proof():
     text = " ".join(str(check(backward({"gradient-rotated"}, 1, 0, 1), "conv2d")).split())
     assert "WRONG" in text
     assert "expected" in text
-    assert "it is the sum of dx[0,0,0,0](" in text
+    assert "dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i+m,j+n,c])" in text
+    assert "indices dw[0,0,0,0] = sum[e,i,j](dx[e,i,j,0] * o[e,i,j,0]) numbers " in text
     assert "Cause: dw is rotated once too often" in text
     assert "Change: Leave out the rotation of dw" in text
     assert "after rotating your dw by 180 degrees the largest difference is" in text
@@ -104,6 +105,15 @@ def test_printing_is_a_note():
 def test_an_object_that_can_be_called():
     assert check(Layer(), "dense").ok
     assert check(f"{FILE}:Layer", "dense").ok
+
+
+def test_modules_of_ours_are_not_in_the_way(tmp_path):
+    (tmp_path / "report.py").write_text("FACTOR = 1\n")
+    (tmp_path / "mine.py").write_text(
+        "import numbers\nfrom report import FACTOR\n\n\n"
+        "def backward(dout, x):\n    assert isinstance(FACTOR, numbers.Number)\n    return FACTOR * dout * (x > 0)\n"
+    )
+    assert check(f"{tmp_path / 'mine.py'}:backward", "relu").ok
 
 
 def test_a_file_that_does_not_exist():

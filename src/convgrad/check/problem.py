@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.calculus.derive import Adjoint, gradients
+from convgrad.explain.equations import equation_trace
+from convgrad.explain.trace import Trace
 from convgrad.notation.batch import batched
 from convgrad.notation.binding import bind
 from convgrad.notation.terms import Access, Definition, Equation, Term, gradient_name, rebuild
@@ -110,6 +112,11 @@ class Problem:
         if self.total:
             forward[self.of] = np.asarray(np.sum(self.arrays[self.upstream] * forward[self.of]))
         return {**forward, **backward}
+
+    def trace(self) -> Trace:
+        """Every tensor with what it is made of."""
+        adjoint = self.adjoint
+        return equation_trace(adjoint.forward, self.arrays, adjoint.backward.definitions)
 
     @property
     def given(self) -> tuple[str, ...]:

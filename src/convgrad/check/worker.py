@@ -9,6 +9,11 @@ unpickled on either side. What the function itself prints is caught and sent alo
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__":
+    del sys.path[0]  # this file's folder: whatever is imported must not find the modules beside this one
+
 import contextlib
 import importlib
 import importlib.util
@@ -16,7 +21,6 @@ import inspect
 import io
 import json
 import os
-import sys
 import time
 import traceback
 import warnings
