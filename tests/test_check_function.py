@@ -12,6 +12,7 @@ import pytest
 from checked_functions import Layer
 from convgrad import layers
 from convgrad.check import assert_gradient_correct, check
+from convgrad.check.person import Call, Person
 from convgrad.errors import ModelError, ShapeError
 from planted_convolution import backward
 from planted_right import by_windows, one_example
@@ -69,7 +70,7 @@ def test_a_map_shows_the_border():
 @pytest.mark.parametrize(
     ("name", "cause", "words"),
     [
-        ("raises", "raises", "KeyError: 'missing' (checked_functions.py, line 14"),
+        ("raises", "raises", "KeyError: 'missing' (checked_functions.py, line 16"),
         ("hangs", "hangs", "took longer than 1 s and was stopped"),
         ("ends", "crashes", "its process ended with code 3"),
         ("leaves_a_child", "crashes", "its process ended"),
@@ -80,7 +81,17 @@ def test_a_map_shows_the_border():
         ("text", "raises", "no array of real numbers"),
         ("wrong_shape", "wrong-shape", "it must have"),
         ("not_a_number", "not-a-number", "do holds 1 entries that are infinite or no number"),
-        ("absent", "not-found", "has no absent; it has right, raises"),
+        ("absent", "not-found", "has no absent; it has right, raises, hangs, ends"),
+        ("whole_number", "not-found", "has no whole_number; it has whole_numbers"),
+        ("segfaults", "crashes", "its process ended with signal 11, SIGSEGV (the limit on memory is 4096 MB)"),
+        ("interrupts", "raises", "KeyboardInterrupt (checked_functions.py, line"),
+        ("generates", "raises", "the result holds a generator, which is no array"),
+        ("complex_numbers", "raises", "the result holds an array of complex128, which is no array of real numbers"),
+        ("whole_numbers", "unexplained", "do comes back as whole numbers (int64): fractions are cut off"),
+        ("far_too_large", "raises", "the result has 4000000 numbers, shape (2000, 2000): far too many"),
+        ("any_arguments", "no-arguments", "Its arguments are none, or *args or **kwargs. Wrap it"),
+        ("changes_its_arguments", "argument-changed", "It changes its arguments dout, x in place"),
+        ("wrong_after_half_a_second", "unexplained", "No known mistake"),
     ],
 )
 def test_bad_functions_get_a_clear_report(name, cause, words):
@@ -92,8 +103,35 @@ def test_bad_functions_get_a_clear_report(name, cause, words):
 
 
 def test_memory_is_limited():
-    report = check(f"{FILE}:too_large", "dense", megabytes=2000)
-    assert "MemoryError" in str(report)
+    assert "MemoryError" in str(check(f"{FILE}:too_large", "dense"))
+    assert "MemoryError" in str(check(f"{FILE}:fills_memory", "dense", megabytes=300))
+
+
+def test_an_output_that_was_closed():
+    assert check(f"{FILE}:closes_its_output", "dense").causes in ((), ("raises",))
+
+
+def test_a_slow_function_is_tried_on_fewer_inputs():
+    report = check(f"{FILE}:takes_half_a_second", "dense", seconds=0.6)
+    assert report.ok
+    assert "so that fewer inputs were tried than usual" in " ".join(str(report).split())
+
+
+def test_all_calls_together_are_limited():
+    with Person(f"{FILE}:wrong_after_half_a_second", seconds=0.6) as person:
+        call = Call([np.ones((3, 5)), np.ones((3, 4)), np.ones((4, 5))])
+        troubles = [person.call(call).trouble for _ in range(5)]
+    assert troubles[0] is None
+    assert "all calls on small inputs together took longer than 1.8 s" in str(troubles[-1])
+
+
+def test_a_layout_that_would_be_wrong_is_told():
+    def mean_of_rows(y, t):
+        return 2 * (y - t) / len(y)
+
+    report = check(mean_of_rows, "mse")
+    assert report.ok
+    assert "on [batch, features] arrays it runs, too, but is wrong" in " ".join(str(report).split())
 
 
 def test_printing_is_a_note():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from convgrad.check.diagnosis import Cause, Diagnosis, diagnose, tell_apart
-from convgrad.check.person import SECONDS, Person
+from convgrad.check.person import MEGABYTES, SECONDS, Person
 from convgrad.check.reading import Attempt, Found, accumulated, attempt, find
 from convgrad.check.report import Finding, Report
 from convgrad.check.roles import SETTINGS, plain
@@ -29,6 +29,8 @@ VERDICT = 1.7
 """Seconds of computing after which nothing further is tried; of computing, so that a busy machine finds as much."""
 SEARCH = 1.0
 """Seconds for the search for pairs of mistakes, in all attempts together."""
+SLOW = 2
+"""Calls of the longest that are made before a right function is tried on fewer inputs."""
 OTHER_SIZES = (
     Sizes(),
     Sizes(square=True),
@@ -45,7 +47,7 @@ def check(
     roles: Mapping[str, str] | None = None,
     dtype: str = "float64",
     seconds: float = SECONDS,
-    megabytes: int | None = None,
+    megabytes: int = MEGABYTES,
     binding: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Report:
@@ -60,7 +62,7 @@ def check(
         input_shape: one example's shape, where the function works with one only; else sizes are chosen.
         roles: argument -> tensor of the equation, or `dx` for the gradient from above, where names don't tell.
         dtype: of the arrays that it is called with, "float64" or "float32".
-        seconds: what one call may take.
+        seconds: what one call may take, and a third of what all may take.
         megabytes: what its process may use of memory.
         binding: sizes, integers, numbers, shapes, inputs and wrt, for the text of an equation.
         settings: arguments of the layer: strides, padding, kernel_size, ...
@@ -124,10 +126,9 @@ class _Check:
         if self.person.trouble is not None:
             self._add("not-found", f"The function can't be loaded: {self.person.trouble}.")
             return self.report
-        if self.person.arguments is None and not self.roles:
-            self._add(
-                "no-signature", "Its arguments can't be read.", "Wrap it in a plain function with named arguments."
-            )
+        if not self.person.arguments:
+            words = "can't be read" if self.person.arguments is None else "are none, or *args or **kwargs"
+            self._add("no-arguments", f"Its arguments {words}.", "Wrap it in a plain function with named arguments.")
             return self.report
         chosen, troubles = self._chosen()
         if chosen is None:
@@ -145,7 +146,7 @@ class _Check:
         found_all: list[Found] = []
         ends: list[tuple[Attempt, Sizes]] = []
         for sizes in self._sizes():
-            if ends and self._left() <= 0:
+            if ends and (self._left() <= 0 or self.person.exhausted):
                 break
             fitting = [a for a, _ in ends if a.shapes_fit][:2]
             if fitting:  # how to call it is known
@@ -250,6 +251,11 @@ class _Check:
                 "Work on a copy: the caller still needs the values.",
             )
         for output, array in tried.roles.items():
+            if array.dtype.kind in "iu" and not np.array_equal(
+                tried.expected(output), np.round(tried.expected(output))
+            ):
+                words = f"{output} comes back as whole numbers ({array.dtype}): fractions are cut off."
+                self.report.findings.append(Finding("whole-numbers", words, "Make it of floats.", wrong=False))
             if not np.isfinite(array).all() and np.isfinite(tried.expected(output)).all():
                 bad = int(np.count_nonzero(~np.isfinite(array)))
                 self._add("not-a-number", f"{output} holds {bad} entries that are infinite or no number.")
@@ -281,15 +287,27 @@ class _Check:
         """More inputs for a function that has been right so far."""
         convention = diagnosis.attempt.convention
         for seed in (1, 2):
+            if self._too_slow():
+                return
             again = attempt(convention, self.person, replace(convention.sizes, seed=seed))
             if self._fails(again):
                 return
         for subject in self._other_settings(convention.subject):
+            if self._too_slow():
+                return
             again = attempt(replace(convention, subject=subject), self.person)
             if self._fails(again):
                 self.report.against = str(subject)
                 return
         self._overflow(diagnosis)
+
+    def _too_slow(self) -> bool:
+        """Whether one more call may take more time than there is; then a note says so."""
+        if self.person.spent < SLOW * self.person.seconds:
+            return False
+        words = f"Its calls took {self.person.spent:.1f} s, so that fewer inputs were tried than usual."
+        self.report.findings.append(Finding("slow", words, wrong=False))
+        return True
 
     def _fails(self, again: Attempt) -> bool:
         """Take over the diagnosis of a further call where it finds something."""
@@ -358,9 +376,11 @@ class _Check:
                 return
         trouble = next((f.trouble for f in found if f.trouble is not None), None)
         if any(f.hung for f in found):
-            self._add("hangs", f"{self.person.trouble}.")
+            self._add("hangs", f"{self.person.trouble or trouble}.")
         elif self.person.crashes:
             self._add("crashes", f"{self.person.trouble or trouble}.")
+        elif trouble is not None and trouble.kind == "Time limit":
+            self._add("hangs", f"{trouble}.")
         elif trouble is not None:
             self._add("raises", f"It fails on every way to call it that was tried; the first: {trouble}.")
         else:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from convgrad.check.checking import check
+from convgrad.check.person import MEGABYTES, SECONDS
 from convgrad.check.sheet import mark
 from convgrad.check.sheet_file import read_results, read_trace, toml_numbers
 from convgrad.errors import ConvgradError, DataError, suggestion
@@ -73,7 +74,9 @@ class ClassReport:
         return "\n".join(lines + [f"{count:4} x {cause}" for cause, count in self.counts])
 
 
-def check_class(folder: Path, specification: Path, *, seconds: float = 10.0, megabytes: int = 2048) -> ClassReport:
+def check_class(
+    folder: Path, specification: Path, *, seconds: float = SECONDS, megabytes: int = MEGABYTES
+) -> ClassReport:
     """Check every submission in a folder; what one of them does never stops the rest.
 
     seconds: what one call of a submission's function may take. megabytes: what its process may use of memory.

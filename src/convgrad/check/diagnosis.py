@@ -119,7 +119,7 @@ def distance(found: AnyArray, expected: AnyArray) -> float:
         return float("inf")
     with np.errstate(all="ignore"):
         gap = np.where(a == b, 0.0, np.abs(a - b))
-    return float(np.nan_to_num(gap, nan=np.inf).max(initial=0.0))
+    return float(np.nan_to_num(gap, nan=np.inf, posinf=np.inf).max(initial=0.0))
 
 
 def compared(attempt: Attempt) -> dict[str, Comparison]:

@@ -15,6 +15,8 @@ from convgrad.check.words import worked_lines, wrapped
 from convgrad.explain.numbers import written
 from convgrad.explain.writing import element_text
 
+UNUSABLE = ("not-found", "no-arguments")
+"""Findings that say that there was nothing to check."""
 ELEMENTS = 2
 """Of each output: how many entries are worked out."""
 
@@ -56,6 +58,11 @@ class Report:
         return not any(f.wrong for f in self.findings) and (self.diagnosis is not None and self.diagnosis.right)
 
     @property
+    def usable(self) -> bool:
+        """Whether there was a function that could be called."""
+        return not any(f.name in UNUSABLE for f in self.findings)
+
+    @property
     def causes(self) -> tuple[str, ...]:
         """Short names of the causes, the likeliest first; "unexplained" where an output differs and nothing fits."""
         names = [f.name for f in self.findings if f.wrong]
@@ -86,7 +93,9 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{'RIGHT' if self.ok else 'WRONG'}: {self.function}, against {self.against}"]
         if self.reading:
-            lines += wrapped(f"Read as {self.reading}; returns {', '.join(self.returned) or 'nothing'}.")
+            lines += wrapped(
+                f"Read as {self.reading}{'; returns ' if self.returned else ''}{', '.join(self.returned)}."
+            )
         if self.diagnosis is not None:
             for comparison in self.diagnosis.comparisons.values():
                 lines += _output_lines(comparison, self.diagnosis)
@@ -119,7 +128,8 @@ def _output_lines(comparison: Comparison, diagnosis: Diagnosis) -> list[str]:
         precision = "; right to single precision only" if comparison.single else ""
         line = f"{name}: right (largest difference {comparison.largest:.1g}, bound {bound:.1g}{precision})"
         return wrapped(line)
-    lines = wrapped(f"{name}: {summary(comparison.differs)} differ, by up to {comparison.largest:.3g}.")
+    far = f", by up to {comparison.largest:.3g}" if np.isfinite(comparison.largest) else ""
+    lines = wrapped(f"{name}: {summary(comparison.differs)} differ{far}.")
     return lines + _map_lines(comparison, diagnosis) + _element_lines(comparison, diagnosis)
 
 

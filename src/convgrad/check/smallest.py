@@ -26,6 +26,8 @@ def smallest_failure(diagnosis: Diagnosis, person: Person) -> str:
     """The shapes and numbers of the smallest input that still fails, of those that are tried in order of size."""
     best = diagnosis.attempt
     for convention in _smaller(best.convention)[:TRIES]:
+        if person.spent > person.seconds:
+            break
         try:
             tried = attempt(convention, person)
         except ConvgradError:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from convgrad.commands.terminal import output, print_json
+from convgrad.commands.terminal import EXIT_UNUSABLE, output, print_json
 
 EXIT_WRONG = 1
 
@@ -48,7 +48,7 @@ def check(
 ) -> None:
     """Check a calculation and name the mistake.
 
-    Exit code 1 where something is wrong.
+    Exit code 1 where something is wrong, 2 where there is nothing to check.
 
     Examples:
     convgrad check conv2d mymodule:my_backward --strides 2;
@@ -75,6 +75,8 @@ def check(
         print_json(report.to_json())
     else:
         output().print(str(report), soft_wrap=True)
+    if not getattr(report, "usable", True):
+        raise typer.Exit(EXIT_UNUSABLE)
     if not getattr(report, "ok", True):
         raise typer.Exit(EXIT_WRONG)
 
@@ -90,7 +92,7 @@ def _code(
 ) -> Any:
     from convgrad.check import check as check_function
 
-    if ":" not in function:
+    if not all(function.rpartition(":")[::2]):
         raise typer.BadParameter(f"{function!r} names no function; write module:function or file.py:function.")
     sizes = None if input_shape is None else _sizes("input-shape", input_shape)
     if isinstance(sizes, str):
