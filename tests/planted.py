@@ -102,7 +102,7 @@ FAMILIES = (
         "max_pool2d",
         layers.max_pool_backward,
         (
-            ("pool-spread", "pool-all-ties", "pool-wrong-position", "pool-smallest"),
+            ("pool-spread", "pool-all-ties", "pool-wrong-position", "pool-smallest", "overlaps-overwritten"),
             ("sign",),
             ("factor-2",),
             ("mean-over-batch",),
@@ -151,7 +151,8 @@ FAMILIES = (
                 "factor-half",
                 "divided-by-window",
             ),
-            ("input-rotated", "mean-over-places"),
+            ("overlaps-overwritten",),
+            ("input-rotated", "mean-over-places", "last-place-only"),
             ("first-example-only", "mean-over-batch-and-places"),
         ),
         "conv2d",

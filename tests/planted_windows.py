@@ -37,8 +37,10 @@ def sided_backward(
         for i in range(dout.shape[2]):
             for j in range(dout.shape[3]):
                 at = np.s_[:, :, i * rows : i * rows + height, j * columns : j * columns + width]
-                dw += np.einsum("nk,ncab->kcab", dout[:, :, i, j], source[at])
-                dpadded[at] += np.einsum("nk,kcab->ncab", dout[:, :, i, j], used)
+                mine = np.einsum("nk,ncab->kcab", dout[:, :, i, j], source[at])
+                dw = mine if "last-place-only" in planted else dw + mine
+                passed = np.einsum("nk,kcab->ncab", dout[:, :, i, j], used)
+                dpadded[at] = passed if "overlaps-overwritten" in planted else dpadded[at] + passed
         dx = dpadded[:, :, top : top + x.shape[2], left : left + x.shape[3]]
         if "convolution-for-correlation" in planted:
             dw = dw[:, :, ::-1, ::-1]

@@ -206,6 +206,48 @@ def test_settings_are_passed_on():
     assert check(pooled, "avg_pool2d", pool_size=2, strides=3).ok
 
 
+def overwriting_pool(size, step):
+    def pool(dout, x, pool_size=size, stride=step):
+        dx = np.zeros_like(x)
+        for n, i, j, c in np.ndindex(dout.shape):
+            at = np.s_[n, i * stride : i * stride + pool_size, j * stride : j * stride + pool_size, c]
+            m, k = np.unravel_index(x[at].argmax(), x[at].shape)
+            dx[n, i * stride + m, j * stride + k, c] = dout[n, i, j, c]
+        return dx
+
+    return pool
+
+
+def test_windows_side_by_side_do_not_hide_a_mistake():
+    """A trap: with a stride as large as the window, = and += give the same."""
+    assert check(overwriting_pool(2, 2), "max_pool2d").causes == ("overlaps-overwritten",)
+    assert check(overwriting_pool(2, 2), "max_pool2d", pool_size=2).causes == ("overlaps-overwritten",)
+    fixed = overwriting_pool(2, 2)
+
+    def without_arguments(dout, x):
+        return fixed(dout, x)
+
+    report = check(without_arguments, "max_pool2d", pool_size=2)
+    assert report.ok
+    assert "is not distinguishable with these shapes; it would be with strides=1" in " ".join(str(report).split())
+
+
+def test_sums_that_come_out_equal_do_not_hide_a_mistake():
+    """Two traps: inputs of ones, and comparing means."""
+
+    def right_mean(dout, x, w, b):
+        dx, dw, db = backward((), 1, 0, 1)(dout, x, w)
+        return np.roll(dx, 1, axis=2), dw[:, :, ::-1], np.full_like(db, db.mean())
+
+    causes = check(right_mean, "conv2d").causes
+    assert "unexplained" in causes
+
+    def right_on_ones(dout, x):
+        return dout * (1 - np.tanh(1.0) ** 2)
+
+    assert not check(right_on_ones, "tanh").ok
+
+
 def test_conventions_are_notes():
     report = check(lambda dout, x: dout * (x >= 0), "relu")
     assert report.ok

@@ -15,7 +15,7 @@ import numpy as np
 
 from convgrad.check.diagnosis import Cause, Diagnosis, diagnose, tell_apart
 from convgrad.check.person import MEGABYTES, SECONDS, Person
-from convgrad.check.reading import Attempt, Found, accumulated, attempt, find
+from convgrad.check.reading import Attempt, Convention, Found, accumulated, attempt, find
 from convgrad.check.report import Finding, Report
 from convgrad.check.roles import SETTINGS, plain
 from convgrad.check.smallest import smallest_failure
@@ -33,6 +33,7 @@ SLOW = 2
 """Calls of the longest that are made before a right function is tried on fewer inputs."""
 OTHER_SIZES = (
     Sizes(),
+    Sizes(window=True),
     Sizes(square=True),
     Sizes(equal=True),
     Sizes(square=True, equal=True),
@@ -189,7 +190,7 @@ class _Check:
             return (Sizes(),)
         if not first.family.slides:
             return (Sizes(), Sizes(equal=True)) if first.name == "dense" else (Sizes(),)
-        return OTHER_SIZES if "filters" in first.family.defaults else OTHER_SIZES[:2]
+        return OTHER_SIZES if "filters" in first.family.defaults else OTHER_SIZES[:3]
 
     def _diagnosed(self, tried: Attempt, seconds: float) -> Diagnosis:
         """With what a call adds to the one before taken away, where the function keeps something."""
@@ -208,7 +209,7 @@ class _Check:
         return max(0.0, VERDICT - (time.process_time() - self.started))
 
     def _tell_sizes(self, diagnosis: Diagnosis, sizes: Sizes) -> None:
-        if sizes == Sizes():
+        if not (sizes.square or sizes.equal):
             return
         words = f"It gives results of the right shape with {sizes.words} only."
         if not diagnosis.right:
@@ -299,7 +300,21 @@ class _Check:
             if self._fails(again):
                 self.report.against = str(subject)
                 return
+        self._note_overlaps(convention)
         self._overflow(diagnosis)
+
+    def _note_overlaps(self, convention: Convention) -> None:
+        """Windows side by side can't tell whether a function adds up where windows overlap."""
+        subject = convention.subject
+        window = getattr(subject.layer(convention.sizes), "window", None) if isinstance(subject, LayerSubject) else None
+        if window is None or "pool_size" not in subject.settings() or self._other_settings(subject):
+            return
+        if all(s >= k for s, k in zip(window.strides, window.kernel, strict=True)):
+            words = (
+                "Its windows lie side by side: whether it adds up where windows overlap is not distinguishable with "
+                "these shapes; it would be with strides=1."
+            )
+            self.report.findings.append(Finding("overlaps", words, wrong=False))
 
     def _too_slow(self) -> bool:
         """Whether one more call may take more time than there is; then a note says so."""
@@ -328,7 +343,8 @@ class _Check:
         names = {plain(a.name) for a in self.person.arguments}
         more: dict[str, Any] = {}
         known = {f.name for f in fields(subject.family.layer)}
-        for key, value in (("strides", 2), ("padding", 1), ("dilation", 2), ("groups", 2)):
+        stride = 1 if "pool_size" in known else 2  # windows overlap, or leave a rest
+        for key, value in (("strides", stride), ("padding", 1), ("dilation", 2), ("groups", 2)):
             accepted = {plain(key), *SETTINGS[key].split()} - {"s", "p", "d", "g"}
             takes = names & accepted or (key in ("strides", "padding") and names & {"convparam", "poolparam", "cache"})
             if takes and key in known and key not in subject.given:

@@ -78,7 +78,7 @@ class Convention:
 
     def call(self, problem: Problem, values: Mapping[str, Array]) -> Call:
         """The call on a problem's inputs; `values` has the forward pass."""
-        settings = self.subject.settings
+        settings = self.subject.settings(self.sizes)
         known = {**values, **problem.arrays}
         call = Call(torch=self.torch)
 
@@ -180,7 +180,7 @@ def conventions(
                 if own == sizes:
                     raise
                 continue  # the layer's arguments don't allow one channel
-            read = readings(person.arguments or (), problem, subject.settings, roles)
+            read = readings(person.arguments or (), problem, subject.settings(own), roles)
             for kernel, kernels in subject.kernels.items():
                 patterns = {**images, **kernels}
                 if "x" in patterns and "z" in problem.labels:

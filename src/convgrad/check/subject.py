@@ -30,12 +30,14 @@ from convgrad.notation.terms import Access, Definition, rebuild
 
 @dataclass(frozen=True)
 class Sizes:
-    """Which sizes a problem has. `one`: one example; `channel`: one channel in and out; `square`: height equals width;
-    `equal`: as many channels out as in; `like`: another seed of the random values.
+    """Which sizes a problem has. `one`: one example; `channel`: one channel in and out; `window`: a square window, for
+    functions that take one number; `square`: the image's height equals its width, too; `equal`: as many channels out
+    as in; `seed`: of the random values.
     """
 
     one: bool = False
     channel: bool = False
+    window: bool = False
     square: bool = False
     equal: bool = False
     seed: int = 0
@@ -75,8 +77,7 @@ class Subject:
         """Layouts of the others, by name."""
         return {"": {}}
 
-    @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self, sizes: Sizes = Sizes()) -> dict[str, Any]:
         """Arguments that a function may take beside arrays: strides, padding, ..."""
         return {}
 
@@ -112,7 +113,7 @@ class LayerSubject(Subject):
 
     def layer(self, sizes: Sizes) -> Layer:
         """The layer object for these sizes."""
-        arguments = {**self.family.defaults, **(self.family.square if sizes.square else {})}
+        arguments = {**self.family.defaults, **(self.family.square if sizes.square or sizes.window else {})}
         arguments = {**arguments, **self.given}
         groups = arguments.get("groups", 1)
         if "filters" in arguments and "filters" not in self.given:
@@ -171,15 +172,14 @@ class LayerSubject(Subject):
         labels = {n: tuple(a for a in axes if a not in absent) for n, axes in known.items() if n in (*tensors, "x")}
         return labels if of == built.output else {**labels, "z": labels["x"]}
 
-    @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self, sizes: Sizes = Sizes()) -> dict[str, Any]:
         """Arguments that a function may take beside arrays."""
-        layer = self.layer(Sizes())
+        layer = self.layer(sizes)
         found = {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in ("name", "bias")}
         window = getattr(layer, "window", None)
         if window is not None:
             found["strides"] = window.strides
-            pads = window.pad(self.shape(layer, Sizes())[:-1])
+            pads = window.pad(self.shape(layer, sizes)[:-1])
             found["padding"] = tuple(before for before, _ in pads) if all(a == b for a, b in pads) else pads
             if "dilation" in found:
                 found["dilation"] = window.dilation
