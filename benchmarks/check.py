@@ -22,7 +22,6 @@ import planted
 from convgrad.check import check
 from planted_right import STYLES, random_settings
 
-
 PARTS = ("singles", "pairs", "right")
 
 

@@ -72,6 +72,14 @@ def test_roles_and_shape():
     assert result.exit_code == 0, result.output
 
 
+def test_any_argument_of_a_layer(tmp_path):
+    (tmp_path / "mine.py").write_text("def leaky(dout, x):\n    return dout * ((x > 0) + 0.25 * (x <= 0))\n")
+    result = run("leaky_relu", f"{tmp_path / 'mine.py'}:leaky", "--set", "negative_slope=0.25")
+    assert result.exit_code == 0, result.output
+    result = run("conv2d", f"{FUNCTIONS}:raises", "--set", "bias=place")
+    assert result.exit_code == 1
+
+
 def test_a_sheet():
     result = run(SHEET)
     assert result.exit_code == 0
@@ -105,6 +113,7 @@ def test_a_class(tmp_path):
         (["dense", "a:b", "--argument", "x"], "says no tensor"),
         (["dense", "a:b", "--strides", "x"], "is no whole number"),
         (["dense", "a:b", "--input-shape", "same"], "a shape is numbers"),
+        (["dense", "a:b", "--set", "units"], "sets nothing; write NAME=VALUE"),
         (["--equation", "x = 1"], "needs --of"),
         (["--class", "."], "needs --spec"),
         (["conv7", "a:b"], "There is no layer called 'conv7'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,9 @@ def check(
     units: Annotated[int | None, typer.Option(help="Of the layer.")] = None,
     kernel_size: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
     pool_size: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
+    more: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other argument of the layer.")
+    ] = None,
     input_shape: Annotated[str | None, typer.Option(metavar="N,N,..", help="One example's, channels last.")] = None,
     dtype: Annotated[str, typer.Option(metavar="float64|float32", help="Of the arrays it gets.")] = "float64",
     argument: Annotated[
@@ -68,6 +72,7 @@ def check(
         numbers = {"strides": strides, "padding": padding, "dilation": dilation, "kernel_size": kernel_size}
         settings: dict[str, Any] = {n: _sizes(n, v) for n, v in (numbers | {"pool_size": pool_size}).items() if v}
         settings |= {n: v for n, v in (("groups", groups), ("filters", filters), ("units", units)) if v is not None}
+        settings |= dict(_setting(pair) for pair in more or [])
         report = _code(function, what, input_shape, argument or [], dtype, seconds, settings)
     else:
         raise typer.BadParameter("say a layer and a function, or a sheet.toml, or --equation and --of, or --class.")
@@ -113,6 +118,17 @@ def _code(
         seconds=seconds,
         **settings,
     )
+
+
+def _setting(pair: str) -> tuple[str, Any]:
+    """`epsilon=1e-5`: a name and a number, true or false, or text."""
+    name, equals, value = pair.partition("=")
+    if not equals or not name.isidentifier():
+        raise typer.BadParameter(f"{pair!r} sets nothing; write NAME=VALUE, as in epsilon=1e-5.", param_hint="--set")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _equation(equation: str, of: str | None) -> Any:
