@@ -76,7 +76,7 @@ def test_any_argument_of_a_layer(tmp_path):
     (tmp_path / "mine.py").write_text("def leaky(dout, x):\n    return dout * ((x > 0) + 0.25 * (x <= 0))\n")
     result = run("leaky_relu", f"{tmp_path / 'mine.py'}:leaky", "--set", "negative_slope=0.25")
     assert result.exit_code == 0, result.output
-    result = run("conv2d", f"{FUNCTIONS}:raises", "--set", "bias=place")
+    result = run("conv2d", f"{FUNCTIONS}:raises", "--set", "bias=null")
     assert result.exit_code == 1
 
 

@@ -237,3 +237,35 @@ def test_a_folder_that_is_not_there(tmp_path):
         check_class(tmp_path / "none", specification)
     with pytest.raises(DataError, match="can't be read"):
         check_class(tmp_path, tmp_path / "none.toml")
+
+
+def network_sheet(tmp_path, old="", new=""):
+    text = (EXAMPLE.parent / "classic.toml").read_text()
+    assert old in text
+    return sheet(tmp_path, text.replace(old, new, 1))
+
+
+def test_a_network_with_numbers(tmp_path):
+    report = network_sheet(tmp_path)
+    assert report.ok, str(report)
+    assert [m.name for m in report.marked] == ["pool1.dx", "conv1.dw", "conv1.w_next"]
+
+
+def test_a_slip_in_a_network(tmp_path):
+    # 0.0364*0.62 left out of conv1.dw[0,0], and the update made with that
+    report = network_sheet(tmp_path, "[[0.044606,", "[[0.022038,")
+    assert report.causes == ("term-missing",), str(report)
+    words = " ".join(str(report).split())
+    assert "In conv1.dw[0,0] the term conv1.dx[1,1]*input[1,1] = 0.022568 is left out" in words
+    assert "conv1.w_next: right" in words
+
+
+def test_a_network_sheet_that_names_no_tensor(tmp_path):
+    with pytest.raises(DataError, match=r"sheet.toml: There is no tensor `conv1.dv`\. Did you mean 'conv1\.d[wx]'\?"):
+        network_sheet(tmp_path, '"conv1.dw"', '"conv1.dv"')
+
+
+def test_numbers_in_one_row_are_as_good(tmp_path):
+    report = network_sheet(tmp_path, "[[0.0364182, 0.068628], [0.04675125, -0.06818625]]",
+                           "[0.0364182, 0.068628, 0.04675125, -0.06818625]")  # fmt: skip
+    assert report.ok
