@@ -46,7 +46,8 @@ class TiledReduction:
         atom = self.atom
         self.tile = tile_for(atom, machine(), element_bytes)
         lowering.sizes = atom.sizes
-        self.staged = stage_operands(atom, lowering, self.tile.lanes, self.tile.width * self.tile.blocks)
+        rounded = self.tile.width * self.tile.blocks
+        self.staged = stage_operands(atom, lowering, self.tile.lanes, rounded, overlapping=self.tile.blocks > 1)
 
         def rule(indices: dict[str, Any]) -> list[Any]:
             conditions = []
