@@ -1,4 +1,4 @@
-"""What is rewritten before kernels are formed: repeated sums, signs of rectified tensors, shapes of views."""
+"""What is rewritten before kernels are formed, and sums that share one: repeats, signs, shapes of views."""
 
 from __future__ import annotations
 
@@ -57,3 +57,16 @@ def test_a_rectified_tensor_answers_for_its_sign() -> None:
     shapes = {"w": (90, 70), "o": (300, 90), "dy": (300, 70)}
     program = compare(bound(text, shapes=shapes), "float32", outputs=["y", "dx"])
     assert "x" not in {name for kernel in program.kernels for name in kernel.writes}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(19, 60, 33), (3, 700, 11), (17, 5, 130)], ids=str)
+def test_sums_through_the_same_tensor_share_a_pass(dtype: str, sizes: tuple[int, int, int]) -> None:
+    text = """
+    a[c] = sum[e,f](o[e,f,c])
+    b[c] = sum[e,f](o[e,f,c] * p[e,f,c])
+    d[c] = b[c] - a[c]
+    """
+    program = compare(bound(text, shapes={"o": sizes, "p": sizes}), dtype, outputs=["a", "d"])
+    if sizes[0] * sizes[1] * sizes[2] > 2**14:
+        assert {"a", "b"} <= kernels(program)[0]
