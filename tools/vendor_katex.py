@@ -1,0 +1,60 @@
+"""Bring KaTeX, which draws the formulas of the page, into the package: `python tools/vendor_katex.py`. Needs npm.
+
+Only what the page uses is kept: the minified script and style, and as .woff2 the fonts that our LaTeX asks for.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+VERSION = "0.19.1"
+FONTS = (
+    "KaTeX_Main-Regular",
+    "KaTeX_Main-Italic",
+    "KaTeX_Math-Italic",
+    "KaTeX_Size1-Regular",
+    "KaTeX_Size2-Regular",
+    "KaTeX_Size3-Regular",
+    "KaTeX_Size4-Regular",
+)
+FOLDER = Path(__file__).parents[1] / "src/convgrad/explain/page/static/katex"
+FACE = re.compile(r"@font-face\{[^}]*\}")
+
+
+def with_fewer_fonts(css: str) -> str:
+    """The style with only the faces of `FONTS`, each with its .woff2 file only."""
+
+    def face(match: re.Match[str]) -> str:
+        font = next((f for f in FONTS if f"{f}.woff2" in match[0]), None)
+        source = f'src:url(fonts/{font}.woff2) format("woff2")'
+        return re.sub(r"src:[^}]*", source, match[0]) if font else ""
+
+    return FACE.sub(face, css)
+
+
+def main() -> None:
+    """Fetch the package, copy what is needed."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["npm", "pack", "--silent", f"katex@{VERSION}"], cwd=folder, check=True)
+        with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
+            archive.extractall(folder, filter="data")
+        package = Path(folder) / "package"
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        (FOLDER / "fonts").mkdir(parents=True)
+        shutil.copy(package / "LICENSE", FOLDER / "LICENSE")
+        shutil.copy(package / "dist/katex.min.js", FOLDER / "katex.min.js")
+        css = (package / "dist/katex.min.css").read_text(encoding="utf-8")
+        (FOLDER / "katex.min.css").write_text(with_fewer_fonts(css), encoding="utf-8")
+        for font in FONTS:
+            shutil.copy(package / f"dist/fonts/{font}.woff2", FOLDER / f"fonts/{font}.woff2")
+    for file in FOLDER.rglob("*"):
+        file.chmod(0o755 if file.is_dir() else 0o644)
+
+
+if __name__ == "__main__":
+    main()
