@@ -85,7 +85,8 @@ def trace(
             pins={name: value for name, value in pinned.items() if name in defined},
             batch=batch,
             loss=measured,
-            learning_rate=chosen.learning_rate,
+            optimizer=chosen,
+            seed=seed,
             tolerance=precision,
         )
     )

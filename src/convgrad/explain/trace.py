@@ -25,6 +25,7 @@ from convgrad.explain.terms import json_number
 from convgrad.losses import Loss
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
 from convgrad.oracle.grid import evaluate_definition
+from convgrad.optimizers import Optimizer
 from convgrad.plan import INPUT, LOSS, TARGET, Plan
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Start:
 
     given: input of the equation -> its values. deltas: gradients that are given in place of what their equations say.
     pins: other tensors that are. batch: number of examples, None where there is no batch axis. loss: of the step.
-    learning_rate: of the update.
+    optimizer: of the update. seed: of random numbers.
     """
 
     network: Network
@@ -50,7 +51,8 @@ class Start:
     pins: Mapping[str, Array]
     batch: int | None
     loss: Loss
-    learning_rate: float
+    optimizer: Optimizer
+    seed: int = 0
     tolerance: float = TOLERANCE
 
     @property
@@ -97,7 +99,7 @@ class Trace(Mapping[str, Tensor]):
     @property
     def learning_rate(self) -> float:
         """Of the update."""
-        return self.start.learning_rate
+        return self.start.optimizer.learning_rate
 
     @property
     def loss(self) -> float | None:

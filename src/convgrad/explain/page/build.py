@@ -1,0 +1,87 @@
+"""The page as one HTML file that needs nothing else: no network, no other file.
+
+`page.html` has three markers; the styles, the scripts and the model take their places.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+CORE = (
+    "numbers",
+    "positions",
+    "text",
+    "latex",
+    "functions",
+    "evaluate",
+    "nodes",
+    "writing",
+    "terms",
+    "notes",
+    "explanation",
+)
+"""The files of static/core in an order in which each finds what it reads; core.js comes after them."""
+FONT = re.compile(r"url\(([\"']?)(?!data:)([^)\"']+\.woff2)\1\)(\s*format\([^)]*\))?")
+OTHER_FONTS = re.compile(r",\s*url\([\"']?(?!data:)[^)]*\.(?:woff|ttf)[\"']?\)(?:\s*format\([^)]*\))?")
+
+
+def static() -> Traversable:
+    """The folder with the page's own files."""
+    return resources.files("convgrad.explain.page") / "static"
+
+
+def core_script() -> str:
+    """The program that computes and explains a model: it defines `convgrad.Trace`, also where there is no page."""
+    folder = static()
+    parts = [(folder / "core" / f"{name}.js").read_text(encoding="utf-8") for name in CORE]
+    return "\n".join([*parts, (folder / "core.js").read_text(encoding="utf-8")])
+
+
+def page_html(model: dict[str, Any]) -> str:
+    """The whole page that shows a model (`convgrad.explain.page.model.page_model`)."""
+    folder = static()
+    scripts = [*_vendored("*.js"), core_script()]
+    scripts += [(folder / name).read_text(encoding="utf-8") for name in _listed("scripts.txt")]
+    styles = [_with_fonts(text) for text in _vendored("*.css")]
+    styles.append((folder / "page.css").read_text(encoding="utf-8"))
+    data = json.dumps(model, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    parts = {
+        "<!-- styles -->": "\n".join(f"<style>\n{text}\n</style>" for text in styles),
+        "<!-- scripts -->": "\n".join(f"<script>\n{_inline(text)}\n</script>" for text in scripts),
+        "<!-- model -->": f'<script type="application/json" id="model">{data}</script>',
+    }
+    html = (folder / "page.html").read_text(encoding="utf-8")
+    return re.sub("|".join(map(re.escape, parts)), lambda match: parts[match[0]], html)
+
+
+def _listed(name: str) -> list[str]:
+    lines = (static() / name).read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _vendored(pattern: str) -> list[str]:
+    """The renderer's files of one kind."""
+    folder = static() / "katex"
+    suffix = pattern.lstrip("*")
+    found = sorted((f for f in folder.iterdir() if f.name.endswith(suffix)), key=lambda f: f.name)
+    return [f.read_text(encoding="utf-8") for f in found]
+
+
+def _with_fonts(css: str) -> str:
+    """Fonts as part of the text; of several formats the one that all browsers read."""
+    return FONT.sub(lambda match: f"url({_font(match[2])}){match[3] or ''}", OTHER_FONTS.sub("", css))
+
+
+def _font(path: str) -> str:
+    content = static() / "katex" / path
+    return "data:font/woff2;base64," + base64.b64encode(content.read_bytes()).decode()
+
+
+def _inline(script: str) -> str:
+    """A script may not hold the text that ends it."""
+    return script.replace("</script", "<\\/script")
