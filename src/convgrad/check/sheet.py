@@ -148,17 +148,25 @@ def check_sheet(path: str | Path) -> SheetReport:
 def read(path: Path) -> dict[str, Any]:
     """The sheet's content, numbers as they are written. Raises: DataError."""
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        return read_text(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise DataError(f"{path} is no TOML file: {error}.") from None
+
+
+def read_text(text: str, name: str = "sheet") -> dict[str, Any]:
+    """The content of a sheet that is at hand as text; messages name it `name`. Raises: DataError."""
+    try:
+        content: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{name} is no TOML file: {error}.") from None
     for key in content:
         if key not in KEYS:
-            raise DataError(f"{path}: there is no {key!r} in a sheet.{suggestion(key, KEYS)}")
+            raise DataError(f"{name}: there is no {key!r} in a sheet.{suggestion(key, KEYS)}")
     for key in ("equation", "given", "results"):
         if key not in content:
-            raise DataError(f"{path}: a sheet must have `{key}`.")
+            raise DataError(f"{name}: a sheet must have `{key}`.")
     return content
 
 

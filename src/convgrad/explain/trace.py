@@ -24,8 +24,8 @@ from convgrad.explain.tensor import Tensor
 from convgrad.explain.terms import json_number
 from convgrad.losses import Loss
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
-from convgrad.oracle.grid import evaluate_definition
 from convgrad.optimizers import Optimizer
+from convgrad.oracle.grid import evaluate_definition
 from convgrad.plan import INPUT, LOSS, TARGET, Plan
 
 if TYPE_CHECKING:

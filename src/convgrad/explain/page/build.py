@@ -8,9 +8,15 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from importlib import resources
-from importlib.resources.abc import Traversable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    if sys.version_info >= (3, 11):
+        from importlib.resources.abc import Traversable
+    else:
+        from importlib.abc import Traversable
 
 CORE = (
     "numbers",

@@ -5,15 +5,10 @@ The numbers that are given are in it; all others are computed in the browser, fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from convgrad.calculus.steps import Derivation
-from convgrad.data.bundled import load_digits
 from convgrad.errors import ModelError
 from convgrad.explain.layers import derivations, gradient_sentences, size_sentences, sum_sentence
 from convgrad.explain.page.definitions import definition_data, number_data
@@ -30,7 +25,6 @@ MOST_WORK = 200_000_000
 """Terms that are added up in one step, which a browser does in a few seconds."""
 STEPS = 500
 """Steps for which a page has random numbers and the optimizer's scalars, where these change from step to step."""
-DIGITS_OF_A_LABEL = 2
 
 
 def page_model(trace: Trace, name: str, title: str = "", text: str = "", served: bool = False) -> dict[str, Any]:
@@ -39,8 +33,8 @@ def page_model(trace: Trace, name: str, title: str = "", text: str = "", served:
     name: of the example or file. title: one line; text: paragraphs with an empty line between. served: whether a server
     answers the page's questions.
 
-    Returns: {"name", "title", "text", "served", "loss", "learning_rate", "layers", "tensors", "digits", ...}; the loss and
-    the learning rate are names of tensors.
+    Returns: {"name", "title", "text", "served", "loss", "learning_rate", "layers", "tensors", ...}; the loss and the
+    learning rate are names of tensors.
 
     Raises: ModelError where the network is too large for a browser.
     """
@@ -60,7 +54,7 @@ def page_model(trace: Trace, name: str, title: str = "", text: str = "", served:
         "tensors": [_tensor(trace[name]) for name in trace],
         "updates": [[new, old] for new, old in start.plan.in_place.items() if new in trace and old in trace],
         "each_step": _each_step(trace),
-        "digits": _digits() if trace.network.input_shape == (28, 28, 1) and start.batch is None else [],
+        "digits": [],
     }
 
 
@@ -196,18 +190,3 @@ def _each_step(trace: Trace) -> dict[str, list[float]]:
         if name in trace and len(set(values)) > 1:
             found[name] = values
     return found
-
-
-@lru_cache(maxsize=1)
-def _digits() -> list[dict[str, Any]]:
-    """Bundled digits to choose from, two of each label."""
-    return list(_chosen_digits())
-
-
-def _chosen_digits() -> Iterator[dict[str, Any]]:
-    digits = load_digits()
-    assert digits.test_images is not None
-    assert digits.test_labels is not None
-    for label in range(10):
-        for place in np.flatnonzero(digits.test_labels == label)[:DIGITS_OF_A_LABEL]:
-            yield {"label": label, "values": digits.test_images[place].ravel().tolist()}
