@@ -27,7 +27,7 @@
   const layerPart = (layer, chosen) => [
     h("h2", { id: "layer-title", tabindex: "-1" }, `Layer ${layer.name}`, layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type)),
     layer.latex ? h("div", { class: "scrolled", tabindex: "0", role: "group", "aria-label": `Equation of ${layer.name}` }, page.formula(layer.latex)) : null,
-    layer.sentences.length ? h("p", {}, layer.sentences.join(" ")) : null,
+    layer.sentences.length ? h("ul", { class: "sentences" }, layer.sentences.map((sentence) => h("li", {}, sentence))) : null,
     layer.derivations.map((derivation) => {
       const what = derivation.gradient.startsWith("do") ? "the deltas that it passes back" : "the gradient of its weights";
       const details = h("details", { class: "derivation" }, h("summary", {}, "How ", h("var", {}, derivation.gradient), `, ${what}, follows`));

@@ -58,6 +58,9 @@
     return lines.map((text) => text.replace("&=", "=").trim()).filter(Boolean);
   };
 
+  /** Numbers put in: parentheses that need not grow, so that lines may break within them. */
+  page.breakable = (latex) => latex.replace(/\\left\(/g, "(").replace(/\\right\)/g, ")");
+
   const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
   /** The number that a text means, or {problem: what is wrong with it}. Takes 0,5 and 1/3, too. */

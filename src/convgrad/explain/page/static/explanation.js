@@ -12,6 +12,7 @@
       this.handle = h("button", { type: "button", class: "handle", "aria-expanded": "true", onclick: () => this.fold() });
       this.content = h("div", { class: "panel-content" });
       this.beside = h("div", { class: "panel-layer" });
+      this.fold(true);
       element.replaceChildren(this.handle, h("div", { class: "panel-scroll" }, this.content, this.beside));
     }
 
@@ -47,13 +48,15 @@
     /** An element with its explanation. marks: as `page.marksOf` gives them. */
     show(chosen, explanation, marks) {
       const { app } = this;
+      if (!this.opened) this.fold(false);
+      this.opened = true;
       const tensor = app.trace.tensor(chosen.name);
       const name = page.elementName(chosen.name, tensor.shape, chosen.flat);
       this._title(`${name} = ${page.typeset(explanation.written)}`);
       const value = h("h2", { id: "explained", tabindex: "-1" }, h("span", { class: "element" }, name), " = ", h("span", { class: "number" }, page.typeset(explanation.written)));
       const parts = [
         this._trail(), value, this._actions(chosen, explanation, tensor), ...this._formulas(explanation, tensor),
-        (explanation.notes || []).length ? h("ul", { class: "notes" }, explanation.notes.map((note) => h("li", {}, note))) : null,
+        this._notes(explanation),
         h("div", { class: "sources" }, page.sourcesOf(app, explanation, marks, chosen)),
       ];
       this.content.replaceChildren(...parts.flat().filter(Boolean));
@@ -93,9 +96,17 @@
       return h("div", { class: "actions" }, h("span", { class: `status ${tensor.pinned ? "pinned" : ""}` }, explanation.status), edit, unpin, look);
     }
 
+    /** What was chosen and why; how many terms are 0 stands where these are. */
+    _notes(explanation) {
+      const notes = (explanation.notes || []).filter((note) => !page.ZEROS.test(note));
+      return notes.length ? h("ul", { class: "notes" }, notes.map((note) => h("li", {}, note))) : null;
+    }
+
     _formulas(explanation, tensor) {
       if (!explanation.equation || !explanation.latex) return [h("p", { class: "hint" }, tensor.shows ? "" : "This number was given; it comes from nowhere else in the network.")];
       const lines = page.latexLines(explanation.latex);
+      const last = lines.length - 1;
+      if (last > 0) lines[last] = lines[last - 1].split(" = ")[0] + " " + page.breakable(lines[last]);
       const labels = lines.length === 3 ? LABELS : lines.length === 2 ? [LABELS[0], LABELS[2]] : LABELS.slice(2);
       return [h("dl", { class: "formulas" }, lines.map((line, n) => [
         h("dt", {}, labels[n] || ""),

@@ -10,9 +10,7 @@
       this.panel = new page.Panel(this, byId("panel"));
       this.edit = new page.Edit(this);
       this.training = new page.Training(this, byId("training"));
-      this.source = h("div", { class: "source-bar", role: "group", "aria-label": "What is shown" });
-      byId("lens-says").after(this.source);
-      this.served = new page.Served(this, this.source);
+      this.served = new page.Served(this, byId("source"));
       this.builder = new page.Builder(this, byId("builder"));
       this.checker = new page.Checker(this, byId("checker"));
       this._lenses();
@@ -31,7 +29,6 @@
       this.training.open();
       this.served.open();
       byId("title").textContent = model.name;
-      byId("subtitle").textContent = model.title && model.title !== model.name ? model.title : "";
       document.title = `${model.name}: every number of a training step`;
       this.look("forward");
       this.panel.about();
@@ -52,6 +49,7 @@
       if (this.isChosen(name, flat)) return;
       this.trail = [{ name, flat }];
       this._explained();
+      this.network.reveal(name, flat);
     }
 
     /** Goes on to an element that the chosen one was made from. */
@@ -189,7 +187,7 @@
         ["Backspace, Escape", "go back"], ["F2, a digit, double click", "change a number; Tab goes on to the next one"],
         ["Page up, page down", "another plane of the same tensor"],
       ];
-      const marks = [["chosen", "the number that is explained"], ["a", "first factor of a term"], ["b", "second factor; a term's two factors have the same small number"], ["c", "read, but no factor: candidates of a maximum, conditions"], ["z", "in a term that is 0"]];
+      const marks = [["chosen", "the number that is explained"], ["a", "first factor of a term"], ["b", "second factor; a term's two factors have the same small number"], ["c", "a further factor, or read otherwise: candidates of a maximum, conditions"], ["z", "in a term that is 0"]];
       byId("help").replaceChildren(
         h("h2", { id: "help-title" }, "Keys and marks"),
         h("dl", { class: "keys" }, keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),

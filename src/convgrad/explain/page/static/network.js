@@ -8,12 +8,12 @@
     forward: {
       title: "Forward",
       lanes: { parameters: "weights", results: "forward \u2192" },
-      says: "What the network computes from its input, layer by layer from left to right: the darker a cell, the greater its number; weights are orange where positive and blue where negative.",
+      says: "What the network computes from its input, layer by layer: the stronger the colour, the greater the number; weights are orange where positive, blue where negative.",
     },
     backward: {
       title: "Backward",
       lanes: { parameters: "weights", results: "forward \u2192", deltas: "\u2190 deltas", gradients: "gradients" },
-      says: "How much the loss changes with each number, from right to left: deltas of results and gradients of weights, orange with a plus where the loss grows, blue with a minus where it falls.",
+      says: "How fast the loss grows with each number, from right to left: deltas of results, gradients of weights. Orange with a plus: it grows; blue with a minus: it falls.",
     },
     update: {
       title: "Update",
@@ -68,7 +68,7 @@
       if (this.lens === lens) return;
       this.lens = lens;
       const names = this.app.trace.names.filter((name) => this.shows(name));
-      const blocks = ["input", ...this.app.layers.keys(), "loss", ...(lens === "update" ? ["step"] : [])];
+      const blocks = [...(lens === "update" ? ["step"] : []), "input", ...this.app.layers.keys(), "loss"];
       const lanes = ORDER.filter((lane) => lane in page.LENSES[lens].lanes);
       this.flow.dataset.lens = lens;
       this.flow.style.setProperty("--lanes", lanes.length + 1);
@@ -80,7 +80,7 @@
 
     _block(block, lanes, names) {
       const layer = this.app.layers.get(block);
-      if (!names.length && !layer) return null;
+      if (!names.length && (!layer || this.lens === "update")) return null;
       const groups = lanes.map((lane) => {
         const own = names.filter((name) => (this.lane.get(name) === lane || (block === "step" && lane === "updated")));
         return h("div", { class: `lane ${lane}` }, own.map((name) => this.view(name).element));
@@ -91,8 +91,7 @@
             layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type),
             h("div", { class: "block-equation", tabindex: "-1" }, layer.latex ? page.formula(layer.latex) : ""))
         : h("div", { class: "block-head" }, h("h3", {}, { input: "input", loss: "loss", step: "learning rate" }[block]));
-      const empty = layer && !names.length ? h("p", { class: "nothing" }, "no weights") : null;
-      return h("section", { class: `block ${layer ? "" : block}`, "aria-label": block, "data-block": block }, head, groups, empty);
+      return h("section", { class: `block ${layer ? "" : block}`, "aria-label": block, "data-block": block }, head, groups);
     }
 
     /** The view of a tensor, made when it is first seen. */

@@ -5,6 +5,7 @@
   const { h } = page;
 
   const WIDE = 264;
+  const HIGH = 216;
   const WINDOW = 7;
   const GAP = 3;
   const OUTLINES = { chosen: "chosen", a: "a", b: "b", c: "c", z: "z" };
@@ -15,8 +16,9 @@
       const { rows, columns, planes } = view.layout;
       const across = this._across();
       this.across = across;
-      const room = (WIDE - GAP * (across - 1)) / (across * columns);
-      this.scale = room >= 1 ? Math.min(10, Math.floor(room)) : 1;
+      const down = Math.ceil(planes / across);
+      const room = Math.min((WIDE - GAP * (across - 1)) / (across * columns), (HIGH - GAP * (down - 1)) / (down * rows));
+      this.scale = room >= 1 ? Math.min(9, Math.floor(room)) : 1;
       this.width = across * (columns * this.scale + GAP) - GAP;
       this.height = Math.ceil(planes / across) * (rows * this.scale + GAP) - GAP;
       this.cursor = { plane: 0, row: Math.floor(rows / 2), column: Math.floor(columns / 2) };
@@ -26,7 +28,8 @@
       this.says = h("p", { class: "where" });
       const size = { rows: Math.min(WINDOW, rows), columns: Math.min(WINDOW, columns) };
       this.grid = new page.Grid(view, 0, { ...this._corner(size), ...size });
-      this.element = h("div", { class: "picture" }, this.frame, h("div", { class: "zoom" }, this.says, this.grid.element));
+      this.zoom = h("div", { class: "zoom", hidden: true }, this.says, this.grid.element);
+      this.element = h("div", { class: "picture" }, this.frame, this.zoom);
       this.frame.addEventListener("click", (event) => this._clicked(event));
       this.frame.addEventListener("keydown", (event) => this._key(event));
       this._say();
@@ -77,7 +80,10 @@
         ArrowLeft: { column: column - 1 }, ArrowRight: { column: column + 1 }, ArrowUp: { row: row - 1 }, ArrowDown: { row: row + 1 },
         PageUp: { plane: plane - 1 }, PageDown: { plane: plane + 1 }, Home: { column: 0 }, End: { column: columns - 1 },
       }[event.key];
-      if (event.key === "Enter" || event.key === " ") this._focusCell();
+      if (event.key === "Enter" || event.key === " ") {
+        this.show(this.cursor);
+        this._focusCell();
+      }
       else if (moved) {
         const next = { ...this.cursor, ...moved };
         if (next.plane < 0 || next.plane >= planes || next.row < 0 || next.row >= rows || next.column < 0 || next.column >= columns) return;
@@ -99,6 +105,7 @@
     /** The window moves so that a place is in its middle. */
     show(place) {
       const { rows, columns } = this.view.layout;
+      this.zoom.hidden = false;
       this.cursor = { plane: place.plane, row: Math.max(0, Math.min(rows - 1, place.row)), column: Math.max(0, Math.min(columns - 1, place.column)) };
       const corner = this._corner(this.grid.window);
       this.grid.move(this.cursor.plane, corner.row, corner.column);
@@ -128,6 +135,7 @@
       this.marks = marks;
       if (marks && marks.size) this.show(this._middle(marks));
       else {
+        this.zoom.hidden = true;
         this.grid.light(null);
         this.draw();
       }
@@ -185,7 +193,7 @@
         box(plane, row, column, 1, 1, `--mark-${OUTLINES[mark.kind]}`, mark.kind === "chosen" ? 2 : 1);
       }
       const { row, column, rows, columns } = this.grid.window;
-      if (rows < layout.rows || columns < layout.columns || layout.planes > 1) box(this.grid.plane, row, column, rows, columns, "--ink", 1.5);
+      if (!this.zoom.hidden && (rows < layout.rows || columns < layout.columns || layout.planes > 1)) box(this.grid.plane, row, column, rows, columns, "--ink", 1.5);
     }
   };
 })();

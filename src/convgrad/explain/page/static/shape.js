@@ -3,22 +3,23 @@
 (() => {
   const page = (convgrad.page = convgrad.page || {});
 
-  /** At most so many rows, columns and planes are written as numbers; more become an image. */
-  const MOST = { rows: 12, columns: 12, planes: 16, together: 4 };
+  /** At most so many rows, columns and planes are written as numbers; more become an image. Side by side stand few planes
+   * (together); others are turned like pages, if they are small. */
+  const MOST = { rows: 12, columns: 12, planes: 16, together: 4, turned: 36 };
   const WORDS = { e: "example" };
   const ROWS_OF = ["parameter", "gradient", "update", "state"];
 
   const strides = (shape) => shape.map((_, axis) => shape.slice(axis + 1).reduce((size, n) => size * n, 1));
 
-  /** Axis -> its letter: of a given tensor those of its gradient, which is as large. */
+  /** Axis -> its letter: of a tensor without equation those of its gradient, or of what it is the gradient of. */
   const letters = (tensor) => {
     const { trace, name, shape, indices } = tensor;
     if (tensor.definition) return indices;
     const at = name.lastIndexOf(".") + 1;
-    const gradient = `${name.slice(0, at)}d${name.slice(at)}`;
-    const shown = tensor.shows && trace.tensor(tensor.shows);
-    const like = trace.has(gradient) ? trace.tensor(gradient) : shown && shown.shape.length === shape.length ? shown : null;
-    return like && like.definition && like.shape.length === shape.length ? like.indices : indices;
+    const [before, own] = [name.slice(0, at), name.slice(at)];
+    const likely = [`${before}d${own}`, own.startsWith("d") ? before + own.slice(1) : name, tensor.shows].filter((other) => other && trace.has(other));
+    const like = likely.map((other) => trace.tensor(other)).find((other) => other.definition && other.shape.length === shape.length);
+    return like ? like.indices : indices;
   };
 
   /** rows, columns, planes; flat(plane, row, column), place(flat) -> {plane, row, column}; planeName(plane). */
@@ -39,7 +40,7 @@
     const base = (plane) => indicesOf(plane).reduce((at, index, n) => at + index * step[others[n]], 0);
     return {
       rows, columns, planes, size, names, rowName: names[rowAxis], columnName: names[columnAxis],
-      image: rows > MOST.rows || columns > MOST.columns || planes > MOST.planes,
+      image: rows > MOST.rows || columns > MOST.columns || planes > MOST.planes || (planes > MOST.together && rows * columns > MOST.turned),
       together: planes <= MOST.together,
       flat: (plane, row, column) => base(plane) + row * step[rowAxis] + column * step[columnAxis],
       place: (flat) => {
@@ -54,7 +55,7 @@
   const vector = (tensor, size, names) => {
     const lying = ROWS_OF.includes(tensor.role);
     const image = size > MOST.rows;
-    const columns = image ? Math.min(size, Math.max(8, Math.ceil(Math.sqrt(size * 0.75)))) : lying ? size : 1;
+    const columns = image ? Math.min(size, Math.max(16, Math.ceil(Math.sqrt(size * 3)))) : lying ? size : 1;
     return {
       rows: Math.ceil(size / columns), columns, planes: 1, size, names, wrapped: image, image, together: true,
       rowName: lying || image ? "" : names[0] || "", columnName: lying && !image ? names[0] || "" : "",

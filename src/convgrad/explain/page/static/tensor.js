@@ -30,6 +30,7 @@
       }
       this.parts = Array.from({ length: layout.planes }, (_, plane) => (layout.together || plane === 0 ? new page.Grid(this, plane) : null));
       this.body.classList.toggle("tabbed", !layout.together);
+      this.body.classList.toggle("square", layout.together && layout.planes > 2);
       if (!layout.together) {
         this._tabs();
         return;

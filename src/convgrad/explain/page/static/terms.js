@@ -4,6 +4,8 @@
   const page = (convgrad.page = convgrad.page || {});
   const { h } = page;
   const SHOWN = 24;
+  /** The note that says how many terms are left out. */
+  page.ZEROS = /^\((\d+ terms? (?:is|are) 0.*)\)$/;
 
   /** A button that goes on to an element. kind: the class of its mark in the network. */
   page.sourceButton = (app, name, flat, kind, written) => {
@@ -79,8 +81,10 @@
       found.push(h("h3", {}, telling.length ? "Also read" : "Made from"), ...limited(others, button, "elements"));
     }
     const folded = zeros.filter((term) => term.factors.some((factor) => readsOf(factor).length));
+    const words = (explanation.notes || []).map((note) => page.ZEROS.exec(note)).filter(Boolean).map((match) => match[1])[0];
+    if (!folded.length && words) found.push(h("p", { class: "hint" }, words));
     if (folded.length) {
-      const details = h("details", { class: "zeros" }, h("summary", {}, folded.length === 1 ? "1 term is 0" : `${folded.length} terms are 0`));
+      const details = h("details", { class: "zeros" }, h("summary", {}, words || (folded.length === 1 ? "1 term is 0" : `${folded.length} terms are 0`)));
       details.addEventListener("toggle", () => {
         if (details.open && details.children.length === 1) details.append(...limited(folded, (term) => termRow(app, marks, term, ""), "terms"));
       });

@@ -36,7 +36,7 @@
       this.rate.addEventListener("keydown", (event) => event.key === "Enter" && this._rate());
       this.loss = h("output", { id: "loss", class: "loss" });
       this.chart = h("span", { class: "chart-holder" });
-      this.pins = h("span", { class: "pins" });
+      this.pins = page.byId("pins");
       const button = (id, words, act, title) => h("button", { type: "button", id, onclick: act, title }, words);
       this.steps = [
         button("step", "Step", () => this.step(1), "One step of gradient descent: every weight takes its updated value"),
@@ -46,7 +46,7 @@
       element.replaceChildren(
         h("label", { for: "rate", class: "rate" }, h("span", {}, "learning rate"), this.rate), this.problem, ...this.steps,
         button("reset", "Reset", () => this.reset(), "All numbers as they were"),
-        h("span", { class: "loss-part" }, h("span", { class: "loss-label" }, "loss"), this.loss, this.chart), this.pins,
+        h("span", { class: "loss-part" }, h("span", { class: "loss-label" }, "loss"), this.loss, this.chart),
       );
     }
 
