@@ -47,9 +47,18 @@
     /** Starts from an element: a new trail. */
     explain(name, flat) {
       if (this.isChosen(name, flat)) return;
+      this.before = this.trail;
       this.trail = [{ name, flat }];
       this._explained();
       this.network.reveal(name, flat);
+    }
+
+    /** The first click of a double click was meant for changing a number: what was explained before it stays. */
+    takeBack(name, flat) {
+      if (!this.before || !this.before.length || this.trail.length !== 1 || !this.isChosen(name, flat)) return;
+      this.trail = this.before;
+      this.before = null;
+      this._explained();
     }
 
     /** Goes on to an element that the chosen one was made from. */

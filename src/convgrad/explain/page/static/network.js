@@ -149,7 +149,9 @@
       });
       this.section.addEventListener("dblclick", (event) => {
         const cell = cellOf(event);
-        if (cell && !event.target.closest("input")) this.app.edit.begin(cell);
+        if (!cell || event.target.closest("input")) return;
+        this.app.takeBack(cell.dataset.tensor, Number(cell.dataset.flat));
+        this.app.edit.begin(cell);
       });
       this.section.addEventListener("keydown", (event) => {
         const cell = cellOf(event);
