@@ -6,10 +6,17 @@ import importlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,6 +38,22 @@ def optional_module(name: str) -> ModuleType:
 def torch() -> ModuleType:
     """PyTorch, to compare with. Tests that take it are marked `@pytest.mark.torch`."""
     return optional_module("torch")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, one for the whole run: that of the system, else the one that Playwright has installed."""
+    playwright = optional_module("playwright.sync_api")
+    installed = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    with playwright.sync_playwright() as running:
+        try:
+            chromium = running.chromium.launch(executable_path=installed, args=["--no-sandbox"])
+        except playwright.Error as error:
+            if os.environ.get("CONVGRAD_REQUIRE_ALL"):
+                raise
+            pytest.skip(f"There is no Chromium: {str(error).splitlines()[0]}")
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -44,6 +44,11 @@ class PageServer(ThreadingHTTPServer):
             if error.errno == errno.EADDRINUSE:
                 raise DataError(f"Port {port} is in use. Choose another with --port, or --port 0 for any.") from None
             raise DataError(f"Can't listen on port {port}: {error.strerror}. Choose another with --port.") from None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that has gone away is nothing to tell of."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -118,18 +123,16 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return body
 
-    def _answer(self, answer: Any) -> None:
+    def _answer(self, answer: Callable[[], Any]) -> None:
         try:
             content = json.dumps(_finite(answer()), allow_nan=False).encode()
         except ConvgradError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except (MemoryError, RecursionError):
             self._refuse(HTTPStatus.BAD_REQUEST, "This is too large for a page.")
-        except Exception:
-            self._refuse(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "This failed, which is a mistake in convgrad; see the terminal."
-            )
-            raise
+        except Exception:  # the page must not wait for ever
+            traceback.print_exc()
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "This failed, a mistake in convgrad; see the terminal.")
         else:
             self._send(HTTPStatus.OK, content, "application/json")
 

@@ -3,27 +3,30 @@
   "use strict";
   const core = globalThis.convgrad.core;
 
-  /** The error function: a power series below 2, a continued fraction beyond (Abramowitz and Stegun 7.1.6, 7.1.14). */
+  /** The error function: a power series below 1.75, a continued fraction beyond (Abramowitz and Stegun 7.1.6, 7.1.14). */
   function erf(a) {
     const x = Math.abs(a);
     if (Number.isNaN(a)) return a;
     if (x >= 6) return Math.sign(a);
-    return Math.sign(a) * (x < 2 ? series(x) : 1 - tail(x));
+    return Math.sign(a) * (x < 1.75 ? series(x) : 1 - tail(x));
+  }
+
+  /** exp(-x^2), the square without rounding. */
+  function bell(x) {
+    const high = Math.fround(x);
+    return Math.exp(-high * high) * Math.exp(-(x - high) * (x + high));
   }
 
   function series(x) {
-    let [term, total] = [x, x];
-    for (let n = 1; term > total * 1e-18; n++) {
-      term *= (2 * x * x) / (2 * n + 1);
-      total += term;
-    }
-    return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
+    let total = 1;
+    for (let n = 50; n > 0; n--) total = 1 + (total * 2 * x * x) / (2 * n + 1);
+    return (2 / Math.sqrt(Math.PI)) * bell(x) * x * total;
   }
 
   function tail(x) {
     let below = x;
     for (let n = 80; n > 0; n--) below = x + n / 2 / below;
-    return Math.exp(-x * x) / (below * Math.sqrt(Math.PI));
+    return bell(x) / (below * Math.sqrt(Math.PI));
   }
 
   function sigmoid(a) {

@@ -28,14 +28,14 @@
   }
 
   function withoutZeros(text) {
-    return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+    return text.includes(".") ? text.replace(/\.?0*$/, "") : text;
   }
 
   function special(value) {
     return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
   }
 
-  /** With that many decimals, halves to even. */
+  /** With that many decimals, halves to even; below 1e21. */
   function fixed(value, decimals) {
     const size = Math.abs(value);
     const sign = value < 0 || Object.is(value, -0) ? "-" : "";
