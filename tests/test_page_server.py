@@ -279,3 +279,11 @@ def test_serving_until_ctrl_c() -> None:
 def test_answers_raise_errors_with_a_sentence() -> None:
     with pytest.raises(ConvgradError, match="There is no example"):
         api.example("")
+
+
+def test_a_browser_that_goes_away_is_no_news(server: PageServer, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise BrokenPipeError
+    except BrokenPipeError:
+        server.handle_error(None, ("127.0.0.1", 1))
+    assert capsys.readouterr().err == ""

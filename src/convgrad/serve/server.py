@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
