@@ -126,7 +126,9 @@ class Looker:
 @contextmanager
 def opened(browser: Any, where: str, **options: Any) -> Iterator[Looker]:
     """A person at a page; in the end nothing may have been complained about."""
-    context = browser.new_context(**{"viewport": {"width": 1600, "height": 1000}, "reduced_motion": "reduce", **options})
+    context = browser.new_context(
+        **{"viewport": {"width": 1600, "height": 1000}, "reduced_motion": "reduce", **options}
+    )
     context.set_default_timeout(10_000)
     looker = Looker(context.new_page())
     looker.page.goto(where)

@@ -1,4 +1,4 @@
-"""The page in a real browser: clicks, keys, edits, steps, lenses, sizes of screens; Python's trace says what is right."""
+"""The page in a real browser: clicks, keys, edits, steps, lenses, screens; Python's trace says what is right."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_support import LENSES, Looker, chromium, opened, trace_of, written_to
 
+from browser_support import LENSES, Looker, chromium, opened, trace_of, written_to
 from convgrad.examples import load_example
 from convgrad.explain import Element, Trace
 
@@ -100,9 +100,7 @@ def test_cells_are_read_aloud_with_their_place(classic: Looker, channels: Looker
         ("two-convolutions", "backward", "conv1.dx[2,2]"),
     ],
 )
-def test_a_click_lights_what_a_number_came_from(
-    browser: Any, folder: Path, name: str, lens: str, element: str
-) -> None:
+def test_a_click_lights_what_a_number_came_from(browser: Any, folder: Path, name: str, lens: str, element: str) -> None:
     with opened(browser, written_to(folder, name)) as looker:
         looker.look(lens)
         looker.cell(element).click()
@@ -127,7 +125,7 @@ def test_the_published_number_with_indices_and_numbers_put_in(classic: Looker) -
     assert classic.page.locator("#panel .zeros summary").inner_text() == "12 terms are 0"
     pairs = {place: badge for place, badge in _badges(classic).items() if badge == "4"}
     assert set(pairs) == {("conv1.dx", 15), ("input", 18)}
-    classic.page.wait_for_function("document.getElementById('live').textContent.includes('0.0686*0.88')")
+    classic.page.wait_for_function("() => document.getElementById('live').textContent.includes('0.0686*0.88')")
     assert classic.page.locator(".lines path").count() == 8
 
 

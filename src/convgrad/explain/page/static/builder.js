@@ -98,8 +98,8 @@
 
     _arguments(layer, place) {
       const known = layer.type === "Equation" ? [] : (this.known.find(({ type }) => type === layer.type) || { arguments: [] }).arguments;
-      return h("span", { class: "arguments" }, known.filter(({ name }) => name !== "name").map(({ name, default: otherwise }) => {
-        const input = h("input", { type: "text", size: 7, "data-argument": name, autocomplete: "off", placeholder: otherwise === null || otherwise === undefined ? "" : String(otherwise), "aria-label": `${name} of layer ${place + 1}` });
+      return h("span", { class: "arguments" }, known.filter(({ name }) => name !== "name").map(({ name, default: otherwise, required }) => {
+        const input = h("input", { type: "text", size: 7, "data-argument": name, autocomplete: "off", placeholder: required ? "needed" : otherwise === null ? "" : String(otherwise), required, "aria-label": `${name} of layer ${place + 1}` });
         input.value = layer[name] || "";
         input.addEventListener("input", () => (layer[name] = input.value));
         return h("label", { class: "argument" }, h("span", {}, name), input);
@@ -127,7 +127,10 @@
     }
 
     async build() {
-      for (const problem of this.list.querySelectorAll(".layer-problem")) problem.textContent = "";
+      for (const row of this.list.children) {
+        row.classList.remove("bad");
+        row.querySelector(".layer-problem").textContent = "";
+      }
       this.problem.textContent = "";
       const request = this.request();
       if (!request.input_shape.length || request.input_shape.some((size) => !Number.isInteger(size) || size < 1)) {
@@ -144,34 +147,36 @@
         this.app.open(model);
         page.say(`${model.name} is built: ${model.layers.length} layers.`);
       } catch (error) {
-        await this._failed(request, error);
+        this._failed(error.message);
       }
     }
 
-    /** The error stands at the layer that it is about: the first without which the network can be made. */
-    async _failed(request, error) {
-      const place = await this._placeOf(request, error.message);
-      const row = place === null ? null : this.list.children[place];
+    /** The error stands at the layer that it names, with the part of the equation selected that it points to. */
+    _failed(message) {
+      const [, place, words] = /^(?:model: )?layer (\d+)(?: \([^)]*\):)? ([^]*)$/.exec(message) || [];
+      const row = this.list.children[Number(place) - 1];
       if (!row) {
-        this._say(error.message);
+        this._say(message.replace(/^model: /, ""));
         return;
       }
-      row.querySelector(".layer-problem").textContent = error.message;
+      row.querySelector(".layer-problem").textContent = words;
       row.classList.add("bad");
-      this._say(`Layer ${place + 1}: ${error.message}`);
-      row.querySelector("textarea, input, select").focus();
+      this._say(`Layer ${place}: ${words.split("\n")[0]}`);
+      const text = row.querySelector("textarea");
+      const named = [...row.querySelectorAll("[data-argument]")].find((input) => words.includes(input.dataset.argument));
+      (text || named || row.querySelector("select")).focus();
+      if (text) this._select(text, words.split("\n"));
       row.scrollIntoView({ block: "nearest" });
     }
 
-    async _placeOf(request, message) {
-      for (let count = 1; count <= request.layers.length; count += 1) {
-        try {
-          await page.ask("/api/model", { ...request, layers: request.layers.slice(0, count), loss: "half_squared_error" });
-        } catch (error) {
-          return error.message === message || count < request.layers.length ? count - 1 : null;
-        }
-      }
-      return null;
+    /** What stands over the carets of a message. */
+    _select(text, lines) {
+      const carets = lines.findIndex((line) => /^\s*\^+\s*$/.test(line));
+      if (carets < 1) return;
+      const indent = /^\s*/.exec(lines[carets - 1])[0].length;
+      const at = text.value.indexOf(lines[carets - 1].trim());
+      const start = at + lines[carets].indexOf("^") - indent;
+      if (at >= 0) text.setSelectionRange(start, start + lines[carets].trim().length);
     }
 
     _say(words, input) {

@@ -43,6 +43,7 @@
       this.select = h("select", { id: "example", onchange: () => this.choose() });
       this.exact = h("input", { id: "exact", type: "checkbox", onchange: () => this.choose() });
       this.exact.checked = this.exactly || false;
+      this.exact.disabled = true; // until the list of examples is there
       this._fill(model.name);
       return [
         h("label", { for: "example" }, h("span", {}, "example"), this.select),
