@@ -120,7 +120,8 @@ class Looker:
 
     def focused(self) -> str:
         """What is read aloud of the element that has the focus."""
-        return str(self.page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.id"))
+        script = "() => { const e = document.activeElement; return e.getAttribute('aria-label') || e.textContent; }"
+        return str(self.page.evaluate(script))
 
 
 @contextmanager

@@ -11,7 +11,8 @@
 
   /** The gradient that a tensor is, {layer, gradient}: conv1.dw is dw of conv1; conv1.dx is what the layer after it passes back. */
   const gradientOf = (app, tensor) => {
-    const [first, last] = [tensor.layer, tensor.name.split(".").pop()];
+    const first = tensor.layer;
+    const last = tensor.name.split(".").pop().replace(/^(.*)_next$/, "d$1");
     const own = app.layers.get(first);
     if (own && own.derivations.some((derivation) => derivation.gradient === last)) return { layer: own, gradient: last };
     if (tensor.lens !== "backward" || !tensor.equation) return null;
@@ -24,24 +25,31 @@
     return null;
   };
 
-  const layerPart = (layer, chosen) => [
-    h("h2", { id: "layer-title", tabindex: "-1" }, `Layer ${layer.name}`, layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type)),
-    layer.latex ? h("div", { class: "scrolled", tabindex: "0", role: "group", "aria-label": `Equation of ${layer.name}` }, page.formula(layer.latex)) : null,
-    layer.sentences.length ? h("ul", { class: "sentences" }, layer.sentences.map((sentence) => h("li", {}, sentence))) : null,
-    layer.derivations.map((derivation) => {
-      const what = derivation.gradient.startsWith("do") ? "the deltas that it passes back" : "the gradient of its weights";
-      const details = h("details", { class: "derivation" }, h("summary", {}, "How ", h("var", {}, derivation.gradient), `, ${what}, follows`));
-      const fill = () => {
-        if (details.open && details.children.length === 1) details.append(steps(derivation));
-      };
-      details.addEventListener("toggle", fill);
-      if (derivation.gradient === chosen) {
-        details.open = true;
-        fill();
-      }
-      return details;
-    }),
-  ];
+  const derivationPart = (derivation, open) => {
+    const what = derivation.gradient.startsWith("do") ? "the deltas that it passes back" : "the gradient of its weights";
+    const details = h("details", { class: "derivation" }, h("summary", {}, "How ", h("var", {}, derivation.gradient), `, ${what}, follows`));
+    const fill = () => {
+      if (details.open && details.children.length === 1) details.append(steps(derivation));
+    };
+    details.addEventListener("toggle", fill);
+    details.open = open;
+    fill();
+    return details;
+  };
+
+  /** The layer's equation, the derivation that is asked for, what else there is to say, the other derivations. */
+  const layerPart = (layer, chosen) => {
+    const sentences = h("details", { class: "derivation", open: !chosen }, h("summary", {}, "About its sizes and sums"), h("ul", { class: "sentences" }, layer.sentences.map((sentence) => h("li", {}, sentence))));
+    const asked = layer.derivations.filter(({ gradient }) => gradient === chosen);
+    const others = layer.derivations.filter(({ gradient }) => gradient !== chosen);
+    return [
+      h("h2", { id: "layer-title", tabindex: "-1" }, `Layer ${layer.name}`, layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type)),
+      layer.latex ? h("div", { class: "scrolled", tabindex: "0", role: "group", "aria-label": `Equation of ${layer.name}` }, page.formula(layer.latex)) : null,
+      asked.map((derivation) => derivationPart(derivation, true)),
+      layer.sentences.length ? sentences : null,
+      others.map((derivation) => derivationPart(derivation, false)),
+    ];
+  };
 
   /** What belongs to a tensor: the derivation that it comes from, or its layer. */
   page.derivationOf = (app, tensor) => {

@@ -110,7 +110,7 @@
       const labels = lines.length === 3 ? LABELS : lines.length === 2 ? [LABELS[0], LABELS[2]] : LABELS.slice(2);
       return [h("dl", { class: "formulas" }, lines.map((line, n) => [
         h("dt", {}, labels[n] || ""),
-        h("dd", { class: "scrolled", tabindex: "0", role: "group", "aria-label": labels[n] || "formula" }, page.formula(line)),
+        h("dd", {}, h("div", { class: "scrolled", tabindex: "0", role: "group", "aria-label": labels[n] || "formula" }, page.formula(line))),
       ]))];
     }
 

@@ -67,6 +67,7 @@
       if (!this.network.shows(name)) this.look(this.lensFor(null, { name, flat }));
       this._explained();
       this.network.reveal(name, flat);
+      this.network.revealAll();
       if (byKeyboard) this.panel.focusSources();
     }
 
@@ -92,6 +93,7 @@
       if (!this.network.shows(name)) this.look(this.lensFor(null, this.chosen));
       this._explained();
       this.network.reveal(name, flat, !inside);
+      this.network.revealAll();
       if (inside) this.panel.focusSources();
     }
 
@@ -164,7 +166,7 @@
 
     _tools() {
       const toggle = (id, icon, words, act) => {
-        const button = h("button", { type: "button", id, title: words, "aria-label": words, onclick: () => act(button) }, h("span", { "aria-hidden": "true" }, icon));
+        const button = h("button", { type: "button", id, title: words, "aria-label": words, "data-icon": icon, onclick: () => act(button) });
         return button;
       };
       const theme = toggle("theme", "\u25d0", "Dark or light", () => {

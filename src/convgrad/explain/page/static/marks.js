@@ -4,6 +4,7 @@
   const page = (convgrad.page = convgrad.page || {});
 
   const BADGES = 16;
+  const ZEROS = 64;
   const CURVES = 64;
 
   /** The terms that tell where an element comes from: of a pinned one those of its equation. */
@@ -41,8 +42,8 @@
       const flat = flatOf(source);
       if (!isSelf(source, chosen, flat)) put(source.tensor, flat, { kind: "c" });
     }
-    for (const term of terms) {
-      if (term.value !== 0) continue;
+    const zeros = terms.filter((term) => term.value === 0);
+    for (const term of zeros.length > ZEROS ? [] : zeros) {
       for (const factor of term.factors) {
         if (factor.tensor && factor.index && !factor.outside) put(factor.tensor, flatOf(factor), { kind: "z" });
       }

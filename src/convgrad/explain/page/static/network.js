@@ -8,12 +8,12 @@
     forward: {
       title: "Forward",
       lanes: { parameters: "weights", results: "forward \u2192" },
-      says: "What the network computes from its input, layer by layer: the stronger the colour, the greater the number; weights are orange where positive, blue where negative.",
+      says: "What the network computes, layer by layer: the stronger the colour, the greater the number; weights are orange if positive, blue if negative.",
     },
     backward: {
       title: "Backward",
       lanes: { parameters: "weights", results: "forward \u2192", deltas: "\u2190 deltas", gradients: "gradients" },
-      says: "How fast the loss grows with each number, from right to left: deltas of results, gradients of weights. Orange with a plus: it grows; blue with a minus: it falls.",
+      says: "How fast the loss grows with each number, from right to left: orange with a plus where it grows, blue with a minus where it falls.",
     },
     update: {
       title: "Update",
@@ -87,10 +87,10 @@
       });
       const head = layer
         ? h("div", { class: "block-head" },
-            h("h3", {}, h("button", { type: "button", class: "layer-name", onclick: () => this.app.showLayer(block), "aria-label": `${block}, ${layer.type}: how its gradients follow` }, block)),
+            h("h2", {}, h("button", { type: "button", class: "layer-name", onclick: () => this.app.showLayer(block), "aria-label": `${block}, ${layer.type}: how its gradients follow` }, block)),
             layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type),
             h("div", { class: "block-equation", tabindex: "-1" }, layer.latex ? page.formula(layer.latex) : ""))
-        : h("div", { class: "block-head" }, h("h3", {}, { input: "input", loss: "loss", step: "learning rate" }[block]));
+        : h("div", { class: "block-head" }, h("h2", {}, { input: "input", loss: "loss", step: "learning rate" }[block]));
       return h("section", { class: `block ${layer ? "" : block}`, "aria-label": block, "data-block": block }, head, groups);
     }
 
@@ -131,12 +131,28 @@
       return this.views.has(name) && this.shows(name) ? this.views.get(name).cell(flat, reveal) : null;
     }
 
+    /** What is lit comes into view where it all fits. */
+    revealAll() {
+      const cells = [];
+      for (const [name, own] of this.lit || []) {
+        for (const [flat, { kind }] of own) {
+          const cell = kind === "z" ? null : this.cellOf(name, flat);
+          if (cell) cells.push(cell.getBoundingClientRect());
+        }
+      }
+      if (!cells.length) return;
+      const room = this.section.getBoundingClientRect();
+      const shift = (low, high, from, to) => (high - low > to - from - 60 ? 0 : low < from + 30 ? low - from - 30 : high > to - 30 ? high - to + 30 : 0);
+      const left = shift(Math.min(...cells.map((box) => box.left)), Math.max(...cells.map((box) => box.right)), room.left, room.right);
+      const top = shift(Math.min(...cells.map((box) => box.top)), Math.max(...cells.map((box) => box.bottom)), room.top, room.bottom);
+      this.section.scrollBy(left, top);
+    }
+
     reveal(name, flat, focus = false) {
       const cell = this.cellOf(name, flat, true);
       if (!cell) return;
       if (focus) this.views.get(name).gridOf(flat).focus(cell);
-      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      cell.scrollIntoView({ block: "nearest", inline: "nearest", behavior: still ? "auto" : "smooth" });
+      cell.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
 
     _listen() {

@@ -8,6 +8,8 @@
   const HIGH = 216;
   const WINDOW = 7;
   const GAP = 3;
+  /** Pixels from which on a number has room for a minus sign. */
+  const SIGNS = 5;
   const OUTLINES = { chosen: "chosen", a: "a", b: "b", c: "c", z: "z" };
 
   page.Picture = class {
@@ -159,6 +161,8 @@
       const image = context.createImageData(this.width, this.height);
       const pixels = new Uint32Array(image.data.buffer);
       const size = this.scale;
+      const signed = scale.signed && size >= SIGNS;
+      const pack = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
       for (let plane = 0; plane < layout.planes; plane += 1) {
         const [left, top] = this._origin(plane);
         const base = layout.flat(plane, 0, 0);
@@ -167,10 +171,14 @@
           for (let column = 0; column < layout.columns; column += 1) {
             const flat = base + row * down + column * right;
             if (flat >= layout.size) continue;
-            const [r, g, b] = page.color(tensor.values[flat], scale, theme);
-            const packed = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+            const color = page.color(tensor.values[flat], scale, theme);
+            const packed = pack(color);
             const start = (top + row * size) * this.width + left + column * size;
             for (let y = 0; y < size; y += 1) pixels.fill(packed, start + y * this.width, start + y * this.width + size);
+            if (signed && tensor.values[flat] < 0) { // a minus sign, for those who can't tell the colours apart
+              const middle = start + Math.floor(size / 2) * this.width + 1;
+              pixels.fill(pack(page.textOn(color, theme)), middle, middle + size - 2);
+            }
           }
         }
       }

@@ -10,12 +10,11 @@
   /** A button that goes on to an element. kind: the class of its mark in the network. */
   page.sourceButton = (app, name, flat, kind, written) => {
     const tensor = app.trace.tensor(name);
-    const spoken = page.spokenName(tensor, page.layout(tensor, app.batched), flat);
     const attributes = {
-      type: "button", class: `source ${kind}`, "data-tensor": name, "data-flat": flat, "aria-label": `${spoken}, ${written}`,
+      type: "button", class: `source ${kind}`, "data-tensor": name, "data-flat": flat,
       onclick: (event) => app.follow(name, flat, event.detail === 0),
     };
-    return h("button", attributes, h("span", { class: "element" }, page.elementName(name, tensor.shape, flat)), h("span", { class: "number" }, page.typeset(written)));
+    return h("button", attributes, h("span", { class: "element" }, page.elementName(name, tensor.shape, flat)), " ", h("span", { class: "number" }, page.typeset(written)));
   };
 
   const factorNode = (app, marks, factor) => {
