@@ -17,6 +17,7 @@ from convgrad.explain.numbers import common_decimals, written
 from convgrad.explain.page.definitions import definition_data, number_data
 from convgrad.explain.page.model import page_model
 from convgrad.layers import Dense, Dropout, ReLU
+from convgrad.notation import bind, parse
 from convgrad.notation.terms import Equation
 from convgrad.notation.text import number_text
 from convgrad.oracle import evaluate
@@ -253,14 +254,15 @@ def test_only_what_changed_is_computed_again(browser: Browser) -> None:
 
 
 def test_a_large_network_is_quick_enough(browser: Browser) -> None:
-    script = """(model) => {
+    """The quickest of some steps, for the machine may have other work."""
+    script = """(model) => Math.min(...[1, 2, 3, 4, 5].map(() => {
         const trace = new convgrad.Trace(model);
         const start = performance.now();
         for (const name of trace.names) trace.valuesOf(name);
         return performance.now() - start;
-    }"""
+    }))"""
     assert evaluated(browser, script, page_model(load_example("lenet-digit").trace(), "lenet-digit")) < 1000
-    assert evaluated(browser, script, page_model(load_example("classic").trace(), "classic")) < 100
+    assert evaluated(browser, script, page_model(load_example("classic").trace(), "classic")) < 50
 
 
 def test_a_wrong_number_or_text_would_be_found(browser: Browser) -> None:
@@ -280,3 +282,21 @@ def test_traces_name_what_the_page_names(browser: Browser) -> None:
     trace: Trace = load_example("batch-of-two").trace()
     [found] = run(browser, [job(page_model(trace, "batch-of-two"))])
     assert found["names"] == list(trace)
+
+
+def test_nothing_is_left_out_that_is_not_finite(browser: Browser) -> None:
+    """0 outside times infinity is not a number; where everything is finite, products outside are passed over."""
+    text = "x[i] = sum[m](o[i+m-1 else 0] * w[m])"
+    equation = bind(parse(text), shapes={"o": (4,), "w": (3,)}, sizes={"I": 4})
+    arrays = {"o": np.array([1.0, 2.0, 3.0, 4.0]), "w": np.array([np.inf, 1.0, 0.5])}
+    infinite, finite = run(
+        browser,
+        [job(equation_model(equation, values)) for values in (arrays, {**arrays, "w": np.array([2.0, 1.0, 0.5])})],
+    )
+    assert infinite["values"]["x"] == [None] * 4
+    assert finite["values"]["x"] == [2, 5.5, 9, 10]
+    script = """(model) => {
+        const trace = new convgrad.Trace(model);
+        return [...trace.tensor("x").values].map(String);
+    }"""
+    assert evaluated(browser, script, equation_model(equation, arrays)) == ["NaN", "Infinity", "Infinity", "Infinity"]

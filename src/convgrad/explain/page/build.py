@@ -24,6 +24,7 @@ CORE = (
     "text",
     "latex",
     "functions",
+    "products",
     "evaluate",
     "nodes",
     "writing",

@@ -34,10 +34,13 @@
       this.at = new Int32Array(definition.ranges.length); // the present value of each index
       this.tensors = [];
       this.data = []; // their values while the definition runs
+      this.leavesOutZeros = false;
     }
 
     load(valuesOf) {
       this.tensors.forEach((name, place) => (this.data[place] = valuesOf(name)));
+      // 0 times what is not finite is not a number, and must not be left out.
+      this.isExact = this.leavesOutZeros && !this.data.every((values) => values.every(Number.isFinite));
     }
 
     unload() {
@@ -175,9 +178,9 @@
       const looped = (run, loop) => slots.reduceRight((inner, slot, n) => loop(inner, at, slot, sizes[n]), run);
       switch (term.reduction) {
         case "sum":
-          return looped(body, summed);
+          return this.sum(term, looped(body, summed), slots, sizes);
         case "mean":
-          return divided(looped(body, summed), () => count);
+          return divided(this.sum(term, looped(body, summed), slots, sizes), () => count);
         case "max":
           return looped(body, greatest);
         case "min":
@@ -193,6 +196,16 @@
           };
         }
       }
+    }
+
+    /** A sum of products goes along its longest index at once; `exactly`: what does for every other sum. */
+    sum(term, exactly, slots, sizes) {
+      const longest = sizes.lastIndexOf(Math.max(...sizes));
+      const products = core.sumOfProducts(this, term.parts[0], slots[longest], sizes[longest]);
+      if (products === null) return exactly;
+      const others = slots.map((slot, n) => [slot, sizes[n]]).filter((_, n) => n !== longest);
+      const quickly = others.reduceRight((inner, [slot, size]) => summed(inner, this.at, slot, size), products);
+      return () => (this.isExact ? exactly() : quickly());
     }
   }
 
