@@ -1,6 +1,7 @@
 """Bring KaTeX, which draws the formulas of the page, into the package: `python tools/vendor_katex.py`. Needs npm.
 
-Only what the page uses is kept: the minified script and style, and as .woff2 the fonts that our LaTeX asks for.
+Only what the page uses is kept: the minified script, with its license in front so that every page has it, the style,
+and as .woff2 the fonts that our LaTeX asks for. OFL.txt, the license that the fonts name in themselves, stays.
 """
 
 from __future__ import annotations
@@ -44,10 +45,12 @@ def main() -> None:
         with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
             archive.extractall(folder, filter="data")
         package = Path(folder) / "package"
-        shutil.rmtree(FOLDER, ignore_errors=True)
+        shutil.rmtree(FOLDER / "fonts", ignore_errors=True)
         (FOLDER / "fonts").mkdir(parents=True)
         shutil.copy(package / "LICENSE", FOLDER / "LICENSE")
-        shutil.copy(package / "dist/katex.min.js", FOLDER / "katex.min.js")
+        banner = f"/*!\nKaTeX {VERSION}\n\n{(package / 'LICENSE').read_text(encoding='utf-8').strip()}\n*/\n"
+        script = (package / "dist/katex.min.js").read_text(encoding="utf-8")
+        (FOLDER / "katex.min.js").write_text(banner + script, encoding="utf-8")
         css = (package / "dist/katex.min.css").read_text(encoding="utf-8")
         (FOLDER / "katex.min.css").write_text(with_fewer_fonts(css), encoding="utf-8")
         for font in FONTS:
