@@ -11,18 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browser_support import LENSES, Looker, chromium, opened, trace_of, written_to
+from browser_support import LENSES, Looker, opened, trace_of, written_to
 from convgrad.examples import load_example
 from convgrad.explain import Element, Trace
 
 NARROW = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 CONTRAST = Path(__file__).with_name("page_contrast.js")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browser_support import Looker, chromium, opened, served, trace_of, written_to
+from browser_support import Looker, opened, served, trace_of, written_to
 from convgrad.data.bundled import load_digits
 from convgrad.examples import load_example
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture
