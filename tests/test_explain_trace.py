@@ -187,6 +187,17 @@ def test_a_person_may_start_anywhere() -> None:
         trace["target"]
 
 
+def test_deltas_need_no_target() -> None:
+    trace = load_example("classic").network.trace(np.ones((5, 5)), deltas={"dense1": [0.5, 0.25]})
+    explanation = trace["dense1.dx"][1].explain()
+    assert str(explanation).split("\n")[0] == "dense1.dx[1] = 0.25, a delta that was given"
+    assert explanation.substituted == "dense1.dx[1] = 0.25, a delta that was given"
+    assert explanation.numbers == "0.25"
+    assert explanation.latex.splitlines()[1] == r"\mathrm{d}x_{1}^{\mathrm{dense1}} &= 0.25"
+    assert explanation.to_json(full=True)["computed"] == 0.25
+    assert trace["conv1.dw"].values.any()
+
+
 def test_weights_may_be_pinned() -> None:
     network = load_example("classic").network
     trace = network.trace(np.ones((5, 5)), pins={"conv1.w": [1, 2, 3, 4]})

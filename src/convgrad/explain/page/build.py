@@ -33,8 +33,7 @@ CORE = (
     "explanation",
 )
 """The files of static/core in an order in which each finds what it reads; core.js comes after them."""
-FONT = re.compile(r"url\(([\"']?)(?!data:)([^)\"']+\.woff2)\1\)(\s*format\([^)]*\))?")
-OTHER_FONTS = re.compile(r",\s*url\([\"']?(?!data:)[^)]*\.(?:woff|ttf)[\"']?\)(?:\s*format\([^)]*\))?")
+FONT = re.compile(r"url\((fonts/[^)]+\.woff2)\)")
 
 
 def static() -> Traversable:
@@ -52,9 +51,9 @@ def core_script() -> str:
 def page_html(model: dict[str, Any]) -> str:
     """The whole page that shows a model (`convgrad.explain.page.model.page_model`)."""
     folder = static()
-    scripts = [*_vendored("*.js"), core_script()]
+    scripts = [*_vendored(".js"), core_script()]
     scripts += [(folder / name).read_text(encoding="utf-8") for name in _listed("scripts.txt")]
-    styles = [_with_fonts(text) for text in _vendored("*.css")]
+    styles = [_with_fonts(text) for text in _vendored(".css")]
     styles.append((folder / "page.css").read_text(encoding="utf-8"))
     data = json.dumps(model, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     parts = {
@@ -71,22 +70,20 @@ def _listed(name: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def _vendored(pattern: str) -> list[str]:
+def _vendored(suffix: str) -> list[str]:
     """The renderer's files of one kind."""
-    folder = static() / "katex"
-    suffix = pattern.lstrip("*")
-    found = sorted((f for f in folder.iterdir() if f.name.endswith(suffix)), key=lambda f: f.name)
+    found = sorted((f for f in (static() / "katex").iterdir() if f.name.endswith(suffix)), key=lambda f: f.name)
     return [f.read_text(encoding="utf-8") for f in found]
 
 
 def _with_fonts(css: str) -> str:
-    """Fonts as part of the text; of several formats the one that all browsers read."""
-    return FONT.sub(lambda match: f"url({_font(match[2])}){match[3] or ''}", OTHER_FONTS.sub("", css))
+    """Fonts as part of the text."""
+    return FONT.sub(lambda match: f"url({_font(match[1])})", css)
 
 
 def _font(path: str) -> str:
-    content = static() / "katex" / path
-    return "data:font/woff2;base64," + base64.b64encode(content.read_bytes()).decode()
+    content = (static() / "katex" / path).read_bytes()
+    return "data:font/woff2;base64," + base64.b64encode(content).decode()
 
 
 def _inline(script: str) -> str:

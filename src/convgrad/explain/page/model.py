@@ -10,6 +10,7 @@ from typing import Any
 
 from convgrad.calculus.steps import Derivation
 from convgrad.errors import ModelError
+from convgrad.execution import root
 from convgrad.explain.layers import derivations, gradient_sentences, size_sentences, sum_sentence
 from convgrad.explain.page.definitions import definition_data, number_data
 from convgrad.explain.tensor import Tensor
@@ -159,16 +160,13 @@ def _role(tensor: Tensor) -> str:
 
 
 def _lens(tensor: Tensor, role: str) -> str:
-    """The part of a step that a tensor is looked at in."""
+    """The part of a step that a tensor is looked at in; a view where what it shows is."""
     trace, name = tensor.trace, tensor.name
     plan = trace.start.plan
-    if role == "update" or name in plan.state or name in plan.scalars.values():
+    during = plan.passes.get(root(name, plan.views))
+    if "update" in (role, during) or name in plan.state or name in plan.scalars.values():
         return "update"
-    during = plan.passes.get(name) or plan.passes.get(plan.views.get(name, ""), "forward")
-    if during == "update" or role == "update":
-        return "update"
-    is_gradient = name in (gradient_name(result) for result in (INPUT, *(p.output for p in trace.network.layers)))
-    return "backward" if during == "backward" or is_gradient or name == f"{LOSS}.dE" else "forward"
+    return "backward" if during == "backward" or role == "delta" or name == f"{LOSS}.dE" else "forward"
 
 
 def _layer_name(trace: Trace, name: str) -> str | None:

@@ -25,13 +25,15 @@
   page.byId = (id) => document.getElementById(id);
 
   const formulas = new Map();
+  const OUTSIDE = /\\qquad \((.*?\\mathrm\{outside\})\)/g;
 
   /** LaTeX as a formula, with MathML for screen readers. It may break at = and + where the room is narrow. */
   page.formula = (latex, className = "formula") => {
     if (!formulas.has(latex)) {
       if (formulas.size > 2000) formulas.clear();
+      const kept = latex.replace(OUTSIDE, "\\allowbreak\\quad {($1)}"); // what is read outside stays in one line
       const options = { throwOnError: false, output: "htmlAndMathml", strict: false, trust: false, maxSize: 20, maxExpand: 200 };
-      formulas.set(latex, katex.renderToString(`\\displaystyle ${latex}`, options));
+      formulas.set(latex, katex.renderToString(`\\displaystyle ${kept}`, options));
     }
     const element = page.h("span", { class: className });
     element.innerHTML = formulas.get(latex); // made by KaTeX, which escapes what it is given

@@ -30,7 +30,7 @@
     /** Before anything is chosen. */
     about() {
       const { model } = this.app.trace;
-      this._title(model.title || model.name);
+      this._title(model.name);
       const paragraphs = (model.text || []).map((text) => h("p", {}, text));
       const hint = h("p", { class: "hint" }, "Choose any number: the cells that it came from light up, and here stands how it was calculated. Each of them can be followed further, back to the input. Double click, or type a digit, to change a number; everything follows.");
       this.content.replaceChildren(h("h2", {}, model.title || model.name), ...paragraphs, hint);
@@ -89,7 +89,7 @@
 
     _actions(chosen, explanation, tensor) {
       const { app } = this;
-      const edit = tensor.editable && h("button", { type: "button", class: "small", onclick: () => app.edit.beginAt(chosen.name, chosen.flat) }, "Change\u2026");
+      const edit = tensor.editable && h("button", { type: "button", class: "small", onclick: () => app.edit.beginAt(chosen.name, chosen.flat) }, tensor.given || tensor.pinned ? "Change\u2026" : "Change and pin\u2026");
       const unpin = tensor.pinned && h("button", { type: "button", class: "small", onclick: () => app.edit.unpin(chosen.name) }, `Unpin ${chosen.name}`);
       const lens = app.lensFor(explanation, chosen);
       const look = lens !== app.network.lens && h("button", { type: "button", class: "small", onclick: () => app.look(lens) }, `See it in ${page.LENSES[lens].title}`);

@@ -9,7 +9,7 @@
   const WINDOW = 7;
   const GAP = 3;
   /** Pixels from which on a number has room for a minus sign. */
-  const SIGNS = 5;
+  const SIGNS = 6;
   const OUTLINES = { chosen: "chosen", a: "a", b: "b", c: "c", z: "z" };
 
   page.Picture = class {
@@ -177,7 +177,8 @@
             for (let y = 0; y < size; y += 1) pixels.fill(packed, start + y * this.width, start + y * this.width + size);
             if (signed && tensor.values[flat] < 0) { // a minus sign, for those who can't tell the colours apart
               const middle = start + Math.floor(size / 2) * this.width + 1;
-              pixels.fill(pack(page.textOn(color, theme)), middle, middle + size - 2);
+              const ink = page.textOn(color, theme);
+              pixels.fill(pack(color.map((part, n) => Math.round(0.55 * part + 0.45 * ink[n]))), middle, middle + size - 2);
             }
           }
         }
