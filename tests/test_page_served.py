@@ -60,6 +60,7 @@ def rows(looker: Looker) -> list[str]:
 def test_a_network_is_built_from_a_list_of_layers(looker: Looker) -> None:
     page = looker.page
     page.locator("#build").click()
+    page.locator("#builder").wait_for()
     assert rows(looker) == ["Conv2D", "ReLU", "MaxPool2D", "Flatten", "Dense"]
     page.get_by_label("filters of layer 1").fill("3")
     page.get_by_label("Type of layer 2").select_option("Tanh")
@@ -288,6 +289,34 @@ def test_lenet_backward_through_images_and_planes(lenet: Looker) -> None:
     lenet.page.get_by_role("button", name="Show all").first.click()
     terms = [t for t in trace.at(lenet.title().split(" = ")[0]).explain().terms if t.value]
     assert lenet.page.locator("#panel .sources > .terms").first.locator(".term").count() == len(terms)
+
+
+def test_negative_pixels_have_a_minus_sign(lenet: Looker) -> None:
+    """Where colours can't be told apart: in the middle of a pixel of the image there is another colour."""
+    lenet.look("backward")
+    script = """() => {
+        const picture = convgrad.page.app.network.view("dinput").parts[0];
+        const pixels = picture.canvas.getContext("2d").getImageData(0, 0, picture.width, picture.height).data;
+        const at = (x, y) => pixels.slice(4 * (y * picture.width + x), 4 * (y * picture.width + x) + 3).join();
+        const { scale, view: { tensor, layout } } = picture;
+        return Array.from(tensor.values, (value, flat) => {
+            const { row, column } = layout.place(flat);
+            const [x, y] = [column * scale, row * scale];
+            return [value, at(x, y) !== at(x + Math.floor(scale / 2), y + Math.floor(scale / 2))];
+        });
+    }"""
+    marks = lenet.page.evaluate(script)
+    assert len(marks) == 28 * 28
+    assert all(marked == (value < 0) for value, marked in marks)
+
+
+def test_lenet_fits_a_narrow_screen(browser: Any, tmp_path: Path) -> None:
+    with opened(browser, written_to(tmp_path, "lenet-digit"), viewport={"width": 360, "height": 740}) as looker:
+        assert looker.page.evaluate("document.documentElement.scrollWidth") <= 360
+        looker.page.locator('.tensor[data-name="conv1.x"] .frame').click()
+        looker.page.keyboard.press("Enter")
+        chosen = looker.page.locator('#network .cell[data-mark="chosen"]').bounding_box()
+        assert chosen["y"] + chosen["height"] <= looker.page.locator("#panel").bounding_box()["y"]
 
 
 def test_a_digit_is_loaded(lenet: Looker) -> None:

@@ -54,7 +54,7 @@ def page_html(model: dict[str, Any]) -> str:
     scripts = [*_vendored(".js"), core_script()]
     scripts += [(folder / name).read_text(encoding="utf-8") for name in _listed("scripts.txt")]
     styles = [_with_fonts(text) for text in _vendored(".css")]
-    styles.append((folder / "page.css").read_text(encoding="utf-8"))
+    styles += [(folder / name).read_text(encoding="utf-8") for name in _listed("styles.txt")]
     data = json.dumps(model, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     parts = {
         "<!-- styles -->": "\n".join(f"<style>\n{text}\n</style>" for text in styles),

@@ -1,28 +1,17 @@
 "use strict";
-/* A network from a list of layers, some of them perhaps equations as text; the server makes it and says what is wrong where. */
+/* A network from a list of layers and equations as text; the server makes it and says what is wrong where. */
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h } = page;
-  const FIRST = [{ type: "Conv2D", filters: "2", kernel_size: "2" }, { type: "ReLU" }, { type: "MaxPool2D", pool_size: "2" }, { type: "Flatten" }, { type: "Dense", units: "2" }];
+  const FIRST = [
+    { type: "Conv2D", filters: "2", kernel_size: "2" },
+    { type: "ReLU" },
+    { type: "MaxPool2D", pool_size: "2" },
+    { type: "Flatten" },
+    { type: "Dense", units: "2" },
+  ];
   const LOSSES = ["half_squared_error", "mse", "softmax_cross_entropy", "binary_cross_entropy"];
-  const EQUATION = { text: "x[f] = max(o[f], 0)", sizes: "" };
-
-  /** What an argument's text means: a number, true, null, a list, else the text itself. */
-  const valueOf = (text) => {
-    const plain = text.trim();
-    const listed = /^\(?\s*-?\d+\s*(,\s*-?\d+\s*)+,?\s*\)?$/.test(plain);
-    if (listed) return plain.replace(/[()\s]/g, "").split(",").filter(Boolean).map(Number);
-    const spelled = { True: true, False: false, None: null }[plain];
-    if (spelled !== undefined) return spelled;
-    try {
-      return JSON.parse(plain);
-    } catch {
-      return plain;
-    }
-  };
-
-  /** M = 2, N = 3 as {M: 2, N: 3}. */
-  const sizesOf = (text) => Object.fromEntries(text.split(/[,;]/).filter((part) => part.trim()).map((part) => part.split("=").map((side) => side.trim())).map(([name, size]) => [name, Number(size)]));
+  const EQUATION = { type: "Equation", text: "x[f] = max(o[f], 0)", sizes: "" };
 
   page.Builder = class {
     constructor(app, dialog) {
@@ -38,17 +27,47 @@
         this.app.served.problem.textContent = error.message;
         return;
       }
-      const field = (id, words, value, node) => h("label", { class: "field", for: id }, h("span", {}, words), node || h("input", { type: "text", id, value, autocomplete: "off" }));
-      const loss = h("select", { id: "built-loss" }, LOSSES.map((name) => h("option", { value: name }, name)));
+      const field = (id, words, value, node) =>
+        h(
+          "label",
+          { class: "field", for: id },
+          h("span", {}, words),
+          node || h("input", { type: "text", id, value, autocomplete: "off" }),
+        );
+      const loss = h(
+        "select",
+        { id: "built-loss" },
+        LOSSES.map((name) => h("option", { value: name }, name)),
+      );
       this.list = h("ol", { class: "layers" });
       this.problem = h("p", { class: "problem", id: "build-problem", role: "alert" });
       this.dialog.replaceChildren(
         h("h2", { id: "builder-title" }, "Build a network"),
-        h("div", { class: "fields" }, field("built-shape", "shape of the input", "5, 5, 1"), field("built-loss", "loss", "", loss), field("built-rate", "learning rate", "0.1")),
+        h(
+          "div",
+          { class: "fields" },
+          field("built-shape", "shape of the input", "5, 5, 1"),
+          field("built-loss", "loss", "", loss),
+          field("built-rate", "learning rate", "0.1"),
+        ),
         this.list,
-        h("div", { class: "actions" }, h("button", { type: "button", id: "add-layer", onclick: () => this._add({ type: "ReLU" }) }, "Add a layer"), h("button", { type: "button", id: "add-equation", onclick: () => this._add({ type: "Equation", ...EQUATION }) }, "Add an equation")),
+        h(
+          "div",
+          { class: "actions" },
+          h("button", { type: "button", id: "add-layer", onclick: () => this._add({ type: "ReLU" }) }, "Add a layer"),
+          h(
+            "button",
+            { type: "button", id: "add-equation", onclick: () => this._add({ ...EQUATION }) },
+            "Add an equation",
+          ),
+        ),
         this.problem,
-        h("div", { class: "actions end" }, h("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel"), h("button", { type: "button", id: "build-now", class: "primary", onclick: () => this.build() }, "Build")),
+        h(
+          "div",
+          { class: "actions end" },
+          h("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel"),
+          h("button", { type: "button", id: "build-now", class: "primary", onclick: () => this.build() }, "Build"),
+        ),
       );
       this._draw();
       this.dialog.showModal();
@@ -71,59 +90,39 @@
     _remove(place) {
       this.layers.splice(place, 1);
       this._draw();
-      (this.list.children[Math.min(place, this.layers.length - 1)]?.querySelector("select") || page.byId("add-layer")).focus();
+      (
+        this.list.children[Math.min(place, this.layers.length - 1)]?.querySelector("select") || page.byId("add-layer")
+      ).focus();
+    }
+
+    _choose(place, type) {
+      this.layers[place] = type === "Equation" ? { ...EQUATION } : { type };
+      this._draw();
+      this.list.children[place].querySelector("select").focus();
     }
 
     _draw() {
-      this.list.replaceChildren(...this.layers.map((layer, place) => this._row(layer, place)));
-    }
-
-    _row(layer, place) {
-      const types = this.known.map(({ type }) => type);
-      if (!types.includes("Equation")) types.unshift("Equation");
-      const select = h("select", { "aria-label": `Type of layer ${place + 1}`, onchange: () => {
-        this.layers[place] = select.value === "Equation" ? { type: "Equation", ...EQUATION } : { type: select.value };
-        this._draw();
-        this.list.children[place].querySelector("select").focus();
-      } }, types.map((type) => h("option", { value: type }, type)));
-      select.value = layer.type;
-      const button = (className, icon, words, act, disabled) => h("button", { type: "button", class: `small ${className}`, "aria-label": `${words} layer ${place + 1}`, title: words, onclick: act, disabled }, icon);
-      const buttons = h("span", { class: "row-buttons" },
-        button("up", "\u2191", "Move up", () => this._move(place, place - 1), place === 0),
-        button("down", "\u2193", "Move down", () => this._move(place, place + 1), place === this.layers.length - 1),
-        button("remove", "\u00d7", "Remove", () => this._remove(place)));
-      const problem = h("p", { class: "problem layer-problem" });
-      return h("li", { class: "layer-row" }, h("div", { class: "row-head" }, select, this._arguments(layer, place), buttons), layer.type === "Equation" ? this._equation(layer, place) : null, problem);
-    }
-
-    _arguments(layer, place) {
-      const known = layer.type === "Equation" ? [] : (this.known.find(({ type }) => type === layer.type) || { arguments: [] }).arguments;
-      return h("span", { class: "arguments" }, known.filter(({ name }) => name !== "name").map(({ name, default: otherwise, required }) => {
-        const input = h("input", { type: "text", size: 7, "data-argument": name, autocomplete: "off", placeholder: required ? "needed" : otherwise === null ? "" : String(otherwise), required, "aria-label": `${name} of layer ${place + 1}` });
-        input.value = layer[name] || "";
-        input.addEventListener("input", () => (layer[name] = input.value));
-        return h("label", { class: "argument" }, h("span", {}, name), input);
-      }));
-    }
-
-    _equation(layer, place) {
-      const text = h("textarea", { rows: Math.max(2, layer.text.split("\n").length), spellcheck: "false", "aria-label": `Equation of layer ${place + 1}` });
-      text.value = layer.text;
-      text.addEventListener("input", () => (layer.text = text.value));
-      const sizes = h("input", { type: "text", autocomplete: "off", placeholder: "M = 2, N = 2", "aria-label": `Sizes in the equation of layer ${place + 1}` });
-      sizes.value = layer.sizes || "";
-      sizes.addEventListener("input", () => (layer.sizes = sizes.value));
-      return h("div", { class: "equation-fields" }, text, h("label", { class: "argument" }, h("span", {}, "sizes"), sizes));
+      const last = this.layers.length - 1;
+      const rows = this.layers.map((layer, place) =>
+        page.layerRow(this.known, layer, place, last, {
+          choose: (type) => this._choose(place, type),
+          move: (to) => this._move(place, to),
+          remove: () => this._remove(place),
+        }),
+      );
+      this.list.replaceChildren(...rows);
     }
 
     /** What the server is asked for. */
     request() {
-      const layers = this.layers.map(({ type, ...written }) => {
-        if (type === "Equation") return { type, text: written.text, ...(written.sizes && written.sizes.trim() ? { sizes: sizesOf(written.sizes) } : {}) };
-        return { type, ...Object.fromEntries(Object.entries(written).filter(([, text]) => String(text).trim() !== "").map(([name, text]) => [name, valueOf(text)])) };
-      });
-      const shape = page.byId("built-shape").value.split(/[,x\s]+/).filter(Boolean).map(Number);
-      return { input_shape: shape, layers, loss: page.byId("built-loss").value, learning_rate: page.readNumber(page.byId("built-rate").value).value };
+      const layers = this.layers.map(page.layerRequest);
+      const sizes = page.byId("built-shape").value.split(/[,x\s]+/);
+      return {
+        input_shape: sizes.filter(Boolean).map(Number),
+        layers,
+        loss: page.byId("built-loss").value,
+        learning_rate: page.readNumber(page.byId("built-rate").value).value,
+      };
     }
 
     async build() {
@@ -163,7 +162,9 @@
       row.classList.add("bad");
       this._say(`Layer ${place}: ${words.split("\n")[0]}`);
       const text = row.querySelector("textarea");
-      const named = [...row.querySelectorAll("[data-argument]")].find((input) => words.includes(input.dataset.argument));
+      const named = [...row.querySelectorAll("[data-argument]")].find((input) =>
+        words.includes(input.dataset.argument),
+      );
       (text || named || row.querySelector("select")).focus();
       if (text) this._select(text, words.split("\n"));
       row.scrollIntoView({ block: "nearest" });

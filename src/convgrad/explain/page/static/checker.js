@@ -1,5 +1,5 @@
 "use strict";
-/* "Check my numbers": a person types own results into cells and sees which are right, wrong, or follow from earlier ones. */
+/* "Check my numbers": a person types own results and sees which are right, wrong, or follow from earlier ones. */
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h } = page;
@@ -9,6 +9,10 @@
     wrong: ["\u2717", "wrong"],
     follows: ["\u2248", "consistent: right, given the earlier mistake"],
   };
+
+  const ABOUT =
+    "Type what you have calculated. A number counts for everything that rounds to it as you wrote it. You can fill " +
+    "several tensors: a later one that follows rightly from an earlier mistake is marked as consistent.";
 
   page.Checker = class {
     constructor(app, dialog) {
@@ -24,17 +28,37 @@
       const { trace } = this.app;
       if (this.model !== trace.model) this.typed.clear();
       this.model = trace.model;
-      const names = trace.names.filter((name) => trace.tensor(name).equation && !trace.tensor(name).shows && trace.tensor(name).values.length <= MOST);
-      const start = this.app.chosen && names.includes(this.app.chosen.name) ? this.app.chosen.name : names.find((name) => trace.tensor(name).role === "gradient") || names[0];
-      this.select = h("select", { id: "checked-tensor", onchange: () => this._show() }, names.map((name) => h("option", { value: name }, name)));
+      const names = trace.names.filter(
+        (name) => trace.tensor(name).equation && !trace.tensor(name).shows && trace.tensor(name).values.length <= MOST,
+      );
+      const start =
+        this.app.chosen && names.includes(this.app.chosen.name)
+          ? this.app.chosen.name
+          : names.find((name) => trace.tensor(name).role === "gradient") || names[0];
+      this.select = h(
+        "select",
+        { id: "checked-tensor", onchange: () => this._show() },
+        names.map((name) => h("option", { value: name }, name)),
+      );
       this.select.value = start;
       this.cells = h("div", { class: "check-cells" });
       this.verdict = h("div", { class: "verdict", role: "status" });
       this.dialog.replaceChildren(
-        h("div", { class: "dialog-head" }, h("h2", { id: "checker-title" }, "Check my numbers"), h("button", { type: "button", class: "small", id: "close-check", onclick: () => this.close() }, "Close")),
-        h("p", {}, "Type what you have calculated. A number counts for everything that rounds to it as you wrote it. You can fill several tensors: a later one that follows rightly from an earlier mistake is marked as consistent."),
-        h("label", { for: "checked-tensor", class: "field" }, "my results for ", this.select), this.cells,
-        h("div", { class: "actions" }, h("button", { type: "button", id: "check-now", class: "primary", onclick: () => this.check() }, "Check"), h("button", { type: "button", onclick: () => this._clear() }, "Clear")),
+        h(
+          "div",
+          { class: "dialog-head" },
+          h("h2", { id: "checker-title" }, "Check my numbers"),
+          h("button", { type: "button", class: "small", id: "close-check", onclick: () => this.close() }, "Close"),
+        ),
+        h("p", {}, ABOUT),
+        h("label", { for: "checked-tensor", class: "field" }, "my results for ", this.select),
+        this.cells,
+        h(
+          "div",
+          { class: "actions" },
+          h("button", { type: "button", id: "check-now", class: "primary", onclick: () => this.check() }, "Check"),
+          h("button", { type: "button", onclick: () => this._clear() }, "Clear"),
+        ),
         this.verdict,
       );
       this._show();
@@ -62,7 +86,14 @@
       const texts = this.typed.get(name) || Array(tensor.values.length).fill("");
       const planes = Array.from({ length: layout.planes }, (_, plane) => {
         const rows = Array.from({ length: layout.rows }, (_unused, row) =>
-          h("div", { class: "row" }, Array.from({ length: layout.columns }, (_also, column) => this._cell(tensor, layout, texts, layout.flat(plane, row, column)))));
+          h(
+            "div",
+            { class: "row" },
+            Array.from({ length: layout.columns }, (_also, column) =>
+              this._cell(tensor, layout, texts, layout.flat(plane, row, column)),
+            ),
+          ),
+        );
         const grid = h("div", { class: "check-grid" }, rows);
         grid.style.setProperty("--columns", layout.columns);
         return h("figure", {}, layout.planes > 1 ? h("figcaption", {}, layout.planeName(plane)) : null, grid);
@@ -75,7 +106,13 @@
       const marks = this.marks && this.marks.get(tensor.name);
       const mark = marks ? marks.flat(Infinity)[flat] : null;
       const [icon, words] = (mark && MARKS[mark]) || ["", ""];
-      const input = h("input", { type: "text", inputmode: "decimal", autocomplete: "off", "data-flat": flat, "aria-label": `My number for ${page.spokenName(tensor, layout, flat)}${words ? `, ${words}` : ""}` });
+      const input = h("input", {
+        type: "text",
+        inputmode: "decimal",
+        autocomplete: "off",
+        "data-flat": flat,
+        "aria-label": `My number for ${page.spokenName(tensor, layout, flat)}${words ? `, ${words}` : ""}`,
+      });
       input.value = texts[flat];
       input.addEventListener("input", () => {
         texts[flat] = input.value;
@@ -93,9 +130,11 @@
     /** What is wrong with what was typed, as [tensor, place, words]; null where nothing is. */
     _problem() {
       for (const [name, texts] of this.typed) {
+        const { shape } = this.app.trace.tensor(name);
         for (const [flat, text] of texts.entries()) {
           if (!text.trim()) {
-            if (texts.some((other) => other.trim())) return [name, flat, `${page.elementName(name, this.app.trace.tensor(name).shape, flat)} is empty. Fill in all numbers of ${name}.`];
+            if (texts.some((other) => other.trim()))
+              return [name, flat, `${page.elementName(name, shape, flat)} is empty. Fill in all numbers of ${name}.`];
             continue;
           }
           const { problem } = page.readNumber(text);
@@ -137,7 +176,14 @@
 
     _told({ name, mark, cause }) {
       const [icon, words] = MARKS[mark];
-      const line = h("p", { class: `told ${mark}` }, h("span", { class: "mark", "aria-hidden": "true" }, icon), " ", h("strong", {}, page.fromAlias(name)), ` is ${words}.`);
+      const line = h(
+        "p",
+        { class: `told ${mark}` },
+        h("span", { class: "mark", "aria-hidden": "true" }, icon),
+        " ",
+        h("strong", {}, page.fromAlias(name)),
+        ` is ${words}.`,
+      );
       return cause ? [line, h("p", { class: "cause" }, page.fromAlias(cause.words))] : [line];
     }
   };

@@ -4,12 +4,27 @@
   const page = (convgrad.page = convgrad.page || {});
 
   const RAMPS = {
-    light: { paper: [255, 255, 255], high: [116, 190, 190], positive: [244, 160, 88], negative: [126, 166, 240], dark: [18, 20, 26], bright: [255, 255, 255] },
-    dark: { paper: [24, 28, 36], high: [22, 112, 118], positive: [150, 78, 14], negative: [44, 84, 172], dark: [12, 14, 18], bright: [255, 255, 255] },
+    light: {
+      paper: [255, 255, 255],
+      high: [116, 190, 190],
+      positive: [244, 160, 88],
+      negative: [126, 166, 240],
+      dark: [18, 20, 26],
+      bright: [255, 255, 255],
+    },
+    dark: {
+      paper: [24, 28, 36],
+      high: [22, 112, 118],
+      positive: [150, 78, 14],
+      negative: [44, 84, 172],
+      dark: [12, 14, 18],
+      bright: [255, 255, 255],
+    },
   };
   const SIGNED = ["delta", "gradient", "parameter", "update"];
 
-  page.theme = () => document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  page.theme = () =>
+    document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 
   /** Whether a tensor is drawn with signs, about 0, or from its least number to its greatest. */
   page.isSigned = (tensor) => SIGNED.includes(tensor.role) || tensor.lens === "backward";

@@ -3,7 +3,7 @@
 (() => {
   const page = (convgrad.page = convgrad.page || {});
 
-  /** An element: h("button", {class: "x", onclick: f, "aria-label": "y"}, children). What is null or false is left out. */
+  /** An element: h("button", {class: "x", onclick: f, "aria-label": "y"}, children); null and false are left out. */
   page.h = (tag, attributes, ...children) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes || {})) {
@@ -11,7 +11,9 @@
       if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
       else element.setAttribute(name, value === true ? "" : value);
     }
-    element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+    element.append(
+      ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+    );
     return element;
   };
 
@@ -32,7 +34,14 @@
     if (!formulas.has(latex)) {
       if (formulas.size > 2000) formulas.clear();
       const kept = latex.replace(OUTSIDE, "\\allowbreak\\quad {($1)}"); // what is read outside stays in one line
-      const options = { throwOnError: false, output: "htmlAndMathml", strict: false, trust: false, maxSize: 20, maxExpand: 200 };
+      const options = {
+        throwOnError: false,
+        output: "htmlAndMathml",
+        strict: false,
+        trust: false,
+        maxSize: 20,
+        maxExpand: 200,
+      };
       formulas.set(latex, katex.renderToString(`\\displaystyle ${kept}`, options));
     }
     const element = page.h("span", { class: className });
@@ -67,7 +76,10 @@
 
   /** The number that a text means, or {problem: what is wrong with it}. Takes 0,5 and 1/3, too. */
   page.readNumber = (text) => {
-    const plain = text.trim().replace(/\u2212/g, "-").replace(/\s+/g, "");
+    const plain = text
+      .trim()
+      .replace(/\u2212/g, "-")
+      .replace(/\s+/g, "");
     if (plain === "") return { problem: "Nothing is written here. Write a number, such as 0.5." };
     const parts = plain.split("/");
     if (parts.length === 2 && parts.every((part) => NUMBER.test(part))) {
@@ -75,7 +87,8 @@
       return Number.isFinite(quotient) ? { value: quotient } : { problem: "Nothing can be divided by 0." };
     }
     const pointed = /^[+-]?\d+,\d+$/.test(plain) ? plain.replace(",", ".") : plain;
-    if (!NUMBER.test(pointed)) return { problem: `\u201c${text.trim()}\u201d is no number. Write one such as 0.5, -3, 1e-4 or 1/3.` };
+    if (!NUMBER.test(pointed))
+      return { problem: `\u201c${text.trim()}\u201d is no number. Write one such as 0.5, -3, 1e-4 or 1/3.` };
     const value = Number(pointed);
     return Number.isFinite(value) ? { value } : { problem: `${text.trim()} is too large for a number of 64 bits.` };
   };
@@ -96,5 +109,8 @@
   };
 
   /** An icon and words; the words alone are read aloud. */
-  page.iconed = (icon, words) => [page.h("span", { "aria-hidden": "true", class: "icon" }, icon), page.h("span", { class: "words" }, words)];
+  page.iconed = (icon, words) => [
+    page.h("span", { "aria-hidden": "true", class: "icon" }, icon),
+    page.h("span", { class: "words" }, words),
+  ];
 })();

@@ -22,19 +22,37 @@
       const { tensor: name, flat } = cell.dataset;
       const tensor = this.app.trace.tensor(name);
       if (!tensor.editable) {
-        page.say(`${name} can't be changed: ${tensor.shows ? `it shows ${tensor.shows} in another shape` : "it follows from other numbers"}.`);
-        this._tell(cell, tensor.shows ? `This shows ${tensor.shows} in another shape; change it there.` : "This number follows from others; change those.");
+        page.say(
+          tensor.shows ? `${name} shows ${tensor.shows} in another shape.` : `${name} follows from other numbers.`,
+        );
+        this._tell(
+          cell,
+          tensor.shows
+            ? `This shows ${tensor.shows} in another shape; change it there.`
+            : "This number follows from others; change those.",
+        );
         return;
       }
       const spoken = page.spokenName(tensor, page.layout(tensor, this.app.batched), Number(flat));
       const value = typed === null ? String(tensor.values[Number(flat)]) : typed;
-      const input = h("input", { class: "editor", type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false", "aria-label": `New number for ${spoken}` });
+      const input = h("input", {
+        class: "editor",
+        type: "text",
+        inputmode: "decimal",
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-label": `New number for ${spoken}`,
+      });
       input.value = value;
       this.open = { cell, input, name, flat: Number(flat), before: value, computed: !tensor.given && !tensor.pinned };
       cell.classList.add("editing");
       cell.append(input);
       input.addEventListener("keydown", (event) => this._key(event));
-      input.addEventListener("blur", () => setTimeout(() => this.open && this.open.input === input && document.activeElement !== input && this.finish(true)));
+      input.addEventListener("blur", () =>
+        setTimeout(
+          () => this.open && this.open.input === input && document.activeElement !== input && this.finish(true),
+        ),
+      );
       input.addEventListener("input", () => this._clearProblem());
       input.focus();
       if (typed === null) input.select();

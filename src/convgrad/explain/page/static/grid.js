@@ -96,7 +96,10 @@
         cell.textContent = page.typeset(written, scale.signed && tensor.lens === "backward");
         cell.style.backgroundColor = page.rgb(color);
         cell.style.color = page.rgb(page.textOn(color, theme));
-        cell.setAttribute("aria-label", `${page.spokenName(tensor, layout, flat)}, ${written}${tensor.pinned ? ", pinned" : ""}`);
+        cell.setAttribute(
+          "aria-label",
+          `${page.spokenName(tensor, layout, flat)}, ${written}${tensor.pinned ? ", pinned" : ""}`,
+        );
         cell.classList.toggle("changed", cell.seen !== undefined && cell.seenValue !== value && cell.seenFlat === flat);
         cell.seen = key;
         cell.seenValue = value;
@@ -124,8 +127,12 @@
       const [row, column] = [Math.floor(n / columns), n % columns];
       const rows = this.order.length / columns;
       const [r, c] = {
-        ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1], ArrowUp: [row - 1, column], ArrowDown: [row + 1, column],
-        Home: [row, 0], End: [row, columns - 1],
+        ArrowLeft: [row, column - 1],
+        ArrowRight: [row, column + 1],
+        ArrowUp: [row - 1, column],
+        ArrowDown: [row + 1, column],
+        Home: [row, 0],
+        End: [row, columns - 1],
       }[key];
       if (r < 0 || c < 0 || r >= rows || c >= columns) return null;
       const found = this.order[r * columns + c];

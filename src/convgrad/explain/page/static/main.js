@@ -22,7 +22,8 @@
       this.trace = new convgrad.Trace(model);
       this.trace.onchange = () => this.changed();
       this.layers = new Map(model.layers.map((layer) => [layer.name, layer]));
-      this.batched = this.trace.has("loss.mean") || (this.trace.has("loss.E") && this.trace.tensor("loss.E").shape.length > 0);
+      this.batched =
+        this.trace.has("loss.mean") || (this.trace.has("loss.E") && this.trace.tensor("loss.E").shape.length > 0);
       this.trail = [];
       this.marks = null;
       this.network.open();
@@ -137,7 +138,10 @@
       for (const cell of document.querySelectorAll(".cell.pointed")) cell.classList.remove("pointed");
       for (const factor of factors || []) {
         if (!factor.tensor || !factor.index || factor.outside) continue;
-        const cell = this.network.cellOf(factor.tensor, page.flatOf(this.trace.tensor(factor.tensor).shape, factor.index));
+        const cell = this.network.cellOf(
+          factor.tensor,
+          page.flatOf(this.trace.tensor(factor.tensor).shape, factor.index),
+        );
         if (cell) cell.classList.add("pointed");
       }
     }
@@ -159,14 +163,27 @@
 
     _lenses() {
       for (const [lens, { title }] of Object.entries(page.LENSES)) {
-        const radio = h("input", { type: "radio", name: "lens", id: `lens-${lens}`, value: lens, onchange: () => this.look(lens) });
+        const radio = h("input", {
+          type: "radio",
+          name: "lens",
+          id: `lens-${lens}`,
+          value: lens,
+          onchange: () => this.look(lens),
+        });
         byId("lenses").append(radio, h("label", { for: `lens-${lens}` }, title));
       }
     }
 
     _tools() {
       const toggle = (id, icon, words, act) => {
-        const button = h("button", { type: "button", id, title: words, "aria-label": words, "data-icon": icon, onclick: () => act(button) });
+        const button = h("button", {
+          type: "button",
+          id,
+          title: words,
+          "aria-label": words,
+          "data-icon": icon,
+          onclick: () => act(button),
+        });
         return button;
       };
       const theme = toggle("theme", "\u25d0", "Dark or light", () => {
@@ -183,7 +200,11 @@
       byId("tools").replaceChildren(theme, large, help);
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.network.repaint());
       byId("panel").addEventListener("keydown", (event) => {
-        if ((event.key === "Escape" || event.key === "Backspace") && !event.target.closest("input, select, textarea") && this.chosen) {
+        if (
+          (event.key === "Escape" || event.key === "Backspace") &&
+          !event.target.closest("input, select, textarea") &&
+          this.chosen
+        ) {
           this.back();
           event.preventDefault();
         }
@@ -193,16 +214,34 @@
 
     _help() {
       const keys = [
-        ["Arrow keys", "move within a grid; in an image they move the window of numbers"], ["Tab", "goes to the next grid"],
+        ["Arrow keys", "move within a grid; in an image they move the window of numbers"],
+        ["Tab", "goes to the next grid"],
         ["Enter", "explains a number; once more, it goes to the numbers that it was made from"],
-        ["Backspace, Escape", "go back"], ["F2, a digit, double click", "change a number; Tab goes on to the next one"],
+        ["Backspace, Escape", "go back"],
+        ["F2, a digit, double click", "change a number; Tab goes on to the next one"],
         ["Page up, page down", "another plane of the same tensor"],
       ];
-      const marks = [["chosen", "the number that is explained"], ["a", "first factor of a term"], ["b", "second factor; a term's two factors have the same small number"], ["c", "a further factor, or read otherwise: candidates of a maximum, conditions"], ["z", "in a term that is 0"]];
+      const marks = [
+        ["chosen", "the number that is explained"],
+        ["a", "first factor of a term"],
+        ["b", "second factor; a term's two factors have the same small number"],
+        ["c", "a further factor, or read otherwise: candidates of a maximum, conditions"],
+        ["z", "in a term that is 0"],
+      ];
       byId("help").replaceChildren(
         h("h2", { id: "help-title" }, "Keys and marks"),
-        h("dl", { class: "keys" }, keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
-        h("ul", { class: "legend" }, marks.map(([kind, what]) => h("li", {}, h("span", { class: "cell", "data-mark": kind, "aria-hidden": "true" }, "0.5"), what))),
+        h(
+          "dl",
+          { class: "keys" },
+          keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]),
+        ),
+        h(
+          "ul",
+          { class: "legend" },
+          marks.map(([kind, what]) =>
+            h("li", {}, h("span", { class: "cell", "data-mark": kind, "aria-hidden": "true" }, "0.5"), what),
+          ),
+        ),
         h("form", { method: "dialog" }, h("button", {}, "Close")),
       );
     }

@@ -8,12 +8,13 @@
   const CURVES = 64;
 
   /** The terms that tell where an element comes from: of a pinned one those of its equation. */
-  page.termsOf = (explanation) => explanation.terms_of_equation || explanation.termsOfEquation || explanation.terms || [];
+  page.termsOf = (explanation) =>
+    explanation.terms_of_equation || explanation.termsOfEquation || explanation.terms || [];
 
   const isSelf = (factor, chosen, flat) => factor.tensor === chosen.name && flat === chosen.flat;
 
-  /** tensor -> flat -> {kind, badge}. Kinds: chosen; a and b, first and second factor of terms; c, what else was read; z, of terms
-   * that are 0. Factors of one term have one badge, its number.
+  /** tensor -> flat -> {kind, badge}. Kinds: chosen; a and b, first and second factor of terms; c, what else was read;
+   * z, of terms that are 0. Factors of one term have one badge, its number.
    */
   page.marksOf = (explanation, chosen, trace) => {
     const marks = new Map();
@@ -34,8 +35,14 @@
       factors.forEach((factor, place) => {
         const flat = flatOf(factor);
         if (isSelf(factor, chosen, flat)) return;
-        if (!kinds.has(factor.tensor)) kinds.set(factor.tensor, ["a", "b", "c"][Math.min(2, Math.max(place, kinds.size))]);
-        put(factor.tensor, flat, { kind: kinds.get(factor.tensor), badge: numbered && factors.length > 1 ? String(n + 1) : "" }, true);
+        if (!kinds.has(factor.tensor))
+          kinds.set(factor.tensor, ["a", "b", "c"][Math.min(2, Math.max(place, kinds.size))]);
+        put(
+          factor.tensor,
+          flat,
+          { kind: kinds.get(factor.tensor), badge: numbered && factors.length > 1 ? String(n + 1) : "" },
+          true,
+        );
       });
     });
     for (const source of explanation.madeFrom || []) {

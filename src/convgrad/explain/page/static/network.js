@@ -8,12 +8,16 @@
     forward: {
       title: "Forward",
       lanes: { parameters: "weights", results: "forward \u2192" },
-      says: "What the network computes, layer by layer: the stronger the colour, the greater the number; weights are orange if positive, blue if negative.",
+      says:
+        "What the network computes, layer by layer: the stronger the colour, the greater the number; weights are " +
+        "orange if positive, blue if negative.",
     },
     backward: {
       title: "Backward",
       lanes: { parameters: "weights", results: "forward \u2192", deltas: "\u2190 deltas", gradients: "gradients" },
-      says: "How fast the loss grows with each number, from right to left: orange with a plus where it grows, blue with a minus where it falls.",
+      says:
+        "How fast the loss grows with each number, from right to left: orange with a plus where it grows, blue with " +
+        "a minus where it falls.",
     },
     update: {
       title: "Update",
@@ -73,8 +77,18 @@
       this.flow.dataset.lens = lens;
       this.flow.style.setProperty("--lanes", lanes.length + 1);
       const labels = lanes.map((lane) => h("div", { class: `lane-label ${lane}` }, page.LENSES[lens].lanes[lane]));
-      const shown = blocks.map((block) => this._block(block, lanes, names.filter((name) => this.blockOf.get(name) === block)));
-      this.flow.replaceChildren(h("div", { class: "labels", "aria-hidden": "true" }, h("div", {}), labels), ...shown.filter(Boolean), this.lines);
+      const shown = blocks.map((block) =>
+        this._block(
+          block,
+          lanes,
+          names.filter((name) => this.blockOf.get(name) === block),
+        ),
+      );
+      this.flow.replaceChildren(
+        h("div", { class: "labels", "aria-hidden": "true" }, h("div", {}), labels),
+        ...shown.filter(Boolean),
+        this.lines,
+      );
       this.app.light();
     }
 
@@ -82,16 +96,45 @@
       const layer = this.app.layers.get(block);
       if (!names.length && (!layer || this.lens === "update")) return null;
       const groups = lanes.map((lane) => {
-        const own = names.filter((name) => (this.lane.get(name) === lane || (block === "step" && lane === "updated")));
-        return h("div", { class: `lane ${lane}` }, own.map((name) => this.view(name).element));
+        const own = names.filter((name) => this.lane.get(name) === lane || (block === "step" && lane === "updated"));
+        return h(
+          "div",
+          { class: `lane ${lane}` },
+          own.map((name) => this.view(name).element),
+        );
       });
       const head = layer
-        ? h("div", { class: "block-head" },
-            h("h2", {}, h("button", { type: "button", class: "layer-name", onclick: () => this.app.showLayer(block), "aria-label": `${block}, ${layer.type}: how its gradients follow` }, block)),
+        ? h(
+            "div",
+            { class: "block-head" },
+            h(
+              "h2",
+              {},
+              h(
+                "button",
+                {
+                  type: "button",
+                  class: "layer-name",
+                  onclick: () => this.app.showLayer(block),
+                  "aria-label": `${block}, ${layer.type}: how its gradients follow`,
+                },
+                block,
+              ),
+            ),
             layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type),
-            h("div", { class: "block-equation", tabindex: "-1" }, layer.latex ? page.formula(layer.latex) : ""))
-        : h("div", { class: "block-head" }, h("h2", {}, { input: "input", loss: "loss", step: "learning rate" }[block]));
-      return h("section", { class: `block ${layer ? "" : block}`, "aria-label": block, "data-block": block }, head, groups);
+            h("div", { class: "block-equation", tabindex: "-1" }, layer.latex ? page.formula(layer.latex) : ""),
+          )
+        : h(
+            "div",
+            { class: "block-head" },
+            h("h2", {}, { input: "input", loss: "loss", step: "learning rate" }[block]),
+          );
+      return h(
+        "section",
+        { class: `block ${layer ? "" : block}`, "aria-label": block, "data-block": block },
+        head,
+        groups,
+      );
     }
 
     /** The view of a tensor, made when it is first seen. */
@@ -142,9 +185,20 @@
       }
       if (!cells.length) return;
       const room = this.section.getBoundingClientRect();
-      const shift = (low, high, from, to) => (high - low > to - from - 60 ? 0 : low < from + 30 ? low - from - 30 : high > to - 30 ? high - to + 30 : 0);
-      const left = shift(Math.min(...cells.map((box) => box.left)), Math.max(...cells.map((box) => box.right)), room.left, room.right);
-      const top = shift(Math.min(...cells.map((box) => box.top)), Math.max(...cells.map((box) => box.bottom)), room.top, room.bottom);
+      const shift = (low, high, from, to) =>
+        high - low > to - from - 60 ? 0 : low < from + 30 ? low - from - 30 : high > to - 30 ? high - to + 30 : 0;
+      const left = shift(
+        Math.min(...cells.map((box) => box.left)),
+        Math.max(...cells.map((box) => box.right)),
+        room.left,
+        room.right,
+      );
+      const top = shift(
+        Math.min(...cells.map((box) => box.top)),
+        Math.max(...cells.map((box) => box.bottom)),
+        room.top,
+        room.bottom,
+      );
       this.section.scrollBy(left, top);
     }
 
@@ -184,8 +238,10 @@
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const view = this.views.get(cell.dataset.tensor);
       const flat = Number(cell.dataset.flat);
-      if (["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key)) this._walk(event.key, cell, view, flat);
-      else if ((event.key === "PageUp" || event.key === "PageDown") && view.layout.planes > 1) this._turn(event.key === "PageDown" ? 1 : -1, view, flat);
+      if (["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key))
+        this._walk(event.key, cell, view, flat);
+      else if ((event.key === "PageUp" || event.key === "PageDown") && view.layout.planes > 1)
+        this._turn(event.key === "PageDown" ? 1 : -1, view, flat);
       else if (event.key === "Enter" || event.key === " ") {
         if (this.app.isChosen(view.name, flat)) this.app.panel.focusSources();
         else this.app.explain(view.name, flat);

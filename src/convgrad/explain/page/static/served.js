@@ -3,19 +3,27 @@
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h } = page;
-  const OFFLINE = "This file works on its own. Start `convgrad explain --serve` to choose other examples, build a network and check your own numbers.";
+  const OFFLINE =
+    "This file works on its own. Start `convgrad explain --serve` to choose other examples, build a network and " +
+    "check your own numbers.";
 
   /** JSON from the local server; an Error with its sentence where it says no. */
   page.ask = async (path, body) => {
-    const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    const options =
+      body === undefined
+        ? {}
+        : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
     let response;
     try {
       response = await fetch(path, options);
     } catch {
       throw new Error("The local server does not answer. Is `convgrad explain --serve` still running?");
     }
-    const content = await response.json().catch(() => ({ error: `The server answered with status ${response.status}.` }));
-    if (!response.ok || (content && content.error)) throw new Error(content.error || `The server answered with status ${response.status}.`);
+    const content = await response
+      .json()
+      .catch(() => ({ error: `The server answered with status ${response.status}.` }));
+    if (!response.ok || (content && content.error))
+      throw new Error(content.error || `The server answered with status ${response.status}.`);
     return content;
   };
 
@@ -30,7 +38,9 @@
     open() {
       const { model } = this.app.trace;
       this.served = this.served || Boolean(model.served);
-      const parts = this.served ? this._controls(model) : [h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
+      const parts = this.served
+        ? this._controls(model)
+        : [h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
       this.problem.textContent = "";
       this.element.replaceChildren(...parts, ...this._digits(model), this.problem);
     }
@@ -47,7 +57,12 @@
       this._fill(model.name);
       return [
         h("label", { for: "example" }, h("span", {}, "example"), this.select),
-        h("label", { for: "exact", class: "check", title: "Without pinned numbers" }, this.exact, h("span", {}, "exact")),
+        h(
+          "label",
+          { for: "exact", class: "check", title: "Without pinned numbers" },
+          this.exact,
+          h("span", {}, "exact"),
+        ),
         h("button", { type: "button", id: "build", onclick: () => this.app.builder.open() }, "Build a network\u2026"),
         h("button", { type: "button", id: "check", onclick: () => this.app.checker.open() }, "Check my numbers\u2026"),
       ];
@@ -58,7 +73,10 @@
         this.examples = this.examples || (await page.ask("/api/examples"));
         const names = this.examples.map((example) => example.name);
         const own = names.includes(name) ? [] : [h("option", { value: "" }, name || "own network")];
-        this.select.replaceChildren(...own, ...this.examples.map(({ name: value, about }) => h("option", { value, title: about }, value)));
+        this.select.replaceChildren(
+          ...own,
+          ...this.examples.map(({ name: value, about }) => h("option", { value, title: about }, value)),
+        );
         this.select.value = names.includes(name) ? name : "";
         this.exact.disabled = !names.includes(name);
       } catch (error) {
@@ -72,7 +90,9 @@
       this.problem.textContent = "";
       document.body.classList.add("waiting");
       try {
-        const model = await page.ask(`/api/example?name=${encodeURIComponent(this.select.value)}&exact=${this.exactly ? 1 : 0}`);
+        const model = await page.ask(
+          `/api/example?name=${encodeURIComponent(this.select.value)}&exact=${this.exactly ? 1 : 0}`,
+        );
         const from = document.activeElement && document.activeElement.id;
         this.app.open(model);
         if (from) page.byId(from)?.focus();
@@ -87,7 +107,10 @@
     _digits(model) {
       if (!model.digits || !model.digits.length) return [];
       const select = h("select", { id: "digit", onchange: () => this._digit(model.digits[Number(select.value)]) });
-      select.append(h("option", { value: "" }, "choose"), ...model.digits.map(({ label }, n) => h("option", { value: n }, `a ${label}`)));
+      select.append(
+        h("option", { value: "" }, "choose"),
+        ...model.digits.map(({ label }, n) => h("option", { value: n }, `a ${label}`)),
+      );
       return [h("label", { for: "digit" }, h("span", {}, "digit"), select)];
     }
 
@@ -101,7 +124,11 @@
         if (trace.has("target")) {
           const target = trace.tensor("target");
           if (target.values.length === 1) trace.set("target", 0, digit.label);
-          else trace.setAll("target", Array.from(target.values, (_, n) => (n === digit.label ? 1 : 0)));
+          else
+            trace.setAll(
+              "target",
+              Array.from(target.values, (_, n) => (n === digit.label ? 1 : 0)),
+            );
         }
       } finally {
         trace.onchange = quiet;

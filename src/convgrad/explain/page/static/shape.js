@@ -3,8 +3,8 @@
 (() => {
   const page = (convgrad.page = convgrad.page || {});
 
-  /** At most so many rows, columns and planes are written as numbers; more become an image. Side by side stand few planes
-   * (together); others are turned like pages, if they are small. */
+  /** At most so many rows, columns and planes are written as numbers; more become an image. Few planes stand
+   * side by side (together); others are turned like pages, if they are small. */
   const MOST = { rows: 12, columns: 12, planes: 16, together: 4, turned: 36 };
   const WORDS = { e: "example" };
   const ROWS_OF = ["parameter", "gradient", "update", "state"];
@@ -17,8 +17,12 @@
     if (tensor.definition) return indices;
     const at = name.lastIndexOf(".") + 1;
     const [before, own] = [name.slice(0, at), name.slice(at)];
-    const likely = [`${before}d${own}`, own.startsWith("d") ? before + own.slice(1) : name, tensor.shows].filter((other) => other && trace.has(other));
-    const like = likely.map((other) => trace.tensor(other)).find((other) => other.definition && other.shape.length === shape.length);
+    const likely = [`${before}d${own}`, own.startsWith("d") ? before + own.slice(1) : name, tensor.shows].filter(
+      (other) => other && trace.has(other),
+    );
+    const like = likely
+      .map((other) => trace.tensor(other))
+      .find((other) => other.definition && other.shape.length === shape.length);
     return like ? like.indices : indices;
   };
 
@@ -39,15 +43,32 @@
     const indicesOf = (plane) => others.map((axis, n) => Math.floor(plane / inPlane[n]) % shape[axis]);
     const base = (plane) => indicesOf(plane).reduce((at, index, n) => at + index * step[others[n]], 0);
     return {
-      rows, columns, planes, size, names, rowName: names[rowAxis], columnName: names[columnAxis],
-      image: rows > MOST.rows || columns > MOST.columns || planes > MOST.planes || (planes > MOST.together && rows * columns > MOST.turned),
+      rows,
+      columns,
+      planes,
+      size,
+      names,
+      rowName: names[rowAxis],
+      columnName: names[columnAxis],
+      image:
+        rows > MOST.rows ||
+        columns > MOST.columns ||
+        planes > MOST.planes ||
+        (planes > MOST.together && rows * columns > MOST.turned),
       together: planes <= MOST.together,
       flat: (plane, row, column) => base(plane) + row * step[rowAxis] + column * step[columnAxis],
       place: (flat) => {
         const at = shape.map((n, axis) => Math.floor(flat / step[axis]) % n);
-        return { row: at[rowAxis], column: at[columnAxis], plane: others.reduce((sum, axis, n) => sum + at[axis] * inPlane[n], 0) };
+        return {
+          row: at[rowAxis],
+          column: at[columnAxis],
+          plane: others.reduce((sum, axis, n) => sum + at[axis] * inPlane[n], 0),
+        };
       },
-      planeName: (plane) => indicesOf(plane).map((index, n) => `${WORDS[names[others[n]]] || names[others[n]]} ${index}`).join(" "),
+      planeName: (plane) =>
+        indicesOf(plane)
+          .map((index, n) => `${WORDS[names[others[n]]] || names[others[n]]} ${index}`)
+          .join(" "),
     };
   };
 
@@ -57,8 +78,16 @@
     const image = size > MOST.rows;
     const columns = image ? Math.min(size, Math.max(16, Math.ceil(Math.sqrt(size * 3)))) : lying ? size : 1;
     return {
-      rows: Math.ceil(size / columns), columns, planes: 1, size, names, wrapped: image, image, together: true,
-      rowName: lying || image ? "" : names[0] || "", columnName: lying && !image ? names[0] || "" : "",
+      rows: Math.ceil(size / columns),
+      columns,
+      planes: 1,
+      size,
+      names,
+      wrapped: image,
+      image,
+      together: true,
+      rowName: lying || image ? "" : names[0] || "",
+      columnName: lying && !image ? names[0] || "" : "",
       flat: (_, row, column) => row * columns + column,
       place: (flat) => ({ plane: 0, row: Math.floor(flat / columns), column: flat % columns }),
       planeName: () => "",

@@ -1,9 +1,9 @@
 "use strict";
-/* A sheet for `convgrad check`: the equations between a person's results, the numbers that they read, and the results. */
+/* A sheet for `convgrad check`: the equations between a person's results, the numbers that they read, the results. */
 (() => {
   const page = (convgrad.page = convgrad.page || {});
 
-  /** In a sheet `d` and `_next` mean a gradient and an update that the sheet derives; here each tensor has its own equation. */
+  /** In a sheet `d` and `_next` mean what the sheet derives itself; here each tensor has its own equation. */
   const alias = (name) => `v.${name.replace(/_next$/, "_updated")}`;
   page.fromAlias = (text) => text.replace(/\bv\.([A-Za-z_][\w.]*)/g, (_, name) => name.replace(/_updated$/, "_next"));
 
@@ -52,7 +52,10 @@
     };
     if (tensor.shows) return reshaped(tensor, own);
     for (const [index, size] of tensor.definition.ranges) own(index, size);
-    return tensor.equation.replace(/[A-Za-z_][\w.']*/g, (word) => fresh.get(word) || (tensor.trace.has(word) ? alias(word) : word));
+    return tensor.equation.replace(
+      /[A-Za-z_][\w.']*/g,
+      (word) => fresh.get(word) || (tensor.trace.has(word) ? alias(word) : word),
+    );
   };
 
   /** The same numbers in row-major order in another shape, as an equation. */
@@ -70,12 +73,17 @@
   const nested = (shape, texts) => {
     if (!shape.length) return texts[0];
     const size = texts.length / shape[0];
-    return `[${Array.from({ length: shape[0] }, (_, n) => nested(shape.slice(1), texts.slice(n * size, (n + 1) * size))).join(", ")}]`;
+    const part = (n) => nested(shape.slice(1), texts.slice(n * size, (n + 1) * size));
+    return `[${Array.from({ length: shape[0] }, (_, n) => part(n)).join(", ")}]`;
   };
 
   /** A number as it was typed, as TOML takes it: its digits say how far it was rounded. */
   page.tomlNumber = (text) => {
-    const plain = text.trim().replace(/\u2212/g, "-").replace(/^\+/, "").replace(/^([+-]?\d+),(\d+)$/, "$1.$2");
+    const plain = text
+      .trim()
+      .replace(/\u2212/g, "-")
+      .replace(/^\+/, "")
+      .replace(/^([+-]?\d+),(\d+)$/, "$1.$2");
     const simple = /^(-?)0*(\d*)(?:\.(\d*))?(e[+-]?\d+)?$/i.exec(plain);
     if (!simple) return String(page.readNumber(text).value);
     const [, sign, whole, fraction, exponent] = simple;
@@ -83,7 +91,10 @@
   };
 
   const table = (trace, title, texts) =>
-    [`[${title}]`, ...[...texts].map(([name, own]) => `"${alias(name)}" = ${nested(trace.tensor(name).shape, own)}`)].join("\n");
+    [
+      `[${title}]`,
+      ...[...texts].map(([name, own]) => `"${alias(name)}" = ${nested(trace.tensor(name).shape, own)}`),
+    ].join("\n");
 
   /** results: tensor -> texts of all its numbers, row-major. Returns TOML. */
   page.sheetOf = (trace, results) => {
@@ -93,11 +104,21 @@
     const given = new Map();
     for (const name of names) {
       for (const read of readBy(trace.tensor(name))) {
-        if (!names.includes(read)) given.set(read, Array.from(trace.tensor(read).values, (value) => String(value + 0)));
+        if (!names.includes(read))
+          given.set(
+            read,
+            Array.from(trace.tensor(read).values, (value) => String(value + 0)),
+          );
       }
     }
     const asked = Object.entries(sizes).map(([name, size]) => `${name} = ${size}`);
     const typed = new Map([...results].map(([name, texts]) => [name, texts.map(page.tomlNumber)]));
-    return [`equation = """\n${equations.join("\n")}\n"""`, table(trace, "given", given), table(trace, "results", typed), `[sizes]\n${asked.join("\n")}`, ""].join("\n");
+    return [
+      `equation = """\n${equations.join("\n")}\n"""`,
+      table(trace, "given", given),
+      table(trace, "results", typed),
+      `[sizes]\n${asked.join("\n")}`,
+      "",
+    ].join("\n");
   };
 })();

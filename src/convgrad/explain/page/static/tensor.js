@@ -15,7 +15,13 @@
       this.pin = h("span", { class: "pin" });
       this.body = h("div", { class: "planes" });
       const shape = this.tensor.shape.length ? this.tensor.shape.join("\u00d7") : "number";
-      const title = h("h3", {}, h("span", { class: "tensor-name" }, name), h("span", { class: "shape" }, shape), this.pin);
+      const title = h(
+        "h3",
+        {},
+        h("span", { class: "tensor-name" }, name),
+        h("span", { class: "shape" }, shape),
+        this.pin,
+      );
       this.element = h("div", { class: `tensor ${this.tensor.role}`, "data-name": name }, title, this.body);
       this._build();
       this._pinned();
@@ -28,7 +34,9 @@
         this.body.append(this.parts[0].element);
         return;
       }
-      this.parts = Array.from({ length: layout.planes }, (_, plane) => (layout.together || plane === 0 ? new page.Grid(this, plane) : null));
+      this.parts = Array.from({ length: layout.planes }, (_, plane) =>
+        layout.together || plane === 0 ? new page.Grid(this, plane) : null,
+      );
       this.body.classList.toggle("tabbed", !layout.together);
       this.body.classList.toggle("square", layout.together && layout.planes > 2);
       if (!layout.together) {
@@ -43,12 +51,32 @@
 
     _tabs() {
       this.shown = 0;
-      this.select = h("select", { "aria-label": `Plane of ${this.name}`, onchange: () => this.turn(Number(this.select.value)) });
-      for (let plane = 0; plane < this.layout.planes; plane += 1) this.select.append(h("option", { value: plane }, this.layout.planeName(plane)));
+      this.select = h("select", {
+        "aria-label": `Plane of ${this.name}`,
+        onchange: () => this.turn(Number(this.select.value)),
+      });
+      for (let plane = 0; plane < this.layout.planes; plane += 1)
+        this.select.append(h("option", { value: plane }, this.layout.planeName(plane)));
       const step = (by, icon, words) =>
-        h("button", { type: "button", class: "small", "aria-label": words, onclick: () => this.turn((this.shown + by + this.layout.planes) % this.layout.planes) }, icon);
+        h(
+          "button",
+          {
+            type: "button",
+            class: "small",
+            "aria-label": words,
+            onclick: () => this.turn((this.shown + by + this.layout.planes) % this.layout.planes),
+          },
+          icon,
+        );
       this.lit = h("span", { class: "lit-planes" });
-      this.turner = h("div", { class: "turner" }, step(-1, "\u2039", "Plane before"), this.select, step(1, "\u203a", "Next plane"), this.lit);
+      this.turner = h(
+        "div",
+        { class: "turner" },
+        step(-1, "\u2039", "Plane before"),
+        this.select,
+        step(1, "\u203a", "Next plane"),
+        this.lit,
+      );
       this.holder = h("div", { class: "plane" }, this.parts[0].element);
       this.body.append(this.turner, this.holder);
     }
@@ -80,7 +108,20 @@
       this.element.classList.toggle("pinned", pinned);
       const unpin = () => this.app.edit.unpin(this.name);
       this.pin.replaceChildren(
-        ...(pinned ? [h("span", { class: "pin-mark", title: "These numbers stand in place of what the equation says." }, "pinned"), h("button", { type: "button", class: "small", "aria-label": `Unpin ${this.name}`, onclick: unpin }, "unpin")] : []),
+        ...(pinned
+          ? [
+              h(
+                "span",
+                { class: "pin-mark", title: "These numbers stand in place of what the equation says." },
+                "pinned",
+              ),
+              h(
+                "button",
+                { type: "button", class: "small", "aria-label": `Unpin ${this.name}`, onclick: unpin },
+                "unpin",
+              ),
+            ]
+          : []),
       );
     }
 
@@ -93,7 +134,9 @@
     }
 
     _lightPlanes(marks) {
-      const planes = new Set([...(marks || [])].filter(([, mark]) => mark.kind !== "z").map(([flat]) => this.layout.place(flat).plane));
+      const planes = new Set(
+        [...(marks || [])].filter(([, mark]) => mark.kind !== "z").map(([flat]) => this.layout.place(flat).plane),
+      );
       if (planes.size && !planes.has(this.shown)) this.turn(Math.min(...planes));
       this.lit.textContent = planes.size > 1 ? `lit in ${planes.size} planes` : "";
     }
@@ -102,7 +145,8 @@
     cell(flat, reveal = false) {
       const { plane } = this.layout.place(flat);
       if (reveal && this.select) this.turn(plane);
-      if (reveal && this.layout.image && !this.parts[0].grid.cells.has(flat)) this.parts[0].show(this.layout.place(flat));
+      if (reveal && this.layout.image && !this.parts[0].grid.cells.has(flat))
+        this.parts[0].show(this.layout.place(flat));
       return this.gridOf(flat)?.cells.get(flat) || null;
     }
 

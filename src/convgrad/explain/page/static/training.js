@@ -12,7 +12,11 @@
     const finite = history.filter(Number.isFinite);
     const chart = svg("svg", { class: "chart", viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img" });
     const first = finite.length ? page.plain(finite[0]) : "none";
-    const words = history.length > 1 ? `Loss over ${history.length - 1} step${history.length > 2 ? "s" : ""}: from ${first} to ${page.plain(history[history.length - 1])}` : `Loss ${first}, no step yet`;
+    const steps = history.length === 2 ? "1 step" : `${history.length - 1} steps`;
+    const words =
+      history.length > 1
+        ? `Loss over ${steps}: from ${first} to ${page.plain(history[history.length - 1])}`
+        : `Loss ${first}, no step yet`;
     chart.setAttribute("aria-label", words);
     chart.append(svg("title", {}, words));
     const [low, high] = [Math.min(...finite, 0), Math.max(...finite)];
@@ -20,7 +24,10 @@
     const at = (value, n) => [4 + n * across, HIGH - 4 - ((value - low) / (high - low || 1)) * (HIGH - 8)];
     chart.append(svg("line", { class: "axis", x1: 0, x2: WIDE, y1: HIGH - 3.5, y2: HIGH - 3.5 }));
     const points = history.map((value, n) => (Number.isFinite(value) ? at(value, n) : null)).filter(Boolean);
-    if (points.length > 1) chart.append(svg("polyline", { points: points.map((point) => point.map((part) => part.toFixed(1)).join(",")).join(" ") }));
+    if (points.length > 1)
+      chart.append(
+        svg("polyline", { points: points.map((point) => point.map((part) => part.toFixed(1)).join(",")).join(" ") }),
+      );
     if (points.length) {
       const [x, y] = points[points.length - 1];
       chart.append(svg("circle", { cx: x, cy: y, r: 2.8 }));
@@ -39,12 +46,19 @@
       this.pins = page.byId("pins");
       const button = (id, words, act, title) => h("button", { type: "button", id, onclick: act, title }, words);
       this.steps = [
-        button("step", "Step", () => this.step(1), "One step of gradient descent: every weight takes its updated value"),
+        button(
+          "step",
+          "Step",
+          () => this.step(1),
+          "One step of gradient descent: every weight takes its updated value",
+        ),
         button("step10", "10 steps", () => this.step(10), "Ten steps of gradient descent"),
       ];
       this.problem = h("p", { class: "rate-problem", role: "alert" });
       element.replaceChildren(
-        h("label", { for: "rate", class: "rate" }, h("span", {}, "learning rate"), this.rate), this.problem, ...this.steps,
+        h("label", { for: "rate", class: "rate" }, h("span", {}, "learning rate"), this.rate),
+        this.problem,
+        ...this.steps,
         button("reset", "Reset", () => this.reset(), "All numbers as they were"),
         h("span", { class: "loss-part" }, h("span", { class: "loss-label" }, "loss"), this.loss, this.chart),
       );
@@ -68,11 +82,13 @@
       } finally {
         trace.onchange = quiet;
       }
-      if (this.history.length > MOST) this.history = this.history.filter((_, n) => n === 0 || n % 2 === this.history.length % 2);
+      if (this.history.length > MOST)
+        this.history = this.history.filter((_, n) => n === 0 || n % 2 === this.history.length % 2);
       this.stepped = true;
       quiet();
+      const loss = trace.loss === null ? "" : ` Loss ${page.plain(trace.loss)}.`;
       const pinned = trace.pins.length ? ` Pinned numbers stay: ${trace.pins.join(", ")}.` : "";
-      page.say(`${count === 1 ? "One step" : `${count} steps`} done. ${trace.loss === null ? "" : `Loss ${page.plain(trace.loss)}.`}${pinned}`);
+      page.say(`${count === 1 ? "One step" : `${count} steps`} done.${loss}${pinned}`);
     }
 
     reset() {
@@ -92,12 +108,24 @@
       this.chart.replaceChildren(loss === null ? "" : page.lossChart(this.history));
       const rate = trace.model.learning_rate;
       this.rate.disabled = rate === null;
-      if (rate !== null && (document.activeElement !== this.rate || !this.problem.textContent)) this.rate.value = String(trace.tensor(rate).values[0]);
+      if (rate !== null && (document.activeElement !== this.rate || !this.problem.textContent))
+        this.rate.value = String(trace.tensor(rate).values[0]);
       const possible = trace.names.some((name) => name.endsWith("_next"));
       this.steps.forEach((button) => (button.disabled = !possible));
       const { pins } = trace;
       const words = pins.length === 1 ? "1 tensor is pinned" : `${pins.length} tensors are pinned`;
-      this.pins.replaceChildren(...(pins.length ? [h("span", { class: "pin-mark", title: pins.join(", ") }, words), h("button", { type: "button", id: "unpin-all", class: "small", onclick: () => this._unpinAll() }, "unpin all")] : []));
+      this.pins.replaceChildren(
+        ...(pins.length
+          ? [
+              h("span", { class: "pin-mark", title: pins.join(", ") }, words),
+              h(
+                "button",
+                { type: "button", id: "unpin-all", class: "small", onclick: () => this._unpinAll() },
+                "unpin all",
+              ),
+            ]
+          : []),
+      );
     }
 
     _unpinAll() {
@@ -116,7 +144,8 @@
       const { value, problem } = page.readNumber(this.rate.value);
       this.problem.textContent = problem || "";
       this.rate.toggleAttribute("aria-invalid", Boolean(problem));
-      if (!problem && value !== trace.tensor(trace.model.learning_rate).values[0]) trace.set(trace.model.learning_rate, 0, value);
+      if (!problem && value !== trace.tensor(trace.model.learning_rate).values[0])
+        trace.set(trace.model.learning_rate, 0, value);
     }
   };
 })();
