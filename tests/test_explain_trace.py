@@ -261,6 +261,7 @@ def test_an_index_is_a_whole_number(classic: Trace) -> None:
             {"x": np.ones((4, 4))},
             r"takes an example of shape \(5, 5\), or a batch of shape \(N, 5, 5\), but x has shape",
         ),
+        ({"x": [[1, 2], [3]]}, r"The input must be numbers, in lists of one length, but got \[\[1, 2\], \[3\]\]"),
         ({"x": np.ones((0, 5, 5))}, r"but x has shape \(0, 5, 5\)"),
         ({"target": [1, 2, 3]}, r"The target has shape \(3,\), but the loss takes 2 numbers"),
         ({"deltas": {"dense1.x": [1, 2, 3]}}, r"dense1.x has 2 = 2 deltas, but 3 were given"),

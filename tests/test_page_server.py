@@ -143,6 +143,14 @@ def test_a_sheet_is_marked(server: PageServer) -> None:
         ),
         ("/api/model", {"input_shape": [10**5, 10**5], "layers": [{"type": "ReLU"}]}, "at most 500,000 are taken here"),
         ("/api/model", {"input_shape": [3], "layers": [{"type": "Equation", "text": "x[i] = ("}]}, "x[i] = ("),
+        ("/api/model", {"input_shape": [3], "layers": [7]}, "layer 1 is 7, but must be a table with the key `type`"),
+        (
+            "/api/model",
+            {"input_shape": [3], "layers": [{"type": ["Dense"]}]},
+            "layer 1 has type ['Dense'], which is no",
+        ),
+        ("/api/model", {"input_shape": [3], "layers": [{**DENSE, "units": 10**30}]}, "does not fit into the memory"),
+        ("/api/model", {"input_shape": [2], "layers": [DENSE], "input": [1, [2]]}, "The input must be numbers"),
         ("/api/model", {"toml": 7}, 'A network takes {"toml": "..."}, the text of a model file.'),
         ("/api/model", {"toml": "a = ["}, "This is no TOML: "),
         ("/api/check", {}, 'A check takes {"sheet": "..."}, the text of a sheet.'),
@@ -150,6 +158,7 @@ def test_a_sheet_is_marked(server: PageServer) -> None:
         ("/api/check", {"sheet": "equation = 'x = 1'"}, "a sheet must have `given`"),
         ("/api/check", {"sheet": f"sizes = {{ K = 5000 }}\n{SHEET}"}, "a size is larger than 1000"),
         ("/api/check", {"sheet": f"shapes = {{ h = [2000] }}\n{SHEET}"}, "a size is larger than 1000"),
+        ("/api/check", {"sheet": f"sizes = 7\n{SHEET}"}, "sheet: `sizes` must be a table of whole numbers"),
         ("/api/check", {"sheet": SHEET.replace("y =", "z =")}, "`z` is no tensor or gradient of this equation"),
     ],
 )

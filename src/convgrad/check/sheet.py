@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,36 @@ else:
     import tomli as tomllib
 
 Array = npt.NDArray[np.float64]
-KEYS = ("equation", "given", "results", "sizes", "integers", "numbers", "shapes", "rate", "batch")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_row(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(kind, value))
+
+
+def _is_table(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(kind, value.values()))
+
+
+FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "equation": ("a text", lambda value: isinstance(value, str)),
+    "given": ("a table of numbers or lists of them", _is_table(lambda value: True)),
+    "results": ("a table of numbers or lists of them", _is_table(lambda value: True)),
+    "sizes": ("a table of whole numbers, { K = 2 }", _is_table(_is_size)),
+    "integers": ("a table of whole numbers, { s = 2 }", _is_table(_is_size)),
+    "numbers": ("a table of numbers, { t = 0.5 }", _is_table(_is_number)),
+    "shapes": ("a table of lists of whole numbers, { w = [2, 3] }", _is_table(_is_row(_is_size))),
+    "rate": ("a number", _is_number),
+    "batch": ("a list of tensors' names", _is_row(lambda value: isinstance(value, str))),
+}
+"""Key -> what it must be, in words and as a test; what numbers of tensors are, `Written.of` says."""
 RIGHT, FOLLOWS, WRONG = "right", "follows", "wrong"
 SLACK = 1e-9
 """Relative: decimal fractions are not exact in binary."""
@@ -162,11 +192,19 @@ def read_text(text: str, name: str = "sheet") -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{name} is no TOML file: {error}.") from None
     for key in content:
-        if key not in KEYS:
-            raise DataError(f"{name}: there is no {key!r} in a sheet.{suggestion(key, KEYS)}")
+        if key not in FORMS:
+            raise DataError(f"{name}: there is no {key!r} in a sheet.{suggestion(key, FORMS)}")
     for key in ("equation", "given", "results"):
         if key not in content:
             raise DataError(f"{name}: a sheet must have `{key}`.")
+    for key, value in content.items():
+        if not FORMS[key][1](value):
+            raise DataError(f"{name}: `{key}` must be {FORMS[key][0]}.")
+    for tensor in content.get("batch", ()):
+        if tensor not in content["given"]:
+            raise DataError(
+                f"{name}: `batch` names {tensor}, which is not given.{suggestion(tensor, content['given'])}"
+            )
     return content
 
 
