@@ -107,7 +107,9 @@
 
     explain(name, index) {
       const tensor = this.tensor(name);
-      const fits = index.length === tensor.shape.length && index.every((i, n) => Number.isInteger(i) && i >= 0 && i < tensor.shape[n]);
+      const fits =
+        index.length === tensor.shape.length &&
+        index.every((i, n) => Number.isInteger(i) && i >= 0 && i < tensor.shape[n]);
       if (!fits) throw new Error(`${name} has no element [${index}]. Legal is ${legal(tensor)}.`);
       return new core.Explanation(this, tensor, index).toData();
     }
@@ -147,7 +149,8 @@
       const before = this.loss;
       const next = this.model.updates.map(([from, to]) => [to, Float64Array.from(this.valuesOf(from))]);
       this.steps += 1;
-      for (const [name, each] of Object.entries(this.model.each_step)) next.push([name, [each[this.steps % each.length]]]);
+      for (const [name, each] of Object.entries(this.model.each_step))
+        next.push([name, [each[this.steps % each.length]]]);
       for (const [name, values] of next) this.put(name, values);
       this.onchange();
       return before;
@@ -191,9 +194,11 @@
     put(name, values) {
       const tensor = this.tensor(name);
       if (tensor.shows !== null) throw new Error(`\`${name}\` shows the numbers of \`${tensor.shows}\`; change that.`);
-      if (values.length !== tensor.size) throw new Error(`${name} has ${tensor.size} numbers, but got ${values.length}.`);
+      if (values.length !== tensor.size)
+        throw new Error(`${name} has ${tensor.size} numbers, but got ${values.length}.`);
       for (const value of values) {
-        if (typeof value !== "number" || !Number.isFinite(value)) throw new Error(`${name} takes finite numbers, not ${value}.`);
+        if (typeof value !== "number" || !Number.isFinite(value))
+          throw new Error(`${name} takes finite numbers, not ${value}.`);
         if (tensor.classes && !(Number.isInteger(value) && value >= 0 && value < tensor.classes)) {
           throw new Error(`${name} takes a label, 0..${tensor.classes - 1}, not ${value}.`);
         }

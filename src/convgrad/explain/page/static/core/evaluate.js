@@ -59,9 +59,15 @@
         case "negate":
           return negated(this.term(term.parts[0]));
         case "add":
-          return chained(term.parts.map((part) => this.term(part)), (a, b) => () => a() + b());
+          return chained(
+            term.parts.map((part) => this.term(part)),
+            (a, b) => () => a() + b(),
+          );
         case "multiply":
-          return chained(term.parts.map((part) => this.term(part)), (a, b) => () => a() * b());
+          return chained(
+            term.parts.map((part) => this.term(part)),
+            (a, b) => () => a() * b(),
+          );
         case "divide":
           return divided(this.term(term.parts[0]), this.term(term.parts[1]));
         case "power":

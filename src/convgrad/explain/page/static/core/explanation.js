@@ -104,12 +104,22 @@
     }
 
     get madeFrom() {
-      return core.counting(this.node).filter((read) => read.inside).map((read) => {
-        const tensor = this.trace.tensor(read.tensor);
-        const value = tensor.at(read.index);
-        const element = core.elementText(read.tensor, read.index);
-        return { element, tensor: read.tensor, index: read.index, value, written: tensor.written(value), status: tensor.status };
-      });
+      return core
+        .counting(this.node)
+        .filter((read) => read.inside)
+        .map((read) => {
+          const tensor = this.trace.tensor(read.tensor);
+          const value = tensor.at(read.index);
+          const element = core.elementText(read.tensor, read.index);
+          return {
+            element,
+            tensor: read.tensor,
+            index: read.index,
+            value,
+            written: tensor.written(value),
+            status: tensor.status,
+          };
+        });
     }
 
     toData() {
@@ -121,7 +131,8 @@
         terms: this.tensor.pinned ? core.terms(this.given()) : ofEquation,
         value: this.value,
       };
-      if (this.tensor.pinned) Object.assign(data, { pinned: true, computed: this.node.value, terms_of_equation: ofEquation });
+      if (this.tensor.pinned)
+        Object.assign(data, { pinned: true, computed: this.node.value, terms_of_equation: ofEquation });
       return Object.assign(data, {
         status: this.tensor.status,
         written: this.written,

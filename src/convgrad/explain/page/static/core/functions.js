@@ -3,7 +3,7 @@
   "use strict";
   const core = globalThis.convgrad.core;
 
-  /** The error function: a power series below 1.75, a continued fraction beyond (Abramowitz and Stegun 7.1.6, 7.1.14). */
+  // A power series below 1.75, a continued fraction beyond (Abramowitz and Stegun 7.1.6, 7.1.14).
   function erf(a) {
     const x = Math.abs(a);
     if (Number.isNaN(a)) return a;

@@ -3,8 +3,8 @@
   "use strict";
   const core = globalThis.convgrad.core;
   const GREEK = new RegExp(
-    "^(alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon|phi|chi|psi|omega" +
-      "|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Upsilon|Phi|Psi|Omega)$",
+    "^(alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau" +
+      "|upsilon|phi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Upsilon|Phi|Psi|Omega)$",
   );
   const FUNCTIONS = { exp: "\\exp", log: "\\log", tanh: "\\tanh", max: "\\max", min: "\\min", sigmoid: "\\sigma" };
   const REDUCTIONS = { sum: "\\sum", max: "\\max", min: "\\min" };
@@ -16,7 +16,10 @@
     const bare = name.replace(/'+$/, "");
     const dot = bare.lastIndexOf(".");
     const prefix = dot < 0 ? "" : bare.slice(0, dot);
-    const pieces = bare.slice(dot + 1).split("_").filter(Boolean);
+    const pieces = bare
+      .slice(dot + 1)
+      .split("_")
+      .filter(Boolean);
     let [base, ...words] = pieces.length ? pieces : ["\\_"];
     const match = /^([A-Za-z]+)([0-9]+)$/.exec(base);
     if (match) [base, words] = [match[1], [match[2], ...words]];
@@ -29,7 +32,8 @@
     if (GREEK.test(base)) return `\\${base}`;
     if (base === "eps") return "\\varepsilon";
     if (base.length === 1 || base === "\\_") return base;
-    if (base[0] === "d" && (base.length === 2 || GREEK.test(base.slice(1)))) return `\\mathrm{d}${symbol(base.slice(1))}`;
+    if (base[0] === "d" && (base.length === 2 || GREEK.test(base.slice(1))))
+      return `\\mathrm{d}${symbol(base.slice(1))}`;
     return `\\mathit{${base}}`;
   }
 
@@ -81,7 +85,8 @@
   }
 
   function collectOutside(term, notes) {
-    if (term.kind === "access" && term.outside !== null) notes.push(`${nameLatex(term.tensor)} = ${number(term.outside || 0)}`);
+    if (term.kind === "access" && term.outside !== null)
+      notes.push(`${nameLatex(term.tensor)} = ${number(term.outside || 0)}`);
     for (const part of term.parts) collectOutside(part, notes);
   }
 

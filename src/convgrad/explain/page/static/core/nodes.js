@@ -26,9 +26,18 @@
       case "negate":
         return node("negative", -values[0], parts);
       case "add":
-        return node("total", values.reduce((a, b) => a + b), parts, { loop: false });
+        return node(
+          "total",
+          values.reduce((a, b) => a + b),
+          parts,
+          { loop: false },
+        );
       case "multiply":
-        return node("product", values.reduce((a, b) => a * b), parts);
+        return node(
+          "product",
+          values.reduce((a, b) => a * b),
+          parts,
+        );
       case "divide":
         return node("quotient", values[0] / values[1], parts);
       case "power":
@@ -62,7 +71,12 @@
     const values = parts.map((part) => part.value);
     const kind = term.reduction;
     if (kind === "sum" || kind === "mean") {
-      const total = node("total", values.reduce((a, b) => a + b, 0), parts, { loop: true });
+      const total = node(
+        "total",
+        values.reduce((a, b) => a + b, 0),
+        parts,
+        { loop: true },
+      );
       if (kind === "sum") return total;
       return node("quotient", total.value / parts.length, [total, node("constant", parts.length)]);
     }
@@ -81,7 +95,10 @@
 
   /** All indices of a shape in row-major order. */
   function places(shape) {
-    return shape.reduce((found, size) => found.flatMap((place) => Array.from({ length: size }, (_, i) => [...place, i])), [[]]);
+    return shape.reduce(
+      (found, size) => found.flatMap((place) => Array.from({ length: size }, (_, i) => [...place, i])),
+      [[]],
+    );
   }
 
   /** The node and all parts of it, left to right. */

@@ -16,7 +16,9 @@
   function telling(node) {
     if (node.kind !== "total" || !node.loop) return node.children;
     const kept = node.children.filter((part) => part.value !== 0);
-    return kept.length ? kept : node.children.filter((part) => core.reads(part).every((r) => r.inside)).slice(0, core.SHOWN);
+    return kept.length
+      ? kept
+      : node.children.filter((part) => core.reads(part).every((r) => r.inside)).slice(0, core.SHOWN);
   }
 
   /** The elements that matter. */

@@ -13,11 +13,16 @@
   function rounded(value, count) {
     const [mantissa, exponent] = value.toExponential(count - 1).split("e");
     const digits = mantissa.replace(".", "");
-    const more = value.toExponential(Math.min(100, count + 59)).split("e")[0].replace(".", "");
+    const more = value
+      .toExponential(Math.min(100, count + 59))
+      .split("e")[0]
+      .replace(".", "");
     const isHalf = /^50*$/.test(more.slice(count));
     if (!isHalf) return [digits, Number(exponent)];
     const down = more.slice(0, count); // JavaScript rounds halves up
-    return Number(down.at(-1)) % 2 === 0 ? [down, Number(value.toExponential(60).split("e")[1])] : [digits, Number(exponent)];
+    return Number(down.at(-1)) % 2 === 0
+      ? [down, Number(value.toExponential(60).split("e")[1])]
+      : [digits, Number(exponent)];
   }
 
   /** The decimal number 0.digits * 10^(exponent+1), without exponent. */
@@ -43,10 +48,14 @@
     const count = exponent + 1 + decimals;
     let text = size.toFixed(decimals);
     if (size && count >= 0) {
-      const more = size.toExponential(Math.min(100, count + 60)).split("e")[0].replace(".", "");
+      const more = size
+        .toExponential(Math.min(100, count + 60))
+        .split("e")[0]
+        .replace(".", "");
       const down = more.slice(0, count);
       const isHalf = /^50*$/.test(more.slice(count));
-      if (isHalf && (!down || Number(down.at(-1)) % 2 === 0)) text = down ? filled(down, exponent, decimals) : (0).toFixed(decimals);
+      if (isHalf && (!down || Number(down.at(-1)) % 2 === 0))
+        text = down ? filled(down, exponent, decimals) : (0).toFixed(decimals);
     }
     return sign + text;
   }

@@ -40,7 +40,10 @@
 
   /** As first written, but a term with a positive sign first: p-m rather than -m+p. */
   function inReadingOrder(polynomial) {
-    const first = Math.max(0, polynomial.findIndex(([, coefficient]) => coefficient > 0));
+    const first = Math.max(
+      0,
+      polynomial.findIndex(([, coefficient]) => coefficient > 0),
+    );
     return [...polynomial.slice(first, first + 1), ...polynomial.slice(0, first), ...polynomial.slice(first + 1)];
   }
 

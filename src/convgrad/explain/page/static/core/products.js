@@ -33,7 +33,8 @@
       }
       for (const axis of this.moving) {
         const position = positionOn(axis, this.at);
-        const [first, last] = axis.step > 0 ? [-position, axis.size - 1 - position] : [axis.size - 1 - position, -position];
+        const [first, last] =
+          axis.step > 0 ? [-position, axis.size - 1 - position] : [axis.size - 1 - position, -position];
         this.low = Math.max(this.low, Math.ceil(first / axis.step));
         this.high = Math.min(this.high, Math.floor(last / axis.step) + 1);
       }

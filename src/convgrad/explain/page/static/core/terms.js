@@ -5,7 +5,10 @@
 
   /** [{factors: [{tensor, index, value}], value}], which add up to the node's value, in the order of the equation. */
   function terms(node) {
-    return split(node).map((factors) => ({ factors, value: factors.reduce((product, factor) => product * factor.value, 1) }));
+    return split(node).map((factors) => ({
+      factors,
+      value: factors.reduce((product, factor) => product * factor.value, 1),
+    }));
   }
 
   function split(node) {

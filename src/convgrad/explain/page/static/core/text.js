@@ -85,7 +85,9 @@
         return core.numberText(term.value);
       case "access": {
         const outside = term.outside === null ? "" : ` else ${core.numberText(term.outside)}`;
-        return term.positions.length ? `${term.tensor}[${term.positions.map(core.positionText)}${outside}]` : term.tensor;
+        return term.positions.length
+          ? `${term.tensor}[${term.positions.map(core.positionText)}${outside}]`
+          : term.tensor;
       }
       case "call":
         return `${term.function}(${parts.join(", ")})`;
@@ -108,7 +110,9 @@
     const parts = term.parts.map((part) => withIndices(part, values));
     if (term.kind === "index") return { ...term, polynomial: core.substituted(term.polynomial, values) };
     if (term.kind !== "access") return { ...term, parts };
-    const positions = term.positions.map(({ top, under }) => core.inLowestTerms({ top: core.substituted(top, values), under }));
+    const positions = term.positions.map(({ top, under }) =>
+      core.inLowestTerms({ top: core.substituted(top, values), under }),
+    );
     return { ...term, positions };
   }
 

@@ -79,7 +79,13 @@
           return [`${base}^${exponent.startsWith("-") ? this.parenthesised(exponent) : exponent}`, POWER];
         }
         case "applied":
-          return [this.call(node.function, node.children.map((part) => this.text(part))), ATOM];
+          return [
+            this.call(
+              node.function,
+              node.children.map((part) => this.text(part)),
+            ),
+            ATOM,
+          ];
         case "extreme": {
           const cut = this.limit !== null && node.children.length > this.limit;
           const shown = cut ? node.children.slice(0, SHOWN) : node.children;
