@@ -21,7 +21,7 @@
       bright: [255, 255, 255],
     },
   };
-  const SIGNED = ["delta", "gradient", "parameter", "update"];
+  const SIGNED = ["delta", "gradient", "parameter", "state", "update"];
 
   page.theme = () =>
     document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");

@@ -124,7 +124,12 @@
 
     look(lens) {
       byId(`lens-${lens}`).checked = true;
-      byId("lens-says").textContent = page.LENSES[lens].says;
+      const { says, remembers } = page.LENSES[lens];
+      const remembering = this.trace.names.some((name) => {
+        const { role, lens: own } = this.trace.tensor(name);
+        return role === "state" && own === "update";
+      });
+      byId("lens-says").textContent = (remembering && remembers) || says;
       this.network.look(lens);
       if (this.chosen && this.explanation) this.panel.show(this.chosen, this.explanation, this.marks);
     }

@@ -23,6 +23,7 @@
       title: "Update",
       lanes: { parameters: "weights", gradients: "gradients", updated: "updated" },
       says: "One step of gradient descent: each weight minus the learning rate times its gradient.",
+      remembers: "One step of the optimizer: from weights, gradients and what it remembers to updated weights.",
     },
   };
   const ORDER = ["parameters", "results", "deltas", "gradients", "updated"];
