@@ -41,7 +41,7 @@
       this.rate = h("input", { id: "rate", type: "text", inputmode: "decimal", autocomplete: "off", size: 6 });
       this.rate.addEventListener("change", () => this._rate());
       this.rate.addEventListener("keydown", (event) => event.key === "Enter" && this._rate());
-      this.loss = h("output", { id: "loss", class: "loss" });
+      this.loss = h("output", { id: "loss", class: "loss-value" });
       this.chart = h("span", { class: "chart-holder" });
       this.pins = page.byId("pins");
       const button = (id, words, act, title) => h("button", { type: "button", id, onclick: act, title }, words);
