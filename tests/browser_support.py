@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,34 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from convgrad.examples import load_example
 from convgrad.examples.page import example_model
 from convgrad.explain import Trace
 from convgrad.explain.page.build import page_html
 from convgrad.serve.server import PageServer
-from optional import REQUIRE_ALL, optional_module
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LENSES = ("forward", "backward", "update")
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """A browser: that of the system, else the one that Playwright has installed. Where there is none the test is
-    skipped, or fails where everything is required. One at a time: tests take the fixture `browser`.
-    """
-    playwright = optional_module("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        try:
-            browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        except playwright.Error as error:
-            if REQUIRE_ALL:
-                raise
-            pytest.skip(f"There is no Chromium: {str(error).splitlines()[0]}")
-        yield browser
-        browser.close()
 
 
 @lru_cache

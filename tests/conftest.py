@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from optional import optional_module
+from optional import find_chromium, optional_module
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -34,11 +34,14 @@ def torch() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium, one for the whole run: Playwright can't be started twice in one process."""
-    from browser_support import chromium
-
-    with chromium() as running:
+    """Headless Chromium, one for the whole run: Playwright can't be started twice in one process. Tests that take it
+    are marked `@pytest.mark.browser`.
+    """
+    program, playwright = find_chromium(), optional_module("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield running
+        running.close()
 
 
 @pytest.fixture

@@ -50,12 +50,15 @@ def test_the_classic_deltas_are_right():
 @pytest.mark.parametrize(
     ("old", "new", "name", "words"),
     [
-        ("0.28,", "0.13,", "term-sign", "dy[1](-0.15)*v[1,1](-0.5) is taken with the wrong sign"),
+        ("0.28,", "0.13,", "term-sign", "In dh[1] the term dy[1]*v[1,1] = 0.075 is taken with the wrong sign"),
         ("0.1495", "0.1525", "term-missing", "is left out"),
         ("0.1495", "-0.1495", "sign", "The sign of dh[0] is wrong"),
         ("0.1495", "0.1945", "digits-swapped", "two digits are exchanged"),
         ("0.1495", "1.495", "decimal-point", "the decimal point is moved"),
         ("0.0364182", "0.06279", "factor-missing", "the factor h[q] is missing"),
+        ("0.28,", "0.2275,", "wrong-element", "In dh[1] v[0,0] is taken in place of v[1,0]"),
+        ("0.1495", "0.1595", "digit-wrong", "one digit is another: 0.1595 for 0.1495"),
+        ("0.04675125", "0.0467", "rounded-down", "dz[2] is cut off and not rounded: 0.04675125 rounds up"),
         ("0.1495", "0.7777", "unexplained", "no known slip"),
     ],
 )
@@ -96,6 +99,24 @@ def test_forward_backward_and_update(tmp_path):
     assert report.ok, str(report)
 
 
+GIVEN = '[given]\n"c.x" = [0.5, 0.25]\n"c.dy" = [0.2, -0.4]\n[results]\n'
+
+
+def test_gradients_that_the_equations_say_themselves(tmp_path):
+    """None is derived then, so that `c.dx` has one meaning."""
+    text = "equation = 'c.dx[k] = c.dy[k] * c.x[k]'\n"
+    report = sheet(tmp_path, text + GIVEN + '"c.dx" = [0.1, 0.1]')
+    assert [(m.name, m.marks.tolist()) for m in report.marked] == [("c.dx", ["right", "wrong"])]
+    assert report.causes == ("sign",)
+
+
+def test_gradients_of_tensors_with_dots_are_derived(tmp_path):
+    text = "equation = 'c.y[k] = 2 * c.x[k]'\n"
+    assert sheet(tmp_path, text + GIVEN + '"c.dx" = [0.4, -0.8]').ok
+    with pytest.raises(DataError, match=r"`c.dy` has shape \(3,\); the equation reads it with shape \(2,\)"):
+        sheet(tmp_path, text + GIVEN.replace("-0.4", "-0.4, 1"))
+
+
 def test_a_whole_tensor_rotated(tmp_path):
     # sum of w turned by 180 degrees times o
     turned = "[[0.07, 0.13], [0.25, 0.31]]"
@@ -112,17 +133,25 @@ def test_as_json(tmp_path):
     ("text", "words"),
     [
         ("equation = 1 2", "is no TOML file"),
-        ("equation = 7\n[given]\n[results]", "`equation` must be a text"),
+        ("equation = 7\ngiven = {}\nresults = {}", "`equation` must be a text"),
         ("equation = 'x = o'\ngiven = 7\nresults = {}", "`given` must be a table of numbers or lists of them"),
+        ("equation = 'x = o'\nresults = {}\n[[given]]", r"`given` must be a table .*, written \[given\] in single"),
         ("equation = 'x = o'\nsizes = { K = 2.5 }\n[given]\n[results]", "`sizes` must be a table of whole numbers"),
+        ("equation = 'x = o'\nintegers = 2\n[given]\n[results]", "`integers` must be a table of whole numbers"),
         ("equation = 'x = o'\nnumbers = { t = 'a' }\n[given]\n[results]", "`numbers` must be a table of numbers"),
         ("equation = 'x = o'\nshapes = { w = 2 }\n[given]\n[results]", "`shapes` must be a table of lists of whole"),
         ("equation = 'x = o'\nrate = nan\n[given]\n[results]", "`rate` must be a number"),
         ("equation = 'x = o'\nbatch = 'o'\n[given]\n[results]", "`batch` must be a list of tensors' names"),
-        ("equation = 'x = o'\nbatch = ['o']\n[given]\np = 1\n[results]", "`batch` names o, which is not given"),
-        ("color = 1", "there is no 'color' in a sheet"),
-        ("equation = 'x = a'", "a sheet must have `given`"),
-        (CONV + "[results]\ny = 1", "`y` is no tensor or gradient of this equation"),
+        ("equation = 'x = o'\nbatch = ['o']\n[given]\np = 1\n[results]", "o has no value"),
+        ("color = 1\nresults = {}", "there is no 'color' in a sheet"),
+        ("equation = 'x = a'\nresults = {}", "a sheet must have `given`"),
+        ("equation = 'x = a'", "a sheet must have `results`"),
+        ("equation = 'x = a'\nresults = 1", r"`results` is a table, written \[results\]"),
+        (
+            CONV.replace("rate", "batch = ['y']\nrate") + "[results]\nE = 1",
+            "`batch` names y, none of which is given with an axis of examples",
+        ),
+        (CONV + "[results]\ny = 1", "There is no tensor `y`. There are: E, b"),
         (CONV + "[results]\nx = 1", r"`x` has shape \(\); it must have \(2, 2\)"),
         (CONV + "[results]\nx = [[1, 2], [3]]", "must be a number or lists of numbers"),
         (CONV + "[results]\nx = 'a'", "must be a number or lists of numbers"),
@@ -131,10 +160,13 @@ def test_as_json(tmp_path):
         (
             CONV.replace("b = 0.0", "").replace("rate = 0.1", "shapes = { b = [] }")
             + "[results]\nx = [[1, 2], [3, 4]]",
-            "can't be computed from the given numbers",
+            "`x` can't be computed without `b`, which was not given",
         ),
         (CONV + "dh = [1, 2]\n[results]\nx = 1", r"`dh` has shape \(2,\); the equation reads it with shape \(2, 2\)"),
-        ('equation = "x[i] = w[i] * 2"\n[given]\nw = [1.0]\n[results]\ndw = [1.0]', "`dx` of the result must be among"),
+        (
+            'equation = "x[i] = w[i] * 2"\n[given]\nw = [1.0]\n[results]\ndw = [1.0]',
+            "`dw` can't be computed without `dx`, which was not given",
+        ),
     ],
 )
 def test_sheets_that_can_not_be_used(tmp_path, text, words):
@@ -203,7 +235,7 @@ def test_a_class_of_numbers(tmp_path):
     (folder / "eva.toml").write_text("# " + "x" * 2**20)
     report = check_class(folder, specification)
     assert [row.causes for row in report.rows] == [(), ("sign",), *[("unusable",)] * 3]
-    assert "it has no [results]" in report.rows[3].words
+    assert "`results` is a table" in report.rows[3].words
     assert "it is larger than" in report.rows[4].words
 
 
@@ -212,7 +244,7 @@ def test_a_class_of_numbers(tmp_path):
     [
         ("layer = 'dense'\ncolor = 1", "there is no 'color' in a specification"),
         ("layer = 'dense'", "a specification must have `function`"),
-        ("given = {}", "a specification must have `equation`"),
+        ("given = {}", "a sheet must have `equation`, or else"),
         ("layer = ", "is no TOML file"),
         ("layer = 'dense'\nfunction = 'f'", "has no submission"),
     ],
@@ -232,3 +264,35 @@ def test_a_folder_that_is_not_there(tmp_path):
         check_class(tmp_path / "none", specification)
     with pytest.raises(DataError, match="can't be read"):
         check_class(tmp_path, tmp_path / "none.toml")
+
+
+def network_sheet(tmp_path, old="", new=""):
+    text = (EXAMPLE.parent / "classic.toml").read_text()
+    assert old in text
+    return sheet(tmp_path, text.replace(old, new, 1))
+
+
+def test_a_network_with_numbers(tmp_path):
+    report = network_sheet(tmp_path)
+    assert report.ok, str(report)
+    assert [m.name for m in report.marked] == ["pool1.dx", "conv1.dw", "conv1.w_next"]
+
+
+def test_a_slip_in_a_network(tmp_path):
+    # 0.0364*0.62 left out of conv1.dw[0,0], and the update made with that
+    report = network_sheet(tmp_path, "[[0.044606,", "[[0.022038,")
+    assert report.causes == ("term-missing",), str(report)
+    words = " ".join(str(report).split())
+    assert "In conv1.dw[0,0] the term conv1.dx[1,1]*input[1,1] = 0.022568 is left out" in words
+    assert "conv1.w_next: right" in words
+
+
+def test_a_network_sheet_that_names_no_tensor(tmp_path):
+    with pytest.raises(DataError, match=r"sheet.toml: There is no tensor `conv1.dv`\. Did you mean 'conv1\.d[wx]'\?"):
+        network_sheet(tmp_path, '"conv1.dw"', '"conv1.dv"')
+
+
+def test_numbers_in_one_row_are_as_good(tmp_path):
+    report = network_sheet(tmp_path, "[[0.0364182, 0.068628], [0.04675125, -0.06818625]]",
+                           "[0.0364182, 0.068628, 0.04675125, -0.06818625]")  # fmt: skip
+    assert report.ok

@@ -15,6 +15,8 @@ from browser_support import LENSES, Looker, opened, trace_of, written_to
 from convgrad.examples import load_example
 from convgrad.explain import Element, Trace
 
+pytestmark = pytest.mark.browser
+
 NARROW = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 CONTRAST = Path(__file__).with_name("page_contrast.js")
 

@@ -29,6 +29,8 @@ from strategies import bound_equations
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.browser
+
 RANDOM = int(os.environ.get("CONVGRAD_FUZZ", "12"))
 SMALL = tuple(name for name in NAMES if name != "lenet-digit")
 

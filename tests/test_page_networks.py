@@ -18,6 +18,8 @@ from convgrad.explain.page.build import page_html
 from convgrad.layers import Add, BatchNorm, Conv1D, Conv2D, Conv3D, Dense, Dropout, Flatten, Input, ReLU, Tanh
 from convgrad.optimizers import SGD, Adam
 
+pytestmark = pytest.mark.browser
+
 Made = tuple[Network, Any, dict[str, Any]]
 
 

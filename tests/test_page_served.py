@@ -13,6 +13,8 @@ from browser_support import Looker, opened, served, trace_of, written_to
 from convgrad.data.bundled import load_digits
 from convgrad.examples import load_example
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 def looker(browser: Any) -> Iterator[Looker]:
@@ -205,7 +207,7 @@ def test_all_right_numbers_of_an_example_are_right(browser: Any, name: str) -> N
             const names = trace.names.filter((name) => trace.tensor(name).equation && !trace.tensor(name).shows);
             const results = new Map(names.map((name) => [name, Array.from(trace.tensor(name).values, String)]));
             const report = await convgrad.page.ask("/api/check", { sheet: convgrad.page.sheetOf(trace, results) });
-            return [names.length, report.tensors.map(({ name, mark }) => [convgrad.page.fromAlias(name), mark])];
+            return [names.length, report.tensors.map(({ name, mark }) => [name, mark])];
         }"""
         count, marks = looker.page.evaluate(script)
         pinned = [tensor for tensor in trace_of(name).values() if tensor.pinned]

@@ -34,6 +34,19 @@ v = [[0.61, 0.02], [0.82, -0.50]]
 [results]
 y = [0.8212, -0.3734]
 """
+NETWORK_SHEET = """
+input = [0.58, 0.57]
+[model]
+input_shape = [2]
+[weights]
+"dense1.w" = [[0.61, 0.02], [0.82, -0.50]]
+[results]
+"dense1.x" = [0.8212, -0.3734]
+[[layer]]
+type = "Dense"
+units = 2
+bias = "none"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +131,12 @@ def test_a_sheet_is_marked(server: PageServer) -> None:
     assert ask(server, "/api/check", {"sheet": SHEET.replace("-0.3734", "-0.2734")})[1]["ok"]
 
 
+def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
+    status, found = ask(server, "/api/check", {"sheet": NETWORK_SHEET})
+    assert (status, found["ok"], found["sheet"]) == (200, False, "sheet")
+    assert [(tensor["name"], tensor["marks"]) for tensor in found["tensors"]] == [("dense1.x", ["right", "wrong"])]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [
@@ -155,11 +174,17 @@ def test_a_sheet_is_marked(server: PageServer) -> None:
         ("/api/model", {"toml": "a = ["}, "This is no TOML: "),
         ("/api/check", {}, 'A check takes {"sheet": "..."}, the text of a sheet.'),
         ("/api/check", {"sheet": "a ="}, "sheet is no TOML file"),
-        ("/api/check", {"sheet": "equation = 'x = 1'"}, "a sheet must have `given`"),
+        ("/api/check", {"sheet": "equation = 'x = 1'"}, "sheet: a sheet must have `results`"),
+        ("/api/check", {"sheet": NETWORK_SHEET + "[[layer]]\ntype = 'ReLU'\n" * 40}, "41 layers; a page shows 40 at"),
+        (
+            "/api/check",
+            {"sheet": NETWORK_SHEET.replace("units = 2", "units = 1000000000")},
+            "weights and inputs; at most",
+        ),
         ("/api/check", {"sheet": f"sizes = {{ K = 5000 }}\n{SHEET}"}, "a size is larger than 1000"),
         ("/api/check", {"sheet": f"shapes = {{ h = [2000] }}\n{SHEET}"}, "a size is larger than 1000"),
         ("/api/check", {"sheet": f"sizes = 7\n{SHEET}"}, "sheet: `sizes` must be a table of whole numbers"),
-        ("/api/check", {"sheet": SHEET.replace("y =", "z =")}, "`z` is no tensor or gradient of this equation"),
+        ("/api/check", {"sheet": SHEET.replace("y =", "z =")}, "sheet: There is no tensor `z`. There are: "),
     ],
 )
 def test_what_can_t_be_answered(path: str, body: Any, message: str, server: PageServer) -> None:

@@ -6,8 +6,10 @@
     dw[m,n] = sum[i,j](dx[i,j] * o[i+m,j+n])
 
 The map, in the order of the data's way: `notation` (text to terms), `calculus` (gradients), `oracle` (float64, NumPy),
-`engine` (Halide), `layers`, `losses`, `optimizers`, `network`, `data`, `training`, `cli`.
+`engine` (Halide), `layers`, `losses`, `optimizers`, `network`, `explain`, `data`, `training`, `check`, `cli`.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from convgrad.calculus.derive import derivation, gradients
 from convgrad.data import Dataset
@@ -24,9 +26,12 @@ from convgrad.errors import (
     TrainingError,
 )
 from convgrad.network import Network
-from convgrad.notation import batched, bind, latex, parse
+from convgrad.notation import batched, bind, latex, mathml, parse
 from convgrad.oracle import evaluate
 from convgrad.training.checkpoint import load, save
+
+if TYPE_CHECKING:
+    from convgrad.check import assert_gradient_correct, check
 
 __version__ = "0.1.0"
 
@@ -42,14 +47,26 @@ __all__ = [
     "Network",
     "ShapeError",
     "TrainingError",
+    "assert_gradient_correct",
     "batched",
     "bind",
+    "check",
     "derivation",
     "evaluate",
     "gradients",
     "latex",
     "load",
     "load_data",
+    "mathml",
     "parse",
     "save",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What is imported when it is first asked for: checking, which nothing else needs."""
+    if name in ("assert_gradient_correct", "check"):
+        import convgrad.check as module  # `check` is the module, which can be called
+
+        return module if name == "check" else getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,6 +11,7 @@ from convgrad.calculus.simplify import simplify
 from convgrad.calculus.steps import Step
 from convgrad.calculus.table import ONE
 from convgrad.notation import polynomial
+from convgrad.notation.latex import name_text
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Access,
@@ -52,9 +53,29 @@ def _chain_rule(home: Definition, partial: Partial, part: Contribution) -> Step:
     others = ",".join(i for i in home.indices if i not in part.targets)
     chain = f"{_element(gradient_name(home.name), home.indices)} * d({result})/d({wanted})"
     total = f"sum[{others}]({chain})" if others else chain
+    symbols = _chain_rule_latex(home, partial, part, others)
     readers = f"Every {result} that reads {wanted} passes" if others else f"{result} reads {wanted} and passes"
     sentence = f"{readers} its gradient on, times its own slope in {wanted}."
-    return Step("chain rule", f"{_element(gradient_name(partial.reading.tensor), part.targets)} = {total}", sentence)
+    return Step(
+        "chain rule",
+        f"{_element(gradient_name(partial.reading.tensor), part.targets)} = {total}",
+        sentence,
+        None,
+        symbols,
+    )
+
+
+def _chain_rule_latex(home: Definition, partial: Partial, part: Contribution, others: str) -> str:
+    def set_as_latex(tensor: str, indices: Sequence[str]) -> str:
+        return name_text(tensor, ",".join(map(name_text, indices)))
+
+    wanted = partial.reading.tensor
+    total = rf"\sum_{{{','.join(map(name_text, others.split(',')))}}} " if others else ""
+    delta = set_as_latex(gradient_name(home.name), home.indices)
+    slope = (
+        rf"\frac{{\partial {set_as_latex(home.name, home.indices)}}}{{\partial {set_as_latex(wanted, part.targets)}}}"
+    )
+    return rf"{set_as_latex(gradient_name(wanted), part.targets)} = {total}{delta} \, {slope}"
 
 
 def _expand(home: Definition, partial: Partial, part: Contribution) -> Step:

@@ -1,123 +1,91 @@
-'''Check numbers by hand: a network's equation, the numbers that are given, and what a person made of them.
-
-A sheet is a TOML file:
-
-    equation = """
-    h[q] = sigmoid(z[q])
-    y[k] = sum[q](v[q,k] * h[q])
-    """
-    [given]
-    h = [0.58, 0.57, 0.65, 0.55]
-    v = [[0.61, 0.02], [0.82, -0.50], [0.96, 0.23], [-1.00, 0.17]]
-    dy = [0.25, -0.15]
-    [results]
-    dz = [0.0364182, 0.068628, 0.04675125, -0.06818625]
-
-`given` holds inputs, and may pin what an equation defines (`h` here). `results` holds any tensors of the equation and
-any gradients; `w_next` is w after a step with `rate`. A number stands for everything that rounds to it as written.
-'''
+"""Check numbers by hand: mark each of a person's results, and name the first mistake."""
 
 from __future__ import annotations
 
-import sys
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from math import isfinite
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.calculus.derive import gradients
-from convgrad.check.latex_input import from_latex, looks_like_latex
+from convgrad.check.numbers import Array, Written
+from convgrad.check.sheet_file import check_names, read_results, read_trace, shaped, toml_numbers
 from convgrad.check.slips import Slip, find_slip
-from convgrad.errors import DataError, suggestion
-from convgrad.notation.batch import batched
-from convgrad.notation.binding import bind
-from convgrad.notation.parser import parse
-from convgrad.notation.terms import Definition, Equation, Number, gradient_name
-from convgrad.oracle.grid import evaluate_definition
+from convgrad.check.words import worked_lines, wrapped
+from convgrad.execution import root
+from convgrad.explain.numbers import written as number_text
+from convgrad.explain.tensor import Tensor
+from convgrad.explain.trace import Trace
+from convgrad.explain.writing import element_text
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-Array = npt.NDArray[np.float64]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and isfinite(value)
-
-
-def _is_size(value: Any) -> bool:
-    return type(value) is int
-
-
-def _is_row(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(kind, value))
-
-
-def _is_table(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(map(kind, value.values()))
-
-
-FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "equation": ("a text", lambda value: isinstance(value, str)),
-    "given": ("a table of numbers or lists of them", _is_table(lambda value: True)),
-    "results": ("a table of numbers or lists of them", _is_table(lambda value: True)),
-    "sizes": ("a table of whole numbers, { K = 2 }", _is_table(_is_size)),
-    "integers": ("a table of whole numbers, { s = 2 }", _is_table(_is_size)),
-    "numbers": ("a table of numbers, { t = 0.5 }", _is_table(_is_number)),
-    "shapes": ("a table of lists of whole numbers, { w = [2, 3] }", _is_table(_is_row(_is_size))),
-    "rate": ("a number", _is_number),
-    "batch": ("a list of tensors' names", _is_row(lambda value: isinstance(value, str))),
-}
-"""Key -> what it must be, in words and as a test; what numbers of tensors are, `Written.of` says."""
 RIGHT, FOLLOWS, WRONG = "right", "follows", "wrong"
+WORDS = {RIGHT: "right", FOLLOWS: "right, given the earlier mistake", WRONG: "wrong"}
 SLACK = 1e-9
 """Relative: decimal fractions are not exact in binary."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """Numbers as they were written: `halves` is half a unit of each one's last digit."""
-
-    values: Array
-    halves: Array
-
-    @staticmethod
-    def of(name: str, content: Any) -> Written:
-        """From nested lists of numbers. Raises: DataError."""
-        try:
-            values = np.array(_mapped(content, float), np.float64)
-            halves = np.array(_mapped(content, _half_unit), np.float64)
-        except (TypeError, ValueError):
-            raise DataError(f"`{name}` must be a number or lists of numbers, all of one length.") from None
-        return Written(values, halves)
+WORKED = 3
+"""Wrong numbers of a tensor that are worked out."""
+LISTED = 12
+"""Elements with one mark that are listed."""
 
 
 @dataclass(frozen=True)
 class Marked:
-    """One tensor of the sheet: a mark for each number. `exact`: from the given numbers; `own`: from the person's
+    """One tensor of the sheet: a mark for each number. `exact`: from the given numbers; `tensor`: from the person's
     earlier results. `slip`: what explains wrong numbers.
     """
 
-    name: str
     written: Written
     marks: npt.NDArray[np.str_]
     exact: Array
-    own: Array
-    equation: str
+    tensor: Tensor
     slip: Slip | None = None
+
+    @property
+    def name(self) -> str:
+        """The tensor's."""
+        return self.tensor.name
 
     @property
     def mark(self) -> str:
         """The worst of its marks."""
         return next((m for m in (WRONG, FOLLOWS) if (self.marks == m).any()), RIGHT)
+
+    def to_json(self) -> dict[str, Any]:
+        """As data that JSON can hold."""
+        return {
+            "name": self.name,
+            "mark": self.mark,
+            "marks": self.marks.tolist(),
+            "expected": self.exact.tolist(),
+            "from_own_numbers": self.tensor.values.tolist(),
+            "equation": self.tensor.equation,
+            "cause": None if self.slip is None else {"name": self.slip.name, "words": self.slip.words},
+        }
+
+    def lines(self, first: bool) -> list[str]:
+        """The marks in words; wrong numbers worked out."""
+        lines = [f"{self.name}: {WORDS[self.mark]}" + (" (the first mistake)" if first else "")]
+        counts = {m: np.argwhere(self.marks == m) for m in (RIGHT, FOLLOWS, WRONG)}
+        if sum(len(places) > 0 for places in counts.values()) > 1:
+            for kind, places in counts.items():
+                named = [element_text(self.name, _place(p)) for p in places[:LISTED]]
+                more = [f"{len(places) - LISTED} more"] if len(places) > LISTED else []
+                lines += wrapped(f"  {WORDS[kind]}: {', '.join(named + more)}", "    ") if named else []
+        if self.mark != WRONG:
+            return lines
+        lines += wrapped(f"  {self.tensor.equation}", "    ")
+        for at in map(_place, counts[WRONG][:WORKED]):
+            got = number_text(float(self.written.values[at]))
+            lines += wrapped(f"  {element_text(self.name, at)}: expected {self._expected(at)}, got {got}")
+            lines += worked_lines(self.tensor[at].explain())
+        return lines + wrapped(f"  Cause: {self.slip.words if self.slip else 'no known slip explains it.'}", "    ")
+
+    def _expected(self, at: tuple[int, ...]) -> str:
+        if not self.tensor.pinned:
+            return self.tensor[at].written
+        return number_text(float(self.exact[at]))
 
 
 @dataclass(frozen=True)
@@ -126,7 +94,6 @@ class SheetReport:
 
     name: str
     marked: tuple[Marked, ...]
-    seconds: float = field(default=0.0, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -145,216 +112,54 @@ class SheetReport:
 
     def to_json(self) -> dict[str, Any]:
         """As data that JSON can hold."""
-        tensors = [
-            {
-                "name": m.name,
-                "mark": m.mark,
-                "marks": m.marks.tolist(),
-                "expected": m.exact.tolist(),
-                "from_own_numbers": m.own.tolist(),
-                "equation": m.equation,
-                "cause": None if m.slip is None else {"name": m.slip.name, "words": m.slip.words},
-            }
-            for m in self.marked
-        ]
+        tensors = [m.to_json() for m in self.marked]
         return {"ok": self.ok, "sheet": self.name, "causes": list(self.causes), "tensors": tensors}
 
     def __str__(self) -> str:
         lines = [f"{'RIGHT' if self.ok else 'WRONG'}: {self.name}"]
-        for m in self.marked:
-            words = {RIGHT: "right", FOLLOWS: "right, given the earlier mistake", WRONG: "wrong"}[m.mark]
-            first = " (the first mistake)" if m is self.first and m.mark == WRONG else ""
-            lines.append(f"{m.name}: {words}{first}")
-            lines += _wrong_lines(m) if m.mark == WRONG else []
-        return "\n".join(lines)
+        return "\n".join([*lines, *(line for m in self.marked for line in m.lines(m is self.first))])
 
 
 def check_sheet(path: str | Path) -> SheetReport:
-    """Mark a sheet. Raises: DataError where it can't be used, EquationError where its equation can't be read."""
+    """Mark a sheet.
+
+    Raises: DataError where it can't be used, EquationError where its equation can't be read, ModelError where its
+    network can't be built.
+    """
     place = Path(path)
-    return mark(read(place), place.name)
+    content = toml_numbers(place)
+    results = read_results(content, place)
+    return mark(read_trace(content, place), results, place)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The sheet's content, numbers as they are written. Raises: DataError."""
-    try:
-        return read_text(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no TOML file: {error}.") from None
-
-
-def read_text(text: str, name: str = "sheet") -> dict[str, Any]:
-    """The content of a sheet that is at hand as text; messages name it `name`. Raises: DataError."""
-    try:
-        content: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{name} is no TOML file: {error}.") from None
-    for key in content:
-        if key not in FORMS:
-            raise DataError(f"{name}: there is no {key!r} in a sheet.{suggestion(key, FORMS)}")
-    for key in ("equation", "given", "results"):
-        if key not in content:
-            raise DataError(f"{name}: a sheet must have `{key}`.")
-    for key, value in content.items():
-        if not FORMS[key][1](value):
-            raise DataError(f"{name}: `{key}` must be {FORMS[key][0]}.")
-    for tensor in content.get("batch", ()):
-        if tensor not in content["given"]:
-            raise DataError(
-                f"{name}: `batch` names {tensor}, which is not given.{suggestion(tensor, content['given'])}"
-            )
-    return content
-
-
-def mark(content: Mapping[str, Any], name: str = "sheet") -> SheetReport:
-    """Mark a sheet that was read."""
-    given = {n: Written.of(n, v) for n, v in content["given"].items()}
-    results = {n: Written.of(n, v) for n, v in content["results"].items()}
-    definitions = _all_definitions(content, given)
-    known = [d.name for d in definitions]
-    for result in results:
-        if result not in known:
-            raise DataError(f"`{result}` is no tensor or gradient of this equation.{suggestion(result, known)}")
-    exact = _evaluated(definitions, {n: w.values for n, w in given.items()})
+def mark(trace: Trace, results: Mapping[str, Written], path: Path) -> SheetReport:
+    """Mark results by what follows from the given numbers and, once something is wrong, from the results before."""
+    check_names(trace, results, path)
     marked: list[Marked] = []
-    pins = {n: w.values for n, w in given.items()}
-    for definition in definitions:
-        if definition.name not in results or definition.name in given:
-            continue
-        own = _evaluated(definitions, pins)
-        marked.append(_marked(definition, results[definition.name], exact, own, pins, all_right=_rounded(marked)))
-        pins[definition.name] = results[definition.name].values
-    return SheetReport(name, tuple(marked))
+    own = trace
+    for name in (n for n in trace if n in results):
+        written = shaped(name, results[name], trace[name].shape)
+        marked.append(_marked(trace, own, name, written, all(m.mark == RIGHT for m in marked)))
+        source = root(name, trace.views)
+        if source in trace.definitions:
+            own = own.with_pins({source: written.values.reshape(trace.shapes[source])})
+    return SheetReport(path.name, tuple(marked))
 
 
-def _all_definitions(content: Mapping[str, Any], given: Mapping[str, Written]) -> list[Definition]:
-    """Forward, backward and update, with sizes, in an order in which they can be computed."""
-    text = str(content["equation"])
-    equation = parse(from_latex(text) if looks_like_latex(text) else text)
-    shapes = {n: tuple(s) for n, s in content.get("shapes", {}).items()}
-    names = {*equation.inputs, *equation.defined}
-    batch = tuple(content.get("batch", ()))
-    for tensor, written in given.items():
-        if tensor in names:
-            shapes[tensor] = written.values.shape[1:] if tensor in batch else written.values.shape
-    numbers = {n: float(v) for n, v in content.get("numbers", {}).items()}
-    bound = bind(equation, shapes, content.get("sizes", {}), content.get("integers", {}), numbers)
-    if batch:
-        size = next(w.values.shape[0] for n, w in given.items() if n in batch)
-        bound = batched(bound, set(batch), size)
-    upstream = gradient_name(bound.result.name)
-    for tensor, written in given.items():
-        known = {*bound.shape_of, upstream, *(gradient_name(n) for n in bound.shape_of)}
-        if tensor not in known:
-            raise DataError(f"`{tensor}` is no tensor of the equation.{suggestion(tensor, known)}")
-        wanted = bound.shape_of.get(tensor) or bound.shape_of.get(tensor[1:], written.values.shape)
-        if written.values.shape != wanted:
-            raise DataError(f"`{tensor}` has shape {written.values.shape}; the equation reads it with shape {wanted}.")
-    return [*_forward_and_backward(bound, given, content), *_updates(bound, content)]
-
-
-def _forward_and_backward(
-    bound: Equation, given: Mapping[str, Written], content: Mapping[str, Any]
-) -> list[Definition]:
-    upstream = gradient_name(bound.result.name)
-    wanted = {n for n in (*bound.inputs, *bound.defined) if n != bound.result.name}
-    backward_wanted = any(n.startswith("d") or n.endswith("_next") for n in content["results"])
-    if not backward_wanted:
-        return list(bound.definitions)
-    adjoint = gradients(bound, sorted(wanted))
-    start: list[Definition] = []
-    if upstream not in given:
-        if bound.result.indices:
-            raise DataError(f"The gradient `{upstream}` of the result must be among the given numbers.")
-        start = [Definition(upstream, (), Number(1.0))]
-    return [*adjoint.forward.definitions, *start, *adjoint.backward.definitions]
-
-
-def _updates(bound: Equation, content: Mapping[str, Any]) -> list[Definition]:
-    """`w_next = w - rate * dw` for the results that end so."""
-    found: list[Definition] = []
-    for name in content["results"]:
-        tensor = name.removesuffix("_next")
-        if tensor == name or tensor not in bound.inputs:
-            continue
-        if "rate" not in content:
-            raise DataError(f"`{name}` needs the learning rate: write `rate = 0.1` at the top of the sheet.")
-        shape = bound.shape_of[tensor]
-        indices = [f"i{axis}" for axis in range(len(shape))]
-        at = f"[{','.join(indices)}]" if indices else ""
-        step = f"{name}{at} = {tensor}{at} - {float(content['rate'])!r} * {gradient_name(tensor)}{at}"
-        found += bind(parse(step), {tensor: shape, gradient_name(tensor): shape}).definitions
-    return found
-
-
-def _evaluated(definitions: Sequence[Definition], pins: Mapping[str, Array]) -> dict[str, Array]:
-    """Every tensor; those that are pinned keep their values."""
-    values = dict(pins)
-    for definition in definitions:
-        if definition.name in values:
-            continue
-        try:
-            values[definition.name] = evaluate_definition(definition, values)
-        except KeyError:
-            continue  # it hangs on something that is not given
-    return values
-
-
-def _rounded(marked: Sequence[Marked]) -> bool:
-    """Whether everything so far is right, so that only rounding tells the two ways apart."""
-    return all(m.mark == RIGHT for m in marked)
-
-
-def _marked(
-    definition: Definition,
-    written: Written,
-    exact: Mapping[str, Array],
-    own: Mapping[str, Array],
-    pins: Mapping[str, Array],
-    all_right: bool,
-) -> Marked:
-    name = definition.name
-    if name not in own or name not in exact:
-        raise DataError(f"`{name}` can't be computed from the given numbers: something that it hangs on is missing.")
-    right, following = np.asarray(exact[name]), np.asarray(own[name])
-    if written.values.shape != right.shape:
-        raise DataError(f"`{name}` has shape {written.values.shape}; it must have {right.shape}.")
+def _marked(exact: Trace, own: Trace, name: str, written: Written, all_right: bool) -> Marked:
+    if exact[name].pinned:  # it is compared with its equation, where that can be computed
+        bare = exact.without_pins([name]) if name in exact.start.pins else exact
+        exact = bare if name in bare else exact
+    tensor = own[name]
+    right, following = exact[name].values, tensor.values
     room = written.halves * (1 + 1e-6) + SLACK * np.abs(right)
     low, high = (np.minimum(right, following), np.maximum(right, following)) if all_right else (right, right)
     is_right = (written.values >= low - room) & (written.values <= high + room)
     follows = np.abs(written.values - following) <= room
     marks = np.where(is_right, RIGHT, np.where(follows, FOLLOWS, WRONG))
-    slip = None
-    if (marks == WRONG).any():
-        values = {**own, **pins}
-        slip = find_slip(definition, {n: a for n, a in values.items() if n != name}, written.values, room)
-    return Marked(name, written, marks, right, following, str(definition), slip)
+    slip = find_slip(tensor, written.values, room) if (marks == WRONG).any() else None
+    return Marked(written, marks, right, tensor, slip)
 
 
-def _wrong_lines(m: Marked) -> list[str]:
-    lines = []
-    for place in np.argwhere(m.marks == WRONG)[:3]:
-        at = tuple(int(p) for p in place)
-        index = f"[{','.join(map(str, at))}]" if at else ""
-        lines.append(f"  {m.name}{index}: expected {m.own[at]:.6g}, got {m.written.values[at]:.6g}")
-    lines += textwrap.wrap(m.equation, 88, initial_indent="  by ", subsequent_indent="     ")
-    words = m.slip.words if m.slip else "no known slip explains it."
-    return lines + textwrap.wrap(words, 88, initial_indent="  Cause: ", subsequent_indent="    ")
-
-
-def _mapped(content: Any, function: Any) -> Any:
-    if isinstance(content, list):
-        return [_mapped(c, function) for c in content]
-    if isinstance(content, (bool, str)):
-        raise TypeError
-    return function(content)
-
-
-def _half_unit(number: Any) -> float:
-    """Half a unit of the last digit: 0.005 for 0.58, nothing for a whole number."""
-    if not isinstance(number, Decimal):
-        return 0.0
-    exponent = number.as_tuple().exponent
-    return 0.5 * 10.0**exponent if isinstance(exponent, int) else 0.0
+def _place(row: Any) -> tuple[int, ...]:
+    return tuple(int(i) for i in row)

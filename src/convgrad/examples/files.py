@@ -16,6 +16,9 @@
     [pins]
     "sigmoid1.x" = [[0.58, 0.57]]
 
+    [results]
+    "conv1.x" = [[0.22, 0.13]]
+
 All but the layers may be missing. `input = { digit = 3 }` is an image of the bundled digits and its label the target;
 an input that is not said is made of small whole numbers. Weights that are not said are those that training begins with,
 drawn with `seed`. Names with dots may be written as tables, too: `conv1.w = [...]`.
@@ -41,7 +44,9 @@ from convgrad.optimizers import optimizer_from
 
 NAMES = ("classic", "two-convolutions", "strided", "padded", "two-channels", "batch-of-two", "lenet-digit")
 TABLES = ("weights", "deltas", "pins")
-KEYS = ("about", "text", "input", "target", "seed", *TABLES)
+RESULTS = "results"
+"""A person's own numbers, which `convgrad check` marks; nothing is explained by them."""
+KEYS = ("about", "text", "input", "target", "seed", *TABLES, RESULTS)
 CLASSES = 10
 """What `units = "classes"` stands for in a file without data."""
 

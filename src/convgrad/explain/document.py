@@ -58,8 +58,7 @@ def derivation_lines(derived: Derivation) -> list[str]:
     lines = []
     for step in derived.steps:
         lines.append(rf"\textit{{{escaped(step.rule)}.}} {escaped(step.sentence)}")
-        if step.definition is not None:
-            lines.append(_display(latex(step.definition)))
+        lines.append(_display(step.latex))
     return lines
 
 

@@ -14,6 +14,7 @@ from convgrad.explain.numbers import written
 from convgrad.explain.terms import Term, json_number, terms
 from convgrad.explain.writing import LIMIT, SHOWN, Writer, element_latex, element_text
 from convgrad.notation.latex import latex
+from convgrad.notation.mathml import mathml_of_latex
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, accesses, rebuild, substitute_indices
 from convgrad.notation.terms import Term as Expression
@@ -224,6 +225,12 @@ class Explanation:
             lines.append(f"{name} &= {element_latex(self._given.tensor, self._given.index)}")
         lines.append(f"{'' if lines else name} &= {self._numbers_latex}".strip())
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    @property
+    def mathml(self) -> str:
+        """The same lines as a `<math>` element."""
+        parts = (self.equation, self.with_indices, self.numbers)
+        return mathml_of_latex(self.latex, "; ".join(part for part in parts if part))
 
     @property
     def latex_numbers(self) -> str:

@@ -217,13 +217,21 @@ def _call(term: Call) -> tuple[str, int]:
     if term.function == "floor":
         return rf"\left\lfloor {arguments[0]} \right\rfloor", ATOM
     if term.function == "where":
-        condition, taken, other = arguments
-        return (
-            rf"\begin{{cases}} {taken} & \mathrm{{if}}\ {condition} \\ {other} & \mathrm{{otherwise}} \end{{cases}}",
-            OPEN,
-        )
+        return _cases(term), OPEN
     operator = FUNCTIONS.get(term.function, rf"\mathrm{{{term.function}}}")
     return operator + _parenthesised(r",\, ".join(arguments)), ATOM
+
+
+def _cases(term: Call) -> str:
+    """Conditions one within the other, with the same value where they fail, are one condition: A, B."""
+    condition, taken, other = term.arguments
+    conditions = [condition]
+    while isinstance(taken, Call) and taken.function == "where" and taken.arguments[2] == other:
+        conditions.append(taken.arguments[0])
+        taken = taken.arguments[1]
+    told = r",\ ".join(_written(c)[0] for c in conditions)
+    value, otherwise = _written(taken)[0], _written(other)[0]
+    return rf"\begin{{cases}} {value} & \mathrm{{if}}\ {told} \\ {otherwise} & \mathrm{{otherwise}} \end{{cases}}"
 
 
 def _at_least(wanted: int, term: Term) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from convgrad.errors import Span
 from convgrad.notation.polynomial import Polynomial, Position
@@ -35,8 +36,30 @@ FUNCTIONS = {  # name -> number of arguments
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
+class Shown:
+    """Base of what is printed in the notation, and set as mathematics in a notebook."""
+
+    def __init_subclass__(cls) -> None:
+        # IPython prefers a class's own __repr__ to what it inherits
+        cls._repr_pretty_ = Shown._repr_pretty_  # type: ignore[method-assign]
+
+    def __str__(self) -> str:
+        from convgrad.notation.text import text  # printing imports terms
+
+        return text(self)  # type: ignore[arg-type]
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For IPython in a terminal."""
+        printer.text(str(self))
+
+    def _repr_latex_(self) -> str:
+        from convgrad.notation.latex import latex
+
+        return f"$\\displaystyle {latex(self)}$"  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
-class Term:
+class Term(Shown):
     """Base of all terms. `children` are its direct sub-terms, left to right."""
 
     span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
@@ -49,15 +72,10 @@ class Term:
         """The same term with other sub-terms."""
         return self
 
-    def __str__(self) -> str:
-        from convgrad.notation.text import text  # printing imports terms
-
-        return text(self)
-
-    def _repr_latex_(self) -> str:
-        from convgrad.notation.latex import latex
-
-        return f"$\\displaystyle {latex(self)}$"
+    @cached_property
+    def free_names(self) -> frozenset[str]:
+        """See the function `free_names`; kept, for the oracle asks again and again."""
+        return frozenset(name for child in self.children for name in child.free_names)
 
 
 @dataclass(frozen=True)
@@ -73,6 +91,10 @@ class IndexValue(Term):
 
     polynomial: Polynomial
 
+    @cached_property
+    def free_names(self) -> frozenset[str]:
+        return self.polynomial.names
+
 
 @dataclass(frozen=True)
 class Access(Term):
@@ -86,6 +108,10 @@ class Access(Term):
     positions: tuple[Position, ...] = ()
     outside: float | None = None
     position_spans: tuple[Span, ...] = field(default=(), compare=False, repr=False, kw_only=True)
+
+    @cached_property
+    def free_names(self) -> frozenset[str]:
+        return frozenset(name for position in self.positions for name in position.names)
 
 
 @dataclass(frozen=True)
@@ -211,9 +237,13 @@ class Reduce(Term):
     def with_children(self, children: tuple[Term, ...]) -> Term:
         return replace(self, body=children[0])
 
+    @cached_property
+    def free_names(self) -> frozenset[str]:
+        return self.body.free_names - {*self.indices}
+
 
 @dataclass(frozen=True)
-class Definition:
+class Definition(Shown):
     """`name[indices] = term`.
 
     `ranges` is empty until sizes are bound (`convgrad.notation.binding`); then it pairs every index of the
@@ -238,19 +268,9 @@ class Definition:
         sizes = self.sizes
         return tuple(sizes[i] for i in self.indices)
 
-    def __str__(self) -> str:
-        from convgrad.notation.text import text
-
-        return text(self)
-
-    def _repr_latex_(self) -> str:
-        from convgrad.notation.latex import latex
-
-        return f"$\\displaystyle {latex(self)}$"
-
 
 @dataclass(frozen=True)
-class Equation:
+class Equation(Shown):
     """Definitions in order; later ones may read earlier ones. The last one is the result.
 
     `shapes` is empty until sizes are bound; then it holds the shape of every tensor, read or defined.
@@ -280,16 +300,6 @@ class Equation:
     def shape_of(self) -> dict[str, tuple[int, ...]]:
         """Tensor -> shape, for a bound equation."""
         return dict(self.shapes)
-
-    def __str__(self) -> str:
-        from convgrad.notation.text import text
-
-        return text(self)
-
-    def _repr_latex_(self) -> str:
-        from convgrad.notation.latex import latex
-
-        return f"$\\displaystyle {latex(self)}$"
 
 
 def walk(term: Term) -> Iterator[Term]:
@@ -337,15 +347,9 @@ def bound_indices(term: Term) -> set[str]:
     return {i for t in walk(term) if isinstance(t, Reduce) for i in t.indices}
 
 
-def free_names(term: Term) -> set[str]:
+def free_names(term: Term) -> frozenset[str]:
     """Names in index expressions (loop indices and integer parameters) that no reduction inside the term binds."""
-    if isinstance(term, Reduce):
-        return free_names(term.body) - set(term.indices)
-    if isinstance(term, Access):
-        return {n for p in term.positions for n in p.names}
-    if isinstance(term, IndexValue):
-        return set(term.polynomial.names)
-    return {n for child in term.children for n in free_names(child)}
+    return term.free_names
 
 
 def gradient_name(name: str) -> str:

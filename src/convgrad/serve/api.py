@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from convgrad import layers
-from convgrad.check.sheet import mark, read_text
+from convgrad.check.sheet import mark
+from convgrad.check.sheet_file import read_results, read_text, read_trace
 from convgrad.errors import DataError, ModelError
 from convgrad.examples import NAMES, Example, load_example
 from convgrad.examples.files import example_from
@@ -28,7 +29,8 @@ else:
     import tomli as tomllib
 
 MODEL = Path("model")
-"""How messages call a network that comes from the page."""
+SHEET = Path("sheet")
+"""How messages call a network and a sheet that come from the page."""
 MOST_LAYERS = 40
 LARGEST_SIZE = 1000
 """Of an axis in a sheet."""
@@ -67,9 +69,7 @@ def model(asked: Mapping[str, Any]) -> dict[str, Any]:
     Raises: ConvgradError where no network can be made of it, or one that is too large for a page.
     """
     content = _from_toml(asked["toml"]) if "toml" in asked else _from_list(asked)
-    tables = content.get("layer", [])
-    if isinstance(tables, list) and len(tables) > MOST_LAYERS:
-        raise ModelError(f"The network has {len(tables)} layers; a page shows {MOST_LAYERS} at most.")
+    _check_depth(content)
     found = example_from(content, MODEL, most=MOST_NUMBERS)
     if found.target is None and not found.deltas:
         found = found.given(target=_invented_target(found))
@@ -83,16 +83,20 @@ def check(asked: Mapping[str, Any]) -> dict[str, Any]:
     sheet = asked.get("sheet")
     if not isinstance(sheet, str):
         raise DataError('A check takes {"sheet": "..."}, the text of a sheet.')
-    content = read_text(sheet)
-    shapes = content.get("shapes", {})
-    sizes = [content.get("sizes", {}), *([dict(enumerate(s)) for s in shapes.values()] if shapes else [])]
-    if any(isinstance(n, int) and n > LARGEST_SIZE for table in sizes for n in table.values()):
-        raise DataError(f"sheet: a size is larger than {LARGEST_SIZE}, too large for numbers by hand.")
-    return mark(content).to_json()
+    content = read_text(sheet, str(SHEET))
+    _check_depth(content)
+    results = read_results(content, SHEET)
+    return mark(read_trace(content, SHEET, most=MOST_NUMBERS, largest=LARGEST_SIZE), results, SHEET).to_json()
 
 
 POST: dict[str, Callable[[Mapping[str, Any]], Any]] = {"/api/model": model, "/api/check": check}
 """Path -> function of the body."""
+
+
+def _check_depth(content: Mapping[str, Any]) -> None:
+    tables = content.get("layer", [])
+    if isinstance(tables, list) and len(tables) > MOST_LAYERS:
+        raise ModelError(f"The network has {len(tables)} layers; a page shows {MOST_LAYERS} at most.")
 
 
 def _arguments(kind: type[Layer]) -> list[dict[str, Any]]:

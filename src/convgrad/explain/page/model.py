@@ -121,12 +121,16 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
         "delta": name in trace.start.deltas,
         "shows": tensor.shows,
         "editable": tensor.shows is None and name not in trace.start.plan.seeds,
-        "classes": trace.network.output_shape[0] if name == TARGET and trace.start.loss.takes_labels else None,
+        "classes": trace.network.output_shape[0] if name == TARGET and _takes_labels(trace) else None,
         "definition": None if definition is None else definition_data(definition),
     }
     if tensor.pinned or tensor.role == "given":
         found["values"] = [number_data(float(value)) for value in tensor.values.ravel()]
     return found
+
+
+def _takes_labels(trace: Trace) -> bool:
+    return trace.start.loss is not None and trace.start.loss.takes_labels
 
 
 def _latex(tensor: Tensor) -> str | None:
@@ -182,6 +186,8 @@ def _each_step(trace: Trace) -> dict[str, list[float]]:
         for place, name in enumerate(plan.seeds)
         if name in trace
     }
+    if optimizer is None:
+        return found
     steps = [optimizer.scalars(step, optimizer.learning_rate) for step in range(STEPS)]
     for own, name in plan.scalars.items():
         values = [scalars[own] for scalars in steps]

@@ -157,11 +157,11 @@
       }
       try {
         const report = await page.ask("/api/check", { sheet: page.sheetOf(this.app.trace, filled) });
-        this.marks = new Map(report.tensors.map(({ name, marks }) => [page.fromAlias(name), [marks]]));
+        this.marks = new Map(report.tensors.map(({ name, marks }) => [name, [marks]]));
         this._show();
         this.verdict.replaceChildren(...report.tensors.map((tensor) => this._told(tensor)).flat());
       } catch (error) {
-        this.verdict.replaceChildren(h("p", { class: "problem" }, page.fromAlias(error.message)));
+        this.verdict.replaceChildren(h("p", { class: "problem" }, error.message));
       }
     }
 
@@ -181,10 +181,10 @@
         { class: `told ${mark}` },
         h("span", { class: "mark", "aria-hidden": "true" }, icon),
         " ",
-        h("strong", {}, page.fromAlias(name)),
+        h("strong", {}, name),
         ` is ${words}.`,
       );
-      return cause ? [line, h("p", { class: "cause" }, page.fromAlias(cause.words))] : [line];
+      return cause ? [line, h("p", { class: "cause" }, cause.words)] : [line];
     }
   };
 })();

@@ -3,10 +3,6 @@
 (() => {
   const page = (convgrad.page = convgrad.page || {});
 
-  /** In a sheet `d` and `_next` mean what the sheet derives itself; here each tensor has its own equation. */
-  const alias = (name) => `v.${name.replace(/_next$/, "_updated")}`;
-  page.fromAlias = (text) => text.replace(/\bv\.([A-Za-z_][\w.]*)/g, (_, name) => name.replace(/_updated$/, "_next"));
-
   const readBy = (tensor) => {
     if (tensor.shows) return [tensor.shows];
     const found = new Set();
@@ -52,10 +48,7 @@
     };
     if (tensor.shows) return reshaped(tensor, own);
     for (const [index, size] of tensor.definition.ranges) own(index, size);
-    return tensor.equation.replace(
-      /[A-Za-z_][\w.']*/g,
-      (word) => fresh.get(word) || (tensor.trace.has(word) ? alias(word) : word),
-    );
+    return tensor.equation.replace(/[A-Za-z_][\w.']*/g, (word) => fresh.get(word) || word);
   };
 
   /** The same numbers in row-major order in another shape, as an equation. */
@@ -65,7 +58,7 @@
     const place = (shape, names) =>
       names.map((name, axis) => `${shape.slice(axis + 1).reduce((a, b) => a * b, 1)}*${name}`).join("+") || "0";
     const [left, right] = [side(tensor.shape, "to"), side(shown.shape, "from")];
-    const at = (name, names) => alias(name) + (names.length ? `[${names}]` : "");
+    const at = (name, names) => name + (names.length ? `[${names}]` : "");
     const value = `where(${place(tensor.shape, left)} == ${place(shown.shape, right)}, ${at(shown.name, right)}, 0)`;
     return `${at(tensor.name, left)} = ${right.length ? `sum[${right}](${value})` : value}`;
   };
@@ -93,7 +86,7 @@
   const table = (trace, title, texts) =>
     [
       `[${title}]`,
-      ...[...texts].map(([name, own]) => `"${alias(name)}" = ${nested(trace.tensor(name).shape, own)}`),
+      ...[...texts].map(([name, own]) => `"${name}" = ${nested(trace.tensor(name).shape, own)}`),
     ].join("\n");
 
   /** results: tensor -> texts of all its numbers, row-major. Returns TOML. */
