@@ -99,6 +99,24 @@ def test_forward_backward_and_update(tmp_path):
     assert report.ok, str(report)
 
 
+GIVEN = '[given]\n"c.x" = [0.5, 0.25]\n"c.dy" = [0.2, -0.4]\n[results]\n'
+
+
+def test_gradients_that_the_equations_say_themselves(tmp_path):
+    """None is derived then, so that `c.dx` has one meaning."""
+    text = "equation = 'c.dx[k] = c.dy[k] * c.x[k]'\n"
+    report = sheet(tmp_path, text + GIVEN + '"c.dx" = [0.1, 0.1]')
+    assert [(m.name, m.marks.tolist()) for m in report.marked] == [("c.dx", ["right", "wrong"])]
+    assert report.causes == ("sign",)
+
+
+def test_gradients_of_tensors_with_dots_are_derived(tmp_path):
+    text = "equation = 'c.y[k] = 2 * c.x[k]'\n"
+    assert sheet(tmp_path, text + GIVEN + '"c.dx" = [0.4, -0.8]').ok
+    with pytest.raises(DataError, match=r"`c.dy` has shape \(3,\); the equation reads it with shape \(2,\)"):
+        sheet(tmp_path, text + GIVEN.replace("-0.4", "-0.4, 1"))
+
+
 def test_a_whole_tensor_rotated(tmp_path):
     # sum of w turned by 180 degrees times o
     turned = "[[0.07, 0.13], [0.25, 0.31]]"
@@ -115,11 +133,20 @@ def test_as_json(tmp_path):
     ("text", "words"),
     [
         ("equation = 1 2", "is no TOML file"),
+        ("equation = 7\ngiven = {}\nresults = {}", "`equation` must be a text"),
+        ("equation = 'x = o'\ngiven = 7\nresults = {}", "`given` must be a table of numbers or lists of them"),
+        ("equation = 'x = o'\nresults = {}\n[[given]]", r"`given` must be a table .*, written \[given\] in single"),
+        ("equation = 'x = o'\nsizes = { K = 2.5 }\n[given]\n[results]", "`sizes` must be a table of whole numbers"),
+        ("equation = 'x = o'\nintegers = 2\n[given]\n[results]", "`integers` must be a table of whole numbers"),
+        ("equation = 'x = o'\nnumbers = { t = 'a' }\n[given]\n[results]", "`numbers` must be a table of numbers"),
+        ("equation = 'x = o'\nshapes = { w = 2 }\n[given]\n[results]", "`shapes` must be a table of lists of whole"),
+        ("equation = 'x = o'\nrate = nan\n[given]\n[results]", "`rate` must be a number"),
+        ("equation = 'x = o'\nbatch = 'o'\n[given]\n[results]", "`batch` must be a list of tensors' names"),
+        ("equation = 'x = o'\nbatch = ['o']\n[given]\np = 1\n[results]", "o has no value"),
         ("color = 1\nresults = {}", "there is no 'color' in a sheet"),
         ("equation = 'x = a'\nresults = {}", "a sheet must have `given`"),
         ("equation = 'x = a'", "a sheet must have `results`"),
         ("equation = 'x = a'\nresults = 1", r"`results` is a table, written \[results\]"),
-        ("equation = 'x = a'\ngiven = 1\nresults = {}", r"`given` is a table, written \[given\]"),
         (
             CONV.replace("rate", "batch = ['y']\nrate") + "[results]\nE = 1",
             "`batch` names y, none of which is given with an axis of examples",

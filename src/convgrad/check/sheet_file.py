@@ -31,8 +31,9 @@ or, shorter, any equation:
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from convgrad.calculus.derive import gradients
 from convgrad.check.latex_input import from_latex, looks_like_latex
 from convgrad.check.numbers import Array, Written
 from convgrad.errors import DataError, DerivationError, suggestion
-from convgrad.examples.files import read_example
+from convgrad.examples.files import RESULTS, example_from
 from convgrad.explain.equations import equation_trace
 from convgrad.explain.trace import Trace
 from convgrad.notation.batch import batched
@@ -55,26 +56,63 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-KEYS = ("equation", "given", "results", "sizes", "integers", "numbers", "shapes", "rate", "batch")
-TABLES = ("given", "sizes", "integers", "numbers", "shapes")
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_row(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(kind, value))
+
+
+def _is_table(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(kind, value.values()))
+
+
+FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "equation": ("a text", lambda value: isinstance(value, str)),
+    "given": ("a table of numbers or lists of them, written [given] in single brackets", _is_table(lambda value: True)),
+    "sizes": ("a table of whole numbers, { K = 2 }", _is_table(_is_size)),
+    "integers": ("a table of whole numbers, { s = 2 }", _is_table(_is_size)),
+    "numbers": ("a table of numbers, { t = 0.5 }", _is_table(_is_number)),
+    "shapes": ("a table of lists of whole numbers, { w = [2, 3] }", _is_table(_is_row(_is_size))),
+    "rate": ("a number", _is_number),
+    "batch": ("a list of tensors' names", _is_row(lambda value: isinstance(value, str))),
+}
+"""Key of a sheet with an equation -> what it must be, in words and as a test. What numbers of tensors are, `Written.of`
+says; what results are, `flat`.
+"""
+KEYS = (*FORMS, RESULTS)
 
 
 def toml_numbers(path: Path) -> dict[str, Any]:
     """The file's content, fractions as they are written. Raises: DataError."""
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        return read_text(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise DataError(f"{path} is no TOML file: {error}.") from None
+
+
+def read_text(text: str, name: str = "sheet") -> dict[str, Any]:
+    """The content of a sheet that is at hand as text; messages name it `name`. Raises: DataError."""
+    try:
+        content: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{name} is no TOML file: {error}.") from None
     return content
 
 
 def read_results(content: Mapping[str, Any], path: Path) -> dict[str, Written]:
     """The person's numbers by the names of tensors. Raises: DataError."""
-    if "results" not in content:
+    if RESULTS not in content:
         raise DataError(f"{path}: a sheet must have `results`, the numbers that are to be checked.")
-    return {name: Written.of(name, value) for name, value in flat(content["results"], path).items()}
+    return {name: Written.of(name, value) for name, value in flat(content[RESULTS], path).items()}
 
 
 def flat(table: Any, path: Path) -> dict[str, Any]:
@@ -88,24 +126,38 @@ def flat(table: Any, path: Path) -> dict[str, Any]:
     return found
 
 
-def read_trace(content: Mapping[str, Any], path: Path) -> Trace:
-    """Every number that follows from what the sheet gives.
+def read_trace(content: Mapping[str, Any], path: Path, most: int | None = None, largest: int | None = None) -> Trace:
+    """Every number that follows from what the sheet gives. Messages name `path`.
+
+    most: numbers that a network's input and weights may have together. largest: size that an equation may have.
 
     Raises: DataError where the sheet can't be used, EquationError where its equation can't be read, ModelError where
     its network can't be built.
     """
     if "layer" in content:
-        return read_example(path).trace()
+        return example_from(_floats(content), path, most).trace()
     for key in content:
         if key not in KEYS:
             raise DataError(f"{path}: there is no {key!r} in a sheet.{suggestion(key, KEYS)}")
     for key in ("equation", "given"):
         if key not in content:
             raise DataError(f"{path}: a sheet must have `{key}`, or else the [[layer]] tables of a network.")
-    for key in TABLES:
-        if not isinstance(content.get(key, {}), dict):
-            raise DataError(f"{path}: `{key}` is a table, written [{key}] in single brackets.")
+    for key, (words, fits) in FORMS.items():
+        if key in content and not fits(content[key]):
+            raise DataError(f"{path}: `{key}` must be {words}.")
+    sizes = [*content.get("sizes", {}).values(), *(n for shape in content.get("shapes", {}).values() for n in shape)]
+    if largest is not None and max(sizes, default=0) > largest:
+        raise DataError(f"{path}: a size is larger than {largest}, too large for numbers by hand.")
     return _equation_trace(content)
+
+
+def _floats(content: Any) -> Any:
+    """The same with fractions as binary numbers, as files of networks are read."""
+    if isinstance(content, dict):
+        return {key: _floats(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_floats(value) for value in content]
+    return float(content) if isinstance(content, Decimal) else content
 
 
 def _equation_trace(content: Mapping[str, Any]) -> Trace:
@@ -113,18 +165,18 @@ def _equation_trace(content: Mapping[str, Any]) -> Trace:
     given = {name: Written.of(name, value).values for name, value in content["given"].items()}
     bound = _bound(content, given)
     backward = _backward(bound, given)
-    known = {*bound.shape_of, gradient_name(bound.result.name), *(d.name for d in backward)}
+    upstream = gradient_name(bound.result.name)
+    shapes = {upstream: bound.shape_of[bound.result.name], **{d.name: d.shape for d in backward}, **bound.shape_of}
     for tensor, values in given.items():
-        if tensor not in known:
-            raise DataError(f"`{tensor}` is no tensor of the equation.{suggestion(tensor, known)}")
-        wanted = bound.shape_of.get(tensor, bound.shape_of.get(tensor[1:]))
-        if values.shape != wanted:
-            raise DataError(f"`{tensor}` has shape {values.shape}; the equation reads it with shape {wanted}.")
+        if tensor not in shapes:
+            raise DataError(f"`{tensor}` is no tensor of the equation.{suggestion(tensor, shapes)}")
+        if values.shape != shapes[tensor]:
+            raise DataError(f"`{tensor}` has shape {values.shape}; the equation reads it with shape {shapes[tensor]}.")
     return equation_trace(bound, given, backward, _updates(bound, content.get("rate")))
 
 
 def _bound(content: Mapping[str, Any], given: Mapping[str, Array]) -> Equation:
-    text = str(content["equation"])
+    text = content["equation"]
     equation = parse(from_latex(text) if looks_like_latex(text) else text)
     shapes = {n: tuple(s) for n, s in content.get("shapes", {}).items()}
     batch = tuple(content.get("batch", ()))
@@ -139,10 +191,13 @@ def _bound(content: Mapping[str, Any], given: Mapping[str, Array]) -> Equation:
 
 
 def _backward(bound: Equation, given: Mapping[str, Array]) -> list[Definition]:
-    """All gradients; none where the equation has no derivative."""
+    """All gradients; none where the equation has no derivative, or has gradients of its own, as x and dx."""
     upstream = gradient_name(bound.result.name)
+    tensors = {*bound.inputs, *bound.defined}
+    if any(gradient_name(tensor) in tensors for tensor in tensors):
+        return []
     try:
-        adjoint = gradients(bound, sorted(n for n in (*bound.inputs, *bound.defined) if n != bound.result.name))
+        adjoint = gradients(bound, sorted(tensors - {bound.result.name}))
     except DerivationError:
         return []
     own = {d.name for d in bound.definitions}

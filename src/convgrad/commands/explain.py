@@ -51,6 +51,10 @@ def explain(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="Write a LaTeX document.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the page as one file.")] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Open the page on this machine.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0 takes any.")] = 8765,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="With --serve: print the address only.")] = False,
 ) -> None:
     """Explain every number of a training step: forward, deltas, gradients, update.
 
@@ -58,16 +62,25 @@ def explain(
     convgrad explain;
     convgrad explain --at "conv1.dw[0,0]";
     convgrad explain two-convolutions --at "conv1.dx[2,2]" --depth 2;
-    convgrad explain classic --as pytorch
+    convgrad explain classic --as pytorch;
+    convgrad explain --serve
     """
     example = _found(source).given(_input(input_file, source), _target(target))
     trace = example.trace(exact, unpin or ())
     console = output()
     if latex is not None:
         _write(latex, _document(example, trace, at))
-        if not (as_json or at):
+        if not (as_json or at or html or serve):
             console.print(f"wrote {latex}", soft_wrap=True)
             return
+    if html is not None:
+        _write(html, _page(example, trace))
+        if not (as_json or at or serve):
+            console.print(f"wrote {html}", soft_wrap=True)
+            return
+    if serve:
+        _serve(_page(example, trace, served=True), port, not no_browser)
+        return
     if as_tool is not None:
         from convgrad.explain.conventions import as_written_by
 
@@ -98,6 +111,29 @@ def _document(example: Example, trace: Trace, at: str | None) -> str:
     if at is not None:
         return element_document(trace.at(at).explain())
     return walk_document(walk(trace, example.name, example.text), trace)
+
+
+def _page(example: Example, trace: Trace, served: bool = False) -> str:
+    from convgrad.examples.page import example_model
+    from convgrad.explain.page.build import page_html
+
+    return page_html(example_model(example, trace, served))
+
+
+def _serve(page: str, port: int, browser: bool) -> None:
+    """Until Ctrl-C is pressed."""
+    import webbrowser
+
+    from convgrad.serve.server import PageServer
+
+    with PageServer(page, port) as server:
+        typer.echo(f"The page is at {server.url} until Ctrl-C is pressed.")
+        if browser:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo("The page is closed.")
 
 
 def _found(source: str) -> Example:

@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import resources
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +71,23 @@ def read_example(path: str | Path) -> Example:
         DataError: its numbers do not fit the network; the message names the file.
     """
     path = Path(path)
-    content = toml_content(path)
+    return example_from(toml_content(path), path)
+
+
+def example_from(content: dict[str, Any], path: Path, most: int | None = None) -> Example:
+    """The same from the content of a TOML file, or the like from elsewhere. Messages name `path`.
+
+    most: numbers that the input and the weights may have together; ModelError beyond.
+    """
+    content = dict(content)
     own = {key: content.pop(key) for key in KEYS if key in content}
     unknown = next((key for key in content if key not in ("model", "layer")), None)
     if unknown is not None:
         raise ModelError(f"{path}: there is no key {unknown!r}.{suggestion(unknown, (*KEYS, 'model', 'layer'))}")
     model = model_from(content, path, None, CLASSES, dtype="float64")
+    numbers = model.network.parameter_count + prod(model.network.input_shape)
+    if most is not None and numbers > most:
+        raise ModelError(f"{path}: the network has {numbers:,} weights and inputs; at most {most:,} are taken here.")
     try:
         return _example(model.network, own, model.loss, model.optimizer, model.learning_rate)
     except DataError as error:

@@ -16,7 +16,7 @@ from convgrad.explain.writing import LIMIT, SHOWN, Writer, element_latex, elemen
 from convgrad.notation.latex import latex
 from convgrad.notation.mathml import mathml_of_latex
 from convgrad.notation.polynomial import Polynomial, Position
-from convgrad.notation.terms import Access, Definition, rebuild, substitute_indices
+from convgrad.notation.terms import Access, Definition, accesses, rebuild, substitute_indices
 from convgrad.notation.terms import Term as Expression
 from convgrad.notation.text import text
 
@@ -108,11 +108,17 @@ class Explanation:
     @cached_property
     def node(self) -> Node:
         """What the equation comes to. Of a pinned element, too: its own number may then be another one."""
-        if self.tensor.definition is None:
+        if self.tensor.definition is None or not self._is_computable:
             return self._given
         definition = self.tensor.definition
         at = dict(zip(definition.indices, self.element.index, strict=True))
         return grow(definition.term, at, definition.sizes, self._read)
+
+    @cached_property
+    def _is_computable(self) -> bool:
+        """Whether there is an equation all of whose tensors are there; given deltas may stand without any target."""
+        definition = self.tensor.definition
+        return definition is not None and all(access.tensor in self.trace for access in accesses(definition.term))
 
     @property
     def _given(self) -> Read:
@@ -152,7 +158,7 @@ class Explanation:
     @property
     def computed(self) -> str:
         """What the equation comes to, as people write it; of a pinned element, another number than its own."""
-        return written(self.node.value) if self.tensor.pinned else self.element.written
+        return written(self.node.value) if self.tensor.pinned and self._is_computable else self.element.written
 
     @property
     def substituted(self) -> str:
@@ -162,6 +168,8 @@ class Explanation:
     def _substituted(self, limit: int | None) -> str:
         if self.tensor.definition is None and self.tensor.shows is None:
             return str(self.element)
+        if self.tensor.pinned and not self._is_computable:
+            return f"{self.element}, {self.element.status}"
         computed = f"{self.with_indices} = {self._numbers(limit)}"
         return f"{self.element}, {self.element.status}; its equation: {computed}" if self.tensor.pinned else computed
 
@@ -208,7 +216,7 @@ class Explanation:
         """Equation, indices and numbers as aligned lines, for mathematics mode."""
         name = element_latex(self.tensor.name, self.element.index)
         lines = []
-        if self.tensor.definition is not None and self.definition is not None:
+        if self.tensor.definition is not None and self.definition is not None and self._is_computable:
             left, _, right = latex(self.tensor.definition).partition(" = ")
             lines.append(f"{left} &= {right}")
             if self.element.index:

@@ -24,6 +24,7 @@ from convgrad.explain.tensor import Tensor
 from convgrad.explain.terms import json_number
 from convgrad.losses import Loss
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
+from convgrad.optimizers import Optimizer
 from convgrad.oracle.grid import evaluate_definition
 from convgrad.plan import INPUT, LOSS, TARGET, Plan
 
@@ -40,7 +41,7 @@ class Start:
 
     given: input of the equation -> its values. deltas: gradients that are given in place of what their equations say.
     pins: other tensors that are. batch: number of examples, None where there is no batch axis. network, loss,
-    learning_rate: of the step; None, None and 0 where the equations are no network's.
+    optimizer: of the step; None where the equations are no network's. seed: of random numbers.
     """
 
     plan: Plan
@@ -50,7 +51,8 @@ class Start:
     network: Network | None = None
     batch: int | None = None
     loss: Loss | None = None
-    learning_rate: float = 0.0
+    optimizer: Optimizer | None = None
+    seed: int = 0
     tolerance: float = TOLERANCE
 
     @property
@@ -98,8 +100,8 @@ class Trace(Mapping[str, Tensor]):
 
     @property
     def learning_rate(self) -> float:
-        """Of the update."""
-        return self.start.learning_rate
+        """Of the update; 0 where the equations are no network's."""
+        return 0.0 if self.start.optimizer is None else self.start.optimizer.learning_rate
 
     @property
     def loss(self) -> float | None:
