@@ -19,7 +19,7 @@ dgamma[c] = sum[e,f](dy[e,f,c] * (o[e,f,c] - mu[c]))
 s[c] = sum[e,i,j](x[e,i,j,c] * dx[e,i,j,c])
 dr[c] = g[c] * sum[e,f](dy[e,f,c] * (o[e,f,c] - mu[c]))
 """
-SHAPES = {"o": (7, 60, 33), "v": (7, 5, 12, 33), "dx": (7, 5, 12, 33), "dy": (7, 60, 33), "g": (33,)}
+SHAPES = {"o": (19, 60, 33), "v": (19, 5, 12, 33), "dx": (19, 5, 12, 33), "dy": (19, 60, 33), "g": (33,)}
 VIEWS = {"v": "b"}
 
 
@@ -54,6 +54,6 @@ def test_a_rectified_tensor_answers_for_its_sign() -> None:
     y[e,k] = max(x[e,k], 0)
     dx[e,k] = where(x[e,k] > 0, dy[e,k], 0)
     """
-    shapes = {"w": (90, 70), "o": (40, 90), "dy": (40, 70)}
+    shapes = {"w": (90, 70), "o": (300, 90), "dy": (300, 70)}
     program = compare(bound(text, shapes=shapes), "float32", outputs=["y", "dx"])
     assert "x" not in {name for kernel in program.kernels for name in kernel.writes}
