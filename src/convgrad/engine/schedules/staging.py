@@ -17,24 +17,25 @@ import halide as hl
 
 from convgrad.engine.atoms import COPY_WORTH
 from convgrad.engine.lowering import Lowering
-from convgrad.engine.schedules.pointwise import PARALLEL_ELEMENTS
+from convgrad.engine.schedules.pointwise import ENOUGH_TASKS, PARALLEL_ELEMENTS
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
 
 @dataclass
 class Staged:
-    """A copy of an operand: its Func, and the indices that its place depends on."""
+    """A copy of an operand: its Func, the variable that threads share, and the indices that its place depends on."""
 
     func: Any
-    variables: list[Any]
+    shared: Any
+    rank: int
     indices: frozenset[str]
     elements: int
 
     def compute_first(self) -> None:
         """Compute it before all else, by all threads where it is large."""
         self.func.compute_root()
-        if self.elements >= PARALLEL_ELEMENTS and len(self.variables) > 1:
-            self.func.parallel(self.variables[0])
+        if self.elements >= PARALLEL_ELEMENTS and self.rank > 1:
+            self.func.parallel(self.shared)
 
 
 def stage_operands(
@@ -93,7 +94,20 @@ def _staged(access: Access, lowering: Lowering, order: Sequence[int], lanes: int
     value = lowering.at_numerators(access, variables)
     placed = [variables[axis] for axis in order]
     func[tuple(reversed(placed))] = value
-    func.split(placed[-1], placed[-1], hl.Var("lane"), lanes, hl.TailStrategy.GuardWithIf).vectorize(hl.Var("lane"))
+    lane = hl.Var("lane")
+    func.split(placed[-1], placed[-1], lane, lanes, hl.TailStrategy.GuardWithIf).vectorize(lane)
+    shared = placed[0]
+    if order[-1] != len(order) - 1 and all(p.as_name for p in access.positions):
+        # In blocks: the lines of memory that a vector's numbers come from hold those of the next vectors, too.
+        inner, neighbours = hl.Var("inner"), variables[-1]
+        func.split(neighbours, neighbours, inner, lanes, hl.TailStrategy.GuardWithIf)
+        func.reorder(lane, inner, placed[-1], neighbours)
+        shape = lowering.tensors[access.tensor].shape
+        if prod(shape[axis] for axis in order[:-2]) == 1:
+            shared = neighbours
+        elif shape[order[0]] < ENOUGH_TASKS and len(order) > 3:
+            shared = hl.Var("shared")
+            func.fuse(placed[1], placed[0], shared)
 
     def read(indices: Mapping[str, Any]) -> Any:
         tops = lowering.numerators(access, indices)
@@ -101,4 +115,4 @@ def _staged(access: Access, lowering: Lowering, order: Sequence[int], lanes: int
 
     lowering.substitutes[access] = read
     names = frozenset(name for position in access.positions for name in position.names)
-    return Staged(func, placed, names, prod(lowering.tensors[access.tensor].shape))
+    return Staged(func, shared, len(placed), names, prod(lowering.tensors[access.tensor].shape))
