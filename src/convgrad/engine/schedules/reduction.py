@@ -16,7 +16,7 @@ from convgrad.engine.schedules.slices import SlicedReduction, slicing_for
 from convgrad.engine.schedules.target import machine
 from convgrad.engine.schedules.tiles import dividing_tile, tiles
 from convgrad.engine.schedules.winograd_reduction import WinogradReduction, winograd_pattern
-from convgrad.notation.terms import Definition, Reduce
+from convgrad.notation.terms import Definition, Reduce, accesses
 
 
 class ScheduledReduction(Protocol):
@@ -72,6 +72,8 @@ def _sliced(atom: Definition, element_bytes: int) -> bool:
     terms = prod(sizes[index] for index in atom.term.indices)
     if terms * prod(atom.shape) < PARALLEL_WORK:
         return False
+    if any(not position.is_whole for access in accesses(atom.term) for position in access.positions):
+        return False  # a strided input gradient: only register tiles leave its zeros out
     tile = dividing_tile(atom, machine(), element_bytes)
     count = tiles(atom, tile)
     read = terms * (tile.width + prod(tile.positions.values())) * element_bytes
