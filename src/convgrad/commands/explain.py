@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from convgrad.errors import DataError, ModelError, suggestion
 if TYPE_CHECKING:
     from convgrad.examples import Example
     from convgrad.explain.trace import Trace
+    from convgrad.paper import Document
 
 
 def examples() -> None:
@@ -51,6 +53,7 @@ def explain(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="Write a LaTeX document.")] = None,
+    pdf: Annotated[Path | None, typer.Option("--pdf", metavar="FILE", help="Write a PDF document.")] = None,
 ) -> None:
     """Explain every number of a training step: forward, deltas, gradients, update.
 
@@ -63,10 +66,12 @@ def explain(
     example = _found(source).given(_input(input_file, source), _target(target))
     trace = example.trace(exact, unpin or ())
     console = output()
-    if latex is not None:
-        _write(latex, _document(example, trace, at))
+    files = {suffix: path for suffix, path in ((".tex", latex), (".pdf", pdf)) if path is not None}
+    if files:
+        _write(files, _document(example, trace, at))
         if not (as_json or at):
-            console.print(f"wrote {latex}", soft_wrap=True)
+            for path in files.values():
+                console.print(f"wrote {path}", soft_wrap=True)
             return
     if as_tool is not None:
         from convgrad.explain.conventions import as_written_by
@@ -91,7 +96,7 @@ def _looked_at(trace: Trace, at: str) -> Any:
     return trace.at(at).explain()
 
 
-def _document(example: Example, trace: Trace, at: str | None) -> str:
+def _document(example: Example, trace: Trace, at: str | None) -> Document:
     from convgrad.explain.document import element_document, walk_document
     from convgrad.explain.walk import walk
 
@@ -191,8 +196,8 @@ def _image(path: Path, shape: tuple[int, ...]) -> Any:
     return pixels.reshape(shape)
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"Can't write {path}: {error.strerror}.") from error
+def _write(files: Mapping[str, Path], document: Document) -> None:
+    from convgrad.paper import write
+
+    for suffix, path in files.items():
+        write(document, path, suffix)

@@ -222,6 +222,11 @@ class Explanation:
         return lines
 
     @property
+    def line_count(self) -> int:
+        """How many `lines` there are."""
+        return len(self.lines(LATEX))
+
+    @property
     def latex_numbers(self) -> str:
         """The element and its numbers in one line, for mathematics mode."""
         return self.numbers_set(LATEX)

@@ -60,16 +60,13 @@ def tensor_latex(tensor: Tensor) -> str:
     """The tensor as matrices, in mathematics mode."""
     if not is_drawn(tensor):
         return f"{LATEX.name(tensor.name)}: {LATEX.words(summary(tensor))}"
-    return r",\quad ".join(matrices(tensor, LATEX))
+    return r",\quad ".join(plane_matrix(tensor, index, label, LATEX) for index, label in planes_of(tensor))
 
 
-def matrices(tensor: Tensor, setting: Mathematics) -> list[str]:
-    """A formula for each grid of a tensor that is drawn."""
-    found = []
-    for index, label in planes_of(tensor):
-        rows = [[setting.number(tensor.written(float(v))) for v in row] for row in np.atleast_2d(tensor.values[index])]
-        found.append(f"{plane_name(tensor, label, setting)} = {setting.matrix(rows)}")
-    return found
+def plane_matrix(tensor: Tensor, index: tuple[int | slice, ...], label: str, setting: Mathematics) -> str:
+    """One grid of a tensor (`planes_of`) as a matrix, under its name."""
+    rows = [[setting.number(tensor.written(float(v))) for v in row] for row in np.atleast_2d(tensor.values[index])]
+    return f"{plane_name(tensor, label, setting)} = {setting.matrix(rows)}"
 
 
 def plane_name(tensor: Tensor, label: str, setting: Mathematics) -> str:

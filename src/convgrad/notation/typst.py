@@ -40,6 +40,8 @@ class Typst(Mathematics):
     power_of_ten = "10^"
     slash = " slash "
     underscore = r"\_"
+    comma = ", "
+    """Between arguments."""
     comparisons = {"==": "=", "!=": "eq.not", "<": "lt", "<=": "lt.eq", ">": "gt", ">=": "gt.eq"}
 
     def greek(self, name: str) -> str:
@@ -77,7 +79,7 @@ class Typst(Mathematics):
         if function in ("sqrt", "abs", "floor"):
             return f"{function}({arguments[0]})"
         # The space keeps `max (a, b)` from being a call of Typst's own.
-        return f"{KNOWN.get(function, f'op({quoted(function)})')} {self.parenthesised(', '.join(arguments))}"
+        return f"{KNOWN.get(function, f'op({quoted(function)})')} {self.parenthesised(self.comma.join(arguments))}"
 
     def cases(self, value: str, conditions: Sequence[str], otherwise: str) -> str:
         told = " comma space ".join(conditions)
