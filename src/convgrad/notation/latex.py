@@ -39,6 +39,7 @@ class Latex(Mathematics):
     times = r" \cdot "
     juxtaposed = r" \, "
     infinity = r"\infty"
+    about = r"\approx"
     aligned_equals = "&="
     power_of_ten = "10^"
     slash = "/"

@@ -47,6 +47,8 @@ class Mathematics:
     juxtaposed: ClassVar[str]
     """Between factors that are letters."""
     infinity: ClassVar[str]
+    about: ClassVar[str]
+    """Between a number and what it is rounded to."""
     aligned_equals: ClassVar[str]
     """An equals sign below that of the line before."""
     power_of_ten: ClassVar[str]

@@ -58,7 +58,7 @@ Part = str | Strong | Slanted | Formula
 
 @dataclass(frozen=True)
 class Heading:
-    """level: 1 of a part of the document, 2 and 3 below."""
+    """level: 1 of a part of the document, 2 and 3 below; 0 as large as the title."""
 
     text: str
     level: int = 1

@@ -38,7 +38,9 @@ p { margin: .5rem 0 }
 .fields span { flex: 1; display: flex; gap: .4rem }
 .fields span::after { content: ""; flex: 1; border-bottom: 1px solid #000 }
 .formula { margin: .5rem 0 .5rem 1.2rem; overflow-x: auto; break-inside: avoid }
-.explained { break-inside: avoid }
+.explained { break-inside: avoid; display: flex; gap: .5rem }
+.explained .formula { margin: .3rem 0 }
+.explained > b { margin-top: .5rem }
 .grids { display: flex; flex-wrap: wrap; gap: .8rem 1.6rem; align-items: flex-start }
 figure { margin: 0; break-inside: avoid; max-width: 100%; overflow-x: auto }
 figcaption { margin-bottom: .2rem }
@@ -78,7 +80,7 @@ def _block(block: Block) -> str:
         shown = "\n".join(f'<div class="formula">{_breakable(formula)}</div>' for formula in block.formulas)
         if block.number is None:
             return shown
-        return f'<div class="explained"><b>({block.number})</b>{shown}</div>'
+        return f'<div class="explained"><b>({block.number})</b><div>{shown}</div></div>'
     if isinstance(block, Grids):
         return f'<div class="grids">{"".join(map(_grid, block.grids))}</div>'
     if isinstance(block, Fields):

@@ -36,13 +36,16 @@ HEAD = r"""\documentclass[a4paper]{article}
 % A formula that goes on in the next line at a sign.
 \relpenalty=100
 \binoppenalty=200
-\newcommand{\formula}[1]{{\par\smallskip\raggedright\leftskip=2em\hangindent=2em $\displaystyle #1$\par}}
+\newcommand{\formula}[1]{{\par\smallskip\raggedright\leftskip=2em\hangindent=2em \formulanumber$\displaystyle #1$\par}}
 % One that can't, made smaller where it is too wide.
 \newsavebox{\unbroken}
 \newcommand{\fitted}[1]{{\par\smallskip\leftskip=2em\sbox{\unbroken}{$\displaystyle #1$}%
-  \ifdim\wd\unbroken>\dimexpr\linewidth-2em\relax
+  \formulanumber\ifdim\wd\unbroken>\dimexpr\linewidth-2em\relax
     \resizebox{\dimexpr\linewidth-2em\relax}{!}{\usebox{\unbroken}}%
   \else\usebox{\unbroken}\fi\par}}
+\newcommand{\formulanumber}{}
+\newcommand{\nextnumber}[1]{\renewcommand{\formulanumber}{\hspace*{-2em}\makebox[2em][l]{\textbf{(#1)}}%
+  \gdef\formulanumber{}}}
 % Grids: the number of a blank stands in its corner.
 \newcommand{\blank}[1]{\makebox[2.4em][l]{\raisebox{0.7ex}{\tiny\textbf{#1}}}}
 \newcommand{\filled}[2]{\makebox[2.4em][l]{\raisebox{0.7ex}{\tiny\textbf{#1}}\hfill\textbf{#2}}}
@@ -81,7 +84,7 @@ def latex_document(document: Document) -> str:
     lines = [
         *([foot] if foot else []),
         r"\begin{document}",
-        rf"\section*{{\Large {escaped(document.title)}}}",
+        _heading(Heading(document.title, 0)),
         *(_block(block) for block in document.blocks),
         "\\end{document}\n",
     ]
@@ -95,12 +98,14 @@ def escaped(text: str) -> str:
 
 def _block(block: Block) -> str:
     if isinstance(block, Heading):
-        return rf"\{SECTIONS[block.level]}*{{{escaped(block.text)}}}"
+        return _heading(block)
     if isinstance(block, Paragraph):
         return "".join(map(_part, block.parts)) + r"\par"
     if isinstance(block, Display):
-        number = rf"\textbf{{({block.number})}}" + "\\nopagebreak\n" if block.number is not None else ""
-        return number + "\n".join(map(_display, block.formulas))
+        first, *others = map(_display, block.formulas)
+        if block.number is not None:
+            first = rf"\nextnumber{{{block.number}}}{first}"
+        return "\n".join([first, *others])
     if isinstance(block, Grids):
         grids = "\\hspace{1.5em}\n".join(map(_grid, block.grids))
         return f"{{\\raggedright\n{grids}\\par}}"
@@ -112,6 +117,12 @@ def _block(block: Block) -> str:
     if isinstance(block, NewPage):
         return r"\newpage"
     raise TypeError(f"{type(block).__name__} is no block of a document.")
+
+
+def _heading(heading: Heading) -> str:
+    if heading.level == 0:
+        return rf"\section*{{\LARGE {escaped(heading.text)}}}"
+    return rf"\{SECTIONS[heading.level]}*{{{escaped(heading.text)}}}"
 
 
 def _display(formula: Formula) -> str:

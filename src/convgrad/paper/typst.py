@@ -47,24 +47,26 @@ HEAD = """
   let width = measure(body).width
   if width > size.width { scale(size.width / width * 100%, origin: left, reflow: true, body) } else { body }
 }))
-#let side = 8.5mm
-#let cells(columns, ..rest) = table(
-  columns: columns, rows: 7.5mm, align: center + horizon, inset: (x: 1.2mm, y: 0.5mm), stroke: 0.5pt, ..rest
+#let cells(columns, width, height, ..rest) = table(
+  columns: columns * (width,), rows: height, align: center + horizon, inset: 0.8mm, stroke: 0.5pt, ..rest
 )
-#let wide(body) = box(width: calc.max(side - 2.4mm, measure(body).width), align(center, body))
-#let given(body) = context wide(body)
-#let blank(number) = table.cell(
-  stroke: 1.1pt, inset: 0.7mm, align: top + left, box(width: 12mm, text(size: 7pt, weight: "bold", number)))
-#let filled(number, body) = table.cell(
-  stroke: 1.1pt, inset: 0.7mm, align: top + left, context box(
-    width: calc.max(12mm, measure(body).width + 5mm), height: 100%, {
-      text(size: 7pt, weight: "bold", number)
-      place(right + horizon, dx: -0.7mm, strong(body))
-    }))
-#let numbergrid(name, body) = box(stack(spacing: 1.8mm, name, body))
+#let corner(number) = place(top + left, text(size: 7pt, weight: "bold", number))
+#let blank(number, body) = table.cell(stroke: 1.2pt, { corner(number); strong(body) })
+#let numbergrid(name, body) = context {
+  let both = stack(spacing: 1.8mm, name, body)
+  box(baseline: measure(both).height - measure(name).height, both)
+}
+#let explained(number, body) = block(breakable: false, above: 0.9em, below: 0.9em, grid(
+  columns: (1.6em, 1fr), align: top, strong[(#number)], { show block: set block(above: 0.5em); body }))
 #let field(name) = box(width: 1fr, [#name: #box(width: 1fr, stroke: (bottom: 0.5pt), height: 1em)])
 #let answer(number, name) = [*(#number)* #h(0.4em) #name #box(width: 1fr, stroke: (bottom: 0.5pt), height: 1em)]
 """
+
+
+READING, WRITING = (8.0, 7.0), (12.5, 9.0)
+"""Smallest width and height of a cell in mm, to be read, and to be written into by hand."""
+DIGIT, MARGIN = 1.9, 2.4
+"""Width of a digit, and of both margins of a cell, in mm."""
 
 
 class Breaking(Typst):
@@ -99,9 +101,9 @@ def _block(block: Block) -> str:
         return "".join(map(_part, block.parts))
     if isinstance(block, Display):
         shown = "\n".join(map(_display, block.formulas))
-        return shown if block.number is None else f"#block(breakable: false)[*({block.number})*\n{shown}]"
+        return shown if block.number is None else f"#explained({quoted(str(block.number))})[{shown}]"
     if isinstance(block, Grids):
-        return "#block({ set par(leading: 4mm)\n" + " + h(6mm, weak: true) +\n".join(map(_grid, block.grids)) + "\n})"
+        return "#block({ set par(leading: 4mm)\n" + "\nh(6mm, weak: true)\n".join(map(_grid, block.grids)) + "\n})"
     if isinstance(block, Fields):
         return " #h(1em) ".join(f"#field({quoted(name)})" for name in block.names)
     if isinstance(block, Answers):
@@ -130,12 +132,15 @@ def _part(part: Part) -> str:
 
 
 def _grid(grid: Grid) -> str:
-    cells = ", ".join(_cell(cell) for row in grid.rows for cell in row)
-    return f"numbergrid(${grid.name.set_in(SETTING)}$, cells({len(grid.rows[0])}, {cells}))"
+    cells = [cell for row in grid.rows for cell in row]
+    has_blanks = any(cell.number is not None for cell in cells)
+    narrowest, height = WRITING if has_blanks else READING
+    digits = max(len(cell.text) + 2 * (cell.number is not None) for cell in cells)
+    width = max(narrowest, DIGIT * digits + MARGIN)
+    body = ", ".join(map(_cell, cells))
+    return f"numbergrid(${grid.name.set_in(SETTING)}$, cells({len(grid.rows[0])}, {width:.1f}mm, {height}mm, {body}))"
 
 
 def _cell(cell: Cell) -> str:
-    if cell.number is None:
-        return f"given(${SETTING.number(cell.text)}$)" if cell.text else "given[]"
-    number = quoted(str(cell.number))
-    return f"filled({number}, ${SETTING.number(cell.text)}$)" if cell.text else f"blank({number})"
+    text = f"${SETTING.number(cell.text)}$" if cell.text else "[]"
+    return text if cell.number is None else f"blank({quoted(str(cell.number))}, {text})"

@@ -1,0 +1,57 @@
+"""Results that are no short decimals, rounded as a person rounds them; the rest goes on from the rounded ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
+from math import floor, log10
+
+import numpy as np
+
+from convgrad.examples import Example
+from convgrad.explain.numbers import TOLERANCE, common_decimals
+from convgrad.explain.trace import Array
+from convgrad.worksheet.levels import Level, is_place
+
+DECIMALS = {"update": 4}
+"""Pass -> decimals that its numbers may have; 3 in all others."""
+FIGURES = {"forward": 2}
+"""Pass -> figures of a tensor's largest number that are left; 3 in all others."""
+
+
+def rounded(example: Example, level: Level) -> tuple[Example, dict[str, int]]:
+    """The example with pins on all that was rounded; tensor -> decimals that are left."""
+    decimals: dict[str, int] = {}
+    trace = example.trace()
+    for name in level.shown(trace):
+        tensor = trace[name]
+        if tensor.definition is None or is_place(name) or _is_short(tensor.values, DECIMALS.get(tensor.role, 3)):
+            continue
+        kept = _decimals(tensor.values, FIGURES.get(tensor.role, 3))
+        decimals[name] = kept
+        example = replace(example, pins={**example.pins, name: half_up(tensor.values, kept)})
+        trace = example.trace()
+    return example, decimals
+
+
+def half_up(values: Array, decimals: int) -> Array:
+    """As taught at school: 0.125 becomes 0.13, -0.125 becomes -0.13. What float64 makes of a decimal does not count.
+
+    >>> half_up(np.array([0.125, -0.125, 0.1 + 0.2]), 2).tolist()
+    [0.13, -0.13, 0.3]
+    """
+    unit = Decimal(1).scaleb(-decimals)
+    found = [float(Decimal(f"{v:.12g}").quantize(unit, ROUND_HALF_UP)) + 0.0 for v in values.ravel()]
+    return np.array(found, np.float64).reshape(values.shape)
+
+
+def _is_short(values: Array, decimals: int) -> bool:
+    found = common_decimals(values, 1000 * TOLERANCE)
+    return found is not None and found <= decimals
+
+
+def _decimals(values: Array, figures: int) -> int:
+    largest = float(np.abs(values).max())
+    return max(1, figures - 1 - floor(log10(largest)))
+
+
