@@ -14,7 +14,8 @@ A sheet is a TOML file:
     dz = [0.0364182, 0.068628, 0.04675125, -0.06818625]
 
 `given` holds inputs, and may pin what an equation defines (`h` here). `results` holds any tensors of the equation and
-any gradients; `w_next` is w after a step with `rate`. A number stands for everything that rounds to it as written.
+any gradients; `w_next` is w after a step with `rate`. A number stands for everything that rounds to it as written;
+`nan` for one that is still to be entered.
 '''
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ else:
 
 Array = npt.NDArray[np.float64]
 KEYS = ("equation", "given", "results", "sizes", "integers", "numbers", "shapes", "rate", "batch")
-RIGHT, FOLLOWS, WRONG = "right", "follows", "wrong"
+RIGHT, FOLLOWS, WRONG, OPEN = "right", "follows", "wrong", "open"
 SLACK = 1e-9
 """Relative: decimal fractions are not exact in binary."""
 
@@ -87,7 +88,7 @@ class Marked:
     @property
     def mark(self) -> str:
         """The worst of its marks."""
-        return next((m for m in (WRONG, FOLLOWS) if (self.marks == m).any()), RIGHT)
+        return next((m for m in (WRONG, FOLLOWS, OPEN) if (self.marks == m).any()), RIGHT)
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,13 @@ class SheetReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether nothing is wrong, and nothing left to be entered."""
         return all(m.mark == RIGHT for m in self.marked)
+
+    @property
+    def still_open(self) -> int:
+        """How many numbers are still to be entered."""
+        return sum(int((m.marks == OPEN).sum()) for m in self.marked)
 
     @property
     def first(self) -> Marked | None:
@@ -130,9 +136,13 @@ class SheetReport:
         return {"ok": self.ok, "sheet": self.name, "causes": list(self.causes), "tensors": tensors}
 
     def __str__(self) -> str:
-        lines = [f"{'RIGHT' if self.ok else 'WRONG'}: {self.name}"]
+        unfinished = all(m.mark in (RIGHT, OPEN) for m in self.marked)
+        lines = [f"{'RIGHT' if self.ok else 'UNFINISHED' if unfinished else 'WRONG'}: {self.name}"]
         for m in self.marked:
-            words = {RIGHT: "right", FOLLOWS: "right, given the earlier mistake", WRONG: "wrong"}[m.mark]
+            left = int((m.marks == OPEN).sum())
+            words = {RIGHT: "right", FOLLOWS: "right, given the earlier mistake", WRONG: "wrong"}.get(m.mark, "right")
+            words = "" if left == m.marks.size else words
+            words += f"{', ' if words else ''}{left} still to be entered" if left else ""
             first = " (the first mistake)" if m is self.first and m.mark == WRONG else ""
             lines.append(f"{m.name}: {words}{first}")
             lines += _wrong_lines(m) if m.mark == WRONG else []
@@ -179,7 +189,8 @@ def mark(content: Mapping[str, Any], name: str = "sheet") -> SheetReport:
             continue
         own = _evaluated(definitions, pins)
         marked.append(_marked(definition, results[definition.name], exact, own, pins, all_right=_rounded(marked)))
-        pins[definition.name] = results[definition.name].values
+        values = results[definition.name].values
+        pins[definition.name] = np.where(np.isnan(values), marked[-1].own, values)
     return SheetReport(name, tuple(marked))
 
 
@@ -198,12 +209,11 @@ def _all_definitions(content: Mapping[str, Any], given: Mapping[str, Written]) -
     if batch:
         size = next(w.values.shape[0] for n, w in given.items() if n in batch)
         bound = batched(bound, set(batch), size)
-    upstream = gradient_name(bound.result.name)
     for tensor, written in given.items():
-        known = {*bound.shape_of, upstream, *(gradient_name(n) for n in bound.shape_of)}
+        known = {**{gradient_name(n): shape for n, shape in bound.shape_of.items()}, **bound.shape_of}
         if tensor not in known:
             raise DataError(f"`{tensor}` is no tensor of the equation.{suggestion(tensor, known)}")
-        wanted = bound.shape_of.get(tensor) or bound.shape_of.get(tensor[1:], written.values.shape)
+        wanted = known[tensor]
         if written.values.shape != wanted:
             raise DataError(f"`{tensor}` has shape {written.values.shape}; the equation reads it with shape {wanted}.")
     return [*_forward_and_backward(bound, given, content), *_updates(bound, content)]
@@ -214,7 +224,8 @@ def _forward_and_backward(
 ) -> list[Definition]:
     upstream = gradient_name(bound.result.name)
     wanted = {n for n in (*bound.inputs, *bound.defined) if n != bound.result.name}
-    backward_wanted = any(n.startswith("d") or n.endswith("_next") for n in content["results"])
+    backward = {gradient_name(n) for n in (*bound.inputs, *bound.defined)} - {*bound.inputs, *bound.defined}
+    backward_wanted = any(n in backward or n.endswith("_next") for n in (*content["results"], *given))
     if not backward_wanted:
         return list(bound.definitions)
     adjoint = gradients(bound, sorted(wanted))
@@ -280,10 +291,12 @@ def _marked(
     is_right = (written.values >= low - room) & (written.values <= high + room)
     follows = np.abs(written.values - following) <= room
     marks = np.where(is_right, RIGHT, np.where(follows, FOLLOWS, WRONG))
+    marks = np.where(np.isnan(written.values), OPEN, marks)
     slip = None
     if (marks == WRONG).any():
         values = {**own, **pins}
-        slip = find_slip(definition, {n: a for n, a in values.items() if n != name}, written.values, room)
+        entered = np.where(np.isnan(written.values), following, written.values)
+        slip = find_slip(definition, {n: a for n, a in values.items() if n != name}, entered, room)
     return Marked(name, written, marks, right, following, str(definition), slip)
 
 

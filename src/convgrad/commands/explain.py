@@ -63,7 +63,7 @@ def explain(
     convgrad explain two-convolutions --at "conv1.dx[2,2]" --depth 2;
     convgrad explain classic --as pytorch
     """
-    example = _found(source).given(_input(input_file, source), _target(target))
+    example = found(source).given(_input(input_file, source), _target(target))
     trace = example.trace(exact, unpin or ())
     console = output()
     files = {suffix: path for suffix, path in ((".tex", latex), (".pdf", pdf)) if path is not None}
@@ -105,7 +105,7 @@ def _document(example: Example, trace: Trace, at: str | None) -> Document:
     return walk_document(walk(trace, example.name, example.text), trace)
 
 
-def _found(source: str) -> Example:
+def found(source: str) -> Example:
     """A bundled example, a TOML file, or a folder that `convgrad train` wrote."""
     from convgrad.examples import NAMES, Example, load_example, read_example
     from convgrad.examples.files import invented_input
@@ -184,7 +184,7 @@ def _input(path: Path | None, source: str) -> Any:
         raise DataError(f"Can't read {path}: {error.strerror}.") from error
     except (ValueError, TypeError) as error:
         raise DataError(f"{path} holds no array of numbers: {error}.") from error
-    return _image(path, _found(source).network.input_shape)
+    return _image(path, found(source).network.input_shape)
 
 
 def _image(path: Path, shape: tuple[int, ...]) -> Any:

@@ -309,7 +309,15 @@ class Explanation:
 
 
 def _equated(numbers: str, value: str) -> str:
-    return value if numbers == value else f"{numbers} = {value}"
+    return value if numbers == value or _is_same(numbers, value) else f"{numbers} = {value}"
+
+
+def _is_same(numbers: str, value: str) -> bool:
+    """Whether both are one number, written with more and with fewer zeros."""
+    try:
+        return float(numbers) == float(value)
+    except ValueError:
+        return False
 
 
 def _outside(value: float) -> str:

@@ -5,7 +5,6 @@ What a piece looks like is said by a subclass for each language; where parenthes
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar

@@ -31,9 +31,14 @@ def mathml_of_latex(written: str, alternative: str, display: str = "block") -> s
 
     from latex2mathml.converter import convert_to_element
 
-    readable = UPRIGHT.sub(lambda match: rf"\text{{{match[1]}}}", written.replace("{aligned}", "{split}"))
-    math = convert_to_element(readable.replace(r"\_", "_"), display=display)
+    readable = UPRIGHT.sub(_word, written.replace("{aligned}", "{split}"))
+    math = convert_to_element(readable, display=display)
     for element in math.iter():
         element.text = unescape(element.text) if element.text else None
     math.set("alttext", alternative.replace("\n", "; "))
     return tostring(math, encoding="unicode")
+
+
+def _word(match: re.Match[str]) -> str:
+    plain = match[1].replace(r"\_", "_").replace(r"\,", " ")
+    return rf"\text{{{plain}}}"

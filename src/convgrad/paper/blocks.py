@@ -73,10 +73,18 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Display:
-    """Formulas, each on lines of its own. number: of the blank that they explain."""
+    """Formulas, each on lines of its own. number: of the blank that they explain. notes: sentences below."""
 
     formulas: tuple[Formula, ...]
     number: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """Formulas one after the other, as many in a line as fit."""
+
+    formulas: tuple[Formula, ...]
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ class NewPage:
     """The rest begins on a new page."""
 
 
-Block = Heading | Paragraph | Display | Grids | Fields | Answers | NewPage
+Block = Heading | Paragraph | Display | Formulas | Grids | Fields | Answers | NewPage
 
 
 @dataclass(frozen=True)

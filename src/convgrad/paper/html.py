@@ -14,6 +14,7 @@ from convgrad.paper.blocks import (
     Document,
     Fields,
     Formula,
+    Formulas,
     Grid,
     Grids,
     Heading,
@@ -38,6 +39,8 @@ p { margin: .5rem 0 }
 .fields span { flex: 1; display: flex; gap: .4rem }
 .fields span::after { content: ""; flex: 1; border-bottom: 1px solid #000 }
 .formula { margin: .5rem 0 .5rem 1.2rem; overflow-x: auto; break-inside: avoid }
+.formulas { display: flex; flex-wrap: wrap; gap: .3rem 2rem; align-items: center; margin: .5rem 0 }
+.note { font-size: .9em; margin: .2rem 0 .2rem 1.2rem }
 .explained { break-inside: avoid; display: flex; gap: .5rem }
 .explained .formula { margin: .3rem 0 }
 .explained > b { margin-top: .5rem }
@@ -78,28 +81,34 @@ def _block(block: Block) -> str:
         return f"<p>{''.join(map(_part, block.parts))}</p>"
     if isinstance(block, Display):
         shown = "\n".join(f'<div class="formula">{_breakable(formula)}</div>' for formula in block.formulas)
+        shown += "".join(f'<p class="note">{escape(note)}</p>' for note in block.notes)
         if block.number is None:
             return shown
         return f'<div class="explained"><b>({block.number})</b><div>{shown}</div></div>'
+    if isinstance(block, Formulas):
+        return f'<div class="formulas">{"".join(f"<span>{_displayed(f)}</span>" for f in block.formulas)}</div>'
     if isinstance(block, Grids):
         return f'<div class="grids">{"".join(map(_grid, block.grids))}</div>'
     if isinstance(block, Fields):
         return f'<p class="fields">{"".join(f"<span>{escape(name)}:</span>" for name in block.names)}</p>'
     if isinstance(block, Answers):
-        lines = "".join(
-            f"<li><b>({number})</b> {name.mathml()} <span>=</span></li>" for number, name in block.lines
-        )
+        lines = "".join(f"<li><b>({number})</b> {name.mathml()} <span>=</span></li>" for number, name in block.lines)
         return f'<ol class="answers">{lines}</ol>'
     if isinstance(block, NewPage):
         return '<div class="newpage"></div>'
     raise TypeError(f"{type(block).__name__} is no block of a document.")
 
 
+def _displayed(formula: Formula) -> str:
+    """In a line with others, as tall as on a line of its own."""
+    return formula.mathml().replace('display="inline"', 'display="inline" displaystyle="true"')
+
+
 def _breakable(formula: Formula) -> str:
     """Browsers don't break MathML into lines, but do break lines between formulas: one for each term of a sum."""
     pieces = pieces_of(formula.set_in(LATEX))
     if len(pieces) == 1:
-        return formula.mathml("block").replace('display="block"', 'display="inline" displaystyle="true"')
+        return _displayed(formula)
     shown = [mathml_of_latex(rf"{{}}{piece}", piece, "inline") for piece in pieces]
     return " ".join(math.replace('display="inline"', 'display="inline" displaystyle="true"') for math in shown)
 

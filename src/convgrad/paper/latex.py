@@ -11,6 +11,7 @@ from convgrad.paper.blocks import (
     Document,
     Fields,
     Formula,
+    Formulas,
     Grid,
     Grids,
     Heading,
@@ -44,15 +45,16 @@ HEAD = r"""\documentclass[a4paper]{article}
     \resizebox{\dimexpr\linewidth-2em\relax}{!}{\usebox{\unbroken}}%
   \else\usebox{\unbroken}\fi\par}}
 \newcommand{\formulanumber}{}
-\newcommand{\nextnumber}[1]{\renewcommand{\formulanumber}{\hspace*{-2em}\makebox[2em][l]{\textbf{(#1)}}%
+\newcommand{\nextnumber}[1]{\renewcommand{\formulanumber}{\hspace*{-2em}\makebox[2.3em][l]{\textbf{(#1)}}%
   \gdef\formulanumber{}}}
 % Grids: the number of a blank stands in its corner.
-\newcommand{\blank}[1]{\makebox[2.4em][l]{\raisebox{0.7ex}{\tiny\textbf{#1}}}}
-\newcommand{\filled}[2]{\makebox[2.4em][l]{\raisebox{0.7ex}{\tiny\textbf{#1}}\hfill\textbf{#2}}}
-\newcommand{\numbergrid}[3]{{\renewcommand{\arraystretch}{1.5}\begin{tabular}[t]{@{}l@{}}#1\\
-  \begin{tabular}[t]{@{}#2@{}}\hline #3\end{tabular}\end{tabular}}}
+\newcommand{\blank}[1]{\makebox[3.2em][l]{\raisebox{0.7ex}{\tiny\textbf{#1}}}}
+\newcommand{\filled}[2]{\raisebox{0.7ex}{\tiny\textbf{#1}}\,{\boldmath #2}}
+\newcommand{\numbergrid}[3]{\leavevmode\vtop{\hbox{#1\strut}\vskip -4pt
+  \hbox{\renewcommand{\arraystretch}{1.5}\begin{tabular}[t]{@{}#2@{}}\hline #3\end{tabular}}\vskip 8pt}}
 \newcommand{\field}[2]{#1: \rule[-0.4ex]{#2}{0.4pt}}
-\newcommand{\answerline}[2]{\makebox[0.5\linewidth][l]{\textbf{(#1)}\ $#2 =$\ \rule[-0.4ex]{10em}{0.4pt}}\rule{0pt}{3.2ex}}
+\newcommand{\answerline}[2]{\makebox[0.48\linewidth][l]{\textbf{(#1)}\ $#2 =$\ \rule[-0.4ex]{10em}{0.4pt}}%
+  \rule{0pt}{3.2ex}}
 """
 SECTIONS = {1: "section", 2: "subsection", 3: "subsubsection"}
 SPECIAL = {
@@ -105,14 +107,18 @@ def _block(block: Block) -> str:
         first, *others = map(_display, block.formulas)
         if block.number is not None:
             first = rf"\nextnumber{{{block.number}}}{first}"
-        return "\n".join([first, *others])
+        notes = [rf"{{\leftskip=2em\small {escaped(note)}\par}}" for note in block.notes]
+        return "\n".join([first, *others, *notes])
+    if isinstance(block, Formulas):
+        shown = "\\qquad\n".join(rf"\mbox{{$\displaystyle {f.set_in(SETTING)}$}}" for f in block.formulas)
+        return f"{{\\raggedright\n{shown}\\par}}"
     if isinstance(block, Grids):
         grids = "\\hspace{1.5em}\n".join(map(_grid, block.grids))
         return f"{{\\raggedright\n{grids}\\par}}"
     if isinstance(block, Fields):
         return "\\hfill\n".join(rf"\field{{{escaped(name)}}}{{10em}}" for name in block.names) + r"\par"
     if isinstance(block, Answers):
-        lines = "%\n".join(rf"\answerline{{{number}}}{{{name.set_in(SETTING)}}}" for number, name in block.lines)
+        lines = "\n".join(rf"\answerline{{{number}}}{{{name.set_in(SETTING)}}}" for number, name in block.lines)
         return f"{{\\raggedright\n{lines}\\par}}"
     if isinstance(block, NewPage):
         return r"\newpage"

@@ -11,6 +11,7 @@ from convgrad.paper.blocks import (
     Document,
     Fields,
     Formula,
+    Formulas,
     Grid,
     Grids,
     Heading,
@@ -58,6 +59,12 @@ HEAD = """
 }
 #let explained(number, body) = block(breakable: false, above: 0.9em, below: 0.9em, grid(
   columns: (1.6em, 1fr), align: top, strong[(#number)], { show block: set block(above: 0.5em); body }))
+#let flow(body) = block(above: 0.9em, below: 1.1em, {
+  set text(top-edge: "bounds", bottom-edge: "bounds")
+  set par(leading: 0.7em)
+  body
+})
+#let note(words) = block(inset: (left: 1.2em), text(size: 9.5pt, words))
 #let field(name) = box(width: 1fr, [#name: #box(width: 1fr, stroke: (bottom: 0.5pt), height: 1em)])
 #let answer(number, name) = [*(#number)* #h(0.4em) #name #box(width: 1fr, stroke: (bottom: 0.5pt), height: 1em)]
 """
@@ -101,7 +108,11 @@ def _block(block: Block) -> str:
         return "".join(map(_part, block.parts))
     if isinstance(block, Display):
         shown = "\n".join(map(_display, block.formulas))
+        shown += "".join(f"\n#note({quoted(note)})" for note in block.notes)
         return shown if block.number is None else f"#explained({quoted(str(block.number))})[{shown}]"
+    if isinstance(block, Formulas):
+        boxes = "\n#h(9mm, weak: true)\n".join(f"#box[$display({f.set_in(SETTING)})$]" for f in block.formulas)
+        return f"#flow[{boxes}]"
     if isinstance(block, Grids):
         return "#block({ set par(leading: 4mm)\n" + "\nh(6mm, weak: true)\n".join(map(_grid, block.grids)) + "\n})"
     if isinstance(block, Fields):

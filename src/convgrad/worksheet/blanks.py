@@ -64,7 +64,7 @@ def _spread(trace: Trace, names: list[str], dice: Dice) -> Iterator[Place]:
     """One of each tensor in turn, those that are not 0 first."""
     stacks = []
     for name in names:
-        places = dice.shuffled([element for element in trace[name]])
+        places = dice.shuffled(list(trace[name]))
         stacks.append([e for e in places if e.value == 0] + [e for e in places if e.value != 0])
     while any(stacks):
         for name, stack in zip(names, stacks, strict=True):
@@ -76,7 +76,7 @@ def _chains(trace: Trace, names: list[str], dice: Dice) -> Iterator[Place]:
     """From the last results back: each blank is needed for the one before it."""
     seen: set[Place] = set()
     for name in [*(n for n in names if n.endswith("_next")), *reversed(names)]:
-        for start in dice.shuffled([e for e in trace[name]]):
+        for start in dice.shuffled(list(trace[name])):
             element: Element | None = start
             while element is not None:
                 place = (element.tensor.name, element.index)

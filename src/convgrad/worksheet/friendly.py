@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from convgrad.examples import Example
+from convgrad.explain.nodes import Choice
 from convgrad.explain.notes import decisions
 from convgrad.explain.numbers import common_decimals
-from convgrad.explain.nodes import Choice
 from convgrad.explain.trace import Array, Trace
 from convgrad.network import Network
 from convgrad.notation.terms import Call, Definition, Reduce, accesses, gradient_name, walk

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from convgrad.explain.element import Element
 from convgrad.explain.grids import plane_name, planes_of
 from convgrad.explain.numbers import written
 from convgrad.explain.tensor import Tensor
-from convgrad.notation.latex import LATEX
 from convgrad.notation.mathematics import Mathematics
 from convgrad.paper.blocks import (
     Answers,
@@ -19,6 +18,7 @@ from convgrad.paper.blocks import (
     Document,
     Fields,
     Formula,
+    Formulas,
     Grid,
     Grids,
     Heading,
@@ -26,7 +26,6 @@ from convgrad.paper.blocks import (
     Paragraph,
     Part,
     Strong,
-    is_breakable,
 )
 from convgrad.worksheet.levels import is_place
 from convgrad.worksheet.sheet import Worksheet
@@ -107,25 +106,30 @@ def _pass(tensor: Tensor) -> str:
 
 def _equations(sheet: Worksheet, names: list[str]) -> Iterator[Block]:
     tensors = [sheet.trace[name] for name in names]
-    yield Display(tuple(Formula.of(t.definition) for t in tensors if t.definition is not None))
+    yield Formulas(tuple(Formula.of(t.definition) for t in tensors if t.definition is not None))
     for tensor in tensors:
         if tensor.shows is not None:
-            yield Paragraph((Formula.named(tensor.name), " has the numbers of ", Formula.named(tensor.shows), " in a row."))
+            yield Paragraph(
+                (Formula.named(tensor.name), " has the numbers of ", Formula.named(tensor.shows), " in a row.")
+            )
 
 
 def _grids(sheet: Worksheet, name: str, answers: bool = False) -> Iterator[Grid]:
     tensor = sheet.trace[name]
     for index, label in planes_of(tensor):
-        name_of_plane = Formula(
-            lambda setting, label=label: plane_name(tensor, label, setting), tensor.name + label  # type: ignore[misc]
-        )
-        yield Grid(name_of_plane, _cells(sheet, tensor, index, answers))
+        yield Grid(_plane(tensor, label), _cells(sheet, tensor, index, answers))
+
+
+def _plane(tensor: Tensor, label: str) -> Formula:
+    return Formula(lambda setting: plane_name(tensor, label, setting), f"{tensor.name}{label}")
 
 
 def _cells(
     sheet: Worksheet, tensor: Tensor, index: tuple[int | slice, ...], answers: bool
 ) -> tuple[tuple[Cell, ...], ...]:
-    free = [range(size) if isinstance(i, slice) else range(i, i + 1) for i, size in zip(index, tensor.shape, strict=True)]
+    free = [
+        range(size) if isinstance(i, slice) else range(i, i + 1) for i, size in zip(index, tensor.shape, strict=True)
+    ]
     slid = [axis for axis, i in enumerate(index) if isinstance(i, slice)]
     rows = free[slid[0]] if len(slid) == 2 else range(1)
     columns = free[slid[-1]] if slid else range(1)
@@ -157,7 +161,6 @@ def _key(sheet: Worksheet) -> Iterator[Block]:
         for number, element in enumerate(sheet.answers, 1):
             if element.tensor.name == name:
                 yield _explained(element, number)
-                yield from (Paragraph((note,)) for note in element.explain().notes if _tells(element, note))
 
 
 def _tells(element: Element, note: str) -> bool:
@@ -166,21 +169,19 @@ def _tells(element: Element, note: str) -> bool:
 
 
 def _explained(element: Element, number: int) -> Display:
-    """The equation with its indices, and its numbers: in one formula where that may be broken into lines."""
+    """The equation with its indices put in, and then its numbers."""
     found = element.explain()
-    rounded = element.tensor.pinned and found.computed != element.written
-    said = f"{found.with_indices} = {found.numbers}{f', rounded {element.written}' if rounded else ''}"
+    rounded = element.tensor.pinned and found.computed != written(element.value)
+    numbers = found.numbers + (f", rounded {element.written}" if rounded else "")
 
-    def lines(setting: Mathematics) -> list[str]:
-        *_, indices, numbers = found.lines(setting)
-        numbers += f" {setting.about} {setting.number(element.written)}" if rounded else ""
-        return [f"{indices} {numbers}"] if is_breakable(indices) else [indices, numbers]
+    def set_in(setting: Mathematics) -> str:
+        behind = f" {setting.about} {setting.number(element.written)}" if rounded else ""
+        term = setting.of(found.definition.term) if found.definition is not None else ""
+        *_, last = found.lines(setting)
+        return f"{_name(element).set_in(setting)} = {term} {last}{behind}"
 
-    return Display(tuple(_nth(lines, n, said) for n in range(len(lines(LATEX)))), number)
-
-
-def _nth(lines: Callable[[Mathematics], list[str]], n: int, said: str) -> Formula:
-    return Formula(lambda setting: lines(setting)[n], said)
+    notes = tuple(note for note in found.notes if _tells(element, note))
+    return Display((Formula(set_in, f"{found.with_indices} = {numbers}"),), number, notes)
 
 
 def _name(element: Element) -> Formula:

@@ -25,9 +25,11 @@ def rounded(example: Example, level: Level) -> tuple[Example, dict[str, int]]:
     trace = example.trace()
     for name in level.shown(trace):
         tensor = trace[name]
-        if tensor.definition is None or is_place(name) or _is_short(tensor.values, DECIMALS.get(tensor.role, 3)):
+        if tensor.definition is None or is_place(name) or not tensor.values.any():
             continue
         kept = _decimals(tensor.values, FIGURES.get(tensor.role, 3))
+        if _is_short(tensor.values, max(kept, DECIMALS.get(tensor.role, 3))):
+            continue
         decimals[name] = kept
         example = replace(example, pins={**example.pins, name: half_up(tensor.values, kept)})
         trace = example.trace()
@@ -53,5 +55,3 @@ def _is_short(values: Array, decimals: int) -> bool:
 def _decimals(values: Array, figures: int) -> int:
     largest = float(np.abs(values).max())
     return max(1, figures - 1 - floor(log10(largest)))
-
-

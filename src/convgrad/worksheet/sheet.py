@@ -51,8 +51,7 @@ class Worksheet:
     def given(self) -> list[str]:
         """Tensors on the sheet that are not computed: the input, parameters, the target."""
         with_target = "loss" in self.level.roles and TARGET in self.trace
-        read = [name for name in self.trace.network.parameters]
-        return [INPUT, *read, *([TARGET] if with_target else [])]
+        return [INPUT, *self.trace.network.parameters, *([TARGET] if with_target else [])]
 
 
 def worksheet(example: Example | None = None, blanks: int = 10, difficulty: str = "medium", seed: int = 0) -> Worksheet:
