@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +225,57 @@ def test_a_folder_that_is_not_there(tmp_path):
         check_class(tmp_path / "none", specification)
     with pytest.raises(DataError, match="can't be read"):
         check_class(tmp_path, tmp_path / "none.toml")
+
+
+OPEN = CONV.replace("rate = 0.1", "rate = 0.1\ndecimals = { x = 1 }")
+
+
+def test_what_is_not_entered_yet_is_neither_right_nor_told(tmp_path):
+    report = sheet(tmp_path, OPEN + "[results]\nx = [[nan, 0.4], [0.5, nan]]\nh = [[nan, nan], [nan, nan]]\n")
+    assert not report.ok
+    assert report.still_open == 6
+    assert report.first is None
+    assert str(report) == "UNFINISHED: sheet.toml\nx: right, 2 still to be entered\nh: 4 still to be entered"
+    wrong = sheet(tmp_path, OPEN + "[results]\nx = [[nan, 0.4], [-0.5, nan]]\n")
+    assert "x: wrong, 2 still to be entered (the first mistake)" in str(wrong)
+    assert "0.3" not in str(wrong)
+    assert [m.marks.tolist() for m in wrong.marked] == [[["open", "right"], ["wrong", "open"]]]
+
+
+def test_rounding_by_agreement(tmp_path):
+    x = np.array([[0.3, 0.4], [0.5, 0.5]])  # of 0.29, 0.35, 0.47 and 0.53
+    assert sheet(tmp_path, OPEN + f"[results]\nx = {x.tolist()}\n").ok
+    h = np.round(1 / (1 + np.exp(-x)), 5)
+    assert sheet(tmp_path, OPEN + f"[results]\nh = {h.tolist()}\n").ok
+    assert not sheet(tmp_path, CONV + f"[results]\nh = {h.tolist()}\n").ok
+
+
+def test_names_with_a_layer_in_front(tmp_path):
+    text = """equation = "conv1.x[i] = sum[m](conv1.w[m] * o[i+m])"
+[given]
+o = [1, 2, 3, 5]
+"conv1.w" = [1, -1]
+"conv1.dx" = [1, 0, 2]
+[results]
+"conv1.dw" = [7, 12]
+do = [1, -1, 2, -2]
+"""
+    assert sheet(tmp_path, text).ok
+
+
+def test_a_sum_that_comes_to_nothing_is_0(tmp_path):
+    text = 'equation = "y[i] = a[i] * 3 - b[i]"\n[given]\na = [0.1, 1]\nb = [0.3, 1]\n[results]\ny = [0, 2]\n'
+    assert sheet(tmp_path, text).ok
+
+
+@pytest.mark.parametrize(
+    ("decimals", "words"),
+    [
+        ("{ z = 1 }", "decimals names `z`, no tensor of this equation"),
+        ("{ x = -1 }", "decimals of `x` is -1, but must be a whole number from 0 on"),
+        ("{ x = 0.5 }", "decimals of `x` is"),
+    ],
+)
+def test_decimals_that_can_not_be_used(tmp_path, decimals, words):
+    with pytest.raises(DataError, match=re.escape(words)):
+        sheet(tmp_path, OPEN.replace("{ x = 1 }", decimals) + "[results]\nx = [[0, 0], [0, 0]]\n")

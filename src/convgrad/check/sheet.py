@@ -15,7 +15,8 @@ A sheet is a TOML file:
 
 `given` holds inputs, and may pin what an equation defines (`h` here). `results` holds any tensors of the equation and
 any gradients; `w_next` is w after a step with `rate`. A number stands for everything that rounds to it as written;
-`nan` for one that is still to be entered.
+`nan` for one that is still to be entered. `decimals = { h = 2 }` says that h is rounded to 2 decimals, and that the
+rest goes on from there.
 '''
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import numpy.typing as npt
 
 from convgrad.calculus.derive import gradients
 from convgrad.check.latex_input import from_latex, looks_like_latex
+from convgrad.check.rounding import half_up
 from convgrad.check.slips import Slip, find_slip
 from convgrad.errors import DataError, suggestion
 from convgrad.notation.batch import batched
@@ -47,7 +49,7 @@ else:
     import tomli as tomllib
 
 Array = npt.NDArray[np.float64]
-KEYS = ("equation", "given", "results", "sizes", "integers", "numbers", "shapes", "rate", "batch")
+KEYS = ("equation", "given", "results", "sizes", "integers", "numbers", "shapes", "rate", "batch", "decimals")
 RIGHT, FOLLOWS, WRONG, OPEN = "right", "follows", "wrong", "open"
 SLACK = 1e-9
 """Relative: decimal fractions are not exact in binary."""
@@ -181,13 +183,14 @@ def mark(content: Mapping[str, Any], name: str = "sheet") -> SheetReport:
     for result in results:
         if result not in known:
             raise DataError(f"`{result}` is no tensor or gradient of this equation.{suggestion(result, known)}")
-    exact = _evaluated(definitions, {n: w.values for n, w in given.items()})
+    decimals = _decimals(content, known)
+    exact = _evaluated(definitions, {n: w.values for n, w in given.items()}, decimals)
     marked: list[Marked] = []
     pins = {n: w.values for n, w in given.items()}
     for definition in definitions:
         if definition.name not in results or definition.name in given:
             continue
-        own = _evaluated(definitions, pins)
+        own = _evaluated(definitions, pins, decimals)
         marked.append(_marked(definition, results[definition.name], exact, own, pins, all_right=_rounded(marked)))
         values = results[definition.name].values
         pins[definition.name] = np.where(np.isnan(values), marked[-1].own, values)
@@ -254,22 +257,38 @@ def _updates(bound: Equation, content: Mapping[str, Any]) -> list[Definition]:
     return found
 
 
-def _evaluated(definitions: Sequence[Definition], pins: Mapping[str, Array]) -> dict[str, Array]:
+def _decimals(content: Mapping[str, Any], known: Sequence[str]) -> dict[str, int]:
+    """Tensor -> decimals that its numbers are rounded to by agreement."""
+    found: dict[str, int] = {}
+    for name, places in dict(content.get("decimals", {})).items():
+        if name not in known:
+            raise DataError(f"decimals names `{name}`, no tensor of this equation.{suggestion(name, known)}")
+        if type(places) is not int or places < 0:
+            raise DataError(f"decimals of `{name}` is {places!r}, but must be a whole number from 0 on.")
+        found[name] = places
+    return found
+
+
+def _evaluated(
+    definitions: Sequence[Definition], pins: Mapping[str, Array], decimals: Mapping[str, int]
+) -> dict[str, Array]:
     """Every tensor; those that are pinned keep their values."""
     values = dict(pins)
     for definition in definitions:
         if definition.name in values:
             continue
         try:
-            values[definition.name] = evaluate_definition(definition, values)
+            found = evaluate_definition(definition, values)
         except KeyError:
             continue  # it hangs on something that is not given
+        places = decimals.get(definition.name)
+        values[definition.name] = found if places is None else half_up(found, places)
     return values
 
 
 def _rounded(marked: Sequence[Marked]) -> bool:
     """Whether everything so far is right, so that only rounding tells the two ways apart."""
-    return all(m.mark == RIGHT for m in marked)
+    return all(m.mark in (RIGHT, OPEN) for m in marked)
 
 
 def _marked(
@@ -286,7 +305,7 @@ def _marked(
     right, following = np.asarray(exact[name]), np.asarray(own[name])
     if written.values.shape != right.shape:
         raise DataError(f"`{name}` has shape {written.values.shape}; it must have {right.shape}.")
-    room = written.halves * (1 + 1e-6) + SLACK * np.abs(right)
+    room = written.halves * (1 + 1e-6) + SLACK * np.abs(right).max()
     low, high = (np.minimum(right, following), np.maximum(right, following)) if all_right else (right, right)
     is_right = (written.values >= low - room) & (written.values <= high + room)
     follows = np.abs(written.values - following) <= room

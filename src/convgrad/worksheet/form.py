@@ -11,12 +11,15 @@ from dataclasses import replace
 from convgrad.calculus.derive import renamed_indices
 from convgrad.errors import DataError
 from convgrad.explain.tensor import Tensor
+from convgrad.notation.rename import rename
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
 from convgrad.notation.text import text
 from convgrad.plan import LOSS
 from convgrad.worksheet.levels import is_place
 from convgrad.worksheet.sheet import Worksheet
 
+WEIGHTS, SHARES = f"{LOSS}.dE", f"{LOSS}.share"
+"""What each example of a batch counts: the gradient of its loss, which has a name of its own where it is given."""
 OPEN = "nan"
 """Stands where nothing was entered yet."""
 
@@ -30,7 +33,8 @@ def form(sheet: Worksheet) -> str:
     names = {*equation.inputs, *equation.defined}
     asked = {tensor for tensor, _ in sheet.blanks} | {tensor for tensor, _ in sheet.hidden}
     printed = [name for name in sheet.shown if not is_place(name) and name not in asked]
-    given = [*(name for name in equation.inputs), *(name for name in printed if _is_known(name, names))]
+    given = dict.fromkeys([*equation.inputs, *(name for name in printed if _is_known(name, names, asked))])
+    equation = rename(equation, {WEIGHTS: SHARES})
     shapes = {d.name: list(d.shape) for d in equation.definitions}
     lines = [
         f"# {sheet.level.task} ({sheet.name}).",
@@ -38,12 +42,14 @@ def form(sheet: Worksheet) -> str:
         f'equation = """\n{text(equation)}\n"""',
         *([f"rate = {sheet.trace.learning_rate!r}"] if "update" in sheet.level.roles else []),
         f"sizes = {{ {', '.join(f'{name.upper()} = {size}' for name, size in _sizes(equation).items())} }}",
+        *(["", "[decimals]"] if sheet.decimals else []),
+        *(f'"{name}" = {places}' for name, places in sheet.decimals.items() if _is_known(name, names, asked)),
         "",
         "[shapes]",
         *(f'"{name}" = {shape}' for name, shape in shapes.items()),
         "",
         "[given]",
-        *(f'"{name}" = {_values(sheet, sheet.trace[name])}' for name in dict.fromkeys(given)),
+        *(f'"{SHARES if name == WEIGHTS else name}" = {_values(sheet, sheet.trace[name])}' for name in given),
         "",
         "[results]",
         *(_result(sheet, name) for name in sheet.shown if name in asked),
@@ -51,10 +57,12 @@ def form(sheet: Worksheet) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _is_known(name: str, names: set[str]) -> bool:
-    """Whether a tensor is one of the equation, or a gradient of one; not the helpers of a loss."""
+def _is_known(name: str, names: set[str], asked: set[str]) -> bool:
+    """Whether `convgrad check` knows a tensor: one of the equation, a gradient or an update of one that is asked for;
+    not the helpers of a loss.
+    """
     before, dot, last = name.rpartition(".")
-    return name in names or (last.startswith("d") and f"{before}{dot}{last[1:]}" in names)
+    return name in names or name in asked or (last.startswith("d") and f"{before}{dot}{last[1:]}" in names)
 
 
 def _equation(sheet: Worksheet) -> Equation:

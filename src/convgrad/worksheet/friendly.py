@@ -20,7 +20,7 @@ from convgrad.plan import TARGET, PlacedLayer
 from convgrad.worksheet.dice import Dice
 from convgrad.worksheet.levels import Level, is_place
 
-ATTEMPTS = 40
+ATTEMPTS = 24
 LARGEST = 40
 """Numbers beyond it are no fun."""
 CURVED = ("exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "erf")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Decimal
 from math import floor, log10
 
 import numpy as np
 
+from convgrad.check.rounding import half_up
 from convgrad.examples import Example
 from convgrad.explain.numbers import TOLERANCE, common_decimals
 from convgrad.explain.trace import Array
@@ -34,17 +34,6 @@ def rounded(example: Example, level: Level) -> tuple[Example, dict[str, int]]:
         example = replace(example, pins={**example.pins, name: half_up(tensor.values, kept)})
         trace = example.trace()
     return example, decimals
-
-
-def half_up(values: Array, decimals: int) -> Array:
-    """As taught at school: 0.125 becomes 0.13, -0.125 becomes -0.13. What float64 makes of a decimal does not count.
-
-    >>> half_up(np.array([0.125, -0.125, 0.1 + 0.2]), 2).tolist()
-    [0.13, -0.13, 0.3]
-    """
-    unit = Decimal(1).scaleb(-decimals)
-    found = [float(Decimal(f"{v:.12g}").quantize(unit, ROUND_HALF_UP)) + 0.0 for v in values.ravel()]
-    return np.array(found, np.float64).reshape(values.shape)
 
 
 def _is_short(values: Array, decimals: int) -> bool:
