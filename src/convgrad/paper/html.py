@@ -40,6 +40,7 @@ p { margin: .5rem 0 }
 .fields span::after { content: ""; flex: 1; border-bottom: 1px solid #000 }
 .formula { margin: .5rem 0 .5rem 1.2rem; overflow-x: auto; break-inside: avoid }
 .formulas { display: flex; flex-wrap: wrap; gap: .3rem 2rem; align-items: center; margin: .5rem 0 }
+.formulas span { max-width: 100%; overflow-x: auto }
 .note { font-size: .9em; margin: .2rem 0 .2rem 1.2rem }
 .explained { break-inside: avoid; display: flex; gap: .5rem }
 .explained .formula { margin: .3rem 0 }
@@ -57,7 +58,7 @@ td sup { font: bold .65rem/1 sans-serif; margin-right: .3rem }
 .answers li::after { content: ""; flex: 1; border-bottom: 1px solid #000 }
 footer { margin-top: 2rem; font-size: .8rem }
 @media print { body { max-width: none; margin: 0; padding: 0; font-size: 11.5pt } .newpage { break-before: page }
-  .formula, figure { overflow: visible } }
+  .formula, .formulas span, figure { overflow: visible } }
 @media screen { .newpage { border-top: 1px dashed #000; margin-top: 2.5rem; padding-top: 1rem } }
 """
 

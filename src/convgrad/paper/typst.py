@@ -30,7 +30,7 @@ HEAD = """
   h(1fr)
   counter(page).display()
 })
-#set text(font: "New Computer Modern", size: 10.5pt, lang: "en", ligatures: false)
+#set text(font: "New Computer Modern", size: 10.5pt, lang: "en", ligatures: false, costs: (orphan: 0%, widow: 0%))
 #show math.equation: set text(font: "New Computer Modern Math")
 #set par(leading: 0.6em, spacing: 0.9em, justify: false)
 #show heading: set block(above: 1.3em, below: 0.8em, sticky: true)

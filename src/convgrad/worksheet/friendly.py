@@ -105,8 +105,10 @@ def _array(shape: tuple[int, ...], options: Sequence[float], dice: Dice) -> Arra
 
 
 def _is_curved(trace: Trace) -> bool:
-    definitions = (trace.definitions[placed.output] for placed in trace.network.layers)
-    return any(isinstance(t, Call) and t.function in CURVED for d in definitions for t in walk(d.term))
+    """Whether a layer or the loss has a function whose values are no short decimals."""
+    passes = trace.start.plan.passes
+    terms = [d.term for d in trace.definitions.values() if passes[d.name] in ("forward", "loss")]
+    return any(isinstance(t, Call) and t.function in CURVED for term in terms for t in walk(term))
 
 
 def _slides(definition: Definition) -> bool:
