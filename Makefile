@@ -1,5 +1,6 @@
 # make train   trains LeNet on the bundled digits and ends with the test accuracy
 # make test    installs what the tests need and runs all of them
+# make docs    the documentation as a site, in build/site
 # make setup   the package and its test tools in .venv; .venv/bin/convgrad is then the command
 PYTHON ?= python3
 VENV := .venv
@@ -9,18 +10,23 @@ N ?= 2000
 # Processes that run tests; each compiled kernel is tested with all processors all the same.
 WORKERS ?= auto
 
-.PHONY: train test setup parity lint types unit fuzz bench bench-check lock clean
+.PHONY: train test docs setup parity lint types unit fuzz bench bench-check lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
 
 setup: $(VENV)/.test
 
-# With CI set, what a test can't do without must be there: PyTorch is installed, and nothing is skipped for lack of it.
-test: setup $(if $(CI),parity) lint types unit
+# With CI set, what a test can't do without must be there: PyTorch is installed, the site is built, and nothing is skipped
+# for lack of it.
+test: setup $(if $(CI),parity docs) lint types unit
 
 unit: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	CONVGRAD_SITE=build/site $(BIN)/python -m pytest -q tests/test_site.py
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -59,6 +65,10 @@ $(VENV)/.package: $(VENV)/bin/python pyproject.toml requirements.lock
 
 $(VENV)/.test: $(VENV)/.package requirements-test.lock
 	$(PIP) --requirement requirements-test.lock
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.test requirements-docs.lock
+	$(PIP) --requirement requirements-docs.lock
 	touch $@
 
 $(VENV)/.torch: $(VENV)/.test

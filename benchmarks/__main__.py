@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks layers|networks|startup|accuracy|report`."""
+"""The command line: `python -m benchmarks layers|networks|startup|accuracy|winograd-error|report`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from benchmarks.rows import Row
 
 SUITES = ("layers", "networks", "startup", "accuracy")
 RIVALS = ("torch", "jax")
+ERRORS = "winograd-error"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _fail("report needs the file that the suites wrote: --json FILE.")
         console.print(f"wrote {report.write(options.json, options.docs)}")
         return 0
+    if options.suite == ERRORS:
+        return _errors(options, console)
     against = tuple(options.against.split(","))
     unknown = [name for name in against if name not in RIVALS]
     if unknown:
@@ -41,6 +44,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not cases:
         return _fail(f"{options.suite} has no case {options.case!r}. There are: {', '.join(_names(options.suite))}.")
     return _run(options, cases, against, console)
+
+
+def _errors(options: argparse.Namespace, console: Console) -> int:
+    """Measure the errors of Winograd's convolutions; those of all layers are written into the page."""
+    cases = _chosen("layers", options.case)
+    if not cases:
+        return _fail(f"{ERRORS} has no case {options.case!r}. There are: {', '.join(_names('layers'))}.")
+    from benchmarks import winograd_error
+
+    errors = list(winograd_error.run(cases))
+    console.print(winograd_error.table(errors), highlight=False)
+    if not options.case:
+        console.print(f"wrote {winograd_error.write(errors, options.docs)}")
+    beyond = [error for error in errors if error.winograd > error.bound]
+    return _fail(f"beyond the bound: {beyond[0].case}, {beyond[0].part}") if beyond else 0
 
 
 def _run(options: argparse.Namespace, cases: Sequence[Any], against: Sequence[str], console: Console) -> int:
@@ -146,7 +164,7 @@ def _fail(message: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast convgrad is beside PyTorch.")
-    parser.add_argument("suite", choices=(*SUITES, "report"), help="what to measure; report: write the page")
+    parser.add_argument("suite", choices=(*SUITES, ERRORS, "report"), help="what to measure; report: write the page")
     parser.add_argument("--against", default="torch", metavar="NAMES", help="torch, jax or torch,jax [torch]")
     parser.add_argument(
         "--case", action="append", metavar="NAME", help="only this case; may be a pattern (3x3*) and come several times"

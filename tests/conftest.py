@@ -11,6 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compiled code goes to a new folder, shared by all processes of this run, and is removed with it."""
@@ -31,6 +33,21 @@ def optional_module(name: str) -> ModuleType:
 def torch() -> ModuleType:
     """PyTorch, to compare with. Tests that take it are marked `@pytest.mark.torch`."""
     return optional_module("torch")
+
+
+def find_chromium() -> str:
+    """The program that pages are opened with, or the test is skipped; a failure with CONVGRAD_REQUIRE_ALL set."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        missing = f"there is no Chromium (looked for {', '.join(BROWSERS)}); install it, as with `apt install chromium`"
+        (pytest.fail if os.environ.get("CONVGRAD_REQUIRE_ALL") else pytest.skip)(missing)
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Chromium, as Playwright's `executable_path`. Tests that take it are marked `@pytest.mark.browser`."""
+    return find_chromium()
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # `benchmarks` is no part of th
 
 from benchmarks import __main__ as command
 from benchmarks import machine, rows, simplechains, startup, tables, timing, verify
-from benchmarks.cases import LAYERS, LayerCase
+from benchmarks.cases import LAYERS, PASSES, LayerCase
 from benchmarks.rows import Row
 from benchmarks.targets import TARGETS, Target
 from benchmarks.timing import Effort
@@ -410,3 +410,29 @@ def test_the_command_writes_rows_and_the_page(
     assert "| dense 4096->10 | weight gradient |" in page
     assert "Measured peak 100 GFLOP/s, memory 10 GB/s." in page
     assert (tmp_path / "roofline.png").read_bytes().startswith(b"\x89PNG")
+
+
+@needs_engine
+def test_errors_of_winograd_are_measured_and_written_into_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks import winograd_error
+
+    wide = LayerCase("3x3 64->32 at 12", "conv", 4, 12, 64, 32, 3, 1, 1)
+    monkeypatch.setattr("benchmarks.cases.LAYERS", (wide, TINY[2]))
+    page = tmp_path / "winograd.md"
+    page.write_text(f"before\n{winograd_error.BEGIN}\nold\n{winograd_error.END}\nafter\n")
+    assert command.main(["winograd-error", "--docs", str(tmp_path)]) == 0
+    lines = page.read_text().splitlines()
+    assert lines[0] == "before"
+    assert lines[-1] == "after"
+    assert [line.split(" | ")[:2] for line in lines[4:-2]] == [[f"| {wide.name}", part] for part in PASSES]
+    for line in lines[4:-2]:
+        by_winograd, bound, direct = map(float, line.strip("| ").split(" | ")[2:])
+        assert 0 < by_winograd < bound
+        assert 0 < direct < bound
+    assert command.main(["winograd-error", "--case", "nothing"]) == 1
+    assert "winograd-error has no case ['nothing']. There are: 3x3 64->32 at 12, " in capsys.readouterr().err
+    monkeypatch.setattr(winograd_error, "promised_error", lambda *_: 1e-9)
+    assert command.main(["winograd-error", "--case", wide.name]) == 1
+    assert "beyond the bound: 3x3 64->32 at 12, forward" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -283,6 +284,8 @@ def test_derive_prints_steps_and_result() -> None:
     assert found["result"] == "dw[m] = sum[i](dx[i] * o[i+m])"
     assert found["steps"][0].keys() == {"rule", "equation"}
     assert r"\sum_{i}" in convgrad("derive", equation, "--wrt", "w", "--latex").stdout
+    page = ElementTree.fromstring(f"<body>{convgrad('derive', equation, '--wrt', 'w', '--mathml').stdout}</body>")
+    assert len(page.findall("p")) == len(found["steps"])
 
 
 def test_errors_in_equations_show_the_place() -> None:
@@ -292,7 +295,7 @@ def test_errors_in_equations_show_the_place() -> None:
     assert any(line.strip() and set(line.strip()) == {"^"} for line in lines)
     assert "Traceback" not in result.stderr
     both = convgrad("derive", "x[i] = o[i]", "--wrt", "o", "--json", "--latex", code=2)
-    assert "choose one of --latex and --json" in both.stderr
+    assert "choose one of --latex, --mathml and --json" in both.stderr
 
 
 def test_lists_of_datasets_and_models() -> None:

@@ -4,12 +4,13 @@ What a fence's first word says is done to the block; in a page they go from top 
 `files` fills:
 
     python    run; the blocks of a page share their names
-    text      what the block of Python before it printed
+    text      what the block of Python before it printed; so does `math`, which is LaTeX
     console   `$ convgrad ...` and what it printed; `...` in it stands for anything
     sh        commands; those of convgrad are run, `make` is not
     toml      written to the file that its first line names, before anything runs
     equation  tests/test_notation_docs.py reads them
 
+What stands between the comments `printed` and `end` is Markdown that the block of Python before it printed.
 CONVGRAD_ACCEPT=1 writes what was printed into the pages.
 """
 
@@ -38,6 +39,10 @@ from convgrad.data import write_idx
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(
+    r"^```(?P<kind>[^\n]*)\n(?P<content>.*?)^```$|^<!-- printed -->\n(?P<printed>.*?)^<!-- end -->$",
+    re.MULTILINE | re.DOTALL,
+)
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]*)(?:#([^)]*))?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -71,14 +76,15 @@ def test_blocks_run_and_print_what_is_shown(page: Path) -> None:
     for block in FENCED.finditer(text):
         if block[1] == "toml":
             Path(block[2].partition("\n")[0].removeprefix("# ")).write_text(block[2])
-    for block in FENCED.finditer(text):
-        kind, content = block[1], block[2]
+    for block in BLOCK.finditer(text):
+        part = "content" if block["printed"] is None else "printed"
+        kind, content = block["kind"] or "text", block[part]
         shown = content
         if kind == "python":
             printed = _python(content, names, page)
-        elif kind == "text":
-            shown = printed
-            assert ACCEPT or printed == content, f"{page.name} shows\n{content}\nbut\n{printed}\nwas printed"
+        elif kind in ("text", "math"):
+            shown = printed if part == "content" else f"\n{printed}\n"
+            assert ACCEPT or shown == content, f"{page.name} shows\n{content}\nbut\n{shown}\nwas printed"
         elif kind == "console":
             shown = _session(content, page)
         elif kind == "sh":
@@ -86,8 +92,8 @@ def test_blocks_run_and_print_what_is_shown(page: Path) -> None:
                 _command(line, page)
         else:
             assert kind.split()[0] in ("toml", "equation"), f"{page.name}: nothing is done with a block of {kind!r}"
-        parts += [text[position : block.start(2)], shown]
-        position = block.end(2)
+        parts += [text[position : block.start(part)], shown]
+        position = block.end(part)
     if ACCEPT:
         page.write_text("".join(parts) + text[position:])
 

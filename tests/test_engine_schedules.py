@@ -10,9 +10,10 @@ import pytest
 
 pytest.importorskip("halide")
 
+from convgrad.engine.atoms import split
 from convgrad.engine.program import compile_program
 from convgrad.engine.schedules.options import scheduling
-from convgrad.engine.schedules.winograd_convolution import pattern_of, winograd_pattern
+from convgrad.engine.schedules.winograd_reduction import winograd_pattern
 from convgrad.errors import EngineError
 from convgrad.notation import Equation
 from engine_support import bound, compare
@@ -22,6 +23,8 @@ CONVOLUTION = """
 x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,i+m-{p},j+n-{p},c else 0]) + b[k]
 y[e,i,j,k] = max(x[e,i,j,k], 0)
 do[e,p,q,c] = sum[m,n,k](dx[e,p-m+{p},q-n+{p},k else 0] * w[m,n,c,k])
+dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i+m-{p},j+n-{p},c else 0])
+back[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i-m+2-{p},j+n-{p},c else 0])
 """
 WINOGRAD = 4.0
 """Factor on the tolerance, which makes it 1.2e-5: the transforms multiply by up to 8 and 5, and cancel again."""
@@ -55,7 +58,7 @@ def convolution(batch: int, rows: int, columns: int, channels: int, kernels: int
 )
 def test_convolution_by_winograd(sizes: tuple[int, ...]) -> None:
     with scheduling(winograd=True):
-        compare(convolution(*sizes), "float32", outputs=["y", "do"], tolerance=WINOGRAD)
+        compare(convolution(*sizes), "float32", outputs=["y", "do", "dw", "back"], tolerance=WINOGRAD)
 
 
 @pytest.mark.parametrize("channels", [32, 256])
@@ -67,32 +70,35 @@ def test_the_error_of_winograd(channels: int) -> None:
     found = []
     for dtype, winograd in (("float64", True), ("float32", True), ("float32", False)):
         with scheduling(winograd=winograd):
-            program = compile_program(equation, ["x", "do"], dtype)
+            program = compile_program(equation, ["x", "do", "dw"], dtype)
         for name, value in values.items():
             program.set(name, value)
         program.run()
         found.append(program.arrays)
     exact, by_winograd, direct = found
-    for name in ("x", "do"):
+    for name in ("x", "do", "dw"):
         scale = np.abs(exact[name]).max()
         assert np.abs(direct[name] - exact[name]).max() < 2e-6 * scale
         assert np.abs(by_winograd[name] - exact[name]).max() < 1e-5 * scale
         assert not np.array_equal(by_winograd[name], direct[name])
 
 
+def found_pattern(text: str, shapes: dict[str, tuple[int, ...]], sizes: dict[str, int]) -> bool:
+    """Whether the last definition of an equation is one for Winograd, by the rule."""
+    equation = bound(text, shapes=shapes, sizes=sizes)
+    return winograd_pattern(equation.result, equation.shape_of, 4) is not None
+
+
 def test_which_equations_have_the_form_for_winograd() -> None:
-    def pattern(text: str, batch: int = 4, side: int = 16, channels: int = 32, kernels: int = 32) -> bool:
+    def pattern(text: str, batch: int = 4, side: int = 16, channels: int = 64, kernels: int = 64) -> bool:
         shapes = {"o": (batch, side, side, channels), "w": (3, 3, channels, kernels)}
-        definition = bound(text, shapes=shapes, sizes={"I": side, "J": side}).result
-        return winograd_pattern(definition, 4) is not None
+        return found_pattern(text, shapes, {"I": side, "J": side})
 
     same = "x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,i+m-1,j+n-1,c else 0])"
     assert pattern(same)
-    assert not pattern(same, channels=31)
-    assert not pattern(same, batch=1, side=12)  # 9 tiles
-    assert not pattern(same, batch=64, side=5)  # 1.6 fewer products
-    assert not pattern(same, batch=8, side=7, channels=512, kernels=512)  # 32 tiles for 38 MB of weights
-    assert pattern(same, batch=16, side=7, channels=512, kernels=512)
+    assert pattern(same.replace("i+m-1", "i-m+1"))
+    assert not pattern(same, channels=4)
+    assert not pattern(same, batch=64, side=1)
     assert not pattern(same.replace("else 0", "else 1"))
     assert not pattern(same.replace("i+m-1", "i+2*m-2"))
     assert not pattern(same.replace("i+m-1", "2*i+m-1"))
@@ -101,11 +107,37 @@ def test_which_equations_have_the_form_for_winograd() -> None:
     assert not pattern(same.replace("w[m,n,c,k] *", "w[m,n,c,k] +"))
     assert not pattern(same.replace("w[m,n,c,k]", "w[m,n,c,k]^2"))
     assert not pattern(same.replace("w[m,n,c,k]", "w[m,n,k,k]"))
-    definition = bound(same, shapes={"o": (4, 16, 16, 32), "w": (3, 3, 32, 32)}, sizes={"I": 16, "J": 16}).result
-    assert pattern_of(definition) is not None
-    assert winograd_pattern(definition, 8) is None
-    with scheduling(winograd=False):
-        assert winograd_pattern(definition, 4) is None
+
+
+def test_which_equations_are_kernel_gradients_for_winograd() -> None:
+    def pattern(text: str, side: int = 16, taps: int = 3, channels: int = 64) -> bool:
+        shapes = {"o": (4, side, side, channels), "dx": (4, side, side, 64)}
+        return found_pattern(text, shapes, {"M": taps, "N": 3})
+
+    gradient = "dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i+m-1,j+n-1,c else 0])"
+    assert pattern(gradient)
+    assert pattern(
+        gradient.replace("dx[e,i,j,k] * o[e,i+m-1,j+n-1,c else 0]", "o[e,i+m-1,j-n+1,c else 0] * dx[e,i,j,k]")
+    )
+    assert not pattern(gradient, side=2)
+    assert not pattern(gradient, taps=2)
+    assert not pattern(gradient, channels=4)
+    assert not pattern(gradient.replace("sum", "max"))
+    assert not pattern(gradient.replace("else 0", "else 1"))
+    assert not pattern(gradient.replace("i+m-1", "2*i+m-1"))
+    assert not pattern(gradient.replace("i+m-1", "i+2*m-1"))
+    assert not pattern(gradient.replace("dx[e,i,j,k]", "dx[e,j,i,k]"))
+    assert not pattern(gradient.replace("j,k]", "j,c]").replace("n-1,c", "n-1,k"))
+
+
+def test_the_switch_and_float64_leave_winograd_out() -> None:
+    equation = convolution(4, 16, 16, 64, 64, 1)
+    atoms = {d.name: split(d)[0] for d in equation.definitions}
+    for name in ("x", "do", "dw"):
+        assert winograd_pattern(atoms[name], equation.shape_of, 4) is not None
+        assert winograd_pattern(atoms[name], equation.shape_of, 8) is None
+        with scheduling(winograd=False):
+            assert winograd_pattern(atoms[name], equation.shape_of, 4) is None
 
 
 def test_a_schedule_that_there_is_not() -> None:

@@ -137,6 +137,7 @@ def test_a_latex_document(tmp_path: Path) -> None:
     assert document.endswith("\\end{document}\n")
     assert LINE.replace("*", r" \cdot ") in document
     assert r"\textit{turn the kernel.}" in document
+    assert r"\formula{\mathrm{d}w_{m',n'} = \sum_{i,j} \mathrm{d}x_{i,j} \, \frac{\partial x_{i,j}}" in document
     assert document.count("\\begin{") == document.count("\\end{")
     assert document.count("{") == document.count("}")
     lines("--latex", path, "--at", "conv1.dw[0,0]")

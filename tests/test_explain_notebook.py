@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
+from convgrad import derivation, parse
 from convgrad.examples import NAMES, load_example
+from convgrad.layers import Conv2D, MaxPool2D
 
 
 class Balance(HTMLParser):
@@ -44,6 +47,7 @@ def test_everything_shows_itself(name: str) -> None:
         element = tensor[(0,) * len(tensor.shape)]
         assert element.written.lstrip("-")[:6] in text_of(element._repr_html_())
         assert element._repr_latex_().count("{") == element._repr_latex_().count("}")
+        ElementTree.fromstring(element.explain().mathml)
 
 
 def test_the_same_number_everywhere() -> None:
@@ -66,6 +70,35 @@ def test_a_network_shows_itself() -> None:
     assert "x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[i+m,j+n,c]) + b[k]" in text
     assert "24 parameters" in text
     assert r"\sum_{m,n,c}" in network._repr_latex_()
+
+
+def test_equations_and_layers_show_themselves() -> None:
+    equation = parse("x[i] = sum[m](w[m] * o[i+m])")
+    shown = r"$\displaystyle x_{i} = \sum_{m} w_{m} \, o_{i+m}$"
+    assert equation._repr_latex_() == equation.result._repr_latex_() == shown
+    layer = Conv2D(3, 2, strides=2)
+    assert r"\sum_{m,n,c}" in layer._repr_latex_()
+    assert text_of(layer._repr_html_()).startswith("Conv2D(3, 2, strides=2)x")
+    assert "max" in text_of(MaxPool2D(2)._repr_html_())
+
+
+def test_a_derivation_shows_its_steps() -> None:
+    derived = derivation(parse("x[i] = sum[m](w[m] * o[i+m])"), "w")
+    text = text_of(derived._repr_html_())
+    assert "chain rule: Every x[i] that reads w[m'] passes its gradient on" in text
+    assert "∂" in text
+    assert r"\frac{\partial x_{i}}{\partial w_{m'}}" in derived.steps[0].latex
+    assert derived._repr_latex_() == r"$\displaystyle \mathrm{d}w_{m} = \sum_{i} \mathrm{d}x_{i} \, o_{i+m}$"
+    softmax = derivation(parse("x[k] = exp(o[k]) / sum[l](exp(o[l]))"), "o")
+    assert "In the order in which they can be computed:" in text_of(softmax._repr_html_())
+
+
+def test_an_explanation_as_mathml() -> None:
+    explained = load_example("classic").trace()["conv1.dw"][0, 0].explain()
+    assert explained.mathml.startswith("<math ")
+    assert explained.mathml in explained._repr_html_()
+    assert text_of(explained.mathml).endswith("=0.044606")
+    assert "0.0686*0.88 + 0.0364*0.62 + 0.0467*0.20 - 0.0681*0.70 = 0.044606" in explained.mathml
 
 
 def test_large_tensors_are_summed_up() -> None:

@@ -116,7 +116,7 @@ def test_html_is_well_formed_and_needs_nothing_else() -> None:
 
 def test_mathematics_for_browsers() -> None:
     assert "<mo>≤</mo>" in mathml(parse("x = where(a <= b, 1, 0)"))
-    assert "<mtext>conv_1</mtext>" in mathml_of_latex(r"w^{\mathrm{conv\_1}}", "conv_1.w", "inline")
+    assert "<mi>conv_1</mi>" in mathml_of_latex(r"w^{\mathrm{conv\_1}}", "conv_1.w", "inline")
     assert pieces_of(r"x = \frac{a + b}{c} + d") == ["x", r"= \frac{a + b}{c}", "+ d"]
 
 

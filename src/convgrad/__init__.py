@@ -24,7 +24,7 @@ from convgrad.errors import (
     TrainingError,
 )
 from convgrad.network import Network
-from convgrad.notation import batched, bind, latex, parse
+from convgrad.notation import batched, bind, latex, mathml, parse
 from convgrad.oracle import evaluate
 from convgrad.training.checkpoint import load, save
 
@@ -50,6 +50,7 @@ __all__ = [
     "latex",
     "load",
     "load_data",
+    "mathml",
     "parse",
     "save",
 ]

@@ -69,7 +69,10 @@ class TrainingStep:
         self.steps = 0
         for name, value in self.plan.state.items():
             self.program.arrays[name][...] = value
-        self._ones = np.ones(batch_size)
+        arrays = self.program.arrays
+        self._x, self._t, self._shares = arrays[INPUT], arrays[TARGET], arrays[f"{LOSS}.dE"]
+        self._equal_shares = False
+        self._scalars: dict[str, float] = {}
 
     def run(
         self, x: npt.ArrayLike, t: npt.ArrayLike, learning_rate: float | None = None, weights: Array | None = None
@@ -81,24 +84,34 @@ class TrainingStep:
 
         Raises: DataError where a shape differs; TrainingError where all weights are 0.
         """
-        arrays = self.program.arrays
-        weights = self._ones if weights is None else weights
-        total = float(np.sum(weights))
-        if not total > 0:
-            raise TrainingError("The weights of a batch add up to 0, so there is nothing to learn from it.")
-        copy_into(arrays[INPUT], x, "x")
+        self._weigh(weights)
+        copy_into(self._x, x, "x")
         targets = np.asarray(t)
-        copy_into(
-            arrays[TARGET], targets.reshape(arrays[TARGET].shape) if targets.size == arrays[TARGET].size else t, "t"
-        )
-        copy_into(arrays[f"{LOSS}.dE"], np.asarray(weights) / total, "weights")
-        rate = self.optimizer.learning_rate if learning_rate is None else learning_rate
-        for name, value in self.optimizer.scalars(self.steps, rate).items():
-            arrays[self.plan.scalars[name]][...] = value
+        copy_into(self._t, targets.reshape(self._t.shape) if targets.size == self._t.size else t, "t")
+        self._set_scalars(self.optimizer.learning_rate if learning_rate is None else learning_rate)
         for place, name in enumerate(self.plan.seeds):
-            arrays[name][...] = step_seed(self.seed, self.steps, place)
+            self.program.arrays[name][...] = step_seed(self.seed, self.steps, place)
         self.steps += 1
         self.program.run()
+
+    def _weigh(self, weights: Array | None) -> None:
+        """Each example's share of the mean; equal ones are written once and stay, for a step may take microseconds."""
+        if weights is None and self._equal_shares:
+            return
+        given = np.ones(self.batch_size) if weights is None else np.asarray(weights)
+        total = float(np.sum(given))
+        if not total > 0:
+            raise TrainingError("The weights of a batch add up to 0, so there is nothing to learn from it.")
+        copy_into(self._shares, given / total, "weights")
+        self._equal_shares = weights is None
+
+    def _set_scalars(self, rate: float) -> None:
+        """The optimizer's numbers of this step, where they are others than before."""
+        values = self.optimizer.scalars(self.steps, rate)
+        if values != self._scalars:
+            for name, value in values.items():
+                self.program.arrays[self.plan.scalars[name]][...] = value
+            self._scalars = values
 
     @property
     def loss(self) -> float:

@@ -23,14 +23,15 @@ def derive(
         str, typer.Option("--wrt", metavar="NAME", help="Tensor to derive with respect to.", show_default=False)
     ],
     latex: Annotated[bool, typer.Option("--latex", help="Print equations as LaTeX, the rest as comments.")] = False,
+    mathml: Annotated[bool, typer.Option("--mathml", help="Print equations as MathML, the rest as HTML.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print steps and result as one JSON object.")] = False,
 ) -> None:
     """Derive the gradient of an equation and print each step.
 
     Example: convgrad derive "x[i] = sum[m](w[m] * o[i+m])" --wrt w
     """
-    if latex and as_json:
-        raise typer.BadParameter("choose one of --latex and --json.")
+    if latex + mathml + as_json > 1:
+        raise typer.BadParameter("choose one of --latex, --mathml and --json.")
     from convgrad.calculus.derive import derivation
     from convgrad.notation.parser import parse
 
@@ -38,6 +39,9 @@ def derive(
     if as_json:
         steps = [{"rule": step.rule, "equation": step.equation} for step in derived.steps]
         print_json({"steps": steps, "result": str(derived.result)})
+        return
+    if mathml:
+        typer.echo(derived.mathml)
         return
     console = output()
     for line in _latex_lines(derived) if latex else _lines(derived):
@@ -60,5 +64,5 @@ def _latex_lines(derived: Derivation) -> list[str]:
     for number, step in enumerate(derived.steps, 1):
         comment = f"{number}. {step.rule}: {step.sentence}"
         lines += textwrap.wrap(comment, WIDTH, initial_indent="% ", subsequent_indent="%    ")
-        lines += [latex(step.definition) if step.definition is not None else f"% {step.equation}"]
+        lines += [step.latex]
     return [*lines, "% Result", latex(derived.result)]

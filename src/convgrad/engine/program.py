@@ -146,11 +146,12 @@ def _atoms(
     """What is to be computed, in order, and the views of it."""
     from convgrad.engine.atoms import split
     from convgrad.engine.copies import without_copies
+    from convgrad.engine.repeats import without_repeats
 
     ordered = in_order(equation, outputs, in_place, views)
     kept = {*(root(name, views) for name in outputs), *in_place}
     computed, views = without_copies(ordered, kept, set(in_place.values()), equation.shape_of, views)
-    return [atom for definition in computed for atom in split(definition)], views
+    return without_repeats(atom for definition in computed for atom in split(definition)), views
 
 
 def _layouts(

@@ -22,6 +22,7 @@ from convgrad.engine.surroundings import edited, surroundings
 from convgrad.errors import EngineError
 
 LINK_SECONDS = 120
+SOURCES = ("runner.c", "memory.c")
 
 
 @lru_cache
@@ -50,7 +51,9 @@ def library() -> Any:
     threads.watch_forks()
     loaded = _kept() or _built()
     loaded.convgrad_keep_errors()
+    loaded.convgrad_keep_memory()
     loaded.convgrad_message.restype = ctypes.c_char_p
+    loaded.convgrad_kept_bytes.restype = ctypes.c_longlong
     for name, more in (("convgrad_run", []), ("convgrad_run_timed", [ctypes.c_void_p])):
         function = getattr(loaded, name)
         function.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, *more]
@@ -82,9 +85,10 @@ def _built() -> Any:
     with tempfile.TemporaryDirectory(prefix="convgrad-") as folder:
         runtime_object, shared = Path(folder) / "runtime.o", Path(folder) / "libruntime.so"
         hl.compile_standalone_runtime(str(runtime_object), target())
-        source = Path(folder) / "runner.c"
-        source.write_text(files("convgrad.engine").joinpath("runner.c").read_text())
-        link([source, runtime_object], shared, "-O2", "-fPIC", "-lpthread", "-ldl", "-lm")
+        sources = [Path(folder) / name for name in SOURCES]
+        for source in sources:
+            source.write_text(files("convgrad.engine").joinpath(source.name).read_text())
+        link([*sources, runtime_object], shared, "-O2", "-fPIC", "-lpthread", "-ldl", "-lm")
         loaded = load(shared, mode=ctypes.RTLD_GLOBAL)
         if not edited():
             cache.current().write(_key(), shared.read_bytes())
@@ -99,6 +103,11 @@ def load(shared: Path, mode: int = ctypes.DEFAULT_MODE) -> Any:
         raise EngineError(
             f"Compiled code can't be loaded ({error}). Set TMPDIR to a folder from which programs may run."
         ) from error
+
+
+def kept_bytes() -> int:
+    """Bytes that kernels have freed and that are kept for the next ones (`memory.c`)."""
+    return int(library().convgrad_kept_bytes())
 
 
 def set_threads(count: int) -> None:

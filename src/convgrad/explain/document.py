@@ -90,8 +90,7 @@ def _steps(derived: Derivation) -> Iterator[Block]:
     """A sentence and an equation each."""
     for step in derived.steps:
         yield Paragraph((Slanted(f"{step.rule}."), f" {step.sentence}"))
-        if step.definition is not None:
-            yield Display((Formula.of(step.definition),))
+        yield Display((Formula(step.set_in, step.equation),))
 
 
 def letters(equation: Equation) -> Display:

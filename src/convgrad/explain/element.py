@@ -15,6 +15,7 @@ from convgrad.explain.terms import Term, json_number, terms
 from convgrad.explain.writing import LIMIT, SHOWN, Writer, element_set, element_text
 from convgrad.notation.latex import LATEX
 from convgrad.notation.mathematics import Mathematics
+from convgrad.notation.mathml import mathml_of_latex
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, rebuild, substitute_indices
 from convgrad.notation.terms import Term as Expression
@@ -225,6 +226,12 @@ class Explanation:
     def line_count(self) -> int:
         """How many `lines` there are."""
         return len(self.lines(LATEX))
+
+    @property
+    def mathml(self) -> str:
+        """The same lines as a `<math>` element."""
+        parts = (self.equation, self.with_indices, self.numbers)
+        return mathml_of_latex(self.latex, "; ".join(part for part in parts if part))
 
     @property
     def latex_numbers(self) -> str:

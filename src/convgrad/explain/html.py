@@ -1,4 +1,4 @@
-"""How a trace, a tensor and an element show themselves in a notebook: plain HTML, mathematics as LaTeX for MathJax."""
+"""How a trace, a tensor and an element show themselves in a notebook: plain HTML, mathematics as MathML."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def explanation_html(explanation: Explanation) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in explanation.notes)
     made_from = ", ".join(f"<code>{escape(str(element))}</code>" for element in explanation.made_from[:32])
     below = f"<p>made of {made_from}</p>" if made_from else ""
-    return f"<div>$$\n{escape(explanation.latex, quote=False)}\n$$</div>{notes}{below}"
+    return f"<div>{explanation.mathml}</div>{notes}{below}"
 
 
 def _table(tensor: Tensor, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from html import escape
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.initializers import Initializer, initial_values
 from convgrad.layers.graph import Input, Node
+from convgrad.notation.mathml import mathml
 from convgrad.notation.terms import Equation
 from convgrad.notation.written import Written
 
@@ -151,6 +153,9 @@ class Layer(Written):
             elif value != default:
                 named.append(f"{f.name}={value!r}")
         return f"{type(self).__name__}({', '.join(required + named)})"
+
+    def _repr_html_(self) -> str:
+        return f"<p><code>{escape(repr(self))}</code></p>{mathml(self.equation)}"
 
     @property
     def label(self) -> str:

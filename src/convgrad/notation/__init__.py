@@ -3,6 +3,7 @@
 from convgrad.notation.batch import batched
 from convgrad.notation.binding import bind
 from convgrad.notation.latex import latex
+from convgrad.notation.mathml import mathml
 from convgrad.notation.parser import parse
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.rename import joined, prefixed, rename
@@ -45,6 +46,7 @@ __all__ = [
     "bind",
     "joined",
     "latex",
+    "mathml",
     "parse",
     "prefixed",
     "rename",

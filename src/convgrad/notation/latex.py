@@ -39,6 +39,7 @@ class Latex(Mathematics):
     times = r" \cdot "
     juxtaposed = r" \, "
     infinity = r"\infty"
+    partial = r"\partial"
     about = r"\approx"
     aligned_equals = "&="
     power_of_ten = "10^"

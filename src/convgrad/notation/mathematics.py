@@ -46,6 +46,8 @@ class Mathematics:
     juxtaposed: ClassVar[str]
     """Between factors that are letters."""
     infinity: ClassVar[str]
+    partial: ClassVar[str]
+    """The d of a partial derivative."""
     about: ClassVar[str]
     """Between a number and what it is rounded to."""
     aligned_equals: ClassVar[str]
@@ -245,6 +247,10 @@ class Mathematics:
     def fraction(self, top: str, below: str) -> str:
         """A fraction."""
         raise NotImplementedError
+
+    def slope(self, of: str, by: str) -> str:
+        """How fast one changes with the other: a partial derivative."""
+        return self.fraction(f"{self.partial} {of}", f"{self.partial} {by}")
 
     def power(self, base: str, exponent: str) -> str:
         """A power."""

@@ -1,19 +1,31 @@
-"""Terms as MathML, which browsers set by themselves: no script and no font from elsewhere."""
+r"""Terms as MathML, which browsers set by themselves: no script and no font from elsewhere.
+
+The LaTeX of `convgrad.notation.latex` is converted by latex2mathml, and the result fitted to what browsers implement
+(MathML Core, W3C, https://www.w3.org/TR/mathml-core/): words are one element each, so that a screen reader says
+"outside" and not seven letters, columns are aligned by style, and limits stand below in displayed formulas.
+"""
 
 from __future__ import annotations
 
 import re
 from html import unescape
+from typing import TYPE_CHECKING
 
 from convgrad.notation.latex import latex
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Definition, Equation, Term
 
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
 UPRIGHT = re.compile(r"\\mathrm\{((?:[^{}\\]|\\[_,])*)\}")
+HARD_SPACE, THIN_SPACE = "\u00a0", "\u2009"
+ALIGNMENTS = {"left": "text-align: left", "right": "text-align: right; padding-right: 0"}
+EXTREMES = ("max", "min")
 
 
 def mathml(obj: Term | Definition | Equation | Polynomial | Position, display: str = "block") -> str:
-    """The object as a `<math>` element.
+    """The object as a `<math>` element; its alternative text is the notation itself.
 
     display: "block" for a formula on a line of its own, "inline" within a sentence.
 
@@ -26,19 +38,45 @@ def mathml(obj: Term | Definition | Equation | Polynomial | Position, display: s
 
 
 def mathml_of_latex(written: str, alternative: str, display: str = "block") -> str:
-    """LaTeX that this package wrote as a `<math>` element; `alternative` is said where it can't be shown."""
+    """LaTeX that this package wrote as a `<math>` element; `alternative` is said where it can't be shown.
+
+    Returns: well-formed XML in one line.
+    """
     from xml.etree.ElementTree import tostring  # both would slow down `import convgrad`
 
     from latex2mathml.converter import convert_to_element
 
-    readable = UPRIGHT.sub(_word, written.replace("{aligned}", "{split}"))
-    math = convert_to_element(readable, display=display)
+    math = convert_to_element(_readable(written), display=display)
     for element in math.iter():
         element.text = unescape(element.text) if element.text else None
+        _fit(element, display)
     math.set("alttext", alternative.replace("\n", "; "))
     return tostring(math, encoding="unicode")
 
 
+def _readable(written: str) -> str:
+    r"""What latex2mathml knows: `split` for `aligned`, and `\text` for `\mathrm`, whose words it would spell."""
+    return UPRIGHT.sub(_word, written.replace("{aligned}", "{split}"))
+
+
 def _word(match: re.Match[str]) -> str:
-    plain = match[1].replace(r"\_", "_").replace(r"\,", " ")
+    plain = match[1].replace(r"\_", "_").replace(r"\,", THIN_SPACE)
     return rf"\text{{{plain}}}"
+
+
+def _fit(element: Element, display: str) -> None:
+    if element.tag == "mtext":
+        _name(element)
+    elif element.tag == "mtd" and "columnalign" in element.attrib:
+        element.set("style", ALIGNMENTS[element.attrib.pop("columnalign")])
+    elif element.tag == "msub" and display == "block" and element[0].text in EXTREMES:
+        element.tag = "munder"
+
+
+def _name(element: Element) -> None:
+    r"""A word from `\mathrm` is an upright identifier; a text with spaces stays one."""
+    words = element.text or ""
+    if HARD_SPACE not in words:
+        element.tag = "mi"
+        if len(words) == 1:  # of itself, one letter is slanted and a word is not
+            element.set("mathvariant", "normal")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from convgrad.errors import Span
 from convgrad.notation.polynomial import Polynomial, Position
@@ -35,8 +36,30 @@ FUNCTIONS = {  # name -> number of arguments
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
+class Shown:
+    """Base of what is printed in the notation, and set as mathematics in a notebook."""
+
+    def __init_subclass__(cls) -> None:
+        # IPython prefers a class's own __repr__ to what it inherits
+        cls._repr_pretty_ = Shown._repr_pretty_  # type: ignore[method-assign]
+
+    def __str__(self) -> str:
+        from convgrad.notation.text import text  # printing imports terms
+
+        return text(self)  # type: ignore[arg-type]
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For IPython in a terminal."""
+        printer.text(str(self))
+
+    def _repr_latex_(self) -> str:
+        from convgrad.notation.latex import latex
+
+        return f"$\\displaystyle {latex(self)}$"  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
-class Term:
+class Term(Shown):
     """Base of all terms. `children` are its direct sub-terms, left to right."""
 
     span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
@@ -48,16 +71,6 @@ class Term:
     def with_children(self, children: tuple[Term, ...]) -> Term:
         """The same term with other sub-terms."""
         return self
-
-    def __str__(self) -> str:
-        from convgrad.notation.text import text  # printing imports terms
-
-        return text(self)
-
-    def _repr_latex_(self) -> str:
-        from convgrad.notation.latex import latex
-
-        return f"$\\displaystyle {latex(self)}$"
 
 
 @dataclass(frozen=True)
@@ -213,7 +226,7 @@ class Reduce(Term):
 
 
 @dataclass(frozen=True)
-class Definition:
+class Definition(Shown):
     """`name[indices] = term`.
 
     `ranges` is empty until sizes are bound (`convgrad.notation.binding`); then it pairs every index of the
@@ -238,19 +251,9 @@ class Definition:
         sizes = self.sizes
         return tuple(sizes[i] for i in self.indices)
 
-    def __str__(self) -> str:
-        from convgrad.notation.text import text
-
-        return text(self)
-
-    def _repr_latex_(self) -> str:
-        from convgrad.notation.latex import latex
-
-        return f"$\\displaystyle {latex(self)}$"
-
 
 @dataclass(frozen=True)
-class Equation:
+class Equation(Shown):
     """Definitions in order; later ones may read earlier ones. The last one is the result.
 
     `shapes` is empty until sizes are bound; then it holds the shape of every tensor, read or defined.
@@ -280,16 +283,6 @@ class Equation:
     def shape_of(self) -> dict[str, tuple[int, ...]]:
         """Tensor -> shape, for a bound equation."""
         return dict(self.shapes)
-
-    def __str__(self) -> str:
-        from convgrad.notation.text import text
-
-        return text(self)
-
-    def _repr_latex_(self) -> str:
-        from convgrad.notation.latex import latex
-
-        return f"$\\displaystyle {latex(self)}$"
 
 
 def walk(term: Term) -> Iterator[Term]:

@@ -36,6 +36,7 @@ class Typst(Mathematics):
     times = " dot "
     juxtaposed = " thin "
     infinity = "infinity"
+    partial = "partial"
     about = "approx"
     aligned_equals = "&="
     power_of_ten = "10^"

@@ -11,7 +11,8 @@ import halide as hl
 from convgrad.engine import functions
 from convgrad.engine.atoms import is_contraction, is_reduction
 from convgrad.engine.lowering import Lowering, Tensor, expression, from_function
-from convgrad.notation.terms import Definition, Reduce
+from convgrad.engine.schedules.target import machine
+from convgrad.notation.terms import Definition, Reduce, accesses
 
 Expr = Any
 
@@ -118,7 +119,23 @@ def small_function(
     func.compute_root()
     for index, variable in pure.items():
         func.bound(variable, 0, sizes[index])
+    _vectorize(func, atom, machine().lanes(element.bytes()), replaced is not None)
     return func, _of(func, atom)
+
+
+def _vectorize(func: Any, atom: Definition, lanes: int, in_place: bool) -> None:
+    """Whole vectors along the last index, where all that is read lies along it in memory, or does not depend on it."""
+    if not atom.indices or atom.shape[-1] < lanes:
+        return
+    last = atom.indices[-1]
+    for access in accesses(atom.term):
+        for place, position in enumerate(reversed(access.positions)):
+            if last in position.names and (place > 0 or position.as_name != last):
+                return
+    stages = [func.update()] if in_place else [func, *(func.update(n) for n in range(func.num_update_definitions()))]
+    for stage in stages:
+        variable, lane = hl.Var(f"v{len(atom.indices) - 1}"), hl.Var("lane")
+        stage.split(variable, variable, lane, lanes, hl.TailStrategy.GuardWithIf).vectorize(lane)
 
 
 def _of(func: Any, atom: Definition) -> Tensor:

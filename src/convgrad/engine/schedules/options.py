@@ -1,4 +1,4 @@
-"""Which schedules may be used: a switch for Winograd's convolution, and a way to force each schedule in tests.
+"""Which schedules may be used: a switch for Winograd's convolutions, and a way to force each schedule in tests.
 
 with scheduling(winograd=False):
     program = compile_program(equation, ["x"])
@@ -45,8 +45,8 @@ def options() -> Options:
 def scheduling(**changes: bool | str | None) -> Iterator[None]:
     """Programs compiled inside of the `with` block use these options. Raises EngineError for an unknown schedule.
 
-    Winograd's convolution rounds differently (its error in float32 is some 10 times that of the direct sum), so
-    `winograd=False` makes results comparable with a program that has none.
+    Winograd's convolutions and gradients of kernels round differently (their error in float32 is a few times that of
+    direct sums: docs/winograd.md), so `winograd=False` makes results comparable with a program that has none.
     """
     token = _current.set(replace(_current.get(), **changes))  # type: ignore[arg-type]
     try:

@@ -78,9 +78,9 @@ def _split(atom: Definition, access: Access, position: Position) -> Split | None
     """How the index of a divided position is split; None where there is no single one, or it is used elsewhere."""
     assert isinstance(atom.term, Reduce)
     stride, top = position.divisor.constant_value, position.numerator
-    inside = [name for name in top.names if name in atom.indices[:-1]]
+    inside = [name for name in top.names if name in atom.indices]
     uses = sum(name in p.names for name in inside for a in accesses(atom.term) for p in a.positions)
-    if stride < 2 or access.outside != 0 or len(inside) != 1 or uses != 1 or atom.indices[-1] in top.names:
+    if stride < 2 or access.outside != 0 or len(inside) != 1 or uses != 1:
         return None
     (index,) = inside
     if top.coefficient(index).constant_value != 1 or atom.sizes[index] % stride:
@@ -106,15 +106,16 @@ def split_variables(func: Any, atom: Definition, variables: Sequence[Any], split
     return phases[::-1]
 
 
-def joined(inner: Any, atom: Definition, splits: Sequence[Split]) -> Any:
-    """The Func of the atom itself, which reads that of the phased one."""
+def joined(inner: Any, atom: Definition, splits: Sequence[Split], order: Sequence[str]) -> Any:
+    """The Func of the atom itself with its indices in some order, which reads that of the phased one."""
     func = hl.Func("joined")
-    variables = [hl.Var(f"j{number}") for number in range(len(atom.indices))]
+    named = {index: hl.Var(f"j{number}") for number, index in enumerate(order)}
+    variables = [named[index] for index in atom.indices]
     places: list[Any] = list(variables)
     phases = []
     for split in splits:
         axis = atom.indices.index(split.index)
         places[axis] = variables[axis] // split.stride
         phases.append(variables[axis] % split.stride)
-    func[tuple(reversed(variables))] = inner[tuple(reversed([*phases, *places]))]
+    func[tuple(reversed(list(named.values())))] = inner[tuple(reversed([*phases, *places]))]
     return func

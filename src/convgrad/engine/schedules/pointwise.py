@@ -89,7 +89,7 @@ def schedule_map(func: Any, variables: Sequence[Any], shape: Sequence[int], elem
         inner = hl.Var("inner")
         stage.split(variables[-1], variables[-1], inner, lanes, tail).vectorize(inner)
     if prod(shape) >= PARALLEL_ELEMENTS and len(shape) > 1:
-        spread(stage, variables[:-1], shape[:-1])
+        spread_evenly(stage, variables[:-1], shape[:-1], tail)
 
 
 def spread(stage: Any, variables: Sequence[Any], shape: Sequence[int]) -> tuple[Any, int]:
@@ -106,6 +106,25 @@ def spread(stage: Any, variables: Sequence[Any], shape: Sequence[int]) -> tuple[
         task, tasks, axes = both, tasks * size, axes + 1
     stage.parallel(task)
     return task, axes
+
+
+def spread_evenly(stage: Any, variables: Sequence[Any], shape: Sequence[int], tail: Any) -> None:
+    """Threads along the leading axes, in little more than ENOUGH_TASKS tasks: the last of these axes in stretches.
+
+    With (8, 3136, 64) elements, a task for each of 8*3136 rows would take longer to start than to run.
+    """
+    tasks = 1
+    for axis, (variable, size) in enumerate(zip(variables, shape, strict=True)):
+        wanted = -(-ENOUGH_TASKS // tasks)
+        if size >= 2 * wanted:
+            stretch = hl.Var("stretch")
+            stage.split(variable, stretch, variable, -(-size // wanted), tail)
+            spread(stage, [*variables[:axis], stretch], [*shape[:axis], wanted])
+            return
+        tasks *= size
+        if tasks >= ENOUGH_TASKS:
+            break
+    spread(stage, variables, shape)
 
 
 ENOUGH_TASKS = 16

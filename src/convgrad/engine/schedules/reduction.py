@@ -7,14 +7,15 @@ from math import prod
 from typing import Any, Protocol
 
 from convgrad.engine.lowering import Lowering
+from convgrad.engine.schedules.across import vector_index
 from convgrad.engine.schedules.contraction import PARALLEL_WORK, TiledReduction
 from convgrad.engine.schedules.generic import reduction
 from convgrad.engine.schedules.options import options
 from convgrad.engine.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.engine.schedules.slices import SlicedReduction, slicing_for
 from convgrad.engine.schedules.target import machine
-from convgrad.engine.schedules.tiles import tile_for, tiles
-from convgrad.engine.schedules.winograd_convolution import WinogradReduction, winograd_pattern
+from convgrad.engine.schedules.tiles import dividing_tile, tiles
+from convgrad.engine.schedules.winograd_reduction import WinogradReduction, winograd_pattern
 from convgrad.notation.terms import Definition, Reduce
 
 
@@ -44,7 +45,8 @@ def scheduled_reduction(atom: Definition, lowering: Lowering, element_bytes: int
     assert isinstance(atom.term, Reduce)
     if atom.term.kind.startswith("arg") or not atom.indices:
         return PlainReduction(atom, lowering, element_bytes)
-    pattern = winograd_pattern(atom, element_bytes)
+    shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
+    pattern = winograd_pattern(atom, shapes, element_bytes)
     if pattern is not None:
         return WinogradReduction(atom, lowering, pattern)
     forced = options().reduction
@@ -54,7 +56,7 @@ def scheduled_reduction(atom: Definition, lowering: Lowering, element_bytes: int
     sliced = forced == "sliced" if forced else _sliced(atom, element_bytes)
     if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)
-    return TiledReduction(atom, lowering, element_bytes)
+    return TiledReduction(atom, lowering, element_bytes, vector_index(atom, element_bytes))
 
 
 def _sliced(atom: Definition, element_bytes: int) -> bool:
@@ -64,7 +66,7 @@ def _sliced(atom: Definition, element_bytes: int) -> bool:
     terms = prod(sizes[index] for index in atom.term.indices)
     if terms * prod(atom.shape) < PARALLEL_WORK:
         return False
-    tile = tile_for(atom, machine(), element_bytes)
+    tile = dividing_tile(atom, machine(), element_bytes)
     count = tiles(atom, tile)
     read = terms * (tile.width + prod(tile.positions.values())) * element_bytes
     small = prod(atom.shape) * element_bytes <= SMALL_RESULT

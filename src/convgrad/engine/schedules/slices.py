@@ -64,7 +64,8 @@ def slicing_for(atom: Definition, element_bytes: int) -> Slicing | None:
     while rest and (terms < ENOUGH_TERMS or terms * sizes[rest[-1]] * _row_bytes(atom, element_bytes) <= WORKING_SET):
         terms *= sizes[rest[-1]]
         inner.insert(0, rest.pop())
-    whole_slice = terms < ENOUGH_TERMS or terms * length * _row_bytes(atom, element_bytes) <= WORKING_SET
+    small = terms * length * _row_bytes(atom, element_bytes) <= WORKING_SET
+    whole_slice = not rest and (terms < ENOUGH_TERMS or small)
     outer = () if whole_slice else (sliced, *rest)
     return Slicing(sliced, -(-sizes[sliced] // length), length, outer, tuple(inner if not whole_slice else indices))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 
 from convgrad.engine.schedules.target import Machine
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
@@ -39,36 +39,105 @@ def accumulators(machine: Machine) -> int:
 
 
 def tile_for(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
-    """The tile of an atom with a last axis.
+    """The tile of an atom with a last axis, through which its whole sum goes.
 
     Positions are taken along indices that not all vectors loaded depend on: some are then used for all of them. Their
     number divides the size where possible, so that no place is computed twice.
     """
-    return _tile(atom, machine, element_bytes, divided)
+    assert isinstance(atom.term, Reduce)
+    terms = prod(atom.sizes[i] for i in atom.term.indices)
+    return _tile(atom, machine, element_bytes, terms)
 
 
 def dividing_tile(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
-    """A tile whose positions divide the sizes: for sums in memory, which may not be added to twice."""
-    return _tile(atom, machine, element_bytes, lambda size, most: max(n for n in range(1, most + 1) if size % n == 0))
+    """A tile whose positions divide the sizes: for sums in memory, which may not be added to twice.
 
-
-def _tile(atom: Definition, machine: Machine, element_bytes: int, places: Callable[[int, int], int]) -> Tile:
+    As many vectors as there may be, then as many positions as divide: such sums are short, so that what counts is how
+    often the operands are read.
+    """
     sizes = atom.sizes
-    last = atom.indices[-1]
-    lanes = _lanes(sizes[last], machine.lanes(element_bytes))
-    needed = -(-sizes[last] // lanes)
+    lanes, needed = _vectors(atom, machine, element_bytes)
     blocks = -(-needed // MOST_VECTORS)
     vectors = -(-needed // blocks)
     room = accumulators(machine) // vectors
     positions: dict[str, int] = {}
     for index in _shared_indices(atom):
-        count = places(sizes[index], room)
+        count = max(n for n in range(1, room + 1) if sizes[index] % n == 0)
         if count > 1:
             positions[index] = count
             room //= count
-        if room < 2:
-            break
     return Tile(lanes, vectors, blocks, positions)
+
+
+def _tile(atom: Definition, machine: Machine, element_bytes: int, terms: int) -> Tile:
+    """The tile with the fewest cycles for a multiply-add, by an estimate."""
+    sizes = atom.sizes
+    lanes, needed = _vectors(atom, machine, element_bytes)
+    shared = _shared_indices(atom)
+    if len(shared) > 2 and shared[-1] == atom.indices[0]:
+        shared.pop()  # neighbours along the first index, examples, are far apart
+    most = min(MOST_VECTORS, needed)
+    if all(atom.indices[-1] in _names(access) for access in accesses(atom.term)):
+        # Depthwise: a load for each multiply-add, whatever the tile; so whole stretches of memory, without overlap.
+        shared, least_vectors = shared[:1], most
+    else:
+        least_vectors = 1
+    best, least = None, inf
+    for vectors in range(least_vectors, most + 1):
+        blocks = -(-needed // vectors)
+        room = accumulators(machine) // vectors
+        for positions in _positions(shared, sizes, room):
+            count = prod(positions.values())
+            wasted = blocks * vectors / needed
+            for index, number in positions.items():
+                wasted *= -(-sizes[index] // number) * number / sizes[index]
+            cost = wasted * _cycles(vectors, count, terms, lanes * element_bytes)
+            if cost < least:
+                best, least = Tile(lanes, vectors, blocks, positions), cost
+    assert best is not None
+    return best
+
+
+def _positions(shared: list[str], sizes: dict[str, int], room: int) -> Iterator[dict[str, int]]:
+    """Ways to take up to `room` places along one or two indices."""
+    yield {}
+    for number, first in enumerate(shared):
+        for count in range(2, min(sizes[first], room) + 1):
+            yield {first: count}
+            for second in shared[number + 1 :]:
+                for more in range(2, min(sizes[second], room // count) + 1):
+                    yield {first: count, second: more}
+
+
+def _cycles(vectors: int, positions: int, terms: int, vector_bytes: int) -> float:
+    """Estimated cycles of a tile for each of its multiply-adds of a whole vector."""
+    together = vectors * positions
+    weights = vectors * vector_bytes * terms  # what a tile reads along the last axis, and the next tile reads again
+    width = next(width for size, width in STREAMS if weights <= size)
+    arithmetic, loads, stream = together / 2, (vectors + positions) / 2, vectors * vector_bytes / width
+    step = max(arithmetic, loads, stream, LATENCY) + loads * CROWDED
+    return (terms * step + together * STORE + START) / (terms * together)
+
+
+CROWDED = 0.2
+"""Part of a load's time that is not hidden behind arithmetic: what is not in the first-level cache, and the queues."""
+LATENCY = 4
+"""Cycles from one addition to an accumulator to the next."""
+STORE = 2
+"""Cycles to set an accumulator to zero and to store it, with what is applied to it on the way."""
+START = 40
+"""Cycles to begin a tile: addresses, loop counters, the wait for the first loads and the last sums."""
+STREAMS = ((1 << 15, 64), (3 << 18, 40), (inf, 10))
+"""Bytes up to which data stays in a cache (32 KiB of the first level, 768 KiB of the second), and bytes a cycle that a
+core gets from it: two loads of half a line each at the first level, about two thirds of a line from the second, and a
+sixth from the third, which the cores share."""
+
+
+def _vectors(atom: Definition, machine: Machine, element_bytes: int) -> tuple[int, int]:
+    """The length of a vector along the last index, and how many there are."""
+    size = atom.sizes[atom.indices[-1]]
+    lanes = _lanes(size, machine.lanes(element_bytes))
+    return lanes, -(-size // lanes)
 
 
 def _lanes(size: int, most: int) -> int:
@@ -91,19 +160,6 @@ def _shared_indices(atom: Definition) -> list[str]:
 
 def _names(access: Access) -> set[str]:
     return {name for position in access.positions for name in position.names}
-
-
-def divided(size: int, most: int) -> int:
-    """How many of `size` places to take at once, at most `most`: few repeated ones, then as many as possible."""
-    if size <= most:
-        return size
-
-    def cost(count: int) -> tuple[float, int]:
-        wasted = -(-size // count) * count / size
-        # A short tile loads more for each multiply-add: 1/count of the vectors.
-        return wasted * (1 + 1 / count), -count
-
-    return min(range(1, most + 1), key=cost)
 
 
 def tiles(atom: Definition, tile: Tile) -> int:

@@ -1,0 +1,41 @@
+"""Long sums that are asked for more than once are computed once.
+
+Batch normalization needs `sum[e,f](dx[e,f,c] * (o[e,f,c] - mu[c]))` for the gradient of gamma, and of the variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from convgrad.engine.atoms import is_reduction
+from convgrad.notation.polynomial import Position
+from convgrad.notation.terms import Access, Definition, Reduce, Term, rebuild
+
+
+def without_repeats(atoms: Iterable[Definition]) -> list[Definition]:
+    """The atoms, in order; where a long reduction was there before, its result is read instead."""
+    first: dict[object, str] = {}
+    original: dict[str, str] = {}
+
+    def renamed(term: Term) -> Term:
+        if isinstance(term, Access) and term.tensor in original:
+            return replace(term, tensor=original[term.tensor])
+        return term
+
+    remaining = []
+    for atom in atoms:
+        atom = replace(atom, term=rebuild(atom.term, renamed))
+        if isinstance(atom.term, Reduce) and is_reduction(atom):
+            sizes = atom.sizes
+            key = (atom.indices, atom.term, tuple(sizes[i] for i in (*atom.indices, *atom.term.indices)))
+            if key not in first:
+                first[key] = atom.name
+            elif "#" in atom.name:  # a part of a definition: nobody else knows it by name
+                original[atom.name] = first[key]
+                continue
+            else:
+                own = tuple(Position.name(index) for index in atom.indices)
+                atom = replace(atom, term=Access(first[key], own))
+        remaining.append(atom)
+    return remaining
