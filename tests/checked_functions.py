@@ -1,6 +1,8 @@
 """Functions at the top of a file, for checks that run them in a process of their own."""
 
+import ctypes
 import os
+import sys
 import time
 
 import numpy as np
@@ -76,3 +78,59 @@ def sends_nonsense(dout, x, w):
         except OSError:
             continue
     return right(dout, x, w)
+
+
+def segfaults(dout, x, w):
+    ctypes.string_at(0)
+
+
+def interrupts(dout, x, w):
+    raise KeyboardInterrupt
+
+
+def generates(dout, x, w):
+    yield dout
+
+
+def complex_numbers(dout, x, w):
+    return (dout @ w.T).astype(complex)
+
+
+def whole_numbers(dout, x, w):
+    return (dout @ w.T).astype(int)
+
+
+def far_too_large(dout, x, w):
+    return np.zeros((2000, 2000))
+
+
+def closes_its_output(dout, x, w):
+    sys.stdout.close()
+    return right(dout, x, w)
+
+
+def any_arguments(*arguments):
+    return right(*arguments)
+
+
+def changes_its_arguments(dout, x, w):
+    gradients = right(dout, x, w)
+    dout *= 2
+    x += 1
+    return gradients
+
+
+def takes_half_a_second(dout, x, w):
+    time.sleep(0.5)
+    return right(dout, x, w)
+
+
+def wrong_after_half_a_second(dout, x, w):
+    time.sleep(0.5)
+    return np.sin(dout @ w.T)
+
+
+def fills_memory(dout, x, w):
+    kept = []
+    while True:
+        kept.append(np.ones(10**6))

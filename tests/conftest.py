@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from optional import find_chromium, optional_module
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,32 +26,22 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-def optional_module(name: str) -> ModuleType:
-    """The module, or the test is skipped; with CONVGRAD_REQUIRE_ALL set (as in CI) a missing one is a failure."""
-    if os.environ.get("CONVGRAD_REQUIRE_ALL"):
-        return importlib.import_module(name)
-    return pytest.importorskip(name)
-
-
 @pytest.fixture(scope="session")
 def torch() -> ModuleType:
     """PyTorch, to compare with. Tests that take it are marked `@pytest.mark.torch`."""
     return optional_module("torch")
 
 
-def find_chromium() -> str:
-    """The program that pages are opened with, or the test is skipped; a failure with CONVGRAD_REQUIRE_ALL set."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        missing = f"there is no Chromium (looked for {', '.join(BROWSERS)}); install it, as with `apt install chromium`"
-        (pytest.fail if os.environ.get("CONVGRAD_REQUIRE_ALL") else pytest.skip)(missing)
-    return found
-
-
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """Chromium, as Playwright's `executable_path`. Tests that take it are marked `@pytest.mark.browser`."""
-    return find_chromium()
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, one for the whole run: Playwright can't be started twice in one process. Tests that take it
+    are marked `@pytest.mark.browser`.
+    """
+    program, playwright = find_chromium(), optional_module("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield running
+        running.close()
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from typing import Any
 
 import planted_convolution as convolution
 import planted_layers as layers
+import planted_norms as norms
+import planted_windows as windows
 from convgrad.check import Report, check
 
 Factory = Callable[[Collection[str]], Callable[..., Any]]
@@ -100,7 +102,7 @@ FAMILIES = (
         "max_pool2d",
         layers.max_pool_backward,
         (
-            ("pool-spread", "pool-all-ties", "pool-wrong-position", "pool-smallest"),
+            ("pool-spread", "pool-all-ties", "pool-wrong-position", "pool-smallest", "overlaps-overwritten"),
             ("sign",),
             ("factor-2",),
             ("mean-over-batch",),
@@ -137,6 +139,72 @@ FAMILIES = (
     Family("half_squared_error", layers.half_square_loss, (("factor-2",), ("sign",)), "half_squared_error"),
     Family("a layer that adds", lambda s: layers.keeps_adding(s), (("accumulated",), ("sign",)), "dense"),
     Family("relu in place", lambda s: layers.spoils_its_argument(s), (("argument-changed",), ("factor-2",)), "relu"),
+    Family(
+        "conv2d with sides",
+        windows.sided_backward,
+        (
+            (
+                "axes-swapped",
+                "padding-off-by-one",
+                "padding-off-by-one on both axes",
+                "convolution-for-correlation",
+                "factor-half",
+                "divided-by-window",
+            ),
+            ("overlaps-overwritten",),
+            ("input-rotated", "mean-over-places", "last-place-only"),
+            ("first-example-only", "mean-over-batch-and-places"),
+        ),
+        "conv2d",
+        {"strides": (2, 1), "padding": (2, 1)},
+    ),
+    Family(
+        "conv2d, padding same",
+        lambda s: windows.sided_backward(s, (2, 2), ((0, 1), (0, 1))),
+        (("padding-wrong-side",),),
+        "conv2d",
+        {"strides": 2, "padding": ((0, 1), (0, 1))},
+    ),
+    Family(
+        "conv2d in three groups",
+        windows.grouped_backward,
+        (("groups-interleaved", "groups-ignored"),),
+        "conv2d",
+        {"groups": 3, "bias": None},
+    ),
+    Family(
+        "avg_pool2d with padding",
+        windows.padded_average_backward,
+        (("average-counts-padding",),),
+        "avg_pool2d",
+        {"pool_size": 3, "strides": 2, "padding": 1},
+    ),
+    Family(
+        "conv_transpose2d",
+        windows.transposed_backward,
+        (
+            ("padding-ignored", "stride-not-dilated"),
+            ("kernel-rotated",),
+            ("channels-swapped",),
+            ("gradient-rotated",),
+            ("bias-not-summed",),
+        ),
+        "conv_transpose2d",
+        {"strides": 2, "padding": 1},
+    ),
+    Family(
+        "group_norm",
+        norms.group_norm_backward,
+        (("statistics-constant", "groups-ignored"), ("mean-over-batch",), ("sign",)),
+        "group_norm",
+    ),
+    Family("batch_norm", norms.batch_norm_backward, (("statistics-constant",), ("factor-2",)), "batch_norm"),
+    Family("batch_norm2d", norms.image_batch_norm_backward, (("statistics-constant",),), "batch_norm2d"),
+    Family("layer_norm", norms.layer_norm_backward, (("statistics-constant",),), "layer_norm"),
+    Family("binary_cross_entropy", norms.binary_loss, (("sigmoid-twice", "target-missing"),), "binary_cross_entropy"),
+    Family("half_squared_error, mean", norms.half_square_loss, (("mean-over-elements",),), "half_squared_error"),
+    Family("mse", norms.mean_square_loss, (("sum-over-elements", "factor-half"),), "mse"),
+    Family("sigmoid forward", norms.sigmoid_forward, (("overflow",),), "sigmoid"),
     Family("conv2d forward", layers.correlation, (("convolution-for-correlation",),), "conv2d", {"bias": None}),
 )
 NEEDS_OTHER = {("a layer that adds", "sign"), ("relu in place", "factor-2")}

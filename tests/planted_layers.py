@@ -24,7 +24,9 @@ def max_pool_backward(
                         top, left = i * stride, j * stride
                         window = x[n, top : top + height, left : left + width, c]
                         target = dx[n, top : top + height, left : left + width, c]
-                        if "pool-spread" in planted:
+                        if "overlaps-overwritten" in planted:
+                            target[np.unravel_index(window.argmax(), window.shape)] = dout[n, i, j, c]
+                        elif "pool-spread" in planted:
                             target += dout[n, i, j, c] / window.size
                         elif "pool-all-ties" in planted:
                             target += dout[n, i, j, c] * (window == window.max())

@@ -28,6 +28,39 @@ def test_code():
     assert json.loads(result.output)["causes"] == ["not-a-number"]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def f(:\n    pass\n", "SyntaxError: invalid syntax (mine.py, line 1: def f(:)"),
+        ("import not_there\n", "ModuleNotFoundError: No module named 'not_there' (mine.py, line 1"),
+        ("f = 7\n", "f in"),
+        ("raise SystemExit(3)\n", "SystemExit: 3 (mine.py, line 1"),
+    ],
+)
+def test_what_can_not_be_loaded_is_no_wrong_function(tmp_path, text, words):
+    (tmp_path / "mine.py").write_text(text)
+    result = run("dense", f"{tmp_path / 'mine.py'}:f")
+    assert result.exit_code == 2
+    assert "The function can't be loaded: " in result.output
+    assert words in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_a_module_that_is_not_there():
+    result = run("dense", "no_such_module:f")
+    assert result.exit_code == 2
+    assert " ".join(result.output.split()).endswith("ModuleNotFoundError: No module named 'no_such_module'.")
+
+
+def test_one_file_for_checking_and_explaining():
+    sheet = str(ROOT / "examples" / "sheets" / "classic.toml")
+    result = run(sheet)
+    assert result.exit_code == 0, result.output
+    assert "pool1.dx: right\nconv1.dw: right\nconv1.w_next: right" in result.output
+    explained = CliRunner().invoke(app, ["explain", sheet, "--at", "pool1.dx[1,0]"])
+    assert "0.04675125" in explained.output
+
+
 def test_settings_reach_the_layer():
     result = run("conv2d", f"{FUNCTIONS}:raises", "--strides", "2,3", "--padding", "same", "--kernel-size", "3")
     assert result.exit_code == 1
@@ -37,6 +70,14 @@ def test_settings_reach_the_layer():
 def test_roles_and_shape():
     result = run("dense", f"{FUNCTIONS}:right", "--argument", "dout=dx", "--input-shape", "6", "--units", "4")
     assert result.exit_code == 0, result.output
+
+
+def test_any_argument_of_a_layer(tmp_path):
+    (tmp_path / "mine.py").write_text("def leaky(dout, x):\n    return dout * ((x > 0) + 0.25 * (x <= 0))\n")
+    result = run("leaky_relu", f"{tmp_path / 'mine.py'}:leaky", "--set", "negative_slope=0.25")
+    assert result.exit_code == 0, result.output
+    result = run("conv2d", f"{FUNCTIONS}:raises", "--set", "bias=null")
+    assert result.exit_code == 1
 
 
 def test_a_sheet():
@@ -68,9 +109,11 @@ def test_a_class(tmp_path):
     [
         ([], "say a layer and a function"),
         (["dense", "nothing"], "names no function"),
+        (["dense", "mine.py:"], "names no function"),
         (["dense", "a:b", "--argument", "x"], "says no tensor"),
         (["dense", "a:b", "--strides", "x"], "is no whole number"),
         (["dense", "a:b", "--input-shape", "same"], "a shape is numbers"),
+        (["dense", "a:b", "--set", "units"], "sets nothing; write NAME=VALUE"),
         (["--equation", "x = 1"], "needs --of"),
         (["--class", "."], "needs --spec"),
         (["conv7", "a:b"], "There is no layer called 'conv7'"),

@@ -139,3 +139,27 @@ def test_latex_that_can_not_be_read(latex, words):
 )
 def test_latex_in_our_notation(latex, text):
     assert from_latex(latex) == text
+
+
+SOFTMAX = "p[k] = exp(z[k]) / sum[l](exp(z[l]))\nE = -sum[k](t[k] * log(p[k]))"
+
+
+def test_softmax_and_cross_entropy_of_labels():
+    report = check_equation("dz[k] = p[k] - t[k]", SOFTMAX)
+    assert report.ok
+    assert "where the sum of t = 1, as of labels and probabilities; not for any other t" in report.proof
+    assert check_equation("dz[k] = t[k] - p[k]", SOFTMAX).names == ("sign",)
+
+
+def test_the_gradient_from_above_may_be_called_delta():
+    report = check_equation(r"dw_{mn} = \sum_i \sum_j \delta_{ij} o_{i+m,j+n}", CONV)
+    assert report.ok
+    assert "delta was read as dx, the gradient from above" in str(report)
+
+
+@pytest.mark.parametrize("equation", ["db = sum[i](dx[i,i])", "do[p,q] = sum[m](dx[p,q] * w[m,m])"])
+def test_indices_that_do_not_fit_are_wrong(equation):
+    report = check_equation(equation, CONV)
+    assert not report.ok
+    assert "it can't be evaluated: Index" in report.proof
+    assert "^" in report.place

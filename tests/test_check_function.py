@@ -12,6 +12,7 @@ import pytest
 from checked_functions import Layer
 from convgrad import layers
 from convgrad.check import assert_gradient_correct, check
+from convgrad.check.person import Call, Person
 from convgrad.errors import ModelError, ShapeError
 from planted_convolution import backward
 from planted_right import by_windows, one_example
@@ -39,7 +40,8 @@ def test_report_names_cause_change_and_proof():
     text = " ".join(str(check(backward({"gradient-rotated"}, 1, 0, 1), "conv2d")).split())
     assert "WRONG" in text
     assert "expected" in text
-    assert "it is the sum of dx[0,0,0,0](" in text
+    assert "dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i+m,j+n,c])" in text
+    assert "indices dw[0,0,0,0] = sum[e,i,j](dx[e,i,j,0] * o[e,i,j,0]) numbers " in text
     assert "Cause: dw is rotated once too often" in text
     assert "Change: Leave out the rotation of dw" in text
     assert "after rotating your dw by 180 degrees the largest difference is" in text
@@ -68,7 +70,7 @@ def test_a_map_shows_the_border():
 @pytest.mark.parametrize(
     ("name", "cause", "words"),
     [
-        ("raises", "raises", "KeyError: 'missing' (checked_functions.py, line 14"),
+        ("raises", "raises", "KeyError: 'missing' (checked_functions.py, line 16"),
         ("hangs", "hangs", "took longer than 1 s and was stopped"),
         ("ends", "crashes", "its process ended with code 3"),
         ("leaves_a_child", "crashes", "its process ended"),
@@ -79,7 +81,17 @@ def test_a_map_shows_the_border():
         ("text", "raises", "no array of real numbers"),
         ("wrong_shape", "wrong-shape", "it must have"),
         ("not_a_number", "not-a-number", "do holds 1 entries that are infinite or no number"),
-        ("absent", "not-found", "has no absent; it has right, raises"),
+        ("absent", "not-found", "has no absent; it has right, raises, hangs, ends"),
+        ("whole_number", "not-found", "has no whole_number; it has whole_numbers"),
+        ("segfaults", "crashes", "its process ended with signal 11, SIGSEGV (the limit on memory is 4096 MB)"),
+        ("interrupts", "raises", "KeyboardInterrupt (checked_functions.py, line"),
+        ("generates", "raises", "the result holds a generator, which is no array"),
+        ("complex_numbers", "raises", "the result holds an array of complex128, which is no array of real numbers"),
+        ("whole_numbers", "unexplained", "do comes back as whole numbers (int64): fractions are cut off"),
+        ("far_too_large", "raises", "the result has 4000000 numbers, shape (2000, 2000): far too many"),
+        ("any_arguments", "no-arguments", "Its arguments are none, or *args or **kwargs. Wrap it"),
+        ("changes_its_arguments", "argument-changed", "It changes its arguments dout, x in place"),
+        ("wrong_after_half_a_second", "unexplained", "No known mistake"),
     ],
 )
 def test_bad_functions_get_a_clear_report(name, cause, words):
@@ -91,8 +103,35 @@ def test_bad_functions_get_a_clear_report(name, cause, words):
 
 
 def test_memory_is_limited():
-    report = check(f"{FILE}:too_large", "dense", megabytes=2000)
-    assert "MemoryError" in str(report)
+    assert "MemoryError" in str(check(f"{FILE}:too_large", "dense"))
+    assert "MemoryError" in str(check(f"{FILE}:fills_memory", "dense", megabytes=300))
+
+
+def test_an_output_that_was_closed():
+    assert check(f"{FILE}:closes_its_output", "dense").causes in ((), ("raises",))
+
+
+def test_a_slow_function_is_tried_on_fewer_inputs():
+    report = check(f"{FILE}:takes_half_a_second", "dense", seconds=0.6)
+    assert report.ok
+    assert "so that fewer inputs were tried than usual" in " ".join(str(report).split())
+
+
+def test_all_calls_together_are_limited():
+    with Person(f"{FILE}:wrong_after_half_a_second", seconds=0.6) as person:
+        call = Call([np.ones((3, 5)), np.ones((3, 4)), np.ones((4, 5))])
+        troubles = [person.call(call).trouble for _ in range(5)]
+    assert troubles[0] is None
+    assert "all calls on small inputs together took longer than 1.8 s" in str(troubles[-1])
+
+
+def test_a_layout_that_would_be_wrong_is_told():
+    def mean_of_rows(y, t):
+        return 2 * (y - t) / len(y)
+
+    report = check(mean_of_rows, "mse")
+    assert report.ok
+    assert "on [batch, features] arrays it runs, too, but is wrong" in " ".join(str(report).split())
 
 
 def test_printing_is_a_note():
@@ -104,6 +143,15 @@ def test_printing_is_a_note():
 def test_an_object_that_can_be_called():
     assert check(Layer(), "dense").ok
     assert check(f"{FILE}:Layer", "dense").ok
+
+
+def test_modules_of_ours_are_not_in_the_way(tmp_path):
+    (tmp_path / "report.py").write_text("FACTOR = 1\n")
+    (tmp_path / "mine.py").write_text(
+        "import numbers\nfrom report import FACTOR\n\n\n"
+        "def backward(dout, x):\n    assert isinstance(FACTOR, numbers.Number)\n    return FACTOR * dout * (x > 0)\n"
+    )
+    assert check(f"{tmp_path / 'mine.py'}:backward", "relu").ok
 
 
 def test_a_file_that_does_not_exist():
@@ -156,6 +204,48 @@ def test_settings_are_passed_on():
 
     assert check(pooled, "avg_pool2d", pool_size=2).ok
     assert check(pooled, "avg_pool2d", pool_size=2, strides=3).ok
+
+
+def overwriting_pool(size, step):
+    def pool(dout, x, pool_size=size, stride=step):
+        dx = np.zeros_like(x)
+        for n, i, j, c in np.ndindex(dout.shape):
+            at = np.s_[n, i * stride : i * stride + pool_size, j * stride : j * stride + pool_size, c]
+            m, k = np.unravel_index(x[at].argmax(), x[at].shape)
+            dx[n, i * stride + m, j * stride + k, c] = dout[n, i, j, c]
+        return dx
+
+    return pool
+
+
+def test_windows_side_by_side_do_not_hide_a_mistake():
+    """A trap: with a stride as large as the window, = and += give the same."""
+    assert check(overwriting_pool(2, 2), "max_pool2d").causes == ("overlaps-overwritten",)
+    assert check(overwriting_pool(2, 2), "max_pool2d", pool_size=2).causes == ("overlaps-overwritten",)
+    fixed = overwriting_pool(2, 2)
+
+    def without_arguments(dout, x):
+        return fixed(dout, x)
+
+    report = check(without_arguments, "max_pool2d", pool_size=2)
+    assert report.ok
+    assert "is not distinguishable with these shapes; it would be with strides=1" in " ".join(str(report).split())
+
+
+def test_sums_that_come_out_equal_do_not_hide_a_mistake():
+    """Two traps: inputs of ones, and comparing means."""
+
+    def right_mean(dout, x, w, b):
+        dx, dw, db = backward((), 1, 0, 1)(dout, x, w)
+        return np.roll(dx, 1, axis=2), dw[:, :, ::-1], np.full_like(db, db.mean())
+
+    causes = check(right_mean, "conv2d").causes
+    assert "unexplained" in causes
+
+    def right_on_ones(dout, x):
+        return dout * (1 - np.tanh(1.0) ** 2)
+
+    assert not check(right_on_ones, "tanh").ok
 
 
 def test_conventions_are_notes():

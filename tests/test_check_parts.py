@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+import convgrad
 from convgrad.check import check, worker
 from convgrad.check.bound import error_bounds
 from convgrad.check.equivalence import same
@@ -119,3 +122,20 @@ def test_a_mistake_in_the_forward_pass():
     report = check(lambda x, w, b: x @ w - b, "dense")
     assert not report.ok
     assert "x" in report.returned
+
+
+def test_checking_is_imported_when_it_is_asked_for():
+    code = (
+        "import sys, convgrad\n"
+        "assert not any(name.startswith('convgrad.check') for name in sys.modules)\n"
+        "assert convgrad.check(lambda dx, o: dx * (o > 0), 'relu').ok\n"
+        "from convgrad import assert_gradient_correct, check\n"
+        "assert_gradient_correct(lambda dx, o: dx * (o > 0), 'relu')\n"
+        "assert check(lambda dx, o: dx, 'relu').causes == ('activation-missing',)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_the_package_does_not_have():
+    with pytest.raises(AttributeError, match="module 'convgrad' has no attribute 'chek'"):
+        _ = convgrad.chek

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from convgrad.check import check_class, check_sheet
+from convgrad.check.rounding import half_unit, half_up
 from convgrad.errors import DataError
+from convgrad.examples import load_example
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "sheets" / "deltas.toml"
 CONV = '''equation = """
@@ -51,12 +53,15 @@ def test_the_classic_deltas_are_right():
 @pytest.mark.parametrize(
     ("old", "new", "name", "words"),
     [
-        ("0.28,", "0.13,", "term-sign", "dy[1](-0.15)*v[1,1](-0.5) is taken with the wrong sign"),
+        ("0.28,", "0.13,", "term-sign", "In dh[1] the term dy[1]*v[1,1] = 0.075 is taken with the wrong sign"),
         ("0.1495", "0.1525", "term-missing", "is left out"),
         ("0.1495", "-0.1495", "sign", "The sign of dh[0] is wrong"),
         ("0.1495", "0.1945", "digits-swapped", "two digits are exchanged"),
         ("0.1495", "1.495", "decimal-point", "the decimal point is moved"),
         ("0.0364182", "0.06279", "factor-missing", "the factor h[q] is missing"),
+        ("0.28,", "0.2275,", "wrong-element", "In dh[1] v[0,0] is taken in place of v[1,0]"),
+        ("0.1495", "0.1595", "digit-wrong", "one digit is another: 0.1595 for 0.1495"),
+        ("0.04675125", "0.0467", "rounded-down", "dz[2] is cut off and not rounded: 0.04675125 rounds up"),
         ("0.1495", "0.7777", "unexplained", "no known slip"),
     ],
 )
@@ -97,6 +102,24 @@ def test_forward_backward_and_update(tmp_path):
     assert report.ok, str(report)
 
 
+GIVEN = '[given]\n"c.x" = [0.5, 0.25]\n"c.dy" = [0.2, -0.4]\n[results]\n'
+
+
+def test_gradients_that_the_equations_say_themselves(tmp_path):
+    """None is derived then, so that `c.dx` has one meaning."""
+    text = "equation = 'c.dx[k] = c.dy[k] * c.x[k]'\n"
+    report = sheet(tmp_path, text + GIVEN + '"c.dx" = [0.1, 0.1]')
+    assert [(m.name, m.marks.tolist()) for m in report.marked] == [("c.dx", ["right", "wrong"])]
+    assert report.causes == ("sign",)
+
+
+def test_gradients_of_tensors_with_dots_are_derived(tmp_path):
+    text = "equation = 'c.y[k] = 2 * c.x[k]'\n"
+    assert sheet(tmp_path, text + GIVEN + '"c.dx" = [0.4, -0.8]').ok
+    with pytest.raises(DataError, match=r"`c.dy` has shape \(3,\); the equation reads it with shape \(2,\)"):
+        sheet(tmp_path, text + GIVEN.replace("-0.4", "-0.4, 1"))
+
+
 def test_a_whole_tensor_rotated(tmp_path):
     # sum of w turned by 180 degrees times o
     turned = "[[0.07, 0.13], [0.25, 0.31]]"
@@ -113,9 +136,25 @@ def test_as_json(tmp_path):
     ("text", "words"),
     [
         ("equation = 1 2", "is no TOML file"),
-        ("color = 1", "there is no 'color' in a sheet"),
-        ("equation = 'x = a'", "a sheet must have `given`"),
-        (CONV + "[results]\ny = 1", "`y` is no tensor or gradient of this equation"),
+        ("equation = 7\ngiven = {}\nresults = {}", "`equation` must be a text"),
+        ("equation = 'x = o'\ngiven = 7\nresults = {}", "`given` must be a table of numbers or lists of them"),
+        ("equation = 'x = o'\nresults = {}\n[[given]]", r"`given` must be a table .*, written \[given\] in single"),
+        ("equation = 'x = o'\nsizes = { K = 2.5 }\n[given]\n[results]", "`sizes` must be a table of whole numbers"),
+        ("equation = 'x = o'\nintegers = 2\n[given]\n[results]", "`integers` must be a table of whole numbers"),
+        ("equation = 'x = o'\nnumbers = { t = 'a' }\n[given]\n[results]", "`numbers` must be a table of numbers"),
+        ("equation = 'x = o'\nshapes = { w = 2 }\n[given]\n[results]", "`shapes` must be a table of lists of whole"),
+        ("equation = 'x = o'\nrate = nan\n[given]\n[results]", "`rate` must be a number"),
+        ("equation = 'x = o'\nbatch = 'o'\n[given]\n[results]", "`batch` must be a list of tensors' names"),
+        ("equation = 'x = o'\nbatch = ['o']\n[given]\np = 1\n[results]", "o has no value"),
+        ("color = 1\nresults = {}", "there is no 'color' in a sheet"),
+        ("equation = 'x = a'\nresults = {}", "a sheet must have `given`"),
+        ("equation = 'x = a'", "a sheet must have `results`"),
+        ("equation = 'x = a'\nresults = 1", r"`results` is a table, written \[results\]"),
+        (
+            CONV.replace("rate", "batch = ['y']\nrate") + "[results]\nE = 1",
+            "`batch` names y, none of which is given with an axis of examples",
+        ),
+        (CONV + "[results]\ny = 1", "There is no tensor `y`. There are: E, b"),
         (CONV + "[results]\nx = 1", r"`x` has shape \(\); it must have \(2, 2\)"),
         (CONV + "[results]\nx = [[1, 2], [3]]", "must be a number or lists of numbers"),
         (CONV + "[results]\nx = 'a'", "must be a number or lists of numbers"),
@@ -124,10 +163,13 @@ def test_as_json(tmp_path):
         (
             CONV.replace("b = 0.0", "").replace("rate = 0.1", "shapes = { b = [] }")
             + "[results]\nx = [[1, 2], [3, 4]]",
-            "can't be computed from the given numbers",
+            "`x` can't be computed without `b`, which was not given",
         ),
         (CONV + "dh = [1, 2]\n[results]\nx = 1", r"`dh` has shape \(2,\); the equation reads it with shape \(2, 2\)"),
-        ('equation = "x[i] = w[i] * 2"\n[given]\nw = [1.0]\n[results]\ndw = [1.0]', "`dx` of the result must be among"),
+        (
+            'equation = "x[i] = w[i] * 2"\n[given]\nw = [1.0]\n[results]\ndw = [1.0]',
+            "`dw` can't be computed without `dx`, which was not given",
+        ),
     ],
 )
 def test_sheets_that_can_not_be_used(tmp_path, text, words):
@@ -196,7 +238,7 @@ def test_a_class_of_numbers(tmp_path):
     (folder / "eva.toml").write_text("# " + "x" * 2**20)
     report = check_class(folder, specification)
     assert [row.causes for row in report.rows] == [(), ("sign",), *[("unusable",)] * 3]
-    assert "it has no [results]" in report.rows[3].words
+    assert "`results` is a table" in report.rows[3].words
     assert "it is larger than" in report.rows[4].words
 
 
@@ -205,7 +247,7 @@ def test_a_class_of_numbers(tmp_path):
     [
         ("layer = 'dense'\ncolor = 1", "there is no 'color' in a specification"),
         ("layer = 'dense'", "a specification must have `function`"),
-        ("given = {}", "a specification must have `equation`"),
+        ("given = {}", "a sheet must have `equation`, or else"),
         ("layer = ", "is no TOML file"),
         ("layer = 'dense'\nfunction = 'f'", "has no submission"),
     ],
@@ -227,6 +269,38 @@ def test_a_folder_that_is_not_there(tmp_path):
         check_class(tmp_path, tmp_path / "none.toml")
 
 
+def network_sheet(tmp_path, old="", new=""):
+    text = (EXAMPLE.parent / "classic.toml").read_text()
+    assert old in text
+    return sheet(tmp_path, text.replace(old, new, 1))
+
+
+def test_a_network_with_numbers(tmp_path):
+    report = network_sheet(tmp_path)
+    assert report.ok, str(report)
+    assert [m.name for m in report.marked] == ["pool1.dx", "conv1.dw", "conv1.w_next"]
+
+
+def test_a_slip_in_a_network(tmp_path):
+    # 0.0364*0.62 left out of conv1.dw[0,0], and the update made with that
+    report = network_sheet(tmp_path, "[[0.044606,", "[[0.022038,")
+    assert report.causes == ("term-missing",), str(report)
+    words = " ".join(str(report).split())
+    assert "In conv1.dw[0,0] the term conv1.dx[1,1]*input[1,1] = 0.022568 is left out" in words
+    assert "conv1.w_next: right" in words
+
+
+def test_a_network_sheet_that_names_no_tensor(tmp_path):
+    with pytest.raises(DataError, match=r"sheet.toml: There is no tensor `conv1.dv`\. Did you mean 'conv1\.d[wx]'\?"):
+        network_sheet(tmp_path, '"conv1.dw"', '"conv1.dv"')
+
+
+def test_numbers_in_one_row_are_as_good(tmp_path):
+    report = network_sheet(tmp_path, "[[0.0364182, 0.068628], [0.04675125, -0.06818625]]",
+                           "[0.0364182, 0.068628, 0.04675125, -0.06818625]")  # fmt: skip
+    assert report.ok
+
+
 OPEN = CONV.replace("rate = 0.1", "rate = 0.1\ndecimals = { x = 1 }")
 
 
@@ -238,8 +312,18 @@ def test_what_is_not_entered_yet_is_neither_right_nor_told(tmp_path):
     assert str(report) == "UNFINISHED: sheet.toml\nx: right, 2 still to be entered\nh: 4 still to be entered"
     wrong = sheet(tmp_path, OPEN + "[results]\nx = [[nan, 0.4], [-0.5, nan]]\n")
     assert "x: wrong, 2 still to be entered (the first mistake)" in str(wrong)
-    assert "0.3" not in str(wrong)
+    assert "x[0,0]" not in str(wrong).replace("still to be entered: x[0,0], x[1,1]", "")
+    assert "0.29" not in str(wrong)
     assert [m.marks.tolist() for m in wrong.marked] == [[["open", "right"], ["wrong", "open"]]]
+    assert wrong.to_json()["tensors"][0]["expected"] == [[None, 0.4], [0.5, None]]
+
+
+def test_numbers_that_are_not_entered_are_not_told_by_later_ones(tmp_path):
+    h = [[0.9, 0.6], [0.9, 0.63]]  # x[0,0] = 0.3 and x[1,0] = 0.5 would give 0.574 and 0.622
+    text = str(sheet(tmp_path, OPEN + f"[results]\nx = [[nan, 0.4], [0.5, nan]]\nh = {h}\n"))
+    assert "    indices  h[0,0] = sigmoid(x[0,0])\n  h[1,0]" in text
+    assert "    numbers  sigmoid(0.5) = 0.622459" in text
+    assert "0.3" not in text
 
 
 def test_rounding_by_agreement(tmp_path):
@@ -273,9 +357,55 @@ def test_a_sum_that_comes_to_nothing_is_0(tmp_path):
     [
         ("{ z = 1 }", "decimals names `z`, no tensor of this equation"),
         ("{ x = -1 }", "decimals of `x` is -1, but must be a whole number from 0 on"),
-        ("{ x = 0.5 }", "decimals of `x` is"),
+        ("{ x = 0.5 }", "decimals of `x` is 0.5, but must be a whole number from 0 on"),
+        ("{ x = true }", "decimals of `x` is True, but must be"),
+        ("2", "`decimals` must be a table of whole numbers from 0 on, { h = 2 }"),
     ],
 )
 def test_decimals_that_can_not_be_used(tmp_path, decimals, words):
     with pytest.raises(DataError, match=re.escape(words)):
         sheet(tmp_path, OPEN.replace("{ x = 1 }", decimals) + "[results]\nx = [[0, 0], [0, 0]]\n")
+
+
+def rounded_network(tmp_path, results):
+    """The deltas of the first convolution are not pinned, but rounded to 4 decimals by agreement."""
+    text = (EXAMPLE.parent / "classic.toml").read_text().split("[results]")[0]
+    start, pinned = text.split('"conv1.dx" = [')
+    before = start.replace("[model]", "[decimals]\nconv1.dx = 4\n[model]")
+    return sheet(tmp_path, before + "#" + pinned.split("]\n\n")[-1] + "\n[results]\n" + results)
+
+
+def test_blanks_and_rounding_in_a_network(tmp_path):
+    image = np.array(load_example("classic").x)
+    deltas = {(0, 2): 0.0686, (1, 1): 0.0364, (2, 1): 0.0468, (3, 3): -0.0682}
+    dw = sum(value * image[i : i + 2, j : j + 2] for (i, j), value in deltas.items()).round(6)
+    assert rounded_network(tmp_path, f"conv1.dw = {dw.tolist()}").ok
+    assert not rounded_network(tmp_path, '"conv1.dw" = [[0.044606, 0.094061], [0.011262, 0.068288]]').ok
+    report = rounded_network(tmp_path, f"conv1.dw = [[nan, {dw[0, 1]}], [nan, {dw[1, 1]}]]")
+    assert str(report) == "UNFINISHED: sheet.toml\nconv1.dw: right, 2 still to be entered"
+    cut = np.zeros((4, 4))
+    for place, value in {**deltas, (2, 1): 0.0467}.items():
+        cut[place] = value
+    later = (dw - 0.0001 * image[2:4, 1:3]).round(6)
+    wrong = rounded_network(tmp_path, f"conv1.dx = {cut.tolist()}\nconv1.dw = {later.tolist()}")
+    assert wrong.causes == ("rounded-down",), str(wrong)
+    assert "conv1.dw: right, given the earlier mistake" in str(wrong)
+
+
+def test_a_class_goes_by_the_rounding_of_its_sheet(tmp_path):
+    specification = tmp_path / "spec.toml"
+    specification.write_text(OPEN + "[results]\n")
+    folder = tmp_path / "sheets"
+    folder.mkdir()
+    (folder / "anna.toml").write_text("[results]\nh = [[0.57444, 0.59869], [0.62246, 0.62246]]\n")
+    (folder / "ben.toml").write_text("[results]\nh = [[0.57444, 0.59869], [nan, 0.62246]]\n")
+    report = check_class(folder, specification)
+    assert [(row.ok, row.causes) for row in report.rows] == [(True, ()), (False, ("unfinished",))]
+
+
+def test_rounding_to_any_number_of_decimals():
+    values = np.array([1e300, 5e-324, -1.005, np.inf, np.nan])
+    assert half_up(values, 2).tolist()[:4] == [1e300, 0.0, -1.01, np.inf]
+    assert half_up(values, 10**9)[0] == 1e300
+    assert half_up(values, 10**9)[1] > 0
+    assert half_unit(2) == 0.005

@@ -187,6 +187,17 @@ def test_a_person_may_start_anywhere() -> None:
         trace["target"]
 
 
+def test_deltas_need_no_target() -> None:
+    trace = load_example("classic").network.trace(np.ones((5, 5)), deltas={"dense1": [0.5, 0.25]})
+    explanation = trace["dense1.dx"][1].explain()
+    assert str(explanation).split("\n")[0] == "dense1.dx[1] = 0.25, a delta that was given"
+    assert explanation.substituted == "dense1.dx[1] = 0.25, a delta that was given"
+    assert explanation.numbers == "0.25"
+    assert explanation.latex.splitlines()[1] == r"\mathrm{d}x_{1}^{\mathrm{dense1}} &= 0.25"
+    assert explanation.to_json(full=True)["computed"] == 0.25
+    assert trace["conv1.dw"].values.any()
+
+
 def test_weights_may_be_pinned() -> None:
     network = load_example("classic").network
     trace = network.trace(np.ones((5, 5)), pins={"conv1.w": [1, 2, 3, 4]})
@@ -250,6 +261,7 @@ def test_an_index_is_a_whole_number(classic: Trace) -> None:
             {"x": np.ones((4, 4))},
             r"takes an example of shape \(5, 5\), or a batch of shape \(N, 5, 5\), but x has shape",
         ),
+        ({"x": [[1, 2], [3]]}, r"The input must be numbers, in lists of one length, but got \[\[1, 2\], \[3\]\]"),
         ({"x": np.ones((0, 5, 5))}, r"but x has shape \(0, 5, 5\)"),
         ({"target": [1, 2, 3]}, r"The target has shape \(3,\), but the loss takes 2 numbers"),
         ({"deltas": {"dense1.x": [1, 2, 3]}}, r"dense1.x has 2 = 2 deltas, but 3 were given"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import find_chromium, optional_module
+from optional import find_chromium, optional_module
 
 
 def test_a_missing_browser(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,11 +18,15 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from conftest import optional_module
+from optional import optional_module
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[1]
 FOLDER = os.environ.get("CONVGRAD_SITE") or ("build/site" if os.environ.get("CONVGRAD_REQUIRE_ALL") else "")
@@ -178,28 +182,25 @@ def address(site: Path) -> Iterator[str]:
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")], ids=["phone", "desk"])
-def test_pages_in_a_browser(address: str, site: Path, chromium: str, width: int, scheme: str) -> None:
+def test_pages_in_a_browser(address: str, site: Path, browser: Browser, width: int, scheme: str) -> None:
     """No errors, no requests to elsewhere, nothing wider than the window, mathematics set, and the search finds."""
-    playwright = optional_module("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        errors: list[str] = []
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda request: request.url.startswith(address) or errors.append(request.url))
-        for path in sorted(site.rglob("*.html")):
-            page.goto(f"{address}/{path.relative_to(site).as_posix()}")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
-            assert not errors, path.name
-        page.goto(f"{address}/backpropagation.html")
-        box = page.locator("math munder").first.bounding_box()
-        assert box is not None
-        assert box["height"] > 20, "the indices of a sum stand below it"
-        page.locator("label[for=__search]").first.click() if width < 1000 else page.locator(
-            "[data-md-component=search-query]"
-        ).click()
-        page.keyboard.type("rotated")
-        page.locator(".md-search-result__item").first.wait_for()
-        assert not errors
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: request.url.startswith(address) or errors.append(request.url))
+    for path in sorted(site.rglob("*.html")):
+        page.goto(f"{address}/{path.relative_to(site).as_posix()}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+        assert not errors, path.name
+    page.goto(f"{address}/backpropagation.html")
+    box = page.locator("math munder").first.bounding_box()
+    assert box is not None
+    assert box["height"] > 20, "the indices of a sum stand below it"
+    page.locator("label[for=__search]").first.click() if width < 1000 else page.locator(
+        "[data-md-component=search-query]"
+    ).click()
+    page.keyboard.type("rotated")
+    page.locator(".md-search-result__item").first.wait_for()
+    assert not errors
+    page.close()

@@ -29,10 +29,15 @@ def aligned_zeros(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
 
     >>> aligned_zeros((2, 3), "float32").ctypes.data % 64
     0
+
+    Raises: DataError where it does not fit into the memory.
     """
     kind = np.dtype(dtype)
     size = prod(shape) * kind.itemsize
-    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    try:
+        memory = np.zeros(size + ALIGNMENT, np.uint8)
+    except (ValueError, MemoryError):  # more bytes than an array may have, or than there are
+        raise DataError(f"An array of shape {tuple(shape)} does not fit into the memory.") from None
     first = -memory.ctypes.data % ALIGNMENT
     return memory[first : first + size].view(kind).reshape(tuple(shape))
 

@@ -1,4 +1,11 @@
-"""Is my calculation correct? A person's code, equation or numbers against the equation, with the mistake named."""
+"""Is my calculation correct? A person's code, equation or numbers against the equation, with the mistake named.
+
+The module can be called: `convgrad.check(function, "conv2d")` is `convgrad.check.check(function, "conv2d")`.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
 
 from convgrad.check.checking import assert_gradient_correct, check
 from convgrad.check.classes import ClassReport, check_class
@@ -17,3 +24,13 @@ __all__ = [
     "check_equation",
     "check_sheet",
 ]
+
+
+class _CallableModule(ModuleType):
+    """Python binds `convgrad.check` to this module, so the function of that name is reached by calling it."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Report:
+        return check(*arguments, **named)
+
+
+sys.modules[__name__].__class__ = _CallableModule

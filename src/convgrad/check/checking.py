@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from convgrad.check.diagnosis import Cause, Diagnosis, diagnose, tell_apart
-from convgrad.check.person import SECONDS, Person
-from convgrad.check.reading import Attempt, Found, accumulated, attempt, find
+from convgrad.check.person import MEGABYTES, SECONDS, Person
+from convgrad.check.reading import Attempt, Convention, Found, accumulated, attempt, find
 from convgrad.check.report import Finding, Report
 from convgrad.check.roles import SETTINGS, plain
 from convgrad.check.smallest import smallest_failure
@@ -25,12 +25,15 @@ from convgrad.layers.base import Layer
 
 LOOKED_AT = 6
 """Ways to call whose numbers are looked at where none gives the right ones."""
-VERDICT = 2.3
+VERDICT = 1.7
 """Seconds of computing after which nothing further is tried; of computing, so that a busy machine finds as much."""
-SEARCH = 1.5
-"""Seconds for the search for pairs of mistakes in one attempt."""
+SEARCH = 1.0
+"""Seconds for the search for pairs of mistakes, in all attempts together."""
+SLOW = 2
+"""Calls of the longest that are made before a right function is tried on fewer inputs."""
 OTHER_SIZES = (
     Sizes(),
+    Sizes(window=True),
     Sizes(square=True),
     Sizes(equal=True),
     Sizes(square=True, equal=True),
@@ -45,7 +48,7 @@ def check(
     roles: Mapping[str, str] | None = None,
     dtype: str = "float64",
     seconds: float = SECONDS,
-    megabytes: int | None = None,
+    megabytes: int = MEGABYTES,
     binding: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Report:
@@ -60,7 +63,7 @@ def check(
         input_shape: one example's shape, where the function works with one only; else sizes are chosen.
         roles: argument -> tensor of the equation, or `dx` for the gradient from above, where names don't tell.
         dtype: of the arrays that it is called with, "float64" or "float32".
-        seconds: what one call may take.
+        seconds: what one call may take, and a third of what all may take.
         megabytes: what its process may use of memory.
         binding: sizes, integers, numbers, shapes, inputs and wrt, for the text of an equation.
         settings: arguments of the layer: strides, padding, kernel_size, ...
@@ -103,7 +106,8 @@ def _combined(tried: Attempt, sizes: Sizes) -> Sizes:
 def _with_right_total(attempts: list[Attempt]) -> list[Attempt]:
     """Of a loss's readings (sum or mean over the batch) those whose value is right, where there are any."""
     right = [a for a in attempts if a.problem.total and a.total_is_right]
-    return right or attempts
+    batches = [a for a in right if a.is_right_on_batches]
+    return batches or right or attempts
 
 
 class _Check:
@@ -123,10 +127,9 @@ class _Check:
         if self.person.trouble is not None:
             self._add("not-found", f"The function can't be loaded: {self.person.trouble}.")
             return self.report
-        if self.person.arguments is None and not self.roles:
-            self._add(
-                "no-signature", "Its arguments can't be read.", "Wrap it in a plain function with named arguments."
-            )
+        if not self.person.arguments:
+            words = "can't be read" if self.person.arguments is None else "are none, or *args or **kwargs"
+            self._add("no-arguments", f"Its arguments {words}.", "Wrap it in a plain function with named arguments.")
             return self.report
         chosen, troubles = self._chosen()
         if chosen is None:
@@ -144,7 +147,7 @@ class _Check:
         found_all: list[Found] = []
         ends: list[tuple[Attempt, Sizes]] = []
         for sizes in self._sizes():
-            if ends and self._left() <= 0:
+            if ends and (self._left() <= 0 or self.person.exhausted):
                 break
             fitting = [a for a, _ in ends if a.shapes_fit][:2]
             if fitting:  # how to call it is known
@@ -157,12 +160,14 @@ class _Check:
             usable = _with_right_total([a for a in found.attempts[:LOOKED_AT] if a.roles and not a.strange])
             chosen = self._explained(((a, sizes) for a in usable), 0)
             if chosen is not None:
+                if chosen.right and found.otherwise is not None:
+                    self._note_layout(found.otherwise)
                 return chosen, found_all
             ends += [(a, sizes) for a in usable]
         if not ends:
             return None, found_all
         ends.sort(key=lambda end: not end[0].shapes_fit)
-        chosen = self._explained(iter(ends[:4]), SEARCH)
+        chosen = self._explained(iter(ends[:4]), SEARCH / min(len(ends), 4))
         if chosen is None:
             chosen = self._diagnosed(ends[0][0], 0)
             self._tell_sizes(chosen, ends[0][1])
@@ -183,10 +188,9 @@ class _Check:
         first = self.subjects[0]
         if not isinstance(first, LayerSubject) or first.input_shape is not None:
             return (Sizes(),)
-        window = getattr(first.layer(Sizes()), "window", None)
-        if window is None:
+        if not first.family.slides:
             return (Sizes(), Sizes(equal=True)) if first.name == "dense" else (Sizes(),)
-        return OTHER_SIZES if "filters" in first.family.defaults else OTHER_SIZES[:2]
+        return OTHER_SIZES if "filters" in first.family.defaults else OTHER_SIZES[:3]
 
     def _diagnosed(self, tried: Attempt, seconds: float) -> Diagnosis:
         """With what a call adds to the one before taken away, where the function keeps something."""
@@ -205,7 +209,7 @@ class _Check:
         return max(0.0, VERDICT - (time.process_time() - self.started))
 
     def _tell_sizes(self, diagnosis: Diagnosis, sizes: Sizes) -> None:
-        if sizes == Sizes():
+        if not (sizes.square or sizes.equal):
             return
         words = f"It gives results of the right shape with {sizes.words} only."
         if not diagnosis.right:
@@ -214,6 +218,11 @@ class _Check:
         name = "channels-swapped" if sizes.equal and not sizes.square else "height-width-swapped"
         what = "input and output channels" if sizes.equal and not sizes.square else "height and width"
         self._add(name, f"{words} So {what} are mixed up somewhere.", "Check each shape and loop bound for the two.")
+
+    def _note_layout(self, otherwise: Attempt) -> None:
+        layout = otherwise.convention.image
+        words = f"It is right for the layout that it was read with; on {layout} arrays it runs, too, but is wrong."
+        self.report.findings.append(Finding("layout", words, wrong=False))
 
     def _describe(self, diagnosis: Diagnosis) -> None:
         tried = diagnosis.attempt
@@ -243,6 +252,11 @@ class _Check:
                 "Work on a copy: the caller still needs the values.",
             )
         for output, array in tried.roles.items():
+            if array.dtype.kind in "iu" and not np.array_equal(
+                tried.expected(output), np.round(tried.expected(output))
+            ):
+                words = f"{output} comes back as whole numbers ({array.dtype}): fractions are cut off."
+                self.report.findings.append(Finding("whole-numbers", words, "Make it of floats.", wrong=False))
             if not np.isfinite(array).all() and np.isfinite(tried.expected(output)).all():
                 bad = int(np.count_nonzero(~np.isfinite(array)))
                 self._add("not-a-number", f"{output} holds {bad} entries that are infinite or no number.")
@@ -274,15 +288,41 @@ class _Check:
         """More inputs for a function that has been right so far."""
         convention = diagnosis.attempt.convention
         for seed in (1, 2):
+            if self._too_slow():
+                return
             again = attempt(convention, self.person, replace(convention.sizes, seed=seed))
             if self._fails(again):
                 return
         for subject in self._other_settings(convention.subject):
+            if self._too_slow():
+                return
             again = attempt(replace(convention, subject=subject), self.person)
             if self._fails(again):
                 self.report.against = str(subject)
                 return
+        self._note_overlaps(convention)
         self._overflow(diagnosis)
+
+    def _note_overlaps(self, convention: Convention) -> None:
+        """Windows side by side can't tell whether a function adds up where windows overlap."""
+        subject = convention.subject
+        window = getattr(subject.layer(convention.sizes), "window", None) if isinstance(subject, LayerSubject) else None
+        if window is None or "pool_size" not in subject.settings() or self._other_settings(subject):
+            return
+        if all(s >= k for s, k in zip(window.strides, window.kernel, strict=True)):
+            words = (
+                "Its windows lie side by side: whether it adds up where windows overlap is not distinguishable with "
+                "these shapes; it would be with strides=1."
+            )
+            self.report.findings.append(Finding("overlaps", words, wrong=False))
+
+    def _too_slow(self) -> bool:
+        """Whether one more call may take more time than there is; then a note says so."""
+        if self.person.spent < SLOW * self.person.seconds:
+            return False
+        words = f"Its calls took {self.person.spent:.1f} s, so that fewer inputs were tried than usual."
+        self.report.findings.append(Finding("slow", words, wrong=False))
+        return True
 
     def _fails(self, again: Attempt) -> bool:
         """Take over the diagnosis of a further call where it finds something."""
@@ -303,7 +343,8 @@ class _Check:
         names = {plain(a.name) for a in self.person.arguments}
         more: dict[str, Any] = {}
         known = {f.name for f in fields(subject.family.layer)}
-        for key, value in (("strides", 2), ("padding", 1), ("dilation", 2), ("groups", 2)):
+        stride = 1 if "pool_size" in known else 2  # windows overlap, or leave a rest
+        for key, value in (("strides", stride), ("padding", 1), ("dilation", 2), ("groups", 2)):
             accepted = {plain(key), *SETTINGS[key].split()} - {"s", "p", "d", "g"}
             takes = names & accepted or (key in ("strides", "padding") and names & {"convparam", "poolparam", "cache"})
             if takes and key in known and key not in subject.given:
@@ -351,9 +392,11 @@ class _Check:
                 return
         trouble = next((f.trouble for f in found if f.trouble is not None), None)
         if any(f.hung for f in found):
-            self._add("hangs", f"{self.person.trouble}.")
+            self._add("hangs", f"{self.person.trouble or trouble}.")
         elif self.person.crashes:
             self._add("crashes", f"{self.person.trouble or trouble}.")
+        elif trouble is not None and trouble.kind == "Time limit":
+            self._add("hangs", f"{trouble}.")
         elif trouble is not None:
             self._add("raises", f"It fails on every way to call it that was tried; the first: {trouble}.")
         else:

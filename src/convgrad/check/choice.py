@@ -92,11 +92,13 @@ def inferred_shapes(
 
 
 def _high(position: Position, sizes: Mapping[str, int], integers: Mapping[str, int]) -> int:
-    polynomial = position.numerator.substitute({})
+    """The greatest place that is read; 0 where the size of an index is still to be told by another reading."""
     total = 0
-    for monomial, coefficient in polynomial.terms:
+    for monomial, coefficient in position.numerator.terms:
         value = coefficient
         for name in monomial:
+            if name not in integers and name.upper() not in sizes:
+                return 0
             value *= (
                 integers[name] if name in integers else sizes[name.upper()] - 1 if name != name.upper() else sizes[name]
             )

@@ -1,7 +1,7 @@
 """Check many submissions by one specification: a table of marks, and which mistakes were made how often.
 
-A specification is a TOML file. For numbers by hand it is a sheet with `equation` and `given`, and each submission is a
-TOML file with `results`. For code it says what is asked:
+A specification is a TOML file. For numbers by hand it is a sheet (its own results don't count), and each submission is
+a TOML file with `results`. For code it says what is asked:
 
     layer = "conv2d"
     function = "backward"
@@ -14,24 +14,19 @@ and each submission is a Python file with that function, run in a process of its
 from __future__ import annotations
 
 import csv
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from convgrad.check.checking import check
+from convgrad.check.person import MEGABYTES, SECONDS
 from convgrad.check.sheet import mark
+from convgrad.check.sheet_file import read_decimals, read_results, read_trace, toml_numbers
 from convgrad.errors import ConvgradError, DataError, suggestion
+from convgrad.explain.trace import Trace
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-SPECIFICATION = ("equation", "given", "sizes", "integers", "numbers", "shapes", "rate", "batch", "results")
 CODE = ("layer", "function", "settings", "input_shape", "dtype", "roles")
 LARGEST = 2**20
 """Bytes of a submission."""
@@ -79,23 +74,23 @@ class ClassReport:
         return "\n".join(lines + [f"{count:4} x {cause}" for cause, count in self.counts])
 
 
-def check_class(folder: Path, specification: Path, *, seconds: float = 10.0, megabytes: int = 2048) -> ClassReport:
+def check_class(
+    folder: Path, specification: Path, *, seconds: float = SECONDS, megabytes: int = MEGABYTES
+) -> ClassReport:
     """Check every submission in a folder; what one of them does never stops the rest.
 
     seconds: what one call of a submission's function may take. megabytes: what its process may use of memory.
 
     Raises: DataError where the folder or the specification can't be used.
     """
-    content = _read(specification)
-    by_code = "layer" in content
-    known = CODE if by_code else SPECIFICATION
-    for key in content:
-        if key not in known:
-            raise DataError(f"{specification}: there is no {key!r} in a specification.{suggestion(key, known)}")
-    needed = ("layer", "function") if by_code else ("equation", "given")
-    for key in needed:
-        if key not in content:
-            raise DataError(f"{specification}: a specification must have `{key}`.")
+    content = toml_numbers(specification)
+    by_code = isinstance(content.get("layer"), str)
+    if by_code:
+        _check_code(content, specification)
+        trace, decimals = None, {}
+    else:
+        trace = read_trace(content, specification)
+        decimals = read_decimals(content, specification, trace)
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder.")
     ending = ".py" if by_code else ".toml"
@@ -104,7 +99,7 @@ def check_class(folder: Path, specification: Path, *, seconds: float = 10.0, meg
         raise DataError(f"{folder} has no submission, that is, no file *{ending}.")
 
     def one(path: Path) -> Row:
-        return _code(path, content, seconds, megabytes) if by_code else _numbers(path, content)
+        return _code(path, content, seconds, megabytes) if trace is None else _numbers(path, trace, decimals)
 
     return ClassReport(tuple(_safely(path, one) for path in files))
 
@@ -136,24 +131,18 @@ def _code(path: Path, content: Mapping[str, Any], seconds: float, megabytes: int
     return Row(path.name, report.ok, report.causes, str(report))
 
 
-def _numbers(path: Path, content: Mapping[str, Any]) -> Row:
-    results = _read(path, exact=True).get("results")
-    if not isinstance(results, Mapping):
-        raise DataError("it has no [results]")
-    report = mark({**content, "results": results}, path.name)
-    return Row(path.name, report.ok, report.causes, str(report))
+def _check_code(content: Mapping[str, Any], path: Path) -> None:
+    for key in content:
+        if key not in CODE:
+            raise DataError(f"{path}: there is no {key!r} in a specification.{suggestion(key, CODE)}")
+    if "function" not in content:
+        raise DataError(f"{path}: a specification must have `function`, the name that all submissions use.")
 
 
-def _read(path: Path, exact: bool = False) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = tomllib.loads(
-            path.read_text(encoding="utf-8"), parse_float=Decimal if exact else float
-        )
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path} is no TOML file: {error}.") from None
-    return loaded
+def _numbers(path: Path, trace: Trace, decimals: Mapping[str, int]) -> Row:
+    report = mark(trace, read_results(toml_numbers(path), path), path, decimals)
+    unfinished = ("unfinished",) if report.still_open else ()
+    return Row(path.name, report.ok, (*report.causes, *unfinished), str(report))
 
 
 def _plain(text: str) -> str:

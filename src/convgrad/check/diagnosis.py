@@ -119,7 +119,7 @@ def distance(found: AnyArray, expected: AnyArray) -> float:
         return float("inf")
     with np.errstate(all="ignore"):
         gap = np.where(a == b, 0.0, np.abs(a - b))
-    return float(np.nan_to_num(gap, nan=np.inf).max(initial=0.0))
+    return float(np.nan_to_num(gap, nan=np.inf, posinf=np.inf).max(initial=0.0))
 
 
 def compared(attempt: Attempt) -> dict[str, Comparison]:
@@ -229,7 +229,7 @@ class _Search:
             problem = self.problem
             if output is not None and output != problem.of and "dz" not in self.attempt.values:
                 problem = replace(problem, wrt=(output[1:],))
-            self.known[key] = changed_by(problem, made)
+            self.known[key] = changed_by(problem, made, self.outputs if output is None else [output])
         return self.known[key]
 
     def gap(self, output: str, prediction: Prediction) -> float:
@@ -299,7 +299,7 @@ class _Search:
         couples = sorted(combinations(useful, 2), key=lambda c: -c[0].likelihood - c[1].likelihood)
         started, found = time.process_time(), []
         for couple in couples:
-            if time.process_time() - started > self.seconds:
+            if time.process_time() - started > self.seconds / len(self.wrong):
                 break
             if couple[0].name == couple[1].name:
                 continue

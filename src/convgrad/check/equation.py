@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from convgrad.calculus.derive import derivation, gradients
 from convgrad.calculus.simplify import simplify
 from convgrad.check.diagnosis import Cause, compared, diagnose
@@ -17,13 +19,16 @@ from convgrad.check.problem import Problem
 from convgrad.check.reading import Attempt, Convention
 from convgrad.check.roles import Reading
 from convgrad.check.subject import EquationSubject, Sizes
-from convgrad.errors import ConvgradError, EquationError, pointed, suggestion
+from convgrad.errors import ConvgradError, EquationError, ShapeError, pointed, suggestion
 from convgrad.notation.binding import bind
 from convgrad.notation.parser import parse
+from convgrad.notation.rename import rename
 from convgrad.notation.terms import Access, Definition, Equation, Number, Term, gradient_name, rebuild, walk
 from convgrad.oracle.grid import evaluate
 
 SEEDS = 3
+DELTAS = ("delta", "deltas", "g", "grad")
+"""What the gradient from above is called beside `dx`."""
 
 
 @dataclass(frozen=True)
@@ -106,17 +111,30 @@ def check_equation(
     False
     """
     forward = parse(from_latex(of) if looks_like_latex(of) else of)
-    written = parse(from_latex(equation) if looks_like_latex(equation) else equation)
+    written, notes = _with_upstream(parse(from_latex(equation) if looks_like_latex(equation) else equation), forward)
     target = _target(written, forward)
     right = derivation(forward, target).result
     shown = str(right)
     if len(written.definitions) == 1 and _proved(written.result, forward, target):
         proof = "proved: the terms are the same as those derived, up to names and order."
-        return EquationReport(True, str(written), shown, proof, notes=_outside_notes(written, right.result))
+        notes += _outside_notes(written, right.result)
+        return EquationReport(True, str(written), shown, proof, notes=notes)
     subject = EquationSubject(
         str(forward), sizes=sizes or {}, integers=integers or {}, numbers=numbers or {}, wrt=_wrt(forward, target)
     )
-    return _by_numbers(written, forward, target, shown, subject)
+    report = _by_numbers(written, forward, target, shown, subject)
+    return replace(report, notes=(*notes, *report.notes))
+
+
+def _with_upstream(written: Equation, forward: Equation) -> tuple[Equation, tuple[str, ...]]:
+    """With the gradient from above under our name, where the person calls it delta."""
+    upstream = gradient_name(forward.result.name)
+    known = {*forward.inputs, *forward.defined, *written.defined}
+    reads = {t.tensor for d in written.definitions for t in walk(d.term) if isinstance(t, Access)}
+    name = next((n for n in DELTAS if n in reads and n not in known), None)
+    if name is None or upstream in reads:
+        return written, ()
+    return rename(written, {name: upstream}), (f"{name} was read as {upstream}, the gradient from above.",)
 
 
 def _target(written: Equation, forward: Equation) -> str:
@@ -212,7 +230,10 @@ def _by_numbers(
     notes: tuple[str, ...] = ()
     attempt = None
     for seed in range(SEEDS):
-        attempt, padded = _attempt(written, subject, output, seed)
+        try:
+            attempt, padded = _attempt(written, subject, output, seed)
+        except ShapeError as error:  # of the person's equation: sizes are those of the right one
+            return _misfit(error, written, shown)
         if padded:
             notes = ("What is read outside a tensor was taken as 0: say so by `else 0`.",)
         if not all(c.right for c in compared(attempt).values()):
@@ -222,7 +243,13 @@ def _by_numbers(
         where = _sizes(attempt)
         proof = f"it agrees with the derived one in all entries, at sizes that differ ({where}); not proved for others."
         return EquationReport(True, str(written), shown, proof, notes=notes)
+    labels = _right_for_labels(written, subject, output)
+    if labels:
+        return EquationReport(True, str(written), shown, labels, notes=notes)
     found = diagnose(attempt)
+    for name in () if found.causes else _targets(subject):
+        of_labels = diagnose(_attempt(written, subject, output, 0, probabilities=name)[0])
+        found = of_labels if of_labels.causes else found
     comparison = found.comparisons[output]
     what = (
         f"{output} has shape {comparison.found.shape} and not {comparison.expected.shape}."
@@ -238,12 +265,39 @@ def _by_numbers(
     return EquationReport(False, str(written), shown, what, causes, place, notes, repair)
 
 
+def _misfit(error: ShapeError, written: Equation, shown: str) -> EquationReport:
+    """The verdict on an equation whose indices don't fit the tensors."""
+    place = pointed(written.source, error.span) if written.source and error.span is not None else ""
+    reason = error.message.rstrip(".")
+    remedy = " ".join(error.remedy.split())
+    return EquationReport(False, str(written), shown, f"it can't be evaluated: {reason}. {remedy}".strip(), (), place)
+
+
+def _right_for_labels(written: Equation, subject: EquationSubject, output: str) -> str:
+    """Whether it is right once a target adds up to 1, as labels and probabilities do: p - t for softmax."""
+    for name in _targets(subject):
+        attempts = [_attempt(written, subject, output, seed, probabilities=name)[0] for seed in range(SEEDS)]
+        if all(c.right for a in attempts for c in compared(a).values()):
+            where = f"sum of {name} = 1, as of labels and probabilities"
+            return f"it agrees with the derived one in all entries where the {where}; not for any other {name}."
+    return ""
+
+
+def _targets(subject: EquationSubject) -> list[str]:
+    return [n for n, a in subject.problem().arrays.items() if n[:1] in "ty" and a.ndim == 1 and a.size > 1]
+
+
 def _sizes(attempt: Attempt) -> str:
     return ", ".join(f"{n} {attempt.problem.arrays[n].shape}" for n in attempt.problem.given)
 
 
-def _attempt(written: Equation, subject: EquationSubject, output: str, seed: int) -> tuple[Attempt, bool]:
+def _attempt(
+    written: Equation, subject: EquationSubject, output: str, seed: int, probabilities: str = ""
+) -> tuple[Attempt, bool]:
     problem = subject.problem(Sizes(seed=seed))
+    if probabilities in problem.arrays:
+        sizes = np.abs(problem.arrays[probabilities])
+        problem = problem.with_arrays(**{probabilities: sizes / sizes.sum()})
     values = {**problem.arrays, **problem.values()}
     equation, padded = _bound(written, problem, values, output)
     result = evaluate(equation, values)[written.result.name]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from convgrad.layers import activation, conv, dense, depthwise, norm, pool
+from convgrad.layers import activation, conv, conv_transpose, dense, depthwise, norm, pool
 from convgrad.layers.base import Layer
 from convgrad.layers.batch_norm import BatchNorm
 
@@ -25,6 +25,7 @@ class Family:
     kernels: layout's name -> tensor -> pattern, for what does not.
     defaults: arguments of the layer where the caller gives none; `square` where the first ones have not worked.
     input_shape: of one example, the least that tells mistakes apart; grown to fit where it depends on arguments.
+    unrolled: the equation's index over all places is written as rows and columns, as people's images have them.
     """
 
     layer: type[Layer]
@@ -34,6 +35,12 @@ class Family:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     square: Mapping[str, Any] = field(default_factory=dict)
     input_shape: tuple[int, ...] = (7,)
+    unrolled: bool = False
+
+    @property
+    def slides(self) -> bool:
+        """Whether a window or kernel slides over an image."""
+        return "kernel_size" in self.defaults or "pool_size" in self.defaults
 
 
 def _images(axes: int) -> dict[str, dict[str, str]]:
@@ -86,6 +93,12 @@ _ROWS = {
 }
 _SAME = {name: {**rows, "x": rows["o"]} for name, rows in _ROWS.items()}
 
+_SCALE = {"": {"gamma": "(g c)", "beta": "(g c)"}}
+_NORMED = {
+    "NHWC": {"o": "batch h v (g c)", "x": "batch h v (g c)"},
+    "NCHW": {"o": "batch (g c) h v", "x": "batch (g c) h v"},
+}
+
 FAMILIES: dict[str, Family] = {
     "conv1d": _convolution(conv.Conv1D, 1, (3,), (9,)),
     "conv2d": _convolution(conv.Conv2D, 2, (3, 2), (7, 6)),
@@ -108,6 +121,21 @@ FAMILIES: dict[str, Family] = {
         {"kernel_size": 3},
         (7, 6, 4),
     ),
+    "conv_transpose2d": Family(
+        conv_transpose.ConvTranspose2D,
+        {"o": ("h", "v", "c"), "w": ("m", "n", "k", "c"), "b": ("k",), "x": ("i", "j", "k")},
+        _images(2),
+        {
+            "[h,w,out,in]": {"w": "m n k c", "b": "k"},
+            "[in,out,h,w]": {"w": "c k m n", "b": "k"},
+            "[out,in,h,w]": {"w": "k c m n", "b": "k"},
+            "[h,w,in,out]": {"w": "m n c k", "b": "k"},
+            "[h,w]": {"w": "m n", "b": "k"},
+        },
+        {"filters": 5, "kernel_size": (3, 2)},
+        {"kernel_size": 3},
+        (3, 6, 4),
+    ),
     "max_pool2d": Family(pool.MaxPool2D, _POOL_LABELS, _images(2), defaults={"pool_size": (2, 3)},
                          square={"pool_size": 2}, input_shape=(6, 7, 4)),
     "avg_pool2d": Family(pool.AvgPool2D, _POOL_LABELS, _images(2), defaults={"pool_size": (2, 3)},
@@ -129,6 +157,16 @@ FAMILIES: dict[str, Family] = {
     "batch_norm": Family(BatchNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)}, {
         "[batch, features]": {"o": "batch c", "x": "batch c"}, "[features, batch]": {"o": "c batch", "x": "c batch"},
     }, {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,)),
+    "batch_norm2d": Family(
+        BatchNorm, {"o": ("h", "v", "c"), "x": ("h", "v", "c"), "gamma": ("c",), "beta": ("c",)},
+        _NORMED, _SCALE, input_shape=(3, 2, 5), unrolled=True,
+    ),
+    "group_norm": Family(
+        norm.GroupNorm,
+        {"o": ("h", "v", "g", "c"), "x": ("h", "v", "g", "c"), "gamma": ("g", "c"), "beta": ("g", "c")},
+        {**_NORMED, "HWC": {"o": "h v (g c)", "x": "h v (g c)"}, "CHW": {"o": "(g c) h v", "x": "(g c) h v"}},
+        _SCALE, {"groups": 2}, input_shape=(4, 5, 6), unrolled=True,
+    ),
 }  # fmt: skip
 for _name, _layer in (
     ("relu", activation.ReLU),
@@ -154,16 +192,29 @@ ALSO_CALLED = {
     "affine": "dense",
     "fc": "dense",
     "maxpool": "max_pool2d",
-    "maxpool2d": "max_pool2d",
-    "max_pool": "max_pool2d",
     "avgpool": "avg_pool2d",
-    "avgpool2d": "avg_pool2d",
-    "avg_pool": "avg_pool2d",
     "depthwise": "depthwise_conv2d",
-    "cross_entropy": "softmax_cross_entropy",
-    "batchnorm": "batch_norm",
-    "layernorm": "layer_norm",
+    "convtranspose": "conv_transpose2d",
+    "transposedconv": "conv_transpose2d",
+    "transposedconv2d": "conv_transpose2d",
+    "deconv": "conv_transpose2d",
+    "deconv2d": "conv_transpose2d",
+    "spatialbatchnorm": "batch_norm2d",
+    "maxpooling2d": "max_pool2d",
+    "averagepooling2d": "avg_pool2d",
+    "crossentropy": "softmax_cross_entropy",
 }
+
+
+def named(name: str) -> str:
+    """The family or loss that a name stands for, whatever its case and underscores; the name itself where none does.
+
+    >>> named("MaxPool2D"), named("fc"), named("conv9")
+    ('max_pool2d', 'dense', 'conv9')
+    """
+    plain = name.lower().replace("_", "")
+    known = {n.replace("_", ""): n for n in (*FAMILIES, *LOSSES)}
+    return known.get(plain) or ALSO_CALLED.get(plain, name)
 
 
 def family_of(layer: Layer) -> str | None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,10 @@ from convgrad.check import worker
 Array = npt.NDArray[Any]
 SECONDS = 10.0
 """What one call may take; inputs are small."""
+CALLS = 3
+"""All calls together may take as long as so many of the longest."""
+MEGABYTES = 4096
+"""What its process may use of memory; PyTorch needs about 1,000 by itself."""
 ANSWER = {"keys", "changed", "printed", "seconds", "warnings"}
 CRASHES = 2
 """After so many its process is not started again."""
@@ -98,8 +103,8 @@ class Person:
 
     target: `module:function` or `file.py:function`, run in a process of its own; or a function that has no such name
         (made in another function, in a notebook), run in a thread of this process.
-    seconds: what a call may take.
-    megabytes: what the process may use of memory; None for no limit.
+    seconds: what a call may take, and a third of what all may take.
+    megabytes: what the process may use of memory.
     folder: where the process runs.
     """
 
@@ -108,7 +113,7 @@ class Person:
         target: str | Callable[..., Any],
         *,
         seconds: float = SECONDS,
-        megabytes: int | None = None,
+        megabytes: int = MEGABYTES,
         folder: Path | None = None,
     ):
         self.seconds, self.megabytes, self.folder = seconds, megabytes, folder
@@ -120,6 +125,7 @@ class Person:
         self.printed = ""
         self.hangs = False
         self.crashes = 0
+        self.spent = 0.0
         self.arguments: tuple[Argument, ...] | None = None
         self.torch = False
         self._describe(self._start() if self.apart else worker.described(target))  # type: ignore[arg-type]
@@ -153,12 +159,22 @@ class Person:
             with contextlib.suppress(OSError):
                 process.stdin.close()
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether its calls have taken all the time there is."""
+        return self.spent > CALLS * self.seconds
+
     def call(self, call: Call) -> Outcome:
         """Call it. What goes wrong is in the outcome's `trouble`; after a hang every further call is refused."""
         if self.trouble is not None:
             return Outcome(trouble=self.trouble)
+        if self.exhausted:
+            words = f"all calls on small inputs together took longer than {CALLS * self.seconds:g} s"
+            return Outcome(trouble=Trouble("Time limit", words))
         tree, arrays = call.message()
+        started = time.perf_counter()
         answer, results = self._ask(tree, arrays) if self.apart else self._here(tree, arrays)
+        self.spent += time.perf_counter() - started
         if "error" in answer:
             return Outcome(printed=answer.get("printed", ""), trouble=Trouble(**answer["error"]))
         return Outcome(
@@ -180,8 +196,7 @@ class Person:
         self.torch = about["torch"]
 
     def _start(self) -> dict[str, Any]:
-        command = [sys.executable, worker.__file__, str(self.target)]
-        command += [] if self.megabytes is None else [str(self.megabytes)]
+        command = [sys.executable, worker.__file__, str(self.target), str(self.megabytes)]
         paths = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         self.process = subprocess.Popen(
             command,
@@ -241,9 +256,9 @@ class Person:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = self.process.wait(1)
         self.close()
-        memory = f" (the limit on memory is {self.megabytes} MB)" if self.megabytes else ""
+        memory = f" (the limit on memory is {self.megabytes} MB)"
         self.crashes += 1
-        died = f"its process ended with code {code}{memory}"
+        died = f"its process ended with {_code_words(code)}{memory}"
         told = Trouble("Crash", died)
         if self.crashes >= CRASHES:
             self.trouble = told
@@ -255,11 +270,8 @@ class Person:
 
         def work() -> None:
             with worker.caught_output() as printed:
-                try:
-                    answer = worker.run(self.target, tree, arrays)  # type: ignore[arg-type]
-                except BaseException as error:
-                    answer = {"error": worker._told(error), "arrays": []}
-            answers.put(answer | {"printed": printed.getvalue()[-worker.PRINTED :]})
+                answer = worker.run(self.target, tree, arrays)  # type: ignore[arg-type]
+            answers.put(answer | {"printed": worker.text_of(printed)})
 
         threading.Thread(target=work, daemon=True).start()
         try:
@@ -267,6 +279,14 @@ class Person:
         except queue.Empty:
             return self._hang(self.seconds, "a call on small inputs")
         return answer, answer.pop("arrays")
+
+
+def _code_words(code: int | None) -> str:
+    """`code 3`, or the signal that ended it: `signal 11, SIGSEGV`."""
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"signal {-code}, {signal.Signals(-code).name}"
+    return f"code {code}"
 
 
 def importable(function: Callable[..., Any]) -> str | None:

@@ -6,7 +6,7 @@ another problem: other arrays handed to the right equation, or another equation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.calculus.derive import Adjoint, gradients
+from convgrad.explain.equations import equation_trace
+from convgrad.explain.trace import Trace
 from convgrad.notation.batch import batched
 from convgrad.notation.binding import bind
-from convgrad.notation.terms import Access, Definition, Equation, Term, gradient_name, rebuild
+from convgrad.notation.terms import Access, Definition, Equation, Term, accesses, gradient_name, rebuild
 from convgrad.oracle.grid import evaluate
 
 Array = npt.NDArray[np.float64]
@@ -101,15 +103,22 @@ class Problem:
             adjoint = edit(adjoint, self)
         return adjoint
 
-    def values(self) -> dict[str, Array]:
-        """Result, intermediate tensors and gradients."""
+    def values(self, wanted: Collection[str] | None = None) -> dict[str, Array]:
+        """Result, intermediate tensors and gradients; or those that are wanted, with all that they need."""
         adjoint = self.adjoint
-        forward = evaluate(adjoint.forward, self.arrays)
-        known = {**self.arrays, **forward}
-        backward = evaluate(adjoint.backward, known) if adjoint.backward.definitions else {}
-        if self.total:
-            forward[self.of] = np.asarray(np.sum(self.arrays[self.upstream] * forward[self.of]))
-        return {**forward, **backward}
+        forward, backward = adjoint.forward, adjoint.backward
+        if wanted is not None:
+            forward, backward = _needed_for(wanted, forward, backward)
+        found = evaluate(forward, self.arrays)
+        later = evaluate(backward, {**self.arrays, **found}) if backward.definitions else {}
+        if self.total and self.of in found:
+            found[self.of] = np.asarray(np.sum(self.arrays[self.upstream] * found[self.of]))
+        return {**found, **later}
+
+    def trace(self) -> Trace:
+        """Every tensor with what it is made of."""
+        adjoint = self.adjoint
+        return equation_trace(adjoint.forward, self.arrays, adjoint.backward.definitions)
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -134,6 +143,20 @@ class Problem:
     def with_definitions(self, change: Callable[[Definition], Definition]) -> Problem:
         """With other definitions."""
         return replace(self, recipe=self.recipe.edited(change))
+
+
+def _needed_for(wanted: Collection[str], *equations: Equation) -> list[Equation]:
+    """The equations, each of which may read earlier ones, without definitions that nothing wanted hangs on."""
+    needed = {*wanted}
+    kept: list[Equation] = []
+    for equation in reversed(equations):
+        definitions = []
+        for definition in reversed(equation.definitions):
+            if definition.name in needed:
+                needed |= {a.tensor for a in accesses(definition.term)}
+                definitions.append(definition)
+        kept.append(replace(equation, definitions=tuple(reversed(definitions))))
+    return kept[::-1]
 
 
 class _Key:

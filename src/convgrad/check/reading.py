@@ -78,7 +78,7 @@ class Convention:
 
     def call(self, problem: Problem, values: Mapping[str, Array]) -> Call:
         """The call on a problem's inputs; `values` has the forward pass."""
-        settings = self.subject.settings
+        settings = self.subject.settings(self.sizes)
         known = {**values, **problem.arrays}
         call = Call(torch=self.torch)
 
@@ -149,6 +149,11 @@ class Attempt:
         )
 
     @property
+    def is_right_on_batches(self) -> bool:
+        """Whether it is the loss of a batch whose value is right, whatever its gradient is."""
+        return not self.convention.sizes.one and self.shapes_fit and self.problem.total and self.total_is_right
+
+    @property
     def total_is_right(self) -> bool:
         """Whether the value of a loss was returned, and is right."""
         value = self.roles.get(self.problem.of)
@@ -175,7 +180,7 @@ def conventions(
                 if own == sizes:
                     raise
                 continue  # the layer's arguments don't allow one channel
-            read = readings(person.arguments or (), problem, subject.settings, roles)
+            read = readings(person.arguments or (), problem, subject.settings(own), roles)
             for kernel, kernels in subject.kernels.items():
                 patterns = {**images, **kernels}
                 if "x" in patterns and "z" in problem.labels:
@@ -277,24 +282,33 @@ def _score(result: Attempt) -> tuple[float, ...]:
         right = np.squeeze(result.expected(name))
         value = np.squeeze(np.asarray(found, np.float64))
         if value.shape != right.shape:
-            misfits += 1
+            misfits += 1 + 0.01 * _axes_apart(np.shape(found), result.expected(name).shape)
             continue
         with np.errstate(all="ignore"):
             near = np.abs(value - right) <= 1e-4 * (np.abs(right).max(initial=0) + 1e-9)
             wrong += 1 - float(np.mean(near))
             distance += float(np.nan_to_num(np.linalg.norm(value - right), nan=1e9))
-    exact = wrong == 0 and misfits == 0
+    exact = wrong == 0 and misfits == 0 and set(result.roles) != {"db"}
     one = result.convention.sizes.one and not exact  # a batch is what most functions take
     return (float(bool(result.strange)), misfits, float(one), wrong, distance)
 
 
+def _axes_apart(found: tuple[int, ...], right: tuple[int, ...]) -> int:
+    """How many axes differ in size, so that of layouts that all don't fit the likeliest is told."""
+    return sum(a != b for a, b in zip(found, right, strict=True)) if len(found) == len(right) else 9
+
+
 @dataclass
 class Found:
-    """What trying gave: ways that ran through, best first, and, where none did, what went wrong."""
+    """What trying gave: ways that ran through, best first, and, where none did, what went wrong.
+
+    otherwise: a likelier layout of images, in which the function runs, too, but is wrong.
+    """
 
     attempts: list[Attempt]
     trouble: Trouble | None = None
     hung: bool = False
+    otherwise: Attempt | None = None
 
 
 def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mapping[str, str], dtype: str) -> Found:
@@ -309,19 +323,45 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
             if torch and candidate.torch:
                 continue
             tried = attempt(replace(candidate, torch=True) if torch else candidate, person)
-            if person.hangs:
-                return Found([], person.trouble, True)
+            if person.hangs or (person.exhausted and not ran):
+                return Found([], person.trouble or tried.outcome.trouble, True)
+            if person.exhausted:
+                break
             if tried.outcome.trouble is not None:
                 troubles.append(tried.outcome.trouble)
                 continue
             ran.append(tried)
-            if tried.shapes_fit and tried.score[3] == 0 and set(tried.roles) >= set(tried.problem.outputs[1:2]):
-                return Found([tried])
+            exact = tried.shapes_fit and tried.score[3] == 0 and set(tried.roles) >= set(tried.problem.outputs[1:2])
+            if exact and not (tried.convention.sizes.one and any(a.is_right_on_batches for a in ran)):
+                return Found([tried], otherwise=_otherwise(tried, ran))
         if ran or not any("numpy" in str(t) or "Tensor" in str(t) or "ndarray" in str(t) for t in troubles):
             break
-    ran.sort(key=lambda a: a.score)
+    ran = _likeliest_first(ran)
     usual = max(troubles, key=lambda t: sum(t == other for other in troubles)) if troubles else None
     return Found(ran, usual)
+
+
+def _likeliest_first(ran: Sequence[Attempt]) -> list[Attempt]:
+    """By score; of layouts that fit one call equally the usual one, however near the numbers of another are."""
+
+    def call(a: Attempt) -> tuple[str, ...]:
+        own = a.convention
+        return str(own.subject), own.kernel, own.reading.words, str(own.torch)
+
+    best: dict[tuple[str, ...], tuple[float, ...]] = {}
+    for a in ran:
+        best[call(a)] = min(a.score, best.get(call(a), a.score))
+    return sorted(ran, key=lambda a: (a.score[:3], best[call(a)]))
+
+
+def _otherwise(right: Attempt, ran: Sequence[Attempt]) -> Attempt | None:
+    """The likelier layout in which the same call gives results of the right shape that are wrong."""
+    own = right.convention
+    for other in (a for a in ran if a is not right and a.shapes_fit):
+        same = other.convention
+        if (same.subject, same.kernel, same.reading.words) == (own.subject, own.kernel, own.reading.words):
+            return other if same.image != own.image else None
+    return None
 
 
 def accumulated(first: Attempt, person: Person) -> Attempt | None:

@@ -11,10 +11,14 @@ import numpy as np
 from convgrad.check.diagnosis import Cause, Comparison, Diagnosis
 from convgrad.check.layouts import groups, place_in_equation
 from convgrad.check.maps import drawn, pattern, plane, summary
-from convgrad.check.terms import written_out
+from convgrad.check.words import worked_lines, wrapped
+from convgrad.explain.numbers import written
+from convgrad.explain.writing import element_text
 
-WIDTH = 88
+UNUSABLE = ("not-found", "no-arguments")
+"""Findings that say that there was nothing to check."""
 ELEMENTS = 2
+"""Of each output: how many entries are worked out."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,11 @@ class Report:
         return not any(f.wrong for f in self.findings) and (self.diagnosis is not None and self.diagnosis.right)
 
     @property
+    def usable(self) -> bool:
+        """Whether there was a function that could be called."""
+        return not any(f.name in UNUSABLE for f in self.findings)
+
+    @property
     def causes(self) -> tuple[str, ...]:
         """Short names of the causes, the likeliest first; "unexplained" where an output differs and nothing fits."""
         names = [f.name for f in self.findings if f.wrong]
@@ -84,21 +93,23 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{'RIGHT' if self.ok else 'WRONG'}: {self.function}, against {self.against}"]
         if self.reading:
-            lines += _wrapped(f"Read as {self.reading}; returns {', '.join(self.returned) or 'nothing'}.")
+            lines += wrapped(
+                f"Read as {self.reading}{'; returns ' if self.returned else ''}{', '.join(self.returned)}."
+            )
         if self.diagnosis is not None:
             for comparison in self.diagnosis.comparisons.values():
                 lines += _output_lines(comparison, self.diagnosis)
         for number, cause in enumerate(self._causes, 1):
             lines += _cause_lines(number, cause, len(self._causes))
         for cause in self.diagnosis.choices if self.diagnosis is not None else ():
-            lines += _wrapped(f"Note: {cause.words}. {cause.change}")
+            lines += wrapped(f"Note: {cause.words}. {cause.change}")
         for finding in self.findings:
             label = "Fault" if finding.wrong else "Note"
-            lines += _wrapped(f"{label}: {finding.words}")
-            lines += _wrapped(f"  {finding.change}") if finding.change else []
+            lines += wrapped(f"{label}: {finding.words}")
+            lines += wrapped(f"  {finding.change}") if finding.change else []
         if self.diagnosis is not None and self.diagnosis.unexplained:
             names = " and ".join(self.diagnosis.unexplained)
-            lines += _wrapped(f"No known mistake, and no two of them together, explain {names}.")
+            lines += wrapped(f"No known mistake, and no two of them together, explain {names}.")
         if self.smallest:
             lines += ["The smallest input that still fails:", textwrap.indent(self.smallest, "  ")]
         return "\n".join(lines)
@@ -111,13 +122,14 @@ class Report:
 def _output_lines(comparison: Comparison, diagnosis: Diagnosis) -> list[str]:
     name = comparison.output
     if comparison.differs is None:
-        return _wrapped(f"{name}: has shape {comparison.found.shape}; it must have {comparison.expected.shape}.")
+        return wrapped(f"{name}: has shape {comparison.found.shape}; it must have {comparison.expected.shape}.")
     if comparison.right:
         bound = float(np.max(comparison.bound, initial=0.0))
         precision = "; right to single precision only" if comparison.single else ""
         line = f"{name}: right (largest difference {comparison.largest:.1g}, bound {bound:.1g}{precision})"
-        return _wrapped(line)
-    lines = _wrapped(f"{name}: {summary(comparison.differs)} differ, by up to {comparison.largest:.3g}.")
+        return wrapped(line)
+    far = f", by up to {comparison.largest:.3g}" if np.isfinite(comparison.largest) else ""
+    lines = wrapped(f"{name}: {summary(comparison.differs)} differ{far}.")
     return lines + _map_lines(comparison, diagnosis) + _element_lines(comparison, diagnosis)
 
 
@@ -147,38 +159,35 @@ def _squeezed_labels(comparison: Comparison, diagnosis: Diagnosis) -> list[str] 
 
 
 def _element_lines(comparison: Comparison, diagnosis: Diagnosis) -> list[str]:
-    """Expected and got for a few elements, with their terms."""
+    """Expected and got for a few elements, with their terms as an explanation shows them."""
     attempt, name = diagnosis.attempt, comparison.output
-    if comparison.differs is None or not comparison.expected.shape:
-        if comparison.differs is None:
-            return []
-        return [f"  expected {float(comparison.expected):.8g}, got {float(np.squeeze(comparison.found)):.8g}"]
+    if comparison.differs is None:
+        return []
+    tensor = attempt.problem.trace()[name]
+    if attempt.problem.total and name == attempt.problem.of:
+        got = float(np.squeeze(comparison.found))
+        return [f"  expected {written(float(comparison.expected))}, got {written(got)}", f"  from {tensor.equation}"]
     differs = comparison.differs.reshape(comparison.expected.shape)
     found = np.asarray(comparison.found).reshape(comparison.expected.shape)
     labels = attempt.problem.labels[name]
     pattern_of = attempt.convention.pattern(name, attempt.problem)
-    lines = []
+    lines = wrapped(f"  {tensor.equation}", "    ")
     for place in np.argwhere(differs)[:ELEMENTS]:
         here = tuple(int(p) for p in place)
-        own = place_in_equation(here, labels, attempt.values[name].shape, pattern_of)
-        terms = written_out(attempt.problem, name, own, attempt.values)
-        index = ",".join(map(str, here))
-        line = f"{name}[{index}]: expected {comparison.expected[here]:.6g}, got {found[here]:.6g}"
-        lines += _wrapped(f"  {line}" + (f"; it is the {terms}" if terms else ""), "    ")
+        own = place_in_equation(here, labels, tensor.shape, pattern_of)
+        lines += wrapped(
+            f"  {element_text(name, here)}: expected {written(comparison.expected[here])}, got {written(found[here])}"
+        )
+        lines += worked_lines(tensor[own].explain())
     return lines
 
 
 def _cause_lines(number: int, cause: Cause, count: int) -> list[str]:
     label = f"Cause {number}" if count > 1 else "Cause"
-    lines = _wrapped(f"{label}: {cause.words}.")
-    lines += _wrapped(f"  Change: {cause.change}", "    ")
-    lines += _wrapped(f"  Proof: {cause.evidence}", "    ")
-    return lines + (_wrapped(f"  {cause.hint}", "    ") if cause.hint else [])
-
-
-def _wrapped(text: str, later: str = "  ") -> list[str]:
-    first = text[: len(text) - len(text.lstrip())]
-    return textwrap.wrap(text.strip(), WIDTH, initial_indent=first, subsequent_indent=later, break_long_words=False)
+    lines = wrapped(f"{label}: {cause.words}.")
+    lines += wrapped(f"  Change: {cause.change}", "    ")
+    lines += wrapped(f"  Proof: {cause.evidence}", "    ")
+    return lines + (wrapped(f"  {cause.hint}", "    ") if cause.hint else [])
 
 
 def _data(comparison: Comparison) -> dict[str, Any]:

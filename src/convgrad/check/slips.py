@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from math import floor, isfinite, log10
 
 import numpy as np
-import numpy.typing as npt
 
-from convgrad.check.terms import written_factors
-from convgrad.notation.terms import Definition, Multiply, Reduce, Term, accesses, rebuild
+from convgrad.check.numbers import Array
+from convgrad.explain.numbers import written as number_text
+from convgrad.explain.tensor import Tensor
+from convgrad.explain.terms import Factor, Term
+from convgrad.explain.writing import element_text
+from convgrad.notation.terms import Definition, Multiply, Reduce, accesses, rebuild
+from convgrad.notation.terms import Term as Expression
 from convgrad.oracle.grid import evaluate_definition
-from convgrad.oracle.loops import value
 
-Array = npt.NDArray[np.float64]
 MOST_TERMS = 200
+MOST_ELEMENTS = 40
+"""Of a tensor, to ask whether another element of it was taken by mistake."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,22 @@ class Slip:
     words: str
 
 
-def find_slip(definition: Definition, values: Mapping[str, Array], written: Array, room: Array) -> Slip | None:
-    """The first slip that explains every number of a step; of the whole tensor first, then of single numbers."""
+def find_slip(tensor: Tensor, written: Array, room: Array) -> Slip | None:
+    """The first slip that explains every number of a step; of the whole tensor first, then of single numbers.
+
+    tensor: with what the step should have given. written: the person's numbers. room: what rounding may do to each.
+    """
+    definition = tensor.definition
+    if definition is None:
+        return None
+    values = {a.tensor: tensor.trace.values_of(a.tensor) for a in accesses(definition.term)}
     right = evaluate_definition(definition, values)
     for slip, array in _whole(definition, values, right):
         if array.shape == written.shape and bool((np.abs(array - written) <= room + 1e-12).all()):
             return slip
-    wrong = np.argwhere(np.abs(right - written) > room)
-    slips = [_single(definition, values, tuple(int(p) for p in at), right, written, room) for at in wrong]
+    wrong = [tuple(int(p) for p in at) for at in np.argwhere(np.abs(right - written) > room)]
+    step = _Step(tensor, definition, values, right, written, room)
+    slips = [step.slip(at) for at in wrong]
     found = [s for s in slips if s is not None]
     if len(found) < len(slips) or not found:
         return None
@@ -54,7 +66,7 @@ def _whole(definition: Definition, values: Mapping[str, Array], right: Array) ->
         array = values[tensor]
         for slip, moved in _moved(tensor, array):
             yield slip, evaluate_definition(definition, {**values, tensor: moved})
-    for factor, without in _withoutwritten_factors(definition):
+    for factor, without in _without_factors(definition):
         yield Slip("factor-missing", f"In {name} the factor {factor} is missing."), evaluate_definition(without, values)
     for factor, doubled in _with_factors_twice(definition):
         slip = Slip("factor-twice", f"In {name} the factor {factor} is applied twice.")
@@ -74,7 +86,7 @@ def _moved(tensor: str, array: Array) -> Iterator[tuple[Slip, Array]]:
         yield Slip("reversed", f"{tensor} is used in reversed order."), array[::-1]
 
 
-def _factor_lists(definition: Definition) -> Iterator[tuple[Multiply, Term]]:
+def _factor_lists(definition: Definition) -> Iterator[tuple[Multiply, Expression]]:
     term = definition.term
     while isinstance(term, Reduce):
         term = term.body
@@ -82,36 +94,99 @@ def _factor_lists(definition: Definition) -> Iterator[tuple[Multiply, Term]]:
         yield from ((term, factor) for factor in term.factors)
 
 
-def _withoutwritten_factors(definition: Definition) -> Iterator[tuple[Term, Definition]]:
+def _without_factors(definition: Definition) -> Iterator[tuple[Expression, Definition]]:
     for whole, factor in _factor_lists(definition):
         rest = tuple(f for f in whole.factors if f is not factor)
         inside = rest[0] if len(rest) == 1 else Multiply(rest)
         yield factor, _exchanged(definition, whole, inside)
 
 
-def _with_factors_twice(definition: Definition) -> Iterator[tuple[Term, Definition]]:
+def _with_factors_twice(definition: Definition) -> Iterator[tuple[Expression, Definition]]:
     for whole, factor in _factor_lists(definition):
         yield factor, _exchanged(definition, whole, Multiply((*whole.factors, factor)))
 
 
-def _exchanged(definition: Definition, old: Term, new: Term) -> Definition:
+def _exchanged(definition: Definition, old: Expression, new: Expression) -> Definition:
     return replace(definition, term=rebuild(definition.term, lambda t: new if t == old else t))
 
 
-def _single(
-    definition: Definition, values: Mapping[str, Array], at: tuple[int, ...], right: Array, written: Array, room: Array
-) -> Slip | None:
-    """What happened to one number: a term left out or counted twice, a wrong sign, digits exchanged, a point moved."""
-    got, expected, near = float(written[at]), float(right[at]), float(room[at]) + 1e-12
-    name = f"{definition.name}[{','.join(map(str, at))}]" if at else definition.name
-    if abs(got + expected) <= near:
-        return Slip("sign", f"The sign of {name} is wrong.")
-    term = _term_slip(definition, values, at, got - expected, near, name)
-    if term is not None:
-        return term
-    for slip, array in _whole(definition, values, right):
-        if array.shape == right.shape and abs(float(array[at]) - got) <= near and abs(got - expected) > near:
-            return replace(slip, words=slip.words.replace(f"In {definition.name} ", f"In {name} "))
+@dataclass(frozen=True)
+class _Step:
+    """One step, to ask what happened to single numbers of it."""
+
+    tensor: Tensor
+    definition: Definition
+    values: Mapping[str, Array]
+    right: Array
+    written: Array
+    room: Array
+
+    def slip(self, at: tuple[int, ...]) -> Slip | None:
+        """A wrong sign, a term left out or counted twice, another element taken, digits exchanged, a point moved."""
+        got, expected, near = float(self.written[at]), float(self.right[at]), float(self.room[at]) + 1e-12
+        name = element_text(self.definition.name, at)
+        if abs(got + expected) <= near:
+            return Slip("sign", f"The sign of {name} is wrong.")
+        if abs(got - expected) <= 2 * near and abs(_cut(expected, near) - got) <= 1e-9 * abs(got):
+            return Slip("rounded-down", f"{name} is cut off and not rounded: {number_text(expected)} rounds up.")
+        terms = self.tensor[at].explain().terms_of_equation
+        return (
+            self._term(terms, got - expected, near, name)
+            or self._whole_at(at, got, expected, near, name)
+            or self._other_element(terms, got - expected, near, name)
+            or _written_wrongly(got, expected, near, name)
+        )
+
+    def _term(self, terms: tuple[Term, ...], change: float, near: float, name: str) -> Slip | None:
+        if not 1 < len(terms) <= MOST_TERMS:
+            return None
+        kinds = (("term-missing", "left out", -1), ("term-twice", "counted twice", 1),
+                 ("term-sign", "taken with the wrong sign", -2))  # fmt: skip
+        for kind, words, factor in kinds:
+            for term in terms:
+                if term.value != 0 and abs(change - factor * term.value) <= near:
+                    shown = f"{term.text} = {number_text(term.value)}"
+                    return Slip(kind, f"In {name} the term {shown} is {words}.")
+        return None
+
+    def _whole_at(self, at: tuple[int, ...], got: float, expected: float, near: float, name: str) -> Slip | None:
+        """A slip that would be one of the whole tensor, made in one number."""
+        for slip, array in _whole(self.definition, self.values, self.right):
+            if array.shape == self.right.shape and abs(float(array[at]) - got) <= near and abs(got - expected) > near:
+                words = slip.words.replace(f"In {self.definition.name} ", f"In {name} ")
+                return replace(slip, words=words if words != slip.words else f"In {name}: {slip.words}")
+        return None
+
+    def _other_element(self, terms: tuple[Term, ...], change: float, near: float, name: str) -> Slip | None:
+        """Another element of a tensor taken in one factor; only where a single one fits, for many may by chance."""
+        found: list[tuple[str, str]] = []
+        for term in terms if len(terms) <= MOST_TERMS else ():
+            for factor in term.factors:
+                for other, value in self._others(factor):
+                    if factor.value and abs(term.value * (value / factor.value - 1) - change) <= near:
+                        found.append((factor.text, other))
+        if len(found) != 1:
+            return None
+        factor_text, other = found[0]
+        return Slip("wrong-element", f"In {name} {other} is taken in place of {factor_text}.")
+
+    def _others(self, factor: Factor) -> Iterator[tuple[str, float]]:
+        if factor.tensor is None or not factor.inside or self.values[factor.tensor].size > MOST_ELEMENTS:
+            return
+        for place, value in np.ndenumerate(self.values[factor.tensor]):
+            if place != factor.index and value != factor.value:
+                yield element_text(factor.tensor, place), float(value)
+
+
+def _cut(value: float, half: float) -> float:
+    """The number with what is behind its last digit cut off; `half`: half a unit of that digit."""
+    if not (half > 1e-9 and isfinite(value)):
+        return value
+    unit = 10.0 ** round(log10(2 * half))
+    return float(np.sign(value)) * floor(abs(value) / unit + 1e-9) * unit
+
+
+def _written_wrongly(got: float, expected: float, near: float, name: str) -> Slip | None:
     for power in (-2, -1, 1, 2):
         if abs(got - expected * 10.0**power) <= near:
             return Slip("decimal-point", f"In {name} the decimal point is moved.")
@@ -119,27 +194,13 @@ def _single(
     for n in range(len(digits) - 1):
         swapped = digits[:n] + digits[n + 1] + digits[n] + digits[n + 2 :]
         if swapped.count(".") == 1 and abs(float(swapped) - abs(expected)) <= near and digits[n] != digits[n + 1]:
-            return Slip("digits-swapped", f"In {name} two digits are exchanged: {got:.10g} for {expected:.6g}.")
-    return None
-
-
-def _term_slip(
-    definition: Definition, values: Mapping[str, Array], at: tuple[int, ...], change: float, near: float, name: str
-) -> Slip | None:
-    term = definition.term
-    if not isinstance(term, Reduce) or term.kind != "sum":
-        return None
-    sizes = definition.sizes
-    places = list(product(*(range(sizes[i]) for i in term.indices)))
-    if len(places) > MOST_TERMS:
-        return None
-    here = dict(zip(definition.indices, at, strict=True))
-    for words, factor in (("left out", -1), ("counted twice", 1), ("taken with the wrong sign", -2)):
-        for place in places:
-            indices = {**here, **dict(zip(term.indices, place, strict=True))}
-            part = value(term.body, definition, values, indices)
-            if part != 0 and abs(change - factor * part) <= near:
-                shown = written_factors(term.body, definition, values, indices)
-                kind = {-1: "term-missing", 1: "term-twice", -2: "term-sign"}[factor]
-                return Slip(kind, f"In {name} the term {shown} is {words}.")
+            return Slip(
+                "digits-swapped",
+                f"In {name} two digits are exchanged: {number_text(got)} for {number_text(expected)}.",
+            )
+    places = max(0, round(-log10(2 * near))) if near > 1e-9 else 8
+    pair = f"{got:.{places}f}", f"{expected:.{places}f}"
+    same = len(pair[0]) == len(pair[1]) and sum(a != b for a, b in zip(*pair, strict=True)) == 1
+    if same and len(pair[0].strip("-0.")) > 3:
+        return Slip("digit-wrong", f"In {name} one digit is another: {pair[0]} for {pair[1]}.")
     return None

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from convgrad.check.choice import bound_by_choice, default_integers, space_labels
-from convgrad.check.families import ALSO_CALLED, FAMILIES, LOSSES, Family, family_of
+from convgrad.check.families import FAMILIES, LOSSES, Family, family_of, named
 from convgrad.check.inputs import with_inputs
 from convgrad.check.problem import Problem, Recipe
+from convgrad.check.unrolled import unrolled
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.layers.activation import Elementwise
 from convgrad.layers.base import Built, Layer
@@ -29,12 +30,14 @@ from convgrad.notation.terms import Access, Definition, rebuild
 
 @dataclass(frozen=True)
 class Sizes:
-    """Which sizes a problem has. `one`: one example; `channel`: one channel in and out; `square`: height equals width;
-    `equal`: as many channels out as in; `like`: another seed of the random values.
+    """Which sizes a problem has. `one`: one example; `channel`: one channel in and out; `window`: a square window, for
+    functions that take one number; `square`: the image's height equals its width, too; `equal`: as many channels out
+    as in; `seed`: of the random values.
     """
 
     one: bool = False
     channel: bool = False
+    window: bool = False
     square: bool = False
     equal: bool = False
     seed: int = 0
@@ -74,8 +77,7 @@ class Subject:
         """Layouts of the others, by name."""
         return {"": {}}
 
-    @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self, sizes: Sizes = Sizes()) -> dict[str, Any]:
         """Arguments that a function may take beside arrays: strides, padding, ..."""
         return {}
 
@@ -111,7 +113,7 @@ class LayerSubject(Subject):
 
     def layer(self, sizes: Sizes) -> Layer:
         """The layer object for these sizes."""
-        arguments = {**self.family.defaults, **(self.family.square if sizes.square else {})}
+        arguments = {**self.family.defaults, **(self.family.square if sizes.square or sizes.window else {})}
         arguments = {**arguments, **self.given}
         groups = arguments.get("groups", 1)
         if "filters" in arguments and "filters" not in self.given:
@@ -133,7 +135,9 @@ class LayerSubject(Subject):
         *image, _ = self.family.input_shape
         window = getattr(layer, "window", None)
         if window is None:
-            return (*image, self.family.input_shape[-1]) if self.name != "dense" else self.family.input_shape
+            if sizes.square and self.family.slides:
+                image = [max(image)] * len(image)
+            return (*image, self._channels(sizes)) if self.family.slides else self.family.input_shape
         least = [max(h, extent + 2 * s + 2) for h, extent, s in zip(image, window.extent, window.strides, strict=True)]
         if sizes.square:
             least = [max(least)] * len(least)
@@ -146,6 +150,8 @@ class LayerSubject(Subject):
         built = layer.build(self.shape(layer, sizes))
         batch = 1 if sizes.one else 6 if self.name == "batch_norm" else self.batch
         recipe = recipe_of(built, batch)
+        if self.family.unrolled:
+            recipe = _unrolled(recipe, self.shape(layer, sizes)[:-1])
         of = built.output
         if self.then is not None:
             recipe = followed_by(recipe, built.output, self.then)
@@ -158,26 +164,22 @@ class LayerSubject(Subject):
 
     def _labels(self, built: Built, of: str) -> dict[str, tuple[str, ...]]:
         known = dict(self.family.labels)
-        ranks = {n: len(s) for n, s in zip(built.inputs, built.input_shapes, strict=True)}
-        ranks |= {n: len(p.shape) for n, p in built.parameters.items()}
+        tensors = (*built.inputs, *built.parameters)
         if self.family.labels.get("b") and built.equation.source and "b[i" in built.equation.source.replace(" ", ""):
             known["b"] = known["x"]  # one number a place
-        ranks["x"] = len(next(d for d in built.equation.definitions if d.name == built.output).indices)
-        ranks["x"] -= 1 if built.batch_index else 0
         absent = {"g"} if getattr(self.layer(Sizes()), "groups", 1) == 1 else set()
         absent |= {"q"} if getattr(self.layer(Sizes()), "depth_multiplier", 2) == 1 else set()
-        labels = {n: tuple(a for a in axes if a not in absent) for n, axes in known.items() if n in ranks}
+        labels = {n: tuple(a for a in axes if a not in absent) for n, axes in known.items() if n in (*tensors, "x")}
         return labels if of == built.output else {**labels, "z": labels["x"]}
 
-    @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self, sizes: Sizes = Sizes()) -> dict[str, Any]:
         """Arguments that a function may take beside arrays."""
-        layer = self.layer(Sizes())
+        layer = self.layer(sizes)
         found = {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in ("name", "bias")}
         window = getattr(layer, "window", None)
         if window is not None:
             found["strides"] = window.strides
-            pads = window.pad(self.shape(layer, Sizes())[:-1])
+            pads = window.pad(self.shape(layer, sizes)[:-1])
             found["padding"] = tuple(before for before, _ in pads) if all(a == b for a, b in pads) else pads
             if "dilation" in found:
                 found["dilation"] = window.dilation
@@ -292,6 +294,12 @@ def recipe_of(built: Built, batch: int) -> Recipe:
     )
 
 
+def _unrolled(recipe: Recipe, image: tuple[int, ...]) -> Recipe:
+    """With the index over all places written as rows and columns."""
+    shapes = {n: (*image, *s[1:]) if n in recipe.examples else s for n, s in recipe.shapes.items()}
+    return replace(recipe, equation=unrolled(recipe.equation, "f", ("h", "v")), shapes=shapes)
+
+
 def followed_by(recipe: Recipe, result: str, then: Layer) -> Recipe:
     """The equation with a function of single elements after it; what it is taken of is then called z."""
     first = rename(recipe.equation, {result: "z"})
@@ -335,7 +343,7 @@ def subject_of(
     if "=" in layer:
         return [EquationSubject(layer, **binding)]
     first, _, second = layer.replace(" ", "").partition("+")
-    name = ALSO_CALLED.get(first.lower(), first.lower())
+    name = named(first)
     if name in LOSSES:
         return [LossSubject(name, mean) for mean in (True, False)]
     if name not in FAMILIES:
@@ -346,7 +354,7 @@ def subject_of(
             raise ModelError(f"{name} has no argument {key!r}.{suggestion(key, known)}")
     then = None
     if second:
-        after = FAMILIES.get(second.lower())
+        after = FAMILIES.get(named(second))
         if after is None or not issubclass(after.layer, Elementwise):
             raise ModelError(f"{second!r} is no activation.{suggestion(second, ('relu', 'sigmoid', 'tanh', 'elu'))}")
         then = after.layer()

@@ -1,6 +1,6 @@
 """The process that runs a person's function: a script of its own, which knows nothing of convgrad.
 
-    python worker.py TARGET [MEGABYTES]
+    python worker.py TARGET MEGABYTES
 
 TARGET is `package.module:function` or `file.py:function`. Requests come on standard input and answers go to standard
 output, each as one line of JSON (a value's tree, with arrays by number) followed by the arrays' bytes; nothing is
@@ -9,14 +9,19 @@ unpickled on either side. What the function itself prints is caught and sent alo
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__":
+    del sys.path[0]  # this file's folder: whatever is imported must not find the modules beside this one
+
 import contextlib
+import difflib
 import importlib
 import importlib.util
 import inspect
 import io
 import json
 import os
-import sys
 import time
 import traceback
 import warnings
@@ -27,6 +32,10 @@ import numpy as np
 
 PRINTED = 2000
 """Characters of what a function prints that are kept."""
+LARGEST = 2**20
+"""Numbers that a result may have: inputs are small, so that a larger one is wrong in any case, and slow to send."""
+NAMED = 8
+"""Functions of a module that are named where the wanted one is not there."""
 
 
 def write_message(stream: BinaryIO, tree: Mapping[str, Any], arrays: list[np.ndarray]) -> None:
@@ -75,12 +84,14 @@ def find_function(target: str) -> Callable[..., Any]:
     for part in name.split("."):
         if not hasattr(found, part):
             others = [n for n, v in vars(module).items() if inspect.isfunction(v) and not n.startswith("_")]
-            raise AttributeError(f"{place} has no {name}; it has {', '.join(others) or 'no function'}")
+            near = difflib.get_close_matches(name, others, NAMED) or others[:NAMED]
+            more = f" and {len(others) - len(near)} more" if len(others) > len(near) else ""
+            raise AttributeError(f"{place} has no {name}; it has {', '.join(near) or 'no function'}{more}")
         found = getattr(found, part)
     if inspect.isclass(found):
         found = found()
     if not callable(found):
-        raise TypeError(f"{name} in {place} is a {type(found).__name__} and can't be called")
+        raise TypeError(f"{name} in {place} is {_a(type(found).__name__)} and can't be called")
     return found  # type: ignore[no-any-return]
 
 
@@ -122,7 +133,9 @@ def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.n
         seconds = time.perf_counter() - started
         results: list[np.ndarray] = []
         keys = _flatten(result, results)
-    except Exception as error:
+    except SystemExit as error:
+        return {"error": _told(error) | {"message": "it ends the program"}, "arrays": []}
+    except BaseException as error:
         return {"error": _told(error), "arrays": []}
     changed = [n for n, (a, g) in enumerate(zip(arrays, given, strict=True)) if not _same(a, g)]
     said = list(dict.fromkeys(str(w.message) for w in caught))[:3]
@@ -172,9 +185,19 @@ def _array(value: Any) -> np.ndarray:
         value = value.detach().cpu().resolve_conj().numpy()
     array = np.array(value)
     if not np.can_cast(array.dtype, np.float64, "same_kind"):
-        what = "nothing" if value is None else f"a {type(value).__name__}"
-        raise TypeError(f"the result holds {what}, which is no array of real numbers")
+        kind = f"array of {array.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise TypeError(
+            f"the result holds {'nothing' if value is None else _a(kind)}, which is no array of real numbers"
+        )
+    if array.size > LARGEST:
+        raise ValueError(
+            f"the result has {array.size} numbers, shape {array.shape}: far too many for such small inputs"
+        )
     return array.astype(np.float64) if array.dtype == np.bool_ else array
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[:1] in "aeiou" else f"a {noun}"
 
 
 def _same(before: np.ndarray, after: Any) -> bool:
@@ -188,8 +211,9 @@ def _told(error: BaseException) -> dict[str, Any]:
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{os.path.basename(error.filename)}, line {error.lineno}"
         return {"kind": type(error).__name__, "message": error.msg, "place": place, "line": (error.text or "").strip()}
-    own = [f for f in frames if os.path.abspath(f.filename) != os.path.abspath(__file__) and "<" not in f.filename]
-    outside = [f for f in own if "site-packages" not in f.filename and "importlib" not in f.filename] or own
+    here = (os.path.abspath(__file__), os.path.abspath(importlib.__file__))
+    own = [f for f in frames if os.path.abspath(f.filename) not in here and "<" not in f.filename]
+    outside = [f for f in own if "site-packages" not in f.filename] or own
     place = f"{os.path.basename(outside[-1].filename)}, line {outside[-1].lineno}" if outside else ""
     line = (outside[-1].line or "") if outside else ""
     return {"kind": type(error).__name__, "message": str(error)[:PRINTED], "place": place, "line": line}
@@ -203,13 +227,19 @@ def caught_output() -> Iterator[io.StringIO]:
         yield caught
 
 
+def text_of(caught: io.StringIO) -> str:
+    """The end of what was printed; nothing where the stream was closed."""
+    return "" if caught.closed else caught.getvalue()[-PRINTED:]
+
+
 def _limit_memory(megabytes: int) -> None:
+    """Of data, not of addresses: libraries for graphics cards reserve far more of these than they use."""
     try:
         import resource
     except ImportError:  # not there on Windows
         return
     limit = megabytes * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def main() -> None:
@@ -218,8 +248,7 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # what compiled code prints must not get between the answers
         os.dup2(nothing, stream)
-    if len(sys.argv) > 2:
-        _limit_memory(int(sys.argv[2]))
+    _limit_memory(int(sys.argv[2]))
     sys.path.insert(0, os.getcwd())
     with caught_output() as printed:
         try:
@@ -228,19 +257,16 @@ def main() -> None:
         except (Exception, SystemExit) as error:
             write_message(answers, {"error": _told(error)}, [])
             return
-    write_message(answers, about | {"printed": printed.getvalue()[-PRINTED:]}, [])
+    write_message(answers, about | {"printed": text_of(printed)}, [])
     while True:
         try:
             tree, arrays = read_message(requests)
         except EOFError:
             return
         with caught_output() as printed:
-            try:
-                answer = run(function, tree, arrays)
-            except SystemExit as error:
-                answer = {"error": _told(error) | {"message": "it ends the program"}, "arrays": []}
+            answer = run(function, tree, arrays)
         results = answer.pop("arrays")
-        write_message(answers, answer | {"printed": printed.getvalue()[-PRINTED:]}, results)
+        write_message(answers, answer | {"printed": text_of(printed)}, results)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from convgrad.commands.terminal import output, print_json
+from convgrad.commands.terminal import EXIT_UNUSABLE, output, print_json
 
 EXIT_WRONG = 1
 
@@ -31,6 +32,9 @@ def check(
     units: Annotated[int | None, typer.Option(help="Of the layer.")] = None,
     kernel_size: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
     pool_size: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
+    more: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other argument of the layer.")
+    ] = None,
     input_shape: Annotated[str | None, typer.Option(metavar="N,N,..", help="One example's, channels last.")] = None,
     dtype: Annotated[str, typer.Option(metavar="float64|float32", help="Of the arrays it gets.")] = "float64",
     argument: Annotated[
@@ -48,7 +52,7 @@ def check(
 ) -> None:
     """Check a calculation and name the mistake.
 
-    Exit code 1 where something is wrong.
+    Exit code 1 where something is wrong, 2 where there is nothing to check.
 
     Examples:
     convgrad check conv2d mymodule:my_backward --strides 2;
@@ -68,6 +72,7 @@ def check(
         numbers = {"strides": strides, "padding": padding, "dilation": dilation, "kernel_size": kernel_size}
         settings: dict[str, Any] = {n: _sizes(n, v) for n, v in (numbers | {"pool_size": pool_size}).items() if v}
         settings |= {n: v for n, v in (("groups", groups), ("filters", filters), ("units", units)) if v is not None}
+        settings |= dict(_setting(pair) for pair in more or [])
         report = _code(function, what, input_shape, argument or [], dtype, seconds, settings)
     else:
         raise typer.BadParameter("say a layer and a function, or a sheet.toml, or --equation and --of, or --class.")
@@ -75,6 +80,8 @@ def check(
         print_json(report.to_json())
     else:
         output().print(str(report), soft_wrap=True)
+    if not getattr(report, "usable", True):
+        raise typer.Exit(EXIT_UNUSABLE)
     if not getattr(report, "ok", True):
         raise typer.Exit(EXIT_WRONG)
 
@@ -90,7 +97,7 @@ def _code(
 ) -> Any:
     from convgrad.check import check as check_function
 
-    if ":" not in function:
+    if not all(function.rpartition(":")[::2]):
         raise typer.BadParameter(f"{function!r} names no function; write module:function or file.py:function.")
     sizes = None if input_shape is None else _sizes("input-shape", input_shape)
     if isinstance(sizes, str):
@@ -111,6 +118,17 @@ def _code(
         seconds=seconds,
         **settings,
     )
+
+
+def _setting(pair: str) -> tuple[str, Any]:
+    """`epsilon=1e-5`: a name and a number, true or false, or text."""
+    name, equals, value = pair.partition("=")
+    if not equals or not name.isidentifier():
+        raise typer.BadParameter(f"{pair!r} sets nothing; write NAME=VALUE, as in epsilon=1e-5.", param_hint="--set")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _equation(equation: str, of: str | None) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convgrad.commands.terminal import output, print_json
+from convgrad.commands.terminal import output, print_json, write_text
 from convgrad.errors import DataError, ModelError, suggestion
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="Write a LaTeX document.")] = None,
     pdf: Annotated[Path | None, typer.Option("--pdf", metavar="FILE", help="Write a PDF document.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the page as one file.")] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Open the page on this machine.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0 takes any.")] = 8765,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="With --serve: print the address only.")] = False,
 ) -> None:
     """Explain every number of a training step: forward, deltas, gradients, update.
 
@@ -61,7 +65,8 @@ def explain(
     convgrad explain;
     convgrad explain --at "conv1.dw[0,0]";
     convgrad explain two-convolutions --at "conv1.dx[2,2]" --depth 2;
-    convgrad explain classic --as pytorch
+    convgrad explain classic --as pytorch;
+    convgrad explain --serve
     """
     example = found(source).given(_input(input_file, source), _target(target))
     trace = example.trace(exact, unpin or ())
@@ -69,10 +74,18 @@ def explain(
     files = {suffix: path for suffix, path in ((".tex", latex), (".pdf", pdf)) if path is not None}
     if files:
         _write(files, _document(example, trace, at))
-        if not (as_json or at):
+        if not (as_json or at or html or serve):
             for path in files.values():
                 console.print(f"wrote {path}", soft_wrap=True)
             return
+    if html is not None:
+        write_text(html, _page(example, trace))
+        if not (as_json or at or serve):
+            console.print(f"wrote {html}", soft_wrap=True)
+            return
+    if serve:
+        _serve(_page(example, trace, served=True), port, not no_browser)
+        return
     if as_tool is not None:
         from convgrad.explain.conventions import as_written_by
 
@@ -103,6 +116,29 @@ def _document(example: Example, trace: Trace, at: str | None) -> Document:
     if at is not None:
         return element_document(trace.at(at).explain())
     return walk_document(walk(trace, example.name, example.text), trace)
+
+
+def _page(example: Example, trace: Trace, served: bool = False) -> str:
+    from convgrad.examples.page import example_model
+    from convgrad.explain.page.build import page_html
+
+    return page_html(example_model(example, trace, served))
+
+
+def _serve(page: str, port: int, browser: bool) -> None:
+    """Until Ctrl-C is pressed."""
+    import webbrowser
+
+    from convgrad.serve.server import PageServer
+
+    with PageServer(page, port) as server:
+        typer.echo(f"The page is at {server.url} until Ctrl-C is pressed.")
+        if browser:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo("The page is closed.")
 
 
 def found(source: str) -> Example:

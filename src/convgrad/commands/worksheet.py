@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convgrad.commands.terminal import output
+from convgrad.commands.terminal import output, write_text
 from convgrad.errors import DataError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def worksheet(
     if key_file is not None:
         write(key(sheet), key_file)
     if sheet_file is not None:
-        _write_text(sheet_file, content)
+        write_text(sheet_file, content)
     console = output()
     for path in filter(None, (out, key_file, sheet_file)):
         console.print(f"wrote {path}", soft_wrap=True)
@@ -70,10 +70,3 @@ def _example(source: str | None) -> Example | None:
     from convgrad.commands.explain import found
 
     return None if source is None else found(source)
-
-
-def _write_text(path: Path, content: str) -> None:
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"Can't write {path}: {error.strerror}.") from error

@@ -9,6 +9,7 @@ from typing import Any
 
 import halide as hl
 
+from convgrad.engine.atoms import is_reduction
 from convgrad.engine.canonical import describe
 from convgrad.engine.lowering import Lowering, Tensor, from_function, reshaped
 from convgrad.engine.memory import Layout
@@ -141,8 +142,15 @@ class Kernel:
         lowering = Lowering(KINDS[self.dtype], tensors, atom.sizes)
         variables = [hl.Var(f"v{n}") for n in range(len(group.shape))]
         assert isinstance(atom.term, Reduce)
-        reduced = scheduled_reduction(atom, lowering, self._width())
-        tensors[atom.name] = from_function(reduced.sums, atom.shape, 0 if atom.term.kind.startswith("arg") else None)
+        more = [
+            (other, Lowering(KINDS[self.dtype], tensors, other.sizes))
+            for other in group.atoms[1:]
+            if is_reduction(other)
+        ]
+        reduced = scheduled_reduction(atom, lowering, self._width(), more)
+        several = bool(more) or atom.term.kind.startswith("arg")
+        for number, summed in enumerate([atom, *(other for other, _ in more)]):
+            tensors[summed.name] = from_function(reduced.sums, summed.shape, number if several else None)
         kind = KINDS[self.dtype]
         func = map_function(group.atoms, self.writes, self._elements(), tensors, kind, {}, variables, flat=False)
         reduced.schedule(func, variables)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from convgrad.engine.calls import InMemoryCalls, LinkedCalls
     from convgrad.engine.kernels import Kernel
     from convgrad.engine.memory import Layout
+    from convgrad.engine.reshaped import Reshaped
 
 Array = npt.NDArray[Any]
 
@@ -99,9 +100,10 @@ class Program:
         self._inputs = inputs_behind_views(equation, views)
         self.dtype = np.dtype(dtype).name
         _refuse_empty(equation)
-        definitions, views = _atoms(equation, outputs, in_place, views)
-        groups = partition(definitions, self.arrays.keys(), in_place, views)
-        layouts = _layouts(equation, definitions, self.arrays, self.dtype, views)
+        planned = _atoms(equation, outputs, in_place, views, self.arrays)
+        views = planned.views
+        groups = partition(planned.atoms, self.arrays.keys(), in_place, views)
+        layouts = _layouts(planned, self.arrays, self.dtype)
         self.kernels = [Kernel(group, layouts, views, self.dtype) for group in groups]
         memory, self.intermediate_bytes = _memory(self.kernels, self.arrays, layouts, views)
         self._call = _linked(self.kernels, memory, views)
@@ -141,31 +143,33 @@ def _refuse_empty(equation: Equation) -> None:
 
 
 def _atoms(
-    equation: Equation, outputs: Sequence[str], in_place: Mapping[str, str], views: Mapping[str, str]
-) -> tuple[list[Definition], dict[str, str]]:
-    """What is to be computed, in order, and the views of it."""
+    equation: Equation,
+    outputs: Sequence[str],
+    in_place: Mapping[str, str],
+    views: Mapping[str, str],
+    arrays: Mapping[str, Array],
+) -> Reshaped:
+    """What is to be computed, in order, the views of it and all shapes."""
     from convgrad.engine.atoms import split
     from convgrad.engine.copies import without_copies
     from convgrad.engine.repeats import without_repeats
+    from convgrad.engine.reshaped import reshaped_like_sources
+    from convgrad.engine.signs import signs_of_results
 
-    ordered = in_order(equation, outputs, in_place, views)
+    ordered = signs_of_results(in_order(equation, outputs, in_place, views))
     kept = {*(root(name, views) for name in outputs), *in_place}
     computed, views = without_copies(ordered, kept, set(in_place.values()), equation.shape_of, views)
-    return without_repeats(atom for definition in computed for atom in split(definition)), views
+    atoms = without_repeats(atom for definition in computed for atom in split(definition))
+    return reshaped_like_sources(atoms, views, equation.shape_of, {*arrays, *kept})
 
 
-def _layouts(
-    equation: Equation,
-    atoms: Sequence[Definition],
-    arrays: Mapping[str, Array],
-    dtype: str,
-    views: Mapping[str, str],
-) -> dict[str, Layout]:
+def _layouts(planned: Reshaped, arrays: Mapping[str, Array], dtype: str) -> dict[str, Layout]:
     """Type and place of the elements of every tensor, views included."""
     from convgrad.engine.borders import with_borders
     from convgrad.engine.memory import Layout
 
-    layouts = {name: Layout(shape, dtype) for name, shape in equation.shapes}
+    atoms, views = planned.atoms, planned.views
+    layouts = {name: Layout(shape, dtype) for name, shape in planned.shapes.items()}
     for atom in atoms:
         element = dtype if atom.name in arrays else _element(atom, dtype)
         layouts[atom.name] = Layout(atom.shape, element)

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 
 from convgrad.engine.atoms import is_reduction, sized_walk
 from convgrad.execution import root
-from convgrad.notation.terms import Definition, accesses
+from convgrad.notation.terms import Definition, Reduce, accesses
 
 SMALL_WORK = 1 << 14
 """Operations below which an atom joins a small kernel: at one a nanosecond, 16 us; a parallel start takes 5 to 10."""
 MOST_SMALL = 64  # atoms in a small kernel: it takes a millisecond and more to compile each
+MOST_SIBLINGS = 3  # sums of one pass: each has accumulators of its own, some 8 of 32 registers
 MOST_STORED = 8  # tensors that a map writes at once: each needs a pointer in a register
 
 
@@ -105,9 +106,9 @@ class _Planner:
 
     def _joined(self, atom: Definition, reads: set[str], earliest: int) -> int | None:
         style = self._style(atom)
-        if style == "reduction":
-            return None
         candidates = range(len(self.groups) - 1, earliest - 1, -1)
+        if style == "reduction":
+            return next((n for n in candidates if self._is_sibling(atom, reads, self.groups[n])), None)
         if style == "small":
             fits = (n for n in candidates if self.groups[n].style == "small" and len(self.groups[n].atoms) < MOST_SMALL)
             return next(fits, None)
@@ -136,6 +137,16 @@ class _Planner:
             if root(access.tensor, self.views) in own
         ) and not any(root(a.tensor, self.views) in own for a in accesses(atom.term) if a.tensor in self.views)
 
+    def _is_sibling(self, atom: Definition, reads: set[str], group: Group) -> bool:
+        """Whether a sum goes through the same tensor once, as the sums of a group do: one pass then does for all."""
+        return (
+            group.style == "reduction"
+            and len(group.atoms) < MOST_SIBLINGS
+            and all(are_siblings(atom, other) for other in group.atoms)
+            and not group.names & reads
+            and not {root(name, self.views) for name in group.reads()}.isdisjoint(reads)
+        )
+
     def mark_stored(self, kept: set[str]) -> None:
         for number, group in enumerate(self.groups):
             for atom in group.atoms:
@@ -146,6 +157,36 @@ class _Planner:
                 order = writing_order(group.atoms, group.in_place)
                 assert order is not None, "no atom joins a group that has no order"
                 group.stored.sort(key=lambda name: order.index(name) if name in order else -1)
+
+
+def are_siblings(atom: Definition, other: Definition) -> bool:
+    """Whether two sums run over the same indices, through each element of what they read once."""
+    return (
+        is_reduction(atom)
+        and is_reduction(other)
+        and atom.indices == other.indices
+        and atom.term.indices == other.term.indices  # type: ignore[attr-defined]
+        and all(map(_goes_through_once, (atom, other)))
+        and [atom.sizes[i] for i in _loops(atom)] == [other.sizes[i] for i in _loops(other)]
+    )
+
+
+def _loops(atom: Definition) -> tuple[str, ...]:
+    assert isinstance(atom.term, Reduce)
+    return (*atom.indices, *atom.term.indices)
+
+
+def _goes_through_once(atom: Definition) -> bool:
+    """Whether what a sum reads has all of its indices, bare, or just some of those on the left."""
+    assert isinstance(atom.term, Reduce)
+    if atom.term.kind != "sum" or not atom.indices:
+        return False
+    for access in accesses(atom.term):
+        names = [position.as_name for position in access.positions]
+        whole = {*names} == {*_loops(atom)} and names[-1] == atom.indices[-1]
+        if access.outside is not None or not (whole or {*names} <= {*atom.indices}):
+            return False
+    return True
 
 
 def writing_order(atoms: Sequence[Definition], in_place: Mapping[str, str]) -> list[str] | None:

@@ -16,6 +16,9 @@
     [pins]
     "sigmoid1.x" = [[0.58, 0.57]]
 
+    [results]
+    "conv1.x" = [[0.22, 0.13]]
+
 All but the layers may be missing. `input = { digit = 3 }` is an image of the bundled digits and its label the target;
 an input that is not said is made of small whole numbers. Weights that are not said are those that training begins with,
 drawn with `seed`. Names with dots may be written as tables, too: `conv1.w = [...]`.
@@ -26,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import resources
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +44,11 @@ from convgrad.optimizers import optimizer_from
 
 NAMES = ("classic", "two-convolutions", "strided", "padded", "two-channels", "batch-of-two", "lenet-digit")
 TABLES = ("weights", "deltas", "pins")
-KEYS = ("about", "text", "input", "target", "seed", *TABLES)
+RESULTS = "results"
+"""A person's own numbers, which `convgrad check` marks; nothing is explained by them."""
+DECIMALS = "decimals"
+"""What these are rounded to by agreement."""
+KEYS = ("about", "text", "input", "target", "seed", *TABLES, RESULTS, DECIMALS)
 CLASSES = 10
 """What `units = "classes"` stands for in a file without data."""
 
@@ -65,12 +73,23 @@ def read_example(path: str | Path) -> Example:
         DataError: its numbers do not fit the network; the message names the file.
     """
     path = Path(path)
-    content = toml_content(path)
+    return example_from(toml_content(path), path)
+
+
+def example_from(content: dict[str, Any], path: Path, most: int | None = None) -> Example:
+    """The same from the content of a TOML file, or the like from elsewhere. Messages name `path`.
+
+    most: numbers that the input and the weights may have together; ModelError beyond.
+    """
+    content = dict(content)
     own = {key: content.pop(key) for key in KEYS if key in content}
     unknown = next((key for key in content if key not in ("model", "layer")), None)
     if unknown is not None:
         raise ModelError(f"{path}: there is no key {unknown!r}.{suggestion(unknown, (*KEYS, 'model', 'layer'))}")
     model = model_from(content, path, None, CLASSES, dtype="float64")
+    numbers = model.network.parameter_count + prod(model.network.input_shape)
+    if most is not None and numbers > most:
+        raise ModelError(f"{path}: the network has {numbers:,} weights and inputs; at most {most:,} are taken here.")
     try:
         return _example(model.network, own, model.loss, model.optimizer, model.learning_rate)
     except DataError as error:

@@ -17,7 +17,7 @@ from convgrad.notation.latex import LATEX
 from convgrad.notation.mathematics import Mathematics
 from convgrad.notation.mathml import mathml_of_latex
 from convgrad.notation.polynomial import Polynomial, Position
-from convgrad.notation.terms import Access, Definition, rebuild, substitute_indices
+from convgrad.notation.terms import Access, Definition, accesses, rebuild, substitute_indices
 from convgrad.notation.terms import Term as Expression
 from convgrad.notation.text import text
 
@@ -109,11 +109,17 @@ class Explanation:
     @cached_property
     def node(self) -> Node:
         """What the equation comes to. Of a pinned element, too: its own number may then be another one."""
-        if self.tensor.definition is None:
+        if self.tensor.definition is None or not self._is_computable:
             return self._given
         definition = self.tensor.definition
         at = dict(zip(definition.indices, self.element.index, strict=True))
         return grow(definition.term, at, definition.sizes, self._read)
+
+    @cached_property
+    def _is_computable(self) -> bool:
+        """Whether there is an equation all of whose tensors are there; given deltas may stand without any target."""
+        definition = self.tensor.definition
+        return definition is not None and all(access.tensor in self.trace for access in accesses(definition.term))
 
     @property
     def _given(self) -> Read:
@@ -153,7 +159,7 @@ class Explanation:
     @property
     def computed(self) -> str:
         """What the equation comes to, as people write it; of a pinned element, another number than its own."""
-        return written(self.node.value) if self.tensor.pinned else self.element.written
+        return written(self.node.value) if self.tensor.pinned and self._is_computable else self.element.written
 
     @property
     def substituted(self) -> str:
@@ -163,6 +169,8 @@ class Explanation:
     def _substituted(self, limit: int | None) -> str:
         if self.tensor.definition is None and self.tensor.shows is None:
             return str(self.element)
+        if self.tensor.pinned and not self._is_computable:
+            return f"{self.element}, {self.element.status}"
         computed = f"{self.with_indices} = {self._numbers(limit)}"
         return f"{self.element}, {self.element.status}; its equation: {computed}" if self.tensor.pinned else computed
 
@@ -213,7 +221,7 @@ class Explanation:
         """Equation, indices and numbers, a formula each; the numbers go on from the line before."""
         name = self._name(setting)
         lines = []
-        if self.tensor.definition is not None and self.definition is not None:
+        if self.tensor.definition is not None and self.definition is not None and self._is_computable:
             lines.append(setting.definition(self.tensor.definition, equals))
             if self.element.index:
                 lines.append(f"{name} {equals} {setting.right_side(self.definition.term)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -85,18 +85,19 @@ def trace(
             pins={name: value for name, value in pinned.items() if name in defined},
             batch=batch,
             loss=measured,
-            learning_rate=chosen.learning_rate,
+            optimizer=chosen,
+            seed=seed,
             tolerance=precision,
         )
     )
 
 
-def _example(network: Network, x: npt.ArrayLike | None) -> tuple[int | None, npt.NDArray[Any] | None]:
+def _example(network: Network, x: npt.ArrayLike | None) -> tuple[int | None, Array | None]:
     """The number of examples, None where there is one without a batch axis, and the input."""
     mixes = any(placed.built.batch_index for placed in network.layers)
     if x is None:
         return (1 if mixes else None), None
-    inputs = np.asarray(x)
+    inputs = _numbers("The input", x)
     shape = network.input_shape
     if inputs.shape == shape:
         return (1, inputs[None]) if mixes else (None, inputs)

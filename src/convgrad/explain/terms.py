@@ -24,7 +24,8 @@ from convgrad.explain.nodes import (
     Total,
     reads,
 )
-from convgrad.explain.writing import SYMBOLS
+from convgrad.explain.numbers import written
+from convgrad.explain.writing import SYMBOLS, element_text
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Factor:
     inside: bool = True
     expression: str | None = None
     reads: tuple[Read, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """In symbols: `w[0,1]`, `1/4`."""
+        if self.tensor is not None and self.index is not None:
+            return element_text(self.tensor, self.index)
+        return self.expression or written(self.value)
 
     def to_json(self) -> dict[str, Any]:
         """As data that JSON can hold."""
@@ -68,6 +76,11 @@ class Term:
     def value(self) -> float:
         """The product of the factors' values."""
         return prod(factor.value for factor in self.factors)
+
+    @property
+    def text(self) -> str:
+        """In symbols: `dx[0,1]*w[1,0]`."""
+        return "*".join(factor.text for factor in self.factors)
 
     def to_json(self) -> dict[str, Any]:
         """As data that JSON can hold."""

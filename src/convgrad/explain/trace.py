@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from convgrad.calculus.derive import renamed_indices
-from convgrad.errors import DataError, suggestion
+from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.execution import in_order, root
 from convgrad.explain.element import Element
 from convgrad.explain.numbers import TOLERANCE
@@ -24,6 +24,7 @@ from convgrad.explain.tensor import Tensor
 from convgrad.explain.terms import json_number
 from convgrad.losses import Loss
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
+from convgrad.optimizers import Optimizer
 from convgrad.oracle.grid import evaluate_definition
 from convgrad.plan import INPUT, LOSS, TARGET, Plan
 
@@ -39,18 +40,19 @@ class Start:
     """What a trace begins with.
 
     given: input of the equation -> its values. deltas: gradients that are given in place of what their equations say.
-    pins: other tensors that are. batch: number of examples, None where there is no batch axis. loss: of the step.
-    learning_rate: of the update.
+    pins: other tensors that are. batch: number of examples, None where there is no batch axis. network, loss,
+    optimizer: of the step; None where the equations are no network's. seed: of random numbers.
     """
 
-    network: Network
     plan: Plan
     given: Mapping[str, Array]
-    deltas: Mapping[str, Array]
-    pins: Mapping[str, Array]
-    batch: int | None
-    loss: Loss
-    learning_rate: float
+    deltas: Mapping[str, Array] = field(default_factory=dict)
+    pins: Mapping[str, Array] = field(default_factory=dict)
+    network: Network | None = None
+    batch: int | None = None
+    loss: Loss | None = None
+    optimizer: Optimizer | None = None
+    seed: int = 0
     tolerance: float = TOLERANCE
 
     @property
@@ -91,13 +93,15 @@ class Trace(Mapping[str, Tensor]):
 
     @property
     def network(self) -> Network:
-        """The network that this is a step of."""
+        """The network that this is a step of. Raises: ModelError where the equations are no network's."""
+        if self.start.network is None:
+            raise ModelError("This is a trace of equations, not of a network.")
         return self.start.network
 
     @property
     def learning_rate(self) -> float:
-        """Of the update."""
-        return self.start.learning_rate
+        """Of the update; 0 where the equations are no network's."""
+        return 0.0 if self.start.optimizer is None else self.start.optimizer.learning_rate
 
     @property
     def loss(self) -> float | None:
@@ -157,6 +161,10 @@ class Trace(Mapping[str, Tensor]):
         kept = {} if names is None else {n: v for n, v in pins.items() if n not in names}
         return Trace(replace(self.start, pins=kept))
 
+    def with_pins(self, pins: Mapping[str, Array]) -> Trace:
+        """The same with further tensors pinned; values in the tensors' shapes."""
+        return Trace(replace(self.start, pins={**self.start.pins, **pins}))
+
     def to_json(self) -> dict[str, Any]:
         """All tensors as data that JSON can hold: {"tensors": {name: {"shape", "values", "equation"}}, "loss",
         "learning_rate"}. `equation` is None for what is given; `pinned` is there, and true, where values were.
@@ -204,12 +212,13 @@ class Trace(Mapping[str, Tensor]):
         return f"There is no tensor `{name}`.{suggestion(name, self)}"
 
     def __repr__(self) -> str:
-        return f"<Trace of {self.network.name or 'a network'}: {len(self)} tensors>"
+        network = self.start.network
+        return f"<Trace of {'equations' if network is None else network.name or 'a network'}: {len(self)} tensors>"
 
     def __str__(self) -> str:
         from convgrad.explain.walk import walk
 
-        return str(walk(self))
+        return "\n\n".join(map(str, self.values())) if self.start.network is None else str(walk(self))
 
     def _repr_html_(self) -> str:
         from convgrad.explain.html import trace_html

@@ -13,6 +13,9 @@ from convgrad.notation import terms
 from convgrad.notation.binding import bind
 from convgrad.notation.terms import Access, Negate, walk
 
+TABLES = ("sizes", "integers", "numbers", "shapes", "initial")
+"""Arguments that say something for each of several names."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Equation(Layer):
@@ -48,6 +51,12 @@ class Equation(Layer):
         return f"layer `{self.name}`" if self.name else "Equation"
 
     def check(self) -> None:
+        if not isinstance(self.definition, str):
+            raise ModelError(f"{self.label}: the equation is a text, not {self.definition!r}.")
+        for argument in TABLES:
+            value = getattr(self, argument)
+            if not isinstance(value, Mapping):
+                raise ModelError(f"{self.label}: {argument} is {value!r}, but must be a table from names to values.")
         equation = self.equation
         if isinstance(self.inputs, str):
             raise ModelError(f"{self.label}: inputs is a tuple of names; write inputs=({self.inputs!r},).")

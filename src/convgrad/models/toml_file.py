@@ -145,11 +145,13 @@ class _Graph:
 
     def add(self, where: str, table: Mapping[str, Any]) -> None:
         """Put the layer of one `[[layer]]` table on its inputs."""
+        if not isinstance(table, Mapping):
+            raise ModelError(f"{where} is {table!r}, but must be a table with the key `type`, the layer's class.")
         arguments = dict(table)
         kind = arguments.pop("type", None)
         if kind is None:
             raise ModelError(f'{where} has no key `type`, the layer\'s class, such as type = "Conv2D".')
-        if kind not in registry:
+        if not isinstance(kind, str) or kind not in registry:
             raise ModelError(f"{where} has type {kind!r}, which is no layer.{suggestion(str(kind), registry)}")
         where = f"{where} ({kind})"
         names = arguments.pop("inputs", None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 Monomial = tuple[str, ...]
 
@@ -42,7 +43,7 @@ class Polynomial:
     def name(name: str) -> Polynomial:
         return Polynomial((((name,), 1),))
 
-    @property
+    @cached_property
     def _canonical(self) -> frozenset[tuple[Monomial, int]]:
         return frozenset((tuple(sorted(monomial)), coefficient) for monomial, coefficient in self.terms)
 
@@ -64,15 +65,20 @@ class Polynomial:
     def __mul__(self, other: Polynomial) -> Polynomial:
         return Polynomial.of((m + n, c * d) for m, c in self.terms for n, d in other.terms)
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         return frozenset(name for monomial, _ in self.terms for name in monomial)
+
+    @cached_property
+    def slopes(self) -> dict[str, int]:
+        """Name -> the whole number that it is multiplied by, of a polynomial that is affine in its names."""
+        return {name: self.coefficient(name).constant_value for name in self.names}
 
     @property
     def is_constant(self) -> bool:
         return not self.names
 
-    @property
+    @cached_property
     def constant_value(self) -> int:
         """The coefficient of the empty monomial (the whole value where `is_constant`)."""
         return dict(self.terms).get((), 0)
@@ -167,7 +173,7 @@ class Position:
     def name(name: str) -> Position:
         return Position(Polynomial.name(name))
 
-    @property
+    @cached_property
     def is_whole(self) -> bool:
         """Whether no division is left."""
         return self.divisor == ONE

@@ -72,6 +72,11 @@ class Term(Shown):
         """The same term with other sub-terms."""
         return self
 
+    @cached_property
+    def free_names(self) -> frozenset[str]:
+        """See the function `free_names`; kept, for the oracle asks again and again."""
+        return frozenset(name for child in self.children for name in child.free_names)
+
 
 @dataclass(frozen=True)
 class Number(Term):
@@ -86,6 +91,10 @@ class IndexValue(Term):
 
     polynomial: Polynomial
 
+    @cached_property
+    def free_names(self) -> frozenset[str]:
+        return self.polynomial.names
+
 
 @dataclass(frozen=True)
 class Access(Term):
@@ -99,6 +108,10 @@ class Access(Term):
     positions: tuple[Position, ...] = ()
     outside: float | None = None
     position_spans: tuple[Span, ...] = field(default=(), compare=False, repr=False, kw_only=True)
+
+    @cached_property
+    def free_names(self) -> frozenset[str]:
+        return frozenset(name for position in self.positions for name in position.names)
 
 
 @dataclass(frozen=True)
@@ -224,6 +237,10 @@ class Reduce(Term):
     def with_children(self, children: tuple[Term, ...]) -> Term:
         return replace(self, body=children[0])
 
+    @cached_property
+    def free_names(self) -> frozenset[str]:
+        return self.body.free_names - {*self.indices}
+
 
 @dataclass(frozen=True)
 class Definition(Shown):
@@ -330,15 +347,9 @@ def bound_indices(term: Term) -> set[str]:
     return {i for t in walk(term) if isinstance(t, Reduce) for i in t.indices}
 
 
-def free_names(term: Term) -> set[str]:
+def free_names(term: Term) -> frozenset[str]:
     """Names in index expressions (loop indices and integer parameters) that no reduction inside the term binds."""
-    if isinstance(term, Reduce):
-        return free_names(term.body) - set(term.indices)
-    if isinstance(term, Access):
-        return {n for p in term.positions for n in p.names}
-    if isinstance(term, IndexValue):
-        return set(term.polynomial.names)
-    return {n for child in term.children for n in free_names(child)}
+    return term.free_names
 
 
 def gradient_name(name: str) -> str:

@@ -64,7 +64,7 @@ def view(array: Array, access: Access, axes: Sequence[str], spans: Spans) -> Arr
     used = {a for n in numerators for a in n.names}
     shape = tuple(length if a in used else 1 for a, length in zip(axes, lengths(axes, spans), strict=True))
     strides = tuple(
-        sum(n.coefficient(a).constant_value * stride for n, stride in zip(numerators, array.strides, strict=True))
+        sum(n.slopes[a] * stride for n, stride in zip(numerators, array.strides, strict=True) if a in n.slopes)
         for a in axes
     )
     return as_strided(array[corner], shape, strides, writeable=False)
@@ -80,8 +80,7 @@ def _bounds(position: Position, spans: Spans) -> tuple[int, int]:
     """Least and greatest value of the position's numerator."""
     numerator, _ = _normalized(position)
     low = high = numerator.constant_value
-    for name in numerator.names:
-        coefficient = numerator.coefficient(name).constant_value
+    for name, coefficient in numerator.slopes.items():
         first, after = spans[name]
         ends = (coefficient * first, coefficient * (after - 1))
         low, high = low + min(ends), high + max(ends)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.check.problem import Problem
+from convgrad.layers.conv_transpose import ConvTranspose2D
 
 Array = npt.NDArray[np.float64]
 
@@ -79,20 +80,22 @@ Given = tuple[Problem, Mapping[str, Array]]
 """A problem with its values."""
 
 
-def changed_by(problem: Problem, mistakes: Sequence[Mistake]) -> Given | None:
-    """The problem that the mistakes make of this one, and its values; None where they can't be made here."""
+def changed_by(problem: Problem, mistakes: Sequence[Mistake], outputs: Sequence[str]) -> Given | None:
+    """The problem that the mistakes make of this one, and the values of these outputs and of what they need; None
+    where they can't be made here.
+    """
     changed: Problem | None = problem
     for mistake in mistakes:
         if mistake.before is not None:
             changed = mistake.before(changed) if changed is not None else None
-    return None if changed is None else (changed, {**changed.arrays, **changed.values()})
+    return None if changed is None else (changed, {**changed.arrays, **changed.values({*outputs, "dz"})})
 
 
 def predict(
     problem: Problem, mistakes: Sequence[Mistake], outputs: Sequence[str], given: Given | None = None
 ) -> Prediction | None:
     """The outputs with all the mistakes made; None where they can't be made here. `given`: from `changed_by`."""
-    given = given or changed_by(problem, mistakes)
+    given = given or changed_by(problem, mistakes, outputs)
     if given is None:
         return None
     changed, values = given
@@ -138,3 +141,8 @@ def kernel_of(problem: Problem) -> str | None:
     """The tensor that slides: trained, with an axis of space."""
     others = [n for n in problem.recipe.equation.inputs if n != "o" and space_of(problem, n)]
     return "w" if "w" in others else others[0] if others else None
+
+
+def is_transposed(problem: Problem) -> bool:
+    """Whether the layer is a transposed convolution, whose gradient goes the other way round."""
+    return isinstance(problem.details.get("layer"), ConvTranspose2D)

@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from convgrad.check.mistakes.base import Array, Before, Mistake, Predicted, flipped, kernel_of, space_of, turned
+from convgrad.check.mistakes.base import (
+    Array,
+    Before,
+    Mistake,
+    Predicted,
+    flipped,
+    is_transposed,
+    kernel_of,
+    space_of,
+    turned,
+)
 from convgrad.check.problem import Problem
 
 Move = Callable[[Problem, str, Array], "Array | None"]
@@ -74,6 +84,15 @@ def _swapped_output(
     return Predicted(np.swapaxes(predicted.array, *axes), predicted.labels)
 
 
+def _turned_kernel(transposed: bool) -> Before:
+    """The kernel rotated, in a transposed convolution or in any other layer: there it has to be, here it must not."""
+
+    def before(problem: Problem) -> Problem | None:
+        return _kernel(flipped)(problem) if is_transposed(problem) == transposed else None
+
+    return before
+
+
 def _convolution(problem: Problem) -> Problem | None:
     return _kernel(flipped)(problem)
 
@@ -108,7 +127,17 @@ MISTAKES = (
         "Rotate the kernel: w[M-1-m, N-1-n] in place of w[m,n], np.rot90(w, 2). A convolve function rotates by itself.",
         "with the kernel rotated by 180 degrees",
         outputs=("do",),
-        before=_kernel(flipped),
+        before=_turned_kernel(transposed=False),
+        likelihood=9,
+    ),
+    Mistake(
+        "kernel-rotated",
+        "in {output} the kernel is rotated by 180 degrees, though the gradient of a transposed convolution is a plain "
+        "correlation",
+        "Use the kernel as it is: do[h] sums dx[s*h+m-p] * w[m].",
+        "with the kernel rotated back",
+        outputs=("do",),
+        before=_turned_kernel(transposed=True),
         likelihood=9,
     ),
     Mistake(

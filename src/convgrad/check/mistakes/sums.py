@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
 from convgrad.check.mistakes.base import After, Array, Before, Mistake, Predicted, space_of
 from convgrad.check.problem import Problem
+from convgrad.notation.polynomial import Polynomial, Position
+from convgrad.notation.terms import Reduce, substitute_indices
+from convgrad.oracle.grid import evaluate_definition
 
 Factor = Callable[[Problem, str], "float | None"]
 
@@ -90,6 +95,39 @@ def _example(keep: int) -> Before:
         return problem.with_arrays(**{problem.upstream: delta})
 
     return before
+
+
+def _last_window(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted | None:
+    """Of all windows that an element lies in, what the last one gives: that of the first place in the window."""
+    definition = next((d for d in problem.adjoint.backward.definitions if d.name == output), None)
+    if definition is None or not isinstance(definition.term, Reduce) or definition.term.kind != "sum":
+        return None
+    term = definition.term
+    slides = [i for i in term.indices if i in problem.details.get("space", ())]
+    rest = tuple(i for i in term.indices if i not in slides)
+    if not slides:
+        return None
+    kept: Array | None = None
+    for place in product(*(range(definition.sizes[i]) for i in slides)):
+        at = {i: Position(Polynomial.constant(p)) for i, p in zip(slides, place, strict=True)}
+        body = substitute_indices(term.body, at)
+        one = replace(definition, term=Reduce("sum", rest, body) if rest else body)
+        given = evaluate_definition(one, values)
+        kept = given if kept is None else np.where(kept == 0, given, kept)
+    return None if kept is None else Predicted(kept, predicted.labels)
+
+
+def _last_place(problem: Problem) -> Problem | None:
+    """Only the last place of the result counts."""
+    axes = space_of(problem, problem.of)
+    if not axes:
+        return None
+    delta = np.zeros_like(problem.arrays[problem.upstream])
+    at = [slice(None)] * delta.ndim
+    for axis in axes:
+        at[axis] = slice(-1, None)
+    delta[tuple(at)] = problem.arrays[problem.upstream][tuple(at)]
+    return problem.with_arrays(**{problem.upstream: delta})
 
 
 PARAMETERS = ("dw", "db", "dgamma", "dbeta")
@@ -212,6 +250,25 @@ MISTAKES = (
         outputs=PARAMETERS,
         before=_example(-1),
         likelihood=6,
+    ),
+    Mistake(
+        "last-place-only",
+        "{output} has the last place of the result only: it is overwritten where it should be added to",
+        "Write += in place of = in the loops over rows and columns.",
+        "with the last place alone,",
+        outputs=PARAMETERS,
+        before=_last_place,
+        likelihood=6,
+    ),
+    Mistake(
+        "overlaps-overwritten",
+        "where windows overlap, {output} has only what the last of them gives: it is overwritten and not added to",
+        "Write += in place of =: an element gets the sum over all windows that it lies in.",
+        "with the last window alone,",
+        outputs=("do",),
+        after=_last_window,
+        anew=True,
+        likelihood=8,
     ),
     Mistake(
         "first-example-only",

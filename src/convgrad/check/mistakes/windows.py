@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from convgrad.check.mistakes.base import Array, Before, Mistake, Predicted, space_of
+from convgrad.calculus.derive import renamed_indices
+from convgrad.check.mistakes.base import Array, Before, Mistake, Predicted, is_transposed, space_of
 from convgrad.check.problem import Problem
+from convgrad.layers.norm import GroupNorm
 from convgrad.notation.polynomial import Polynomial, Position
-from convgrad.notation.terms import Access, rebuild
+from convgrad.notation.terms import Access, Definition, Reduce, Term, accesses, rebuild
 
 
 def _integers(letter: str, change: Callable[[int], int]) -> Before:
@@ -22,6 +24,55 @@ def _integers(letter: str, change: Callable[[int], int]) -> Before:
         if not old or new == old or (letter != "p" and min(new.values()) < 1):
             return None
         return problem.with_integers(**new)
+
+    return before
+
+
+def _on_axis(letter: str, axis: int, change: Callable[[int], int]) -> Before:
+    """The equation with its stride, dilation or padding changed along one axis."""
+
+    def before(problem: Problem) -> Problem | None:
+        tensors = {n: space_of(problem, n) for n in problem.recipe.examples}
+        names = {
+            n: v for n, v in problem.recipe.integers.items() if n[0] == letter and (n[1:].isdigit() or n == letter)
+        }
+        changed: set[str] = set()
+
+        def put_in(term: Term) -> Term:
+            if not isinstance(term, Access) or len(tensors.get(term.tensor, ())) < 2:
+                return term
+            positions = list(term.positions)
+            place = tensors[term.tensor][axis] - (len(problem.labels[term.tensor]) - len(positions))  # without batch
+            here = positions[place].names & set(names)
+            changed.update(n for n in here if change(names[n]) != names[n])
+            constants = {n: Polynomial.constant(change(names[n])) for n in here}
+            old = positions[place]
+            positions[place] = Position(old.numerator.substitute(constants), old.divisor.substitute(constants))
+            return replace(term, positions=tuple(positions), position_spans=())
+
+        low = min((change(v) for v in names.values()), default=0)
+        if len(next(iter(tensors.values()), ())) < 2 or (letter != "p" and low < 1):
+            return None
+        edited = replace(problem, recipe=problem.recipe.padded(problem.recipe.examples, 0.0))
+        edited = edited.with_definitions(lambda d: replace(d, term=rebuild(d.term, put_in)))
+        left = {
+            n
+            for d in edited.recipe.equation.definitions
+            for a in accesses(d.term)
+            for p in a.positions
+            for n in p.names
+        }
+        integers = {n: v for n, v in problem.recipe.integers.items() if n in left or n not in names}
+        return replace(edited, recipe=replace(edited.recipe, integers=integers)) if changed else None
+
+    return before
+
+
+def _uncut(transposed: bool) -> Before:
+    """No padding: in a transposed convolution it is what is cut off of the result."""
+
+    def before(problem: Problem) -> Problem | None:
+        return _integers("p", lambda p: 0)(problem) if is_transposed(problem) == transposed else None
 
     return before
 
@@ -40,10 +91,19 @@ def _at_the_other_side(problem: Problem) -> Problem | None:
     sides = _sides(problem)
     if sides is None or all(a == b for a, b in sides):
         return None
-    names = sorted(n for n in problem.recipe.integers if n[0] == "p" and n[1:].isdigit() | (n == "p"))
-    if len(names) == len(sides):
-        return problem.with_integers(**{n: after for n, (_, after) in zip(names, sides, strict=True)})
-    return problem.with_integers(**dict.fromkeys(names, sides[0][1])) if len(set(sides)) == 1 else None
+    axes = space_of(problem, "o")
+    behind = len(problem.labels["o"]) - len(problem.recipe.shapes["o"])  # the axis of the batch is not written
+
+    def change(term: Term) -> Term:
+        if not isinstance(term, Access) or term.tensor != "o":
+            return term
+        positions = list(term.positions)
+        for axis, (before, after) in zip(axes, sides, strict=True):
+            old = positions[axis - behind]
+            positions[axis - behind] = replace(old, numerator=old.numerator + Polynomial.constant(before - after))
+        return replace(term, positions=tuple(positions), position_spans=(), outside=0.0)
+
+    return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))
 
 
 def _by_axis_swapped(problem: Problem) -> Problem | None:
@@ -151,6 +211,24 @@ def _first_group(problem: Problem) -> Problem | None:
     return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))  # type: ignore[arg-type]
 
 
+def _one_group(problem: Problem) -> Problem | None:
+    """Mean and variance over the channels of all groups."""
+    equation = problem.recipe.equation
+    if not isinstance(problem.details.get("layer"), GroupNorm):
+        return None
+
+    def edited(definition: Definition) -> Definition:
+        def change(term: Term) -> Term:
+            if isinstance(term, Reduce) and "g" not in term.indices:
+                return replace(term, indices=(*term.indices, "q"), body=renamed_indices(term.body, {"g": "q"}))
+            return term
+
+        term = rebuild(definition.term, change) if definition.indices == ("g",) else definition.term
+        return replace(definition, term=term)
+
+    return problem.with_definitions(edited) if "g" in equation.definitions[0].indices else None
+
+
 def _interleaved(array: Array, labels: tuple[str, ...], back: bool = False) -> Array:
     """Channels counted with the group as the faster index."""
     g, c = labels.index("g"), labels.index("c")
@@ -174,6 +252,53 @@ def _mixed_groups_after(predicted: Predicted, output: str, problem: Problem, val
     return Predicted(_interleaved(predicted.array, predicted.labels, back=True), predicted.labels)
 
 
+BY_AXIS: tuple[tuple[str, str, str, str, str, Callable[[int], int], int], ...] = (
+    (
+        "stride-not-dilated",
+        "s",
+        "the stride is left out",
+        "Use the stride of both axes: dx[(p-m)/s, (q-n)/s].",
+        "with the stride put in",
+        lambda s: 1,
+        5,
+    ),
+    (
+        "dilation-ignored",
+        "d",
+        "the dilation is left out",
+        "Read the input at s*i + d*m and s*j + d*n.",
+        "with the dilation put in",
+        lambda d: 1,
+        5,
+    ),
+    (
+        "padding-ignored",
+        "p",
+        "the padding is left out",
+        "Pad and crop both axes: padded[p:p+H, p:p+W].",
+        "with the padding put in",
+        lambda p: 0,
+        4,
+    ),
+    (
+        "padding-off-by-one",
+        "p",
+        "the padding is one too small",
+        "Crop exactly p rows and columns at the start.",
+        "with the right padding",
+        lambda p: p - 1,
+        3,
+    ),
+    (
+        "padding-off-by-one",
+        "p",
+        "the padding is one too large",
+        "Crop exactly p rows and columns at the start.",
+        "with the right padding",
+        lambda p: p + 1,
+        3,
+    ),
+)
 MISTAKES = (
     Mistake(
         "stride-not-dilated",
@@ -258,7 +383,16 @@ MISTAKES = (
         "Crop p rows on either side: padded[p:p+H], not padded[:H].",
         "with the padding cropped on the right side",
         outputs=("do",),
-        before=_integers("p", lambda p: 0),
+        before=_uncut(transposed=False),
+        likelihood=7,
+    ),
+    Mistake(
+        "padding-ignored",
+        "in {output} the padding is left out: the delta is read at s*h+m and not at s*h+m-p",
+        "Pad the delta by p on either side first: what the padding cuts off the result gets gradient 0.",
+        "with the padding put in",
+        outputs=("do", "dw"),
+        before=_uncut(transposed=True),
         likelihood=7,
     ),
     Mistake(
@@ -317,12 +451,32 @@ MISTAKES = (
         before=_integers("p", lambda p: p + 1),
         likelihood=4,
     ),
+    *(
+        Mistake(
+            name,
+            f"in {{output}} {what} along the {lines} only",
+            remedy,
+            undone,
+            before=_on_axis(letter, axis, change),
+            likelihood=likelihood,
+        )
+        for name, letter, what, remedy, undone, change, likelihood in BY_AXIS
+        for axis, lines in enumerate(("rows", "columns"))
+    ),
     Mistake(
         "groups-ignored",
         "in {output} the groups are ignored: every group reads the channels of the first one",
         "Group g reads the channels g*C/G to (g+1)*C/G - 1.",
         "with each group reading its own channels",
         before=_first_group,
+        likelihood=8,
+    ),
+    Mistake(
+        "groups-ignored",
+        "in {output} the groups are ignored: mean and variance are those of all channels",
+        "Reshape to (N, G, C/G, H, W) and take mean and variance over all but the first two axes.",
+        "with mean and variance by group",
+        before=_one_group,
         likelihood=8,
     ),
     Mistake(

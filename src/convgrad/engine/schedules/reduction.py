@@ -40,9 +40,15 @@ class PlainReduction:
             schedule_map(func, variables, self.atom.shape, self.element_bytes, in_place=False)
 
 
-def scheduled_reduction(atom: Definition, lowering: Lowering, element_bytes: int) -> ScheduledReduction:
-    """The reduction of an atom with the schedule that suits it."""
+def scheduled_reduction(
+    atom: Definition, lowering: Lowering, element_bytes: int, siblings: Sequence[tuple[Definition, Lowering]] = ()
+) -> ScheduledReduction:
+    """The reduction of an atom with the schedule that suits it, and with it those of its siblings."""
     assert isinstance(atom.term, Reduce)
+    if siblings:
+        slicing = slicing_for(atom, element_bytes)
+        assert slicing is not None, "a long sum has an index with two places"
+        return SlicedReduction(atom, lowering, element_bytes, slicing, siblings)
     if atom.term.kind.startswith("arg") or not atom.indices:
         return PlainReduction(atom, lowering, element_bytes)
     shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}

@@ -16,7 +16,7 @@ from typing import Any
 
 import halide as hl
 
-from convgrad.engine.lowering import Lowering
+from convgrad.engine.lowering import Lowering, expression
 from convgrad.engine.schedules.contraction import fill_registers, split_into_tiles
 from convgrad.engine.schedules.generic import body_of, combined, coordinates, neutral, variables
 from convgrad.engine.schedules.pointwise import schedule_map
@@ -77,20 +77,33 @@ def _row_bytes(atom: Definition, element_bytes: int) -> int:
 
 
 class SlicedReduction:
-    """An atom as a sum (or extreme) of partial ones; `slicing_for` says which."""
+    """An atom as a sum (or extreme) of partial ones; `slicing_for` says which.
 
-    def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int, slicing: Slicing):
-        assert isinstance(atom.term, Reduce)
+    `siblings` are more atoms over the same indices, computed in the same pass: `sums` has a value for each.
+    """
+
+    def __init__(
+        self,
+        atom: Definition,
+        lowering: Lowering,
+        element_bytes: int,
+        slicing: Slicing,
+        siblings: Sequence[tuple[Definition, Lowering]] = (),
+    ):
         self.atom, self.element_bytes, self.slicing = atom, element_bytes, slicing
-        self.reduce = atom.term
+        self.members = [(_reduce(member), its) for member, its in ((atom, lowering), *siblings)]
         self.tile = dividing_tile(atom, machine(), element_bytes)
-        self.staged = stage_operands(atom, lowering, self.tile.lanes, self.tile.width * self.tile.blocks)
+        rounded = self.tile.width * self.tile.blocks
+        self.staged = [
+            copy
+            for member, its in ((atom, lowering), *siblings)
+            for copy in stage_operands(member, its, self.tile.lanes, rounded)
+        ]
         self.slice = hl.Var("slice")
         self.pure = variables(atom)
-        self.start = neutral(self.reduce.kind, lowering.kind)
-        self._build(lowering)
+        self._build()
 
-    def _build(self, lowering: Lowering) -> None:
+    def _build(self) -> None:
         plan, sizes = self.slicing, self.atom.sizes
         where = coordinates(self.pure)
         outer = [hl.Var(f"o{n}") for n in range(len(plan.outer))]
@@ -105,12 +118,10 @@ class SlicedReduction:
         place = first + places[plan.sliced]
         # The last slice is shorter: nothing is added beyond the end, and the bound is for the compiler's proof.
         places[plan.sliced] = hl.min(place, sizes[plan.sliced] - 1) if uneven else place
-        kind = self.reduce.kind
         self.row = hl.Func("row")
         here = (*where, *outer, self.slice)
-        self.row[here] = self.start
-        value = body_of(self.reduce, lowering, {**self.pure, **places})
-        self.row[here] = combined(kind, hl.Expr(self.row[here]), value)
+        self._start(self.row, here)
+        self._add(self.row, here, [body_of(term, its, {**self.pure, **places}) for term, its in self.members])
         self.part = hl.Func("part")
         here_part = (*where, self.slice)
         self.loops: list[Any] = []
@@ -119,20 +130,28 @@ class SlicedReduction:
             self.loops = [steps[n] for n in reversed(range(len(plan.outer)))]
             if uneven:
                 steps.where(first + self.loops[plan.outer.index(plan.sliced)] < sizes[plan.sliced])
-            self.part[here_part] = self.start
-            so_far = hl.Expr(self.part[here_part])
-            there = (*where, *self.loops, self.slice)
-            row = hl.Expr(self.row[there])
-            self.part[here_part] = combined(kind, so_far, row)
+            self._start(self.part, here_part)
+            self._add(self.part, here_part, self._values(self.row, (*where, *self.loops, self.slice)))
         else:
-            self.part[here_part] = hl.Expr(self.row[here])
+            self.part[here_part] = _one_or_all(self._values(self.row, here))
         slices = hl.RDom([(0, plan.count)], "q")
         self.sums = hl.Func("sums")
-        self.sums[where] = self.start
-        summed = (*where, slices[0])
-        part = hl.Expr(self.part[summed])
-        self.sums[where] = combined(kind, hl.Expr(self.sums[where]), part)
+        self._start(self.sums, where)
+        self._add(self.sums, where, self._values(self.part, (*where, slices[0])))
         self.outer = outer
+
+    def _start(self, func: Any, where: tuple[Any, ...]) -> None:
+        func[where] = _one_or_all([neutral(term.kind, its.kind) for term, its in self.members])
+
+    def _add(self, func: Any, where: tuple[Any, ...], values: list[Any]) -> None:
+        old = self._values(func, where)
+        kinds = [term.kind for term, _ in self.members]
+        func[where] = _one_or_all([combined(*three) for three in zip(kinds, old, values, strict=True)])
+
+    def _values(self, func: Any, where: tuple[Any, ...]) -> list[Any]:
+        if len(self.members) == 1:
+            return [expression(func[where])]
+        return [expression(func[where][n]) for n in range(len(self.members))]
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""
@@ -163,6 +182,16 @@ class SlicedReduction:
                 copy.compute_first()
             else:
                 copy.func.compute_at(part, self.loops[0] if self.loops else self.slice)
+
+
+def _reduce(atom: Definition) -> Reduce:
+    assert isinstance(atom.term, Reduce)
+    return atom.term
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    """What a Func is defined as: a value, or several."""
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def _along(stage: Any, variable: Any, lanes: int, size: int, tail: Any = None) -> None:

@@ -37,20 +37,27 @@ class Staged:
             self.func.parallel(self.variables[0])
 
 
-def stage_operands(atom: Definition, lowering: Lowering, lanes: int, rounded: int) -> list[Staged]:
+def stage_operands(
+    atom: Definition, lowering: Lowering, lanes: int, rounded: int, overlapping: bool = False
+) -> list[Staged]:
     """Make `lowering` read copies where that is needed for vectors along the atom's last index.
 
     `rounded` is the size of the last index, rounded up to whole vectors; the lowering counts with it from now on.
+    `overlapping`: the last vectors may begin earlier instead of reaching beyond the end. They do so if nothing is
+    copied into another order: a copy is read faster from where its vectors begin.
     """
     assert isinstance(atom.term, Reduce)
     last = atom.indices[-1]
     work = prod(atom.sizes[i] for i in (*atom.indices, *atom.term.indices))
-    lowering.sizes = {**lowering.sizes, last: rounded}
+    read = list(dict.fromkeys(accesses(atom.term)))
+    counts = {access: prod(lowering.tensors[access.tensor].shape) for access in read}
+    axes = {access: _vector_axis(access, last) for access in read}
+    to_move = {a for a in read if axes[a] not in (None, len(a.positions) - 1) and work >= COPY_WORTH * counts[a]}
+    if to_move or not overlapping:
+        lowering.sizes = {**lowering.sizes, last: rounded}
     staged = []
-    for number, access in enumerate(dict.fromkeys(accesses(atom.term))):
-        axis = _vector_axis(access, last)
-        elements = prod(lowering.tensors[access.tensor].shape)
-        moved = axis is not None and axis != len(access.positions) - 1 and work >= COPY_WORTH * elements
+    for number, access in enumerate(read):
+        axis, elements, moved = axes[access], counts[access], access in to_move
         if not moved and work < BORDER_WORTH * elements and all(p.is_whole for p in access.positions):
             lowering.substitutes[access] = partial(_with_checks, access, lowering)
         elif moved or lowering.may_leave(access):

@@ -1,0 +1,111 @@
+"""How long the page takes from an interaction to the next frame: `python benchmarks/page.py [EXAMPLE ...]`.
+
+In headless Chromium, whose frames come every 16.7 ms: a time is that from the event to the task after the next frame,
+so that layout and painting count, and up to one frame of waiting with them. `script` is the part without waiting: the
+event's own work and a forced layout.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # `benchmarks` and `tests` are no parts of the package
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from benchmarks.machine import processor
+from browser_support import chromium, html_of
+
+EXAMPLES = ("classic", "two-channels", "two-convolutions", "lenet-digit")
+LARGE = ("lenet-digit",)
+ROUNDS = 15
+GOAL = 100.0
+"""Milliseconds in which an interaction with a small example has to be shown."""
+
+PREPARE = """() => {
+  const { app } = convgrad.page;
+  const named = (role) => app.trace.names.filter((name) => app.trace.tensor(name).role === role);
+  const shown = () => [...document.querySelectorAll("#network .cell:not([hidden])")];
+  const cells = (names) => shown().filter((cell) => names.includes(cell.dataset.tensor));
+  const look = (lens) => () => app.look(lens);
+  let turn = 0;
+  const some = (role) => { const all = cells(named(role)); turn += 7; return all[turn % all.length]; };
+  const follow = () => document.querySelector("#panel .source").click();
+  const press = (id) => () => document.getElementById(id).click();
+  const change = (name) => {
+    turn += 3;
+    app.trace.set(name, turn % app.trace.tensor(name).values.length, (turn % 11) / 10);
+  };
+  const begin = () => { app.look("backward"); some("gradient").click(); };
+  window.interactions = {
+    "explain a result": [look("forward"), () => some("forward").click()],
+    "explain a gradient": [look("backward"), () => some("gradient").click()],
+    "follow a source": [begin, follow],
+    "go back": [() => { begin(); follow(); }, () => app.back()],
+    "change the lens": [look("forward"), look("backward")],
+    "change an input": [begin, () => change("input")],
+    "change a weight": [begin, () => change(named("parameter")[0])],
+    "a step": [begin, press("step")],
+    "10 steps": [begin, press("step10")],
+    "reset": [() => { begin(); change("input"); }, press("reset")],
+  };
+}"""
+
+MEASURE = """async (name) => {
+  const [before, act] = window.interactions[name];
+  before();
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  const start = performance.now();
+  act();
+  document.body.getBoundingClientRect();
+  const script = performance.now() - start;
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  return [script, performance.now() - start];
+}"""
+
+
+def measured(page: Any, rounds: int) -> list[tuple[str, list[float], list[float]]]:
+    """Interaction -> milliseconds of script, and until it was shown, in each round but the first."""
+    page.evaluate(PREPARE)
+    found = []
+    for name in page.evaluate("() => Object.keys(window.interactions)"):
+        times = [page.evaluate(MEASURE, name) for _ in range(rounds + 1)][1:]
+        found.append((name, [script for script, _ in times], [shown for _, shown in times]))
+    return found
+
+
+def table(example: str, times: Sequence[tuple[str, list[float], list[float]]]) -> Table:
+    """Medians and the slowest round, in milliseconds."""
+    found = Table(title=example, title_justify="left")
+    for column in ("interaction", "script, median", "shown, median", "shown, slowest"):
+        found.add_column(column, justify="left" if column == "interaction" else "right")
+    for name, script, shown in times:
+        found.add_row(name, *(f"{t:.1f}" for t in (statistics.median(script), statistics.median(shown), max(shown))))
+    return found
+
+
+def main(examples: Sequence[str]) -> int:
+    """Measure and print; returns 1 where an interaction with a small example usually takes longer than the goal."""
+    console, slow = Console(width=90), []
+    with chromium() as browser:
+        console.print(f"Chromium {browser.version}, headless, {processor()}; milliseconds, {ROUNDS} rounds")
+        for name in examples:
+            page = browser.new_page(viewport={"width": 1600, "height": 1000})
+            page.set_content(html_of(name))
+            times = measured(page, ROUNDS)
+            console.print(table(name, times))
+            page.close()
+            if name not in LARGE:
+                slow += [f"{what} in {name}" for what, _, shown in times if statistics.median(shown) > GOAL]
+    console.print(f"Slower than {GOAL:g} ms in a small example: {', '.join(slow) or 'nothing'}")
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:] or EXAMPLES))

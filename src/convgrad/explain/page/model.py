@@ -1,0 +1,196 @@
+"""What a page shows, as data that JSON can hold: a trace's tensors with their definitions, its layers with derivations.
+
+The numbers that are given are in it; all others are computed in the browser, from the definitions.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from convgrad.calculus.steps import Derivation
+from convgrad.errors import ModelError
+from convgrad.execution import root
+from convgrad.explain.layers import derivations, gradient_sentences, size_sentences, sum_sentence
+from convgrad.explain.page.definitions import definition_data, number_data
+from convgrad.explain.tensor import Tensor
+from convgrad.explain.trace import Trace
+from convgrad.notation.latex import latex, name_text
+from convgrad.notation.terms import gradient_name
+from convgrad.plan import INPUT, LOSS, TARGET, PlacedLayer
+from convgrad.step import step_seed
+
+MOST_NUMBERS = 500_000
+"""Numbers that a page holds, weights above all: about 10 MB of text."""
+MOST_WORK = 200_000_000
+"""Terms that are added up in one step, which a browser does in a few seconds."""
+STEPS = 500
+"""Steps for which a page has random numbers and the optimizer's scalars, where these change from step to step."""
+
+
+def page_model(trace: Trace, name: str, title: str = "", text: str = "", served: bool = False) -> dict[str, Any]:
+    """The trace for a page.
+
+    name: of the example or file. title: one line; text: paragraphs with an empty line between. served: whether a server
+    answers the page's questions.
+
+    Returns: {"name", "title", "text", "served", "loss", "learning_rate", "layers", "tensors", ...}; the loss and the
+    learning rate are names of tensors.
+
+    Raises: ModelError where the network is too large for a browser.
+    """
+    _check_size(trace)
+    start = trace.start
+    loss = f"{LOSS}.E" if start.batch is None else f"{LOSS}.mean"
+    learning_rate = start.plan.scalars.get("eta")
+    return {
+        "name": name,
+        "title": title or name,
+        "text": [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()],
+        "served": served,
+        "loss": loss if loss in trace else None,
+        "learning_rate": learning_rate if learning_rate in trace else None,
+        "tolerance": start.tolerance,
+        "layers": [_layer(trace, placed) for placed in trace.network.layers],
+        "tensors": [_tensor(trace[name]) for name in trace],
+        "updates": [[new, old] for new, old in start.plan.in_place.items() if new in trace and old in trace],
+        "each_step": _each_step(trace),
+        "digits": [],
+    }
+
+
+def _check_size(trace: Trace) -> None:
+    numbers = sum(prod(trace.shapes[name]) for name in (*trace.start.given, *trace.start.replaced))
+    work = sum(prod(size for _, size in definition.ranges) for definition in trace.definitions.values())
+    if numbers > MOST_NUMBERS:
+        raise ModelError(
+            f"The network has {numbers:,} weights and other given numbers, too many for a page, which holds "
+            f"{MOST_NUMBERS:,}. `convgrad explain` without --html and --serve explains it in the terminal."
+        )
+    if work > MOST_WORK:
+        raise ModelError(
+            f"One step of the network adds up {work:,} terms, too many for a page, which takes {MOST_WORK:,}. "
+            "Make the input smaller, or explain it in the terminal, without --html and --serve."
+        )
+
+
+def _layer(trace: Trace, placed: PlacedLayer) -> dict[str, Any]:
+    derived = derivations(placed)
+    sentences = size_sentences(trace, placed) if placed.output in trace else []
+    for derivation in derived.values():
+        sentences += gradient_sentences(derivation)
+    for name in placed.built.parameters:
+        gradient = trace.definitions.get(placed.tensor(gradient_name(name)))
+        total = None if gradient is None else sum_sentence(gradient)
+        sentences += [total] if total else []
+    return {
+        "name": placed.name,
+        "type": type(placed.layer).__name__,
+        "equation": str(placed.built.equation),
+        "latex": latex(placed.built.equation),
+        "sentences": list(dict.fromkeys(sentences)),
+        "derivations": [{"gradient": name, "steps": _steps(derivation)} for name, derivation in derived.items()],
+    }
+
+
+def _steps(derivation: Derivation) -> list[dict[str, Any]]:
+    return [
+        {
+            "rule": step.rule,
+            "sentence": step.sentence,
+            "text": step.equation,
+            "latex": None if step.definition is None else latex(step.definition),
+        }
+        for step in derivation.steps
+    ]
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    trace, name = tensor.trace, tensor.name
+    role, definition = _role(tensor), tensor.definition
+    found: dict[str, Any] = {
+        "name": name,
+        "shape": list(tensor.shape),
+        "lens": _lens(tensor, role),
+        "role": role,
+        "layer": _layer_name(trace, name),
+        "equation": tensor.equation,
+        "latex": _latex(tensor),
+        "indices": list(definition.indices) if definition else [f"i{n + 1}" for n in range(len(tensor.shape))],
+        "pinned": tensor.pinned,
+        "delta": name in trace.start.deltas,
+        "shows": tensor.shows,
+        "editable": tensor.shows is None and name not in trace.start.plan.seeds,
+        "classes": trace.network.output_shape[0] if name == TARGET and _takes_labels(trace) else None,
+        "definition": None if definition is None else definition_data(definition),
+    }
+    if tensor.pinned or tensor.role == "given":
+        found["values"] = [number_data(float(value)) for value in tensor.values.ravel()]
+    return found
+
+
+def _takes_labels(trace: Trace) -> bool:
+    return trace.start.loss is not None and trace.start.loss.takes_labels
+
+
+def _latex(tensor: Tensor) -> str | None:
+    if tensor.definition is not None:
+        return latex(tensor.definition)
+    return None if tensor.shows is None else f"{name_text(tensor.name)} = {name_text(tensor.shows)}"
+
+
+def _role(tensor: Tensor) -> str:
+    """What a tensor is for those who look at a step; "helper" is what only the calculation needs."""
+    trace, name = tensor.trace, tensor.name
+    network, plan = trace.network, trace.start.plan
+    if name in (INPUT, TARGET):
+        return "given" if name == INPUT else "target"
+    if name in network.parameters:
+        return "parameter"
+    if name in network.state or name in plan.state:
+        return "state"
+    if name in plan.scalars.values():
+        return "given"
+    if name in plan.in_place:
+        return "update"
+    results = {placed.output for placed in network.layers}
+    if name in results or name == f"{LOSS}.E" or name == f"{LOSS}.mean":
+        return "forward" if name in results else "loss"
+    if name in {gradient_name(parameter) for parameter in network.parameters}:
+        return "gradient"
+    if name in {gradient_name(result) for result in (*results, INPUT)}:
+        return "delta"
+    return "helper"
+
+
+def _lens(tensor: Tensor, role: str) -> str:
+    """The part of a step that a tensor is looked at in; a view where what it shows is."""
+    trace, name = tensor.trace, tensor.name
+    plan = trace.start.plan
+    during = plan.passes.get(root(name, plan.views))
+    if "update" in (role, during) or name in plan.state or name in plan.scalars.values():
+        return "update"
+    return "backward" if during == "backward" or role == "delta" or name == f"{LOSS}.dE" else "forward"
+
+
+def _layer_name(trace: Trace, name: str) -> str | None:
+    prefix = name.rpartition(".")[0]
+    return prefix if prefix in {placed.name for placed in trace.network.layers} else None
+
+
+def _each_step(trace: Trace) -> dict[str, list[float]]:
+    """Scalars that change from step to step: seeds of random numbers, and what the optimizer works out."""
+    plan, optimizer = trace.start.plan, trace.start.optimizer
+    found: dict[str, list[float]] = {
+        name: [step_seed(trace.start.seed, step, place) for step in range(STEPS)]
+        for place, name in enumerate(plan.seeds)
+        if name in trace
+    }
+    if optimizer is None:
+        return found
+    steps = [optimizer.scalars(step, optimizer.learning_rate) for step in range(STEPS)]
+    for own, name in plan.scalars.items():
+        values = [scalars[own] for scalars in steps]
+        if name in trace and len(set(values)) > 1:
+            found[name] = values
+    return found

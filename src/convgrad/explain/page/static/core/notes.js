@@ -1,0 +1,60 @@
+// What an explanation says in words: which value won, which branch was taken; the rules of convgrad/explain/notes.py.
+(() => {
+  "use strict";
+  const core = globalThis.convgrad.core;
+  const WORDS = {
+    "==": "equals",
+    "!=": "is not",
+    "<": "is less than",
+    "<=": "is at most",
+    ">": "is greater than",
+    ">=": "is at least",
+  };
+  const OPPOSITES = { "==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">" };
+
+  /** The parts that matter: of a sum those that are not 0; of one that is all 0, those that could be something else. */
+  function telling(node) {
+    if (node.kind !== "total" || !node.loop) return node.children;
+    const kept = node.children.filter((part) => part.value !== 0);
+    return kept.length
+      ? kept
+      : node.children.filter((part) => core.reads(part).every((r) => r.inside)).slice(0, core.SHOWN);
+  }
+
+  /** The elements that matter. */
+  function counting(node) {
+    return core.distinct(everyCounting(node));
+  }
+
+  function everyCounting(node) {
+    return node.kind === "read" ? [node] : telling(node).flatMap(everyCounting);
+  }
+
+  /** Choices and extremes in what matters. */
+  function decisions(node) {
+    const own = node.kind === "choice" || node.kind === "extreme" ? [node] : [];
+    return [...own, ...telling(node).slice(0, core.SHOWN).flatMap(decisions)];
+  }
+
+  /** What was chosen, in words. */
+  function note(node, reading) {
+    const numbers = new core.Writer(reading);
+    if (node.kind === "choice") {
+      const operator = node.holds ? node.operator : OPPOSITES[node.operator];
+      const consequence = node.holds ? "so the term counts" : "so the other value counts";
+      return `${named(node.left, numbers)} ${WORDS[operator]} ${named(node.right, numbers)}, ${consequence}`;
+    }
+    const winner = node.children[node.winner];
+    const word = node.extreme.endsWith("max") ? "greatest" : "least";
+    const again = node.children.filter((candidate) => candidate.value === winner.value).length > 1;
+    const which = `the ${again ? "first " : ""}${word} of ${node.children.length}`;
+    return `${named(winner, numbers)} is ${which}, place ${node.winner}`;
+  }
+
+  function named(node, numbers) {
+    const [name, number] = [core.SYMBOLS.text(node), numbers.text(node)];
+    return name === number ? name : `${name} = ${number}`;
+  }
+
+  Object.assign(core, { counting, decisions, note });
+})();

@@ -1,0 +1,140 @@
+// Numbers as people write them; the rules of convgrad/explain/numbers.py and of Python's own formats.
+(() => {
+  "use strict";
+  const core = ((globalThis.convgrad ??= {}).core ??= {});
+
+  const DIGITS = 6; // of a number that is no short decimal
+  const SHORT = 7; // digits that a short decimal may have
+  const COMMON_DECIMALS = 4;
+  const SMALLEST_PLAIN = 1e-6;
+  const LARGEST_PLAIN = 1e9;
+
+  /** [digits, exponent] of a positive number rounded to `count` digits, halves to even, as Python rounds. */
+  function rounded(value, count) {
+    const [mantissa, exponent] = value.toExponential(count - 1).split("e");
+    const digits = mantissa.replace(".", "");
+    const more = value
+      .toExponential(Math.min(100, count + 59))
+      .split("e")[0]
+      .replace(".", "");
+    const isHalf = /^50*$/.test(more.slice(count));
+    if (!isHalf) return [digits, Number(exponent)];
+    const down = more.slice(0, count); // JavaScript rounds halves up
+    return Number(down.at(-1)) % 2 === 0
+      ? [down, Number(value.toExponential(60).split("e")[1])]
+      : [digits, Number(exponent)];
+  }
+
+  /** The decimal number 0.digits * 10^(exponent+1), without exponent. */
+  function plain(digits, exponent) {
+    if (exponent < 0) return `0.${"0".repeat(-exponent - 1)}${digits}`;
+    if (exponent >= digits.length - 1) return digits + "0".repeat(exponent - digits.length + 1);
+    return `${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`;
+  }
+
+  function withoutZeros(text) {
+    return text.includes(".") ? text.replace(/\.?0*$/, "") : text;
+  }
+
+  function special(value) {
+    return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
+  }
+
+  /** With that many decimals, halves to even; below 1e21. */
+  function fixed(value, decimals) {
+    const size = Math.abs(value);
+    const sign = value < 0 || Object.is(value, -0) ? "-" : "";
+    const exponent = size ? Number(size.toExponential(60).split("e")[1]) : 0;
+    const count = exponent + 1 + decimals;
+    let text = size.toFixed(decimals);
+    if (size && count >= 0) {
+      const more = size
+        .toExponential(Math.min(100, count + 60))
+        .split("e")[0]
+        .replace(".", "");
+      const down = more.slice(0, count);
+      const isHalf = /^50*$/.test(more.slice(count));
+      if (isHalf && (!down || Number(down.at(-1)) % 2 === 0))
+        text = down ? filled(down, exponent, decimals) : (0).toFixed(decimals);
+    }
+    return sign + text;
+  }
+
+  function filled(digits, exponent, decimals) {
+    const text = plain(digits, exponent);
+    return decimals && !text.includes(".") ? `${text}.${"0".repeat(decimals)}` : text;
+  }
+
+  /** Six digits without zeros at the end: Python's format "g". */
+  function general(value) {
+    if (!Number.isFinite(value)) return special(value);
+    if (value === 0) return Object.is(value, -0) ? "-0" : "0";
+    const [digits, exponent] = rounded(Math.abs(value), DIGITS);
+    const sign = value < 0 ? "-" : "";
+    if (exponent >= -4 && exponent < DIGITS) return sign + withoutZeros(plain(digits, exponent));
+    return sign + withoutZeros(`${digits[0]}.${digits.slice(1)}`) + pythonExponent(exponent);
+  }
+
+  function pythonExponent(exponent) {
+    return `e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
+  }
+
+  /** A number of an equation: 3, 0.5, 1e-05, inf; the shortest text that reads back as the number. */
+  function numberText(value) {
+    if (!Number.isFinite(value)) return special(value);
+    if (Number.isInteger(value) && Math.abs(value) < 1e16) return Object.is(value, -0) ? "-0" : String(value);
+    const [mantissa, power] = Math.abs(value).toExponential().split("e");
+    const [exponent, sign] = [Number(power), value < 0 ? "-" : ""];
+    if (exponent >= -4 && exponent < 16) return sign + plain(mantissa.replace(".", ""), exponent);
+    return sign + mantissa + pythonExponent(exponent);
+  }
+
+  /** A number for people: a short decimal in full, others with six digits; `decimals`: that many. */
+  function written(value, decimals, tolerance) {
+    if (!Number.isFinite(value)) return special(value);
+    if (value === 0) return "0";
+    if (decimals !== null) return fixed(value, decimals);
+    const [sign, size] = [value < 0 ? "-" : "", Math.abs(value)];
+    let found = rounded(size, DIGITS);
+    for (let count = 1; count <= SHORT; count++) {
+      const [digits, exponent] = rounded(size, count);
+      if (Math.abs(Number(`${digits[0]}.${digits.slice(1)}e${exponent}`) - size) <= tolerance * size) {
+        found = [digits, exponent];
+        break;
+      }
+    }
+    const [digits, exponent] = found;
+    if (size >= SMALLEST_PLAIN && size < LARGEST_PLAIN) return sign + withoutZeros(plain(digits, exponent));
+    return `${sign}${withoutZeros(`${digits[0]}.${digits.slice(1)}`)}e${exponent}`;
+  }
+
+  function roundHalfEven(value) {
+    const low = Math.floor(value);
+    const rest = value - low;
+    if (rest !== 0.5) return rest < 0.5 ? low : low + 1;
+    return low % 2 === 0 ? low : low + 1;
+  }
+
+  /** The number of decimals that is enough for all values, at most 4; null where none is. */
+  function commonDecimals(values, tolerance) {
+    if (!values.length) return null;
+    for (const value of values) if (!Number.isFinite(value) || Math.abs(value) >= LARGEST_PLAIN) return null;
+    for (let decimals = 0; decimals <= COMMON_DECIMALS; decimals++) {
+      const power = 10 ** decimals;
+      const isEnough = (value) => Math.abs(value - roundHalfEven(value * power) / power) <= tolerance * Math.abs(value);
+      if (values.every(isEnough)) return decimals;
+    }
+    return null;
+  }
+
+  /** A written number in LaTeX: 1e-7 becomes a power of ten. */
+  function latexNumber(text) {
+    if (text.endsWith("inf")) return text.replace("inf", "\\infty");
+    const [mantissa, exponent] = text.split("e");
+    if (exponent === undefined) return mantissa;
+    const power = `10^{${Number(exponent)}}`;
+    return mantissa === "1" ? power : `${mantissa} \\cdot ${power}`;
+  }
+
+  Object.assign(core, { written, commonDecimals, latexNumber, numberText, general });
+})();

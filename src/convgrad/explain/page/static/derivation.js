@@ -1,0 +1,117 @@
+"use strict";
+/* The derivation of a layer's gradients, step by step, as it was recorded when they were derived. */
+(() => {
+  const page = (convgrad.page = convgrad.page || {});
+  const { h } = page;
+
+  const steps = (derivation) =>
+    h(
+      "ol",
+      { class: "steps" },
+      derivation.steps.map((step) =>
+        h(
+          "li",
+          {},
+          h("strong", {}, step.rule),
+          step.sentence ? h("p", {}, step.sentence) : null,
+          step.latex
+            ? h(
+                "div",
+                { class: "scrolled", tabindex: "0", role: "group", "aria-label": step.rule },
+                page.formula(step.latex),
+              )
+            : step.text
+              ? h("code", {}, step.text)
+              : null,
+        ),
+      ),
+    );
+
+  /** Which gradient a tensor is, {layer, gradient}: conv1.dw is dw of conv1; conv1.dx is do of the layer after it. */
+  const gradientOf = (app, tensor) => {
+    const first = tensor.layer;
+    const last = tensor.name
+      .split(".")
+      .pop()
+      .replace(/^(.*)_next$/, "d$1");
+    const own = app.layers.get(first);
+    if (own && own.derivations.some((derivation) => derivation.gradient === last))
+      return { layer: own, gradient: last };
+    if (tensor.lens !== "backward" || !tensor.equation) return null;
+    const read = [
+      ...tensor.equation
+        .split("=")
+        .slice(1)
+        .join("=")
+        .matchAll(/([A-Za-z_]\w*)\.d\w+/g),
+    ].map((match) => match[1]);
+    for (const name of read) {
+      const layer = app.layers.get(name);
+      const back = layer && layer.derivations.find((derivation) => /^do\d*$/.test(derivation.gradient));
+      if (back) return { layer, gradient: back.gradient };
+    }
+    return null;
+  };
+
+  const derivationPart = (derivation, open) => {
+    const what = derivation.gradient.startsWith("do")
+      ? "the deltas that it passes back"
+      : "the gradient of its weights";
+    const details = h(
+      "details",
+      { class: "derivation" },
+      h("summary", {}, "How ", h("var", {}, derivation.gradient), `, ${what}, follows`),
+    );
+    const fill = () => {
+      if (details.open && details.children.length === 1) details.append(steps(derivation));
+    };
+    details.addEventListener("toggle", fill);
+    details.open = open;
+    fill();
+    return details;
+  };
+
+  /** The layer's equation, the derivation that is asked for, what else there is to say, the other derivations. */
+  const layerPart = (layer, chosen) => {
+    const sentences = h(
+      "details",
+      { class: "derivation", open: !chosen },
+      h("summary", {}, "About its sizes and sums"),
+      h(
+        "ul",
+        { class: "sentences" },
+        layer.sentences.map((sentence) => h("li", {}, sentence)),
+      ),
+    );
+    const asked = layer.derivations.filter(({ gradient }) => gradient === chosen);
+    const others = layer.derivations.filter(({ gradient }) => gradient !== chosen);
+    return [
+      h(
+        "h2",
+        { id: "layer-title", tabindex: "-1" },
+        `Layer ${layer.name}`,
+        layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type),
+      ),
+      layer.latex
+        ? h(
+            "div",
+            { class: "scrolled", tabindex: "0", role: "group", "aria-label": `Equation of ${layer.name}` },
+            page.formula(layer.latex),
+          )
+        : null,
+      asked.map((derivation) => derivationPart(derivation, true)),
+      layer.sentences.length ? sentences : null,
+      others.map((derivation) => derivationPart(derivation, false)),
+    ];
+  };
+
+  /** What belongs to a tensor: the derivation that it comes from, or its layer. */
+  page.derivationOf = (app, tensor) => {
+    const found = gradientOf(app, tensor);
+    if (found) return layerPart(found.layer, found.gradient);
+    const layer = app.layers.get(tensor.layer);
+    return layer ? layerPart(layer, null) : [];
+  };
+
+  page.layerPart = (app, name) => layerPart(app.layers.get(name), app.layers.get(name).derivations[0]?.gradient);
+})();

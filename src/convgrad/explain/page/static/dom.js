@@ -1,0 +1,116 @@
+"use strict";
+/* Small helpers for the document: elements, formulas, numbers that are typed, words for screen readers. */
+(() => {
+  const page = (convgrad.page = convgrad.page || {});
+
+  /** An element: h("button", {class: "x", onclick: f, "aria-label": "y"}, children); null and false are left out. */
+  page.h = (tag, attributes, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes || {})) {
+      if (value === null || value === undefined || value === false) continue;
+      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+      else element.setAttribute(name, value === true ? "" : value);
+    }
+    element.append(
+      ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+    );
+    return element;
+  };
+
+  page.svg = (tag, attributes, ...children) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes || {})) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  };
+
+  page.byId = (id) => document.getElementById(id);
+
+  const formulas = new Map();
+  const OUTSIDE = /\\qquad \((.*?\\mathrm\{outside\})\)/g;
+
+  /** LaTeX as a formula, with MathML for screen readers. It may break at = and + where the room is narrow. */
+  page.formula = (latex, className = "formula") => {
+    if (!formulas.has(latex)) {
+      if (formulas.size > 2000) formulas.clear();
+      const kept = latex.replace(OUTSIDE, "\\allowbreak\\quad {($1)}"); // what is read outside stays in one line
+      const options = {
+        throwOnError: false,
+        output: "htmlAndMathml",
+        strict: false,
+        trust: false,
+        maxSize: 20,
+        maxExpand: 200,
+      };
+      formulas.set(latex, katex.renderToString(`\\displaystyle ${kept}`, options));
+    }
+    const element = page.h("span", { class: className });
+    element.innerHTML = formulas.get(latex); // made by KaTeX, which escapes what it is given
+    return element;
+  };
+
+  /** The lines of an aligned LaTeX text; those of cases within stay together. */
+  page.latexLines = (latex) => {
+    const body = latex.replace(/^\s*\\begin\{aligned\}\s*/, "").replace(/\s*\\end\{aligned\}\s*$/, "");
+    const lines = [];
+    let open = 0;
+    let line = "";
+    for (const piece of body.split(/(\\begin\{[a-z]+\}|\\end\{[a-z]+\}|\\\\\s*\n)/)) {
+      if (/^\\\\\s*\n$/.test(piece) && open === 0) {
+        lines.push(line);
+        line = "";
+        continue;
+      }
+      if (piece.startsWith("\\begin")) open += 1;
+      if (piece.startsWith("\\end")) open -= 1;
+      line += piece;
+    }
+    lines.push(line);
+    return lines.map((text) => text.replace("&=", "=").trim()).filter(Boolean);
+  };
+
+  /** Numbers put in: parentheses that need not grow, so that lines may break within them. */
+  page.breakable = (latex) => latex.replace(/\\left\(/g, "(").replace(/\\right\)/g, ")");
+
+  const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+  /** The number that a text means, or {problem: what is wrong with it}. Takes 0,5 and 1/3, too. */
+  page.readNumber = (text) => {
+    const plain = text
+      .trim()
+      .replace(/\u2212/g, "-")
+      .replace(/\s+/g, "");
+    if (plain === "") return { problem: "Nothing is written here. Write a number, such as 0.5." };
+    const parts = plain.split("/");
+    if (parts.length === 2 && parts.every((part) => NUMBER.test(part))) {
+      const quotient = Number(parts[0]) / Number(parts[1]);
+      return Number.isFinite(quotient) ? { value: quotient } : { problem: "Nothing can be divided by 0." };
+    }
+    const pointed = /^[+-]?\d+,\d+$/.test(plain) ? plain.replace(",", ".") : plain;
+    if (!NUMBER.test(pointed))
+      return { problem: `\u201c${text.trim()}\u201d is no number. Write one such as 0.5, -3, 1e-4 or 1/3.` };
+    const value = Number(pointed);
+    return Number.isFinite(value) ? { value } : { problem: `${text.trim()} is too large for a number of 64 bits.` };
+  };
+
+  /** A minus sign as wide as a plus; of numbers with signs a plus, too. */
+  page.typeset = (written, signed = false) => {
+    const text = written.replace(/-/g, "\u2212");
+    return signed && !text.startsWith("\u2212") && text !== "0" && text !== "nan" ? `+${text}` : text;
+  };
+
+  let spoken = 0;
+  /** Said by screen readers, once things have settled. */
+  page.say = (text) => {
+    clearTimeout(spoken);
+    spoken = setTimeout(() => {
+      page.byId("live").textContent = text;
+    }, 60);
+  };
+
+  /** An icon and words; the words alone are read aloud. */
+  page.iconed = (icon, words) => [
+    page.h("span", { "aria-hidden": "true", class: "icon" }, icon),
+    page.h("span", { class: "words" }, words),
+  ];
+})();

@@ -1,0 +1,217 @@
+"use strict";
+/* The panel: where a number comes from, or what the page is about. */
+(() => {
+  const page = (convgrad.page = convgrad.page || {});
+  const { h } = page;
+  const LABELS = ["Equation", "Indices put in", "Numbers put in"];
+
+  const HINT =
+    "Choose any number: the cells that it came from light up, and here stands how it was calculated. Each of them " +
+    "can be followed further, back to the input. Double click, or type a digit, to change a number; all else follows.";
+
+  page.Panel = class {
+    constructor(app, element) {
+      this.app = app;
+      this.element = element;
+      this.handle = h("button", {
+        type: "button",
+        class: "handle",
+        "aria-expanded": "true",
+        onclick: () => this.fold(),
+      });
+      this.content = h("div", { class: "panel-content" });
+      this.beside = h("div", { class: "panel-layer" });
+      this.fold(true);
+      element.replaceChildren(this.handle, h("div", { class: "panel-scroll" }, this.content, this.beside));
+    }
+
+    /** On a narrow page the panel is a sheet that can be folded. */
+    fold(folded = !this.element.classList.contains("folded")) {
+      this.element.classList.toggle("folded", folded);
+      document.body.classList.toggle("sheet-folded", folded);
+      this.handle.setAttribute("aria-expanded", String(!folded));
+    }
+
+    _title(words) {
+      this.handle.replaceChildren(h("span", { class: "grip", "aria-hidden": "true" }), h("span", {}, words));
+    }
+
+    /** Before anything is chosen. */
+    about() {
+      const { model } = this.app.trace;
+      this._title(model.name);
+      const paragraphs = (model.text || []).map((text) => h("p", {}, text));
+      const hint = h("p", { class: "hint" }, HINT);
+      this.content.replaceChildren(h("h2", {}, model.title || model.name), ...paragraphs, hint);
+      this.beside.replaceChildren();
+    }
+
+    layer(name) {
+      this._title(`Layer ${name}`);
+      this.content.replaceChildren(this._trail());
+      this.beside.replaceChildren(...page.layerPart(this.app, name).flat().filter(Boolean));
+      this.fold(false);
+      page.byId("layer-title").focus();
+    }
+
+    /** An element with its explanation. marks: as `page.marksOf` gives them. */
+    show(chosen, explanation, marks) {
+      const { app } = this;
+      if (!this.opened) this.fold(false);
+      this.opened = true;
+      const tensor = app.trace.tensor(chosen.name);
+      const name = page.elementName(chosen.name, tensor.shape, chosen.flat);
+      this._title(`${name} = ${page.typeset(explanation.written)}`);
+      const value = h(
+        "h2",
+        { id: "explained", tabindex: "-1" },
+        h("span", { class: "element" }, name),
+        " = ",
+        h("span", { class: "number" }, page.typeset(explanation.written)),
+      );
+      const parts = [
+        this._trail(),
+        value,
+        this._actions(chosen, explanation, tensor),
+        ...this._formulas(explanation, tensor),
+        this._notes(explanation),
+        h("div", { class: "sources" }, page.sourcesOf(app, explanation, marks, chosen)),
+      ];
+      this.content.replaceChildren(...parts.flat().filter(Boolean));
+      const key = `${chosen.name}`;
+      if (this.derived !== key || !this.beside.children.length)
+        this.beside.replaceChildren(...page.derivationOf(app, tensor).flat().filter(Boolean));
+      this.derived = key;
+      this.element.querySelector(".panel-scroll").scrollTop = 0;
+    }
+
+    say(chosen, explanation) {
+      const tensor = this.app.trace.tensor(chosen.name);
+      const spoken = page.spokenName(tensor, page.layout(tensor, this.app.batched), chosen.flat);
+      const numbers = explanation.equation ? explanation.numbers : "";
+      const notes = (explanation.notes || []).join(". ");
+      page.say([`${spoken} is ${explanation.written}, ${explanation.status}.`, numbers, notes].join(" ").trim());
+    }
+
+    _trail() {
+      const { trail } = this.app;
+      if (!trail.length) return h("nav", { class: "trail empty", "aria-label": "Trail" });
+      const link = ({ name, flat }, n) => {
+        const text = page.elementName(name, this.app.trace.tensor(name).shape, flat);
+        const last = n === trail.length - 1;
+        return h(
+          "li",
+          {},
+          h(
+            "button",
+            { type: "button", class: "crumb", "aria-current": last ? "true" : null, onclick: () => this.app.backTo(n) },
+            text,
+          ),
+        );
+      };
+      const back = h(
+        "button",
+        { type: "button", class: "small back", disabled: trail.length < 2, onclick: () => this.app.back() },
+        page.iconed("\u2190", "Back"),
+      );
+      const first = Math.max(0, trail.length - 6);
+      const skipped = first ? [h("li", { class: "skipped" }, "\u2026")] : [];
+      return h(
+        "nav",
+        { class: "trail", "aria-label": "Trail" },
+        back,
+        h(
+          "ol",
+          {},
+          skipped,
+          trail.slice(first).map((at, n) => link(at, first + n)),
+        ),
+      );
+    }
+
+    _actions(chosen, explanation, tensor) {
+      const { app } = this;
+      const edit =
+        tensor.editable &&
+        h(
+          "button",
+          { type: "button", class: "small", onclick: () => app.edit.beginAt(chosen.name, chosen.flat) },
+          tensor.given || tensor.pinned ? "Change\u2026" : "Change and pin\u2026",
+        );
+      const unpin =
+        tensor.pinned &&
+        h(
+          "button",
+          { type: "button", class: "small", onclick: () => app.edit.unpin(chosen.name) },
+          `Unpin ${chosen.name}`,
+        );
+      const lens = app.lensFor(explanation, chosen);
+      const look =
+        lens !== app.network.lens &&
+        h(
+          "button",
+          { type: "button", class: "small", onclick: () => app.look(lens) },
+          `See it in ${page.LENSES[lens].title}`,
+        );
+      return h(
+        "div",
+        { class: "actions" },
+        h("span", { class: `status ${tensor.pinned ? "pinned" : ""}` }, explanation.status),
+        edit,
+        unpin,
+        look,
+      );
+    }
+
+    /** What was chosen and why; how many terms are 0 stands where these are. */
+    _notes(explanation) {
+      const notes = (explanation.notes || []).filter((note) => !page.ZEROS.test(note));
+      return notes.length
+        ? h(
+            "ul",
+            { class: "notes" },
+            notes.map((note) => h("li", {}, note)),
+          )
+        : null;
+    }
+
+    _formulas(explanation, tensor) {
+      if (!explanation.equation || !explanation.latex)
+        return [
+          h(
+            "p",
+            { class: "hint" },
+            tensor.shows ? "" : "This number was given; it comes from nowhere else in the network.",
+          ),
+        ];
+      const lines = page.latexLines(explanation.latex);
+      const last = lines.length - 1;
+      if (last > 0) lines[last] = lines[last - 1].split(" = ")[0] + " " + page.breakable(lines[last]);
+      const labels = lines.length === 3 ? LABELS : lines.length === 2 ? [LABELS[0], LABELS[2]] : LABELS.slice(2);
+      return [
+        h(
+          "dl",
+          { class: "formulas" },
+          lines.map((line, n) => [
+            h("dt", {}, labels[n] || ""),
+            h(
+              "dd",
+              {},
+              h(
+                "div",
+                { class: "scrolled", tabindex: "0", role: "group", "aria-label": labels[n] || "formula" },
+                page.formula(line),
+              ),
+            ),
+          ]),
+        ),
+      ];
+    }
+
+    /** Focus goes to the first source, or to the title where there is none. */
+    focusSources() {
+      const target = this.content.querySelector(".source") || page.byId("explained");
+      if (target) target.focus();
+    }
+  };
+})();

@@ -1,0 +1,262 @@
+"use strict";
+/* The page: what is open, what is chosen, and who is told when something changes. */
+(() => {
+  const { page } = convgrad;
+  const { h, byId } = page;
+
+  class App {
+    constructor() {
+      this.network = new page.Network(this, byId("network"));
+      this.panel = new page.Panel(this, byId("panel"));
+      this.edit = new page.Edit(this);
+      this.training = new page.Training(this, byId("training"));
+      this.served = new page.Served(this, byId("source"));
+      this.builder = new page.Builder(this, byId("builder"));
+      this.checker = new page.Checker(this, byId("checker"));
+      this._lenses();
+      this._tools();
+    }
+
+    /** Another network. */
+    open(model) {
+      this.trace = new convgrad.Trace(model);
+      this.trace.onchange = () => this.changed();
+      this.layers = new Map(model.layers.map((layer) => [layer.name, layer]));
+      this.batched =
+        this.trace.has("loss.mean") || (this.trace.has("loss.E") && this.trace.tensor("loss.E").shape.length > 0);
+      this.trail = [];
+      this.marks = null;
+      this.network.open();
+      this.training.open();
+      this.served.open();
+      byId("title").textContent = model.name;
+      document.title = `${model.name}: every number of a training step`;
+      this.look("forward");
+      this.panel.about();
+      this.panel.derived = null;
+      byId("network").scrollLeft = 0;
+    }
+
+    get chosen() {
+      return this.trail.length ? this.trail[this.trail.length - 1] : null;
+    }
+
+    isChosen(name, flat) {
+      return this.chosen && this.chosen.name === name && this.chosen.flat === flat;
+    }
+
+    /** Starts from an element: a new trail. */
+    explain(name, flat) {
+      if (this.isChosen(name, flat)) return;
+      this.before = this.trail;
+      this.trail = [{ name, flat }];
+      this._explained();
+      this.network.reveal(name, flat);
+    }
+
+    /** The first click of a double click was meant for changing a number: what was explained before it stays. */
+    takeBack(name, flat) {
+      if (!this.before || !this.before.length || this.trail.length !== 1 || !this.isChosen(name, flat)) return;
+      this.trail = this.before;
+      this.before = null;
+      this._explained();
+    }
+
+    /** Goes on to an element that the chosen one was made from. */
+    follow(name, flat, byKeyboard) {
+      this.trail.push({ name, flat });
+      if (!this.network.shows(name)) this.look(this.lensFor(null, { name, flat }));
+      this._explained();
+      this.network.reveal(name, flat);
+      this.network.revealAll();
+      if (byKeyboard) this.panel.focusSources();
+    }
+
+    back() {
+      if (this.trail.length > 1) this.backTo(this.trail.length - 2);
+      else if (this.trail.length === 1) {
+        const { name, flat } = this.trail[0];
+        const inside = byId("panel").contains(document.activeElement);
+        if (inside) this.network.reveal(name, flat, true);
+        else {
+          this.trail = [];
+          this.light();
+          this.panel.about();
+          page.say("Nothing is chosen.");
+        }
+      }
+    }
+
+    backTo(n) {
+      const inside = byId("panel").contains(document.activeElement);
+      this.trail = this.trail.slice(0, n + 1);
+      const { name, flat } = this.chosen;
+      if (!this.network.shows(name)) this.look(this.lensFor(null, this.chosen));
+      this._explained();
+      this.network.reveal(name, flat, !inside);
+      this.network.revealAll();
+      if (inside) this.panel.focusSources();
+    }
+
+    _explained() {
+      const { name, flat } = this.chosen;
+      this.explanation = this.trace.explain(name, page.indexOf(this.trace.tensor(name).shape, flat));
+      this.marks = page.marksOf(this.explanation, this.chosen, this.trace);
+      this.light();
+      this.panel.show(this.chosen, this.explanation, this.marks);
+      this.panel.say(this.chosen, this.explanation);
+    }
+
+    /** The lens in which an element and what it was made from can be seen. */
+    lensFor(explanation, chosen) {
+      const names = [chosen.name, ...((explanation && explanation.madeFrom) || []).map((source) => source.tensor)];
+      const current = this.network.lens;
+      const sees = (lens) => names.every((name) => this.network.shows(name, lens));
+      if (current && sees(current)) return current;
+      return ["forward", "backward", "update"].find(sees) || this.trace.tensor(chosen.name).lens || "backward";
+    }
+
+    showLayer(name) {
+      this.trail = [];
+      this.light();
+      this.panel.layer(name);
+    }
+
+    look(lens) {
+      byId(`lens-${lens}`).checked = true;
+      const { says, remembers } = page.LENSES[lens];
+      const remembering = this.trace.names.some((name) => {
+        const { role, lens: own } = this.trace.tensor(name);
+        return role === "state" && own === "update";
+      });
+      byId("lens-says").textContent = (remembering && remembers) || says;
+      this.network.look(lens);
+      if (this.chosen && this.explanation) this.panel.show(this.chosen, this.explanation, this.marks);
+    }
+
+    light() {
+      this.network.light(this.trail.length ? this.marks : null);
+    }
+
+    /** Factors of a term that is pointed at stand out; null: none does. */
+    point(factors) {
+      for (const cell of document.querySelectorAll(".cell.pointed")) cell.classList.remove("pointed");
+      for (const factor of factors || []) {
+        if (!factor.tensor || !factor.index || factor.outside) continue;
+        const cell = this.network.cellOf(
+          factor.tensor,
+          page.flatOf(this.trace.tensor(factor.tensor).shape, factor.index),
+        );
+        if (cell) cell.classList.add("pointed");
+      }
+    }
+
+    /** Numbers have changed. */
+    changed() {
+      this.network.update();
+      this.training.update();
+      if (this.chosen) {
+        const focused = document.activeElement && byId("panel").contains(document.activeElement);
+        const { name, flat } = this.chosen;
+        this.explanation = this.trace.explain(name, page.indexOf(this.trace.tensor(name).shape, flat));
+        this.marks = page.marksOf(this.explanation, this.chosen, this.trace);
+        this.panel.show(this.chosen, this.explanation, this.marks);
+        if (focused) byId("explained").focus();
+        this.light();
+      }
+    }
+
+    _lenses() {
+      for (const [lens, { title }] of Object.entries(page.LENSES)) {
+        const radio = h("input", {
+          type: "radio",
+          name: "lens",
+          id: `lens-${lens}`,
+          value: lens,
+          onchange: () => this.look(lens),
+        });
+        byId("lenses").append(radio, h("label", { for: `lens-${lens}` }, title));
+      }
+    }
+
+    _tools() {
+      const toggle = (id, icon, words, act) => {
+        const button = h("button", {
+          type: "button",
+          id,
+          title: words,
+          "aria-label": words,
+          "data-icon": icon,
+          onclick: () => act(button),
+        });
+        return button;
+      };
+      const theme = toggle("theme", "\u25d0", "Dark or light", () => {
+        document.documentElement.dataset.theme = page.theme() === "dark" ? "light" : "dark";
+        this.network.repaint();
+      });
+      const large = toggle("large", "A\u2009A", "Large type, for a projector", (button) => {
+        const on = document.documentElement.classList.toggle("large");
+        button.setAttribute("aria-pressed", String(on));
+        this.network.drawLines();
+      });
+      large.setAttribute("aria-pressed", "false");
+      const help = toggle("keys", "?", "Keys and marks", () => byId("help").showModal());
+      byId("tools").replaceChildren(theme, large, help);
+      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.network.repaint());
+      byId("panel").addEventListener("keydown", (event) => {
+        if (
+          (event.key === "Escape" || event.key === "Backspace") &&
+          !event.target.closest("input, select, textarea") &&
+          this.chosen
+        ) {
+          this.back();
+          event.preventDefault();
+        }
+      });
+      this._help();
+    }
+
+    _help() {
+      const keys = [
+        ["Arrow keys", "move within a grid; in an image they move the window of numbers"],
+        ["Tab", "goes to the next grid"],
+        ["Enter", "explains a number; once more, it goes to the numbers that it was made from"],
+        ["Backspace, Escape", "go back"],
+        ["F2, a digit, double click", "change a number; Tab goes on to the next one"],
+        ["Page up, page down", "another plane of the same tensor"],
+      ];
+      const marks = [
+        ["chosen", "the number that is explained"],
+        ["a", "first factor of a term"],
+        ["b", "second factor; a term's two factors have the same small number"],
+        ["c", "a further factor, or read otherwise: candidates of a maximum, conditions"],
+        ["z", "in a term that is 0"],
+      ];
+      byId("help").replaceChildren(
+        h("h2", { id: "help-title" }, "Keys and marks"),
+        h(
+          "dl",
+          { class: "keys" },
+          keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]),
+        ),
+        h(
+          "ul",
+          { class: "legend" },
+          marks.map(([kind, what]) =>
+            h("li", {}, h("span", { class: "cell", "data-mark": kind, "aria-hidden": "true" }, "0.5"), what),
+          ),
+        ),
+        h("form", { method: "dialog" }, h("button", {}, "Close")),
+      );
+    }
+  }
+
+  const start = () => {
+    const app = new App();
+    app.open(JSON.parse(byId("model").textContent));
+    page.app = app;
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();

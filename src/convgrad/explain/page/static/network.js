@@ -1,0 +1,284 @@
+"use strict";
+/* The network from left to right: a block for each layer, with lanes for weights, results, deltas and gradients. */
+(() => {
+  const page = (convgrad.page = convgrad.page || {});
+  const { h } = page;
+
+  page.LENSES = {
+    forward: {
+      title: "Forward",
+      lanes: { parameters: "weights", results: "forward \u2192" },
+      says:
+        "What the network computes, layer by layer: the stronger the colour, the greater the number; weights are " +
+        "orange if positive, blue if negative.",
+    },
+    backward: {
+      title: "Backward",
+      lanes: { parameters: "weights", results: "forward \u2192", deltas: "\u2190 deltas", gradients: "gradients" },
+      says:
+        "How fast the loss grows with each number, from right to left: orange with a plus where it grows, blue with " +
+        "a minus where it falls.",
+    },
+    update: {
+      title: "Update",
+      lanes: { parameters: "weights", gradients: "gradients", updated: "updated" },
+      says: "One step of gradient descent: each weight minus the learning rate times its gradient.",
+      remembers: "One step of the optimizer: from weights, gradients and what it remembers to updated weights.",
+    },
+  };
+  const ORDER = ["parameters", "results", "deltas", "gradients", "updated"];
+
+  /** Which lane a tensor lies in. */
+  const laneOf = (tensor) => {
+    if (tensor.lens === "update") return "updated";
+    if (tensor.role === "parameter" || tensor.role === "state") return "parameters";
+    if (tensor.role === "gradient") return "gradients";
+    return tensor.lens === "backward" ? "deltas" : "results";
+  };
+
+  page.Network = class {
+    constructor(app, section) {
+      this.app = app;
+      this.section = section;
+      this.lines = page.svg("svg", { class: "lines", "aria-hidden": "true" });
+      this.flow = h("div", { class: "flow" });
+      this.section.replaceChildren(this.flow);
+      this._listen();
+    }
+
+    /** Blocks of a new network. */
+    open() {
+      const { trace } = this.app;
+      this.views = new Map();
+      this.lane = new Map(trace.names.map((name) => [name, laneOf(trace.tensor(name))]));
+      this.blockOf = new Map(trace.names.map((name) => [name, this._blockOf(trace.tensor(name))]));
+      this.lens = null;
+    }
+
+    _blockOf(tensor) {
+      if (this.app.layers.has(tensor.layer)) return tensor.layer;
+      if (tensor.name === "input" || tensor.name === "dinput") return "input";
+      if (tensor.name === "target" || tensor.name.startsWith("loss.")) return "loss";
+      if (tensor.name === this.app.trace.model.learning_rate) return "step";
+      return this.app.layers.has(tensor.name.split(".")[0]) ? tensor.name.split(".")[0] : "loss";
+    }
+
+    shows(name, lens = this.lens) {
+      const lane = this.lane.get(name);
+      return lane in page.LENSES[lens].lanes || (lens === "update" && this.blockOf.get(name) === "step");
+    }
+
+    /** Draws the tensors of a lens; views that are there stay as they are. */
+    look(lens) {
+      if (this.lens === lens) return;
+      this.lens = lens;
+      const names = this.app.trace.names.filter((name) => this.shows(name));
+      const blocks = [...(lens === "update" ? ["step"] : []), "input", ...this.app.layers.keys(), "loss"];
+      const lanes = ORDER.filter((lane) => lane in page.LENSES[lens].lanes);
+      this.flow.dataset.lens = lens;
+      this.flow.style.setProperty("--lanes", lanes.length + 1);
+      const labels = lanes.map((lane) => h("div", { class: `lane-label ${lane}` }, page.LENSES[lens].lanes[lane]));
+      const shown = blocks.map((block) =>
+        this._block(
+          block,
+          lanes,
+          names.filter((name) => this.blockOf.get(name) === block),
+        ),
+      );
+      this.flow.replaceChildren(
+        h("div", { class: "labels", "aria-hidden": "true" }, h("div", {}), labels),
+        ...shown.filter(Boolean),
+        this.lines,
+      );
+      this.app.light();
+    }
+
+    _block(block, lanes, names) {
+      const layer = this.app.layers.get(block);
+      if (!names.length && (!layer || this.lens === "update")) return null;
+      const groups = lanes.map((lane) => {
+        const own = names.filter((name) => this.lane.get(name) === lane || (block === "step" && lane === "updated"));
+        return h(
+          "div",
+          { class: `lane ${lane}` },
+          own.map((name) => this.view(name).element),
+        );
+      });
+      const head = layer
+        ? h(
+            "div",
+            { class: "block-head" },
+            h(
+              "h2",
+              {},
+              h(
+                "button",
+                {
+                  type: "button",
+                  class: "layer-name",
+                  onclick: () => this.app.showLayer(block),
+                  "aria-label": `${block}, ${layer.type}: how its gradients follow`,
+                },
+                block,
+              ),
+            ),
+            layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type),
+            h("div", { class: "block-equation", tabindex: "-1" }, layer.latex ? page.formula(layer.latex) : ""),
+          )
+        : h(
+            "div",
+            { class: "block-head" },
+            h("h2", {}, { input: "input", loss: "loss", step: "learning rate" }[block]),
+          );
+      return h(
+        "section",
+        { class: `block ${layer ? "" : block}`, "aria-label": block, "data-block": block },
+        head,
+        groups,
+      );
+    }
+
+    /** The view of a tensor, made when it is first seen. */
+    view(name) {
+      if (!this.views.has(name)) this.views.set(name, new page.TensorView(this.app, name));
+      else if (this.stale && this.stale.has(name)) this.views.get(name).update();
+      if (this.stale) this.stale.delete(name);
+      return this.views.get(name);
+    }
+
+    /** After a change: what is seen is drawn anew, the rest when it is seen again. */
+    update() {
+      this.stale = new Set(this.views.keys());
+      for (const name of this.views.keys()) if (this.shows(name)) this.view(name);
+    }
+
+    repaint() {
+      for (const view of this.views.values()) view.update();
+      this.drawLines();
+    }
+
+    /** marks: tensor -> flat -> {kind, badge}. */
+    light(marks) {
+      this.lit = marks;
+      for (const [name, view] of this.views) if (this.shows(name)) view.light(marks ? marks.get(name) || null : null);
+      this.drawLines();
+    }
+
+    /** Curves from the cells that are lit to the one that is chosen. */
+    drawLines() {
+      const curves = this.lit ? page.curves(this.lit, this.flow, (name, flat) => this.cellOf(name, flat)) : [];
+      this.lines.replaceChildren(...curves);
+    }
+
+    /** The cell of an element where it can be seen now, else null. */
+    cellOf(name, flat, reveal = false) {
+      return this.views.has(name) && this.shows(name) ? this.views.get(name).cell(flat, reveal) : null;
+    }
+
+    /** What is lit comes into view where it all fits. */
+    revealAll() {
+      const cells = [];
+      for (const [name, own] of this.lit || []) {
+        for (const [flat, { kind }] of own) {
+          const cell = kind === "z" ? null : this.cellOf(name, flat);
+          if (cell) cells.push(cell.getBoundingClientRect());
+        }
+      }
+      if (!cells.length) return;
+      const room = this.section.getBoundingClientRect();
+      const shift = (low, high, from, to) =>
+        high - low > to - from - 60 ? 0 : low < from + 30 ? low - from - 30 : high > to - 30 ? high - to + 30 : 0;
+      const left = shift(
+        Math.min(...cells.map((box) => box.left)),
+        Math.max(...cells.map((box) => box.right)),
+        room.left,
+        room.right,
+      );
+      const top = shift(
+        Math.min(...cells.map((box) => box.top)),
+        Math.max(...cells.map((box) => box.bottom)),
+        room.top,
+        room.bottom,
+      );
+      this.section.scrollBy(left, top);
+    }
+
+    reveal(name, flat, focus = false) {
+      const cell = this.cellOf(name, flat, true);
+      if (!cell) return;
+      if (focus) this.views.get(name).gridOf(flat).focus(cell);
+      cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
+
+    _listen() {
+      const cellOf = (event) => event.target.closest && event.target.closest(".cell[data-tensor]");
+      this.section.addEventListener("click", (event) => {
+        const cell = cellOf(event);
+        if (!cell || event.target.closest("input")) return;
+        this._gridOf(cell).focus(cell);
+        this.app.explain(cell.dataset.tensor, Number(cell.dataset.flat));
+      });
+      this.section.addEventListener("dblclick", (event) => {
+        const cell = cellOf(event);
+        if (!cell || event.target.closest("input")) return;
+        this.app.takeBack(cell.dataset.tensor, Number(cell.dataset.flat));
+        this.app.edit.begin(cell);
+      });
+      this.section.addEventListener("keydown", (event) => {
+        const cell = cellOf(event);
+        if (cell && event.target === cell) this._key(event, cell);
+      });
+      new ResizeObserver(() => this.drawLines()).observe(this.flow);
+    }
+
+    _gridOf(cell) {
+      return this.views.get(cell.dataset.tensor).gridOf(Number(cell.dataset.flat));
+    }
+
+    _key(event, cell) {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const view = this.views.get(cell.dataset.tensor);
+      const flat = Number(cell.dataset.flat);
+      if (["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key))
+        this._walk(event.key, cell, view, flat);
+      else if ((event.key === "PageUp" || event.key === "PageDown") && view.layout.planes > 1)
+        this._turn(event.key === "PageDown" ? 1 : -1, view, flat);
+      else if (event.key === "Enter" || event.key === " ") {
+        if (this.app.isChosen(view.name, flat)) this.app.panel.focusSources();
+        else this.app.explain(view.name, flat);
+      } else if (event.key === "F2") this.app.edit.begin(cell);
+      else if (/^[-+.,0-9]$/.test(event.key)) this.app.edit.begin(cell, event.key);
+      else if (event.key === "Backspace" || event.key === "Escape") this.app.back();
+      else return;
+      event.preventDefault();
+    }
+
+    _walk(key, cell, view, flat) {
+      const grid = view.gridOf(flat);
+      const next = grid.neighbour(cell, key);
+      if (next) {
+        grid.focus(next);
+        return;
+      }
+      if (!view.layout.image || !key.startsWith("Arrow")) return;
+      const place = view.layout.place(flat);
+      const [down, right] = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
+      this._goTo(view, { plane: place.plane, row: place.row + down, column: place.column + right });
+    }
+
+    _turn(by, view, flat) {
+      const place = view.layout.place(flat);
+      this._goTo(view, { ...place, plane: place.plane + by });
+    }
+
+    _goTo(view, { plane, row, column }) {
+      const { rows, columns, planes, size } = view.layout;
+      if (plane < 0 || plane >= planes || row < 0 || row >= rows || column < 0 || column >= columns) return;
+      const flat = view.layout.flat(plane, row, column);
+      if (flat >= size) return;
+      const cell = view.cell(flat, true);
+      if (cell) view.gridOf(flat) ? view.gridOf(flat).focus(cell) : null;
+      else if (view.layout.together) view.parts[plane].focus(view.parts[plane].cells.get(flat));
+    }
+  };
+})();

@@ -1,0 +1,140 @@
+"use strict";
+/* What needs the local server: other examples, the builder, checking; and digits, which do not. */
+(() => {
+  const page = (convgrad.page = convgrad.page || {});
+  const { h } = page;
+  const OFFLINE =
+    "This file works on its own. Start `convgrad explain --serve` to choose other examples, build a network and " +
+    "check your own numbers.";
+
+  /** JSON from the local server; an Error with its sentence where it says no. */
+  page.ask = async (path, body) => {
+    const options =
+      body === undefined
+        ? {}
+        : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    let response;
+    try {
+      response = await fetch(path, options);
+    } catch {
+      throw new Error("The local server does not answer. Is `convgrad explain --serve` still running?");
+    }
+    const content = await response
+      .json()
+      .catch(() => ({ error: `The server answered with status ${response.status}.` }));
+    if (!response.ok || (content && content.error))
+      throw new Error(content.error || `The server answered with status ${response.status}.`);
+    return content;
+  };
+
+  page.Served = class {
+    constructor(app, element) {
+      this.app = app;
+      this.element = element;
+      this.problem = h("p", { class: "problem", role: "alert" });
+    }
+
+    /** The controls for a model. */
+    open() {
+      const { model } = this.app.trace;
+      this.served = this.served || Boolean(model.served);
+      const parts = this.served
+        ? this._controls(model)
+        : [h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
+      this.problem.textContent = "";
+      this.element.replaceChildren(...parts, ...this._digits(model), this.problem);
+    }
+
+    _offline() {
+      return OFFLINE.split("`").map((part, n) => (n % 2 ? h("code", {}, part) : part));
+    }
+
+    _controls(model) {
+      this.select = h("select", { id: "example", onchange: () => this.choose() });
+      this.exact = h("input", { id: "exact", type: "checkbox", onchange: () => this.choose() });
+      this.exact.checked = this.exactly || false;
+      this.exact.disabled = true; // until the list of examples is there
+      this._fill(model.name);
+      return [
+        h("label", { for: "example" }, h("span", {}, "example"), this.select),
+        h(
+          "label",
+          { for: "exact", class: "check", title: "Without pinned numbers" },
+          this.exact,
+          h("span", {}, "exact"),
+        ),
+        h("button", { type: "button", id: "build", onclick: () => this.app.builder.open() }, "Build a network\u2026"),
+        h("button", { type: "button", id: "check", onclick: () => this.app.checker.open() }, "Check my numbers\u2026"),
+      ];
+    }
+
+    async _fill(name) {
+      try {
+        this.examples = this.examples || (await page.ask("/api/examples"));
+        const names = this.examples.map((example) => example.name);
+        const own = names.includes(name) ? [] : [h("option", { value: "" }, name || "own network")];
+        this.select.replaceChildren(
+          ...own,
+          ...this.examples.map(({ name: value, about }) => h("option", { value, title: about }, value)),
+        );
+        this.select.value = names.includes(name) ? name : "";
+        this.exact.disabled = !names.includes(name);
+      } catch (error) {
+        this.problem.textContent = error.message;
+      }
+    }
+
+    async choose() {
+      if (!this.select.value) return;
+      this.exactly = this.exact.checked;
+      this.problem.textContent = "";
+      document.body.classList.add("waiting");
+      try {
+        const model = await page.ask(
+          `/api/example?name=${encodeURIComponent(this.select.value)}&exact=${this.exactly ? 1 : 0}`,
+        );
+        const from = document.activeElement && document.activeElement.id;
+        this.app.open(model);
+        if (from) page.byId(from)?.focus();
+        page.say(`${model.title || model.name} is shown.`);
+      } catch (error) {
+        this.problem.textContent = error.message;
+      } finally {
+        document.body.classList.remove("waiting");
+      }
+    }
+
+    _digits(model) {
+      if (!model.digits || !model.digits.length) return [];
+      const select = h("select", { id: "digit", onchange: () => this._digit(model.digits[Number(select.value)]) });
+      select.append(
+        h("option", { value: "" }, "choose"),
+        ...model.digits.map(({ label }, n) => h("option", { value: n }, `a ${label}`)),
+      );
+      return [h("label", { for: "digit" }, h("span", {}, "digit"), select)];
+    }
+
+    _digit(digit) {
+      if (!digit) return;
+      const { trace } = this.app;
+      const quiet = trace.onchange;
+      trace.onchange = () => {};
+      try {
+        trace.setAll("input", digit.values);
+        if (trace.has("target")) {
+          const target = trace.tensor("target");
+          if (target.values.length === 1) trace.set("target", 0, digit.label);
+          else
+            trace.setAll(
+              "target",
+              Array.from(target.values, (_, n) => (n === digit.label ? 1 : 0)),
+            );
+        }
+      } finally {
+        trace.onchange = quiet;
+      }
+      quiet();
+      page.say(`A handwritten ${digit.label} is the input now.`);
+    }
+  };
+})();

@@ -1,0 +1,151 @@
+"use strict";
+/* The learning rate, steps of gradient descent, the loss and its history, pins, and back to the beginning. */
+(() => {
+  const page = (convgrad.page = convgrad.page || {});
+  const { h, svg } = page;
+  const WIDE = 120;
+  const HIGH = 34;
+  const MOST = 400;
+
+  /** A curve of losses with its ends marked; words for who can't see it. */
+  page.lossChart = (history) => {
+    const finite = history.filter(Number.isFinite);
+    const chart = svg("svg", { class: "chart", viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img" });
+    const first = finite.length ? page.plain(finite[0]) : "none";
+    const steps = history.length === 2 ? "1 step" : `${history.length - 1} steps`;
+    const words =
+      history.length > 1
+        ? `Loss over ${steps}: from ${first} to ${page.plain(history[history.length - 1])}`
+        : `Loss ${first}, no step yet`;
+    chart.setAttribute("aria-label", words);
+    chart.append(svg("title", {}, words));
+    const [low, high] = [Math.min(...finite, 0), Math.max(...finite)];
+    const across = history.length > 1 ? (WIDE - 8) / (history.length - 1) : 0;
+    const at = (value, n) => [4 + n * across, HIGH - 4 - ((value - low) / (high - low || 1)) * (HIGH - 8)];
+    chart.append(svg("line", { class: "axis", x1: 0, x2: WIDE, y1: HIGH - 3.5, y2: HIGH - 3.5 }));
+    const points = history.map((value, n) => (Number.isFinite(value) ? at(value, n) : null)).filter(Boolean);
+    if (points.length > 1)
+      chart.append(
+        svg("polyline", { points: points.map((point) => point.map((part) => part.toFixed(1)).join(",")).join(" ") }),
+      );
+    if (points.length) {
+      const [x, y] = points[points.length - 1];
+      chart.append(svg("circle", { cx: x, cy: y, r: 2.8 }));
+    }
+    return chart;
+  };
+
+  page.Training = class {
+    constructor(app, element) {
+      this.app = app;
+      this.rate = h("input", { id: "rate", type: "text", inputmode: "decimal", autocomplete: "off", size: 6 });
+      this.rate.addEventListener("change", () => this._rate());
+      this.rate.addEventListener("keydown", (event) => event.key === "Enter" && this._rate());
+      this.loss = h("output", { id: "loss", class: "loss-value" });
+      this.chart = h("span", { class: "chart-holder" });
+      this.pins = page.byId("pins");
+      const button = (id, words, act, title) => h("button", { type: "button", id, onclick: act, title }, words);
+      this.steps = [
+        button(
+          "step",
+          "Step",
+          () => this.step(1),
+          "One step of gradient descent: every weight takes its updated value",
+        ),
+        button("step10", "10 steps", () => this.step(10), "Ten steps of gradient descent"),
+      ];
+      this.problem = h("p", { class: "rate-problem", role: "alert" });
+      element.replaceChildren(
+        h("label", { for: "rate", class: "rate" }, h("span", {}, "learning rate"), this.rate),
+        this.problem,
+        ...this.steps,
+        button("reset", "Reset", () => this.reset(), "All numbers as they were"),
+        h("span", { class: "loss-part" }, h("span", { class: "loss-label" }, "loss"), this.loss, this.chart),
+      );
+    }
+
+    /** A network is opened. */
+    open() {
+      this.history = [this.app.trace.loss];
+      this.update();
+    }
+
+    step(count) {
+      const { trace } = this.app;
+      const quiet = trace.onchange;
+      trace.onchange = () => {};
+      try {
+        for (let n = 0; n < count; n += 1) {
+          trace.step();
+          this.history.push(trace.loss);
+        }
+      } finally {
+        trace.onchange = quiet;
+      }
+      if (this.history.length > MOST)
+        this.history = this.history.filter((_, n) => n === 0 || n % 2 === this.history.length % 2);
+      this.stepped = true;
+      quiet();
+      const loss = trace.loss === null ? "" : ` Loss ${page.plain(trace.loss)}.`;
+      const pinned = trace.pins.length ? ` Pinned numbers stay: ${trace.pins.join(", ")}.` : "";
+      page.say(`${count === 1 ? "One step" : `${count} steps`} done.${loss}${pinned}`);
+    }
+
+    reset() {
+      this.app.trace.reset();
+      this.history = [this.app.trace.loss];
+      this.update();
+      page.say("All numbers are as they were.");
+    }
+
+    /** After any change. */
+    update() {
+      const { trace } = this.app;
+      const { loss } = trace;
+      if (!this.stepped && this.history.length) this.history[this.history.length - 1] = loss;
+      this.stepped = false;
+      this.loss.textContent = loss === null ? "no target" : Number.isFinite(loss) ? page.plain(loss) : "not finite";
+      this.chart.replaceChildren(loss === null ? "" : page.lossChart(this.history));
+      const rate = trace.model.learning_rate;
+      this.rate.disabled = rate === null;
+      if (rate !== null && (document.activeElement !== this.rate || !this.problem.textContent))
+        this.rate.value = String(trace.tensor(rate).values[0]);
+      const possible = trace.names.some((name) => name.endsWith("_next"));
+      this.steps.forEach((button) => (button.disabled = !possible));
+      const { pins } = trace;
+      const words = pins.length === 1 ? "1 tensor is pinned" : `${pins.length} tensors are pinned`;
+      this.pins.replaceChildren(
+        ...(pins.length
+          ? [
+              h("span", { class: "pin-mark", title: pins.join(", ") }, words),
+              h(
+                "button",
+                { type: "button", id: "unpin-all", class: "small", onclick: () => this._unpinAll() },
+                "unpin all",
+              ),
+            ]
+          : []),
+      );
+    }
+
+    _unpinAll() {
+      const { trace } = this.app;
+      const quiet = trace.onchange;
+      trace.onchange = () => {};
+      for (const name of trace.pins.slice()) trace.unpin(name);
+      trace.onchange = quiet;
+      quiet();
+      page.say("Nothing is pinned now; every number is computed.");
+      page.byId("step").focus();
+    }
+
+    _rate() {
+      const { trace } = this.app;
+      const { value, problem } = page.readNumber(this.rate.value);
+      this.problem.textContent = problem || "";
+      this.rate.toggleAttribute("aria-invalid", Boolean(problem));
+      if (!problem && value !== trace.tensor(trace.model.learning_rate).values[0])
+        trace.set(trace.model.learning_rate, 0, value);
+    }
+  };
+})();

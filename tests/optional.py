@@ -1,0 +1,31 @@
+"""What tests can do without: skipped where it is missing, except where everything is required (as in CI)."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from types import ModuleType
+
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def all_required() -> bool:
+    """Whether what is missing is a failure: CONVGRAD_REQUIRE_ALL is set."""
+    return bool(os.environ.get("CONVGRAD_REQUIRE_ALL"))
+
+
+def optional_module(name: str) -> ModuleType:
+    """The module, or the test is skipped; an error where everything is required."""
+    return importlib.import_module(name) if all_required() else pytest.importorskip(name)
+
+
+def find_chromium() -> str:
+    """The program that pages are opened with, or the test is skipped; a failure where everything is required."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        missing = f"there is no Chromium (looked for {', '.join(BROWSERS)}); install it, as with `apt install chromium`"
+        (pytest.fail if all_required() else pytest.skip)(missing)
+    return found
