@@ -13,8 +13,10 @@ import pytest
 from scipy import signal
 
 from calculus_cases import Case
-from convgrad.calculus import derivation, gradients
+from convgrad.calculus import ChainRule, derivation, gradients
 from convgrad.notation import bind, latex, parse
+from convgrad.notation.latex import LATEX
+from convgrad.notation.typst import TYPST
 from convgrad.oracle.grid import evaluate
 from gradient_checks import assert_differences, assert_legal, assert_steps, assert_unbound_is_the_same
 
@@ -150,6 +152,44 @@ def test_ends_as_in_a_textbook(text: str, wrt: str, result: str) -> None:
 def test_the_steps_are_those_of_a_textbook() -> None:
     rules = [step.rule for step in derivation(parse("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b"), "o").steps]
     assert rules == ["chain rule", "expand the sum", "change of index", "bounds", "turn the kernel"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrt", "line", "written", "set_in_typst"),
+    [
+        (
+            "x[i,j] = sum[m,n](conv1.w[m,n] * o[i+m,j+n])",
+            "conv1.w",
+            "conv1.dw[m',n'] = sum[i,j](dx[i,j] * d(x[i,j])/d(conv1.w[m',n']))",
+            r"\mathrm{d}w_{m',n'}^{\mathrm{conv1}} = \sum_{i,j} \mathrm{d}x_{i,j} \, "
+            r"\frac{\partial x_{i,j}}{\partial w_{m',n'}^{\mathrm{conv1}}}",
+            "upright(d)w_(m',n')^upright(\"conv1\") = sum_(i,j) upright(d)x_(i,j) thin "
+            "frac(partial x_(i,j), partial w_(m',n')^upright(\"conv1\"))",
+        ),
+        (
+            "y = sigmoid(u)",
+            "u",
+            "du = dy * d(y)/d(u)",
+            r"\mathrm{d}u = \mathrm{d}y \, \frac{\partial y}{\partial u}",
+            "upright(d)u = upright(d)y thin frac(partial y, partial u)",
+        ),
+    ],
+    ids=["sum", "scalar"],
+)
+def test_the_chain_rule_in_symbols(text: str, wrt: str, line: str, written: str, set_in_typst: str) -> None:
+    step = derivation(parse(text), wrt).steps[0]
+    assert isinstance(step.line, ChainRule)
+    assert step.definition is None
+    assert step.equation == str(step.line) == line
+    assert step.latex == step.line.set_in(LATEX) == written
+    assert step.set_in(TYPST) == set_in_typst
+
+
+def test_what_comes_after_the_chain_rule_can_be_evaluated() -> None:
+    step = derivation(parse("y = sigmoid(u)"), "u").steps[-1]
+    assert step.definition is step.line
+    assert step.latex == latex(step.definition)
+    assert step.set_in(TYPST) == TYPST.of(step.definition)
 
 
 O = np.array(

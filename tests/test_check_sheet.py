@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from convgrad.check import check_class, check_sheet
+from convgrad.check.rounding import half_unit, half_up
 from convgrad.errors import DataError
+from convgrad.examples import load_example
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "sheets" / "deltas.toml"
 CONV = '''equation = """
@@ -296,3 +299,113 @@ def test_numbers_in_one_row_are_as_good(tmp_path):
     report = network_sheet(tmp_path, "[[0.0364182, 0.068628], [0.04675125, -0.06818625]]",
                            "[0.0364182, 0.068628, 0.04675125, -0.06818625]")  # fmt: skip
     assert report.ok
+
+
+OPEN = CONV.replace("rate = 0.1", "rate = 0.1\ndecimals = { x = 1 }")
+
+
+def test_what_is_not_entered_yet_is_neither_right_nor_told(tmp_path):
+    report = sheet(tmp_path, OPEN + "[results]\nx = [[nan, 0.4], [0.5, nan]]\nh = [[nan, nan], [nan, nan]]\n")
+    assert not report.ok
+    assert report.still_open == 6
+    assert report.first is None
+    assert str(report) == "UNFINISHED: sheet.toml\nx: right, 2 still to be entered\nh: 4 still to be entered"
+    wrong = sheet(tmp_path, OPEN + "[results]\nx = [[nan, 0.4], [-0.5, nan]]\n")
+    assert "x: wrong, 2 still to be entered (the first mistake)" in str(wrong)
+    assert "x[0,0]" not in str(wrong).replace("still to be entered: x[0,0], x[1,1]", "")
+    assert "0.29" not in str(wrong)
+    assert [m.marks.tolist() for m in wrong.marked] == [[["open", "right"], ["wrong", "open"]]]
+    assert wrong.to_json()["tensors"][0]["expected"] == [[None, 0.4], [0.5, None]]
+
+
+def test_numbers_that_are_not_entered_are_not_told_by_later_ones(tmp_path):
+    h = [[0.9, 0.6], [0.9, 0.63]]  # x[0,0] = 0.3 and x[1,0] = 0.5 would give 0.574 and 0.622
+    text = str(sheet(tmp_path, OPEN + f"[results]\nx = [[nan, 0.4], [0.5, nan]]\nh = {h}\n"))
+    assert "    indices  h[0,0] = sigmoid(x[0,0])\n  h[1,0]" in text
+    assert "    numbers  sigmoid(0.5) = 0.622459" in text
+    assert "0.3" not in text
+
+
+def test_rounding_by_agreement(tmp_path):
+    x = np.array([[0.3, 0.4], [0.5, 0.5]])  # of 0.29, 0.35, 0.47 and 0.53
+    assert sheet(tmp_path, OPEN + f"[results]\nx = {x.tolist()}\n").ok
+    h = np.round(1 / (1 + np.exp(-x)), 5)
+    assert sheet(tmp_path, OPEN + f"[results]\nh = {h.tolist()}\n").ok
+    assert not sheet(tmp_path, CONV + f"[results]\nh = {h.tolist()}\n").ok
+
+
+def test_names_with_a_layer_in_front(tmp_path):
+    text = """equation = "conv1.x[i] = sum[m](conv1.w[m] * o[i+m])"
+[given]
+o = [1, 2, 3, 5]
+"conv1.w" = [1, -1]
+"conv1.dx" = [1, 0, 2]
+[results]
+"conv1.dw" = [7, 12]
+do = [1, -1, 2, -2]
+"""
+    assert sheet(tmp_path, text).ok
+
+
+def test_a_sum_that_comes_to_nothing_is_0(tmp_path):
+    text = 'equation = "y[i] = a[i] * 3 - b[i]"\n[given]\na = [0.1, 1]\nb = [0.3, 1]\n[results]\ny = [0, 2]\n'
+    assert sheet(tmp_path, text).ok
+
+
+@pytest.mark.parametrize(
+    ("decimals", "words"),
+    [
+        ("{ z = 1 }", "decimals names `z`, no tensor of this equation"),
+        ("{ x = -1 }", "decimals of `x` is -1, but must be a whole number from 0 on"),
+        ("{ x = 0.5 }", "decimals of `x` is 0.5, but must be a whole number from 0 on"),
+        ("{ x = true }", "decimals of `x` is True, but must be"),
+        ("2", "`decimals` must be a table of whole numbers from 0 on, { h = 2 }"),
+    ],
+)
+def test_decimals_that_can_not_be_used(tmp_path, decimals, words):
+    with pytest.raises(DataError, match=re.escape(words)):
+        sheet(tmp_path, OPEN.replace("{ x = 1 }", decimals) + "[results]\nx = [[0, 0], [0, 0]]\n")
+
+
+def rounded_network(tmp_path, results):
+    """The deltas of the first convolution are not pinned, but rounded to 4 decimals by agreement."""
+    text = (EXAMPLE.parent / "classic.toml").read_text().split("[results]")[0]
+    start, pinned = text.split('"conv1.dx" = [')
+    before = start.replace("[model]", "[decimals]\nconv1.dx = 4\n[model]")
+    return sheet(tmp_path, before + "#" + pinned.split("]\n\n")[-1] + "\n[results]\n" + results)
+
+
+def test_blanks_and_rounding_in_a_network(tmp_path):
+    image = np.array(load_example("classic").x)
+    deltas = {(0, 2): 0.0686, (1, 1): 0.0364, (2, 1): 0.0468, (3, 3): -0.0682}
+    dw = sum(value * image[i : i + 2, j : j + 2] for (i, j), value in deltas.items()).round(6)
+    assert rounded_network(tmp_path, f"conv1.dw = {dw.tolist()}").ok
+    assert not rounded_network(tmp_path, '"conv1.dw" = [[0.044606, 0.094061], [0.011262, 0.068288]]').ok
+    report = rounded_network(tmp_path, f"conv1.dw = [[nan, {dw[0, 1]}], [nan, {dw[1, 1]}]]")
+    assert str(report) == "UNFINISHED: sheet.toml\nconv1.dw: right, 2 still to be entered"
+    cut = np.zeros((4, 4))
+    for place, value in {**deltas, (2, 1): 0.0467}.items():
+        cut[place] = value
+    later = (dw - 0.0001 * image[2:4, 1:3]).round(6)
+    wrong = rounded_network(tmp_path, f"conv1.dx = {cut.tolist()}\nconv1.dw = {later.tolist()}")
+    assert wrong.causes == ("rounded-down",), str(wrong)
+    assert "conv1.dw: right, given the earlier mistake" in str(wrong)
+
+
+def test_a_class_goes_by_the_rounding_of_its_sheet(tmp_path):
+    specification = tmp_path / "spec.toml"
+    specification.write_text(OPEN + "[results]\n")
+    folder = tmp_path / "sheets"
+    folder.mkdir()
+    (folder / "anna.toml").write_text("[results]\nh = [[0.57444, 0.59869], [0.62246, 0.62246]]\n")
+    (folder / "ben.toml").write_text("[results]\nh = [[0.57444, 0.59869], [nan, 0.62246]]\n")
+    report = check_class(folder, specification)
+    assert [(row.ok, row.causes) for row in report.rows] == [(True, ()), (False, ("unfinished",))]
+
+
+def test_rounding_to_any_number_of_decimals():
+    values = np.array([1e300, 5e-324, -1.005, np.inf, np.nan])
+    assert half_up(values, 2).tolist()[:4] == [1e300, 0.0, -1.01, np.inf]
+    assert half_up(values, 10**9)[0] == 1e300
+    assert half_up(values, 10**9)[1] > 0
+    assert half_unit(2) == 0.005

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from pypdf import PdfReader
 
 from convgrad import Network, save
 from convgrad.errors import DataError, ModelError
@@ -129,15 +133,40 @@ def test_a_latex_document(tmp_path: Path) -> None:
     path = tmp_path / "all.tex"
     assert lines("--latex", path) == [f"wrote {path}"]
     document = path.read_text()
-    assert document.startswith("\\documentclass{article}")
+    assert document.startswith("\\documentclass[a4paper]{article}")
     assert document.endswith("\\end{document}\n")
     assert LINE.replace("*", r" \cdot ") in document
     assert r"\textit{turn the kernel.}" in document
+    assert r"\formula{\mathrm{d}w_{m',n'} = \sum_{i,j} \mathrm{d}x_{i,j} \, \frac{\partial x_{i,j}}" in document
     assert document.count("\\begin{") == document.count("\\end{")
     assert document.count("{") == document.count("}")
     lines("--latex", path, "--at", "conv1.dw[0,0]")
     assert LINE.replace("*", r" \cdot ") in path.read_text()
-    assert len(path.read_text()) < 1000
+    assert len(path.read_text()) < len(document) / 3
+
+
+def test_a_pdf_document(tmp_path: Path) -> None:
+    path, tex = tmp_path / "all.pdf", tmp_path / "all.tex"
+    assert lines("--pdf", path, "--latex", tex) == [f"wrote {tex}", f"wrote {path}"]
+    text = "".join(page.extract_text() for page in PdfReader(path).pages)
+    for said in ("Back through pool1", "What rounding does", "How the gradients are derived", "--exact takes"):
+        assert said in text
+    assert "0.0686·0.88+0.0364·0.62+0.0467·0.20−0.0681·0.70=0.044606" in re.sub(r"\s", "", text).replace("⋅", "·")
+    before = path.read_bytes()
+    lines("--pdf", path)
+    assert path.read_bytes() == before
+    assert lines("--pdf", path, "--at", "conv1.dw[0,0]")[0] == "conv1.dw[0,0] = 0.044606"
+    assert len(PdfReader(path).pages) == 1
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("name", NAMES)
+def test_latex_compiles_and_stays_within_the_page(name: str, tmp_path: Path) -> None:
+    lines(name, "--latex", tmp_path / "all.tex")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=60)
+    assert run.returncode == 0, run.stdout[-2000:]
+    assert "Overfull" not in run.stdout
 
 
 def test_as_other_tools_write_it() -> None:
@@ -194,6 +223,7 @@ def test_a_trained_network(tmp_path: Path) -> None:
         (["--unpin", "conv1.x"], "DataError: `conv1.x` is not pinned. Did you mean 'conv1.dx'?"),
         (["--input", "missing.csv"], "DataError: Can't read missing.csv: No such file or directory."),
         (["--target", "cat"], "'cat' is no label and no list of numbers: 3, or [0, 1]."),
+        (["--pdf", "missing/file.pdf"], "DataError: Can't write missing/file.pdf: No such file or directory."),
         (["--latex", "missing/file.tex"], "DataError: Can't write missing/file.tex: No such file or directory."),
     ],
 )

@@ -9,9 +9,10 @@ import pytest
 
 from convgrad import parse
 from convgrad.explain.nodes import Node, Read, grow
-from convgrad.explain.numbers import common_decimals, latex_number, written
+from convgrad.explain.numbers import common_decimals, written
 from convgrad.explain.terms import terms
 from convgrad.explain.writing import SYMBOLS, Writer
+from convgrad.notation.latex import LATEX
 from convgrad.notation.terms import Term
 
 
@@ -49,9 +50,9 @@ def test_numbers_of_one_tensor_have_as_many_decimals() -> None:
 
 
 def test_numbers_in_latex() -> None:
-    assert latex_number("-1.5e-7") == r"-1.5 \cdot 10^{-7}"
-    assert latex_number("-inf") == r"-\infty"
-    assert latex_number("0.25") == "0.25"
+    assert LATEX.number("-1.5e-7") == r"-1.5 \cdot 10^{-7}"
+    assert LATEX.number("-inf") == r"-\infty"
+    assert LATEX.number("0.25") == "0.25"
 
 
 VALUES = {"a": 0.5, "b": -0.25, "c": 3.0, "d": -2.0, "z": 0.0}
@@ -70,7 +71,7 @@ def term(text: str) -> Term:
 
 
 NUMBERS = Writer(lambda r: written(r.value))
-LATEX = Writer(lambda r: written(r.value), latex=True)
+FORMULAS = Writer(lambda r: written(r.value), LATEX)
 
 
 @pytest.mark.parametrize(
@@ -116,16 +117,16 @@ def test_terms_in_numbers(text: str, numbers: str, value: float) -> None:
 
 
 def test_latex_of_terms() -> None:
-    assert LATEX.text(grow(term("a * b / c"), {}, SIZES, read)) == r"-\frac{0.5 \cdot 0.25}{3}"
-    assert LATEX.text(grow(term("sqrt(c)"), {}, SIZES, read)) == r"\sqrt{3}"
-    assert LATEX.text(grow(term("max(b, c)"), {}, SIZES, read)) == r"\max\left(-0.25,\, 3\right)"
+    assert FORMULAS.text(grow(term("a * b / c"), {}, SIZES, read)) == r"-\frac{0.5 \cdot 0.25}{3}"
+    assert FORMULAS.text(grow(term("sqrt(c)"), {}, SIZES, read)) == r"\sqrt{3}"
+    assert FORMULAS.text(grow(term("max(b, c)"), {}, SIZES, read)) == r"\max\left(-0.25,\, 3\right)"
 
 
 def test_long_sums_are_cut_short_in_text() -> None:
     node = grow(term("sum[m](m)"), {}, {"m": 30}, read)
     assert NUMBERS.text(node) == "1 + 2 + 3 + 4 + 5 + 6 + ... (22 more) + 29"
     assert Writer(NUMBERS.reading, limit=None).text(node).count("+") == 28
-    assert r"\cdots (\text{22 more})" in LATEX.text(node)
+    assert r"\cdots (\text{22 more})" in FORMULAS.text(node)
     greatest = grow(term("max[m](m)"), {}, {"m": 30}, read)
     assert NUMBERS.text(greatest) == "max(0, 1, 2, 3, 4, 5, ... (24 more))"
 

@@ -12,7 +12,7 @@ import pytest
 
 from convgrad.examples import NAMES, load_example
 from convgrad.explain import Element, Trace
-from convgrad.explain.numbers import latex_number
+from convgrad.notation.latex import LATEX
 from networks import random_network
 
 SMALL = tuple(name for name in NAMES if name != "lenet-digit")
@@ -41,7 +41,7 @@ def check(element: Element) -> None:
     assert explanation.numbers.endswith(element.written)
     assert str(explanation).startswith(f"{element.name} = {element.written}")
     assert content["substituted"].endswith(element.written)
-    assert latex_number(element.written) in explanation.latex.splitlines()[-2]
+    assert LATEX.number(element.written) in explanation.latex.splitlines()[-2]
     assert float(element.written) == pytest.approx(element.value, rel=1e-5, abs=0)
 
 

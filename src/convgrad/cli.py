@@ -22,6 +22,7 @@ from convgrad.commands.predict import predict
 from convgrad.commands.profile import profile
 from convgrad.commands.terminal import EXIT_INTERRUPTED, EXIT_UNUSABLE
 from convgrad.commands.train import train
+from convgrad.commands.worksheet import worksheet
 from convgrad.errors import ConvgradError
 
 
@@ -53,7 +54,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, predict, summary, derive, explain, examples, check, profile, datasets, models, cache):
+for command in (train, predict, summary, derive, explain, examples, worksheet, check, profile, datasets, models, cache):
     app.command()(command)
 
 

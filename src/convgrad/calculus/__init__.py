@@ -7,6 +7,6 @@ indices does a reading hit an element?), `contribution` (one way in, from the ch
 
 from convgrad.calculus.derive import Adjoint, derivation, gradients
 from convgrad.calculus.simplify import simplify
-from convgrad.calculus.steps import Derivation, Step
+from convgrad.calculus.steps import ChainRule, Derivation, Step
 
-__all__ = ["Adjoint", "Derivation", "Step", "derivation", "gradients", "simplify"]
+__all__ = ["Adjoint", "ChainRule", "Derivation", "Step", "derivation", "gradients", "simplify"]

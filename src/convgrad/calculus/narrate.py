@@ -8,10 +8,9 @@ from dataclasses import replace
 from convgrad.calculus.contribution import Contribution
 from convgrad.calculus.partials import Partial, extent
 from convgrad.calculus.simplify import simplify
-from convgrad.calculus.steps import Step
+from convgrad.calculus.steps import ChainRule, Step, element
 from convgrad.calculus.table import ONE
 from convgrad.notation import polynomial
-from convgrad.notation.latex import name_text
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Access,
@@ -48,38 +47,14 @@ def by_contribution(home: Definition, partial: Partial, part: Contribution, told
 
 
 def _chain_rule(home: Definition, partial: Partial, part: Contribution) -> Step:
-    result = _element(home.name, home.indices)
-    wanted = _element(partial.reading.tensor, part.targets)
-    others = ",".join(i for i in home.indices if i not in part.targets)
-    chain = f"{_element(gradient_name(home.name), home.indices)} * d({result})/d({wanted})"
-    total = f"sum[{others}]({chain})" if others else chain
-    symbols = _chain_rule_latex(home, partial, part, others)
-    readers = f"Every {result} that reads {wanted} passes" if others else f"{result} reads {wanted} and passes"
-    sentence = f"{readers} its gradient on, times its own slope in {wanted}."
-    return Step(
-        "chain rule",
-        f"{_element(gradient_name(partial.reading.tensor), part.targets)} = {total}",
-        sentence,
-        None,
-        symbols,
-    )
-
-
-def _chain_rule_latex(home: Definition, partial: Partial, part: Contribution, others: str) -> str:
-    def set_as_latex(tensor: str, indices: Sequence[str]) -> str:
-        return name_text(tensor, ",".join(map(name_text, indices)))
-
-    wanted = partial.reading.tensor
-    total = rf"\sum_{{{','.join(map(name_text, others.split(',')))}}} " if others else ""
-    delta = set_as_latex(gradient_name(home.name), home.indices)
-    slope = (
-        rf"\frac{{\partial {set_as_latex(home.name, home.indices)}}}{{\partial {set_as_latex(wanted, part.targets)}}}"
-    )
-    return rf"{set_as_latex(gradient_name(wanted), part.targets)} = {total}{delta} \, {slope}"
+    chain = ChainRule(home.name, tuple(home.indices), partial.reading.tensor, tuple(part.targets))
+    result, wanted = element(chain.result, chain.indices), element(chain.wanted, chain.targets)
+    readers = f"Every {result} that reads {wanted} passes" if chain.summed else f"{result} reads {wanted} and passes"
+    return Step("chain rule", chain, f"{readers} its gradient on, times its own slope in {wanted}.")
 
 
 def _expand(home: Definition, partial: Partial, part: Contribution) -> Step:
-    wanted = _element(partial.reading.tensor, part.targets)
+    wanted = element(partial.reading.tensor, part.targets)
     expanded = _define(part, part.expanded, partial)
     if str(partial.reading) == wanted:
         slope = Multiply(partial.factors) if len(partial.factors) > 1 else (*partial.factors, ONE)[0]
@@ -147,7 +122,7 @@ def _survival(survivors: list[str], partial: Partial, home: Definition, part: Co
     sentence = f"Only the term with {', '.join(survivors)} survives."
     left = part.gathered.indices if isinstance(part.gathered, Reduce) else ()
     if set(left) & set(home.indices) and partial.reductions:
-        touched = _element(home.name, home.indices)
+        touched = element(home.name, home.indices)
         sentence += f" Each {partial.reading} touches every {touched} once, so its gradient is a sum over all of them."
     return sentence
 
@@ -192,11 +167,7 @@ def _define(part: Contribution, term: Term, partial: Partial) -> Definition:
 
 
 def _step(rule: str, definition: Definition, sentence: str) -> Step:
-    return Step(rule, str(definition), sentence, definition)
-
-
-def _element(tensor: str, indices: tuple[str, ...]) -> str:
-    return f"{tensor}[{','.join(indices)}]" if indices else tensor
+    return Step(rule, definition, sentence)
 
 
 def _runs_backwards(body: Term, index: str) -> bool:

@@ -3,35 +3,85 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from convgrad.notation.latex import latex
+from convgrad.notation.latex import LATEX
+from convgrad.notation.mathematics import Mathematics
 from convgrad.notation.mathml import mathml, mathml_of_latex
-from convgrad.notation.terms import Definition, Equation
+from convgrad.notation.terms import Definition, Equation, gradient_name
 
 SPECIAL = re.compile(r"[\\*_\[\]<>]")
 """What has a meaning in Markdown."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One rewrite. `definition` is the equation after it, ready to be evaluated; None for the one line (the chain
-    rule in symbols) that is not in the notation, whose LaTeX is `symbols`.
+class ChainRule:
+    """dw[m] = sum[i](dx[i] * d(x[i])/d(w[m])): the one line of a derivation that is not in the notation.
+
+    x is `result`, with `indices`; w is `wanted`, with `targets`.
+
+    >>> print(ChainRule("x", ("i",), "w", ("m",)))
+    dw[m] = sum[i](dx[i] * d(x[i])/d(w[m]))
     """
 
+    result: str
+    indices: tuple[str, ...]
+    wanted: str
+    targets: tuple[str, ...]
+
+    @property
+    def summed(self) -> tuple[str, ...]:
+        """The indices that the sum runs over; none where each element of w is read by one of x."""
+        return tuple(index for index in self.indices if index not in self.targets)
+
+    def __str__(self) -> str:
+        result, wanted = element(self.result, self.indices), element(self.wanted, self.targets)
+        chain = f"{element(gradient_name(self.result), self.indices)} * d({result})/d({wanted})"
+        total = f"sum[{','.join(self.summed)}]({chain})" if self.summed else chain
+        return f"{element(gradient_name(self.wanted), self.targets)} = {total}"
+
+    def set_in(self, setting: Mathematics) -> str:
+        """The line in a language that sets mathematics."""
+
+        def listed(indices: tuple[str, ...]) -> str:
+            return ",".join(map(setting.name, indices))
+
+        below, targets = listed(self.indices), listed(self.targets)
+        total = f"{setting.reduction('sum', listed(self.summed))} " if self.summed else ""
+        delta = setting.name(gradient_name(self.result), below)
+        slope = setting.slope(setting.name(self.result, below), setting.name(self.wanted, targets))
+        return f"{setting.name(gradient_name(self.wanted), targets)} = {total}{delta}{setting.juxtaposed}{slope}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rewrite, and the `line` that stands after it."""
+
     rule: str
-    equation: str
+    line: Definition | ChainRule
     sentence: str
-    definition: Definition | None = None
-    symbols: str = ""
+
+    @property
+    def equation(self) -> str:
+        """The line as text."""
+        return str(self.line)
+
+    @property
+    def definition(self) -> Definition | None:
+        """The line, ready to be evaluated; None for the chain rule in symbols."""
+        return self.line if isinstance(self.line, Definition) else None
+
+    def set_in(self, setting: Mathematics) -> str:
+        """The line in a language that sets mathematics."""
+        return setting.of(self.line) if isinstance(self.line, Definition) else self.line.set_in(setting)
 
     @property
     def latex(self) -> str:
         """The equation after the step, for mathematics mode."""
-        return self.symbols if self.definition is None else latex(self.definition)
+        return self.set_in(LATEX)
 
     @property
     def mathml(self) -> str:
@@ -88,6 +138,11 @@ class Derivation:
 
     def _repr_latex_(self) -> str:
         return self.result._repr_latex_()
+
+
+def element(tensor: str, indices: Sequence[str]) -> str:
+    """`w[m,n]`; the bare name of a scalar."""
+    return f"{tensor}[{','.join(indices)}]" if indices else tensor
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 from convgrad.check.checking import check
 from convgrad.check.person import MEGABYTES, SECONDS
 from convgrad.check.sheet import mark
-from convgrad.check.sheet_file import read_results, read_trace, toml_numbers
+from convgrad.check.sheet_file import read_decimals, read_results, read_trace, toml_numbers
 from convgrad.errors import ConvgradError, DataError, suggestion
 from convgrad.explain.trace import Trace
 
@@ -87,9 +87,10 @@ def check_class(
     by_code = isinstance(content.get("layer"), str)
     if by_code:
         _check_code(content, specification)
-        trace = None
+        trace, decimals = None, {}
     else:
         trace = read_trace(content, specification)
+        decimals = read_decimals(content, specification, trace)
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder.")
     ending = ".py" if by_code else ".toml"
@@ -98,7 +99,7 @@ def check_class(
         raise DataError(f"{folder} has no submission, that is, no file *{ending}.")
 
     def one(path: Path) -> Row:
-        return _code(path, content, seconds, megabytes) if trace is None else _numbers(path, trace)
+        return _code(path, content, seconds, megabytes) if trace is None else _numbers(path, trace, decimals)
 
     return ClassReport(tuple(_safely(path, one) for path in files))
 
@@ -138,9 +139,10 @@ def _check_code(content: Mapping[str, Any], path: Path) -> None:
         raise DataError(f"{path}: a specification must have `function`, the name that all submissions use.")
 
 
-def _numbers(path: Path, trace: Trace) -> Row:
-    report = mark(trace, read_results(toml_numbers(path), path), path)
-    return Row(path.name, report.ok, report.causes, str(report))
+def _numbers(path: Path, trace: Trace, decimals: Mapping[str, int]) -> Row:
+    report = mark(trace, read_results(toml_numbers(path), path), path, decimals)
+    unfinished = ("unfinished",) if report.still_open else ()
+    return Row(path.name, report.ok, (*report.causes, *unfinished), str(report))
 
 
 def _plain(text: str) -> str:

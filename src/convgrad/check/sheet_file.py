@@ -25,7 +25,8 @@ or, shorter, any equation:
     [results]
     dz = [0.0364182, 0.068628, 0.04675125, -0.06818625]
 
-`given` holds inputs, and may pin what an equation defines (`h` here).
+`given` holds inputs, and may pin what an equation defines (`h` here). In both forms `nan` stands for a result that is
+still to be entered, and `decimals = { h = 2 }` says that h is rounded to 2 decimals, and the rest goes on from there.
 '''
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from convgrad.calculus.derive import gradients
 from convgrad.check.latex_input import from_latex, looks_like_latex
 from convgrad.check.numbers import Array, Written
 from convgrad.errors import DataError, DerivationError, suggestion
-from convgrad.examples.files import RESULTS, example_from
+from convgrad.examples.files import DECIMALS, RESULTS, example_from
 from convgrad.explain.equations import equation_trace
 from convgrad.explain.trace import Trace
 from convgrad.notation.batch import batched
@@ -81,10 +82,11 @@ FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "numbers": ("a table of numbers, { t = 0.5 }", _is_table(_is_number)),
     "shapes": ("a table of lists of whole numbers, { w = [2, 3] }", _is_table(_is_row(_is_size))),
     "rate": ("a number", _is_number),
+    DECIMALS: ("a table of whole numbers from 0 on, { h = 2 }", lambda value: isinstance(value, dict)),
     "batch": ("a list of tensors' names", _is_row(lambda value: isinstance(value, str))),
 }
 """Key of a sheet with an equation -> what it must be, in words and as a test. What numbers of tensors are, `Written.of`
-says; what results are, `flat`.
+says; what results are, `flat`; what decimals are, `read_decimals`.
 """
 KEYS = (*FORMS, RESULTS)
 
@@ -115,14 +117,25 @@ def read_results(content: Mapping[str, Any], path: Path) -> dict[str, Written]:
     return {name: Written.of(name, value) for name, value in flat(content[RESULTS], path).items()}
 
 
-def flat(table: Any, path: Path) -> dict[str, Any]:
+def read_decimals(content: Mapping[str, Any], path: Path, trace: Trace) -> dict[str, int]:
+    """Tensor -> decimals that its numbers are rounded to by agreement. Raises: DataError."""
+    found = flat(content.get(DECIMALS, {}), path, DECIMALS)
+    for name, places in found.items():
+        if name not in trace:
+            raise DataError(f"{path}: decimals names `{name}`, no tensor of this equation.{suggestion(name, trace)}")
+        if type(places) is not int or places < 0:
+            raise DataError(f"{path}: decimals of `{name}` is {places}, but must be a whole number from 0 on.")
+    return found
+
+
+def flat(table: Any, path: Path, key: str = RESULTS) -> dict[str, Any]:
     """By tensors' names, whether those with dots are written in quotes or as tables in tables."""
     if not isinstance(table, dict):
-        raise DataError(f"{path}: `results` is a table, written [results] in single brackets.")
+        raise DataError(f"{path}: `{key}` is a table, written [{key}] in single brackets.")
     found: dict[str, Any] = {}
-    for key, value in table.items():
-        inner = {f"{key}.{n}": v for n, v in flat(value, path).items()} if isinstance(value, dict) else {key: value}
-        found |= inner
+    for name, value in table.items():
+        inner = flat(value, path, key) if isinstance(value, dict) else None
+        found |= {name: value} if inner is None else {f"{name}.{n}": v for n, v in inner.items()}
     return found
 
 

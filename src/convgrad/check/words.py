@@ -17,11 +17,13 @@ def wrapped(text: str, later: str = "  ") -> list[str]:
     return textwrap.wrap(text.strip(), WIDTH, initial_indent=first, subsequent_indent=later, break_long_words=False)
 
 
-def worked_lines(explanation: Explanation) -> list[str]:
-    """An element with its indices and with its numbers put in."""
+def worked_lines(explanation: Explanation, with_numbers: bool = True) -> list[str]:
+    """An element with its indices and with its numbers put in. with_numbers: False where these may not be told."""
     if explanation.tensor.definition is None:
         return []
     shown = {"indices": explanation.with_indices, "numbers": explanation.numbers}
+    if not with_numbers:
+        return wrapped(f"    indices  {explanation.with_indices}", " " * 13)
     lines = [line for label, text in shown.items() for line in wrapped(f"    {label}  {text}", " " * 13)]
     notes = [n for n in explanation.notes if "stands in its place" not in n][:NOTES]
     return lines + [line for note in notes for line in wrapped(f"             {note}", " " * 13)]

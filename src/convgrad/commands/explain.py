@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convgrad.commands.terminal import output, print_json
+from convgrad.commands.terminal import output, print_json, write_text
 from convgrad.errors import DataError, ModelError, suggestion
 
 if TYPE_CHECKING:
     from convgrad.examples import Example
     from convgrad.explain.trace import Trace
+    from convgrad.paper import Document
 
 
 def examples() -> None:
@@ -51,6 +53,7 @@ def explain(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="Write a LaTeX document.")] = None,
+    pdf: Annotated[Path | None, typer.Option("--pdf", metavar="FILE", help="Write a PDF document.")] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the page as one file.")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Open the page on this machine.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0 takes any.")] = 8765,
@@ -65,16 +68,18 @@ def explain(
     convgrad explain classic --as pytorch;
     convgrad explain --serve
     """
-    example = _found(source).given(_input(input_file, source), _target(target))
+    example = found(source).given(_input(input_file, source), _target(target))
     trace = example.trace(exact, unpin or ())
     console = output()
-    if latex is not None:
-        _write(latex, _document(example, trace, at))
+    files = {suffix: path for suffix, path in ((".tex", latex), (".pdf", pdf)) if path is not None}
+    if files:
+        _write(files, _document(example, trace, at))
         if not (as_json or at or html or serve):
-            console.print(f"wrote {latex}", soft_wrap=True)
+            for path in files.values():
+                console.print(f"wrote {path}", soft_wrap=True)
             return
     if html is not None:
-        _write(html, _page(example, trace))
+        write_text(html, _page(example, trace))
         if not (as_json or at or serve):
             console.print(f"wrote {html}", soft_wrap=True)
             return
@@ -104,7 +109,7 @@ def _looked_at(trace: Trace, at: str) -> Any:
     return trace.at(at).explain()
 
 
-def _document(example: Example, trace: Trace, at: str | None) -> str:
+def _document(example: Example, trace: Trace, at: str | None) -> Document:
     from convgrad.explain.document import element_document, walk_document
     from convgrad.explain.walk import walk
 
@@ -136,7 +141,7 @@ def _serve(page: str, port: int, browser: bool) -> None:
             typer.echo("The page is closed.")
 
 
-def _found(source: str) -> Example:
+def found(source: str) -> Example:
     """A bundled example, a TOML file, or a folder that `convgrad train` wrote."""
     from convgrad.examples import NAMES, Example, load_example, read_example
     from convgrad.examples.files import invented_input
@@ -215,7 +220,7 @@ def _input(path: Path | None, source: str) -> Any:
         raise DataError(f"Can't read {path}: {error.strerror}.") from error
     except (ValueError, TypeError) as error:
         raise DataError(f"{path} holds no array of numbers: {error}.") from error
-    return _image(path, _found(source).network.input_shape)
+    return _image(path, found(source).network.input_shape)
 
 
 def _image(path: Path, shape: tuple[int, ...]) -> Any:
@@ -227,8 +232,8 @@ def _image(path: Path, shape: tuple[int, ...]) -> Any:
     return pixels.reshape(shape)
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"Can't write {path}: {error.strerror}.") from error
+def _write(files: Mapping[str, Path], document: Document) -> None:
+    from convgrad.paper import write
+
+    for suffix, path in files.items():
+        write(document, path, suffix)

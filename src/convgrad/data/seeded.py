@@ -12,7 +12,7 @@ import numpy.typing as npt
 from convgrad.errors import DataError
 
 # One purpose a number, so that uses of one seed do not depend on one another.
-SPLIT, ORDER, AUGMENT = range(3)
+SPLIT, ORDER, AUGMENT, WORKSHEET = range(4)
 
 
 def raw_bits(count: int, seed: int, purpose: int, *place: int) -> npt.NDArray[np.uint64]:

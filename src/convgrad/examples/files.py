@@ -46,7 +46,9 @@ NAMES = ("classic", "two-convolutions", "strided", "padded", "two-channels", "ba
 TABLES = ("weights", "deltas", "pins")
 RESULTS = "results"
 """A person's own numbers, which `convgrad check` marks; nothing is explained by them."""
-KEYS = ("about", "text", "input", "target", "seed", *TABLES, RESULTS)
+DECIMALS = "decimals"
+"""What these are rounded to by agreement."""
+KEYS = ("about", "text", "input", "target", "seed", *TABLES, RESULTS, DECIMALS)
 CLASSES = 10
 """What `units = "classes"` stands for in a file without data."""
 

@@ -1,94 +1,102 @@
-"""A walk through a trace, or one explanation, as a LaTeX document."""
+"""A walk through a trace, or one explanation, as a document to be printed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from convgrad.calculus.steps import Derivation
 from convgrad.explain.element import Explanation
-from convgrad.explain.grids import is_drawn, summary, tensor_latex
+from convgrad.explain.grids import is_drawn, planes_of, summary
+from convgrad.explain.grids import plane_matrix as matrix
 from convgrad.explain.layers import derivations
+from convgrad.explain.tensor import Tensor
 from convgrad.explain.trace import Trace
-from convgrad.explain.walk import Formula, Item, Section, Sentence, Shown, Walk
-from convgrad.notation.latex import latex
-
-HEAD = r"""\documentclass{article}
-\usepackage[margin=2cm]{geometry}
-\usepackage[T1]{fontenc}
-\usepackage{amsmath}
-\allowdisplaybreaks
-\setlength{\parindent}{0pt}
-\setlength{\parskip}{1ex}
-\begin{document}
-"""
-TAIL = "\\end{document}\n"
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    **{c: f"\\{c}" for c in "&%$#_{}"},
-}
+from convgrad.explain.walk import Formula as Letters
+from convgrad.explain.walk import Item, Sentence, Shown, Walk
+from convgrad.notation.terms import Equation
+from convgrad.paper.blocks import Block, Display, Document, Formula, Heading, Paragraph, Slanted
 
 
-def element_document(explanation: Explanation) -> str:
+def element_document(explanation: Explanation) -> Document:
     """One element: equation, indices, numbers, and what it was made from."""
-    lines = [rf"\section*{{{escaped(explanation.element.name)}}}", _display(explanation.latex)]
-    lines += [rf"{escaped(note)}\par" for note in explanation.notes]
-    return f"{HEAD}{chr(10).join(lines)}\n{TAIL}"
+    return Document(explanation.element.name, (explained(explanation), *map(_words, explanation.notes)))
 
 
-def walk_document(walk: Walk, trace: Trace) -> str:
+def walk_document(walk: Walk, trace: Trace) -> Document:
     """The whole walk, and how the gradients of each layer's equation are derived."""
-    lines = [rf"\section*{{{escaped(walk.title)}}}"]
+    return Document(walk.title, (*_walked(walk), *_derived(trace)))
+
+
+def explained(explanation: Explanation, number: int | None = None) -> Display:
+    """Equation, indices and numbers, each on lines of its own. number: of the blank that they explain."""
+    said = (explanation.equation, explanation.with_indices, explanation.numbers)
+    told = " ".join(part for part in said if part)
+    return Display(tuple(_line(explanation, n, told) for n in range(explanation.line_count)), number)
+
+
+def _line(explanation: Explanation, n: int, said: str) -> Formula:
+    return Formula(lambda setting: explanation.lines(setting)[n], said)
+
+
+def _walked(walk: Walk) -> Iterator[Block]:
     for section in walk.sections:
-        lines += _section(section)
-    lines.append(r"\section*{How the gradients are derived}")
-    seen = set()
+        yield Heading(section.title)
+        for item in section.items:
+            yield from _item(item)
+
+
+def _item(item: Item) -> Iterator[Block]:
+    if isinstance(item, Sentence):
+        yield _words(item.text)
+    elif isinstance(item, Letters):
+        yield letters(item.equation)
+    elif isinstance(item, Shown):
+        yield from _tensor(item.tensor)
+    else:
+        found = item.explanation
+        yield Display((Formula(found.numbers_set, f"{found.element.name} = {found.numbers}"),))
+        yield from map(_words, found.notes)
+
+
+def _tensor(tensor: Tensor) -> Iterator[Block]:
+    if tensor.definition is not None:
+        yield Display((Formula.of(tensor.definition),))
+    if is_drawn(tensor):
+        yield Display(tuple(_plane(tensor, index, label) for index, label in planes_of(tensor)))
+    else:
+        yield _words(f"{tensor.name}: {summary(tensor)}")
+
+
+def _plane(tensor: Tensor, index: tuple[int | slice, ...], label: str) -> Formula:
+    return Formula(lambda setting: matrix(tensor, index, label, setting), f"{tensor.name}{label}")
+
+
+def _derived(trace: Trace) -> Iterator[Block]:
+    yield Heading("How the gradients are derived")
+    seen: set[Equation] = set()
     for placed in trace.network.layers:
-        equation = latex(placed.built.equation)
+        equation = placed.built.equation
         if equation in seen:
             continue
         seen.add(equation)
-        lines += [rf"\subsection*{{{escaped(placed.name)}}}", _display(equation)]
+        yield Heading(placed.name, 2)
+        yield letters(equation)
         for name, derived in derivations(placed).items():
-            lines += [rf"\subsubsection*{{{escaped(name)}}}", *derivation_lines(derived)]
-    return f"{HEAD}{chr(10).join(lines)}\n{TAIL}"
+            yield Heading(name, 3)
+            yield from _steps(derived)
 
 
-def derivation_lines(derived: Derivation) -> list[str]:
-    """The steps of a derivation, a sentence and an equation each."""
-    lines = []
+def _steps(derived: Derivation) -> Iterator[Block]:
+    """A sentence and an equation each."""
     for step in derived.steps:
-        lines.append(rf"\textit{{{escaped(step.rule)}.}} {escaped(step.sentence)}")
-        lines.append(_display(step.latex))
-    return lines
+        yield Paragraph((Slanted(f"{step.rule}."), f" {step.sentence}"))
+        yield Display((Formula(step.set_in, step.equation),))
 
 
-def escaped(text: str) -> str:
-    """Plain text for LaTeX."""
-    return "".join(SPECIAL.get(character, character) for character in text)
+def letters(equation: Equation) -> Display:
+    """An equation, a line for each definition."""
+    return Display(tuple(map(Formula.of, equation.definitions)))
 
 
-def _section(section: Section) -> list[str]:
-    lines = [rf"\subsection*{{{escaped(section.title)}}}"]
-    for item in section.items:
-        lines += _item(item)
-    return lines
-
-
-def _item(item: Item) -> list[str]:
-    if isinstance(item, Sentence):
-        return [rf"{escaped(item.text)}\par"]
-    if isinstance(item, Formula):
-        return [_display(latex(item.equation))]
-    if isinstance(item, Shown):
-        tensor = item.tensor
-        equation = [_display(latex(tensor.definition))] if tensor.definition is not None else []
-        if not is_drawn(tensor):
-            return [*equation, rf"{escaped(f'{tensor.name}: {summary(tensor)}')}\par"]
-        return [*equation, _display(tensor_latex(tensor))]
-    explained = item.explanation
-    notes = [rf"{escaped(note)}\par" for note in explained.notes]
-    return [_display(explained.latex_numbers), *notes]
-
-
-def _display(mathematics: str) -> str:
-    return f"\\[\n{mathematics}\n\\]"
+def _words(text: str) -> Paragraph:
+    return Paragraph((text,))

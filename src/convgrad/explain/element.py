@@ -12,8 +12,9 @@ from convgrad.explain.nodes import Node, Read, Total, below, grow, reads
 from convgrad.explain.notes import counting, decisions, note
 from convgrad.explain.numbers import written
 from convgrad.explain.terms import Term, json_number, terms
-from convgrad.explain.writing import LIMIT, SHOWN, Writer, element_latex, element_text
-from convgrad.notation.latex import latex
+from convgrad.explain.writing import LIMIT, SHOWN, Writer, element_set, element_text
+from convgrad.notation.latex import LATEX
+from convgrad.notation.mathematics import Mathematics
 from convgrad.notation.mathml import mathml_of_latex
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, accesses, rebuild, substitute_indices
@@ -214,17 +215,25 @@ class Explanation:
     @property
     def latex(self) -> str:
         """Equation, indices and numbers as aligned lines, for mathematics mode."""
-        name = element_latex(self.tensor.name, self.element.index)
+        return LATEX.aligned(self.lines(LATEX, LATEX.aligned_equals))
+
+    def lines(self, setting: Mathematics, equals: str = "=") -> list[str]:
+        """Equation, indices and numbers, a formula each; the numbers go on from the line before."""
+        name = self._name(setting)
         lines = []
         if self.tensor.definition is not None and self.definition is not None and self._is_computable:
-            left, _, right = latex(self.tensor.definition).partition(" = ")
-            lines.append(f"{left} &= {right}")
+            lines.append(setting.definition(self.tensor.definition, equals))
             if self.element.index:
-                lines.append(f"{name} &= {latex(self.definition.term)}")
+                lines.append(f"{name} {equals} {setting.right_side(self.definition.term)}")
         elif self.tensor.shows is not None:
-            lines.append(f"{name} &= {element_latex(self._given.tensor, self._given.index)}")
-        lines.append(f"{'' if lines else name} &= {self._numbers_latex}".strip())
-        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+            lines.append(f"{name} {equals} {element_set(self._given.tensor, self._given.index, setting)}")
+        lines.append(f"{'' if lines else name} {equals} {self._numbers_set(setting)}".strip())
+        return lines
+
+    @property
+    def line_count(self) -> int:
+        """How many `lines` there are."""
+        return len(self.lines(LATEX))
 
     @property
     def mathml(self) -> str:
@@ -235,12 +244,18 @@ class Explanation:
     @property
     def latex_numbers(self) -> str:
         """The element and its numbers in one line, for mathematics mode."""
-        return f"{element_latex(self.tensor.name, self.element.index)} = {self._numbers_latex}"
+        return self.numbers_set(LATEX)
 
-    @property
-    def _numbers_latex(self) -> str:
-        computed = Writer(lambda _: self.computed, latex=True).text(self._given)
-        return _equated(Writer(self._written, latex=True).text(self.node), computed)
+    def numbers_set(self, setting: Mathematics) -> str:
+        """The element and its numbers in one line, in any language that sets mathematics."""
+        return f"{self._name(setting)} = {self._numbers_set(setting)}"
+
+    def _name(self, setting: Mathematics) -> str:
+        return element_set(self.tensor.name, self.element.index, setting)
+
+    def _numbers_set(self, setting: Mathematics) -> str:
+        computed = Writer(lambda _: self.computed, setting).text(self._given)
+        return _equated(Writer(self._written, setting).text(self.node), computed)
 
     def to_json(self, full: bool = False) -> dict[str, Any]:
         """As data that JSON can hold: {"element", "equation", "substituted", "terms", "value"}; terms are never cut
@@ -309,7 +324,15 @@ class Explanation:
 
 
 def _equated(numbers: str, value: str) -> str:
-    return value if numbers == value else f"{numbers} = {value}"
+    return value if numbers == value or _is_same(numbers, value) else f"{numbers} = {value}"
+
+
+def _is_same(numbers: str, value: str) -> bool:
+    """Whether both are one number, written with more and with fewer zeros."""
+    try:
+        return float(numbers) == float(value)
+    except ValueError:
+        return False
 
 
 def _outside(value: float) -> str:

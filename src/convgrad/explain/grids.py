@@ -7,9 +7,9 @@ from itertools import product
 
 import numpy as np
 
-from convgrad.explain.numbers import latex_number
 from convgrad.explain.tensor import Array, Tensor
-from convgrad.notation.latex import name_text
+from convgrad.notation.latex import LATEX
+from convgrad.notation.mathematics import Mathematics
 
 LARGEST = 200
 """Numbers of a tensor that are drawn; of a larger one, its range is told."""
@@ -59,14 +59,19 @@ def summary(tensor: Tensor) -> str:
 def tensor_latex(tensor: Tensor) -> str:
     """The tensor as matrices, in mathematics mode."""
     if not is_drawn(tensor):
-        return rf"{name_text(tensor.name)}: \text{{{summary(tensor)}}}"
-    parts = []
-    for index, label in planes_of(tensor):
-        rows = np.atleast_2d(tensor.values[index])
-        body = r" \\ ".join(" & ".join(latex_number(tensor.written(float(v))) for v in row) for row in rows)
-        shown = label.strip("[]").replace(":", r"\cdot")
-        parts.append(rf"{name_text(tensor.name, shown)} = \begin{{pmatrix}} {body} \end{{pmatrix}}")
-    return r",\quad ".join(parts)
+        return f"{LATEX.name(tensor.name)}: {LATEX.words(summary(tensor))}"
+    return r",\quad ".join(plane_matrix(tensor, index, label, LATEX) for index, label in planes_of(tensor))
+
+
+def plane_matrix(tensor: Tensor, index: tuple[int | slice, ...], label: str, setting: Mathematics) -> str:
+    """One grid of a tensor (`planes_of`) as a matrix, under its name."""
+    rows = [[setting.number(tensor.written(float(v))) for v in row] for row in np.atleast_2d(tensor.values[index])]
+    return f"{plane_name(tensor, label, setting)} = {setting.matrix(rows)}"
+
+
+def plane_name(tensor: Tensor, label: str, setting: Mathematics) -> str:
+    """The tensor with the index of one of its grids, a dot for a whole axis."""
+    return setting.name(tensor.name, label.strip("[]").replace(":", setting.times.strip()))
 
 
 def planes_of(tensor: Tensor) -> Iterator[tuple[tuple[int | slice, ...], str]]:

@@ -66,17 +66,5 @@ def common_decimals(values: npt.NDArray[Any], tolerance: float = TOLERANCE) -> i
     return None
 
 
-def latex_number(text: str) -> str:
-    """A written number in LaTeX: 1e-07 becomes a power of ten.
-
-    >>> print(latex_number("-1.5e-7"))
-    -1.5 \\cdot 10^{-7}
-    """
-    if text.endswith("inf"):
-        return text.replace("inf", r"\infty")
-    mantissa, _, exponent = text.partition("e")
-    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
-
-
 def _is_near(value: float, digits: int, tolerance: float) -> bool:
     return abs(float(f"{value:.{digits - 1}e}") - value) <= tolerance * abs(value)

@@ -1,4 +1,4 @@
-"""Nodes as people write them: `0.0686*0.88 - 0.0681*0.70`, in symbols or in numbers, as text or as LaTeX.
+"""Nodes as people write them: `0.0686*0.88 - 0.0681*0.70`, in symbols or in numbers, as text, LaTeX or Typst.
 
 Zeros in a sum over indices are left out; a long one is cut short.
 """
@@ -22,9 +22,8 @@ from convgrad.explain.nodes import (
     Read,
     Total,
 )
-from convgrad.explain.numbers import latex_number, written
-from convgrad.notation.latex import FUNCTIONS as LATEX_FUNCTIONS
-from convgrad.notation.latex import name_text
+from convgrad.explain.numbers import written
+from convgrad.notation.mathematics import Mathematics
 
 # How tightly a piece holds together, loosest first.
 SUM, SIGN, PRODUCT, POWER, ATOM = range(5)
@@ -40,12 +39,12 @@ Piece = tuple[str, int]
 class Writer:
     """Writes nodes.
 
-    reading: an element of a tensor as text: its name or its value. latex: what is written. limit: terms of a sum that
-    are written, None for all.
+    reading: an element of a tensor as text: its name or its value. setting: the language in which mathematics is set,
+    None for plain text. limit: terms of a sum that are written, None for all.
     """
 
     reading: Callable[[Read], str]
-    latex: bool = False
+    setting: Mathematics | None = None
     limit: int | None = LIMIT
 
     def text(self, node: Node) -> str:
@@ -66,7 +65,8 @@ class Writer:
             text = written(node.value) if isinstance(node, Constant) else self.reading(node)
             negative = text.startswith("-")
             text = text[1:] if negative else text
-            return negative, (latex_number(text) if self.latex and (text[0].isdigit() or text == "inf") else text, ATOM)
+            is_number = text[0].isdigit() or text == "inf"
+            return negative, (self.setting.number(text) if self.setting and is_number else text, ATOM)
         if isinstance(node, Negative):
             if isinstance(node.part, Product):
                 return True, (self._product(node.part, pulled=None), PRODUCT)
@@ -80,8 +80,8 @@ class Writer:
             return pulled is not None, (self._product(node, pulled), PRODUCT)
         if isinstance(node, Quotient):
             negative, top = self._signed(node.top)
-            if self.latex:
-                return negative, (rf"\frac{{{top[0]}}}{{{self.text(node.below)}}}", ATOM)
+            if self.setting:
+                return negative, (self.setting.fraction(top[0], self.text(node.below)), ATOM)
             head = top[0] if top[1] >= PRODUCT else self._parenthesised(top[0])
             return negative, (f"{head}/{self.factor(node.below)}", PRODUCT)
         if isinstance(node, Choice):
@@ -93,8 +93,8 @@ class Writer:
             return self._total(node)
         if isinstance(node, Raised):
             exponent = written(node.exponent)
-            if self.latex:
-                return f"{self._at_least(ATOM, node.base)}^{{{exponent}}}", POWER
+            if self.setting:
+                return self.setting.power(self._at_least(ATOM, node.base), exponent), POWER
             exponent = self._parenthesised(exponent) if exponent.startswith("-") else exponent
             return f"{self._at_least(ATOM, node.base)}^{exponent}", POWER
         if isinstance(node, Applied):
@@ -138,25 +138,22 @@ class Writer:
 
     @property
     def _times(self) -> str:
-        return r" \cdot " if self.latex else "*"
+        return self.setting.times if self.setting else "*"
 
     def _dots(self, what: str) -> str:
-        return rf"\cdots (\text{{{what}}})" if self.latex else f"... ({what})"
+        return self.setting.dots(what) if self.setting else f"... ({what})"
 
     def _call(self, function: str, arguments: list[str]) -> str:
-        if not self.latex:
-            return f"{function}({', '.join(arguments)})"
-        if function == "sqrt":
-            return rf"\sqrt{{{arguments[0]}}}"
-        operator = LATEX_FUNCTIONS.get(function, rf"\mathrm{{{function}}}")
-        return operator + self._parenthesised(r",\, ".join(arguments))
+        if self.setting:
+            return self.setting.call(function, arguments)
+        return f"{function}({', '.join(arguments)})"
 
     def _at_least(self, wanted: int, node: Node) -> str:
         text, level = self._piece(node)
         return text if level >= wanted else self._parenthesised(text)
 
     def _parenthesised(self, text: str) -> str:
-        return rf"\left({text}\right)" if self.latex else f"({text})"
+        return self.setting.parenthesised(text) if self.setting else f"({text})"
 
 
 def element_text(tensor: str, index: Place) -> str:
@@ -164,9 +161,9 @@ def element_text(tensor: str, index: Place) -> str:
     return f"{tensor}[{','.join(_whole(i) for i in index)}]" if index else tensor
 
 
-def element_latex(tensor: str, index: Place) -> str:
+def element_set(tensor: str, index: Place, setting: Mathematics) -> str:
     """The element with its index as subscript."""
-    return name_text(tensor, ",".join(_whole(i) for i in index))
+    return setting.name(tensor, ",".join(_whole(i) for i in index))
 
 
 def _whole(index: float) -> str:
@@ -174,4 +171,3 @@ def _whole(index: float) -> str:
 
 
 SYMBOLS = Writer(lambda read: element_text(read.tensor, read.index))
-LATEX_SYMBOLS = Writer(lambda read: element_latex(read.tensor, read.index), latex=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from convgrad import layers
 from convgrad.check.sheet import mark
-from convgrad.check.sheet_file import read_results, read_text, read_trace
+from convgrad.check.sheet_file import read_decimals, read_results, read_text, read_trace
 from convgrad.errors import DataError, ModelError
 from convgrad.examples import NAMES, Example, load_example
 from convgrad.examples.files import example_from
@@ -86,7 +86,8 @@ def check(asked: Mapping[str, Any]) -> dict[str, Any]:
     content = read_text(sheet, str(SHEET))
     _check_depth(content)
     results = read_results(content, SHEET)
-    return mark(read_trace(content, SHEET, most=MOST_NUMBERS, largest=LARGEST_SIZE), results, SHEET).to_json()
+    trace = read_trace(content, SHEET, most=MOST_NUMBERS, largest=LARGEST_SIZE)
+    return mark(trace, results, SHEET, read_decimals(content, SHEET, trace)).to_json()
 
 
 POST: dict[str, Callable[[Mapping[str, Any]], Any]] = {"/api/model": model, "/api/check": check}

@@ -89,7 +89,7 @@
       if (this.isComputable) {
         const indices = this.definition.indices.map((index) => core.nameLatex(index)).join(",");
         lines.push(`${core.nameLatex(this.tensor.name, indices)} &= ${core.definedLatex(this.definition.term)}`);
-        if (this.index.length) lines.push(`${name} &= ${core.latex(this.tidied)}`);
+        if (this.index.length) lines.push(`${name} &= ${core.definedLatex(this.tidied)}`);
       } else if (this.tensor.shows !== null) {
         const given = this.given();
         lines.push(`${name} &= ${core.elementLatex(given.tensor, given.index)}`);
@@ -146,7 +146,8 @@
   }
 
   function equated(numbers, value) {
-    return numbers === value ? value : `${numbers} = ${value}`;
+    // One number may be written with more and with fewer zeros.
+    return numbers === value || Number(numbers) === Number(value) ? value : `${numbers} = ${value}`;
   }
 
   Object.assign(core, { Explanation });

@@ -1,4 +1,4 @@
-// Terms as LaTeX; the rules of convgrad/notation/latex.py.
+// Terms as LaTeX; the rules of convgrad/notation/mathematics.py, the pieces of latex.py.
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;
@@ -66,10 +66,7 @@
 
   function number(value) {
     if (!Number.isFinite(value)) return value > 0 ? "\\infty" : "-\\infty";
-    const [digits, exponent] = core.numberText(value).split("e");
-    if (exponent === undefined) return digits;
-    const power = `10^{${Number(exponent)}}`;
-    return digits === "1" ? power : `${digits} \\cdot ${power}`;
+    return core.latexNumber(core.numberText(value));
   }
 
   function latex(term) {
@@ -155,20 +152,34 @@
   }
 
   function call(term) {
-    const parts = term.parts.map((part) => written(part)[0]);
-    if (term.function === "sqrt") return [`\\sqrt{${parts[0]}}`, ATOM];
-    if (term.function === "abs") return [`\\left|${parts[0]}\\right|`, ATOM];
-    if (term.function === "floor") return [`\\left\\lfloor ${parts[0]} \\right\\rfloor`, ATOM];
-    if (term.function === "where") {
-      const [condition, taken, other] = parts;
-      const rows = `${taken} & \\mathrm{if}\\ ${condition} \\\\ ${other} & \\mathrm{otherwise}`;
-      return [`\\begin{cases} ${rows} \\end{cases}`, OPEN];
-    }
-    return [functionLatex(term.function) + parenthesised(parts.join(",\\, ")), ATOM];
+    if (term.function === "where") return [cases(term), OPEN];
+    return [
+      callLatex(
+        term.function,
+        term.parts.map((part) => written(part)[0]),
+      ),
+      ATOM,
+    ];
   }
 
-  function functionLatex(name) {
-    return FUNCTIONS[name] ?? `\\mathrm{${name}}`;
+  /** Conditions one within the other, with the same value where they fail, are one condition: A, B. */
+  function cases(term) {
+    let [condition, taken, other] = term.parts;
+    const conditions = [condition];
+    while (taken.kind === "call" && taken.function === "where" && core.text(taken.parts[2]) === core.text(other)) {
+      conditions.push(taken.parts[0]);
+      taken = taken.parts[1];
+    }
+    const told = conditions.map((one) => written(one)[0]).join(",\\ ");
+    const rows = `${written(taken)[0]} & \\mathrm{if}\\ ${told} \\\\ ${written(other)[0]} & \\mathrm{otherwise}`;
+    return `\\begin{cases} ${rows} \\end{cases}`;
+  }
+
+  function callLatex(name, parts) {
+    if (name === "sqrt") return `\\sqrt{${parts[0]}}`;
+    if (name === "abs") return `\\left|${parts[0]}\\right|`;
+    if (name === "floor") return `\\left\\lfloor ${parts[0]} \\right\\rfloor`;
+    return (FUNCTIONS[name] ?? `\\mathrm{${name}}`) + parenthesised(parts.join(",\\, "));
   }
 
   function atLeast(wanted, term) {
@@ -180,5 +191,5 @@
     return `\\left(${text}\\right)`;
   }
 
-  Object.assign(core, { latex, definedLatex, nameLatex, functionLatex });
+  Object.assign(core, { latex, definedLatex, nameLatex, callLatex });
 })();

@@ -131,7 +131,9 @@
   function latexNumber(text) {
     if (text.endsWith("inf")) return text.replace("inf", "\\infty");
     const [mantissa, exponent] = text.split("e");
-    return exponent === undefined ? mantissa : `${mantissa} \\cdot 10^{${Number(exponent)}}`;
+    if (exponent === undefined) return mantissa;
+    const power = `10^{${Number(exponent)}}`;
+    return mantissa === "1" ? power : `${mantissa} \\cdot ${power}`;
   }
 
   Object.assign(core, { written, commonDecimals, latexNumber, numberText, general });

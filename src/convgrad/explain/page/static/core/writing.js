@@ -132,9 +132,7 @@
     }
 
     call(name, parts) {
-      if (!this.latex) return `${name}(${parts.join(", ")})`;
-      if (name === "sqrt") return `\\sqrt{${parts[0]}}`;
-      return core.functionLatex(name) + this.parenthesised(parts.join(",\\, "));
+      return this.latex ? core.callLatex(name, parts) : `${name}(${parts.join(", ")})`;
     }
 
     atLeast(wanted, node) {

@@ -1,0 +1,155 @@
+"""A document as one page of HTML that works offline: mathematics as MathML, and a style for printing."""
+
+from __future__ import annotations
+
+from html import escape
+
+from convgrad.notation.latex import LATEX
+from convgrad.notation.mathml import mathml_of_latex
+from convgrad.paper.blocks import (
+    Answers,
+    Block,
+    Cell,
+    Display,
+    Document,
+    Fields,
+    Formula,
+    Formulas,
+    Grid,
+    Grids,
+    Heading,
+    NewPage,
+    Paragraph,
+    Part,
+    Slanted,
+    Strong,
+)
+
+STYLE = """
+@page { size: A4; margin: 16mm }
+* { box-sizing: border-box }
+body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.45 Georgia, "Times New Roman", serif;
+  color: #000; background: #fff }
+h1 { font-size: 1.5rem; margin: 0 0 .8rem }
+h2 { font-size: 1.15rem; margin: 1.2rem 0 .4rem }
+h3, h4 { font-size: 1rem; margin: 1rem 0 .3rem }
+h1, h2, h3, h4 { break-after: avoid }
+p { margin: .5rem 0 }
+.fields { display: flex; gap: 1.5rem }
+.fields span { flex: 1; display: flex; gap: .4rem }
+.fields span::after { content: ""; flex: 1; border-bottom: 1px solid #000 }
+.formula { margin: .5rem 0 .5rem 1.2rem; overflow-x: auto; break-inside: avoid }
+.formulas { display: flex; flex-wrap: wrap; gap: .3rem 2rem; align-items: center; margin: .5rem 0 }
+.formulas span { max-width: 100%; overflow-x: auto }
+.note { font-size: .9em; margin: .2rem 0 .2rem 1.2rem }
+.explained { break-inside: avoid; display: flex; gap: .5rem }
+.explained .formula { margin: .3rem 0 }
+.explained > b { margin-top: .5rem }
+.grids { display: flex; flex-wrap: wrap; gap: .8rem 1.6rem; align-items: flex-start }
+figure { margin: 0; break-inside: avoid; max-width: 100%; overflow-x: auto }
+figcaption { margin-bottom: .2rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+td { border: 1px solid #000; min-width: 2.4rem; height: 2rem; padding: 0 .4rem; text-align: center }
+td.blank { border: 2px solid #000; min-width: 3.4rem; text-align: left; vertical-align: top; padding: 0 .2rem }
+td.filled { border: 2px solid #000; font-weight: bold }
+td sup { font: bold .65rem/1 sans-serif; margin-right: .3rem }
+.answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: .9rem 2rem; padding: 0 }
+.answers li { list-style: none; display: flex; gap: .4rem; align-items: baseline; break-inside: avoid }
+.answers li::after { content: ""; flex: 1; border-bottom: 1px solid #000 }
+footer { margin-top: 2rem; font-size: .8rem }
+@media print { body { max-width: none; margin: 0; padding: 0; font-size: 11.5pt } .newpage { break-before: page }
+  .formula, .formulas span, figure { overflow: visible } }
+@media screen { .newpage { border-top: 1px dashed #000; margin-top: 2.5rem; padding-top: 1rem } }
+"""
+
+
+def html_document(document: Document) -> str:
+    """The whole page."""
+    body = "\n".join(_block(block) for block in document.blocks)
+    title = escape(document.title)
+    foot = f"<footer>{escape(document.foot)}</footer>\n" if document.foot else ""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{body}\n{foot}</body>\n</html>\n"
+    )
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"<h{block.level + 1}>{escape(block.text)}</h{block.level + 1}>"
+    if isinstance(block, Paragraph):
+        return f"<p>{''.join(map(_part, block.parts))}</p>"
+    if isinstance(block, Display):
+        shown = "\n".join(f'<div class="formula">{_breakable(formula)}</div>' for formula in block.formulas)
+        shown += "".join(f'<p class="note">{escape(note)}</p>' for note in block.notes)
+        if block.number is None:
+            return shown
+        return f'<div class="explained"><b>({block.number})</b><div>{shown}</div></div>'
+    if isinstance(block, Formulas):
+        return f'<div class="formulas">{"".join(f"<span>{_displayed(f)}</span>" for f in block.formulas)}</div>'
+    if isinstance(block, Grids):
+        return f'<div class="grids">{"".join(map(_grid, block.grids))}</div>'
+    if isinstance(block, Fields):
+        return f'<p class="fields">{"".join(f"<span>{escape(name)}:</span>" for name in block.names)}</p>'
+    if isinstance(block, Answers):
+        lines = "".join(f"<li><b>({number})</b> {name.mathml()} <span>=</span></li>" for number, name in block.lines)
+        return f'<ol class="answers">{lines}</ol>'
+    if isinstance(block, NewPage):
+        return '<div class="newpage"></div>'
+    raise TypeError(f"{type(block).__name__} is no block of a document.")
+
+
+def _displayed(formula: Formula) -> str:
+    """In a line with others, as tall as on a line of its own."""
+    return formula.mathml().replace('display="inline"', 'display="inline" displaystyle="true"')
+
+
+def _breakable(formula: Formula) -> str:
+    """Browsers don't break MathML into lines, but do break lines between formulas: one for each term of a sum."""
+    pieces = pieces_of(formula.set_in(LATEX))
+    if len(pieces) == 1:
+        return _displayed(formula)
+    shown = [mathml_of_latex(rf"{{}}{piece}", piece, "inline") for piece in pieces]
+    return " ".join(math.replace('display="inline"', 'display="inline" displaystyle="true"') for math in shown)
+
+
+def pieces_of(written: str) -> list[str]:
+    r"""A formula in LaTeX, cut before each sign between its outermost parts.
+
+    >>> pieces_of(r"x_{i} = a + \left(b - c\right) - d")
+    ['x_{i}', '= a', '+ \\left(b - c\\right)', '- d']
+    """
+    pieces, depth, word = [""], 0, ""
+    for token in written.split(" "):
+        if depth == 0 and token in ("=", "+", "-") and pieces[-1]:
+            pieces.append(token)
+        else:
+            pieces[-1] += f" {token}" if pieces[-1] else token
+        word = token
+        depth += word.count("{") - word.count("}") + word.count(r"\left") - word.count(r"\right")
+        depth += word.count(r"\begin") - word.count(r"\end")
+    return pieces
+
+
+def _part(part: Part) -> str:
+    if isinstance(part, Formula):
+        return part.mathml()
+    if isinstance(part, Strong):
+        return f"<strong>{escape(part.text)}</strong>"
+    if isinstance(part, Slanted):
+        return f"<em>{escape(part.text)}</em>"
+    return escape(part)
+
+
+def _grid(grid: Grid) -> str:
+    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in grid.rows)
+    return f"<figure><figcaption>{grid.name.mathml()}</figcaption><table>{rows}</table></figure>"
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text.replace("-", "−"))
+    if cell.number is None:
+        return f"<td>{text}</td>"
+    kind = "filled" if cell.text else "blank"
+    return f'<td class="{kind}"><sup>{cell.number}</sup>{text}</td>'

@@ -1,0 +1,159 @@
+"""A document as LaTeX. What it needs comes with every TeX: amsmath, graphicx, geometry."""
+
+from __future__ import annotations
+
+from convgrad.notation.latex import Latex
+from convgrad.paper.blocks import (
+    Answers,
+    Block,
+    Cell,
+    Display,
+    Document,
+    Fields,
+    Formula,
+    Formulas,
+    Grid,
+    Grids,
+    Heading,
+    NewPage,
+    Paragraph,
+    Part,
+    Slanted,
+    Strong,
+    is_breakable,
+)
+
+HEAD = r"""\documentclass[a4paper]{article}
+\usepackage[margin=2cm]{geometry}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage{amsmath}
+\usepackage{graphicx}
+\setcounter{MaxMatrixCols}{20}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{1ex}
+\raggedbottom
+\sloppy
+% A formula that goes on in the next line at a sign.
+\relpenalty=100
+\binoppenalty=200
+\newcommand{\formula}[1]{{\par\smallskip\raggedright\leftskip=2em\hangindent=2em \formulanumber$\displaystyle #1$\par}}
+% One that can't, made smaller where it is too wide.
+\newsavebox{\unbroken}
+\newcommand{\fitted}[1]{{\par\smallskip\leftskip=2em\sbox{\unbroken}{$\displaystyle #1$}%
+  \formulanumber\ifdim\wd\unbroken>\dimexpr\linewidth-2em\relax
+    \resizebox{\dimexpr\linewidth-2em\relax}{!}{\usebox{\unbroken}}%
+  \else\usebox{\unbroken}\fi\par}}
+\newcommand{\formulanumber}{}
+\newcommand{\nextnumber}[1]{\renewcommand{\formulanumber}{\hspace*{-2em}\makebox[2.3em][l]{\textbf{(#1)}}%
+  \gdef\formulanumber{}}}
+% Grids: the number of a blank stands in its corner.
+\newcommand{\blank}[1]{\makebox[3.2em][l]{\raisebox{0.7ex}{\tiny\textbf{#1}}}}
+\newcommand{\filled}[2]{\raisebox{0.7ex}{\tiny\textbf{#1}}\,{\boldmath #2}}
+\newcommand{\numbergrid}[3]{\leavevmode\vtop{\hbox{#1\strut}\vskip -4pt
+  \hbox{\renewcommand{\arraystretch}{1.5}\begin{tabular}[t]{@{}#2@{}}\hline #3\end{tabular}}\vskip 8pt}}
+\newcommand{\field}[2]{#1: \rule[-0.4ex]{#2}{0.4pt}}
+\newcommand{\answerline}[2]{\makebox[0.48\linewidth][l]{\textbf{(#1)}\ $#2 =$\ \rule[-0.4ex]{10em}{0.4pt}}%
+  \rule{0pt}{3.2ex}}
+"""
+SECTIONS = {1: "section", 2: "subsection", 3: "subsubsection"}
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    **{c: f"\\{c}" for c in "&%$#_{}"},
+}
+
+
+class Breaking(Latex):
+    """LaTeX whose lines may end within parentheses that are no taller than the line."""
+
+    comma = r",\ \allowbreak "
+
+    def parenthesised(self, written: str) -> str:
+        tall = any(sign in written for sign in (r"\frac", r"\sum", r"\begin", r"\sqrt", "_{m", r"\max_"))
+        return super().parenthesised(written) if tall else f"({written})"
+
+
+SETTING = Breaking()
+
+
+def latex_document(document: Document) -> str:
+    """The document, to be compiled with pdflatex."""
+    foot = rf"\pagestyle{{myheadings}}\markright{{{escaped(document.foot)}}}" if document.foot else ""
+    lines = [
+        *([foot] if foot else []),
+        r"\begin{document}",
+        _heading(Heading(document.title, 0)),
+        *(_block(block) for block in document.blocks),
+        "\\end{document}\n",
+    ]
+    return HEAD + "\n".join(lines)
+
+
+def escaped(text: str) -> str:
+    """Plain text for LaTeX."""
+    return "".join(SPECIAL.get(character, character) for character in text).replace("--", "-{}-")
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Heading):
+        return _heading(block)
+    if isinstance(block, Paragraph):
+        return "".join(map(_part, block.parts)) + r"\par"
+    if isinstance(block, Display):
+        first, *others = map(_display, block.formulas)
+        if block.number is not None:
+            first = rf"\nextnumber{{{block.number}}}{first}"
+        notes = [rf"{{\leftskip=2em\small {escaped(note)}\par}}" for note in block.notes]
+        return "\n".join([first, *others, *notes])
+    if isinstance(block, Formulas):
+        shown = "\\qquad\n".join(rf"\mbox{{$\displaystyle {f.set_in(SETTING)}$}}" for f in block.formulas)
+        return f"{{\\raggedright\n{shown}\\par}}"
+    if isinstance(block, Grids):
+        grids = "\\hspace{1.5em}\n".join(map(_grid, block.grids))
+        return f"{{\\raggedright\n{grids}\\par}}"
+    if isinstance(block, Fields):
+        return "\\hfill\n".join(rf"\field{{{escaped(name)}}}{{10em}}" for name in block.names) + r"\par"
+    if isinstance(block, Answers):
+        lines = "\n".join(rf"\answerline{{{number}}}{{{name.set_in(SETTING)}}}" for number, name in block.lines)
+        return f"{{\\raggedright\n{lines}\\par}}"
+    if isinstance(block, NewPage):
+        return r"\newpage"
+    raise TypeError(f"{type(block).__name__} is no block of a document.")
+
+
+def _heading(heading: Heading) -> str:
+    if heading.level == 0:
+        return rf"\section*{{\LARGE {escaped(heading.text)}}}"
+    return rf"\{SECTIONS[heading.level]}*{{{escaped(heading.text)}}}"
+
+
+def _display(formula: Formula) -> str:
+    written = formula.set_in(SETTING)
+    return rf"\{'formula' if is_breakable(written) else 'fitted'}{{{written}}}"
+
+
+def _part(part: Part) -> str:
+    if isinstance(part, Formula):
+        return f"${part.set_in(SETTING)}$"
+    if isinstance(part, Strong):
+        return rf"\textbf{{{escaped(part.text)}}}"
+    if isinstance(part, Slanted):
+        return rf"\textit{{{escaped(part.text)}}}"
+    return escaped(part)
+
+
+def _grid(grid: Grid) -> str:
+    columns = "|" + "c|" * len(grid.rows[0])
+    rows = " ".join(rf"{' & '.join(map(_cell, row))} \\ \hline" for row in grid.rows)
+    return rf"\numbergrid{{${grid.name.set_in(SETTING)}$}}{{{columns}}}{{{rows}}}"
+
+
+def _cell(cell: Cell) -> str:
+    if cell.number is None:
+        return rf"${SETTING.number(cell.text)}$" if cell.text else r"\makebox[2.4em]{}"
+    text = f"{{${SETTING.number(cell.text)}$}}" if cell.text else ""
+    return rf"\filled{{{cell.number}}}{text}" if text else rf"\blank{{{cell.number}}}"

@@ -1,0 +1,157 @@
+"""A document as Typst, which becomes PDF (`pdf.py`)."""
+
+from __future__ import annotations
+
+from convgrad.notation.typst import Typst, quoted
+from convgrad.paper.blocks import (
+    Answers,
+    Block,
+    Cell,
+    Display,
+    Document,
+    Fields,
+    Formula,
+    Formulas,
+    Grid,
+    Grids,
+    Heading,
+    NewPage,
+    Paragraph,
+    Part,
+    Slanted,
+    Strong,
+    is_breakable,
+)
+
+HEAD = """
+#set page(paper: "a4", margin: (x: 1.8cm, top: 1.6cm, bottom: 1.7cm), footer: context {
+  set text(size: 8pt)
+  foot
+  h(1fr)
+  counter(page).display()
+})
+#set text(font: "New Computer Modern", size: 10.5pt, lang: "en", ligatures: false, costs: (orphan: 0%, widow: 0%))
+#show math.equation: set text(font: "New Computer Modern Math")
+#set par(leading: 0.6em, spacing: 0.9em, justify: false)
+#show heading: set block(above: 1.3em, below: 0.8em, sticky: true)
+#show heading.where(level: 1): set text(size: 15pt)
+#show heading.where(level: 2): set text(size: 12pt)
+#show heading.where(level: 3): set text(size: 11pt)
+#show heading.where(level: 4): set text(size: 10.5pt)
+#set math.mat(gap: 0.6em)
+#let formula(body) = block(inset: (left: 1.2em), above: 0.9em, below: 0.9em, {
+  set text(top-edge: "bounds", bottom-edge: "bounds")
+  set par(hanging-indent: 1.5em, leading: 0.5em)
+  body
+})
+#let fitted(body) = block(inset: (left: 1.2em), above: 0.9em, below: 0.9em, layout(size => {
+  let width = measure(body).width
+  if width > size.width { scale(size.width / width * 100%, origin: left, reflow: true, body) } else { body }
+}))
+#let cells(columns, width, height, ..rest) = table(
+  columns: columns * (width,), rows: height, align: center + horizon, inset: 0.8mm, stroke: 0.5pt, ..rest
+)
+#let corner(number) = place(top + left, text(size: 7pt, weight: "bold", number))
+#let blank(number, body) = table.cell(stroke: 1.2pt, { corner(number); strong(body) })
+#let numbergrid(name, body) = context {
+  let both = stack(spacing: 1.8mm, name, body)
+  box(baseline: measure(both).height - measure(name).height, both)
+}
+#let explained(number, body) = block(breakable: false, above: 0.9em, below: 0.9em, grid(
+  columns: (1.6em, 1fr), align: top, strong[(#number)], { show block: set block(above: 0.5em); body }))
+#let flow(body) = block(above: 0.9em, below: 1.1em, {
+  set text(top-edge: "bounds", bottom-edge: "bounds")
+  set par(leading: 0.7em)
+  body
+})
+#let note(words) = block(inset: (left: 1.2em), text(size: 9.5pt, words))
+#let field(name) = box(width: 1fr, [#name: #box(width: 1fr, stroke: (bottom: 0.5pt), height: 1em)])
+#let answer(number, name) = [*(#number)* #h(0.4em) #name #box(width: 1fr, stroke: (bottom: 0.5pt), height: 1em)]
+"""
+
+
+READING, WRITING = (8.0, 7.0), (12.5, 9.0)
+"""Smallest width and height of a cell in mm, to be read, and to be written into by hand."""
+DIGIT, MARGIN = 1.9, 2.4
+"""Width of a digit, and of both margins of a cell, in mm."""
+
+
+class Breaking(Typst):
+    """Typst whose lines may end within parentheses that are no taller than the line, and behind commas."""
+
+    comma = " comma "
+
+    def parenthesised(self, written: str) -> str:
+        tall = any(sign in written for sign in ("frac(", "sum", "cases(", "sqrt(", "limits"))
+        return super().parenthesised(written) if tall else rf"\({written}\)"
+
+
+SETTING = Breaking()
+
+
+def typst_document(document: Document) -> str:
+    """The document's source."""
+    lines = [
+        f"#set document(title: {quoted(document.title)}, date: none)",
+        f"#let foot = {quoted(document.foot)}",
+        HEAD,
+        f"= #{quoted(document.title)}",
+        *map(_block, document.blocks),
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"{'=' * (block.level + 1)} #{quoted(block.text)}"
+    if isinstance(block, Paragraph):
+        return "".join(map(_part, block.parts))
+    if isinstance(block, Display):
+        shown = "\n".join(map(_display, block.formulas))
+        shown += "".join(f"\n#note({quoted(note)})" for note in block.notes)
+        return shown if block.number is None else f"#explained({quoted(str(block.number))})[{shown}]"
+    if isinstance(block, Formulas):
+        boxes = "\n#h(9mm, weak: true)\n".join(f"#box[$display({f.set_in(SETTING)})$]" for f in block.formulas)
+        return f"#flow[{boxes}]"
+    if isinstance(block, Grids):
+        return "#block({ set par(leading: 4mm)\n" + "\nh(6mm, weak: true)\n".join(map(_grid, block.grids)) + "\n})"
+    if isinstance(block, Fields):
+        return " #h(1em) ".join(f"#field({quoted(name)})" for name in block.names)
+    if isinstance(block, Answers):
+        lines = ",\n".join(f"answer({quoted(str(n))}, ${name.set_in(SETTING)} =$)" for n, name in block.lines)
+        return f"#grid(columns: (1fr, 1fr), column-gutter: 8mm, row-gutter: 4.5mm, {lines})"
+    if isinstance(block, NewPage):
+        return "#pagebreak()"
+    raise TypeError(f"{type(block).__name__} is no block of a document.")
+
+
+def _display(formula: Formula) -> str:
+    written = formula.set_in(SETTING)
+    if is_breakable(written):
+        return f"#formula[$display({written})$]"
+    return f"#fitted[$display({written})$]"
+
+
+def _part(part: Part) -> str:
+    if isinstance(part, Formula):
+        return f"${part.set_in(SETTING)}$"
+    if isinstance(part, Strong):
+        return f"#strong({quoted(part.text)})"
+    if isinstance(part, Slanted):
+        return f"#emph({quoted(part.text)})"
+    return f"#{quoted(part)}"
+
+
+def _grid(grid: Grid) -> str:
+    cells = [cell for row in grid.rows for cell in row]
+    has_blanks = any(cell.number is not None for cell in cells)
+    narrowest, height = WRITING if has_blanks else READING
+    digits = max(len(cell.text) + 2 * (cell.number is not None) for cell in cells)
+    width = max(narrowest, DIGIT * digits + MARGIN)
+    body = ", ".join(map(_cell, cells))
+    return f"numbergrid(${grid.name.set_in(SETTING)}$, cells({len(grid.rows[0])}, {width:.1f}mm, {height}mm, {body}))"
+
+
+def _cell(cell: Cell) -> str:
+    text = f"${SETTING.number(cell.text)}$" if cell.text else "[]"
+    return text if cell.number is None else f"blank({quoted(str(cell.number))}, {text})"
