@@ -42,11 +42,11 @@ parity: $(VENV)/.torch
 fuzz: setup
 	CONVGRAD_FUZZ=$(N) $(BIN)/python -m pytest -n $(WORKERS) -q tests/test_calculus_fuzz.py tests/test_network_fuzz.py
 
-# Our times beside PyTorch's, on a machine that does nothing else.
+# Our times beside PyTorch's, on a machine that does nothing else, and the page that shows them. It takes half an hour.
+SUITES ?= layers networks startup accuracy
 bench: parity
-	$(BIN)/python -m benchmarks layers
-	$(BIN)/python -m benchmarks networks
-	$(BIN)/python -m benchmarks startup
+	for suite in $(SUITES); do $(BIN)/python -m benchmarks $$suite --json build/benchmarks.json $(FLAGS) || exit 1; done
+	$(BIN)/python -m benchmarks report --json build/benchmarks.json
 
 # How often each mistake in a backward pass is named, and right code called right.
 bench-check: setup
