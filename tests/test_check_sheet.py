@@ -334,6 +334,15 @@ def test_rounding_by_agreement(tmp_path):
     assert not sheet(tmp_path, CONV + f"[results]\nh = {h.tolist()}\n").ok
 
 
+def test_what_is_not_rounded_is_told(tmp_path):
+    report = sheet(tmp_path, OPEN + "[results]\nx = [[0.29, 0.35], [0.47, nan]]\n")
+    assert report.marked[0].marks.tolist() == [["wrong", "wrong"], ["wrong", "open"]]
+    assert report.causes == ("not-rounded",)
+    assert "Cause: x is not rounded to 1 decimal, as the sheet asks." in str(report)
+    assert sheet(tmp_path, OPEN + "[results]\nx = [[0.2, 0.4], [0.5, 0.5]]\n").causes == ("rounded-down",)
+    assert sheet(tmp_path, OPEN + "[results]\nx = [[0.3, 0.3], [0.5, 0.5]]\n").causes == ("unexplained",)  # of 0.35
+
+
 def test_names_with_a_layer_in_front(tmp_path):
     text = """equation = "conv1.x[i] = sum[m](conv1.w[m] * o[i+m])"
 [given]
@@ -390,6 +399,45 @@ def test_blanks_and_rounding_in_a_network(tmp_path):
     wrong = rounded_network(tmp_path, f"conv1.dx = {cut.tolist()}\nconv1.dw = {later.tolist()}")
     assert wrong.causes == ("rounded-down",), str(wrong)
     assert "conv1.dw: right, given the earlier mistake" in str(wrong)
+
+
+VIEW = """input = [[0.12, 0.31]]
+[model]
+input_shape = [1, 2]
+[[layer]]
+type = "Equation"
+text = "x[i,j] = 3 * o[i,j]"
+name = "first"
+[[layer]]
+type = "Flatten"
+[[layer]]
+type = "Equation"
+text = "x[i] = 2 * o[i]"
+name = "last"
+"""
+
+
+@pytest.mark.parametrize("name", ["first.x", "flatten1.o"])
+def test_rounding_under_either_name_of_a_tensor(tmp_path, name):
+    text = VIEW.replace("[model]", f'decimals = {{ "{name}" = 1 }}\n[model]')
+    assert sheet(tmp_path, text + "[results]\n'last.x' = [0.8, 1.8]\n").ok
+    assert not sheet(tmp_path, VIEW + "[results]\n'last.x' = [0.8, 1.8]\n").ok
+
+
+def test_rounding_of_what_was_given(tmp_path):
+    """It stays as it is; what its equation says can't be computed without z."""
+    text = "equation = 'h[q] = 2 * z[q]; y[q] = 3 * h[q]'\ndecimals = { h = 1 }\n[given]\nh = [0.58]\n[results]\n"
+    assert sheet(tmp_path, text + "h = [0.58]\ny = [1.74]").ok
+    assert sheet(tmp_path, text + "h = [0.7]").causes == ("unexplained",)
+
+
+def test_decimals_of_no_tensor_of_a_network(tmp_path):
+    with pytest.raises(
+        DataError, match=r"decimals names `conv1.v`, no tensor of this network\. Did you mean 'conv1.x'\?"
+    ):
+        network_sheet(tmp_path, "[model]", "[decimals]\n'conv1.v' = 2\n[model]")
+    with pytest.raises(DataError, match=r"`decimals` is a table, written \[decimals\] in single brackets"):
+        network_sheet(tmp_path, "target =", "decimals = 2\ntarget =")
 
 
 def test_a_class_goes_by_the_rounding_of_its_sheet(tmp_path):

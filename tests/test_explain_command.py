@@ -147,7 +147,9 @@ def test_a_latex_document(tmp_path: Path) -> None:
 
 def test_a_pdf_document(tmp_path: Path) -> None:
     path, tex = tmp_path / "all.pdf", tmp_path / "all.tex"
-    assert lines("--pdf", path, "--latex", tex) == [f"wrote {tex}", f"wrote {path}"]
+    page = tmp_path / "all.html"
+    made = [f"wrote {tex}", f"wrote {path}", f"wrote {page}"]
+    assert lines("--pdf", path, "--latex", tex, "--html", page) == made
     text = "".join(page.extract_text() for page in PdfReader(path).pages)
     for said in ("Back through pool1", "What rounding does", "How the gradients are derived", "--exact takes"):
         assert said in text

@@ -198,8 +198,9 @@ def _is_faultless(marked: Sequence[Marked]) -> bool:
 def _rounded(trace: Trace, decimals: Mapping[str, int]) -> Trace:
     """With what is rounded by agreement pinned, in the order of the calculation; what is given stays as it is."""
     for name in trace:
-        if name in decimals and name in trace.definitions and name not in trace.start.replaced:
-            trace = trace.with_pins({name: half_up(trace[name].values, decimals[name])})
+        source = root(name, trace.views)
+        if name in decimals and source in trace.definitions and source not in trace.start.replaced:
+            trace = trace.with_pins({source: half_up(trace.values_of(source), decimals[name])})
     return trace
 
 
@@ -217,6 +218,11 @@ def _marked(exact: Trace, own: Trace, name: str, written: Written, all_right: bo
     if not (marks == WRONG).any():
         return Marked(written, marks, right, tensor)
     if decimals is not None:  # slips are looked for in what the equation says, before it is rounded
+        longer = _unpinned(own, name)[name].values
+        is_longer = (np.abs(written.values - longer) <= room) & (written.halves < half_unit(decimals))
+        if is_longer[marks == WRONG].all():
+            words = f"{name} is not rounded to {decimals} decimal{'' if decimals == 1 else 's'}, as the sheet asks."
+            return Marked(written, marks, right, tensor, Slip("not-rounded", words))
         room = np.maximum(room, half_unit(decimals))
     entered = np.where(is_open, following, written.values)
     return Marked(written, marks, right, tensor, find_slip(tensor, entered, np.where(is_open, np.inf, room)))
@@ -224,12 +230,15 @@ def _marked(exact: Trace, own: Trace, name: str, written: Written, all_right: bo
 
 def _right(exact: Trace, name: str, decimals: int | None) -> Array:
     """What is right; of a pinned tensor what its equation says, where that can be computed."""
-    if not exact[name].pinned:
-        return exact[name].values
-    bare = exact.without_pins([name]) if name in exact.start.pins else exact
-    if name not in bare:
-        return exact[name].values
-    return bare[name].values if decimals is None or bare is exact else half_up(bare[name].values, decimals)
+    found = _unpinned(exact, name)
+    values = found[name].values
+    return values if decimals is None or found is exact else half_up(values, decimals)
+
+
+def _unpinned(trace: Trace, name: str) -> Trace:
+    """Without the pin on a tensor, where it has one and can be computed without it."""
+    bare = trace.without_pins([name]) if name in trace.start.pins else trace
+    return bare if name in bare else trace
 
 
 def _place(row: Any) -> tuple[int, ...]:

@@ -119,10 +119,11 @@ def read_results(content: Mapping[str, Any], path: Path) -> dict[str, Written]:
 
 def read_decimals(content: Mapping[str, Any], path: Path, trace: Trace) -> dict[str, int]:
     """Tensor -> decimals that its numbers are rounded to by agreement. Raises: DataError."""
+    kind = "network" if "layer" in content else "equation"
     found = flat(content.get(DECIMALS, {}), path, DECIMALS)
     for name, places in found.items():
         if name not in trace:
-            raise DataError(f"{path}: decimals names `{name}`, no tensor of this equation.{suggestion(name, trace)}")
+            raise DataError(f"{path}: decimals names `{name}`, no tensor of this {kind}.{suggestion(name, trace)}")
         if type(places) is not int or places < 0:
             raise DataError(f"{path}: decimals of `{name}` is {places}, but must be a whole number from 0 on.")
     return found

@@ -40,7 +40,7 @@ def find_slip(tensor: Tensor, written: Array, room: Array) -> Slip | None:
     tensor: with what the step should have given. written: the person's numbers. room: what rounding may do to each.
     """
     definition = tensor.definition
-    if definition is None:
+    if definition is None or any(a.tensor not in tensor.trace for a in accesses(definition.term)):
         return None
     values = {a.tensor: tensor.trace.values_of(a.tensor) for a in accesses(definition.term)}
     right = evaluate_definition(definition, values)

@@ -74,15 +74,13 @@ def explain(
     files = {suffix: path for suffix, path in ((".tex", latex), (".pdf", pdf)) if path is not None}
     if files:
         _write(files, _document(example, trace, at))
-        if not (as_json or at or html or serve):
-            for path in files.values():
-                console.print(f"wrote {path}", soft_wrap=True)
-            return
     if html is not None:
         write_text(html, _page(example, trace))
-        if not (as_json or at or serve):
-            console.print(f"wrote {html}", soft_wrap=True)
-            return
+    made = [*files.values(), *([html] if html is not None else [])]
+    if made and not (as_json or at or serve):
+        for path in made:
+            console.print(f"wrote {path}", soft_wrap=True)
+        return
     if serve:
         _serve(_page(example, trace, served=True), port, not no_browser)
         return
