@@ -73,7 +73,9 @@ class TiledReduction:
         work = prod(atom.sizes[i] for i in (*atom.indices, *_reduced(atom)))
         task, at = None, outer[0][0] if outer else None
         if outer and work >= PARALLEL_WORK:
-            loops = outer[::-1]
+            # Vectors across examples write a few numbers into each: neighbours of a row are then one thread's, for two
+            # threads that write into one line of memory wait for each other (0.33 ms instead of 0.11 for 6 channels).
+            loops = outer[::-1] if self.order == self.given.indices else outer[:-2:-1]
             task, axes = spread(func, [v for v, _ in loops], [n for _, n in loops])
             at = task if axes == len(outer) else at
         if at is None:
