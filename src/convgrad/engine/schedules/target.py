@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import halide as hl
+
+from convgrad.errors import EngineError
+
+VARIABLE = "CONVGRAD_TARGET"
+"""Environment: another target than this processor, in Halide's words, such as x86-64-linux-avx2-fma-f16c-sse41-avx."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +35,21 @@ class Machine:
 
 
 def target() -> Any:
-    """The host's Halide target."""
-    return hl.get_host_target()
+    """What is compiled for: the host, or what CONVGRAD_TARGET says. Raises EngineError where that is no target."""
+    name = os.environ.get(VARIABLE)
+    if not name:
+        return hl.get_host_target()
+    try:
+        return hl.Target(name)
+    except (hl.HalideError, RuntimeError) as error:
+        raise EngineError(
+            f"{VARIABLE}={name} is no target of Halide; write one such as x86-64-linux-avx2-fma-f16c-sse41-avx."
+        ) from error
 
 
 @lru_cache
 def machine() -> Machine:
-    """The host: 32 registers of 64 bytes with AVX-512, 16 of 32 with AVX2, 32 of 16 on ARM."""
+    """The target's: 32 registers of 64 bytes with AVX-512, 16 of 32 with AVX2, 32 of 16 on ARM."""
     host = target()
     if host.has_feature(hl.TargetFeature.AVX512_Skylake):
         return Machine(64, 32, host.to_string())
