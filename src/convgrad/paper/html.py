@@ -6,24 +6,8 @@ from html import escape
 
 from convgrad.notation.latex import LATEX
 from convgrad.notation.mathml import mathml_of_latex
-from convgrad.paper.blocks import (
-    Answers,
-    Block,
-    Cell,
-    Display,
-    Document,
-    Fields,
-    Formula,
-    Formulas,
-    Grid,
-    Grids,
-    Heading,
-    NewPage,
-    Paragraph,
-    Part,
-    Slanted,
-    Strong,
-)
+from convgrad.paper.blocks import Answers, Cell, Display, Document, Fields, Formula, Formulas, Grid, Grids, Heading
+from convgrad.paper.writer import DocumentWriter
 
 STYLE = """
 @page { size: A4; margin: 16mm }
@@ -65,7 +49,7 @@ footer { margin-top: 2rem; font-size: .8rem }
 
 def html_document(document: Document) -> str:
     """The whole page."""
-    body = "\n".join(_block(block) for block in document.blocks)
+    body = "\n".join(map(HtmlWriter().block, document.blocks))
     title = escape(document.title)
     foot = f"<footer>{escape(document.foot)}</footer>\n" if document.foot else ""
     return (
@@ -75,29 +59,49 @@ def html_document(document: Document) -> str:
     )
 
 
-def _block(block: Block) -> str:
-    if isinstance(block, Heading):
-        return f"<h{block.level + 1}>{escape(block.text)}</h{block.level + 1}>"
-    if isinstance(block, Paragraph):
-        return f"<p>{''.join(map(_part, block.parts))}</p>"
-    if isinstance(block, Display):
-        shown = "\n".join(f'<div class="formula">{_breakable(formula)}</div>' for formula in block.formulas)
-        shown += "".join(f'<p class="note">{escape(note)}</p>' for note in block.notes)
-        if block.number is None:
+class HtmlWriter(DocumentWriter):
+    """Blocks as HTML."""
+
+    def heading(self, heading: Heading) -> str:
+        return f"<h{heading.level + 1}>{escape(heading.text)}</h{heading.level + 1}>"
+
+    def paragraph(self, words: str) -> str:
+        return f"<p>{words}</p>"
+
+    def display(self, display: Display) -> str:
+        shown = "\n".join(f'<div class="formula">{_breakable(formula)}</div>' for formula in display.formulas)
+        shown += "".join(f'<p class="note">{escape(note)}</p>' for note in display.notes)
+        if display.number is None:
             return shown
-        return f'<div class="explained"><b>({block.number})</b><div>{shown}</div></div>'
-    if isinstance(block, Formulas):
-        return f'<div class="formulas">{"".join(f"<span>{_displayed(f)}</span>" for f in block.formulas)}</div>'
-    if isinstance(block, Grids):
-        return f'<div class="grids">{"".join(map(_grid, block.grids))}</div>'
-    if isinstance(block, Fields):
-        return f'<p class="fields">{"".join(f"<span>{escape(name)}:</span>" for name in block.names)}</p>'
-    if isinstance(block, Answers):
-        lines = "".join(f"<li><b>({number})</b> {name.mathml()} <span>=</span></li>" for number, name in block.lines)
+        return f'<div class="explained"><b>({display.number})</b><div>{shown}</div></div>'
+
+    def formulas(self, formulas: Formulas) -> str:
+        return f'<div class="formulas">{"".join(f"<span>{_displayed(f)}</span>" for f in formulas.formulas)}</div>'
+
+    def grids(self, grids: Grids) -> str:
+        return f'<div class="grids">{"".join(map(_grid, grids.grids))}</div>'
+
+    def fields(self, fields: Fields) -> str:
+        return f'<p class="fields">{"".join(f"<span>{escape(name)}:</span>" for name in fields.names)}</p>'
+
+    def answers(self, answers: Answers) -> str:
+        lines = "".join(f"<li><b>({number})</b> {name.mathml()} <span>=</span></li>" for number, name in answers.lines)
         return f'<ol class="answers">{lines}</ol>'
-    if isinstance(block, NewPage):
+
+    def new_page(self) -> str:
         return '<div class="newpage"></div>'
-    raise TypeError(f"{type(block).__name__} is no block of a document.")
+
+    def formula(self, formula: Formula) -> str:
+        return formula.mathml()
+
+    def strong(self, text: str) -> str:
+        return f"<strong>{escape(text)}</strong>"
+
+    def slanted(self, text: str) -> str:
+        return f"<em>{escape(text)}</em>"
+
+    def plain(self, text: str) -> str:
+        return escape(text)
 
 
 def _displayed(formula: Formula) -> str:
@@ -130,16 +134,6 @@ def pieces_of(written: str) -> list[str]:
         depth += word.count("{") - word.count("}") + word.count(r"\left") - word.count(r"\right")
         depth += word.count(r"\begin") - word.count(r"\end")
     return pieces
-
-
-def _part(part: Part) -> str:
-    if isinstance(part, Formula):
-        return part.mathml()
-    if isinstance(part, Strong):
-        return f"<strong>{escape(part.text)}</strong>"
-    if isinstance(part, Slanted):
-        return f"<em>{escape(part.text)}</em>"
-    return escape(part)
 
 
 def _grid(grid: Grid) -> str:

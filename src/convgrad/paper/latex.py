@@ -5,7 +5,6 @@ from __future__ import annotations
 from convgrad.notation.latex import Latex
 from convgrad.paper.blocks import (
     Answers,
-    Block,
     Cell,
     Display,
     Document,
@@ -15,13 +14,9 @@ from convgrad.paper.blocks import (
     Grid,
     Grids,
     Heading,
-    NewPage,
-    Paragraph,
-    Part,
-    Slanted,
-    Strong,
     is_breakable,
 )
+from convgrad.paper.writer import DocumentWriter
 
 HEAD = r"""\documentclass[a4paper]{article}
 \usepackage[margin=2cm]{geometry}
@@ -83,11 +78,12 @@ SETTING = Breaking()
 def latex_document(document: Document) -> str:
     """The document, to be compiled with pdflatex."""
     foot = rf"\pagestyle{{myheadings}}\markright{{{escaped(document.foot)}}}" if document.foot else ""
+    writer = LatexWriter()
     lines = [
         *([foot] if foot else []),
         r"\begin{document}",
-        _heading(Heading(document.title, 0)),
-        *(_block(block) for block in document.blocks),
+        writer.heading(Heading(document.title, 0)),
+        *map(writer.block, document.blocks),
         "\\end{document}\n",
     ]
     return HEAD + "\n".join(lines)
@@ -98,52 +94,58 @@ def escaped(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in text).replace("--", "-{}-")
 
 
-def _block(block: Block) -> str:
-    if isinstance(block, Heading):
-        return _heading(block)
-    if isinstance(block, Paragraph):
-        return "".join(map(_part, block.parts)) + r"\par"
-    if isinstance(block, Display):
-        first, *others = map(_display, block.formulas)
-        if block.number is not None:
-            first = rf"\nextnumber{{{block.number}}}{first}"
-        notes = [rf"{{\leftskip=2em\small {escaped(note)}\par}}" for note in block.notes]
+class LatexWriter(DocumentWriter):
+    """Blocks as LaTeX."""
+
+    def heading(self, heading: Heading) -> str:
+        if heading.level == 0:
+            return rf"\section*{{\LARGE {escaped(heading.text)}}}"
+        return rf"\{SECTIONS[heading.level]}*{{{escaped(heading.text)}}}"
+
+    def paragraph(self, words: str) -> str:
+        return words + r"\par"
+
+    def display(self, display: Display) -> str:
+        first, *others = map(_display, display.formulas)
+        if display.number is not None:
+            first = rf"\nextnumber{{{display.number}}}{first}"
+        notes = [rf"{{\leftskip=2em\small {escaped(note)}\par}}" for note in display.notes]
         return "\n".join([first, *others, *notes])
-    if isinstance(block, Formulas):
-        shown = "\\qquad\n".join(rf"\mbox{{$\displaystyle {f.set_in(SETTING)}$}}" for f in block.formulas)
+
+    def formulas(self, formulas: Formulas) -> str:
+        shown = "\\qquad\n".join(rf"\mbox{{$\displaystyle {f.set_in(SETTING)}$}}" for f in formulas.formulas)
         return f"{{\\raggedright\n{shown}\\par}}"
-    if isinstance(block, Grids):
-        grids = "\\hspace{1.5em}\n".join(map(_grid, block.grids))
-        return f"{{\\raggedright\n{grids}\\par}}"
-    if isinstance(block, Fields):
-        return "\\hfill\n".join(rf"\field{{{escaped(name)}}}{{10em}}" for name in block.names) + r"\par"
-    if isinstance(block, Answers):
-        lines = "\n".join(rf"\answerline{{{number}}}{{{name.set_in(SETTING)}}}" for number, name in block.lines)
+
+    def grids(self, grids: Grids) -> str:
+        written = "\\hspace{1.5em}\n".join(map(_grid, grids.grids))
+        return f"{{\\raggedright\n{written}\\par}}"
+
+    def fields(self, fields: Fields) -> str:
+        return "\\hfill\n".join(rf"\field{{{escaped(name)}}}{{10em}}" for name in fields.names) + r"\par"
+
+    def answers(self, answers: Answers) -> str:
+        lines = "\n".join(rf"\answerline{{{number}}}{{{name.set_in(SETTING)}}}" for number, name in answers.lines)
         return f"{{\\raggedright\n{lines}\\par}}"
-    if isinstance(block, NewPage):
+
+    def new_page(self) -> str:
         return r"\newpage"
-    raise TypeError(f"{type(block).__name__} is no block of a document.")
 
+    def formula(self, formula: Formula) -> str:
+        return f"${formula.set_in(SETTING)}$"
 
-def _heading(heading: Heading) -> str:
-    if heading.level == 0:
-        return rf"\section*{{\LARGE {escaped(heading.text)}}}"
-    return rf"\{SECTIONS[heading.level]}*{{{escaped(heading.text)}}}"
+    def strong(self, text: str) -> str:
+        return rf"\textbf{{{escaped(text)}}}"
+
+    def slanted(self, text: str) -> str:
+        return rf"\textit{{{escaped(text)}}}"
+
+    def plain(self, text: str) -> str:
+        return escaped(text)
 
 
 def _display(formula: Formula) -> str:
     written = formula.set_in(SETTING)
     return rf"\{'formula' if is_breakable(written) else 'fitted'}{{{written}}}"
-
-
-def _part(part: Part) -> str:
-    if isinstance(part, Formula):
-        return f"${part.set_in(SETTING)}$"
-    if isinstance(part, Strong):
-        return rf"\textbf{{{escaped(part.text)}}}"
-    if isinstance(part, Slanted):
-        return rf"\textit{{{escaped(part.text)}}}"
-    return escaped(part)
 
 
 def _grid(grid: Grid) -> str:

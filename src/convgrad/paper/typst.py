@@ -5,7 +5,6 @@ from __future__ import annotations
 from convgrad.notation.typst import Typst, quoted
 from convgrad.paper.blocks import (
     Answers,
-    Block,
     Cell,
     Display,
     Document,
@@ -15,13 +14,9 @@ from convgrad.paper.blocks import (
     Grid,
     Grids,
     Heading,
-    NewPage,
-    Paragraph,
-    Part,
-    Slanted,
-    Strong,
     is_breakable,
 )
+from convgrad.paper.writer import DocumentWriter
 
 HEAD = """
 #set page(paper: "a4", margin: (x: 1.8cm, top: 1.6cm, bottom: 1.7cm), footer: context {
@@ -96,33 +91,53 @@ def typst_document(document: Document) -> str:
         f"#let foot = {quoted(document.foot)}",
         HEAD,
         f"= #{quoted(document.title)}",
-        *map(_block, document.blocks),
+        *map(TypstWriter().block, document.blocks),
     ]
     return "\n\n".join(lines) + "\n"
 
 
-def _block(block: Block) -> str:
-    if isinstance(block, Heading):
-        return f"{'=' * (block.level + 1)} #{quoted(block.text)}"
-    if isinstance(block, Paragraph):
-        return "".join(map(_part, block.parts))
-    if isinstance(block, Display):
-        shown = "\n".join(map(_display, block.formulas))
-        shown += "".join(f"\n#note({quoted(note)})" for note in block.notes)
-        return shown if block.number is None else f"#explained({quoted(str(block.number))})[{shown}]"
-    if isinstance(block, Formulas):
-        boxes = "\n#h(9mm, weak: true)\n".join(f"#box[$display({f.set_in(SETTING)})$]" for f in block.formulas)
+class TypstWriter(DocumentWriter):
+    """Blocks as Typst."""
+
+    def heading(self, heading: Heading) -> str:
+        return f"{'=' * (heading.level + 1)} #{quoted(heading.text)}"
+
+    def paragraph(self, words: str) -> str:
+        return words
+
+    def display(self, display: Display) -> str:
+        shown = "\n".join(map(_display, display.formulas))
+        shown += "".join(f"\n#note({quoted(note)})" for note in display.notes)
+        return shown if display.number is None else f"#explained({quoted(str(display.number))})[{shown}]"
+
+    def formulas(self, formulas: Formulas) -> str:
+        boxes = "\n#h(9mm, weak: true)\n".join(f"#box[$display({f.set_in(SETTING)})$]" for f in formulas.formulas)
         return f"#flow[{boxes}]"
-    if isinstance(block, Grids):
-        return "#block({ set par(leading: 4mm)\n" + "\nh(6mm, weak: true)\n".join(map(_grid, block.grids)) + "\n})"
-    if isinstance(block, Fields):
-        return " #h(1em) ".join(f"#field({quoted(name)})" for name in block.names)
-    if isinstance(block, Answers):
-        lines = ",\n".join(f"answer({quoted(str(n))}, ${name.set_in(SETTING)} =$)" for n, name in block.lines)
+
+    def grids(self, grids: Grids) -> str:
+        return "#block({ set par(leading: 4mm)\n" + "\nh(6mm, weak: true)\n".join(map(_grid, grids.grids)) + "\n})"
+
+    def fields(self, fields: Fields) -> str:
+        return " #h(1em) ".join(f"#field({quoted(name)})" for name in fields.names)
+
+    def answers(self, answers: Answers) -> str:
+        lines = ",\n".join(f"answer({quoted(str(n))}, ${name.set_in(SETTING)} =$)" for n, name in answers.lines)
         return f"#grid(columns: (1fr, 1fr), column-gutter: 8mm, row-gutter: 4.5mm, {lines})"
-    if isinstance(block, NewPage):
+
+    def new_page(self) -> str:
         return "#pagebreak()"
-    raise TypeError(f"{type(block).__name__} is no block of a document.")
+
+    def formula(self, formula: Formula) -> str:
+        return f"${formula.set_in(SETTING)}$"
+
+    def strong(self, text: str) -> str:
+        return f"#strong({quoted(text)})"
+
+    def slanted(self, text: str) -> str:
+        return f"#emph({quoted(text)})"
+
+    def plain(self, text: str) -> str:
+        return f"#{quoted(text)}"
 
 
 def _display(formula: Formula) -> str:
@@ -130,16 +145,6 @@ def _display(formula: Formula) -> str:
     if is_breakable(written):
         return f"#formula[$display({written})$]"
     return f"#fitted[$display({written})$]"
-
-
-def _part(part: Part) -> str:
-    if isinstance(part, Formula):
-        return f"${part.set_in(SETTING)}$"
-    if isinstance(part, Strong):
-        return f"#strong({quoted(part.text)})"
-    if isinstance(part, Slanted):
-        return f"#emph({quoted(part.text)})"
-    return f"#{quoted(part)}"
 
 
 def _grid(grid: Grid) -> str:
