@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from convgrad.errors import ModelError
-from convgrad.explain.conventions.kinds import Convolution, Dense, Elementwise, Flat, Kind, Pooling, Windowed
-from convgrad.explain.conventions.listing import LARGEST, Listing
+from convgrad.explain.conventions.kinds import Convolution, Dense, Flat, Pooling, Windowed
+from convgrad.explain.conventions.listing import LARGEST
+from convgrad.explain.conventions.longhand import Longhand
 from convgrad.explain.trace import Array, Trace
-from convgrad.losses import BinaryCrossEntropy, HalfSquaredError, MeanSquaredError
-from convgrad.plan import INPUT, TARGET
+from convgrad.losses import BinaryCrossEntropy, HalfSquaredError, Loss, MeanSquaredError
 
 HEAD = [
     "% MATLAB: conv2 turns the kernel by 180 degrees, so the correlation that networks compute is",
@@ -25,67 +25,38 @@ SLOPES = {
 
 def matlab(trace: Trace) -> str:
     """A program for MATLAB that computes what the trace says, for one example."""
-    if trace.start.batch is not None:
-        raise ModelError("matlab is written for one example without a batch.")
-    return _Writer(Listing(trace, "MATLAB")).program()
+    writer = _Writer(trace)
+    writer.write()
+    return "\n".join([*HEAD, "", *writer.listing.lines]) + "\n"
 
 
-def literal(values: Array) -> str:
-    """An array of any number of axes: matrices as they are written, others from their numbers in a row."""
-    row = " ".join(repr(float(v)) for v in values.ravel())
-    if values.ndim == 0:
-        return row
-    if values.ndim <= 2:
-        rows = np.atleast_2d(values)
-        return f"[{'; '.join(' '.join(repr(float(v)) for v in row) for row in rows)}]"
-    shape = " ".join(map(str, reversed(values.shape)))
-    return f"permute(reshape([{row}], [{shape}]), [{' '.join(str(n) for n in range(values.ndim, 0, -1))}])"
+class _Writer(Longhand):
+    tool, comment, end, slopes = "MATLAB", "%", ";", SLOPES
 
-
-class _Writer:
-    def __init__(self, listing: Listing):
-        self.listing, self.trace = listing, listing.trace
-        self.back: list[list[str]] = []
-
-    def program(self) -> str:
-        self.put("input", INPUT, self.trace[INPUT].values)
-        for kind in self.listing.kinds:
-            self.listing.add("", f"% {kind.name}: {self.trace[f'{kind.name}.x'].equation}")
-            self.layer(kind)
-            self.listing.add(f"{kind.name}_x  % {self.listing.expected(self.trace[f'{kind.name}.x'].values)}")
-        if self.delta():
-            for lines in reversed(self.back):
-                self.listing.add("", *lines)
-        return "\n".join([*HEAD, "", *self.listing.lines]) + "\n"
+    def literal(self, values: Array) -> str:
+        """An array of any number of axes: matrices as they are written, others from their numbers in a row."""
+        row = " ".join(repr(float(v)) for v in values.ravel())
+        if values.ndim == 0:
+            return row
+        if values.ndim <= 2:
+            rows = np.atleast_2d(values)
+            return f"[{'; '.join(' '.join(repr(float(v)) for v in row) for row in rows)}]"
+        shape = " ".join(map(str, reversed(values.shape)))
+        return f"permute(reshape([{row}], [{shape}]), [{' '.join(str(n) for n in range(values.ndim, 0, -1))}])"
 
     def put(self, variable: str, tensor: str, values: Array) -> None:
         if values.size > LARGEST * 4:
             raise ModelError(f"`{tensor}` has {values.size} numbers, which are too many for a program in MATLAB.")
-        self.listing.add(f"{variable} = {literal(values)};")
+        self.listing.add(f"{variable} = {self.literal(values)};")
 
-    def shown(self, variable: str, tensor: str) -> list[str]:
-        gradient = self.listing.gradient(tensor)
-        return [] if gradient is None else [f"{variable}  % {self.listing.expected(gradient)}"]
+    def printed(self, variable: str, values: Array) -> str:
+        return f"{variable}  % {self.listing.expected(values)}"
 
-    def layer(self, kind: Kind) -> None:
-        o = INPUT if kind.source == INPUT else f"{kind.source}_x"
-        do = "dinput" if kind.source == INPUT else f"{kind.source}_dx"
-        names = {"o": o, "x": f"{kind.name}_x", "dx": f"{kind.name}_dx"}
-        if isinstance(kind, Convolution):
-            self.convolution(kind, o, do)
-        elif isinstance(kind, Pooling):
-            self.pooling(kind, o, do)
-        elif isinstance(kind, Dense):
-            self.dense(kind, o, do)
-        elif isinstance(kind, Elementwise):
-            forward, backward = (text.format(**names) for text in SLOPES[kind.function])
-            self.listing.add(f"{names['x']} = {forward};")
-            self.back.append([f"{do} = {backward};"])
-        else:
-            assert isinstance(kind, Flat)
-            self.listing.add(f"{names['x']} = reshape(permute({o}, [3 2 1]), 1, []);  % channels first, then columns")
-            sizes = f"[size({o}, 3) size({o}, 2) size({o}, 1)]"
-            self.back.append([f"{do} = permute(reshape({names['dx']}, {sizes}), [3 2 1]);"])
+    def flat(self, kind: Flat, o: str, do: str) -> None:
+        n = kind.name
+        self.listing.add(f"{n}_x = reshape(permute({o}, [3 2 1]), 1, []);  % channels first, then columns")
+        sizes = f"[size({o}, 3) size({o}, 2) size({o}, 1)]"
+        self.back.append([f"{do} = permute(reshape({n}_dx, {sizes}), [3 2 1]);"])
 
     def padded(self, kind: Windowed, o: str, value: str) -> str:
         """The image with its border, under a name of its own."""
@@ -107,9 +78,7 @@ class _Writer:
     def convolution(self, kind: Convolution, o: str, do: str) -> None:
         n = kind.name
         _, _, channels, filters = kind.kernel.shape
-        self.put(f"{n}_w", f"{n}.w", kind.w)
-        if kind.b is not None:
-            self.put(f"{n}_b", f"{n}.b", kind.b)
+        self.parameters(kind)
         w, dx = f"{n}_w", f"{n}_dx"
         extents = [d * (m - 1) + 1 for m, d in zip(kind.size, kind.dilation, strict=True)]
         every = [f"1:{d}:end" for d in kind.dilation]
@@ -185,9 +154,7 @@ class _Writer:
 
     def dense(self, kind: Dense, o: str, do: str) -> None:
         n, units = kind.name, kind.w.shape[-1]
-        self.put(f"{n}_w", f"{n}.w", kind.w)
-        if kind.b is not None:
-            self.put(f"{n}_b", f"{n}.b", kind.b)
+        self.parameters(kind)
         part = f"{n}_w({', '.join(':' * len(kind.inputs))}, k)"
         own = f"{n}_dw({', '.join(':' * len(kind.inputs))}, k)"
         image = f"{o}(:)"
@@ -205,31 +172,18 @@ class _Writer:
             back += [f"{n}_db = {n}_dx;", *self.shown(f"{n}_db", f"{n}.b")]
         self.back.append(back)
 
-    def delta(self) -> bool:
-        """Where the way back begins; False where nothing is known of it."""
-        start, last = self.listing.start, self.trace.network.layers[-1].name
-        if start is not None:
-            layer, values = start
-            names = [placed.name for placed in self.trace.network.layers]
-            self.back = self.back[: names.index(layer) + 1]
-            self.listing.add("", f"{layer}_dx = {literal(values)};  % given")
-            return True
-        if not self.listing.has_loss:
-            return False
-        y, loss, target = f"{last}_x", self.listing.loss, self.trace[TARGET].values
-        if target.ndim == 0:
-            label = int(target) + 1
-            self.listing.add("", f"p = exp({y} - max({y}(:))); p = p / sum(p(:));", f"loss = -log(p({label}))")
-            self.listing.add(f"{last}_dx = p; {last}_dx({label}) = {last}_dx({label}) - 1;")
-            return True
-        shape = self.trace.network.output_shape
-        self.listing.add("", f"target = {literal(target.reshape(shape))};")
+    def label_loss(self, y: str, dy: str, label: int) -> None:
+        place = label + 1
+        self.listing.add("", f"p = exp({y} - max({y}(:))); p = p / sum(p(:));", f"loss = -log(p({place}))")
+        self.listing.add(f"{dy} = p; {dy}({place}) = {dy}({place}) - 1;")
+
+    def loss(self, y: str, dy: str, loss: Loss, target: Array) -> None:
+        self.listing.add("", f"target = {self.literal(target.reshape(self.trace.network.output_shape))};")
         if isinstance(loss, HalfSquaredError):
-            self.listing.add(f"loss = 0.5 * sum((target(:) - {y}(:)).^2)", f"{last}_dx = {y} - target;")
+            self.listing.add(f"loss = 0.5 * sum((target(:) - {y}(:)).^2)", f"{dy} = {y} - target;")
         elif isinstance(loss, MeanSquaredError):
-            self.listing.add(f"loss = mean((target(:) - {y}(:)).^2)", f"{last}_dx = 2 * ({y} - target) / numel({y});")
+            self.listing.add(f"loss = mean((target(:) - {y}(:)).^2)", f"{dy} = 2 * ({y} - target) / numel({y});")
         else:
             assert isinstance(loss, BinaryCrossEntropy)
             self.listing.add(f"loss = mean(log(1 + exp({y}(:))) - target(:) .* {y}(:))")
-            self.listing.add(f"{last}_dx = (1 ./ (1 + exp(-{y})) - target) / numel({y});")
-        return True
+            self.listing.add(f"{dy} = (1 ./ (1 + exp(-{y})) - target) / numel({y});")

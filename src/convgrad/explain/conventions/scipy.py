@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from convgrad.errors import ModelError
-from convgrad.explain.conventions.kinds import Convolution, Dense, Elementwise, Flat, Kind, Pooling
-from convgrad.explain.conventions.listing import Listing, nested
+from convgrad.explain.conventions.kinds import Convolution, Dense, Flat, Pooling, Windowed
+from convgrad.explain.conventions.listing import nested
+from convgrad.explain.conventions.longhand import Longhand
 from convgrad.explain.trace import Array, Trace
-from convgrad.losses import BinaryCrossEntropy, HalfSquaredError, MeanSquaredError
-from convgrad.plan import INPUT, TARGET
+from convgrad.losses import BinaryCrossEntropy, HalfSquaredError, Loss, MeanSquaredError
+from convgrad.plan import TARGET
 
 HEAD = [
     "# SciPy: correlate2d is what networks call a convolution; convolve2d turns the kernel by 180 degrees first.",
@@ -33,69 +33,37 @@ SLOPES = {
 
 def scipy(trace: Trace) -> str:
     """A program for NumPy and SciPy that computes what the trace says, for one example."""
-    if trace.start.batch is not None:
-        raise ModelError("scipy is written for one example without a batch.")
-    return _Writer(Listing(trace, "SciPy")).program()
+    writer = _Writer(trace)
+    writer.write()
+    return writer.listing.text(HEAD)
 
 
-class _Writer:
-    def __init__(self, listing: Listing):
-        self.listing, self.trace = listing, listing.trace
-        self.back: list[list[str]] = []
+class _Writer(Longhand):
+    tool, comment, end, slopes = "SciPy", "#", "", SLOPES
 
-    def program(self) -> str:
-        self.put("input", INPUT, self.trace[INPUT].values)
-        for kind in self.listing.kinds:
-            self.listing.add("", f"# {kind.name}: {self.trace[f'{kind.name}.x'].equation}")
-            self.layer(kind)
-            self.show(f"{kind.name}_x", self.trace[f"{kind.name}.x"].values)
-        if self.delta():
-            for lines in reversed(self.back):
-                self.listing.add("", *lines)
-        return self.listing.text(HEAD)
+    def literal(self, values: Array) -> str:
+        return f"np.array({nested(values)})"
 
     def put(self, variable: str, tensor: str, values: Array) -> None:
         self.listing.add(f"{variable} = {self.listing.array(tensor, values, lambda v: v, '{}')}")
 
-    def show(self, variable: str, values: Array) -> None:
-        self.listing.add(f'print("{variable}", {variable})  # {self.listing.expected(values)}')
+    def printed(self, variable: str, values: Array) -> str:
+        return f'print("{variable}", {variable})  # {self.listing.expected(values)}'
 
-    def shown(self, variable: str, tensor: str) -> list[str]:
-        gradient = self.listing.gradient(tensor)
-        return [] if gradient is None else [f'print("{variable}", {variable})  # {self.listing.expected(gradient)}']
-
-    def layer(self, kind: Kind) -> None:
-        o = INPUT if kind.source == INPUT else f"{kind.source}_x"
-        do = "dinput" if kind.source == INPUT else f"{kind.source}_dx"
-        x, dx = f"{kind.name}_x", f"{kind.name}_dx"
-        if isinstance(kind, Convolution):
-            self.convolution(kind, o, do)
-        elif isinstance(kind, Pooling):
-            self.pooling(kind, o, do)
-        elif isinstance(kind, Dense):
-            self.dense(kind, o, do)
-        elif isinstance(kind, Elementwise):
-            forward, backward = (text.format(o=o, x=x, dx=dx) for text in SLOPES[kind.function])
-            self.listing.add(f"{x} = {forward}")
-            self.back.append([f"{do} = {backward}"])
-        else:
-            assert isinstance(kind, Flat)
-            self.listing.add(f"{x} = {o}.reshape(-1)")
-            self.back.append([f"{do} = {dx}.reshape({o}.shape)"])
+    def flat(self, kind: Flat, o: str, do: str) -> None:
+        self.listing.add(f"{kind.name}_x = {o}.reshape(-1)")
+        self.back.append([f"{do} = {kind.name}_dx.reshape({o}.shape)"])
 
     def convolution(self, kind: Convolution, o: str, do: str) -> None:
         n = kind.name
-        self.put(f"{n}_w", f"{n}.w", kind.w)
-        if kind.b is not None:
-            self.put(f"{n}_b", f"{n}.b", kind.b)
+        self.parameters(kind)
         w, dx, step = f"{n}_w", f"{n}_dx", _step(kind.strides)
         if kind.dilation != (1, 1):
             self.listing.add(f"{n}_spread = spread({n}_w, {kind.dilation})")
             w = f"{n}_spread"
         image = o
         if kind.padded:
-            pads = f"({kind.pads[0]}, {kind.pads[1]}{', (0, 0)' if kind.has_channels else ''})"
-            self.listing.add(f"{n}_o = np.pad({o}, {pads})")
+            self.listing.add(f"{n}_o = np.pad({o}, {_pads(kind)})")
             image = f"{n}_o"
         bias = f" + {n}_b" if kind.b is not None else ""
         if kind.has_channels:
@@ -130,17 +98,15 @@ class _Writer:
         else:
             full = f'convolve2d({dx}, {w}, "full")'
         back.append(f"{n}_do[:{rows}, :{columns}] = {full}")
-        top, left = kind.pads[0][0], kind.pads[1][0]
-        rows, columns = kind.inputs[:2]
-        cut = f"[{top}:{top + rows}, {left}:{left + columns}]" if kind.padded else ""
-        self.back.append([*back, f"{do} = {n}_do{cut}"])
+        self.back.append([*back, f"{do} = {n}_do{_cut(kind)}"])
 
     def pooling(self, kind: Pooling, o: str, do: str) -> None:
         n, (rows, columns) = kind.name, kind.size
         value = "-np.inf" if kind.kind == "max" else "0"
         image = f"{n}_o"
-        pads = f"({kind.pads[0]}, {kind.pads[1]}{', (0, 0)' if kind.has_channels else ''})"
-        self.listing.add(f"{n}_o = np.pad({o}, {pads}, constant_values={value})" if kind.padded else f"{n}_o = {o}")
+        self.listing.add(
+            f"{n}_o = np.pad({o}, {_pads(kind)}, constant_values={value})" if kind.padded else f"{n}_o = {o}"
+        )
         down, right = kind.strides
         window = f"{image}[{down}*i:{down}*i+{rows}, {right}*j:{right}*j+{columns}]"
         inner, outer = (f"range({size})" for size in (kind.outputs[1], kind.outputs[0]))
@@ -160,16 +126,11 @@ class _Writer:
             back.append(f"{indent}{n}_do[{place}] += {n}_dx[i, j{', c' if channel else ''}]")
         else:
             back.append(f"        {part} += {n}_dx[i, j] / {rows * columns}")
-        top, left = kind.pads[0][0], kind.pads[1][0]
-        height, width = kind.inputs[:2]
-        cut = f"[{top}:{top + height}, {left}:{left + width}]" if kind.padded else ""
-        self.back.append([*back, f"{do} = {n}_do{cut}"])
+        self.back.append([*back, f"{do} = {n}_do{_cut(kind)}"])
 
     def dense(self, kind: Dense, o: str, do: str) -> None:
         n, axes = kind.name, len(kind.inputs)
-        self.put(f"{n}_w", f"{n}.w", kind.w)
-        if kind.b is not None:
-            self.put(f"{n}_b", f"{n}.b", kind.b)
+        self.parameters(kind)
         bias = f" + {n}_b" if kind.b is not None else ""
         self.listing.add(f"{n}_x = np.tensordot({o}, {n}_w, {axes}){bias}")
         back = [f"{n}_dw = np.multiply.outer({o}, {n}_dx)", *self.shown(f"{n}_dw", f"{n}.w")]
@@ -177,34 +138,32 @@ class _Writer:
             back += [f"{n}_db = {n}_dx", *self.shown(f"{n}_db", f"{n}.b")]
         self.back.append([*back, f"{do} = {n}_w @ {n}_dx"])
 
-    def delta(self) -> bool:
-        """Where the way back begins; False where nothing is known of it."""
-        start, last = self.listing.start, self.trace.network.layers[-1].name
-        if start is not None:
-            layer, values = start
-            names = [placed.name for placed in self.trace.network.layers]
-            self.back = self.back[: names.index(layer) + 1]
-            self.listing.add("", f"{layer}_dx = np.array({nested(values)})  # given")
-            return True
-        if not self.listing.has_loss:
-            return False
-        y, loss, target = f"{last}_x", self.listing.loss, self.trace[TARGET].values
-        if target.ndim == 0:
-            lines = [f"p = np.exp({y} - {y}.max())", "p /= p.sum()", f"print('loss', -np.log(p[{int(target)}]))"]
-            self.listing.add("", *lines, f"{last}_dx = p - (np.arange(p.size) == {int(target)})")
-            return True
+    def label_loss(self, y: str, dy: str, label: int) -> None:
+        lines = [f"p = np.exp({y} - {y}.max())", "p /= p.sum()", f"print('loss', -np.log(p[{label}]))"]
+        self.listing.add("", *lines, f"{dy} = p - (np.arange(p.size) == {label})")
+
+    def loss(self, y: str, dy: str, loss: Loss, target: Array) -> None:
         self.listing.add("", f"target = {self.listing.array(TARGET, target, lambda v: v, '{}')}.reshape({y}.shape)")
         if isinstance(loss, HalfSquaredError):
-            self.listing.add(f"print('loss', 0.5 * ((target - {y}) ** 2).sum())", f"{last}_dx = {y} - target")
+            self.listing.add(f"print('loss', 0.5 * ((target - {y}) ** 2).sum())", f"{dy} = {y} - target")
         elif isinstance(loss, MeanSquaredError):
-            self.listing.add(
-                f"print('loss', ((target - {y}) ** 2).mean())", f"{last}_dx = 2 * ({y} - target) / {y}.size"
-            )
+            self.listing.add(f"print('loss', ((target - {y}) ** 2).mean())", f"{dy} = 2 * ({y} - target) / {y}.size")
         else:
             assert isinstance(loss, BinaryCrossEntropy)
             self.listing.add(f"print('loss', (np.logaddexp(0, {y}) - target * {y}).mean())")
-            self.listing.add(f"{last}_dx = (1 / (1 + np.exp(-{y})) - target) / {y}.size")
-        return True
+            self.listing.add(f"{dy} = (1 / (1 + np.exp(-{y})) - target) / {y}.size")
+
+
+def _pads(kind: Windowed) -> str:
+    """What is added before and behind each axis of the image, for np.pad."""
+    return f"({kind.pads[0]}, {kind.pads[1]}{', (0, 0)' if kind.has_channels else ''})"
+
+
+def _cut(kind: Windowed) -> str:
+    """What of the gradient of the padded image is that of the image."""
+    (top, _), (left, _) = kind.pads
+    rows, columns = kind.inputs[:2]
+    return f"[{top}:{top + rows}, {left}:{left + columns}]" if kind.padded else ""
 
 
 def _step(steps: tuple[int, int]) -> str:
