@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from convgrad.engine.stages import is_own_element
 from convgrad.notation.terms import Access, Call, Definition, Term, rebuild
 
 
@@ -22,21 +23,26 @@ def without_copies(
         written_over: inputs that are replaced in place, while a copy of the old numbers may still be read.
     """
     original: dict[str, str] = {}
-
-    def renamed(term: Term) -> Term:
-        if isinstance(term, Access) and term.tensor in original:
-            return replace(term, tensor=original[term.tensor])
-        return term
-
     remaining = []
     for definition in definitions:
-        definition = replace(definition, term=rebuild(definition.term, renamed))
+        definition = reading_originals(definition, original)
         source = _copied(definition, shapes)
         if source is None or source in written_over or definition.name in kept:
             remaining.append(definition)
         else:
             original[definition.name] = source
     return remaining, {view: original.get(shown, shown) for view, shown in views.items()}
+
+
+def reading_originals(definition: Definition, original: Mapping[str, str]) -> Definition:
+    """The definition, reading `original[name]` in place of each tensor that has one."""
+
+    def renamed(term: Term) -> Term:
+        if isinstance(term, Access) and term.tensor in original:
+            return replace(term, tensor=original[term.tensor])
+        return term
+
+    return replace(definition, term=rebuild(definition.term, renamed))
 
 
 def _copied(definition: Definition, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
@@ -46,5 +52,4 @@ def _copied(definition: Definition, shapes: Mapping[str, tuple[int, ...]]) -> st
         term = term.arguments[0]
     if not isinstance(term, Access) or shapes[term.tensor] != definition.shape:
         return None
-    own = tuple(position.as_name for position in term.positions) == definition.indices
-    return term.tensor if own else None
+    return term.tensor if is_own_element(term.positions, definition) else None

@@ -9,23 +9,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from convgrad.engine.atoms import is_reduction
+from convgrad.engine.copies import reading_originals
 from convgrad.notation.polynomial import Position
-from convgrad.notation.terms import Access, Definition, Reduce, Term, rebuild
+from convgrad.notation.terms import Access, Definition, Reduce
 
 
 def without_repeats(atoms: Iterable[Definition]) -> list[Definition]:
     """The atoms, in order; where a long reduction was there before, its result is read instead."""
     first: dict[object, str] = {}
     original: dict[str, str] = {}
-
-    def renamed(term: Term) -> Term:
-        if isinstance(term, Access) and term.tensor in original:
-            return replace(term, tensor=original[term.tensor])
-        return term
-
     remaining = []
     for atom in atoms:
-        atom = replace(atom, term=rebuild(atom.term, renamed))
+        atom = reading_originals(atom, original)
         if isinstance(atom.term, Reduce) and is_reduction(atom):
             sizes = atom.sizes
             key = (atom.indices, atom.term, tuple(sizes[i] for i in (*atom.indices, *atom.term.indices)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from convgrad.engine.stages import is_own_element
 from convgrad.notation.terms import Access, Call, Compare, Definition, Number, Term, rebuild
 
 
@@ -40,6 +41,6 @@ def _rectified(definition: Definition) -> str | None:
     if not isinstance(term, Call) or term.function != "max" or term.arguments[1:] != (Number(0),):
         return None
     access = term.arguments[0]
-    if not isinstance(access, Access) or tuple(p.as_name for p in access.positions) != definition.indices:
+    if not isinstance(access, Access) or not is_own_element(access.positions, definition):
         return None
     return access.tensor

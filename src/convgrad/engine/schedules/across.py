@@ -65,8 +65,8 @@ def _moved(
     """The cycles that it takes to reorder numbers for vectors along an index, and how many places there are along it;
     None where it can't be.
     """
-    having = [factor for factor in factors if index in _names(factor)]
-    if len(having) != 1 or last in _names(having[0]):
+    having = [factor for factor in factors if index in factor.free_names]
+    if len(having) != 1 or last in having[0].free_names:
         return None
     (position, *more) = [p for p in having[0].positions if index in p.names]
     if more or position.numerator.coefficient(index).constant_value != 1:
@@ -83,7 +83,3 @@ def _moved(
 def _length(position: Position, sizes: Mapping[str, int]) -> int:
     """About how many places of an axis a position runs over."""
     return max((sizes[name] for name in position.names), default=1) // position.divisor.constant_value
-
-
-def _names(access: Access) -> set[str]:
-    return {name for position in access.positions for name in position.names}

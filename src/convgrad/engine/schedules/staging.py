@@ -114,5 +114,4 @@ def _staged(access: Access, lowering: Lowering, order: Sequence[int], lanes: int
         return hl.Expr(func[tuple(reversed([tops[axis] for axis in order]))])
 
     lowering.substitutes[access] = read
-    names = frozenset(name for position in access.positions for name in position.names)
-    return Staged(func, shared, len(placed), names, prod(lowering.tensors[access.tensor].shape))
+    return Staged(func, shared, len(placed), access.free_names, prod(lowering.tensors[access.tensor].shape))

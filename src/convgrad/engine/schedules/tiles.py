@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf, prod
 
 from convgrad.engine.schedules.target import Machine
-from convgrad.notation.terms import Access, Definition, Reduce, accesses
+from convgrad.notation.terms import Definition, Reduce, accesses
 
 MOST_VECTORS = 4
 """Vectors along the last axis: with 4 of them and 6 positions, 24 multiply-adds need 4 + 6 loads, at two loads and
@@ -38,17 +38,6 @@ def accumulators(machine: Machine) -> int:
     return machine.registers * 3 // 4
 
 
-def tile_for(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
-    """The tile of an atom with a last axis, through which its whole sum goes.
-
-    Positions are taken along indices that not all vectors loaded depend on: some are then used for all of them. Their
-    number divides the size where possible, so that no place is computed twice.
-    """
-    assert isinstance(atom.term, Reduce)
-    terms = prod(atom.sizes[i] for i in atom.term.indices)
-    return _tile(atom, machine, element_bytes, terms)
-
-
 def dividing_tile(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
     """A tile whose positions divide the sizes: for sums in memory, which may not be added to twice.
 
@@ -74,15 +63,21 @@ def _dividing_positions(atom: Definition, room: int) -> dict[str, int]:
     return positions
 
 
-def _tile(atom: Definition, machine: Machine, element_bytes: int, terms: int) -> Tile:
-    """The tile with the fewest cycles for a multiply-add, by an estimate."""
+def tile_for(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
+    """The tile of an atom with a last axis, through which its whole sum goes: the one that takes the fewest cycles for
+    a multiply-add, by an estimate.
+
+    Positions are taken along indices that not all vectors loaded depend on: some are then used for all of them.
+    """
+    assert isinstance(atom.term, Reduce)
     sizes = atom.sizes
+    terms = prod(sizes[i] for i in atom.term.indices)
     lanes, needed = _vectors(atom, machine, element_bytes)
     shared = _shared_indices(atom)
     if len(shared) > 2 and shared[-1] == atom.indices[0]:
         shared.pop()  # neighbours along the first index, examples, are far apart
     most = min(MOST_VECTORS, needed)
-    if all(atom.indices[-1] in _names(access) for access in accesses(atom.term)):
+    if all(atom.indices[-1] in access.free_names for access in accesses(atom.term)):
         # Depthwise: a load for each multiply-add, whatever the tile; so whole stretches of memory, without overlap.
         shared, least_vectors = shared[:1], most
     else:
@@ -158,13 +153,9 @@ def _shared_indices(atom: Definition) -> list[str]:
     serve all positions of the tile. (Depthwise: the weights for all j of x, and dx for all m and n of dw.)"""
     assert isinstance(atom.term, Reduce)
     last = atom.indices[-1]
-    vectors = [_names(access) for access in accesses(atom.term) if last in _names(access)]
-    bound = set.intersection(*vectors) if vectors else set()
+    vectors = [access.free_names for access in accesses(atom.term) if last in access.free_names]
+    bound = frozenset.intersection(*vectors) if vectors else frozenset()
     return [index for index in reversed(atom.indices[:-1]) if index not in bound]
-
-
-def _names(access: Access) -> set[str]:
-    return {name for position in access.positions for name in position.names}
 
 
 def tiles(atom: Definition, tile: Tile) -> int:
