@@ -143,7 +143,7 @@ def compile_objects(kernels: Mapping[str, Kernel], folder: Path) -> set[str]:
             (folder / f"{name}.o").write_bytes(content)
     with workers.compiling(missing, folder) as finished:
         runtime.library()  # meanwhile
-        slow = finished()
+        slow = finished(compile_object)
     keep = bool(missing) and not edited()
     for name, kernel in missing.items():
         path = folder / f"{name}.o"

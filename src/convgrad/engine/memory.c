@@ -21,7 +21,7 @@ typedef struct {
     size_t size; /* of the whole block */
 } header;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 static header *kept[MOST_BLOCKS]; /* those freed last at the end */
 static int count;
 static size_t kept_bytes;
@@ -54,9 +54,9 @@ void *halide_malloc(void *context, size_t size) {
     size_t whole = size + ALIGNMENT;
     header *block = NULL;
     if (whole >= LEAST_KEPT) {
-        pthread_mutex_lock(&lock);
+        pthread_mutex_lock(&kept_lock);
         block = kept_block(whole);
-        pthread_mutex_unlock(&lock);
+        pthread_mutex_unlock(&kept_lock);
     }
     if (block == NULL) {
         size_t unit = whole >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
@@ -91,13 +91,13 @@ void halide_free(void *context, void *pointer) {
     }
     header *old[MOST_BLOCKS];
     int evicted = 0;
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&kept_lock);
     while (count == MOST_BLOCKS || (count > 0 && kept_bytes + block->size > MOST_KEPT)) {
         old[evicted++] = take_out(0);
     }
     kept[count++] = block;
     kept_bytes += block->size;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&kept_lock);
     while (evicted > 0) {
         free(old[--evicted]);
     }
@@ -105,8 +105,8 @@ void halide_free(void *context, void *pointer) {
 
 /* How many bytes are kept now, for tests. */
 long long convgrad_kept_bytes(void) {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&kept_lock);
     long long bytes = (long long)kept_bytes;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&kept_lock);
     return bytes;
 }
