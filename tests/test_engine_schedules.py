@@ -33,6 +33,7 @@ FORCED: list[dict[str, Any]] = [
     {"winograd": False, "reduction": "plain"},
     {"winograd": False, "reduction": "tiled"},
     {"winograd": False, "reduction": "sliced"},
+    {"winograd": False, "reduction": "folded"},
     {"winograd": True},
 ]
 
