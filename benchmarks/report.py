@@ -27,9 +27,9 @@ multiplication and an addition each; algorithms that do with fewer (Winograd's) 
 measured: independent chains of fused multiply-adds in vector registers, on all threads.
 
 Networks are one description: convgrad's, made into PyTorch's straight-line code with the same weights. Start-up is
-measured in fresh processes, compile cache empty (cold) and filled (warm); PyTorch's first step is in eager mode. Peak
-memory is that of the process that trains, without those that compile for it. Time to an accuracy counts batches and
-steps, and for convgrad compiling with an empty cache."""
+measured in fresh processes, Python's byte code there as after an installation, compile cache empty (cold) and filled
+(warm); PyTorch's first step is in eager mode. Peak memory is that of the process that trains, without those that
+compile for it. Time to an accuracy counts batches and steps, and for convgrad compiling with an empty cache."""
 
 
 def write(file: Path, folder: Path) -> Path:

@@ -6,6 +6,7 @@ PyTorch runs in eager mode, which compiles nothing; of its two memory formats th
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import statistics
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import convgrad
 from benchmarks.rows import Row
 from benchmarks.targets import COLD, MEMORY, WARM
 from convgrad.engine.cache import VARIABLE
@@ -32,7 +34,8 @@ class ChildFailed(Exception):
 
 
 def run(*, cases: Sequence[str] = CASES, rounds: int = 3) -> Iterator[Row]:
-    """Rows of every case."""
+    """Rows of every case. Python's byte code is there, as after an installation by pip."""
+    compileall.compile_dir(Path(convgrad.__file__).parent, quiet=1)
     for case in cases:
         yield from _case(case, rounds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import textwrap
@@ -47,9 +48,11 @@ def renewed(monkeypatch: pytest.MonkeyPatch) -> Compiler:
 
 
 def many(count: int) -> Equation:
-    """x1 to x8, of different shapes, so that each has a kernel of its own."""
+    """x1 to x8, sums of different shapes, so that each has a kernel of its own."""
     text = "; ".join(f"x{n}[{i},k] = sum[m](w[m,k] * o[{i}+{n}*m])" for n, i in enumerate("abcdefgh"[:count], 1))
-    return bound(text, shapes={"w": (3, 70), "o": (400,)}, sizes={I: 310 + n for n, I in enumerate("ABCDEFGH"[:count])})
+    return bound(
+        text, shapes={"w": (29, 70), "o": (550,)}, sizes={I: 310 + n for n, I in enumerate("ABCDEFGH"[:count])}
+    )
 
 
 def kernels(count: int) -> list[Kernel]:
@@ -292,7 +295,7 @@ def test_code_that_can_not_be_loaded(tmp_path: Path) -> None:
 def test_workers_compile_what_the_process_itself_compiles(tmp_path: Path) -> None:
     named = {symbol(kernel): kernel for kernel in kernels(8)}
     with workers.compiling(named, tmp_path) as finished:
-        assert finished() == set()
+        assert finished(compile.compile_object) == set()
     for name in named:
         assert (tmp_path / f"{name}.o").stat().st_size > 1000
     assert not list(tmp_path.glob("*.unfinished.o"))
@@ -305,6 +308,30 @@ def test_a_program_of_many_kernels(kept: Cache, fresh: Compiler, monkeypatch: py
     monkeypatch.setattr(compile, "compile_object", lambda kernel, *_: here.append(kernel))
     compare(many(8), "float32")
     assert here == []
+
+
+@linked
+def test_who_waits_for_workers_compiles_what_is_quick(tmp_path: Path) -> None:
+    equation = bound("; ".join(f"x{n}[{i}] = {n}*o[{i}]" for n, i in enumerate("abc", 1)), shapes={"o": (70_000,)})
+    quick, slow = compile_program(equation, equation.defined).kernels, kernels(2)
+    named = {symbol(kernel): kernel for kernel in (*quick, *slow)}
+    here: list[str] = []
+
+    def compile_object(kernel: Kernel, name: str, path: Path) -> None:
+        here.append(name)
+        compile.compile_object(kernel, name, path)
+
+    pool = workers._Pool(named, tmp_path)
+    pool.write_jobs()
+    pool.start(1)
+    pool.processes[0].send_signal(signal.SIGSTOP)  # so that it takes no kernel
+    while pool._help(compile_object):
+        pass
+    pool.processes[0].send_signal(signal.SIGCONT)
+    assert here == [symbol(kernel) for kernel in quick]
+    assert pool.finished(compile_object) == set()
+    assert len(here) == len(quick)
+    assert all((tmp_path / f"{name}.o").stat().st_size > 1000 for name in named)
 
 
 @linked
@@ -452,7 +479,7 @@ def test_a_script_without_a_main_guard(tmp_path: Path) -> None:
         from convgrad.notation import bind, parse
         text = "; ".join(f"x{n}[{i},k] = sum[m](w[m,k] * o[{i}+{n}*m])" for n, i in enumerate("abcdefgh", 1))
         sizes = {I: 310 + n for n, I in enumerate("ABCDEFGH")}
-        equation = bind(parse(text), shapes={"w": (3, 70), "o": (400,)}, sizes=sizes)
+        equation = bind(parse(text), shapes={"w": (29, 70), "o": (550,)}, sizes=sizes)
         compile.compile_object = None  # workers do it
         compile_program(equation, equation.defined).run()
         print("done")

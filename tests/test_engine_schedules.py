@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("halide")
 
+from convgrad.engine import runtime
 from convgrad.engine.atoms import split
 from convgrad.engine.program import compile_program
 from convgrad.engine.schedules.options import scheduling
@@ -32,6 +33,7 @@ FORCED: list[dict[str, Any]] = [
     {"winograd": False, "reduction": "plain"},
     {"winograd": False, "reduction": "tiled"},
     {"winograd": False, "reduction": "sliced"},
+    {"winograd": False, "reduction": "folded"},
     {"winograd": True},
 ]
 
@@ -168,6 +170,24 @@ def test_layers_by_each_schedule(forced: dict[str, Any], dtype: str) -> None:
     equation = bound(text, shapes=shapes, sizes=sizes)
     with scheduling(**forced):
         compare(equation, dtype, tolerance=WINOGRAD)
+
+
+MORE = """
+y[e,i,j,c] = sum[m,n](v[m,n,c] * o[e,2*i+m-1,2*j+n-1,c else 0])
+do[e,p,q,c] = sum[m,n,k](dx[e,(p-m+1)/2,(q-n+1)/2,k else 0] * w[m,n,c,k])
+z[e,k] = max(sum[p,q,c](o[e,p,q,c] * u[p,q,c,k]), 0)
+"""
+
+
+@pytest.mark.parametrize("forced", [*FORCED, {}], ids=named)
+def test_kernels_keep_what_halide_checks(forced: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linked kernels check nothing; in memory they check that loops and buffers cover all that is read and written."""
+    monkeypatch.setattr(runtime, "compiler", lambda: None)
+    shapes = {"o": (17, 12, 14, 3), "v": (3, 3, 3), "w": (3, 3, 3, 35), "dx": (17, 6, 7, 35), "u": (12, 14, 3, 37)}
+    sizes = {"I": 6, "J": 7, "P": 12, "Q": 14, "M": 3, "N": 3}
+    with scheduling(**forced):
+        compare(convolution(5, 11, 13, 20, 37, 1), "float32", outputs=["y", "do", "dw"], tolerance=WINOGRAD)
+        compare(bound(MORE, shapes=shapes, sizes=sizes), "float32", outputs=["y", "do", "z"], tolerance=2.0)
 
 
 NETWORK = """

@@ -9,11 +9,10 @@ The map, in the order of the data's way: `notation` (text to terms), `calculus` 
 `engine` (Halide), `layers`, `losses`, `optimizers`, `network`, `explain`, `data`, `training`, `check`, `cli`.
 """
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from convgrad.calculus.derive import derivation, gradients
-from convgrad.data import Dataset
-from convgrad.data import load as load_data
 from convgrad.errors import (
     ConvgradError,
     DataError,
@@ -25,13 +24,16 @@ from convgrad.errors import (
     ShapeError,
     TrainingError,
 )
-from convgrad.network import Network
 from convgrad.notation import batched, bind, latex, mathml, parse
-from convgrad.oracle import evaluate
-from convgrad.training.checkpoint import load, save
 
 if TYPE_CHECKING:
+    from convgrad.calculus.derive import derivation, gradients
     from convgrad.check import assert_gradient_correct, check
+    from convgrad.data import Dataset
+    from convgrad.data import load as load_data
+    from convgrad.network import Network
+    from convgrad.oracle import evaluate
+    from convgrad.training.checkpoint import load, save
 
 __version__ = "0.1.0"
 
@@ -62,11 +64,27 @@ __all__ = [
     "save",
 ]
 
+HOMES = {
+    "Dataset": "data",
+    "Network": "network",
+    "assert_gradient_correct": "check",
+    "derivation": "calculus.derive",
+    "evaluate": "oracle",
+    "gradients": "calculus.derive",
+    "load": "training.checkpoint",
+    "save": "training.checkpoint",
+}
+"""Names that are imported when they are first asked for, and from where: processes that compile need none of them."""
+
 
 def __getattr__(name: str) -> Any:
-    """What is imported when it is first asked for: checking, which nothing else needs."""
-    if name in ("assert_gradient_correct", "check"):
-        import convgrad.check as module  # `check` is the module, which can be called
-
-        return module if name == "check" else getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "load_data":
+        value = import_module("convgrad.data").load
+    elif name in HOMES:
+        value = getattr(import_module(f"convgrad.{HOMES[name]}"), name)
+    elif not name.startswith("_") and find_spec(f"convgrad.{name}") is not None:
+        return import_module(f"convgrad.{name}")  # `check`, too, is a module; it can be called
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value

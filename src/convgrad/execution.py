@@ -39,8 +39,17 @@ def check_request(
     for name in outputs:
         if root(name, views) not in equation.defined:
             raise EngineError(f"{name} can't be an output: nothing defines it.{suggestion(name, equation.defined)}")
+    inputs = inputs_behind_views(equation, views)
+    definitions = {definition.name: definition for definition in equation.definitions}
+    shapes = equation.shape_of
     for name, source in in_place.items():
-        _check_in_place(equation, name, source, views)
+        if name not in definitions:
+            message = f"{name} can't be computed in place: nothing defines it."
+            raise EngineError(message + suggestion(name, equation.defined))
+        if source not in inputs:
+            message = f"{name} can't be computed in the place of {source}, which is no input."
+            raise EngineError(message + suggestion(source, inputs))
+        _check_in_place(definitions[name], source, shapes[source], views)
     for source in in_place.values():
         names = [n for n, s in in_place.items() if s == source]
         if len(names) > 1:
@@ -126,20 +135,11 @@ def _check_views(equation: Equation, views: Mapping[str, str]) -> None:
             )
 
 
-def _check_in_place(equation: Equation, name: str, source: str, views: Mapping[str, str]) -> None:
-    if name not in equation.defined:
-        message = f"{name} can't be computed in place: nothing defines it."
-        raise EngineError(message + suggestion(name, equation.defined))
-    inputs = inputs_behind_views(equation, views)
-    if source not in inputs:
-        message = f"{name} can't be computed in the place of {source}, which is no input."
-        raise EngineError(message + suggestion(source, inputs))
-    definition = next(d for d in equation.definitions if d.name == name)
-    shapes = equation.shape_of
-    if shapes[source] != definition.shape:
+def _check_in_place(definition: Definition, source: str, shape: tuple[int, ...], views: Mapping[str, str]) -> None:
+    name = definition.name
+    if shape != definition.shape:
         raise EngineError(
-            f"{name} can't be computed in the place of {source}: their shapes are {definition.shape} "
-            f"and {shapes[source]}."
+            f"{name} can't be computed in the place of {source}: their shapes are {definition.shape} and {shape}."
         )
     for access in accesses(definition.term):
         if root(access.tensor, views) != source:

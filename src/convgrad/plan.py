@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from math import prod
 
 from convgrad.calculus.derive import gradients
@@ -136,11 +137,12 @@ def training_plan(
     forward = _Forward(plan, layers, batch)
     reached = _reached(layers, input_gradient)
     backward: list[_Backward] = []
+    derived = cache(gradients)  # layers of equal equation and sizes are derived once
     for placed in layers:
         bound = forward.bound(placed, placed.built.equation)
         wanted = [name for name, source in zip(placed.built.inputs, placed.sources, strict=True) if reached[source]]
         parameters = list(placed.built.parameters)
-        adjoint = gradients(bound, [*parameters, *wanted], of=placed.built.output)
+        adjoint = derived(bound, (*parameters, *wanted), of=placed.built.output)
         names = forward.names(placed, adjoint.forward)
         plan.add(rename(adjoint.forward, names))
         backward.append(_Backward(placed, adjoint.backward, names, tuple(wanted)))
@@ -167,9 +169,10 @@ def training_plan(
     if input_gradient:
         arriving.finish(INPUT, INPUT)
     if optimizer is not None:
+        update = cache(partial(_update, optimizer))
         for placed in layers:
             for name, parameter in placed.built.parameters.items():
-                _add_update(plan, optimizer, placed.tensor(name), parameter.shape)
+                _add_update(plan, optimizer, update(parameter.shape), placed.tensor(name))
     return plan
 
 
@@ -326,8 +329,21 @@ def _mean_loss(error: Access, weight: Access, batch: int) -> Equation:
     return Equation((definition,), shapes=shapes)
 
 
-def _add_update(plan: Plan, optimizer: Optimizer, parameter: str, shape: Shape) -> None:
-    """The optimizer's equation, written for one index, for every element of a parameter."""
+def _update(optimizer: Optimizer, shape: Shape) -> Equation:
+    """The optimizer's equation, written for one index, for every element of a parameter of that shape."""
+    equation = optimizer.equation
+    vectors = _vectors(equation)
+    bound = bind(equation, shapes={n: (prod(shape),) if n in vectors else () for n in equation.inputs})
+    return spread(bound, "i", shape)
+
+
+def _vectors(equation: Equation) -> set[str]:
+    """The tensors of an optimizer that have an element for each of a parameter."""
+    return {a.tensor for d in equation.definitions for a in accesses(d.term) if a.positions}
+
+
+def _add_update(plan: Plan, optimizer: Optimizer, update: Equation, parameter: str) -> None:
+    """An optimizer's equation, with the names that belong to a parameter."""
     names = {"w": parameter, "w_next": f"{parameter}_next", "dw": gradient_name(parameter)}
     for name, value in optimizer.state.items():
         names |= {name: f"{parameter}_{name}", f"{name}_next": f"{parameter}_{name}_next"}
@@ -335,8 +351,7 @@ def _add_update(plan: Plan, optimizer: Optimizer, parameter: str, shape: Shape) 
         plan.state[names[name]] = value
     plan.in_place[names["w_next"]] = parameter
     equation = optimizer.equation
-    vectors = {a.tensor for d in equation.definitions for a in accesses(d.term) if a.positions}
+    vectors = _vectors(equation)
     plan.scalars |= {name: f"optimizer.{name}" for name in equation.inputs if name not in vectors}
     names |= {name: f"{parameter}_{name}" for name in equation.defined if name not in names}
-    bound = bind(equation, shapes={n: (prod(shape),) if n in vectors else () for n in equation.inputs})
-    plan.add(rename(spread(bound, "i", shape), names | plan.scalars), "update")
+    plan.add(rename(update, names | plan.scalars), "update")

@@ -48,18 +48,19 @@ class LinkedCalls:
     def __call__(self) -> None:
         try:
             self._calls()
-        except runtime.KernelFailure as failure:
+        except runtime.OutOfMemory as failure:
             raise self._error(failure) from None
 
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each kernel took."""
         try:
             return self._calls.timed()
-        except runtime.KernelFailure as failure:
+        except runtime.OutOfMemory as failure:
             raise self._error(failure) from None
 
-    def _error(self, failure: runtime.KernelFailure) -> EngineError:
-        return EngineError(f"{self.kernels[failure.place].title} failed: {failure.message}")
+    def _error(self, failure: runtime.OutOfMemory) -> EngineError:
+        title = self.kernels[failure.place].title
+        return EngineError(f"{title} failed: there is no memory left for it. A smaller batch needs less.")
 
 
 def _struct(kernel: Kernel, place: Place) -> runtime.BufferStruct:

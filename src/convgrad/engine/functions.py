@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 import halide as hl
-import numpy as np
 
 Expr = Any  # halide has no type hints
 
@@ -196,5 +195,7 @@ def _erf_far(degree: int) -> tuple[float, ...]:
 
 def _interpolated(function: Any, low: float, high: float, degree: int) -> tuple[float, ...]:
     """Coefficients, lowest first, of the polynomial through `function` at the Chebyshev points of [low, high]."""
+    import numpy as np  # which few kernels need, and processes that compile start quicker without
+
     chebyshev = np.polynomial.Chebyshev.interpolate(np.vectorize(function), degree, domain=[low, high])
     return tuple(float(c) for c in chebyshev.convert(kind=np.polynomial.Polynomial).coef)

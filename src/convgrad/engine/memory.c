@@ -1,8 +1,9 @@
 /* Memory for what kernels need while they run. The system hands out large blocks as pages that are mapped, and filled
  * with zeros, when they are first touched: some 1.5 us for each 4 KiB, so 38 MB took 14 ms. The C library keeps blocks
  * up to 32 MiB at most, and others give all back. So freed blocks are kept here and used again, by any kernel and
- * thread, MOST_KEPT bytes of them and MOST_BLOCKS at most. */
+ * thread, MOST_KEPT bytes of them and MOST_BLOCKS at most. Where there is no memory left, the kernel is given up. */
 #include <pthread.h>
+#include <setjmp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -14,16 +15,13 @@
 #define MOST_BLOCKS 256
 #define MOST_WASTE 4 /* how many times what is asked for a block may be */
 
-typedef void *(*allocator)(void *context, size_t size);
-typedef void (*releaser)(void *context, void *pointer);
-extern allocator halide_set_custom_malloc(allocator function);
-extern releaser halide_set_custom_free(releaser function);
+extern __thread jmp_buf *convgrad_escape;
 
 typedef struct {
     size_t size; /* of the whole block */
 } header;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 static header *kept[MOST_BLOCKS]; /* those freed last at the end */
 static int count;
 static size_t kept_bytes;
@@ -50,21 +48,25 @@ static header *kept_block(size_t size) {
     return best < 0 ? NULL : take_out(best);
 }
 
-static void *reserve(void *context, size_t size) {
+/* What kernels call; it never returns NULL. */
+void *halide_malloc(void *context, size_t size) {
     (void)context;
     size_t whole = size + ALIGNMENT;
     header *block = NULL;
     if (whole >= LEAST_KEPT) {
-        pthread_mutex_lock(&lock);
+        pthread_mutex_lock(&kept_lock);
         block = kept_block(whole);
-        pthread_mutex_unlock(&lock);
+        pthread_mutex_unlock(&kept_lock);
     }
     if (block == NULL) {
         size_t unit = whole >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
         whole = (whole + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         void *memory = NULL;
         if (posix_memalign(&memory, unit, whole) != 0) {
-            return NULL;
+            if (convgrad_escape == NULL) {
+                abort(); /* not called from a list of kernels */
+            }
+            _longjmp(*convgrad_escape, 1);
         }
 #ifdef MADV_HUGEPAGE
         if (unit == HUGE_PAGE) {
@@ -77,7 +79,7 @@ static void *reserve(void *context, size_t size) {
     return (char *)block + ALIGNMENT;
 }
 
-static void release(void *context, void *pointer) {
+void halide_free(void *context, void *pointer) {
     (void)context;
     if (pointer == NULL) {
         return;
@@ -89,27 +91,22 @@ static void release(void *context, void *pointer) {
     }
     header *old[MOST_BLOCKS];
     int evicted = 0;
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&kept_lock);
     while (count == MOST_BLOCKS || (count > 0 && kept_bytes + block->size > MOST_KEPT)) {
         old[evicted++] = take_out(0);
     }
     kept[count++] = block;
     kept_bytes += block->size;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&kept_lock);
     while (evicted > 0) {
         free(old[--evicted]);
     }
 }
 
-void convgrad_keep_memory(void) {
-    halide_set_custom_malloc(reserve);
-    halide_set_custom_free(release);
-}
-
 /* How many bytes are kept now, for tests. */
 long long convgrad_kept_bytes(void) {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&kept_lock);
     long long bytes = (long long)kept_bytes;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&kept_lock);
     return bytes;
 }

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-import numpy as np
-
 ALIGNMENT = 64
+ELEMENT_BYTES = {"float32": 4, "float64": 8, "uint8": 1, "int32": 4}
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Layout:
 
     @property
     def bytes(self) -> int:
-        return prod(self.whole_shape) * np.dtype(self.element).itemsize
+        return prod(self.whole_shape) * ELEMENT_BYTES[self.element]
 
 
 @dataclass(frozen=True)

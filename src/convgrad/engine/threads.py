@@ -1,7 +1,7 @@
 """How many threads compiled code uses, and that a forked child must not use them.
 
-Halide fixes the number at its first parallel run, from the processors of the machine. A process may be allowed fewer:
-by its affinity, or by the quota of the control group (container) that it runs in.
+A process may be allowed fewer processors than the machine has: by its affinity, or by the quota of the control group
+(container) that it runs in. Where kernels are compiled in memory, Halide fixes the number at its first parallel run.
 """
 
 from __future__ import annotations

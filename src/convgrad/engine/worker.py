@@ -10,10 +10,11 @@ import os
 import pickle
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from convgrad.engine.surroundings import surroundings
-from convgrad.engine.workers import JOBS
+from convgrad.engine.workers import JOBS, compile_claimed
 from convgrad.errors import EngineError
 
 
@@ -28,24 +29,9 @@ def main(folder: Path) -> None:
     for name, kernel in kernels.items():
         if os.getppid() != parent:
             return  # nobody waits any more
-        if not _claimed(folder / f"{name}.claim"):
-            continue
         _limit(seconds)
-        unfinished = folder / f"{name}.{os.getpid()}.unfinished.o"
-        try:
-            compile_object(kernel, name, unfinished)
-        except EngineError:
-            continue  # the parent compiles it again, and tells the user
-        os.replace(unfinished, folder / f"{name}.o")
-
-
-def _claimed(path: Path) -> bool:
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError:
-        return False
-    path.write_text(str(os.getpid()))
-    return True
+        with suppress(EngineError):  # the parent compiles it again, and tells the user
+            compile_claimed(kernel, name, folder, compile_object)
 
 
 def _limit(seconds: float) -> None:

@@ -1,7 +1,8 @@
 """Processes that compile kernels side by side: Halide's Python binding holds Python's lock while it compiles.
 
-They are plain `python -m convgrad.engine.worker` processes, so the user's script needs no `__main__` guard. What they
-don't manage, for whatever reason, the caller compiles itself.
+They are plain `python -m convgrad.engine.worker` processes, so the user's script needs no `__main__` guard. While it
+waits, the caller takes kernels that are quick to compile; what no process manages, for whatever reason, it compiles at
+last itself.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ JOBS = "kernels.pickle"
 """What the workers read: what they must agree on, the limit of a kernel's time, and the kernels by name."""
 
 PAYS_FROM = 8
-"""Kernels: each takes 0.1 to 0.2 s to compile, a process 0.3 s to start, so two processes gain from five on."""
+"""Kernels: each takes 0.02 to 0.1 s to compile, a process 0.1 s to start, so two processes gain from five or so on."""
 KERNEL_SECONDS = 30.0
 """Of a processor's time for one kernel; 0.3 s are usual, but large unrolls have been seen to take many minutes."""
+FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Environment of a process that compiles: libraries that it happens to import start no threads, which spin at first."""
 STUCK_SECONDS = 300.0  # without any kernel begun or finished, by the clock: a process that waits or is stopped
 POLL_SECONDS = 0.01
 FAILED_IN_COMPILER = {
@@ -35,12 +38,16 @@ FAILED_IN_COMPILER = {
 TOO_SLOW = -getattr(signal, "SIGXCPU", 0)
 
 
+Compile = Callable[[Kernel, str, Path], None]
+
+
 @contextmanager
-def compiling(kernels: Mapping[str, Kernel], folder: Path) -> Iterator[Callable[[], set[str]]]:
+def compiling(kernels: Mapping[str, Kernel], folder: Path) -> Iterator[Callable[[Compile], set[str]]]:
     """Start compiling the kernels to `<name>.o` in `folder`, where it pays.
 
-    Yields: a function that waits until nothing more is to come, and returns the names of kernels whose compiling took
-    too long or broke the compiler. All processes have ended when the `with` is left.
+    Yields: a function that helps, by what it is given to compile a kernel, waits until nothing more is to come, and
+    returns the names of kernels whose compiling took too long or broke the compiler. All processes have ended when the
+    `with` is left.
     """
     pool = _Pool(kernels, folder)
     try:
@@ -67,6 +74,7 @@ class _Pool:
         self.kernels, self.folder = kernels, folder
         self.processes: list[subprocess.Popen[bytes]] = []
         self.given_up: set[str] = set()
+        self.quick = iter([name for name, kernel in self._ordered() if kernel.group.style != "reduction"])
 
     def start(self, count: int) -> None:
         command = [sys.executable, "-m", "convgrad.engine.worker", str(self.folder)]
@@ -76,7 +84,7 @@ class _Pool:
                 process = subprocess.Popen(
                     command,
                     cwd=self.folder,
-                    env={**os.environ, "PYTHONPATH": search},
+                    env={**os.environ, "PYTHONPATH": search, **FEW_THREADS},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -85,8 +93,8 @@ class _Pool:
                 return
             self.processes.append(process)
 
-    def finished(self) -> set[str]:
-        """Wait; processes that gave up a kernel are replaced as long as there is something left to do."""
+    def finished(self, compile_object: Compile) -> set[str]:
+        """Help and wait; processes that gave up a kernel are replaced as long as there is something left to do."""
         seen, deadline = -1, 0.0
         while self.processes:
             for process in [p for p in self.processes if p.poll() is not None]:
@@ -98,8 +106,13 @@ class _Pool:
                 seen, deadline = progress, time.monotonic() + STUCK_SECONDS
             elif time.monotonic() > deadline:
                 self.stop()
-            time.sleep(POLL_SECONDS)
+            if self.processes and not self._help(compile_object):
+                time.sleep(POLL_SECONDS)
         return self.given_up
+
+    def _help(self, compile_object: Compile) -> bool:
+        """Compile a kernel without unrolled loops, whose time needs no limit; whether there was one left."""
+        return any(compile_claimed(self.kernels[name], name, self.folder, compile_object) for name in self.quick)
 
     def stop(self) -> None:
         """End all processes."""
@@ -111,12 +124,15 @@ class _Pool:
 
     def write_jobs(self) -> bool:
         """The kernels, for the workers to read; whether that was possible."""
-        ordered = sorted(self.kernels.items(), key=_effort, reverse=True)
         try:
-            (self.folder / JOBS).write_bytes(pickle.dumps((surroundings(), KERNEL_SECONDS, dict(ordered))))
+            (self.folder / JOBS).write_bytes(pickle.dumps((surroundings(), KERNEL_SECONDS, dict(self._ordered()))))
         except (OSError, pickle.PicklingError, AttributeError, TypeError):
             return False
         return True
+
+    def _ordered(self) -> list[tuple[str, Kernel]]:
+        """The kernels, those that take longest first."""
+        return sorted(self.kernels.items(), key=_effort, reverse=True)
 
     def _give_up(self, process: subprocess.Popen[bytes]) -> bool:
         """Whether the process ended over a kernel that nobody should try again as it is."""
@@ -138,6 +154,20 @@ class _Pool:
     def _progress(self) -> int:
         """Files in the folder: any claim and any object is one more."""
         return len(os.listdir(self.folder))
+
+
+def compile_claimed(kernel: Kernel, name: str, folder: Path, compile_object: Compile) -> bool:
+    """Compile a kernel to `<name>.o`, unless another process does; whether this one did. Raises EngineError."""
+    try:
+        claim = os.open(folder / f"{name}.claim", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        return False
+    with os.fdopen(claim, "w") as file:
+        file.write(str(os.getpid()))
+    unfinished = folder / f"{name}.{os.getpid()}.unfinished.o"
+    compile_object(kernel, name, unfinished)
+    os.replace(unfinished, folder / f"{name}.o")
+    return True
 
 
 def _effort(named: tuple[str, Kernel]) -> tuple[bool, int]:

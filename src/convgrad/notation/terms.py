@@ -304,9 +304,11 @@ class Equation(Shown):
 
 def walk(term: Term) -> Iterator[Term]:
     """The term and all below it, parents first, left to right."""
-    yield term
-    for child in term.children:
-        yield from walk(child)
+    waiting = [term]
+    while waiting:
+        following = waiting.pop()
+        yield following
+        waiting.extend(reversed(following.children))
 
 
 def accesses(term: Term) -> Iterator[Access]:

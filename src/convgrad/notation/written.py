@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from convgrad.notation.parser import parse
 from convgrad.notation.terms import Equation
 
@@ -17,10 +19,16 @@ class Written:
     @property
     def equation(self) -> Equation:
         """The equation of one example, before sizes are known."""
-        return parse(self.text)
+        return _parsed(self.text)
 
     def __str__(self) -> str:
         return self.text
 
     def _repr_latex_(self) -> str:
         return self.equation._repr_latex_()
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Equation:
+    """Networks have many layers with the same text."""
+    return parse(text)

@@ -14,6 +14,7 @@ from math import prod
 
 from convgrad.engine.atoms import is_contraction
 from convgrad.engine.schedules.target import machine
+from convgrad.engine.schedules.tiles import all_cycles, tile_for
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
@@ -47,6 +48,15 @@ def vector_index(atom: Definition, element_bytes: int) -> str | None:
             if cycles < least:
                 best, least = index, cycles
     return best
+
+
+def tiled_cycles(atom: Definition, index: str | None, element_bytes: int) -> float:
+    """The cycles that a sum of two factors takes in register tiles with vectors along `index` (None: the last), by an
+    estimate."""
+    turned = atom if index is None else with_last(atom, index)
+    cycles = all_cycles(turned, tile_for(turned, machine(), element_bytes), element_bytes)
+    moved = index and _moved(list(accesses(atom.term)), index, atom.indices[-1], atom, element_bytes)
+    return cycles + moved[0] if moved else cycles
 
 
 def slots(size: int, most: int) -> float:

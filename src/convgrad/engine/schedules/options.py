@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from convgrad.errors import EngineError
 
-REDUCTIONS = ("plain", "tiled", "sliced")
+REDUCTIONS = ("plain", "tiled", "sliced", "folded")
 
 
 @dataclass(frozen=True)

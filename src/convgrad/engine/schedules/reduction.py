@@ -7,8 +7,9 @@ from math import prod
 from typing import Any, Protocol
 
 from convgrad.engine.lowering import Lowering
-from convgrad.engine.schedules.across import vector_index
+from convgrad.engine.schedules.across import tiled_cycles, vector_index
 from convgrad.engine.schedules.contraction import PARALLEL_WORK, TiledReduction
+from convgrad.engine.schedules.folded import FoldedReduction, Folding, folding_for
 from convgrad.engine.schedules.generic import reduction
 from convgrad.engine.schedules.options import options
 from convgrad.engine.schedules.pointwise import ENOUGH_TASKS, schedule_map
@@ -58,11 +59,25 @@ def scheduled_reduction(
     forced = options().reduction
     if forced == "plain":
         return PlainReduction(atom, lowering, element_bytes)
+    folding = chosen_folding(atom, element_bytes) if forced is None else None
+    if forced == "folded":
+        folding = folding_for(atom, element_bytes)
+    if folding is not None:
+        return FoldedReduction(atom, lowering, element_bytes, folding)
     slicing = slicing_for(atom, element_bytes)
     sliced = forced == "sliced" if forced else _sliced(atom, element_bytes)
     if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)
     return TiledReduction(atom, lowering, element_bytes, vector_index(atom, element_bytes))
+
+
+def chosen_folding(atom: Definition, element_bytes: int) -> Folding | None:
+    """How to fold vectors along an index of the sum, where that is quicker than register tiles and keeps all threads
+    busy; else None."""
+    folding = folding_for(atom, element_bytes)
+    if folding is None or tiles(atom, folding.tile) < ENOUGH_TASKS:
+        return None
+    return folding if folding.cycles < tiled_cycles(atom, vector_index(atom, element_bytes), element_bytes) else None
 
 
 def _sliced(atom: Definition, element_bytes: int) -> bool:

@@ -99,6 +99,19 @@ def _with_rows(access: Access, lowering: Lowering, lanes: int) -> Access:
     return replace(access, tensor=name, positions=(*rest, Position(place)))
 
 
+def stage_along(atom: Definition, lowering: Lowering, along: str, lanes: int, rounded: int) -> list[Staged]:
+    """Make `lowering` read copies where that is needed for vectors along an index of the sum, which is bare wherever it
+    is read; `rounded` is its size in whole vectors, of which what is beyond the end is 0."""
+    lowering.sizes = {**lowering.sizes, along: rounded}
+    staged = []
+    for number, access in enumerate(dict.fromkeys(accesses(atom.term))):
+        axis = next(n for n, position in enumerate(access.positions) if along in position.names)
+        order = [*(n for n in range(len(access.positions)) if n != axis), axis]
+        if axis != len(order) - 1 or lowering.may_leave(access):
+            staged.append(_staged(access, lowering, order, lanes, f"copy{number}"))
+    return staged
+
+
 BORDER_WORTH = 16
 """Products with each element of a tensor from which a copy with a border pays: a 3x3 depthwise convolution, with 9,
 is bound by memory, and its loops have checks at the border only."""

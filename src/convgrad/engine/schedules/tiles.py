@@ -98,6 +98,14 @@ def tile_for(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
     return best
 
 
+def all_cycles(atom: Definition, tile: Tile, element_bytes: int) -> float:
+    """Estimated cycles of all tiles of an atom."""
+    assert isinstance(atom.term, Reduce)
+    terms, count = prod(atom.sizes[i] for i in atom.term.indices), prod(tile.positions.values())
+    each = _cycles(tile.vectors, count, terms, tile.lanes * element_bytes)
+    return tiles(atom, tile) * terms * tile.vectors * count * each
+
+
 def _positions(shared: list[str], sizes: dict[str, int], room: int) -> Iterator[dict[str, int]]:
     """Ways to take up to `room` places along one or two indices."""
     yield {}
