@@ -151,7 +151,7 @@ def test_kernels_are_compiled_in_memory_without_a_c_compiler(monkeypatch: pytest
     text = "x[e,i,k] = sum[m](w[m,k] * o[e,i+m-1 else 0]); y[e,i,k] = max(x[e,i,k], 0); b_next[k] = b[k] + w[0,k]"
     equation = bound(text, shapes={"o": (16, 70), "w": (5, 40), "b": (40,)}, sizes={"I": 66})
     program = compare(equation, "float32", in_place={"b_next": "b"})
-    program._call.buffers[0][0] = hl.Buffer(np.zeros((16, 3), np.float32))
+    program._call.buffers[0][0][0] = hl.Buffer(np.zeros((16, 3), np.float32))
     with pytest.raises(EngineError, match=r"The kernel of .* failed: "):
         program.run()
 

@@ -18,6 +18,7 @@ from convgrad.notation.terms import Definition, Equation, Reduce
 
 if TYPE_CHECKING:
     from convgrad.engine.calls import InMemoryCalls, LinkedCalls
+    from convgrad.engine.chains import Step
     from convgrad.engine.kernels import Kernel
     from convgrad.engine.memory import Layout
     from convgrad.engine.reshaped import Reshaped
@@ -79,7 +80,7 @@ class Program:
 
     arrays: dict[str, Array]
     compile_seconds: float
-    kernels: list[Kernel]
+    kernels: Sequence[Kernel]
     intermediate_bytes: int
 
     def __init__(
@@ -91,7 +92,7 @@ class Program:
         buffers: Mapping[str, Array],
         views: Mapping[str, str],
     ):
-        from convgrad.engine.kernels import Kernel
+        from convgrad.engine.chains import in_steps
         from convgrad.engine.stages import partition
 
         start = time.perf_counter()
@@ -104,9 +105,10 @@ class Program:
         views = planned.views
         groups = partition(planned.atoms, self.arrays.keys(), in_place, views)
         layouts = _layouts(planned, self.arrays, self.dtype)
-        self.kernels = [Kernel(group, layouts, views, self.dtype) for group in groups]
-        memory, self.intermediate_bytes = _memory(self.kernels, self.arrays, layouts, views)
-        self._call = _linked(self.kernels, memory, views)
+        steps = in_steps(groups, layouts, views, self.arrays.keys())
+        kernels = [step.kernels(layouts, views, self.dtype) for step in steps]
+        memory, self.intermediate_bytes = _memory(kernels, self.arrays, layouts, views)
+        self._call = _linked(steps, kernels, memory, views)
         self.kernels = self._call.kernels
         self.compile_seconds = time.perf_counter() - start
 
@@ -189,28 +191,42 @@ def _element(atom: Definition, dtype: str) -> str:
 
 
 def _linked(
-    kernels: Sequence[Kernel], memory: Mapping[str, Array], views: Mapping[str, str]
+    steps: Sequence[Step], kernels: Sequence[list[Kernel]], memory: Mapping[str, Array], views: Mapping[str, str]
 ) -> LinkedCalls | InMemoryCalls:
-    """The call that runs all kernels."""
+    """The call that runs all kernels, given for each step."""
     from convgrad.engine import calls
 
     rows = [
-        [calls.Place(name, memory[root(kernel.group.in_place.get(name, name), views)]) for name in names]
-        for kernel in kernels
-        for names in [(*kernel.reads, *kernel.writes)]
+        [
+            calls.Place(
+                name,
+                memory[root(kernel.group.in_place.get(name, name), views)],
+                name in step.along or name in step.partial,
+                name in step.local,
+            )
+            for name in (*kernel.reads, *kernel.writes)
+        ]
+        for step, together in zip(steps, kernels, strict=True)
+        for kernel in together
     ]
-    return calls.call_list(kernels, rows)
+    return calls.call_list([kernel for together in kernels for kernel in together], rows, [*map(len, kernels)])
 
 
 def _memory(
-    kernels: Sequence[Kernel], arrays: Mapping[str, Array], layouts: Mapping[str, Layout], views: Mapping[str, str]
+    kernels: Sequence[list[Kernel]],
+    arrays: Mapping[str, Array],
+    layouts: Mapping[str, Layout],
+    views: Mapping[str, str],
 ) -> tuple[dict[str, Array], int]:
-    """The array of every tensor that is stored, and the bytes of the intermediate ones, which share a block."""
+    """The array of every tensor that is stored, and the bytes of the intermediate ones, which share a block.
+
+    kernels: of each step; what a step touches is in use from its start to its end.
+    """
     from convgrad.engine.memory import Lifetime, packed
 
     uses: dict[str, list[int]] = {}
-    for number, kernel in enumerate(kernels):
-        for name in (*kernel.reads, *kernel.writes):
+    for number, together in enumerate(kernels):
+        for name in (name for kernel in together for name in (*kernel.reads, *kernel.writes)):
             uses.setdefault(root(name, views), []).append(number)
     blocks = [
         Lifetime(name, layouts[name].bytes, min(numbers), max(numbers))
