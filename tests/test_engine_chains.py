@@ -183,3 +183,48 @@ def test_a_chain_that_fails_names_its_kernel() -> None:
     program._call.buffers[number][0].dim[0].extent = 4
     with pytest.raises(EngineError, match="The kernel of y failed: Input buffer p0 is accessed at"):
         program.run()
+
+
+THERE_AND_BACK = """
+y[e,i,c] = max(g[c] * z[e,i,c] + h[c], 0)
+x[e,i,k] = sum[c](w[c,k] * y[e,i,c])
+s[k] = sum[e,i](x[e,i,k])
+g_next[c] = 0.5 * g[c]
+d[e,i,k] = x[e,i,k] * s[k]
+dw[c,k] = sum[e,i](d[e,i,k] * y[e,i,c])
+dy[e,i,c] = sum[k](d[e,i,k] * w[c,k])
+dz[e,i,c] = where(y[e,i,c] > 0, dy[e,i,c], 0)
+"""
+THERE_AND_BACK_SHAPES = {"z": (12, 70, 16), "w": (16, 32), "g": (16,), "h": (16,)}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_made_again_is_not_stored(dtype: str) -> None:
+    equation = bound(THERE_AND_BACK, shapes=THERE_AND_BACK_SHAPES)
+    with scheduling(chains=True):
+        program = compare(equation, dtype, outputs=["dw", "dz"])
+        stored = compare(equation, dtype, outputs=["dw", "dz", "y"])
+    assert chained(program) == ["y", "x", "s@", "y", "d", "dw@", "dz"]
+    assert chained(stored) == ["y", "x", "s@", "d", "dw@", "dz"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("max(g[c] * z[e,i,c] + h[c], 0)", "tanh(g[c] * z[e,i,c] + h[c])"),
+        ("dw[c,k] = sum[e,i](d[e,i,k] * y[e,i,c])", "dw[c,k] = sum[e,i](d[e,i,k] * y[11-e,i,c])"),
+    ],
+    ids=["dear", "read outside of chains"],
+)
+def test_what_is_not_made_again(before: str, after: str) -> None:
+    equation = bound(THERE_AND_BACK.replace(before, after), shapes=THERE_AND_BACK_SHAPES)
+    with scheduling(chains=True):
+        program = compare(equation, "float32", outputs=["dw", "dz"])
+    assert chained(program).count("y") == 1
+
+
+def test_nothing_is_made_again_of_what_was_written_over() -> None:
+    equation = bound(THERE_AND_BACK, shapes=THERE_AND_BACK_SHAPES)
+    with scheduling(chains=True):
+        program = compare(equation, "float32", outputs=["dw", "dz"], in_place={"g_next": "g"})
+    assert chained(program).count("y") == 1

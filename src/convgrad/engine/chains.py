@@ -20,12 +20,13 @@ import numpy as np
 
 from convgrad.engine.atoms import is_reduction, sized_walk
 from convgrad.engine.deviations import SLICE, Deviations, deviations
-from convgrad.engine.kernels import Kernel
 from convgrad.engine.memory import ALIGNMENT, Layout
+from convgrad.engine.recomputing import recomputed
 from convgrad.engine.schedules.across import vector_index
 from convgrad.engine.schedules.options import options
 from convgrad.engine.schedules.winograd_reduction import winograd_pattern
 from convgrad.engine.stages import MOST_SMALL, SMALL_WORK, Group
+from convgrad.engine.steps import Step
 from convgrad.execution import root
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Definition, IndexValue, Reduce, Term, accesses, walk
@@ -38,33 +39,6 @@ SLICE_BYTES = 3 << 19
 second-level cache of 1 MiB has room for weights as well."""
 WORTH = 1 << 22
 """Bytes read from a cache instead of memory from which a chain pays: 4 MiB are 0.07 ms, about ten starts of threads."""
-
-
-@dataclass
-class Step:
-    """What is run at once: one kernel by itself, or a chain of them in `slices`.
-
-    Attributes:
-        along: tensors (or views) of which each slice has a part, that of its examples.
-        local: those that nothing but the chain reads; each thread needs room for those of one slice only.
-        partial: tensors of which each slice has one of its own, stored behind each other.
-    """
-
-    groups: list[Group]
-    slices: int = 1
-    along: frozenset[str] = frozenset()
-    local: frozenset[str] = frozenset()
-    partial: frozenset[str] = frozenset()
-
-    def kernels(self, layouts: Mapping[str, Layout], views: Mapping[str, str], dtype: str) -> list[Kernel]:
-        """The kernels of the groups, which see the part of each tensor that is a slice's."""
-        seen = dict(layouts)
-        for name in self.along:
-            shape = layouts[name].shape
-            seen[name] = replace(layouts[name], shape=(shape[0] // self.slices, *shape[1:]))
-        for name in self.partial:
-            seen[name] = replace(layouts[name], shape=layouts[name].shape[1:])
-        return [Kernel(group, seen, views, dtype, self.slices) for group in self.groups]
 
 
 def in_steps(
@@ -87,7 +61,7 @@ def in_steps(
         else:
             steps.append(Step([groups[number]]))
             number += 1
-    return steps
+    return recomputed(steps, layouts, views, kept)
 
 
 @dataclass(frozen=True)
