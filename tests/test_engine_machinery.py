@@ -150,8 +150,13 @@ os.wait()
             "x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,i+m-1,j+n-1,c else 0])",
             {"o": (17, 301, 311, 90), "w": (3, 3, 90, 3)},
         ),
+        (
+            "reduction='tiled', chains=True",
+            "y[e,c,k] = 2 * o[e,c,k]\nx[e,k,i] = sum[c](w[i,c] * y[e,c,k])",
+            {"o": (16, 4032, 24), "w": (1040, 4032)},
+        ),
     ],
-    ids=["before the tasks", "in a task"],
+    ids=["before the tasks", "in a task", "in a chain"],
 )
 def test_there_is_no_memory_for_a_kernel(options: str, text: str, shapes: dict[str, tuple[int, ...]]) -> None:
     """An error, and the program works when there is memory again: also where threads in a parallel loop ran out."""
@@ -164,7 +169,7 @@ from convgrad.engine.schedules.options import scheduling
 from convgrad.errors import EngineError
 from convgrad.notation import bind, parse
 with scheduling(winograd=False, {options}):
-    sizes = dict(I=301, J=311) if "[e,i" in {text!r} else {{}}
+    sizes = dict(I=301, J=311) if "i+m" in {text!r} else {{}}
     program = compile_program(bind(parse({text!r}), shapes={shapes}, sizes=sizes), ["x"])
 for name in {list(shapes)}:
     program.arrays[name][...] = 0.5
@@ -228,7 +233,7 @@ def test_kernels_are_compiled_in_memory_without_a_c_compiler(monkeypatch: pytest
     text = "x[e,i,k] = sum[m](w[m,k] * o[e,i+m-1 else 0]); y[e,i,k] = max(x[e,i,k], 0); b_next[k] = b[k] + w[0,k]"
     equation = bound(text, shapes={"o": (16, 70), "w": (5, 40), "b": (40,)}, sizes={"I": 66})
     program = compare(equation, "float32", in_place={"b_next": "b"})
-    program._call.buffers[0][0] = hl.Buffer(np.zeros((16, 3), np.float32))
+    program._call.buffers[0][0][0] = hl.Buffer(np.zeros((16, 3), np.float32))
     with pytest.raises(EngineError, match=r"The kernel of .* failed: "):
         program.run()
 

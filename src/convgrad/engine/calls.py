@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import halide as hl
+import numpy as np
 import numpy.typing as npt
 
 from convgrad.engine import runtime, threads
@@ -19,15 +20,27 @@ from convgrad.errors import EngineError
 
 @dataclass(frozen=True)
 class Place:
-    """A tensor (or view) as an argument of a kernel, and the memory it lies in, border included."""
+    """A tensor (or view) as an argument of a kernel, and the memory it lies in, border included.
+
+    In a chain: sliced, whether each slice of examples has a part of that memory; local, whether nothing but the chain
+    reads that part, so that the thread's next slice may write over it.
+    """
 
     name: str
     array: npt.NDArray[Any]
+    sliced: bool = False
+    local: bool = False
 
 
-def call_list(kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]) -> LinkedCalls | InMemoryCalls:
-    """What runs all kernels, in order, on their arguments when it is called. It raises EngineError where one fails."""
-    return InMemoryCalls(kernels, rows) if runtime.compiler() is None else LinkedCalls(kernels, rows)
+def call_list(
+    kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]
+) -> LinkedCalls | InMemoryCalls:
+    """What runs all kernels, in order, on their arguments when it is called. It raises EngineError where one fails.
+
+    together: of how many kernels each step is made; those of a step have the same number of slices.
+    """
+    calls = InMemoryCalls if runtime.compiler() is None else LinkedCalls
+    return calls(kernels, rows, together)
 
 
 class LinkedCalls:
@@ -38,12 +51,20 @@ class LinkedCalls:
         buffers: the arguments of each kernel, as Halide's structs.
     """
 
-    def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]):
+    def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]):
         kernels, functions = COMPILER.compiled(kernels)
         self.kernels = kernels
         self._arrays = [place.array for row in rows for place in row]  # memory lives as long as the calls
         self.buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
-        self._calls = runtime.CallList(functions, self.buffers)
+        from_here = [count - n for count in together for n in range(count)]
+        self._calls = runtime.CallList(
+            [
+                runtime.Call(function, buffers, [_movement(kernel, place) for place in row], kernel.slices, count)
+                for function, buffers, row, kernel, count in zip(
+                    functions, self.buffers, rows, kernels, from_here, strict=True
+                )
+            ]
+        )
 
     def __call__(self) -> None:
         try:
@@ -61,6 +82,11 @@ class LinkedCalls:
     def _error(self, failure: runtime.OutOfMemory) -> EngineError:
         title = self.kernels[failure.place].title
         return EngineError(f"{title} failed: there is no memory left for it. A smaller batch needs less.")
+
+
+def _movement(kernel: Kernel, place: Place) -> runtime.Movement:
+    step = place.array.nbytes // kernel.slices if place.sliced else 0
+    return runtime.Movement(0, step) if place.local else runtime.Movement(step, 0)
 
 
 def _struct(kernel: Kernel, place: Place) -> runtime.BufferStruct:
@@ -89,17 +115,19 @@ class InMemoryCalls:
 
     Attributes:
         kernels: as they are called.
-        buffers: the arguments of each kernel, as Halide's buffers.
+        buffers: the arguments of each kernel in each slice, as Halide's buffers.
     """
 
-    def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]]):
+    def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]):
         threads.choose_threads()
         threads.watch_forks()
         self.kernels = [*kernels]
+        self._together = together
         self._functions = [_compiled_in_memory(symbol(kernel), kernel) for kernel in kernels]
         self._arrays = [place.array for row in rows for place in row]
         self.buffers = [
-            [_halide_buffer(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)
+            [[_halide_buffer(kernel, place, n) for place in row] for n in range(kernel.slices)]
+            for kernel, row in zip(kernels, rows, strict=True)
         ]
 
     def __call__(self) -> None:
@@ -107,15 +135,22 @@ class InMemoryCalls:
 
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each kernel took."""
-        times = []
-        for kernel, function, arguments in zip(self.kernels, self._functions, self.buffers, strict=True):
-            start = time.perf_counter_ns()
-            try:
-                function(*arguments)
-            except (hl.HalideError, RuntimeError) as error:
-                raise EngineError(f"{kernel.title} failed: {error}") from error
-            times.append(time.perf_counter_ns() - start)
+        times = [0] * len(self.kernels)
+        first = 0
+        for count in self._together:
+            for number in range(self.kernels[first].slices):
+                for place in range(first, first + count):
+                    start = time.perf_counter_ns()
+                    self._run(place, number)
+                    times[place] += time.perf_counter_ns() - start
+            first += count
         return times
+
+    def _run(self, place: int, number: int) -> None:
+        try:
+            self._functions[place](*self.buffers[place][number])
+        except (hl.HalideError, RuntimeError) as error:
+            raise EngineError(f"{self.kernels[place].title} failed: {error}") from error
 
 
 _in_memory: dict[str, Any] = {}
@@ -127,9 +162,11 @@ def _compiled_in_memory(name: str, kernel: Kernel) -> Any:
     return _in_memory[name]
 
 
-def _halide_buffer(kernel: Kernel, place: Place) -> Any:
+def _halide_buffer(kernel: Kernel, place: Place, number: int) -> Any:
+    """The tensor in a slice, as Halide takes it."""
     layout, read = kernel.layouts[place.name], place.name in kernel.reads
-    whole = place.array.reshape(layout.whole_shape)
+    array = np.split(place.array.reshape(-1), kernel.slices)[number] if place.sliced else place.array
+    whole = array.reshape(layout.whole_shape)
     shape, lows = _extent(kernel, layout, read)
     if kernel.flat and layout.shape:
         return hl.Buffer(whole.reshape(-1))

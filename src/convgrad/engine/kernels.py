@@ -29,6 +29,7 @@ class Kernel:
     """What the compiler needs: a group, and where its tensors lie.
 
     Attributes:
+        slices: how often it is called, by one thread each time, in a chain.
         reads: tensors (or views) that are its input buffers, in order; `writes` its output buffers.
         key: the same for kernels that may share compiled code.
     """
@@ -37,6 +38,7 @@ class Kernel:
     layouts: Mapping[str, Layout]
     views: Mapping[str, str]
     dtype: str
+    slices: int = 1
 
     def __post_init__(self) -> None:
         own = self.group.names
@@ -147,7 +149,7 @@ class Kernel:
             for other in group.atoms[1:]
             if is_reduction(other)
         ]
-        reduced = scheduled_reduction(atom, lowering, self._width(), more)
+        reduced = scheduled_reduction(atom, lowering, self._width(), more, alone=self.slices > 1)
         several = bool(more) or atom.term.kind.startswith("arg")
         for number, summed in enumerate([atom, *(other for other, _ in more)]):
             tensors[summed.name] = from_function(reduced.sums, summed.shape, number if several else None)

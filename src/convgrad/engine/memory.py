@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from math import prod
 
@@ -54,13 +55,13 @@ class Layout:
 class Lifetime:
     """A block of `size` bytes, in use from kernel `start` to kernel `stop`, both included."""
 
-    name: str
+    name: Hashable
     size: int
     start: int
     stop: int
 
 
-def packed(lifetimes: list[Lifetime]) -> tuple[dict[str, int], int]:
+def packed(lifetimes: list[Lifetime]) -> tuple[dict[Hashable, int], int]:
     """Offsets of blocks in one stretch of memory, such that no two in use together overlap; and its size.
 
     Largest first, each at the lowest place that is free (first fit by size).
@@ -68,7 +69,7 @@ def packed(lifetimes: list[Lifetime]) -> tuple[dict[str, int], int]:
     >>> packed([Lifetime("a", 100, 0, 1), Lifetime("b", 50, 1, 2), Lifetime("c", 60, 2, 3)])
     ({'a': 0, 'c': 0, 'b': 128}, 192)
     """
-    offsets: dict[str, int] = {}
+    offsets: dict[Hashable, int] = {}
     placed: list[tuple[int, int, Lifetime]] = []
     total = 0
     for block in sorted(lifetimes, key=lambda b: (-b.size, b.start)):

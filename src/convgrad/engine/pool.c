@@ -13,6 +13,7 @@
 #define MOST_SHARES 64
 
 extern __thread jmp_buf *convgrad_escape;
+extern __thread int convgrad_in_slice;
 
 typedef int (*task_function)(void *context, int index, uint8_t *closure);
 
@@ -159,7 +160,7 @@ static void close_loop(loop *own) {
 /* What kernels call: task(context, index, closure) for all indices from `min` on. */
 int halide_do_par_for(void *context, task_function task, int min, int size, uint8_t *closure) {
     int threads = 1 + __atomic_load_n(&wanted, __ATOMIC_RELAXED);
-    if (size < 2) {
+    if (size < 2 || convgrad_in_slice) {
         threads = 1;
     }
     loop own;

@@ -105,7 +105,7 @@ def profile(program: Program, runs: int | None = None, seconds: float = 2.0) -> 
         Stage(
             tuple(kernel.writes),
             kernel.group.style,
-            sum(operations(atom) for atom in kernel.group.atoms),
+            kernel.slices * sum(operations(atom) for atom in kernel.group.atoms),
             _bytes(kernel),
             median(nanoseconds) / 1e9,
             min(nanoseconds) / 1e9,

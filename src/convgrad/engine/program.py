@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from convgrad.engine.kernels import Kernel
     from convgrad.engine.memory import Layout
     from convgrad.engine.reshaped import Reshaped
+    from convgrad.engine.steps import Step
 
 Array = npt.NDArray[Any]
 
@@ -79,7 +80,7 @@ class Program:
 
     arrays: dict[str, Array]
     compile_seconds: float
-    kernels: list[Kernel]
+    kernels: Sequence[Kernel]
     intermediate_bytes: int
 
     def __init__(
@@ -91,7 +92,7 @@ class Program:
         buffers: Mapping[str, Array],
         views: Mapping[str, str],
     ):
-        from convgrad.engine.kernels import Kernel
+        from convgrad.engine.chains import in_steps
         from convgrad.engine.stages import partition
 
         start = time.perf_counter()
@@ -104,9 +105,10 @@ class Program:
         views = planned.views
         groups = partition(planned.atoms, self.arrays.keys(), in_place, views)
         layouts = _layouts(planned, self.arrays, self.dtype)
-        self.kernels = [Kernel(group, layouts, views, self.dtype) for group in groups]
-        memory, self.intermediate_bytes = _memory(self.kernels, self.arrays, layouts, views)
-        self._call = _linked(self.kernels, memory, views)
+        steps = in_steps(groups, layouts, views, self.arrays.keys())
+        kernels = [step.kernels(layouts, views, self.dtype) for step in steps]
+        memory, self.intermediate_bytes = _memory(steps, kernels, self.arrays, layouts, views)
+        self._call = _linked(steps, kernels, memory, views)
         self.kernels = self._call.kernels
         self.compile_seconds = time.perf_counter() - start
 
@@ -189,42 +191,70 @@ def _element(atom: Definition, dtype: str) -> str:
 
 
 def _linked(
-    kernels: Sequence[Kernel], memory: Mapping[str, Array], views: Mapping[str, str]
+    steps: Sequence[Step],
+    kernels: Sequence[list[Kernel]],
+    memory: Mapping[Block, Array],
+    views: Mapping[str, str],
 ) -> LinkedCalls | InMemoryCalls:
-    """The call that runs all kernels."""
+    """The call that runs all kernels, given for each step."""
     from convgrad.engine import calls
 
     rows = [
-        [calls.Place(name, memory[root(kernel.group.in_place.get(name, name), views)]) for name in names]
-        for kernel in kernels
-        for names in [(*kernel.reads, *kernel.writes)]
+        [
+            calls.Place(
+                name,
+                memory[_block(number, step, kernel.group.in_place.get(name, name), views)],
+                name in step.along or name in step.partial,
+                name in step.local,
+            )
+            for name in (*kernel.reads, *kernel.writes)
+        ]
+        for number, (step, together) in enumerate(zip(steps, kernels, strict=True))
+        for kernel in together
     ]
-    return calls.call_list(kernels, rows)
+    return calls.call_list([kernel for together in kernels for kernel in together], rows, [*map(len, kernels)])
+
+
+Block = tuple[str, int | None]
+"""A tensor in memory, and the step that it is local to."""
+
+
+def _block(number: int, step: Step, name: str, views: Mapping[str, str]) -> Block:
+    """Where a step finds a tensor."""
+    return root(name, views), number if name in step.local else None
 
 
 def _memory(
-    kernels: Sequence[Kernel], arrays: Mapping[str, Array], layouts: Mapping[str, Layout], views: Mapping[str, str]
-) -> tuple[dict[str, Array], int]:
-    """The array of every tensor that is stored, and the bytes of the intermediate ones, which share a block."""
+    steps: Sequence[Step],
+    kernels: Sequence[list[Kernel]],
+    arrays: Mapping[str, Array],
+    layouts: Mapping[str, Layout],
+    views: Mapping[str, str],
+) -> tuple[dict[Block, Array], int]:
+    """The array of every tensor that is stored, and the bytes of the intermediate ones, which share a block.
+
+    kernels: of each step; what a step touches is in use from its start to its end.
+    """
     from convgrad.engine.memory import Lifetime, packed
 
-    uses: dict[str, list[int]] = {}
-    for number, kernel in enumerate(kernels):
-        for name in (*kernel.reads, *kernel.writes):
-            uses.setdefault(root(name, views), []).append(number)
+    uses: dict[Block, list[int]] = {}
+    for number, (step, together) in enumerate(zip(steps, kernels, strict=True)):
+        for name in (name for kernel in together for name in (*kernel.reads, *kernel.writes)):
+            uses.setdefault(_block(number, step, name, views), []).append(number)
+    memory: dict[Block, Array] = {(name, None): array for name, array in arrays.items()}
     blocks = [
-        Lifetime(name, layouts[name].bytes, min(numbers), max(numbers))
-        for name, numbers in uses.items()
-        if name not in arrays and not layouts[name].bordered
+        Lifetime(block, layouts[block[0]].bytes, min(numbers), max(numbers))
+        for block, numbers in uses.items()
+        if block not in memory and not layouts[block[0]].bordered
     ]
     offsets, total = packed(blocks)
     arena = aligned_zeros((total,), np.uint8)
-    memory = dict(arrays)
-    for block in blocks:
-        raw = arena[offsets[block.name] : offsets[block.name] + block.size]
-        memory[block.name] = raw.view(layouts[block.name].element)
-    for name in uses:
-        if name not in memory:
-            memory[name] = aligned_zeros(layouts[name].whole_shape, layouts[name].element)
-            total += layouts[name].bytes
+    for block in uses.keys() & offsets.keys():
+        layout, begin = layouts[block[0]], offsets[block]
+        memory[block] = arena[begin : begin + layout.bytes].view(layout.element)
+    for block in uses:
+        if block not in memory:
+            layout = layouts[block[0]]
+            memory[block] = aligned_zeros(layout.whole_shape, layout.element)
+            total += layout.bytes
     return memory, total

@@ -1,13 +1,57 @@
 /* Runs a fixed list of compiled kernels in one call. Kernels check nothing: their buffers are as they were compiled for.
  * One that needs more memory than there is is left by a jump, from `memory.c` through `pool.c` to here; what it had
- * allocated until then is lost. */
+ * allocated until then is lost.
+ *
+ * The kernels of a chain run one after the other on a slice of the examples; threads share the slices, and each kernel
+ * is then computed by one thread. */
 #include <setjmp.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 #include <time.h>
 
 typedef int (*kernel_function)(void **arguments);
+typedef int (*task_function)(void *context, int index, uint8_t *closure);
+extern int halide_do_par_for(void *context, task_function task, int min, int size, uint8_t *closure);
 
 __thread jmp_buf *convgrad_escape; /* where this thread goes on when there is no memory left */
+__thread int convgrad_in_slice;    /* whether loops are for this thread alone */
+
+/* halide_buffer_t */
+typedef struct {
+    uint64_t device;
+    void *device_interface;
+    uint8_t *host;
+    uint64_t flags;
+    uint32_t type;
+    int32_t dimensions;
+    void *dimension;
+    void *padding;
+} buffer;
+
+/* Bytes by which a buffer moves from slice to slice, and from one slot to the next: a thread has the lowest slot that
+ * is free while it computes a slice, so that few are ever touched, and stay in caches. */
+typedef struct {
+    int64_t by_slice;
+    int64_t by_slot;
+} movement;
+
+/* `together` kernels from this one on are a chain in `slices`; without slices the kernel is called by itself. */
+typedef struct {
+    kernel_function function;
+    buffer **arguments;
+    const movement *movements;
+    int32_t count;
+    int32_t slices;
+    int32_t together;
+} call;
+
+typedef struct {
+    const call *calls;
+    unsigned char *taken;
+    long long *times;
+    int failed; /* the kernel of the chain that found no memory, counted from 1 */
+} chain;
 
 static long long nanoseconds(void) {
     struct timespec now;
@@ -15,18 +59,92 @@ static long long nanoseconds(void) {
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-/* Returns 0, or the number of the kernel that failed, counted from 1. With `times`, how long each kernel took. */
-int convgrad_run(int count, kernel_function *kernels, void ***arguments, long long *times) {
+static void call_moved(const call *kernel, int slice, int slot) {
+    buffer moved[kernel->count];
+    void *arguments[kernel->count];
+    for (int n = 0; n < kernel->count; n++) {
+        moved[n] = *kernel->arguments[n];
+        moved[n].host += slice * kernel->movements[n].by_slice + slot * kernel->movements[n].by_slot;
+        arguments[n] = &moved[n];
+    }
+    kernel->function(arguments);
+}
+
+static int compute_slice(void *context, int slice, uint8_t *closure) {
+    (void)context;
+    chain *all = (chain *)closure;
     jmp_buf here, *outside = convgrad_escape;
     volatile int n = 0;
-    int failed = 0;
+    int slot = 0;
+    if (__atomic_load_n(&all->failed, __ATOMIC_RELAXED)) {
+        return 0;
+    }
+    while (__atomic_test_and_set(&all->taken[slot], __ATOMIC_ACQUIRE)) {
+        slot = (slot + 1) % all->calls->slices;
+    }
+    convgrad_in_slice = 1;
     if (_setjmp(here) == 0) {
         convgrad_escape = &here;
-        for (; n < count; n++) {
-            long long start = times == NULL ? 0 : nanoseconds();
-            kernels[n](arguments[n]);
-            if (times != NULL) {
-                times[n] = nanoseconds() - start;
+        for (; n < all->calls->together; n++) {
+            long long start = all->times ? nanoseconds() : 0;
+            call_moved(&all->calls[n], slice, slot);
+            if (all->times) {
+                __atomic_fetch_add(&all->times[n], nanoseconds() - start, __ATOMIC_RELAXED);
+            }
+        }
+    } else {
+        __atomic_store_n(&all->failed, n + 1, __ATOMIC_RELAXED);
+    }
+    convgrad_escape = outside;
+    convgrad_in_slice = 0;
+    __atomic_clear(&all->taken[slot], __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* Returns 0, or the number of the kernel of the chain that failed, counted from 1. */
+static int run_chain(const call *calls, long long *times) {
+    unsigned char taken[calls->slices];
+    memset(taken, 0, sizeof(taken));
+    chain all = {calls, taken, times, 0};
+    halide_do_par_for(NULL, compute_slice, 0, calls->slices, (uint8_t *)&all);
+    return all.failed;
+}
+
+/* The time of a chain, given to its kernels as all threads together spent theirs. */
+static void give_times(long long *times, int count, long long whole) {
+    long long sum = 0;
+    for (int n = 0; n < count; n++) {
+        sum += times[n];
+    }
+    for (int n = 0; n < count; n++) {
+        times[n] = sum ? (long long)((double)times[n] / sum * whole) : 0;
+    }
+}
+
+/* Returns 0, or the number of the kernel that failed, counted from 1. `times`, where there are any, get the
+ * nanoseconds that each kernel took. */
+int convgrad_run(int count, const call *calls, long long *times) {
+    jmp_buf here, *outside = convgrad_escape;
+    volatile int n = 0;
+    volatile int failed = 0;
+    if (_setjmp(here) == 0) {
+        convgrad_escape = &here;
+        for (; n < count && !failed; n += calls[n].together) {
+            long long start = times ? nanoseconds() : 0;
+            if (calls[n].slices == 1) {
+                calls[n].function((void **)calls[n].arguments);
+                if (times) {
+                    times[n] = nanoseconds() - start;
+                }
+                continue;
+            }
+            if (times) {
+                memset(times + n, 0, calls[n].together * sizeof(*times));
+            }
+            int late = run_chain(calls + n, times ? times + n : NULL);
+            failed = late ? n + late : 0;
+            if (times) {
+                give_times(times + n, calls[n].together, nanoseconds() - start);
             }
         }
     } else {

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -49,7 +50,7 @@ def library() -> Any:
     loaded = _kept() or _built()
     loaded.convgrad_set_threads(ctypes.c_int(count))
     loaded.convgrad_kept_bytes.restype = ctypes.c_longlong
-    loaded.convgrad_run.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    loaded.convgrad_run.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
     loaded.convgrad_run.restype = ctypes.c_int
     return loaded
 
@@ -154,27 +155,60 @@ def buffer_struct(
     return struct
 
 
+class Movement(ctypes.Structure):
+    """`movement` of runner.c: bytes by which a buffer moves from slice to slice, and from slot to slot."""
+
+    _fields_ = [("by_slice", ctypes.c_int64), ("by_slot", ctypes.c_int64)]
+
+
+class CallStruct(ctypes.Structure):
+    """`call` of runner.c."""
+
+    _fields_ = [
+        ("function", ctypes.c_void_p),
+        ("arguments", ctypes.c_void_p),
+        ("movements", ctypes.c_void_p),
+        ("count", ctypes.c_int32),
+        ("slices", ctypes.c_int32),
+        ("together", ctypes.c_int32),
+    ]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A compiled kernel with its buffers, and how these move where it is the first of `together` kernels of a chain, or
+    another one of it."""
+
+    function: int
+    arguments: Sequence[BufferStruct]
+    movements: Sequence[Movement]
+    slices: int = 1
+    together: int = 1
+
+
 class CallList:
     """A fixed list of compiled kernels with their buffers, run by one call."""
 
-    def __init__(self, functions: Sequence[int], arguments: Sequence[Sequence[BufferStruct]]):
-        self._keep = arguments
-        self._functions = (ctypes.c_void_p * len(functions))(*functions)
-        self._rows = [(ctypes.c_void_p * len(row))(*(ctypes.addressof(buffer) for buffer in row)) for row in arguments]
-        self._arguments = (ctypes.c_void_p * len(functions))(*(ctypes.addressof(row) for row in self._rows))
+    def __init__(self, calls: Sequence[Call]):
+        self._calls = (CallStruct * len(calls))()
+        self._keep: list[Any] = [calls]
+        for struct, call in zip(self._calls, calls, strict=True):
+            count = len(call.arguments)
+            row = (ctypes.c_void_p * count)(*(ctypes.addressof(buffer) for buffer in call.arguments))
+            movements = (Movement * count)(*call.movements)
+            self._keep += [row, movements]
+            struct.function, struct.count = call.function, count
+            struct.arguments, struct.movements = ctypes.addressof(row), ctypes.addressof(movements)
+            struct.slices, struct.together = call.slices, call.together
         self._library = library()
-        self._values = (
-            len(functions),
-            ctypes.c_void_p(ctypes.addressof(self._functions)),
-            ctypes.c_void_p(ctypes.addressof(self._arguments)),
-        )
+        self._values = len(calls), ctypes.c_void_p(ctypes.addressof(self._calls))
 
     def __call__(self) -> None:
         self._check(self._library.convgrad_run(*self._values, None))
 
     def timed(self) -> list[int]:
-        """Run once; the nanoseconds that each kernel took."""
-        times = (ctypes.c_longlong * len(self._rows))()
+        """Run once; the nanoseconds that each kernel took, in a chain its share of them."""
+        times = (ctypes.c_longlong * len(self._calls))()
         self._check(self._library.convgrad_run(*self._values, ctypes.addressof(times)))
         return list(times)
 

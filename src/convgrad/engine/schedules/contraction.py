@@ -44,7 +44,8 @@ class TiledReduction:
         self.given, self.element_bytes = atom if along is None else with_last(atom, along), element_bytes
         self.atom, self.splits = in_phases(self.given) if _is_contraction(atom) else (self.given, [])
         atom = self.atom
-        self.tile = tile_for(atom, machine(), element_bytes)
+        phases = [split.phase for split in self.splits] if self._written_out() else []
+        self.tile = tile_for(atom, machine(), element_bytes, phases)
         lowering.sizes = atom.sizes
         rounded = self.tile.width * self.tile.blocks
         self.staged = stage_operands(atom, lowering, self.tile.lanes, rounded, overlapping=self.tile.blocks > 1)
@@ -83,7 +84,7 @@ class TiledReduction:
         else:
             self.tiles.compute_at(func, at)
         fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile)
-        if self._strided() and prod(atom.sizes[i] for i in _reduced(atom)) <= WRITTEN_OUT:
+        if self._strided() and self._written_out():
             for variable in phases:
                 func.unroll(variable)
             for variable in self.over:
@@ -93,6 +94,10 @@ class TiledReduction:
                 copy.func.compute_at(func, task)
             else:
                 copy.compute_first()
+
+    def _written_out(self) -> bool:
+        """Whether the sum has so few terms that it can be written out."""
+        return prod(self.atom.sizes[i] for i in _reduced(self.atom)) <= WRITTEN_OUT
 
     def _strided(self) -> bool:
         """Whether neighbours in the tile read places that are not neighbours, or belong to phases."""
@@ -104,7 +109,7 @@ class TiledReduction:
         """Whether what depends on the last index is too large to be read through again for every position."""
         atom = self.atom
         sizes = atom.sizes
-        last = [copy for copy in self.staged if atom.indices[-1] in copy.indices]
+        last = [copy for copy in self.staged if copy.indices & {*atom.indices} == {atom.indices[-1]}]
         bytes_ = sum(copy.elements for copy in last) * self.element_bytes
         others = prod(sizes[i] for i in _reduced(atom)) * sizes[atom.indices[-1]] * self.element_bytes
         return self.tile.blocks > 1 and max(bytes_, others) > CACHE_SHARE

@@ -23,10 +23,12 @@ class Options:
     Attributes:
         winograd: True wherever an equation has the form for it, False nowhere.
         reduction: one of `REDUCTIONS`, for long reductions that are not Winograd's and have the form for it.
+        chains: True wherever neighbouring kernels can run slice by slice of the batch, False nowhere.
     """
 
     winograd: bool | None = None
     reduction: str | None = None
+    chains: bool | None = None
 
     def __post_init__(self) -> None:
         if self.reduction is not None and self.reduction not in REDUCTIONS:

@@ -13,7 +13,7 @@ from convgrad.engine.schedules.folded import FoldedReduction, Folding, folding_f
 from convgrad.engine.schedules.generic import reduction
 from convgrad.engine.schedules.options import options
 from convgrad.engine.schedules.pointwise import ENOUGH_TASKS, schedule_map
-from convgrad.engine.schedules.slices import SlicedReduction, slicing_for
+from convgrad.engine.schedules.slices import MOST_SLICES, SlicedReduction, slicing_for
 from convgrad.engine.schedules.target import machine
 from convgrad.engine.schedules.tiles import dividing_tile, tiles
 from convgrad.engine.schedules.winograd_reduction import WinogradReduction, winograd_pattern
@@ -42,12 +42,19 @@ class PlainReduction:
 
 
 def scheduled_reduction(
-    atom: Definition, lowering: Lowering, element_bytes: int, siblings: Sequence[tuple[Definition, Lowering]] = ()
+    atom: Definition,
+    lowering: Lowering,
+    element_bytes: int,
+    siblings: Sequence[tuple[Definition, Lowering]] = (),
+    alone: bool = False,
 ) -> ScheduledReduction:
-    """The reduction of an atom with the schedule that suits it, and with it those of its siblings."""
+    """The reduction of an atom with the schedule that suits it, and with it those of its siblings.
+
+    alone: one thread computes it, others the same for other examples.
+    """
     assert isinstance(atom.term, Reduce)
+    slicing = slicing_for(atom, element_bytes, most=1 if alone else MOST_SLICES)
     if siblings:
-        slicing = slicing_for(atom, element_bytes)
         assert slicing is not None, "a long sum has an index with two places"
         return SlicedReduction(atom, lowering, element_bytes, slicing, siblings)
     if atom.term.kind.startswith("arg") or not atom.indices:
@@ -64,7 +71,6 @@ def scheduled_reduction(
         folding = folding_for(atom, element_bytes)
     if folding is not None:
         return FoldedReduction(atom, lowering, element_bytes, folding)
-    slicing = slicing_for(atom, element_bytes)
     sliced = forced == "sliced" if forced else _sliced(atom, element_bytes)
     if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)

@@ -49,8 +49,8 @@ class Slicing:
     inner: tuple[str, ...]
 
 
-def slicing_for(atom: Definition, element_bytes: int) -> Slicing | None:
-    """How to slice a reduction; None where no index has two elements."""
+def slicing_for(atom: Definition, element_bytes: int, most: int = MOST_SLICES) -> Slicing | None:
+    """How to slice a reduction, into `most` slices at most; None where no index has two elements."""
     assert isinstance(atom.term, Reduce)
     sizes = atom.sizes
     indices = atom.term.indices
@@ -58,7 +58,7 @@ def slicing_for(atom: Definition, element_bytes: int) -> Slicing | None:
     if sizes[sliced] < 2:
         return None
     fitting = max(2, MOST_BYTES // (prod(atom.shape) * element_bytes))
-    length = -(-sizes[sliced] // min(MOST_SLICES, fitting, sizes[sliced]))
+    length = -(-sizes[sliced] // min(most, fitting, sizes[sliced]))
     rest = [index for index in indices if index != sliced]
     inner: list[str] = []
     terms = 1

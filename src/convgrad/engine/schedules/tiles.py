@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, prod
 
@@ -63,17 +63,19 @@ def _dividing_positions(atom: Definition, room: int) -> dict[str, int]:
     return positions
 
 
-def tile_for(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
+def tile_for(atom: Definition, machine: Machine, element_bytes: int, whole: Sequence[str] = ()) -> Tile:
     """The tile of an atom with a last axis, through which its whole sum goes: the one that takes the fewest cycles for
     a multiply-add, by an estimate.
 
     Positions are taken along indices that not all vectors loaded depend on: some are then used for all of them.
+    whole: indices of which a tile has all places.
     """
     assert isinstance(atom.term, Reduce)
     sizes = atom.sizes
     terms = prod(sizes[i] for i in atom.term.indices)
     lanes, needed = _vectors(atom, machine, element_bytes)
-    shared = _shared_indices(atom)
+    shared = [index for index in _shared_indices(atom) if index not in whole]
+    always = {index: sizes[index] for index in whole}
     if len(shared) > 2 and shared[-1] == atom.indices[0]:
         shared.pop()  # neighbours along the first index, examples, are far apart
     most = min(MOST_VECTORS, needed)
@@ -85,15 +87,15 @@ def tile_for(atom: Definition, machine: Machine, element_bytes: int) -> Tile:
     best, least = None, inf
     for vectors in range(least_vectors, most + 1):
         blocks = -(-needed // vectors)
-        room = accumulators(machine) // vectors
+        room = accumulators(machine) // (vectors * prod(always.values()))
         for positions in _positions(shared, sizes, room):
-            count = prod(positions.values())
+            count = prod([*positions.values(), *always.values()])
             wasted = blocks * vectors / needed
             for index, number in positions.items():
                 wasted *= -(-sizes[index] // number) * number / sizes[index]
             cost = wasted * _cycles(vectors, count, terms, lanes * element_bytes)
             if cost < least:
-                best, least = Tile(lanes, vectors, blocks, positions), cost
+                best, least = Tile(lanes, vectors, blocks, positions | always), cost
     assert best is not None
     return best
 
