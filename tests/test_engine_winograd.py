@@ -17,7 +17,8 @@ import pytest
 from convgrad.engine.lowering import Tensor, from_function
 from convgrad.engine.schedules import winograd, winograd_choice, winograd_gradient
 from convgrad.engine.schedules.target import machine
-from convgrad.engine.schedules.winograd_matrices import correlation
+from convgrad.engine.schedules.winograd_matrices import Correlation, correlation, first_of_spread, spread, strided
+from convgrad.engine.schedules.winograd_matrices import kernel_gradient as kernel_gradient_matrices
 from convgrad.engine.schedules.winograd_tiles import Sizes
 
 LANES, REGISTERS = machine().lanes(4), machine().registers
@@ -26,6 +27,17 @@ ODD = [  # sizes that differ on every axis, no multiples of a tile or a vector
     Sizes(2, 13, 7, 20, 33, (0, 2)),
     Sizes(5, 11, 13, 33, 20, (2, 0)),
     Sizes(2, 3, 5, 17, 5, (0, 1)),
+]
+LARGE = [  # other kernels
+    Sizes(3, 12, 9, 7, 18, (0, 1), kernel=5),
+    Sizes(2, 7, 13, 18, 35, (2, 2), kernel=5),
+    Sizes(3, 6, 11, 19, 5, (1, 0), kernel=2),
+]
+STRIDED = [  # rows and columns even and odd, before and behind
+    Sizes(3, 14, 11, 18, 5, (1, 1), stride=2),
+    Sizes(2, 13, 20, 7, 33, (0, 0), stride=2),
+    Sizes(2, 9, 15, 5, 18, (2, 2), kernel=5, stride=2),
+    Sizes(2, 10, 13, 17, 6, (1, 0), stride=3),
 ]
 
 
@@ -65,10 +77,16 @@ def result_shape(sizes: Sizes) -> tuple[int, ...]:
 
 
 def of_input_gradient(sizes: Sizes) -> Sizes:
-    """The sizes with which the gradient with respect to o is a convolution of dx."""
-    padding = (2 - sizes.padding[0], 2 - sizes.padding[1])
-    shape = (sizes.images, sizes.out_rows, sizes.out_columns, sizes.kernels)
-    return Sizes(*shape, sizes.channels, padding, (sizes.rows, sizes.columns))
+    """The sizes with which the gradient with respect to o is a convolution of dx, its kernels turned if not strided."""
+    shape, results = result_shape(sizes), (sizes.rows, sizes.columns)
+    size, stride = sizes.kernel, sizes.stride
+    if stride == 1:
+        padding = (size - 1 - sizes.padding[0], size - 1 - sizes.padding[1])
+        return Sizes(*shape, sizes.channels, padding, results, size)
+    spread = sizes.padding[0]
+    assert spread == sizes.padding[1], "rows and columns have the same matrices"
+    first = first_of_spread(size, stride, spread)
+    return Sizes(*shape, sizes.channels, (-first, -first), results, size, stride, spread)
 
 
 def padded(o: np.ndarray, sizes: Sizes) -> np.ndarray:
@@ -77,19 +95,35 @@ def padded(o: np.ndarray, sizes: Sizes) -> np.ndarray:
 
 
 def convolution(o: np.ndarray, w: np.ndarray, sizes: Sizes) -> np.ndarray:
-    """x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,i+m-p,j+n-q,c else 0]) in float64."""
-    wide, x = padded(o, sizes), np.zeros(result_shape(sizes))
-    for m in range(3):
-        for n in range(3):
-            x += wide[:, m : m + sizes.out_rows, n : n + sizes.out_columns] @ w[m, n].astype(float)
-    return x
+    """x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,S*i+m-p,S*j+n-q,c else 0]) in float64."""
+    views = shifted(padded(o, sizes), sizes)
+    return np.array(sum(views[m, n] @ w[m, n].astype(float) for m, n in views))
+
+
+def shifted(wide: np.ndarray, sizes: Sizes) -> dict[tuple[int, int], np.ndarray]:
+    """m, n -> what is multiplied by w[m,n]: o[e,S*i+m-p,S*j+n-q,c]."""
+    stride = sizes.stride
+    rows, columns = ((count - 1) * stride + 1 for count in (sizes.out_rows, sizes.out_columns))
+    return {
+        (m, n): wide[:, m : m + rows : stride, n : n + columns : stride]
+        for m in range(sizes.kernel)
+        for n in range(sizes.kernel)
+    }
+
+
+def input_gradient(dx: np.ndarray, w: np.ndarray, sizes: Sizes) -> np.ndarray:
+    """do[e,p,q,c], each product added where its input was, in float64."""
+    p, q = sizes.padding
+    wide = padded(np.zeros(image_shape(sizes)), sizes)
+    for (m, n), view in shifted(wide, sizes).items():
+        view += dx.astype(float) @ w[m, n].T.astype(float)
+    return wide[:, p : p + sizes.rows, q : q + sizes.columns]
 
 
 def kernel_gradient(o: np.ndarray, dx: np.ndarray, sizes: Sizes) -> np.ndarray:
-    """dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i+m-p,j+n-q,c else 0]) in float64."""
-    wide = padded(o, sizes)
-    views = [[wide[:, m : m + sizes.out_rows, n : n + sizes.out_columns] for n in range(3)] for m in range(3)]
-    return np.array([[np.einsum("eijc,eijk->ck", view, dx.astype(float)) for view in row] for row in views])
+    """dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,S*i+m-p,S*j+n-q,c else 0]) in float64."""
+    found = [np.einsum("eijc,eijk->ck", v, dx.astype(float)) for v in shifted(padded(o, sizes), sizes).values()]
+    return np.reshape(found, (sizes.kernel, sizes.kernel, sizes.channels, sizes.kernels))
 
 
 def error(value: np.ndarray, reference: np.ndarray) -> float:
@@ -107,14 +141,15 @@ def scheduled(work: winograd.Forward | winograd_gradient.WeightGradient) -> Any:
 
 
 def forward(sizes: Sizes, blocks: winograd.Blocks, o: np.ndarray, w: np.ndarray, turned: bool = False) -> np.ndarray:
-    """`turned`: w is m,n,k,c, and read at 2-m,2-n."""
+    """`turned`: w is m,n,k,c, and read backwards where the convolution is not strided."""
     (po, to), (pw, tw) = parameter("o", image_shape(sizes)), parameter("w", w.shape)
+    last = sizes.kernel - 1
 
     def load(place: Sequence[Any]) -> Any:
         m, n, c, k = place
-        return tw.load([2 - m, 2 - n, k, c])
+        return tw.load([last - m, last - n, k, c] if sizes.stride == 1 else [m, n, k, c])
 
-    weights = Tensor((3, 3, sizes.channels, sizes.kernels), load) if turned else tw
+    weights = Tensor((*w.shape[:2], sizes.channels, sizes.kernels), load) if turned else tw
     func = scheduled(winograd.Forward(to, weights, sizes, blocks, transposed=turned))
     return run(func, [po, pw], [o, w], result_shape(sizes))
 
@@ -123,22 +158,68 @@ def normal(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
     return aligned(shape, rng.standard_normal(shape))
 
 
-@pytest.mark.parametrize(("outputs", "terms"), [(4, 3), (2, 3), (3, 4)])
-def test_matrices_correlate(outputs: int, terms: int) -> None:
-    """y = A^T ((G g) * (B^T d)), exactly, for every pair of unit vectors."""
+def kernels(rng: np.random.Generator, sizes: Sizes) -> np.ndarray:
+    return normal(rng, (sizes.kernel, sizes.kernel, sizes.channels, sizes.kernels))
+
+
+def bound(sizes: Sizes, blocks: winograd.Blocks) -> float:
+    return winograd_choice.error_bound(sizes, blocks.outputs)
+
+
+def results(matrices: Correlation, kernel: Sequence[int], data: Sequence[int]) -> list[Fraction]:
+    """A^T ((G g) * (B^T d)), exactly."""
+
+    def dot(row: Sequence[Fraction], values: Sequence[Any]) -> Fraction:
+        return sum((a * b for a, b in zip(row, values, strict=True)), start=Fraction(0))
+
+    products = [dot(g, kernel) * dot(d, data) for g, d in zip(matrices.kernel, matrices.data, strict=True)]
+    return [dot(row, products) for row in matrices.inverse]
+
+
+def whole_numbers(rng: np.random.Generator, count: int) -> list[int]:
+    return [int(value) for value in rng.integers(-9, 10, count)]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "terms"), [(4, 3), (2, 3), (3, 4), (2, 2), (4, 2), (4, 5), (2, 5), (5, 4), (1, 4), (4, 1)]
+)
+def test_matrices_correlate(outputs: int, terms: int, rng: np.random.Generator) -> None:
     f = correlation(outputs, terms)
-    for j in range(terms):
-        for place in range(f.size):
-            products = [f.kernel[q][j] * f.data[q][place] for q in range(f.size)]
-            y = [sum(a * b for a, b in zip(row, products, strict=True)) for row in f.inverse]
-            assert y == [Fraction(place == i + j) for i in range(outputs)]
+    g, d = whole_numbers(rng, terms), whole_numbers(rng, f.reach)
+    assert results(f, g, d) == [sum(g[j] * d[i + j] for j in range(terms)) for i in range(outputs)]
+    assert f.size == (outputs + terms - 1 if 1 not in (outputs, terms) else outputs * terms)
 
 
-@pytest.mark.parametrize("sizes", ODD, ids=str)
+def test_no_points_are_known_for_a_size() -> None:
+    with pytest.raises(KeyError, match="12"):
+        correlation(7, 7)
+
+
+@pytest.mark.parametrize(("outputs", "terms", "stride"), [(4, 3, 2), (2, 3, 2), (4, 5, 2), (2, 7, 2), (4, 3, 3)])
+def test_matrices_of_strided_correlations(outputs: int, terms: int, stride: int, rng: np.random.Generator) -> None:
+    """Forward, for the gradient of the kernel, and for that of the data from every first place."""
+    f = strided(outputs, terms, stride)
+    g, d = whole_numbers(rng, terms), whole_numbers(rng, f.reach)
+    assert results(f, g, d) == [sum(g[j] * d[stride * i + j] for j in range(terms)) for i in range(outputs)]
+    assert f.step == stride * outputs
+    f = kernel_gradient_matrices(terms, outputs, stride)
+    g, d = whole_numbers(rng, outputs), whole_numbers(rng, f.reach)
+    assert results(f, g, d) == [sum(g[i] * d[stride * i + j] for i in range(outputs)) for j in range(terms)]
+    for shift in range(-3, 4):
+        f, first = spread(outputs, terms, stride, shift), first_of_spread(terms, stride, shift)
+        g, d = whole_numbers(rng, terms), whole_numbers(rng, f.reach)
+        assert f.step == outputs
+        assert results(f, g, d) == [
+            sum(g[j] * d[(p + shift - j) // stride - first] for j in range(terms) if (p + shift - j) % stride == 0)
+            for p in range(stride * outputs)
+        ]
+
+
+@pytest.mark.parametrize("sizes", [*ODD, *LARGE, *STRIDED], ids=str)
 def test_forward_equals_the_direct_sum(sizes: Sizes, rng: np.random.Generator) -> None:
-    o, w = normal(rng, image_shape(sizes)), normal(rng, (3, 3, sizes.channels, sizes.kernels))
+    o, w = normal(rng, image_shape(sizes)), kernels(rng, sizes)
     blocks = winograd_choice.cut(sizes, LANES, REGISTERS)
-    assert error(forward(sizes, blocks, o, w), convolution(o, w, sizes)) < winograd_choice.error_bound(sizes)
+    assert error(forward(sizes, blocks, o, w), convolution(o, w, sizes)) < bound(sizes, blocks)
 
 
 @pytest.mark.parametrize(
@@ -154,13 +235,13 @@ def test_forward_equals_the_direct_sum(sizes: Sizes, rng: np.random.Generator) -
 def test_every_cut_is_right(blocks: winograd.Blocks, rng: np.random.Generator) -> None:
     """Tasks that don't divide the rows or the images, tiles that don't divide a task, several blocks of kernels."""
     sizes = Sizes(5, 13, 11, 20, 70, (1, 2))
-    o, w = normal(rng, image_shape(sizes)), normal(rng, (3, 3, sizes.channels, sizes.kernels))
-    assert error(forward(sizes, blocks, o, w), convolution(o, w, sizes)) < winograd_choice.error_bound(sizes)
+    o, w = normal(rng, image_shape(sizes)), kernels(rng, sizes)
+    assert error(forward(sizes, blocks, o, w), convolution(o, w, sizes)) < bound(sizes, blocks)
 
 
 def test_all_cuts_of_a_convolution_give_the_same_bits(rng: np.random.Generator) -> None:
     sizes = Sizes(2, 13, 12, 20, 33, (1, 1))
-    o, w = normal(rng, image_shape(sizes)), normal(rng, (3, 3, sizes.channels, sizes.kernels))
+    o, w = normal(rng, image_shape(sizes)), kernels(rng, sizes)
     cuts = [winograd_choice.cut(sizes, lanes, registers) for lanes, registers in ((16, 32), (8, 16))]
     cuts.append(winograd.Blocks(4, 16, 1, 5, 2, 2, stretch=16))
     results = [forward(sizes, blocks, o, w) for blocks in cuts]
@@ -168,17 +249,14 @@ def test_all_cuts_of_a_convolution_give_the_same_bits(rng: np.random.Generator) 
         np.testing.assert_array_equal(results[0], other)
 
 
-@pytest.mark.parametrize("sizes", ODD[:3], ids=str)
+@pytest.mark.parametrize("sizes", [*ODD[:3], *LARGE, *STRIDED[:3]], ids=str)
 def test_input_gradient(sizes: Sizes, rng: np.random.Generator) -> None:
     """do[p,q,c] gathers dx with the kernels turned, read where they lie."""
     back = of_input_gradient(sizes)
     assert result_shape(back) == image_shape(sizes)
-    dx, w = normal(rng, result_shape(sizes)), normal(rng, (3, 3, sizes.channels, sizes.kernels))
-    turned = w[::-1, ::-1].transpose(0, 1, 3, 2)
+    dx, w = normal(rng, result_shape(sizes)), kernels(rng, sizes)
     blocks = winograd_choice.cut(back, LANES, REGISTERS)
-    assert error(
-        forward(back, blocks, dx, w, turned=True), convolution(dx, turned, back)
-    ) < winograd_choice.error_bound(back)
+    assert error(forward(back, blocks, dx, w, turned=True), input_gradient(dx, w, sizes)) < bound(back, blocks)
 
 
 def test_stored_zeros_around_the_image_are_used(rng: np.random.Generator) -> None:
@@ -193,29 +271,29 @@ def test_stored_zeros_around_the_image_are_used(rng: np.random.Generator) -> Non
     result, image = aligned(result_shape(sizes), np.nan), hl.Buffer(aligned(wide.shape, wide))
     image.set_min([-n for n in reversed(low)])
     func.compile_to_callable([po, pw], hl.get_host_target())(image, hl.Buffer(w), hl.Buffer(result))
-    assert error(result, convolution(o, w, sizes)) < winograd_choice.error_bound(sizes)
+    assert error(result, convolution(o, w, sizes)) < bound(sizes, blocks)
 
 
 def weight_gradient(sizes: Sizes, blocks: winograd_gradient.Blocks, o: np.ndarray, dx: np.ndarray) -> np.ndarray:
     (po, to), (pd, td) = parameter("o", image_shape(sizes)), parameter("dx", result_shape(sizes))
     func = scheduled(winograd_gradient.WeightGradient(to, td, sizes, blocks))
-    return run(func, [po, pd], [o, dx], (3, 3, sizes.channels, sizes.kernels))
+    return run(func, [po, pd], [o, dx], (sizes.kernel, sizes.kernel, sizes.channels, sizes.kernels))
 
 
-@pytest.mark.parametrize("sizes", ODD, ids=str)
+@pytest.mark.parametrize("sizes", [*ODD, *LARGE, *STRIDED], ids=str)
 def test_weight_gradient(sizes: Sizes, rng: np.random.Generator) -> None:
     o, dx = normal(rng, image_shape(sizes)), normal(rng, result_shape(sizes))
     blocks = winograd_choice.weight_gradient_cut(sizes, LANES, REGISTERS)
-    bound = winograd_choice.weight_gradient_error_bound(sizes, blocks)
-    assert error(weight_gradient(sizes, blocks, o, dx), kernel_gradient(o, dx, sizes)) < bound
+    most = winograd_choice.weight_gradient_error_bound(sizes, blocks)
+    assert error(weight_gradient(sizes, blocks, o, dx), kernel_gradient(o, dx, sizes)) < most
 
 
 @pytest.mark.parametrize(
     "blocks",
     [
-        winograd_gradient.Blocks(16, 2, 4, 3, 1, runs=3),
-        winograd_gradient.Blocks(16, 3, 5, 3, 2, runs=1),
-        winograd_gradient.Blocks(8, 2, 6, 2, 1, runs=0, width=32),
+        winograd_gradient.Blocks(4, 16, 2, 4, 3, 1, runs=3),
+        winograd_gradient.Blocks(4, 16, 3, 5, 3, 2, runs=1),
+        winograd_gradient.Blocks(2, 8, 2, 6, 2, 1, runs=0, width=32),
     ],
     ids=str,
 )
@@ -223,8 +301,8 @@ def test_every_cut_of_the_weight_gradient_is_right(blocks: winograd_gradient.Blo
     """Runs of unequal length, tasks that reach beyond the images, blocks that reach beyond the channels."""
     sizes = Sizes(5, 11, 13, 33, 70, (1, 0))
     o, dx = normal(rng, image_shape(sizes)), normal(rng, result_shape(sizes))
-    bound = winograd_choice.weight_gradient_error_bound(sizes, blocks)
-    assert error(weight_gradient(sizes, blocks, o, dx), kernel_gradient(o, dx, sizes)) < bound
+    most = winograd_choice.weight_gradient_error_bound(sizes, blocks)
+    assert error(weight_gradient(sizes, blocks, o, dx), kernel_gradient(o, dx, sizes)) < most
 
 
 def digest() -> str:
@@ -236,7 +314,7 @@ def digest() -> str:
     results = [
         forward(sizes, winograd.Blocks(4, 16, 2, 4, 2, 1), o, w),
         forward(back, winograd.Blocks(4, 16, 1, 4, 4, 2, stretch=16), dx, w, turned=True),
-        weight_gradient(sizes, winograd_gradient.Blocks(16, 2, 4, 2, 1, runs=4), o, dx),
+        weight_gradient(sizes, winograd_gradient.Blocks(4, 16, 2, 4, 2, 1, runs=4), o, dx),
     ]
     return hashlib.sha256(b"".join(result.tobytes() for result in results)).hexdigest()
 
@@ -258,15 +336,21 @@ SUITING = [
     (Sizes(8, 7, 7, 512, 512, (1, 1)), 4, True, True),
     (Sizes(64, 6, 7, 64, 64, (1, 1)), 4, True, True),
     (Sizes(64, 28, 28, 1, 32, (0, 0)), 4, False, False),  # transforms would take longer than the convolution
-    (Sizes(64, 2, 2, 256, 256, (1, 1)), 2, True, False),  # three quarters of a 4x4 tile would lie outside
+    (Sizes(64, 2, 2, 256, 256, (1, 1)), 2, True, True),  # three quarters of a 4x4 tile would lie outside
     (Sizes(64, 1, 1, 64, 64, (1, 1)), 2, False, False),
     (Sizes(64, 2, 2, 64, 64, (0, 0)), 4, False, False),  # no place at all
+    (Sizes(64, 12, 12, 20, 50, kernel=5), 4, True, True),
+    (Sizes(64, 12, 12, 128, 128, kernel=5), 2, True, True),  # with so many channels, 4x4 tiles would err too much
+    (Sizes(64, 28, 28, 1, 20, kernel=5), 4, False, False),
+    (Sizes(64, 32, 32, 64, 128, (1, 1), stride=2), 4, True, True),
+    (Sizes(8, 224, 224, 3, 64, (3, 3), kernel=7, stride=2), 2, False, False),
+    (Sizes(64, 28, 28, 64, 64, kernel=9), None, False, False),  # no points are known
     (Sizes(1, 64, 4096, 256, 256, (1, 1)), 4, False, False),  # one row of tiles is larger than the caches
 ]
 
 
 @pytest.mark.parametrize(("sizes", "outputs", "suits", "gradient"), SUITING, ids=str)
-def test_where_it_suits(sizes: Sizes, outputs: int, suits: bool, gradient: bool) -> None:
+def test_where_it_suits(sizes: Sizes, outputs: int | None, suits: bool, gradient: bool) -> None:
     assert winograd_choice.best_outputs(sizes) == outputs
     assert winograd_choice.suits(sizes) == suits
     assert winograd_choice.suits_weight_gradient(sizes) == gradient

@@ -8,7 +8,7 @@ and reaches beyond the tensor's end to a whole number of vectors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -16,8 +16,9 @@ from typing import Any
 import halide as hl
 
 from convgrad.engine.atoms import COPY_WORTH
-from convgrad.engine.lowering import Lowering
+from convgrad.engine.lowering import Lowering, Tensor
 from convgrad.engine.schedules.pointwise import ENOUGH_TASKS, PARALLEL_ELEMENTS
+from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
 
@@ -66,8 +67,38 @@ def stage_operands(
             if moved and axis is not None:
                 order.remove(axis)
                 order.append(axis)
-            staged.append(_staged(access, lowering, order, lanes, f"copy{number}"))
+            read_as = access if axis is not None else _with_rows(access, lowering, lanes)
+            order = order[: len(read_as.positions)]
+            copy = _staged(read_as, lowering, order, lanes, f"copy{number}")
+            lowering.substitutes[access] = lowering.substitutes[read_as]
+            staged.append(copy)
     return staged
+
+
+def _with_rows(access: Access, lowering: Lowering, lanes: int) -> Access:
+    """The access with its last two axes as one where the last is shorter than a vector (the colours of an image): rows
+    are then copied in whole vectors, and not a pixel at a time (7x7 kernels on images of 224x224: 0.5 of 4 ms)."""
+    if len(access.positions) < 3:
+        return access
+    tensor = lowering.tensors[access.tensor]
+    *rest, column, channel = access.positions
+    size = tensor.shape[-1]
+    whole = channel.as_name is not None and lowering.sizes[channel.as_name] == size and column.is_whole
+    if size >= lanes or not whole or access.outside not in (None, 0):
+        return access
+    if any((*tensor.low[-1:], *tensor.high[-1:])):
+        return access
+
+    def load(coordinates: Sequence[Any]) -> Any:
+        *others, place = coordinates
+        return tensor.load([*others, place // size, place % size])
+
+    low, high = ((*ends[:-2], ends[-2] * size) if ends else () for ends in (tensor.low, tensor.high))
+    name = f"{access.tensor} in rows"
+    rows = Tensor((*tensor.shape[:-2], tensor.shape[-2] * size), load, low, high)
+    lowering.tensors = {**lowering.tensors, name: rows}
+    place = column.numerator * Polynomial.constant(size) + channel.numerator
+    return replace(access, tensor=name, positions=(*rest, Position(place)))
 
 
 def stage_along(atom: Definition, lowering: Lowering, along: str, lanes: int, rounded: int) -> list[Staged]:

@@ -1,12 +1,13 @@
-"""Winograd's convolution with 3x3 kernels, stride 1, in float32: forward, and for the gradient of the input.
+"""Winograd's convolution with small kernels in float32: forward, and for the gradient of the input.
 
-    x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,i+m-p,j+n-q,c else 0])
+    x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,S*i+m-p,S*j+n-q,c else 0])
 
-Tiles of 4x4 results take 36 products per pair of channels instead of 144, tiles of 2x2 take 16 instead of 36:
+With 3x3 kernels, tiles of 4x4 results take 36 products per pair of channels instead of 144 (81 with stride 2), tiles of
+2x2 take 16 instead of 36:
 
     V = B^T o B  (each tile),  U = G w G^T,  M[a,b,t,k] = sum[c](U[a,b,c,k] * V[a,b,t,c]),  x = A^T M A
 
-M is 36 matrix products. Reference: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016.
+M is as many matrix products. Reference: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import halide as hl
 
 from convgrad.engine.lowering import Tensor
-from convgrad.engine.schedules.winograd_matrices import correlation, product
+from convgrad.engine.schedules.winograd_products import product
 from convgrad.engine.schedules.winograd_tiles import GUARD, ROUND, Sizes, TileTransform, grid
 
 Expr = Any
@@ -33,7 +34,7 @@ class Blocks:
     """How the work is cut.
 
     Attributes:
-        outputs: results along a side of a tile, 4 or 2.
+        outputs: results along a side of a tile.
         lanes: elements of a vector.
         vectors, tiles: accumulators in registers: vectors along k times tiles.
         rows, images: a task is this many rows of tiles of one image, or all rows of this many images.
@@ -65,10 +66,11 @@ class Forward:
 
     def __init__(self, o: Tensor, w: Tensor, sizes: Sizes, blocks: Blocks, transposed: bool = False):
         self.sizes, self.blocks = sizes, blocks
-        self.matrices = correlation(blocks.outputs, 3)
+        self.matrices = sizes.correlation(blocks.outputs)
         self.place = grid(sizes, blocks.outputs, blocks.rows, blocks.images)
+        matrices, lanes = self.matrices, blocks.lanes
         self.data = TileTransform(
-            o, self.matrices.data, self.place, sizes.padding, blocks.lanes, sizes.channels, "data"
+            o, matrices.data, matrices.step, self.place, sizes.padding, lanes, sizes.channels, "data"
         )
         self._transform_weights(w, transposed)
         self._multiply()
@@ -90,15 +92,15 @@ class Forward:
             self.copy = hl.Func("weights_copy")
             self.copy[k, c, block, a, b] = weight(a, b)
         self.half, self.weights = hl.Func("weights_half"), hl.Func("weights")
-        matrix = self.matrices.kernel
+        matrix, terms = self.matrices.kernel, range(self.sizes.kernel)
         self.half[k, c, block, a, b] = hl.mux(
             a,
             product(
                 matrix,
-                [hl.Expr(self.copy[k, c, block, m, b]) if self.copy is not None else weight(m, b) for m in range(3)],
+                [hl.Expr(self.copy[k, c, block, m, b]) if self.copy is not None else weight(m, b) for m in terms],
             ),
         )
-        halves = [hl.Expr(self.half[k, c, block, a, n]) for n in range(3)]
+        halves = [hl.Expr(self.half[k, c, block, a, n]) for n in terms]
         self.weights[k, c, block, a, b] = hl.mux(b, product(matrix, halves))
 
     def _multiply(self) -> None:
@@ -175,14 +177,16 @@ class Forward:
         size, outputs = self.matrices.size, self.blocks.outputs
         self.back.bound(y, 0, outputs).bound(x, 0, outputs)
         self.half_back.bound(y, 0, outputs).bound(x, 0, size)
-        for stage in (self.back, self.half_back):
-            stage.compute_at(func, k).vectorize(lane).unroll(y).unroll(x)
+        self.half_back.compute_at(func, k).reorder(lane, y, x).vectorize(lane).unroll(y)
+        self.back.compute_at(func, k).reorder(lane, x, y).vectorize(lane).unroll(x)
 
     def _schedule_products(self) -> Any:
         """Returns the variable of the stretches of channels, where there are some."""
         blocks, size, channel = self.blocks, self.matrices.size, self.channel
         lane, a, b, vector, t, _ = self.product_variables
         self.products.bound(a, 0, size).bound(b, 0, size).bound(lane, 0, blocks.lanes)
+        # 8x8 vectors of 64 bytes are 4 KiB: what neighbours in a plane are apart, all in one place of the cache.
+        self.products.align_storage(b, size + (size % 8 == 0))
         several, tile = hl.Var("several"), hl.Var("tile")
         stretches, inner = hl.RVar("stretches"), hl.RVar("inner")
         for stage in (self.products, self.products.update()):
@@ -205,9 +209,10 @@ class Forward:
         weights.bound(a, 0, size).bound(b, 0, size).reorder_storage(k, c, a, b, block)
         # As for the tiles: planes a multiple of 4 KiB apart would share their places in the cache.
         weights.align_storage(c, (blocks.stretch or self.sizes.channels) + 1)
-        weights.split(k, k, lane, blocks.lanes, GUARD).vectorize(lane).unroll(a).unroll(b)
-        half.compute_at(weights, k).vectorize(k, blocks.lanes).unroll(a).unroll(b)
-        weights.split(c, some, c, CHANNELS_OF_WEIGHTS, GUARD).reorder(lane, a, b, c, k, some, block)
+        weights.split(k, k, lane, blocks.lanes, GUARD).vectorize(lane).unroll(b)
+        half.compute_at(weights, k).reorder(k, a, b, c).vectorize(k, blocks.lanes).unroll(a)
+        count = -(-self.sizes.channels // CHANNELS_OF_WEIGHTS)
+        weights.split(c, some, c, -(-self.sizes.channels // count), GUARD).reorder(lane, b, a, c, k, some, block)
         if blocks.stretch:
             weights.compute_at(self.products, stretches)
         else:

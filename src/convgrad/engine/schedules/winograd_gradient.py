@@ -1,13 +1,14 @@
-"""Winograd's form of the gradient of 3x3 kernels, stride 1, in float32.
+"""Winograd's form of the gradient of small kernels, in float32.
 
-    dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i+m-p,j+n-q,c else 0])
+    dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,S*i+m-p,S*j+n-q,c else 0])
 
-is a correlation of 3x3 results with a 4x4 kernel, a tile of dx, summed over all tiles. With V = B^T o B and
+is a correlation of the kernel's size of results with a tile of dx, 4x4 say, summed over all tiles. With V = B^T o B and
 D = G dx G^T for each tile t:
 
     S[a,b,c,k] = sum[t](V[a,b,t,c] * D[a,b,t,k]),  dw = A^T S A
 
-36 matrix products instead of 144 / tile. Their sums are taken in runs, a fixed number, and added in a fixed order.
+With 3x3 kernels and stride 1 these are 36 matrix products instead of 144 / tile. Their sums are taken in runs, a fixed
+number, and added in a fixed order.
 Threads take runs, and rows of the planes of a run's sums.
 """
 
@@ -21,10 +22,9 @@ import halide as hl
 
 from convgrad.engine.lowering import Tensor
 from convgrad.engine.schedules.pointwise import ENOUGH_TASKS
-from convgrad.engine.schedules.winograd_matrices import correlation, product
+from convgrad.engine.schedules.winograd_products import product
 from convgrad.engine.schedules.winograd_tiles import GUARD, ROUND, Sizes, TileTransform, grid
 
-OUTPUTS, STEP = 3, 4
 FEW_RUNS = 4  # below which threads also take rows of the planes of a run: that costs 5 to 10 % where it is not needed
 
 
@@ -33,6 +33,7 @@ class Blocks:
     """How the work is cut.
 
     Attributes:
+        outputs: upstream gradients along a side of a tile.
         lanes: elements of a vector.
         vectors, channels: accumulators in registers: vectors along k times channels of o.
         rows, images: a task is this many rows of tiles of one image, or all rows of this many images; its products
@@ -40,9 +41,10 @@ class Blocks:
         runs: the tasks of a run are added up one after the other, each transformed just before. 0: all tiles are
             transformed first, and summed in registers.
         width: kernels and channels whose sums are made at once where there are no runs: by one thread where there are
-            enough of such blocks, else the 36 planes by all threads.
+            enough of such blocks, else the planes by all threads.
     """
 
+    outputs: int
     lanes: int
     vectors: int
     channels: int
@@ -61,8 +63,8 @@ class WeightGradient:
 
     def __init__(self, o: Tensor, dx: Tensor, sizes: Sizes, blocks: Blocks):
         self.sizes, self.blocks = sizes, blocks
-        self.matrices = matrices = correlation(OUTPUTS, STEP)
-        self.place = place = grid(sizes, STEP, blocks.rows, blocks.images)
+        self.matrices = matrices = sizes.kernel_gradient(blocks.outputs)
+        self.place = place = grid(sizes, blocks.outputs, blocks.rows, blocks.images)
         self.length = -(-place.tasks // max(1, min(blocks.runs, place.tasks)))
         self.runs = -(-place.tasks // self.length)
         widths = [blocks.channels, blocks.lanes * blocks.vectors]  # along c and k: of registers, or of a thread
@@ -73,8 +75,8 @@ class WeightGradient:
         self.kernels = -(-sizes.kernels // widths[1]) * widths[1]
         self.few_blocks = not blocks.runs and self.channels * self.kernels < ENOUGH_TASKS * widths[0] * widths[1]
         lanes = blocks.lanes
-        self.data = TileTransform(o, matrices.data, place, sizes.padding, lanes, self.channels, "data")
-        self.deltas = TileTransform(dx, matrices.kernel, place, (0, 0), lanes, self.kernels, "deltas")
+        self.data = TileTransform(o, matrices.data, matrices.step, place, sizes.padding, lanes, self.channels, "data")
+        self.deltas = TileTransform(dx, matrices.kernel, blocks.outputs, place, (0, 0), lanes, self.kernels, "deltas")
         self._multiply()
         self._transform_back()
 
@@ -124,7 +126,8 @@ class WeightGradient:
         """Schedule `func`, which reads the sums at its own element; `variables` are its m, n, c, k."""
         sizes, blocks = self.sizes, self.blocks
         m, n, c, k = variables
-        for variable, extent in zip(variables, (OUTPUTS, OUTPUTS, sizes.channels, sizes.kernels), strict=True):
+        shape = (sizes.kernel, sizes.kernel, sizes.channels, sizes.kernels)
+        for variable, extent in zip(variables, shape, strict=True):
             func.bound(variable, 0, extent)
         lane, some, many, both = hl.Var("lane"), hl.Var("some"), hl.Var("many"), hl.Var("both")
         in_runs, partial = blocks.runs > 0, self.partial
@@ -177,9 +180,9 @@ class WeightGradient:
         products.update().reorder(lane, pk, pc, *self.tiles)
 
     def _schedule_back(self, func: Any, k: Any) -> None:
-        lanes, size = self.blocks.lanes, self.matrices.size
+        lanes, size, kernel = self.blocks.lanes, self.matrices.size, self.sizes.kernel
         bk, _, m, n = self.back_variables
-        for stage, rows, columns in ((self.back, OUTPUTS, OUTPUTS), (self.half_back, OUTPUTS, size)):
+        for stage, rows, columns in ((self.back, kernel, kernel), (self.half_back, kernel, size)):
             stage.compute_at(func, k).bound(m, 0, rows).bound(n, 0, columns)
             stage.vectorize(bk, lanes).unroll(m).unroll(n)
         if self.runs > 1:

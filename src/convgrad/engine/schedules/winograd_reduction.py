@@ -1,4 +1,4 @@
-"""Atoms of the form of 3x3 convolutions, and of gradients of their kernels, as Winograd's."""
+"""Atoms of the form of convolutions with small kernels, and of gradients of these, as Winograd's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from convgrad.engine.schedules.options import options
 from convgrad.engine.schedules.target import machine
 from convgrad.engine.schedules.winograd import Forward
 from convgrad.engine.schedules.winograd_equations import (
-    KERNEL,
     Convolution,
     KernelGradient,
     convolution,
@@ -38,10 +37,13 @@ def winograd_pattern(atom: Definition, shapes: Shapes, element_bytes: int) -> Pa
         return None
     forward = convolution(atom)
     if forward is not None:
-        return forward if wanted or choice.suits(_sizes(atom, forward, shapes)) else None
+        sizes = _sizes(atom, forward, shapes)
+        return forward if choice.suits(sizes) or (wanted and choice.algorithms(sizes)) else None
     gradient = kernel_gradient(atom)
     if gradient is not None:
-        return gradient if wanted or choice.suits_weight_gradient(_sizes(atom, gradient, shapes)) else None
+        sizes = _sizes(atom, gradient, shapes)
+        known = choice.gradient_outputs(sizes) is not None
+        return gradient if choice.suits_weight_gradient(sizes) or (wanted and known) else None
     return None
 
 
@@ -53,7 +55,9 @@ def _sizes(atom: Definition, pattern: Pattern, shapes: Shapes) -> Sizes:
         kernels, results = atom.shape[3], shapes[pattern.deltas.tensor][1:3]
     top, side = pattern.first
     images, rows, columns, channels = shapes[pattern.image.tensor]
-    return Sizes(images, rows, columns, channels, kernels, (-top, -side), (results[0], results[1]))
+    spread = pattern.spread if isinstance(pattern, Convolution) else None
+    offset, shape = (-top, -side), (results[0], results[1])
+    return Sizes(images, rows, columns, channels, kernels, offset, shape, pattern.size, pattern.stride, spread)
 
 
 def promised_error(atom: Definition, shapes: Shapes) -> float | None:
@@ -63,7 +67,7 @@ def promised_error(atom: Definition, shapes: Shapes) -> float | None:
         return None
     sizes, target = _sizes(atom, pattern, shapes), machine()
     if isinstance(pattern, Convolution):
-        return choice.error_bound(sizes)
+        return choice.error_bound(sizes, choice.cut(sizes, target.lanes(4), target.registers).outputs)
     cut = choice.weight_gradient_cut(sizes, target.lanes(4), target.registers)
     return choice.weight_gradient_error_bound(sizes, cut)
 
@@ -87,7 +91,7 @@ class WinogradReduction:
             deltas = _floats(pattern.deltas, lowering)
             cut = choice.weight_gradient_cut(sizes, target.lanes(4), target.registers)
             self.work = WeightGradient(image, deltas, sizes, cut)
-            self.sums = _turned(self.work.sums, pattern.turned)
+            self.sums = _turned(self.work.sums, pattern)
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""
@@ -112,18 +116,18 @@ def _in_order(atom: Definition, pattern: Convolution, stored: Tensor) -> Tensor:
 
     def load(coordinates: Sequence[Any]) -> Any:
         m, n, c, k = coordinates
-        places = [KERNEL - 1 - p if turn else p for p, turn in zip((m, n), pattern.turned, strict=True)]
+        places = [pattern.size - 1 - p if turn else p for p, turn in zip((m, n), pattern.turned, strict=True)]
         return stored.load([[*places, c, k][axis] for axis in order])
 
-    return Tensor((KERNEL, KERNEL, atom.sizes[pattern.channel], atom.shape[3]), load)
+    return Tensor((pattern.size, pattern.size, atom.sizes[pattern.channel], atom.shape[3]), load)
 
 
-def _turned(sums: Any, turned: tuple[bool, bool]) -> Any:
+def _turned(sums: Any, pattern: KernelGradient) -> Any:
     """The gradient of kernels that are read backwards."""
-    if not any(turned):
+    if not any(pattern.turned):
         return sums
     m, n, c, k = (hl.Var(v) for v in ("m", "n", "c", "k"))
-    places = [KERNEL - 1 - p if turn else p for p, turn in zip((m, n), turned, strict=True)]
+    places = [pattern.size - 1 - p if turn else p for p, turn in zip((m, n), pattern.turned, strict=True)]
     func = hl.Func("turned")
     func[k, c, n, m] = sums[k, c, places[1], places[0]]
     return func

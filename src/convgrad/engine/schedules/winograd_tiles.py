@@ -1,8 +1,9 @@
 """Tiles of images for Winograd's convolutions: how they are dealt out to tasks, and their transforms.
 
-    V[t,a,b,c] = sum[y,x](B[a,y] * B[b,x] * o[e,S*i+y-p,S*j+x-q,c else 0])
+    V[t,a,b,c] = sum[y,x](B[a,y] * B[b,x] * o[e,T*i+y-p,T*j+x-q,c else 0])
 
-for every tile t = (e,i,j). A task is `rows` rows of tiles of one image, or all rows of `images` images.
+for every tile t = (e,i,j); tiles lie T elements apart. A task is `rows` rows of tiles of one image, or all rows of
+`images` images.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 import halide as hl
 
 from convgrad.engine.lowering import Tensor
-from convgrad.engine.schedules.winograd_matrices import Matrix, product
+from convgrad.engine.schedules.winograd_matrices import Correlation, Matrix, kernel_gradient, spread, strided
+from convgrad.engine.schedules.winograd_products import product
 
 Expr = Any
 GUARD, SHIFT, ROUND = hl.TailStrategy.GuardWithIf, hl.TailStrategy.ShiftInwards, hl.TailStrategy.RoundUp
@@ -24,13 +26,16 @@ between the halves of a transform, which stay in a first-level cache; with 64 th
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,i+m-p,j+n-q,c else 0]) with 3x3 kernels.
+    """Sizes of x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,S*i+m-p,S*j+n-q,c else 0]) with square kernels.
 
     Attributes:
         images, rows, columns, channels: the shape of o.
         kernels: channels of x.
-        padding: p, q.
-        results: rows and columns of x, where they are not all that there are (2 less than o with its padding).
+        padding: p, q; where `spread` is given, minus the least row and column of o that the first results read.
+        results: rows and columns of x, where they are not all that there are.
+        kernel, stride: the side of a kernel; S.
+        spread: where the equation is x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,(i+spread-m)/S,(j+spread-n)/S,c else 0]),
+            the gradient of the input of a strided convolution, instead.
     """
 
     images: int
@@ -40,14 +45,36 @@ class Sizes:
     kernels: int
     padding: tuple[int, int] = (0, 0)
     results: tuple[int, int] | None = None
+    kernel: int = 3
+    stride: int = 1
+    spread: int | None = None
 
     @property
     def out_rows(self) -> int:
-        return self.rows + 2 * self.padding[0] - 2 if self.results is None else self.results[0]
+        return self._results(self.rows, self.padding[0]) if self.results is None else self.results[0]
 
     @property
     def out_columns(self) -> int:
-        return self.columns + 2 * self.padding[1] - 2 if self.results is None else self.results[1]
+        return self._results(self.columns, self.padding[1]) if self.results is None else self.results[1]
+
+    def _results(self, places: int, padding: int) -> int:
+        return (places + 2 * padding - self.kernel) // self.stride + 1
+
+    @property
+    def products(self) -> int:
+        """Multiplications for a result and a channel, by the equation."""
+        side = self.kernel if self.spread is None else self.kernel / self.stride
+        return round(side**2)
+
+    def correlation(self, outputs: int) -> Correlation:
+        """That gives tiles of outputs x outputs results."""
+        if self.spread is None:
+            return strided(outputs, self.kernel, self.stride)
+        return spread(outputs // self.stride, self.kernel, self.stride, self.spread)
+
+    def kernel_gradient(self, outputs: int) -> Correlation:
+        """That gives the gradient of the kernels from tiles of outputs x outputs upstream gradients."""
+        return kernel_gradient(self.kernel, outputs, self.stride)
 
     def tile_rows(self, outputs: int) -> int:
         return -(-self.out_rows // outputs)
@@ -95,9 +122,17 @@ class TileTransform:
     """
 
     def __init__(
-        self, source: Tensor, matrix: Matrix, place: Grid, offset: tuple[int, int], lanes: int, channels: int, name: str
+        self,
+        source: Tensor,
+        matrix: Matrix,
+        step: int,
+        place: Grid,
+        offset: tuple[int, int],
+        lanes: int,
+        channels: int,
+        name: str,
     ):
-        self.place, self.lanes, self.channels = place, lanes, channels
+        self.place, self.step, self.lanes, self.channels = place, step, lanes, channels
         self.source, self.offset = source, offset
         self.size, self.taps = len(matrix), len(matrix[0])
         self.variables = [hl.Var(v) for v in ("c", "t", "a", "b", "task")]
@@ -108,10 +143,10 @@ class TileTransform:
         # Here and not in the coordinates: Halide sees that a line of V needs one line of the half, a task one task.
         row, image = (line % place.rows, line // place.rows) if place.images > 1 else (line, 0)
         strip, group = task % place.strips, task // place.strips
-        top = (strip * place.rows + row) * place.step
+        top = (strip * place.rows + row) * step
         values = [self._read(c, column, top + y, group * place.images + image) for y in range(self.taps)]
         self.half[c, column, a, line, task] = hl.mux(a, product(matrix, values))
-        left = (t % place.columns) * place.step
+        left = (t % place.columns) * step
         halves = [hl.Expr(self.half[c, left + x, a, t // place.columns, task]) for x in range(self.taps)]
         self.func[c, t, a, b, task] = hl.mux(b, product(matrix, halves))
 
@@ -119,10 +154,10 @@ class TileTransform:
         """An element of the source at padded coordinates, zero outside."""
         place, (images, rows, columns, channels) = self.place, self.source.shape
         low, high = self.source.low or (0,) * 4, self.source.high or (0,) * 4
-        beyond = self.taps - place.step
+        beyond = self.taps - self.step
         inside = []
         coordinates = []
-        ends = (place.strips * place.rows * place.step + beyond, place.columns * place.step + beyond)
+        ends = (place.strips * place.rows * self.step + beyond, place.columns * self.step + beyond)
         for axis, (value, size) in enumerate(((row, rows), (column, columns)), 1):
             offset = self.offset[axis - 1]
             first, last = -low[axis], size + high[axis] - 1
@@ -165,8 +200,8 @@ class TileTransform:
         func.split(c, stretches, c, stretch, SHIFT).split(c, c, lane, lanes, GUARD if stretch % lanes else SHIFT)
         # Without guards, which would hide that one row of tiles needs one row of the other half.
         func.split(t, row, t, place.columns, ROUND).split(row, image, row, place.rows, ROUND)
-        func.reorder(lane, a, b, c, t, stretches, row, image)
-        func.vectorize(lane).unroll(a).unroll(b)
+        func.reorder(lane, b, a, c, t, stretches, row, image)
+        func.vectorize(lane).unroll(b)
         half.compute_at(func, stretches).bound(a, 0, self.size)
         c, column, a = self.half_variables
         half.reorder_storage(c, a, column)
