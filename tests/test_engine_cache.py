@@ -444,9 +444,7 @@ def test_the_time_of_a_kernel_is_limited(monkeypatch: pytest.MonkeyPatch, tmp_pa
         worker.main(worker.Path(sys.argv[1]))
     """
     (kernel,) = kernels(1)
-    (tmp_path / workers.JOBS).write_bytes(
-        pickle.dumps((surroundings.surroundings(), 0.1, {"first": kernel, "second": kernel}))
-    )
+    (tmp_path / workers.JOBS).write_bytes(pickle.dumps((surroundings.LOADED, 0.1, {"first": kernel, "second": kernel})))
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(tmp_path)], check=False, timeout=60)
     assert done.returncode == workers.TOO_SLOW
     assert [claim.name for claim in tmp_path.glob("*.claim")] == ["first.claim"]

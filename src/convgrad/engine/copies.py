@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from convgrad.engine.stages import is_own_element
-from convgrad.notation.terms import Access, Call, Definition, Term, rebuild
+from convgrad.notation.terms import Access, Call, Definition, Term, accesses, rebuild
 
 
 def without_copies(
@@ -36,6 +36,8 @@ def without_copies(
 
 def reading_originals(definition: Definition, original: Mapping[str, str]) -> Definition:
     """The definition, reading `original[name]` in place of each tensor that has one."""
+    if original.keys().isdisjoint(access.tensor for access in accesses(definition.term)):
+        return definition
 
     def renamed(term: Term) -> Term:
         if isinstance(term, Access) and term.tensor in original:

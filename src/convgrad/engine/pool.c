@@ -99,8 +99,8 @@ static void *help(void *number) {
             pthread_mutex_unlock(&lock);
             take_part(shared, (int)(intptr_t)number + 1);
             pthread_mutex_lock(&lock);
-            /* From here on the thread that began the loop may be gone, and the loop with it. */
             __atomic_store_n(&shared->helpers, shared->helpers - 1, __ATOMIC_RELEASE);
+            /* From here on the thread that began the loop may have gone on, and the loop be no more. */
             if (waiting > 0) {
                 pthread_cond_broadcast(&left);
             }

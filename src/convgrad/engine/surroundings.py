@@ -6,7 +6,6 @@ import hashlib
 import sysconfig
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
@@ -18,6 +17,8 @@ SOURCES = ("engine", "notation", "execution.py")  # of this package: what the co
 @lru_cache
 def surroundings() -> str:
     """Processor, system, versions, and the source that this process works by."""
+    from importlib.metadata import version  # which takes longer to import than all else here
+
     from convgrad import __version__
 
     return "\n".join((machine().name, sysconfig.get_platform(), version("halide"), __version__, LOADED))

@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from convgrad.engine.surroundings import surroundings
+from convgrad.engine.surroundings import LOADED
 from convgrad.engine.workers import JOBS, compile_claimed
 from convgrad.errors import EngineError
 
@@ -22,8 +22,8 @@ def main(folder: Path) -> None:
     from convgrad.engine.compile import compile_object
 
     parent = os.getppid()
-    agreed, seconds, kernels = pickle.loads((folder / JOBS).read_bytes())
-    if agreed != surroundings():
+    source, seconds, kernels = pickle.loads((folder / JOBS).read_bytes())
+    if source != LOADED:
         return  # the source has been edited since the parent read it
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name, kernel in kernels.items():

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from convgrad.engine import threads
 from convgrad.engine.kernels import Kernel
-from convgrad.engine.surroundings import surroundings
+from convgrad.engine.surroundings import LOADED
 
 JOBS = "kernels.pickle"
-"""What the workers read: what they must agree on, the limit of a kernel's time, and the kernels by name."""
+"""What the workers read: the digest of the source to work by, the limit of a kernel's time, the kernels by name."""
 
 PAYS_FROM = 8
 """Kernels: each takes 0.02 to 0.1 s to compile, a process 0.1 s to start, so two processes gain from five or so on."""
@@ -125,7 +125,7 @@ class _Pool:
     def write_jobs(self) -> bool:
         """The kernels, for the workers to read; whether that was possible."""
         try:
-            (self.folder / JOBS).write_bytes(pickle.dumps((surroundings(), KERNEL_SECONDS, dict(self._ordered()))))
+            (self.folder / JOBS).write_bytes(pickle.dumps((LOADED, KERNEL_SECONDS, dict(self._ordered()))))
         except (OSError, pickle.PicklingError, AttributeError, TypeError):
             return False
         return True

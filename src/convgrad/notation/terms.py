@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import is_not
 from typing import Any
 
 from convgrad.errors import Span
@@ -320,8 +321,8 @@ def rebuild(term: Term, change: Callable[[Term], Term]) -> Term:
     """Rewrite bottom up: `change` sees each term after its sub-terms were rewritten."""
     children = term.children
     if children:
-        rewritten = tuple(rebuild(child, change) for child in children)
-        if any(new is not old for new, old in zip(rewritten, children, strict=True)):
+        rewritten = tuple([rebuild(child, change) for child in children])
+        if any(map(is_not, rewritten, children)):
             term = term.with_children(rewritten)
     return change(term)
 
