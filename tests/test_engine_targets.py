@@ -44,7 +44,7 @@ from convgrad.engine.compile import compile_object
 from convgrad.engine.program import compile_program
 from convgrad.engine.schedules.target import machine
 
-def compiled_only(kernels, rows):
+def compiled_only(kernels, rows, together):
     with tempfile.TemporaryDirectory() as folder:
         for number, kernel in enumerate(kernels):
             path = pathlib.Path(folder) / f"{number}.o"
