@@ -9,6 +9,7 @@ pytest.importorskip("halide")
 
 from convgrad import Network
 from convgrad.engine import runtime, threads
+from convgrad.engine.profile import profile
 from convgrad.engine.program import Program, compile_program
 from convgrad.engine.schedules.options import scheduling
 from convgrad.layers import BatchNorm, Conv2D, Dense, DepthwiseConv2D, Flatten, Tanh
@@ -173,6 +174,16 @@ def test_times_of_a_chain_are_those_of_its_kernels() -> None:
     times = program.timed()
     assert len(times) == len(program.kernels)
     assert all(time > 0 for time in times)
+
+
+def test_a_profile_counts_all_slices() -> None:
+    found = []
+    for chains in (False, True):
+        with scheduling(chains=chains):
+            program = compile_program(GRADIENT_EQUATION, ["d", "y", "dw"])
+        stages = {name: stage for stage in profile(program, runs=1).stages for name in stage.names}
+        found.append([(stages[name].flops, stages[name].bytes) for name in ("d", "y")])
+    assert found[0] == found[1]
 
 
 THERE_AND_BACK = """

@@ -29,7 +29,8 @@ class Kernel:
     """What the compiler needs: a group, and where its tensors lie.
 
     Attributes:
-        slices: how often it is called, by one thread each time, in a chain.
+        slices: how often it is called, by one thread each time, in a chain; `sliced` are the tensors of which each call
+            has a part of its own.
         reads: tensors (or views) that are its input buffers, in order; `writes` its output buffers.
         key: the same for kernels that may share compiled code.
     """
@@ -39,6 +40,7 @@ class Kernel:
     views: Mapping[str, str]
     dtype: str
     slices: int = 1
+    sliced: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         own = self.group.names

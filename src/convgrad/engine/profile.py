@@ -148,10 +148,11 @@ def _divisors(reduce: Reduce) -> list[int]:
 
 
 def _bytes(kernel: Kernel) -> int:
-    reads = {root(name, kernel.views) for name in kernel.reads}
-    return sum(_size(kernel, name) for name in (*reads, *kernel.writes))
+    reads = {root(name, kernel.views): name for name in kernel.reads}
+    return sum(_size(kernel, name) for name in (*reads.values(), *kernel.writes))
 
 
 def _size(kernel: Kernel, name: str) -> int:
     layout = kernel.layouts[name]
-    return prod(layout.shape) * np.dtype(layout.element).itemsize
+    times = kernel.slices if name in kernel.sliced else 1
+    return times * prod(layout.shape) * np.dtype(layout.element).itemsize

@@ -204,7 +204,7 @@ def _linked(
             calls.Place(
                 name,
                 memory[_block(number, step, kernel.group.in_place.get(name, name), views)],
-                name in step.along or name in step.partial,
+                name in kernel.sliced,
                 name in step.local,
             )
             for name in (*kernel.reads, *kernel.writes)

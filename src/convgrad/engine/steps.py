@@ -35,4 +35,5 @@ class Step:
             seen[name] = replace(layouts[name], shape=(shape[0] // self.slices, *shape[1:]))
         for name in self.partial:
             seen[name] = replace(layouts[name], shape=layouts[name].shape[1:])
-        return [Kernel(group, seen, views, dtype, self.slices) for group in self.groups]
+        sliced = self.along | self.partial
+        return [Kernel(group, seen, views, dtype, self.slices, sliced) for group in self.groups]

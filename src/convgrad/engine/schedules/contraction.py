@@ -51,6 +51,8 @@ class TiledReduction:
         self.staged = stage_operands(atom, lowering, self.tile.lanes, rounded, overlapping=self.tile.blocks > 1)
 
         def rule(indices: dict[str, Any]) -> list[Any]:
+            for index in () if self.splits else backwards(atom):
+                indices[index] = atom.sizes[index] - 1 - indices[index]
             conditions = []
             for split in self.splits:
                 indices[split.quotient], whole = split.values(lowering, indices)
@@ -119,6 +121,19 @@ WRITTEN_OUT = 9
 """Terms up to which a strided sum is written out: which of them belong to a phase is then known when it is compiled.
 (Without a stride neighbours read the same vectors, and the compiler would keep more of them than there are registers:
 2.1 ms instead of 1.3 for 3x3 depthwise.)"""
+
+
+def backwards(atom: Definition) -> list[str]:
+    """Indices of a sum from whose end it runs, so that what is read moves forwards: m and n of
+    `do[e,p,q,c] = sum[m,n](dx[e,p-m+1,q-n+1,c else 0] * w[m,n,c])`.
+
+    The row that no cache holds yet is then the last one that a tile waits for, while its other sums go on: 1.1 to 1.2
+    ms instead of 1.5 for 128 channels at 28x28.
+    """
+    assert isinstance(atom.term, Reduce)
+    numerators = [position.numerator for access in accesses(atom.term) for position in access.positions]
+    moving = [numerator for numerator in numerators if numerator.names & {*atom.indices}]
+    return [index for index in _reduced(atom) if any(n.coefficient(index).constant_value < 0 for n in moving)]
 
 
 SPARED = 0.9
