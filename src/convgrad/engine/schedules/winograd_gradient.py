@@ -184,7 +184,9 @@ class WeightGradient:
         bk, _, m, n = self.back_variables
         for stage, rows, columns in ((self.back, kernel, kernel), (self.half_back, kernel, size)):
             stage.compute_at(func, k).bound(m, 0, rows).bound(n, 0, columns)
-            stage.vectorize(bk, lanes).unroll(m).unroll(n)
+            stage.vectorize(bk, lanes)
+        self.half_back.reorder(bk, m, n).unroll(m)
+        self.back.reorder(bk, n, m).unroll(n)
         if self.runs > 1:
             tk, _, a, b, _ = self.task_variables
             self.total.compute_at(func, k).bound(a, 0, size).bound(b, 0, size).vectorize(tk, lanes)
