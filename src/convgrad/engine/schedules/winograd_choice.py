@@ -29,8 +29,12 @@ WEIGHTS_FROM_MEMORY = 2
 MOST_WEIGHTS = 1 << 24
 """Bytes of transformed weights that are made before all else: 16 MiB, half of a third-level cache."""
 FEW_TILES = 128
-"""Tiles of all images up to which half as many bytes are enough for that, if a task has all tiles: each kernel is then
-transformed once, where it is used (256 channels at 14x14, 8 images: 1.62 ms, and 1.84 with all weights first)."""
+"""Tiles of all images up to which half as many bytes are enough for that, in tasks of TASK_TILES: each kernel is then
+transformed once or twice, where it is used."""
+TASK_TILES = 64
+"""64 tiles by 2 vectors by 36 are 295 KB of products, 64 channels by 2 vectors by 36 as many of weights: both stay in a
+second-level cache of 1 MiB. 256 channels at 14x14, 8 images: 1.8 ms, and 1.9 where other guests crowd the caches; with
+all weights first 1.8 and 2.6, with 128 tiles by 4 vectors 1.7 and 2.9."""
 CACHE = 1 << 19
 """Bytes of transformed tiles and products of a task: half of a second-level cache of 1 MiB."""
 LARGEST_TASK = 1 << 22  # the same, where even one row of tiles takes more than CACHE
@@ -176,8 +180,9 @@ def cut(sizes: Sizes, lanes: int, registers: int) -> winograd.Blocks:
     vectors = _vectors(sizes.kernels, lanes, registers)
     at_once = weights > MOST_WEIGHTS // 2 and sizes.tiles(outputs) <= FEW_TILES
     inside = at_once or weights > MOST_WEIGHTS
+    vectors = min(2, vectors) if inside else vectors
     found = []
-    for rows, images in [(sizes.tile_rows(outputs), sizes.images)] if at_once else _tasks(sizes, outputs):
+    for rows, images in _whole_images(sizes, outputs) if at_once else _tasks(sizes, outputs):
         place = grid(sizes, outputs, rows, images)
         bytes_ = 4 * size**2 * place.tiles * (sizes.channels + lanes * vectors)
         # A vector of weights is loaded (2 cycles from the caches), or made, for T/2 cycles of multiply-adds.
@@ -251,6 +256,12 @@ def _tasks(sizes: Sizes, outputs: int) -> list[tuple[int, int]]:
     rows = sizes.tile_rows(outputs)
     some = [(count, 1) for count in range(1, rows + 1)]
     return some + [(rows, count) for count in range(2, min(sizes.images, 64) + 1)]
+
+
+def _whole_images(sizes: Sizes, outputs: int) -> list[tuple[int, int]]:
+    """Tasks of as many whole images as have TASK_TILES."""
+    rows = sizes.tile_rows(outputs)
+    return [(rows, min(sizes.images, max(1, TASK_TILES // (rows * sizes.tile_columns(outputs)))))]
 
 
 def _crowded(bytes_: int) -> float:
