@@ -180,17 +180,20 @@ def cut(sizes: Sizes, lanes: int, registers: int) -> winograd.Blocks:
     vectors = _vectors(sizes.kernels, lanes, registers)
     at_once = weights > MOST_WEIGHTS // 2 and sizes.tiles(outputs) <= FEW_TILES
     inside = at_once or weights > MOST_WEIGHTS
-    vectors = min(2, vectors) if inside else vectors
+    tasks = _whole_images(sizes, outputs) if at_once else _tasks(sizes, outputs)
+    if at_once:
+        (rows, images), *_ = tasks
+        vectors = min(vectors, max(2, 2 * TASK_TILES // grid(sizes, outputs, rows, images).tiles))
     found = []
-    for rows, images in _whole_images(sizes, outputs) if at_once else _tasks(sizes, outputs):
+    for rows, images in tasks:
         place = grid(sizes, outputs, rows, images)
         bytes_ = 4 * size**2 * place.tiles * (sizes.channels + lanes * vectors)
         # A vector of weights is loaded (2 cycles from the caches), or made, for T/2 cycles of multiply-adds.
         loaded = 1 + (2 * loads if inside else 4) / place.tiles
-        tasks = place.tasks * (ceil(sizes.kernels / (lanes * vectors)) if inside else 1)
+        count = place.tasks * (ceil(sizes.kernels / (lanes * vectors)) if inside else 1)
         tiles = _tiles(place.tiles, vectors, registers)
         waste = place.tasks * ceil(place.tiles / tiles) * tiles / sizes.tiles(outputs)
-        cost = waste * (1 + 0.3 / tiles) * loaded * _crowded(bytes_) * _uneven(tasks)
+        cost = waste * (1 + 0.3 / tiles) * loaded * _crowded(bytes_) * _uneven(count)
         blocks = winograd.Blocks(outputs, lanes, vectors, tiles, rows, images, 64 if inside else 0)
         found.append((cost, place.tiles, blocks))
     return min(found, key=lambda entry: entry[:2])[2]
