@@ -65,23 +65,23 @@ __all__ = [
 ]
 
 HOMES = {
-    "Dataset": "data",
-    "Network": "network",
-    "assert_gradient_correct": "check",
-    "derivation": "calculus.derive",
-    "evaluate": "oracle",
-    "gradients": "calculus.derive",
-    "load": "training.checkpoint",
-    "save": "training.checkpoint",
+    "Dataset": "data.Dataset",
+    "Network": "network.Network",
+    "assert_gradient_correct": "check.assert_gradient_correct",
+    "derivation": "calculus.derive.derivation",
+    "evaluate": "oracle.evaluate",
+    "gradients": "calculus.derive.gradients",
+    "load": "training.checkpoint.load",
+    "load_data": "data.load",
+    "save": "training.checkpoint.save",
 }
 """Names that are imported when they are first asked for, and from where: processes that compile need none of them."""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load_data":
-        value = import_module("convgrad.data").load
-    elif name in HOMES:
-        value = getattr(import_module(f"convgrad.{HOMES[name]}"), name)
+    if name in HOMES:
+        module, _, attribute = HOMES[name].rpartition(".")
+        value = getattr(import_module(f"convgrad.{module}"), attribute)
     elif not name.startswith("_") and find_spec(f"convgrad.{name}") is not None:
         return import_module(f"convgrad.{name}")  # `check`, too, is a module; it can be called
     else:

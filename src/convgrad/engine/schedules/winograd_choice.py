@@ -68,15 +68,18 @@ def _known(make: Callable[[int], Correlation], outputs: int) -> bool:
 
 def gain(sizes: Sizes, outputs: int) -> float:
     """How many times as fast as a direct schedule tiles of outputs x outputs are, roughly."""
-    places = sizes.out_rows * sizes.out_columns
-    if places < 1:
-        return 0.0
-    pairs = sizes.channels * sizes.kernels
     algorithm = sizes.correlation(outputs)
-    direct = sizes.images * places * sizes.products * pairs / 2 / DIRECT_SHARE
+    pairs = sizes.channels * sizes.kernels
     products = algorithm.size**2 * pairs / 2
     transforms = _data_cycles(algorithm) * sizes.channels + _back_cycles(algorithm) * sizes.kernels
-    return direct / (sizes.tiles(outputs) * (products + transforms) + _kernel_cycles(algorithm) * pairs)
+    all_tiles = sizes.tiles(outputs) * (products + transforms)
+    return _direct_cycles(sizes, DIRECT_SHARE) / (all_tiles + _kernel_cycles(algorithm) * pairs)
+
+
+def _direct_cycles(sizes: Sizes, share: float) -> float:
+    """Cycles of a direct schedule that reaches a share of the peak, two multiply-adds a cycle."""
+    places = max(0, sizes.out_rows * sizes.out_columns)
+    return sizes.images * places * sizes.products * sizes.channels * sizes.kernels / 2 / share
 
 
 def _data_cycles(algorithm: Correlation) -> int:
@@ -120,16 +123,13 @@ def gradient_outputs(sizes: Sizes) -> int | None:
 
 def gradient_gain(sizes: Sizes, outputs: int) -> float:
     """As `gain`, for the gradient of the kernels."""
-    places = sizes.out_rows * sizes.out_columns
-    if places < 1:
-        return 0.0
-    pairs = sizes.channels * sizes.kernels
     algorithm = sizes.kernel_gradient(outputs)
-    direct = sizes.images * places * sizes.products * pairs / 2 / GRADIENT_SHARE
+    pairs = sizes.channels * sizes.kernels
     # The products are also added to memory, a load and a store in 16 or more multiply-adds.
     products = 1.2 * algorithm.size**2 * pairs / 2
     transforms = _data_cycles(algorithm) * sizes.channels + (_kernel_cycles(algorithm) + TILE) * sizes.kernels
-    return direct / (sizes.tiles(outputs) * (products + transforms) + _back_cycles(algorithm) * pairs)
+    all_tiles = sizes.tiles(outputs) * (products + transforms)
+    return _direct_cycles(sizes, GRADIENT_SHARE) / (all_tiles + _back_cycles(algorithm) * pairs)
 
 
 def suits_weight_gradient(sizes: Sizes) -> bool:
@@ -177,23 +177,20 @@ def cut(sizes: Sizes, lanes: int, registers: int) -> winograd.Blocks:
     algorithm = sizes.correlation(outputs)
     size, loads = algorithm.size, _kernel_cycles(algorithm) / algorithm.size**2
     weights = 4 * size**2 * sizes.channels * sizes.kernels
-    vectors = _vectors(sizes.kernels, lanes, registers)
+    most = _vectors(sizes.kernels, lanes, registers)
     at_once = weights > MOST_WEIGHTS // 2 and sizes.tiles(outputs) <= FEW_TILES
     inside = at_once or weights > MOST_WEIGHTS
-    tasks = _whole_images(sizes, outputs) if at_once else _tasks(sizes, outputs)
-    if at_once:
-        (rows, images), *_ = tasks
-        vectors = min(vectors, max(2, 2 * TASK_TILES // grid(sizes, outputs, rows, images).tiles))
     found = []
-    for rows, images in tasks:
+    for rows, images in [_whole_images(sizes, outputs)] if at_once else _tasks(sizes, outputs):
         place = grid(sizes, outputs, rows, images)
+        vectors = min(most, max(2, 2 * TASK_TILES // place.tiles)) if at_once else most
         bytes_ = 4 * size**2 * place.tiles * (sizes.channels + lanes * vectors)
         # A vector of weights is loaded (2 cycles from the caches), or made, for T/2 cycles of multiply-adds.
         loaded = 1 + (2 * loads if inside else 4) / place.tiles
-        count = place.tasks * (ceil(sizes.kernels / (lanes * vectors)) if inside else 1)
+        tasks = place.tasks * (ceil(sizes.kernels / (lanes * vectors)) if inside else 1)
         tiles = _tiles(place.tiles, vectors, registers)
         waste = place.tasks * ceil(place.tiles / tiles) * tiles / sizes.tiles(outputs)
-        cost = waste * (1 + 0.3 / tiles) * loaded * _crowded(bytes_) * _uneven(count)
+        cost = waste * (1 + 0.3 / tiles) * loaded * _crowded(bytes_) * _uneven(tasks)
         blocks = winograd.Blocks(outputs, lanes, vectors, tiles, rows, images, 64 if inside else 0)
         found.append((cost, place.tiles, blocks))
     return min(found, key=lambda entry: entry[:2])[2]
@@ -261,10 +258,10 @@ def _tasks(sizes: Sizes, outputs: int) -> list[tuple[int, int]]:
     return some + [(rows, count) for count in range(2, min(sizes.images, 64) + 1)]
 
 
-def _whole_images(sizes: Sizes, outputs: int) -> list[tuple[int, int]]:
-    """Tasks of as many whole images as have TASK_TILES."""
+def _whole_images(sizes: Sizes, outputs: int) -> tuple[int, int]:
+    """(rows, images) of a task of as many whole images as have TASK_TILES."""
     rows = sizes.tile_rows(outputs)
-    return [(rows, min(sizes.images, max(1, TASK_TILES // (rows * sizes.tile_columns(outputs)))))]
+    return rows, min(sizes.images, max(1, TASK_TILES // (rows * sizes.tile_columns(outputs))))
 
 
 def _crowded(bytes_: int) -> float:

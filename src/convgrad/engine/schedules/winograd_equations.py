@@ -94,8 +94,8 @@ def _convolution(atom: Definition, image: Access, weights: Access) -> Convolutio
     m, n = rows.other, columns.other
     if {m, n, channel} != set(atom.term.indices) or {p.as_name for p in weights.positions} != {m, n, channel, last}:
         return None
-    size = atom.sizes[m]
-    if atom.sizes[n] != size or size < max(2, rows.stride) or not rows.like(columns):
+    size = _side(atom, rows, columns)
+    if size is None:
         return None
     return Convolution(
         image,
@@ -116,18 +116,25 @@ def _kernel_gradient(atom: Definition, image: Access, deltas: Access) -> KernelG
     example, i, j, of_deltas = (position.as_name for position in deltas.positions)
     if of_deltas != last or example is None or i is None or j is None:
         return None
-    size = atom.sizes[m]
-    if {example, i, j} != set(atom.term.indices) or atom.sizes[n] != size:
+    if {example, i, j} != set(atom.term.indices):
         return None
     rows, columns = _step(image.positions[1], i), _step(image.positions[2], j)
     if rows is None or columns is None or (rows.other, columns.other) != (m, n):
         return None
     if (image.positions[0].as_name, image.positions[3].as_name) != (example, channel):
         return None
-    if rows.divided or size < max(2, rows.stride) or not rows.like(columns):
+    size = _side(atom, rows, columns)
+    if size is None or rows.divided:
         return None
     first = (rows.first(size), columns.first(size))
     return KernelGradient(image, deltas, (rows.turned, columns.turned), first, size, rows.stride)
+
+
+def _side(atom: Definition, rows: _Step, columns: _Step) -> int | None:
+    """The side of a square kernel whose rows and columns are computed by the same matrices; None of any other."""
+    size = atom.sizes[rows.other]
+    square = atom.sizes[columns.other] == size >= max(2, rows.stride)
+    return size if square and rows.like(columns) else None
 
 
 @dataclass(frozen=True)
