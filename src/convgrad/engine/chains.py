@@ -16,11 +16,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from convgrad.engine.atoms import is_reduction, sized_walk
 from convgrad.engine.deviations import SLICE, Deviations, deviations
-from convgrad.engine.memory import ALIGNMENT, Layout
+from convgrad.engine.memory import ALIGNMENT, ELEMENT_BYTES, Layout
 from convgrad.engine.recomputing import recomputed
 from convgrad.engine.schedules.across import vector_index
 from convgrad.engine.schedules.options import options
@@ -50,14 +48,19 @@ def in_steps(
 
     kept: tensors that the caller reads.
     """
+
+    def read(group: Group) -> set[str]:
+        return {root(name, views) for name in group.reads()}
+
+    reads = [read(group) for group in groups]
+    wanted = {root(name, views) for name in kept}
     steps: list[Step] = []
     number = 0
     while number < len(groups):
         chain = _Chain(groups[number:], layouts, views)
         if chain.pays():
-            others = [*groups[:number], *groups[number + chain.length :], *chain.behind]
-            outside = {root(name, views) for group in others for name in group.reads()}
-            steps.append(chain.step(outside | {root(name, views) for name in kept}))
+            others = [*reads[:number], *reads[number + chain.length :], *map(read, chain.behind)]
+            steps.append(chain.step(wanted.union(*others)))
             steps += [Step([group]) for group in _joined(chain.behind)]
             number += chain.length
         else:
@@ -222,7 +225,7 @@ class _Chain:
         if not is_reduction(atom):
             return True
         shapes = {access.tensor: self._layouts[access.tensor].shape for access in accesses(atom.term)}
-        bytes_ = np.dtype(self._layouts[atom.name].element).itemsize
+        bytes_ = ELEMENT_BYTES[self._layouts[atom.name].element]
         return winograd_pattern(atom, shapes, bytes_) is None and vector_index(atom, bytes_) not in part.batch
 
     # Cutting

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from math import prod
 from statistics import median
 
-import numpy as np
-
 from convgrad.engine.kernels import Kernel
+from convgrad.engine.memory import ELEMENT_BYTES
 from convgrad.engine.program import Program
 from convgrad.execution import root
 from convgrad.notation.polynomial import Position
@@ -155,4 +154,4 @@ def _bytes(kernel: Kernel) -> int:
 def _size(kernel: Kernel, name: str) -> int:
     layout = kernel.layouts[name]
     times = kernel.slices if name in kernel.sliced else 1
-    return times * prod(layout.shape) * np.dtype(layout.element).itemsize
+    return times * prod(layout.shape) * ELEMENT_BYTES[layout.element]

@@ -74,13 +74,9 @@ class TiledReduction:
         quotients = replace(atom, indices=self.given.indices)
         outer = tile_output(func, variables, quotients, self.tile, self._weights_outside(), phases)
         work = prod(atom.sizes[i] for i in (*atom.indices, *_reduced(atom)))
-        task, at = None, outer[0][0] if outer else None
-        if outer and work >= PARALLEL_WORK:
-            # Vectors across examples write a few numbers into each: neighbours of a row are then one thread's, for two
-            # threads that write into one line of memory wait for each other (0.33 ms instead of 0.11 for 6 channels).
-            loops = outer[::-1] if self.order == self.given.indices else outer[:-2:-1]
-            task, axes = spread(func, [v for v, _ in loops], [n for _, n in loops])
-            at = task if axes == len(outer) else at
+        # Vectors across examples write a few numbers into each: neighbours of a row are then one thread's, for two
+        # threads that write into one line of memory wait for each other (0.33 ms instead of 0.11 for 6 channels).
+        task, at = in_tasks(func, outer, work, None if self.order == self.given.indices else 1)
         if at is None:
             self.tiles.compute_root()
         else:
@@ -205,15 +201,26 @@ def split_into_tiles(
     """The variables of a tile (lane first) and the loops over tiles with their sizes, innermost first."""
     sizes = atom.sizes
     *others, last = variables
-    outer: list[tuple[Any, int]] = []
     block, lane = hl.Var("block"), hl.Var("lane")
     if tile.blocks > 1:
         stage.split(last, block, last, tile.width, tail)
     short = sizes[atom.indices[-1]] < tile.lanes and tail == hl.TailStrategy.ShiftInwards
     # Blocks are whole numbers of vectors: no guard is left, and Halide takes no rounding inside of a block.
     stage.split(last, last, lane, tile.lanes, hl.TailStrategy.GuardWithIf if short or tile.blocks > 1 else tail)
-    inner = [lane, last]
-    for index, variable in reversed(list(zip(atom.indices[:-1], others, strict=True))):
+    inner, outer = split_positions(stage, dict(zip(atom.indices[:-1], others, strict=True)), atom, tile, tail)
+    if tile.blocks > 1:
+        outer.insert(len(outer) if blocks_outside else 0, (block, tile.blocks))
+    return [lane, last, *inner], outer
+
+
+def split_positions(
+    stage: Any, variables: dict[str, Any], atom: Definition, tile: Tile, tail: Any
+) -> tuple[list[Any], list[tuple[Any, int]]]:
+    """Of some indices with their variables: the variables of a tile, and the loops over tiles, as above."""
+    sizes = atom.sizes
+    inner: list[Any] = []
+    outer: list[tuple[Any, int]] = []
+    for index, variable in reversed(variables.items()):
         count = tile.positions.get(index, 1)
         if count == 1:
             outer.append((variable, sizes[index]))
@@ -224,9 +231,20 @@ def split_into_tiles(
             stage.split(variable, place, variable, count, tail)
             inner.append(variable)
             outer.append((place, -(-sizes[index] // count)))
-    if tile.blocks > 1:
-        outer.insert(len(outer) if blocks_outside else 0, (block, tile.blocks))
     return inner, outer
+
+
+def in_tasks(func: Any, outer: Sequence[tuple[Any, int]], work: int, shared: int | None = None) -> tuple[Any, Any]:
+    """Deal loops over tiles, innermost first, to threads where there is work enough: all of them, or the outermost few.
+
+    Returns: the variable of the tasks, None without; and the innermost loop, None without any.
+    """
+    innermost = outer[0][0] if outer else None
+    if not outer or work < PARALLEL_WORK:
+        return None, innermost
+    loops = outer[::-1][:shared]
+    task, axes = spread(func, [variable for variable, _ in loops], [size for _, size in loops])
+    return task, task if axes == len(outer) else innermost
 
 
 def fill_registers(

@@ -22,9 +22,8 @@ import halide as hl
 from convgrad.engine.atoms import is_contraction
 from convgrad.engine.lowering import Lowering, expression
 from convgrad.engine.schedules.across import MOVED
-from convgrad.engine.schedules.contraction import PARALLEL_WORK, rows_to_spare
+from convgrad.engine.schedules.contraction import in_tasks, rows_to_spare, split_positions
 from convgrad.engine.schedules.generic import body_of, coordinates, neutral, variables
-from convgrad.engine.schedules.pointwise import spread
 from convgrad.engine.schedules.staging import stage_along
 from convgrad.engine.schedules.target import machine
 from convgrad.engine.schedules.tiles import CROWDED, LATENCY, START, Tile, accumulators
@@ -125,28 +124,13 @@ class FoldedReduction:
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""
-        atom, tile = self.atom, self.tile
-        sizes = atom.sizes
-        inner, outer = [], []
-        for index, variable in reversed(list(zip(atom.indices, variables, strict=True))):
-            count = tile.positions.get(index, 1)
-            place = variable
-            if 1 < count < sizes[index]:
-                place = hl.Var(f"{variable.name()}_tile")
-                func.split(variable, place, variable, count, hl.TailStrategy.ShiftInwards)
-            if count > 1:
-                inner.append(variable)
-            if count < sizes[index] or count == 1:
-                outer.append((place, -(-sizes[index] // count)))
+        atom = self.atom
+        named = dict(zip(atom.indices, variables, strict=True))
+        inner, outer = split_positions(func, named, atom, self.tile, hl.TailStrategy.ShiftInwards)
         func.reorder(*inner, *(variable for variable, _ in outer))
         for variable in inner:
             func.unroll(variable)
-        task = None
-        if outer and self.work >= PARALLEL_WORK:
-            task, axes = spread(func, [v for v, _ in outer[::-1]], [n for _, n in outer[::-1]])
-            at = task if axes == len(outer) else outer[0][0]
-        else:
-            at = outer[0][0] if outer else None
+        task, at = in_tasks(func, outer, self.work)
         self._schedule_sums(func, at)
         for copy in self.staged:
             if task is not None and atom.indices[0] in copy.indices:
