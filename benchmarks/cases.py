@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
+from benchmarks.verify import Array
 from convgrad.layers import Conv2D, Dense, DepthwiseConv2D, Layer
 
 PASSES = {"forward": "x", "input gradient": "do", "weight gradient": "dw"}
@@ -110,3 +113,10 @@ LAYERS: tuple[LayerCase, ...] = (
     _dense(800, 500),
     _dense(4096, 10),
 )
+
+
+def random_arrays(case: LayerCase) -> dict[str, Array]:
+    """Inputs `o`, weights `w` and output gradients `dx`, float32, the same in every run."""
+    rng = np.random.default_rng(3)
+    shapes = {"o": (case.batch, *case.input_shape), "w": case.weight_shape, "dx": (case.batch, *case.output_shape)}
+    return {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numpy as np
-
 from benchmarks import torch_layers
-from benchmarks.cases import LAYERS, PASSES, LayerCase
+from benchmarks.cases import LAYERS, PASSES, LayerCase, random_arrays
 from benchmarks.rows import Row
 from benchmarks.timing import Call, Effort, against_best, interleaved, medians
 from benchmarks.verify import Array, check
@@ -56,13 +54,6 @@ def measure(
 
         _, _, jax = against_best(program.run, jax_layers.contenders(case, arrays, part), effort)
     return Row("layers", case.name, part, ours, theirs, case.gflop, peak.gflops, best, jax)
-
-
-def random_arrays(case: LayerCase) -> dict[str, Array]:
-    """Inputs `o`, weights `w` and output gradients `dx`, float32, the same in every run."""
-    rng = np.random.default_rng(3)
-    shapes = {"o": (case.batch, *case.input_shape), "w": case.weight_shape, "dx": (case.batch, *case.output_shape)}
-    return {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
 
 
 def program_for(case: LayerCase, part: str) -> Program:

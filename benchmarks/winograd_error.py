@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.cases import LAYERS, PASSES, LayerCase
-from benchmarks.layers import random_arrays
+from benchmarks.cases import LAYERS, PASSES, LayerCase, random_arrays
 from benchmarks.verify import Array
 from convgrad.calculus.derive import gradients
 from convgrad.engine.atoms import split
