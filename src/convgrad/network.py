@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arrays import aligned_zeros, copy_into
-from convgrad.backend import Backend, choose
+from convgrad.backend import choose
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.execution import inputs_behind_views
 from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
 from convgrad.notation.latex import latex
 from convgrad.notation.terms import Equation
-from convgrad.plan import INPUT, PlacedLayer, prediction_plan
+from convgrad.plan import INPUT, PlacedLayer
+from convgrad.prediction import Predictions
+from convgrad.sharing import Lock, locked
 
 if TYPE_CHECKING:
     from convgrad.explain.trace import Trace
@@ -43,6 +45,10 @@ class Network:
 
     or a graph: `Network(inputs=node, outputs=node)` with an `Input` and what layers return when called on it.
 
+    Threads may share a network. What reads or writes its weights holds its `lock` meanwhile, so that every result is
+    that of weights between two steps of training; two calls of `fit` at once are refused. `copy.deepcopy` and `pickle`
+    make networks with weights of their own, and compile when they are needed.
+
     Args:
         layers: in order. input_shape: of one example, (rows, columns, channels) for an image.
         inputs, outputs: of a graph, instead of layers.
@@ -52,6 +58,7 @@ class Network:
         layers: the layers in their places, each with a name that no other has.
         loss: the one that the network was last trained with; `evaluate` takes it unless told otherwise.
         parameters, state: tensor's name (`conv1.w`) -> its array, the very one that compiled code works on.
+        lock: `with network.lock:` other threads neither train nor read it; for several accesses to weights in one go.
 
     Raises: ModelError, ShapeError where layers don't fit together.
     """
@@ -87,13 +94,36 @@ class Network:
                 self.state[placed.tensor(key)][...] = value
         self.initialized = False
         self.loss: str | Loss = "softmax_cross_entropy"
-        self._predictions: dict[tuple[int, str], Any] = {}
+        self.in_training = False
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what belongs to this object and process alone."""
+        self.lock = Lock()
+        self._predictions = Predictions()
+
+    @locked
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {name: value for name, value in vars(self).items() if name not in ("lock", "_predictions")}
+        copies = {
+            table: {name: array.copy() for name, array in kept[table].items()} for table in ("parameters", "state")
+        }
+        return kept | copies | {"in_training": False}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self._prepare()
+        for table in (self.parameters, self.state):
+            for name, array in table.items():  # restored anywhere in memory, but compiled code needs them aligned
+                table[name] = aligned_zeros(array.shape, array.dtype)
+                table[name][...] = array
 
     @property
     def parameter_count(self) -> int:
         """How many numbers are trained."""
         return sum(array.size for array in self.parameters.values())
 
+    @locked
     def initialize(self, seed: int = 0) -> None:
         """Draw initial values: the same seed gives the same values, each layer's independent of the others' sizes."""
         for place, placed in enumerate(self.layers):
@@ -125,7 +155,8 @@ class Network:
         """
         from convgrad.step import gradients
 
-        return gradients(self, x, t, loss, engine=engine)
+        with self.lock:
+            return gradients(self, x, t, loss, engine=engine)
 
     def fit(self, x: npt.ArrayLike, y: npt.ArrayLike, **options: Any) -> History:
         """Train; see `convgrad.training.fit.fit` for the options."""
@@ -156,32 +187,10 @@ class Network:
             )
         if not self.initialized:
             raise ModelError("The network has no weights yet. Train it (fit), load weights, or call initialize(seed).")
-        results = np.empty((len(inputs), *self.output_shape), self.dtype)
-        batch = max(1, min(batch_size, len(inputs)))
         backend = choose(engine)
-        for start in range(0, len(inputs), batch):
-            rows = inputs[start : start + batch]
-            program, output = self._prediction(batch, backend)
-            target = program.arrays[INPUT]
-            copy_into(target[: len(rows)], rows, "x")
-            program.run()
-            results[start : start + len(rows)] = program.arrays[output].reshape(batch, *self.output_shape)[: len(rows)]
-        return results
-
-    def _prediction(self, batch: int, backend: Backend) -> tuple[Any, str]:
-        key = (batch, backend.name)
-        if key not in self._predictions:
-            plan = prediction_plan(self.layers, self.input_shape, self.layers[-1].name, batch)
-            equation = plan.equation
-            program = backend.compile_program(
-                equation,
-                [plan.output],
-                self.dtype,
-                buffers=self.buffers(equation, plan.views),
-                views=plan.views,
-            )
-            self._predictions[key] = (program, plan.output)
-        return self._predictions[key]  # type: ignore[no-any-return]
+        if len(inputs) == 0:
+            return np.empty((0, *self.output_shape), self.dtype)
+        return self._predictions.results(self, inputs, batch_size, backend)
 
     def buffers(self, equation: Equation, views: Mapping[str, str]) -> dict[str, Array]:
         """The network's own arrays that an equation reads: programs work on them, so all see the same weights."""
@@ -202,12 +211,15 @@ class Network:
         """Every number of one training step, each explained; see `convgrad.explain.start.trace` for the arguments."""
         from convgrad.explain.start import trace
 
-        return trace(self, x, target, loss=loss, optimizer=optimizer, deltas=deltas, pins=pins, seed=seed)
+        with self.lock:
+            return trace(self, x, target, loss=loss, optimizer=optimizer, deltas=deltas, pins=pins, seed=seed)
 
+    @locked
     def get_weights(self) -> dict[str, Array]:
         """Copies of all parameters and of the state."""
         return {name: array.copy() for name, array in (self.parameters | self.state).items()}
 
+    @locked
     def set_weights(self, weights: Mapping[str, npt.ArrayLike]) -> None:
         """Put in what `get_weights` gave. Raises: DataError where a tensor is missing, unknown or of another shape."""
         own = self.parameters | self.state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from convgrad.losses import Loss, loss_from
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.plan import INPUT, LOSS, TARGET, training_plan
+from convgrad.sharing import Lock, locked
 
 if TYPE_CHECKING:
     from convgrad.network import Network
@@ -22,7 +23,8 @@ Array = npt.NDArray[Any]
 
 
 class TrainingStep:
-    """`run` takes a batch and changes the network's parameters.
+    """`run` takes a batch and changes the network's parameters. It is compiled code, so it can be neither pickled nor
+    copied: pickle the network, and make a step of it where it arrives.
 
     The gradient is that of the weighted mean of the examples' losses: `weights` / their sum.
 
@@ -74,6 +76,18 @@ class TrainingStep:
         self._equal_shares = False
         self._scalars: dict[str, float] = {}
 
+    def __reduce__(self) -> NoReturn:
+        raise TrainingError(
+            "A training step can't be pickled or copied: it is compiled code, and its memory. Pickle or copy the "
+            "network (step.network), and call training_step of the new one."
+        )
+
+    @property
+    def lock(self) -> Lock:
+        """The network's: one step at a time changes its weights."""
+        return self.network.lock
+
+    @locked
     def run(
         self, x: npt.ArrayLike, t: npt.ArrayLike, learning_rate: float | None = None, weights: Array | None = None
     ) -> None:

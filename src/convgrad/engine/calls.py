@@ -157,9 +157,10 @@ _in_memory: dict[str, Any] = {}
 
 
 def _compiled_in_memory(name: str, kernel: Kernel) -> Any:
-    if name not in _in_memory:
-        _in_memory[name] = compile_in_memory(kernel)
-    return _in_memory[name]
+    with COMPILER.lock:
+        if name not in _in_memory:
+            _in_memory[name] = compile_in_memory(kernel)
+        return _in_memory[name]
 
 
 def _halide_buffer(kernel: Kernel, place: Place, number: int) -> Any:

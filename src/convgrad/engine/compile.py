@@ -23,6 +23,7 @@ from convgrad.engine.kernels import Kernel
 from convgrad.engine.schedules.target import target
 from convgrad.engine.surroundings import edited, surroundings
 from convgrad.errors import EngineError
+from convgrad.sharing import Lock, locked
 
 SLOW = "too slow to compile as it is scheduled"
 
@@ -37,13 +38,15 @@ def _digest(text: str) -> str:
 
 
 class Compiler:
-    """The compiled kernels of this process, by name."""
+    """The compiled kernels of this process, by name. One thread compiles at a time: nothing is compiled twice."""
 
     def __init__(self) -> None:
+        self.lock = Lock()
         self.functions: dict[str, int] = {}
         self._libraries: list[Any] = []
         self._slow: set[str] = set()
 
+    @locked
     def compiled(self, kernels: Sequence[Kernel]) -> tuple[list[Kernel], list[int]]:
         """The kernels as they are to be called, and the addresses of their functions.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +111,12 @@ class Program:
         self._call = _linked(steps, kernels, memory, views)
         self.kernels = self._call.kernels
         self.compile_seconds = time.perf_counter() - start
+
+    def __reduce__(self) -> NoReturn:
+        raise EngineError(
+            "A compiled program can't be pickled or copied: it is machine code of this process. Pickle its equation "
+            "(program.equation), and compile that where it arrives."
+        )
 
     def set(self, name: str, array: npt.ArrayLike) -> None:
         """Copy numbers into an input: any real type, any order in memory, the shape that the equation says.

@@ -18,6 +18,7 @@ from typing import Any
 from convgrad.engine import cache, threads
 from convgrad.engine.surroundings import edited, surroundings
 from convgrad.errors import EngineError
+from convgrad.sharing import Lock
 
 LINK_SECONDS = 120
 SOURCES = ("runner.c", "memory.c", "pool.c")
@@ -42,9 +43,17 @@ def link(objects: Sequence[Path], library: Path, *more: str) -> None:
         raise EngineError(f"The compiled kernels can't be linked:\n{done.stderr.strip()}")
 
 
-@lru_cache
+_loading = Lock()
+
+
 def library() -> Any:
     """The runtime, loaded once in a process, with the number of threads set."""
+    with _loading:
+        return _library()
+
+
+@lru_cache
+def _library() -> Any:
     count = threads.choose_threads()
     threads.watch_forks()
     loaded = _kept() or _built()

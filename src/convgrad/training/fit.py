@@ -13,6 +13,7 @@ from convgrad.data import Augment, Batch, Batches, stratified_split
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.optimizers import Optimizer, optimizer_from
+from convgrad.sharing import trains_alone
 from convgrad.training.evaluate import checked_examples, figures
 from convgrad.training.events import Callback, Training, checked_callbacks, tell
 from convgrad.training.examples import Array
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from convgrad.step import TrainingStep
 
 
+@trains_alone
 def fit(
     network: Network,
     x: Any,
@@ -76,7 +78,7 @@ def fit(
 
     Raises:
         DataError: the arrays can't be meant like this; found before anything is compiled.
-        TrainingError: options that can't work.
+        TrainingError: options that can't work, or the network is in training by another call.
         Diverged: the loss became NaN or infinite. The network has its last good weights again.
     """
     if epochs < 1 or batch_size < 1:

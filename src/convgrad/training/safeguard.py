@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,10 +29,14 @@ class Diverged(TrainingError):
 
     def __init__(self, what: str, epoch: int, batch: int, learning_rate: float, history: History):
         self.history, self.epoch, self.batch = history, epoch, batch
+        self._made_of = (what, epoch, batch, learning_rate, history)
         super().__init__(
             f"Training diverged: the {what} became NaN or infinite in epoch {epoch + 1}, batch {batch + 1}. The last "
             f"good weights were kept. Use a learning rate below {learning_rate:.3g}, such as {learning_rate / 10:.1g}."
         )
+
+    def __reduce__(self) -> tuple[type[Diverged], tuple[Any, ...]]:
+        return Diverged, self._made_of
 
 
 class WeightKeeper:
