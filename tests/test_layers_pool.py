@@ -5,6 +5,8 @@ import pytest
 
 from convgrad.errors import ModelError, ShapeError
 from convgrad.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D
+from convgrad.network import Network
+from convgrad.step import gradients
 from layer_runs import Run, close, normal
 
 ARGUMENTS = [
@@ -80,3 +82,15 @@ def test_refuses_images():
         MaxPool2D(3).build((2, 9, 1))
     with pytest.raises(ShapeError, match=r"takes 3 axes, \(rows, columns, channels\), but its input has shape \(5,\)"):
         GlobalAvgPool2D().build((5,))
+
+
+def test_gradient_of_many_windows_of_one_channel() -> None:
+    """9,191 windows: more than NumPy's buffer of 8,192, where its own function for places goes wrong."""
+    network = Network(MaxPool2D((2, 3)), input_shape=(182, 303, 1))
+    o = np.random.default_rng(5).normal(size=(1, *network.input_shape))
+    found = gradients(network, o, np.zeros((1, *network.output_shape)), "half_squared_error", engine="oracle")
+    windows = o.reshape(91, 2, 101, 3).transpose(0, 2, 1, 3).reshape(91, 101, 6)
+    winners = np.where(np.arange(6) == windows.argmax(-1)[..., None], windows, 0)
+    expected = winners.reshape(91, 101, 2, 3).transpose(0, 2, 1, 3).reshape(o.shape)
+    # With a target of 0, the derivative of the loss at a result is the result; one float32 rounding at most.
+    np.testing.assert_allclose(found["dinput"], expected, rtol=2**-23, atol=0)

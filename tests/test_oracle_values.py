@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.signal import correlate2d
 
+import convgrad
 from convgrad.notation.binding import bind
 from convgrad.notation.parser import parse
 from convgrad.oracle import grid, loops
 
 EPS = np.finfo(float).eps
+PLACES = ("unravel_index(", "ravel_multi_index(")
 
 # (equation, shapes of its inputs, sizes): sizes differ on every axis.
 EQUATIONS = {
@@ -181,3 +184,21 @@ def test_the_classic_example():
         # Every product has six decimals, so these six are all there are.
         np.testing.assert_allclose(dw, dw.round(6), rtol=0, atol=4 * EPS)
         np.testing.assert_allclose(dw, correlate2d(o, dx, "valid"), rtol=0, atol=4 * EPS)
+
+
+@pytest.mark.parametrize("reduction", ["argmax", "argmin"])
+@pytest.mark.parametrize("shape", [(9001, 1), (3, 2750, 1), (9001, 1, 1), (9001,)])
+def test_places_of_many_results(reduction: str, shape: tuple[int, ...]) -> None:
+    """NumPy's own function for places is wrong beyond 8,192 results whose last axis has length 1."""
+    indices = ",".join("ijk"[: len(shape)])
+    equation = bind(parse(f"x[{indices}] = {reduction}[m,n](o[{indices},m,n])"), shapes={"o": (*shape, 3, 5)})
+    o = np.random.default_rng(7).normal(size=(*shape, 3, 5))
+    expected = getattr(o.reshape(*shape, 15), reduction)(-1)
+    np.testing.assert_array_equal(grid.evaluate(equation, {"o": o})["x"], expected)
+
+
+def test_no_code_asks_numpy_for_places() -> None:
+    """All versions of NumPy that are supported must give the same (numpy/numpy#31980)."""
+    source = Path(convgrad.__file__).parent
+    calls = [f"{path.name}: {name}" for path in source.rglob("*.py") for name in PLACES if name in path.read_text()]
+    assert not calls

@@ -138,6 +138,34 @@ def _problem(array: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str
     return ""
 
 
+def place_of(number: Any, shape: Sequence[int]) -> tuple[Any, ...]:
+    """Where an element stands in an array of that shape, from its number in row-major order: its place on each axis.
+
+    number: a whole number, or an array of them; the places are arrays of its shape, then. NumPy's `unravel_index` is
+    wrong for arrays of many numbers in some versions (numpy/numpy#31980).
+
+    >>> place_of(5, (2, 3))
+    (1, 2)
+    """
+    places = []
+    for size in reversed(shape):
+        number, place = divmod(number, size)
+        places.append(place)
+    return tuple(reversed(places))
+
+
+def number_of(place: Sequence[Any], shape: Sequence[int]) -> Any:
+    """The inverse of `place_of`: the number of an element in row-major order.
+
+    >>> number_of((1, 2), (2, 3))
+    5
+    """
+    number: Any = 0
+    for axis, size in zip(place, shape, strict=True):
+        number = number * size + axis
+    return number
+
+
 def copy_into(target: Array, source: npt.ArrayLike, name: str) -> None:
     """Copy numbers of the same shape into an array of a program, whatever their order in memory.
 

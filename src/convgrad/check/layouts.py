@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arrays import place_of
+
 Array = npt.NDArray[Any]
 Labels = tuple[str, ...]
 
@@ -58,6 +60,6 @@ def place_in_equation(place: Sequence[int], labels: Labels, shape: Sequence[int]
     sizes = dict(zip(labels, shape, strict=True))
     at = dict.fromkeys(labels, 0)
     for index, group in zip(place, groups(pattern, labels), strict=True):
-        inside = np.unravel_index(index, [sizes[n] for n in group]) if group else ()
-        at.update({name: int(value) for name, value in zip(group, inside, strict=True)})
+        inside = place_of(int(index), [sizes[n] for n in group])
+        at.update(zip(group, inside, strict=True))
     return tuple(at[name] for name in labels)

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from convgrad.arrays import number_of, place_of
 from convgrad.explain.nodes import Node, Read, Total, below, grow, reads
 from convgrad.explain.notes import counting, decisions, note
 from convgrad.explain.numbers import written
@@ -125,10 +124,8 @@ class Explanation:
     def _given(self) -> Read:
         name, index = self.tensor.name, self.element.index
         if self.tensor.shows is not None:
-            flat = int(np.ravel_multi_index(index, self.tensor.shape)) if index else 0
             name = self.tensor.shows
-            shape = self.trace.shapes[name]
-            index = tuple(int(i) for i in np.unravel_index(flat, shape)) if shape else ()
+            index = place_of(number_of(index, self.tensor.shape), self.trace.shapes[name])
         return Read(self.element.value, name, index)
 
     def _read(self, tensor: str, index: tuple[int, ...]) -> float | None:

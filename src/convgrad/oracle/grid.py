@@ -17,6 +17,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arrays import number_of, place_of
 from convgrad.errors import EquationError
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
@@ -259,8 +260,8 @@ class _Reduction:
         flat = values.reshape(*values.shape[:kept], -1)
         local = flat.argmax(axis=-1) if self.kind == "argmax" else flat.argmin(axis=-1)
         part = np.take_along_axis(flat, local[..., None], axis=-1)[..., 0]
-        steps = [p + f for p, f in zip(np.unravel_index(local, counts), first, strict=True)]
-        place = np.ravel_multi_index(steps, self.counts).astype(np.float64)
+        steps = [p + f for p, f in zip(place_of(local, counts), first, strict=True)]
+        place = np.asarray(number_of(steps, self.counts), np.float64)
         if self.total is None or self.place is None:
             self.total, self.place = part, place
             return

@@ -121,7 +121,7 @@ class _Writer(Longhand):
             if kind.has_channels:
                 back.append(f"        for c in range({kind.inputs[2]}):")
                 indent += "    "
-            back.append(f"{indent}m, n = np.unravel_index({window}{channel}.argmax(), {kind.size})")
+            back.append(f"{indent}m, n = divmod({window}{channel}.argmax(), {columns})")
             place = f"{down}*i+m, {right}*j+n{', c' if channel else ''}"
             back.append(f"{indent}{n}_do[{place}] += {n}_dx[i, j{', c' if channel else ''}]")
         else:
