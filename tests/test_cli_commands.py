@@ -234,7 +234,9 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(images: Path, 
 
 def test_damaged_images_are_named(images: Path, model: Path, tmp_path: Path) -> None:
     (images / "train" / "left" / "5.png").write_bytes(b"\x89PNG broken")
-    assert "train/left/5.png is a damaged image" in one_line(convgrad(*training(images, model, tmp_path / "r"), code=2))
+    assert "train/left/5.png can't be read as an image" in one_line(
+        convgrad(*training(images, model, tmp_path / "r"), code=2)
+    )
 
 
 def test_images_of_the_wrong_size_for_the_model(images: Path, model: Path, tmp_path: Path) -> None:

@@ -68,16 +68,7 @@ def _probabilities(outputs: npt.NDArray[Any], loss: str) -> npt.NDArray[np.float
 
 
 def read_image(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """An image file as (rows, columns, channels) of 0..1, in the size and with the channels of `shape`."""
-    from PIL import Image
+    """An image file as (rows, columns, channels) of 0..1; see `convgrad.data.pixels.read_image`."""
+    from convgrad.data import pixels  # Pillow is imported where an image is read, and not for every command
 
-    rows, columns, channels = shape
-    try:
-        with Image.open(path) as image:
-            pixels = image.convert("L" if channels == 1 else "RGB")
-            if pixels.size != (columns, rows):
-                pixels = pixels.resize((columns, rows), Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # decoders raise all of them
-        raise DataError(f"{path} can't be read as an image: {getattr(error, 'strerror', None) or error}.") from error
-    values: npt.NDArray[np.float32] = np.asarray(pixels, dtype=np.float32).reshape(shape) / np.float32(255)
-    return values
+    return pixels.read_image(path, shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -10,22 +9,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
 
+from convgrad.data.budget import MOST_PIXELS_TO_TRAIN_ON, check_images
 from convgrad.data.dataset import Dataset, Images
 from convgrad.data.layout import Layout, find_layout
+from convgrad.data.pixels import MOST_BYTES, Pixels, quiet_decoders, read_file, read_pixels, unit_range
 from convgrad.errors import DataError
 
 Progress = Callable[[int, int], None]
 Read = Callable[[str], bytes]
-Pixels = npt.NDArray[np.uint8]
 
-# Pillow's modes that become one channel, and those that can't become 8 bits without a choice of range.
-_GRAY_MODES = ("L", "1", "LA")
-_WIDE_MODES = ("I", "F")
-# No image of a size to train on comes near; a larger member of an archive is a mistake or an attack.
-_LARGEST_FILE = 1 << 28
 # Images handed to a thread at once: few enough that progress is seen, enough that handing them over costs nothing.
 _CHUNK = 256
 # Pillow frees Python's lock only inside the decoder. Measured on 2 cores, JPEG, 1 thread -> 2 threads, us an image:
@@ -41,7 +34,8 @@ def load_images(
     Accepted are `train/CLASS/image` and `test/CLASS/image`, or `CLASS/image` alone, each with or without folders
     around everything. Classes are numbered in the natural order of their folders' names ("9" before "10"), images
     stand class after class, in the natural order of their names. If all images are gray there is one channel, else
-    three (RGB); transparency is dropped.
+    three (RGB). What is read of an image file, and which files are read, `convgrad.data.pixels` says: the same as where
+    images are predicted.
 
     Args:
         image_size: (H, W) in pixels; each image is resized to it (bilinear, without keeping proportions). Without it
@@ -54,10 +48,14 @@ def load_images(
     path = Path(path)
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
         raise DataError(f"image_size is {image_size}, but must be (H, W): rows and columns, at least 1 each.")
+    if image_size is not None and image_size[0] * image_size[1] > MOST_PIXELS_TO_TRAIN_ON:
+        raise DataError(
+            f"image_size is {image_size}: images to train on have {MOST_PIXELS_TO_TRAIN_ON:,} pixels at most."
+        )
     try:
         if path.is_dir():
             layout = find_layout(*_walk(path), str(path))
-            return _load(path, layout, lambda name: _read_file(path / name), image_size, progress)
+            return _load(path, layout, lambda name: read_file(path / name), image_size, progress)
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path)
             folders = [name.rstrip("/") for name in members if name.endswith("/")]
@@ -106,14 +104,8 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
     return members
 
 
-def _read_file(path: Path) -> bytes:
-    if path.stat().st_size > _LARGEST_FILE:
-        raise DataError(f"{path} has {path.stat().st_size:,} bytes, more than an image to train on can need.")
-    return path.read_bytes()
-
-
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> bytes:
-    if member.file_size > _LARGEST_FILE:
+    if member.file_size > MOST_BYTES:
         raise DataError(
             f"{path}: {member.filename} unpacks to {member.file_size:,} bytes, more than an image to train on can need."
         )
@@ -129,8 +121,11 @@ def _load(
     path: Path, layout: Layout, read: Read, image_size: tuple[int, int] | None, progress: Progress | None
 ) -> Dataset:
     names = [name for name, _ in (*layout.train, *layout.test)]
-    size = image_size or _size_of(names[0], read, path)
-    pixels = _decode_all(names, read, path, size, resize=image_size is not None, progress=progress)
+    with quiet_decoders():
+        first = read_pixels(read(names[0]), _where(path, names[0]), image_size)
+        size = first.shape[:2]
+        check_images(len(names), first.shape, first.itemsize, str(path))
+        pixels = _decode_all(names, read, path, size, resize=image_size is not None, progress=progress)
     channels = 1 if all(image.ndim == 2 for image in pixels) else 3
     train, test = pixels[: len(layout.train)], pixels[len(layout.train) :]
     return Dataset(
@@ -143,17 +138,16 @@ def _load(
     )
 
 
+def _where(path: Path, name: str) -> str:
+    return f"{path}: {name}"
+
+
 def _stack(pixels: Sequence[Pixels], size: tuple[int, int], channels: int) -> Images:
     images = np.empty((len(pixels), *size, channels), np.float32)
     for index, image in enumerate(pixels):
-        images[index] = image if image.ndim == 3 else image[:, :, np.newaxis]  # gray among colours: three equal ones
-    images /= np.float32(255)
+        values = unit_range(image)
+        images[index] = values if image.ndim == 3 else values[:, :, np.newaxis]  # gray among colours: three equal ones
     return images
-
-
-def _size_of(name: str, read: Read, path: Path) -> tuple[int, int]:
-    with _opened(name, read, path) as image:
-        return image.height, image.width
 
 
 def _decode_all(
@@ -182,30 +176,10 @@ def _decode_all(
 
 def _decode(name: str, read: Read, path: Path, size: tuple[int, int], resize: bool) -> Pixels:
     """One image as (H, W) if it is gray, else as (H, W, 3)."""
-    with _opened(name, read, path) as image:
-        if image.mode.startswith(_WIDE_MODES):
-            raise DataError(
-                f"{path}: {name} has more than 8 bits a sample (mode {image.mode}), whose range can't be told. Save "
-                "it with 8 bits, or put floats into an .npz file."
-            )
-        if not resize and (image.height, image.width) != size:
-            raise DataError(
-                f"{path}: {name} has {image.height} rows and {image.width} columns, but the first image has {size[0]} "
-                f"and {size[1]}. All must have one size: pass image_size=({size[0]}, {size[1]}) to resize them."
-            )
-        try:
-            converted = image.convert("L" if image.mode in _GRAY_MODES else "RGB")
-            if resize and (image.height, image.width) != size:
-                converted = converted.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-        except Exception as error:  # each format's decoder raises its own kinds
-            raise DataError(f"{path}: {name} is a damaged image ({error}). Replace or remove it.") from error
-        return np.asarray(converted)
-
-
-def _opened(name: str, read: Read, path: Path) -> Image.Image:
-    content = read(name)
-    try:
-        return Image.open(io.BytesIO(content))
-    except Exception as error:  # each format's decoder raises its own kinds
-        reason = "its content is no known image format" if isinstance(error, UnidentifiedImageError) else error
-        raise DataError(f"{path}: {name} is a damaged image ({reason}). Replace or remove it.") from error
+    pixels = read_pixels(read(name), _where(path, name), size if resize else None)
+    if pixels.shape[:2] != size:
+        raise DataError(
+            f"{path}: {name} has {pixels.shape[0]} rows and {pixels.shape[1]} columns, but the first image has "
+            f"{size[0]} and {size[1]}. All must have one size: pass image_size=({size[0]}, {size[1]}) to resize them."
+        )
+    return pixels

@@ -12,12 +12,14 @@ import io
 import math
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.data.budget import check_bytes
 from convgrad.errors import DataError
 
 TYPES: dict[int, np.dtype[Any]] = {
@@ -36,15 +38,22 @@ _MOST_AXES = 32
 _BLOCK = 1 << 20
 
 
-def read_idx(path: str | Path) -> npt.NDArray[np.generic]:
+# Told an array's shape, the bytes of an element and what a message calls it; raises where it may not be read.
+Check = Callable[[tuple[int, ...], int, str], None]
+
+
+def read_idx(path: str | Path, check: Check | None = None) -> npt.NDArray[np.generic]:
     """Read an IDX file; whether it is packed by gzip is told from its first bytes, not from its name.
+
+    Args:
+        check: further conditions for what the header announces, before anything is read.
 
     Returns:
         A new array with the machine's own byte order: uint8, int8, int16, int32, float32 or float64.
 
     Raises:
         DataError: no such file, not an IDX file, cut short, followed by more bytes than its header says, or damaged.
-            No more memory is taken than the file can fill, whatever its header claims.
+            No more memory is taken than the file can fill, whatever its header claims, and than there is.
 
     Example:
         >>> import tempfile, numpy as np
@@ -61,16 +70,22 @@ def read_idx(path: str | Path) -> npt.NDArray[np.generic]:
             packed = file.read(2) == _GZIP_MAGIC
             file.seek(0)
             if not packed:
-                return _read_array(file, path, packed_size, exact=True)
+                return _read_array(file, path, packed_size, exact=True, check=check)
             with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
-                return _read_array(unpacked, path, packed_size * _LARGEST_GZIP_RATIO, exact=False)
+                return _read_array(unpacked, path, packed_size * _LARGEST_GZIP_RATIO, exact=False, check=check)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip packing is damaged ({error}). Get the file anew.") from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}.") from error
 
 
-def _read_array(file: BinaryIO | gzip.GzipFile, path: Path, available: int, exact: bool) -> npt.NDArray[np.generic]:
+def _check_array(shape: tuple[int, ...], itemsize: int, where: str) -> None:
+    check_bytes(math.prod(shape) * itemsize, where)
+
+
+def _read_array(
+    file: BinaryIO | gzip.GzipFile, path: Path, available: int, exact: bool, check: Check | None
+) -> npt.NDArray[np.generic]:
     """The array in `file`, which holds `available` bytes in all (`exact`) or at most."""
     dtype, shape = _read_header(file, path)
     header = 4 + 4 * len(shape)
@@ -83,6 +98,7 @@ def _read_array(file: BinaryIO | gzip.GzipFile, path: Path, available: int, exac
             f"{expected:,} bytes after the header, but {'has' if exact else 'can hold at most'} "
             f"{available - header:,}. Get the file anew."
         )
+    (check or _check_array)(shape, dtype.itemsize, str(path))
     content = bytearray()
     while len(content) <= expected:  # one byte more than announced: so that a longer file is noticed
         block = file.read(min(_BLOCK, expected + 1 - len(content)))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convgrad.data.arrays import images_from, labels_from, numbered_classes
+from convgrad.data.budget import check_image_array
 from convgrad.data.dataset import Dataset, Images, Labels
 from convgrad.data.idx import read_idx
 from convgrad.errors import DataError
@@ -51,7 +52,7 @@ def load_idx_folder(
 
 
 def _read_pair(images: Path, labels: Path) -> tuple[Images, Labels]:
-    return images_from(read_idx(images), str(images)), labels_from(read_idx(labels), str(labels))
+    return images_from(read_idx(images, check_image_array), str(images)), labels_from(read_idx(labels), str(labels))
 
 
 def _find(folder: Path, name: str) -> Path | None:

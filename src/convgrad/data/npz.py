@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.data.arrays import images_from, labels_from, numbered_classes
+from convgrad.data.budget import check_bytes, check_image_array
 from convgrad.data.dataset import Dataset
 from convgrad.errors import DataError
 
 # Names of arrays, compared in lower case: images, labels.
 _TRAIN_NAMES = (("x_train", "y_train"), ("train_images", "train_labels"), ("images", "labels"), ("x", "y"))
 _TEST_NAMES = (("x_test", "y_test"), ("test_images", "test_labels"))
+_IMAGES = tuple(images for images, _ in (*_TRAIN_NAMES, *_TEST_NAMES))
 _CLASS_NAMES = "class_names"
 # A format bound of deflate: 258 bytes from two bits at best.
 _LARGEST_ZIP_RATIO = 1032
@@ -110,6 +112,10 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, n
             f"{path}: {name} is cut short: its header announces {dtype} elements of shape {shape}, that is "
             f"{expected:,} bytes, but {found:,} are there. Get or write the file anew."
         )
+    if name in _IMAGES:
+        check_image_array(shape, dtype.itemsize, f"{path}: {name}")
+    else:
+        check_bytes(expected, f"{path}: {name}")
     try:
         with archive.open(member) as file:
             array: npt.NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
