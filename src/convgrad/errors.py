@@ -6,9 +6,12 @@ place as data (`span`) and shows the line with a caret under it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher
+
+from convgrad.elsewhere import NAMES
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ def pointed(source: str, span: Span) -> str:
 
 class ConvgradError(Exception):
     """Base of all errors raised by convgrad on purpose."""
+
+
+class ArgumentError(ConvgradError):
+    """A function was called with an argument that it does not have, or can't take."""
 
 
 class EquationError(ConvgradError):
@@ -80,8 +87,68 @@ class EngineError(ConvgradError):
     """The compiled engine can't do what is asked of it."""
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """` Did you mean ...?` if a known name is near, and else the list of them; begins with a space."""
-    names = sorted(known)
-    near = get_close_matches(name, names, n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(names)}."
+SECOND = 0.1
+"""By how much less alike a second name may be, to be offered as well."""
+LISTED = 30
+"""Names that a message lists; of more, the nearest."""
+PART = 3
+"""Letters of a name that tell something where they are a part of another one."""
+ALIKE = 0.75
+"""The least likeness of two names, as difflib measures it, at which one may be a slip for the other."""
+
+
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """` Did you mean ...?` if known names are near, and else the list of them; begins with a space.
+
+    One name alone is offered only where it can hardly be another one that was meant: a suggestion that misleads is
+    worse than a list.
+
+    >>> suggestion("stride", ["strides", "padding"]), suggestion("cross_entropy", ["softmax_cross_entropy", "mse"])
+    (" Did you mean 'strides'?", ' There are: softmax_cross_entropy, mse.')
+    """
+    names = sorted({str(one) for one in known})
+    sure, related = near(str(name), names)
+    if sure:
+        return f" Did you mean {' or '.join(map(repr, [*sure, *related]))}?"
+    listed = [*related, *(one for one in names if one not in related)]
+    if not listed:
+        return " There are none."
+    more = f" and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
+    return f" There are: {', '.join(listed[:LISTED])}{more}."
+
+
+def near(name: str, names: Collection[str]) -> tuple[list[str], list[str]]:
+    """Those of `names` that `name` may be a slip for, and those that it holds or is a part of.
+
+    Names whose digits differ (conv1.w and conv2.w, cifar10 and cifar100) are never slips for each other.
+    """
+    own = plain(name)
+    same = [one for one in names if plain(one) == own]
+    if same or not own:
+        return same, []
+    elsewhere = NAMES.get(own)
+    if elsewhere is not None:
+        return [one for one in elsewhere if one in names], []
+    sure, related = [], []
+    for one in names:
+        other = plain(one)
+        if _digits(own) not in ("", _digits(other)):
+            continue
+        likeness = 1.0 if sorted(own) == sorted(other) else SequenceMatcher(None, own, other).ratio()
+        longer, shorter = (own, other) if len(own) > len(other) else (other, own)
+        part = shorter in longer and len(shorter) >= PART
+        if part and (own.endswith(other) or len(longer) > len(shorter) + 1):
+            related.append((-likeness, one))  # `emnist` is no slip for mnist, nor `adamax` for adam
+        elif likeness >= ALIKE:
+            sure.append((-likeness, one))
+    best = min((place for place, _ in sure), default=0.0)
+    return [one for place, one in sorted(sure) if place <= best + SECOND], [one for _, one in sorted(related)]
+
+
+def plain(name: str) -> str:
+    """A name without what people write in various ways: case, `_`, `-` and blanks."""
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def _digits(name: str) -> str:
+    return re.sub(r"\D", "", name)

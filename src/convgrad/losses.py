@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
+from convgrad.arguments import between
 from convgrad.errors import ModelError, suggestion
-from convgrad.layers.checks import between
 from convgrad.notation.batch import batched
 from convgrad.notation.binding import bind
 from convgrad.notation.terms import Equation
@@ -123,7 +123,7 @@ class SoftmaxCrossEntropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        between("SoftmaxCrossEntropy", "label_smoothing", self.label_smoothing, 0, 1)
+        self.require(label_smoothing=between(0, 1))
 
     @property
     def text(self) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from convgrad.arguments import FLAG, NOT_NEGATIVE, POSITIVE, between
 from convgrad.errors import ModelError, suggestion
-from convgrad.layers.checks import between, positive
 from convgrad.notation.written import Written
 
 
@@ -25,7 +25,7 @@ class Optimizer(Written):
     learning_rate: float = 0.01
 
     def __post_init__(self) -> None:
-        positive(type(self).__name__, "learning_rate", self.learning_rate)
+        self.require(learning_rate=POSITIVE)
         self.check()
 
     def check(self) -> None:
@@ -69,8 +69,7 @@ class SGD(Optimizer):
     weight_decay: float = 0.0
 
     def check(self) -> None:
-        between("SGD", "momentum", self.momentum, 0, 1)
-        between("SGD", "weight_decay", self.weight_decay, 0, float("inf"))
+        self.require(momentum=between(0, 1), nesterov=FLAG, weight_decay=NOT_NEGATIVE)
         if self.nesterov and not self.momentum:
             raise ModelError("SGD: nesterov=True needs a momentum, such as momentum=0.9.")
 
@@ -111,11 +110,7 @@ class Adam(Optimizer):
     weight_decay: float = 0.0
 
     def check(self) -> None:
-        name = type(self).__name__
-        between(name, "beta1", self.beta1, 0, 1)
-        between(name, "beta2", self.beta2, 0, 1)
-        positive(name, "eps", self.eps)
-        between(name, "weight_decay", self.weight_decay, 0, float("inf"))
+        self.require(beta1=between(0, 1), beta2=between(0, 1), eps=POSITIVE, weight_decay=NOT_NEGATIVE)
 
     @property
     def text(self) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from convgrad.arguments import NOT_NEGATIVE
 from convgrad.layers.base import Built, Layer, Shape
-from convgrad.layers.checks import between
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,7 +41,7 @@ class LeakyReLU(Elementwise):
     negative_slope: float = 0.3
 
     def check(self) -> None:
-        between(self.label, "negative_slope", self.negative_slope, 0, float("inf"))
+        self.require(negative_slope=NOT_NEGATIVE)
 
     @property
     def text(self) -> str:
@@ -64,7 +64,7 @@ class ELU(Elementwise):
     alpha: float = 1.0
 
     def check(self) -> None:
-        between(self.label, "alpha", self.alpha, 0, float("inf"))
+        self.require(alpha=NOT_NEGATIVE)
 
     @property
     def text(self) -> str:

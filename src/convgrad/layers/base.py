@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from convgrad.arguments import shown
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.initializers import Initializer, initial_values
 from convgrad.layers.graph import Input, Node
@@ -18,6 +19,7 @@ from convgrad.notation.terms import Equation
 from convgrad.notation.written import Written
 
 Shape = tuple[int, ...]
+NAME = r"[A-Za-z_]\w*"
 
 registry: dict[str, type[Layer]] = {}
 """Class name -> class, of every layer there is: a saved network is read with it."""
@@ -101,9 +103,9 @@ class Layer(Written):
         registry[cls.__name__] = cls
 
     def __post_init__(self) -> None:
-        if self.name is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.name, re.ASCII):
+        if self.name is not None and not (isinstance(self.name, str) and re.fullmatch(NAME, self.name, re.ASCII)):
             raise ModelError(
-                f"A layer can't be called {self.name!r}: its tensors are named after it in equations. Use letters, "
+                f"A layer can't be called {shown(self.name)}: its name begins those of its tensors. Use letters, "
                 f"digits and `_`, no digit first, as in name='conv1'."
             )
         self.check()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from convgrad.arguments import POSITIVE, between
 from convgrad.layers.base import Built, Layer, Shape
-from convgrad.layers.checks import between, positive
 from convgrad.layers.norm import scale_and_shift
 from convgrad.notation.parser import parse
 
@@ -41,8 +41,7 @@ class BatchNorm(Layer):
     epsilon: float = 1e-3
 
     def check(self) -> None:
-        between(self.label, "momentum", self.momentum, 0, 1)
-        positive(self.label, "epsilon", self.epsilon)
+        self.require(momentum=between(0, 1), epsilon=POSITIVE)
 
     @property
     def text(self) -> str:

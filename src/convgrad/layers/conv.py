@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
+from convgrad.arguments import at_least, one_of
 from convgrad.errors import ModelError, ShapeError
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
-from convgrad.layers.checks import at_least, one_of
 from convgrad.layers.window import AXIS_NAMES, Padding, Sizes, Window
 
 PLACES = {1: "i", 2: "ij", 3: "ijl"}
@@ -57,9 +57,7 @@ class Convolution(Layer, abstract=True):
     axes: ClassVar[int]
 
     def check(self) -> None:
-        at_least(self.label, "filters", self.filters, 1)
-        at_least(self.label, "groups", self.groups, 1)
-        one_of(self.label, "bias", self.bias, ("channel", "position", None))
+        self.require(filters=at_least(1), groups=at_least(1), bias=one_of("channel", "position", None))
         check_initializer(self.kernel_initializer)
         if self.filters % self.groups:
             raise ModelError(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from convgrad.arguments import at_least, one_of
 from convgrad.errors import ModelError, ShapeError
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
-from convgrad.layers.checks import at_least, one_of
 from convgrad.layers.window import Padding, Sizes, padding_per_axis, per_axis, written
 
 
@@ -50,8 +50,7 @@ class ConvTranspose2D(Layer):
     kernel_initializer: str | Initializer = "glorot_uniform"
 
     def check(self) -> None:
-        at_least(self.label, "filters", self.filters, 1)
-        one_of(self.label, "bias", self.bias, ("channel", None))
+        self.require(filters=at_least(1), bias=one_of("channel", None))
         check_initializer(self.kernel_initializer)
         padding = padding_per_axis(self.label, self.padding, 2)
         added = per_axis(self.label, "output_padding", self.output_padding, 2, least=0)

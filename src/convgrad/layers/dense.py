@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from convgrad.arguments import at_least, one_of
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
-from convgrad.layers.checks import at_least, one_of
 from convgrad.notation.parser import parse
 
 
@@ -31,8 +31,7 @@ class Dense(Layer):
     kernel_initializer: str | Initializer = "glorot_uniform"
 
     def check(self) -> None:
-        at_least(self.label, "units", self.units, 1)
-        one_of(self.label, "bias", self.bias, ("channel", None))
+        self.require(units=at_least(1), bias=one_of("channel", None))
         check_initializer(self.kernel_initializer)
 
     @property

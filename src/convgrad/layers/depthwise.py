@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from convgrad.arguments import at_least, one_of
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
-from convgrad.layers.checks import at_least, one_of
 from convgrad.layers.window import Padding, Sizes, Window
 
 
@@ -38,8 +38,7 @@ class DepthwiseConv2D(Layer):
     kernel_initializer: str | Initializer = "glorot_uniform"
 
     def check(self) -> None:
-        at_least(self.label, "depth_multiplier", self.depth_multiplier, 1)
-        one_of(self.label, "bias", self.bias, ("channel", None))
+        self.require(depth_multiplier=at_least(1), bias=one_of("channel", None))
         check_initializer(self.kernel_initializer)
         self.window  # noqa: B018  (its arguments are checked as it is made)
 

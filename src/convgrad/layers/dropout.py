@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from convgrad.arguments import between
 from convgrad.layers.base import Built, Layer, Shape
-from convgrad.layers.checks import between
 from convgrad.notation.parser import parse
 
 
@@ -30,7 +30,7 @@ class Dropout(Layer):
     rate: float
 
     def check(self) -> None:
-        between(self.label, "rate", self.rate, 0, 1)
+        self.require(rate=between(0, 1))
 
     @property
     def text(self) -> str:

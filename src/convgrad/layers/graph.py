@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from convgrad.arguments import whole
 from convgrad.errors import ModelError
-from convgrad.layers.checks import whole
 
 if TYPE_CHECKING:
     from convgrad.layers.base import Layer

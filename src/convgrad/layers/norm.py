@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from convgrad.arguments import POSITIVE, at_least
 from convgrad.errors import ShapeError
 from convgrad.layers.base import Built, Layer, Parameter, Shape
-from convgrad.layers.checks import at_least, positive
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,7 +28,7 @@ class LayerNorm(Layer):
     epsilon: float = 1e-3
 
     def check(self) -> None:
-        positive(self.label, "epsilon", self.epsilon)
+        self.require(epsilon=POSITIVE)
 
     @property
     def text(self) -> str:
@@ -72,8 +72,7 @@ class GroupNorm(Layer):
     epsilon: float = 1e-3
 
     def check(self) -> None:
-        at_least(self.label, "groups", self.groups, 1)
-        positive(self.label, "epsilon", self.epsilon)
+        self.require(groups=at_least(1), epsilon=POSITIVE)
 
     @property
     def text(self) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from convgrad.arguments import whole
 from convgrad.errors import ModelError, ShapeError
 from convgrad.layers.base import Built, Layer, Shape
-from convgrad.layers.checks import whole
 from convgrad.layers.window import Padding, padding_per_axis, written
 
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from convgrad.arguments import whole
 from convgrad.errors import ModelError, ShapeError
-from convgrad.layers.checks import whole
 
 Sizes = int | tuple[int, ...]
 Padding = str | int | tuple[int | tuple[int, int], ...]

@@ -1,0 +1,267 @@
+"""What public functions accept: rules for arguments, and one style of message where one is not kept.
+
+>>> @takes(epochs=at_least(1))
+... def train(network, epochs=5): ...
+>>> train("lenet", epochs=0)
+Traceback (most recent call last):
+convgrad.errors.ArgumentError: train: epochs must be a whole number of at least 1, not 0.
+>>> train("lenet", epoch=3)
+Traceback (most recent call last):
+convgrad.errors.ArgumentError: train has no argument 'epoch'. Did you mean 'epochs'?
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from numbers import Real
+from os import PathLike
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.errors import ArgumentError, ConvgradError, suggestion
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C", bound=type)
+BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+OWN = ("self", "cls")
+SHOWN = 60
+"""Characters of a value that a message quotes."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an argument must be, in words that go on after `must be`, and whether a value is that.
+
+    hint: a sentence about the value that was given, beginning with a space.
+    """
+
+    must: str
+    accepts: Callable[[Any], bool]
+    hint: Callable[[Any], str] = lambda value: ""
+
+    def keep(self, label: str, argument: str, value: Any, error: type[ConvgradError] = ArgumentError) -> None:
+        """Raises: `error` where the value of the argument of `label` is something else."""
+        try:
+            accepted = self.accepts(value)
+        except (TypeError, ValueError, OverflowError, AttributeError):  # odd objects: no truth, no order, no hash
+            accepted = False
+        if not accepted:
+            raise error(f"{label}: {argument} must be {self.must}, not {shown(value)}.{self.hint(value)}")
+
+
+def shown(value: Any) -> str:
+    """How a message quotes a value: short, and never failing.
+
+    >>> shown(2.5), shown(np.zeros((2, 3))), shown("a" * 100)
+    ('2.5', 'an array of float64 with shape (2, 3)', "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...'")
+    """
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"an array of {value.dtype} with shape {value.shape}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, (str, bytes)) and len(value) > SHOWN:
+        return f"{value[: SHOWN - 1]!r}"[:-1] + f"...{repr(value)[-1]}"
+    try:
+        text = str(value) if isinstance(value, np.generic) else repr(value)
+    except Exception:  # a repr of somebody else's, or a number of more digits than Python writes
+        return f"a value of type {type(value).__name__}"
+    text = text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def whole(value: Any) -> int | None:
+    """`value` as an int if it is a whole number of any integer type, else None."""
+    if isinstance(value, (bool, np.bool_, np.ndarray)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def _number(value: Any) -> float:
+    """`value` as a float, NaN where it is no real number."""
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+
+
+def at_least(least: int) -> Rule:
+    """A whole number."""
+    return Rule(f"a whole number of at least {least}", lambda value: (whole(value) or 0) >= least and _is_whole(value))
+
+
+def _is_whole(value: Any) -> bool:
+    return whole(value) is not None
+
+
+def between(low: float, high: float) -> Rule:
+    """A number from `low` up to, and not including, `high`."""
+    bounds = f"of at least {low:g}" + (f" and below {high:g}" if math.isfinite(high) else "")
+    return Rule(f"a number {bounds}", lambda value: low <= _number(value) < high)
+
+
+POSITIVE = Rule("a number above 0", lambda value: 0 < _number(value) < math.inf)
+NOT_NEGATIVE = between(0, math.inf)
+FINITE = Rule("a number, neither NaN nor infinite", lambda value: math.isfinite(_number(value)))
+FLAG = Rule("True or False", lambda value: isinstance(value, (bool, np.bool_)))
+TEXT = Rule("a text", lambda value: isinstance(value, str))
+PATH = Rule("a path", lambda value: isinstance(value, (str, PathLike)) and "\0" not in str(value))
+SHAPE = Rule(
+    "a tuple of whole numbers of at least 1",
+    lambda value: isinstance(value, (tuple, list)) and all((whole(size) or 0) > 0 for size in value),
+)
+FUNCTION = Rule("a function", callable)
+TABLE = Rule(
+    "a table from names to values",
+    lambda value: isinstance(value, Mapping) and all(isinstance(name, str) for name in value),
+)
+NAMES = Rule(
+    "a collection of names",
+    lambda value: isinstance(value, Collection) and not isinstance(value, (str, bytes)) and _are_texts(value),
+    lambda value: f" Write [{value!r}]." if isinstance(value, str) and value.isidentifier() else "",
+)
+
+
+def _are_texts(values: Collection[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def one_of(*choices: str | None) -> Rule:
+    """One of these texts (or None)."""
+
+    def accepts(value: Any) -> bool:
+        return (value is None or isinstance(value, str)) and value in choices
+
+    def hint(value: Any) -> str:
+        near = suggestion(value, [c for c in choices if c]) if isinstance(value, str) else ""
+        return near if "mean" in near else ""
+
+    return Rule(" or ".join(repr(choice) for choice in choices), accepts, hint)
+
+
+def an(kind: type | tuple[type, ...], what: str) -> Rule:
+    """An object of a class; `what` says it in words."""
+
+    def hint(value: Any) -> str:
+        return f" Make one: {value.__name__}(...)." if isinstance(value, type) and issubclass(value, kind) else ""
+
+    return Rule(what, lambda value: isinstance(value, kind), hint)
+
+
+def optional(rule: Rule) -> Rule:
+    """What the rule says, or None."""
+    return Rule(f"{rule.must}, or None", lambda value: value is None or rule.accepts(value), rule.hint)
+
+
+def real_array(label: str, argument: str, value: Any, error: type[ConvgradError]) -> npt.NDArray[Any]:
+    """`value` as an array of real numbers, of whatever type it has.
+
+    Raises: `error` where it is none: ragged lists, text, objects, complex numbers, dates, masked values.
+    """
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError, KeyError):
+        refuse_array(label, argument, value, error)
+    if array.dtype.kind not in "fiub" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
+        refuse_array(label, argument, value, error)
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise error(f"{label}: {argument} has masked values. Fill them, or leave their examples away.")
+    return array
+
+
+def refuse_array(label: str, argument: str, value: Any, error: type[ConvgradError]) -> NoReturn:
+    """Raises: `error`, that these are no real numbers."""
+    raise error(f"{label}: {argument} must be an array of real numbers, or lists of one length, not {shown(value)}.")
+
+
+def takes(error: type[ConvgradError] = ArgumentError, /, **rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A function whose arguments keep `rules`, and whose callers are told about arguments that it does not have.
+
+    Defaults are not looked at.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        label = function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
+        places = tuple(p.name for p in signature(function).parameters.values() if p.kind in BY_PLACE)
+
+        @wraps(function)
+        def checked(*arguments: P.args, **named: P.kwargs) -> R:
+            for argument, value in (*zip(places, arguments, strict=False), *named.items()):
+                if argument in rules:
+                    rules[argument].keep(label, argument, value, error)
+            try:
+                return function(*arguments, **named)
+            except TypeError:
+                refuse_misfit(signature(function), label, error, arguments, named)
+                raise
+
+        return checked
+
+    return decorate
+
+
+def made_from(error: type[ConvgradError] = ArgumentError, /, **rules: Rule) -> Callable[[C], C]:
+    """`takes` for the constructor of a class."""
+
+    def decorate(kind: C) -> C:
+        kind.__init__ = takes(error, **rules)(kind.__init__)  # type: ignore[misc]
+        return kind
+
+    return decorate
+
+
+class Explained(type):
+    """The type of classes whose callers are told about arguments that the constructor does not have.
+
+    Subclasses, which get their constructors as dataclasses, are so, too.
+    """
+
+    error: type[ConvgradError] = ArgumentError
+
+    def __call__(cls, *arguments: Any, **named: Any) -> Any:
+        try:
+            return super().__call__(*arguments, **named)
+        except TypeError:
+            refuse_misfit(cls.__signature__, cls.__name__, cls.error, arguments, named)
+            raise
+
+    @property
+    def __signature__(cls) -> Signature:
+        """What `help` and editors show: the constructor's arguments."""
+        own = signature(cls.__init__)  # type: ignore[misc]
+        return own.replace(parameters=list(own.parameters.values())[1:], return_annotation=Signature.empty)
+
+
+def refuse_misfit(
+    call: Signature, label: str, error: type[ConvgradError], arguments: Collection[Any], named: Collection[str]
+) -> None:
+    """Raises: `error` where arguments of these numbers and names can't be passed to a call of this signature."""
+    parameters = [p for p in call.parameters.values() if p.name not in OWN]
+    kinds = {p.kind for p in parameters}
+    by_name = [p.name for p in parameters if p.kind in BY_NAME]
+    by_place = [p.name for p in parameters if p.kind in BY_PLACE]
+    for name in named if Parameter.VAR_KEYWORD not in kinds else ():
+        if name not in by_name:
+            known = suggestion(name, by_name) if by_name else " It takes no arguments by name."
+            raise error(f"{label} has no argument {name!r}.{known}")
+    given = max(0, len(arguments) - len(call.parameters) + len(parameters))
+    placed = by_place[:given]
+    for name in placed:
+        if name in named:
+            raise error(f"{label}: {name} is given twice, by its place and by its name.")
+    if given > len(by_place) and Parameter.VAR_POSITIONAL not in kinds:
+        rest = ", ".join(f"{name}=..." for name in by_name if name not in by_place)
+        remedy = f" Write the others with their names: {rest}." if rest else ""
+        raise error(f"{label} takes {len(by_place)} arguments by their places, but got {given}.{remedy}")
+    needed = [p.name for p in parameters if p.default is Parameter.empty and p.kind in (*BY_PLACE, *BY_NAME)]
+    missing = [name for name in needed if name not in named and name not in placed]
+    if missing:
+        raise error(f"{label} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} missing.")
