@@ -161,6 +161,8 @@ class WeightGradient:
         partial.bound(a, 0, size).bound(b, 0, size)
         # One channel more than there are: planes a multiple of 4 KiB apart would share their places in the cache.
         partial.align_storage(pc, (self.channels if in_runs else self.widths[0]) + 1)
+        # Whole tiles of registers are summed: what lies beyond the end in them is computed, too, from zeros.
+        partial.align_extent(pk, blocks.lanes * blocks.vectors).align_extent(pc, blocks.channels)
         for stage in (partial, partial.update()) if in_runs else (partial,):
             stage.split(pk, blocks_k, pk, blocks.lanes * blocks.vectors, ROUND).split(pk, pk, lane, blocks.lanes, GUARD)
             stage.split(pc, blocks_c, pc, blocks.channels, ROUND)
@@ -183,12 +185,14 @@ class WeightGradient:
         lanes, size, kernel = self.blocks.lanes, self.matrices.size, self.sizes.kernel
         bk, _, m, n = self.back_variables
         for stage, rows, columns in ((self.back, kernel, kernel), (self.half_back, kernel, size)):
-            stage.compute_at(func, k).bound(m, 0, rows).bound(n, 0, columns)
+            stage.compute_at(func, k).bound(m, 0, rows).bound(n, 0, columns).align_extent(bk, lanes)
             stage.vectorize(bk, lanes)
+        # In whole vectors, like the sums that they are made from: none begins earlier to end where the kernels end.
         self.half_back.reorder(bk, m, n).unroll(m)
         self.back.reorder(bk, n, m).unroll(n)
         if self.runs > 1:
             tk, _, a, b, _ = self.task_variables
             self.total.compute_at(func, k).bound(a, 0, size).bound(b, 0, size).vectorize(tk, lanes)
+            self.total.align_extent(tk, lanes)
             update = self.total.update()
             update.reorder(tk, self.run_of_total, a, b).vectorize(tk, lanes)
