@@ -14,10 +14,14 @@ import pytest
 pytest.importorskip("halide")
 
 from convgrad import Network
-from convgrad.engine import runtime
+from convgrad.engine import calls, runtime
+from convgrad.engine.cache import Cache, using
+from convgrad.engine.compile import Compiler
 from convgrad.engine.poison import NOT_A_NUMBER, SUBNORMAL, computing_with_poison, poison, poisoned
 from convgrad.engine.program import Program, compile_program
+from convgrad.engine.schedules import winograd_choice
 from convgrad.engine.schedules.options import scheduling
+from convgrad.engine.schedules.winograd_gradient import Blocks
 from convgrad.engine.schedules.winograd_tiles import Sizes
 from convgrad.layers import BatchNorm, Conv2D, Dense, DepthwiseConv2D, Flatten, GlobalAvgPool2D, MaxPool2D, ReLU
 from convgrad.models.named import NAMED
@@ -25,7 +29,7 @@ from convgrad.notation import Equation
 from convgrad.optimizers import Adam
 from engine_support import TELLS, bound, compare, random_inputs, run_in_poison
 from test_engine_schedules import WINOGRAD
-from test_engine_winograd import LARGE, ODD, STRIDED
+from test_engine_winograd import LANES, LARGE, ODD, STRIDED
 
 pytestmark = [
     pytest.mark.skipif(runtime.compiler() is None, reason="without a C compiler Halide allocates itself"),
@@ -158,3 +162,23 @@ def test_training_steps_of_networks(make: object, examples: int) -> None:
     assert computing_with_poison(program) == []
     run_in_poison(program)
     assert all(np.isfinite(array).all() for array in program.arrays.values())
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        Blocks(2, LANES, 2, 6, 2, 1, runs=0, width=2 * LANES),
+        Blocks(4, LANES, 3, 5, 3, 2, runs=1),
+        Blocks(4, LANES, 2, 4, 3, 1, runs=3),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kernels", [37, 71])
+def test_every_cut_of_the_weight_gradient(blocks: Blocks, kernels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled anew and not kept: the cut is no part of a kernel's name."""
+    monkeypatch.setattr(winograd_choice, "weight_gradient_cut", lambda *_: blocks)
+    monkeypatch.setattr(calls, "COMPILER", Compiler())
+    text = "dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i+m-1,j+n,c else 0])"
+    shapes = {"o": (5, 11, 13, 33), "dx": (5, 11, 11, kernels)}
+    with scheduling(winograd=True), using(Cache(None)):
+        compare(bound(text, shapes=shapes, sizes={"M": 3, "N": 3}), "float32", tolerance=8 * WINOGRAD)

@@ -161,8 +161,6 @@ class WeightGradient:
         partial.bound(a, 0, size).bound(b, 0, size)
         # One channel more than there are: planes a multiple of 4 KiB apart would share their places in the cache.
         partial.align_storage(pc, (self.channels if in_runs else self.widths[0]) + 1)
-        # Whole tiles of registers are summed: what lies beyond the end in them is computed, too, from zeros.
-        partial.align_extent(pk, blocks.lanes * blocks.vectors).align_extent(pc, blocks.channels)
         for stage in (partial, partial.update()) if in_runs else (partial,):
             stage.split(pk, blocks_k, pk, blocks.lanes * blocks.vectors, ROUND).split(pk, pk, lane, blocks.lanes, GUARD)
             stage.split(pc, blocks_c, pc, blocks.channels, ROUND)
@@ -177,22 +175,24 @@ class WeightGradient:
                 stage.parallel(a).parallel(b)
         products = self.products
         products.compute_at(partial, blocks_c)
+        # Whole tiles of registers are summed: what lies beyond the end in them is computed, too, from the tiles' zeros.
+        products.bound_extent(pk, blocks.lanes * blocks.vectors).bound_extent(pc, blocks.channels)
         for stage in (products, products.update()):
             stage.split(pk, pk, lane, blocks.lanes, ROUND).vectorize(lane).unroll(pk).unroll(pc)
         products.update().reorder(lane, pk, pc, *self.tiles)
 
     def _schedule_back(self, func: Any, k: Any) -> None:
         lanes, size, kernel = self.blocks.lanes, self.matrices.size, self.sizes.kernel
-        bk, _, m, n = self.back_variables
+        (bk, _, m, n), lane = self.back_variables, hl.Var("lane")
         for stage, rows, columns in ((self.back, kernel, kernel), (self.half_back, kernel, size)):
-            stage.compute_at(func, k).bound(m, 0, rows).bound(n, 0, columns).align_extent(bk, lanes)
-            stage.vectorize(bk, lanes)
-        # In whole vectors, like the sums that they are made from: none begins earlier to end where the kernels end.
-        self.half_back.reorder(bk, m, n).unroll(m)
-        self.back.reorder(bk, n, m).unroll(n)
+            stage.compute_at(func, k).bound(m, 0, rows).bound(n, 0, columns)
+            # In whole vectors: none begins earlier to end where the kernels end, and reads what its block did not make.
+            stage.split(bk, bk, lane, lanes, ROUND).vectorize(lane)
+        self.half_back.reorder(lane, bk, m, n).unroll(m)
+        self.back.reorder(lane, bk, n, m).unroll(n)
         if self.runs > 1:
             tk, _, a, b, _ = self.task_variables
-            self.total.compute_at(func, k).bound(a, 0, size).bound(b, 0, size).vectorize(tk, lanes)
-            self.total.align_extent(tk, lanes)
-            update = self.total.update()
-            update.reorder(tk, self.run_of_total, a, b).vectorize(tk, lanes)
+            update = self.total.compute_at(func, k).bound(a, 0, size).bound(b, 0, size).update()
+            for stage in (self.total, update):
+                stage.split(tk, tk, lane, lanes, ROUND).vectorize(lane)
+            update.reorder(lane, tk, self.run_of_total, a, b)
