@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import real_array
 from convgrad.arrays import copy_into
 from convgrad.backend import choose
-from convgrad.errors import TrainingError
+from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.plan import INPUT, LOSS, TARGET, training_plan
 from convgrad.sharing import Lock, locked
+from convgrad.targets import Targets
 
 if TYPE_CHECKING:
     from convgrad.network import Network
@@ -73,6 +75,7 @@ class TrainingStep:
             self.program.arrays[name][...] = value
         arrays = self.program.arrays
         self._x, self._t, self._shares = arrays[INPUT], arrays[TARGET], arrays[f"{LOSS}.dE"]
+        self._targets = Targets(self.loss_function, network.output_shape)
         self._equal_shares = False
         self._scalars: dict[str, float] = {}
 
@@ -93,15 +96,17 @@ class TrainingStep:
     ) -> None:
         """One step on (batch, *input_shape) inputs and their targets.
 
-        learning_rate: the optimizer's where None. weights: (batch,) of the examples, 1 each where None; 0 for rows
-        that only fill up the batch.
+        t: labels (batch,), one-hot rows or an array like the results, as `fit` takes them. learning_rate: the
+        optimizer's where None. weights: (batch,) of the examples, at least 0, 1 each where None; 0 for rows that only
+        fill up the batch.
 
-        Raises: DataError where a shape differs; TrainingError where all weights are 0.
+        Raises: DataError where a shape differs, or targets mean nothing to the loss; TrainingError where all weights
+        are 0, or one is below 0 or no number. Nothing is changed, then.
         """
-        self._weigh(weights)
+        targets = self._targets.of(t, self.batch_size, "training step", name="t")
         copy_into(self._x, x, "x")
-        targets = np.asarray(t)
-        copy_into(self._t, targets.reshape(self._t.shape) if targets.size == self._t.size else t, "t")
+        copy_into(self._t, targets.reshape(self._t.shape), "t")
+        self._weigh(weights)
         self._set_scalars(self.optimizer.learning_rate if learning_rate is None else learning_rate)
         for place, name in enumerate(self.plan.seeds):
             self.program.arrays[name][...] = step_seed(self.seed, self.steps, place)
@@ -112,8 +117,13 @@ class TrainingStep:
         """Each example's share of the mean; equal ones are written once and stay, for a step may take microseconds."""
         if weights is None and self._equal_shares:
             return
-        given = np.ones(self.batch_size) if weights is None else np.asarray(weights)
+        if weights is None:
+            given = np.ones(self.batch_size)
+        else:
+            given = real_array("training step", "weights", weights, DataError).astype(np.float64)
         total = float(np.sum(given))
+        if not given.min(initial=0) >= 0 or not total < float("inf"):
+            raise TrainingError("The weights of a batch must be numbers of at least 0, none of them infinite.")
         if not total > 0:
             raise TrainingError("The weights of a batch add up to 0, so there is nothing to learn from it.")
         copy_into(self._shares, given / total, "weights")
@@ -158,11 +168,13 @@ def _evaluated(
     network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, engine: str, wanted: list[str]
 ) -> dict[str, Array]:
     """Tensors of a training step on one batch, the network left as it is."""
-    inputs = np.asarray(x)
+    inputs, function = real_array("gradients", "x", x, DataError), loss_from(loss)
+    if inputs.shape[1:] != network.input_shape or inputs.size == 0:
+        shape = ", ".join(map(str, network.input_shape))
+        raise DataError(f"gradients: x must have shape (N, {shape}), N at least 1, but has {inputs.shape}.")
+    targets = Targets(function, network.output_shape).of(t, len(inputs), "gradients", name="t")
     last = network.layers[-1].name
-    plan = training_plan(
-        network.layers, network.input_shape, last, len(inputs), loss_from(loss), None, input_gradient=True
-    )
+    plan = training_plan(network.layers, network.input_shape, last, len(inputs), function, None, input_gradient=True)
     equation = plan.equation
     program = choose(engine).compile_program(equation, wanted, network.dtype, views=plan.views)
     given: dict[str, npt.ArrayLike] = {
@@ -173,7 +185,7 @@ def _evaluated(
     }
     given |= {name: step_seed(0, 1, place) for place, name in enumerate(plan.seeds)}
     if TARGET in program.arrays:
-        given[TARGET] = np.asarray(t).reshape(program.arrays[TARGET].shape)
+        given[TARGET] = targets.reshape(program.arrays[TARGET].shape)
     for name, value in given.items():
         if name in program.arrays:
             program.set(name, value)

@@ -17,6 +17,7 @@ from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.plan import INPUT, LOSS, TARGET, Plan, training_plan
 from convgrad.step import step_seed
+from convgrad.targets import Targets
 
 if TYPE_CHECKING:
     from convgrad.network import Network
@@ -76,7 +77,7 @@ def trace(
     if inputs is not None:
         given[INPUT] = inputs
     if target is not None and TARGET in shapes:
-        given[TARGET] = _target(target, shapes[TARGET])
+        given[TARGET] = _target(target, shapes[TARGET], batch, Targets(measured, network.output_shape))
     known = {name: _values(name, value, shapes[name]) for name, value in given.items() if name in shapes}
     pinned = {name: _pin(plan, name, value, batch) for name, value in pins.items()}
     defined = {d.name for d in plan.definitions}
@@ -142,13 +143,18 @@ def _plan(network: Network, batch: int | None, loss: Loss, optimizer: Optimizer)
         return training_plan(network.layers, network.input_shape, last, batch, loss, optimizer)
 
 
-def _target(target: npt.ArrayLike, shape: tuple[int, ...]) -> Array:
+def _target(target: npt.ArrayLike, shape: tuple[int, ...], batch: int | None, taken: Targets) -> Array:
     """In the shape that the loss sees it in: a prediction's elements in a row, or a label."""
     found = _numbers("The target", target)
-    if found.size != np.prod(shape):
-        taken = f"{_by(shape)} numbers" if shape else "a label for each example, a whole number"
-        raise DataError(f"The target has shape {found.shape}, but the loss takes {taken}.")
-    return np.asarray(found.reshape(shape))
+    count, classes = batch or 1, taken.classes
+    sizes = {int(np.prod(shape)), count, count * classes} if classes else {int(np.prod(shape))}
+    if found.size not in sizes:
+        taken_words = f"{_by(shape)} numbers" if shape else "a label for each example, a whole number"
+        raise DataError(f"The target has shape {found.shape}, but the loss takes {taken_words}.")
+    if found.size == count and np.isfinite(found).all() and (found == np.floor(found)).all():  # labels
+        found = found.astype(np.int64)
+    rows = found.reshape(count) if found.size == count else found.reshape(count, -1)
+    return np.asarray(taken.of(rows, count, "trace", np.float64, name="target").reshape(shape), np.float64)
 
 
 def _delta(network: Network, plan: Plan, name: str, value: npt.ArrayLike, batch: int | None) -> tuple[str, Array]:
