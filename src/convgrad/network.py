@@ -143,20 +143,32 @@ class Network:
         return TrainingStep(self, loss, optimizer, batch_size, seed=seed, engine=engine)
 
     def gradients(
-        self, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike,
+        loss: str | Loss,
+        *,
+        training: bool = True,
+        engine: str = "auto",
     ) -> dict[str, Array]:
         """What back-propagation computes, without an update.
 
         Args:
-            x: (N, *input_shape) inputs. t: their targets. loss: the mean over the examples is taken.
+            x: (N, *input_shape) inputs. t: their targets, as `fit` takes them. loss: the mean over the examples is
+                taken.
+            training: True for the gradients that a training step follows (BatchNorm by the batch's own statistics,
+                Dropout at random, the same elements each time); False for those of what `predict` computes (moving
+                statistics, nothing left out), as a saliency map needs them.
 
         Returns: the gradients of the parameters under their names, `conv1.dw` for `conv1.w`, of results, `conv1.dx`,
         and of the input, `dinput`.
+
+        Raises: DataError where inputs or targets don't fit.
         """
         from convgrad.step import gradients
 
         with self.lock:
-            return gradients(self, x, t, loss, engine=engine)
+            return gradients(self, x, t, loss, training=training, engine=engine)
 
     def fit(self, x: npt.ArrayLike, y: npt.ArrayLike, **options: Any) -> History:
         """Train; see `convgrad.training.fit.fit` for the options."""

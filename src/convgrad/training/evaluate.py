@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from convgrad.losses import Loss, loss_from
 from convgrad.oracle.program import compile_program
-from convgrad.training.examples import Array, checked_inputs, checked_targets
+from convgrad.targets import Targets
+from convgrad.training.examples import Array, checked_inputs
 from convgrad.training.metrics import Metric, metrics_from
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def checked_examples(network: Network, loss: Loss, x: Any, y: Any, where: str) -
     Raises:
         DataError: the arrays can't be meant like this; `where` is what the message calls them.
     """
-    inputs = checked_inputs(x, network.input_shape, where)
-    labels = loss.build(network.output_shape).target_shape == ()
-    return inputs, checked_targets(y, len(inputs), network.output_shape, labels, where)
+    targets = Targets(loss, network.output_shape)
+    inputs = checked_inputs(x, network.input_shape, where, network.dtype)
+    return inputs, targets.of(y, len(inputs), where, network.dtype)
 
 
 def figures(

@@ -100,6 +100,7 @@ def fit(
         validation = inputs[held_out], targets[held_out]
 
     step = network.training_step(loss, optimizer, batch_size, seed=seed, engine=engine)
+    step.prepare(len(rows) % batch_size or batch_size)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
     batches = Batches(inputs, targets, batch_size, seed=seed, shuffle=shuffle, augment=augment, rows=rows)
     loop = _Loop(

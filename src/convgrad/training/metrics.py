@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from convgrad.errors import DataError, TrainingError, suggestion
 from convgrad.losses import BinaryCrossEntropy, Loss
+from convgrad.targets import one_hot
 
 Values = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
@@ -72,18 +73,6 @@ def _mean_squared_error(outputs: Array, targets: Array) -> Values:
     if rows.shape != wanted.shape:
         raise DataError(f"mean_squared_error: outputs have shape {outputs.shape}, but targets {targets.shape}.")
     return np.asarray(((rows - wanted) ** 2).mean(axis=1), dtype=np.float64)
-
-
-def one_hot(labels: Array, classes: int) -> Values:
-    """Rows (N, K) that are 1 at the label and 0 elsewhere; with one class, the label itself as a column (N, 1).
-
-    >>> one_hot(np.array([2, 0]), 3)
-    array([[0., 0., 1.],
-           [1., 0., 0.]])
-    """
-    if classes == 1:
-        return np.asarray(labels, dtype=np.float64).reshape(-1, 1)
-    return np.eye(classes)[labels.astype(np.int64)]
 
 
 def top_k(k: int) -> Metric:
