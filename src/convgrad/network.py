@@ -17,6 +17,7 @@ from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
 from convgrad.notation.latex import latex
 from convgrad.notation.terms import Equation
+from convgrad.past import Past
 from convgrad.plan import INPUT, PlacedLayer
 from convgrad.prediction import Predictions
 from convgrad.sharing import Lock, locked
@@ -57,6 +58,7 @@ class Network:
     Attributes:
         layers: the layers in their places, each with a name that no other has.
         loss: the one that the network was last trained with; `evaluate` takes it unless told otherwise.
+        past: how long and on which examples it was trained; training goes on from there.
         parameters, state: tensor's name (`conv1.w`) -> its array, the very one that compiled code works on.
         lock: `with network.lock:` other threads neither train nor read it; for several accesses to weights in one go.
 
@@ -94,6 +96,7 @@ class Network:
                 self.state[placed.tensor(key)][...] = value
         self.initialized = False
         self.loss: str | Loss = "softmax_cross_entropy"
+        self.past = Past()
         self.in_training = False
         self._prepare()
 
@@ -133,6 +136,7 @@ class Network:
             for key, (_, value) in placed.built.state.items():
                 self.state[placed.tensor(key)][...] = value
         self.initialized = True
+        self.past = Past()
 
     def training_step(
         self, loss: str | Loss, optimizer: str | Optimizer, batch_size: int, *, seed: int = 0, engine: str = "auto"

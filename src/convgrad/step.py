@@ -104,8 +104,9 @@ class TrainingStep:
         copy_into(self._t, targets.reshape(self._t.shape) if targets.size == self._t.size else t, "t")
         self._set_scalars(self.optimizer.learning_rate if learning_rate is None else learning_rate)
         for place, name in enumerate(self.plan.seeds):
-            self.program.arrays[name][...] = step_seed(self.seed, self.steps, place)
+            self.program.arrays[name][...] = step_seed(self.seed, self.network.past.updates, place)
         self.steps += 1
+        self.network.past.updates += 1
         self.program.run()
 
     def _weigh(self, weights: Array | None) -> None:
