@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from convgrad.data import Augment
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sigmoid, Softmax
 from convgrad.network import Network
@@ -423,8 +424,8 @@ def with_label(index: int, label: int) -> np.ndarray:
         (IMAGES, np.zeros((66, 2, 2)), r"targets have shape \(2, 2\), but the network's output \(3,\)"),
         (IMAGES, np.full((66, 3), np.nan), "target 0 holds NaN or infinity"),
         (IMAGES, np.full((66, 3), 1.0), r"target 0 is no one-hot row \(a single 1, else 0\)"),
-        ((IMAGES * 255).astype(np.uint8), LABELS, r"x has dtype uint8, but must hold floats. Bytes .* / 255"),
-        (np.full((66, 7, 5, 1), "a"), LABELS, r"x has dtype <U1, but must hold floats\.$"),
+        ((IMAGES * 255).astype(np.int64), LABELS, r"dtype int64, but must hold floats or bytes .*`x.astype\(np"),
+        (np.full((66, 7, 5, 1), "a"), LABELS, r"x has dtype <U1, but must hold floats or bytes \(uint8\)\.$"),
     ],
 )  # fmt: skip
 def test_data_that_cannot_be_meant_is_refused(x: Any, y: Any, message: str) -> None:
@@ -455,3 +456,17 @@ def test_validation_data_is_checked_too() -> None:
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         trained(**options)
+
+
+def test_a_network_that_gives_back_its_images_learns_to_with_augmentation() -> None:
+    images, _ = examples()
+    net = Network(Conv2D(1, 1), input_shape=(7, 5, 1))
+    options = {"loss": "mse", "optimizer": "adam", "learning_rate": 0.1, "verbose": False, "engine": "oracle"}
+    history = fit(net, images, images, epochs=80, augment=Augment(flip=True, shift=2), **options)
+    assert history["loss"][-1] < 1e-4
+    assert net.parameters["conv1.w"].item() == pytest.approx(1, abs=0.02)
+    numbers = Network(Flatten(), Dense(2), input_shape=(7, 5, 1))
+    y = images.reshape(66, -1)[:, :2]
+    with pytest.raises(DataError, match=r"whether targets of shape .* have to change with them can't be known"):
+        fit(numbers, images, y, augment=Augment(shift=2), **options)
+    fit(numbers, images, y, epochs=1, augment=Augment(shift=2, targets="keep"), **options)

@@ -33,11 +33,14 @@ class Past:
         epochs: whole epochs of training. The next one takes the order and the augmentation of that number.
         updates: of the weights. Dropout draws by their number.
         trained: a data set's `fingerprint` -> (N,) True where an example was trained on.
+        low, high: the least and the greatest number among all inputs trained on; None before there are any.
     """
 
     epochs: int = 0
     updates: int = 0
     trained: dict[str, Mask] = field(default_factory=dict)
+    low: float | None = None
+    high: float | None = None
 
     def trained_on(self, inputs: npt.NDArray[Any]) -> Mask | None:
         """Which of these examples were trained on, (N,); None where the data set is another one than all before."""
@@ -45,6 +48,9 @@ class Past:
 
     def add(self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> None:
         """Take note that the examples at `rows` are trained on."""
+        low, high = float(inputs.min()), float(inputs.max())
+        self.low = low if self.low is None else min(low, self.low)
+        self.high = high if self.high is None else max(high, self.high)
         key = fingerprint(inputs)
         mask = self.trained.pop(key, np.zeros(len(inputs), bool)).copy()
         mask[rows] = True
@@ -58,7 +64,8 @@ class Past:
             {"data": key, "examples": len(mask), "trained": int(mask.sum()), "rows": _packed(mask)}
             for key, mask in self.trained.items()
         ]
-        return {"epochs": self.epochs, "updates": self.updates, "data_sets": trained}
+        counts = {"epochs": self.epochs, "updates": self.updates}
+        return {**counts, "low": self.low, "high": self.high, "data_sets": trained}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Past:
@@ -68,9 +75,10 @@ class Past:
             epochs, updates = config["epochs"], config["updates"]
             if not all(isinstance(count, int) and count >= 0 for count in (epochs, updates)):
                 raise ValueError(f"epochs {epochs!r}, updates {updates!r}")
+            low, high = (None if config.get(name) is None else float(config[name]) for name in ("low", "high"))
         except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
             raise DataError(f"This is no record of a training: {type(error).__name__}: {error}.") from error
-        return cls(epochs, updates, trained)
+        return cls(epochs, updates, trained, low, high)
 
 
 def fingerprint(inputs: npt.NDArray[Any]) -> str:

@@ -33,7 +33,7 @@ def evaluate(
     """The loss and the metrics, each the mean over all examples.
 
     Args:
-        x: (N, *input_shape) floats.
+        x: (N, *input_shape) floats, or bytes (uint8) of 0..255, which become 0..1.
         y: labels (N,), or an array like the outputs, (N, *output_shape).
         loss: name or object; by default the one that the network was last trained with, else softmax_cross_entropy.
         metrics: names or objects; by default accuracy, or `mae` where the targets are numbers. Accuracy is the share

@@ -57,7 +57,8 @@ def fit(
     """Train a network on examples x with targets y.
 
     Args:
-        x: (N, *input_shape) floats; images are (N, rows, columns, channels).
+        x: (N, *input_shape) floats, or bytes (uint8) of 0..255, which become 0..1; images are (N, rows, columns,
+            channels).
         y: labels (N,) of 0 .. classes-1, or an array like the outputs, (N, *output_shape).
         epochs: how often all examples are seen, after those of earlier calls (`network.past.epochs`).
         batch_size: examples in one update of the weights.
@@ -70,7 +71,8 @@ def fit(
         validation_data: (x, y) to validate with instead.
         metrics: figures beside the loss, by name or as `Metric`; by default as in `evaluate`.
         callbacks: told of what happens; may stop the training.
-        augment: random changes of the training images, new ones in every epoch.
+        augment: random changes of the training images, new ones in every epoch; targets that are images of the same
+            rows and columns change with them.
         seed: of the initial weights, order, augmentation and dropout: the same seed gives the same bits.
         split_seed: of the split alone, so that a network that is trained on, with whatever seed, keeps its split.
         verbose: show a table, and on a terminal a progress bar.
@@ -94,7 +96,11 @@ def fit(
     listeners = [*checked_callbacks(callbacks), *([ProgressTable()] if verbose else [])]
 
     inputs, targets = checked_examples(network, loss, x, y, "training data")
-    chosen = metrics_from(metrics, loss, meaning_of(y, loss, network.output_shape))
+    meaning = meaning_of(y, loss, network.output_shape)
+    chosen = metrics_from(metrics, loss, meaning)
+    together = augment is not None and augment.moves(
+        network.input_shape, targets.shape[1:], classes=meaning == "classes", tags=meaning == "answers"
+    )
     validation, rows = None, np.arange(len(inputs))
     if validation_data is not None:
         validation = checked_examples(network, loss, *validation_data, "validation data")
@@ -109,7 +115,7 @@ def fit(
 
     step = network.training_step(loss, optimizer, batch_size, seed=seed, engine=engine)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
-    batches = Batches(inputs, targets, batch_size, seed=seed, shuffle=shuffle, augment=augment, rows=rows)
+    batches = Batches(inputs, targets, batch_size, seed, shuffle, augment, rows, move_labels=together)
     loop = _Loop(
         training=Training(network, epochs, len(batches), batch_size, len(rows), history, metrics=chosen),
         step=step,
