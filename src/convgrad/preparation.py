@@ -32,8 +32,9 @@ class Preparation:
         DataError: numbers that can't be these.
 
     Example:
-        >>> Preparation(mean=(0.5,), deviation=(0.25,)).apply(np.full((2, 3, 1), 0.75))[1, 2, 0]
-        1.0
+        >>> Preparation(mean=(0.5,), deviation=(0.25,)).apply(np.array([[[0.75], [0.25]]]))
+        array([[[ 1.],
+                [-1.]]])
     """
 
     mean: tuple[float, ...] = ()

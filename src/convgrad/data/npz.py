@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,6 +22,16 @@ _TRAIN_NAMES = (("x_train", "y_train"), ("train_images", "train_labels"), ("imag
 _TEST_NAMES = (("x_test", "y_test"), ("test_images", "test_labels"))
 _IMAGES = tuple(images for images, _ in (*_TRAIN_NAMES, *_TEST_NAMES))
 _CLASS_NAMES = "class_names"
+# What reading a header raises, which is the text of a Python dictionary; deep brackets exhaust its parser.
+_HEADER_ERRORS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+    tokenize.TokenError,
+)
 # A format bound of deflate: 258 bytes from two bits at best.
 _LARGEST_ZIP_RATIO = 1032
 
@@ -100,7 +111,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, n
     with archive.open(member) as file:
         try:
             shape, dtype = _read_header(file)
-        except (ValueError, TypeError, OverflowError) as error:
+        except _HEADER_ERRORS as error:
             raise DataError(f"{path}: {name} has no valid array header ({error}). Write it by np.savez.") from error
         header = file.tell()
     if dtype.hasobject:
@@ -119,7 +130,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, n
     try:
         with archive.open(member) as file:
             array: npt.NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, TypeError, OverflowError) as error:
+    except _HEADER_ERRORS as error:
         raise DataError(f"{path}: {name} can't be read ({error}). Get or write the file anew.") from error
     return array
 
