@@ -47,6 +47,23 @@ def test_bytes_are_shares_everywhere(what: str) -> None:
         result(BYTES.astype(complex))
 
 
+def test_bytes_are_shares_where_one_looks_inside() -> None:
+    shares = BYTES.astype(np.float32) / np.float32(255)
+
+    def stepped(x: np.ndarray) -> bytes:
+        net = network()
+        net.training_step("softmax_cross_entropy", "sgd", 12, engine="oracle").run(x, LABELS)
+        return net.get_weights()["dense1.w"].tobytes()
+
+    assert stepped(BYTES) == stepped(shares)
+    found, expected = (
+        network().gradients(x, LABELS, "softmax_cross_entropy", engine="oracle") for x in (BYTES, shares)
+    )
+    assert found["dense1.dw"].tobytes() == expected["dense1.dw"].tobytes()
+    traced = network().trace(BYTES[0], 1, loss="softmax_cross_entropy")
+    np.testing.assert_allclose(traced["input"].values, BYTES[0] / 255, rtol=1e-15)
+
+
 def test_bytes_keep_the_precision_of_the_network() -> None:
     exact = network("float64").predict(BYTES / 255, engine="oracle")
     assert (network("float64").predict(BYTES, engine="oracle") == exact).all()

@@ -1,7 +1,8 @@
 """What the numbers mean that a network is given: the same for training, evaluation and prediction.
 
 Bytes (uint8) are samples of 0..255 and become 0..1, as those of image files do; floats are taken as they are, True and
-False as 1 and 0. The range of other whole numbers can't be told.
+False as 1 and 0. The range of other whole numbers can't be told, so only gradients and traces take them, as numbers to
+calculate with by hand.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from convgrad.errors import DataError
 Array = npt.NDArray[Any]
 
 
-def shares_of_bytes(array: Array, dtype: npt.DTypeLike = "float32") -> Array:
-    """Bytes of 0..255 as shares of 0..1; everything else as it is.
+def shares_of_bytes(array: Any, dtype: npt.DTypeLike = "float32") -> Any:
+    """An array of bytes of 0..255 as shares of 0..1; everything else as it is.
 
     >>> shares_of_bytes(np.array([0, 51, 255], np.uint8))
     array([0. , 0.2, 1. ], dtype=float32)
     """
-    if array.dtype != np.uint8:
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         return array
     shares = array.astype(dtype)
     shares /= np.asarray(255, dtype)
@@ -49,4 +50,4 @@ def floats_from(x: Any, where: str, dtype: npt.DTypeLike = "float32") -> Array:
                 "meant as they are, `x.astype(np.float32)`"
             )
         raise DataError(f"{where} has dtype {array.dtype}, but must hold floats or bytes (uint8){remedy}.")
-    return shares_of_bytes(array, dtype)
+    return np.asarray(shares_of_bytes(array, dtype))

@@ -14,6 +14,7 @@ from convgrad.losses import Loss, loss_from
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.plan import INPUT, LOSS, TARGET, training_plan
+from convgrad.samples import shares_of_bytes
 from convgrad.sharing import Lock, locked
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class TrainingStep:
         Raises: DataError where a shape differs; TrainingError where all weights are 0.
         """
         self._weigh(weights)
-        copy_into(self._x, x, "x")
+        copy_into(self._x, shares_of_bytes(x, self.network.dtype), "x")
         targets = np.asarray(t)
         copy_into(self._t, targets.reshape(self._t.shape) if targets.size == self._t.size else t, "t")
         self._set_scalars(self.optimizer.learning_rate if learning_rate is None else learning_rate)
@@ -159,7 +160,7 @@ def _evaluated(
     network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, engine: str, wanted: list[str]
 ) -> dict[str, Array]:
     """Tensors of a training step on one batch, the network left as it is."""
-    inputs = np.asarray(x)
+    inputs = np.asarray(shares_of_bytes(x, network.dtype))
     last = network.layers[-1].name
     plan = training_plan(
         network.layers, network.input_shape, last, len(inputs), loss_from(loss), None, input_gradient=True

@@ -90,7 +90,7 @@ def read_pixels(content: bytes, where: str, size: tuple[int, int] | None = None,
 
 def unit_range(pixels: Pixels) -> npt.NDArray[np.float32]:
     """What `read_pixels` gives as float32 of 0..1."""
-    return shares_of_bytes(pixels).astype(np.float32, copy=False)
+    return np.asarray(shares_of_bytes(pixels), np.float32)
 
 
 def read_image(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
