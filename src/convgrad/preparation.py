@@ -84,7 +84,7 @@ class Preparation:
             raise DataError(
                 f"{where}: the network was trained on numbers from {low:g} to {high:g}, but pixels of files are 0 to "
                 "1, and nothing was noted of how one becomes the other. Give arrays to Network.predict, or set "
-                "network.preparation = Preparation(mean=..., deviation=...) and save it."
+                "network.preparation = convgrad.preparation.Preparation(mean=..., deviation=...) and save it."
             )
 
     def to_config(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.data.arrays import images_from, labels_from, numbered_classes
-from convgrad.data.budget import check_bytes, check_image_array
+from convgrad.data.budget import check_bytes, check_image_array, check_regular
 from convgrad.data.dataset import Dataset
 from convgrad.errors import DataError
 
@@ -58,6 +58,7 @@ def load_npz(path: str | Path) -> Dataset:
         Dataset blank: 3 training images of 5x7x1, no test images, 2 classes
     """
     path = Path(path)
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             return _load(archive, path)
