@@ -17,8 +17,11 @@ from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
 from convgrad.notation.latex import latex
 from convgrad.notation.terms import Equation
+from convgrad.past import Past
 from convgrad.plan import INPUT, PlacedLayer
 from convgrad.prediction import Predictions
+from convgrad.preparation import Preparation
+from convgrad.samples import floats_from
 from convgrad.sharing import Lock, locked
 
 if TYPE_CHECKING:
@@ -57,6 +60,8 @@ class Network:
     Attributes:
         layers: the layers in their places, each with a name that no other has.
         loss: the one that the network was last trained with; `evaluate` takes it unless told otherwise.
+        preparation: what was done to pixels of 0..1 before, and the names of the classes; `convgrad predict` does it.
+        past: how long and on which examples it was trained; training goes on from there.
         parameters, state: tensor's name (`conv1.w`) -> its array, the very one that compiled code works on.
         lock: `with network.lock:` other threads neither train nor read it; for several accesses to weights in one go.
 
@@ -94,6 +99,8 @@ class Network:
                 self.state[placed.tensor(key)][...] = value
         self.initialized = False
         self.loss: str | Loss = "softmax_cross_entropy"
+        self.past = Past()
+        self.preparation = Preparation()
         self.in_training = False
         self._prepare()
 
@@ -133,6 +140,7 @@ class Network:
             for key, (_, value) in placed.built.state.items():
                 self.state[placed.tensor(key)][...] = value
         self.initialized = True
+        self.past = Past()
 
     def training_step(
         self, loss: str | Loss, optimizer: str | Optimizer, batch_size: int, *, seed: int = 0, engine: str = "auto"
@@ -186,12 +194,13 @@ class Network:
         """The network's results.
 
         Args:
-            x: (N, *input_shape) inputs. batch_size: how many at once; the results do not depend on it.
+            x: (N, *input_shape) inputs: floats as they are, bytes (uint8) become 0..1, as in `fit` and `evaluate`.
+            batch_size: how many at once; the results do not depend on it.
 
         Returns: (N, *output_shape), of the network's dtype.
-        Raises: DataError where the shape differs; ModelError before there are weights.
+        Raises: DataError where the shape differs, or for other whole numbers; ModelError before there are weights.
         """
-        inputs = np.asarray(x)
+        inputs = floats_from(x, "x", self.dtype)
         if inputs.shape[1:] != self.input_shape or inputs.ndim == 0:
             raise DataError(
                 f"The network takes examples of shape {self.input_shape}, so an array of shape "

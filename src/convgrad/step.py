@@ -16,6 +16,7 @@ from convgrad.losses import Loss, loss_from
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.plan import INPUT, LOSS, TARGET, examples_meet, training_plan
+from convgrad.samples import shares_of_bytes
 from convgrad.sharing import Lock, locked
 from convgrad.targets import Targets
 
@@ -116,7 +117,7 @@ class TrainingStep:
         are 0, or one is below 0 or no number. Nothing is changed, then.
         """
         targets = self._targets.of(t, self.batch_size, "training step", name="t")
-        copy_into(self._x, x, "x")
+        copy_into(self._x, shares_of_bytes(x, self.network.dtype), "x")
         copy_into(self._t, targets.reshape(self._t.shape), "t")
         self._weigh(weights)
         self._present = self._rows_that_count()
@@ -125,8 +126,9 @@ class TrainingStep:
             return
         self._set_scalars(self.optimizer.learning_rate if learning_rate is None else learning_rate)
         for place, name in enumerate(self.plan.seeds):
-            self.program.arrays[name][...] = step_seed(self.seed, self.steps, place)
+            self.program.arrays[name][...] = step_seed(self.seed, self.network.past.updates, place)
         self.steps += 1
+        self.network.past.updates += 1
         self.program.run()
 
     def prepare(self, count: int) -> None:
@@ -253,7 +255,8 @@ def _evaluated(
     training: bool,
 ) -> dict[str, Array]:
     """Tensors of a training step on one batch, the network left as it is."""
-    inputs, function = real_array("gradients", "x", x, DataError), loss_from(loss)
+    given_inputs = shares_of_bytes(x, network.dtype)
+    inputs, function = real_array("gradients", "x", given_inputs, DataError), loss_from(loss)
     if inputs.shape[1:] != network.input_shape or inputs.size == 0:
         shape = ", ".join(map(str, network.input_shape))
         raise DataError(f"gradients: x must have shape (N, {shape}), N at least 1, but has {inputs.shape}.")

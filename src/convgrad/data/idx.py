@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.data.budget import check_bytes
+from convgrad.data.budget import check_bytes, check_regular
 from convgrad.errors import DataError
 
 TYPES: dict[int, np.dtype[Any]] = {
@@ -64,6 +64,7 @@ def read_idx(path: str | Path, check: Check | None = None) -> npt.NDArray[np.gen
                [4, 5, 6]], dtype=int32)
     """
     path = Path(path)
+    check_regular(path)
     try:
         with path.open("rb") as file:
             packed_size = os.fstat(file.fileno()).st_size

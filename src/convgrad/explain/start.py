@@ -16,6 +16,7 @@ from convgrad.losses import Loss, loss_from
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.plan import INPUT, LOSS, TARGET, Plan, training_plan
+from convgrad.samples import shares_of_bytes
 from convgrad.step import step_seed
 from convgrad.targets import Targets
 
@@ -103,7 +104,7 @@ def _example(network: Network, x: npt.ArrayLike | None) -> tuple[int | None, Arr
     mixes = any(placed.built.batch_index for placed in network.layers)
     if x is None:
         return (1 if mixes else None), None
-    inputs = _numbers("The input", x)
+    inputs = _numbers("The input", shares_of_bytes(x, "float64"))
     shape = network.input_shape
     if inputs.shape == shape:
         return (1, inputs[None]) if mixes else (None, inputs)

@@ -19,6 +19,7 @@ from safetensors.numpy import load as tensors_from_bytes
 from safetensors.numpy import save as bytes_from_tensors
 
 from convgrad.errors import ConvgradError, DataError
+from convgrad.training.record import record, restore
 
 if TYPE_CHECKING:
     from convgrad.network import Network
@@ -40,7 +41,7 @@ def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any]
         DataError: the folder can't be written.
     """
     folder = Path(folder)
-    config = {**(about or {}), "format": FORMAT, "network": network.to_config()}
+    config = {**(about or {}), "format": FORMAT, "network": network.to_config(), **record(network)}
     weights = {name: np.ascontiguousarray(array) for name, array in network.get_weights().items()}
     make_folder(folder)
     write_file(folder / WEIGHTS_FILE, bytes_from_tensors(weights))
@@ -63,6 +64,10 @@ def load(folder: str | PathLike[str]) -> Network:
     except ConvgradError as error:
         raise DataError(f"{folder / CONFIG_FILE} describes no network that can be built: {error}") from error
     network.set_weights(load_weights(folder / WEIGHTS_FILE, _expected_shapes(network)))
+    try:
+        restore(network, config)
+    except DataError as error:
+        raise DataError(f"{folder}: {error}") from error
     return network
 
 

@@ -8,26 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.errors import DataError
+from convgrad.samples import floats_from
 from convgrad.targets import first_not_finite
 
 Array = npt.NDArray[Any]
 
 
 def checked_inputs(x: Any, input_shape: tuple[int, ...], where: str, dtype: str) -> Array:
-    """Examples (N, *input_shape) of `dtype`, float32 or float64.
+    """Examples (N, *input_shape) of `dtype`, float32 or float64; bytes (uint8) become 0..1.
 
     Args:
         where: what a message calls them, such as `training data`.
 
     Raises:
-        DataError: none at all, integers, another size than the network takes, or NaN or infinity in one of them.
+        DataError: none at all, other whole numbers, another size than the network takes, or NaN or infinity in
+            one of them.
     """
-    inputs = np.asarray(x)
-    if inputs.dtype.kind != "f":
-        remedy = " Bytes of 0..255 become floats of 0..1 by `x.astype(np.float32) / 255`."
-        raise DataError(
-            f"{where}: x has dtype {inputs.dtype}, but must hold floats.{remedy if inputs.dtype.kind in 'iu' else ''}"
-        )
+    inputs = floats_from(x, f"{where}: x", dtype)
     if inputs.ndim == 0 or len(inputs) == 0:
         raise DataError(f"{where}: x is empty (shape {inputs.shape}). There must be at least one example.")
     if inputs.shape[1:] != tuple(input_shape):
