@@ -173,5 +173,5 @@ def test_what_idx_can_not_hold_is_refused(tmp_path: Path) -> None:
         write_idx(tmp_path / "a", np.arange(3))
     with pytest.raises(DataError, match=r"an array of shape \(4294967296,\) does not fit"):
         write_idx(tmp_path / "a", np.broadcast_to(np.uint8(0), 1 << 32))
-    with pytest.raises(DataError, match=r"b can't be written: No such file"):
+    with pytest.raises(DataError, match=r"Can't write .*b: No such file"):
         write_idx(tmp_path / "a" / "b", np.zeros(3, np.uint8))

@@ -152,9 +152,9 @@ def test_what_the_command_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "There is no model 'lenett'" in convgrad("profile", "lenett", code=2).stderr
     arguments = ("profile", "example", "--runs", 1, "--plot")
     refused = convgrad(*arguments, tmp_path / "no" / "roof.png", code=2).stderr
-    assert "roof.png can't be written: No such file or directory." in refused
+    assert "roof.png: No such file or directory." in refused
     refused = convgrad(*arguments, tmp_path / "roof.xyz", code=2).stderr
-    assert "roof.xyz can't be written: Format 'xyz' is not supported" in refused
+    assert "roof.xyz: Format 'xyz' is not supported" in refused
     assert len(refused.splitlines()) == 1
     monkeypatch.setattr("convgrad.engine.available", lambda: (False, "there is none."))
     assert "The compiled engine can't be used: there is none." in convgrad("profile", "example", code=2).stderr

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convgrad.commands.terminal import messages, output, print_json, write_text
+from convgrad.commands.terminal import messages, output, print_json
 from convgrad.errors import DataError, ModelError, suggestion
+from convgrad.files import write_text
 
 if TYPE_CHECKING:
     from convgrad.examples import Example

@@ -9,7 +9,6 @@ import typer
 
 from convgrad.commands.catalogue import image_shape
 from convgrad.commands.terminal import messages, output, print_json
-from convgrad.errors import DataError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +56,9 @@ def profile(
     found = engine_profile.profile(step.program, runs)
     peak = measured(chosen.network.dtype)
     if plot is not None:
-        _save(_roofline(found, peak, f"{chosen.name}, batch {batch_size}"), plot)
+        from convgrad.training.history import save_figure
+
+        save_figure(_roofline(found, peak, f"{chosen.name}, batch {batch_size}"), plot)
     if as_json:
         print_json(_report(chosen.name, step, found, peak))
         return
@@ -187,11 +188,3 @@ def _roofline(found: Profile, peak: Peak, title: str) -> Figure:
     axes.set_ylabel("GFLOP/s")
     axes.set_title(f"{title}: {found.seconds * 1e3:.2f} ms a step; area is time")
     return figure
-
-
-def _save(figure: Figure, path: Path) -> None:
-    try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:  # the latter for a suffix that is no format
-        reason = getattr(error, "strerror", None) or str(error).partition("(")[0].strip()
-        raise DataError(f"{path} can't be written: {reason}.") from error

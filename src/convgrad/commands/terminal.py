@@ -6,13 +6,10 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
-
-from convgrad.errors import DataError
 
 EXIT_UNUSABLE, EXIT_INTERRUPTED = 2, 130
 
@@ -30,14 +27,6 @@ def messages() -> Console:
 def print_json(content: dict[str, Any]) -> None:
     """Exactly one JSON object on standard output."""
     sys.stdout.write(json.dumps(content) + "\n")
-
-
-def write_text(path: Path, content: str) -> None:
-    """A file of text. Raises: DataError."""
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"Can't write {path}: {error.strerror}.") from error
 
 
 @contextmanager

@@ -45,6 +45,9 @@ def train(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for results. [default: runs/DATASET-MODEL-TIME]")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another training that the folder holds.")
+    ] = False,
     image_size: Annotated[
         str | None, typer.Option(metavar="HxW", help="Resize images from files, to 32x48 or 32, say.")
     ] = None,
@@ -68,7 +71,8 @@ def train(
 
     The folder holds config.json, weights.safetensors, metrics.json and curves.png. In metrics.json and --json,
     `seconds` is the time of the training itself, `compile_seconds` that of compiling before it, `total_seconds` that
-    of the whole command.
+    of the whole command. The four are replaced together. A folder that holds another training is refused without
+    --overwrite; the same training may be done again.
     """
     began = time.perf_counter()
     console = messages() if as_json else output()
@@ -76,8 +80,7 @@ def train(
 
     from convgrad.data import load
     from convgrad.models import load_model
-    from convgrad.training.checkpoint import make_folder
-    from convgrad.training.run import Settings, run
+    from convgrad.training.run import Settings, new_folder, run
 
     with nullcontext() if quiet else counting(messages(), f"loading {dataset}") as progress:
         found = load(dataset, data_dir=data_dir, image_size=size, progress=progress)
@@ -97,23 +100,30 @@ def train(
         augment=augment,
         engine=engine,
     )
-    folder = out or Path("runs") / f"{loaded.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    is_new = not folder.exists()
-    make_folder(folder)  # whether it can be written is known before anything long begins
+    is_new = out is None or not out.exists()
+    name = f"{loaded.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = new_folder(Path("runs") / name) if out is None else out
 
-    if not quiet:
-        console.print(repr(loaded).removeprefix("Dataset "))
-        console.print(f"{chosen.name}: {chosen.network.parameter_count:,} parameters; {settings}", soft_wrap=True)
     try:
-        report = run(chosen.network, loaded, settings, folder, console=None if quiet else console, began=began)
+        report = run(
+            chosen.network,
+            loaded,
+            settings,
+            folder,
+            overwrite=overwrite,
+            console=None if quiet else console,
+            began=began,
+        )
     finally:
         if is_new:
             with suppress(OSError):  # it holds something
                 folder.rmdir()
+    folder = Path(report["run_dir"])
     if as_json:
         print_json(report)
     elif report["interrupted"]:
-        console.print(f"Interrupted. The weights so far are in {folder}", soft_wrap=True)
+        what = "The weights so far are" if report["saved"] else "The same training, done earlier and longer, is still"
+        console.print(f"Interrupted. {what} in {folder}", soft_wrap=True)
     else:
         console.print(f"test accuracy {report['test_accuracy']:.2%}, test loss {report['test_loss']:.4g}")
         console.print(

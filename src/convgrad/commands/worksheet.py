@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convgrad.commands.terminal import output, write_text
+from convgrad.commands.terminal import output
 from convgrad.errors import DataError
+from convgrad.files import write_text
 
 if TYPE_CHECKING:
     from convgrad.examples import Example

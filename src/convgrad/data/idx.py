@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from convgrad.data.budget import check_bytes, check_regular
 from convgrad.errors import DataError
+from convgrad.files import write_file
 
 TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype("u1"),
@@ -162,10 +163,7 @@ def write_idx(path: str | Path, array: npt.NDArray[np.generic]) -> None:
     content = header + array.astype(TYPES[code], copy=False).tobytes()
     if path.suffix == ".gz":
         content = _packed(content)
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise DataError(f"{path} can't be written: {error.strerror or error}.") from error
+    write_file(path, content)
 
 
 def _packed(content: bytes) -> bytes:

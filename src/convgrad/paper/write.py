@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from convgrad.errors import DataError
+from convgrad.files import write_file
 from convgrad.paper.blocks import Document
 from convgrad.paper.html import html_document
 from convgrad.paper.latex import latex_document
@@ -23,11 +24,7 @@ def write(document: Document, path: Path, suffix: str | None = None) -> None:
 
     Raises: DataError where the ending is none of `FORMATS` or the file can't be written.
     """
-    content = rendering(path, suffix)(document)
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise DataError(f"Can't write {path}: {error.strerror}.") from error
+    write_file(path, rendering(path, suffix)(document))
 
 
 def rendering(path: Path, suffix: str | None = None) -> Callable[[Document], bytes]:

@@ -1,12 +1,12 @@
 """A trained network in a folder: `config.json` (layers and whatever belongs to them) and `weights.safetensors`.
 
-Files are written beside their place and then moved there, so that a crash never leaves half a file.
+Both are replaced together, with all else that `convgrad train` writes there, so that a crash never leaves files of two
+trainings.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from os import PathLike
@@ -19,17 +19,23 @@ from safetensors.numpy import load as tensors_from_bytes
 from safetensors.numpy import save as bytes_from_tensors
 
 from convgrad.errors import ConvgradError, DataError
+from convgrad.files import read_folder, reason, write_folder
 from convgrad.training.record import record, restore
 
 if TYPE_CHECKING:
     from convgrad.network import Network
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
+METRICS_FILE, CURVES_FILE = "metrics.json", "curves.png"
+RUN_FILES = (CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE, CURVES_FILE)
+"""All that belongs to one training, and is replaced with it."""
 FORMAT = 1
 
 
 def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any] | None = None) -> Path:
     """Write the network's layers and weights (parameters and running statistics) to `folder`, which is made if need be.
+
+    What an earlier training has left there goes with its weights: config.json, metrics.json and curves.png, too.
 
     Args:
         about: further entries for config.json, such as the names of the classes; values that JSON can hold.
@@ -40,13 +46,24 @@ def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any]
     Raises:
         DataError: the folder can't be written.
     """
-    folder = Path(folder)
-    config = {**(about or {}), "format": FORMAT, "network": network.to_config(), **record(network)}
+    write_folder(folder, saved(network, about), RUN_FILES)
+    return Path(folder)
+
+
+def saved(network: Network, about: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+    """The content of the files that `save` writes, by their names."""
     weights = {name: np.ascontiguousarray(array) for name, array in network.get_weights().items()}
-    make_folder(folder)
-    write_file(folder / WEIGHTS_FILE, bytes_from_tensors(weights))
-    write_file(folder / CONFIG_FILE, (json.dumps(config, indent=2) + "\n").encode())
-    return folder
+    return {CONFIG_FILE: as_json(configuration(network, about)), WEIGHTS_FILE: bytes_from_tensors(weights)}
+
+
+def configuration(network: Network, about: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What config.json holds."""
+    return {**(about or {}), "format": FORMAT, "network": network.to_config(), **record(network)}
+
+
+def as_json(content: Mapping[str, Any]) -> bytes:
+    """As it is written to files."""
+    return (json.dumps(content, indent=2) + "\n").encode()
 
 
 def load(folder: str | PathLike[str]) -> Network:
@@ -55,20 +72,30 @@ def load(folder: str | PathLike[str]) -> Network:
     Raises:
         DataError: a file is missing, cut off, or does not fit the other one.
     """
+    return load_with_config(folder)[0]
+
+
+def load_with_config(folder: str | PathLike[str]) -> tuple[Network, dict[str, Any]]:
+    """The network that `save` wrote to `folder`, and what config.json says about it.
+
+    Raises:
+        DataError: a file is missing, cut off, or does not fit the other one.
+    """
     from convgrad.network import Network
 
     folder = Path(folder)
-    config = load_config(folder)
+    files = read_folder(folder, (CONFIG_FILE, WEIGHTS_FILE))
+    config = _config(files[CONFIG_FILE], folder / CONFIG_FILE)
     try:
         network = Network.from_config(config["network"])
     except ConvgradError as error:
         raise DataError(f"{folder / CONFIG_FILE} describes no network that can be built: {error}") from error
-    network.set_weights(load_weights(folder / WEIGHTS_FILE, _expected_shapes(network)))
+    network.set_weights(_weights(files[WEIGHTS_FILE], folder / WEIGHTS_FILE, _expected_shapes(network)))
     try:
         restore(network, config)
     except DataError as error:
         raise DataError(f"{folder}: {error}") from error
-    return network
+    return network, config
 
 
 def load_config(folder: str | PathLike[str]) -> dict[str, Any]:
@@ -77,9 +104,12 @@ def load_config(folder: str | PathLike[str]) -> dict[str, Any]:
     Raises:
         DataError: it can't be read or is no such file.
     """
-    path = Path(folder) / CONFIG_FILE
+    return _config(read_folder(folder, (CONFIG_FILE,))[CONFIG_FILE], Path(folder) / CONFIG_FILE)
+
+
+def _config(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(_read(path))
+        config = json.loads(content)
     except ValueError as error:
         raise DataError(f"{path} is no JSON file, or was cut off: {error}.") from error
     if not isinstance(config, dict) or not isinstance(config.get("network"), dict):
@@ -89,16 +119,12 @@ def load_config(folder: str | PathLike[str]) -> dict[str, Any]:
     return config
 
 
-def load_weights(
-    path: str | PathLike[str], expected: Mapping[str, tuple[int, ...]]
+def _weights(
+    content: bytes, path: Path, expected: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-    """The tensors of a safetensors file, checked against the shapes that are `expected`.
-
-    Raises:
-        DataError: the file can't be read, is cut off, lacks a tensor, has one too many or one of another shape.
-    """
+    """The tensors of a safetensors file, checked against the shapes that are `expected`."""
     try:
-        found = tensors_from_bytes(_read(Path(path)))
+        found = tensors_from_bytes(content)
     except SafetensorError as error:
         raise DataError(f"{path} is no safetensors file, or was cut off or damaged: {error}.") from error
     for name, shape in expected.items():
@@ -125,32 +151,7 @@ def make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise DataError(f"Can't write to the folder {folder}: {error.strerror}.") from error
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, all or nothing.
-
-    Raises:
-        DataError: it can't be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DataError(f"Can't write {path}: {error.strerror}.") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"Can't read {path}: {error.strerror}.") from error
+        raise DataError(f"Can't write to the folder {folder}: {reason(error)}.") from error
 
 
 def _expected_shapes(network: Network) -> dict[str, tuple[int, ...]]:

@@ -7,6 +7,7 @@ stop by setting `training.stop`.
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from convgrad.errors import TrainingError
+from convgrad.files import read_folder, write_file
 from convgrad.training.history import History
 from convgrad.training.metrics import Better, Metric, better_of
 
@@ -177,7 +179,7 @@ class EarlyStopping(Callback):
 
 
 class CSVLogger(Callback):
-    """Write the figures of each epoch as one line of a CSV file, flushed at once so that a crash loses none."""
+    """Write the figures of each epoch as one line of a CSV file, which is whole after each, whenever a crash comes."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -185,8 +187,10 @@ class CSVLogger(Callback):
     def on_epoch_end(self, training: Training) -> None:
         row = {"epoch": training.epoch + 1, "learning_rate": training.learning_rate, **training.logs}
         first = training.epoch == 0
-        with self.path.open("w" if first else "a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if first:
-                writer.writeheader()
-            writer.writerow(row)
+        lines = io.StringIO(newline="")
+        writer = csv.DictWriter(lines, fieldnames=list(row))
+        if first:
+            writer.writeheader()
+        writer.writerow(row)
+        before = b"" if first else read_folder(self.path.parent, [self.path.name])[self.path.name]
+        write_file(self.path, before + lines.getvalue().encode())

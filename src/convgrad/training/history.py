@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convgrad.errors import DataError
+from convgrad.files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +112,7 @@ class History(Mapping[str, list[float]]):
                 self._draw(axes, name)
             _dress(axes, " and ".join(name.replace("_", " ") for name in names))
         if path is not None:
-            figure.savefig(path, dpi=150)
+            save_figure(figure, Path(path))
         return figure
 
     def _draw(self, axes: Axes, name: str) -> None:
@@ -122,6 +125,22 @@ class History(Mapping[str, list[float]]):
             if values:
                 epochs = range(1, len(values) + 1)
                 axes.plot(epochs, values, color=color, label=label, marker="o", markersize=3.5, linewidth=1.6)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the path's ending, PNG without one, all or nothing.
+
+    Raises:
+        DataError: there is no such format, or the file can't be written.
+    """
+    if not path.suffix:
+        path = path.with_name(f"{path.name}.png")
+    picture = io.BytesIO()
+    try:
+        figure.savefig(picture, format=path.suffix[1:].lower(), dpi=150)
+    except ValueError as error:
+        raise DataError(f"Can't write {path}: {str(error).partition('(')[0].strip()}.") from error
+    write_file(path, picture.getvalue())
 
 
 def _dress(axes: Axes, title: str) -> None:

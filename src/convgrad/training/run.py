@@ -1,31 +1,47 @@
 """One training from dataset to folder: fit, test, and files that tell everything about it.
 
 A run folder holds `config.json` (network, dataset, settings), `weights.safetensors`, `metrics.json` (the report and
-figures per epoch) and `curves.png`.
+figures per epoch) and `curves.png`. All of them are replaced together: by the same training once more, or by another
+one where that is asked for.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from convgrad.data import Augment, Dataset
+from convgrad.errors import DataError
+from convgrad.files import write_folder
 from convgrad.network import Network
-from convgrad.training.checkpoint import save, write_file
+from convgrad.training.checkpoint import (
+    CURVES_FILE,
+    METRICS_FILE,
+    RUN_FILES,
+    as_json,
+    configuration,
+    load_config,
+    make_folder,
+    saved,
+)
 from convgrad.training.evaluate import evaluate
 from convgrad.training.fit import fit
 from convgrad.training.history import History
 from convgrad.training.progress import ProgressTable
 from convgrad.training.safeguard import Diverged
 
-METRICS_FILE, CURVES_FILE = "metrics.json", "curves.png"
+MOST_FOLDERS = 10_000  # of one name and a number
 
 
 @dataclass(frozen=True)
@@ -48,45 +64,111 @@ class Settings:
         return f"{self.optimizer}{rate}, {self.schedule}, batch {self.batch_size}, seed {self.seed}"
 
 
+def new_folder(folder: Path) -> Path:
+    """Make `folder`, or where there is one of that name, the first of `folder-2`, `folder-3`, ... that is new.
+
+    Raises:
+        DataError: it can't be made.
+    """
+    make_folder(folder.parent)
+    for number in range(1, MOST_FOLDERS):
+        found = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        with suppress(FileExistsError):
+            found.mkdir()
+            return found
+    raise DataError(f"There are {MOST_FOLDERS:,} folders {folder}-N already. Name another one.")
+
+
+def check_folder(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds a training other than the one with this config.json: it would be lost.
+
+    Raises:
+        DataError: it does.
+    """
+    names = [name for name in RUN_FILES if (folder / name).exists()]
+    if names and not _is_of(folder, config):
+        raise DataError(
+            f"{folder} holds another training already ({', '.join(names)}). Add --overwrite to replace it, or name "
+            "another folder with --out."
+        )
+
+
+def _is_of(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a folder holds the training with this config.json."""
+    try:
+        return bool(load_config(folder) == json.loads(as_json(config)))
+    except DataError:
+        return False
+
+
 def run(
     network: Network,
     dataset: Dataset,
     settings: Settings,
     folder: Path,
     *,
+    overwrite: bool = False,
     console: Console | None = None,
     began: float | None = None,
 ) -> dict[str, Any]:
     """Train `network` on a dataset with a test part, test it, and write `folder`.
 
     Args:
-        console: where progress is shown; None for none.
+        overwrite: replace another training that `folder` holds. The same training, of the same network with the same
+            settings from the same data, is always replaced: it gives the same once more. But where it is interrupted
+            before it got as far, the earlier one is kept.
+        console: where the data, the network and progress are shown; None for none.
         began: when the whole command began, by `time.perf_counter`.
 
     Returns:
         The report: `dataset`, `train_images`, `test_images`, `epochs`, `test_accuracy`, `test_loss`, `seconds`,
-        `compile_seconds`, `total_seconds`, `images_per_second`, `parameters`, `run_dir`, `interrupted` and more. After
-        Ctrl-C nothing is tested.
+        `compile_seconds`, `total_seconds`, `images_per_second`, `parameters`, `run_dir`, `interrupted`, `saved` and
+        more. After Ctrl-C nothing is tested. `run_dir` is a new folder beside `folder` where another process has
+        written there meanwhile. `saved` is False where an earlier, longer training of the same was kept.
 
     Raises:
         Diverged: the loss became NaN or infinite; the folder was written with the last good weights.
-        DataError: the folder can't be written.
+        DataError: the folder can't be written, or holds another training.
     """
     began = time.perf_counter() if began is None else began
+    about = _about(dataset, settings)
+    config = configuration(network, about)
+    make_folder(folder)  # whether it can be written is known before anything long begins
+    if not overwrite:
+        check_folder(folder, config)
+    if console is not None:
+        console.print(repr(dataset).removeprefix("Dataset "))
+        console.print(f"{network.name}: {network.parameter_count:,} parameters; {settings}", soft_wrap=True)
     problem: Diverged | None = None
     try:
         history = _fit(network, dataset, settings, console)
     except Diverged as error:
         history, problem = error.history, error
     report = _report(network, dataset, settings, history)
-    if problem is None and not history.interrupted:
+    complete = problem is None and not history.interrupted
+    if complete:
         tested = evaluate(network, dataset.test_images, dataset.test_labels, loss=settings.loss, engine=settings.engine)
         report |= {"test_accuracy": tested["accuracy"], "test_loss": tested["loss"]}
-    report |= {"total_seconds": round(time.perf_counter() - began, 3), "run_dir": str(folder)}
-    _write(network, dataset, settings, history, report, folder)
+    if not overwrite:
+        try:
+            check_folder(folder, config)
+        except DataError:
+            folder = new_folder(folder)
+    save = complete or overwrite or _epochs_in(folder) < history.epochs
+    report |= {"total_seconds": round(time.perf_counter() - began, 3), "run_dir": str(folder), "saved": save}
+    if save:
+        _write(network, about, history, report, folder)
     if problem is not None:
         raise problem
     return report
+
+
+def _epochs_in(folder: Path) -> int:
+    """Of the training that a folder holds; -1 where it holds none, or a damaged one."""
+    try:
+        return int(json.loads((folder / METRICS_FILE).read_bytes())["epochs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -1
 
 
 def _fit(network: Network, dataset: Dataset, settings: Settings, console: Console | None) -> History:
@@ -131,22 +213,34 @@ def _report(network: Network, dataset: Dataset, settings: Settings, history: His
     }
 
 
-def _write(
-    network: Network, dataset: Dataset, settings: Settings, history: History, report: dict[str, Any], folder: Path
-) -> None:
-    about = {
+def _about(dataset: Dataset, settings: Settings) -> dict[str, Any]:
+    return {
         "convgrad": version("convgrad"),
         "dataset": {
             "name": dataset.name,
             "image_shape": list(dataset.image_shape),
             "class_names": list(dataset.class_names),
+            "sha256": _digest(dataset),
         },
         "training": asdict(settings),
     }
-    save(network, folder, about)
+
+
+def _digest(dataset: Dataset) -> str:
+    """Of all images and labels: equal where the data are."""
+    found = hashlib.sha256()
+    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
+        if array is not None:
+            found.update(f"{array.dtype.str} {array.shape}".encode())
+            found.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return found.hexdigest()
+
+
+def _write(network: Network, about: dict[str, Any], history: History, report: dict[str, Any], folder: Path) -> None:
     metrics = {**report, "history": history.figures, "epoch_seconds": history.epoch_seconds}
-    write_file(folder / METRICS_FILE, (json.dumps(metrics, indent=2) + "\n").encode())
+    files = saved(network, about) | {METRICS_FILE: as_json(metrics)}
     if history.epochs:
         picture = io.BytesIO()
         history.plot().savefig(picture, format="png", dpi=150)
-        write_file(folder / CURVES_FILE, picture.getvalue())
+        files[CURVES_FILE] = picture.getvalue()
+    write_folder(folder, files, RUN_FILES)
