@@ -26,17 +26,49 @@ class Span:
         return Span(min(self.start, other.start), max(self.stop, other.stop))
 
 
+WIDEST = 120
+"""Characters of a line that a message quotes; of a longer one it shows the part around the place."""
+CUT = "..."
+
+
 def pointed(source: str, span: Span) -> str:
-    """The line of `source` that `span` begins on, indented, with carets under the span."""
+    """The line of `source` that `span` begins on, indented, with carets under the span; of a long line a part."""
     line_start = source.rfind("\n", 0, span.start) + 1
     line_stop = source.find("\n", span.start)
     line = source[line_start:] if line_stop < 0 else source[line_start:line_stop]
-    width = max(1, min(span.stop, line_start + len(line)) - span.start)
-    return f"    {line}\n    {' ' * (span.start - line_start)}{'^' * width}"
+    first = span.start - line_start
+    width = max(1, min(span.stop - line_start, len(line)) - first)
+    shown, left = _window(line, first, width)
+    visible = min(width, max(1, len(shown) - (first - left)))
+    return f"    {shown}\n    {' ' * (first - left)}{'^' * visible}"
+
+
+def _window(line: str, first: int, width: int) -> tuple[str, int]:
+    """A part of the line that begins shortly before `first`, and how many characters it leaves out on the left."""
+    if len(line) <= WIDEST:
+        return line, 0
+    before = max(WIDEST // 3, (WIDEST - width) // 2)
+    start = max(0, min(first - before, len(line) - WIDEST))
+    stop = start + WIDEST
+    head = CUT if start else ""
+    tail = CUT if stop < len(line) else ""
+    return f"{head}{line[start:stop]}{tail}", start - len(head)
+
+
+def quoted(text: str, most: int = WIDEST) -> str:
+    """The text as a message quotes it: the beginning of a long one, with its length."""
+    return text if len(text) <= most else f"{text[:most]}{CUT} ({len(text):,} characters)"
+
+
+LONGEST_LINE = 1000
+"""Characters of one line of a message, which may quote what a person gave."""
 
 
 class ConvgradError(Exception):
-    """Base of all errors raised by convgrad on purpose."""
+    """Base of all errors raised by convgrad on purpose. No line of the message is longer than `LONGEST_LINE`."""
+
+    def __str__(self) -> str:
+        return "\n".join(quoted(line, LONGEST_LINE) for line in super().__str__().split("\n"))
 
 
 class ArgumentError(ConvgradError):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isinf
 
-from convgrad.calculus.names import names_of_definition, primed
+from convgrad.calculus.names import primed
 from convgrad.calculus.partials import Partial, extent
 from convgrad.calculus.simplify import product, simplify
 from convgrad.calculus.solve import Solution, solve
@@ -57,7 +58,7 @@ def contribution(
     partial: Partial,
     indices: Sequence[str],
     shape: tuple[int, ...] | None,
-    shapes: Mapping[str, tuple[int, ...]],
+    shapes: dict[str, tuple[int, ...]],
     helper_name: str,
 ) -> Contribution:
     """How the gradient with respect to `home` reaches the tensor of `partial.reading`.
@@ -67,7 +68,7 @@ def contribution(
     shapes: of all tensors.
     helper_name: free for a definition, should one be needed.
     """
-    return _Gathering(home, partial, indices, shape, dict(shapes), helper_name).result()
+    return _Gathering(home, partial, indices, shape, ChainMap({}, shapes), helper_name).result()
 
 
 def _targets(
@@ -76,14 +77,14 @@ def _targets(
     """The indices of the element of a gradient, as long as those of the reading are around, too: one with the same
     name gets a prime. Not so an index of the result that the axis is read by: the others can't reach that element.
     """
-    own = names_of_definition(home)
-    used = own | {*indices}
+    own = home.names
+    used = {*indices}
     targets: list[str] = []
     for axis, (position, index) in enumerate(zip(positions, indices, strict=True)):
         is_shared = index in home.indices and position.as_name == index
         is_whole = shape is None or shape[axis] == home.sizes.get(index)
         if index in own and not (is_shared and is_whole):
-            index = primed(index, used)
+            index = primed(index, own, used)
         used.add(index)
         targets.append(index)
     return tuple(targets)
@@ -96,7 +97,7 @@ class _Gathering:
         partial: Partial,
         indices: Sequence[str],
         shape: tuple[int, ...] | None,
-        shapes: dict[str, tuple[int, ...]],
+        shapes: ChainMap[str, tuple[int, ...]],
         helper_name: str,
     ):
         self.home, self.partial, self.shape = home, partial, shape

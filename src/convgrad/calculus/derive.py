@@ -15,19 +15,14 @@ from dataclasses import dataclass, replace
 
 from convgrad.calculus import narrate
 from convgrad.calculus.contribution import Contribution, contribution
-from convgrad.calculus.names import (
-    bound_in_order,
-    fresh_index,
-    fresh_tensor,
-    names_of_definition,
-    names_used,
-    size_name,
-)
+from convgrad.calculus.estimate import parts_of_slopes
+from convgrad.calculus.names import FreshTensors, bound_in_order, fresh_index, names_used, size_name
 from convgrad.calculus.partials import Partial, Partials
 from convgrad.calculus.prepare import prepared
 from convgrad.calculus.simplify import simplify
 from convgrad.calculus.steps import Derivation, Step
 from convgrad.errors import DerivationError
+from convgrad.notation.legality import is_deeper
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
@@ -57,7 +52,15 @@ class Adjoint:
     steps: tuple[Step, ...]
 
 
-def gradients(equation: Equation, wrt: Collection[str], of: str | None = None) -> Adjoint:
+MOST_PARTS = 100_000
+"""Of all slopes of a derivation together: some five seconds and 100 MB."""
+DEEPEST = 140
+"""Terms inside each other in a derived equation: conditions are put around those that were written."""
+
+
+def gradients(
+    equation: Equation, wrt: Collection[str], of: str | None = None, *, most: int | None = MOST_PARTS
+) -> Adjoint:
     """Definitions of dt[..] = dE/dt[..] for every tensor t in `wrt`, given the upstream gradient dE/dx.
 
     Args:
@@ -65,12 +68,14 @@ def gradients(equation: Equation, wrt: Collection[str], of: str | None = None) -
         wrt: names of tensors, inputs or defined ones. One that has no influence gets the gradient 0.
         of: the tensor x whose gradient `dx`, of the shape of x, the result reads as an input; by default the last
             that the equation defines.
+        most: parts that the slopes may have together, estimated beforehand; None for as many as there are.
 
     Returns:
         the forward definitions to compute first, the gradients, and how they were found.
 
     Raises:
-        DerivationError: a tensor is not there, the name of a gradient is taken, a function has no derivative rule.
+        DerivationError: a tensor is not there, the name of a gradient is taken, a function has no derivative rule, the
+            derivation would be too long.
 
     Reference: reverse mode differentiation; A. Griewank and A. Walther, Evaluating Derivatives, 2nd ed. (2008),
     section 3.2.
@@ -80,10 +85,13 @@ def gradients(equation: Equation, wrt: Collection[str], of: str | None = None) -
     dw[m] = sum[i](dx[i] * o[i+m])
     do[p] = sum[m](dx[p-m else 0] * w[m])
     """
-    return _Derivation(equation, wrt, of or equation.result.name).run()
+    try:
+        return _Derivation(equation, wrt, of or equation.result.name, most).run()
+    except RecursionError:
+        raise _too_deep() from None
 
 
-def derivation(equation: Equation, wrt: str, of: str | None = None) -> Derivation:
+def derivation(equation: Equation, wrt: str, of: str | None = None, *, most: int | None = MOST_PARTS) -> Derivation:
     """The gradient with respect to one tensor, and the steps that lead to it.
 
     Arguments and errors are those of `gradients`. The result is in the form that a reader wants, with kernels in a
@@ -93,7 +101,7 @@ def derivation(equation: Equation, wrt: str, of: str | None = None) -> Derivatio
     >>> print(derivation(parse("x[i] = sum[m](w[m] * o[i+m])"), "o").result)
     do[p] = sum[m](dx[p+m-M+1 else 0] * w[M-1-m])
     """
-    adjoint = gradients(equation, [wrt], of)
+    adjoint = gradients(equation, [wrt], of, most=most)
     turned = [narrate.turned(definition) for definition in adjoint.backward.definitions]
     steps = list(adjoint.steps)
     for before, after in zip(adjoint.backward.definitions, turned, strict=True):
@@ -103,14 +111,16 @@ def derivation(equation: Equation, wrt: str, of: str | None = None) -> Derivatio
 
 
 class _Derivation:
-    def __init__(self, equation: Equation, wrt: Collection[str], of: str):
+    def __init__(self, equation: Equation, wrt: Collection[str], of: str, most: int | None):
         self.source = equation.source or str(equation)
-        self.of = of
+        self.of, self.most = of, most
         self.wrt = (wrt,) if isinstance(wrt, str) else tuple(dict.fromkeys(wrt))
         self.equation = equation
         self._check()
         self.forward, self.places = self._with_places(prepared(equation))
         self.used = names_used(self.forward)
+        self.indices_of = {d.name: d.indices for d in self.forward.definitions}
+        self.parameters = _parameters(self.forward)
         self.shapes = dict(self.forward.shapes)
         if self.shapes:
             self.shapes.update({gradient_name(d.name): d.shape for d in self.forward.definitions})
@@ -135,7 +145,7 @@ class _Derivation:
                 f"The gradient with respect to `{self.of}` is `{gradient_name(self.of)}`, which is given.",
                 remedy=f"Ask for the gradient with respect to what `{self.of}` depends on.",
             )
-        taken = known.union(*map(names_of_definition, self.equation.definitions))
+        taken = known.union(*(definition.names for definition in self.equation.definitions))
         for name in (*self.wrt, *self.equation.defined):
             if gradient_name(name) in taken:
                 raise DerivationError(
@@ -146,15 +156,14 @@ class _Derivation:
 
     def _with_places(self, forward: Equation) -> tuple[Equation, dict[str, str]]:
         """After each max or min over indices that a gradient passes, define the place that it was found at."""
-        reached, used = self._reach(forward), names_used(forward)
+        reached, fresh = self._reach(forward), FreshTensors(names_used(forward))
         definitions: list[Definition] = []
         shapes, places = dict(forward.shapes), {}
         for definition in forward.definitions:
             definitions.append(definition)
             term = definition.term
             if isinstance(term, Reduce) and term.kind in ("max", "min") and definition.name in reached:
-                name = places[definition.name] = fresh_tensor(place_name(definition.name), used)
-                used.add(name)
+                name = places[definition.name] = fresh.take(fresh.name(place_name(definition.name)))
                 definitions.append(replace(definition, name=name, term=replace(term, kind=f"arg{term.kind}")))
                 if shapes:
                     shapes[name] = definition.shape
@@ -168,23 +177,41 @@ class _Derivation:
                 reached.add(definition.name)
         return reached
 
+    def _check_length(self, wanted: Collection[str]) -> None:
+        parts = sum(parts_of_slopes(d, wanted) for d in self.forward.definitions if d.name in wanted)
+        if self.most is not None and parts > self.most:
+            message = f"The slopes of this derivation would have about {parts:,} parts; {self.most:,} is the most."
+            remedy = (
+                "Write a product or sum of many factors over an index, such as sum[m](w[m] * o[i+m]), or name parts"
+            )
+            remedy += " of it as tensors of their own. In Python, `most=` allows more."
+            raise DerivationError(message, remedy=remedy)
+
     def run(self) -> Adjoint:
         wanted = self._reach(self.forward)
+        self._check_length(wanted)
         for definition in reversed(self.forward.definitions):
             if definition.name not in wanted or not self._has_gradient(definition):
                 continue
             place = self.places.get(definition.name)
             for partial in Partials(definition, wanted, place, self.source).all():
                 self.contributions.setdefault(partial.reading.tensor, []).append((definition, partial))
+        finished = {definition.name for definition in self.backward}
         for name in self.wrt:
-            if gradient_name(name) not in {d.name for d in self.backward}:
+            if gradient_name(name) not in finished:
                 self._finish(name)
         shapes = {}
         if self.shapes:
             known = {a.tensor for d in self.backward for a in accesses(d.term)} | {d.name for d in self.backward}
             shapes = {name: shape for name, shape in self.shapes.items() if name in known}
+        self._check_depth()
         backward = Equation(tuple(self.backward), shapes=tuple(shapes.items()))
         return Adjoint(self._without_unread_places(), backward, tuple(self.steps))
+
+    def _check_depth(self) -> None:
+        told = [step.definition for step in self.steps if step.definition is not None]
+        if any(is_deeper(definition.term, DEEPEST) for definition in (*told, *self.backward)):
+            raise _too_deep()
 
     def _without_unread_places(self) -> Equation:
         """Places of extremes are there for the gradient: where none comes that way, they are not needed."""
@@ -239,22 +266,23 @@ class _Derivation:
         kept = {i for part in parts for i in bound_indices(part.gathered)}
         if not kept & {*indices}:
             return indices, parts
-        taken = {*self.used, *indices}
+        taken = {*indices}
         others = []
         for index in indices:
-            others.append(fresh_index(taken) if index in kept else index)
+            others.append(fresh_index(self.used, taken) if index in kept else index)
             taken |= {others[-1], size_name(others[-1])}
         return tuple(others), self._contributions(found, tuple(others), shape)
 
     def _contributions(
         self, found: Sequence[tuple[Definition, Partial]], indices: tuple[str, ...], shape: tuple[int, ...] | None
     ) -> list[Contribution]:
-        used = set(self.used)
+        fresh = FreshTensors(self.used)
         parts = []
         for home, partial in found:
-            name = fresh_tensor(f"{home.name}_slope", used)
+            name = fresh.name(f"{home.name}_slope")
             parts.append(contribution(home, partial, indices, shape, self.shapes, name))
-            used |= {name} if parts[-1].helper is not None else set()
+            if parts[-1].helper is not None:
+                fresh.take(name)
         return parts
 
     def _told(self, part: Contribution, indices: tuple[str, ...], ranges: dict[str, int]) -> Term:
@@ -262,12 +290,12 @@ class _Derivation:
         another contribution gets another name. Adds the ranges of all.
         """
         mapping = dict(zip(part.targets, indices, strict=True))
-        taken = {*indices, *ranges, *self.used}
+        fresh: set[str] = set()
         for index in bound_in_order(part.gathered):
             size = part.ranges.get(index)
             if index in ranges and ranges[index] != size:
-                mapping[index] = fresh_index(taken)
-                taken.add(mapping[index])
+                mapping[index] = fresh_index(indices, ranges, self.used, fresh)
+                fresh.add(mapping[index])
             if size is not None:
                 ranges[mapping.get(index, index)] = size
         return renamed_indices(part.gathered, mapping)
@@ -275,23 +303,17 @@ class _Derivation:
     def _indices_for(self, tensor: str, readings: Sequence[Access]) -> tuple[str, ...]:
         """Names for the axes of a gradient: the index that reads the axis alone where there is one, else a new one."""
         names: list[str] = []
-        taken = set(self.used)
-        own = [d.indices for d in self.forward.definitions if d.name == tensor]
+        fresh: set[str] = set()
+        own = [self.indices_of[tensor]] if tensor in self.indices_of else []
         for axis in range(len(own[0] if own else readings[0].positions)):
             bare = [r.positions[axis].as_name for r in readings]
             candidates = [i for i in [*bare, *(indices[axis] for indices in own)] if i is not None and i not in names]
-            if candidates and candidates[0] not in self._parameters:
+            if candidates and candidates[0] not in self.parameters:
                 names.append(candidates[0])
                 continue
-            name = fresh_index(taken)
-            taken |= {name, size_name(name)}
-            names.append(name)
+            names.append(fresh_index(self.used, fresh))
+            fresh |= {names[-1], size_name(names[-1])}
         return tuple(names)
-
-    @property
-    def _parameters(self) -> set[str]:
-        loops = {i for d in self.forward.definitions for i in (*d.indices, *bound_indices(d.term))}
-        return {n for d in self.forward.definitions for n in names_of_definition(d)} - loops
 
     def _zero(self, tensor: str, shape: tuple[int, ...] | None) -> Definition:
         readings = [a for d in self.forward.definitions for a in accesses(d.term) if a.tensor == tensor]
@@ -306,6 +328,18 @@ class _Derivation:
         self.used.add(definition.name)
         if self.shapes:
             self.shapes[definition.name] = definition.shape
+
+
+def _too_deep() -> DerivationError:
+    message = f"The derived equation would be nested more than {DEEPEST} deep."
+    remedy = "Define parts of the expression as tensors of their own; each condition of a product counts."
+    return DerivationError(message, remedy=remedy)
+
+
+def _parameters(equation: Equation) -> set[str]:
+    """All names but those of loop indices."""
+    loops = {i for d in equation.definitions for i in (*d.indices, *bound_indices(d.term))}
+    return {name for d in equation.definitions for name in d.names} - loops
 
 
 def place_name(tensor: str) -> str:

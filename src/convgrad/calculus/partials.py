@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from convgrad.calculus.names import size_name
 from convgrad.calculus.simplify import product, simplify
@@ -62,9 +63,13 @@ class Partials:
         if isinstance(whole, Access | Number | Reduce):
             return factors
         itself = Access(self.definition.name, tuple(Position.name(i) for i in self.definition.indices))
-        if simplify(product(factors)) == simplify(whole):
+        if simplify(product(factors)) == self._simplified:
             return (itself,)
         return tuple(rebuild(factor, lambda t: itself if t == whole else t) for factor in factors)
+
+    @cached_property
+    def _simplified(self) -> Term:
+        return simplify(self.definition.term)
 
     def _of(self, term: Term) -> Iterator[Partial]:
         if isinstance(term, Access):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from convgrad.calculus.names import bound_in_order, fresh_tensor, names_used
+from convgrad.calculus.names import FreshTensors, bound_in_order, names_used
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
@@ -42,10 +42,11 @@ def prepared(equation: Equation) -> Equation:
 
 class _Namer:
     def __init__(self, equation: Equation):
-        self.used = names_used(equation)
+        self.fresh = FreshTensors(names_used(equation))
         self.shapes = dict(equation.shapes)
         self.done: list[Definition] = []
         self.named: dict[Term, Access] = {}
+        self.indices: tuple[Definition | None, tuple[str, ...]] = (None, ())
 
     def add(self, definition: Definition) -> None:
         """Append the definition, and in front of it those of its inner reductions."""
@@ -84,15 +85,20 @@ class _Namer:
         if term in self.named:
             return self.named[term]
         free = free_names(term)
-        indices = tuple(i for i in dict.fromkeys((*home.indices, *bound_in_order(home.term))) if i in free)
-        name = fresh_tensor(f"{home.name}_{term.kind}", self.used)
-        self.used.add(name)
+        indices = tuple(i for i in self._indices_of(home) if i in free)
+        name = self.fresh.take(self.fresh.name(f"{home.name}_{term.kind}"))
         definition = Definition(name, indices, term, home.ranges)
         if home.ranges:
             self.shapes[name] = definition.shape
         self._add(definition)
         self.named[term] = Access(name, tuple(Position.name(i) for i in indices))
         return self.named[term]
+
+    def _indices_of(self, home: Definition) -> tuple[str, ...]:
+        """All indices of a definition, kept until another one is asked for."""
+        if self.indices[0] is not home:
+            self.indices = (home, tuple(dict.fromkeys((*home.indices, *bound_in_order(home.term)))))
+        return self.indices[1]
 
 
 def _is_literal(term: Term) -> bool:

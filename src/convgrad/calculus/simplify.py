@@ -9,10 +9,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from math import prod
+from math import isfinite, prod
 from typing import TypeGuard
 
-from convgrad.notation.polynomial import Polynomial
+from convgrad.notation.polynomial import LONGEST, Polynomial
 from convgrad.notation.terms import (
     Add,
     Call,
@@ -30,6 +30,8 @@ from convgrad.notation.terms import (
 )
 
 ZERO, ONE = Number(0.0), Number(1.0)
+LARGEST_WHOLE = 2**53
+"""Whole numbers below it are exact in float64."""
 
 _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
@@ -113,7 +115,7 @@ def product(factors: tuple[Term, ...]) -> Term:
         elif isinstance(factor, Divide):
             pending.insert(0, factor.numerator)
             below.append(factor.denominator)
-        elif isinstance(factor, Number):
+        elif isinstance(factor, Number) and isfinite(number * factor.value):
             number *= factor.value
         else:
             plain.append(factor)
@@ -145,6 +147,8 @@ def _powers(factors: list[Term]) -> list[Term]:
         base, exponent = (factor.base, factor.exponent) if isinstance(factor, Power) else (factor, 1.0)
         exponents[base] = exponents.get(base, 0.0) + exponent
     if len(exponents) == len(factors):
+        return factors
+    if not all(map(isfinite, exponents.values())):
         return factors
     raised = [_power(Power(base, exponent)) for base, exponent in exponents.items()]
     return [factor for factor in raised if factor != ONE]
@@ -188,6 +192,8 @@ def _sum(term: Add) -> Term:
     parts = _flat_sum(term)
     for part in _with_one_index_value(parts):
         coefficient, rest = _signed_coefficient(part)
+        if not isfinite(coefficient + (number if rest == ONE else coefficients.get(rest, 0.0))):
+            return Add(tuple(parts))  # inf - inf is no number that could be written
         if rest == ONE:
             number += coefficient
         else:
@@ -289,10 +295,10 @@ def _decided(condition: Compare, ranges: Mapping[str, int]) -> bool | None:
 
 
 def as_polynomial(term: Term) -> Polynomial | None:
-    """The term as index arithmetic, where it is that."""
+    """The term as index arithmetic, where it is that, with numbers that float64 holds exactly."""
     if isinstance(term, IndexValue):
         return term.polynomial
-    if isinstance(term, Number) and term.value == int(term.value):
+    if isinstance(term, Number) and abs(term.value) < LARGEST_WHOLE and term.value == int(term.value):
         return Polynomial.constant(int(term.value))
     if isinstance(term, Negate):
         inner = as_polynomial(term.term)
@@ -303,7 +309,12 @@ def as_polynomial(term: Term) -> Polynomial | None:
         for part in parts:
             if part is None:
                 return None
+            length = total.length + part.length if isinstance(term, Add) else total.length_of_product(part)
+            if length > LONGEST:
+                return None
             total = total + part if isinstance(term, Add) else total * part
+            if any(abs(coefficient) >= LARGEST_WHOLE for _, coefficient in total.terms):
+                return None
         return total
     return None
 

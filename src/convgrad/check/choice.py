@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from math import prod
 
-from convgrad.errors import ConvgradError
+from convgrad.errors import ConvgradError, ShapeError
 from convgrad.notation.binding import bind
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Definition, Equation, IndexValue, walk
+
+MOST_ELEMENTS = 2_000_000
+"""Of a tensor that a check makes numbers for."""
 
 
 def space_labels(equation: Equation, labels: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
@@ -63,13 +67,23 @@ def bound_by_choice(
         for chosen in ({**small, **large}, large, small, {}):
             wanted = {**{i.upper(): s for i, s in chosen.items()}, **sizes}
             try:
-                return bind(
+                bound = bind(
                     equation, {**inferred_shapes(equation, wanted, integers), **shapes}, wanted, integers, numbers
                 )
+                check_size(bound)
+                return bound
             except ConvgradError as error:
                 last = last or error
     assert last is not None
     raise last
+
+
+def check_size(bound: Equation) -> None:
+    """Refuse to invent numbers for tensors that are too large for it. Raises: ShapeError."""
+    for name, shape in bound.shapes:
+        if prod(shape) > MOST_ELEMENTS:
+            message = f"For this check {name} would have the shape {shape}: {prod(shape):,} elements."
+            raise ShapeError(message, remedy=f"{MOST_ELEMENTS:,} is the most. Write smaller numbers or fewer indices.")
 
 
 def inferred_shapes(

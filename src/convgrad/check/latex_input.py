@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from convgrad.errors import EquationSyntaxError, Span
+from convgrad.notation.lexer import LONGEST_TEXT
 
 FUNCTIONS = ("exp", "log", "ln", "tanh", "max", "min", "sigma", "sqrt")
 IGNORED = {"left", "right", "displaystyle", "bigl", "bigr", "big", "Big", "limits", "quad", "qquad", "!", ",", ";", ":"}
@@ -29,8 +30,16 @@ def looks_like_latex(text: str) -> bool:
 
 def from_latex(text: str) -> str:
     """The same in our notation. Raises: EquationSyntaxError at a command that has no counterpart."""
+    if len(text) > LONGEST_TEXT:
+        raise EquationSyntaxError(
+            f"The formula has {len(text):,} characters; {LONGEST_TEXT:,} is the most that is read."
+        )
     lines = [line for line in re.split(r"\\\\|\n", text.replace("&", " ").strip().strip("$")) if line.strip()]
-    return "\n".join(_Reader(line).equation() for line in lines)
+    try:
+        return "\n".join(_Reader(line).equation() for line in lines)
+    except RecursionError:
+        remedy = "Define a part of it as a tensor of its own."
+        raise EquationSyntaxError("This formula is nested too deep.", text, Span(0, 1), remedy) from None
 
 
 class _Reader:

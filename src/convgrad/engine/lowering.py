@@ -125,7 +125,7 @@ class Lowering:
     def whole(self, term: Term, indices: Indices) -> Expr | None:
         """The value of a term as a 32-bit integer, or None where it may not be whole."""
         match term:
-            case Number(value) if value == math.floor(value) and abs(value) < 2**30:
+            case Number(value) if abs(value) < 2**30 and value == math.floor(value):
                 return hl.i32(int(value))
             case IndexValue(polynomial):
                 return self.whole_position(polynomial, indices)
@@ -223,7 +223,7 @@ class Lowering:
         # An access without `else` stays inside, but for vectors that reach beyond the last index; these are not used.
         outside = access.outside or 0.0
         if not value.type().is_float():
-            if outside == math.floor(outside):
+            if abs(outside) < 2**30 and outside == math.floor(outside):
                 return hl.select(condition, hl.cast(hl.Int(32), value), hl.i32(int(outside)))
             value = hl.cast(self.kind, value)
         return hl.select(condition, value, functions.constant(outside, self.kind))

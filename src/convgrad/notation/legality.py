@@ -40,15 +40,20 @@ def check(equation: Equation) -> None:
     _check_axes(equation)
 
 
-def _check_depth(definition: Definition, source: str) -> None:
-    """Counts with a list of its own: the term may be deeper than Python's stack."""
-    level = [definition.term]
-    for _ in range(MOST_DEPTH):
+def is_deeper(term: Term, most: int) -> bool:
+    """Whether more than `most` terms stand inside each other; counts without recursion, for that is what it guards."""
+    level = [term]
+    for _ in range(most):
         level = [child for term in level for child in term.children]
         if not level:
-            return
-    message = f"The expression of {definition.name} is nested more than {MOST_DEPTH} deep."
-    raise EquationSyntaxError(message, source, definition.span, "Define a part of it as a tensor of its own.")
+            return False
+    return True
+
+
+def _check_depth(definition: Definition, source: str) -> None:
+    if is_deeper(definition.term, MOST_DEPTH):
+        message = f"The expression of {definition.name} is nested more than {MOST_DEPTH} deep."
+        raise EquationSyntaxError(message, source, definition.span, "Define a part of it as a tensor of its own.")
 
 
 def _check_indices(definition: Definition, source: str) -> None:

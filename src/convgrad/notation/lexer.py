@@ -18,6 +18,10 @@ END = "end"
 SYMBOLS = ("==", "!=", "<=", ">=", "**", "+", "-", "*", "/", "^", "(", ")", "[", "]", ",", "=", "<", ">")
 CLOSING = {"(": ")", "[": "]"}
 
+LONGEST_TEXT = 200_000
+LONGEST_NAME = 200
+"""Characters of an equation, and of a name in it."""
+
 _TOKEN = re.compile(
     r"(?P<space>[ \t\r\f\v]+|\#[^\n]*)"
     r"|(?P<break>[\n;])"
@@ -63,9 +67,15 @@ class Token:
 
 def tokens(source: str) -> list[Token]:
     """All tokens of `source`, an END token last; brackets are known to match, and no break is inside them."""
+    if len(source) > LONGEST_TEXT:
+        message = f"The equation has {len(source):,} characters; {LONGEST_TEXT:,} is the most that is read."
+        raise EquationSyntaxError(message, remedy="Sum over an index what is written out, or split it into layers.")
     result = []
     opened: list[Token] = []
     for token in _scan(source):
+        if token.kind == NAME and len(token.text) > LONGEST_NAME:
+            message = f"This name has {len(token.text):,} characters; {LONGEST_NAME} is the most."
+            raise EquationSyntaxError(message, source, token.span, "Choose a shorter one.")
         if token.is_symbol("(", "["):
             opened.append(token)
         elif token.is_symbol(")", "]"):

@@ -11,6 +11,7 @@ import re
 from html import unescape
 from typing import TYPE_CHECKING
 
+from convgrad.errors import EquationError
 from convgrad.notation.latex import latex
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Definition, Equation, Term
@@ -41,12 +42,18 @@ def mathml_of_latex(written: str, alternative: str, display: str = "block") -> s
     """LaTeX that this package wrote as a `<math>` element; `alternative` is said where it can't be shown.
 
     Returns: well-formed XML in one line.
+
+    Raises: EquationError where it is nested too deep.
     """
     from xml.etree.ElementTree import tostring  # both would slow down `import convgrad`
 
     from latex2mathml.converter import convert_to_element
 
-    math = convert_to_element(_readable(written), display=display)
+    try:
+        math = convert_to_element(_readable(written), display=display)
+    except RecursionError:
+        message = "This formula is nested too deep for MathML."
+        raise EquationError(message, remedy="Define a part of it as a tensor of its own, or take LaTeX.") from None
     for element in math.iter():
         element.text = unescape(element.text) if element.text else None
         _fit(element, display)

@@ -11,7 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from convgrad.errors import EquationError
+
 Monomial = tuple[str, ...]
+
+LONGEST = 1000
+"""Names and numbers in one polynomial: products of sums multiply, so that a line of text could fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,19 @@ class Polynomial:
 
     @staticmethod
     def of(terms: Iterable[tuple[Monomial, int]]) -> Polynomial:
-        """Collect like monomials; keep the order in which terms, and names within them, were first written."""
+        """Collect like monomials; keep the order in which terms, and names within them, were first written.
+
+        Raises: EquationError where more than `LONGEST` parts are left.
+        """
         written: dict[Monomial, Monomial] = {}
         collected: dict[Monomial, int] = {}
         for monomial, coefficient in terms:
             key = tuple(sorted(monomial))
             written.setdefault(key, tuple(monomial))
             collected[key] = collected.get(key, 0) + coefficient
-        return Polynomial(tuple((written[key], c) for key, c in collected.items() if c != 0))
+        result = Polynomial(tuple((written[key], c) for key, c in collected.items() if c != 0))
+        check_length(result.length)
+        return result
 
     @staticmethod
     def constant(value: int) -> Polynomial:
@@ -63,7 +73,17 @@ class Polynomial:
         return self + -other
 
     def __mul__(self, other: Polynomial) -> Polynomial:
+        check_length(self.length_of_product(other))
         return Polynomial.of((m + n, c * d) for m, c in self.terms for n, d in other.terms)
+
+    @cached_property
+    def length(self) -> int:
+        """How many names and numbers it has."""
+        return sum(len(monomial) + 1 for monomial, _ in self.terms)
+
+    def length_of_product(self, other: Polynomial) -> int:
+        """The length of the product before like terms are collected."""
+        return self.length * len(other.terms) + len(self.terms) * (other.length - len(other.terms))
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -151,6 +171,13 @@ class Polynomial:
             text += sign if text else ("-" if sign == "-" else "")
             text += "*".join(factors)
         return text
+
+
+def check_length(length: int) -> None:
+    """Refuse index arithmetic that has more than `LONGEST` parts."""
+    if length > LONGEST:
+        message = f"This index arithmetic has {length:,} parts when it is multiplied out; {LONGEST:,} is the most."
+        raise EquationError(message, remedy="Name the product: pass one whole number, such as integers={'p': 24}.")
 
 
 def _drop(monomial: Monomial, name: str) -> Monomial:

@@ -8,7 +8,7 @@ factor    = { sign } ( whole number | name | "(" affine ")" )
 
 from __future__ import annotations
 
-from convgrad.errors import EquationSyntaxError, Span
+from convgrad.errors import EquationError, EquationSyntaxError, Span
 from convgrad.notation.cursor import RESERVED, Cursor
 from convgrad.notation.lexer import NAME, NUMBER, Token
 from convgrad.notation.polynomial import Polynomial, Position
@@ -24,6 +24,21 @@ class PositionReader(Cursor):
         self.indices: list[str] = []
 
     def position(self) -> Position:
+        start = self.token.span
+        try:
+            position = self.quotient()
+        except EquationError as error:
+            if error.span is not None:
+                raise
+            raise self.error(error.message, start.cover(self.token.span), error.remedy) from None
+        for part in (position.numerator, position.divisor):
+            largest = max((abs(coefficient) for _, coefficient in part.terms), default=0)
+            if largest > LARGEST_INTEGER:
+                message = f"A number in this position is too large; the largest is {LARGEST_INTEGER}."
+                raise self.error(message, self.span_from(start.start))
+        return position
+
+    def quotient(self) -> Position:
         start = self.token.span.start
         numerator, is_sum = self.affine()
         if not self.token.is_symbol("/"):

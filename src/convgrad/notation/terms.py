@@ -263,6 +263,20 @@ class Definition(Shown):
         """Index -> size, for a bound definition."""
         return dict(self.ranges)
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name in the definition: tensors, indices, parameters."""
+        used = {self.name, *self.indices}
+        for term in walk(self.term):
+            if isinstance(term, Access):
+                used.add(term.tensor)
+                used.update(*(position.names for position in term.positions))
+            elif isinstance(term, IndexValue):
+                used |= term.polynomial.names
+            elif isinstance(term, Reduce):
+                used.update(term.indices)
+        return frozenset(used)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the defined tensor, for a bound definition."""

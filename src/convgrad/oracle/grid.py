@@ -39,6 +39,7 @@ from convgrad.notation.terms import (
     rebuild,
 )
 from convgrad.oracle.contraction import Operand, as_product, contract
+from convgrad.oracle.estimate import MOST_TERMS, check_terms
 from convgrad.oracle.functions import COMPARISONS, FUNCTIONS, power
 from convgrad.oracle.inputs import Array, checked_inputs
 from convgrad.oracle.views import Spans, blocks, lengths, view
@@ -50,7 +51,12 @@ LARGEST = 2**23
 
 
 def evaluate(
-    equation: Equation, arrays: Mapping[str, npt.ArrayLike], *, block: int = BLOCK, by_matrices: bool = True
+    equation: Equation,
+    arrays: Mapping[str, npt.ArrayLike],
+    *,
+    block: int = BLOCK,
+    by_matrices: bool = True,
+    most: int | None = MOST_TERMS,
 ) -> dict[str, Array]:
     """Every tensor that a bound equation defines.
 
@@ -59,24 +65,34 @@ def evaluate(
         arrays: input -> array of real numbers, in the shape that `equation.shapes` says. Other entries are ignored.
         block: elements a temporary may have; results do not depend on it beyond rounding.
         by_matrices: compute sums of products as matrix products. Switched off only to test one way by the other.
+        most: values of terms that each definition may take, estimated beforehand; None for as many as it takes.
 
     Returns:
         Defined tensor -> float64 array, in the order of the definitions.
 
     Raises:
-        ShapeError: the equation is not bound, or an access leaves its tensor and has no `else`.
+        ShapeError: the equation is not bound, an access leaves its tensor and has no `else`, or a definition takes more
+            than `most` values.
         DataError: an input is missing, has the wrong shape, or holds no real numbers.
     """
     tensors = checked_inputs(equation, arrays)
     for definition in equation.definitions:
-        tensors[definition.name] = evaluate_definition(definition, tensors, block=block, by_matrices=by_matrices)
+        tensors[definition.name] = evaluate_definition(
+            definition, tensors, block=block, by_matrices=by_matrices, most=most
+        )
     return {name: tensors[name] for name in equation.defined}
 
 
 def evaluate_definition(
-    definition: Definition, tensors: Mapping[str, Array], *, block: int = BLOCK, by_matrices: bool = True
+    definition: Definition,
+    tensors: Mapping[str, Array],
+    *,
+    block: int = BLOCK,
+    by_matrices: bool = True,
+    most: int | None = MOST_TERMS,
 ) -> Array:
-    """The tensor of one bound definition; `tensors` holds all that it reads."""
+    """The tensor of one bound definition; `tensors` holds all that it reads. ShapeError beyond `most` values."""
+    check_terms(definition, most)
     grid = _Grid(dict(tensors), definition.sizes, block)
     with np.errstate(all="ignore"):
         term = grid.without_products(definition.term) if by_matrices else definition.term

@@ -120,7 +120,7 @@ class Program:
                 if source not in values:  # an input
                     values[source] = self.arrays[source].astype(np.float64, copy=False)
             arguments = {name: values[root(name, self._views)].reshape(self._shapes[name]) for name in read}
-            value = grid.evaluate_definition(definition, arguments)
+            value = grid.evaluate_definition(definition, arguments, most=None)  # training takes what it takes
             if definition.name in self.arrays:
                 # A float64 beyond float32 becomes infinite, as it does in compiled code.
                 with np.errstate(over="ignore"):
