@@ -174,9 +174,11 @@ class Network:
         """The network's results.
 
         Args:
-            x: (N, *input_shape) inputs. batch_size: how many at once; the results do not depend on it.
+            x: (N, *input_shape) inputs. batch_size: how many at once at most.
 
-        Returns: (N, *output_shape), of the network's dtype.
+        Returns: (N, *output_shape), of the network's dtype. What is computed for an example depends to the last bit
+        neither on how many stand beside it nor on batch_size, with either engine. (A layer of your own that names the
+        batch axis, and mixes examples when it predicts, is the exception.)
         Raises: DataError where the shape differs; ModelError before there are weights.
         """
         inputs = np.asarray(x)
