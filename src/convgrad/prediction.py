@@ -97,7 +97,7 @@ def in_runs(count: int, most: int) -> tuple[int, ...]:
     spare. One size, or two where that saves much.
 
     >>> in_runs(1, 256), in_runs(7, 256), in_runs(65, 256), in_runs(100, 256), in_runs(33, 16)
-    ((1,), (4, 4), (64, 1), (64, 64), (16, 16, 16))
+    ((1,), (4, 4), (64, 1), (64, 64), (16, 16, 1))
     """
     sizes = [size for size in SIZES if size <= most]
     ways = []
