@@ -8,10 +8,11 @@ another shape (`views={"flat": "x"}`), counts as that tensor.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 
 from convgrad.errors import EngineError, ShapeError, suggestion
-from convgrad.notation.terms import Definition, Equation, accesses
+from convgrad.notation.terms import Definition, Equation, IndexValue, accesses, walk
 
 
 def check_bound(equation: Equation) -> None:
@@ -103,6 +104,52 @@ def in_order(
     for name, source in replaced.items():
         earlier[name] = earlier[name] | {reader for reader in reads if source in reads[reader] and reader != name}
     return _sorted(needed, earlier, replaced)
+
+
+def example_indices(definitions: Iterable[Definition], views: Mapping[str, str], source: str) -> dict[str, str] | None:
+    """For each definition that depends on the input `source`, its index that runs over the examples: the first one, as
+    of `source`; None where one reads other examples than its own, or the number of the example.
+
+    >>> from convgrad.notation import parse
+    >>> example_indices(parse("y[e,i] = 2 * x[e,i]; z[e] = sum[i](w[i] * y[e,i])").definitions, {}, "x")
+    {'y': 'e', 'z': 'e'}
+    >>> example_indices(parse("y[e] = x[e] - mean[n](x[n])").definitions, {}, "x")
+    """
+    found: dict[str, str] = {}
+    for definition in definitions:
+        own = definition.indices[0] if definition.indices else ""
+        read = [a for a in accesses(definition.term) if root(a.tensor, views) in (source, *found)]
+        if any(isinstance(term, IndexValue) and own in term.polynomial.names for term in walk(definition.term)):
+            read, own = read[:1], ""
+        for access in read:
+            first, *others = access.positions or (None,)
+            if first is None or first.as_name != own or any(own in position.names for position in others):
+                return None
+        if read:
+            found[definition.name] = own
+    return found
+
+
+def with_examples(equation: Equation, views: Mapping[str, str], source: str, count: int) -> Equation:
+    """The equation for another number of examples, along the first axis of its input `source`.
+
+    Raises: EngineError where an example's numbers depend on those of others, or on its place among them.
+    """
+    indices = example_indices(equation.definitions, views, source)
+    if indices is None:
+        raise EngineError(
+            f"The examples of {source} can't be computed by themselves: one depends on others, or on its place."
+        )
+    along = {source, *indices}
+    shapes = {name: (count, *shape[1:]) if root(name, views) in along else shape for name, shape in equation.shapes}
+    definitions = tuple(resized(d, indices.get(d.name), count) for d in equation.definitions)
+    return replace(equation, definitions=definitions, shapes=tuple(shapes.items()))
+
+
+def resized(definition: Definition, index: str | None, size: int) -> Definition:
+    """The definition with another size of an index; itself where there is none."""
+    ranges = tuple((name, size if name == index else before) for name, before in definition.ranges)
+    return replace(definition, ranges=ranges)
 
 
 def last_reads(definitions: Sequence[Definition], views: Mapping[str, str] | None = None) -> list[set[str]]:

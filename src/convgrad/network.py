@@ -195,9 +195,11 @@ class Network:
 
         Args:
             x: (N, *input_shape) inputs: floats as they are, bytes (uint8) become 0..1, as in `fit` and `evaluate`.
-            batch_size: how many at once; the results do not depend on it.
+            batch_size: how many at once at most.
 
-        Returns: (N, *output_shape), of the network's dtype.
+        Returns: (N, *output_shape), of the network's dtype. What is computed for an example depends to the last bit
+        neither on how many stand beside it nor on batch_size, with either engine. (A layer of your own that names the
+        batch axis, and mixes examples when it predicts, is the exception.)
         Raises: DataError where the shape differs, or for other whole numbers; ModelError before there are weights.
         """
         inputs = floats_from(x, "x", self.dtype)

@@ -43,6 +43,7 @@ def describe(kernel: Kernel) -> str:
         lines.append(f"{number} {place} {layout.element} {stored} {replaced}")
     for atom in kernel.group.atoms:
         lines.append(_definition(atom, tensors, kernel.flat))
+    lines += [f"nominal {_definition(atom, tensors, kernel.flat)}" for atom in kernel.group.nominal.values()]
     return "\n".join(lines)
 
 

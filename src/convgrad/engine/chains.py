@@ -226,7 +226,8 @@ class _Chain:
             return True
         shapes = {access.tensor: self._layouts[access.tensor].shape for access in accesses(atom.term)}
         bytes_ = ELEMENT_BYTES[self._layouts[atom.name].element]
-        return winograd_pattern(atom, shapes, bytes_) is None and vector_index(atom, bytes_) not in part.batch
+        nominal = part.group.nominal.get(atom.name)
+        return winograd_pattern(atom, shapes, bytes_, nominal) is None and vector_index(atom, bytes_) not in part.batch
 
     # Cutting
 

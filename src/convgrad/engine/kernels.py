@@ -151,7 +151,8 @@ class Kernel:
             for other in group.atoms[1:]
             if is_reduction(other)
         ]
-        reduced = scheduled_reduction(atom, lowering, self._width(), more, alone=self.slices > 1)
+        nominal = group.nominal.get(atom.name)
+        reduced = scheduled_reduction(atom, lowering, self._width(), more, self.slices > 1, nominal)
         several = bool(more) or atom.term.kind.startswith("arg")
         for number, summed in enumerate([atom, *(other for other, _ in more)]):
             tensors[summed.name] = from_function(reduced.sums, summed.shape, number if several else None)

@@ -33,6 +33,7 @@ def compile_program(
     in_place: Mapping[str, str] | None = None,
     buffers: Mapping[str, Array] | None = None,
     views: Mapping[str, str] | None = None,
+    examples: str | None = None,
 ) -> Program:
     """A bound equation, compiled for this processor, with arrays that are laid out once.
 
@@ -44,11 +45,13 @@ def compile_program(
             input at its own element only.
         buffers: input or output -> array of another program to share.
         views: input of the equation -> tensor whose memory it is, row-major, in another shape.
+        examples: an input with examples along its first axis. What is computed for one of them is then the same to the
+            bit in programs for any number of them, at any place.
 
     Raises:
         ShapeError: the equation is not bound.
         EngineError: Halide can't be had here; an output, a type, a buffer, a tensor in place or a size can't be as
-            asked; a kernel can't be compiled.
+            asked; a kernel can't be compiled; an example depends on others.
 
     >>> from convgrad.notation import bind, parse
     >>> conv = bind(parse("x[i,k] = sum[m](w[m,k] * o[i+m])"), shapes={"w": (3, 2), "o": (5,)})
@@ -65,7 +68,7 @@ def compile_program(
     if not there:
         raise EngineError(f"Equations can't be compiled here: {reason}")
     threads.refuse_forked_child()
-    return Program(equation, outputs, dtype, in_place or {}, buffers or {}, views or {})
+    return Program(equation, outputs, dtype, in_place or {}, buffers or {}, views or {}, examples)
 
 
 class Program:
@@ -91,8 +94,10 @@ class Program:
         in_place: Mapping[str, str],
         buffers: Mapping[str, Array],
         views: Mapping[str, str],
+        examples: str | None = None,
     ):
         from convgrad.engine.chains import in_steps
+        from convgrad.engine.nominal import for_nominal, for_real
         from convgrad.engine.stages import partition
 
         start = time.perf_counter()
@@ -101,10 +106,13 @@ class Program:
         self._inputs = inputs_behind_views(equation, views)
         self.dtype = np.dtype(dtype).name
         _refuse_empty(equation)
-        planned = _atoms(equation, outputs, in_place, views, self.arrays)
+        nominal = equation if examples is None else for_nominal(equation, views, examples)
+        planned = _atoms(nominal, outputs, in_place, views, self.arrays)
         views = planned.views
         groups = partition(planned.atoms, self.arrays.keys(), in_place, views)
         layouts = _layouts(planned, self.arrays, self.dtype)
+        if examples is not None:
+            groups, layouts = for_real(groups, layouts, views, examples, equation.shape_of[examples][0])
         steps = in_steps(groups, layouts, views, self.arrays.keys())
         kernels = [step.kernels(layouts, views, self.dtype) for step in steps]
         memory, self.intermediate_bytes = _memory(steps, kernels, self.arrays, layouts, views)

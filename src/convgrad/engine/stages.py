@@ -31,12 +31,14 @@ class Group:
     Attributes:
         stored: tensors of the group that later kernels or the caller read.
         in_place: tensor of the group -> input in whose memory it is stored.
+        nominal: atom's name -> the atom by whose sizes its schedule rounds, where these are not its own.
     """
 
     style: str
     atoms: list[Definition] = field(default_factory=list)
     stored: list[str] = field(default_factory=list)
     in_place: dict[str, str] = field(default_factory=dict)
+    nominal: dict[str, Definition] = field(default_factory=dict)
 
     @property
     def names(self) -> set[str]:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arrays import laid_out, set_input
-from convgrad.execution import in_order, inputs_behind_views, last_reads, root
+from convgrad.execution import example_indices, in_order, inputs_behind_views, last_reads, root, with_examples
 from convgrad.notation.terms import Equation, accesses
 from convgrad.oracle import grid
 
@@ -44,6 +44,7 @@ def compile_program(
     in_place: Mapping[str, str] | None = None,
     buffers: Mapping[str, npt.NDArray[Any]] | None = None,
     views: Mapping[str, str] | None = None,
+    examples: str | None = None,
 ) -> Program:
     """A bound equation, ready to run on arrays that are laid out once.
 
@@ -55,6 +56,8 @@ def compile_program(
             input at its own element only.
         buffers: input or output -> array of another program to share.
         views: input of the equation -> tensor whose memory it is, row-major, in another shape.
+        examples: an input with examples along its first axis. What is computed for one of them is then the same to the
+            bit in programs for any number of them, at any place: they are computed one by one.
 
     Raises:
         ShapeError: the equation is not bound.
@@ -68,7 +71,7 @@ def compile_program(
     >>> program.arrays["w"]
     array([-1., -2., -3.], dtype=float32)
     """
-    return Program(equation, outputs, dtype, in_place or {}, buffers or {}, views or {})
+    return Program(equation, outputs, dtype, in_place or {}, buffers or {}, views or {}, examples)
 
 
 class Program:
@@ -90,12 +93,18 @@ class Program:
         in_place: Mapping[str, str],
         buffers: Mapping[str, npt.NDArray[Any]],
         views: Mapping[str, str],
+        examples: str | None = None,
     ) -> None:
         start = time.perf_counter()
         self.equation = equation
         self.arrays = laid_out(equation, outputs, dtype, in_place, buffers, views)
-        self._views, self._shapes = views, equation.shape_of
         self._inputs = inputs_behind_views(equation, views)
+        self._along: frozenset[str] = frozenset()
+        if examples is not None:  # NumPy's bits depend on how many there are
+            self._along = frozenset((examples, *(example_indices(equation.definitions, views, examples) or ())))
+            equation = with_examples(equation, views, examples, 1)
+        self._count = 1 if examples is None else len(self.arrays[examples])
+        self._views, self._shapes = views, equation.shape_of
         self._definitions = in_order(equation, outputs, in_place, views)
         self._last_reads = last_reads(self._definitions, views)
         self._read = set().union(*self._last_reads)
@@ -112,20 +121,38 @@ class Program:
 
     def run(self) -> None:
         """Compute all outputs from what the input arrays hold now."""
+        kept: dict[str, npt.NDArray[np.float64]] = {}
+        for number in range(self._count):
+            self._compute(number, kept)
+
+    def _compute(self, number: int, kept: dict[str, npt.NDArray[np.float64]]) -> None:
+        """All definitions once, for one of several examples; what these have in common is kept from one to the next."""
         values: dict[str, npt.NDArray[np.float64]] = {}
         for definition, last in zip(self._definitions, self._last_reads, strict=True):
             read = {access.tensor for access in accesses(definition.term)}
             for name in read:
                 source = root(name, self._views)
                 if source not in values:  # an input
-                    values[source] = self.arrays[source].astype(np.float64, copy=False)
+                    values[source] = self._input(source, number, kept)
             arguments = {name: values[root(name, self._views)].reshape(self._shapes[name]) for name in read}
             value = grid.evaluate_definition(definition, arguments, most=None)  # training takes what it takes
             if definition.name in self.arrays:
                 # A float64 beyond float32 becomes infinite, as it does in compiled code.
                 with np.errstate(over="ignore"):
-                    self.arrays[definition.name][...] = value
+                    self._part(definition.name, number)[...] = value
             if definition.name in self._read:
                 values[definition.name] = value
             for name in last:
                 del values[name]
+
+    def _input(self, name: str, number: int, kept: dict[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        if name in kept:
+            return kept[name]
+        value = self._part(name, number).astype(np.float64, copy=False)
+        if self._count > 1 and name not in self._along:
+            kept[name] = value
+        return value
+
+    def _part(self, name: str, number: int) -> npt.NDArray[Any]:
+        """The array of an input or output, or an example of it."""
+        return self.arrays[name][number : number + 1] if name in self._along else self.arrays[name]

@@ -42,8 +42,9 @@ class Folding:
     cycles: float
 
 
-def folding_for(atom: Definition, element_bytes: int) -> Folding | None:
-    """How to fold a sum of products; None where no index of the sum runs along an axis of all factors."""
+def folding_for(atom: Definition, element_bytes: int, chosen: str | None = None) -> Folding | None:
+    """How to fold a sum of products, along the index `chosen` where given; None where no index of the sum runs along
+    an axis of all factors."""
     reduce = atom.term
     if not isinstance(reduce, Reduce) or not is_contraction(reduce) or not atom.indices:
         return None
@@ -52,7 +53,7 @@ def folding_for(atom: Definition, element_bytes: int) -> Folding | None:
     found: list[Folding] = []
     if len(read) != 2 or not all(position.is_whole for access in read for position in access.positions):
         return None
-    for along in reduce.indices:
+    for along in reduce.indices if chosen is None else [chosen]:
         axes = [[n for n, p in enumerate(access.positions) if along in p.names] for access in read]
         alone = all(len(own) == 1 and a.positions[own[0]].as_name == along for a, own in zip(read, axes, strict=True))
         if not alone or sizes[along] < lanes:

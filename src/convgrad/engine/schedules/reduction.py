@@ -47,31 +47,36 @@ def scheduled_reduction(
     element_bytes: int,
     siblings: Sequence[tuple[Definition, Lowering]] = (),
     alone: bool = False,
+    nominal: Definition | None = None,
 ) -> ScheduledReduction:
     """The reduction of an atom with the schedule that suits it, and with it those of its siblings.
 
     alone: one thread computes it, others the same for other examples.
+    nominal: the atom by whose sizes is chosen what changes rounding, where these are not its own (`nominal.py`).
     """
     assert isinstance(atom.term, Reduce)
-    slicing = slicing_for(atom, element_bytes, most=1 if alone else MOST_SLICES)
+    deciding = atom if nominal is None else nominal
+    slicing = slicing_for(deciding, element_bytes, most=1 if alone and nominal is None else MOST_SLICES)
     if siblings:
         assert slicing is not None, "a long sum has an index with two places"
         return SlicedReduction(atom, lowering, element_bytes, slicing, siblings)
     if atom.term.kind.startswith("arg") or not atom.indices:
         return PlainReduction(atom, lowering, element_bytes)
     shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
-    pattern = winograd_pattern(atom, shapes, element_bytes)
+    pattern = winograd_pattern(atom, shapes, element_bytes, nominal)
     if pattern is not None:
-        return WinogradReduction(atom, lowering, pattern)
+        return WinogradReduction(atom, lowering, pattern, nominal)
     forced = options().reduction
     if forced == "plain":
         return PlainReduction(atom, lowering, element_bytes)
-    folding = chosen_folding(atom, element_bytes) if forced is None else None
+    folding = chosen_folding(deciding, element_bytes) if forced is None else None
     if forced == "folded":
-        folding = folding_for(atom, element_bytes)
+        folding = folding_for(deciding, element_bytes)
     if folding is not None:
+        folding = folding_for(atom, element_bytes, folding.along)
+        assert folding is not None, "what can be folded can be for any number of examples"
         return FoldedReduction(atom, lowering, element_bytes, folding)
-    sliced = forced == "sliced" if forced else _sliced(atom, element_bytes)
+    sliced = forced == "sliced" if forced else _sliced(deciding, element_bytes)
     if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)
     return TiledReduction(atom, lowering, element_bytes, vector_index(atom, element_bytes))

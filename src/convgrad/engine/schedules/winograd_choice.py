@@ -6,6 +6,7 @@ Never by a stopwatch: these schedules round otherwise than the direct ones, tile
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import ceil, sqrt
 
 from convgrad.engine.schedules import winograd, winograd_gradient
@@ -15,6 +16,10 @@ from convgrad.engine.schedules.winograd_tiles import Sizes, grid
 
 LEAST_GAIN = 1.3
 """Predicted gain over a direct schedule from which Winograd is taken: below, it is not worth the rounding."""
+LEAST_GAIN_FOR_ONE = 0.4
+"""The same for one image, where this one is to get the bits that many get: the transforms of kernels are then for a few
+tiles. With tiles of 4x4 for 512 channels at 4x4, a prediction of one image by ResNet-18 would take 2.2 times as long as
+directly, by these counts; with tiles of 2x2 it takes 1.5 times, and one of 64 images 1.1 times as long as with 4x4."""
 MOST_ERROR = 1e-5
 """Of the largest result: algorithms that may err more are not taken. Direct sums of thousands of terms err as much."""
 DIRECT_SHARE, GRADIENT_SHARE = 0.9, 0.7
@@ -100,14 +105,20 @@ def _kernel_cycles(algorithm: Correlation) -> int:
     return WEIGHTS_FROM_MEMORY * (operations(algorithm.kernel) * (size + terms) + size**2 + terms**2)
 
 
-def best_outputs(sizes: Sizes) -> int | None:
-    """The side of the tiles: 2 (of each phase) where most of a 4x4 tile would lie outside. None: there is no way."""
-    return max(algorithms(sizes), key=lambda outputs: gain(sizes, outputs), default=None)
+def best_outputs(sizes: Sizes, for_one: bool = False) -> int | None:
+    """The side of the tiles: 2 (of each phase) where most of a 4x4 tile would lie outside. None: there is no way.
+
+    for_one: the same is done for a single image, which must not be much slower for it.
+    """
+    found = algorithms(sizes)
+    if for_one:
+        found = [outputs for outputs in found if gain(replace(sizes, images=1), outputs) >= LEAST_GAIN_FOR_ONE]
+    return max(found, key=lambda outputs: gain(sizes, outputs), default=None)
 
 
-def suits(sizes: Sizes) -> bool:
-    """Whether a convolution, which the gradient of its input is, too, should be done so."""
-    outputs = best_outputs(sizes)
+def suits(sizes: Sizes, for_one: bool = False) -> bool:
+    """Whether a convolution, which the gradient of its input is, too, should be done so; for_one as above."""
+    outputs = best_outputs(sizes, for_one)
     if outputs is None:
         return False
     size = sizes.correlation(outputs).size
@@ -170,9 +181,9 @@ def _error(algorithm: Correlation, terms: float) -> float:
     return AMPLIFICATION.get(algorithm.longest, 1.0) * (8 + 6 * sqrt(terms)) * 2.0**-24
 
 
-def cut(sizes: Sizes, lanes: int, registers: int) -> winograd.Blocks:
-    """How a convolution is cut: the least cost by the counts below."""
-    outputs = best_outputs(sizes)
+def cut(sizes: Sizes, lanes: int, registers: int, outputs: int | None = None) -> winograd.Blocks:
+    """How a convolution is cut, in tiles of `outputs` where given: the least cost by the counts below."""
+    outputs = best_outputs(sizes) if outputs is None else outputs
     assert outputs is not None, "there is an algorithm for a convolution that is done so"
     algorithm = sizes.correlation(outputs)
     size, loads = algorithm.size, _kernel_cycles(algorithm) / algorithm.size**2

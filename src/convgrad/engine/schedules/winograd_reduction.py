@@ -27,18 +27,20 @@ Pattern = Convolution | KernelGradient
 Shapes = dict[str, tuple[int, ...]]
 
 
-def winograd_pattern(atom: Definition, shapes: Shapes, element_bytes: int) -> Pattern | None:
+def winograd_pattern(
+    atom: Definition, shapes: Shapes, element_bytes: int, nominal: Definition | None = None
+) -> Pattern | None:
     """The parts of an atom that is to be computed so: by its sizes and the options, never by a stopwatch.
 
-    `shapes` are those of the tensors that it reads.
+    shapes: of the tensors that it reads. nominal: the atom for the number of images that decides.
     """
     wanted = options().winograd
     if element_bytes != 4 or wanted is False:
         return None
     forward = convolution(atom)
     if forward is not None:
-        sizes = _sizes(atom, forward, shapes)
-        return forward if choice.suits(sizes) or (wanted and choice.algorithms(sizes)) else None
+        sizes = _deciding(_sizes(atom, forward, shapes), nominal)
+        return forward if choice.suits(sizes, nominal is not None) or (wanted and choice.algorithms(sizes)) else None
     gradient = kernel_gradient(atom)
     if gradient is not None:
         sizes = _sizes(atom, gradient, shapes)
@@ -60,6 +62,11 @@ def _sizes(atom: Definition, pattern: Pattern, shapes: Shapes) -> Sizes:
     return Sizes(images, rows, columns, channels, kernels, offset, shape, pattern.size, pattern.stride, spread)
 
 
+def _deciding(sizes: Sizes, nominal: Definition | None) -> Sizes:
+    """The sizes of a convolution by which is decided what changes rounding."""
+    return sizes if nominal is None else replace(sizes, images=nominal.shape[0])
+
+
 def promised_error(atom: Definition, shapes: Shapes) -> float | None:
     """The bound on the error of an atom, as a share of its largest value; None where it is not computed so."""
     pattern = winograd_pattern(atom, shapes, 4)
@@ -75,14 +82,16 @@ def promised_error(atom: Definition, shapes: Shapes) -> float | None:
 class WinogradReduction:
     """The sums of an atom, in the interface of the other reductions."""
 
-    def __init__(self, atom: Definition, lowering: Lowering, pattern: Pattern):
+    def __init__(self, atom: Definition, lowering: Lowering, pattern: Pattern, nominal: Definition | None = None):
         shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
         sizes, target = _sizes(atom, pattern, shapes), machine()
         image = _floats(pattern.image, lowering)
         self.work: Forward | WeightGradient
         if isinstance(pattern, Convolution):
             weights = _in_order(atom, pattern, _floats(pattern.weights, lowering))
-            blocks = choice.cut(sizes, target.lanes(4), target.registers)
+            deciding = _deciding(sizes, nominal)
+            outputs = choice.best_outputs(deciding, nominal is not None) or choice.best_outputs(deciding)
+            blocks = choice.cut(sizes, target.lanes(4), target.registers, outputs)
             self.work = Forward(
                 image, weights, sizes, blocks, transposed=pattern.weights.positions[3].as_name != atom.indices[3]
             )
