@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def check(
     dtype: str = "float64",
     seconds: float = SECONDS,
     megabytes: int = MEGABYTES,
+    folder: Path | None = None,
     binding: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Report:
@@ -65,6 +67,7 @@ def check(
         dtype: of the arrays that it is called with, "float64" or "float32".
         seconds: what one call may take, and a third of what all may take.
         megabytes: what its process may use of memory.
+        folder: where its process runs, as that of another person's code: without variables of your environment.
         binding: sizes, integers, numbers, shapes, inputs and wrt, for the text of an equation.
         settings: arguments of the layer: strides, padding, kernel_size, ...
 
@@ -80,7 +83,7 @@ def check(
     subjects = subject_of(layer, settings, input_shape, **(binding or {}))
     if dtype not in ("float32", "float64"):
         raise ModelError(f"A function is called with float32 or float64, not {dtype!r}.")
-    with Person(function, seconds=seconds, megabytes=megabytes) as person:
+    with Person(function, seconds=seconds, megabytes=megabytes, folder=folder) as person:
         report = _Check(person, subjects, dict(roles or {}), dtype, settings).run()
     report.seconds = time.perf_counter() - started
     return report

@@ -8,28 +8,40 @@ a TOML file with `results`. For code it says what is asked:
     [settings]
     strides = 2
 
-and each submission is a Python file with that function, run in a process of its own with limits on time and memory.
+and each submission is a Python file with that function, copied into a folder of its own and run there, in a process of
+its own with limits on time and memory. Nothing that a submission is, holds, says or does stops the rest.
 """
 
 from __future__ import annotations
 
-import csv
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from convgrad.check.checking import check
 from convgrad.check.person import MEGABYTES, SECONDS
 from convgrad.check.sheet import mark
-from convgrad.check.sheet_file import read_decimals, read_results, read_trace, toml_numbers
+from convgrad.check.sheet_file import read_decimals, read_results, read_text, read_trace, toml_numbers
+from convgrad.check.submissions import copied, read_submission, shown_name, submissions
+from convgrad.check.table import table_text, write_table
+from convgrad.check.texts import printable
 from convgrad.errors import ConvgradError, DataError, suggestion
 from convgrad.explain.trace import Trace
 
 CODE = ("layer", "function", "settings", "input_shape", "dtype", "roles")
-LARGEST = 2**20
-"""Bytes of a submission."""
+COLUMNS = ("file", "ok", "causes", "report")
+WORDS = 20_000
+"""Characters of a report that are kept."""
+PARTS = 8
+"""Of a name in a sheet, which has dots between: `conv1.dw` has two."""
+DIGITS = 80
+"""Characters of a number in a sheet."""
+NAME = r"(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')"
+LONG_NAME = re.compile(rf"(?<![\w-]){NAME}(?:[ \t]*\.[ \t]*{NAME}){{{PARTS},}}", re.ASCII)
+LONG_NUMBER = re.compile(rf"[0-9_]{{{DIGITS},}}|[eE][+-]?[0-9_]{{5,}}")
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,9 @@ class Row:
     causes: tuple[str, ...]
     words: str
 
+    def __str__(self) -> str:
+        return f"{self.file}: {'right' if self.ok else ', '.join(self.causes)}"
+
 
 @dataclass(frozen=True)
 class ClassReport:
@@ -49,29 +64,33 @@ class ClassReport:
     rows: tuple[Row, ...]
 
     @property
+    def ok(self) -> bool:
+        """Whether all are right."""
+        return all(row.ok for row in self.rows)
+
+    @property
     def counts(self) -> list[tuple[str, int]]:
         """How often each mistake was made, the most frequent first."""
         return Counter(cause for row in self.rows for cause in row.causes).most_common()
 
     def write(self, path: Path) -> None:
         """As a CSV file. Raises: DataError."""
-        try:
-            with path.open("w", newline="", encoding="utf-8") as stream:
-                table = csv.writer(stream)
-                table.writerow(["file", "ok", "causes", "report"])
-                table.writerows([_plain(r.file), r.ok, " ".join(r.causes), _plain(r.words)] for r in self.rows)
-        except OSError as error:
-            raise DataError(f"{path} can't be written: {error.strerror}.") from None
+        rows = [(r.file, str(r.ok), " ".join(r.causes), r.words) for r in self.rows]
+        write_table(path, table_text([COLUMNS, *rows]))
 
     def to_json(self) -> dict[str, Any]:
         """As data that JSON can hold."""
         rows = [{"file": r.file, "ok": r.ok, "causes": list(r.causes), "report": r.words} for r in self.rows]
         return {"submissions": rows, "mistakes": dict(self.counts)}
 
-    def __str__(self) -> str:
-        lines = [f"{r.file}: {'right' if r.ok else ', '.join(r.causes)}" for r in self.rows]
-        lines.append(f"{sum(r.ok for r in self.rows)} of {len(self.rows)} are right.")
+    @property
+    def summary(self) -> str:
+        """How many are right, and how often each mistake was made."""
+        lines = [f"{sum(r.ok for r in self.rows)} of {len(self.rows)} are right."]
         return "\n".join(lines + [f"{count:4} x {cause}" for cause, count in self.counts])
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.rows), self.summary])
 
 
 def check_class(
@@ -83,6 +102,14 @@ def check_class(
 
     Raises: DataError where the folder or the specification can't be used.
     """
+    _, rows = marks(folder, specification, seconds=seconds, megabytes=megabytes)
+    return ClassReport(tuple(rows))
+
+
+def marks(
+    folder: Path, specification: Path, *, seconds: float = SECONDS, megabytes: int = MEGABYTES
+) -> tuple[int, Iterator[Row]]:
+    """How many submissions there are, and the mark of each as it comes. Raises: as `check_class`."""
     content = toml_numbers(specification)
     by_code = isinstance(content.get("layer"), str)
     if by_code:
@@ -91,43 +118,42 @@ def check_class(
     else:
         trace = read_trace(content, specification)
         decimals = read_decimals(content, specification, trace)
-    if not folder.is_dir():
-        raise DataError(f"{folder} is no folder.")
-    ending = ".py" if by_code else ".toml"
-    files = sorted(p for p in folder.iterdir() if p.suffix == ending and p.resolve() != specification.resolve())
-    if not files:
-        raise DataError(f"{folder} has no submission, that is, no file *{ending}.")
+    files = submissions(folder, ".py" if by_code else ".toml", specification)
 
     def one(path: Path) -> Row:
         return _code(path, content, seconds, megabytes) if trace is None else _numbers(path, trace, decimals)
 
-    return ClassReport(tuple(_safely(path, one) for path in files))
+    return len(files), (_safely(path, one) for path in files)
 
 
 def _safely(path: Path, one: Callable[[Path], Row]) -> Row:
     """A row even where the submission can't be used."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise DataError(f"it is larger than {LARGEST} bytes")
-        return one(path)
-    except (ConvgradError, ValueError, OSError, RecursionError, MemoryError, OverflowError) as error:
-        return Row(path.name, False, ("unusable",), str(error) or type(error).__name__)
+        row = one(path)
+    except ConvgradError as error:
+        return Row(shown_name(path), False, ("unusable",), printable(str(error), WORDS))
+    except Exception as error:
+        words = f"convgrad failed here, which is its own mistake; please report it: {type(error).__name__}: {error}"
+        return Row(shown_name(path), False, ("not-checked",), printable(words, WORDS))
+    return replace(row, file=shown_name(path), words=printable(row.words, WORDS, keep="\n"))
 
 
 def _code(path: Path, content: Mapping[str, Any], seconds: float, megabytes: int) -> Row:
     settings: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in content.get("settings", {}).items()
     }
-    report = check(
-        f"{path.resolve()}:{content['function']}",
-        content["layer"],
-        input_shape=content.get("input_shape"),
-        roles=content.get("roles"),
-        dtype=content.get("dtype", "float64"),
-        seconds=seconds,
-        megabytes=megabytes,
-        **settings,
-    )
+    with copied(path.name, read_submission(path)) as copy:
+        report = check(
+            f"{copy}:{content['function']}",
+            content["layer"],
+            input_shape=content.get("input_shape"),
+            roles=content.get("roles"),
+            dtype=content.get("dtype", "float64"),
+            seconds=seconds,
+            megabytes=megabytes,
+            folder=copy.parent,
+            **settings,
+        )
     return Row(path.name, report.ok, report.causes, str(report))
 
 
@@ -140,11 +166,19 @@ def _check_code(content: Mapping[str, Any], path: Path) -> None:
 
 
 def _numbers(path: Path, trace: Trace, decimals: Mapping[str, int]) -> Row:
-    report = mark(trace, read_results(toml_numbers(path), path), path, decimals)
+    try:
+        text = read_submission(path).decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"it is no TOML file: {error}") from None
+    if LONG_NAME.search(text):
+        raise DataError(f"it has a name of more than {PARTS} parts; `conv1.dw` has two")
+    if LONG_NUMBER.search(text):
+        raise DataError(f"it has a number of more than {DIGITS} digits, or with an exponent of more than 4")
+    name = Path(shown_name(path))
+    try:
+        results = read_results(read_text(text, str(name)), name)
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise DataError(f"it is no sheet: {type(error).__name__}: {error}") from None
+    report = mark(trace, results, name, decimals)
     unfinished = ("unfinished",) if report.still_open else ()
     return Row(path.name, report.ok, (*report.causes, *unfinished), str(report))
-
-
-def _plain(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

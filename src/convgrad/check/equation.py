@@ -11,10 +11,10 @@ import numpy as np
 
 from convgrad.calculus.derive import derivation, gradients
 from convgrad.calculus.simplify import simplify
+from convgrad.check.answers import Outcome
 from convgrad.check.diagnosis import Cause, compared, diagnose
 from convgrad.check.equivalence import key, normal, renamed, renamings, same
 from convgrad.check.latex_input import from_latex, looks_like_latex
-from convgrad.check.person import Outcome
 from convgrad.check.problem import Problem
 from convgrad.check.reading import Attempt, Convention
 from convgrad.check.roles import Reading

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import os
 import queue
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -18,66 +15,34 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from convgrad.check import worker
+from convgrad.check import answers, worker
+from convgrad.check.answers import Argument, Array, NoAnswer, Outcome, Trouble
+from convgrad.check.process import LARGEST, PROCESSES, Ended, NoTime, Process, code_words
 
-Array = npt.NDArray[Any]
 SECONDS = 10.0
 """What one call may take; inputs are small."""
 CALLS = 3
 """All calls together may take as long as so many of the longest."""
 MEGABYTES = 4096
 """What its process may use of memory; PyTorch needs about 1,000 by itself."""
-ANSWER = {"keys", "changed", "printed", "seconds", "warnings"}
+IMPORTING = 30.0
+"""Seconds that importing it may take, or as long as a call where that is longer."""
 CRASHES = 2
 """After so many its process is not started again."""
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """A call that gave no result: what happened, in words, and where."""
-
-    kind: str
-    message: str
-    place: str = ""
-    line: str = ""
-
-    def __str__(self) -> str:
-        where = f" ({self.place}: {self.line})" if self.place else ""
-        return f"{self.kind}: {self.message}{where}" if self.message else f"{self.kind}{where}"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a call returned. `keys`: the name of each array where it has one. `changed`: arguments that differ after."""
-
-    arrays: tuple[Array, ...] = ()
-    keys: tuple[str | None, ...] = ()
-    changed: tuple[int, ...] = ()
-    printed: str = ""
-    seconds: float = 0.0
-    warnings: tuple[str, ...] = ()
-    trouble: Trouble | None = None
-
-
-@dataclass(frozen=True)
-class Argument:
-    """An argument of the function, as its signature says it."""
-
-    name: str
-    required: bool
-    default: Any = None
-    keyword: bool = False
-
-
 @dataclass
 class Call:
-    """Arguments for one call. Values are arrays, numbers, text, and tuples and dicts of them."""
+    """Arguments for one call. Values are arrays, numbers, text, and tuples and dicts of them.
+
+    largest: numbers that its result may have.
+    """
 
     positional: list[Any] = field(default_factory=list)
     named: dict[str, Any] = field(default_factory=dict)
     torch: bool = False
+    largest: int = LARGEST
 
     def message(self) -> tuple[dict[str, Any], list[Array]]:
         """The tree and the arrays that the worker reads."""
@@ -95,7 +60,7 @@ class Call:
 
         positional = [tree(v) for v in self.positional]
         named = {name: tree(v) for name, v in self.named.items()}
-        return {"positional": positional, "named": named, "torch": self.torch}, arrays
+        return {"positional": positional, "named": named, "torch": self.torch, "largest": self.largest}, arrays
 
 
 class Person:
@@ -105,7 +70,7 @@ class Person:
         (made in another function, in a notebook), run in a thread of this process.
     seconds: what a call may take, and a third of what all may take.
     megabytes: what the process may use of memory.
-    folder: where the process runs.
+    folder: where the process runs, with no variables of the environment but those that Python needs.
     """
 
     def __init__(
@@ -120,7 +85,7 @@ class Person:
         named = target if isinstance(target, str) else importable(target)
         self.target: str | Callable[..., Any] = named or target
         self.apart = named is not None
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.trouble: Trouble | None = None
         self.printed = ""
         self.hangs = False
@@ -128,7 +93,11 @@ class Person:
         self.spent = 0.0
         self.arguments: tuple[Argument, ...] | None = None
         self.torch = False
-        self._describe(self._start() if self.apart else worker.described(target))  # type: ignore[arg-type]
+        try:
+            self._describe(self._start() if self.apart else answers.about(worker.described(target)))  # type: ignore[arg-type]
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def name(self) -> str:
@@ -145,19 +114,10 @@ class Person:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """End its process."""
+    def close(self) -> str:
+        """End its process; how it ended."""
         process, self.process = self.process, None
-        if process is None:
-            return
-        if hasattr(os, "killpg"):  # what it has started, too
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-        process.wait()
-        if process.stdin is not None:
-            with contextlib.suppress(OSError):
-                process.stdin.close()
+        return "over" if process is None else process.close()
 
     @property
     def exhausted(self) -> bool:
@@ -171,122 +131,113 @@ class Person:
         if self.exhausted:
             words = f"all calls on small inputs together took longer than {CALLS * self.seconds:g} s"
             return Outcome(trouble=Trouble("Time limit", words))
-        tree, arrays = call.message()
         started = time.perf_counter()
-        answer, results = self._ask(tree, arrays) if self.apart else self._here(tree, arrays)
-        self.spent += time.perf_counter() - started
-        if "error" in answer:
-            return Outcome(printed=answer.get("printed", ""), trouble=Trouble(**answer["error"]))
-        return Outcome(
-            tuple(results),
-            tuple(answer["keys"]),
-            tuple(answer["changed"]),
-            answer["printed"],
-            answer["seconds"],
-            tuple(answer["warnings"]),
-        )
-
-    def _describe(self, about: Mapping[str, Any]) -> None:
-        if "error" in about:
-            self.trouble = Trouble(**about["error"])
-            return
-        self.printed = about.get("printed", "")
-        if about["arguments"] is not None:
-            self.arguments = tuple(Argument(**a) for a in about["arguments"])
-        self.torch = about["torch"]
-
-    def _start(self) -> dict[str, Any]:
-        command = [sys.executable, worker.__file__, str(self.target), str(self.megabytes)]
-        paths = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        self.process = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=os.environ | paths,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.answers: queue.Queue[tuple[dict[str, Any], list[Array]]] = queue.Queue()
-        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
-        return self._answer(max(self.seconds, 30.0), "importing it")[0]
-
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
         try:
-            while True:
-                self.answers.put(worker.read_message(process.stdout))  # type: ignore[arg-type]
-        except Exception:  # it has ended, or sends what is no answer
-            self.answers.put(({"ended": True}, []))
+            return self._ask(call) if self.apart else self._here(call)
         finally:
-            process.stdout.close()
+            self.spent += time.perf_counter() - started
 
-    def _ask(self, tree: dict[str, Any], arrays: list[Array]) -> tuple[dict[str, Any], list[Array]]:
+    def _describe(self, about: answers.About) -> None:
+        self.arguments, self.torch, self.printed = about.arguments, about.torch, about.printed
+        self.trouble = about.trouble or self.trouble
+
+    def _start(self) -> answers.About:
+        command = [sys.executable, worker.__file__, str(self.target), str(self.megabytes)]
+        self.process = Process(
+            command,
+            folder=self.folder,
+            environment=_environment(self.folder),
+            megabytes=self.megabytes,
+            goes=self.folder,
+        )
+        seconds = max(self.seconds, IMPORTING)
+        try:
+            tree, _ = self.process.ask({}, [], seconds)
+            return answers.about(tree)
+        except (NoTime, Ended, NoAnswer) as error:
+            return answers.About(trouble=self._failed(error, seconds, "importing it"))
+
+    def _ask(self, call: Call) -> Outcome:
         if self.process is None:
             restarted = self._start()
-            if "error" in restarted:
-                return restarted, []
+            if restarted.trouble is not None:
+                return Outcome(trouble=restarted.trouble)
         assert self.process is not None
-        assert self.process.stdin is not None
+        tree, arrays = call.message()
         try:
-            worker.write_message(self.process.stdin, tree, arrays)  # type: ignore[arg-type]
-        except OSError:
-            return self._ended()
-        return self._answer(self.seconds, "a call on small inputs")
+            told, results = self.process.ask(tree, arrays, self.seconds, call.largest)
+            return answers.outcome(told, results, len(arrays))
+        except (NoTime, Ended, NoAnswer) as error:
+            return Outcome(trouble=self._failed(error, self.seconds, "a call on small inputs"))
 
-    def _answer(self, seconds: float, what: str) -> tuple[dict[str, Any], list[Array]]:
-        try:
-            answer, arrays = self.answers.get(timeout=seconds)
-        except queue.Empty:
-            if self.process is not None and self.process.poll() is not None:
-                return self._ended()  # but something that it started holds its pipe
-            self.close()
+    def _failed(self, error: Exception, seconds: float, what: str) -> Trouble:
+        """No answer came: why, in words."""
+        if isinstance(error, Ended) and self.process is not None:
+            self.process.wait(1)
+        ended = self.close()
+        if isinstance(error, NoTime) and ended == "over":
             return self._hang(seconds, what)
-        complete = "error" in answer or {"arguments", "torch"} <= answer.keys() or answer.keys() >= ANSWER
-        return (answer, arrays) if complete else self._ended()
-
-    def _hang(self, seconds: float, what: str) -> tuple[dict[str, Any], list[Array]]:
-        self.hangs = True
-        self.trouble = Trouble("Time limit", f"{what} took longer than {seconds:g} s and was stopped")
-        return {"error": vars(self.trouble)}, []
-
-    def _ended(self) -> tuple[dict[str, Any], list[Array]]:
-        code = None
-        if self.process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                code = self.process.wait(1)
-        self.close()
-        memory = f" (the limit on memory is {self.megabytes} MB)"
+        told = Trouble("Crash", f"its process ended{self._end_words(ended, isinstance(error, NoAnswer))}")
         self.crashes += 1
-        died = f"its process ended with {_code_words(code)}{memory}"
-        told = Trouble("Crash", died)
         if self.crashes >= CRASHES:
             self.trouble = told
-        return {"error": vars(told)}, []
+        return told
 
-    def _here(self, tree: dict[str, Any], arrays: list[Array]) -> tuple[dict[str, Any], list[Array]]:
+    def _end_words(self, ended: str, nonsense: bool) -> str:
+        if ended == "memory":
+            return f": with what it started it used more than {self.megabytes} MB of memory"
+        if ended == "processes":
+            return f": it started more than {PROCESSES} processes"
+        if nonsense or ended == "over":
+            return ": it sent what is no answer to what it was asked" if nonsense else ", or closed its output"
+        return f" with {code_words(ended)} (the limit on memory is {self.megabytes} MB)"
+
+    def _hang(self, seconds: float, what: str) -> Trouble:
+        self.hangs = True
+        self.trouble = Trouble("Time limit", f"{what} took longer than {seconds:g} s and was stopped")
+        return self.trouble
+
+    def _here(self, call: Call) -> Outcome:
         """In a thread: a hang is noticed, but the thread can't be ended."""
-        answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        told: queue.Queue[dict[str, Any]] = queue.Queue()
+        tree, arrays = call.message()
 
         def work() -> None:
             with worker.caught_output() as printed:
                 answer = worker.run(self.target, tree, arrays)  # type: ignore[arg-type]
-            answers.put(answer | {"printed": worker.text_of(printed)})
+            told.put(answer | {"printed": printed.text})
 
         threading.Thread(target=work, daemon=True).start()
         try:
-            answer = answers.get(timeout=self.seconds)
+            answer = told.get(timeout=self.seconds)
         except queue.Empty:
-            return self._hang(self.seconds, "a call on small inputs")
-        return answer, answer.pop("arrays")
+            return Outcome(trouble=self._hang(self.seconds, "a call on small inputs"))
+        return answers.outcome(answer, answer.pop("arrays"), len(arrays))
 
 
-def _code_words(code: int | None) -> str:
-    """`code 3`, or the signal that ended it: `signal 11, SIGSEGV`."""
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return f"signal {-code}, {signal.Signals(-code).name}"
-    return f"code {code}"
+KEPT = (
+    "PATH",
+    "PYTHONPATH",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "SYSTEMROOT",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+)
+"""Variables of the environment that the process of another person's code gets."""
+
+
+def _environment(folder: Path | None) -> dict[str, str]:
+    """All variables for one's own code; for that of other people, which runs in a folder, those that Python needs."""
+    own = {n: v for n, v in os.environ.items() if folder is None or n in KEPT}
+    if folder is not None:
+        own |= {n: str(folder) for n in ("HOME", "TMPDIR", "TEMP", "TMP")}
+    if folder is None:  # what this process can import, that one can, too
+        own["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+    return own | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def importable(function: Callable[..., Any]) -> str | None:

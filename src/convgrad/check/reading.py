@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.check.answers import Outcome, Trouble
 from convgrad.check.layouts import fits, present
-from convgrad.check.person import Call, Outcome, Person, Trouble
+from convgrad.check.person import Call, Person
 from convgrad.check.problem import Array, Problem
+from convgrad.check.process import LARGEST
 from convgrad.check.roles import Reading, plain, readings
 from convgrad.check.subject import LossSubject, Sizes, Subject
 from convgrad.errors import ConvgradError
@@ -80,7 +82,7 @@ class Convention:
         """The call on a problem's inputs; `values` has the forward pass."""
         settings = self.subject.settings(self.sizes)
         known = {**values, **problem.arrays}
-        call = Call(torch=self.torch)
+        call = Call(torch=self.torch, largest=max(LARGEST, 2 * sum(a.size for a in known.values())))
 
         def tensor(name: str) -> AnyArray:
             array = self.laid_out(name, known[name], problem)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
-from convgrad.check.person import Argument
+from convgrad.check.answers import Argument
 from convgrad.check.problem import Problem
 
 UPSTREAM = [

@@ -4,7 +4,9 @@
 
 TARGET is `package.module:function` or `file.py:function`. Requests come on standard input and answers go to standard
 output, each as one line of JSON (a value's tree, with arrays by number) followed by the arrays' bytes; nothing is
-unpickled on either side. What the function itself prints is caught and sent along.
+unpickled on either side. The first request asks about the function, all others for a call. An answer repeats the `id`
+of its request, so that one that was not asked for is told apart. What the function itself prints is caught and sent
+along. What comes from here is the word of the person's code: `answers.py` reads it and believes nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import inspect
 import io
 import json
 import os
-import time
+import queue
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -31,20 +34,27 @@ from typing import Any, BinaryIO
 import numpy as np
 
 PRINTED = 2000
-"""Characters of what a function prints that are kept."""
-LARGEST = 2**20
-"""Numbers that a result may have: inputs are small, so that a larger one is wrong in any case, and slow to send."""
+"""Characters of what a function prints that are kept, the first ones."""
+NAME = 100
+"""Characters of a name of a result that are kept."""
+ARRAYS = 64
+"""Arrays that a result may have."""
 NAMED = 8
 """Functions of a module that are named where the wanted one is not there."""
+LIMITS = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 64 * 2**20, "RLIMIT_NOFILE": 256}
+"""Of each process, beside that of memory: bytes of a file that it writes, and files that are open at a time."""
+
+
+def packed(tree: Mapping[str, Any], arrays: list[np.ndarray]) -> bytes:
+    """One message: a line of JSON that also tells the arrays' types and shapes, then the arrays."""
+    kept = [np.ascontiguousarray(a, a.dtype.newbyteorder("=")).reshape(a.shape) for a in arrays]
+    head = {"tree": tree, "arrays": [[a.dtype.str, list(a.shape)] for a in kept]}
+    return b"".join([json.dumps(head).encode(), b"\n", *(a.tobytes() for a in kept)])
 
 
 def write_message(stream: BinaryIO, tree: Mapping[str, Any], arrays: list[np.ndarray]) -> None:
-    """One message: a line of JSON that also tells the arrays' types and shapes, then the arrays."""
-    kept = [np.ascontiguousarray(a).reshape(a.shape) for a in arrays]
-    head = {"tree": tree, "arrays": [[a.dtype.str, list(a.shape)] for a in kept]}
-    stream.write(json.dumps(head).encode() + b"\n")
-    for array in kept:
-        stream.write(array.tobytes())
+    """Send a message."""
+    stream.write(packed(tree, arrays))
     stream.flush()
 
 
@@ -98,9 +108,10 @@ def find_function(target: str) -> Callable[..., Any]:
 def described(function: Callable[..., Any]) -> dict[str, Any]:
     """Its arguments: name, whether it must be given, and its default where that is a plain number or text."""
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        signature = inspect.signature(function)
     except (TypeError, ValueError):
         return {"arguments": None, "torch": False}
+    parameters = list(signature.parameters.values())
     arguments = []
     for p in parameters:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
@@ -116,30 +127,28 @@ def described(function: Callable[..., Any]) -> dict[str, Any]:
         )
     module = inspect.getmodule(function)
     uses_torch = module is not None and any(getattr(v, "__name__", "") == "torch" for v in vars(module).values())
-    return {"arguments": arguments, "torch": uses_torch or "torch" in str(inspect.signature(function))}
+    return {"arguments": arguments, "torch": uses_torch or "torch" in str(signature)}
 
 
 def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.ndarray]) -> dict[str, Any]:
     """Call the function; its results as arrays, or what went wrong."""
-    torch = importlib.import_module("torch") if tree["torch"] else None
-    given: list[Any] = [np.array(a) if torch is None else torch.from_numpy(np.array(a)) for a in arrays]
-    positional = [_value(v, given) for v in tree["positional"]]
-    named = {name: _value(v, given) for name, v in tree["named"].items()}
-    started = time.perf_counter()
     try:
+        torch = importlib.import_module("torch") if tree["torch"] else None
+        given: list[Any] = [np.array(a) if torch is None else torch.from_numpy(np.array(a)) for a in arrays]
+        positional = [_value(v, given) for v in tree["positional"]]
+        named = {name: _value(v, given) for name, v in tree["named"].items()}
         with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn"):
             warnings.simplefilter("always")
             result = function(*positional, **named)
-        seconds = time.perf_counter() - started
         results: list[np.ndarray] = []
-        keys = _flatten(result, results)
+        keys = _flatten(result, results, tree["largest"])
+        changed = [n for n, (a, g) in enumerate(zip(arrays, given, strict=True)) if not _same(a, g)]
+        said = list(dict.fromkeys(str(w.message)[:PRINTED] for w in caught[:ARRAYS]))[:3]
     except SystemExit as error:
         return {"error": _told(error) | {"message": "it ends the program"}, "arrays": []}
     except BaseException as error:
         return {"error": _told(error), "arrays": []}
-    changed = [n for n, (a, g) in enumerate(zip(arrays, given, strict=True)) if not _same(a, g)]
-    said = list(dict.fromkeys(str(w.message) for w in caught))[:3]
-    return {"keys": keys, "arrays": results, "changed": changed, "seconds": seconds, "warnings": said}
+    return {"keys": keys, "arrays": results, "changed": changed, "warnings": said}
 
 
 def _value(tree: Any, arrays: list[Any]) -> Any:
@@ -152,7 +161,7 @@ def _value(tree: Any, arrays: list[Any]) -> Any:
     return tree
 
 
-def _flatten(result: Any, into: list[np.ndarray]) -> list[str | None]:
+def _flatten(result: Any, into: list[np.ndarray], largest: int) -> list[str | None]:
     """Append the arrays of a result; the name of each, where it has one."""
     if result is None:
         return []
@@ -160,7 +169,7 @@ def _flatten(result: Any, into: list[np.ndarray]) -> list[str | None]:
         keys: list[str | None] = []
         for key, value in result.items():
             if value is not None:
-                keys += [str(key)] * len(_flatten(value, into))
+                keys += [str(key)[:NAME]] * len(_flatten(value, into, largest))
         return keys
     if isinstance(result, (tuple, list)) and not _is_numbers(result):
         fields = getattr(result, "_fields", [None] * len(result))
@@ -168,10 +177,12 @@ def _flatten(result: Any, into: list[np.ndarray]) -> list[str | None]:
         for key, value in zip(fields, result, strict=True):
             if value is None:
                 continue
-            inner = _flatten(value, into)
-            keys += inner if key is None else [key] * len(inner)
+            inner = _flatten(value, into, largest)
+            keys += inner if key is None else [str(key)[:NAME]] * len(inner)
         return keys
-    into.append(_array(result))
+    if len(into) == ARRAYS:
+        raise ValueError(f"the result has more than {ARRAYS} arrays")
+    into.append(_array(result, largest - sum(a.size for a in into)))
     return [None]
 
 
@@ -180,7 +191,7 @@ def _is_numbers(result: tuple[Any, ...] | list[Any]) -> bool:
     return isinstance(result, list) and len(result) > 0 and all(isinstance(r, (int, float, list)) for r in result)
 
 
-def _array(value: Any) -> np.ndarray:
+def _array(value: Any, largest: int) -> np.ndarray:
     if hasattr(value, "detach"):
         value = value.detach().cpu().resolve_conj().numpy()
     array = np.array(value)
@@ -189,11 +200,15 @@ def _array(value: Any) -> np.ndarray:
         raise TypeError(
             f"the result holds {'nothing' if value is None else _a(kind)}, which is no array of real numbers"
         )
-    if array.size > LARGEST:
+    if array.dtype == np.float16:
+        raise TypeError(
+            "the result is of float16, too coarse to tell a mistake from rounding: return float32 or float64"
+        )
+    if array.size > largest:
         raise ValueError(
             f"the result has {array.size} numbers, shape {array.shape}: far too many for such small inputs"
         )
-    return array.astype(np.float64) if array.dtype == np.bool_ else array
+    return array if array.dtype.kind in "iu" or array.dtype == np.float32 else array.astype(np.float64)
 
 
 def _a(noun: str) -> str:
@@ -207,66 +222,112 @@ def _same(before: np.ndarray, after: Any) -> bool:
 
 def _told(error: BaseException) -> dict[str, Any]:
     """An error of the person's code: its kind, its message, and the last line of their own file that it came from."""
+    kind = type.__getattribute__(type(error), "__name__")[:NAME]
+    try:
+        return {"kind": kind} | _message_and_place(error)
+    except BaseException:  # an error's own methods are the person's code, too
+        return {"kind": kind, "message": "its message can't be shown", "place": "", "line": ""}
+
+
+def _message_and_place(error: BaseException) -> dict[str, str]:
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{os.path.basename(error.filename)}, line {error.lineno}"
-        return {"kind": type(error).__name__, "message": error.msg, "place": place, "line": (error.text or "").strip()}
+        return {"message": str(error.msg)[:PRINTED], "place": place, "line": (error.text or "").strip()[:PRINTED]}
     here = (os.path.abspath(__file__), os.path.abspath(importlib.__file__))
     own = [f for f in frames if os.path.abspath(f.filename) not in here and "<" not in f.filename]
     outside = [f for f in own if "site-packages" not in f.filename] or own
     place = f"{os.path.basename(outside[-1].filename)}, line {outside[-1].lineno}" if outside else ""
     line = (outside[-1].line or "") if outside else ""
-    return {"kind": type(error).__name__, "message": str(error)[:PRINTED], "place": place, "line": line}
+    return {"message": str(error)[:PRINTED], "place": place, "line": line[:PRINTED]}
+
+
+class Printed(io.RawIOBase):
+    """A stream that keeps the beginning of what is written to it, however much that is."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, content: Any) -> int:
+        """All is taken, little kept."""
+        size = memoryview(content).nbytes
+        if len(self.content) < PRINTED:
+            self.content += bytes(content[: PRINTED - len(self.content)])
+        return size
+
+    @property
+    def text(self) -> str:
+        """What was kept."""
+        return self.content.decode("utf-8", "replace")
 
 
 @contextlib.contextmanager
-def caught_output() -> Iterator[io.StringIO]:
+def caught_output() -> Iterator[Printed]:
     """What Python code prints inside."""
-    caught = io.StringIO()
-    with contextlib.redirect_stdout(caught), contextlib.redirect_stderr(caught):
+    caught = Printed()
+    stream = io.TextIOWrapper(caught, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[type-var]
+    with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
         yield caught
 
 
-def text_of(caught: io.StringIO) -> str:
-    """The end of what was printed; nothing where the stream was closed."""
-    return "" if caught.closed else caught.getvalue()[-PRINTED:]
-
-
-def _limit_memory(megabytes: int) -> None:
-    """Of data, not of addresses: libraries for graphics cards reserve far more of these than they use."""
+def _limit(megabytes: int) -> None:
+    """Of memory that of data, not of addresses: libraries for graphics cards reserve far more than they use."""
     try:
         import resource
     except ImportError:  # not there on Windows
         return
-    limit = megabytes * 2**20
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    for name, limit in (LIMITS | {"RLIMIT_DATA": megabytes * 2**20}).items():
+        kind = getattr(resource, name)
+        _, hard = resource.getrlimit(kind)
+        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (most, most))
+
+
+def _listen(stream: BinaryIO, requests: queue.Queue[tuple[dict[str, Any], list[np.ndarray]]]) -> None:
+    """Take requests until the other side has ended; then end, whatever the person's code does."""
+    try:
+        while True:
+            requests.put(read_message(stream))
+    finally:
+        os._exit(0)
+
+
+def _about(target: str) -> tuple[Callable[..., Any] | None, dict[str, Any]]:
+    try:
+        function = find_function(target)
+        return function, described(function)
+    except BaseException as error:
+        return None, {"error": _told(error)}
 
 
 def main() -> None:
     """Answer requests until the other side closes."""
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    stream, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):  # what compiled code prints must not get between the answers
-        os.dup2(nothing, stream)
-    _limit_memory(int(sys.argv[2]))
+    for place in (0, 1, 2):  # what compiled code prints must not get between the answers
+        os.dup2(nothing, place)
+    _limit(int(sys.argv[2]))
     sys.path.insert(0, os.getcwd())
-    with caught_output() as printed:
-        try:
-            function = find_function(sys.argv[1])
-            about = described(function)
-        except (Exception, SystemExit) as error:
-            write_message(answers, {"error": _told(error)}, [])
-            return
-    write_message(answers, about | {"printed": text_of(printed)}, [])
+    requests: queue.Queue[tuple[dict[str, Any], list[np.ndarray]]] = queue.Queue()
+    threading.Thread(target=_listen, args=(stream, requests), daemon=True).start()
+    process, function = os.getpid(), None
     while True:
-        try:
-            tree, arrays = read_message(requests)
-        except EOFError:
-            return
+        tree, arrays = requests.get()
         with caught_output() as printed:
-            answer = run(function, tree, arrays)
-        results = answer.pop("arrays")
-        write_message(answers, answer | {"printed": text_of(printed)}, results)
+            if function is None:
+                function, answer = _about(sys.argv[1])
+            else:
+                answer = run(function, tree, arrays)
+        if os.getpid() != process:  # a copy that the person's code made of this process answers nothing
+            os._exit(0)
+        results = answer.pop("arrays", [])
+        write_message(answers, answer | {"id": tree["id"], "printed": printed.text}, results)
+        if function is None:
+            os._exit(0)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,9 +62,10 @@ def check(
     convgrad check --class submissions/ --spec spec.toml --csv marks.csv
     """
     if folder is not None:
-        report: Any = _class(folder, specification, table, seconds)
-    elif equation is not None:
-        report = _equation(equation, of)
+        _class(folder, specification, table, seconds, as_json)
+        return
+    if equation is not None:
+        report: Any = _equation(equation, of)
     elif what is not None and function is None and what.endswith(".toml"):
         from convgrad.check.sheet import check_sheet
 
@@ -139,15 +141,36 @@ def _equation(equation: str, of: str | None) -> Any:
     return check_equation(equation, of)
 
 
-def _class(folder: Path, specification: Path | None, table: Path | None, seconds: float) -> Any:
-    from convgrad.check.classes import check_class
+def _class(folder: Path, specification: Path | None, table: Path | None, seconds: float, as_json: bool) -> None:
+    """Print each mark as it comes, and keep all that there are in the table."""
+    from convgrad.check.classes import ClassReport, Row, marks
+    from convgrad.check.table import try_table
 
     if specification is None:
         raise typer.BadParameter("--class needs --spec, what submissions are checked against.")
-    report = check_class(folder, specification, seconds=seconds)
-    if table is not None:
-        report.write(table)
-    return report
+    row_by_row = table is not None and try_table(table)
+    count, rows = marks(folder, specification, seconds=seconds)
+    done: list[Row] = []
+    try:
+        for row in rows:
+            done.append(row)
+            if table is not None and row_by_row:
+                ClassReport(tuple(done)).write(table)
+            if not as_json:
+                output().print(str(row), soft_wrap=True)
+                sys.stdout.flush()
+    finally:
+        report = ClassReport(tuple(done))
+        if table is not None and not row_by_row:
+            report.write(table)
+        if as_json:
+            print_json(report.to_json() | {"complete": len(done) == count})
+        elif len(done) == count:
+            output().print(report.summary, soft_wrap=True)
+        else:
+            output().print(f"{len(done)} of {count} submissions were checked.\n{report.summary}", soft_wrap=True)
+    if not report.ok:
+        raise typer.Exit(EXIT_WRONG)
 
 
 def _sizes(name: str, text: str) -> int | str | tuple[int, ...]:
