@@ -200,6 +200,7 @@ def test_each_metric_knows_what_is_better() -> None:
         "accuracy": "more",
         "val_top7": "more",
     }
+    known |= {"val_rmse": "less", "val_iou": "more", "error": "less"}
     assert {name: better_of(name) for name in known} == known
     own = Metric("wobble", lambda outputs, targets: outputs, "less")
     assert better_of("val_wobble", [own]) == "less"

@@ -146,6 +146,13 @@ registry: dict[str, Metric] = {
 _OF_CLASSES = ("accuracy", "top3", "top5")
 
 
+_KNOWN_BY_NAME: dict[str, Better] = {
+    **dict.fromkeys(("mse", "rmse", "mape", "mean_absolute_error", "perplexity"), "less"),
+    **dict.fromkeys(("precision", "recall", "f1", "auc", "iou", "dice", "r2"), "more"),
+}
+"""Figures that are called so everywhere, of metrics of one's own that did not say it."""
+
+
 def better_of(name: str, metrics: Iterable[Metric] = ()) -> Better | None:
     """Whether less or more of a figure, by its name in a history, is better; None where nobody said.
 
@@ -161,6 +168,8 @@ def better_of(name: str, metrics: Iterable[Metric] = ()) -> Better | None:
             return metric.better
     if plain in registry:
         return registry[plain].better
+    if plain in _KNOWN_BY_NAME:
+        return _KNOWN_BY_NAME[plain]
     if plain.endswith(("loss", "error")):
         return "less"
     return "more" if plain.removeprefix("top").isdecimal() and plain.startswith("top") else None
