@@ -21,7 +21,7 @@ from convgrad.optimizers import SGD
 from convgrad.step import TrainingStep
 
 ALLOWED = 20.0
-"""How many times PyTorch's own distance from float64 ours may be: we add in another order, and Winograd loses a digit."""
+"""How many times PyTorch's own distance from float64 ours may be: we add in another order, Winograd loses a digit."""
 FLOOR = 1e-4
 STATISTICS_BATCH = 8
 VERIFIED_STEPS = 2

@@ -22,6 +22,10 @@ of them run in a few rounds first, the best two then take turns with ours, and t
 bias; their gradients are the calls that PyTorch's autograd makes. A training step is forward, loss, backward and
 update with momentum, on a batch that lies in memory.
 
+In training steps PyTorch's relu and max pooling decide as ours did on the same weights: a number next to 0 may fall on
+either side by rounding, which changes gradients by more than that. `python -m benchmarks poison` runs each schedule in
+memory full of subnormal numbers beside the same in memory full of zeros, and names kernels that compute with either.
+
 `ratio` is PyTorch's time divided by ours: above 1 we are faster. Operations are counted as in direct convolution, a
 multiplication and an addition each; algorithms that do with fewer (Winograd's) may so exceed the peak. The peak is
 measured: independent chains of fused multiply-adds in vector registers, on all threads.

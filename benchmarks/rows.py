@@ -3,8 +3,8 @@
 The file is a list of `{suite, case, pass, ours_ms, torch_ms, ratio, gflops, peak_fraction}` with
 ratio = torch_ms / ours_ms: above 1 we are faster. What could not be measured is null. Rows on memory have `ours_mib`
 and `torch_mib` instead of times; rows of a run against JAX have `jax_ms`, too, and `processor` says where a row was
-measured: a file may hold rows of several. Beside `results.json` lies `results.about.json`: machine, versions and settings
-of each suite's run, by processor.
+measured: a file may hold rows of several. Beside `results.json` lies `results.about.json`: machine, versions and
+settings of each suite's run, by processor.
 """
 
 from __future__ import annotations

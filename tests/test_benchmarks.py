@@ -15,6 +15,7 @@ import pytest
 
 from convgrad.data import load
 from convgrad.engine import available
+from convgrad.errors import EngineError
 from convgrad.layers import (
     Add,
     BatchNorm,
@@ -39,6 +40,7 @@ from benchmarks.rows import Row
 from benchmarks.targets import TARGETS, Target
 from benchmarks.timing import Effort
 
+TELLS = machine.platform.machine() in ("x86_64", "AMD64")
 needs_engine = pytest.mark.skipif(not available()[0], reason=available()[1])
 BRIEF = Effort(rounds=1, block_seconds=0.0)
 PEAK = SimpleNamespace(gflops=100.0, gbytes=10.0)
@@ -353,6 +355,68 @@ def test_a_wrong_step_is_not_timed(torch: ModuleType, monkeypatch: pytest.Monkey
     monkeypatch.setattr(networks, "LEARNING_RATE", 0.0101)  # ours; PyTorch's is another name
     with pytest.raises(verify.WrongResult, match="tiny: "):
         networks.verify_step("tiny", case, *networks.batch_of(case, 3))
+
+
+@needs_engine
+@pytest.mark.torch
+def test_decisions_of_relu_and_pooling_are_ours(torch: ModuleType) -> None:
+    """PyTorch's step with our decisions is its own where they agree, and another where one number falls on the other
+    side: the comparison does not depend on that, and a wrong gradient still shows."""
+    from benchmarks import networks, torch_networks
+    from benchmarks.models import NetworkCase
+
+    def make() -> Network:
+        layers = [Conv2D(5, 3, padding=1), ReLU(), MaxPool2D(3, 2, 1), Conv2D(4, 2), ReLU(), Flatten(), Dense(3)]
+        return Network(*layers, input_shape=(9, 8, 2))
+
+    case = NetworkCase("small", make)
+    x, t = networks.batch_of(case, 3)
+    network = networks.prepared(case)
+    values = networks.decisions(network.training_step(case.loss, "sgd", 3), x)
+    flipped = {name: array.copy() for name, array in values.items()}
+    place = np.unravel_index(int(flipped["relu2.x"].argmax()), flipped["relu2.x"].shape)
+    flipped["relu2.x"][place] = 0
+    found = []
+    for given in (None, values, flipped):
+        trained = torch_networks.Trained(network, x, t, case.loss, dtype=torch.float64)
+        if given is not None:
+            trained.decide(given)
+        trained.step()
+        found.append(trained.parameters())
+    plain, same, other = found
+    for name in plain:
+        np.testing.assert_allclose(same[name], plain[name], rtol=0, atol=1e-13)
+    assert np.abs(other["conv1.weight"] - plain["conv1.weight"]).max() > 1e-6
+    networks.verify_step("small", case, x, t)
+
+
+@needs_engine
+def test_each_schedule_in_poisoned_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from benchmarks import poison
+
+    from convgrad.engine import runtime
+
+    if runtime.compiler() is None or not TELLS:
+        pytest.skip("memory can be filled, and looked at, where kernels are linked, on x86-64")
+    monkeypatch.setattr(poison, "LAYERS", (TINY[2],))
+    monkeypatch.setattr(poison, "NETWORK", "example")
+    monkeypatch.setattr(poison, "MOST", 1e9)  # no speeds here
+    assert command.main(["poison", "--rounds", "1"]) == 0
+    told = capsys.readouterr().out
+    for schedule in poison.SCHEDULES:
+        assert f"{schedule}: 0 of 4 programs compute with poison; poisoned / clean is " in told
+    assert machine.processor() in told
+    monkeypatch.setattr(poison, "SCHEDULES", {"chosen": {}})
+    monkeypatch.setattr(poison, "computing_with_poison", lambda _: ["The kernel of x"])
+    assert command.main(["poison", "--rounds", "1"]) == 1
+    assert "chosen, dense, forward: computes with memory that nobody wrote." in capsys.readouterr().err
+    monkeypatch.setattr(poison, "computing_with_poison", lambda _: [])
+    monkeypatch.setattr(poison, "MOST", 0.0)
+    assert command.main(["poison", "--rounds", "1"]) == 1
+    assert " times as long." in capsys.readouterr().err
+    monkeypatch.setattr(runtime, "compiler", lambda: None)
+    with pytest.raises(EngineError, match="Memory can't be filled where kernels are compiled in memory"):
+        next(poison.run(1))
 
 
 @pytest.mark.torch
