@@ -202,9 +202,9 @@ def test_early_stopping_needs_a_figure_that_is_recorded() -> None:
 
 
 def test_early_stopping_refuses_bad_arguments() -> None:
-    with pytest.raises(TrainingError, match="must not be negative; here they are -1"):
+    with pytest.raises(TrainingError, match="EarlyStopping: patience must be a whole number of at least 0, not -1"):
         EarlyStopping(patience=-1)
-    with pytest.raises(TrainingError, match="mode is `auto`, `min` or `max`, not 'least'"):
+    with pytest.raises(TrainingError, match="mode must be 'auto' or 'min' or 'max', not 'least'"):
         EarlyStopping(mode="least")  # type: ignore[arg-type]
 
 
@@ -359,10 +359,10 @@ def test_validation_data_is_checked_too() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs and batch_size must be at least 1; here they are 0 and 11"),
-        ({"batch_size": 0}, "epochs and batch_size must be at least 1; here they are 3 and 0"),
-        ({"learning_rate": -0.1}, "learning_rate is -0.1, but must be a number above 0"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan, but must be a number above 0"),
+        ({"epochs": 0}, "fit: epochs must be a whole number of at least 1, not 0"),
+        ({"batch_size": 0}, "fit: batch_size must be a whole number of at least 1, not 0"),
+        ({"learning_rate": -0.1}, "learning_rate must be a number above 0, or None, not -0.1"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number above 0, or None, not nan"),
         ({"metrics": ["precise"]}, "There is no metric 'precise'"),
         ({"schedule": "cosin"}, "Did you mean 'cosine'"),
         ({"callbacks": [print]}, "callbacks holds <built-in function print>, which is no Callback"),

@@ -20,7 +20,7 @@ from functools import wraps
 from inspect import Parameter, Signature, signature
 from numbers import Real
 from os import PathLike
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -123,6 +123,12 @@ TABLE = Rule(
     "a table from names to values",
     lambda value: isinstance(value, Mapping) and all(isinstance(name, str) for name in value),
 )
+PAIR = Rule("a pair", lambda value: isinstance(value, (tuple, list)) and len(value) == 2)
+FRACTION = between(0, 1)
+NEW_NAMES = Rule(
+    "a table from names to names",
+    lambda value: TABLE.accepts(value) and all(isinstance(name, str) for name in value.values()),
+)
 NAMES = Rule(
     "a collection of names",
     lambda value: isinstance(value, Collection) and not isinstance(value, (str, bytes)) and _are_texts(value),
@@ -161,25 +167,26 @@ def optional(rule: Rule) -> Rule:
     return Rule(f"{rule.must}, or None", lambda value: value is None or rule.accepts(value), rule.hint)
 
 
-def real_array(label: str, argument: str, value: Any, error: type[ConvgradError]) -> npt.NDArray[Any]:
-    """`value` as an array of real numbers, of whatever type it has.
-
-    Raises: `error` where it is none: ragged lists, text, objects, complex numbers, dates, masked values.
+def reals(value: Any) -> npt.NDArray[Any] | None:
+    """`value` as an array of real numbers, of whatever type it has; None where it is none: ragged lists, text, objects,
+    complex numbers, dates.
     """
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError, KeyError):
-        refuse_array(label, argument, value, error)
-    if array.dtype.kind not in "fiub" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
-        refuse_array(label, argument, value, error)
+        return None
+    return array if array.dtype.kind in "fiub" else None
+
+
+def real_array(label: str, argument: str, value: Any, error: type[ConvgradError]) -> npt.NDArray[Any]:
+    """`reals`. Raises: `error` where there are none, or where values are masked."""
+    array = reals(value)
+    if array is None:
+        rule = "an array of real numbers, or lists of one length"
+        raise error(f"{label}: {argument} must be {rule}, not {shown(value)}.")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise error(f"{label}: {argument} has masked values. Fill them, or leave their examples away.")
     return array
-
-
-def refuse_array(label: str, argument: str, value: Any, error: type[ConvgradError]) -> NoReturn:
-    """Raises: `error`, that these are no real numbers."""
-    raise error(f"{label}: {argument} must be an array of real numbers, or lists of one length, not {shown(value)}.")
 
 
 def takes(error: type[ConvgradError] = ArgumentError, /, **rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:

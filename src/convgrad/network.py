@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import SHAPE, TABLE, TEXT, an, at_least, one_of, optional, real_array, shown, takes
 from convgrad.arrays import aligned_zeros, copy_into
 from convgrad.backend import choose
-from convgrad.errors import DataError, ModelError, suggestion
+from convgrad.errors import DataError, ModelError, TrainingError, suggestion
 from convgrad.execution import inputs_behind_views
 from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
@@ -22,12 +23,16 @@ from convgrad.prediction import Predictions
 from convgrad.sharing import Lock, locked
 
 if TYPE_CHECKING:
+    from convgrad.data import Augment
     from convgrad.explain.trace import Trace
     from convgrad.losses import Loss
     from convgrad.optimizers import Optimizer
     from convgrad.step import TrainingStep
     from convgrad.summary import Summary
+    from convgrad.training.events import Callback
     from convgrad.training.history import History
+    from convgrad.training.metrics import Metric
+    from convgrad.training.schedules import Schedule
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -63,6 +68,14 @@ class Network:
     Raises: ModelError, ShapeError where layers don't fit together.
     """
 
+    @takes(
+        ModelError,
+        input_shape=optional(SHAPE),
+        inputs=optional(an(Input, "the one Input of a graph")),
+        outputs=optional(an(Node, "the one node of a graph that is its result, as a layer returns it")),
+        name=optional(TEXT),
+        dtype=one_of("float32", "float64"),
+    )
     def __init__(
         self,
         *layers: Layer,
@@ -78,8 +91,6 @@ class Network:
             inputs, outputs = _chain(layers, input_shape)
         elif layers or input_shape is not None:
             raise ModelError("Give either layers with input_shape, or inputs and outputs of a graph, not both.")
-        if dtype not in ("float32", "float64"):
-            raise ModelError(f"A network computes in float32 or float64, not in {dtype!r}.")
         self.name, self.dtype = name, dtype
         self.input_shape: Shape = inputs.shape
         self.layers: tuple[PlacedLayer, ...] = _placed(inputs, outputs)
@@ -123,6 +134,7 @@ class Network:
         """How many numbers are trained."""
         return sum(array.size for array in self.parameters.values())
 
+    @takes(ModelError, seed=at_least(0))
     @locked
     def initialize(self, seed: int = 0) -> None:
         """Draw initial values: the same seed gives the same values, each layer's independent of the others' sizes."""
@@ -134,6 +146,7 @@ class Network:
                 self.state[placed.tensor(key)][...] = value
         self.initialized = True
 
+    @takes(TrainingError)
     def training_step(
         self, loss: str | Loss, optimizer: str | Optimizer, batch_size: int, *, seed: int = 0, engine: str = "auto"
     ) -> TrainingStep:
@@ -142,6 +155,7 @@ class Network:
 
         return TrainingStep(self, loss, optimizer, batch_size, seed=seed, engine=engine)
 
+    @takes(TrainingError)
     def gradients(
         self, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
     ) -> dict[str, Array]:
@@ -158,18 +172,69 @@ class Network:
         with self.lock:
             return gradients(self, x, t, loss, engine=engine)
 
-    def fit(self, x: npt.ArrayLike, y: npt.ArrayLike, **options: Any) -> History:
-        """Train; see `convgrad.training.fit.fit` for the options."""
+    @takes(TrainingError)
+    def fit(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        epochs: int = 5,
+        batch_size: int = 64,
+        optimizer: str | Optimizer = "sgd",
+        loss: str | Loss = "softmax_cross_entropy",
+        learning_rate: float | None = None,
+        schedule: str | Schedule | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        metrics: Iterable[str | Metric] = ("accuracy",),
+        callbacks: Iterable[Callback] = (),
+        augment: Augment | None = None,
+        seed: int = 0,
+        shuffle: bool = True,
+        verbose: bool = True,
+        engine: str = "auto",
+    ) -> History:
+        """Train; see `convgrad.training.fit.fit` for the arguments."""
         from convgrad.training.fit import fit
 
-        return fit(self, x, y, **options)
+        return fit(
+            self,
+            x,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            loss=loss,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            metrics=metrics,
+            callbacks=callbacks,
+            augment=augment,
+            seed=seed,
+            shuffle=shuffle,
+            verbose=verbose,
+            engine=engine,
+        )
 
-    def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike, **options: Any) -> dict[str, float]:
-        """Loss and metrics on given examples; see `convgrad.training.evaluate.evaluate` for the options."""
+    @takes(TrainingError)
+    def evaluate(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        loss: str | Loss | None = None,
+        metrics: Iterable[str | Metric] = ("accuracy",),
+        batch_size: int = 256,
+        engine: str = "auto",
+    ) -> dict[str, float]:
+        """Loss and metrics on given examples; see `convgrad.training.evaluate.evaluate` for the arguments."""
         from convgrad.training.evaluate import evaluate
 
-        return evaluate(self, x, y, **options)
+        return evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine)
 
+    @takes(DataError, batch_size=at_least(1))
     def predict(self, x: npt.ArrayLike, batch_size: int = 256, engine: str = "auto") -> Array:
         """The network's results.
 
@@ -179,7 +244,7 @@ class Network:
         Returns: (N, *output_shape), of the network's dtype.
         Raises: DataError where the shape differs; ModelError before there are weights.
         """
-        inputs = np.asarray(x)
+        inputs = real_array("predict", "x", x, DataError)
         if inputs.shape[1:] != self.input_shape or inputs.ndim == 0:
             raise DataError(
                 f"The network takes examples of shape {self.input_shape}, so an array of shape "
@@ -197,6 +262,7 @@ class Network:
         inputs = inputs_behind_views(equation, views)
         return {name: array for name, array in (self.parameters | self.state).items() if name in inputs}
 
+    @takes(DataError)
     def trace(
         self,
         x: npt.ArrayLike | None = None,
@@ -219,6 +285,7 @@ class Network:
         """Copies of all parameters and of the state."""
         return {name: array.copy() for name, array in (self.parameters | self.state).items()}
 
+    @takes(DataError, weights=TABLE)
     @locked
     def set_weights(self, weights: Mapping[str, npt.ArrayLike]) -> None:
         """Put in what `get_weights` gave. Raises: DataError where a tensor is missing, unknown or of another shape."""
@@ -229,7 +296,7 @@ class Network:
         for name, array in own.items():
             if name not in weights:
                 raise DataError(f"The weights lack `{name}`, of shape {array.shape}.")
-            given = np.asarray(weights[name])
+            given = real_array("set_weights", name, weights[name], DataError)
             if given.shape != array.shape:
                 raise DataError(f"`{name}` has shape {array.shape} in the network, but {given.shape} in the weights.")
         for name, array in own.items():
@@ -260,6 +327,7 @@ class Network:
         }
 
     @classmethod
+    @takes(ModelError, config=TABLE)
     def from_config(cls, config: Mapping[str, Any]) -> Network:
         """The network that `to_config` described. Raises: ModelError where the description is not one."""
         try:
@@ -303,10 +371,21 @@ def _chain(layers: Sequence[Layer], input_shape: Sequence[int] | None) -> tuple[
     node: Node | Input = image
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise ModelError(f"A network is made of layers, but got {layer!r}.")
+            raise ModelError(f"A network is made of layers, but got {shown(layer)}.{_remedy(layer)}")
         node = layer(node)
     assert isinstance(node, Node)
     return image, node
+
+
+def _remedy(layer: object) -> str:
+    if isinstance(layer, type) and issubclass(layer, Layer):
+        return f" Write {layer.__name__}(...), an object of it."
+    if isinstance(layer, (list, tuple)):
+        return " Write Network(*layers, input_shape=...), with a star."
+    return " Write a graph as Network(inputs=..., outputs=...)." if isinstance(layer, (Node, Input)) else ""
+
+
+NETWORK = an(Network, "a Network")
 
 
 def _placed(image: Input, last: Node) -> tuple[PlacedLayer, ...]:

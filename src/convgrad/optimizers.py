@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from convgrad.arguments import FLAG, NOT_NEGATIVE, POSITIVE, between
+from convgrad.arguments import FLAG, NOT_NEGATIVE, POSITIVE, between, shown
 from convgrad.errors import ModelError, suggestion
 from convgrad.notation.written import Written
 
@@ -188,7 +188,7 @@ def optimizer_from(chosen: str | Optimizer) -> Optimizer:
     if isinstance(chosen, Optimizer):
         return chosen
     if not isinstance(chosen, str):
-        raise ModelError(f"An optimizer is a name or an object such as SGD(0.1), not {chosen!r}.")
+        raise ModelError(f"An optimizer is a name or an object such as SGD(0.1), not {shown(chosen)}.")
     if chosen not in registry:
-        raise ModelError(f"There is no optimizer called {chosen!r}.{suggestion(chosen, registry)}")
+        raise ModelError(f"There is no optimizer called {shown(chosen)}.{suggestion(chosen, registry)}")
     return registry[chosen]()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import at_least, real_array, takes
 from convgrad.arrays import copy_into
 from convgrad.backend import choose
-from convgrad.errors import TrainingError
+from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
+from convgrad.network import NETWORK, Network
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.plan import INPUT, LOSS, TARGET, training_plan
 from convgrad.sharing import Lock, locked
-
-if TYPE_CHECKING:
-    from convgrad.network import Network
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +32,7 @@ class TrainingStep:
         program: the compiled program; `program.equation` is all that it computes.
     """
 
+    @takes(TrainingError, network=NETWORK, batch_size=at_least(1), seed=at_least(0))
     def __init__(
         self,
         network: Network,
@@ -43,8 +43,8 @@ class TrainingStep:
         seed: int = 0,
         engine: str = "auto",
     ):
-        if batch_size < 1:
-            raise TrainingError(f"A batch has at least 1 example; batch_size is {batch_size}.")
+        if not network.parameters:
+            raise TrainingError("The network has no parameters, so there is nothing to train. Add one such as Dense.")
         if not network.initialized:
             network.initialize(seed)
         self.network, self.batch_size, self.seed = network, batch_size, seed
@@ -138,6 +138,7 @@ class TrainingStep:
         return self.program.arrays[self.plan.output].reshape(self.batch_size, *self.network.output_shape)  # type: ignore[no-any-return]
 
 
+@takes(TrainingError, network=NETWORK)
 def gradients(
     network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
 ) -> dict[str, Array]:
@@ -147,6 +148,7 @@ def gradients(
     return _evaluated(network, x, t, loss, engine, wanted)
 
 
+@takes(TrainingError, network=NETWORK)
 def loss_value(
     network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
 ) -> float:
@@ -158,7 +160,7 @@ def _evaluated(
     network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, engine: str, wanted: list[str]
 ) -> dict[str, Array]:
     """Tensors of a training step on one batch, the network left as it is."""
-    inputs = np.asarray(x)
+    inputs, targets = real_array("gradients", "x", x, DataError), real_array("gradients", "t", t, DataError)
     last = network.layers[-1].name
     plan = training_plan(
         network.layers, network.input_shape, last, len(inputs), loss_from(loss), None, input_gradient=True
@@ -173,7 +175,7 @@ def _evaluated(
     }
     given |= {name: step_seed(0, 1, place) for place, name in enumerate(plan.seeds)}
     if TARGET in program.arrays:
-        given[TARGET] = np.asarray(t).reshape(program.arrays[TARGET].shape)
+        given[TARGET] = targets.reshape(program.arrays[TARGET].shape)
     for name, value in given.items():
         if name in program.arrays:
             program.set(name, value)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from convgrad.arguments import NAMES, TEXT, Rule, optional, takes
 from convgrad.calculus import narrate
 from convgrad.calculus.contribution import Contribution, contribution
 from convgrad.calculus.names import (
@@ -27,9 +28,10 @@ from convgrad.calculus.partials import Partial, Partials
 from convgrad.calculus.prepare import prepared
 from convgrad.calculus.simplify import simplify
 from convgrad.calculus.steps import Derivation, Step
-from convgrad.errors import DerivationError
+from convgrad.errors import ArgumentError, DerivationError
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
+    EQUATION,
     Access,
     Add,
     Call,
@@ -57,6 +59,10 @@ class Adjoint:
     steps: tuple[Step, ...]
 
 
+NAME_OR_NAMES = Rule("a collection of names", lambda value: isinstance(value, str) or NAMES.accepts(value))
+
+
+@takes(ArgumentError, equation=EQUATION, wrt=NAME_OR_NAMES, of=optional(TEXT))
 def gradients(equation: Equation, wrt: Collection[str], of: str | None = None) -> Adjoint:
     """Definitions of dt[..] = dE/dt[..] for every tensor t in `wrt`, given the upstream gradient dE/dx.
 
@@ -83,6 +89,7 @@ def gradients(equation: Equation, wrt: Collection[str], of: str | None = None) -
     return _Derivation(equation, wrt, of or equation.result.name).run()
 
 
+@takes(ArgumentError, equation=EQUATION, wrt=TEXT, of=optional(TEXT))
 def derivation(equation: Equation, wrt: str, of: str | None = None) -> Derivation:
     """The gradient with respect to one tensor, and the steps that lead to it.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import shown
 from convgrad.errors import DataError
 from convgrad.explain.element import Element
 from convgrad.explain.numbers import common_decimals, written
@@ -85,7 +86,7 @@ class Tensor:
         try:
             place = tuple(as_whole(i) for i in given)
         except TypeError:
-            raise DataError(f"{self.name} takes whole numbers as indices, not {index!r}.") from None
+            raise DataError(f"{self.name} takes whole numbers as indices, not {shown(index)}.") from None
         if len(place) != len(self.shape):
             raise DataError(
                 f"{self.name} has {len(self.shape)} indices, {self._example}, but got {len(place)}: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from convgrad.arguments import SHAPE
 from convgrad.errors import ModelError, ShapeError
 from convgrad.layers.base import Built, Layer, Shape
 from convgrad.notation.parser import parse
@@ -21,6 +22,8 @@ class Merge(Layer, abstract=True):
                 f"{self.label} takes two inputs or more, but got {len(input_shapes)}. Call it on several nodes: "
                 f"{type(self).__name__}()(a, b)."
             )
+        for shape in input_shapes:
+            SHAPE.keep(self.label, "the shape of an input", shape, ModelError)
         return tuple(f"o{number + 1}" for number in range(len(input_shapes)))
 
 

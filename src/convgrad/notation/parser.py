@@ -19,7 +19,8 @@ import math
 from collections.abc import Collection
 from difflib import get_close_matches
 
-from convgrad.errors import EquationSyntaxError, Span
+from convgrad.arguments import TEXT, takes
+from convgrad.errors import ArgumentError, EquationSyntaxError, Span
 from convgrad.notation.cursor import RESERVED
 from convgrad.notation.legality import check
 from convgrad.notation.lexer import BREAK, END, NAME, NUMBER, Token
@@ -46,6 +47,7 @@ from convgrad.notation.terms import (
 )
 
 
+@takes(ArgumentError, text=TEXT)
 def parse(text: str) -> Equation:
     """Read an equation.
 

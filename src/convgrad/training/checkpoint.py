@@ -11,22 +11,22 @@ import tempfile
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as tensors_from_bytes
 from safetensors.numpy import save as bytes_from_tensors
 
+from convgrad.arguments import PATH, TABLE, optional, takes
 from convgrad.errors import ConvgradError, DataError
-
-if TYPE_CHECKING:
-    from convgrad.network import Network
+from convgrad.network import NETWORK, Network
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
 FORMAT = 1
 
 
+@takes(DataError, network=NETWORK, folder=PATH, about=optional(TABLE))
 def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any] | None = None) -> Path:
     """Write the network's layers and weights (parameters and running statistics) to `folder`, which is made if need be.
 
@@ -48,14 +48,13 @@ def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any]
     return folder
 
 
+@takes(DataError, folder=PATH)
 def load(folder: str | PathLike[str]) -> Network:
     """The network that `save` wrote to `folder`.
 
     Raises:
         DataError: a file is missing, cut off, or does not fit the other one.
     """
-    from convgrad.network import Network
-
     folder = Path(folder)
     config = load_config(folder)
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from convgrad.arguments import FLAG, NOT_NEGATIVE, PATH, TEXT, at_least, one_of, optional, shown, takes
 from convgrad.errors import TrainingError
 from convgrad.training.history import History
 
@@ -76,12 +77,15 @@ Event = Literal["on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_en
 
 def checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
     """The callbacks as a tuple. Raises: TrainingError where one is something else."""
-    listeners = tuple(callbacks)
+    try:
+        listeners = tuple(callbacks)
+    except TypeError:
+        raise TrainingError(f"callbacks must be a list of Callback objects, not {shown(callbacks)}.") from None
     for listener in listeners:
         if not isinstance(listener, Callback):
             raise TrainingError(
-                f"callbacks holds {listener!r}, which is no Callback. Derive its class from convgrad.training.Callback "
-                "and pass an object of it."
+                f"callbacks holds {shown(listener)}, which is no Callback. Derive its class from "
+                "convgrad.training.Callback and pass an object of it."
             )
     return listeners
 
@@ -103,6 +107,14 @@ class EarlyStopping(Callback):
         restore_best: put the weights of the best epoch back at the end.
     """
 
+    @takes(
+        TrainingError,
+        monitor=optional(TEXT),
+        patience=at_least(0),
+        min_delta=NOT_NEGATIVE,
+        mode=one_of("auto", "min", "max"),
+        restore_best=FLAG,
+    )
     def __init__(
         self,
         monitor: str | None = None,
@@ -111,12 +123,6 @@ class EarlyStopping(Callback):
         mode: Literal["auto", "min", "max"] = "auto",
         restore_best: bool = True,
     ):
-        if patience < 0 or min_delta < 0:
-            raise TrainingError(
-                f"patience and min_delta must not be negative; here they are {patience} and {min_delta}."
-            )
-        if mode not in ("auto", "min", "max"):
-            raise TrainingError(f"mode is `auto`, `min` or `max`, not {mode!r}.")
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
         self.mode, self.restore_best = mode, restore_best
         self.best_epoch: int | None = None
@@ -154,6 +160,7 @@ def _less_is_better(name: str) -> bool:
 class CSVLogger(Callback):
     """Write the figures of each epoch as one line of a CSV file, flushed at once so that a crash loses none."""
 
+    @takes(TrainingError, path=PATH)
     def __init__(self, path: str | Path):
         self.path = Path(path)
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import FUNCTION, TEXT, at_least, made_from, optional, shown, takes
 from convgrad.errors import DataError, TrainingError, suggestion
 from convgrad.losses import BinaryCrossEntropy, Loss
 
@@ -20,6 +21,7 @@ Values = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
 
 
+@made_from(TrainingError, name=TEXT, each=FUNCTION)
 @dataclass(frozen=True)
 class Metric:
     """A figure called `name`: the mean over examples of `each(outputs, targets)`.
@@ -86,13 +88,12 @@ def one_hot(labels: Array, classes: int) -> Values:
     return np.eye(classes)[labels.astype(np.int64)]
 
 
+@takes(TrainingError, k=at_least(1))
 def top_k(k: int) -> Metric:
     """The share of examples whose label is among the `k` largest outputs, called `top5` for k = 5.
 
     Of equal outputs those of lower classes come first.
     """
-    if k < 1:
-        raise TrainingError(f"top_k needs k of at least 1, not {k}.")
 
     def each(outputs: Array, targets: Array) -> Values:
         rows, labels = outputs.reshape(len(outputs), -1), true_labels(targets)
@@ -123,18 +124,26 @@ def metrics_from(chosen: Iterable[str | Metric], loss: Loss | None = None) -> tu
         TrainingError: there is no metric of that name.
     """
     found = []
-    for metric in (chosen,) if isinstance(chosen, str) else chosen:
+    for metric in (chosen,) if isinstance(chosen, (str, Metric)) else _listed(chosen):
         if isinstance(metric, Metric):
             found.append(metric)
         elif metric == "accuracy" and isinstance(loss, BinaryCrossEntropy):
             found.append(accuracy_above(0.0))
-        elif metric in registry:
+        elif isinstance(metric, str) and metric in registry:
             found.append(registry[metric])
         else:
-            raise TrainingError(f"There is no metric {metric!r}.{suggestion(metric, registry)}")
+            raise TrainingError(f"There is no metric {shown(metric)}.{suggestion(metric, registry)}")
     return tuple(found)
 
 
+def _listed(chosen: Iterable[str | Metric]) -> tuple[str | Metric, ...]:
+    try:
+        return tuple(chosen)
+    except TypeError:
+        raise TrainingError(f"metrics must be a list of names or Metric objects, not {shown(chosen)}.") from None
+
+
+@takes(DataError, classes=optional(at_least(1)))
 def confusion_matrix(outputs: Array, targets: Array, classes: int | None = None) -> npt.NDArray[np.int64]:
     """count[a,b] = number of examples of class a that were taken for class b.
 
