@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -64,18 +65,23 @@ def shown(value: Any) -> str:
     >>> shown(2.5), shown(np.zeros((2, 3))), shown("a" * 100)
     ('2.5', 'an array of float64 with shape (2, 3)', "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...'")
     """
+    if isinstance(value, (str, bytes)) and len(value) > SHOWN:
+        return f"{value[: SHOWN - 1]!r}"[:-1] + f"...{repr(value)[-1]}"
+    text = quoted(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def quoted(value: Any) -> str:
+    """`repr(value)` of any object: on one line, never failing, and short for arrays."""
     if isinstance(value, np.ndarray) and value.ndim:
         return f"an array of {value.dtype} with shape {value.shape}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    if isinstance(value, (str, bytes)) and len(value) > SHOWN:
-        return f"{value[: SHOWN - 1]!r}"[:-1] + f"...{repr(value)[-1]}"
     try:
         text = str(value) if isinstance(value, np.generic) else repr(value)
     except Exception:  # a repr of somebody else's, or a number of more digits than Python writes
         return f"a value of type {type(value).__name__}"
-    text = text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return text if text.isprintable() else text.encode("ascii", "backslashreplace").decode().replace("\n", " ")
 
 
 def whole(value: Any) -> int | None:
@@ -93,13 +99,18 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
 
 
-def at_least(least: int) -> Rule:
-    """A whole number."""
-    return Rule(f"a whole number of at least {least}", lambda value: (whole(value) or 0) >= least and _is_whole(value))
+def at_least(least: int, most: float = math.inf) -> Rule:
+    """A whole number; `most` is a limit that nobody reaches on purpose, and is told only to who does."""
 
+    def accepts(value: Any) -> bool:
+        number = whole(value)
+        return number is not None and least <= number <= most
 
-def _is_whole(value: Any) -> bool:
-    return whole(value) is not None
+    def hint(value: Any) -> str:
+        number = whole(value)
+        return f" The most is {most:,}." if number is not None and number > most else ""
+
+    return Rule(f"a whole number of at least {least}", accepts, hint)
 
 
 def between(low: float, high: float) -> Rule:
@@ -113,7 +124,11 @@ NOT_NEGATIVE = between(0, math.inf)
 FINITE = Rule("a number, neither NaN nor infinite", lambda value: math.isfinite(_number(value)))
 FLAG = Rule("True or False", lambda value: isinstance(value, (bool, np.bool_)))
 TEXT = Rule("a text", lambda value: isinstance(value, str))
-PATH = Rule("a path", lambda value: isinstance(value, (str, PathLike)) and "\0" not in str(value))
+LARGEST = 2**31 - 1
+COUNT = at_least(1, LARGEST)
+SEED = at_least(0)
+SIZE = Rule("a pair of whole numbers of at least 1, rows and columns", lambda value: _is_size(value))
+PATH = Rule("a path", lambda value: isinstance(value, (str, PathLike)) and "\0" not in os.fsdecode(os.fsencode(value)))
 SHAPE = Rule(
     "a tuple of whole numbers of at least 1",
     lambda value: isinstance(value, (tuple, list)) and all((whole(size) or 0) > 0 for size in value),
@@ -134,6 +149,10 @@ NAMES = Rule(
     lambda value: isinstance(value, Collection) and not isinstance(value, (str, bytes)) and _are_texts(value),
     lambda value: f" Write [{value!r}]." if isinstance(value, str) and value.isidentifier() else "",
 )
+
+
+def _is_size(value: Any) -> bool:
+    return PAIR.accepts(value) and all(COUNT.accepts(number) for number in value)
 
 
 def _are_texts(values: Collection[Any]) -> bool:

@@ -55,7 +55,7 @@ def element_type(dtype: npt.DTypeLike) -> np.dtype[Any]:
     except (TypeError, ValueError, AttributeError, OverflowError):
         kind = None
     if kind is None or kind.name not in DTYPES:
-        raise EngineError(f"Equations are computed in {' or '.join(DTYPES)}, not in dtype {shown(dtype)}.")
+        raise EngineError(f"Equations are computed in {' or '.join(DTYPES)}, not in {shown(dtype)}.")
     return kind
 
 

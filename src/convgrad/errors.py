@@ -113,7 +113,7 @@ def suggestion(name: object, known: Iterable[str]) -> str:
     (" Did you mean 'strides'?", ' There are: softmax_cross_entropy, mse.')
     """
     names = sorted({str(one) for one in known})
-    sure, related = near(str(name), names)
+    sure, related = near(name if isinstance(name, str) else "", names)
     if sure:
         return f" Did you mean {' or '.join(map(repr, [*sure, *related]))}?"
     listed = [*related, *(one for one in names if one not in related)]

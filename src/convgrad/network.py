@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import SHAPE, TABLE, TEXT, an, at_least, one_of, optional, real_array, shown, takes
+from convgrad.arguments import COUNT, SHAPE, TABLE, TEXT, an, at_least, one_of, optional, real_array, shown, takes
 from convgrad.arrays import aligned_zeros, copy_into
 from convgrad.backend import choose
 from convgrad.errors import DataError, ModelError, TrainingError, suggestion
@@ -234,7 +234,7 @@ class Network:
 
         return evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine)
 
-    @takes(DataError, batch_size=at_least(1))
+    @takes(DataError, batch_size=COUNT)
     def predict(self, x: npt.ArrayLike, batch_size: int = 256, engine: str = "auto") -> Array:
         """The network's results.
 
@@ -334,6 +334,7 @@ class Network:
             image = Input(tuple(config["input_shape"]))
             nodes: dict[str, Node | Input] = {INPUT: image}
             for entry in config["layers"]:
+                TEXT.keep("A layer", "class", entry["class"], ModelError)
                 kind = registry.get(entry["class"])
                 if kind is None:
                     raise ModelError(f"There is no layer `{entry['class']}`.{suggestion(entry['class'], registry)}")
@@ -342,7 +343,7 @@ class Network:
             last = list(nodes.values())[-1]
             assert isinstance(last, Node)
             return cls(inputs=image, outputs=last, name=config.get("name"), dtype=config.get("dtype", "float32"))
-        except (KeyError, TypeError, AttributeError, AssertionError) as error:
+        except (KeyError, TypeError, AttributeError, AssertionError, IndexError, ValueError) as error:
             raise ModelError(f"This is no description of a network: {type(error).__name__}: {error}.") from error
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import at_least, real_array, takes
+from convgrad.arguments import COUNT, SEED, real_array, takes
 from convgrad.arrays import copy_into
 from convgrad.backend import choose
 from convgrad.errors import DataError, TrainingError
@@ -32,7 +32,7 @@ class TrainingStep:
         program: the compiled program; `program.equation` is all that it computes.
     """
 
-    @takes(TrainingError, network=NETWORK, batch_size=at_least(1), seed=at_least(0))
+    @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED)
     def __init__(
         self,
         network: Network,

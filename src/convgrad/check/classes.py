@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convgrad.arguments import COUNT, PATH, POSITIVE, takes
 from convgrad.check.checking import check
 from convgrad.check.person import MEGABYTES, SECONDS
 from convgrad.check.sheet import mark
@@ -74,6 +75,7 @@ class ClassReport:
         return "\n".join(lines + [f"{count:4} x {cause}" for cause, count in self.counts])
 
 
+@takes(DataError, folder=PATH, specification=PATH, seconds=POSITIVE, megabytes=COUNT)
 def check_class(
     folder: Path, specification: Path, *, seconds: float = SECONDS, megabytes: int = MEGABYTES
 ) -> ClassReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from convgrad.arguments import FUNCTION, PATH, SIZE, optional, takes
 from convgrad.data.dataset import Dataset
 from convgrad.data.folders import Progress, load_images
 from convgrad.data.idx_folder import holds_idx, load_idx_folder
@@ -19,6 +20,7 @@ _ACCEPTED = (
 )
 
 
+@takes(DataError, source=PATH, image_size=optional(SIZE), data_dir=optional(PATH), progress=optional(FUNCTION))
 def load(
     source: str | Path,
     *,

@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.arguments import PATH, TEXT, takes
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.examples.example import Example
 from convgrad.losses import loss_from
@@ -53,6 +54,7 @@ CLASSES = 10
 """What `units = "classes"` stands for in a file without data."""
 
 
+@takes(ModelError, name=TEXT)
 def load_example(name: str) -> Example:
     """A bundled example. Raises: ModelError where there is none of that name.
 
@@ -65,6 +67,7 @@ def load_example(name: str) -> Example:
         return replace(read_example(path), name=name)
 
 
+@takes(ModelError, path=PATH)
 def read_example(path: str | Path) -> Example:
     """The example, or the model without numbers, that a TOML file describes.
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from convgrad.arguments import PAIR, SHAPE, TABLE, Rule, made_from, shown, takes, whole
+from convgrad.arguments import PAIR, SHAPE, TABLE, Rule, made_from, quoted, shown, takes, whole
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.initializers import GENERATOR, Initializer, check_initializer, initial_values
 from convgrad.layers.graph import Input, Node
@@ -164,9 +164,9 @@ class Layer(Written):
             value = getattr(self, f.name)
             default = f.default_factory() if f.default_factory is not MISSING else f.default
             if default is MISSING:
-                required.append(repr(value))
-            elif value != default:
-                named.append(f"{f.name}={value!r}")
+                required.append(quoted(value))
+            elif not _same(value, default):
+                named.append(f"{f.name}={quoted(value)}")
         return f"{type(self).__name__}({', '.join(required + named)})"
 
     def _repr_html_(self) -> str:
@@ -207,6 +207,13 @@ class Layer(Written):
             f"{self.label}: argument {argument!r} is a {type(value).__name__}, which can't be written to a file. "
             f"Give a name or numbers instead."
         )
+
+
+def _same(value: Any, default: Any) -> bool:
+    try:
+        return bool(value == default)
+    except (TypeError, ValueError):  # arrays and other objects that have no place here are told of by `check`
+        return False
 
 
 def _tuples(value: Any) -> Any:

@@ -57,7 +57,7 @@ class Node:
         if (
             not fits
             or not self.inputs
-            or not callable(getattr(self.layer, "build", None))
+            or not callable(getattr(self.layer, "one_input", None))
             or isinstance(self.layer, type)
         ):
             raise ModelError(

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import POSITIVE, TABLE, TEXT, takes
+from convgrad.arguments import POSITIVE, TABLE, TEXT, real_array, takes
 from convgrad.errors import ArgumentError, DataError, suggestion
 from convgrad.execution import in_order
 from convgrad.notation.polynomial import Position
@@ -239,7 +239,7 @@ class _Function:
 
 def _as_shaped(what: str, array: npt.ArrayLike, like: Array) -> Array:
     """The array as float64; a single number stands for all elements."""
-    values = np.asarray(array, np.float64)
+    values = real_array("difference", what, array, DataError).astype(np.float64)
     if values.shape not in ((), like.shape):
         raise DataError(f"{what} has shape {values.shape}; it must be one number or have shape {like.shape}.")
     return np.broadcast_to(values, like.shape)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as tensors_from_bytes
 from safetensors.numpy import save as bytes_from_tensors
 
-from convgrad.arguments import PATH, TABLE, optional, takes
+from convgrad.arguments import PATH, TABLE, optional, shown, takes
 from convgrad.errors import ConvgradError, DataError
 from convgrad.network import NETWORK, Network
 
@@ -40,6 +40,10 @@ def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any]
         DataError: the folder can't be written.
     """
     folder = Path(folder)
+    try:
+        json.dumps(about)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"save: about must hold values that JSON has, not {shown(about)}: {error}.") from None
     config = {**(about or {}), "format": FORMAT, "network": network.to_config()}
     weights = {name: np.ascontiguousarray(array) for name, array in network.get_weights().items()}
     make_folder(folder)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import real_array
 from convgrad.errors import DataError
 from convgrad.training.metrics import one_hot, true_labels
 
@@ -24,7 +25,7 @@ def checked_inputs(x: Any, input_shape: tuple[int, ...], where: str) -> npt.NDAr
     Raises:
         DataError: none at all, integers, another size than the network takes, or NaN or infinity in one of them.
     """
-    inputs = np.asarray(x)
+    inputs = real_array(where, "x", x, DataError)
     if inputs.dtype.kind != "f":
         remedy = " Bytes of 0..255 become floats of 0..1 by `x.astype(np.float32) / 255`."
         raise DataError(
@@ -64,7 +65,7 @@ def checked_targets(y: Any, count: int, output_shape: tuple[int, ...], labels: b
     Raises:
         DataError: another count or shape, labels that name no class, NaN or infinity.
     """
-    targets = np.asarray(y)
+    targets = real_array(where, "y", y, DataError)
     if targets.dtype.kind not in "iufb":
         raise DataError(f"{where}: y has dtype {targets.dtype}, but must hold labels (whole numbers) or floats.")
     if targets.ndim == 0 or len(targets) != count:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convgrad.arguments import FLAG, PAIR, POSITIVE, an, at_least, between, optional, takes
+from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, an, between, optional, takes
 from convgrad.data import Augment, Batch, Batches, stratified_split
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 @takes(
     TrainingError,
     network=NETWORK,
-    epochs=at_least(1),
-    batch_size=at_least(1),
+    epochs=COUNT,
+    batch_size=COUNT,
     learning_rate=optional(POSITIVE),
     validation_split=between(0, 1),
     validation_data=optional(PAIR),
     augment=optional(an(Augment, "an Augment")),
-    seed=at_least(0),
+    seed=SEED,
     shuffle=FLAG,
     verbose=FLAG,
 )

@@ -127,7 +127,7 @@ def metrics_from(chosen: Iterable[str | Metric], loss: Loss | None = None) -> tu
     for metric in (chosen,) if isinstance(chosen, (str, Metric)) else _listed(chosen):
         if isinstance(metric, Metric):
             found.append(metric)
-        elif metric == "accuracy" and isinstance(loss, BinaryCrossEntropy):
+        elif isinstance(metric, str) and metric == "accuracy" and isinstance(loss, BinaryCrossEntropy):
             found.append(accuracy_above(0.0))
         elif isinstance(metric, str) and metric in registry:
             found.append(registry[metric])
