@@ -128,6 +128,11 @@ LARGEST = 2**31 - 1
 COUNT = at_least(1, LARGEST)
 SEED = at_least(0)
 SIZE = Rule("a pair of whole numbers of at least 1, rows and columns", lambda value: _is_size(value))
+SIZES = Rule(
+    "a tuple of whole numbers of at least 0",
+    lambda value: isinstance(value, (tuple, list)) and all(SEED.accepts(size) for size in value),
+)
+DTYPE = Rule("a type of numbers, such as 'float32'", lambda value: _is_dtype(value))
 PATH = Rule("a path", lambda value: isinstance(value, (str, PathLike)) and "\0" not in os.fsdecode(os.fsencode(value)))
 SHAPE = Rule(
     "a tuple of whole numbers of at least 1",
@@ -153,6 +158,10 @@ NAMES = Rule(
 
 def _is_size(value: Any) -> bool:
     return PAIR.accepts(value) and all(COUNT.accepts(number) for number in value)
+
+
+def _is_dtype(value: Any) -> bool:
+    return isinstance(value, (str, type, np.dtype)) and np.dtype(value).kind in "fiub"
 
 
 def _are_texts(values: Collection[Any]) -> bool:

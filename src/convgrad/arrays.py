@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import shown
+from convgrad.arguments import DTYPE, SIZES, shown, takes
 from convgrad.errors import DataError, EngineError, suggestion
 from convgrad.execution import check_request, inputs_behind_views, root
 from convgrad.notation.terms import Equation
@@ -25,6 +25,7 @@ DTYPES = ("float32", "float64")
 Array = npt.NDArray[Any]
 
 
+@takes(DataError, shape=SIZES, dtype=DTYPE)
 def aligned_zeros(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
     """A C-ordered array of zeros that begins on a 64-byte boundary.
 
@@ -51,7 +52,7 @@ def is_aligned(array: Array) -> bool:
 def element_type(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """float32 or float64; raises EngineError for anything else."""
     try:
-        kind = None if dtype is None else np.dtype(dtype)
+        kind = np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
     except (TypeError, ValueError, AttributeError, OverflowError):
         kind = None
     if kind is None or kind.name not in DTYPES:

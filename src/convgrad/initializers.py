@@ -76,7 +76,7 @@ def check_initializer(initializer: str | Initializer) -> None:
                 f"There is no initializer called {initializer!r}.{suggestion(initializer, registry)} "
                 f"A function (rng, shape, fan_in, fan_out) -> array will do as well."
             )
-    elif not callable(initializer):
+    elif not callable(initializer) or isinstance(initializer, type):
         raise ModelError(
             f"An initializer is a name or a function (rng, shape, fan_in, fan_out) -> array, not {shown(initializer)}."
         )

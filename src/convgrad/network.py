@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import COUNT, SHAPE, TABLE, TEXT, an, at_least, one_of, optional, real_array, shown, takes
+from convgrad.arguments import (
+    COUNT,
+    NEW_NAMES,
+    SHAPE,
+    TABLE,
+    TEXT,
+    an,
+    at_least,
+    one_of,
+    optional,
+    real_array,
+    shown,
+    takes,
+)
 from convgrad.arrays import aligned_zeros, copy_into
 from convgrad.backend import choose
 from convgrad.errors import DataError, ModelError, TrainingError, suggestion
@@ -17,7 +30,7 @@ from convgrad.execution import inputs_behind_views
 from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
 from convgrad.notation.latex import latex
-from convgrad.notation.terms import Equation
+from convgrad.notation.terms import EQUATION, Equation
 from convgrad.plan import INPUT, PlacedLayer
 from convgrad.prediction import Predictions
 from convgrad.sharing import Lock, locked
@@ -257,6 +270,7 @@ class Network:
             return np.empty((0, *self.output_shape), self.dtype)
         return self._predictions.results(self, inputs, batch_size, backend)
 
+    @takes(ModelError, equation=EQUATION, views=NEW_NAMES)
     def buffers(self, equation: Equation, views: Mapping[str, str]) -> dict[str, Array]:
         """The network's own arrays that an equation reads: programs work on them, so all see the same weights."""
         inputs = inputs_behind_views(equation, views)

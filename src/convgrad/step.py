@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NoReturn
 
 import numpy as np
@@ -100,7 +101,7 @@ class TrainingStep:
         """
         self._weigh(weights)
         copy_into(self._x, x, "x")
-        targets = np.asarray(t)
+        targets = t if isinstance(t, np.ndarray) else real_array("run", "t", t, DataError)
         copy_into(self._t, targets.reshape(self._t.shape) if targets.size == self._t.size else t, "t")
         self._set_scalars(self.optimizer.learning_rate if learning_rate is None else learning_rate)
         for place, name in enumerate(self.plan.seeds):
@@ -112,10 +113,10 @@ class TrainingStep:
         """Each example's share of the mean; equal ones are written once and stay, for a step may take microseconds."""
         if weights is None and self._equal_shares:
             return
-        given = np.ones(self.batch_size) if weights is None else np.asarray(weights)
+        given = np.ones(self.batch_size) if weights is None else real_array("run", "weights", weights, DataError)
         total = float(np.sum(given))
-        if not total > 0:
-            raise TrainingError("The weights of a batch add up to 0, so there is nothing to learn from it.")
+        if not 0 < total < np.inf:
+            raise TrainingError(f"The weights of a batch add up to {total:g}, so there is nothing to learn from it.")
         copy_into(self._shares, given / total, "weights")
         self._equal_shares = weights is None
 
@@ -161,6 +162,9 @@ def _evaluated(
 ) -> dict[str, Array]:
     """Tensors of a training step on one batch, the network left as it is."""
     inputs, targets = real_array("gradients", "x", x, DataError), real_array("gradients", "t", t, DataError)
+    if inputs.ndim == 0 or len(inputs) == 0 or inputs.shape[1:] != network.input_shape:
+        shape = ", ".join(map(str, network.input_shape))
+        raise DataError(f"gradients: x must be an array (N, {shape}), N at least 1, but has shape {inputs.shape}.")
     last = network.layers[-1].name
     plan = training_plan(
         network.layers, network.input_shape, last, len(inputs), loss_from(loss), None, input_gradient=True
@@ -175,7 +179,10 @@ def _evaluated(
     }
     given |= {name: step_seed(0, 1, place) for place, name in enumerate(plan.seeds)}
     if TARGET in program.arrays:
-        given[TARGET] = targets.reshape(program.arrays[TARGET].shape)
+        wanted_targets = program.arrays[TARGET].shape
+        if targets.size != prod(wanted_targets):
+            raise DataError(f"gradients: t must hold targets {wanted_targets}, but has shape {targets.shape}.")
+        given[TARGET] = targets.reshape(wanted_targets)
     for name, value in given.items():
         if name in program.arrays:
             program.set(name, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from convgrad.errors import DataError
 
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
-CLASSES = Rule("a list of names", lambda value: isinstance(value, Collection) and not isinstance(value, (str, bytes)))
+CLASSES = Rule("a list of names", lambda value: isinstance(value, (list, tuple)))
 
 
 @made_from(DataError, name=TEXT, class_names=CLASSES)

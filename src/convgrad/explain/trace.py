@@ -159,7 +159,7 @@ class Trace(Mapping[str, Tensor]):
         were given stay. Raises: DataError where a name is not pinned.
         """
         pins = self.start.pins
-        for name in names or ():
+        for name in () if names is None else names:
             if name not in pins:
                 raise DataError(f"`{name}` is not pinned.{suggestion(name, pins)}" if pins else "Nothing is pinned.")
         kept = {} if names is None else {n: v for n, v in pins.items() if n not in names}

@@ -94,7 +94,7 @@ class Concatenate(Merge):
 
     def build(self, *input_shapes: Shape) -> Built:
         names = self.several(input_shapes)
-        if () in input_shapes:
+        if not all(input_shapes):
             raise ShapeError(f"{self.label}: its inputs must have an axis to be put together along.")
         *before, _ = input_shapes[0]
         if any(list(shape[:-1]) != before for shape in input_shapes):
