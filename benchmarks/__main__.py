@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks layers|networks|startup|accuracy|winograd-error|report`."""
+"""The command line: `python -m benchmarks layers|networks|startup|accuracy|poison|winograd-error|report`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from benchmarks.rows import Row
 SUITES = ("layers", "networks", "startup", "accuracy")
 RIVALS = ("torch", "jax")
 ERRORS = "winograd-error"
+POISON = "poison"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.suite == ERRORS:
         return _errors(options, console)
+    if options.suite == POISON:
+        return _poison(options, console)
     against = tuple(options.against.split(","))
     unknown = [name for name in against if name not in RIVALS]
     if unknown:
@@ -61,6 +65,25 @@ def _errors(options: argparse.Namespace, console: Console) -> int:
     return _fail(f"beyond the bound: {beyond[0].case}, {beyond[0].part}") if beyond else 0
 
 
+def _poison(options: argparse.Namespace, console: Console) -> int:
+    """Each schedule in memory full of subnormal numbers."""
+    from benchmarks import poison
+    from benchmarks.machine import processor, threads_in_use
+
+    layers = [case for case in poison.LAYERS if not options.case or case.name in options.case]
+    found = []
+    for row in poison.run(options.rounds, layers):
+        found.append(row)
+        print(f"{row.schedule}, {row.case}: {row.ratio:.2f}", file=sys.stderr, flush=True)
+    console.print(poison.table(found).rich())
+    console.print(f"{processor()}, {threads_in_use()} threads\n{poison.summary(found)}", highlight=False)
+    computing = [row for row in found if row.kernels]
+    if computing:
+        return _fail(f"{computing[0].schedule}, {computing[0].case}: computes with memory that nobody wrote.")
+    slower = [row for row in found if row.ratio > poison.MOST]
+    return _fail(f"{slower[0].schedule}, {slower[0].case}: {slower[0].ratio:.2f} times as long.") if slower else 0
+
+
 def _run(options: argparse.Namespace, cases: Sequence[Any], against: Sequence[str], console: Console) -> int:
     from benchmarks.machine import BUSY, Others, describe, threads_in_use
     from benchmarks.startup import ChildFailed
@@ -70,7 +93,8 @@ def _run(options: argparse.Namespace, cases: Sequence[Any], against: Sequence[st
     threads, others, found, suite = threads_in_use(), Others(), [], options.suite
     about = describe(threads, rounds=options.rounds, against=list(against))
     try:
-        for row in _measured(options, cases, against, threads, about):
+        for measured in _measured(options, cases, against, threads, about):
+            row = replace(measured, processor=about["processor"])
             found.append(row)
             about["others"] = others.processors()
             print(f"{row.case}, {row.part}: {_short(row)}", file=sys.stderr, flush=True)
@@ -83,6 +107,7 @@ def _run(options: argparse.Namespace, cases: Sequence[Any], against: Sequence[st
     if (about["others"] or 0) > BUSY:
         console.print(f"Other processes kept {about['others']:.2f} processors busy: these figures do not count.")
     everything = rows.read(options.json) if options.json is not None else found
+    everything = rows.by_processor(everything)[about["processor"]]
     console.print(of_targets(everything).rich())
     return 0
 
@@ -164,7 +189,9 @@ def _fail(message: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast convgrad is beside PyTorch.")
-    parser.add_argument("suite", choices=(*SUITES, ERRORS, "report"), help="what to measure; report: write the page")
+    parser.add_argument(
+        "suite", choices=(*SUITES, POISON, ERRORS, "report"), help="what to measure; report: write the page"
+    )
     parser.add_argument("--against", default="torch", metavar="NAMES", help="torch, jax or torch,jax [torch]")
     parser.add_argument(
         "--case", action="append", metavar="NAME", help="only this case; may be a pattern (3x3*) and come several times"

@@ -6,15 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks import torch_layers
 from benchmarks.cases import LAYERS, PASSES, LayerCase, random_arrays
+from benchmarks.programs import program_for
 from benchmarks.rows import Row
 from benchmarks.timing import Call, Effort, against_best, interleaved, medians
 from benchmarks.verify import Array, check
-from convgrad.calculus.derive import gradients
 from convgrad.engine.peak import Peak
-from convgrad.engine.program import Program, compile_program
-from convgrad.notation.batch import batched
-from convgrad.notation.binding import bind
-from convgrad.notation.terms import Equation
 
 TOLERANCE = 1e-4
 """Winograd's F(4x4,3x3) loses up to 1e-5 in float32; one missing term of a sum of 65,536 (64 images of 32x32) random
@@ -54,19 +50,3 @@ def measure(
 
         _, _, jax = against_best(program.run, jax_layers.contenders(case, arrays, part), effort)
     return Row("layers", case.name, part, ours, theirs, case.gflop, peak.gflops, best, jax)
-
-
-def program_for(case: LayerCase, part: str) -> Program:
-    """The layer's equation, or the one derived from it, compiled alone."""
-    forward = bound_equation(case)
-    if part == "forward":
-        return compile_program(forward, ["x"])
-    wanted = PASSES[part]
-    return compile_program(gradients(forward, [wanted.removeprefix("d")], of="x").backward, [wanted])
-
-
-def bound_equation(case: LayerCase) -> Equation:
-    """x from o and w, with sizes and batch."""
-    built = case.layer.build(case.input_shape)
-    shapes = {"o": built.input_shapes[0], "w": built.parameters["w"].shape}
-    return batched(bind(built.equation, shapes, built.sizes, built.integers), {"o"}, case.batch)

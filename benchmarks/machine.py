@@ -17,14 +17,26 @@ BUSY = 0.1
 one that is held up costs it many times the time."""
 
 
+FEATURES = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bfloat16", "amx_tile": "AMX"}
+"""What the system calls instructions that matter here, and what people do."""
+
+
 def processor() -> str:
-    """The processor's name as the system tells it."""
+    """The processor by its name, its family and model (for names may be as wide as "AMD EPYC"), and what it can do."""
     try:
-        lines = CPU_INFO.read_text().splitlines()
+        text = CPU_INFO.read_text()
     except OSError:
         return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    told: dict[str, str] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        told.setdefault(key.strip(), value.strip())
+    if "model name" not in told:
+        return platform.machine()
+    flags = told.get("flags", "").split()
+    details = [f"family {told['cpu family']} model {told['model']}"] if {"cpu family", "model"} <= told.keys() else []
+    details += [name for flag, name in FEATURES.items() if flag in flags]
+    return told["model name"] + (f" ({', '.join(details)})" if details else "")
 
 
 def threads_in_use() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,29 +33,48 @@ compile for it. Time to an accuracy counts batches and steps, and for convgrad c
 
 
 def write(file: Path, folder: Path) -> Path:
-    """Write benchmarks.md and, if there are layers, roofline.png into `folder`, from a run's JSON `file`."""
+    """Write benchmarks.md and, if there are layers, a roofline for each processor into `folder`, from a run's JSON
+    `file`."""
     found, about = rows.read(file), rows.read_about(file)
-    plot = _plot(found, about, folder)
-    page = folder / "benchmarks.md"
     folder.mkdir(parents=True, exist_ok=True)
-    page.write_text(text(found, about, plot))
+    plots = {}
+    for number, (processor, measured) in enumerate(rows.by_processor(found).items(), 1):
+        name = "roofline.png" if number == 1 else f"roofline-{number}.png"
+        if _plot(measured, about.get(processor, {}), folder / name):
+            plots[processor] = name
+    page = folder / "benchmarks.md"
+    page.write_text(text(found, about, plots))
     return page
 
 
-def text(found: Sequence[Row], about: dict[str, Any], plot: bool = False) -> str:
-    """The page."""
+def text(found: Sequence[Row], about: dict[str, Any], plots: Mapping[str, str] | None = None) -> str:
+    """The page. What was measured on one processor never stands in a table with another's, but for the targets.
+
+    about: processor -> suite -> description. plots: processor -> file of its roofline.
+    """
     parts = ["# Benchmarks", "Made by `python -m benchmarks report` from the runs that it shows.", "## Method", METHOD]
     parts += ["## Targets", tables.of_targets(found).markdown()]
+    processors = rows.by_processor(found)
     for suite in SUITES:
-        shown = [_with_rival(row, about) for row in found if row.suite == suite]
-        if shown:
-            parts += [f"## {suite.capitalize()}", machine(about.get(suite, {}))]
-            parts.append(tables.of_suite(suite, shown).markdown())
-        if suite == "layers" and plot:
-            parts.append("![Roofline of the layers](roofline.png)")
-        if suite == "networks" and shown:
-            parts += ["### SimpleChains.jl", _simplechains(found, about)]
+        having = {name: own for name, own in processors.items() if any(row.suite == suite for row in own)}
+        if having:
+            parts.append(f"## {suite.capitalize()}")
+        for name, own in having.items():
+            if len(processors) > 1:
+                parts.append(f"### {name}")
+            parts += _suite(suite, own, about.get(name, {}), (plots or {}).get(name))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _suite(suite: str, found: Sequence[Row], about: dict[str, Any], plot: str | None) -> list[str]:
+    """A suite's tables on one processor."""
+    shown = [_with_rival(row, about) for row in found if row.suite == suite]
+    parts = [machine(about.get(suite, {})), tables.of_suite(suite, shown).markdown()]
+    if suite == "layers" and plot:
+        parts.append(f"![Roofline of the layers]({plot})")
+    if suite == "networks":
+        parts += ["### SimpleChains.jl", _simplechains(found, about)]
+    return parts
 
 
 def machine(description: dict[str, Any]) -> str:
@@ -78,11 +97,11 @@ def machine(description: dict[str, Any]) -> str:
     return " ".join(lines)
 
 
-def _plot(found: Sequence[Row], about: dict[str, Any], folder: Path) -> bool:
+def _plot(found: Sequence[Row], about: dict[str, Any], file: Path) -> bool:
     description = about.get("layers", {})
     if not any(row.suite == "layers" for row in found) or "peak_gflops" not in description:
         return False
-    roofline.draw(found, description["peak_gflops"], description["peak_gbytes"], folder / "roofline.png")
+    roofline.draw(found, description["peak_gflops"], description["peak_gbytes"], file)
     return True
 
 

@@ -2,8 +2,9 @@
 
 The file is a list of `{suite, case, pass, ours_ms, torch_ms, ratio, gflops, peak_fraction}` with
 ratio = torch_ms / ours_ms: above 1 we are faster. What could not be measured is null. Rows on memory have `ours_mib`
-and `torch_mib` instead of times; rows of a run against JAX have `jax_ms`, too. Beside `results.json` lies
-`results.about.json`: machine, versions and settings of each suite's run.
+and `torch_mib` instead of times; rows of a run against JAX have `jax_ms`, too, and `processor` says where a row was
+measured: a file may hold rows of several. Beside `results.json` lies `results.about.json`: machine, versions and settings
+of each suite's run, by processor.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Row:
     gflop: arithmetic of a call in 10^9 operations, multiplications and additions counted singly.
     peak: measured peak of the machine in GFLOP/s.
     rival: which of PyTorch's ways was the best one.
+    processor: what it was measured on.
     """
 
     suite: str
@@ -37,6 +39,7 @@ class Row:
     jax_ms: float | None = None
     ours_mib: float | None = None
     torch_mib: float | None = None
+    processor: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -66,7 +69,8 @@ class Row:
             "gflops": self.gflops,
             "peak_fraction": self.peak_fraction,
         }
-        optional = {"jax_ms": self.jax_ms, "ours_mib": self.ours_mib, "torch_mib": self.torch_mib}
+        optional: dict[str, Any] = {"jax_ms": self.jax_ms, "ours_mib": self.ours_mib, "torch_mib": self.torch_mib}
+        optional |= {"processor": self.processor or None}
         return result | {key: value for key, value in optional.items() if value is not None}
 
     @classmethod
@@ -81,12 +85,17 @@ class Row:
             entry["torch_ms"],
             gflop=gflops * ours / 1e3 if gflops and ours else None,
             peak=gflops / fraction if gflops and fraction else None,
-            **{key: entry[key] for key in ("jax_ms", "ours_mib", "torch_mib") if key in entry},
+            **{key: entry[key] for key in ("jax_ms", "ours_mib", "torch_mib", "processor") if key in entry},
         )
 
     @property
     def key(self) -> tuple[str, str, str]:
         return self.suite, self.case, self.part
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What a row of a later run has to agree in to replace this one."""
+        return (self.processor, *self.key)
 
 
 def read(file: Path) -> list[Row]:
@@ -95,10 +104,18 @@ def read(file: Path) -> list[Row]:
 
 
 def merge(file: Path, rows: Sequence[Row]) -> None:
-    """Write rows into a file; what it already holds of the same suite, case and pass is replaced."""
-    by_key = {row.key: row for row in ([*read(file)] if file.exists() else [])}
-    by_key |= {row.key: row for row in rows}
-    _write(file, [row.to_json() for row in by_key.values()])
+    """Write rows into a file; what it already holds of the same processor, suite, case and pass is replaced."""
+    by_place = {row.place: row for row in ([*read(file)] if file.exists() else [])}
+    by_place |= {row.place: row for row in rows}
+    _write(file, [row.to_json() for row in by_place.values()])
+
+
+def by_processor(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Processor -> its rows, in the order in which they come."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.processor, []).append(row)
+    return found
 
 
 def about_file(file: Path) -> Path:
@@ -107,7 +124,7 @@ def about_file(file: Path) -> Path:
 
 
 def read_about(file: Path) -> dict[str, Any]:
-    """Suite -> description of its run."""
+    """Processor -> suite -> description of its run."""
     about = about_file(file)
     return dict(json.loads(about.read_text())) if about.exists() else {}
 
@@ -115,9 +132,10 @@ def read_about(file: Path) -> dict[str, Any]:
 def merge_about(file: Path, suite: str, description: dict[str, Any], rows: Iterable[Row]) -> None:
     """Write down what machine a suite ran on, and which of PyTorch's ways was the best in each row."""
     about = read_about(file)
-    rivals = dict(about.get(suite, {}).get("rivals", {}))
+    here = about.setdefault(description.get("processor", ""), {})
+    rivals = dict(here.get(suite, {}).get("rivals", {}))
     rivals |= {f"{row.case}: {row.part}": row.rival for row in rows if row.rival}
-    about[suite] = {**description, "rivals": rivals}
+    here[suite] = {**description, "rivals": rivals}
     _write(about_file(file), about)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
-from benchmarks.rows import Row
+from benchmarks.rows import Row, by_processor
 from benchmarks.targets import TARGETS
 
 
@@ -49,14 +49,20 @@ def of_suite(suite: str, rows: Sequence[Row]) -> Columns:
 
 
 def of_targets(rows: Sequence[Row]) -> Columns:
-    """Every target with the run's figure."""
-    table = Columns("targets", ["target", "verdict", "measured", "must", "aim"], range(2, 5))
+    """Every target with the figure of each processor that rows are of."""
+    processors = by_processor(rows) or {"": []}
+    alone = len(processors) == 1
+    heads = ["target"]
+    for name in processors:
+        heads += ["verdict", "measured"] if alone else [f"verdict, {name}", f"measured, {name}"]
+    table = Columns("targets", [*heads, "must", "aim"], range(2, 2 * len(processors) + 3))
     for target in TARGETS:
-        sign, value = "<= " if target.at_most else ">= ", target.value(rows)
-        unit = f" {target.unit}" if target.unit else ""
-        measured = "-" if value is None else number(value) + unit
-        marks = [f"{sign}{number(mark)}{unit}" for mark in (target.must, target.aim)]
-        table.lines.append([target.name, target.verdict(rows), measured, *marks])
+        sign, unit = "<= " if target.at_most else ">= ", f" {target.unit}" if target.unit else ""
+        line = [target.name]
+        for own in processors.values():
+            value = target.value(own)
+            line += [target.verdict(own), "-" if value is None else number(value) + unit]
+        table.lines.append([*line, *(f"{sign}{number(mark)}{unit}" for mark in (target.must, target.aim))])
     return table
 
 

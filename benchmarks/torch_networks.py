@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from benchmarks.timing import Call
-from benchmarks.torch_twin import as_image, copy_weights, twin
+from benchmarks.torch_twin import as_image, copy_weights, twin, with_decisions
 from benchmarks.verify import Array
 from convgrad.network import Network
 
@@ -59,6 +59,7 @@ class Trained:
         def forward(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
             return function(self.module(x), t)
 
+        self.network = network
         self.forward: Any = torch.compile(forward, dynamic=False) if compiled else forward
 
     def step(self) -> torch.Tensor:
@@ -68,6 +69,17 @@ class Trained:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return loss.detach()
+
+    def decide(self, values: Mapping[str, Array]) -> None:
+        """Let relu and max pooling of the next step decide as our tensors, by name, say."""
+        weights = self.module.state_dict()
+        self.module = with_decisions(twin(self.network), self.network, values).to(self.x.dtype)
+        self.module.load_state_dict(weights)
+        momentum = [self.optimizer.state[p] for p in self.optimizer.param_groups[0]["params"]]
+        parameters = list(self.module.parameters())
+        self.optimizer.param_groups[0]["params"] = parameters
+        self.optimizer.state.clear()
+        self.optimizer.state.update(zip(parameters, momentum, strict=True))
 
     def parameters(self) -> dict[str, Array]:
         return {name: p.detach().numpy().copy(order="C") for name, p in self.module.named_parameters()}

@@ -18,6 +18,8 @@ from convgrad.layers import Conv2D, Dense, DepthwiseConv2D
 from convgrad.network import Network
 from convgrad.plan import PlacedLayer
 
+NODES = "layer_{}"
+"""How a layer's node is called in the graph."""
 NAMES = {
     "w": "weight",
     "b": "bias",
@@ -43,8 +45,62 @@ def twin(network: Network) -> fx.GraphModule:
         else:
             alone = readers.count(placed.sources[0]) == 1 and placed.sources[0] != "input"
             nodes[placed.name] = _called(graph, placed, inputs, alone)
+        nodes[placed.name].name = NODES.format(placed.name)
     graph.output(nodes[network.layers[-1].name])
     return fx.GraphModule(modules, graph)
+
+
+class Kept(nn.Module):
+    """relu with the places kept that were given: x * (place was positive)."""
+
+    def __init__(self, positive: torch.Tensor):
+        super().__init__()
+        self.register_buffer("positive", positive, persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.where(self.positive, x, torch.zeros_like(x))
+
+
+class Picked(nn.Module):
+    """Max pooling with given places: x[n,c,places[n,c,i,j]], its rows and columns as one axis."""
+
+    def __init__(self, places: torch.Tensor):
+        super().__init__()
+        self.register_buffer("places", places, persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(2).gather(2, self.places.flatten(2)).reshape(self.places.shape)
+
+
+def with_decisions(module: fx.GraphModule, network: Network, values: Mapping[str, Array]) -> fx.GraphModule:
+    """The twin with relu and max pooling deciding as `values`, our tensors by name, say: which numbers were positive,
+    and which of a window the largest. What is left to compare is smooth, so rounding stays small in it."""
+    nodes = {node.name: node for node in module.graph.nodes}
+    for placed in network.layers:
+        kind = type(placed.layer).__name__
+        if kind not in ("ReLU", "MaxPool2D"):
+            continue
+        source = placed.sources[0]
+        before = _channels_first(values["input" if source == "input" else f"{source}.x"])
+        if kind == "ReLU":
+            decided: nn.Module = Kept(_channels_first(values[f"{placed.name}.x"]) > 0)
+        else:
+            pool: Any = _module(placed)
+            arguments = pool.kernel_size, pool.stride, pool.padding
+            decided = Picked(nn.functional.max_pool2d(before, *arguments, return_indices=True)[1])
+        module.add_module(f"decided_{placed.name}", decided)
+        node = nodes[NODES.format(placed.name)]
+        with module.graph.inserting_after(node):
+            new = module.graph.call_module(f"decided_{placed.name}", (node.args[0],))
+        node.replace_all_uses_with(new)
+        module.graph.erase_node(node)
+    module.recompile()
+    return module
+
+
+def _channels_first(array: Array) -> torch.Tensor:
+    value = torch.tensor(array)
+    return value.permute(0, 3, 1, 2) if value.ndim == 4 else value
 
 
 def copy_weights(network: Network, module: nn.Module) -> None:

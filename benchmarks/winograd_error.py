@@ -61,7 +61,7 @@ def run(cases: Sequence[LayerCase] = LAYERS) -> Iterator[Error]:
 
 
 def _equation(case: LayerCase, part: str) -> Equation:
-    from benchmarks.layers import bound_equation
+    from benchmarks.programs import bound_equation
 
     forward = bound_equation(case)
     if part == "forward":

@@ -33,7 +33,7 @@ from convgrad.notation import bind, parse
 sys.path.append(str(Path(__file__).parents[1]))  # `benchmarks` is no part of the package
 
 from benchmarks import __main__ as command
-from benchmarks import machine, rows, simplechains, startup, tables, timing, verify
+from benchmarks import machine, report, rows, simplechains, startup, tables, timing, verify
 from benchmarks.cases import LAYERS, PASSES, LayerCase
 from benchmarks.rows import Row
 from benchmarks.targets import TARGETS, Target
@@ -152,7 +152,40 @@ def test_a_file_keeps_other_rows_and_replaces_the_same(tmp_path: Path) -> None:
     assert [row.ratio for row in rows.read(file)] == [3.0, 1.25]
     rows.merge_about(file, "layers", {"threads": 2}, [replace(first, rival="NCHW")])
     rows.merge_about(file, "layers", {"threads": 2}, [replace(first, part="dw", rival="linear")])
-    assert rows.read_about(file)["layers"] == {"threads": 2, "rivals": {"a: forward": "NCHW", "a: dw": "linear"}}
+    assert rows.read_about(file)[""]["layers"] == {"threads": 2, "rivals": {"a: forward": "NCHW", "a: dw": "linear"}}
+
+
+def test_runs_on_two_processors_are_not_mixed(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    for name, ours in (("one", 2.0), ("two", 8.0)):
+        row = Row("layers", "3x3 64->64 at 32", "forward", ours, 4.0, processor=name)
+        rows.merge(file, [row])
+        about = {"date": "today", "processor": name, "processors": 2, "system": "S", "threads": 2, "versions": {}}
+        rows.merge_about(file, "layers", about, [replace(row, rival=f"best on {name}")])
+    assert [(row.processor, row.ratio) for row in rows.read(file)] == [("one", 2.0), ("two", 0.5)]
+    page = report.write(file, tmp_path).read_text()
+    heads = "| target | verdict, one | measured, one | verdict, two | measured, two | must | aim |"
+    assert heads in page
+    assert "| layers, worst case | aim met | 2.00 | not met | 0.50 | >= 1.00 | >= 1.20 |" in page
+    first, second = page.partition("## Layers")[2].split("### two")
+    assert "### one" in first
+    assert "today, one (2 processors" in first
+    assert first.count("| 3x3 64->64 at 32 | forward |") == 1
+    assert "best on one" in first
+    assert "today, two (2 processors" in second
+    assert "best on two" in second
+
+
+def test_a_processor_is_named_by_more_than_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "CPU_INFO", file)
+    told = "processor : 0\nmodel name\t: AMD EPYC\ncpu family\t: 25\nmodel\t\t: 17\nflags\t: fma avx2 avx512f\n"
+    file.write_text(told + "processor : 1\nmodel name\t: other\nmodel\t: 3\nflags\t: amx_tile\n")
+    assert machine.processor() == "AMD EPYC (family 25 model 17, AVX2, AVX-512)"
+    file.write_text("model name: ARM\n")
+    assert machine.processor() == "ARM"
+    file.write_text("BogoMIPS: 50\n")
+    assert machine.processor() == machine.platform.machine()
 
 
 def test_a_wrong_number_is_refused() -> None:
@@ -402,7 +435,7 @@ def test_the_command_writes_rows_and_the_page(
     file = tmp_path / "results.json"
     assert command.main(["layers", "--rounds", "1", "--block", "0", "--json", str(file)]) == 0
     entries = json.loads(file.read_text())
-    assert [list(entry) for entry in entries] == [KEYS] * 3
+    assert [list(entry) for entry in entries] == [[*KEYS, "processor"]] * 3
     assert {(entry["suite"], entry["case"]) for entry in entries} == {("layers", "dense 4096->10")}
     assert "not measured" in capsys.readouterr().out
     assert command.main(["report", "--json", str(file), "--docs", str(tmp_path)]) == 0

@@ -188,10 +188,72 @@ def test_prediction_refuses_what_is_no_run_and_no_image(images: Path, model: Pat
     assert "text.png can't be read as an image" in result.stderr
     assert "none.png can't be read as an image: No such file" in convgrad("predict", run, "none.png", code=2).stderr
     config = json.loads((run / "config.json").read_text())
-    config["dataset"]["class_names"] = ["one", "two", "three"]
+    config["data"]["class_names"] = ["one", "two", "three"]
     (run / "config.json").write_text(json.dumps(config))
     picture = images / "test" / "left" / "3.png"
     assert "names 3 classes, but the network has 2 outputs" in convgrad("predict", run, picture, code=2).stderr
+
+
+def test_run_folders_of_earlier_versions_are_read(images: Path, model: Path, tmp_path: Path) -> None:
+    """They have no loss, past and data of their own, but what the command noted."""
+    run = tmp_path / "run"
+    model.write_text('[model]\nloss = "binary_cross_entropy"\n' + TINY)
+    convgrad(*training(images, model, run, "--quiet"))
+    picture = images / "test" / "left" / "3.png"
+    now = convgrad("predict", run, picture, "--engine", "oracle").stdout
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k not in ("loss", "past", "data")}))
+    assert convgrad("predict", run, picture, "--engine", "oracle").stdout == now
+    assert now.split()[-2] == "left"
+
+
+def test_what_was_done_to_the_data_is_done_to_images_as_well(images: Path, model: Path, tmp_path: Path) -> None:
+    from convgrad.data import load_images
+    from convgrad.training import load
+
+    run = tmp_path / "run"
+    convgrad(*training(images, model, run, "--quiet", "--standardize"))
+    data = json.loads((run / "config.json").read_text())["data"]
+    loaded = load_images(images)
+    assert data["mean"] == pytest.approx([loaded.train_images.mean()], rel=1e-5)
+    assert data["deviation"] == pytest.approx([loaded.train_images.std()], rel=1e-5)
+    assert data["class_names"] == ["left", "right"]
+    network = load(run)
+    assert loaded.test_images is not None
+    pixels = (loaded.test_images[:1] - loaded.train_images.mean()) / loaded.train_images.std()
+    powers = np.exp(network.predict(pixels, engine="oracle")[0])
+    place = images / "test" / "left" / "0.png"
+    found = json.loads(convgrad("predict", run, place, "--json", "--engine", "oracle").stdout)["predictions"][0]
+    assert found["class"] == ["left", "right"][powers.argmax()]
+    assert found["probability"] == pytest.approx(powers.max() / powers.sum(), abs=1e-4)
+
+
+def test_images_are_not_given_to_a_network_of_numbers_of_another_range(tmp_path: Path, model: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 7, 5, 1)).astype(np.float32)
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(20) % 2)
+    convgrad(*training(tmp_path / "a.npz", model, tmp_path / "run", "--quiet"))
+    Image.new("L", (5, 7)).save(tmp_path / "a.png")
+    message = one_line(convgrad("predict", tmp_path / "run", tmp_path / "a.png", code=2))
+    assert "was trained on numbers from -" in message
+    assert "set network.preparation" in message
+
+
+def test_a_single_output_says_no_or_yes(images: Path, model: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    model.write_text('[model]\nloss = "binary_cross_entropy"\n' + TINY.replace('"classes"', "1"))
+    result = convgrad(*training(images, model, run, "--quiet", "--lr", 0.5, "--epochs", 12))
+    assert "test accuracy 100.00%" in result.stdout
+    files = [images / "test" / name / "3.png" for name in ("left", "right")]
+    lines = convgrad("predict", run, *files, "--engine", "oracle").stdout.splitlines()
+    assert [line.split()[-2] for line in lines] == ["left", "right"]
+
+
+@pytest.mark.parametrize("size", ["9" * 5000, "32x" + "1" * 6, "٣", "3x4x5"])
+def test_sizes_that_are_none(size: str) -> None:
+    message = convgrad("train", "--image-size", size, code=2).stderr
+    assert "is no size" in message
+    assert len(message) < 1000
 
 
 def test_prediction_refuses_networks_of_other_things(tmp_path: Path) -> None:

@@ -203,3 +203,46 @@ def test_augmentations_that_can_not_be() -> None:
         Augment(shift=-1)
     with pytest.raises(DataError, match=r"shift is 5, but images are 5x7: nothing might be left .* at most 4"):
         Augment(shift=5)(np.zeros((2, 5, 7, 3), np.float32), 0, 0)
+    with pytest.raises(DataError, match=r"targets is 'both', but must be 'auto', 'move' or 'keep'"):
+        Augment(targets="both")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (4,)])
+def test_targets_that_are_images_move_with_them(channels: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(23, 5, 7, 3)).astype(np.float32)
+    targets = np.repeat(images[..., :1], channels[0], axis=3) if channels else images[..., 0]
+    for batch in Batches(images, targets, 9, seed=3, augment=Augment(shift=2), move_labels=True).epoch(2):
+        expected = batch.images[..., :1] if channels else batch.images[..., 0]
+        np.testing.assert_array_equal(batch.labels, np.broadcast_to(expected, batch.labels.shape))
+        assert batch.labels.shape == (9, 5, 7, *channels)
+
+
+@pytest.mark.parametrize(
+    ("target_shape", "classes", "tags", "moves"),
+    [
+        ((), True, False, False),
+        ((3,), True, False, False),  # one-hot
+        ((3,), False, True, False),  # several answers about the whole
+        ((5, 7), False, False, True),
+        ((5, 7, 1), False, True, True),  # a mask
+        ((5, 7, 4), False, False, True),
+    ],
+)
+def test_it_is_known_whether_targets_move(target_shape: Any, classes: bool, tags: bool, moves: bool) -> None:
+    assert Augment().moves((5, 7, 3), target_shape, classes, tags) is moves
+    assert not Augment(targets="keep").moves((5, 7, 3), target_shape, classes, tags)
+
+
+@pytest.mark.parametrize(
+    ("target_shape", "tags"), [((2,), False), ((35,), True), ((10, 14, 1), True), ((4, 5, 7), False)]
+)
+def test_targets_of_which_it_can_not_be_known_are_refused(target_shape: tuple[int, ...], tags: bool) -> None:
+    with pytest.raises(DataError, match=r"whether targets of shape .* can't be known: .* targets='keep'"):
+        Augment().moves((5, 7, 3), target_shape, False, tags)
+    with pytest.raises(
+        DataError, match=r"targets='move': targets of shape .* have not the rows and columns of the images"
+    ):
+        Augment(targets="move").moves((5, 7, 3), target_shape, False, tags)
+    with pytest.raises(DataError, match=r"augment changes images .*, but examples have shape \(9,\)"):
+        Augment().moves((9,), (), True, False)

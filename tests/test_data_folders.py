@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from convgrad.data.folders import load_images
-from convgrad.data.layout import find_layout
+from convgrad.data.idx import read_idx
+from convgrad.data.layout import find_layout, natural
+from convgrad.data.npz import load_npz
 from convgrad.errors import DataError
 
 Writer = Callable[[Path, dict[str, bytes]], Path]
@@ -230,3 +233,18 @@ def test_a_folder_around_is_looked_through_only_while_classes_are_left() -> None
     layout = find_layout(["x/y/train/a/1.png", "x/y/train/b/1.png"], ["x", "x/y/empty"], "here")
     assert layout.class_names == ("a", "b")
     assert layout.test == ()
+
+
+def test_numbers_in_names_may_be_of_any_length() -> None:
+    names = ["a10", "a9", "a" + "1" * 6000, "a009", "b", "a" + "1" * 5999 + "2", "a0"]
+    expected = ["a0", "a009", "a9", "a10", "a" + "1" * 6000, "a" + "1" * 5999 + "2", "b"]
+    assert sorted(names, key=natural) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's folders")
+@pytest.mark.parametrize("name", ["a.zip", "a.npz", "train-images-idx3-ubyte"])
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    readers = {"a.zip": load_images, "a.npz": load_npz}
+    with pytest.raises(DataError, match=rf"{re.escape(name)} can't be read: it is no regular file"):
+        readers.get(name, read_idx)(tmp_path / name)

@@ -135,3 +135,14 @@ def test_changed_bytes_give_a_dataset_or_a_data_error(tmp_path: Path, changes: l
     except DataError:
         return
     np.testing.assert_array_equal(dataset.train_images[..., 0] * 255, IMAGES)
+
+
+@pytest.mark.parametrize("text", ["(" * 9000, "{'descr': " + "[" * 300, "{" * 90, "9" * 6000, "lambda: 0", ""])
+def test_headers_that_are_no_dictionary(tmp_path: Path, text: str) -> None:
+    header = text.encode() + b"\n"
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name in ("x.npy", "y.npy"):
+            archive.writestr(name, content)
+    with pytest.raises(DataError, match=r"a\.npz: x has no valid array header"):
+        load_npz(tmp_path / "a.npz")

@@ -273,3 +273,10 @@ def test_unknown_keys_and_names(tmp_path: Path) -> None:
         read_example(path)
     with pytest.raises(ModelError, match=r"There is no example 'paded'. Did you mean 'padded'\?"):
         load_example("paded")
+
+
+def test_deltas_of_another_target_are_not_used_in_silence() -> None:
+    run = convgrad("explain", "classic", "--target", "[1, 0]", "--at", "dense1.dx[0]")
+    assert run.stderr == "classic gives the deltas of dense1.x; they belong to its own target and are left out.\n"
+    assert "classic gives" not in run.stdout
+    assert convgrad("explain", "classic", "--at", "dense1.dx[0]").stderr == ""

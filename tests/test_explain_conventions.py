@@ -135,3 +135,13 @@ def test_what_cannot_be_written() -> None:
     network = Network(GroupNorm(groups=1), Flatten(), Dense(2), input_shape=(2, 2, 2))
     with pytest.raises(ModelError, match="`groupnorm1` can't be written for Keras"):
         as_written_by(network.trace(np.ones((2, 2, 2)), [1, 0]), "keras")
+
+
+def test_programs_start_from_deltas_with_several_axes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(Conv2D(3, (2, 3)), input_shape=(4, 5, 2), dtype="float64")
+    network.initialize(2)
+    deltas = np.random.default_rng(1).integers(-9, 10, (3, 3, 3))
+    trace = network.trace(np.random.default_rng(0).normal(size=(4, 5, 2)).round(2), deltas={"conv1": deltas})
+    printed = run(as_written_by(trace, "scipy"), tmp_path, monkeypatch)
+    np.testing.assert_allclose(printed["conv1_dw"], trace["conv1.dw"].values, rtol=1e-9)
+    assert "the deltas are given" in as_written_by(trace, "pytorch")

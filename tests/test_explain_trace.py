@@ -9,7 +9,7 @@ from convgrad import Network
 from convgrad.errors import DataError, ModelError
 from convgrad.examples import NAMES, load_example
 from convgrad.explain import Trace
-from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
+from convgrad.layers import Add, BatchNorm, Conv2D, Dense, Dropout, Flatten, Input, MaxPool2D, ReLU
 from convgrad.layers import Equation as Written
 from convgrad.optimizers import Adam
 
@@ -196,6 +196,83 @@ def test_deltas_need_no_target() -> None:
     assert explanation.latex.splitlines()[1] == r"\mathrm{d}x_{1}^{\mathrm{dense1}} &= 0.25"
     assert explanation.to_json(full=True)["computed"] == 0.25
     assert trace["conv1.dw"].values.any()
+
+
+# Deltas where a gradient is another one seen in its shape
+
+
+def two_by_two() -> Network:
+    network = Network(Conv2D(1, 2, bias=None), input_shape=(3, 3, 1), dtype="float64")
+    network.set_weights({"conv1.w": np.ones((2, 2, 1, 1))})
+    return network
+
+
+@pytest.mark.parametrize("deltas", [np.ones((2, 2, 1)), np.ones((2, 2)), [1, 1, 1, 1]])
+@pytest.mark.parametrize("target", [None, [5, 6, 7, 8]])
+def test_deltas_of_a_last_layer_with_several_axes(deltas: object, target: list[int] | None) -> None:
+    trace = two_by_two().trace(np.arange(9).reshape(3, 3, 1), target, deltas={"conv1": deltas})
+    assert trace["conv1.dx"].values.ravel().tolist() == [1, 1, 1, 1]
+    assert trace["conv1.dw"].values.ravel().tolist() == [8, 12, 20, 24]
+    assert trace["dinput"].values[..., 0].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
+    assert trace["conv1.w_next"].values.ravel().tolist() == pytest.approx([0.92, 0.88, 0.8, 0.76])
+    assert trace.loss == (None if target is None else 0.5 * (3**2 + 6**2 + 13**2 + 16**2))
+    assert str(trace["conv1.dx"][1, 0, 0].explain()) == "conv1.dx[1,0,0] = 1, a delta that was given"
+    assert "conv1.dx   (a delta that was given)" in str(trace)
+
+
+def test_deltas_of_the_last_layer_need_no_loss() -> None:
+    network = two_by_two()
+    given = {"x": np.arange(9).reshape(3, 3, 1), "loss": "softmax_cross_entropy"}
+    trace = network.trace(**given, deltas={"conv1.x": [1, 0, 0, 0]})  # type: ignore[arg-type]
+    assert trace["conv1.dw"].values.ravel().tolist() == [0, 1, 3, 4]
+    for others in ({"target": 1, "deltas": {"conv1": [1, 0, 0, 0]}}, {}):
+        with pytest.raises(ModelError, match=r"softmax_cross_entropy takes one row of numbers an example"):
+            network.trace(**given, **others)  # type: ignore[arg-type]
+
+
+def test_deltas_before_flatten() -> None:
+    """The winners of the windows get the deltas; without them, the loss's way back is what it was."""
+    network = Network(MaxPool2D(2), Flatten(), Dense(3), input_shape=(4, 6, 1), dtype="float64")
+    network.initialize(0)
+    x = np.random.default_rng(3).permutation(24).reshape(4, 6, 1)
+    trace = network.trace(x, [0, 0, 1], deltas={"maxpool1": [[10, 20, 30], [40, 50, 60]]})
+    windows = x.reshape(2, 2, 3, 2).transpose(0, 2, 1, 3).reshape(2, 3, 4)
+    expected = np.zeros((2, 3, 4))
+    for (row, column), winner in np.ndenumerate(windows.argmax(-1)):
+        expected[row, column, winner] = 10 * (3 * row + column + 1)
+    expected = expected.reshape(2, 3, 2, 2).transpose(0, 2, 1, 3).reshape(4, 6)
+    np.testing.assert_array_equal(trace["dinput"].values[..., 0], expected)
+    bare = network.trace(x, [0, 0, 1])
+    np.testing.assert_array_equal(trace["flatten1.do"].values, bare["flatten1.do"].values)
+    assert bare["maxpool1.dx"].shows == "flatten1.do"
+    same = network.trace(x, deltas={"flatten1": [10, 20, 30, 40, 50, 60]})
+    np.testing.assert_array_equal(same["dinput"].values[..., 0], expected)
+
+
+def test_deltas_wherever_there_is_a_gradient() -> None:
+    """In a graph, in groups of channels, with a batch: each layer's deltas act, in the shape that the next one sees."""
+    image = Input((5, 6, 2))
+    grouped = Conv2D(4, (2, 3), groups=2)(image)
+    pooled = MaxPool2D(2)(grouped)
+    network = Network(
+        inputs=image, outputs=Add()(Dense(3)(Flatten()(pooled)), Dense(3)(Flatten()(grouped))), dtype="float64"
+    )
+    network.initialize(1)
+    x, target = np.random.default_rng(0).normal(size=(7, 5, 6, 2)), np.zeros((7, 3))
+    bare = network.trace(x, target)
+    for placed in network.layers:
+        gradient = f"{placed.output.rpartition('.')[0]}.dx"
+        shape = (7, *placed.built.output_shape)
+        doubled = network.trace(x, target, deltas={placed.name: 2 * bare[gradient].values.reshape(shape)})
+        np.testing.assert_array_equal(doubled[gradient].values, 2 * bare[gradient].values, err_msg=gradient)
+        behind = np.abs(doubled["dinput"].values - bare["dinput"].values).max()
+        assert behind > 1e-3, placed.name
+
+
+def test_deltas_of_a_layer_whose_result_has_another_name() -> None:
+    network = Network(Written("y[i,j] = 3 * o[i,j]", name="triple"), input_shape=(2, 3), dtype="float64")
+    trace = network.trace(np.ones((2, 3)), deltas={"triple": [[1, 2, 3], [4, 5, 6]]})
+    assert trace["dinput"].values.tolist() == [[3, 6, 9], [12, 15, 18]]
 
 
 def test_weights_may_be_pinned() -> None:

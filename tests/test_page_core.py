@@ -16,7 +16,7 @@ from convgrad.explain import Trace
 from convgrad.explain.numbers import common_decimals, written
 from convgrad.explain.page.definitions import definition_data, number_data
 from convgrad.explain.page.model import page_model
-from convgrad.layers import Dense, Dropout, ReLU
+from convgrad.layers import Conv2D, Dense, Dropout, ReLU
 from convgrad.notation import bind, parse
 from convgrad.notation.terms import Equation
 from convgrad.notation.text import number_text
@@ -302,3 +302,21 @@ def test_nothing_is_left_out_that_is_not_finite(browser: Browser) -> None:
         return [...trace.tensor("x").values].map(String);
     }"""
     assert evaluated(browser, script, equation_model(equation, arrays)) == ["NaN", "Infinity", "Infinity", "Infinity"]
+
+
+@pytest.mark.parametrize("target", [None, [1, 2, 3, 4]])
+def test_deltas_of_a_last_layer_with_several_axes(browser: Browser, target: list[int] | None) -> None:
+    """Its gradient would be a view of the loss's; given, it is what all goes on from, whatever the target."""
+    network = Network(Conv2D(1, 2, bias=None), input_shape=(3, 3, 1), dtype="float64")
+    network.set_weights({"conv1.w": np.ones((2, 2, 1, 1))})
+    x = np.arange(9).reshape(3, 3, 1)
+    trace = network.trace(x, target, deltas={"conv1": np.ones((2, 2))})
+    actions = [["set", "conv1.dx", 3, 2]] + ([] if target is None else [["set", "target", 0, 9]])
+    element = trace["conv1.dx"][0, 1, 0]
+    as_given, changed = run(
+        browser, [job(page_model(trace, "network"), [], [element]), job(page_model(trace, "network"), actions)]
+    )
+    same_values(trace, as_given)
+    same_explanation(element, as_given["explained"][0])
+    assert as_given["values"]["conv1.dw"] == [8, 12, 20, 24]
+    assert changed["values"]["conv1.dw"] == [8 + 4, 12 + 5, 20 + 7, 24 + 8]

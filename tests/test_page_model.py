@@ -159,3 +159,15 @@ def test_texts_of_a_model_are_no_markup() -> None:
 def test_the_program_has_all_its_files() -> None:
     names = {file.name.removesuffix(".js") for file in (build.static() / "core").iterdir()}
     assert names == set(build.CORE)
+
+
+def test_deltas_are_in_the_page_even_where_the_gradient_would_be_a_view() -> None:
+    network = Network(Conv2D(2, (2, 3)), input_shape=(3, 5, 1))
+    x = np.ones((3, 5, 1))
+    model = tensors(page_model(network.trace(x, deltas={"conv1": np.arange(12)}), "network"))
+    delta = model["conv1.dx"]
+    assert (delta["delta"], delta["shows"], delta["definition"], delta["editable"]) == (True, None, None, True)
+    assert delta["values"] == list(range(12))
+    assert (delta["role"], delta["lens"], delta["layer"]) == ("delta", "backward", "conv1")
+    bare = tensors(page_model(network.trace(x, np.zeros(12)), "network"))
+    assert bare["conv1.dx"]["shows"] == "loss.dy"

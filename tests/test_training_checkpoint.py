@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from convgrad.errors import DataError
+from convgrad.errors import DataError, ModelError, TrainingError
 from convgrad.layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU
+from convgrad.losses import MeanSquaredError, SoftmaxCrossEntropy
 from convgrad.network import Network
+from convgrad.preparation import Preparation
 from convgrad.training import load, save
 from convgrad.training.checkpoint import load_config, make_folder, write_file
 
@@ -132,3 +134,62 @@ def test_a_folder_that_is_read_only(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(DataError, match="Permission denied"):
         make_folder(tmp_path)
+
+
+def test_loss_past_and_preparation_are_saved(tmp_path: Path) -> None:
+    net = Network(Flatten(), Dense(3), input_shape=(4, 3, 1))
+    x = np.random.default_rng(0).random((30, 4, 3, 1), dtype=np.float32)
+    y, smooth = np.arange(30) % 3, SoftmaxCrossEntropy(label_smoothing=0.2)
+    net.fit(x, y, loss=smooth, epochs=2, validation_split=0.2, verbose=False, engine="oracle")
+    net.preparation = Preparation((0.5,), (0.25,), ("a", "b", "c"))
+    again = load(save(net, tmp_path / "run"))
+    assert again.loss == smooth
+    assert again.evaluate(x, y, engine="oracle") == net.evaluate(x, y, engine="oracle")
+    assert (again.past.epochs, again.past.updates) == (2, 2)
+    assert (again.past.low, again.past.high) == (x.min(), x.max())
+    assert again.preparation == net.preparation
+    options = {"loss": smooth, "epochs": 1, "verbose": False, "engine": "oracle"}
+    net.fit(x, y, validation_split=0.2, **options)
+    again.fit(x, y, validation_split=0.2, **options)
+    assert all((array == net.get_weights()[name]).all() for name, array in again.get_weights().items())
+    with pytest.raises(TrainingError, match="were trained on before"):
+        load(tmp_path / "run").fit(x, y, validation_split=0.4, **options)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["data"]["input_shape"] == [4, 3, 1]
+
+
+def test_a_loss_of_ones_own_is_known_by_its_name(tmp_path: Path) -> None:
+    class Cubed(MeanSquaredError):
+        text = "E = mean[k](abs(t[k] - y[k])^3)"  # type: ignore[assignment]
+
+    net = Network(Dense(3), input_shape=(4,))
+    net.initialize(0)
+    net.loss = Cubed()
+    again = load(save(net, tmp_path / "run"))
+    x, y = np.zeros((2, 4), np.float32), np.zeros((2, 3), np.float32)
+    with pytest.raises(ModelError, match="There is no loss called 'Cubed'"):
+        again.evaluate(x, y, engine="oracle")
+    assert again.evaluate(x, y, loss=Cubed(), engine="oracle")["loss"] == 0
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"loss": 3},
+        {"loss": {"name": 3}},
+        {"loss": {"name": "softmax_cross_entropy", "arguments": {"smoothing": 1}}},
+        {"loss": {"name": "softmax_cross_entropy", "arguments": {"label_smoothing": 7}}},
+        {"loss": None, "training": 3},
+        {"past": []},
+        {"past": {"epochs": "many"}},
+        {"data": []},
+        {"data": {"mean": [1], "deviation": [0]}},
+        {"data": {"mean": 3}},
+        {"data": {"class_names": [1, 2]}},
+    ],
+)
+def test_records_that_were_changed(folder: Path, entries: dict[str, object]) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+    with pytest.raises(DataError, match=r"run: config\.json was changed, or is damaged: "):
+        load(folder)

@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from convgrad.data import Augment
 from convgrad.errors import DataError, TrainingError
-from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sigmoid
+from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sigmoid, Softmax
 from convgrad.network import Network
 from convgrad.training import Callback, CSVLogger, Diverged, EarlyStopping, History, ProgressTable, Training
+from convgrad.training.advice import TrainingWarning
 from convgrad.training.evaluate import evaluate
 from convgrad.training.fit import fit
+from convgrad.training.metrics import Metric
+from convgrad.training.splitting import split_rows
 
 
 def network(outputs: int = 3) -> Network:
@@ -186,10 +190,8 @@ def test_early_stopping_restores_the_best_weights() -> None:
     best = int(np.argmin(history["val_loss"]))
     assert stopping.best_epoch == best
     assert history.epochs == best + 3
-    from convgrad.training.fit import _split
-
     images, labels = examples()
-    held_out = _split(labels, 0.3, 1)[1]
+    held_out = split_rows(labels, 0.3, 0)[1]
     restored = evaluate(net, images[held_out], labels[held_out], engine="oracle")
     assert restored["loss"] == pytest.approx(history["val_loss"][best], rel=1e-4)
 
@@ -206,6 +208,88 @@ def test_early_stopping_refuses_bad_arguments() -> None:
         EarlyStopping(patience=-1)
     with pytest.raises(TrainingError, match="mode must be 'auto' or 'min' or 'max', not 'least'"):
         EarlyStopping(mode="least")  # type: ignore[arg-type]
+
+
+def stopped_by(values: list[float], monitor: str | None = None, **options: Any) -> tuple[EarlyStopping, int]:
+    """Hand the figures of one epoch after another to EarlyStopping; returns it and how many epochs it let pass."""
+    stopping = EarlyStopping(monitor, restore_best=False, **options)
+    name = monitor or "loss"
+    training = Training(network(), len(values), 1, 1, 1, History())
+    stopping.on_train_begin(training)
+    for epoch, value in enumerate(values):
+        training.epoch, training.logs = epoch, {name: value}
+        stopping.on_epoch_end(training)
+        if training.stop:
+            return stopping, epoch + 1
+    return stopping, len(values)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("monitor", "values", "best", "epochs"),
+    [
+        ("val_mae", [0.165, 0.175, 0.177, 0.178, 0.1], 0, 4),
+        ("val_loss", [NAN, 1.0, 0.5, 0.2], 3, 4),
+        ("val_accuracy", [0.9, 0.7, NAN, 0.8, 0.95], 0, 4),
+        ("val_accuracy", [NAN, NAN, 0.8, 0.9], 3, 4),
+        ("loss", [NAN, NAN, NAN, 0.1], None, 3),
+        ("top5", [0.5, 0.6, 0.6, 0.6, 0.6, 0.9], 1, 5),
+    ],
+)
+def test_early_stopping_knows_what_is_better(monitor: str, values: list[float], best: int | None, epochs: int) -> None:
+    stopping, passed = stopped_by(values, monitor)
+    assert (stopping.best_epoch, passed) == (best, epochs)
+    assert stopping.best_value == pytest.approx(NAN if best is None else values[best], nan_ok=True)
+
+
+def test_early_stopping_asks_where_nobody_said_what_is_better() -> None:
+    with pytest.raises(TrainingError, match=r"monitors 'val_wobble', and nobody said .* Say mode='min' or mode='max'"):
+        stopped_by([0.5], "val_wobble")
+    assert stopped_by([0.5, 0.4], "val_wobble", mode="min")[0].best_epoch == 1
+    assert stopped_by([0.5, 0.4], "val_wobble", mode="max")[0].best_epoch == 0
+    own = Metric("wobble", lambda outputs, targets: np.arange(len(outputs)), "less")
+    stopping = EarlyStopping("wobble")
+    trained(epochs=2, metrics=["accuracy", own], callbacks=[stopping])
+    assert stopping.best_epoch == 0
+    with pytest.raises(TrainingError, match="nobody said"):  # before anything is trained
+        trained(net := network(), metrics=[Metric("own", own.each)], callbacks=[EarlyStopping("val_own")])
+    assert net.past.updates == 0
+
+
+@pytest.mark.parametrize(
+    ("last", "loss", "message"),
+    [
+        (
+            Sigmoid(),
+            "binary_cross_entropy",
+            r"ends with Sigmoid \(layer `sigmoid1`\).*binary_cross_entropy contains the",
+        ),
+        (
+            Softmax(),
+            "softmax_cross_entropy",
+            r"ends with Softmax \(layer `softmax1`\).*probabilities are softmax of the",
+        ),
+        (Sigmoid(), "softmax_cross_entropy", r"ends with Sigmoid .*softmax_cross_entropy contains the softmax"),
+        (Softmax(), "binary_cross_entropy", r"ends with Softmax .*binary_cross_entropy contains the sigmoid"),
+    ],
+)
+def test_probabilities_before_a_loss_of_logits_are_said(last: Any, loss: str, message: str) -> None:
+    for more in ((), (Flatten(),)):
+        net = Network(Flatten(), Dense(3), type(last)(), *more, input_shape=(7, 5, 1))
+        with pytest.warns(TrainingWarning, match=message):
+            trained(net, epochs=1, loss=loss)
+    trained(Network(Flatten(), Dense(3), type(last)(), input_shape=(7, 5, 1)), epochs=1, loss="half_squared_error")
+    trained(Network(Flatten(), Dense(3), type(last)(), Dense(3), input_shape=(7, 5, 1)), epochs=1, loss=loss)
+
+
+def test_figures_of_a_regression_are_errors() -> None:
+    images, _ = examples()
+    net = Network(Flatten(), Dense(2), input_shape=(7, 5, 1))
+    y = images.reshape(66, -1)[:, :2]
+    history = fit(net, images, y, loss="mse", epochs=1, validation_split=0.5, verbose=False, engine="oracle")
+    assert list(history) == ["loss", "mae", "val_loss", "val_mae"]
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_good_weights() -> None:
@@ -336,12 +420,12 @@ def with_label(index: int, label: int) -> np.ndarray:
         (IMAGES, LABELS[:-1], "x has 66 examples, but y 65 targets"),
         (IMAGES, 3, "x has 66 examples, but y one number"),
         (IMAGES[:0], LABELS[:0], "training data: x is empty"),
-        (IMAGES, np.array(["a"] * 66), "y has dtype <U1, but must hold labels"),
+        (IMAGES, np.array(["a"] * 66), "training data: y must be an array of real numbers.*<U1"),
         (IMAGES, np.zeros((66, 2, 2)), r"targets have shape \(2, 2\), but the network's output \(3,\)"),
         (IMAGES, np.full((66, 3), np.nan), "target 0 holds NaN or infinity"),
         (IMAGES, np.full((66, 3), 1.0), r"target 0 is no one-hot row \(a single 1, else 0\)"),
-        ((IMAGES * 255).astype(np.uint8), LABELS, r"x has dtype uint8, but must hold floats. Bytes .* / 255"),
-        (np.full((66, 7, 5, 1), "a"), LABELS, r"x has dtype <U1, but must hold floats\.$"),
+        ((IMAGES * 255).astype(np.int64), LABELS, r"dtype int64, but must hold floats or bytes .*`x.astype\(np"),
+        (np.full((66, 7, 5, 1), "a"), LABELS, r"x has dtype <U1, but must hold floats or bytes \(uint8\)\.$"),
     ],
 )  # fmt: skip
 def test_data_that_cannot_be_meant_is_refused(x: Any, y: Any, message: str) -> None:
@@ -372,3 +456,17 @@ def test_validation_data_is_checked_too() -> None:
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         trained(**options)
+
+
+def test_a_network_that_gives_back_its_images_learns_to_with_augmentation() -> None:
+    images, _ = examples()
+    net = Network(Conv2D(1, 1), input_shape=(7, 5, 1))
+    options = {"loss": "mse", "optimizer": "adam", "learning_rate": 0.1, "verbose": False, "engine": "oracle"}
+    history = fit(net, images, images, epochs=80, augment=Augment(flip=True, shift=2), **options)
+    assert history["loss"][-1] < 1e-4
+    assert net.parameters["conv1.w"].item() == pytest.approx(1, abs=0.02)
+    numbers = Network(Flatten(), Dense(2), input_shape=(7, 5, 1))
+    y = images.reshape(66, -1)[:, :2]
+    with pytest.raises(DataError, match=r"whether targets of shape .* have to change with them can't be known"):
+        fit(numbers, images, y, augment=Augment(shift=2), **options)
+    fit(numbers, images, y, epochs=1, augment=Augment(shift=2, targets="keep"), **options)

@@ -218,6 +218,8 @@ def test_the_command_writes_sheet_key_and_form(tmp_path: Path, monkeypatch: pyte
     assert "Answers" not in Path("a.html").read_text()
     assert r"\LARGE Answers" in Path("a.tex").read_text()
     assert "UNFINISHED: a.toml" in convgrad("check", "a.toml", code=1).stdout
+    run = convgrad("worksheet", "classic")
+    assert run.stdout.startswith("All numbers are new ones; those given for dense1.x, sigmoid1.x, conv1.dx")
 
 
 MODEL = """

@@ -54,6 +54,11 @@ class Loss(Written):
         return False
 
     @property
+    def target_limits(self) -> tuple[float, float] | None:
+        """The least and the greatest number that a target may hold; None where any will do."""
+        return None
+
+    @property
     def numbers(self) -> dict[str, float]:
         """Values of the named numbers in the equation."""
         return {}
@@ -100,6 +105,10 @@ class BinaryCrossEntropy(Loss):
     @property
     def text(self) -> str:
         return "E = mean[k](softplus(y[k]) - t[k] * y[k])"
+
+    @property
+    def target_limits(self) -> tuple[float, float]:
+        return (0, 1)
 
 
 @dataclass(frozen=True)

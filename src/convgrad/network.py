@@ -31,8 +31,11 @@ from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
 from convgrad.notation.latex import latex
 from convgrad.notation.terms import EQUATION, Equation
+from convgrad.past import Past
 from convgrad.plan import INPUT, PlacedLayer
 from convgrad.prediction import Predictions
+from convgrad.preparation import Preparation
+from convgrad.samples import floats_from
 from convgrad.sharing import Lock, locked
 
 if TYPE_CHECKING:
@@ -75,6 +78,8 @@ class Network:
     Attributes:
         layers: the layers in their places, each with a name that no other has.
         loss: the one that the network was last trained with; `evaluate` takes it unless told otherwise.
+        preparation: what was done to pixels of 0..1 before, and the names of the classes; `convgrad predict` does it.
+        past: how long and on which examples it was trained; training goes on from there.
         parameters, state: tensor's name (`conv1.w`) -> its array, the very one that compiled code works on.
         lock: `with network.lock:` other threads neither train nor read it; for several accesses to weights in one go.
 
@@ -118,6 +123,8 @@ class Network:
                 self.state[placed.tensor(key)][...] = value
         self.initialized = False
         self.loss: str | Loss = "softmax_cross_entropy"
+        self.past = Past()
+        self.preparation = Preparation()
         self.in_training = False
         self._prepare()
 
@@ -158,6 +165,7 @@ class Network:
             for key, (_, value) in placed.built.state.items():
                 self.state[placed.tensor(key)][...] = value
         self.initialized = True
+        self.past = Past()
 
     @takes(TrainingError)
     def training_step(
@@ -170,20 +178,32 @@ class Network:
 
     @takes(TrainingError)
     def gradients(
-        self, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike,
+        loss: str | Loss,
+        *,
+        training: bool = True,
+        engine: str = "auto",
     ) -> dict[str, Array]:
         """What back-propagation computes, without an update.
 
         Args:
-            x: (N, *input_shape) inputs. t: their targets. loss: the mean over the examples is taken.
+            x: (N, *input_shape) inputs. t: their targets, as `fit` takes them. loss: the mean over the examples is
+                taken.
+            training: True for the gradients that a training step follows (BatchNorm by the batch's own statistics,
+                Dropout at random, the same elements each time); False for those of what `predict` computes (moving
+                statistics, nothing left out), as a saliency map needs them.
 
         Returns: the gradients of the parameters under their names, `conv1.dw` for `conv1.w`, of results, `conv1.dx`,
         and of the input, `dinput`.
+
+        Raises: DataError where inputs or targets don't fit.
         """
         from convgrad.step import gradients
 
         with self.lock:
-            return gradients(self, x, t, loss, engine=engine)
+            return gradients(self, x, t, loss, training=training, engine=engine)
 
     @takes(TrainingError)
     def fit(
@@ -199,10 +219,11 @@ class Network:
         schedule: str | Schedule | None = None,
         validation_split: float = 0.0,
         validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-        metrics: Iterable[str | Metric] = ("accuracy",),
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
         callbacks: Iterable[Callback] = (),
         augment: Augment | None = None,
         seed: int = 0,
+        split_seed: int = 0,
         shuffle: bool = True,
         verbose: bool = True,
         engine: str = "auto",
@@ -226,6 +247,7 @@ class Network:
             callbacks=callbacks,
             augment=augment,
             seed=seed,
+            split_seed=split_seed,
             shuffle=shuffle,
             verbose=verbose,
             engine=engine,
@@ -238,7 +260,7 @@ class Network:
         y: npt.ArrayLike,
         *,
         loss: str | Loss | None = None,
-        metrics: Iterable[str | Metric] = ("accuracy",),
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
         batch_size: int = 256,
         engine: str = "auto",
     ) -> dict[str, float]:
@@ -252,12 +274,13 @@ class Network:
         """The network's results.
 
         Args:
-            x: (N, *input_shape) inputs. batch_size: how many at once; the results do not depend on it.
+            x: (N, *input_shape) inputs: floats as they are, bytes (uint8) become 0..1, as in `fit` and `evaluate`.
+            batch_size: how many at once; the results do not depend on it.
 
         Returns: (N, *output_shape), of the network's dtype.
-        Raises: DataError where the shape differs; ModelError before there are weights.
+        Raises: DataError where the shape differs, or for other whole numbers; ModelError before there are weights.
         """
-        inputs = real_array("predict", "x", x, DataError)
+        inputs = floats_from(x, "x", self.dtype)
         if inputs.shape[1:] != self.input_shape or inputs.ndim == 0:
             raise DataError(
                 f"The network takes examples of shape {self.input_shape}, so an array of shape "

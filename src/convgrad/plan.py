@@ -63,6 +63,13 @@ class PlacedLayer:
     def output(self) -> str:
         return self.tensor(self.built.output)
 
+    @property
+    def predicting(self) -> PlacedLayer:
+        """The same with the equation to predict with as the only one."""
+        equation = self.built.predict or self.built.equation
+        seeds = tuple(seed for seed in self.built.seeds if seed in equation.inputs)
+        return replace(self, built=replace(self.built, equation=equation, predict=None, seeds=seeds))
+
 
 @dataclass
 class Plan:
@@ -106,6 +113,23 @@ class Plan:
         self.shapes[name] = shape
         self.views[name] = source
         return name
+
+
+def examples_meet(built: Built) -> bool:
+    """Whether training makes an example's numbers from those of others in its batch, as a mean over the batch does."""
+    example, equation = built.batch_index, built.equation
+    if example is None:
+        return False
+    axes = dict.fromkeys(built.inputs, 0)
+    for definition in equation.definitions:
+        own = definition.indices
+        for access in accesses(definition.term):
+            axis = axes.get(access.tensor)
+            if axis is not None and (example not in own or access.positions[axis].as_name != example):
+                return True
+        if example in own:
+            axes[definition.name] = own.index(example)
+    return False
 
 
 def prediction_plan(layers: Sequence[PlacedLayer], input_shape: Shape, output: str, batch: int) -> Plan:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,10 @@ from convgrad.losses import Loss, loss_from
 from convgrad.network import NETWORK, Network
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
-from convgrad.plan import INPUT, LOSS, TARGET, training_plan
+from convgrad.plan import INPUT, LOSS, TARGET, examples_meet, training_plan
+from convgrad.samples import shares_of_bytes
 from convgrad.sharing import Lock, locked
+from convgrad.targets import Targets
 
 Array = npt.NDArray[Any]
 
@@ -28,10 +30,16 @@ class TrainingStep:
 
     The gradient is that of the weighted mean of the examples' losses: `weights` / their sum.
 
+    Where examples meet (BatchNorm), rows of weight 0 are left out: the others go through a program for that many, which
+    shares weights and optimizer's state, and is compiled when it is first needed, or by `prepare`.
+
     Attributes:
         batch_size, compile_seconds.
         program: the compiled program; `program.equation` is all that it computes.
     """
+
+    _shared_state: ClassVar[Mapping[str, Array]] = {}
+    """The optimizer's arrays, where they are those of another step."""
 
     @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED)
     def __init__(
@@ -65,15 +73,21 @@ class TrainingStep:
             [self.plan.output, f"{LOSS}.mean"],
             network.dtype,
             in_place=self.plan.in_place,
-            buffers=network.buffers(equation, self.plan.views),
+            buffers=network.buffers(equation, self.plan.views) | dict(self._shared_state),
             views=self.plan.views,
         )
         self.compile_seconds: float = self.program.compile_seconds
         self.steps = 0
         for name, value in self.plan.state.items():
-            self.program.arrays[name][...] = value
+            if name not in self._shared_state:
+                self.program.arrays[name][...] = value
         arrays = self.program.arrays
         self._x, self._t, self._shares = arrays[INPUT], arrays[TARGET], arrays[f"{LOSS}.dE"]
+        self._targets = Targets(self.loss_function, network.output_shape)
+        self._examples_meet = any(examples_meet(placed.built) for placed in network.layers)
+        self._engine = engine
+        self._parts: dict[int, _PartOfBatch] = {}
+        self._present: Array | None = None
         self._equal_shares = False
         self._scalars: dict[str, float] = {}
 
@@ -94,29 +108,65 @@ class TrainingStep:
     ) -> None:
         """One step on (batch, *input_shape) inputs and their targets.
 
-        learning_rate: the optimizer's where None. weights: (batch,) of the examples, 1 each where None; 0 for rows
-        that only fill up the batch.
+        t: labels (batch,), one-hot rows or an array like the results, as `fit` takes them. learning_rate: the
+        optimizer's where None. weights: (batch,) of the examples, at least 0, 1 each where None; 0 for rows that only
+        fill up the batch.
 
-        Raises: DataError where a shape differs; TrainingError where all weights are 0.
+        Raises: DataError where a shape differs, or targets mean nothing to the loss; TrainingError where all weights
+        are 0, or one is below 0 or no number. Nothing is changed, then.
         """
+        targets = self._targets.of(t, self.batch_size, "training step", name="t")
+        copy_into(self._x, shares_of_bytes(x, self.network.dtype), "x")
+        copy_into(self._t, targets.reshape(self._t.shape), "t")
         self._weigh(weights)
-        copy_into(self._x, x, "x")
-        targets = t if isinstance(t, np.ndarray) else real_array("run", "t", t, DataError)
-        copy_into(self._t, targets.reshape(self._t.shape) if targets.size == self._t.size else t, "t")
+        self._present = self._rows_that_count()
+        if self._present is not None:
+            self._part.run_in_place_of(self, targets, learning_rate, np.asarray(weights))
+            return
         self._set_scalars(self.optimizer.learning_rate if learning_rate is None else learning_rate)
         for place, name in enumerate(self.plan.seeds):
-            self.program.arrays[name][...] = step_seed(self.seed, self.steps, place)
+            self.program.arrays[name][...] = step_seed(self.seed, self.network.past.updates, place)
         self.steps += 1
+        self.network.past.updates += 1
         self.program.run()
+
+    def prepare(self, count: int) -> None:
+        """Compile what a batch needs of which only `count` examples have a weight, where it needs a program of its own.
+
+        count: 1..batch_size.
+        """
+        if self._examples_meet and count < self.batch_size and count not in self._parts:
+            self._parts[count] = _PartOfBatch(self, count)
+            self.compile_seconds += self._parts[count].compile_seconds
+
+    def _rows_that_count(self) -> Array | None:
+        """(batch,) of True and False where examples meet and some have no weight, so that they may not be seen."""
+        if not self._examples_meet or self._equal_shares:
+            return None
+        counts: Array = self._shares > 0
+        return None if counts.all() else counts
+
+    @property
+    def _part(self) -> _PartOfBatch:
+        """The program for the rows that count."""
+        assert self._present is not None
+        count = int(self._present.sum())
+        self.prepare(count)
+        return self._parts[count]
 
     def _weigh(self, weights: Array | None) -> None:
         """Each example's share of the mean; equal ones are written once and stay, for a step may take microseconds."""
         if weights is None and self._equal_shares:
             return
-        given = np.ones(self.batch_size) if weights is None else real_array("run", "weights", weights, DataError)
+        if weights is None:
+            given = np.ones(self.batch_size)
+        else:
+            given = real_array("training step", "weights", weights, DataError).astype(np.float64)
         total = float(np.sum(given))
-        if not 0 < total < np.inf:
-            raise TrainingError(f"The weights of a batch add up to {total:g}, so there is nothing to learn from it.")
+        if not given.min(initial=0) >= 0 or not total < float("inf"):
+            raise TrainingError("The weights of a batch must be numbers of at least 0, none of them infinite.")
+        if not total > 0:
+            raise TrainingError("The weights of a batch add up to 0, so there is nothing to learn from it.")
         copy_into(self._shares, given / total, "weights")
         self._equal_shares = weights is None
 
@@ -131,44 +181,90 @@ class TrainingStep:
     @property
     def loss(self) -> float:
         """The weighted mean of the examples' losses in the last run, before its update."""
-        return float(self.program.arrays[f"{LOSS}.mean"])
+        return float(self.program.arrays[f"{LOSS}.mean"]) if self._present is None else self._part.loss
 
     @property
     def output(self) -> Array:
-        """(batch, *output_shape): the network's results in the last run, before its update."""
+        """(batch, *output_shape): the network's results in the last run, before its update.
+
+        NaN in rows of weight 0 that were left out because examples meet.
+        """
+        if self._present is not None:
+            results = np.full((self.batch_size, *self.network.output_shape), np.nan, self.network.dtype)
+            results[self._present] = self._part.output
+            return results
         return self.program.arrays[self.plan.output].reshape(self.batch_size, *self.network.output_shape)  # type: ignore[no-any-return]
+
+
+class _PartOfBatch(TrainingStep):
+    """The step of `whole` for fewer examples, on the same weights and the same optimizer's state."""
+
+    def __init__(self, whole: TrainingStep, count: int):
+        self._shared_state = {name: whole.program.arrays[name] for name in whole.plan.state}  # type: ignore[misc]
+        super().__init__(
+            whole.network, whole.loss_function, whole.optimizer, count, seed=whole.seed, engine=whole._engine
+        )
+
+    def run_in_place_of(self, whole: TrainingStep, targets: Array, learning_rate: float | None, weights: Array) -> None:
+        """One step on the rows that count, which `whole` holds."""
+        rows = whole._present
+        self.steps = whole.steps
+        self.run(whole._x[rows], targets[rows], learning_rate, weights[rows])
+        whole.steps = self.steps
 
 
 @takes(TrainingError, network=NETWORK)
 def gradients(
-    network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
+    network: Network,
+    x: npt.ArrayLike,
+    t: npt.ArrayLike,
+    loss: str | Loss,
+    *,
+    training: bool = True,
+    engine: str = "auto",
 ) -> dict[str, Array]:
-    """The gradients of the mean loss with respect to the input, all results and all parameters, by name."""
+    """The gradients of the mean loss with respect to the input, all results and all parameters, by name.
+
+    training: as `Network.gradients` says.
+    """
     wanted = [gradient_name(INPUT), *map(gradient_name, network.parameters)]
     wanted += [gradient_name(placed.output) for placed in network.layers]
-    return _evaluated(network, x, t, loss, engine, wanted)
+    return _evaluated(network, x, t, loss, engine, wanted, training)
 
 
 @takes(TrainingError, network=NETWORK)
 def loss_value(
-    network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, *, engine: str = "auto"
+    network: Network,
+    x: npt.ArrayLike,
+    t: npt.ArrayLike,
+    loss: str | Loss,
+    *,
+    training: bool = True,
+    engine: str = "auto",
 ) -> float:
-    """The mean loss as training sees it (BatchNorm by the batch's own statistics), without an update."""
-    return float(_evaluated(network, x, t, loss, engine, [f"{LOSS}.mean"])[f"{LOSS}.mean"])
+    """The mean loss, without an update: as training sees it, or as `predict` does where `training` is False."""
+    return float(_evaluated(network, x, t, loss, engine, [f"{LOSS}.mean"], training)[f"{LOSS}.mean"])
 
 
 def _evaluated(
-    network: Network, x: npt.ArrayLike, t: npt.ArrayLike, loss: str | Loss, engine: str, wanted: list[str]
+    network: Network,
+    x: npt.ArrayLike,
+    t: npt.ArrayLike,
+    loss: str | Loss,
+    engine: str,
+    wanted: list[str],
+    training: bool,
 ) -> dict[str, Array]:
     """Tensors of a training step on one batch, the network left as it is."""
-    inputs, targets = real_array("gradients", "x", x, DataError), real_array("gradients", "t", t, DataError)
-    if inputs.ndim == 0 or len(inputs) == 0 or inputs.shape[1:] != network.input_shape:
+    given_inputs = shares_of_bytes(x, network.dtype)
+    inputs, function = real_array("gradients", "x", given_inputs, DataError), loss_from(loss)
+    if inputs.shape[1:] != network.input_shape or inputs.size == 0:
         shape = ", ".join(map(str, network.input_shape))
-        raise DataError(f"gradients: x must be an array (N, {shape}), N at least 1, but has shape {inputs.shape}.")
+        raise DataError(f"gradients: x must have shape (N, {shape}), N at least 1, but has {inputs.shape}.")
+    targets = Targets(function, network.output_shape).of(t, len(inputs), "gradients", name="t")
     last = network.layers[-1].name
-    plan = training_plan(
-        network.layers, network.input_shape, last, len(inputs), loss_from(loss), None, input_gradient=True
-    )
+    layers = network.layers if training else [placed.predicting for placed in network.layers]
+    plan = training_plan(layers, network.input_shape, last, len(inputs), function, None, input_gradient=True)
     equation = plan.equation
     program = choose(engine).compile_program(equation, wanted, network.dtype, views=plan.views)
     given: dict[str, npt.ArrayLike] = {
@@ -179,10 +275,7 @@ def _evaluated(
     }
     given |= {name: step_seed(0, 1, place) for place, name in enumerate(plan.seeds)}
     if TARGET in program.arrays:
-        wanted_targets = program.arrays[TARGET].shape
-        if targets.size != prod(wanted_targets):
-            raise DataError(f"gradients: t must hold targets {wanted_targets}, but has shape {targets.shape}.")
-        given[TARGET] = targets.reshape(wanted_targets)
+        given[TARGET] = targets.reshape(program.arrays[TARGET].shape)
     for name, value in given.items():
         if name in program.arrays:
             program.set(name, value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convgrad.commands.terminal import output, print_json, write_text
+from convgrad.commands.terminal import messages, output, print_json, write_text
 from convgrad.errors import DataError, ModelError, suggestion
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ def explain(
     convgrad explain classic --as pytorch;
     convgrad explain --serve
     """
-    example = found(source).given(_input(input_file, source), _target(target))
+    bundled, x, wanted = found(source), _input(input_file, source), _target(target)
+    example = bundled.given(x, wanted)
+    if left_out := bundled.left_out(x, wanted):
+        messages().print(left_out, soft_wrap=True)
     trace = example.trace(exact, unpin or ())
     console = output()
     files = {suffix: path for suffix, path in ((".tex", latex), (".pdf", pdf)) if path is not None}

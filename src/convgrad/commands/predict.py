@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,10 @@ import typer
 
 from convgrad.commands.terminal import output, print_json
 from convgrad.errors import DataError
+
+if TYPE_CHECKING:
+    from convgrad.losses import Loss
+    from convgrad.network import Network
 
 
 def predict(
@@ -25,16 +29,17 @@ def predict(
 
     Images are resized and turned into gray or RGB as the network needs them.
     """
-    from convgrad.training.checkpoint import load, load_config
+    from convgrad.training.checkpoint import load
 
-    config = load_config(run)
     network = load(run)
     if len(network.input_shape) != 3 or len(network.output_shape) != 1:
         raise DataError(f"{run}: the network takes {network.input_shape}, which is no image, or names no classes.")
-    names = _class_names(config, network.output_shape[0], run)
-    pixels = np.stack([read_image(path, network.input_shape) for path in images])
-    outputs = network.predict(pixels, engine=engine)
-    rows = _probabilities(outputs, config.get("training", {}).get("loss", "softmax_cross_entropy"))
+    names = _class_names(network, run)
+    past, prepared = network.past, network.preparation
+    if past.low is not None and past.high is not None:
+        prepared.check_pixels(past.low, past.high, str(run))
+    pixels = np.stack([prepared.apply(read_image(path, network.input_shape)) for path in images])
+    rows = _probabilities(network.predict(pixels, engine=engine), network.loss)
     predictions: list[dict[str, Any]] = []
     for path, row in zip(images, rows, strict=True):
         best = int(row.argmax())
@@ -49,20 +54,28 @@ def predict(
         console.print(line, soft_wrap=True)
 
 
-def _class_names(config: dict[str, Any], outputs: int, run: Path) -> list[str]:
-    names: list[str] = config.get("dataset", {}).get("class_names") or [str(number) for number in range(outputs)]
-    if len(names) != outputs:
+def _class_names(network: Network, run: Path) -> list[str]:
+    outputs = network.output_shape[0]
+    classes = max(2, outputs)  # a single output says yes or no
+    names = list(network.preparation.class_names) or [str(number) for number in range(classes)]
+    if len(names) != classes:
         raise DataError(f"{run}: config.json names {len(names)} classes, but the network has {outputs} outputs.")
     return names
 
 
-def _probabilities(outputs: npt.NDArray[Any], loss: str) -> npt.NDArray[np.float64]:
-    """Probabilities (N, K) from outputs, by the loss that the network was trained with."""
+def _probabilities(outputs: npt.NDArray[Any], loss: str | Loss) -> npt.NDArray[np.float64]:
+    """Probabilities (N, K) from outputs, by the loss that the network was trained with; one output is no or yes."""
+    from convgrad.losses import BinaryCrossEntropy, SoftmaxCrossEntropy, loss_from
+
+    loss = loss_from(loss)
     rows = outputs.astype(np.float64)
-    if loss == "softmax_cross_entropy":
+    if rows.shape[1] == 1:
+        yes = 1 / (1 + np.exp(-rows)) if isinstance(loss, BinaryCrossEntropy) else np.clip(rows, 0, 1)
+        return np.concatenate([1 - yes, yes], axis=1)
+    if isinstance(loss, SoftmaxCrossEntropy):
         powers = np.exp(rows - rows.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-    if loss == "binary_cross_entropy":
+    if isinstance(loss, BinaryCrossEntropy):
         return np.asarray(1 / (1 + np.exp(-rows)))
     return np.clip(rows, 0, 1)  # trained to be 1 for its class and 0 for the others
 

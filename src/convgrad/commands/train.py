@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -14,6 +15,7 @@ from convgrad.commands.terminal import EXIT_INTERRUPTED, counting, messages, out
 
 if TYPE_CHECKING:
     from convgrad.data import Dataset
+    from convgrad.preparation import Preparation
 
 TEST_SHARE = 0.2
 """Share of the images held out to test on where a dataset has no test part."""
@@ -36,7 +38,7 @@ def train(
     schedule: Annotated[
         str | None, typer.Option(metavar="NAME", help="Learning-rate schedule. [default: the model's]")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of weights, order, split and augmentation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of weights, order and augmentation.")] = 0,
     data_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the dataset's files lie. [default: download to a cache]")
     ] = None,
@@ -54,6 +56,9 @@ def train(
     ] = 0.0,
     augment: Annotated[
         bool, typer.Option("--augment", help="Shift training images at random; mirror them too if they are RGB.")
+    ] = False,
+    standardize: Annotated[
+        bool, typer.Option("--standardize", help="Bring each channel to mean 0 and deviation 1; predict does the same.")
     ] = False,
     engine: Annotated[str, typer.Option(metavar="NAME", help="What computes: auto, halide or oracle.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
@@ -76,9 +81,10 @@ def train(
 
     with nullcontext() if quiet else counting(messages(), f"loading {dataset}") as progress:
         found = load(dataset, data_dir=data_dir, image_size=size, progress=progress)
-    loaded = _with_test_part(found, seed)
+    loaded, preparation = _prepared(_with_test_part(found), standardize)
     gray = loaded.image_shape[-1] == 1
     chosen = load_model(model or ("lenet" if gray else "cifar-small"), loaded.image_shape, loaded.class_count)
+    chosen.network.preparation = preparation
     settings = Settings(
         epochs=epochs,
         batch_size=batch_size,
@@ -124,18 +130,35 @@ def _image_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise typer.BadParameter(f"{text!r} is no size; write rows x columns: 32x48.", param_hint="--image-size")
+    if len(parts) > 2 or not all(re.fullmatch("0*[1-9][0-9]{0,4}", part) for part in parts):
+        shown = text if len(text) <= 40 else f"{text[:40]}..."
+        raise typer.BadParameter(f"{shown!r} is no size; write rows x columns: 32x48.", param_hint="--image-size")
     return int(parts[0]), int(parts[-1])
 
 
-def _with_test_part(loaded: Dataset, seed: int) -> Dataset:
-    """The dataset itself, or where it has no test part, one with a share of each class held out."""
+def _prepared(loaded: Dataset, standardize: bool) -> tuple[Dataset, Preparation]:
+    """The dataset as the network sees it, and what was done to it."""
+    from convgrad.preparation import Preparation
+
+    if not standardize:
+        return loaded, Preparation(class_names=loaded.class_names)
+    preparation = Preparation.standardizing(loaded.train_images, loaded.class_names)
+    test = loaded.test_images
+    changed = replace(
+        loaded,
+        train_images=preparation.apply(loaded.train_images),
+        test_images=None if test is None else preparation.apply(test),
+    )
+    return changed, preparation
+
+
+def _with_test_part(loaded: Dataset) -> Dataset:
+    """The dataset itself, or where it has no test part, one with a share of each class held out, whatever the seed."""
     if loaded.test_images is not None:
         return loaded
     from convgrad.data import stratified_split
 
-    kept, held_out = stratified_split(loaded.train_labels, TEST_SHARE, seed)
+    kept, held_out = stratified_split(loaded.train_labels, TEST_SHARE, seed=0)
     images, labels = loaded.train_images, loaded.train_labels
     return replace(
         loaded,

@@ -54,7 +54,8 @@ def worksheet(
         rendering(path)  # before anything takes time
     if out == key_file:
         raise DataError(f"--out and --key both name {out}; leave --key away to have both in one file.")
-    sheet = make(_example(source), blanks, difficulty, seed)
+    example = _example(source)
+    sheet = make(example, blanks, difficulty, seed)
     content = form(sheet) if sheet_file is not None else ""
     write(with_key(sheet) if key_file is None else exercise(sheet), out)
     if key_file is not None:
@@ -62,6 +63,10 @@ def worksheet(
     if sheet_file is not None:
         write_text(sheet_file, content)
     console = output()
+    names = [] if example is None else [*example.deltas, *example.pins]
+    if names:
+        listed = ", ".join(names)
+        console.print(f"All numbers are new ones; those given for {listed} are not used.", soft_wrap=True)
     for path in filter(None, (out, key_file, sheet_file)):
         console.print(f"wrote {path}", soft_wrap=True)
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from convgrad.data.dataset import Images, Labels
 from convgrad.errors import DataError
+from convgrad.samples import shares_of_bytes
 
 
 def images_from(array: npt.NDArray[np.generic], where: str) -> Images:
@@ -43,9 +44,7 @@ def images_from(array: npt.NDArray[np.generic], where: str) -> Images:
             f"{where} has dtype {array.dtype}, whose range can't be told. Save 8-bit samples as uint8 (0..255), or "
             "floats scaled to 0..1."
         )
-    scaled = np.ascontiguousarray(with_channels, dtype=np.float32)
-    scaled /= np.float32(255)
-    return scaled
+    return np.ascontiguousarray(shares_of_bytes(with_channels))
 
 
 def labels_from(array: npt.NDArray[np.generic], where: str) -> Labels:

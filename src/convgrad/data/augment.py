@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,8 @@ class Augment:
         x[n,i,j,c] = o[n, i+u[n], j+v[n], c else 0]            where image n is only shifted,
         x[n,i,j,c] = o[n, i+u[n], W-1-j-v[n], c else 0]        where it is mirrored, too.
 
+    targets: what becomes of targets y: "move" moves them as their images, "keep" leaves them as they are, and "auto"
+    moves what is an image of the same rows and columns, keeps classes, and refuses what it can't know of.
     flip: mirror every second image on average. Not for digits and letters.
     shift: u rows and v columns are drawn from -shift..shift with equal chances; what comes in is 0.
 
@@ -44,10 +47,43 @@ class Augment:
 
     flip: bool = True
     shift: int = 4
+    targets: Literal["auto", "move", "keep"] = "auto"
 
     def __post_init__(self) -> None:
+        if self.targets not in ("auto", "move", "keep"):
+            raise DataError(f"targets is {self.targets!r}, but must be 'auto', 'move' or 'keep'.")
         if not isinstance(self.shift, int) or isinstance(self.shift, bool) or self.shift < 0:
             raise DataError(f"shift is {shown(self.shift)}, but must be a number of pixels from 0 on.")
+
+    def moves(self, input_shape: tuple[int, ...], target_shape: tuple[int, ...], classes: bool, tags: bool) -> bool:
+        """Whether targets move with their images.
+
+        Args:
+            input_shape, target_shape: of one example. classes: targets name a class each. tags: they are answers of
+                yes and no.
+
+        Raises:
+            DataError: inputs that are no images; targets that can't move, or of which it can't be known.
+        """
+        if len(input_shape) != 3:
+            raise DataError(f"augment changes images (rows, columns, channels), but examples have shape {input_shape}.")
+        if self.targets == "keep" or (classes and self.targets == "auto"):
+            return False
+        if len(target_shape) in (2, 3) and target_shape[:2] == input_shape[:2]:
+            return True
+        if self.targets == "move":
+            raise DataError(
+                f"targets='move': targets of shape {target_shape} have not the rows and columns of the images, "
+                f"{input_shape[:2]}, so they can't be moved alike."
+            )
+        pixels = input_shape[0] * input_shape[1]
+        if tags and len(target_shape) == 1 and target_shape[0] % pixels:
+            return False
+        raise DataError(
+            f"augment moves images, but whether targets of shape {target_shape} have to change with them can't be "
+            "known: positions and pictures do, a weight or a price does not. Say Augment(..., targets='keep') for what "
+            f"does not; give pictures as (rows, columns, channels), here {input_shape[:2]} first."
+        )
 
     @takes(DataError, count=at_least(0, LARGEST), seed=SEED, epoch=SEED)
     def draws(self, count: int, seed: int, epoch: int) -> npt.NDArray[np.uint64]:
@@ -83,6 +119,11 @@ class Augment:
         image = np.arange(len(images))[:, np.newaxis, np.newaxis]
         changed: Images = padded[image, row[:, :, np.newaxis], column[:, np.newaxis, :]]
         return changed
+
+    def apply_to_targets(self, targets: npt.NDArray[Any], draws: npt.NDArray[np.uint64]) -> npt.NDArray[Any]:
+        """Targets (B, H, W) or (B, H, W, C), moved as the images with these draws."""
+        with_channels = targets if targets.ndim == 4 else targets[..., np.newaxis]
+        return self.apply(with_channels, draws).reshape(targets.shape)
 
     @takes(DataError, images=IMAGES)
     def __call__(self, images: Images, seed: int, epoch: int) -> Images:

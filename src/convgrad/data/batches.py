@@ -47,6 +47,7 @@ class Batches:
     seed: an integer from 0 on. The same seed and epoch give the same bits.
     shuffle: a new order each epoch; without it, the order of the arrays (for measuring).
     augment: how to change images, or None.
+    move_labels: whether labels (N, H, W) or (N, H, W, C) are changed as their images are.
     rows: (M,) positions of the images to take, such as one half of a split; all N without it. Nothing is copied.
 
     Raises:
@@ -66,6 +67,7 @@ class Batches:
     shuffle: bool = True
     augment: Augment | None = None
     rows: Labels | None = None
+    move_labels: bool = False
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels) or len(self.images) == 0:
@@ -104,8 +106,10 @@ class Batches:
         for start in range(0, len(filled), self.batch_size):
             positions = filled[start : start + self.batch_size]
             count = min(self.batch_size, len(order) - start)
-            images = self.images[positions]
+            images, labels = self.images[positions], self.labels[positions]
             if self.augment is not None and draws is not None:
                 images = self.augment.apply(images, draws[positions])
+                if self.move_labels:
+                    labels = self.augment.apply_to_targets(labels, draws[positions])
             weights = (np.arange(self.batch_size) < count).astype(np.float32)
-            yield Batch(images, self.labels[positions], weights, int(count))
+            yield Batch(images, labels, weights, int(count))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from math import prod
+from pathlib import Path
 
 from convgrad.errors import DataError
 
@@ -51,6 +53,20 @@ def check_bytes(needed: int, where: str) -> None:
             f"{where} needs {needed / 1e6:,.0f} MB of memory, but this process can have {limit / 1e6:,.0f} at most. "
             "Use fewer or smaller images."
         )
+
+
+def check_regular(path: Path) -> None:
+    """Refuse pipes and devices, which might never end; what is missing is for others to refuse.
+
+    Raises:
+        DataError: `path` is one, or a folder.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(mode):
+        raise DataError(f"{path} can't be read: it is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}.")
 
 
 def memory_limit() -> int | None:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from convgrad.arguments import FUNCTION, PATH, SIZE, optional, takes
-from convgrad.data.budget import MOST_PIXELS_TO_TRAIN_ON, check_images
+from convgrad.data.budget import MOST_PIXELS_TO_TRAIN_ON, check_images, check_regular
 from convgrad.data.dataset import Dataset, Images
 from convgrad.data.layout import Layout, find_layout
 from convgrad.data.pixels import MOST_BYTES, Pixels, quiet_decoders, read_file, read_pixels, unit_range
@@ -58,6 +58,7 @@ def load_images(
         if path.is_dir():
             layout = find_layout(*_walk(path), str(path))
             return _load(path, layout, lambda name: read_file(path / name), image_size, progress)
+        check_regular(path)
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path)
             folders = [name.rstrip("/") for name in members if name.endswith("/")]

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import PATH, an, takes
-from convgrad.data.budget import check_bytes
+from convgrad.data.budget import check_bytes, check_regular
 from convgrad.errors import DataError
 
 TYPES: dict[int, np.dtype[Any]] = {
@@ -66,6 +66,7 @@ def read_idx(path: str | Path, check: Check | None = None) -> npt.NDArray[np.gen
                [4, 5, 6]], dtype=int32)
     """
     path = Path(path)
+    check_regular(path)
     try:
         with path.open("rb") as file:
             packed_size = os.fstat(file.fileno()).st_size

@@ -32,8 +32,9 @@ def natural(text: str) -> tuple[list[tuple[int, int, str]], str]:
         >>> sorted(["b", "a10", "a9"], key=natural)
         ['a9', 'a10', 'b']
     """
-    pieces = re.findall(r"[0-9]+|[^0-9]+", text)
-    return [(0, int(piece), "") if piece[0] in "0123456789" else (1, 0, piece.lower()) for piece in pieces], text
+    pieces = [(piece, piece.lstrip("0")) for piece in re.findall(r"[0-9]+|[^0-9]+", text)]
+    # Of two numbers the one with fewer digits is less; as text, which may be longer than Python reads as a number.
+    return [(0, len(digits), digits) if p[0] in "0123456789" else (1, 0, p.lower()) for p, digits in pieces], text
 
 
 def find_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Layout:

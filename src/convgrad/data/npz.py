@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from convgrad.arguments import PATH, takes
 from convgrad.data.arrays import images_from, labels_from, numbered_classes
-from convgrad.data.budget import check_bytes, check_image_array
+from convgrad.data.budget import check_bytes, check_image_array, check_regular
 from convgrad.data.dataset import Dataset
 from convgrad.errors import DataError
 
@@ -22,6 +23,16 @@ _TRAIN_NAMES = (("x_train", "y_train"), ("train_images", "train_labels"), ("imag
 _TEST_NAMES = (("x_test", "y_test"), ("test_images", "test_labels"))
 _IMAGES = tuple(images for images, _ in (*_TRAIN_NAMES, *_TEST_NAMES))
 _CLASS_NAMES = "class_names"
+# What reading a header raises, which is the text of a Python dictionary; deep brackets exhaust its parser.
+_HEADER_ERRORS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+    tokenize.TokenError,
+)
 # A format bound of deflate: 258 bytes from two bits at best.
 _LARGEST_ZIP_RATIO = 1032
 
@@ -49,6 +60,7 @@ def load_npz(path: str | Path) -> Dataset:
         Dataset blank: 3 training images of 5x7x1, no test images, 2 classes
     """
     path = Path(path)
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             return _load(archive, path)
@@ -102,7 +114,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, n
     with archive.open(member) as file:
         try:
             shape, dtype = _read_header(file)
-        except (ValueError, TypeError, OverflowError) as error:
+        except _HEADER_ERRORS as error:
             raise DataError(f"{path}: {name} has no valid array header ({error}). Write it by np.savez.") from error
         header = file.tell()
     if dtype.hasobject:
@@ -121,7 +133,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, n
     try:
         with archive.open(member) as file:
             array: npt.NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, TypeError, OverflowError) as error:
+    except _HEADER_ERRORS as error:
         raise DataError(f"{path}: {name} can't be read ({error}). Get or write the file anew.") from error
     return array
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from convgrad.errors import DataError
+from convgrad.samples import shares_of_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -89,8 +90,7 @@ def read_pixels(content: bytes, where: str, size: tuple[int, int] | None = None,
 
 def unit_range(pixels: Pixels) -> npt.NDArray[np.float32]:
     """What `read_pixels` gives as float32 of 0..1."""
-    values = pixels.astype(np.float32)
-    return values / np.float32(255) if pixels.dtype == np.uint8 else values
+    return np.asarray(shares_of_bytes(pixels), np.float32)
 
 
 def read_image(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from convgrad.engine import runtime, threads
 from convgrad.engine.compile import COMPILER, compile_in_memory, symbol
+from convgrad.engine.floats import flushing
 from convgrad.engine.kernels import Kernel
 from convgrad.engine.memory import Layout
 from convgrad.errors import EngineError
@@ -48,13 +49,14 @@ class LinkedCalls:
 
     Attributes:
         kernels: as they are called; some may be plainer than those asked for.
-        buffers: the arguments of each kernel, as Halide's structs.
+        rows: the arguments of each kernel.
+        buffers: the same as Halide's structs.
     """
 
     def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]):
         kernels, functions = COMPILER.compiled(kernels)
         self.kernels = kernels
-        self._arrays = [place.array for row in rows for place in row]  # memory lives as long as the calls
+        self.rows, self.together = rows, together  # memory lives as long as the calls
         self.buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
         from_here = [count - n for count in together for n in range(count)]
         self._calls = runtime.CallList(
@@ -76,6 +78,13 @@ class LinkedCalls:
         """Run once; the nanoseconds that each kernel took."""
         try:
             return self._calls.timed()
+        except runtime.OutOfMemory as failure:
+            raise self._error(failure) from None
+
+    def meets_subnormals(self) -> list[bool]:
+        """Run once, on this thread alone; whether each step computes with a subnormal number. For tests."""
+        try:
+            return self._calls.meets_subnormals(self.together)
         except runtime.OutOfMemory as failure:
             raise self._error(failure) from None
 
@@ -115,16 +124,16 @@ class InMemoryCalls:
 
     Attributes:
         kernels: as they are called.
-        buffers: the arguments of each kernel in each slice, as Halide's buffers.
+        rows: the arguments of each kernel.
+        buffers: the same in each slice, as Halide's buffers.
     """
 
     def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]):
         threads.choose_threads()
         threads.watch_forks()
         self.kernels = [*kernels]
-        self._together = together
+        self.rows, self.together = rows, together
         self._functions = [_compiled_in_memory(symbol(kernel), kernel) for kernel in kernels]
-        self._arrays = [place.array for row in rows for place in row]
         self.buffers = [
             [[_halide_buffer(kernel, place, n) for place in row] for n in range(kernel.slices)]
             for kernel, row in zip(kernels, rows, strict=True)
@@ -137,13 +146,14 @@ class InMemoryCalls:
         """Run once; the nanoseconds that each kernel took."""
         times = [0] * len(self.kernels)
         first = 0
-        for count in self._together:
-            for number in range(self.kernels[first].slices):
-                for place in range(first, first + count):
-                    start = time.perf_counter_ns()
-                    self._run(place, number)
-                    times[place] += time.perf_counter_ns() - start
-            first += count
+        with flushing():
+            for count in self.together:
+                for number in range(self.kernels[first].slices):
+                    for place in range(first, first + count):
+                        start = time.perf_counter_ns()
+                        self._run(place, number)
+                        times[place] += time.perf_counter_ns() - start
+                first += count
         return times
 
     def _run(self, place: int, number: int) -> None:

@@ -16,6 +16,8 @@
 #define MOST_WASTE 4 /* how many times what is asked for a block may be */
 
 extern __thread jmp_buf *convgrad_escape;
+extern void convgrad_choose_filling(int when, unsigned pattern);
+extern void convgrad_fill_block(void *memory, size_t bytes, int fresh);
 
 typedef struct {
     size_t size; /* of the whole block */
@@ -58,7 +60,8 @@ void *halide_malloc(void *context, size_t size) {
         block = kept_block(whole);
         pthread_mutex_unlock(&kept_lock);
     }
-    if (block == NULL) {
+    int fresh = block == NULL;
+    if (fresh) {
         size_t unit = whole >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
         whole = (whole + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         void *memory = NULL;
@@ -76,6 +79,7 @@ void *halide_malloc(void *context, size_t size) {
         block = memory;
         block->size = whole;
     }
+    convgrad_fill_block((char *)block + ALIGNMENT, block->size - ALIGNMENT, fresh);
     return (char *)block + ALIGNMENT;
 }
 
@@ -109,4 +113,14 @@ long long convgrad_kept_bytes(void) {
     long long bytes = (long long)kept_bytes;
     pthread_mutex_unlock(&kept_lock);
     return bytes;
+}
+
+/* Fill what is kept with a pattern now, and from now on blocks that are handed out (`filling.c` says which). */
+void convgrad_fill(int when, unsigned pattern) {
+    convgrad_choose_filling(when, pattern);
+    pthread_mutex_lock(&kept_lock);
+    for (int n = 0; n < count; n++) {
+        convgrad_fill_block((char *)kept[n] + ALIGNMENT, kept[n]->size - ALIGNMENT, 1);
+    }
+    pthread_mutex_unlock(&kept_lock);
 }

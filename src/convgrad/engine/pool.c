@@ -14,6 +14,8 @@
 
 extern __thread jmp_buf *convgrad_escape;
 extern __thread int convgrad_in_slice;
+extern void convgrad_flush_subnormals(void);
+extern void convgrad_fill_stack(void);
 
 typedef int (*task_function)(void *context, int index, uint8_t *closure);
 
@@ -60,6 +62,7 @@ static void take_part(loop *shared, int number) {
             share *from = &shared->shares[(number + n) % shared->count];
             int index;
             while ((index = __atomic_fetch_add(&from->next, 1, __ATOMIC_RELAXED)) < from->end) {
+                convgrad_fill_stack();
                 shared->task(shared->context, index, shared->closure);
             }
         }
@@ -91,6 +94,7 @@ static loop *open_loop(void) {
 }
 
 static void *help(void *number) {
+    convgrad_flush_subnormals();
     pthread_mutex_lock(&lock);
     for (;;) {
         loop *shared = (intptr_t)number < wanted ? open_loop() : NULL;

@@ -13,6 +13,12 @@
 typedef int (*kernel_function)(void **arguments);
 typedef int (*task_function)(void *context, int index, uint8_t *closure);
 extern int halide_do_par_for(void *context, task_function task, int min, int size, uint8_t *closure);
+extern uint64_t convgrad_float_setting(void);
+extern void convgrad_set_floats(uint64_t setting);
+extern void convgrad_flush_subnormals(void);
+extern int convgrad_note_subnormals(void);
+extern int convgrad_subnormals_noted(void);
+extern void convgrad_fill_stack(void);
 
 __thread jmp_buf *convgrad_escape; /* where this thread goes on when there is no memory left */
 __thread int convgrad_in_slice;    /* whether loops are for this thread alone */
@@ -67,6 +73,7 @@ static void call_moved(const call *kernel, int slice, int slot) {
         moved[n].host += slice * kernel->movements[n].by_slice + slot * kernel->movements[n].by_slot;
         arguments[n] = &moved[n];
     }
+    convgrad_fill_stack();
     kernel->function(arguments);
 }
 
@@ -75,7 +82,7 @@ static int compute_slice(void *context, int slice, uint8_t *closure) {
     chain *all = (chain *)closure;
     jmp_buf here, *outside = convgrad_escape;
     volatile int n = 0;
-    int slot = 0;
+    int slot = 0, outer = convgrad_in_slice;
     if (__atomic_load_n(&all->failed, __ATOMIC_RELAXED)) {
         return 0;
     }
@@ -96,7 +103,7 @@ static int compute_slice(void *context, int slice, uint8_t *closure) {
         __atomic_store_n(&all->failed, n + 1, __ATOMIC_RELAXED);
     }
     convgrad_escape = outside;
-    convgrad_in_slice = 0;
+    convgrad_in_slice = outer;
     __atomic_clear(&all->taken[slot], __ATOMIC_RELEASE);
     return 0;
 }
@@ -121,9 +128,8 @@ static void give_times(long long *times, int count, long long whole) {
     }
 }
 
-/* Returns 0, or the number of the kernel that failed, counted from 1. `times`, where there are any, get the
- * nanoseconds that each kernel took. */
-int convgrad_run(int count, const call *calls, long long *times) {
+/* Returns 0, or the number of the kernel that failed, counted from 1. */
+static int run_all(int count, const call *calls, long long *times) {
     jmp_buf here, *outside = convgrad_escape;
     volatile int n = 0;
     volatile int failed = 0;
@@ -132,6 +138,7 @@ int convgrad_run(int count, const call *calls, long long *times) {
         for (; n < count && !failed; n += calls[n].together) {
             long long start = times ? nanoseconds() : 0;
             if (calls[n].slices == 1) {
+                convgrad_fill_stack();
                 calls[n].function((void **)calls[n].arguments);
                 if (times) {
                     times[n] = nanoseconds() - start;
@@ -152,4 +159,28 @@ int convgrad_run(int count, const call *calls, long long *times) {
     }
     convgrad_escape = outside;
     return failed;
+}
+
+/* The same, with subnormal numbers taken for 0; the caller's setting comes back. `times`, where there are any, get the
+ * nanoseconds that each kernel took. */
+int convgrad_run(int count, const call *calls, long long *times) {
+    uint64_t before = convgrad_float_setting();
+    convgrad_flush_subnormals();
+    int failed = run_all(count, calls, times);
+    convgrad_set_floats(before);
+    return failed;
+}
+
+/* Runs kernels on this thread alone, and finds out whether one computes with a subnormal number, for tests. Returns 1
+ * where one does, 0 where none does, -1 where a kernel failed, -2 where this processor does not tell. */
+int convgrad_meets_subnormals(int count, const call *calls) {
+    uint64_t before = convgrad_float_setting();
+    int within = convgrad_in_slice, found = -2;
+    convgrad_in_slice = 1;
+    if (convgrad_note_subnormals()) {
+        found = run_all(count, calls, NULL) ? -1 : convgrad_subnormals_noted();
+    }
+    convgrad_in_slice = within;
+    convgrad_set_floats(before);
+    return found;
 }

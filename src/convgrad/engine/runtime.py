@@ -21,7 +21,7 @@ from convgrad.errors import EngineError
 from convgrad.sharing import Lock
 
 LINK_SECONDS = 120
-SOURCES = ("runner.c", "memory.c", "pool.c")
+SOURCES = ("floats.c", "filling.c", "runner.c", "memory.c", "pool.c")
 
 
 @lru_cache
@@ -61,6 +61,10 @@ def _library() -> Any:
     loaded.convgrad_kept_bytes.restype = ctypes.c_longlong
     loaded.convgrad_run.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
     loaded.convgrad_run.restype = ctypes.c_int
+    loaded.convgrad_meets_subnormals.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    loaded.convgrad_meets_subnormals.restype = ctypes.c_int
+    loaded.convgrad_fill.argtypes = [ctypes.c_int, ctypes.c_uint32]
+    loaded.convgrad_fill.restype = None
     return loaded
 
 
@@ -109,6 +113,11 @@ def load(shared: Path, mode: int = ctypes.DEFAULT_MODE) -> Any:
 def kept_bytes() -> int:
     """Bytes that kernels have freed and that are kept for the next ones (`memory.c`)."""
     return int(library().convgrad_kept_bytes())
+
+
+def fill_unwritten(when: int, pattern: int) -> None:
+    """Fill memory that kernels get with 32-bit words, see `poison.py` and `filling.c`."""
+    library().convgrad_fill(when, pattern)
 
 
 def set_threads(count: int) -> None:
@@ -220,6 +229,23 @@ class CallList:
         times = (ctypes.c_longlong * len(self._calls))()
         self._check(self._library.convgrad_run(*self._values, ctypes.addressof(times)))
         return list(times)
+
+    def meets_subnormals(self, steps: Sequence[int]) -> list[bool]:
+        """Run once, on this thread alone; whether each step computes with a subnormal number. For tests.
+
+        steps: of how many kernels each is made. Raises EngineError where this processor does not tell.
+        """
+        found: list[bool] = []
+        size = ctypes.sizeof(CallStruct)
+        first = ctypes.addressof(self._calls)
+        for count in steps:
+            answer = self._library.convgrad_meets_subnormals(count, first)
+            if answer == -2:
+                raise EngineError("This processor does not tell whether code computes with subnormal numbers.")
+            self._check(len(found) + 1 if answer == -1 else 0)
+            found.append(bool(answer))
+            first += count * size
+        return found
 
     def _check(self, failed: int) -> None:
         if failed:

@@ -49,6 +49,16 @@ class Example:
         )
         return found.without_pins() if exact else found.without_pins(unpinned) if unpinned else found
 
+    def left_out(self, x: Any = None, target: Any = None) -> str:
+        """A sentence on what `given` leaves out; empty where that is nothing."""
+        kept = self.given(x, target)
+        tables = {"deltas": (self.deltas, kept.deltas), "pins": (self.pins, kept.pins)}
+        names = [f"the {kind} of {name}" for kind, (old, new) in tables.items() for name in old if name not in new]
+        if not names:
+            return ""
+        belongs = "its own input" if x is not None else "its own target"
+        return f"{self.name} gives {' and '.join(names)}; they belong to {belongs} and are left out."
+
     def given(self, x: Any = None, target: Any = None) -> Example:
         """The same with another input or target where one is given. Pins and deltas, which belong to the old input, and
         with another input the old target are left out.

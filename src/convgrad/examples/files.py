@@ -21,7 +21,8 @@
 
 All but the layers may be missing. `input = { digit = 3 }` is an image of the bundled digits and its label the target;
 an input that is not said is made of small whole numbers. Weights that are not said are those that training begins with,
-drawn with `seed`. Names with dots may be written as tables, too: `conv1.w = [...]`.
+drawn with `seed`. Axes of length 1 need not be written in tables. Names with dots may be written as tables, too:
+`conv1.w = [...]`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ import numpy as np
 from convgrad.arguments import PATH, TEXT, takes
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.examples.example import Example
+from convgrad.explain.start import without_ones
 from convgrad.losses import loss_from
 from convgrad.models.toml_file import model_from, toml_content
 from convgrad.network import Network
@@ -144,9 +146,12 @@ def _set_weights(network: Network, given: Mapping[str, Any], seed: int) -> None:
         if name not in weights:
             raise DataError(f"[weights] names `{name}`, which the network does not have.{suggestion(name, weights)}")
         try:
-            weights[name] = np.asarray(values, dtype=np.float64)
+            given_values = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError):
             raise DataError(f"[weights] `{name}` must be numbers, in lists of one length.") from None
+        shape = weights[name].shape
+        same = without_ones(given_values.shape) == without_ones(shape)
+        weights[name] = given_values.reshape(shape) if same else given_values
     network.set_weights(weights)
 
 

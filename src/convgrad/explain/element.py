@@ -52,8 +52,10 @@ class Element:
     @property
     def status(self) -> str:
         """How it came about, in a word or two."""
+        if self.tensor.name in self.tensor.trace.start.deltas:
+            return "a delta that was given"
         if self.tensor.pinned:
-            return "a delta that was given" if self.tensor.name in self.tensor.trace.start.deltas else "pinned"
+            return "pinned"
         return "given" if self.tensor.role == "given" else "computed"
 
     def explain(self) -> Explanation:

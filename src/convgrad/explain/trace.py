@@ -85,7 +85,7 @@ class Trace(Mapping[str, Tensor]):
         definitions = _readable(start.plan)
         self.equation = replace(start.plan.equation, definitions=tuple(definitions))
         self.definitions = {d.name: d for d in definitions}
-        self.shapes = dict(start.plan.equation.shapes)
+        self.shapes = {**dict(start.plan.equation.shapes), **{n: start.plan.shapes[n] for n in start.deltas}}
         computed = tuple(d for d in definitions if d.name not in start.replaced)
         self._computed = Equation(computed, shapes=start.plan.equation.shapes)
         self._values: dict[str, Array] = {**start.given, **start.replaced}
@@ -200,6 +200,8 @@ class Trace(Mapping[str, Tensor]):
                 names.setdefault(definition.name)
             else:
                 missing[definition.name] = missing.get(lacking[0], lacking[0])
+        for name in self.start.deltas:
+            names.setdefault(name)
         for name, source in self.views.items():
             if root(source, self.views) in known:
                 names.setdefault(name)

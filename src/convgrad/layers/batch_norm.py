@@ -34,6 +34,9 @@ class BatchNorm(Layer):
     The variance is the biased one, both for normalizing and for the moving value, as in Keras (PyTorch's moving value
     is unbiased, v * n/(n-1)).
 
+    Rows of weight 0, which fill up the last batch of an epoch, are not among the examples. Where a channel has one
+    number in all, of a single example without further axes, the variance is 0 and the result beta.
+
     Reference: Ioffe and Szegedy, Batch normalization, 2015, algorithms 1 and 2.
     """
 

@@ -1,5 +1,6 @@
 """Training: the loop, its figures and events, schedules of the learning rate, and trained networks in folders."""
 
+from convgrad.training.advice import TrainingWarning
 from convgrad.training.checkpoint import load, save
 from convgrad.training.events import Callback, CSVLogger, EarlyStopping, Training
 from convgrad.training.history import History
@@ -17,6 +18,7 @@ __all__ = [
     "Metric",
     "ProgressTable",
     "Training",
+    "TrainingWarning",
     "confusion_matrix",
     "constant",
     "cosine",

@@ -21,6 +21,7 @@ from safetensors.numpy import save as bytes_from_tensors
 from convgrad.arguments import PATH, TABLE, optional, shown, takes
 from convgrad.errors import ConvgradError, DataError
 from convgrad.network import NETWORK, Network
+from convgrad.training.record import record, restore
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
 FORMAT = 1
@@ -44,7 +45,7 @@ def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any]
         json.dumps(about)
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"save: about must hold values that JSON has, not {shown(about)}: {error}.") from None
-    config = {**(about or {}), "format": FORMAT, "network": network.to_config()}
+    config = {**(about or {}), "format": FORMAT, "network": network.to_config(), **record(network)}
     weights = {name: np.ascontiguousarray(array) for name, array in network.get_weights().items()}
     make_folder(folder)
     write_file(folder / WEIGHTS_FILE, bytes_from_tensors(weights))
@@ -66,6 +67,10 @@ def load(folder: str | PathLike[str]) -> Network:
     except ConvgradError as error:
         raise DataError(f"{folder / CONFIG_FILE} describes no network that can be built: {error}") from error
     network.set_weights(load_weights(folder / WEIGHTS_FILE, _expected_shapes(network)))
+    try:
+        restore(network, config)
+    except DataError as error:
+        raise DataError(f"{folder}: {error}") from error
     return network
 
 

@@ -13,8 +13,9 @@ from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.network import NETWORK, Network
 from convgrad.oracle.program import compile_program
-from convgrad.training.examples import Array, checked_inputs, checked_targets
-from convgrad.training.metrics import Metric, metrics_from
+from convgrad.targets import Targets
+from convgrad.training.examples import Array, checked_inputs
+from convgrad.training.metrics import Metric, meaning_of, metrics_from
 
 LOSS_ROWS = 1024
 """Examples whose loss is computed at once."""
@@ -27,17 +28,18 @@ def evaluate(
     y: Any,
     *,
     loss: str | Loss | None = None,
-    metrics: Iterable[str | Metric] = ("accuracy",),
+    metrics: str | Metric | Iterable[str | Metric] | None = None,
     batch_size: int = 256,
     engine: str = "auto",
 ) -> dict[str, float]:
     """The loss and the metrics, each the mean over all examples.
 
     Args:
-        x: (N, *input_shape) floats.
+        x: (N, *input_shape) floats, or bytes (uint8) of 0..255, which become 0..1.
         y: labels (N,), or an array like the outputs, (N, *output_shape).
         loss: name or object; by default the one that the network was last trained with, else softmax_cross_entropy.
-        metrics: names or objects.
+        metrics: names or objects; by default accuracy, or `mae` where the targets are numbers. Accuracy is the share
+            of examples whose class is right, or with binary cross-entropy and an array y, of right answers.
         batch_size: examples at once; the figures do not depend on it.
         engine: "halide", "oracle" or "auto".
 
@@ -46,10 +48,12 @@ def evaluate(
 
     Raises:
         DataError: the arrays can't be meant like this.
+        TrainingError: a metric that there is not, or that has no meaning for such targets.
     """
     function = loss_from(network.loss if loss is None else loss)
     inputs, targets = checked_examples(network, function, x, y, "test data")
-    return figures(network, inputs, targets, function, metrics_from(metrics, function), batch_size, engine)
+    chosen = metrics_from(metrics, function, meaning_of(y, function, network.output_shape))
+    return figures(network, inputs, targets, function, chosen, batch_size, engine)
 
 
 def checked_examples(network: Network, loss: Loss, x: Any, y: Any, where: str) -> tuple[Array, Array]:
@@ -58,9 +62,9 @@ def checked_examples(network: Network, loss: Loss, x: Any, y: Any, where: str) -
     Raises:
         DataError: the arrays can't be meant like this; `where` is what the message calls them.
     """
-    inputs = checked_inputs(x, network.input_shape, where)
-    labels = loss.build(network.output_shape).target_shape == ()
-    return inputs, checked_targets(y, len(inputs), network.output_shape, labels, where)
+    targets = Targets(loss, network.output_shape)
+    inputs = checked_inputs(x, network.input_shape, where, network.dtype)
+    return inputs, targets.of(y, len(inputs), where, network.dtype)
 
 
 def figures(

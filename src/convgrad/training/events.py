@@ -7,6 +7,7 @@ stop by setting `training.stop`.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 from convgrad.arguments import FLAG, NOT_NEGATIVE, PATH, TEXT, at_least, one_of, optional, shown, takes
 from convgrad.errors import TrainingError
 from convgrad.training.history import History
+from convgrad.training.metrics import Better, Metric, better_of
 
 if TYPE_CHECKING:
     from convgrad.network import Network
@@ -37,6 +39,7 @@ class Training:
         logs: running averages within an epoch (`loss`, `accuracy`); at its end with `val_loss` and so on.
         history: what the epochs so far gave.
         stop: set it to end the training after the current batch or epoch.
+        metrics: what is recorded beside the loss.
     """
 
     network: Network
@@ -51,6 +54,7 @@ class Training:
     learning_rate: float = 0.0
     logs: dict[str, float] = field(default_factory=dict)
     stop: bool = False
+    metrics: tuple[Metric, ...] = ()
 
 
 class Callback:
@@ -97,14 +101,18 @@ def tell(listeners: Iterable[Callback], event: Event, training: Training) -> Non
 
 
 class EarlyStopping(Callback):
-    """Stop when a figure has not got better for `patience` epochs in a row.
+    """Stop when a figure has not got better for `patience` epochs in a row. NaN is never better.
 
     Args:
         monitor: name of the figure; by default `val_loss`, or `loss` where there is no validation.
         patience: epochs without improvement that are accepted.
         min_delta: the least change that counts as better.
-        mode: whether less (`min`) or more (`max`) is better; `auto`: less for losses and errors, else more.
+        mode: whether less (`min`) or more (`max`) is better; `auto`: as the metric says, and less of a loss. A figure
+            of which nobody said it needs `min` or `max`.
         restore_best: put the weights of the best epoch back at the end.
+
+    Attributes:
+        best_epoch, best_value: the best so far, the epoch counted from 0; None and NaN before there is one.
     """
 
     @takes(
@@ -123,14 +131,26 @@ class EarlyStopping(Callback):
         mode: Literal["auto", "min", "max"] = "auto",
         restore_best: bool = True,
     ):
+        if not (patience >= 0 and min_delta >= 0):
+            raise TrainingError(
+                f"patience and min_delta must not be negative; here they are {patience} and {min_delta}."
+            )
+        if mode not in ("auto", "min", "max"):
+            raise TrainingError(f"mode is `auto`, `min` or `max`, not {mode!r}.")
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
         self.mode, self.restore_best = mode, restore_best
+        self._begin()
+
+    def _begin(self) -> None:
         self.best_epoch: int | None = None
-        self.best_value = np.inf
+        self.best_value = math.nan
+        self._waited = 0
         self._best_weights: dict[str, np.ndarray] = {}
 
     def on_train_begin(self, training: Training) -> None:
-        self.best_epoch, self.best_value, self._best_weights = None, np.inf, {}
+        self._begin()
+        if self.monitor is not None:  # known before the first epoch, whether it can be told what is better
+            self._wants(self.monitor, getattr(training, "metrics", ()))
 
     def on_epoch_end(self, training: Training) -> None:
         name = self.monitor or ("val_loss" if "val_loss" in training.logs else "loss")
@@ -140,21 +160,32 @@ class EarlyStopping(Callback):
                 f"{', '.join(training.logs)}."
             )
         value = training.logs[name]
-        goal = value if self.mode == "min" or (self.mode == "auto" and _less_is_better(name)) else -value
-        if self.best_epoch is None or goal < self.best_value - self.min_delta:
-            self.best_epoch, self.best_value = training.epoch, goal
+        gain = self.best_value - value if self._wants(name, training.metrics) == "less" else value - self.best_value
+        if not math.isnan(value) and (self.best_epoch is None or gain > self.min_delta):
+            self.best_epoch, self.best_value, self._waited = training.epoch, value, 0
             if self.restore_best:
                 self._best_weights = training.network.get_weights()
-        elif training.epoch - self.best_epoch >= self.patience:
+            return
+        self._waited += 1
+        if self._waited >= self.patience:
             training.stop = True
 
     def on_train_end(self, training: Training) -> None:
         if self._best_weights:
             training.network.set_weights(self._best_weights)
 
-
-def _less_is_better(name: str) -> bool:
-    return name.endswith(("loss", "error"))
+    def _wants(self, name: str, metrics: Iterable[Metric]) -> Better:
+        """Whether less or more of a figure is better."""
+        if self.mode != "auto":
+            return "less" if self.mode == "min" else "more"
+        better = better_of(name, metrics)
+        if better is None:
+            plain = name.removeprefix("val_")
+            raise TrainingError(
+                f"EarlyStopping monitors {name!r}, and nobody said whether less or more of it is better. Say "
+                f"mode='min' or mode='max', or Metric({plain!r}, ..., better='less')."
+            )
+        return better
 
 
 class CSVLogger(Callback):

@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, an, between, optional, takes
-from convgrad.data import Augment, Batch, Batches, stratified_split
+from convgrad.data import Augment, Batch, Batches
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.network import NETWORK, Network
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.sharing import trains_alone
+from convgrad.training.advice import warn_of_two_activations
 from convgrad.training.evaluate import checked_examples, figures
 from convgrad.training.events import Callback, Training, checked_callbacks, tell
 from convgrad.training.examples import Array
 from convgrad.training.history import History
 from convgrad.training.interruption import Interruption
-from convgrad.training.metrics import Metric, RunningMeans, metrics_from, true_labels
+from convgrad.training.metrics import Metric, RunningMeans, meaning_of, metrics_from
 from convgrad.training.progress import ProgressTable
 from convgrad.training.safeguard import Diverged, WeightKeeper
 from convgrad.training.schedules import Schedule, schedule_from
+from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_out
 
 if TYPE_CHECKING:
     from convgrad.step import TrainingStep
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     validation_data=optional(PAIR),
     augment=optional(an(Augment, "an Augment")),
     seed=SEED,
+    split_seed=SEED,
     shuffle=FLAG,
     verbose=FLAG,
 )
@@ -57,10 +60,11 @@ def fit(
     schedule: str | Schedule | None = None,
     validation_split: float = 0.0,
     validation_data: tuple[Any, Any] | None = None,
-    metrics: Iterable[str | Metric] = ("accuracy",),
+    metrics: str | Metric | Iterable[str | Metric] | None = None,
     callbacks: Iterable[Callback] = (),
     augment: Augment | None = None,
     seed: int = 0,
+    split_seed: int = 0,
     shuffle: bool = True,
     verbose: bool = True,
     engine: str = "auto",
@@ -68,21 +72,24 @@ def fit(
     """Train a network on examples x with targets y.
 
     Args:
-        x: (N, *input_shape) floats; images are (N, rows, columns, channels).
+        x: (N, *input_shape) floats, or bytes (uint8) of 0..255, which become 0..1; images are (N, rows, columns,
+            channels).
         y: labels (N,) of 0 .. classes-1, or an array like the outputs, (N, *output_shape).
-        epochs: how often all examples are seen.
+        epochs: how often all examples are seen, after those of earlier calls (`network.past.epochs`).
         batch_size: examples in one update of the weights.
         optimizer, loss: names or objects.
         learning_rate: the highest one; by default the optimizer's.
         schedule: how it changes in the course of the training: a name in `schedules.SCHEDULES` or a function from the
             fraction done to a factor; constant by default.
-        validation_split: share of the examples to hold out and validate with after each epoch, drawn by `seed` from
-            every class alike.
+        validation_split: share of the examples to hold out and validate with after each epoch, drawn by `split_seed`
+            from every class alike.
         validation_data: (x, y) to validate with instead.
-        metrics: figures beside the loss, by name or as `Metric`.
+        metrics: figures beside the loss, by name or as `Metric`; by default as in `evaluate`.
         callbacks: told of what happens; may stop the training.
-        augment: random changes of the training images, new ones in every epoch.
-        seed: of the initial weights, order, split and augmentation: the same seed gives the same bits.
+        augment: random changes of the training images, new ones in every epoch; targets that are images of the same
+            rows and columns change with them.
+        seed: of the initial weights, order, augmentation and dropout: the same seed gives the same bits.
+        split_seed: of the split alone, so that a network that is trained on, with whatever seed, keeps its split.
         verbose: show a table, and on a terminal a progress bar.
         engine: "halide", "oracle" or "auto".
 
@@ -96,24 +103,33 @@ def fit(
         Diverged: the loss became NaN or infinite. The network has its last good weights again.
     """
     loss, optimizer = loss_from(loss), optimizer_from(optimizer)
-    chosen, factor = metrics_from(metrics, loss), schedule_from(schedule)
+    factor = schedule_from(schedule)
     listeners = [*checked_callbacks(callbacks), *([ProgressTable()] if verbose else [])]
 
     inputs, targets = checked_examples(network, loss, x, y, "training data")
+    meaning = meaning_of(y, loss, network.output_shape)
+    chosen = metrics_from(metrics, loss, meaning)
+    together = augment is not None and augment.moves(
+        network.input_shape, targets.shape[1:], classes=meaning == "classes", tags=meaning == "answers"
+    )
     validation, rows = None, np.arange(len(inputs))
     if validation_data is not None:
         validation = checked_examples(network, loss, *validation_data, "validation data")
     if validation_split:
         if validation is not None:
             raise TrainingError("validation_split and validation_data are both given. Give one of them.")
-        rows, held_out = _split(y, validation_split, seed)
+        rows, held_out = split_rows(y, validation_split, split_seed)
+        check_unseen(network, inputs, held_out)
         validation = inputs[held_out], targets[held_out]
+    warn_of_held_out(network, inputs, rows, stacklevel=4)
+    warn_of_two_activations(network, loss, stacklevel=4)
 
     step = network.training_step(loss, optimizer, batch_size, seed=seed, engine=engine)
+    step.prepare(len(rows) % batch_size or batch_size)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
-    batches = Batches(inputs, targets, batch_size, seed=seed, shuffle=shuffle, augment=augment, rows=rows)
+    batches = Batches(inputs, targets, batch_size, seed, shuffle, augment, rows, move_labels=together)
     loop = _Loop(
-        training=Training(network, epochs, len(batches), batch_size, len(rows), history),
+        training=Training(network, epochs, len(batches), batch_size, len(rows), history, metrics=chosen),
         step=step,
         batches=batches,
         loss=loss,
@@ -125,6 +141,7 @@ def fit(
         validation=validation,
         engine=engine,
     )
+    network.past.add(inputs, rows)
     loop.run()
     return history
 
@@ -168,7 +185,7 @@ class _Loop:
         tell(self.listeners, "on_epoch_begin", training)
         means = RunningMeans()
         began = time.perf_counter()
-        for number, batch in enumerate(self.batches.epoch(training.epoch)):
+        for number, batch in enumerate(self.batches.epoch(training.network.past.epochs)):
             if interruption.requested:
                 return False
             training.batch = number
@@ -180,6 +197,7 @@ class _Loop:
         if not self.keeper.keep():
             raise self._diverged("weights")
         training.logs |= self._validated()
+        training.network.past.epochs += 1
         training.history.add_epoch(training.logs, training.seconds)
         tell(self.listeners, "on_epoch_end", training)
         return True
@@ -206,13 +224,3 @@ class _Loop:
             return {}
         found = figures(self.training.network, *self.validation, self.loss, self.metrics, engine=self.engine)
         return {f"val_{name}": value for name, value in found.items()}
-
-
-def _split(y: Any, fraction: float, seed: int) -> tuple[Array, Array]:
-    """Positions to train on and to validate with, of every class alike where y holds labels."""
-    targets = np.asarray(y)
-    if targets.ndim == 2 and targets.shape[1] == 1:
-        targets = targets[:, 0]
-    one_hot = targets.ndim == 2 and bool(((targets == 0) | (targets == 1)).all())
-    is_class = one_hot or (targets.ndim == 1 and targets.dtype.kind in "iu")
-    return stratified_split(true_labels(targets) if is_class else np.zeros(len(targets), np.int64), fraction, seed)

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import FUNCTION, TEXT, at_least, made_from, optional, shown, takes
+from convgrad.arguments import FUNCTION, TEXT, at_least, made_from, shown, takes
 from convgrad.errors import DataError, TrainingError, suggestion
 from convgrad.losses import BinaryCrossEntropy, Loss
+from convgrad.targets import one_hot
 
 Values = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
+Better = Literal["less", "more"]
+Meaning = Literal["classes", "answers", "numbers"]
+"""What targets are: one class of several for each example; yes or no for each output; numbers to come close to."""
 
 
 @made_from(TrainingError, name=TEXT, each=FUNCTION)
@@ -28,10 +32,16 @@ class Metric:
 
     Args:
         each: from outputs (N, ...) and targets, labels (N,) or an array like the outputs, to values (N,).
+        better: whether less or more of it is better, which `EarlyStopping` has to know; None where nobody said.
     """
 
     name: str
     each: Callable[[Array, Array], npt.NDArray[Any]]
+    better: Better | None = None
+
+    def __post_init__(self) -> None:
+        if self.better not in ("less", "more", None):
+            raise TrainingError(f"better is 'less' or 'more', not {self.better!r}: which of {self.name} is wanted?")
 
     def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> float:
         """The mean over all examples, weighted by `weights` (N,) where they are given."""
@@ -53,10 +63,25 @@ def predicted_labels(outputs: Array, threshold: float = 0.5) -> npt.NDArray[np.i
 
 
 def true_labels(targets: Array) -> npt.NDArray[np.int64]:
-    """Labels (N,) as they are; one-hot rows (N, K) as labels; a column (N, 1) of 0 and 1 as labels."""
+    """Labels (N,) as they are; one-hot rows (N, K) as labels; a column (N, 1) of 0 and 1 as labels.
+
+    Raises:
+        DataError: targets that name no class, such as several answers of yes or no for an example.
+    """
     if targets.ndim == 1:
         return np.asarray(targets, dtype=np.int64)
+    if not are_one_hot(targets):
+        raise DataError(
+            f"targets of shape {targets.shape} name no class for each example: a row needs a single 1, and else 0."
+        )
     return predicted_labels(targets)
+
+
+def are_one_hot(targets: Array) -> bool:
+    """Whether these are rows (N, K) of a single 1, and else 0; or a column (N, 1) of 0 and 1."""
+    if targets.ndim != 2 or targets.shape[1] == 0 or not ((targets == 0) | (targets == 1)).all():
+        return False
+    return targets.shape[1] == 1 or bool((targets.sum(axis=1) == 1).all())
 
 
 def accuracy_above(threshold: float) -> Metric:
@@ -65,27 +90,30 @@ def accuracy_above(threshold: float) -> Metric:
     def each(outputs: Array, targets: Array) -> Values:
         return np.asarray(predicted_labels(outputs, threshold) == true_labels(targets), dtype=np.float64)
 
-    return Metric("accuracy", each)
+    return Metric("accuracy", each, "more")
 
 
-def _mean_squared_error(outputs: Array, targets: Array) -> Values:
+def _answers_right(outputs: Array, targets: Array) -> Values:
+    """The share of an example's yes-or-no answers that are right; outputs are logits, so above 0 is yes."""
+    right = (outputs > 0) == (targets.reshape(outputs.shape) > 0.5)
+    return np.asarray(right.reshape(len(right), -1).mean(axis=1), dtype=np.float64)
+
+
+def _errors(outputs: Array, targets: Array, name: str) -> Values:
+    """Outputs minus targets, a row (N, K) for each example; a label counts as its one-hot row."""
     rows = outputs.reshape(len(outputs), -1).astype(np.float64)
     wanted = one_hot(targets, rows.shape[1]) if targets.ndim == 1 else targets.reshape(len(targets), -1)
     if rows.shape != wanted.shape:
-        raise DataError(f"mean_squared_error: outputs have shape {outputs.shape}, but targets {targets.shape}.")
-    return np.asarray(((rows - wanted) ** 2).mean(axis=1), dtype=np.float64)
+        raise DataError(f"{name}: outputs have shape {outputs.shape}, but targets {targets.shape}.")
+    return np.asarray(rows - wanted, dtype=np.float64)
 
 
-def one_hot(labels: Array, classes: int) -> Values:
-    """Rows (N, K) that are 1 at the label and 0 elsewhere; with one class, the label itself as a column (N, 1).
+def _mean_squared_error(outputs: Array, targets: Array) -> Values:
+    return np.asarray((_errors(outputs, targets, "mean_squared_error") ** 2).mean(axis=1))
 
-    >>> one_hot(np.array([2, 0]), 3)
-    array([[0., 0., 1.],
-           [1., 0., 0.]])
-    """
-    if classes == 1:
-        return np.asarray(labels, dtype=np.float64).reshape(-1, 1)
-    return np.eye(classes)[labels.astype(np.int64)]
+
+def _mean_absolute_error(outputs: Array, targets: Array) -> Values:
+    return np.asarray(np.abs(_errors(outputs, targets, "mae")).mean(axis=1))
 
 
 @takes(TrainingError, k=at_least(1))
@@ -104,36 +132,62 @@ def top_k(k: int) -> Metric:
         rank = (rows > label_output).sum(axis=1) + ((rows == label_output) & earlier).sum(axis=1)
         return np.asarray(rank < k, dtype=np.float64)
 
-    return Metric(f"top{k}", each)
+    return Metric(f"top{k}", each, "more")
 
 
 accuracy = accuracy_above(0.5)
-mean_squared_error = Metric("mean_squared_error", _mean_squared_error)
+answers_right = Metric("accuracy", _answers_right, "more")
+mean_squared_error = Metric("mean_squared_error", _mean_squared_error, "less")
+mean_absolute_error = Metric("mae", _mean_absolute_error, "less")
 
-registry: dict[str, Metric] = {m.name: m for m in (accuracy, mean_squared_error, top_k(3), top_k(5))}
+registry: dict[str, Metric] = {
+    m.name: m for m in (accuracy, mean_squared_error, mean_absolute_error, top_k(3), top_k(5))
+}
 """Name -> metric, of those that can be named in `fit(metrics=...)`."""
+_OF_CLASSES = ("accuracy", "top3", "top5")
 
 
-def metrics_from(chosen: Iterable[str | Metric], loss: Loss | None = None) -> tuple[Metric, ...]:
-    """The metrics of these names; a `Metric` stands for itself.
+def better_of(name: str, metrics: Iterable[Metric] = ()) -> Better | None:
+    """Whether less or more of a figure, by its name in a history, is better; None where nobody said.
 
     Args:
-        loss: tells what outputs mean: with binary cross-entropy they are logits, and yes is above 0, not above 0.5.
+        metrics: those that are recorded; they know about themselves.
 
-    Raises:
-        TrainingError: there is no metric of that name.
+    >>> better_of("val_mae"), better_of("top7"), better_of("val_wobble")
+    ('less', 'more', None)
     """
-    found = []
-    for metric in (chosen,) if isinstance(chosen, (str, Metric)) else _listed(chosen):
-        if isinstance(metric, Metric):
-            found.append(metric)
-        elif isinstance(metric, str) and metric == "accuracy" and isinstance(loss, BinaryCrossEntropy):
-            found.append(accuracy_above(0.0))
-        elif isinstance(metric, str) and metric in registry:
-            found.append(registry[metric])
-        else:
-            raise TrainingError(f"There is no metric {shown(metric)}.{suggestion(metric, registry)}")
-    return tuple(found)
+    plain = name.removeprefix("val_")
+    for metric in metrics:
+        if metric.name == plain and metric.better is not None:
+            return metric.better
+    if plain in registry:
+        return registry[plain].better
+    if plain.endswith(("loss", "error")):
+        return "less"
+    return "more" if plain.removeprefix("top").isdecimal() and plain.startswith("top") else None
+
+
+def meaning_of(y: Any, loss: Loss, output_shape: tuple[int, ...]) -> Meaning:
+    """What targets mean, told from the loss and from the array that was given.
+
+    `classes` where the loss takes labels, or where y is labels (N,) or one-hot rows (N, K); `answers` with binary
+    cross-entropy, for every other array; else `numbers`.
+
+    Args:
+        y: targets as they were given to `fit` or `evaluate`.
+    """
+    targets = np.asarray(y)
+    if loss.takes_labels:
+        return "classes"
+    if targets.ndim == 2 and targets.shape[1] == 1 and targets.dtype.kind in "iub":
+        targets = targets[:, 0]
+    if targets.ndim == 1 and targets.dtype.kind in "iub" and len(output_shape) == 1:
+        classes = max(2, output_shape[0])
+        if not targets.size or (targets.min() >= 0 and targets.max() < classes):
+            return "classes"
+    if isinstance(loss, BinaryCrossEntropy):
+        return "answers"
+    return "classes" if targets.ndim == 2 and targets.shape[1] > 1 and are_one_hot(targets) else "numbers"
 
 
 def _listed(chosen: Iterable[str | Metric]) -> tuple[str | Metric, ...]:
@@ -143,14 +197,63 @@ def _listed(chosen: Iterable[str | Metric]) -> tuple[str | Metric, ...]:
         raise TrainingError(f"metrics must be a list of names or Metric objects, not {shown(chosen)}.") from None
 
 
-@takes(DataError, classes=optional(at_least(1)))
-def confusion_matrix(outputs: Array, targets: Array, classes: int | None = None) -> npt.NDArray[np.int64]:
+def metrics_from(
+    chosen: str | Metric | Iterable[str | Metric] | None, loss: Loss | None = None, meaning: Meaning = "classes"
+) -> tuple[Metric, ...]:
+    """The metrics of these names; a `Metric` stands for itself. None: accuracy, and `mae` where targets are numbers.
+
+    `accuracy` is the share of examples whose class is named; where targets are `answers`, the share of answers that
+    are right, over all outputs of all examples.
+
+    Args:
+        loss: tells what outputs mean: with binary cross-entropy they are logits, and yes is above 0, not above 0.5.
+        meaning: what the targets are, by `meaning_of`.
+
+    Raises:
+        TrainingError: there is no metric of that name, or it has no meaning for such targets.
+    """
+    if chosen is None:
+        chosen = ("mae",) if meaning == "numbers" else ("accuracy",)
+    found = []
+    for metric in (chosen,) if isinstance(chosen, (str, Metric)) else _listed(chosen):
+        if isinstance(metric, Metric):
+            found.append(metric)
+        elif not isinstance(metric, str) or metric not in registry:
+            raise TrainingError(f"There is no metric {shown(metric)}.{suggestion(metric, registry)}")
+        elif metric in _OF_CLASSES and (meaning == "numbers" or (meaning == "answers" and metric != "accuracy")):
+            raise TrainingError(_refusal(metric, meaning))
+        elif metric == "accuracy" and meaning == "answers":
+            found.append(answers_right)
+        elif metric == "accuracy" and isinstance(loss, BinaryCrossEntropy):
+            found.append(accuracy_above(0.0))
+        else:
+            found.append(registry[metric])
+    return tuple(found)
+
+
+def _refusal(metric: str, meaning: Meaning) -> str:
+    if meaning == "answers":
+        return (
+            f"The metric {metric!r} is for one class of several, but these targets are answers of yes or no. Use "
+            "'accuracy', the share of answers that are right, or give labels."
+        )
+    return (
+        f"The metric {metric!r} counts right classes, but these targets are numbers. Use 'mae' or "
+        "'mean_squared_error', or a Metric of your own. Where classes are meant, give labels (whole numbers) or "
+        "one-hot rows; for answers of yes or no take the loss 'binary_cross_entropy'."
+    )
+
+
+def confusion_matrix(
+    outputs: Array, targets: Array, classes: int | None = None, threshold: float = 0.5
+) -> npt.NDArray[np.int64]:
     """count[a,b] = number of examples of class a that were taken for class b.
 
     Args:
         outputs: (N, K), or predicted labels (N,) of an integer type.
         targets: labels (N,) or one-hot rows (N, K).
         classes: how many there are; by default K, or as many as occur.
+        threshold: above which a single output (N, 1) names class 1: 0 for logits, 0.5 for probabilities.
 
     >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]))
     array([[1, 1],
@@ -158,7 +261,7 @@ def confusion_matrix(outputs: Array, targets: Array, classes: int | None = None)
     """
     labels = true_labels(targets)
     given = outputs.ndim == 1 and outputs.dtype.kind in "iu"
-    guesses = outputs.astype(np.int64) if given else predicted_labels(outputs)
+    guesses = outputs.astype(np.int64) if given else predicted_labels(outputs, threshold)
     if classes is None:
         width = 0 if given else outputs.reshape(len(outputs), -1).shape[1]
         classes = max(width, int(labels.max(initial=0)) + 1, int(guesses.max(initial=0)) + 1)

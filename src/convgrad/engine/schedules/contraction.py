@@ -259,6 +259,8 @@ def fill_registers(
     pairs = list(zip(atom.indices[:-1], others, strict=True))
     tiled = [variable for index, variable in pairs if index in tile.positions]
     rest = [variable for index, variable in pairs if index not in tile.positions]
+    # Copies are then made as far as whole vectors read them: what lies beyond their end is written, too.
+    sums.align_extent(last, tile.lanes)
     for stage in (sums, sums.update()):
         stage.split(last, last, lane, tile.lanes, hl.TailStrategy.RoundUp)
         if stage is not sums:

@@ -162,7 +162,8 @@ class SlicedReduction:
         for stage in (self.sums, self.sums.update()):
             _along(stage, pure[-1], tile.lanes, atom.shape[-1])
         schedule_map(func, variables, atom.shape, self.element_bytes, in_place=False)
-        part.compute_root()
+        # Whole tiles are added up, so the rows, and the copies that these read, are made for whole ones, too.
+        part.compute_root().align_extent(pure[-1], tile.width)
         stage = part
         if self.loops:
             _along(part, pure[-1], tile.lanes, atom.shape[-1], hl.TailStrategy.RoundUp)

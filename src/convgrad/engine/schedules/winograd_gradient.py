@@ -175,20 +175,24 @@ class WeightGradient:
                 stage.parallel(a).parallel(b)
         products = self.products
         products.compute_at(partial, blocks_c)
+        # Whole tiles of registers are summed: what lies beyond the end in them is computed, too, from the tiles' zeros.
+        products.bound_extent(pk, blocks.lanes * blocks.vectors).bound_extent(pc, blocks.channels)
         for stage in (products, products.update()):
             stage.split(pk, pk, lane, blocks.lanes, ROUND).vectorize(lane).unroll(pk).unroll(pc)
         products.update().reorder(lane, pk, pc, *self.tiles)
 
     def _schedule_back(self, func: Any, k: Any) -> None:
         lanes, size, kernel = self.blocks.lanes, self.matrices.size, self.sizes.kernel
-        bk, _, m, n = self.back_variables
+        (bk, _, m, n), lane = self.back_variables, hl.Var("lane")
         for stage, rows, columns in ((self.back, kernel, kernel), (self.half_back, kernel, size)):
             stage.compute_at(func, k).bound(m, 0, rows).bound(n, 0, columns)
-            stage.vectorize(bk, lanes)
-        self.half_back.reorder(bk, m, n).unroll(m)
-        self.back.reorder(bk, n, m).unroll(n)
+            # In whole vectors: none begins earlier to end where the kernels end, and reads what its block did not make.
+            stage.split(bk, bk, lane, lanes, ROUND).vectorize(lane)
+        self.half_back.reorder(lane, bk, m, n).unroll(m)
+        self.back.reorder(lane, bk, n, m).unroll(n)
         if self.runs > 1:
             tk, _, a, b, _ = self.task_variables
-            self.total.compute_at(func, k).bound(a, 0, size).bound(b, 0, size).vectorize(tk, lanes)
-            update = self.total.update()
-            update.reorder(tk, self.run_of_total, a, b).vectorize(tk, lanes)
+            update = self.total.compute_at(func, k).bound(a, 0, size).bound(b, 0, size).update()
+            for stage in (self.total, update):
+                stage.split(tk, tk, lane, lanes, ROUND).vectorize(lane)
+            update.reorder(lane, tk, self.run_of_total, a, b)

@@ -29,7 +29,8 @@
 
     /** How its numbers came about, in a word or two. */
     get status() {
-      if (this.pinned) return this.trace.deltas.has(this.name) ? "a delta that was given" : "pinned";
+      if (this.trace.deltas.has(this.name)) return "a delta that was given";
+      if (this.pinned) return "pinned";
       return this.given ? "given" : "computed";
     }
 

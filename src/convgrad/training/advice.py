@@ -1,0 +1,45 @@
+"""Warnings that are given before a training begins: what would run, and be something else than was meant."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from convgrad.layers import Dropout, Flatten, Reshape, Sigmoid, Softmax
+from convgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+
+if TYPE_CHECKING:
+    from convgrad.network import Network
+    from convgrad.plan import PlacedLayer
+
+_SHAPE_ONLY = (Flatten, Reshape, Dropout)
+"""Layers that hand numbers on as they are."""
+
+
+class TrainingWarning(UserWarning):
+    """A training does what was asked for, which is likely not what was meant."""
+
+
+def warn_of_two_activations(network: Network, loss: Loss, stacklevel: int = 2) -> None:
+    """Warn where a loss that takes logits follows a layer that has already made probabilities of them."""
+    if not isinstance(loss, (SoftmaxCrossEntropy, BinaryCrossEntropy)):
+        return
+    last = _last_that_computes(network)
+    if not isinstance(last.layer, (Sigmoid, Softmax)):
+        return
+    contains, name = ("softmax", "softmax_cross_entropy") if loss.takes_labels else ("sigmoid", "binary_cross_entropy")
+    warnings.warn(
+        f"The network ends with {type(last.layer).__name__} (layer `{last.name}`), but the loss {name} contains the "
+        f"{contains} and takes the numbers before it: both together learn slowly, and outputs are taken for what they "
+        f"are not. Leave the layer away; probabilities are {contains} of the outputs.",
+        TrainingWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def _last_that_computes(network: Network) -> PlacedLayer:
+    placed = {layer.name: layer for layer in network.layers}
+    last = network.layers[-1]
+    while isinstance(last.layer, _SHAPE_ONLY) and last.sources[0] in placed:
+        last = placed[last.sources[0]]
+    return last

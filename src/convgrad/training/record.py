@@ -1,0 +1,59 @@
+"""What is saved with a network beside layers and weights: its loss, its past, and how its data were prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from convgrad.errors import ConvgradError, DataError
+from convgrad.losses import loss_from
+from convgrad.losses import registry as losses
+from convgrad.past import Past
+from convgrad.preparation import Preparation
+
+if TYPE_CHECKING:
+    from convgrad.network import Network
+
+
+def record(network: Network) -> dict[str, Any]:
+    """The entries `loss`, `past` and `data` of config.json."""
+    loss = network.loss
+    if not isinstance(loss, str):
+        known = next((name for name, kind in losses.items() if kind is type(loss)), None)
+        loss_entry = {"name": known or type(loss).__name__, "arguments": asdict(loss) if known else {}}
+    else:
+        loss_entry = {"name": loss, "arguments": {}}
+    data = {"input_shape": list(network.input_shape), **network.preparation.to_config()}
+    return {"loss": loss_entry, "past": network.past.to_config(), "data": data}
+
+
+def restore(network: Network, config: Mapping[str, Any]) -> None:
+    """Put what `record` noted back; folders of earlier versions have less, or nothing, of it.
+
+    A loss of one's own is known by name only: `evaluate` has to be given it.
+
+    Raises:
+        DataError: an entry is not what `record` wrote.
+    """
+    try:
+        entry = config.get("loss")
+        if entry is None:  # written before losses were noted
+            entry = {"name": _part(config, "training").get("loss", network.loss)}
+        name, arguments = entry["name"], entry.get("arguments", {})
+        if not isinstance(name, str):
+            raise TypeError(f"a loss is called {name!r}")
+        network.loss = losses[name](**arguments) if arguments else (loss_from(name) if name in losses else name)
+        if "past" in config:
+            network.past = Past.from_config(config["past"])
+        data = config.get("data", {"class_names": _part(config, "dataset").get("class_names") or ()})
+        network.preparation = Preparation.from_config(data)
+    except (KeyError, TypeError, AttributeError, ConvgradError) as error:
+        raise DataError(f"config.json was changed, or is damaged: {error}") from error
+
+
+def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name, {})
+    if not isinstance(found, Mapping):
+        raise TypeError(f"`{name}` is {found!r}")
+    return found
