@@ -82,8 +82,6 @@ class Batches:
                     f"rows are {self.rows.dtype} with shape {self.rows.shape}, but must be at least 1 position of an "
                     f"image, 0..{len(self.images) - 1}, with shape (M,)."
                 )
-        if not isinstance(self.batch_size, (int, np.integer)) or self.batch_size < 1:
-            raise DataError(f"batch_size is {self.batch_size!r}, but must be an integer from 1 on.")
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""

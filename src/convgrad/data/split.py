@@ -7,13 +7,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import FINITE, SEED, shown, takes
+from convgrad.arguments import NUMBER, SEED, shown, takes
 from convgrad.data.dataset import Labels
 from convgrad.data.seeded import SPLIT, random_order
 from convgrad.errors import DataError
 
 
-@takes(DataError, fraction=FINITE, seed=SEED)
+@takes(DataError, fraction=NUMBER, seed=SEED)
 def stratified_split(labels: Labels, fraction: float, seed: int) -> tuple[Labels, Labels]:
     """Draw the fraction `fraction` of each class for validation.
 
