@@ -52,8 +52,8 @@ def test_a_split_is_no_block_of_rows_and_depends_on_the_seed() -> None:
         (np.array([], int), 0.5, 0, r"labels to split are int64 with shape \(0,\)"),
         (np.array([-1, -1]), 0.5, 0, r"must be integers from 0 on"),
         (np.array([0.0, 0.0]), 0.5, 0, r"labels to split are float64"),
-        (np.array([0, 0]), 0.5, -1, r"seed is -1, but must be an integer from 0 on"),
-        (np.array([0, 0]), 0.5, 0.5, r"seed is 0.5, but must be an integer"),
+        (np.array([0, 0]), 0.5, -1, r"seed must be a whole number of at least 0, not -1"),
+        (np.array([0, 0]), 0.5, 0.5, r"seed must be a whole number of at least 0, not 0.5"),
     ],
 )
 def test_splits_that_can_not_be(labels: np.ndarray, fraction: float, seed: Any, message: str) -> None:
@@ -150,7 +150,7 @@ def test_batches_that_can_not_be() -> None:
     with pytest.raises(DataError, match=r"batches of 0 images and 0 labels"):
         Batches(images[:0], labels[:0], 3)
     for size in (0, 2.5):
-        with pytest.raises(DataError, match=rf"batch_size is {size}, but must be an integer from 1 on"):
+        with pytest.raises(DataError, match=rf"batch_size must be a whole number of at least 1, not {size}"):
             Batches(images, labels, size)  # type: ignore[arg-type]
 
 

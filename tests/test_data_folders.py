@@ -111,7 +111,7 @@ def test_resizing_and_progress(tmp_path: Path, write: Writer) -> None:
     assert dataset.image_shape == (100, 70, 1)
     np.testing.assert_array_equal(dataset.train_images[:, 50, 30, 0] * 255, [*range(200), *range(200)])
     assert seen == [(256, 400), (400, 400)]
-    with pytest.raises(DataError, match=r"image_size is \(0, 5\), but must be \(H, W\)"):
+    with pytest.raises(DataError, match=r"image_size must be a pair of whole numbers .*, not \(0, 5\)"):
         load_images(path, image_size=(0, 5))
 
 

@@ -27,6 +27,7 @@ import re
 import shlex
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -169,10 +170,24 @@ def _imported(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
+class Finder(doctest.DocTestFinder):
+    """Finds the examples of decorated functions, too: doctest takes these to be of the decorator's module."""
+
+    def _from_module(self, module: ModuleType | None, object: Any) -> bool:
+        return super()._from_module(module, inspect.unwrap(object) if callable(object) else object)  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("name", _modules())
 def test_examples_in_docstrings(name: str) -> None:
-    failures, _ = doctest.testmod(_imported(name), optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
-    assert failures == 0
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    for examples in Finder().find(_imported(name), name):
+        runner.run(examples)
+    assert runner.summarize().failed == 0
+
+
+def test_examples_of_decorated_functions_are_found() -> None:
+    found = {test.name for test in Finder().find(importlib.import_module("convgrad.notation.binding"), "binding")}
+    assert "binding.bind" in found
 
 
 @pytest.mark.parametrize("name", _modules())

@@ -71,7 +71,11 @@ def test_initial_values_by_function():
         (lambda: Equation("x[f] = o[f"), EquationSyntaxError, r"x\[f\] = o\[f"),
         (lambda: Equation("x[f] = o[f]", inputs="o"), ModelError, r"inputs is a tuple of names; write inputs=\('o',\)"),
         (lambda: Equation(7), ModelError, r"the equation is a text, not 7"),
-        (lambda: Equation("x[f] = o[f]", sizes=[3]), ModelError, r"sizes is \[3\], but must be a table from names to"),
+        (
+            lambda: Equation("x[f] = o[f]", sizes=[3]),
+            ModelError,
+            r"sizes must be a table from names .*, not \[3\]",
+        ),
         (lambda: Equation("x[f] = out[f]", ("o",)), ModelError, r"its input 'o' is not read by the equation.*'?out'?"),
         (
             lambda: Equation("x[f] = w[f] * o[f]", initial={"v": "ones"}),

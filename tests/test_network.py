@@ -91,7 +91,10 @@ def test_summary_of_a_graph_says_what_each_layer_reads() -> None:
             lambda: Network(inputs=Input((3,)), outputs=Dense(2)(Input((3,)))),
             "reads an Input that is not the one given",
         ),
-        (lambda: Network(Dense(2), input_shape=(3,), dtype="float16"), "in float32 or float64, not in 'float16'"),
+        (
+            lambda: Network(Dense(2), input_shape=(3,), dtype="float16"),
+            "'float32' or 'float64', not 'float16'",
+        ),
         (
             lambda: Network(Dense(2, name="a"), Dense(2, name="a"), input_shape=(3,)),
             r"Two layers \(or a layer and the input\) are called `a`",
@@ -123,7 +126,7 @@ def test_weights_go_out_and_in() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda w: w | {"conv9.w": 0}, "The network has no tensor `conv9.w`. Did you mean"),
+        (lambda w: w | {"conv9.w": 0}, "The network has no tensor `conv9.w`. There are: conv1.b, conv1.w"),
         (lambda w: {k: v for k, v in w.items() if k != "conv1.b"}, r"The weights lack `conv1.b`, of shape \(3,\)"),
         (
             lambda w: w | {"conv1.b": np.zeros(4)},
@@ -257,7 +260,7 @@ def test_evaluation_takes_the_loss_of_the_training() -> None:
 
 
 def test_a_batch_has_examples() -> None:
-    with pytest.raises(TrainingError, match="A batch has at least 1 example; batch_size is 0"):
+    with pytest.raises(TrainingError, match="batch_size must be a whole number of at least 1, not 0"):
         small().training_step("mse", "sgd", 0)
 
 

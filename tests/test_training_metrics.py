@@ -89,7 +89,7 @@ def test_metrics_are_found_by_name() -> None:
 
 
 def test_top_k_refuses_impossible_k() -> None:
-    with pytest.raises(TrainingError, match="k of at least 1, not 0"):
+    with pytest.raises(TrainingError, match="top_k: k must be a whole number of at least 1, not 0"):
         top_k(0)
     with pytest.raises(DataError, match="top5: there are only 3 classes"):
         top_k(5)(LOGITS, np.zeros(5, np.int64))

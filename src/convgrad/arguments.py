@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from numbers import Real
 from os import PathLike
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -64,18 +65,23 @@ def shown(value: Any) -> str:
     >>> shown(2.5), shown(np.zeros((2, 3))), shown("a" * 100)
     ('2.5', 'an array of float64 with shape (2, 3)', "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...'")
     """
+    if isinstance(value, (str, bytes)) and len(value) > SHOWN:
+        return f"{value[: SHOWN - 1]!r}"[:-1] + f"...{repr(value)[-1]}"
+    text = quoted(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def quoted(value: Any) -> str:
+    """`repr(value)` of any object: on one line, never failing, and short for arrays."""
     if isinstance(value, np.ndarray) and value.ndim:
         return f"an array of {value.dtype} with shape {value.shape}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    if isinstance(value, (str, bytes)) and len(value) > SHOWN:
-        return f"{value[: SHOWN - 1]!r}"[:-1] + f"...{repr(value)[-1]}"
     try:
         text = str(value) if isinstance(value, np.generic) else repr(value)
     except Exception:  # a repr of somebody else's, or a number of more digits than Python writes
         return f"a value of type {type(value).__name__}"
-    text = text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return text if text.isprintable() else text.encode("ascii", "backslashreplace").decode().replace("\n", " ")
 
 
 def whole(value: Any) -> int | None:
@@ -93,13 +99,18 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
 
 
-def at_least(least: int) -> Rule:
-    """A whole number."""
-    return Rule(f"a whole number of at least {least}", lambda value: (whole(value) or 0) >= least and _is_whole(value))
+def at_least(least: int, most: float = math.inf) -> Rule:
+    """A whole number; `most` is a limit that nobody reaches on purpose, and is told only to who does."""
 
+    def accepts(value: Any) -> bool:
+        number = whole(value)
+        return number is not None and least <= number <= most
 
-def _is_whole(value: Any) -> bool:
-    return whole(value) is not None
+    def hint(value: Any) -> str:
+        number = whole(value)
+        return f" The most is {most:,}." if number is not None and number > most else ""
+
+    return Rule(f"a whole number of at least {least}", accepts, hint)
 
 
 def between(low: float, high: float) -> Rule:
@@ -110,10 +121,20 @@ def between(low: float, high: float) -> Rule:
 
 POSITIVE = Rule("a number above 0", lambda value: 0 < _number(value) < math.inf)
 NOT_NEGATIVE = between(0, math.inf)
+NUMBER = Rule("a number", lambda value: isinstance(value, Real) and not isinstance(value, bool))
 FINITE = Rule("a number, neither NaN nor infinite", lambda value: math.isfinite(_number(value)))
 FLAG = Rule("True or False", lambda value: isinstance(value, (bool, np.bool_)))
 TEXT = Rule("a text", lambda value: isinstance(value, str))
-PATH = Rule("a path", lambda value: isinstance(value, (str, PathLike)) and "\0" not in str(value))
+LARGEST = 2**31 - 1
+COUNT = at_least(1, LARGEST)
+SEED = at_least(0)
+SIZE = Rule("a pair of whole numbers of at least 1, rows and columns", lambda value: _is_size(value))
+SIZES = Rule(
+    "a tuple of whole numbers of at least 0",
+    lambda value: isinstance(value, (tuple, list)) and all(SEED.accepts(size) for size in value),
+)
+DTYPE = Rule("a type of numbers, such as 'float32'", lambda value: _is_dtype(value))
+PATH = Rule("a path", lambda value: isinstance(value, (str, PathLike)) and "\0" not in os.fsdecode(os.fsencode(value)))
 SHAPE = Rule(
     "a tuple of whole numbers of at least 1",
     lambda value: isinstance(value, (tuple, list)) and all((whole(size) or 0) > 0 for size in value),
@@ -123,11 +144,25 @@ TABLE = Rule(
     "a table from names to values",
     lambda value: isinstance(value, Mapping) and all(isinstance(name, str) for name in value),
 )
+PAIR = Rule("a pair", lambda value: isinstance(value, (tuple, list)) and len(value) == 2)
+FRACTION = between(0, 1)
+NEW_NAMES = Rule(
+    "a table from names to names",
+    lambda value: TABLE.accepts(value) and all(isinstance(name, str) for name in value.values()),
+)
 NAMES = Rule(
     "a collection of names",
     lambda value: isinstance(value, Collection) and not isinstance(value, (str, bytes)) and _are_texts(value),
     lambda value: f" Write [{value!r}]." if isinstance(value, str) and value.isidentifier() else "",
 )
+
+
+def _is_size(value: Any) -> bool:
+    return PAIR.accepts(value) and all(COUNT.accepts(number) for number in value)
+
+
+def _is_dtype(value: Any) -> bool:
+    return isinstance(value, (str, type, np.dtype)) and np.dtype(value).kind in "fiub"
 
 
 def _are_texts(values: Collection[Any]) -> bool:
@@ -161,25 +196,26 @@ def optional(rule: Rule) -> Rule:
     return Rule(f"{rule.must}, or None", lambda value: value is None or rule.accepts(value), rule.hint)
 
 
-def real_array(label: str, argument: str, value: Any, error: type[ConvgradError]) -> npt.NDArray[Any]:
-    """`value` as an array of real numbers, of whatever type it has.
-
-    Raises: `error` where it is none: ragged lists, text, objects, complex numbers, dates, masked values.
+def reals(value: Any) -> npt.NDArray[Any] | None:
+    """`value` as an array of real numbers, of whatever type it has; None where it is none: ragged lists, text, objects,
+    complex numbers, dates.
     """
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError, KeyError):
-        refuse_array(label, argument, value, error)
-    if array.dtype.kind not in "fiub" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
-        refuse_array(label, argument, value, error)
+        return None
+    return array if array.dtype.kind in "fiub" else None
+
+
+def real_array(label: str, argument: str, value: Any, error: type[ConvgradError]) -> npt.NDArray[Any]:
+    """`reals`. Raises: `error` where there are none, or where values are masked."""
+    array = reals(value)
+    if array is None:
+        rule = "an array of real numbers, or lists of one length"
+        raise error(f"{label}: {argument} must be {rule}, not {shown(value)}.")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise error(f"{label}: {argument} has masked values. Fill them, or leave their examples away.")
     return array
-
-
-def refuse_array(label: str, argument: str, value: Any, error: type[ConvgradError]) -> NoReturn:
-    """Raises: `error`, that these are no real numbers."""
-    raise error(f"{label}: {argument} must be an array of real numbers, or lists of one length, not {shown(value)}.")
 
 
 def takes(error: type[ConvgradError] = ArgumentError, /, **rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import DTYPE, SIZES, shown, takes
 from convgrad.errors import DataError, EngineError, suggestion
 from convgrad.execution import check_request, inputs_behind_views, root
 from convgrad.notation.terms import Equation
@@ -24,6 +25,7 @@ DTYPES = ("float32", "float64")
 Array = npt.NDArray[Any]
 
 
+@takes(DataError, shape=SIZES, dtype=DTYPE)
 def aligned_zeros(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
     """A C-ordered array of zeros that begins on a 64-byte boundary.
 
@@ -50,11 +52,11 @@ def is_aligned(array: Array) -> bool:
 def element_type(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """float32 or float64; raises EngineError for anything else."""
     try:
-        kind = np.dtype(dtype)
-    except TypeError:
+        kind = np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
+    except (TypeError, ValueError, AttributeError, OverflowError):
         kind = None
     if kind is None or kind.name not in DTYPES:
-        raise EngineError(f"Equations are computed in {' or '.join(DTYPES)}, not in {dtype!r}.")
+        raise EngineError(f"Equations are computed in {' or '.join(DTYPES)}, not in {shown(dtype)}.")
     return kind
 
 
@@ -174,7 +176,7 @@ def copy_into(target: Array, source: npt.ArrayLike, name: str) -> None:
     Raises:
         DataError: the shape differs, these are no real numbers, or a number is too large for the target's type.
     """
-    array = np.asarray(source)
+    array = source if type(source) is np.ndarray else _given(name, source)
     if array.dtype == target.dtype and array.shape == target.shape:
         np.copyto(target, array)  # nothing can go wrong, and a step of a tiny network takes just microseconds
         return
@@ -194,6 +196,19 @@ def copy_into(target: Array, source: npt.ArrayLike, name: str) -> None:
         ) from None
 
 
+def _given(name: str, source: npt.ArrayLike) -> Array:
+    """As an array; `copy_into` looks at what it holds. Raises: DataError where it is none, or has masked values."""
+    try:
+        array = np.asarray(source)
+    except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError, KeyError):
+        raise DataError(
+            f"{name} can't be set from {shown(source)}: this is no array, and no lists of one length."
+        ) from None
+    if np.ma.is_masked(source):
+        raise DataError(f"{name} can't be set from an array with masked values. Fill them first.")
+    return array
+
+
 def _advice(array: Array, target: Array) -> str:
     if array.shape == target.shape[1:]:
         return " If this is one example, put an axis for the batch in front: array[None]."
@@ -204,7 +219,11 @@ def _advice(array: Array, target: Array) -> str:
 
 def set_input(arrays: Mapping[str, Array], inputs: Collection[str], name: str, source: npt.ArrayLike) -> None:
     """`copy_into` for the input `name` of a program with these arrays; raises EngineError if it is none."""
-    if name not in inputs:
-        what = "is computed, so it can't be set" if name in arrays else "is no tensor of this program"
-        raise EngineError(f"{name} {what}. Inputs: {', '.join(inputs)}.")
+    if not isinstance(name, str) or name not in inputs:
+        what = (
+            "is computed, so it can't be set"
+            if isinstance(name, str) and name in arrays
+            else "is no tensor of this program"
+        )
+        raise EngineError(f"{shown(name) if not isinstance(name, str) else name} {what}. Inputs: {', '.join(inputs)}.")
     copy_into(arrays[name], source, name)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from convgrad.arguments import shown
 from convgrad.errors import EngineError
 
 ENGINES = ("auto", "halide", "oracle")
@@ -24,8 +25,8 @@ def choose(engine: str = "auto") -> Backend:
 
     Raises: EngineError where there is no such engine, or Halide is asked for and can't be had.
     """
-    if engine not in ENGINES:
-        raise EngineError(f"There is no engine {engine!r}. Take one of {', '.join(ENGINES)}.")
+    if not isinstance(engine, str) or engine not in ENGINES:
+        raise EngineError(f"There is no engine {shown(engine)}. Take one of {', '.join(ENGINES)}.")
     if engine != "oracle":
         from convgrad.engine import available
 

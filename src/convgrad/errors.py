@@ -111,6 +111,12 @@ class DataError(ConvgradError):
     """Data (files, arrays, labels) can't be used as given."""
 
 
+class UnknownName(DataError, KeyError):
+    """A table, such as a history or a trace, has no entry of that name; a KeyError, too, as `get` and `in` expect."""
+
+    __str__ = Exception.__str__  # KeyError's puts quotes around the message
+
+
 class TrainingError(ConvgradError):
     """Training can't start or go on."""
 
@@ -119,7 +125,7 @@ class EngineError(ConvgradError):
     """The compiled engine can't do what is asked of it."""
 
 
-SECOND = 0.1
+SECOND = 0.04
 """By how much less alike a second name may be, to be offered as well."""
 LISTED = 30
 """Names that a message lists; of more, the nearest."""
@@ -139,7 +145,7 @@ def suggestion(name: object, known: Iterable[str]) -> str:
     (" Did you mean 'strides'?", ' There are: softmax_cross_entropy, mse.')
     """
     names = sorted({str(one) for one in known})
-    sure, related = near(str(name), names)
+    sure, related = near(name if isinstance(name, str) else "", names)
     if sure:
         return f" Did you mean {' or '.join(map(repr, [*sure, *related]))}?"
     listed = [*related, *(one for one in names if one not in related)]

@@ -11,12 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.arguments import SHAPE, an, at_least, real_array, shown, takes
 from convgrad.errors import ModelError, suggestion
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
 
 
+GENERATOR = an(np.random.Generator, "a generator, as numpy.random.default_rng(seed) makes it")
+FANS = {"rng": GENERATOR, "shape": SHAPE, "fan_in": at_least(1), "fan_out": at_least(1)}
+"""What the functions here take."""
+
+
+@takes(ModelError, **FANS)
 def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
     """Uniform on [-a, a) with a = sqrt(6 / (fan_in + fan_out)).
 
@@ -27,6 +34,7 @@ def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int
     return rng.uniform(-a, a, shape)
 
 
+@takes(ModelError, **FANS)
 def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
     """Normal with variance 2 / fan_in, for layers before ReLU.
 
@@ -36,6 +44,7 @@ def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan
     return rng.normal(0, np.sqrt(2 / fan_in), shape)
 
 
+@takes(ModelError, **FANS)
 def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
     """Normal with variance 1 / fan_in.
 
@@ -44,11 +53,13 @@ def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, 
     return rng.normal(0, np.sqrt(1 / fan_in), shape)
 
 
+@takes(ModelError, **FANS)
 def zeros(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
     """All 0."""
     return np.zeros(shape)
 
 
+@takes(ModelError, **FANS)
 def ones(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
     """All 1."""
     return np.ones(shape)
@@ -65,12 +76,13 @@ def check_initializer(initializer: str | Initializer) -> None:
                 f"There is no initializer called {initializer!r}.{suggestion(initializer, registry)} "
                 f"A function (rng, shape, fan_in, fan_out) -> array will do as well."
             )
-    elif not callable(initializer):
+    elif not callable(initializer) or isinstance(initializer, type):
         raise ModelError(
-            f"An initializer is a name or a function (rng, shape, fan_in, fan_out) -> array, not {initializer!r}."
+            f"An initializer is a name or a function (rng, shape, fan_in, fan_out) -> array, not {shown(initializer)}."
         )
 
 
+@takes(ModelError, **FANS)
 def initial_values(
     initializer: str | Initializer, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
 ) -> Array:
@@ -84,7 +96,8 @@ def initial_values(
     """
     check_initializer(initializer)
     function = registry[initializer] if isinstance(initializer, str) else initializer
-    values = np.asarray(function(rng, shape, fan_in, fan_out), dtype=np.float64)
+    values = real_array("An initializer", "its result", function(rng, shape, fan_in, fan_out), ModelError)
+    values = values.astype(np.float64)
     if values.shape != shape:
         raise ModelError(f"An initializer must return shape {shape}, but it returned {values.shape}.")
     if not np.isfinite(values).all():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
-from convgrad.arguments import between
+from convgrad.arguments import SHAPE, at_least, between, optional, shown, takes
 from convgrad.errors import ModelError, suggestion
 from convgrad.notation.batch import batched
 from convgrad.notation.binding import bind
@@ -35,6 +35,7 @@ class BuiltLoss:
     integers: dict[str, int] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
 
+    @takes(ModelError, batch=optional(at_least(1)))
     def bound(self, batch: int | None) -> Equation:
         """The equation with its sizes, for a batch of that many examples; None for one example without a batch axis."""
         shapes = {"y": self.prediction_shape, "t": self.target_shape}
@@ -64,6 +65,7 @@ class Loss(Written):
 
     def build(self, output_shape: Shape) -> BuiltLoss:
         """The loss on predictions of this shape (without the batch). Raises: ModelError where it has no meaning."""
+        SHAPE.keep(self.label, "output_shape", output_shape, ModelError)
         row = (prod(output_shape),)
         return BuiltLoss(self.equation, row, row, numbers=self.numbers)
 
@@ -152,6 +154,7 @@ class SoftmaxCrossEntropy(Loss):
         return {"a": float(self.label_smoothing)} if self.label_smoothing else {}
 
     def build(self, output_shape: Shape) -> BuiltLoss:
+        SHAPE.keep(self.label, "output_shape", output_shape, ModelError)
         if len(output_shape) != 1:
             raise ModelError(
                 f"softmax_cross_entropy takes one row of numbers an example, one for each class, but the network "
@@ -182,7 +185,7 @@ def loss_from(chosen: str | Loss) -> Loss:
     if isinstance(chosen, Loss):
         return chosen
     if not isinstance(chosen, str):
-        raise ModelError(f"A loss is a name or an object such as SoftmaxCrossEntropy(), not {chosen!r}.")
+        raise ModelError(f"A loss is a name or an object such as SoftmaxCrossEntropy(), not {shown(chosen)}.")
     if chosen not in registry:
-        raise ModelError(f"There is no loss called {chosen!r}.{suggestion(chosen, registry)}")
+        raise ModelError(f"There is no loss called {shown(chosen)}.{suggestion(chosen, registry)}")
     return registry[chosen]()

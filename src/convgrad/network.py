@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import (
+    COUNT,
+    NEW_NAMES,
+    SHAPE,
+    TABLE,
+    TEXT,
+    an,
+    at_least,
+    one_of,
+    optional,
+    real_array,
+    shown,
+    takes,
+)
 from convgrad.arrays import aligned_zeros, copy_into
 from convgrad.backend import choose
-from convgrad.errors import DataError, ModelError, suggestion
+from convgrad.errors import DataError, ModelError, TrainingError, suggestion
 from convgrad.execution import inputs_behind_views
 from convgrad.layers.base import Layer, registry
 from convgrad.layers.graph import Input, Node
 from convgrad.notation.latex import latex
-from convgrad.notation.terms import Equation
+from convgrad.notation.terms import EQUATION, Equation
 from convgrad.past import Past
 from convgrad.plan import INPUT, PlacedLayer
 from convgrad.prediction import Predictions
@@ -25,12 +39,16 @@ from convgrad.samples import floats_from
 from convgrad.sharing import Lock, locked
 
 if TYPE_CHECKING:
+    from convgrad.data import Augment
     from convgrad.explain.trace import Trace
     from convgrad.losses import Loss
     from convgrad.optimizers import Optimizer
     from convgrad.step import TrainingStep
     from convgrad.summary import Summary
+    from convgrad.training.events import Callback
     from convgrad.training.history import History
+    from convgrad.training.metrics import Metric
+    from convgrad.training.schedules import Schedule
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -68,6 +86,14 @@ class Network:
     Raises: ModelError, ShapeError where layers don't fit together.
     """
 
+    @takes(
+        ModelError,
+        input_shape=optional(SHAPE),
+        inputs=optional(an(Input, "the one Input of a graph")),
+        outputs=optional(an(Node, "the one node of a graph that is its result, as a layer returns it")),
+        name=optional(TEXT),
+        dtype=one_of("float32", "float64"),
+    )
     def __init__(
         self,
         *layers: Layer,
@@ -83,8 +109,6 @@ class Network:
             inputs, outputs = _chain(layers, input_shape)
         elif layers or input_shape is not None:
             raise ModelError("Give either layers with input_shape, or inputs and outputs of a graph, not both.")
-        if dtype not in ("float32", "float64"):
-            raise ModelError(f"A network computes in float32 or float64, not in {dtype!r}.")
         self.name, self.dtype = name, dtype
         self.input_shape: Shape = inputs.shape
         self.layers: tuple[PlacedLayer, ...] = _placed(inputs, outputs)
@@ -130,6 +154,7 @@ class Network:
         """How many numbers are trained."""
         return sum(array.size for array in self.parameters.values())
 
+    @takes(ModelError, seed=at_least(0))
     @locked
     def initialize(self, seed: int = 0) -> None:
         """Draw initial values: the same seed gives the same values, each layer's independent of the others' sizes."""
@@ -142,6 +167,7 @@ class Network:
         self.initialized = True
         self.past = Past()
 
+    @takes(TrainingError)
     def training_step(
         self, loss: str | Loss, optimizer: str | Optimizer, batch_size: int, *, seed: int = 0, engine: str = "auto"
     ) -> TrainingStep:
@@ -150,6 +176,7 @@ class Network:
 
         return TrainingStep(self, loss, optimizer, batch_size, seed=seed, engine=engine)
 
+    @takes(TrainingError)
     def gradients(
         self,
         x: npt.ArrayLike,
@@ -178,18 +205,71 @@ class Network:
         with self.lock:
             return gradients(self, x, t, loss, training=training, engine=engine)
 
-    def fit(self, x: npt.ArrayLike, y: npt.ArrayLike, **options: Any) -> History:
-        """Train; see `convgrad.training.fit.fit` for the options."""
+    @takes(TrainingError)
+    def fit(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        epochs: int = 5,
+        batch_size: int = 64,
+        optimizer: str | Optimizer = "sgd",
+        loss: str | Loss = "softmax_cross_entropy",
+        learning_rate: float | None = None,
+        schedule: str | Schedule | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        callbacks: Iterable[Callback] = (),
+        augment: Augment | None = None,
+        seed: int = 0,
+        split_seed: int = 0,
+        shuffle: bool = True,
+        verbose: bool = True,
+        engine: str = "auto",
+    ) -> History:
+        """Train; see `convgrad.training.fit.fit` for the arguments."""
         from convgrad.training.fit import fit
 
-        return fit(self, x, y, **options)
+        return fit(
+            self,
+            x,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            loss=loss,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            metrics=metrics,
+            callbacks=callbacks,
+            augment=augment,
+            seed=seed,
+            split_seed=split_seed,
+            shuffle=shuffle,
+            verbose=verbose,
+            engine=engine,
+        )
 
-    def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike, **options: Any) -> dict[str, float]:
-        """Loss and metrics on given examples; see `convgrad.training.evaluate.evaluate` for the options."""
+    @takes(TrainingError)
+    def evaluate(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        loss: str | Loss | None = None,
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        batch_size: int = 256,
+        engine: str = "auto",
+    ) -> dict[str, float]:
+        """Loss and metrics on given examples; see `convgrad.training.evaluate.evaluate` for the arguments."""
         from convgrad.training.evaluate import evaluate
 
-        return evaluate(self, x, y, **options)
+        return evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine)
 
+    @takes(DataError, batch_size=COUNT)
     def predict(self, x: npt.ArrayLike, batch_size: int = 256, engine: str = "auto") -> Array:
         """The network's results.
 
@@ -215,11 +295,13 @@ class Network:
             return np.empty((0, *self.output_shape), self.dtype)
         return self._predictions.results(self, inputs, batch_size, backend)
 
+    @takes(ModelError, equation=EQUATION, views=NEW_NAMES)
     def buffers(self, equation: Equation, views: Mapping[str, str]) -> dict[str, Array]:
         """The network's own arrays that an equation reads: programs work on them, so all see the same weights."""
         inputs = inputs_behind_views(equation, views)
         return {name: array for name, array in (self.parameters | self.state).items() if name in inputs}
 
+    @takes(DataError)
     def trace(
         self,
         x: npt.ArrayLike | None = None,
@@ -242,6 +324,7 @@ class Network:
         """Copies of all parameters and of the state."""
         return {name: array.copy() for name, array in (self.parameters | self.state).items()}
 
+    @takes(DataError, weights=TABLE)
     @locked
     def set_weights(self, weights: Mapping[str, npt.ArrayLike]) -> None:
         """Put in what `get_weights` gave. Raises: DataError where a tensor is missing, unknown or of another shape."""
@@ -252,7 +335,7 @@ class Network:
         for name, array in own.items():
             if name not in weights:
                 raise DataError(f"The weights lack `{name}`, of shape {array.shape}.")
-            given = np.asarray(weights[name])
+            given = real_array("set_weights", name, weights[name], DataError)
             if given.shape != array.shape:
                 raise DataError(f"`{name}` has shape {array.shape} in the network, but {given.shape} in the weights.")
         for name, array in own.items():
@@ -283,12 +366,14 @@ class Network:
         }
 
     @classmethod
+    @takes(ModelError, config=TABLE)
     def from_config(cls, config: Mapping[str, Any]) -> Network:
         """The network that `to_config` described. Raises: ModelError where the description is not one."""
         try:
             image = Input(tuple(config["input_shape"]))
             nodes: dict[str, Node | Input] = {INPUT: image}
             for entry in config["layers"]:
+                TEXT.keep("A layer", "class", entry["class"], ModelError)
                 kind = registry.get(entry["class"])
                 if kind is None:
                     raise ModelError(f"There is no layer `{entry['class']}`.{suggestion(entry['class'], registry)}")
@@ -297,7 +382,7 @@ class Network:
             last = list(nodes.values())[-1]
             assert isinstance(last, Node)
             return cls(inputs=image, outputs=last, name=config.get("name"), dtype=config.get("dtype", "float32"))
-        except (KeyError, TypeError, AttributeError, AssertionError) as error:
+        except (KeyError, TypeError, AttributeError, AssertionError, IndexError, ValueError) as error:
             raise ModelError(f"This is no description of a network: {type(error).__name__}: {error}.") from error
 
     def __str__(self) -> str:
@@ -326,10 +411,21 @@ def _chain(layers: Sequence[Layer], input_shape: Sequence[int] | None) -> tuple[
     node: Node | Input = image
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise ModelError(f"A network is made of layers, but got {layer!r}.")
+            raise ModelError(f"A network is made of layers, but got {shown(layer)}.{_remedy(layer)}")
         node = layer(node)
     assert isinstance(node, Node)
     return image, node
+
+
+def _remedy(layer: object) -> str:
+    if isinstance(layer, type) and issubclass(layer, Layer):
+        return f" Write {layer.__name__}(...), an object of it."
+    if isinstance(layer, (list, tuple)):
+        return " Write Network(*layers, input_shape=...), with a star."
+    return " Write a graph as Network(inputs=..., outputs=...)." if isinstance(layer, (Node, Input)) else ""
+
+
+NETWORK = an(Network, "a Network")
 
 
 def _placed(image: Input, last: Node) -> tuple[PlacedLayer, ...]:

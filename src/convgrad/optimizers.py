@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from convgrad.arguments import FLAG, NOT_NEGATIVE, POSITIVE, between
+from convgrad.arguments import FLAG, LARGEST, NOT_NEGATIVE, NUMBER, POSITIVE, at_least, between, shown, takes
 from convgrad.errors import ModelError, suggestion
 from convgrad.notation.written import Written
 
@@ -36,6 +36,7 @@ class Optimizer(Written):
         """The tensors that are kept from step to step, of the parameter's shape, with their initial value."""
         return {}
 
+    @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
     def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
         """The scalar inputs of the equation at a step.
 
@@ -131,6 +132,7 @@ class Adam(Optimizer):
     def state(self) -> dict[str, float]:
         return {"m": 0.0, "s": 0.0}
 
+    @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
     def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
         c1, c2 = (1 / (1 - beta ** (step + 1)) for beta in (self.beta1, self.beta2))
         return {"eta": float(learning_rate), "c1": c1, "c2": c2}
@@ -188,7 +190,7 @@ def optimizer_from(chosen: str | Optimizer) -> Optimizer:
     if isinstance(chosen, Optimizer):
         return chosen
     if not isinstance(chosen, str):
-        raise ModelError(f"An optimizer is a name or an object such as SGD(0.1), not {chosen!r}.")
+        raise ModelError(f"An optimizer is a name or an object such as SGD(0.1), not {shown(chosen)}.")
     if chosen not in registry:
-        raise ModelError(f"There is no optimizer called {chosen!r}.{suggestion(chosen, registry)}")
+        raise ModelError(f"There is no optimizer called {shown(chosen)}.{suggestion(chosen, registry)}")
     return registry[chosen]()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import real_array
 from convgrad.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -39,7 +40,8 @@ def floats_from(x: Any, where: str, dtype: npt.DTypeLike = "float32") -> Array:
     Raises:
         DataError: other whole numbers, or no numbers at all.
     """
-    array = np.asarray(x)
+    label, _, argument = where.rpartition(": ")
+    array = real_array(label or "predict", argument, x, DataError)
     if array.dtype == np.bool_:
         return array.astype(dtype)
     if array.dtype.kind not in "f" and array.dtype != np.uint8:

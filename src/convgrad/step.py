@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import real_array
+from convgrad.arguments import COUNT, SEED, real_array, takes
 from convgrad.arrays import copy_into
 from convgrad.backend import choose
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
+from convgrad.network import NETWORK, Network
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.plan import INPUT, LOSS, TARGET, examples_meet, training_plan
 from convgrad.samples import shares_of_bytes
 from convgrad.sharing import Lock, locked
 from convgrad.targets import Targets
-
-if TYPE_CHECKING:
-    from convgrad.network import Network
 
 Array = npt.NDArray[Any]
 
@@ -43,6 +41,7 @@ class TrainingStep:
     _shared_state: ClassVar[Mapping[str, Array]] = {}
     """The optimizer's arrays, where they are those of another step."""
 
+    @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED)
     def __init__(
         self,
         network: Network,
@@ -53,8 +52,8 @@ class TrainingStep:
         seed: int = 0,
         engine: str = "auto",
     ):
-        if batch_size < 1:
-            raise TrainingError(f"A batch has at least 1 example; batch_size is {batch_size}.")
+        if not network.parameters:
+            raise TrainingError("The network has no parameters, so there is nothing to train. Add one such as Dense.")
         if not network.initialized:
             network.initialize(seed)
         self.network, self.batch_size, self.seed = network, batch_size, seed
@@ -214,6 +213,7 @@ class _PartOfBatch(TrainingStep):
         whole.steps = self.steps
 
 
+@takes(TrainingError, network=NETWORK)
 def gradients(
     network: Network,
     x: npt.ArrayLike,
@@ -232,6 +232,7 @@ def gradients(
     return _evaluated(network, x, t, loss, engine, wanted, training)
 
 
+@takes(TrainingError, network=NETWORK)
 def loss_value(
     network: Network,
     x: npt.ArrayLike,

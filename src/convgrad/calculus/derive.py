@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from convgrad.arguments import NAMES, TEXT, Rule, at_least, optional, takes
 from convgrad.calculus import narrate
 from convgrad.calculus.contribution import Contribution, contribution
 from convgrad.calculus.estimate import parts_of_slopes
@@ -21,10 +22,11 @@ from convgrad.calculus.partials import Partial, Partials
 from convgrad.calculus.prepare import prepared
 from convgrad.calculus.simplify import simplify
 from convgrad.calculus.steps import Derivation, Step
-from convgrad.errors import DerivationError
+from convgrad.errors import ArgumentError, DerivationError
 from convgrad.notation.legality import is_deeper
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
+    EQUATION,
     Access,
     Add,
     Call,
@@ -56,8 +58,10 @@ MOST_PARTS = 100_000
 """Of all slopes of a derivation together: some five seconds and 100 MB."""
 DEEPEST = 140
 """Terms inside each other in a derived equation: conditions are put around those that were written."""
+NAME_OR_NAMES = Rule("a collection of names", lambda value: isinstance(value, str) or NAMES.accepts(value))
 
 
+@takes(ArgumentError, equation=EQUATION, wrt=NAME_OR_NAMES, of=optional(TEXT), most=optional(at_least(1)))
 def gradients(
     equation: Equation, wrt: Collection[str], of: str | None = None, *, most: int | None = MOST_PARTS
 ) -> Adjoint:
@@ -91,6 +95,7 @@ def gradients(
         raise _too_deep() from None
 
 
+@takes(ArgumentError, equation=EQUATION, wrt=TEXT, of=optional(TEXT), most=optional(at_least(1)))
 def derivation(equation: Equation, wrt: str, of: str | None = None, *, most: int | None = MOST_PARTS) -> Derivation:
     """The gradient with respect to one tensor, and the steps that lead to it.
 

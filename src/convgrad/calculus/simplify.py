@@ -12,8 +12,11 @@ from dataclasses import replace
 from math import isfinite, prod
 from typing import TypeGuard
 
+from convgrad.arguments import TABLE, optional, takes
+from convgrad.errors import ArgumentError
 from convgrad.notation.polynomial import LONGEST, Polynomial
 from convgrad.notation.terms import (
+    TERM,
     Add,
     Call,
     Compare,
@@ -43,6 +46,7 @@ _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
+@takes(ArgumentError, term=TERM, ranges=optional(TABLE))
 def simplify(term: Term, ranges: Mapping[str, int] | None = None) -> Term:
     """The same value, written shorter. `ranges` (index -> size), where known, decide conditions on indices."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.arguments import COUNT, NEW_NAMES, PATH, POSITIVE, SHAPE, TABLE, Rule, an, one_of, optional, takes
 from convgrad.check.diagnosis import Cause, Diagnosis, diagnose, tell_apart
 from convgrad.check.person import MEGABYTES, SECONDS, Person
 from convgrad.check.reading import Attempt, Convention, Found, accumulated, attempt, find
@@ -41,6 +42,19 @@ OTHER_SIZES = (
 )
 
 
+@takes(
+    ModelError,
+    function=Rule(
+        "a function or a text such as file.py:function", lambda value: callable(value) or PATH.accepts(value)
+    ),
+    layer=an((str, Layer), "a layer, its name or an equation"),
+    input_shape=optional(SHAPE),
+    roles=optional(NEW_NAMES),
+    dtype=one_of("float64", "float32"),
+    seconds=POSITIVE,
+    megabytes=COUNT,
+    binding=optional(TABLE),
+)
 def check(
     function: Callable[..., Any] | str,
     layer: str | Layer,
@@ -81,8 +95,6 @@ def check(
     """
     started = time.perf_counter()
     subjects = subject_of(layer, settings, input_shape, **(binding or {}))
-    if dtype not in ("float32", "float64"):
-        raise ModelError(f"A function is called with float32 or float64, not {dtype!r}.")
     with Person(function, seconds=seconds, megabytes=megabytes, folder=folder) as person:
         report = _Check(person, subjects, dict(roles or {}), dtype, settings).run()
     report.seconds = time.perf_counter() - started

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from convgrad.arguments import COUNT, PATH, POSITIVE, takes
 from convgrad.check.checking import check
 from convgrad.check.person import MEGABYTES, SECONDS
 from convgrad.check.sheet import mark
@@ -93,6 +94,7 @@ class ClassReport:
         return "\n".join([*map(str, self.rows), self.summary])
 
 
+@takes(DataError, folder=PATH, specification=PATH, seconds=POSITIVE, megabytes=COUNT)
 def check_class(
     folder: Path, specification: Path, *, seconds: float = SECONDS, megabytes: int = MEGABYTES
 ) -> ClassReport:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.arguments import TABLE, TEXT, optional, takes
 from convgrad.calculus.derive import derivation, gradients
 from convgrad.calculus.simplify import simplify
 from convgrad.check.answers import Outcome
@@ -86,6 +87,7 @@ class EquationReport:
         )
 
 
+@takes(EquationError, equation=TEXT, of=TEXT, integers=optional(TABLE), numbers=optional(TABLE), sizes=optional(TABLE))
 def check_equation(
     equation: str,
     of: str,

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import PATH, takes
 from convgrad.check.numbers import Array, Written
 from convgrad.check.rounding import half_unit, half_up
 from convgrad.check.sheet_file import check_names, read_decimals, read_results, read_trace, shaped, toml_numbers
 from convgrad.check.slips import Slip, find_slip
 from convgrad.check.words import worked_lines, wrapped
+from convgrad.errors import DataError
 from convgrad.execution import root
 from convgrad.explain.numbers import written as number_text
 from convgrad.explain.tensor import Tensor
@@ -154,6 +156,7 @@ class SheetReport:
         return "\n".join([*lines, *(line for m in self.marked for line in m.lines(m is self.first))])
 
 
+@takes(DataError, path=PATH)
 def check_sheet(path: str | Path) -> SheetReport:
     """Mark a sheet.
 

@@ -8,11 +8,19 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import FLAG, LARGEST, SEED, Rule, at_least, made_from, shown, takes
 from convgrad.data.dataset import Images
 from convgrad.data.seeded import AUGMENT, raw_bits
 from convgrad.errors import DataError
 
+IMAGES = Rule(
+    "an array (N, H, W, C) of floats",
+    lambda value: isinstance(value, np.ndarray) and value.ndim == 4 and value.dtype.kind == "f",
+)
+DRAWS = Rule("what `draws` returned", lambda value: isinstance(value, np.ndarray) and value.dtype == np.uint64)
 
+
+@made_from(DataError, flip=FLAG)
 @dataclass(frozen=True)
 class Augment:
     """Mirror images left to right and shift them, at random.
@@ -45,7 +53,7 @@ class Augment:
         if self.targets not in ("auto", "move", "keep"):
             raise DataError(f"targets is {self.targets!r}, but must be 'auto', 'move' or 'keep'.")
         if not isinstance(self.shift, int) or isinstance(self.shift, bool) or self.shift < 0:
-            raise DataError(f"shift is {self.shift!r}, but must be a number of pixels from 0 on.")
+            raise DataError(f"shift is {shown(self.shift)}, but must be a number of pixels from 0 on.")
 
     def moves(self, input_shape: tuple[int, ...], target_shape: tuple[int, ...], classes: bool, tags: bool) -> bool:
         """Whether targets move with their images.
@@ -77,10 +85,12 @@ class Augment:
             f"does not; give pictures as (rows, columns, channels), here {input_shape[:2]} first."
         )
 
+    @takes(DataError, count=at_least(0, LARGEST), seed=SEED, epoch=SEED)
     def draws(self, count: int, seed: int, epoch: int) -> npt.NDArray[np.uint64]:
         """The random bits of each of a dataset's `count` images in an epoch; (count,)."""
         return raw_bits(count, seed, AUGMENT, epoch)
 
+    @takes(DataError, images=IMAGES, draws=DRAWS)
     def apply(self, images: Images, draws: npt.NDArray[np.uint64]) -> Images:
         """Images (B, H, W, C), changed by their draws (B,). Always a new array.
 
@@ -88,6 +98,8 @@ class Augment:
             DataError: images too small for the shift.
         """
         _, rows, columns, _ = images.shape
+        if draws.shape != images.shape[:1]:
+            raise DataError(f"Augment: there are {len(images)} images, but draws have shape {draws.shape}.")
         if self.shift >= min(rows, columns):
             raise DataError(
                 f"shift is {self.shift}, but images are {rows}x{columns}: nothing might be left of them. Use at most "
@@ -113,6 +125,7 @@ class Augment:
         with_channels = targets if targets.ndim == 4 else targets[..., np.newaxis]
         return self.apply(with_channels, draws).reshape(targets.shape)
 
+    @takes(DataError, images=IMAGES)
     def __call__(self, images: Images, seed: int, epoch: int) -> Images:
         """A whole dataset's images (N, H, W, C) as they are seen in an epoch."""
         return self.apply(images, self.draws(len(images), seed, epoch))

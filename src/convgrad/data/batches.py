@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import COUNT, FLAG, SEED, Rule, an, made_from, optional
 from convgrad.data.augment import Augment
 from convgrad.data.dataset import Images, Labels
 from convgrad.data.seeded import ORDER, random_order
@@ -27,6 +28,13 @@ class Batch(NamedTuple):
     real_count: int
 
 
+ROWS = Rule("a NumPy array with one axis or more", lambda value: isinstance(value, np.ndarray) and value.ndim > 0)
+AUGMENT = optional(an(Augment, "an Augment"))
+
+
+@made_from(
+    DataError, images=ROWS, labels=ROWS, batch_size=COUNT, seed=SEED, shuffle=FLAG, augment=AUGMENT, rows=optional(ROWS)
+)
 @dataclass(frozen=True, eq=False)
 class Batches:
     """Cut images and labels into batches, epoch by epoch.
@@ -74,8 +82,6 @@ class Batches:
                     f"rows are {self.rows.dtype} with shape {self.rows.shape}, but must be at least 1 position of an "
                     f"image, 0..{len(self.images) - 1}, with shape (M,)."
                 )
-        if not isinstance(self.batch_size, (int, np.integer)) or self.batch_size < 1:
-            raise DataError(f"batch_size is {self.batch_size!r}, but must be an integer from 1 on.")
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import PATH, takes
 from convgrad.data.dataset import Dataset, Images, Labels
 from convgrad.errors import DataError
 
@@ -30,6 +31,7 @@ _LARGEST_FILE = 1 << 26
 Rows = tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]
 
 
+@takes(DataError, path=PATH)
 def load_cifar10(path: str | Path) -> Dataset:
     """Load `cifar-10-binary.tar.gz`, `cifar-10-python.tar.gz` or the folder that one of them unpacks to.
 

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import TEXT, Rule, made_from
 from convgrad.errors import DataError
 
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+CLASSES = Rule("a list of names", lambda value: isinstance(value, (list, tuple)))
 
 
+@made_from(DataError, name=TEXT, class_names=CLASSES)
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Images with labels, in a part to train on and, where there is one, a part to test on.

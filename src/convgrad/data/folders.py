@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from convgrad.arguments import FUNCTION, PATH, SIZE, optional, takes
 from convgrad.data.budget import MOST_PIXELS_TO_TRAIN_ON, check_images, check_regular
 from convgrad.data.dataset import Dataset, Images
 from convgrad.data.layout import Layout, find_layout
@@ -26,6 +27,7 @@ _CHUNK = 256
 _THREADS_PAY_ABOVE = 64 * 64
 
 
+@takes(DataError, path=PATH, image_size=optional(SIZE), progress=optional(FUNCTION))
 def load_images(
     path: str | Path, *, image_size: tuple[int, int] | None = None, progress: Progress | None = None
 ) -> Dataset:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import PATH, an, takes
 from convgrad.data.budget import check_bytes, check_regular
 from convgrad.errors import DataError
 from convgrad.files import write_file
@@ -43,6 +44,7 @@ _BLOCK = 1 << 20
 Check = Callable[[tuple[int, ...], int, str], None]
 
 
+@takes(DataError, path=PATH)
 def read_idx(path: str | Path, check: Check | None = None) -> npt.NDArray[np.generic]:
     """Read an IDX file; whether it is packed by gzip is told from its first bytes, not from its name.
 
@@ -143,6 +145,7 @@ def _read_header(file: BinaryIO | gzip.GzipFile, path: Path) -> tuple[np.dtype[A
     return TYPES[magic[2]], shape
 
 
+@takes(DataError, path=PATH, array=an(np.ndarray, "a NumPy array"))
 def write_idx(path: str | Path, array: npt.NDArray[np.generic]) -> None:
     """Write `array` as an IDX file, packed by gzip if the name ends in `.gz`. Equal arrays give equal bytes.
 

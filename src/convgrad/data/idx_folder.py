@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from convgrad.arguments import FLAG, PATH, TEXT, takes
 from convgrad.data.arrays import images_from, labels_from, numbered_classes
 from convgrad.data.budget import check_image_array
 from convgrad.data.dataset import Dataset, Images, Labels
@@ -21,6 +22,7 @@ def holds_idx(folder: Path) -> bool:
     return any(_find(folder, name) for name in FILE_NAMES)
 
 
+@takes(DataError, folder=PATH, name=TEXT, test_needed=FLAG)
 def load_idx_folder(
     folder: str | Path, name: str = "", class_names: Sequence[str] | None = None, test_needed: bool = False
 ) -> Dataset:

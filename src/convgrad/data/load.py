@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
+from convgrad.arguments import FUNCTION, PATH, SIZE, optional, takes
 from convgrad.data.dataset import Dataset
 from convgrad.data.folders import Progress, load_images
 from convgrad.data.idx_folder import holds_idx, load_idx_folder
 from convgrad.data.named import NAMES, load_named
 from convgrad.data.npz import load_npz
-from convgrad.errors import DataError
+from convgrad.errors import DataError, near
 
 _ACCEPTED = (
     f"a known dataset ({', '.join(NAMES)}), a folder or .zip of images by class (train/CLASS/image and "
@@ -19,6 +19,7 @@ _ACCEPTED = (
 )
 
 
+@takes(DataError, source=PATH, image_size=optional(SIZE), data_dir=optional(PATH), progress=optional(FUNCTION))
 def load(
     source: str | Path,
     *,
@@ -57,8 +58,8 @@ def load(
             raise DataError(f"{path} holds {len(archives)} .npz files. Name the one to load, such as {archives[0]}.")
         return load_images(path, image_size=image_size, progress=progress)
     if not path.exists():
-        near = difflib.get_close_matches(name, NAMES)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        sure, _ = near(name, NAMES)
+        hint = f" Did you mean {' or '.join(sure)}?" if sure else ""
         raise DataError(f"there is no dataset and no file or folder {str(source)!r}.{hint} Accepted are {_ACCEPTED}.")
     if path.suffix.lower() == ".npz":
         return _sized(load_npz(path), image_size)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from convgrad.arguments import FUNCTION, PATH, TEXT, optional, takes
 from convgrad.data.bundled import DIGIT_NAMES, load_digits
 from convgrad.data.cifar import load_cifar10
 from convgrad.data.dataset import Dataset
@@ -116,6 +117,7 @@ _KNOWN = {
 NAMES = ("digits", *_KNOWN)
 
 
+@takes(DataError, name=TEXT, cache=optional(PATH), data_dir=optional(PATH), progress=optional(FUNCTION))
 def load_named(
     name: str,
     *,

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import PATH, takes
 from convgrad.data.arrays import images_from, labels_from, numbered_classes
 from convgrad.data.budget import check_bytes, check_image_array, check_regular
 from convgrad.data.dataset import Dataset
@@ -36,6 +37,7 @@ _HEADER_ERRORS = (
 _LARGEST_ZIP_RATIO = 1032
 
 
+@takes(DataError, path=PATH)
 def load_npz(path: str | Path) -> Dataset:
     """Load a dataset from the arrays of an `.npz` file.
 

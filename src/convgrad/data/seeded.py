@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import shown
 from convgrad.errors import DataError
 
 # One purpose a number, so that uses of one seed do not depend on one another.
@@ -25,7 +26,7 @@ def raw_bits(count: int, seed: int, purpose: int, *place: int) -> npt.NDArray[np
     """
     for name, value in (("seed", seed), *(("epoch", value) for value in place)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 0:
-            raise DataError(f"{name} is {value!r}, but must be an integer from 0 on.")
+            raise DataError(f"{name} is {shown(value)}, but must be an integer from 0 on.")
     sequence = np.random.SeedSequence(int(seed), spawn_key=(purpose, *(int(value) for value in place)))
     return np.random.Philox(sequence).random_raw(count)
 

@@ -7,11 +7,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import NUMBER, SEED, shown, takes
 from convgrad.data.dataset import Labels
 from convgrad.data.seeded import SPLIT, random_order
 from convgrad.errors import DataError
 
 
+@takes(DataError, fraction=NUMBER, seed=SEED)
 def stratified_split(labels: Labels, fraction: float, seed: int) -> tuple[Labels, Labels]:
     """Draw the fraction `fraction` of each class for validation.
 
@@ -34,6 +36,8 @@ def stratified_split(labels: Labels, fraction: float, seed: int) -> tuple[Labels
     """
     if not 0 < fraction < 1:
         raise DataError(f"the fraction for validation is {fraction}, but must lie between 0 and 1, such as 0.1.")
+    if not isinstance(labels, np.ndarray):
+        raise DataError(f"labels must be a NumPy array of integers with one axis, not {shown(labels)}.")
     if labels.ndim != 1 or len(labels) == 0 or labels.dtype.kind not in "iu" or labels.min() < 0:
         raise DataError(
             f"labels to split are {labels.dtype} with shape {labels.shape}, but must be integers from 0 on, at least 1 "

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from convgrad.arguments import FLAG, NAMES, takes
+from convgrad.errors import DataError
 from convgrad.explain.start import trace
 from convgrad.explain.trace import Trace
 from convgrad.losses import Loss
@@ -33,6 +35,7 @@ class Example:
     deltas: Mapping[str, Any] = field(default_factory=dict)
     pins: Mapping[str, Any] = field(default_factory=dict)
 
+    @takes(DataError, exact=FLAG, unpinned=NAMES)
     def trace(self, exact: bool = False, unpinned: Collection[str] = ()) -> Trace:
         """The step's numbers. exact: without any pins, deltas apart; unpinned: without these."""
         found = trace(

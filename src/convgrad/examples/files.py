@@ -36,6 +36,7 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.arguments import PATH, TEXT, takes
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.examples.example import Example
 from convgrad.explain.start import without_ones
@@ -55,6 +56,7 @@ CLASSES = 10
 """What `units = "classes"` stands for in a file without data."""
 
 
+@takes(ModelError, name=TEXT)
 def load_example(name: str) -> Example:
     """A bundled example. Raises: ModelError where there is none of that name.
 
@@ -67,6 +69,7 @@ def load_example(name: str) -> Example:
         return replace(read_example(path), name=name)
 
 
+@takes(ModelError, path=PATH)
 def read_example(path: str | Path) -> Example:
     """The example, or the model without numbers, that a TOML file describes.
 

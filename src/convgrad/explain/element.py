@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from convgrad.arguments import COUNT, FLAG, takes
 from convgrad.arrays import number_of, place_of
+from convgrad.errors import DataError
 from convgrad.explain.nodes import Node, Read, Total, below, grow, reads
 from convgrad.explain.notes import counting, decisions, note
 from convgrad.explain.numbers import written
@@ -256,6 +258,7 @@ class Explanation:
         computed = Writer(lambda _: self.computed, setting).text(self._given)
         return _equated(Writer(self._written, setting).text(self.node), computed)
 
+    @takes(DataError, full=FLAG)
     def to_json(self, full: bool = False) -> dict[str, Any]:
         """As data that JSON can hold: {"element", "equation", "substituted", "terms", "value"}; terms are never cut
         short and add up to `value`. Of a pinned element, `computed` is what its equation comes to, from the
@@ -279,6 +282,7 @@ class Explanation:
             content |= {"made_from": made_from}
         return content
 
+    @takes(DataError, depth=COUNT)
     def text(self, depth: int = 1) -> str:
         """For a terminal. depth: 2 also explains the elements that the number was made from, and so on."""
         lines = [str(self.element) if not self.tensor.pinned else f"{self.element}, {self.element.status}", ""]

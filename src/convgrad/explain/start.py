@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import TABLE, at_least, optional, reals, shown, takes
 from convgrad.errors import DataError, DerivationError, ModelError, suggestion
 from convgrad.explain.numbers import TOLERANCE
 from convgrad.explain.trace import Array, Start, Trace
 from convgrad.losses import Loss, loss_from
+from convgrad.network import NETWORK, Network
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.plan import INPUT, LOSS, TARGET, Plan, training_plan
@@ -20,12 +21,10 @@ from convgrad.samples import shares_of_bytes
 from convgrad.step import step_seed
 from convgrad.targets import Targets
 
-if TYPE_CHECKING:
-    from convgrad.network import Network
-
 Values = Mapping[str, npt.ArrayLike]
 
 
+@takes(DataError, network=NETWORK, deltas=optional(TABLE), pins=optional(TABLE), seed=at_least(0))
 def trace(
     network: Network,
     x: npt.ArrayLike | None = None,
@@ -192,13 +191,10 @@ def _values(name: str, value: npt.ArrayLike, shape: tuple[int, ...], batch: int 
 
 
 def _numbers(what: str, value: npt.ArrayLike) -> Array:
-    try:
-        found = np.asarray(value)
-        if found.dtype.kind not in "fiub":
-            raise ValueError
-        return np.asarray(found, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{what} must be numbers, in lists of one length, but got {value!r}.") from None
+    found = reals(value)
+    if found is None or np.ma.is_masked(value):
+        raise DataError(f"{what} must be numbers, in lists of one length, but got {shown(value)}.")
+    return found.astype(np.float64)
 
 
 def _fits(found: Array, shape: tuple[int, ...], batch: int | None) -> bool:

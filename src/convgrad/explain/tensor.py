@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import FINITE, shown, takes
 from convgrad.errors import DataError
 from convgrad.explain.element import Element
 from convgrad.explain.numbers import common_decimals, written
@@ -71,6 +72,7 @@ class Tensor:
             return None
         return common_decimals(self.values, self.trace.start.tolerance)
 
+    @takes(DataError, value=FINITE)
     def written(self, value: float) -> str:
         """A number of this tensor as people write it."""
         return written(value, self.decimals, self.trace.start.tolerance)
@@ -85,7 +87,7 @@ class Tensor:
         try:
             place = tuple(as_whole(i) for i in given)
         except TypeError:
-            raise DataError(f"{self.name} takes whole numbers as indices, not {index!r}.") from None
+            raise DataError(f"{self.name} takes whole numbers as indices, not {shown(index)}.") from None
         if len(place) != len(self.shape):
             raise DataError(
                 f"{self.name} has {len(self.shape)} indices, {self._example}, but got {len(place)}: "

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import NAMES, TABLE, TEXT, optional, shown, takes
 from convgrad.calculus.derive import renamed_indices
-from convgrad.errors import DataError, ModelError, suggestion
+from convgrad.errors import DataError, ModelError, UnknownName, suggestion
 from convgrad.execution import in_order, root
 from convgrad.explain.element import Element
 from convgrad.explain.numbers import TOLERANCE
@@ -110,8 +111,8 @@ class Trace(Mapping[str, Tensor]):
         return float(self.values_of(name)) if name in self else None
 
     def __getitem__(self, name: str) -> Tensor:
-        if name not in self._names:
-            raise DataError(self._why_not(name))
+        if not isinstance(name, str) or name not in self._names:
+            raise UnknownName(self._why_not(name))
         if name not in self._tensors:
             self._tensors[name] = Tensor(self, name)
         return self._tensors[name]
@@ -123,11 +124,12 @@ class Trace(Mapping[str, Tensor]):
         return len(self._names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return isinstance(name, str) and name in self._names
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)
 
+    @takes(DataError, element=TEXT)
     def at(self, element: str) -> Element:
         """The element that a text names: `trace.at("conv1.dw[0,0]")`.
 
@@ -139,6 +141,7 @@ class Trace(Mapping[str, Tensor]):
             raise DataError(f"{element!r} names no element; write a tensor and its indices, such as conv1.dw[0,0].")
         return self[match[1]][tuple(int(number) for number in numbers)]
 
+    @takes(DataError, name=TEXT)
     def values_of(self, name: str) -> Array:
         """The values of a tensor, computed with all that it needs. Read only."""
         source = root(name, self.views)
@@ -150,17 +153,19 @@ class Trace(Mapping[str, Tensor]):
                     self._values[definition.name] = _frozen(evaluate_definition(definition, arguments))
         return self._values[source].reshape(self.shapes[name])
 
+    @takes(DataError, names=optional(NAMES))
     def without_pins(self, names: Collection[str] | None = None) -> Trace:
         """The same with some pins taken off (all where None): their tensors are what their equations say. Deltas that
         were given stay. Raises: DataError where a name is not pinned.
         """
         pins = self.start.pins
-        for name in names or ():
+        for name in () if names is None else names:
             if name not in pins:
                 raise DataError(f"`{name}` is not pinned.{suggestion(name, pins)}" if pins else "Nothing is pinned.")
         kept = {} if names is None else {n: v for n, v in pins.items() if n not in names}
         return Trace(replace(self.start, pins=kept))
 
+    @takes(DataError, pins=TABLE)
     def with_pins(self, pins: Mapping[str, Array]) -> Trace:
         """The same with further tensors pinned; values in the tensors' shapes."""
         return Trace(replace(self.start, pins={**self.start.pins, **pins}))
@@ -203,7 +208,7 @@ class Trace(Mapping[str, Tensor]):
         return names, missing
 
     def _why_not(self, name: str) -> str:
-        if name in self._missing:
+        if isinstance(name, str) and name in self._missing:
             lacks = self._missing[name]
             advice = {TARGET: "Give a target, or the deltas of a layer.", INPUT: "Give x, the input."}
             if lacks == name:
@@ -211,6 +216,8 @@ class Trace(Mapping[str, Tensor]):
             return (
                 f"`{name}` can't be computed without `{lacks}`, which was not given. {advice.get(lacks, '')}".rstrip()
             )
+        if not isinstance(name, str):
+            return f"Tensors have names, such as 'conv1.dw', not {shown(name)}."
         return f"There is no tensor `{name}`.{suggestion(name, self)}"
 
     def __repr__(self) -> str:

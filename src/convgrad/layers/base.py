@@ -10,21 +10,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from convgrad.arguments import shown
+from convgrad.arguments import PAIR, SHAPE, TABLE, Rule, made_from, quoted, shown, takes, whole
 from convgrad.errors import ModelError, ShapeError, suggestion
-from convgrad.initializers import Initializer, initial_values
+from convgrad.initializers import GENERATOR, Initializer, check_initializer, initial_values
 from convgrad.layers.graph import Input, Node
 from convgrad.notation.mathml import mathml
 from convgrad.notation.terms import Equation
 from convgrad.notation.written import Written
 
 Shape = tuple[int, ...]
+AXES = Rule(
+    "a tuple of whole numbers",
+    lambda value: isinstance(value, tuple) and all(whole(n) is not None and n >= 0 for n in value),
+)
+FANS = Rule("a pair of whole numbers of at least 1", lambda value: SHAPE.accepts(value) and PAIR.accepts(value))
 NAME = r"[A-Za-z_]\w*"
 
 registry: dict[str, type[Layer]] = {}
 """Class name -> class, of every layer there is: a saved network is read with it."""
 
 
+@made_from(ModelError)
 @dataclass(frozen=True)
 class Parameter:
     """A tensor that is trained.
@@ -38,6 +44,12 @@ class Parameter:
     initializer: str | Initializer = "glorot_uniform"
     fans: tuple[int, int] = (1, 1)
 
+    def __post_init__(self) -> None:
+        SHAPE.keep("Parameter", "shape", self.shape, ModelError)
+        FANS.keep("Parameter", "fans", self.fans, ModelError)
+        check_initializer(self.initializer)
+
+    @takes(ModelError, rng=GENERATOR)
     def initial(self, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float64]]:
         """The values to begin with, float64 of `shape`."""
         return initial_values(self.initializer, rng, self.shape, *self.fans)
@@ -137,6 +149,7 @@ class Layer(Written):
         return {f.name: self._plain(f.name, getattr(self, f.name)) for f in fields(self)}
 
     @classmethod
+    @takes(ModelError, config=TABLE)
     def from_config(cls, config: Mapping[str, Any]) -> Layer:
         """The layer that `config()` described. Raises: ModelError at an argument that it does not have."""
         known = [f.name for f in fields(cls)]
@@ -151,9 +164,9 @@ class Layer(Written):
             value = getattr(self, f.name)
             default = f.default_factory() if f.default_factory is not MISSING else f.default
             if default is MISSING:
-                required.append(repr(value))
-            elif value != default:
-                named.append(f"{f.name}={value!r}")
+                required.append(quoted(value))
+            elif not _same(value, default):
+                named.append(f"{f.name}={quoted(value)}")
         return f"{type(self).__name__}({', '.join(required + named)})"
 
     def _repr_html_(self) -> str:
@@ -171,12 +184,13 @@ class Layer(Written):
                 f"{self.label} takes one input, but got {len(input_shapes)}. Join them by Add or Concatenate."
             )
         (shape,) = input_shapes
+        AXES.keep(self.label, "the shape of its input", shape, ModelError)
         if rank is not None and len(shape) != rank:
             raise ShapeError(
                 f"{self.label} takes {rank} axes, ({axes}), but its input has shape {shape}.",
                 remedy=f"Reshape({(*shape, 1)}) before it adds the axis." if len(shape) == rank - 1 else "",
             )
-        if not shape or any(size < 1 for size in shape):
+        if not shape or 0 in shape:
             raise ShapeError(f"{self.label}: its input has shape {shape}, which holds nothing.")
         return shape
 
@@ -193,6 +207,13 @@ class Layer(Written):
             f"{self.label}: argument {argument!r} is a {type(value).__name__}, which can't be written to a file. "
             f"Give a name or numbers instead."
         )
+
+
+def _same(value: Any, default: Any) -> bool:
+    try:
+        return bool(value == default)
+    except (TypeError, ValueError):  # arrays and other objects that have no place here are told of by `check`
+        return False
 
 
 def _tuples(value: Any) -> Any:

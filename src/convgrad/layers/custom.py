@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
+from convgrad.arguments import NAMES, SHAPE, TABLE, shown
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
@@ -52,14 +53,13 @@ class Equation(Layer):
 
     def check(self) -> None:
         if not isinstance(self.definition, str):
-            raise ModelError(f"{self.label}: the equation is a text, not {self.definition!r}.")
+            raise ModelError(f"{self.label}: the equation is a text, not {shown(self.definition)}.")
         for argument in TABLES:
-            value = getattr(self, argument)
-            if not isinstance(value, Mapping):
-                raise ModelError(f"{self.label}: {argument} is {value!r}, but must be a table from names to values.")
+            self.require(**{argument: TABLE})
         equation = self.equation
         if isinstance(self.inputs, str):
             raise ModelError(f"{self.label}: inputs is a tuple of names; write inputs=({self.inputs!r},).")
+        self.require(inputs=NAMES)
         for name in self.inputs:
             if name not in equation.inputs:
                 raise ModelError(
@@ -84,6 +84,8 @@ class Equation(Layer):
             raise ModelError(
                 f"{self.label} reads {', '.join(self.inputs)} from other layers, but got {len(input_shapes)} of them."
             )
+        for shape in input_shapes:
+            SHAPE.keep(self.label, "the shape of an input", shape, ModelError)
         equation = self.equation
         shapes = {**self.shapes, **dict(zip(self.inputs, input_shapes, strict=True))}
         try:

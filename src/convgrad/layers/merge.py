@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from convgrad.arguments import SHAPE
 from convgrad.errors import ModelError, ShapeError
 from convgrad.layers.base import Built, Layer, Shape
 from convgrad.notation.parser import parse
@@ -21,6 +22,8 @@ class Merge(Layer, abstract=True):
                 f"{self.label} takes two inputs or more, but got {len(input_shapes)}. Call it on several nodes: "
                 f"{type(self).__name__}()(a, b)."
             )
+        for shape in input_shapes:
+            SHAPE.keep(self.label, "the shape of an input", shape, ModelError)
         return tuple(f"o{number + 1}" for number in range(len(input_shapes)))
 
 
@@ -64,7 +67,7 @@ class Multiply(Merge):
             equation = parse(f"x[f] = {' * '.join(f'{name}[f]' for name in names)}")
             return Built(equation, names, ((prod(shape),),) * len(names), shape)
         gate = input_shapes[-1]
-        if len(names) != 2 or prod(gate) != gate[-1] or gate[-1] != shape[-1]:
+        if len(names) != 2 or not shape or not gate or prod(gate) != gate[-1] or gate[-1] != shape[-1]:
             raise ShapeError(
                 f"{self.label}: its inputs have different shapes, {_listed(input_shapes)}.",
                 remedy=f"They must be alike, or the second of two a gate for each channel, {shape[-1:]}.",
@@ -90,7 +93,10 @@ class Concatenate(Merge):
         return _concatenation(2)
 
     def build(self, *input_shapes: Shape) -> Built:
-        names, (*before, _) = self.several(input_shapes), input_shapes[0]
+        names = self.several(input_shapes)
+        if not all(input_shapes):
+            raise ShapeError(f"{self.label}: its inputs must have an axis to be put together along.")
+        *before, _ = input_shapes[0]
         if any(list(shape[:-1]) != before for shape in input_shapes):
             raise ShapeError(
                 f"{self.label}: its inputs may differ in their last axis only, but have {_listed(input_shapes)}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from convgrad.arguments import whole
+from convgrad.arguments import shown, whole
 from convgrad.errors import ModelError, ShapeError
 from convgrad.layers.base import Built, Layer, Shape
 from convgrad.layers.window import Padding, padding_per_axis, written
@@ -29,7 +29,7 @@ class Reshape(Layer):
         if not sizes or any(size is None or (size < 1 and size != -1) for size in sizes) or sizes.count(-1) > 1:
             raise ModelError(
                 f"{self.label}: target_shape must be a tuple of sizes of at least 1, one of which may be -1 for what "
-                f"is left, not {target!r}."
+                f"is left, not {shown(target)}."
             )
 
     @property

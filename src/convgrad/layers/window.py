@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convgrad.arguments import whole
+from convgrad.arguments import shown, whole
 from convgrad.errors import ModelError, ShapeError
 
 Sizes = int | tuple[int, ...]
@@ -169,13 +169,15 @@ def per_axis(label: str, argument: str, value: Sizes, axes: int, least: int = 1)
     numbers = [whole(v) for v in values]
     if len(values) != axes or any(number is None or number < least for number in numbers):
         tuple_of = f" or a tuple of {axes} of them, one for each axis" if axes > 1 else ""
-        raise ModelError(f"{label}: {argument} must be a whole number of at least {least}{tuple_of}, not {value!r}.")
+        raise ModelError(
+            f"{label}: {argument} must be a whole number of at least {least}{tuple_of}, not {shown(value)}."
+        )
     return tuple(number for number in numbers if number is not None)
 
 
 def padding_per_axis(label: str, padding: Padding, axes: int) -> str | tuple[tuple[int, int], ...]:
     """The padding with (before, after) for each axis, or "valid" or "same". Raises: ModelError."""
-    if padding in ("valid", "same"):
+    if isinstance(padding, str) and padding in ("valid", "same"):
         return str(padding)
     values = tuple(padding) if isinstance(padding, (tuple, list)) else (padding,) * axes
     pairs = []
@@ -186,7 +188,7 @@ def padding_per_axis(label: str, padding: Padding, axes: int) -> str | tuple[tup
     if isinstance(padding, str) or len(values) != axes or len(pairs) != axes:
         raise ModelError(
             f"{label}: padding must be 'valid', 'same', a whole number of at least 0, or a tuple of {axes} such "
-            f"numbers or pairs (before, after), not {padding!r}."
+            f"numbers or pairs (before, after), not {shown(padding)}."
         )
     return tuple(pairs)
 

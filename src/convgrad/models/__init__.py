@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from convgrad.arguments import COUNT, PATH, SHAPE, TEXT, Rule, optional, takes
 from convgrad.errors import ModelError, suggestion
 from convgrad.layers.base import Shape
 from convgrad.models.model import Model
@@ -14,6 +15,10 @@ from convgrad.network import Network
 __all__ = ["NAMED", "Model", "build", "load_model", "read_model"]
 
 
+IMAGE = Rule("the shape of an image, such as (28, 28, 1)", lambda value: SHAPE.accepts(value) and len(value) > 0)
+
+
+@takes(ModelError, name=TEXT, input_shape=IMAGE, classes=COUNT)
 def build(name: str, input_shape: Shape, classes: int) -> Network:
     """The network of that name for images of `input_shape` and that many classes.
 
@@ -28,6 +33,7 @@ def build(name: str, input_shape: Shape, classes: int) -> Network:
     return NAMED[name].make(tuple(input_shape), classes)
 
 
+@takes(ModelError, source=PATH, input_shape=optional(IMAGE), classes=COUNT)
 def load_model(source: str | Path, input_shape: Shape | None, classes: int) -> Model:
     """The model of a name, or of a file whose name ends in `.toml`.
 

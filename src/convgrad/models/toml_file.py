@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import convgrad.layers  # noqa: F401  (fills the registry)
+from convgrad.arguments import COUNT, PATH, SHAPE, optional, takes
 from convgrad.errors import ConvgradError, ModelError, suggestion
 from convgrad.layers.base import Layer, Shape, registry
 from convgrad.layers.graph import Input, Node
@@ -55,6 +56,7 @@ ALIASES = {"Equation": {"text": "definition", "tensors": "inputs"}}
 MODEL_KEYS = ("name", "input_shape", "loss", "optimizer", "learning_rate", "schedule")
 
 
+@takes(ModelError, path=PATH, input_shape=optional(SHAPE), classes=COUNT)
 def read_model(path: str | Path, input_shape: Shape | None, classes: int) -> Model:
     """The model that a TOML file describes, for inputs of `input_shape` and that many classes.
 

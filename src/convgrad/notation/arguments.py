@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import SupportsFloat, SupportsIndex
 
+from convgrad.arguments import shown
 from convgrad.errors import ShapeError, suggestion
 from convgrad.notation.legality import counted
 from convgrad.notation.terms import Access, Equation, IndexValue, accesses, bound_indices, walk
@@ -72,7 +73,7 @@ def _whole(what: str, value: SupportsIndex) -> int:
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise ShapeError(f"{what} is {value!r}, which is no whole number.") from None
+        raise ShapeError(f"{what} is {shown(value)}, which is no whole number.") from None
     if abs(number) > LARGEST:
         raise ShapeError(f"{what} is {number}; whole numbers go up to {LARGEST} here.")
     return number
@@ -82,7 +83,7 @@ def _shape(name: str, shape: Sequence[SupportsIndex]) -> Shape:
     try:
         axes = list(shape)
     except TypeError:
-        message = f"shapes[{name!r}] is {shape!r}: a shape is a tuple of sizes."
+        message = f"shapes[{name!r}] is {shown(shape)}: a shape is a tuple of sizes."
         raise ShapeError(message, remedy="Write (28,) for one axis and () for a scalar.") from None
     result = tuple(positive_size(f"Axis {n} of {name}", size) for n, size in enumerate(axes))
     check_elements(name, result)
@@ -93,7 +94,7 @@ def _number(name: str, value: SupportsFloat) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise ShapeError(f"numbers[{name!r}] is {value!r}, which is no number.") from None
+        raise ShapeError(f"numbers[{name!r}] is {shown(value)}, which is no number.") from None
     if math.isnan(number):
         raise ShapeError(f"numbers[{name!r}] is not a number (nan).")
     return number

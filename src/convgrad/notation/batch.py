@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from convgrad.errors import EquationError
+from convgrad.arguments import NAMES, takes
+from convgrad.errors import ArgumentError, EquationError
 from convgrad.notation.arguments import check_elements, hint, positive_size
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
+    EQUATION,
     Access,
     Definition,
     Equation,
@@ -28,6 +30,7 @@ from convgrad.notation.terms import (
 PREFERRED = "e"
 
 
+@takes(ArgumentError, equation=EQUATION, examples=NAMES)
 def batched(equation: Equation, examples: Collection[str], size: int | None = None) -> Equation:
     """The equation for a batch: a first axis for every tensor in `examples` and all that depends on one of them.
 

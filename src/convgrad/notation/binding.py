@@ -9,17 +9,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import SupportsFloat, SupportsIndex
 
-from convgrad.errors import ShapeError
+from convgrad.arguments import TABLE, optional, takes
+from convgrad.errors import ArgumentError, ShapeError
 from convgrad.notation.arguments import LARGEST, Given, check_elements, checked, hint
 from convgrad.notation.inference import Sizes, Use, counted_places
 from convgrad.notation.places import place_of
 from convgrad.notation.polynomial import Polynomial
-from convgrad.notation.terms import Access, Definition, Equation, IndexValue, Number, Reduce, Term, walk
+from convgrad.notation.terms import EQUATION, Access, Definition, Equation, IndexValue, Number, Reduce, Term, walk
 from convgrad.notation.text import text
 
 LARGEST_PLACE = 2**24  # whole numbers below it are exact in float32, which argmax and argmin are stored in
 
 
+@takes(
+    ArgumentError,
+    equation=EQUATION,
+    shapes=optional(TABLE),
+    sizes=optional(TABLE),
+    integers=optional(TABLE),
+    numbers=optional(TABLE),
+)
 def bind(
     equation: Equation,
     shapes: Mapping[str, Sequence[SupportsIndex]] | None = None,

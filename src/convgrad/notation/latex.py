@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from convgrad.arguments import takes
+from convgrad.errors import ArgumentError
 from convgrad.notation.mathematics import Mathematics
 from convgrad.notation.polynomial import Polynomial, Position
-from convgrad.notation.terms import Definition, Equation, Term
+from convgrad.notation.terms import WRITTEN, Definition, Equation, Term
 
 FUNCTIONS = {"exp": r"\exp", "log": r"\log", "tanh": r"\tanh", "max": r"\max", "min": r"\min", "sigmoid": r"\sigma"}
 REDUCTIONS = {"sum": r"\sum", "max": r"\max", "min": r"\min", "argmax": r"\mathrm{arg\,max}"}
 REDUCTIONS |= {"argmin": r"\mathrm{arg\,min}"}
 
 
+@takes(ArgumentError, obj=WRITTEN)
 def latex(obj: Term | Definition | Equation | Polynomial | Position) -> str:
     r"""The object as LaTeX, to be set in mathematics mode.
 

@@ -11,10 +11,11 @@ import re
 from html import unescape
 from typing import TYPE_CHECKING
 
-from convgrad.errors import EquationError
+from convgrad.arguments import one_of, takes
+from convgrad.errors import ArgumentError, EquationError
 from convgrad.notation.latex import latex
 from convgrad.notation.polynomial import Polynomial, Position
-from convgrad.notation.terms import Definition, Equation, Term
+from convgrad.notation.terms import WRITTEN, Definition, Equation, Term
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -25,6 +26,7 @@ ALIGNMENTS = {"left": "text-align: left", "right": "text-align: right; padding-r
 EXTREMES = ("max", "min")
 
 
+@takes(ArgumentError, obj=WRITTEN, display=one_of("block", "inline"))
 def mathml(obj: Term | Definition | Equation | Polynomial | Position, display: str = "block") -> str:
     """The object as a `<math>` element; its alternative text is the notation itself.
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from difflib import get_close_matches
 
-from convgrad.errors import EquationSyntaxError, Span
+from convgrad.arguments import TEXT, takes
+from convgrad.errors import ArgumentError, EquationSyntaxError, Span, near
 from convgrad.notation.cursor import RESERVED
 from convgrad.notation.legality import check
 from convgrad.notation.lexer import BREAK, END, NAME, NUMBER, Token
@@ -46,6 +46,7 @@ from convgrad.notation.terms import (
 )
 
 
+@takes(ArgumentError, text=TEXT)
 def parse(text: str) -> Equation:
     """Read an equation.
 
@@ -280,10 +281,10 @@ class _Parser(PositionReader):
         return self.unknown(name, "function", RESERVED - {"else", "inf"})
 
     def unknown(self, name: Token, what: str, known: Collection[str]) -> EquationSyntaxError:
-        near = get_close_matches(name.text.lower(), known, n=1)
-        if near:
-            bracket = "(...)" if near[0] in FUNCTIONS and what == "function" else "[m](...)"
-            remedy = f"Did you mean {near[0]}{bracket}?"
+        sure, _ = near(name.text, sorted(known))
+        if sure:
+            written = (f"{one}{'(...)' if one in FUNCTIONS and what == 'function' else '[m](...)'}" for one in sure)
+            remedy = f"Did you mean {' or '.join(written)}?"
         else:
             remedy = f"There are: {', '.join(FUNCTIONS if what == 'function' else REDUCTIONS)}. "
             remedy += "A product is written with *, an access with [ ]."

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 
-from convgrad.errors import EquationError, Span
+from convgrad.arguments import NAMES, NEW_NAMES, TEXT, Rule, takes
+from convgrad.errors import ArgumentError, EquationError, Span
 from convgrad.notation.legality import check
-from convgrad.notation.terms import Access, Definition, Equation, Term, rebuild
+from convgrad.notation.terms import EQUATION, Access, Definition, Equation, Term, rebuild
 
 
+@takes(ArgumentError, equation=EQUATION, names=NEW_NAMES)
 def rename(equation: Equation, names: Mapping[str, str]) -> Equation:
     """The equation with other names of tensors, all exchanged at once; names that do not occur are ignored.
 
@@ -41,6 +43,7 @@ def rename(equation: Equation, names: Mapping[str, str]) -> Equation:
     return replace(equation, definitions=definitions, shapes=shapes)
 
 
+@takes(ArgumentError, equation=EQUATION, prefix=TEXT, keep=NAMES)
 def prefixed(equation: Equation, prefix: str, keep: Iterable[str] = ()) -> Equation:
     """Every tensor named `prefix.name`, but for those in `keep`.
 
@@ -52,6 +55,13 @@ def prefixed(equation: Equation, prefix: str, keep: Iterable[str] = ()) -> Equat
     return rename(equation, {n: f"{prefix}.{n}" for n in (*equation.inputs, *equation.defined) if n not in kept})
 
 
+EQUATIONS = Rule(
+    "a list of equations, as parse returns them",
+    lambda value: isinstance(value, (list, tuple)) and len(value) > 0 and all(map(EQUATION.accepts, value)),
+)
+
+
+@takes(ArgumentError, equations=EQUATIONS)
 def joined(equations: Iterable[Equation]) -> Equation:
     """One equation with all definitions in order; the sources are joined, too, so that errors point to the right line.
 

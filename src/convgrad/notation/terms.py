@@ -14,6 +14,7 @@ from functools import cached_property
 from operator import is_not
 from typing import Any
 
+from convgrad.arguments import Rule, an
 from convgrad.errors import Span
 from convgrad.notation.polynomial import Polynomial, Position
 
@@ -315,6 +316,15 @@ class Equation(Shown):
     def shape_of(self) -> dict[str, tuple[int, ...]]:
         """Tensor -> shape, for a bound equation."""
         return dict(self.shapes)
+
+
+WRITTEN = an((Term, Definition, Equation, Polynomial, Position), "a term or an equation, as parse returns it")
+TERM = an(Term, "a term of an equation")
+EQUATION = Rule(
+    "an equation, as parse returns it",
+    lambda value: isinstance(value, Equation),
+    lambda value: " Write parse(...) for a text." if isinstance(value, str) else "",
+)
 
 
 def walk(term: Term) -> Iterator[Term]:

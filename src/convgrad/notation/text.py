@@ -11,6 +11,7 @@ import re
 
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
+    WRITTEN,
     Access,
     Add,
     Call,
@@ -46,6 +47,7 @@ def text(obj: Term | Definition | Equation | Polynomial | Position) -> str:
         return f"{obj.name}{_brackets(obj.indices)} = {text(obj.term)}"
     if isinstance(obj, Term):
         return _written(obj)[0]
+    WRITTEN.keep("text", "obj", obj)
     return str(obj)
 
 

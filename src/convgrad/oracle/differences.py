@@ -23,10 +23,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.errors import DataError, suggestion
+from convgrad.arguments import POSITIVE, TABLE, TEXT, real_array, takes
+from convgrad.errors import ArgumentError, DataError, suggestion
 from convgrad.execution import in_order
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
+    EQUATION,
     Access,
     Call,
     Definition,
@@ -52,6 +54,7 @@ class Difference(NamedTuple):
     error: Array
 
 
+@takes(ArgumentError, equation=EQUATION, arrays=TABLE, wrt=TEXT, step=POSITIVE)
 def central_difference(
     equation: Equation,
     arrays: Mapping[str, npt.ArrayLike],
@@ -88,6 +91,7 @@ def central_difference(
     return _gradient(equation, arrays, wrt, upstream, step, levels=2).value
 
 
+@takes(ArgumentError, equation=EQUATION, arrays=TABLE, wrt=TEXT, step=POSITIVE)
 def central_difference_with_error(
     equation: Equation,
     arrays: Mapping[str, npt.ArrayLike],
@@ -104,6 +108,7 @@ def central_difference_with_error(
     return _gradient(equation, arrays, wrt, upstream, step, levels=3)
 
 
+@takes(ArgumentError, equation=EQUATION, arrays=TABLE, direction=TABLE, step=POSITIVE)
 def directional_difference(
     equation: Equation,
     arrays: Mapping[str, npt.ArrayLike],
@@ -234,7 +239,7 @@ class _Function:
 
 def _as_shaped(what: str, array: npt.ArrayLike, like: Array) -> Array:
     """The array as float64; a single number stands for all elements."""
-    values = np.asarray(array, np.float64)
+    values = real_array("difference", what, array, DataError).astype(np.float64)
     if values.shape not in ((), like.shape):
         raise DataError(f"{what} has shape {values.shape}; it must be one number or have shape {like.shape}.")
     return np.broadcast_to(values, like.shape)

@@ -17,10 +17,12 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import FLAG, TABLE, at_least, takes
 from convgrad.arrays import number_of, place_of
-from convgrad.errors import EquationError
+from convgrad.errors import ArgumentError, EquationError
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
+    EQUATION,
     Access,
     Add,
     Call,
@@ -50,6 +52,7 @@ LARGEST = 2**23
 """Elements of an operand or a result of one matrix product: 64 MiB."""
 
 
+@takes(ArgumentError, equation=EQUATION, arrays=TABLE, block=at_least(1), by_matrices=FLAG)
 def evaluate(
     equation: Equation,
     arrays: Mapping[str, npt.ArrayLike],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import real_array
 from convgrad.errors import DataError
 from convgrad.execution import check_bound
 from convgrad.notation.terms import Equation
@@ -29,7 +30,7 @@ def checked_inputs(equation: Equation, arrays: Mapping[str, npt.ArrayLike]) -> d
 def _checked(name: str, arrays: Mapping[str, npt.ArrayLike], shape: tuple[int, ...]) -> Array:
     if name not in arrays:
         raise DataError(f"No array is given for `{name}`; the equation reads it with shape {shape}.")
-    array = np.asarray(arrays[name])
+    array = real_array("evaluate", name, arrays[name], DataError)
     if not np.can_cast(array.dtype, np.float64, "same_kind"):
         raise DataError(f"The array for `{name}` holds {array.dtype}, which are not real numbers.")
     if array.shape != shape:

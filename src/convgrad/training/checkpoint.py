@@ -11,19 +11,18 @@ import tempfile
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as tensors_from_bytes
 from safetensors.numpy import save as bytes_from_tensors
 
+from convgrad.arguments import PATH, TABLE, optional, shown, takes
 from convgrad.errors import ConvgradError, DataError
 from convgrad.files import read_folder, reason, write_folder
+from convgrad.network import NETWORK, Network
 from convgrad.training.record import record, restore
-
-if TYPE_CHECKING:
-    from convgrad.network import Network
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
 METRICS_FILE, CURVES_FILE = "metrics.json", "curves.png"
@@ -32,6 +31,7 @@ RUN_FILES = (CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE, CURVES_FILE)
 FORMAT = 1
 
 
+@takes(DataError, network=NETWORK, folder=PATH, about=optional(TABLE))
 def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any] | None = None) -> Path:
     """Write the network's layers and weights (parameters and running statistics) to `folder`, which is made if need be.
 
@@ -51,7 +51,11 @@ def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any]
 
 
 def saved(network: Network, about: Mapping[str, Any] | None = None) -> dict[str, bytes]:
-    """The content of the files that `save` writes, by their names."""
+    """The content of the files that `save` writes, by their names. Raises: DataError, about `about`."""
+    try:
+        json.dumps(about)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"save: about must hold values that JSON has, not {shown(about)}: {error}.") from None
     weights = {name: np.ascontiguousarray(array) for name, array in network.get_weights().items()}
     return {CONFIG_FILE: as_json(configuration(network, about)), WEIGHTS_FILE: bytes_from_tensors(weights)}
 
@@ -66,6 +70,7 @@ def as_json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
+@takes(DataError, folder=PATH)
 def load(folder: str | PathLike[str]) -> Network:
     """The network that `save` wrote to `folder`.
 
@@ -81,8 +86,6 @@ def load_with_config(folder: str | PathLike[str]) -> tuple[Network, dict[str, An
     Raises:
         DataError: a file is missing, cut off, or does not fit the other one.
     """
-    from convgrad.network import Network
-
     folder = Path(folder)
     files = read_folder(folder, (CONFIG_FILE, WEIGHTS_FILE))
     config = _config(files[CONFIG_FILE], folder / CONFIG_FILE)

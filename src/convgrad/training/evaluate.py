@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import at_least, takes
+from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
+from convgrad.network import NETWORK, Network
 from convgrad.oracle.program import compile_program
 from convgrad.targets import Targets
 from convgrad.training.examples import Array, checked_inputs
 from convgrad.training.metrics import Metric, meaning_of, metrics_from
 
-if TYPE_CHECKING:
-    from convgrad.network import Network
-
 LOSS_ROWS = 1024
 """Examples whose loss is computed at once."""
 
 
+@takes(TrainingError, network=NETWORK, batch_size=at_least(1))
 def evaluate(
     network: Network,
     x: Any,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from convgrad.arguments import FLAG, NOT_NEGATIVE, PATH, TEXT, at_least, one_of, optional, shown, takes
 from convgrad.errors import TrainingError
 from convgrad.files import read_folder, write_file
 from convgrad.training.history import History
@@ -82,12 +83,15 @@ Event = Literal["on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_en
 
 def checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
     """The callbacks as a tuple. Raises: TrainingError where one is something else."""
-    listeners = tuple(callbacks)
+    try:
+        listeners = tuple(callbacks)
+    except TypeError:
+        raise TrainingError(f"callbacks must be a list of Callback objects, not {shown(callbacks)}.") from None
     for listener in listeners:
         if not isinstance(listener, Callback):
             raise TrainingError(
-                f"callbacks holds {listener!r}, which is no Callback. Derive its class from convgrad.training.Callback "
-                "and pass an object of it."
+                f"callbacks holds {shown(listener)}, which is no Callback. Derive its class from "
+                "convgrad.training.Callback and pass an object of it."
             )
     return listeners
 
@@ -113,6 +117,14 @@ class EarlyStopping(Callback):
         best_epoch, best_value: the best so far, the epoch counted from 0; None and NaN before there is one.
     """
 
+    @takes(
+        TrainingError,
+        monitor=optional(TEXT),
+        patience=at_least(0),
+        min_delta=NOT_NEGATIVE,
+        mode=one_of("auto", "min", "max"),
+        restore_best=FLAG,
+    )
     def __init__(
         self,
         monitor: str | None = None,
@@ -181,6 +193,7 @@ class EarlyStopping(Callback):
 class CSVLogger(Callback):
     """Write the figures of each epoch as one line of a CSV file, which is whole after each, whenever a crash comes."""
 
+    @takes(TrainingError, path=PATH)
     def __init__(self, path: str | Path):
         self.path = Path(path)
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, an, between, optional, takes
 from convgrad.data import Augment, Batch, Batches
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
+from convgrad.network import NETWORK, Network
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.sharing import trains_alone
 from convgrad.training.advice import warn_of_two_activations
@@ -27,10 +29,23 @@ from convgrad.training.schedules import Schedule, schedule_from
 from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_out
 
 if TYPE_CHECKING:
-    from convgrad.network import Network
     from convgrad.step import TrainingStep
 
 
+@takes(
+    TrainingError,
+    network=NETWORK,
+    epochs=COUNT,
+    batch_size=COUNT,
+    learning_rate=optional(POSITIVE),
+    validation_split=between(0, 1),
+    validation_data=optional(PAIR),
+    augment=optional(an(Augment, "an Augment")),
+    seed=SEED,
+    split_seed=SEED,
+    shuffle=FLAG,
+    verbose=FLAG,
+)
 @trains_alone
 def fit(
     network: Network,
@@ -87,10 +102,6 @@ def fit(
         TrainingError: options that can't work, or the network is in training by another call.
         Diverged: the loss became NaN or infinite. The network has its last good weights again.
     """
-    if epochs < 1 or batch_size < 1:
-        raise TrainingError(f"epochs and batch_size must be at least 1; here they are {epochs} and {batch_size}.")
-    if learning_rate is not None and not 0 < learning_rate < float("inf"):
-        raise TrainingError(f"learning_rate is {learning_rate}, but must be a number above 0.")
     loss, optimizer = loss_from(loss), optimizer_from(optimizer)
     factor = schedule_from(schedule)
     listeners = [*checked_callbacks(callbacks), *([ProgressTable()] if verbose else [])]

@@ -10,7 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convgrad.errors import DataError
+from convgrad.arguments import FLAG, NOT_NEGATIVE, PATH, TABLE, TEXT, at_least, made_from, optional, shown, takes
+from convgrad.errors import DataError, TrainingError, UnknownName, suggestion
 from convgrad.files import write_file
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 TRAINING_COLOR, VALIDATION_COLOR = "#8a94a6", "#1f5fbf"
 
 
+@made_from(TrainingError, figures=TABLE, images=at_least(0), compile_seconds=NOT_NEGATIVE, interrupted=FLAG)
 @dataclass
 class History(Mapping[str, list[float]]):
     """Figures per epoch: `history["loss"]`, `"accuracy"`, `"val_loss"`, `"val_accuracy"`, each one list entry an epoch.
@@ -46,6 +48,8 @@ class History(Mapping[str, list[float]]):
     interrupted: bool = False
 
     def __getitem__(self, name: str) -> list[float]:
+        if not isinstance(name, str) or name not in self.figures:
+            raise UnknownName(f"The history has no figure {shown(name)}.{suggestion(name, self.figures)}")
         return self.figures[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -65,6 +69,7 @@ class History(Mapping[str, list[float]]):
         seconds = sum(self.epoch_seconds)
         return self.images * self.epochs / seconds if seconds else 0.0
 
+    @takes(TrainingError, figures=TABLE, seconds=NOT_NEGATIVE)
     def add_epoch(self, figures: Mapping[str, float], seconds: float) -> None:
         """Append the figures of one epoch."""
         for name, value in figures.items():
@@ -83,6 +88,7 @@ class History(Mapping[str, list[float]]):
         return json.dumps(fields, indent=2)
 
     @classmethod
+    @takes(DataError, text=TEXT)
     def from_json(cls, text: str) -> History:
         """Read what `to_json` wrote.
 
@@ -92,9 +98,10 @@ class History(Mapping[str, list[float]]):
         try:
             fields: dict[str, Any] = json.loads(text)
             return cls(**fields)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, TrainingError) as error:
             raise DataError(f"This is no history written by History.to_json: {error}.") from error
 
+    @takes(DataError, path=optional(PATH))
     def plot(self, path: str | PathLike[str] | None = None) -> Figure:
         """Draw the curves: loss on the left, the other figures on the right. Saved to `path` where one is given.
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.arguments import FUNCTION, TEXT, at_least, made_from, shown, takes
 from convgrad.errors import DataError, TrainingError, suggestion
 from convgrad.losses import BinaryCrossEntropy, Loss
 from convgrad.targets import one_hot
@@ -24,6 +25,7 @@ Meaning = Literal["classes", "answers", "numbers"]
 """What targets are: one class of several for each example; yes or no for each output; numbers to come close to."""
 
 
+@made_from(TrainingError, name=TEXT, each=FUNCTION)
 @dataclass(frozen=True)
 class Metric:
     """A figure called `name`: the mean over examples of `each(outputs, targets)`.
@@ -114,13 +116,12 @@ def _mean_absolute_error(outputs: Array, targets: Array) -> Values:
     return np.asarray(np.abs(_errors(outputs, targets, "mae")).mean(axis=1))
 
 
+@takes(TrainingError, k=at_least(1))
 def top_k(k: int) -> Metric:
     """The share of examples whose label is among the `k` largest outputs, called `top5` for k = 5.
 
     Of equal outputs those of lower classes come first.
     """
-    if k < 1:
-        raise TrainingError(f"top_k needs k of at least 1, not {k}.")
 
     def each(outputs: Array, targets: Array) -> Values:
         rows, labels = outputs.reshape(len(outputs), -1), true_labels(targets)
@@ -198,6 +199,13 @@ def meaning_of(y: Any, loss: Loss, output_shape: tuple[int, ...]) -> Meaning:
     return "classes" if targets.ndim == 2 and targets.shape[1] > 1 and are_one_hot(targets) else "numbers"
 
 
+def _listed(chosen: Iterable[str | Metric]) -> tuple[str | Metric, ...]:
+    try:
+        return tuple(chosen)
+    except TypeError:
+        raise TrainingError(f"metrics must be a list of names or Metric objects, not {shown(chosen)}.") from None
+
+
 def metrics_from(
     chosen: str | Metric | Iterable[str | Metric] | None, loss: Loss | None = None, meaning: Meaning = "classes"
 ) -> tuple[Metric, ...]:
@@ -216,11 +224,11 @@ def metrics_from(
     if chosen is None:
         chosen = ("mae",) if meaning == "numbers" else ("accuracy",)
     found = []
-    for metric in (chosen,) if isinstance(chosen, (str, Metric)) else chosen:
+    for metric in (chosen,) if isinstance(chosen, (str, Metric)) else _listed(chosen):
         if isinstance(metric, Metric):
             found.append(metric)
-        elif metric not in registry:
-            raise TrainingError(f"There is no metric {metric!r}.{suggestion(str(metric), registry)}")
+        elif not isinstance(metric, str) or metric not in registry:
+            raise TrainingError(f"There is no metric {shown(metric)}.{suggestion(metric, registry)}")
         elif metric in _OF_CLASSES and (meaning == "numbers" or (meaning == "answers" and metric != "accuracy")):
             raise TrainingError(_refusal(metric, meaning))
         elif metric == "accuracy" and meaning == "answers":

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from convgrad.arguments import FLAG, an, optional, takes
+from convgrad.errors import TrainingError
 from convgrad.training.events import Callback, Training
 
 PLAIN_WIDTH = 80
@@ -26,6 +28,7 @@ class ProgressTable(Callback):
         bar: show the bar; by default where the console is a terminal.
     """
 
+    @takes(TrainingError, console=optional(an(Console, "a rich Console")), bar=optional(FLAG))
     def __init__(self, console: Console | None = None, bar: bool | None = None):
         self.console = console or Console(highlight=False)
         self._with_bar = self.console.is_terminal if bar is None else bar

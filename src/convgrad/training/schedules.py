@@ -9,9 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from convgrad.arguments import FRACTION, NOT_NEGATIVE, Rule, shown, takes
 from convgrad.errors import TrainingError, suggestion
 
 Schedule = Callable[[float], float]
+
+
+SHARE = Rule("a number from 0 to 1", lambda value: value == 1 or FRACTION.accepts(value))
+INSIDE = Rule("a number above 0 and below 1", lambda value: FRACTION.accepts(value) and value > 0)
+SHARES = Rule(
+    "a list of numbers from 0 to 1",
+    lambda value: isinstance(value, (tuple, list)) and all(SHARE.accepts(share) for share in value),
+)
 
 
 def constant() -> Schedule:
@@ -19,6 +28,7 @@ def constant() -> Schedule:
     return lambda fraction: 1.0
 
 
+@takes(TrainingError, warmup=FRACTION, floor=SHARE)
 def cosine(warmup: float = 0.0, floor: float = 0.0) -> Schedule:
     """Rise linearly to 1 over the first `warmup`, then fall as half a cosine to `floor`.
 
@@ -30,8 +40,6 @@ def cosine(warmup: float = 0.0, floor: float = 0.0) -> Schedule:
     >>> round(halfway, 6)
     0.5
     """
-    if not 0 <= warmup < 1 or not 0 <= floor <= 1:
-        raise TrainingError(f"cosine takes 0 <= warmup < 1 and 0 <= floor <= 1, not warmup={warmup}, floor={floor}.")
 
     def factor(fraction: float) -> float:
         if fraction < warmup:
@@ -42,15 +50,12 @@ def cosine(warmup: float = 0.0, floor: float = 0.0) -> Schedule:
     return factor
 
 
+@takes(TrainingError, rise=INSIDE, start=SHARE, end=SHARE)
 def one_cycle(rise: float = 0.25, start: float = 0.1, end: float = 0.001) -> Schedule:
     """From `start` up to 1 over the first `rise`, then down to `end`, both as half a cosine.
 
     Reference: Smith and Topin, Super-Convergence, 2018, section 3.
     """
-    if not 0 < rise < 1 or not 0 <= start <= 1 or not 0 <= end <= 1:
-        raise TrainingError(
-            f"one_cycle takes 0 < rise < 1, 0 <= start <= 1 and 0 <= end <= 1, not {rise}, {start}, {end}."
-        )
 
     def factor(fraction: float) -> float:
         if fraction < rise:
@@ -60,6 +65,7 @@ def one_cycle(rise: float = 0.25, start: float = 0.1, end: float = 0.001) -> Sch
     return factor
 
 
+@takes(TrainingError, at=SHARES, factor=NOT_NEGATIVE)
 def steps(at: Sequence[float] = (0.5, 0.75), factor: float = 0.1) -> Schedule:
     """Multiply by `factor` at each of the fractions `at` of the training.
 
@@ -87,6 +93,8 @@ def schedule_from(chosen: str | Schedule | None) -> Schedule:
         return constant()
     if callable(chosen):
         return chosen
+    if not isinstance(chosen, str):
+        raise TrainingError(f"schedule must be a name or a function from the fraction done, not {shown(chosen)}.")
     if chosen not in SCHEDULES:
-        raise TrainingError(f"There is no learning-rate schedule {chosen!r}.{suggestion(chosen, SCHEDULES)}")
+        raise TrainingError(f"There is no learning-rate schedule {shown(chosen)}.{suggestion(chosen, SCHEDULES)}")
     return SCHEDULES[chosen]()

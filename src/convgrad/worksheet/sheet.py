@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from convgrad.arguments import COUNT, SEED, TEXT, an, optional, takes
 from convgrad.errors import DataError
 from convgrad.examples import Example
 from convgrad.explain.element import Element
@@ -54,6 +55,7 @@ class Worksheet:
         return [INPUT, *self.trace.network.parameters, *([TARGET] if with_target else [])]
 
 
+@takes(DataError, example=optional(an(Example, "an Example")), blanks=COUNT, difficulty=TEXT, seed=SEED)
 def worksheet(example: Example | None = None, blanks: int = 10, difficulty: str = "medium", seed: int = 0) -> Worksheet:
     """A sheet with so many blanks.
 
