@@ -249,6 +249,11 @@ def test_a_single_output_says_no_or_yes(images: Path, model: Path, tmp_path: Pat
     assert [line.split()[-2] for line in lines] == ["left", "right"]
 
 
+def test_a_name_of_a_folder_that_is_too_long(images: Path, model: Path, tmp_path: Path) -> None:
+    message = one_line(convgrad(*training(images, model, tmp_path / ("a" * 300)), code=2))
+    assert "File name too long" in message
+
+
 @pytest.mark.parametrize("size", ["9" * 5000, "32x" + "1" * 6, "٣", "3x4x5"])
 def test_sizes_that_are_none(size: str) -> None:
     message = convgrad("train", "--image-size", size, code=2).stderr

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from convgrad.errors import ModelError
+from convgrad.errors import DataError, ModelError
 from convgrad.models import NAMED, build, load_model, read_model
+from convgrad.models.toml_file import toml_content
 
 CHAIN = """
 [model]
@@ -201,3 +203,10 @@ def test_files_without_layers_and_no_files(tmp_path: Path) -> None:
         read_model(written(tmp_path, "model = 3"), (7, 5, 1), 3)
     with pytest.raises(ModelError, match=r"The model file .*none\.toml can't be read: No such file"):
         load_model(tmp_path / "none.toml", (7, 5, 1), 3)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's folders")
+def test_a_model_file_is_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "net.toml")
+    with pytest.raises(DataError, match=r"net\.toml can't be read: it is no regular file"):
+        toml_content(tmp_path / "net.toml")

@@ -240,6 +240,16 @@ def test_input_files_that_hold_no_numbers(tmp_path: Path) -> None:
     path = tmp_path / "input.csv"
     path.write_text("1,2\n3\n")
     assert "holds no array of numbers" in convgrad("explain", "--input", path, code=2).stderr
+    odd = {"deep.json": "[" * 100_000, "large.json": f"[{'9' * 400}]", "empty.npy": "", "long.json": "9" * 5000}
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (125000000000,)}\n"
+    (tmp_path / "lies.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    for name, content in odd.items():
+        (tmp_path / name).write_text(content)
+    for name in (*odd, "lies.npy"):
+        message = convgrad("explain", "--input", tmp_path / name, code=2).stderr
+        assert f"{name} holds no array of numbers: " in message
+        assert len(message) < 600
+    assert "it is a folder" in convgrad("explain", "--input", tmp_path, code=2).stderr
     path = tmp_path / "row.toml"
     path.write_text(MODEL.replace("[2, 3]", "[3]").replace("o[i,j]", "o[i+j]") + "sizes = { J = 2 }\n")
     Image.new("L", (3, 3)).save(tmp_path / "image.png")

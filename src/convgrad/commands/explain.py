@@ -208,9 +208,13 @@ def _input(path: Path | None, source: str) -> Any:
     """The numbers of a file."""
     import numpy as np
 
+    from convgrad.data.budget import check_bytes, check_regular
+
     if path is None:
         return None
+    check_regular(path)
     try:
+        check_bytes(100 * path.stat().st_size, str(path))  # what text and its list of numbers take, at most
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
         if path.suffix.lower() == ".json":
@@ -220,7 +224,7 @@ def _input(path: Path | None, source: str) -> Any:
             return np.array([[float(v) for v in line.split()] for line in text.splitlines() if line.strip()])
     except OSError as error:
         raise DataError(f"Can't read {path}: {error.strerror}.") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError, MemoryError, EOFError, SyntaxError) as error:
         raise DataError(f"{path} holds no array of numbers: {error}.") from error
     return _image(path, found(source).network.input_shape)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from contextlib import nullcontext, suppress
@@ -100,7 +101,7 @@ def train(
         augment=augment,
         engine=engine,
     )
-    is_new = out is None or not out.exists()
+    is_new = out is None or not os.path.lexists(out)  # False too for a name that can't be
     name = f"{loaded.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = new_folder(Path("runs") / name) if out is None else out
 

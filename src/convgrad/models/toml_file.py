@@ -96,7 +96,10 @@ def model_from(
 
 
 def toml_content(path: Path) -> dict[str, Any]:
-    """What the file says. Raises: ModelError where it can't be read or is no TOML file."""
+    """What the file says. Raises: ModelError where it can't be read or is no TOML file; DataError for a device."""
+    from convgrad.data.budget import check_regular
+
+    check_regular(path)
     try:
         content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         return content
