@@ -127,7 +127,7 @@ def test_json_is_one_object_on_standard_output(images: Path, model: Path, tmp_pa
 def test_quiet_prints_the_result_only(images: Path, model: Path, tmp_path: Path) -> None:
     result = convgrad(*training(images, model, tmp_path / "run", "--quiet"))
     assert len(result.stdout.splitlines()) == 3
-    assert convgrad(*training(images, model, tmp_path / "run", "--quiet", "--json")).stderr == ""
+    assert convgrad(*training(images, model, tmp_path / "other", "--quiet", "--json")).stderr == ""
 
 
 @pytest.mark.filterwarnings("always")

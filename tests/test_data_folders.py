@@ -202,6 +202,10 @@ def test_damaged_archives_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bit.zip").write_bytes(content[:position] + b"?" + content[position + 1 :])
     with pytest.raises(DataError, match=r"bit.zip: a/1.png can't be unpacked \(Bad CRC-32"):
         load_images(tmp_path / "bit.zip")
+    place = content.rindex(b"PK\x01\x02") + 6  # the version that is needed to unpack
+    (tmp_path / "new.zip").write_bytes(content[:place] + b"\xf4" + content[place + 1 :])
+    with pytest.raises(DataError, match=r"new.zip is no zip archive, or it is damaged \(zip file version 24.4"):
+        load_images(tmp_path / "new.zip")
     with pytest.raises(DataError, match=r"nothing.zip can't be read: No such file"):
         load_images(tmp_path / "nothing.zip")
 

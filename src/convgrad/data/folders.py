@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -20,6 +22,17 @@ from convgrad.errors import DataError
 Progress = Callable[[int, int], None]
 Read = Callable[[str], bytes]
 
+# What zipfile raises of archives that are damaged, locked, or packed in an unknown way.
+DAMAGED_ARCHIVE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    UnicodeDecodeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
 # Images handed to a thread at once: few enough that progress is seen, enough that handing them over costs nothing.
 _CHUNK = 256
 # Pillow frees Python's lock only inside the decoder. Measured on 2 cores, JPEG, 1 thread -> 2 threads, us an image:
@@ -64,7 +77,7 @@ def load_images(
             folders = [name.rstrip("/") for name in members if name.endswith("/")]
             layout = find_layout(members, folders, str(path))
             return _load(path, layout, lambda name: _read_member(archive, members[name], path), image_size, progress)
-    except zipfile.BadZipFile as error:
+    except DAMAGED_ARCHIVE as error:
         raise DataError(f"{path} is no zip archive, or it is damaged ({error}). Get or pack it anew.") from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}.") from error

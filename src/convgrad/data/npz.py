@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import tokenize
 import zipfile
 import zlib
@@ -66,7 +67,7 @@ def load_npz(path: str | Path) -> Dataset:
             return _load(archive, path)
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is no .npz archive, or it is damaged ({error}). Write it by np.savez.") from error
-    except (EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+    except (EOFError, zlib.error, NotImplementedError, RuntimeError, UnicodeDecodeError, struct.error) as error:
         raise DataError(f"{path} is damaged, or packed in an unknown way ({error}). Write it by np.savez.") from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}.") from error
