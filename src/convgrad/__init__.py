@@ -13,31 +13,32 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from convgrad.errors import (
-    ConvgradError,
-    DataError,
-    DerivationError,
-    EngineError,
-    EquationError,
-    EquationSyntaxError,
-    ModelError,
-    ShapeError,
-    TrainingError,
-)
-from convgrad.notation import batched, bind, latex, mathml, parse
-
 if TYPE_CHECKING:
     from convgrad.calculus.derive import derivation, gradients
     from convgrad.check import assert_gradient_correct, check
     from convgrad.data import Dataset
     from convgrad.data import load as load_data
+    from convgrad.errors import (
+        ArgumentError,
+        ConvgradError,
+        DataError,
+        DerivationError,
+        EngineError,
+        EquationError,
+        EquationSyntaxError,
+        ModelError,
+        ShapeError,
+        TrainingError,
+    )
     from convgrad.network import Network
+    from convgrad.notation import batched, bind, latex, mathml, parse
     from convgrad.oracle import evaluate
     from convgrad.training.checkpoint import load, save
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArgumentError",
     "ConvgradError",
     "DataError",
     "Dataset",
@@ -65,17 +66,33 @@ __all__ = [
 ]
 
 HOMES = {
+    "ArgumentError": "errors.ArgumentError",
+    "ConvgradError": "errors.ConvgradError",
+    "DataError": "errors.DataError",
     "Dataset": "data.Dataset",
+    "DerivationError": "errors.DerivationError",
+    "EngineError": "errors.EngineError",
+    "EquationError": "errors.EquationError",
+    "EquationSyntaxError": "errors.EquationSyntaxError",
+    "ModelError": "errors.ModelError",
     "Network": "network.Network",
+    "ShapeError": "errors.ShapeError",
+    "TrainingError": "errors.TrainingError",
     "assert_gradient_correct": "check.assert_gradient_correct",
+    "batched": "notation.batched",
+    "bind": "notation.bind",
     "derivation": "calculus.derive.derivation",
     "evaluate": "oracle.evaluate",
     "gradients": "calculus.derive.gradients",
+    "latex": "notation.latex",
     "load": "training.checkpoint.load",
     "load_data": "data.load",
+    "mathml": "notation.mathml",
+    "parse": "notation.parse",
     "save": "training.checkpoint.save",
 }
-"""Names that are imported when they are first asked for, and from where: processes that compile need none of them."""
+"""Names that are imported when they are first asked for, and from where: processes that compile need none of them, and
+until the command has taken over Ctrl-C, nothing is loaded that takes time."""
 
 
 def __getattr__(name: str) -> Any:
@@ -88,3 +105,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

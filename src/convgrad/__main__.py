@@ -1,5 +1,17 @@
 """`python -m convgrad` is the command `convgrad`."""
 
-from convgrad.cli import main
+import signal
 
-main()
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while all is imported, Ctrl-C ends the process without a word
+
+
+def main() -> None:
+    """Entry point of the command `convgrad`."""
+    from convgrad.cli import main
+
+    main()
+
+
+if __name__ == "__main__":
+    main()

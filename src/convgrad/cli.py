@@ -1,10 +1,12 @@
 """The command `convgrad`: train, predict, and look into equations.
 
-Exit codes: 0 done, 2 something that was given can't be used (one clear message, no traceback), 130 interrupted.
+Exit codes: 0 done, 1 a calculation is wrong, 2 something that was given can't be used (one clear message, no
+traceback), 70 a mistake in convgrad, 128 + its number for a signal: 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from importlib.metadata import version as package_version
@@ -13,6 +15,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from convgrad.commands.boundary import DEBUG, ended
 from convgrad.commands.cache import cache
 from convgrad.commands.catalogue import datasets, models, summary
 from convgrad.commands.check import check
@@ -20,14 +23,15 @@ from convgrad.commands.derive import derive
 from convgrad.commands.explain import examples, explain
 from convgrad.commands.predict import predict
 from convgrad.commands.profile import profile
-from convgrad.commands.terminal import EXIT_INTERRUPTED, EXIT_UNUSABLE
+from convgrad.commands.terminal import EXIT_UNUSABLE, say
 from convgrad.commands.train import train
 from convgrad.commands.worksheet import worksheet
 from convgrad.errors import ConvgradError
+from convgrad.interruption import exit_code
 
 
 class Commands(TyperGroup):
-    """Turns errors that are meant for the user into a message; all others keep their traceback, for they are bugs."""
+    """Turns errors that are meant for the user into a message; all others are for `boundary`."""
 
     def invoke(self, context: typer.Context) -> object:  # type: ignore[override]
         try:
@@ -35,16 +39,16 @@ class Commands(TyperGroup):
                 warnings.showwarning = _print_warning  # type: ignore[assignment]
                 return super().invoke(context)
         except ConvgradError as error:
-            typer.echo(f"{type(error).__name__}: {error}", err=True)
+            say(f"{type(error).__name__}: {error}")
             raise typer.Exit(EXIT_UNUSABLE) from None
         except KeyboardInterrupt:
-            typer.echo("Interrupted.", err=True)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+            say("Interrupted.")
+            raise typer.Exit(exit_code()) from None
 
 
 def _print_warning(message: Warning | str, *place: object) -> None:
     """One line on standard error, without the place in the program, which helps no user."""
-    typer.echo(f"Warning: {message}", err=True)
+    say(f"Warning: {message}")
 
 
 app = typer.Typer(
@@ -69,16 +73,15 @@ def convgrad(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show where in the program something went wrong.")] = False,
 ) -> None:
     """Convolutional networks whose layers are equations: derived, explained, checked and compiled."""
 
 
 def main() -> None:
     """Entry point of the command `convgrad`."""
-    try:
-        app()
-    except KeyboardInterrupt:  # before or after a command, where nothing needs to be saved
-        sys.exit(EXIT_INTERRUPTED)
+    os.environ["MPLBACKEND"] = "agg"  # pictures go to files, whatever is set for windows
+    sys.exit(ended(lambda arguments: app(args=list(arguments), prog_name="convgrad"), sys.argv[1:]))
 
 
 if __name__ == "__main__":

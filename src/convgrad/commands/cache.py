@@ -18,7 +18,7 @@ def cache(
     Networks that were compiled before start at once. The environment variable CONVGRAD_CACHE names another folder, or
     "off" to keep nothing.
     """
-    from convgrad.engine.cache import current, trusted
+    from convgrad.engine.cache import current, distrusted
 
     kept = current()
     entries, size = kept.count_and_size()
@@ -38,5 +38,5 @@ def cache(
         console.print(f"removed  {removed:,}")
     console.print(f"entries  {entries:,}")
     console.print(f"size     {size / 1e6:,.1f} MB of at most {kept.limit / 1e6:,.0f} MB")
-    if kept.folder.exists() and not trusted(kept.folder):
-        console.print("It is not used: it belongs to another user, or everyone may write to it.")
+    if doubt := distrusted(kept.folder):
+        console.print(f"It is not used: {doubt}.", soft_wrap=True)

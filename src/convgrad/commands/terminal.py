@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import Progress
 
-EXIT_UNUSABLE, EXIT_INTERRUPTED = 2, 130
+EXIT_UNUSABLE, EXIT_MISTAKE_OF_OURS = 2, 70
+"""And 0 for done, 1 for a calculation that is wrong, 128 + the signal's number for interrupted."""
 
 
 def output() -> Console:
@@ -22,6 +24,12 @@ def output() -> Console:
 def messages() -> Console:
     """Standard error, likewise."""
     return _console(stderr=True)
+
+
+def say(text: str) -> None:
+    """One message on standard error. Characters that would control a terminal are shown, not sent."""
+    shown = "".join(c if (c >= " " and c != "\x7f") or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+    typer.echo(shown, err=True)
 
 
 def print_json(content: dict[str, Any]) -> None:

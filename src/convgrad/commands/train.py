@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convgrad.commands.terminal import EXIT_INTERRUPTED, counting, messages, output, print_json
+from convgrad.commands.terminal import counting, messages, output, print_json
 
 if TYPE_CHECKING:
     from convgrad.data import Dataset
@@ -80,6 +80,7 @@ def train(
     size = _image_size(image_size)
 
     from convgrad.data import load
+    from convgrad.interruption import exit_code
     from convgrad.models import load_model
     from convgrad.training.run import Settings, new_folder, run
 
@@ -133,7 +134,7 @@ def train(
         )
         console.print(f"results are in {folder}", soft_wrap=True)
     if report["interrupted"]:
-        raise typer.Exit(EXIT_INTERRUPTED)
+        raise typer.Exit(exit_code())
 
 
 def _image_size(text: str | None) -> tuple[int, int] | None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from convgrad.files import read_regular
 
 VARIABLE = "CONVGRAD_CACHE"
 """The environment variable that names the folder; `off`: nothing is kept."""
@@ -41,12 +45,11 @@ class Cache:
 
     def read(self, key: str) -> bytes | None:
         """The content of an entry, or None where there is none, or a damaged one. It counts as used now."""
-        if self.folder is None or not trusted(self.folder):
+        if self.folder is None or not self._usable():
             return None
         path = self._path(key)
-        try:
-            stored = path.read_bytes()
-        except OSError:
+        stored = _own_file(path)
+        if stored is None:
             return None
         content = stored[hashlib.sha256().digest_size :]
         if stored != _sealed(content):
@@ -62,8 +65,8 @@ class Cache:
             return
         unfinished = None
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not trusted(self.folder):
+            _make(self.folder)
+            if not self._usable():
                 return
             handle, unfinished = tempfile.mkstemp(suffix=UNFINISHED, dir=self.folder)
             with os.fdopen(handle, "wb") as file:
@@ -111,6 +114,19 @@ class Cache:
                 removed += entry.path.suffix == SUFFIX
         return removed
 
+    def _usable(self) -> bool:
+        """Whether the folder is there, and trusted; where it is not trusted, that is said once."""
+        assert self.folder is not None
+        doubt = distrusted(self.folder)
+        if doubt and self.folder not in _told:
+            _told.add(self.folder)
+            warnings.warn(
+                f"Compiled code is not kept in {self.folder}: {doubt}, so others could put theirs there. "
+                f"{VARIABLE} names another folder.",
+                stacklevel=2,
+            )
+        return not doubt and os.path.isdir(self.folder)
+
     def _path(self, key: str) -> Path:
         assert self.folder is not None
         return self.folder / f"{key}{SUFFIX}"
@@ -138,15 +154,56 @@ def _sealed(content: bytes) -> bytes:
     return hashlib.sha256(content).digest() + content
 
 
-def trusted(folder: Path) -> bool:
-    """Whether nobody else can have put code there for us to run: it is ours, and not for everyone to write to."""
-    if not hasattr(os, "geteuid"):
-        return True
+def distrusted(folder: Path) -> str:
+    """Why others can have put code there for us to run, in words; empty where they can't, or there is no such folder.
+
+    The folder must be ours, and for nobody else to write to. Who may write to a folder above it can put another one in
+    its place: these must be ours or the system's, and shared ones let nobody move what is not his (as /tmp).
+    """
+    if not hasattr(os, "geteuid") or not os.path.isdir(folder):
+        return ""
+    place = Path(os.path.realpath(folder))
+    for above in (place, *place.parents):
+        try:
+            status = above.stat()
+        except OSError:
+            return f"{above} can't be looked at"
+        if status.st_uid not in (os.geteuid(), *(() if above == place else (0,))):
+            return f"{above} belongs to another user"
+        if above != place and status.st_mode & stat.S_ISVTX:
+            continue
+        if status.st_mode & 0o002 or (status.st_mode & 0o020 and not (above != place and _is_own_group(status.st_gid))):
+            return f"{above} may be written to by others"
+    return ""
+
+
+def _is_own_group(group: int) -> bool:
+    """Whether this is the group that some systems make for each user, with nobody else in it."""
+    import grp
+    import pwd
+
     try:
-        status = folder.stat()
-    except OSError:
+        name, found = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(group)
+    except KeyError:
         return False
-    return status.st_uid == os.geteuid() and not status.st_mode & 0o002
+    return found.gr_name == name and not set(found.gr_mem) - {name}
+
+
+def _own_file(path: Path) -> bytes | None:
+    """What a file holds that is ours, and for nobody else to write to; None for everything else."""
+    try:
+        status = path.lstat()
+        own = not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
+        return read_regular(path) if own and stat.S_ISREG(status.st_mode) else None
+    except OSError:
+        return None
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for nobody else to look into. Raises OSError."""
+    for above in (*reversed(folder.parents), folder):
+        if not os.path.isdir(above):
+            above.mkdir(mode=0o700, exist_ok=True)
 
 
 def current() -> Cache:
@@ -180,3 +237,4 @@ def using(cache: Cache) -> Iterator[Cache]:
 
 
 _chosen: list[Cache] = []
+_told: set[Path] = set()

@@ -56,8 +56,14 @@ def library() -> Any:
 def _library() -> Any:
     count = threads.choose_threads()
     threads.watch_forks()
-    loaded = _kept() or _built()
+    loaded = _kept() or _prepared(_built())
     loaded.convgrad_set_threads(ctypes.c_int(count))
+    return loaded
+
+
+def _prepared(loaded: Any) -> Any:
+    """The runtime with the types of its functions. Raises AttributeError where one is missing."""
+    loaded.convgrad_set_threads.argtypes = [ctypes.c_int]
     loaded.convgrad_kept_bytes.restype = ctypes.c_longlong
     loaded.convgrad_run.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
     loaded.convgrad_run.restype = ctypes.c_int
@@ -81,8 +87,8 @@ def _kept() -> Any:
         shared = Path(folder) / "libruntime.so"
         shared.write_bytes(content)
         try:
-            return ctypes.CDLL(str(shared), mode=ctypes.RTLD_GLOBAL)
-        except OSError:  # made on a system with other libraries
+            return _prepared(ctypes.CDLL(str(shared), mode=ctypes.RTLD_GLOBAL))
+        except (OSError, AttributeError):  # made on a system with other libraries
             cache.current().discard(_key())
             return None
 

@@ -10,11 +10,13 @@ import math
 import os
 from pathlib import Path
 
+from convgrad.arguments import shown
 from convgrad.errors import EngineError
 
 VARIABLE = "HL_NUM_THREADS"
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
+MOST_DIGITS = 6  # of a number of threads
 
 _forked = False
 
@@ -33,9 +35,9 @@ def choose_threads() -> int:
     given = os.environ.get(VARIABLE, "")
     if not given:
         os.environ[VARIABLE] = given = str(processors_allowed())
-    if not given.isdigit() or int(given) < 1:
+    if not (given.isascii() and given.isdigit() and len(given) <= MOST_DIGITS) or int(given) < 1:
         raise EngineError(
-            f"The environment variable {VARIABLE} must be a number of threads, at least 1; it is {given!r}."
+            f"The environment variable {VARIABLE} must be a number of threads, at least 1; it is {shown(given)}."
         )
     return int(given)
 

@@ -12,6 +12,7 @@ import numpy as np
 from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, an, between, optional, takes
 from convgrad.data import Augment, Batch, Batches
 from convgrad.errors import TrainingError
+from convgrad.interruption import Interruption
 from convgrad.losses import Loss, loss_from
 from convgrad.network import NETWORK, Network
 from convgrad.optimizers import Optimizer, optimizer_from
@@ -21,7 +22,6 @@ from convgrad.training.evaluate import checked_examples, figures
 from convgrad.training.events import Callback, Training, checked_callbacks, tell
 from convgrad.training.examples import Array
 from convgrad.training.history import History
-from convgrad.training.interruption import Interruption
 from convgrad.training.metrics import Metric, RunningMeans, meaning_of, metrics_from
 from convgrad.training.progress import ProgressTable
 from convgrad.training.safeguard import Diverged, WeightKeeper

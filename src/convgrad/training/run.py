@@ -24,6 +24,7 @@ from rich.console import Console
 from convgrad.data import Augment, Dataset
 from convgrad.errors import DataError
 from convgrad.files import write_folder
+from convgrad.interruption import Interruption
 from convgrad.network import Network
 from convgrad.training.checkpoint import (
     CURVES_FILE,
@@ -147,8 +148,13 @@ def run(
     report = _report(network, dataset, settings, history)
     complete = problem is None and not history.interrupted
     if complete:
-        tested = evaluate(network, dataset.test_images, dataset.test_labels, loss=settings.loss, engine=settings.engine)
-        report |= {"test_accuracy": tested["accuracy"], "test_loss": tested["loss"]}
+        try:
+            tested = evaluate(
+                network, dataset.test_images, dataset.test_labels, loss=settings.loss, engine=settings.engine
+            )
+            report |= {"test_accuracy": tested["accuracy"], "test_loss": tested["loss"]}
+        except KeyboardInterrupt:  # what was trained is kept
+            complete, report["interrupted"] = False, True
     if not overwrite:
         try:
             check_folder(folder, config)
@@ -157,7 +163,8 @@ def run(
     save = complete or overwrite or _epochs_in(folder) < history.epochs
     report |= {"total_seconds": round(time.perf_counter() - began, 3), "run_dir": str(folder), "saved": save}
     if save:
-        _write(network, about, history, report, folder)
+        with Interruption():  # a second one ends even this
+            _write(network, about, history, report, folder)
     if problem is not None:
         raise problem
     return report
