@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.arguments import COUNT, NEW_NAMES, PATH, POSITIVE, SHAPE, TABLE, Rule, an, one_of, optional, takes
+from convgrad.arguments import COUNT, FLAG, NEW_NAMES, PATH, POSITIVE, SHAPE, TABLE, Rule, an, one_of, optional, takes
 from convgrad.check.diagnosis import Cause, Diagnosis, diagnose, tell_apart
 from convgrad.check.person import MEGABYTES, SECONDS, Person
 from convgrad.check.reading import Attempt, Convention, Found, accumulated, attempt, find
@@ -56,6 +56,8 @@ OTHER_SIZES = (
     dtype=one_of("float64", "float32"),
     seconds=POSITIVE,
     megabytes=COUNT,
+    folder=optional(PATH),
+    sandbox=FLAG,
     binding=optional(TABLE),
 )
 def check(

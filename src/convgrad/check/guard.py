@@ -184,8 +184,7 @@ def main() -> None:
         os.dup2(nothing, stream)
     os.write(told, f"pid {pid}\n".encode())
     reason = _watch(pid, alive, woken, megabytes * 2**20, processes)
-    if reason.split()[0] not in ("code", "signal"):
-        end_group(pid)
+    end_group(pid)
     end_all(os.getpid())
     if folder and reason in ("over", "code 0") and _abandoned(alive):  # a worker ends with code 0 after the check
         import shutil
