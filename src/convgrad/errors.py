@@ -125,6 +125,10 @@ class EngineError(ConvgradError):
     """The compiled engine can't do what is asked of it."""
 
 
+class SandboxError(ConvgradError):
+    """A person's code can't be shut in as asked: there is no bubblewrap, or it can't work here."""
+
+
 SECOND = 0.04
 """By how much less alike a second name may be, to be offered as well."""
 LISTED = 30

@@ -6,6 +6,7 @@ print(report)
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
@@ -14,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.arguments import COUNT, NEW_NAMES, PATH, POSITIVE, SHAPE, TABLE, Rule, an, one_of, optional, takes
+from convgrad.arguments import COUNT, FLAG, NEW_NAMES, PATH, POSITIVE, SHAPE, TABLE, Rule, an, one_of, optional, takes
 from convgrad.check.diagnosis import Cause, Diagnosis, diagnose, tell_apart
 from convgrad.check.person import MEGABYTES, SECONDS, Person
 from convgrad.check.reading import Attempt, Convention, Found, accumulated, attempt, find
 from convgrad.check.report import Finding, Report
 from convgrad.check.roles import SETTINGS, plain
+from convgrad.check.sandbox import require_sandbox
 from convgrad.check.smallest import smallest_failure
 from convgrad.check.subject import LayerSubject, Sizes, Subject, subject_of
-from convgrad.errors import ConvgradError, ModelError
+from convgrad.check.submissions import copied, read_submission
+from convgrad.errors import ConvgradError, DataError, ModelError, SandboxError
 from convgrad.layers.base import Layer
 
 LOOKED_AT = 6
@@ -53,6 +56,8 @@ OTHER_SIZES = (
     dtype=one_of("float64", "float32"),
     seconds=POSITIVE,
     megabytes=COUNT,
+    folder=optional(PATH),
+    sandbox=FLAG,
     binding=optional(TABLE),
 )
 def check(
@@ -65,6 +70,7 @@ def check(
     seconds: float = SECONDS,
     megabytes: int = MEGABYTES,
     folder: Path | None = None,
+    sandbox: bool = False,
     binding: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Report:
@@ -82,11 +88,14 @@ def check(
         seconds: what one call may take, and a third of what all may take.
         megabytes: what its process may use of memory.
         folder: where its process runs, as that of another person's code: without variables of your environment.
+        sandbox: whether its process is shut in by bubblewrap (Linux): a copy of the one file, without network, and
+            with nothing to write to but a folder of its own.
         binding: sizes, integers, numbers, shapes, inputs and wrt, for the text of an equation.
         settings: arguments of the layer: strides, padding, kernel_size, ...
 
     Raises:
         ModelError: there is no such layer, or it has no such argument. What the function does never raises.
+        SandboxError: there is no bubblewrap, or it can't work here, or the function is in no file.
 
     >>> def gradient(dx, o):
     ...     return dx * (o >= 0.5)
@@ -95,10 +104,31 @@ def check(
     """
     started = time.perf_counter()
     subjects = subject_of(layer, settings, input_shape, **(binding or {}))
-    with Person(function, seconds=seconds, megabytes=megabytes, folder=folder) as person:
+    with contextlib.ExitStack() as stack:
+        if sandbox and folder is None:
+            function = stack.enter_context(_alone(function))
+            folder = Path(function).parent
+        person = stack.enter_context(
+            Person(function, seconds=seconds, megabytes=megabytes, folder=folder, sandbox=sandbox)
+        )
         report = _Check(person, subjects, dict(roles or {}), dtype, settings).run()
     report.seconds = time.perf_counter() - started
     return report
+
+
+@contextlib.contextmanager
+def _alone(function: Callable[..., Any] | str) -> Iterator[str]:
+    """The same function in a copy of its file, in a folder of its own, which may be shut in."""
+    file, _, name = (function if isinstance(function, str) else "").rpartition(":")
+    if not file.endswith(".py"):
+        raise SandboxError("A sandbox holds one file: name the function as file.py:function.")
+    require_sandbox()
+    try:
+        content = read_submission(Path(file))
+    except DataError as error:
+        raise DataError(f"{file}: {error}.") from None
+    with copied(Path(file).name, content) as copy:
+        yield f"{copy}:{name}"
 
 
 def assert_gradient_correct(function: Callable[..., Any] | str, layer: str | Layer, **arguments: Any) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 from convgrad.arguments import COUNT, PATH, POSITIVE, takes
 from convgrad.check.checking import check
 from convgrad.check.person import MEGABYTES, SECONDS
+from convgrad.check.sandbox import require_sandbox
 from convgrad.check.sheet import mark
 from convgrad.check.sheet_file import read_decimals, read_results, read_text, read_trace, toml_numbers
 from convgrad.check.submissions import copied, read_submission, shown_name, submissions
@@ -96,20 +97,31 @@ class ClassReport:
 
 @takes(DataError, folder=PATH, specification=PATH, seconds=POSITIVE, megabytes=COUNT)
 def check_class(
-    folder: Path, specification: Path, *, seconds: float = SECONDS, megabytes: int = MEGABYTES
+    folder: Path,
+    specification: Path,
+    *,
+    seconds: float = SECONDS,
+    megabytes: int = MEGABYTES,
+    sandbox: bool = False,
 ) -> ClassReport:
     """Check every submission in a folder; what one of them does never stops the rest.
 
     seconds: what one call of a submission's function may take. megabytes: what its process may use of memory.
+    sandbox: whether each submission's code is shut in by bubblewrap (Linux).
 
-    Raises: DataError where the folder or the specification can't be used.
+    Raises: DataError where the folder or the specification can't be used, SandboxError where there is no sandbox.
     """
-    _, rows = marks(folder, specification, seconds=seconds, megabytes=megabytes)
+    _, rows = marks(folder, specification, seconds=seconds, megabytes=megabytes, sandbox=sandbox)
     return ClassReport(tuple(rows))
 
 
 def marks(
-    folder: Path, specification: Path, *, seconds: float = SECONDS, megabytes: int = MEGABYTES
+    folder: Path,
+    specification: Path,
+    *,
+    seconds: float = SECONDS,
+    megabytes: int = MEGABYTES,
+    sandbox: bool = False,
 ) -> tuple[int, Iterator[Row]]:
     """How many submissions there are, and the mark of each as it comes. Raises: as `check_class`."""
     content = toml_numbers(specification)
@@ -121,9 +133,11 @@ def marks(
         trace = read_trace(content, specification)
         decimals = read_decimals(content, specification, trace)
     files = submissions(folder, ".py" if by_code else ".toml", specification)
+    if sandbox and by_code:
+        require_sandbox()
 
     def one(path: Path) -> Row:
-        return _code(path, content, seconds, megabytes) if trace is None else _numbers(path, trace, decimals)
+        return _code(path, content, seconds, megabytes, sandbox) if trace is None else _numbers(path, trace, decimals)
 
     return len(files), (_safely(path, one) for path in files)
 
@@ -140,7 +154,7 @@ def _safely(path: Path, one: Callable[[Path], Row]) -> Row:
     return replace(row, file=shown_name(path), words=printable(row.words, WORDS, keep="\n"))
 
 
-def _code(path: Path, content: Mapping[str, Any], seconds: float, megabytes: int) -> Row:
+def _code(path: Path, content: Mapping[str, Any], seconds: float, megabytes: int, sandbox: bool) -> Row:
     settings: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in content.get("settings", {}).items()
     }
@@ -154,6 +168,7 @@ def _code(path: Path, content: Mapping[str, Any], seconds: float, megabytes: int
             seconds=seconds,
             megabytes=megabytes,
             folder=copy.parent,
+            sandbox=sandbox,
             **settings,
         )
     return Row(path.name, report.ok, report.causes, str(report))

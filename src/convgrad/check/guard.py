@@ -20,6 +20,8 @@ import time
 SET_PARENT_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36
 EVERY = 0.02
 """Seconds between two looks at how much memory there is in use, and by how many processes."""
+MOMENT = 0.2
+"""Seconds in which a process that is being killed closes its pipes, one after the other."""
 PATIENCE = 5.0
 """Seconds for ending processes that start others."""
 KEEP = b"k"
@@ -144,28 +146,26 @@ def _run(command: list[str], closed: tuple[int, ...]) -> int:
         os._exit(127)
 
 
-def _watch(pid: int, alive: int, woken: int, most_bytes: int, most_processes: int) -> tuple[str, bool]:
-    """Until it ends, does too much, or the check is over: what happened, and whether the folder is to go."""
-    keep = False
-    streams = [alive, woken]
+def _watch(pid: int, alive: int, woken: int, most_bytes: int, most_processes: int) -> str:
+    """Until it ends, does too much, or the check says something or is over: what happened."""
     while True:
-        ready = select.select(streams, [], [], EVERY)[0]
-        if alive in ready:
-            content = os.read(alive, 1)
-            keep = keep or content == KEEP
-            if not content:
-                return "over", not keep
-        if woken in ready and set(os.read(woken, 512)) - {signal.SIGCHLD}:
-            return "over", not keep
+        ready = select.select([alive, woken], [], [], EVERY)[0]
+        if alive in ready or (woken in ready and set(os.read(woken, 512)) - {signal.SIGCHLD}):
+            return "over"
         status = _reap().get(pid)
         if status is not None:
             kind, value = ("signal", os.WTERMSIG(status)) if os.WIFSIGNALED(status) else ("code", status >> 8)
-            return f"{kind} {value}", False
+            return f"{kind} {value}"
         found = started_by(os.getpid())
         if len(found) > most_processes:
-            return "processes", False
+            return "processes"
         if in_use(found) > most_bytes:
-            return "memory", False
+            return "memory"
+
+
+def _abandoned(alive: int) -> bool:
+    """Whether the check was killed: it has said nothing, and is not there any more, or will not be in a moment."""
+    return bool(select.select([alive], [], [], MOMENT)[0]) and not os.read(alive, 1)
 
 
 def main() -> None:
@@ -183,16 +183,15 @@ def main() -> None:
     for stream in (0, 1, 2):  # the ends of pipes that only the command is to hold
         os.dup2(nothing, stream)
     os.write(told, f"pid {pid}\n".encode())
-    reason, abandoned = _watch(pid, alive, woken, megabytes * 2**20, processes)
-    if reason.split()[0] not in ("code", "signal"):
-        end_group(pid)
+    reason = _watch(pid, alive, woken, megabytes * 2**20, processes)
+    end_group(pid)
     end_all(os.getpid())
-    if abandoned and folder:
+    if folder and reason in ("over", "code 0") and _abandoned(alive):  # a worker ends with code 0 after the check
         import shutil
 
         shutil.rmtree(folder, ignore_errors=True)
-    if not abandoned:
-        os.write(told, f"{reason}\n".encode())
+        return
+    os.write(told, f"{reason}\n".encode())
 
 
 if __name__ == "__main__":

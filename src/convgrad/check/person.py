@@ -18,7 +18,8 @@ import numpy as np
 
 from convgrad.check import answers, worker
 from convgrad.check.answers import Argument, Array, NoAnswer, Outcome, Trouble
-from convgrad.check.process import LARGEST, PROCESSES, Ended, NoTime, Process, code_words
+from convgrad.check.process import LARGEST, PROCESSES, Ended, NoTime, Process, code_words, signal_of
+from convgrad.check.sandbox import FOLDER, sandboxed
 
 SECONDS = 10.0
 """What one call may take; inputs are small."""
@@ -71,6 +72,7 @@ class Person:
     seconds: what a call may take, and a third of what all may take.
     megabytes: what the process may use of memory.
     folder: where the process runs, with no variables of the environment but those that Python needs.
+    sandbox: whether it is shut in, as `sandbox.py` says; `file.py` of the target is then in `folder`.
     """
 
     def __init__(
@@ -80,8 +82,9 @@ class Person:
         seconds: float = SECONDS,
         megabytes: int = MEGABYTES,
         folder: Path | None = None,
+        sandbox: bool = False,
     ):
-        self.seconds, self.megabytes, self.folder = seconds, megabytes, folder
+        self.seconds, self.megabytes, self.folder, self.sandbox = seconds, megabytes, folder, sandbox
         named = target if isinstance(target, str) else importable(target)
         self.target: str | Callable[..., Any] = named or target
         self.apart = named is not None
@@ -142,11 +145,16 @@ class Person:
         self.trouble = about.trouble or self.trouble
 
     def _start(self) -> answers.About:
-        command = [sys.executable, worker.__file__, str(self.target), str(self.megabytes)]
+        environment, target = _environment(self.folder), str(self.target)
+        command = [sys.executable, worker.__file__]
+        if self.sandbox:
+            file, _, function = target.rpartition(":")
+            command = sandboxed(Path(file), worker.__file__, environment)
+            target = f"{FOLDER}/{Path(file).name}:{function}"
         self.process = Process(
-            command,
+            [*command, target, str(self.megabytes)],
             folder=self.folder,
-            environment=_environment(self.folder),
+            environment=environment,
             megabytes=self.megabytes,
             goes=self.folder,
         )
@@ -175,6 +183,8 @@ class Person:
         if isinstance(error, Ended) and self.process is not None:
             self.process.wait(1)
         ended = self.close()
+        if self.sandbox:
+            ended = signal_of(ended)
         if isinstance(error, NoTime) and ended == "over":
             return self._hang(seconds, what)
         told = Trouble("Crash", f"its process ended{self._end_words(ended, isinstance(error, NoAnswer))}")

@@ -192,6 +192,12 @@ def _closed(stream: int) -> int:
     return -1
 
 
+def signal_of(ended: str) -> str:
+    """How it ended where a program between, as shells do, says `code 139` for `signal 11`."""
+    kind, _, number = ended.partition(" ")
+    return f"signal {int(number) - 128}" if kind == "code" and int(number) > 128 else ended
+
+
 def code_words(ended: str) -> str:
     """`code 3`, or the signal that ended it: `signal 11, SIGSEGV`."""
     kind, _, number = ended.partition(" ")

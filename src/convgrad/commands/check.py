@@ -49,6 +49,9 @@ def check(
         Path | None, typer.Option("--spec", metavar="FILE.toml", help="What they are checked against.")
     ] = None,
     table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Where their marks go.")] = None,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Shut code in by bubblewrap: no network, no files of yours.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check a calculation and name the mistake.
@@ -62,7 +65,7 @@ def check(
     convgrad check --class submissions/ --spec spec.toml --csv marks.csv
     """
     if folder is not None:
-        _class(folder, specification, table, seconds, as_json)
+        _class(folder, specification, table, seconds, sandbox, as_json)
         return
     if equation is not None:
         report: Any = _equation(equation, of)
@@ -75,7 +78,7 @@ def check(
         settings: dict[str, Any] = {n: _sizes(n, v) for n, v in (numbers | {"pool_size": pool_size}).items() if v}
         settings |= {n: v for n, v in (("groups", groups), ("filters", filters), ("units", units)) if v is not None}
         settings |= dict(_setting(pair) for pair in more or [])
-        report = _code(function, what, input_shape, argument or [], dtype, seconds, settings)
+        report = _code(function, what, input_shape, argument or [], dtype, seconds, sandbox, settings)
     else:
         raise typer.BadParameter("say a layer and a function, or a sheet.toml, or --equation and --of, or --class.")
     if as_json:
@@ -95,6 +98,7 @@ def _code(
     arguments: list[str],
     dtype: str,
     seconds: float,
+    sandbox: bool,
     settings: dict[str, Any],
 ) -> Any:
     from convgrad.check import check as check_function
@@ -118,6 +122,7 @@ def _code(
         roles=roles,
         dtype=dtype,
         seconds=seconds,
+        sandbox=sandbox,
         **settings,
     )
 
@@ -141,7 +146,9 @@ def _equation(equation: str, of: str | None) -> Any:
     return check_equation(equation, of)
 
 
-def _class(folder: Path, specification: Path | None, table: Path | None, seconds: float, as_json: bool) -> None:
+def _class(
+    folder: Path, specification: Path | None, table: Path | None, seconds: float, sandbox: bool, as_json: bool
+) -> None:
     """Print each mark as it comes, and keep all that there are in the table."""
     from convgrad.check.classes import ClassReport, Row, marks
     from convgrad.check.table import try_table
@@ -149,7 +156,7 @@ def _class(folder: Path, specification: Path | None, table: Path | None, seconds
     if specification is None:
         raise typer.BadParameter("--class needs --spec, what submissions are checked against.")
     row_by_row = table is not None and try_table(table)
-    count, rows = marks(folder, specification, seconds=seconds)
+    count, rows = marks(folder, specification, seconds=seconds, sandbox=sandbox)
     done: list[Row] = []
     try:
         for row in rows:
