@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 import time
 
 import numpy as np
@@ -160,9 +162,16 @@ def test_a_file_that_does_not_exist():
 
 def test_a_hang_in_this_process_is_noticed():
     def waits(dout, x, w):
-        time.sleep(3)
+        time.sleep(0.5)
 
+    before = sys.stdout, sys.stderr
     assert check(waits, "dense", seconds=0.2).causes == ("hangs",)
+    assert (sys.stdout, sys.stderr) == before
+    sys.stdout = io.StringIO()
+    replaced = sys.stdout
+    time.sleep(0.5)
+    sys.stdout, found = before[0], sys.stdout
+    assert found is replaced  # the function that came to its end has put nothing back
 
 
 def test_arguments_that_names_do_not_tell():

@@ -213,16 +213,15 @@ class Person:
         tree, arrays = call.message()
 
         def work() -> None:
-            with worker.caught_output() as printed:
-                answer = worker.run(self.target, tree, arrays)  # type: ignore[arg-type]
-            told.put(answer | {"printed": printed.text})
+            told.put(worker.run(self.target, tree, arrays))  # type: ignore[arg-type]
 
-        threading.Thread(target=work, daemon=True).start()
-        try:
-            answer = told.get(timeout=self.seconds)
-        except queue.Empty:
-            return Outcome(trouble=self._hang(self.seconds, "a call on small inputs"))
-        return answers.outcome(answer, answer.pop("arrays"), len(arrays))
+        with worker.caught_output() as printed:  # here, so that it ends when the waiting does
+            threading.Thread(target=work, daemon=True).start()
+            try:
+                answer = told.get(timeout=self.seconds)
+            except queue.Empty:
+                return Outcome(trouble=self._hang(self.seconds, "a call on small inputs"))
+        return answers.outcome(answer | {"printed": printed.text}, answer.pop("arrays"), len(arrays))
 
 
 KEPT = (
