@@ -200,7 +200,7 @@ def test_tables_in_other_places(tmp_path):
     assert (tmp_path / "link.csv").is_symlink()
     assert not try_table("/dev/null")
     write_table("/dev/null", "all")
-    with pytest.raises(DataError, match="can't be written: No space left on device"):
+    with pytest.raises(DataError, match="Can't write /dev/full: No space left on device"):
         write_table("/dev/full", "all")
 
 

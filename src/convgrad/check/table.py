@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from convgrad.errors import DataError
+from convgrad.files import write_file
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a cell begins with that a spreadsheet may compute."""
@@ -33,24 +34,8 @@ def table_text(rows: Iterable[Sequence[str]]) -> str:
 
 
 def write_table(path: Path, text: str) -> None:
-    """Put it in the place of what was there, in one move, so that a reader finds the old table or the new one.
-
-    Raises: DataError; the old one is then still there.
-    """
-    try:
-        place = Path(os.path.realpath(path))
-        mode = _mode(place)
-        if mode is not None and not stat.S_ISREG(mode):
-            with place.open("wb") as stream:
-                stream.write(text.encode())
-            return
-        with _beside(place) as unfinished:
-            unfinished.write_bytes(text.encode())
-            if mode is not None:
-                unfinished.chmod(stat.S_IMODE(mode))
-            os.replace(unfinished, place)
-    except OSError as error:
-        raise DataError(f"{path} can't be written: {error.strerror}.") from None
+    """Put it in the place of what was there, whole. Raises: DataError; the old one is then still there."""
+    write_file(path, text.encode())
 
 
 def try_table(path: Path) -> bool:
@@ -62,15 +47,15 @@ def try_table(path: Path) -> bool:
         place = Path(os.path.realpath(path))
         mode = _mode(place)
         if mode is not None and stat.S_ISDIR(mode):
-            raise DataError(f"{path} can't be written: it is a folder.")
+            raise DataError(f"Can't write {path}: it is a folder.")
         if mode is not None and not os.access(place, os.W_OK):
-            raise DataError(f"{path} can't be written: it may only be read.")
+            raise DataError(f"Can't write {path}: it may only be read.")
         if mode is not None and not stat.S_ISREG(mode):
             return False
         with _beside(place) as unfinished:
             unfinished.write_bytes(b"")
     except OSError as error:
-        raise DataError(f"{path} can't be written: {error.strerror}.") from None
+        raise DataError(f"Can't write {path}: {error.strerror}.") from None
     return True
 
 
