@@ -290,8 +290,8 @@ def test_the_pytest_helper():
         ("conv9", {}, "There is no layer called 'conv9' to check"),
         ("conv2d", {"stride": 2}, "conv2d has no argument 'stride'. Did you mean 'strides'?"),
         ("conv2d+dense", {}, "'dense' is no activation"),
-        (7, {}, "against a layer, its name or an equation, not 7"),
-        ("dense", {"dtype": "int8"}, "float32 or float64, not 'int8'"),
+        (7, {}, "check: layer must be a layer, its name or an equation, not 7"),
+        ("dense", {"dtype": "int8"}, "check: dtype must be 'float64' or 'float32', not 'int8'"),
     ],
 )
 def test_what_can_not_be_checked(layer, arguments, words):

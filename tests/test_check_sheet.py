@@ -291,7 +291,9 @@ def test_a_slip_in_a_network(tmp_path):
 
 
 def test_a_network_sheet_that_names_no_tensor(tmp_path):
-    with pytest.raises(DataError, match=r"sheet.toml: There is no tensor `conv1.dv`\. Did you mean 'conv1\.d[wx]'\?"):
+    with pytest.raises(
+        DataError, match=r"sheet.toml: There is no tensor `conv1.dv`\. Did you mean 'conv1\.dw' or 'conv1\.dx'\?"
+    ):
         network_sheet(tmp_path, '"conv1.dw"', '"conv1.dv"')
 
 
@@ -433,7 +435,7 @@ def test_rounding_of_what_was_given(tmp_path):
 
 def test_decimals_of_no_tensor_of_a_network(tmp_path):
     with pytest.raises(
-        DataError, match=r"decimals names `conv1.v`, no tensor of this network\. Did you mean 'conv1.x'\?"
+        DataError, match=r"decimals names `conv1.v`, no tensor of this network\. Did you mean 'conv1.w' or 'conv1.x'\?"
     ):
         network_sheet(tmp_path, "[model]", "[decimals]\n'conv1.v' = 2\n[model]")
     with pytest.raises(DataError, match=r"`decimals` is a table, written \[decimals\] in single brackets"):

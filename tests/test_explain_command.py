@@ -221,7 +221,7 @@ def test_a_trained_network(tmp_path: Path) -> None:
         (["clasic"], "There is no example, model or folder 'clasic', and a model file ends in .toml. Did you mean 'cl"),
         (["missing.toml"], "The model file missing.toml can't be read: No such file or directory."),
         (["--at", "conv1.dw[2,0]"], "DataError: conv1.dw has no element [2,0]: index 1 of 2 runs over 0..1."),
-        (["--at", "conv2.dw[0,0]"], "DataError: There is no tensor `conv2.dw`. Did you mean 'conv1.dw'?"),
+        (["--at", "conv2.dw[0,0]"], "There is no tensor `conv2.dw`. There are: conv1.dw, conv1.dx, conv1.w,"),
         (["--unpin", "conv1.x"], "DataError: `conv1.x` is not pinned. Did you mean 'conv1.dx'?"),
         (["--input", "missing.csv"], "DataError: Can't read missing.csv: No such file or directory."),
         (["--target", "cat"], "'cat' is no label and no list of numbers: 3, or [0, 1]."),

@@ -35,6 +35,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     "stride": ("strides",),
     "usebias": ("bias",),
     "validationset": ("validation_data",),
+    # tools
+    "torch": ("pytorch",),
+    "tensorflow": ("keras",),
+    "octave": ("matlab",),
+    "numpy": ("scipy",),
     # layers
     "affine": NONE,
     "averagepooling2d": ("AvgPool2D",),

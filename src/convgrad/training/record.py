@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from convgrad.network import Network
 
 
+RECORDED = ("loss", "past", "data")
+"""What training makes of a network, beside its weights."""
+
+
 def record(network: Network) -> dict[str, Any]:
     """The entries `loss`, `past` and `data` of config.json."""
     loss = network.loss

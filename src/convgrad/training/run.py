@@ -40,6 +40,7 @@ from convgrad.training.evaluate import evaluate
 from convgrad.training.fit import fit
 from convgrad.training.history import History
 from convgrad.training.progress import ProgressTable
+from convgrad.training.record import RECORDED
 from convgrad.training.safeguard import Diverged
 
 MOST_FOLDERS = 10_000  # of one name and a number
@@ -97,9 +98,10 @@ def check_folder(folder: Path, config: Mapping[str, Any]) -> None:
 def _is_of(folder: Path, config: Mapping[str, Any]) -> bool:
     """Whether a folder holds the training with this config.json."""
     try:
-        return bool(load_config(folder) == json.loads(as_json(config)))
+        found, wanted = load_config(folder), json.loads(as_json(config))
     except DataError:
         return False
+    return all(found.get(key) == wanted.get(key) for key in found.keys() | wanted.keys() if key not in RECORDED)
 
 
 def run(
