@@ -1,5 +1,6 @@
 # make train   trains LeNet on the bundled digits and ends with the test accuracy
 # make test    installs what the tests need and runs all of them
+# make quick   runs in a minute the tests that tell most
 # make docs    the documentation as a site, in build/site
 # make setup   the package and its test tools in .venv; .venv/bin/convgrad is then the command
 PYTHON ?= python3
@@ -10,7 +11,7 @@ N ?= 2000
 # Processes that run tests; each compiled kernel is tested with all processors all the same.
 WORKERS ?= auto
 
-.PHONY: train test docs setup parity lint types unit fuzz bench bench-check lock clean
+.PHONY: train test quick docs setup parity lint types unit fuzz bench bench-check lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -23,6 +24,9 @@ test: setup $(if $(CI),parity docs) lint types unit
 
 unit: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+quick: setup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --quick
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

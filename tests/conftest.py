@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,28 @@ from optional import find_chromium, optional_module
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+TAKES_LONG = {
+    *("test_benchmarks.py", "test_calculus_fuzz.py", "test_check_hostile.py", "test_check_mistakes.py"),
+    *("test_cli_boundary.py", "test_cli_commands.py", "test_docs.py", "test_engine_layers.py", "test_engine_poison.py"),
+    *("test_engine_schedules.py", "test_engine_winograd.py", "test_examples.py", "test_network_fuzz.py"),
+    *("test_prediction.py", "test_worksheet.py"),
+}
+"""Each of these files takes more than ten seconds; all others together take about a minute on two processors."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out the files whose tests take long, and browsers")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("--quick") and collection_path.name in TAKES_LONG else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        items[:] = [item for item in items if not item.get_closest_marker("browser")]
 
 
 def pytest_configure(config: pytest.Config) -> None:

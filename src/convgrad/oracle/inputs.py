@@ -31,8 +31,6 @@ def _checked(name: str, arrays: Mapping[str, npt.ArrayLike], shape: tuple[int, .
     if name not in arrays:
         raise DataError(f"No array is given for `{name}`; the equation reads it with shape {shape}.")
     array = real_array("evaluate", name, arrays[name], DataError)
-    if not np.can_cast(array.dtype, np.float64, "same_kind"):
-        raise DataError(f"The array for `{name}` holds {array.dtype}, which are not real numbers.")
     if array.shape != shape:
         raise DataError(f"The array for `{name}` has shape {array.shape}; the equation reads it with shape {shape}.")
     return array.astype(np.float64, copy=False)
