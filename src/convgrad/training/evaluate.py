@@ -40,7 +40,7 @@ def evaluate(
         loss: name or object; by default the one that the network was last trained with, else softmax_cross_entropy.
         metrics: names or objects; by default accuracy, or `mae` where the targets are numbers. Accuracy is the share
             of examples whose class is right, or with binary cross-entropy and an array y, of right answers.
-        batch_size: examples at once; the figures do not depend on it.
+        batch_size: examples at once at most; the figures do not depend on it.
         engine: "halide", "oracle" or "auto".
 
     Returns:
