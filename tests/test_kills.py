@@ -32,6 +32,11 @@ def digest(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def unfinished(folder: Path) -> set[Path]:
+    """What is being written beside a folder, or was when its process was killed."""
+    return set(folder.parent.glob(f"*{UNFINISHED}"))
+
+
 def command(model: str, seed: int, epochs: int) -> list[str]:
     options = f"--model {model} --seed {seed} --epochs {epochs} --engine oracle --batch-size 16 --overwrite --quiet"
     return [sys.executable, "-m", "convgrad", "train", "data.npz", "--out", "runs/used", *options.split()]
@@ -71,7 +76,7 @@ def test_a_killed_training_leaves_a_whole_run(tmp_path: Path) -> None:
     whole = time.monotonic() - start
     outcomes = {"old": 0, "new": 0, "ended": 0}
     for number in range(1, KILLS + 1):
-        old, epochs = digest(folder), rng.randint(1, 3)
+        old, epochs, left = digest(folder), rng.randint(1, 3), unfinished(folder)
         start = time.monotonic()
         training = subprocess.Popen(
             command(rng.choice(["small.toml", "large.toml"]), number, epochs), cwd=tmp_path, env=environment
@@ -79,7 +84,7 @@ def test_a_killed_training_leaves_a_whole_run(tmp_path: Path) -> None:
         if number % 2:  # at any moment
             time.sleep(rng.uniform(0.02, 1.1 * whole))
         else:  # when it writes
-            while training.poll() is None and not list(folder.parent.glob(f"*{UNFINISHED}")):
+            while training.poll() is None and not unfinished(folder) - left:
                 pass
             time.sleep(rng.choice([0.0, rng.uniform(0, 0.01), rng.uniform(0, 0.05)]))
         training.kill()
