@@ -85,7 +85,7 @@ def test_a_killed_training_leaves_a_whole_run(tmp_path: Path) -> None:
             time.sleep(rng.uniform(0.02, 1.1 * whole))
         else:  # when it writes
             while training.poll() is None and not unfinished(folder) - left:
-                pass
+                time.sleep(0.0005)
             time.sleep(rng.choice([0.0, rng.uniform(0, 0.01), rng.uniform(0, 0.05)]))
         training.kill()
         if training.wait() == 0:
