@@ -56,6 +56,15 @@ def test_too_many_layers(tmp_path: Path) -> None:
         read_model(path, (3,), 2)
 
 
+def test_the_file_of_too_large_a_model_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "wide.toml"
+    path.write_text('[[layer]]\ntype = "Dense"\nunits = 1000000000000\n')
+    message = r"^\S*wide\.toml: The network would have 4,000,000,000,000 weights, of 4 bytes each; "
+    with pytest.raises(TooManyWeights, match=message) as raised:
+        read_model(path, (3,), 2)
+    assert raised.value.weights == 4 * 10**12
+
+
 def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
     layer = {"class": "Dense", "name": "d", "inputs": ["input"], "arguments": {"units": 1000}}
     config = {"format": 1, "network": {"input_shape": [500_000], "layers": [layer]}}

@@ -18,7 +18,11 @@ TELLABLE = 10**18
 
 
 class TooManyWeights(ModelError):
-    """A network has more weights than there is room for."""
+    """A network has more weights than there is room for: `weights`, all in all."""
+
+    def __init__(self, message: str, weights: int):
+        super().__init__(message)
+        self.weights = weights
 
 
 def check_weights(layers: Iterable[PlacedLayer], dtype: str, most: int | None) -> None:
@@ -40,8 +44,9 @@ def check_weights(layers: Iterable[PlacedLayer], dtype: str, most: int | None) -
     if most is None and total <= TELLABLE:
         remedy = f" Make it smaller, or write Network(..., most_weights={total}) to try it."
     raise TooManyWeights(
-        f"The network would have {_told(total)} weights, of {itemsize} bytes each; {_told(room)} is the most here. "
-        f"Layer `{largest}` has {_told(sizes[largest])}.{remedy}"
+        f"The network would have {told(total)} weights, of {itemsize} bytes each; {told(room)} is the most here. "
+        f"Layer `{largest}` has {told(sizes[largest])}.{remedy}",
+        total,
     )
 
 
@@ -59,5 +64,6 @@ def check_layers(count: int) -> None:
         raise ModelError(f"A network of {count:,} layers is too deep; {MOST_LAYERS:,} is the most.")
 
 
-def _told(number: int) -> str:
+def told(number: int) -> str:
+    """The number as messages write it, however many digits it has."""
     return f"{number:,}" if number <= TELLABLE else f"more than {TELLABLE:,}"

@@ -37,6 +37,7 @@ from typing import Any
 import numpy as np
 
 from convgrad.arguments import PATH, TEXT, at_least, shown, takes
+from convgrad.bounds import TooManyWeights, told
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.examples.example import Example
 from convgrad.explain.start import without_ones
@@ -96,10 +97,16 @@ def example_from(content: dict[str, Any], path: Path, most: int = MOST_NUMBERS) 
     unknown = next((key for key in content if key not in ("model", "layer")), None)
     if unknown is not None:
         raise ModelError(f"{path}: there is no key {unknown!r}.{suggestion(unknown, (*KEYS, 'model', 'layer'))}")
-    model = model_from(content, path, None, CLASSES, dtype="float64")
-    numbers = model.network.parameter_count + prod(model.network.input_shape)
+    try:
+        model = model_from(content, path, None, CLASSES, "float64", most)
+        numbers = model.network.parameter_count
+        shape = model.network.input_shape
+    except TooManyWeights as error:
+        numbers, shape = error.weights, tuple(content["model"]["input_shape"])
+    numbers += prod(shape)
     if numbers > most:
-        raise ModelError(f"{path}: the network has {numbers:,} weights and inputs; at most {most:,} are taken here.")
+        figure = f"{told(numbers)} weights and inputs"
+        raise ModelError(f"{path}: the network has {figure}; at most {most:,} are taken here.")
     try:
         return _example(model.network, own, model.loss, model.optimizer, model.learning_rate)
     except DataError as error:

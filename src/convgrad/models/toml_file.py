@@ -38,7 +38,7 @@ from typing import Any
 
 import convgrad.layers  # noqa: F401  (fills the registry)
 from convgrad.arguments import COUNT, PATH, POSITIVE, SHAPE, optional, shown, takes
-from convgrad.bounds import check_layers
+from convgrad.bounds import TooManyWeights, check_layers
 from convgrad.errors import ConvgradError, ModelError, suggestion
 from convgrad.layers.base import Layer, Shape, registry
 from convgrad.layers.graph import Input, Node
@@ -68,9 +68,17 @@ def read_model(path: str | Path, input_shape: Shape | None, classes: int) -> Mod
 
 
 def model_from(
-    content: Mapping[str, Any], path: Path, input_shape: Shape | None, classes: int, dtype: str = "float32"
+    content: Mapping[str, Any],
+    path: Path,
+    input_shape: Shape | None,
+    classes: int,
+    dtype: str = "float32",
+    most_weights: int | None = None,
 ) -> Model:
-    """The model that the content of a TOML file describes; see `read_model`. Messages name `path`."""
+    """The model that the content of a TOML file describes; see `read_model`, and Network for `most_weights`.
+
+    Messages name `path`.
+    """
     for key in content:
         if key not in ("model", "layer"):
             raise ModelError(f"{path}: there is no table {key!r} in a model file.{suggestion(key, ('model', 'layer'))}")
@@ -88,7 +96,10 @@ def model_from(
         raise ModelError(f"{next(iter(graph.unread.values()))} is neither read by another layer nor the last one.")
     assert isinstance(graph.latest, Node)  # there is a layer at least
     name = about.pop("name", path.stem)
-    network = Network(inputs=graph.image, outputs=graph.latest, name=name, dtype=dtype)
+    try:
+        network = Network(inputs=graph.image, outputs=graph.latest, name=name, dtype=dtype, most_weights=most_weights)
+    except TooManyWeights as error:
+        raise TooManyWeights(f"{path}: {error}", error.weights) from error
     return Model(network=network, name=name, **about)
 
 
