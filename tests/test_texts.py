@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from convgrad import texts
+from convgrad.commands.check import _setting
 from convgrad.errors import ConvgradError, DataError, ModelError
-from convgrad.examples import read_example
+from convgrad.examples import load_example, read_example
 from convgrad.models import read_model
 from convgrad.texts import DEEPEST, LONGEST_FILE, PARTS, as_text, file_text, json_from, toml_from
 from convgrad.training.checkpoint import load_config
+from convgrad.training.run import _epochs_in
 
 LONG = "9" * 5000
 
@@ -117,3 +119,27 @@ def test_all_readers_keep_the_bounds(tmp_path: Path) -> None:
         with pytest.raises(ConvgradError, match="tables and lists within each other, more than 60 deep"):
             read()
     assert time.process_time() - start < 10
+
+
+def test_metrics_that_are_damaged_count_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    assert _epochs_in(tmp_path) == -1
+    for content in ("", "[" * 100_000, '{"epochs": Infinity}', '{"epochs": NaN}', '{"epochs": []}', "[]", "3", LONG):
+        path.write_text(content)
+        assert _epochs_in(tmp_path) == -1
+    path.write_text('{"epochs": 3}')
+    assert _epochs_in(tmp_path) == 3
+
+
+def test_settings_of_a_command_that_are_no_json_are_texts() -> None:
+    deep = "[" * 5000
+    assert [_setting(f"a={value}") for value in ("1e-5", "true", "same", deep, LONG)] == [
+        ("a", value) for value in (1e-5, True, "same", deep, LONG)
+    ]
+
+
+def test_elements_with_absurd_places() -> None:
+    trace = load_example("classic").trace()
+    for place in (LONG, "9" * 19, "-" + LONG):
+        with pytest.raises(DataError, match=r"^'conv1\.dw\[-?9+(\.\.\.|,0\])' names no element; write a tensor"):
+            trace.at(f"conv1.dw[{place},0]")
