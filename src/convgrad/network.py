@@ -25,6 +25,7 @@ from convgrad.arguments import (
 )
 from convgrad.arrays import aligned_zeros, copy_into
 from convgrad.backend import choose
+from convgrad.bounds import check_layers, check_weights
 from convgrad.errors import DataError, ModelError, TrainingError, suggestion
 from convgrad.execution import inputs_behind_views
 from convgrad.layers.base import Layer, registry
@@ -74,6 +75,7 @@ class Network:
         layers: in order. input_shape: of one example, (rows, columns, channels) for an image.
         inputs, outputs: of a graph, instead of layers.
         dtype: "float32" or "float64", of parameters and arithmetic.
+        most_weights: of which larger networks are refused; None for as many as fit into the memory four times.
 
     Attributes:
         layers: the layers in their places, each with a name that no other has.
@@ -83,7 +85,7 @@ class Network:
         parameters, state: tensor's name (`conv1.w`) -> its array, the very one that compiled code works on.
         lock: `with network.lock:` other threads neither train nor read it; for several accesses to weights in one go.
 
-    Raises: ModelError, ShapeError where layers don't fit together.
+    Raises: ModelError, ShapeError where layers don't fit together, or are too many or too large.
     """
 
     @takes(
@@ -93,6 +95,7 @@ class Network:
         outputs=optional(an(Node, "the one node of a graph that is its result, as a layer returns it")),
         name=optional(TEXT),
         dtype=one_of("float32", "float64"),
+        most_weights=optional(at_least(0)),
     )
     def __init__(
         self,
@@ -102,6 +105,7 @@ class Network:
         outputs: Node | None = None,
         name: str | None = None,
         dtype: str = "float32",
+        most_weights: int | None = None,
     ):
         if (inputs is None) != (outputs is None):
             raise ModelError("A graph needs both ends: Network(inputs=image, outputs=last_node).")
@@ -112,6 +116,7 @@ class Network:
         self.name, self.dtype = name, dtype
         self.input_shape: Shape = inputs.shape
         self.layers: tuple[PlacedLayer, ...] = _placed(inputs, outputs)
+        check_weights(self.layers, dtype, most_weights)
         self.output_shape: Shape = self.layers[-1].built.output_shape
         self.parameters: dict[str, Array] = {}
         self.state: dict[str, Array] = {}
@@ -366,10 +371,11 @@ class Network:
         }
 
     @classmethod
-    @takes(ModelError, config=TABLE)
-    def from_config(cls, config: Mapping[str, Any]) -> Network:
+    @takes(ModelError, config=TABLE, most_weights=optional(at_least(0)))
+    def from_config(cls, config: Mapping[str, Any], most_weights: int | None = None) -> Network:
         """The network that `to_config` described. Raises: ModelError where the description is not one."""
         try:
+            check_layers(len(config["layers"]))
             image = Input(tuple(config["input_shape"]))
             nodes: dict[str, Node | Input] = {INPUT: image}
             for entry in config["layers"]:
@@ -381,8 +387,9 @@ class Network:
                 nodes[entry["name"]] = layer(*(nodes[source] for source in entry["inputs"]))
             last = list(nodes.values())[-1]
             assert isinstance(last, Node)
-            return cls(inputs=image, outputs=last, name=config.get("name"), dtype=config.get("dtype", "float32"))
-        except (KeyError, TypeError, AttributeError, AssertionError, IndexError, ValueError) as error:
+            others = {"name": config.get("name"), "dtype": config.get("dtype", "float32")}
+            return cls(inputs=image, outputs=last, most_weights=most_weights, **others)
+        except (LookupError, TypeError, AttributeError, AssertionError, ValueError, ArithmeticError) as error:
             raise ModelError(f"This is no description of a network: {type(error).__name__}: {error}.") from error
 
     def __str__(self) -> str:
@@ -447,18 +454,22 @@ def _placed(image: Input, last: Node) -> tuple[PlacedLayer, ...]:
                 pending.append((source, False))
             elif source is not image:
                 raise ModelError("The graph reads an Input that is not the one given as inputs=.")
+    check_layers(len(order))
     shapes: dict[int, Shape] = {id(image): image.shape}
     names: dict[int, str] = {id(image): INPUT}
+    used = {INPUT}
+    numbers: dict[str, int] = {}
     taken = {INPUT} | {node.layer.name for node in order if node.layer.name}
     layers: dict[int, str] = {}
     placed = []
     for node in order:
         if id(node.layer) in layers:
             raise ModelError(f"Layer `{layers[id(node.layer)]}` is used twice. Make a second layer object.")
-        name = node.layer.name or _free_name(node.layer, taken)
-        if name in names.values():
+        name = node.layer.name or _free_name(node.layer, taken, numbers)
+        if name in used:
             raise ModelError(f"Two layers (or a layer and the input) are called `{name}`. Give one another name.")
         taken.add(name)
+        used.add(name)
         layers[id(node.layer)] = name
         built = node.layer.build(*(shapes[id(source)] for source in node.inputs))
         shapes[id(node)], names[id(node)] = built.output_shape, name
@@ -466,10 +477,14 @@ def _placed(image: Input, last: Node) -> tuple[PlacedLayer, ...]:
     return tuple(placed)
 
 
-def _free_name(layer: Layer, taken: set[str]) -> str:
-    """conv1, conv2, ...: the class's name in lower case, without the dimension, and a number."""
+def _free_name(layer: Layer, taken: set[str], numbers: dict[str, int]) -> str:
+    """conv1, conv2, ...: the class's name in lower case, without the dimension, and a number.
+
+    numbers: the latest of each class, which the next one is looked for from.
+    """
     base = re.sub(r"\d+d$", "", type(layer).__name__.lower())
-    number = 1
+    number = numbers.get(base, 0) + 1
     while f"{base}{number}" in taken:
         number += 1
+    numbers[base] = number
     return f"{base}{number}"

@@ -76,7 +76,7 @@ class Past:
             if not all(isinstance(count, int) and count >= 0 for count in (epochs, updates)):
                 raise ValueError(f"epochs {epochs!r}, updates {updates!r}")
             low, high = (None if config.get(name) is None else float(config[name]) for name in ("low", "high"))
-        except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error) as error:
             raise DataError(f"This is no record of a training: {type(error).__name__}: {error}.") from error
         return cls(epochs, updates, trained, low, high)
 

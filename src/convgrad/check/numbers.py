@@ -32,7 +32,7 @@ class Written:
         try:
             values = np.array(_mapped(content, float), np.float64)
             halves = np.array(_mapped(content, _half_unit), np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError, RecursionError):
             raise DataError(f"`{name}` must be a number or lists of numbers, all of one length.") from None
         return Written(values, halves)
 
@@ -50,4 +50,4 @@ def _half_unit(number: Any) -> float:
     if not isinstance(number, Decimal):
         return 0.0
     exponent = number.as_tuple().exponent
-    return 0.5 * 10.0**exponent if isinstance(exponent, int) else 0.0
+    return 0.5 * float(f"1e{exponent}") if isinstance(exponent, int) else 0.0

@@ -31,7 +31,6 @@ still to be entered, and `decimals = { h = 2 }` says that h is rounded to 2 deci
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from math import isfinite
@@ -44,18 +43,14 @@ from convgrad.calculus.derive import gradients
 from convgrad.check.latex_input import from_latex, looks_like_latex
 from convgrad.check.numbers import Array, Written
 from convgrad.errors import DataError, DerivationError, suggestion
-from convgrad.examples.files import DECIMALS, RESULTS, example_from
+from convgrad.examples.files import DECIMALS, MOST_NUMBERS, RESULTS, example_from
 from convgrad.explain.equations import equation_trace
 from convgrad.explain.trace import Trace
 from convgrad.notation.batch import batched
 from convgrad.notation.binding import bind
 from convgrad.notation.parser import parse
 from convgrad.notation.terms import Definition, Equation, Number, gradient_name
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from convgrad.texts import file_text, toml_from
 
 
 def _is_number(value: Any) -> bool:
@@ -93,21 +88,12 @@ KEYS = (*FORMS, RESULTS)
 
 def toml_numbers(path: Path) -> dict[str, Any]:
     """The file's content, fractions as they are written. Raises: DataError."""
-    try:
-        return read_text(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no TOML file: {error}.") from None
+    return read_text(file_text(path), str(path))
 
 
 def read_text(text: str, name: str = "sheet") -> dict[str, Any]:
     """The content of a sheet that is at hand as text; messages name it `name`. Raises: DataError."""
-    try:
-        content: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{name} is no TOML file: {error}.") from None
-    return content
+    return toml_from(text, name, fraction=Decimal)
 
 
 def read_results(content: Mapping[str, Any], path: Path) -> dict[str, Written]:
@@ -140,7 +126,7 @@ def flat(table: Any, path: Path, key: str = RESULTS) -> dict[str, Any]:
     return found
 
 
-def read_trace(content: Mapping[str, Any], path: Path, most: int | None = None, largest: int | None = None) -> Trace:
+def read_trace(content: Mapping[str, Any], path: Path, most: int = MOST_NUMBERS, largest: int | None = None) -> Trace:
     """Every number that follows from what the sheet gives. Messages name `path`.
 
     most: numbers that a network's input and weights may have together. largest: size that an equation may have.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from convgrad.commands.terminal import EXIT_UNUSABLE, output, print_json
+from convgrad.errors import DataError
+from convgrad.texts import json_from
 
 EXIT_WRONG = 1
 
@@ -133,8 +134,8 @@ def _setting(pair: str) -> tuple[str, Any]:
     if not equals or not name.isidentifier():
         raise typer.BadParameter(f"{pair!r} sets nothing; write NAME=VALUE, as in epsilon=1e-5.", param_hint="--set")
     try:
-        return name, json.loads(value)
-    except ValueError:
+        return name, json_from(value, name)
+    except DataError:
         return name, value
 
 

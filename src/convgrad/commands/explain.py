@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convgrad.arguments import shown
 from convgrad.commands.terminal import messages, output, print_json
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.files import write_text
+from convgrad.texts import file_text, json_from
 
 if TYPE_CHECKING:
     from convgrad.examples import Example
@@ -174,6 +175,8 @@ def _trained(folder: Path) -> Example:
 
     config, network = load_config(folder), load(folder)
     training = config.get("training", {})
+    if not isinstance(training, Mapping):
+        raise DataError(f"config.json was changed, or is damaged: training is {shown(training)}, but must be a table.")
     optimizer = optimizer_from(training.get("optimizer", "sgd"))
     if training.get("learning_rate"):
         optimizer = replace(optimizer, learning_rate=training["learning_rate"])
@@ -197,10 +200,10 @@ def _target(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        return json.loads(text)
-    except ValueError:
+        return json_from(text, "--target")
+    except DataError:
         raise typer.BadParameter(
-            f"{text!r} is no label and no list of numbers: 3, or [0, 1].", param_hint="--target"
+            f"{shown(text)} is no label and no list of numbers: 3, or [0, 1].", param_hint="--target"
         ) from None
 
 
@@ -218,13 +221,13 @@ def _input(path: Path | None, source: str) -> Any:
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
         if path.suffix.lower() == ".json":
-            return np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.float64)
+            return np.array(json_from(file_text(path), "it"), dtype=np.float64)
         if path.suffix.lower() in (".csv", ".txt"):
             text = path.read_text(encoding="utf-8").replace(",", " ").replace(";", " ")
             return np.array([[float(v) for v in line.split()] for line in text.splitlines() if line.strip()])
     except OSError as error:
         raise DataError(f"Can't read {path}: {error.strerror}.") from error
-    except (ValueError, TypeError, OverflowError, RecursionError, MemoryError, EOFError, SyntaxError) as error:
+    except (DataError, ValueError, TypeError, ArithmeticError, MemoryError, EOFError, SyntaxError) as error:
         raise DataError(f"{path} holds no array of numbers: {error}.") from error
     return _image(path, found(source).network.input_shape)
 

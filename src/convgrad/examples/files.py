@@ -36,7 +36,8 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.arguments import PATH, TEXT, takes
+from convgrad.arguments import PATH, TEXT, at_least, shown, takes
+from convgrad.bounds import TooManyWeights, told
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.examples.example import Example
 from convgrad.explain.start import without_ones
@@ -47,6 +48,8 @@ from convgrad.optimizers import optimizer_from
 
 NAMES = ("classic", "two-convolutions", "strided", "padded", "two-channels", "batch-of-two", "lenet-digit")
 TABLES = ("weights", "deltas", "pins")
+MOST_NUMBERS = 10**7
+"""Weights and inputs of an example, whose numbers are all computed and kept as float64."""
 RESULTS = "results"
 """A person's own numbers, which `convgrad check` marks; nothing is explained by them."""
 DECIMALS = "decimals"
@@ -69,19 +72,22 @@ def load_example(name: str) -> Example:
         return replace(read_example(path), name=name)
 
 
-@takes(ModelError, path=PATH)
-def read_example(path: str | Path) -> Example:
+@takes(ModelError, path=PATH, most=at_least(0))
+def read_example(path: str | Path, most: int = MOST_NUMBERS) -> Example:
     """The example, or the model without numbers, that a TOML file describes.
+
+    Args:
+        most: weights and inputs that it may have together.
 
     Raises:
         ModelError: the file can't be read or describes no network.
         DataError: its numbers do not fit the network; the message names the file.
     """
     path = Path(path)
-    return example_from(toml_content(path), path)
+    return example_from(toml_content(path), path, most)
 
 
-def example_from(content: dict[str, Any], path: Path, most: int | None = None) -> Example:
+def example_from(content: dict[str, Any], path: Path, most: int = MOST_NUMBERS) -> Example:
     """The same from the content of a TOML file, or the like from elsewhere. Messages name `path`.
 
     most: numbers that the input and the weights may have together; ModelError beyond.
@@ -91,10 +97,16 @@ def example_from(content: dict[str, Any], path: Path, most: int | None = None) -
     unknown = next((key for key in content if key not in ("model", "layer")), None)
     if unknown is not None:
         raise ModelError(f"{path}: there is no key {unknown!r}.{suggestion(unknown, (*KEYS, 'model', 'layer'))}")
-    model = model_from(content, path, None, CLASSES, dtype="float64")
-    numbers = model.network.parameter_count + prod(model.network.input_shape)
-    if most is not None and numbers > most:
-        raise ModelError(f"{path}: the network has {numbers:,} weights and inputs; at most {most:,} are taken here.")
+    try:
+        model = model_from(content, path, None, CLASSES, "float64", most)
+        numbers = model.network.parameter_count
+        shape = model.network.input_shape
+    except TooManyWeights as error:
+        numbers, shape = error.weights, tuple(content["model"]["input_shape"])
+    numbers += prod(shape)
+    if numbers > most:
+        figure = f"{told(numbers)} weights and inputs"
+        raise ModelError(f"{path}: the network has {figure}; at most {most:,} are taken here.")
     try:
         return _example(model.network, own, model.loss, model.optimizer, model.learning_rate)
     except DataError as error:
@@ -135,7 +147,7 @@ def _flat(name: str, table: Any) -> dict[str, Any]:
 
 def _seed(seed: Any) -> int:
     if type(seed) is not int or seed < 0:
-        raise DataError(f"seed is {seed!r}, but must be a whole number of at least 0.")
+        raise DataError(f"seed is {shown(seed)}, but must be a whole number of at least 0.")
     return seed
 
 
@@ -147,7 +159,7 @@ def _set_weights(network: Network, given: Mapping[str, Any], seed: int) -> None:
             raise DataError(f"[weights] names `{name}`, which the network does not have.{suggestion(name, weights)}")
         try:
             given_values = np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise DataError(f"[weights] `{name}` must be numbers, in lists of one length.") from None
         shape = weights[name].shape
         same = without_ones(given_values.shape) == without_ones(shape)
@@ -168,7 +180,9 @@ def _input(network: Network, given: Any) -> tuple[Any, Any]:
     assert digits.test_labels is not None
     number = given.get("digit")
     if set(given) != {"digit"} or type(number) is not int or not 0 <= number < len(digits.test_images):
-        raise DataError(f"input is {given!r}, but must be numbers or {{ digit = 0..{len(digits.test_images) - 1} }}.")
+        raise DataError(
+            f"input is {shown(given)}, but must be numbers or {{ digit = 0..{len(digits.test_images) - 1} }}."
+        )
     image = np.asarray(digits.test_images[number], dtype=np.float64)
     if image.size != np.prod(network.input_shape):
         raise DataError(f"A digit has {image.shape} numbers, but the network takes {network.input_shape}.")

@@ -22,6 +22,9 @@ from convgrad.notation.terms import Access, Definition, accesses, rebuild, subst
 from convgrad.notation.terms import Term as Expression
 from convgrad.notation.text import text
 
+MOST_EXPLAINED = 1000
+"""Elements that one text explains, each as often as it comes: some twenty lines each."""
+
 if TYPE_CHECKING:
     from convgrad.explain.tensor import Tensor
     from convgrad.explain.trace import Trace
@@ -284,7 +287,22 @@ class Explanation:
 
     @takes(DataError, depth=COUNT)
     def text(self, depth: int = 1) -> str:
-        """For a terminal. depth: 2 also explains the elements that the number was made from, and so on."""
+        """For a terminal. depth: 2 also explains the elements that the number was made from, and so on.
+
+        Raises: DataError where these would be more than `MOST_EXPLAINED` elements.
+        """
+        self._check_depth(depth)
+        lines: list[str] = []
+        waiting = [(self, 0)]
+        while waiting:
+            explanation, level = waiting.pop()
+            lines += [""] if level else []
+            lines += [f"{'    ' * level}{line}".rstrip() for line in explanation._own_text().split("\n")]
+            if level + 1 < depth:
+                waiting += [(inner, level + 1) for inner in reversed(explanation._next)]
+        return "\n".join(lines)
+
+    def _own_text(self) -> str:
         lines = [str(self.element) if not self.tensor.pinned else f"{self.element}, {self.element.status}", ""]
         if self.equation is None:
             return f"{self.element}, {self.element.status}"
@@ -294,11 +312,33 @@ class Explanation:
         lines.append(f"  numbers   {self.numbers}")
         lines += [f"            {note}" for note in self.notes]
         lines += self._sources()
-        if depth > 1:
-            for element in self.made_from:
-                if element.tensor.role != "given":
-                    lines += ["", *(f"    {line}".rstrip() for line in element.explain().text(depth - 1).split("\n"))]
         return "\n".join(lines)
+
+    @property
+    def _next(self) -> list[Explanation]:
+        """Of the elements that the number was made from, those that are computed."""
+        if self.equation is None:
+            return []
+        return [element.explain() for element in self.made_from if element.tensor.role != "given"]
+
+    def _check_depth(self, depth: int) -> None:
+        """Count level by level what is explained: an element as often as it comes, but looked into only once."""
+        level = {self.element.name: (self, 1)}
+        total = 1
+        for reached in range(2, depth + 1):
+            following: dict[str, tuple[Explanation, int]] = {}
+            for explanation, times in level.values():
+                for inner in explanation._next:
+                    following[inner.element.name] = (inner, following.get(inner.element.name, (inner, 0))[1] + times)
+            if not following:
+                return
+            total += sum(times for _, times in following.values())
+            if total > MOST_EXPLAINED:
+                raise DataError(
+                    f"{self.element.name} to depth {reached} takes {total:,} explanations; {MOST_EXPLAINED:,} is the "
+                    f"most. Write depth {reached - 1}, and explain those of its elements that matter by themselves."
+                )
+            level = following
 
     def _sources(self) -> list[str]:
         elements = self.made_from

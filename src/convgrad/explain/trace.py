@@ -137,8 +137,10 @@ class Trace(Mapping[str, Tensor]):
         """
         match = ELEMENT.fullmatch(element)
         numbers = (match[2] or "").split(",") if match and match[2] and match[2].strip() else []
-        if match is None or not all(re.fullmatch(r"\s*-?\d+\s*", number) for number in numbers):
-            raise DataError(f"{element!r} names no element; write a tensor and its indices, such as conv1.dw[0,0].")
+        if match is None or not all(re.fullmatch(r"\s*-?\d{1,18}\s*", number) for number in numbers):
+            raise DataError(
+                f"{shown(element)} names no element; write a tensor and its indices, such as conv1.dw[0,0]."
+            )
         return self[match[1]][tuple(int(number) for number in numbers)]
 
     @takes(DataError, name=TEXT)

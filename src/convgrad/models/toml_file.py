@@ -31,24 +31,20 @@ where `tensors = ["o"]` says which of its tensors are the inputs, and all others
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import convgrad.layers  # noqa: F401  (fills the registry)
-from convgrad.arguments import COUNT, PATH, SHAPE, optional, takes
+from convgrad.arguments import COUNT, PATH, POSITIVE, SHAPE, optional, shown, takes
+from convgrad.bounds import TooManyWeights, check_layers
 from convgrad.errors import ConvgradError, ModelError, suggestion
 from convgrad.layers.base import Layer, Shape, registry
 from convgrad.layers.graph import Input, Node
 from convgrad.models.model import Model
 from convgrad.network import Network
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from convgrad.texts import file_text, toml_from
 
 INPUT = "input"
 ALIASES = {"Equation": {"text": "definition", "tensors": "inputs"}}
@@ -72,9 +68,17 @@ def read_model(path: str | Path, input_shape: Shape | None, classes: int) -> Mod
 
 
 def model_from(
-    content: Mapping[str, Any], path: Path, input_shape: Shape | None, classes: int, dtype: str = "float32"
+    content: Mapping[str, Any],
+    path: Path,
+    input_shape: Shape | None,
+    classes: int,
+    dtype: str = "float32",
+    most_weights: int | None = None,
 ) -> Model:
-    """The model that the content of a TOML file describes; see `read_model`. Messages name `path`."""
+    """The model that the content of a TOML file describes; see `read_model`, and Network for `most_weights`.
+
+    Messages name `path`.
+    """
     for key in content:
         if key not in ("model", "layer"):
             raise ModelError(f"{path}: there is no table {key!r} in a model file.{suggestion(key, ('model', 'layer'))}")
@@ -83,6 +87,7 @@ def model_from(
     tables = content.get("layer", [])
     if not isinstance(tables, list) or not tables:
         raise ModelError(f"{path} has no layers. Begin each with a line `[[layer]]`, in double brackets.")
+    check_layers(len(tables))
 
     graph = _Graph(Input(shape), classes)
     for number, table in enumerate(tables, 1):
@@ -91,22 +96,16 @@ def model_from(
         raise ModelError(f"{next(iter(graph.unread.values()))} is neither read by another layer nor the last one.")
     assert isinstance(graph.latest, Node)  # there is a layer at least
     name = about.pop("name", path.stem)
-    network = Network(inputs=graph.image, outputs=graph.latest, name=name, dtype=dtype)
+    try:
+        network = Network(inputs=graph.image, outputs=graph.latest, name=name, dtype=dtype, most_weights=most_weights)
+    except TooManyWeights as error:
+        raise TooManyWeights(f"{path}: {error}", error.weights) from error
     return Model(network=network, name=name, **about)
 
 
 def toml_content(path: Path) -> dict[str, Any]:
     """What the file says. Raises: ModelError where it can't be read or is no TOML file; DataError for a device."""
-    from convgrad.data.budget import check_regular
-
-    check_regular(path)
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return content
-    except OSError as error:
-        raise ModelError(f"The model file {path} can't be read: {error.strerror}.") from error
-    except ValueError as error:  # not TOML, or no UTF-8
-        raise ModelError(f"{path} is no TOML file: {error}.") from error
+    return toml_from(file_text(path, ModelError, "The model file"), str(path), ModelError)
 
 
 def _about(path: Path, table: Any) -> dict[str, Any]:
@@ -117,10 +116,10 @@ def _about(path: Path, table: Any) -> dict[str, Any]:
         if key not in MODEL_KEYS:
             raise ModelError(f"{path}: [model] has no key {key!r}.{suggestion(key, MODEL_KEYS)}")
         if key in ("name", "loss", "optimizer", "schedule") and not isinstance(value, str):
-            raise ModelError(f"{path}: {key} is {value!r}, but must be a name in quotes.")
+            raise ModelError(f"{path}: {key} is {shown(value)}, but must be a name in quotes.")
     rate = table.get("learning_rate")
-    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or rate <= 0):
-        raise ModelError(f"{path}: learning_rate is {rate!r}, but must be a number above 0.")
+    if rate is not None and not POSITIVE.accepts(rate):
+        raise ModelError(f"{path}: learning_rate is {shown(rate)}, but must be a number above 0.")
     return dict(table)
 
 
@@ -130,7 +129,7 @@ def _input_shape(path: Path, declared: Any, wanted: Shape | None) -> Shape:
             raise ModelError(f"{path} does not say for which images it is. Give their shape, such as 28,28,1.")
         return tuple(wanted)
     if not isinstance(declared, list) or not all(type(size) is int and size > 0 for size in declared):
-        raise ModelError(f"{path}: input_shape is {declared!r}, but must be a list of sizes, such as [28, 28, 1].")
+        raise ModelError(f"{path}: input_shape is {shown(declared)}, but must be a list of sizes, such as [28, 28, 1].")
     if wanted is not None and tuple(declared) != tuple(wanted):
         raise ModelError(f"{path}: the model is for images of {tuple(declared)}, but these have {tuple(wanted)}.")
     return tuple(declared)
@@ -151,13 +150,13 @@ class _Graph:
     def add(self, where: str, table: Mapping[str, Any]) -> None:
         """Put the layer of one `[[layer]]` table on its inputs."""
         if not isinstance(table, Mapping):
-            raise ModelError(f"{where} is {table!r}, but must be a table with the key `type`, the layer's class.")
+            raise ModelError(f"{where} is {shown(table)}, but must be a table with the key `type`, the layer's class.")
         arguments = dict(table)
         kind = arguments.pop("type", None)
         if kind is None:
             raise ModelError(f'{where} has no key `type`, the layer\'s class, such as type = "Conv2D".')
         if not isinstance(kind, str) or kind not in registry:
-            raise ModelError(f"{where} has type {kind!r}, which is no layer.{suggestion(str(kind), registry)}")
+            raise ModelError(f"{where} has type {shown(kind)}, which is no layer.{suggestion(str(kind), registry)}")
         where = f"{where} ({kind})"
         names = arguments.pop("inputs", None)
         sources = (self.latest,) if names is None else self._sources(where, names)
@@ -181,9 +180,9 @@ class _Graph:
         if not isinstance(names, list) or not names:
             raise ModelError(f'{where}: inputs must be a list of names of earlier layers, such as ["conv1"].')
         for name in names:
-            if name not in self.nodes:
+            if not isinstance(name, str) or name not in self.nodes:
                 hint = suggestion(str(name), self.nodes)
-                raise ModelError(f"{where}: inputs has {name!r}, which is no earlier layer with a name.{hint}")
+                raise ModelError(f"{where}: inputs has {shown(name)}, which is no earlier layer with a name.{hint}")
         return tuple(self.nodes[name] for name in names)
 
 
@@ -202,8 +201,8 @@ def _layer(where: str, kind: type[Layer], arguments: Mapping[str, Any], classes:
         return kind.from_config(values)
     except ConvgradError as error:
         raise ModelError(f"{where}: {error}") from error
-    except TypeError as error:  # a value of a type that the layer does not look at, such as a table
-        raise ModelError(f"{where}: a value has the wrong type: {error}.") from error
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:  # looked at by no rule
+        raise ModelError(f"{where}: a value is of no use: {error}.") from error
 
 
 def _value(value: Any, classes: int) -> Any:

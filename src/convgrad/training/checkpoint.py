@@ -19,9 +19,11 @@ from safetensors.numpy import load as tensors_from_bytes
 from safetensors.numpy import save as bytes_from_tensors
 
 from convgrad.arguments import PATH, TABLE, optional, shown, takes
+from convgrad.bounds import TooManyWeights
 from convgrad.errors import ConvgradError, DataError
 from convgrad.files import read_folder, reason, write_folder
 from convgrad.network import NETWORK, Network
+from convgrad.texts import as_text, json_from
 from convgrad.training.record import record, restore
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
@@ -29,6 +31,9 @@ METRICS_FILE, CURVES_FILE = "metrics.json", "curves.png"
 RUN_FILES = (CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE, CURVES_FILE)
 """All that belongs to one training, and is replaced with it."""
 FORMAT = 1
+SPARE = 1_000_000
+"""Weights that room is made for though the other file lacks them: no burden, and what is missing is told by name."""
+Tensors = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
 
 @takes(DataError, network=NETWORK, folder=PATH, about=optional(TABLE))
@@ -89,11 +94,15 @@ def load_with_config(folder: str | PathLike[str]) -> tuple[Network, dict[str, An
     folder = Path(folder)
     files = read_folder(folder, (CONFIG_FILE, WEIGHTS_FILE))
     config = _config(files[CONFIG_FILE], folder / CONFIG_FILE)
+    weights = _tensors(files[WEIGHTS_FILE], folder / WEIGHTS_FILE)
+    numbers = sum(array.size for array in weights.values())
     try:
-        network = Network.from_config(config["network"])
+        network = Network.from_config(config["network"], most_weights=numbers + SPARE)
     except ConvgradError as error:
-        raise DataError(f"{folder / CONFIG_FILE} describes no network that can be built: {error}") from error
-    network.set_weights(_weights(files[WEIGHTS_FILE], folder / WEIGHTS_FILE, _expected_shapes(network)))
+        hint = f" {WEIGHTS_FILE} holds {numbers:,}." if isinstance(error, TooManyWeights) else ""
+        raise DataError(f"{folder / CONFIG_FILE} describes no network that can be built: {error}{hint}") from error
+    _check_shapes(weights, folder / WEIGHTS_FILE, _expected_shapes(network))
+    network.set_weights(weights)
     try:
         restore(network, config)
     except DataError as error:
@@ -111,25 +120,23 @@ def load_config(folder: str | PathLike[str]) -> dict[str, Any]:
 
 
 def _config(content: bytes, path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(content)
-    except ValueError as error:
-        raise DataError(f"{path} is no JSON file, or was cut off: {error}.") from error
+    config = json_from(as_text(content, str(path)), str(path))
     if not isinstance(config, dict) or not isinstance(config.get("network"), dict):
         raise DataError(f"{path} has no entry `network`, so it was not written by convgrad, or was changed since.")
     if config.get("format") != FORMAT:
-        raise DataError(f"{path} has format {config.get('format')!r}; this version of convgrad reads {FORMAT}.")
+        raise DataError(f"{path} has format {shown(config.get('format'))}; this version of convgrad reads {FORMAT}.")
     return config
 
 
-def _weights(
-    content: bytes, path: Path, expected: Mapping[str, tuple[int, ...]]
-) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-    """The tensors of a safetensors file, checked against the shapes that are `expected`."""
+def _tensors(content: bytes, path: Path) -> Tensors:
     try:
-        found = tensors_from_bytes(content)
+        return tensors_from_bytes(content)
     except SafetensorError as error:
         raise DataError(f"{path} is no safetensors file, or was cut off or damaged: {error}.") from error
+
+
+def _check_shapes(found: Tensors, path: Path, expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse tensors of a file that are not those with the shapes that are `expected`."""
     for name, shape in expected.items():
         if name not in found:
             raise DataError(f"{path} has no tensor {name!r}, which the network needs with shape {shape}.")
@@ -140,7 +147,6 @@ def _weights(
     for name in found:
         if name not in expected:
             raise DataError(f"{path} has a tensor {name!r} that the network does not have: it belongs to another one.")
-    return found
 
 
 def make_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from convgrad.arguments import FLAG, NOT_NEGATIVE, PATH, TABLE, TEXT, at_least, made_from, optional, shown, takes
 from convgrad.errors import DataError, TrainingError, UnknownName, suggestion
 from convgrad.files import write_file
+from convgrad.texts import json_from
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,9 +97,9 @@ class History(Mapping[str, list[float]]):
             DataError: the text is something else.
         """
         try:
-            fields: dict[str, Any] = json.loads(text)
+            fields: dict[str, Any] = json_from(text, "it")
             return cls(**fields)
-        except (ValueError, TypeError, TrainingError) as error:
+        except (ValueError, TypeError, TrainingError, DataError) as error:
             raise DataError(f"This is no history written by History.to_json: {error}.") from error
 
     @takes(DataError, path=optional(PATH))

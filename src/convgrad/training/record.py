@@ -52,7 +52,7 @@ def restore(network: Network, config: Mapping[str, Any]) -> None:
             network.past = Past.from_config(config["past"])
         data = config.get("data", {"class_names": _part(config, "dataset").get("class_names") or ()})
         network.preparation = Preparation.from_config(data)
-    except (KeyError, TypeError, AttributeError, ConvgradError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, ConvgradError) as error:
         raise DataError(f"config.json was changed, or is damaged: {error}") from error
 
 

@@ -26,6 +26,7 @@ from convgrad.errors import DataError
 from convgrad.files import write_folder
 from convgrad.interruption import Interruption
 from convgrad.network import Network
+from convgrad.texts import file_text, json_from
 from convgrad.training.checkpoint import (
     CURVES_FILE,
     METRICS_FILE,
@@ -175,8 +176,8 @@ def run(
 def _epochs_in(folder: Path) -> int:
     """Of the training that a folder holds; -1 where it holds none, or a damaged one."""
     try:
-        return int(json.loads((folder / METRICS_FILE).read_bytes())["epochs"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(json_from(file_text(folder / METRICS_FILE), METRICS_FILE)["epochs"])
+    except (DataError, ValueError, LookupError, TypeError, OverflowError):
         return -1
 
 
