@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,6 +75,8 @@ class Network:
         layers: in order. input_shape: of one example, (rows, columns, channels) for an image.
         inputs, outputs: of a graph, instead of layers.
         dtype: "float32" or "float64", of parameters and arithmetic.
+        most: numbers that the input, parameters and state may have together, counted before any memory is taken;
+            ModelError beyond.
 
     Attributes:
         layers: the layers in their places, each with a name that no other has.
@@ -102,6 +105,7 @@ class Network:
         outputs: Node | None = None,
         name: str | None = None,
         dtype: str = "float32",
+        most: int | None = None,
     ):
         if (inputs is None) != (outputs is None):
             raise ModelError("A graph needs both ends: Network(inputs=image, outputs=last_node).")
@@ -113,6 +117,7 @@ class Network:
         self.input_shape: Shape = inputs.shape
         self.layers: tuple[PlacedLayer, ...] = _placed(inputs, outputs)
         self.output_shape: Shape = self.layers[-1].built.output_shape
+        _check_numbers(self.layers, self.input_shape, most)
         self.parameters: dict[str, Array] = {}
         self.state: dict[str, Array] = {}
         for placed in self.layers:
@@ -400,6 +405,17 @@ class Network:
 
     def __repr__(self) -> str:
         return f"<Network {self.name or ''}: {len(self.layers)} layers, {self.parameter_count:,} parameters>"
+
+
+def _check_numbers(layers: Sequence[PlacedLayer], input_shape: Shape, most: int | None) -> None:
+    if most is None:
+        return
+    numbers = prod(input_shape)
+    for placed in layers:
+        numbers += sum(prod(parameter.shape) for parameter in placed.built.parameters.values())
+        numbers += sum(prod(shape) for shape, _ in placed.built.state.values())
+    if numbers > most:
+        raise ModelError(f"the network has {numbers:,} weights and inputs; at most {most:,} are taken here.")
 
 
 def _chain(layers: Sequence[Layer], input_shape: Sequence[int] | None) -> tuple[Input, Node]:

@@ -30,7 +30,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import resources
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +90,7 @@ def example_from(content: dict[str, Any], path: Path, most: int | None = None) -
     unknown = next((key for key in content if key not in ("model", "layer")), None)
     if unknown is not None:
         raise ModelError(f"{path}: there is no key {unknown!r}.{suggestion(unknown, (*KEYS, 'model', 'layer'))}")
-    model = model_from(content, path, None, CLASSES, dtype="float64")
-    numbers = model.network.parameter_count + prod(model.network.input_shape)
-    if most is not None and numbers > most:
-        raise ModelError(f"{path}: the network has {numbers:,} weights and inputs; at most {most:,} are taken here.")
+    model = model_from(content, path, None, CLASSES, dtype="float64", most=most)
     try:
         return _example(model.network, own, model.loss, model.optimizer, model.learning_rate)
     except DataError as error:

@@ -72,9 +72,17 @@ def read_model(path: str | Path, input_shape: Shape | None, classes: int) -> Mod
 
 
 def model_from(
-    content: Mapping[str, Any], path: Path, input_shape: Shape | None, classes: int, dtype: str = "float32"
+    content: Mapping[str, Any],
+    path: Path,
+    input_shape: Shape | None,
+    classes: int,
+    dtype: str = "float32",
+    most: int | None = None,
 ) -> Model:
-    """The model that the content of a TOML file describes; see `read_model`. Messages name `path`."""
+    """The model that the content of a TOML file describes; see `read_model`. Messages name `path`.
+
+    most: numbers that the input and the weights may have together; ModelError beyond, before memory is taken.
+    """
     for key in content:
         if key not in ("model", "layer"):
             raise ModelError(f"{path}: there is no table {key!r} in a model file.{suggestion(key, ('model', 'layer'))}")
@@ -91,7 +99,10 @@ def model_from(
         raise ModelError(f"{next(iter(graph.unread.values()))} is neither read by another layer nor the last one.")
     assert isinstance(graph.latest, Node)  # there is a layer at least
     name = about.pop("name", path.stem)
-    network = Network(inputs=graph.image, outputs=graph.latest, name=name, dtype=dtype)
+    try:
+        network = Network(inputs=graph.image, outputs=graph.latest, name=name, dtype=dtype, most=most)
+    except ConvgradError as error:
+        raise ModelError(f"{path}: {error}") from error
     return Model(network=network, name=name, **about)
 
 
@@ -181,7 +192,7 @@ class _Graph:
         if not isinstance(names, list) or not names:
             raise ModelError(f'{where}: inputs must be a list of names of earlier layers, such as ["conv1"].')
         for name in names:
-            if name not in self.nodes:
+            if not isinstance(name, str) or name not in self.nodes:
                 hint = suggestion(str(name), self.nodes)
                 raise ModelError(f"{where}: inputs has {name!r}, which is no earlier layer with a name.{hint}")
         return tuple(self.nodes[name] for name in names)

@@ -7,12 +7,17 @@
     "This file works on its own. Start `convgrad explain --serve` to choose other examples, build a network and " +
     "check your own numbers.";
 
+  /** The server's token, from the address, where nobody has to see it any longer: a cookie has it for a reload. */
+  const token = new URLSearchParams(location.search).get("token");
+  if (token && location.protocol === "http:") history.replaceState(null, "", location.pathname + location.hash);
+
   /** JSON from the local server; an Error with its sentence where it says no. */
   page.ask = async (path, body) => {
+    const headers = token ? { Authorization: `token ${token}` } : {};
     const options =
       body === undefined
-        ? {}
-        : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+        ? { headers }
+        : { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
     let response;
     try {
       response = await fetch(path, options);
