@@ -105,8 +105,10 @@ def read_text(text: str, name: str = "sheet") -> dict[str, Any]:
     """The content of a sheet that is at hand as text; messages name it `name`. Raises: DataError."""
     try:
         content: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, ArithmeticError) as error:  # not TOML, or a number that Python does not read
         raise DataError(f"{name} is no TOML file: {error}.") from None
+    except RecursionError:
+        raise DataError(f"{name} is nested too deep to be read.") from None
     return content
 
 

@@ -118,6 +118,8 @@ def toml_content(path: Path) -> dict[str, Any]:
         raise ModelError(f"The model file {path} can't be read: {error.strerror}.") from error
     except ValueError as error:  # not TOML, or no UTF-8
         raise ModelError(f"{path} is no TOML file: {error}.") from error
+    except RecursionError:
+        raise ModelError(f"{path} is nested too deep to be read.") from None
 
 
 def _about(path: Path, table: Any) -> dict[str, Any]:

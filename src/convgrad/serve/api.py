@@ -129,8 +129,10 @@ def _from_toml(text: Any) -> dict[str, Any]:
     try:
         content: dict[str, Any] = tomllib.loads(text)
         return content
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or a number that Python does not read
         raise ModelError(f"This is no TOML: {error}.") from None
+    except RecursionError:
+        raise ModelError("This TOML is nested too deep to be read.") from None
 
 
 def _from_list(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,6 +44,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+NO_MEMORY = "There is too little memory for this. Close other programs, and ask again."
+FULL = "The server has too many connections. Close other pages of it, and ask again."
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 
 
@@ -96,8 +98,13 @@ class PageServer(ThreadingTCPServer):
             self.workers.close()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Whether there is room for one connection more."""
-        return self.connections.add(request)
+        """Whether there is room for one connection more; it is told where there is none."""
+        if self.connections.add(request):
+            return True
+        with contextlib.suppress(OSError):
+            request.setblocking(False)
+            request.send(_written(refusal(FULL, HTTPStatus.SERVICE_UNAVAILABLE), JSON, {"Connection": "close"}))
+        return False
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
@@ -131,7 +138,7 @@ class Handler(BaseRequestHandler):
         except (TimeoutError, ConnectionError):
             return
         except MemoryError:
-            self._close(refusal("There is too little memory for this. Close other programs, and ask again.", 503))
+            self._close(refusal(NO_MEMORY, HTTPStatus.SERVICE_UNAVAILABLE))
         except Exception as error:  # the client must not wait for ever
             self._close(refusal(mistake(error), HTTPStatus.INTERNAL_SERVER_ERROR))
 
@@ -190,12 +197,17 @@ class Handler(BaseRequestHandler):
                 pass
 
     def _send(self, answer: Answer, kind: str, extra: Mapping[str, str], to_head: bool = False) -> None:
-        status = HTTPStatus(answer.status)
-        headers = {"Date": formatdate(usegmt=True), "Content-Type": kind, "Content-Length": str(len(answer.content))}
-        lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
-        lines += [f"{name}: {value}" for name, value in {**headers, **HEADERS, **extra}.items()]
-        self._write("\r\n".join([*lines, "\r\n"]).encode("latin-1") + (b"" if to_head else answer.content))
+        self._write(_written(answer, kind, extra, to_head))
 
     def _write(self, content: bytes) -> None:
         self.request.settimeout(WRITE_SECONDS)
         self.request.sendall(content)
+
+
+def _written(answer: Answer, kind: str, extra: Mapping[str, str], to_head: bool = False) -> bytes:
+    """An answer as it is sent."""
+    status = HTTPStatus(answer.status)
+    headers = {"Date": formatdate(usegmt=True), "Content-Type": kind, "Content-Length": str(len(answer.content))}
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
+    lines += [f"{name}: {value}" for name, value in {**headers, **HEADERS, **extra}.items()]
+    return "\r\n".join([*lines, "\r\n"]).encode("latin-1") + (b"" if to_head else answer.content)

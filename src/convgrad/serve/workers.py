@@ -22,8 +22,8 @@ from convgrad.serve.answer import Answer, refusal
 
 SECONDS = 30.0
 """For one answer."""
-MEGABYTES = 2048
-"""For one answer. A network of as many numbers as a page takes needs some 300."""
+MEGABYTES = 1024
+"""For one answer. The largest network that a page takes needs a quarter of it."""
 MOST = 3
 """Questions that are answered at a time, so that one that takes long is in nobody's way."""
 START_SECONDS = 60.0
