@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import re
 import socket
 import threading
@@ -242,6 +243,35 @@ def test_a_line_that_just_fits() -> None:
     assert read_request(io.BytesIO(f"GET {target} HTTP/1.1\r\nA: b\r\na: c\r\n\r\n".encode())).headers == {"a": "b, c"}
     with pytest.raises(Refused, match="The first line of a request has 8,192 bytes at most"):
         read_request(io.BytesIO(f"GET {target}aa HTTP/1.1\r\n\r\n".encode()))
+
+
+PARTS = [b"\r\n", b"\n", b"\r", b"\0", b" ", b":", b"\xff", b"?", b"%", b"9" * 50, b"GET ", b"HTTP/1.1", b"Host: a\r\n"]
+PARTS += [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Cookie: =;;\r\n", b"Authorization: token\r\n"]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_broken_requests_get_well_formed_answers(
+    seed: int, server: PageServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dice = random.Random(seed)
+    body = post(server, "Content-Length: 2") + b"{}"
+    content = bytearray(dice.choice([head(server), body, head(server, "Content-Length: 3") + b"abc" + head(server)]))
+    for _ in range(dice.randint(1, 4)):
+        place = dice.randrange(len(content) + 1)
+        change = dice.randrange(4)
+        if change == 0:
+            content[place:place] = dice.choice(PARTS)
+        elif change == 1:
+            del content[place : place + dice.randint(1, 9)]
+        elif change == 2:
+            content[place : place + 1] = bytes([dice.randrange(256)])
+        else:
+            content = content[:place]
+    answers = sent(server, bytes(content))
+    assert len(answers) <= 2
+    assert bool(answers) == bool(content)
+    assert {answer.status for answer in answers} <= {200, 400, 403, 404, 411, 413, 417, 501, 505}
+    assert capsys.readouterr() == ("", "")
 
 
 def test_nothing_at_all(server: PageServer) -> None:

@@ -82,6 +82,7 @@ class Worker:
             yield
         finally:
             timer.cancel()
+            timer.join()  # it may just be at it
 
     def _end(self) -> None:
         self.late = True

@@ -7,9 +7,8 @@
     "This file works on its own. Start `convgrad explain --serve` to choose other examples, build a network and " +
     "check your own numbers.";
 
-  /** The server's token, from the address, where nobody has to see it any longer: a cookie has it for a reload. */
+  /** The server's token, from the address. */
   const token = new URLSearchParams(location.search).get("token");
-  if (token && location.protocol === "http:") history.replaceState(null, "", location.pathname + location.hash);
 
   /** JSON from the local server; an Error with its sentence where it says no. */
   page.ask = async (path, body) => {
@@ -43,6 +42,7 @@
     open() {
       const { model } = this.app.trace;
       this.served = this.served || Boolean(model.served);
+      if (this.served && token) history.replaceState(null, "", location.pathname); // a cookie has it for a reload
       const parts = this.served
         ? this._controls(model)
         : [h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
