@@ -414,9 +414,9 @@ def test_a_mistake_in_the_server_is_one_line(server: PageServer, capsys: pytest.
     assert told.count("\n") == 1
 
 
-def test_no_room_is_told(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server.connections, "most", 0)
-    with connected(server) as connection:
-        answer = Answered(connection.makefile("rb"))
+def test_no_room_is_told(impatient: PageServer) -> None:
+    impatient.connections.most = 0
+    with connected(impatient) as connection, connection.makefile("rb") as stream:
+        answer = Answered(stream)
     told = "The server has too many connections. Close other pages of it, and ask again."
     assert (answer.status, answer.error) == (503, told)
