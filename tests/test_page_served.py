@@ -33,6 +33,22 @@ def choose(looker: Looker, name: str) -> None:
     looker.page.wait_for_function("(name) => document.getElementById('title').textContent === name", arg=name)
 
 
+def test_the_token_leaves_the_address_and_a_reload_works(browser: Any) -> None:
+    with served("classic") as url, opened(browser, url) as looker:
+        assert "?token=" in url
+        assert looker.page.url == url.split("?")[0]
+        looker.page.reload()
+        assert looker.page.url == url.split("?")[0]
+        choose(looker, "strided")
+        looker.page.evaluate("convgrad.page.ask('/api/check', {sheet: 'a = '}).catch((error) => error.message)")
+        _only_refused(looker)
+        cookies = looker.page.context.cookies()
+        assert [(c["httpOnly"], c["sameSite"]) for c in cookies] == [(True, "Strict")]
+    with served("classic") as url, opened(browser, url.split("?")[0]) as stranger:
+        assert "This server answers only with its token" in stranger.page.locator("body").inner_text()
+        stranger.complaints.clear()
+
+
 def test_another_example_is_chosen(looker: Looker) -> None:
     looker.look("backward")
     looker.cell("conv1.dw[0,0]").click()

@@ -90,8 +90,14 @@ def check(asked: Mapping[str, Any]) -> dict[str, Any]:
     return mark(trace, results, SHEET, read_decimals(content, SHEET, trace)).to_json()
 
 
+GET: dict[str, Callable[[Mapping[str, str]], Any]] = {
+    "/api/examples": lambda asked: examples(),
+    "/api/example": lambda asked: example(asked.get("name", ""), asked.get("exact") == "1"),
+    "/api/layers": lambda asked: layer_list(),
+}
+"""Path -> function of the query. What these take is known; the server itself answers them."""
 POST: dict[str, Callable[[Mapping[str, Any]], Any]] = {"/api/model": model, "/api/check": check}
-"""Path -> function of the body."""
+"""Path -> function of the body. What these take depends on the person; a worker answers them."""
 
 
 def _check_depth(content: Mapping[str, Any]) -> None:
@@ -123,8 +129,10 @@ def _from_toml(text: Any) -> dict[str, Any]:
     try:
         content: dict[str, Any] = tomllib.loads(text)
         return content
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or a number that Python does not read
         raise ModelError(f"This is no TOML: {error}.") from None
+    except RecursionError:
+        raise ModelError("This TOML is nested too deep to be read.") from None
 
 
 def _from_list(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,16 @@
     "This file works on its own. Start `convgrad explain --serve` to choose other examples, build a network and " +
     "check your own numbers.";
 
+  /** The server's token, from the address. */
+  const token = new URLSearchParams(location.search).get("token");
+
   /** JSON from the local server; an Error with its sentence where it says no. */
   page.ask = async (path, body) => {
+    const headers = token ? { Authorization: `token ${token}` } : {};
     const options =
       body === undefined
-        ? {}
-        : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+        ? { headers }
+        : { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
     let response;
     try {
       response = await fetch(path, options);
@@ -38,6 +42,7 @@
     open() {
       const { model } = this.app.trace;
       this.served = this.served || Boolean(model.served);
+      if (this.served && token) history.replaceState(null, "", location.pathname); // a cookie has it for a reload
       const parts = this.served
         ? this._controls(model)
         : [h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
