@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compiled code goes to a new folder, shared by all processes of this run, and is removed with it."""
+    """Compiled code goes to a new folder, shared by all processes of this run, and is removed with it.
+
+    Signals that a shell or `nohup` has ignored are heeded again by processes that run tests, for the commands that they
+    start inherit that, and are sent such signals.
+    """
+    if not getattr(config.option, "numprocesses", None):
+        for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, usual)
     if "CONVGRAD_CACHE" not in os.environ:
         folder = tempfile.mkdtemp(prefix="convgrad-tests-")
         os.environ["CONVGRAD_CACHE"] = folder

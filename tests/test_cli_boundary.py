@@ -176,11 +176,7 @@ def test_a_backend_for_windows_does_not_matter_to_pictures_in_files(tmp_path: Pa
 
 @contextmanager
 def started(arguments: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """The command in a process for which no signal is ignored, whoever runs the tests; it is gone at the end."""
-
-    def heed_signals() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
+    """The command in a process that is gone at the end."""
 
     running = subprocess.Popen(
         [*COMMAND, *arguments],
@@ -188,7 +184,6 @@ def started(arguments: list[str], folder: Path) -> Iterator[subprocess.Popen[str
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_signals,
     )
     try:
         yield running
