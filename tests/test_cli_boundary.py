@@ -220,3 +220,10 @@ def test_a_training_that_is_asked_to_end_keeps_its_weights(number: signal.Signal
     assert "Traceback" not in errors
     assert (tmp_path / "run" / "weights.safetensors").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_before_ctrl_c_is_taken_over_the_package_loads_nothing_else() -> None:
+    """What it loads would be interrupted with a traceback, and nothing in the package could prevent that."""
+    code = "import sys; there = set(sys.modules); import convgrad; print(sorted(set(sys.modules) - there))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['convgrad']\n"

@@ -318,6 +318,8 @@ class NotLinkedError(Exception):
 class NoLink:
     """All objects were there."""
 
+    compile_folder = staticmethod(runtime.compile_folder)
+
     def library(self) -> None:
         pass
 

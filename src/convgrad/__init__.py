@@ -9,10 +9,7 @@ The map, in the order of the data's way: `notation` (text to terms), `calculus` 
 `engine` (Halide), `layers`, `losses`, `optimizers`, `network`, `explain`, `data`, `training`, `check`, `cli`.
 """
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # checkers take it for true; `typing` takes longer to load than all else here
 if TYPE_CHECKING:
     from convgrad.calculus.derive import derivation, gradients
     from convgrad.check import assert_gradient_correct, check
@@ -95,7 +92,10 @@ HOMES = {
 until the command has taken over Ctrl-C, nothing is loaded that takes time."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+    from importlib.util import find_spec
+
     if name in HOMES:
         module, _, attribute = HOMES[name].rpartition(".")
         value = getattr(import_module(f"convgrad.{module}"), attribute)

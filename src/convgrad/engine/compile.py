@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -91,8 +90,8 @@ class Compiler:
     def _add(self, kernels: Mapping[str, Kernel]) -> set[str]:
         """Load the kernels' functions; returns the names of those whose compiling was given up, which are missing."""
         kept, key = cache.current(), f"library-{_digest(' '.join(sorted(kernels)))}"
-        with tempfile.TemporaryDirectory(prefix="convgrad-") as folder:
-            shared = Path(folder) / "kernels.so"
+        with runtime.compile_folder() as folder:
+            shared = folder / "kernels.so"
             content = kept.read(key)
             if content is not None:
                 runtime.library()
@@ -101,11 +100,11 @@ class Compiler:
                     return set()
                 kept.discard(key)  # made on a system with other libraries
                 shared.unlink()
-            slow = compile_objects(kernels, Path(folder))
+            slow = compile_objects(kernels, folder)
             present = [name for name in kernels if name not in slow]
             if not present:
                 return slow
-            runtime.link([Path(folder) / f"{name}.o" for name in present], shared, "-lm")
+            runtime.link([folder / f"{name}.o" for name in present], shared, "-lm")
             self._take(runtime.load(shared), present)
             if not slow and not edited():
                 kept.write(key, shared.read_bytes())

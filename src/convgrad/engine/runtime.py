@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -18,6 +19,7 @@ from typing import Any
 from convgrad.engine import cache, threads
 from convgrad.engine.surroundings import edited, surroundings
 from convgrad.errors import EngineError
+from convgrad.files import reason, temporary_folder
 from convgrad.sharing import Lock
 
 LINK_SECONDS = 120
@@ -30,13 +32,29 @@ def compiler() -> str | None:
     return None if sys.platform == "win32" else shutil.which("cc")
 
 
+@contextmanager
+def compile_folder() -> Iterator[Path]:
+    """A folder for what is compiled, which goes afterwards, even if this process dies. Raises EngineError."""
+    try:
+        with temporary_folder() as folder:
+            yield folder
+    except OSError as error:
+        where = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
+        raise EngineError(
+            f"Kernels can't be compiled: {reason(error)}{where}. Set TMPDIR to a folder with room for some 100 MB."
+        ) from error
+
+
 def link(objects: Sequence[Path], library: Path, *more: str) -> None:
     """A shared library of object files. Raises EngineError."""
     command = [compiler() or "cc", "-shared", "-o", str(library), *more, *map(str, objects)]
     if sys.platform == "darwin":
         command += ["-undefined", "dynamic_lookup"]
+    environment = {**os.environ, "TMPDIR": str(library.parent)}  # what the linker leaves when it is killed goes, too
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LINK_SECONDS, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=LINK_SECONDS, check=False, env=environment
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineError(f"The compiled kernels can't be linked: {error}") from error
     if done.returncode:
@@ -83,8 +101,8 @@ def _kept() -> Any:
     content = cache.current().read(_key())
     if content is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="convgrad-") as folder:
-        shared = Path(folder) / "libruntime.so"
+    with compile_folder() as folder:
+        shared = folder / "libruntime.so"
         shared.write_bytes(content)
         try:
             return _prepared(ctypes.CDLL(str(shared), mode=ctypes.RTLD_GLOBAL))
@@ -95,9 +113,9 @@ def _kept() -> Any:
 
 def _built() -> Any:
     """The runtime, compiled now. Raises EngineError."""
-    with tempfile.TemporaryDirectory(prefix="convgrad-") as folder:
-        shared = Path(folder) / "libruntime.so"
-        source = Path(folder) / "runtime.c"  # one file compiles in half the time of three
+    with compile_folder() as folder:
+        shared = folder / "libruntime.so"
+        source = folder / "runtime.c"  # one file compiles in half the time of three
         source.write_text("\n".join(files("convgrad.engine").joinpath(name).read_text() for name in SOURCES))
         link([source], shared, "-O2", "-fPIC", "-lpthread")
         loaded = load(shared, mode=ctypes.RTLD_GLOBAL)

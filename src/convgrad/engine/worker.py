@@ -1,14 +1,17 @@
-"""A process that compiles kernels for another one: `python -m convgrad.engine.worker FOLDER`.
+"""A process that compiles kernels for another one: `python -m convgrad.engine.worker PARENT FOLDER`.
 
 The folder holds the kernels in order (`JOBS`). Of several workers, the one that makes `<name>.claim` compiles the
-kernel and leaves `<name>.o`. A kernel that takes too much of the processor's time ends the process by a signal.
+kernel and leaves `<name>.o`. A kernel that takes too much of the processor's time ends the process by a signal. It ends
+with the process `PARENT`: on Linux at once, elsewhere after its kernel.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import resource
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -17,11 +20,17 @@ from convgrad.engine.surroundings import LOADED
 from convgrad.engine.workers import JOBS, compile_claimed
 from convgrad.errors import EngineError
 
+END_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
-def main(folder: Path) -> None:
+
+def main(folder: Path, parent: int | None = None) -> None:
+    parent = os.getppid() if parent is None else parent
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(END_WITH_PARENT, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        return  # it has ended before that was said
     from convgrad.engine.compile import compile_object
 
-    parent = os.getppid()
     source, seconds, kernels = pickle.loads((folder / JOBS).read_bytes())
     if source != LOADED:
         return  # the source has been edited since the parent read it
@@ -43,4 +52,4 @@ def _limit(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[2]), int(sys.argv[1]))

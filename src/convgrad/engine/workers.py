@@ -77,7 +77,7 @@ class _Pool:
         self.quick = iter([name for name, kernel in self._ordered() if kernel.group.style != "reduction"])
 
     def start(self, count: int) -> None:
-        command = [sys.executable, "-m", "convgrad.engine.worker", str(self.folder)]
+        command = [sys.executable, "-m", "convgrad.engine.worker", str(os.getpid()), str(self.folder)]
         search = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         for _ in range(count):
             try:
