@@ -32,7 +32,8 @@ LAYERS = [kind(*ARGUMENTS.get(name, ())) for name, kind in sorted(registry.items
 def test_registry_holds_all_layers_of_the_front_door():
     kinds = {name: kind for name, kind in vars(convgrad.layers).items() if isinstance(kind, type)}
     layers = {n: k for n, k in kinds.items() if issubclass(k, Layer) and k is not Layer}
-    assert registry == layers
+    ours = {name: kind for name, kind in registry.items() if kind.__module__.startswith("convgrad.")}
+    assert ours == layers  # other tests have layers of their own
     assert set(layers) | {"Built", "Input", "Layer", "Node", "Parameter", "registry"} == set(convgrad.layers.__all__)
 
 

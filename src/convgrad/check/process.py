@@ -29,6 +29,8 @@ PROCESSES = 64
 """Processes that may run at a time, with all that they start."""
 GRACE = 8.0
 """Seconds for a guard to end what it guards; it needs a few hundredths."""
+SHORTLY = 1.0
+"""Seconds for a thread to find out that nobody reads what it writes."""
 LARGEST = 2**20
 """Numbers that an answer may have, where no more are asked for."""
 MARK = "CONVGRAD_CHECKED"
@@ -62,6 +64,8 @@ class Process:
     ):
         self.megabytes, self.mark = megabytes, secrets.token_hex(8)
         self._alive = self._told = -1
+        self._writing: threading.Thread | None = None
+        self._over = False
         passed: tuple[int, ...] = ()
         if HAS_GUARD:
             watched, self._alive = os.pipe()
@@ -89,7 +93,6 @@ class Process:
                 os.close(stream)
         self.largest = LARGEST
         self._answers: queue.Queue[tuple[dict[str, Any], list[Array]] | str] = queue.Queue()
-        self._writing: threading.Thread | None = None
         threading.Thread(target=self._listen, daemon=True).start()
 
     def ask(
@@ -117,6 +120,9 @@ class Process:
         with contextlib.suppress(OSError, ValueError):  # it has ended: the reader sees it, too
             while left:
                 left = left[stream.write(left) :]
+        if self._over:
+            with contextlib.suppress(OSError):
+                stream.close()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -181,6 +187,9 @@ class Process:
     def _close_pipes(self) -> None:
         self._alive, self._told = _closed(self._alive), _closed(self._told)
         stdin = getattr(self, "_process", None) and self._process.stdin
+        self._over = True  # from now on who writes closes, where that takes longer
+        if self._writing:
+            self._writing.join(SHORTLY)
         if stdin and not (self._writing and self._writing.is_alive()):
             with contextlib.suppress(OSError):
                 stdin.close()
