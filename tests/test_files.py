@@ -254,7 +254,7 @@ def test_killed_at_each_step_a_folder_is_the_old_or_the_new_one(tmp_path: Path, 
 
     write_folder(tmp_path / "whole" / "run", OLD, NAMES)
     steps = int(replace(tmp_path / "whole" / "run", 0).stdout)
-    assert steps > 15
+    assert steps > 12  # 14 on Python 3.10, which removes folders by fewer calls
     seen = []
     for at in range(1, steps + 1):
         folder = tmp_path / str(at) / "run"
