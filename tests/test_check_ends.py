@@ -62,10 +62,10 @@ def running(pids):
 def begin(tmp_path, command, **streams):
     process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path / "copies")}, **streams)
     until(lambda: (tmp_path / "begun").exists(), "it has not begun")
-    found = running(started_by(process.pid))
     try:
-        assert len(found) == 4  # the guard, the worker, and what it has left twice
-        yield process, found
+        # the guard, the worker, and what it has left twice; who has left the last one is gone in a moment
+        until(lambda: len(running(started_by(process.pid))) == 4, "others have been started")
+        yield process, running(started_by(process.pid))
     finally:
         process.kill()
         process.wait()
