@@ -9,6 +9,10 @@ from types import ModuleType
 
 import pytest
 
+from convgrad.engine import available
+
+compiled = pytest.mark.skipif(not available()[0], reason=available()[1])
+engines = pytest.mark.parametrize("engine", ["oracle", pytest.param("halide", marks=compiled)])
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 

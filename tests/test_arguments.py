@@ -35,22 +35,7 @@ from convgrad.errors import ArgumentError, DataError, ModelError, TrainingError,
 from convgrad.layers import Conv2D, Dense, Dropout, ReLU
 from convgrad.losses import MeanSquaredError, loss_from
 from convgrad.optimizers import SGD, Adam
-
-
-class Unfriendly:
-    """No truth, no order, no text."""
-
-    def __bool__(self) -> bool:
-        raise ValueError("no truth")
-
-    def __eq__(self, other: object) -> bool:
-        raise ValueError("no equality")
-
-    def __repr__(self) -> str:
-        raise RuntimeError("no text")
-
-    __hash__ = None  # type: ignore[assignment]
-
+from odd_values import Unfriendly
 
 NO_NUMBER = (None, "3", b"3", True, 1j, [], (3,), np.zeros(2), int, Unfriendly(), float("nan"))
 

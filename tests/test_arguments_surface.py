@@ -23,21 +23,7 @@ from convgrad.oracle import central_difference, compile_program, directional_dif
 from convgrad.step import TrainingStep, gradients
 from convgrad.training import EarlyStopping, History, Metric, cosine, load, one_cycle, save, steps, top_k
 from convgrad.worksheet import worksheet
-
-
-class Odd:
-    """No truth, no equality, no text."""
-
-    def __bool__(self) -> bool:
-        raise ValueError("no truth")
-
-    def __eq__(self, other: object) -> bool:
-        raise ValueError("no equality")
-
-    def __repr__(self) -> str:
-        raise RuntimeError("no text")
-
-    __hash__ = None  # type: ignore[assignment]
+from odd_values import Unfriendly
 
 
 def numbers() -> Iterator[int]:
@@ -60,7 +46,7 @@ def wrong() -> list[Any]:
             losses.MeanSquaredError(),
             EQUATION,
             Path("nowhere"),
-            Odd(),
+            Unfriendly(),
         ),
     ]
 

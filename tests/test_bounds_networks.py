@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from convgrad import Network
+from convgrad import Network, bounds
 from convgrad.bounds import COPIES, TooManyWeights, most_weights
-from convgrad.data import budget
 from convgrad.errors import DataError, ModelError
 from convgrad.examples import load_example, read_example
 from convgrad.explain import element
@@ -31,7 +30,7 @@ def test_weights_are_counted_before_they_are_made() -> None:
 
 @pytest.mark.parametrize(("digits", "figure"), [(8, "10,000,000,000"), (5000, "more than 1,000,000,000,000,000,000")])
 def test_absurd_sizes(digits: int, figure: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "memory_limit", lambda: 8 << 30)
+    monkeypatch.setattr(bounds, "memory_limit", lambda: 8 << 30)
     with pytest.raises(TooManyWeights, match=rf"would have {figure}.*; 536,870,912 is the most here") as raised:
         Network(Dense(10**digits, bias=None), input_shape=(100,))
     assert ("or write Network(..., most_weights=10000000000) to try it." in str(raised.value)) == (digits == 8)
@@ -39,7 +38,7 @@ def test_absurd_sizes(digits: int, figure: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_unknown_memory_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "memory_limit", lambda: None)
+    monkeypatch.setattr(bounds, "memory_limit", lambda: None)
     assert most_weights(4) is None
     assert Network(Dense(3), input_shape=(2,)).parameter_count == 9
 

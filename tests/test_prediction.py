@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from convgrad.backend import choose
-from convgrad.engine import available
 from convgrad.errors import EngineError
 from convgrad.layers import (
     Add,
@@ -36,9 +35,7 @@ from convgrad.network import Network
 from convgrad.notation import bind, parse
 from convgrad.plan import INPUT, prediction_plan
 from convgrad.prediction import SIZES, in_runs
-
-compiled = pytest.mark.skipif(not available()[0], reason=available()[1])
-engines = pytest.mark.parametrize("engine", ["oracle", pytest.param("halide", marks=compiled)])
+from optional import compiled, engines
 
 
 def images(network: Network, count: int, seed: int = 0) -> np.ndarray:

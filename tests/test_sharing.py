@@ -18,7 +18,6 @@ import pytest
 from convgrad import errors
 from convgrad.arrays import is_aligned
 from convgrad.data import Augment, Dataset
-from convgrad.engine import available
 from convgrad.errors import EngineError, TrainingError
 from convgrad.layers import (
     Add,
@@ -42,9 +41,7 @@ from convgrad.sharing import Lock
 from convgrad.training import Callback, CSVLogger, EarlyStopping
 from convgrad.training.fit import fit
 from convgrad.training.safeguard import Diverged
-
-compiled = pytest.mark.skipif(not available()[0], reason=available()[1])
-engines = pytest.mark.parametrize("engine", ["oracle", pytest.param("halide", marks=compiled)])
+from optional import compiled, engines
 
 
 def small(dtype: str = "float32") -> Network:

@@ -11,8 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
+from convgrad.arguments import NAMES, NEW_NAMES, TABLE, optional
 from convgrad.errors import EngineError, ShapeError, suggestion
-from convgrad.notation.terms import Definition, Equation, IndexValue, accesses, walk
+from convgrad.notation.terms import EQUATION, Definition, Equation, IndexValue, accesses, walk
+
+ASKED = {
+    "equation": EQUATION,
+    "outputs": NAMES,
+    "in_place": optional(NEW_NAMES),
+    "buffers": optional(TABLE),
+    "views": optional(NEW_NAMES),
+}
+"""Rules for what `compile_program` is given, of either engine."""
 
 
 def check_bound(equation: Equation) -> None:

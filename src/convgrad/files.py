@@ -171,6 +171,20 @@ def read_regular(path: Path, limit: int | None = None) -> bytes:
         return stream.read() if limit is None else stream.read(limit)
 
 
+def check_regular(path: Path) -> None:
+    """Refuse pipes and devices, which might never end; what is missing is for others to refuse.
+
+    Raises:
+        DataError: `path` is one, or a folder.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(mode):
+        raise DataError(f"{path} can't be read: it is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}.")
+
+
 def reason(error: OSError) -> str:
     """Why the system refused something, in its own words."""
     return error.strerror or str(error)

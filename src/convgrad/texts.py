@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from convgrad.errors import ConvgradError, DataError, quoted
+from convgrad.files import check_regular
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -41,8 +42,6 @@ def file_text(path: Path, error: type[ConvgradError] = DataError, what: str = ""
 
     Raises: `error` where it can't be read, is too long or no text; DataError for a pipe or a device.
     """
-    from convgrad.data.budget import check_regular
-
     check_regular(path)
     try:
         with path.open("rb") as file:

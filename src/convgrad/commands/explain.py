@@ -12,7 +12,7 @@ import typer
 from convgrad.arguments import shown
 from convgrad.commands.terminal import messages, output, print_json
 from convgrad.errors import DataError, ModelError, suggestion
-from convgrad.files import write_text
+from convgrad.files import check_regular, write_text
 from convgrad.texts import file_text, json_from
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _input(path: Path | None, source: str) -> Any:
     """The numbers of a file."""
     import numpy as np
 
-    from convgrad.data.budget import check_bytes, check_regular
+    from convgrad.data.budget import check_bytes
 
     if path is None:
         return None

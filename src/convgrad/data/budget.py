@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from math import prod
-from pathlib import Path
 
+from convgrad.bounds import memory_limit
 from convgrad.errors import DataError
 
 MOST_PIXELS_TO_TRAIN_ON = 1 << 24
@@ -53,33 +51,3 @@ def check_bytes(needed: int, where: str) -> None:
             f"{where} needs {needed / 1e6:,.0f} MB of memory, but this process can have {limit / 1e6:,.0f} at most. "
             "Use fewer or smaller images."
         )
-
-
-def check_regular(path: Path) -> None:
-    """Refuse pipes and devices, which might never end; what is missing is for others to refuse.
-
-    Raises:
-        DataError: `path` is one, or a folder.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return
-    if not stat.S_ISREG(mode):
-        raise DataError(f"{path} can't be read: it is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}.")
-
-
-def memory_limit() -> int | None:
-    """Bytes that this process can have: the machine's memory, or less where the system limits it. None: not known."""
-    found = []
-    if hasattr(os, "sysconf"):
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    try:
-        import resource
-    except ImportError:  # Windows
-        return min(found, default=None)
-    for kind in (resource.RLIMIT_DATA, resource.RLIMIT_AS):
-        soft, _ = resource.getrlimit(kind)
-        if soft != resource.RLIM_INFINITY:
-            found.append(soft)
-    return min((size for size in found if size > 0), default=None)

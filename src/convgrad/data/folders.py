@@ -13,11 +13,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from convgrad.arguments import FUNCTION, PATH, SIZE, optional, takes
-from convgrad.data.budget import MOST_PIXELS_TO_TRAIN_ON, check_images, check_regular
+from convgrad.data.budget import MOST_PIXELS_TO_TRAIN_ON, check_images
 from convgrad.data.dataset import Dataset, Images
 from convgrad.data.layout import Layout, find_layout
 from convgrad.data.pixels import MOST_BYTES, Pixels, quiet_decoders, read_file, read_pixels, unit_range
 from convgrad.errors import DataError
+from convgrad.files import check_regular
 
 Progress = Callable[[int, int], None]
 Read = Callable[[str], bytes]

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import PATH, an, takes
-from convgrad.data.budget import check_bytes, check_regular
+from convgrad.data.budget import check_bytes
 from convgrad.errors import DataError
-from convgrad.files import write_file
+from convgrad.files import check_regular, write_file
 
 TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype("u1"),

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import NAMES, NEW_NAMES, TABLE, optional, takes
+from convgrad.arguments import takes
 from convgrad.arrays import aligned_zeros, laid_out, set_input
 from convgrad.engine import available, threads
 from convgrad.errors import ArgumentError, EngineError
-from convgrad.execution import in_order, inputs_behind_views, root
-from convgrad.notation.terms import EQUATION, Definition, Equation, Reduce
+from convgrad.execution import ASKED, in_order, inputs_behind_views, root
+from convgrad.notation.terms import Definition, Equation, Reduce
 
 if TYPE_CHECKING:
     from convgrad.engine.calls import InMemoryCalls, LinkedCalls
@@ -27,14 +27,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
-@takes(
-    ArgumentError,
-    equation=EQUATION,
-    outputs=NAMES,
-    in_place=optional(NEW_NAMES),
-    buffers=optional(TABLE),
-    views=optional(NEW_NAMES),
-)
+@takes(ArgumentError, **ASKED)
 def compile_program(
     equation: Equation,
     outputs: Sequence[str],

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import NAMES, NEW_NAMES, TABLE, optional, takes
+from convgrad.arguments import takes
 from convgrad.arrays import laid_out, set_input
 from convgrad.errors import ArgumentError
-from convgrad.execution import example_indices, in_order, inputs_behind_views, last_reads, root, with_examples
-from convgrad.notation.terms import EQUATION, Equation, accesses
+from convgrad.execution import ASKED, example_indices, in_order, inputs_behind_views, last_reads, root, with_examples
+from convgrad.notation.terms import Equation, accesses
 from convgrad.oracle import grid
 
 
@@ -39,14 +39,7 @@ def warn_slow(stacklevel: int = 2) -> None:
     )
 
 
-@takes(
-    ArgumentError,
-    equation=EQUATION,
-    outputs=NAMES,
-    in_place=optional(NEW_NAMES),
-    buffers=optional(TABLE),
-    views=optional(NEW_NAMES),
-)
+@takes(ArgumentError, **ASKED)
 def compile_program(
     equation: Equation,
     outputs: Sequence[str],
