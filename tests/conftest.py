@@ -49,8 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
     start inherit that, and are sent such signals.
     """
     if not getattr(config.option, "numprocesses", None):
-        for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        for name in ("SIGINT", "SIGHUP", "SIGQUIT"):
             number = getattr(signal, name, None)
+            usual = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
             if number is not None and signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, usual)
     if "CONVGRAD_CACHE" not in os.environ:
