@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
 
 TAKES_LONG = {
-    *("test_benchmarks.py", "test_calculus_fuzz.py", "test_check_hostile.py", "test_check_mistakes.py"),
-    *("test_cli_boundary.py", "test_cli_commands.py", "test_docs.py", "test_engine_layers.py", "test_engine_poison.py"),
-    *("test_engine_schedules.py", "test_engine_winograd.py", "test_examples.py", "test_network_fuzz.py"),
-    *("test_prediction.py", "test_worksheet.py"),
+    *("test_batch_statistics.py", "test_benchmarks.py", "test_bounds_equations.py", "test_calculus_fuzz.py"),
+    *("test_check_ends.py", "test_check_function.py", "test_check_hostile.py", "test_check_mistakes.py"),
+    *("test_check_sandbox.py", "test_check_sheet.py", "test_cli_boundary.py", "test_cli_commands.py"),
+    *("test_cli_folders.py", "test_docs.py", "test_engine_cache.py", "test_engine_chains.py", "test_engine_floats.py"),
+    *("test_engine_layers.py", "test_engine_machinery.py", "test_engine_poison.py", "test_engine_profile.py"),
+    *("test_engine_schedules.py", "test_engine_targets.py", "test_engine_winograd.py", "test_examples.py"),
+    *("test_explain_numbers_add_up.py", "test_files.py", "test_kills.py", "test_network_fuzz.py"),
+    *("test_page_requests.py", "test_page_server.py", "test_page_workers.py", "test_prediction.py", "test_sharing.py"),
+    *("test_training_continued.py", "test_worksheet.py"),
 }
-"""Each of these files takes more than ten seconds; all others together take about a minute on two processors."""
+"""Each of these files takes three seconds and more; all others together take about a minute on two processors."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -112,6 +112,7 @@ def test_a_class(tmp_path):
         (["dense", "mine.py:"], "names no function"),
         (["dense", "a:b", "--argument", "x"], "says no tensor"),
         (["dense", "a:b", "--strides", "x"], "is no whole number"),
+        (["dense", "a:b", "--strides", "9" * 5000], "is no whole number"),
         (["dense", "a:b", "--input-shape", "same"], "a shape is numbers"),
         (["dense", "a:b", "--set", "units"], "sets nothing; write NAME=VALUE"),
         (["--equation", "x = 1"], "needs --of"),

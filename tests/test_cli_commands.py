@@ -385,7 +385,8 @@ def test_summary_of_a_model(model: Path) -> None:
     text = convgrad("summary", "lenet").stdout
     assert "431,080" in text
     assert all(len(line) <= 80 for line in text.splitlines())
-    assert "is no shape" in convgrad("summary", "lenet", "--input-shape", "7,a", code=2).stderr
+    for shape in ("7,a", "0,5,1", "", "7,", "9" * 5000):
+        assert "is no shape" in convgrad("summary", "lenet", "--input-shape", shape, code=2).stderr
     assert "does not say for which images" in one_line(convgrad("summary", model, code=2))
 
 

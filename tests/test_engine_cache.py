@@ -149,6 +149,32 @@ def test_a_kept_library_that_does_not_load_is_made_anew(
 
 
 @linked
+@pytest.mark.parametrize("kind", ["exchanged", "empty", "text"])
+@pytest.mark.parametrize("which", ["*.o.kept", "*"])
+def test_kept_code_that_is_whole_but_something_else_is_made_anew(
+    kept: Cache, fresh: Compiler, monkeypatch: pytest.MonkeyPatch, kind: str, which: str
+) -> None:
+    """Checksums are right: an entry was written by another name, or by something that is no compiler."""
+    texts = ["x[i] = 3*o[i]", "x[i] = o[i]^2"]
+    for text in texts:
+        compile_program(bound(text, shapes={"o": (5,)}), ["x"])
+    assert kept.folder is not None
+    names = sorted(file.stem for file in kept.folder.glob(which) if not file.name.startswith("runtime-"))
+    contents = {name: kept.read(name) for name in names}
+    for name, other in zip(names, reversed(names), strict=True):
+        content = contents[other] if kind == "exchanged" else b"" if kind == "empty" else b"no code"
+        assert content is not None
+        kept.write(name, content)
+    for library in kept.folder.glob("library-*") if which == "*.o.kept" else ():
+        library.unlink()
+    renewed(monkeypatch)
+    run(small_program())
+    renewed(monkeypatch)
+    monkeypatch.setattr(compile, "compile_object", None)  # it was kept again
+    run(small_program())
+
+
+@linked
 @pytest.mark.parametrize("name", ["runtime-*", "library-*", "*.o.kept"])
 def test_damaged_code_is_repaired(tmp_path: Path, name: str) -> None:
     program = """

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from convgrad.arguments import shown
 from convgrad.commands.terminal import output
+from convgrad.texts import whole_number
 
 
 def datasets() -> None:
@@ -59,7 +61,7 @@ def summary(
 
 def image_shape(text: str) -> tuple[int, ...]:
     """Sizes written as text: 28,28,1 or 28x28x1. Raises typer.BadParameter."""
-    parts = [part.strip() for part in text.replace("x", ",").split(",")]
-    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise typer.BadParameter(f"{text!r} is no shape; write sizes such as 28,28,1.", param_hint="--input-shape")
-    return tuple(int(part) for part in parts)
+    sizes = [whole_number(part) for part in text.replace("x", ",").split(",")]
+    if not all(sizes):
+        raise typer.BadParameter(f"{shown(text)} is no shape; write sizes such as 28,28,1.", param_hint="--input-shape")
+    return tuple(size for size in sizes if size)

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from convgrad.arguments import shown
 from convgrad.commands.terminal import EXIT_UNUSABLE, output, print_json
 from convgrad.errors import DataError
-from convgrad.texts import json_from
+from convgrad.texts import json_from, whole_number
 
 EXIT_WRONG = 1
 
@@ -184,9 +185,10 @@ def _class(
 def _sizes(name: str, text: str) -> int | str | tuple[int, ...]:
     if text in ("same", "valid"):
         return text
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() for part in parts):
+    sizes = [whole_number(part) for part in text.split(",")]
+    whole = tuple(size for size in sizes if size is not None)
+    if len(whole) < len(sizes):
         raise typer.BadParameter(
-            f"{text!r} is no whole number, or numbers with commas between.", param_hint=f"--{name}"
+            f"{shown(text)} is no whole number, or numbers with commas between.", param_hint=f"--{name}"
         )
-    return int(parts[0]) if len(parts) == 1 else tuple(int(part) for part in parts)
+    return whole[0] if len(whole) == 1 else whole

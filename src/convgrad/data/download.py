@@ -14,6 +14,7 @@ import urllib3
 from convgrad.data.folders import Progress
 from convgrad.data.published import Published
 from convgrad.errors import DataError
+from convgrad.texts import whole_number
 
 _SECONDS_TO_CONNECT, _SECONDS_BETWEEN_BYTES = 10, 60
 # How often in a row a download may bring nothing new before the next mirror is tried.
@@ -130,6 +131,6 @@ def _range(response: requests.Response) -> tuple[int | None, int | None]:
     found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", ""))
     if found:
         first, total = found.groups()
-        return (None if first is None else int(first)), (None if total == "*" else int(total))
+        return (None if first is None else whole_number(first)), whole_number(total)
     length = response.headers.get("Content-Length", "")
-    return None, (int(length) if length.isdigit() and response.status_code == 200 else None)
+    return None, (whole_number(length) if response.status_code == 200 else None)

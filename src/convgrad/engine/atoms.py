@@ -3,7 +3,8 @@
     x[e,i,j,k] = max(sum[m,n,c](w[m,n,c,k] * o[e,i+m,j+n,c]) + b[k], 0)
 
 becomes `x#1[e,i,j,k] = sum[m,n,c](...)` and `x[e,i,j,k] = max(x#1[e,i,j,k] + b[k], 0)`. Reductions of a few elements
-(pooling windows, say) stay in the expressions and are written out by `lowering`. No name of the notation holds a `#`.
+(pooling windows, say) stay in the expressions and are written out by `lowering`, and so do nested functions as long as
+there is not too much to compile (`expansion`). No name of the notation holds a `#`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from convgrad.engine.expansion import MOST_EXPANDED, expanded
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
     Call,
+    Compare,
     Definition,
     Divide,
     Multiply,
     Number,
+    Power,
     Reduce,
     Term,
     accesses,
@@ -29,6 +33,7 @@ from convgrad.notation.terms import (
 
 WRITTEN_OUT = 16  # elements of a reduction that becomes an expression: a 4x4 pooling window, ten classes
 WRITTEN_OUT_NODES = 400  # and the nodes of that expression, which bound the time to compile it
+WORTH_STORING = 16  # words from which it can pay to store a part of an expression that is too large
 CONTRACTION_WORK = 1 << 15  # from so many products on a sum of products is worth a schedule of its own
 
 
@@ -48,6 +53,8 @@ def is_long(reduce: Reduce, definition: Definition) -> bool:
     sizes = definition.sizes
     count = prod(sizes[i] for i in reduce.indices)
     if count > WRITTEN_OUT or count * nodes(reduce.body, sizes) > WRITTEN_OUT_NODES:
+        return True
+    if reduce.kind not in ("sum", "mean") and expanded(reduce, sizes) > MOST_EXPANDED:
         return True
     return is_contraction(reduce) and count >= 4 and count * prod(definition.shape) >= CONTRACTION_WORK
 
@@ -86,7 +93,7 @@ def _prepared(definition: Definition) -> Definition:
 
 
 class _Splitter:
-    """Moves the long reductions of one definition into definitions before it."""
+    """Moves the long reductions of one definition, and parts that would be repeated too often, into ones before it."""
 
     def __init__(self, definition: Definition):
         self.definition = definition
@@ -102,7 +109,8 @@ class _Splitter:
         """`term` with its long reductions replaced by accesses; `scope` are the indices bound around it."""
         if not isinstance(term, Reduce):
             children = tuple(self._without(child, scope) for child in term.children)
-            return term.with_children(children) if children != term.children else term
+            term = term.with_children(children) if children != term.children else term
+            return self._shared(term, scope) if isinstance(term, Call | Compare | Power) else term
         inner = replace(term, body=self._without(term.body, scope + term.indices))
         if not is_long(inner, self._around(scope)):
             return inner
@@ -111,16 +119,33 @@ class _Splitter:
             return Divide(self._move(replace(inner, kind="sum"), scope), Number(count))
         return inner if top else self._move(inner, scope)
 
+    def _shared(self, term: Term, scope: tuple[str, ...]) -> Term:
+        """A function of what is stored, where its expression would repeat the expression of its arguments too often."""
+        if expanded(term, self.sizes) <= MOST_EXPANDED:
+            return term
+        whole = isinstance(term, Compare) or (isinstance(term, Call) and term.function in ("where", "uniform"))
+        change = self._with_stored_parts if whole else self._stored
+        return term.with_children(tuple(change(child, scope) for child in term.children))
+
+    def _stored(self, term: Term, scope: tuple[str, ...]) -> Term:
+        return self._move(term, scope) if expanded(term, self.sizes) >= WORTH_STORING else term
+
+    def _with_stored_parts(self, term: Term, scope: tuple[str, ...]) -> Term:
+        """A term that may be a whole number, which would lose digits if it were stored as a floating one."""
+        if isinstance(term, Call | Power | Reduce):
+            return self._stored(term, scope)
+        return term.with_children(tuple(self._with_stored_parts(child, scope) for child in term.children))
+
     def _around(self, scope: tuple[str, ...]) -> Definition:
         return replace(self.definition, indices=scope)
 
-    def _move(self, reduce: Reduce, scope: tuple[str, ...]) -> Access:
-        used = free_names(reduce)
+    def _move(self, term: Term, scope: tuple[str, ...]) -> Access:
+        used = free_names(term)
         indices = tuple(i for i in scope if i in used)
-        key = (reduce, indices)
+        key = (term, indices)
         if key not in self.moved:
             name = f"{self.definition.name}#{len(self.moved) + 1}"
-            self.moved[key] = Definition(name, indices, reduce, self.definition.ranges)
+            self.moved[key] = Definition(name, indices, term, self.definition.ranges)
         return Access(self.moved[key].name, tuple(Position.name(i) for i in indices))
 
 

@@ -91,25 +91,44 @@ class Compiler:
         """Load the kernels' functions; returns the names of those whose compiling was given up, which are missing."""
         kept, key = cache.current(), f"library-{_digest(' '.join(sorted(kernels)))}"
         with runtime.compile_folder() as folder:
-            shared = folder / "kernels.so"
+            # A file name of its own for each library: what was loaded once by a name is not looked at again.
             content = kept.read(key)
             if content is not None:
                 runtime.library()
+                shared = folder / "kept.so"
                 shared.write_bytes(content)
                 if self._load(shared, kernels):
                     return set()
                 kept.discard(key)  # made on a system with other libraries
-                shared.unlink()
-            slow = compile_objects(kernels, folder)
+            slow, from_cache = compile_objects(kernels, folder)
             present = [name for name in kernels if name not in slow]
             if not present:
                 return slow
-            runtime.link([folder / f"{name}.o" for name in present], shared, "-lm")
-            self._take(runtime.load(shared), present)
+            shared = folder / "kernels.so"
+            try:
+                self._link(folder, shared, present)
+            except EngineError:
+                if not from_cache:
+                    raise
+                # Entries that are whole, but hold something else: they are made anew.
+                for name in from_cache:
+                    path = folder / f"{name}.o"
+                    compile_object(kernels[name], name, path)
+                    kept.write(path.name, path.read_bytes())
+                shared = folder / "anew.so"
+                self._link(folder, shared, present)
             if not slow and not edited():
                 kept.write(key, shared.read_bytes())
                 kept.make_room()
         return slow
+
+    def _link(self, folder: Path, shared: Path, names: Sequence[str]) -> None:
+        """A shared library of objects, loaded. Raises EngineError."""
+        runtime.link([folder / f"{name}.o" for name in names], shared, "-lm")
+        try:
+            self._take(runtime.load(shared), names)
+        except AttributeError as error:
+            raise EngineError(f"The compiled kernels can't be used: {error}") from None
 
     def _load(self, shared: Path, names: Iterable[str]) -> bool:
         """Whether a library from the cache could be loaded."""
@@ -130,10 +149,10 @@ def plain(kernel: Kernel) -> Kernel:
     return replace(kernel, group=replace(kernel.group, style="small"))
 
 
-def compile_objects(kernels: Mapping[str, Kernel], folder: Path) -> set[str]:
+def compile_objects(kernels: Mapping[str, Kernel], folder: Path) -> tuple[set[str], set[str]]:
     """An object file `<name>.o` in `folder` for each kernel: from the cache, by worker processes, or compiled here.
 
-    Returns: the names of kernels that took too long. Raises: EngineError.
+    Returns: the names of kernels that took too long, and of those from the cache. Raises: EngineError.
     """
     kept = cache.current()
     missing = {}
@@ -154,7 +173,7 @@ def compile_objects(kernels: Mapping[str, Kernel], folder: Path) -> set[str]:
                 compile_object(kernel, name, path)
             if keep:
                 kept.write(f"{name}.o", path.read_bytes())
-    return slow
+    return slow, kernels.keys() - missing.keys()
 
 
 def compile_object(kernel: Kernel, name: str, path: Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from convgrad.engine.atoms import is_reduction, sized_walk
+from convgrad.engine.expansion import MOST_EXPANDED, expanded
 from convgrad.execution import root
 from convgrad.notation.terms import Definition, Reduce, accesses
 
@@ -132,12 +133,21 @@ class _Planner:
                 return False
             if writing_order([*group.atoms, atom], self.in_place) is None:
                 return False
+        if self._expanded(atom, group) > MOST_EXPANDED:
+            return False
         own = group.names
         return all(
             is_own_element(access.positions, atom)
             for access in accesses(atom.term)
             if root(access.tensor, self.views) in own
         ) and not any(root(a.tensor, self.views) in own for a in accesses(atom.term) if a.tensor in self.views)
+
+    def _expanded(self, atom: Definition, group: Group) -> float:
+        """The words of an atom's expression, with those of the group's atoms that it reads put in."""
+        others: dict[str, float] = {}
+        for other in (*group.atoms, atom):
+            others[other.name] = 1 if is_reduction(other) else expanded(other.term, other.sizes, others)
+        return others[atom.name]
 
     def _is_sibling(self, atom: Definition, reads: set[str], group: Group) -> bool:
         """Whether a sum goes through the same tensor once, as the sums of a group do: one pass then does for all."""
