@@ -132,7 +132,7 @@ def _measured(
 
         return accuracy.run(cases=cases, data_dir=options.data_dir)
     from benchmarks import layers, networks
-    from convgrad.engine import peak
+    from convgrad.compute.halide.runtime import peak
 
     most = peak.measured()
     about |= {"peak_gflops": most.gflops, "peak_gbytes": most.gbytes}

@@ -24,9 +24,9 @@ from benchmarks.timing import Effort, interleaved, medians
 from benchmarks.torch_networks import FORMATS, Trained
 from benchmarks.torch_twin import as_image
 from benchmarks.verify import Array
+from convgrad.compute.halide.runtime.cache import Cache, using
 from convgrad.data import Batch, Batches, Dataset, load
-from convgrad.engine.cache import Cache, using
-from convgrad.network import Network
+from convgrad.network.network import Network
 from convgrad.optimizers import SGD
 
 BATCH = 64

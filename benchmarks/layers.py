@@ -10,7 +10,7 @@ from benchmarks.programs import program_for
 from benchmarks.rows import Row
 from benchmarks.timing import Call, Effort, against_best, interleaved, medians
 from benchmarks.verify import Array, check
-from convgrad.engine.peak import Peak
+from convgrad.compute.halide.runtime.peak import Peak
 
 TOLERANCE = 1e-4
 """Winograd's F(4x4,3x3) loses up to 1e-5 in float32; one missing term of a sum of 65,536 (64 images of 32x32) random

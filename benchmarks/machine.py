@@ -41,7 +41,7 @@ def processor() -> str:
 
 def threads_in_use() -> int:
     """How many threads the engine runs on; PyTorch gets as many."""
-    from convgrad.engine import threads
+    from convgrad.compute.halide.runtime import threads
 
     return threads.choose_threads()
 
@@ -102,7 +102,7 @@ def versions() -> dict[str, str]:
 
 def describe(threads: int, **settings: Any) -> dict[str, Any]:
     """All that a reader needs to know of a run; `settings` are the run's own."""
-    from convgrad.engine.schedules.target import machine
+    from convgrad.compute.halide.schedules.target import machine
 
     return {
         "date": time.strftime("%Y-%m-%d"),

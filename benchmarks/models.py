@@ -25,7 +25,7 @@ from convgrad.layers import (
     ReLU,
 )
 from convgrad.models.named import NAMED
-from convgrad.network import Network
+from convgrad.network.network import Network
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from benchmarks.timing import Call, Effort, against_best, interleaved, medians
 from benchmarks.torch_networks import LEARNING_RATE, MOMENTUM, TIMED_RATE, Trained
 from benchmarks.torch_twin import batch_statistics, in_torch_order
 from benchmarks.verify import Array, WrongResult, check_rounding
-from convgrad.engine.peak import Peak
-from convgrad.engine.program import compile_program
-from convgrad.network import Network
+from convgrad.compute.halide.program import compile_program
+from convgrad.compute.halide.runtime.peak import Peak
+from convgrad.network.network import Network
+from convgrad.network.step import TrainingStep
 from convgrad.optimizers import SGD
-from convgrad.step import TrainingStep
 
 ALLOWED = 20.0
 """How many times PyTorch's own distance from float64 ours may be: we add in another order, Winograd loses a digit."""

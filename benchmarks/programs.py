@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from benchmarks.cases import PASSES, LayerCase
 from convgrad.calculus.derive import gradients
-from convgrad.engine.program import Program, compile_program
+from convgrad.compute.halide.program import Program, compile_program
 from convgrad.notation.batch import batched
-from convgrad.notation.binding import bind
+from convgrad.notation.binding.bind import bind
 from convgrad.notation.terms import Equation
 
 

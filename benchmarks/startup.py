@@ -19,7 +19,7 @@ from pathlib import Path
 import convgrad
 from benchmarks.rows import Row
 from benchmarks.targets import COLD, MEMORY, WARM
-from convgrad.engine.cache import VARIABLE
+from convgrad.compute.halide.runtime.cache import VARIABLE
 
 CASES = ("lenet", "vgg", "resnet18-cifar", "resnet18-224")
 FORMATS = ("NCHW", "channels_last")

@@ -15,8 +15,8 @@ from torch import fx, nn
 
 from benchmarks.verify import Array
 from convgrad.layers import Conv2D, Dense, DepthwiseConv2D
-from convgrad.network import Network
-from convgrad.plan import PlacedLayer
+from convgrad.network.network import Network
+from convgrad.network.plan import PlacedLayer
 
 NODES = "layer_{}"
 """How a layer's node is called in the graph."""

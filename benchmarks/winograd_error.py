@@ -11,10 +11,10 @@ import numpy as np
 from benchmarks.cases import LAYERS, PASSES, LayerCase, random_arrays
 from benchmarks.verify import Array
 from convgrad.calculus.derive import gradients
-from convgrad.engine.atoms import split
-from convgrad.engine.program import compile_program
-from convgrad.engine.schedules.options import scheduling
-from convgrad.engine.schedules.winograd_reduction import promised_error
+from convgrad.compute.halide.passes.atoms import split
+from convgrad.compute.halide.program import compile_program
+from convgrad.compute.halide.schedules.options import scheduling
+from convgrad.compute.halide.schedules.winograd.reduction import promised_error
 from convgrad.notation.terms import Equation
 
 BEGIN, END = "<!-- table of errors: python -m benchmarks winograd-error -->", "<!-- end of the table -->"

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.engine import poison
-from convgrad.engine.calls import LinkedCalls
-from convgrad.engine.program import Program, compile_program
+from convgrad.compute.halide.program import Program, compile_program
+from convgrad.compute.halide.runtime import poison
+from convgrad.compute.halide.runtime.calls import LinkedCalls
+from convgrad.compute.oracle.program import compile_program as oracle_program
 from convgrad.notation import Equation, bind, parse
-from convgrad.oracle.program import compile_program as oracle_program
 
 TOLERANCES = {"float32": 3e-6, "float64": 1e-12}
 """Relative to the greatest value of a tensor: 20 and 4000 times the rounding of the type; a sum of n products in

@@ -8,13 +8,13 @@ import numpy as np
 
 from convgrad.calculus import Adjoint, Derivation, derivation, gradients
 from convgrad.calculus.names import names_used
+from convgrad.compute.oracle.differences import central_difference_with_error, directional_difference
+from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import ShapeError
 from convgrad.notation import bind, parse
 from convgrad.notation.legality import check
+from convgrad.notation.printing.text import text
 from convgrad.notation.terms import Access, Definition, Equation, Reduce, accesses, free_names, gradient_name, walk
-from convgrad.notation.text import text
-from convgrad.oracle.differences import central_difference_with_error, directional_difference
-from convgrad.oracle.grid import evaluate
 
 Arrays = Mapping[str, np.ndarray]
 

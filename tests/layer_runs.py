@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from convgrad.compute.oracle.grid import evaluate
 from convgrad.layers import Layer
 from convgrad.notation.batch import batched
-from convgrad.notation.binding import bind
-from convgrad.oracle.grid import evaluate
+from convgrad.notation.binding.bind import bind
 
 
 class Run:

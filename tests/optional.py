@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from convgrad.engine import available
+from convgrad.compute.halide import available
 
 compiled = pytest.mark.skipif(not available()[0], reason=available()[1])
 engines = pytest.mark.parametrize("engine", ["oracle", pytest.param("halide", marks=compiled)])

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from convgrad.notation.binding import bind
-from convgrad.notation.lexer import tokens
-from convgrad.notation.parser import parse
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.lexer import tokens
+from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import Equation
 
 LEFT = ("i", "j", "k")

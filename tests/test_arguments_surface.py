@@ -13,14 +13,15 @@ import convgrad
 from convgrad import Network, bind, layers, losses, models, optimizers, parse
 from convgrad.calculus import simplify
 from convgrad.check import check, check_equation, check_sheet
+from convgrad.compute.oracle import central_difference, compile_program, directional_difference, evaluate
 from convgrad.data import Augment, Batches, load_images, load_npz, read_idx, stratified_split, write_idx
 from convgrad.errors import ConvgradError, DataError, ModelError, TrainingError, UnknownName
 from convgrad.examples import load_example
 from convgrad.initializers import glorot_uniform, initial_values
 from convgrad.layers import Conv2D, Dense, Equation, Flatten, Input, Node, Parameter, ReLU
-from convgrad.notation import joined, mathml, prefixed, rename, text
-from convgrad.oracle import central_difference, compile_program, directional_difference, evaluate
-from convgrad.step import TrainingStep, gradients
+from convgrad.network.step import TrainingStep, gradients
+from convgrad.notation import joined, prefixed, rename
+from convgrad.notation.printing import mathml, text
 from convgrad.training import EarlyStopping, History, Metric, cosine, load, one_cycle, save, steps, top_k
 from convgrad.worksheet import worksheet
 from odd_values import Unfriendly

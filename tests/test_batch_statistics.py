@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from convgrad import Network
-from convgrad.engine import available
+from convgrad.compute.halide import available
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, LayerNorm, ReLU, Tanh
+from convgrad.network.plan import examples_meet
+from convgrad.network.step import loss_value
 from convgrad.optimizers import SGD
-from convgrad.plan import examples_meet
-from convgrad.step import loss_value
 
 engines = pytest.mark.parametrize(
     "engine", ["oracle", pytest.param("halide", marks=pytest.mark.skipif(not available()[0], reason=available()[1]))]

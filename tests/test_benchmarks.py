@@ -13,8 +13,8 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
+from convgrad.compute.halide import available
 from convgrad.data import load
-from convgrad.engine import available
 from convgrad.errors import EngineError
 from convgrad.layers import (
     Add,
@@ -28,7 +28,7 @@ from convgrad.layers import (
     MaxPool2D,
     ReLU,
 )
-from convgrad.network import Network
+from convgrad.network.network import Network
 from convgrad.notation import bind, parse
 
 sys.path.append(str(Path(__file__).parents[1]))  # `benchmarks` is no part of the package
@@ -324,7 +324,7 @@ def test_a_layer_is_verified_and_timed(case: LayerCase, torch: ModuleType) -> No
 def test_a_wrong_layer_is_not_timed(torch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks import layers
 
-    from convgrad.engine.program import compile_program
+    from convgrad.compute.halide.program import compile_program
 
     wrong = bind(parse("x[e,k] = 1.001 * sum[c](w[c,k] * o[e,c])"), shapes={"o": (3, 7), "w": (7, 5)})
     monkeypatch.setattr(layers, "program_for", lambda case, part: compile_program(wrong, ["x"]))
@@ -394,7 +394,7 @@ def test_decisions_of_relu_and_pooling_are_ours(torch: ModuleType) -> None:
 def test_each_schedule_in_poisoned_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from benchmarks import poison
 
-    from convgrad.engine import runtime
+    from convgrad.compute.halide.runtime import library as runtime
 
     if runtime.compiler() is None or not TELLS:
         pytest.skip("memory can be filled, and looked at, where kernels are linked, on x86-64")
@@ -492,7 +492,7 @@ def test_a_process_that_fails_is_told() -> None:
 def test_the_command_writes_rows_and_the_page(
     torch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from convgrad.engine import peak
+    from convgrad.compute.halide.runtime import peak
 
     monkeypatch.setattr(peak, "measured", lambda: PEAK)
     monkeypatch.setattr("benchmarks.cases.LAYERS", (replace(TINY[2], name=LAYERS[-1].name),))

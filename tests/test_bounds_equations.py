@@ -13,6 +13,7 @@ from convgrad import bind, derivation, parse
 from convgrad.calculus.derive import DEEPEST, MOST_PARTS, gradients
 from convgrad.calculus.estimate import parts_of_slopes
 from convgrad.calculus.simplify import as_polynomial, simplify
+from convgrad.compute.oracle import evaluate
 from convgrad.errors import (
     LONGEST_LINE,
     WIDEST,
@@ -25,11 +26,10 @@ from convgrad.errors import (
     quoted,
 )
 from convgrad.notation.legality import is_deeper
-from convgrad.notation.lexer import LONGEST_NAME, LONGEST_TEXT
-from convgrad.notation.mathml import mathml_of_latex
+from convgrad.notation.parsing.lexer import LONGEST_NAME, LONGEST_TEXT
 from convgrad.notation.polynomial import LONGEST, Polynomial
+from convgrad.notation.printing.mathml import mathml_of_latex
 from convgrad.notation.terms import Add, Equation, IndexValue, Multiply, Number
-from convgrad.oracle import evaluate
 
 
 def factors(count: int) -> str:

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from convgrad import Network, bounds
-from convgrad.bounds import COPIES, TooManyWeights, most_weights
+from convgrad import Network
 from convgrad.errors import DataError, ModelError
 from convgrad.examples import load_example, read_example
-from convgrad.explain import element
+from convgrad.explain.trace import element
 from convgrad.layers import BatchNorm, Dense, ReLU
 from convgrad.models import read_model
+from convgrad.network import bounds
+from convgrad.network.bounds import COPIES, TooManyWeights, most_weights
 from convgrad.training.checkpoint import load
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from convgrad import bind, parse
-from convgrad.check.choice import MOST_ELEMENTS, bound_by_choice
-from convgrad.check.latex_input import from_latex
+from convgrad.check.derivations.latex_input import from_latex
+from convgrad.check.problems.choice import MOST_ELEMENTS, bound_by_choice
+from convgrad.compute.oracle import evaluate
+from convgrad.compute.oracle.estimate import MOST_TERMS, terms_of
+from convgrad.compute.oracle.program import compile_program
 from convgrad.errors import EquationSyntaxError, ShapeError
-from convgrad.oracle import evaluate
-from convgrad.oracle.estimate import MOST_TERMS, terms_of
-from convgrad.oracle.program import compile_program
 
 
 @pytest.mark.parametrize(

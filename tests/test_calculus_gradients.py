@@ -7,10 +7,10 @@ import pytest
 
 from calculus_cases import CASES
 from convgrad.calculus import gradients
+from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import DerivationError
 from convgrad.notation import batched, bind, parse, rename
 from convgrad.notation.terms import Equation
-from convgrad.oracle.grid import evaluate
 from gradient_checks import assert_differences, assert_gradients, assert_steps, assert_unbound_is_the_same, derived
 
 

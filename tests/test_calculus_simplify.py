@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convgrad.calculus.simplify import as_polynomial, simplify
+from convgrad.compute.oracle.grid import evaluate
 from convgrad.notation import bind, parse
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
@@ -28,7 +29,6 @@ from convgrad.notation.terms import (
     bound_indices,
     substitute_indices,
 )
-from convgrad.oracle.grid import evaluate
 
 I = Position.name("i")
 SIZES = {"i": 3, "m": 2, "n": 2}

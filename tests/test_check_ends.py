@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from convgrad.check.guard import started_by
+from convgrad.check.submissions.guard import started_by
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 GOOD = "def backward(dout, x):\n    return dout * (x > 0)\n"

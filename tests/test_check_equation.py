@@ -7,7 +7,7 @@ import json
 import pytest
 
 from convgrad.check import check_equation
-from convgrad.check.latex_input import from_latex
+from convgrad.check.derivations.latex_input import from_latex
 from convgrad.errors import EquationError, EquationSyntaxError
 
 CONV = "x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b"

@@ -14,7 +14,7 @@ import pytest
 from checked_functions import Layer
 from convgrad import layers
 from convgrad.check import assert_gradient_correct, check
-from convgrad.check.person import Call, Person
+from convgrad.check.functions.person import Call, Person
 from convgrad.errors import ModelError, ShapeError
 from planted_convolution import backward
 from planted_right import by_windows, one_example

@@ -36,7 +36,7 @@ def specification(tmp_path, monkeypatch):
     (tmp_path / "copies").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "copies"))
     monkeypatch.setenv("CONVGRAD_TEST_SECRET", "not to be seen")
-    monkeypatch.setattr("convgrad.check.person.IMPORTING", 6.0)
+    monkeypatch.setattr("convgrad.check.functions.person.IMPORTING", 6.0)
     path = tmp_path / "spec.toml"
     path.write_text('layer = "relu"\nfunction = "backward"\n')
     return path

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 import convgrad
-from convgrad.check import check, worker
-from convgrad.check.bound import error_bounds
-from convgrad.check.equivalence import same
-from convgrad.check.families import FAMILIES
-from convgrad.check.layouts import fits, place_in_equation, present
-from convgrad.check.maps import drawn, pattern
-from convgrad.check.subject import subject_of
-from convgrad.notation.parser import parse
-from convgrad.oracle import central_difference
+from convgrad.check import check
+from convgrad.check.derivations.equivalence import same
+from convgrad.check.functions.families import FAMILIES
+from convgrad.check.functions.layouts import fits, place_in_equation, present
+from convgrad.check.functions.maps import drawn, pattern
+from convgrad.check.problems.bound import error_bounds
+from convgrad.check.problems.subject import subject_of
+from convgrad.check.submissions import worker
+from convgrad.compute.oracle import central_difference
+from convgrad.notation.parsing.parser import parse
 
 LABELS = ("batch", "h", "v", "g", "c")
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from convgrad.check import check, check_class, sandbox
-from convgrad.check.sandbox import require_sandbox
+from convgrad.check import check, check_class
+from convgrad.check.submissions import sandbox
+from convgrad.check.submissions.sandbox import require_sandbox
 from convgrad.cli import app
 from convgrad.errors import DataError, SandboxError
 

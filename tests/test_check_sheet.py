@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from convgrad.check import check_class, check_sheet
-from convgrad.check.rounding import half_unit, half_up
+from convgrad.check.sheets.rounding import half_unit, half_up
 from convgrad.errors import DataError
 from convgrad.examples import load_example
 

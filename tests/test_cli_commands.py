@@ -135,7 +135,7 @@ def test_warnings_are_one_line_on_standard_error(
     images: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a machine for which there is no compiled engine."""
-    monkeypatch.setattr("convgrad.engine.available", lambda: (False, "there is none."))
+    monkeypatch.setattr("convgrad.compute.halide.available", lambda: (False, "there is none."))
     result = convgrad(*training(images, model, tmp_path / "run", "--json", "--quiet", "--engine", "auto"))
     assert json.loads(result.stdout)["epochs"] == 4
     lines = result.stderr.splitlines()
@@ -263,7 +263,7 @@ def test_sizes_that_are_none(size: str) -> None:
 
 def test_prediction_refuses_networks_of_other_things(tmp_path: Path) -> None:
     from convgrad.layers import Dense
-    from convgrad.network import Network
+    from convgrad.network.network import Network
     from convgrad.training import save
 
     network = Network(Dense(3), input_shape=(4,))

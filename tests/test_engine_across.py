@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.engine.atoms import split
-from convgrad.engine.schedules.across import vector_index
-from convgrad.engine.schedules.options import scheduling
+from convgrad.compute.halide.passes.atoms import split
+from convgrad.compute.halide.schedules.across import vector_index
+from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.notation import Equation
 from engine_support import bound, compare
 

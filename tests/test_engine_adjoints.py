@@ -11,9 +11,9 @@ pytest.importorskip("halide")
 
 import halide as hl
 
-from convgrad.engine.lowering import Lowering, Tensor
-from convgrad.engine.program import compile_program
-from convgrad.engine.schedules.generic import reduction
+from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
+from convgrad.compute.halide.program import compile_program
+from convgrad.compute.halide.schedules.generic import reduction
 from convgrad.notation import Equation
 from engine_support import bound, random_inputs
 

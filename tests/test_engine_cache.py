@@ -16,11 +16,12 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.engine import compile, runtime, surroundings, threads, workers
-from convgrad.engine.cache import Cache, using
-from convgrad.engine.compile import Compiler, plain, symbol
-from convgrad.engine.kernels import Kernel
-from convgrad.engine.program import Program, compile_program
+from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.program import Program, compile_program
+from convgrad.compute.halide.runtime import compile, surroundings, threads, workers
+from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.runtime.cache import Cache, using
+from convgrad.compute.halide.runtime.compile import Compiler, plain, symbol
 from convgrad.errors import EngineError
 from convgrad.notation.terms import Equation
 from engine_support import bound, compare
@@ -42,7 +43,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Compiler:
 
 def renewed(monkeypatch: pytest.MonkeyPatch) -> Compiler:
     compiler = Compiler()
-    monkeypatch.setattr("convgrad.engine.calls.COMPILER", compiler)
+    monkeypatch.setattr("convgrad.compute.halide.runtime.calls.COMPILER", compiler)
     return compiler
 
 
@@ -178,7 +179,7 @@ def test_kept_code_that_is_whole_but_something_else_is_made_anew(
 @pytest.mark.parametrize("name", ["runtime-*", "library-*", "*.o.kept"])
 def test_damaged_code_is_repaired(tmp_path: Path, name: str) -> None:
     program = """
-        from convgrad.engine.program import compile_program
+        from convgrad.compute.halide.program import compile_program
         from convgrad.notation import bind, parse
         program = compile_program(bind(parse("x[i] = 3*o[i]"), shapes={"o": (5,)}), ["x"])
         program.set("o", [1, 2, 3, 4, 5])
@@ -201,7 +202,7 @@ def test_damaged_code_is_repaired(tmp_path: Path, name: str) -> None:
 @linked
 def test_two_processes_fill_an_empty_cache_at_once(tmp_path: Path) -> None:
     program = """
-        from convgrad.engine.program import compile_program
+        from convgrad.compute.halide.program import compile_program
         from convgrad.notation import bind, parse
         for n in range(4):
             program = compile_program(bind(parse(f"x[i] = {n}*o[i]"), shapes={"o": (5,)}), ["x"])
@@ -240,7 +241,8 @@ def test_the_engine_s_source_is_part_of_the_name(monkeypatch: pytest.MonkeyPatch
     assert surroundings.LOADED in surroundings.surroundings()
     package = Path(surroundings.__file__).parents[1]
     names = [name for part in surroundings.SOURCES for name, _ in surroundings.sources(package / part, part)]
-    assert {"engine/runner.c", "engine/schedules/generic.py", "notation/terms.py", "execution.py"} <= set(names)
+    halide = {"compute/halide/runtime/runner.c", "compute/halide/schedules/generic.py"}
+    assert {*halide, "notation/terms.py", "compute/contract.py"} <= {*names}
     original = surroundings.sources
     digest = surroundings.source_digest()
     monkeypatch.setattr(surroundings, "sources", lambda *place: ((n, text + b"#") for n, text in original(*place)))
@@ -368,7 +370,7 @@ def test_no_other_program_is_started_as_a_worker(
 @linked
 def test_an_error_in_a_worker_is_told_by_the_process_itself(kept: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     named = kernels(8)
-    from convgrad.engine.memory import Layout
+    from convgrad.compute.halide.passes.memory import Layout
 
     named[2].layouts = {**named[2].layouts, "o": Layout((5, 5), "float32")}
     named[2].key = "another"
@@ -387,7 +389,8 @@ def test_a_kernel_that_takes_too_long_is_computed_in_plain_loops(
         #!{sys.executable}
         import os, signal, sys
         sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
-        from convgrad.engine import compile, worker
+        from convgrad.compute.halide.runtime import compile
+        from convgrad.compute.halide.runtime import worker
         original = compile.compile_object
         def slow(kernel, name, path):
             if kernel.title == "The kernel of x3":
@@ -410,11 +413,12 @@ def test_a_kernel_that_takes_too_long_is_computed_in_plain_loops(
 @linked
 def test_the_time_of_a_kernel_is_limited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A kernel whose unrolled loop compiles for minutes ends the worker, and nothing but that kernel is given up."""
-    from convgrad.engine import worker
+    from convgrad.compute.halide.runtime import worker
 
     code = """
         import sys
-        from convgrad.engine import compile, worker
+        from convgrad.compute.halide.runtime import compile
+        from convgrad.compute.halide.runtime import worker
         def endless(kernel, name, path):
             while True:
                 pass
@@ -450,8 +454,8 @@ def test_no_process_is_left_when_compiling_is_interrupted(tmp_path: Path) -> Non
 @linked
 def test_a_script_without_a_main_guard(tmp_path: Path) -> None:
     code = """
-        from convgrad.engine import compile
-        from convgrad.engine.program import compile_program
+        from convgrad.compute.halide.runtime import compile
+        from convgrad.compute.halide.program import compile_program
         from convgrad.notation import bind, parse
         text = "; ".join(f"x{n}[{i},k] = sum[m](w[m,k] * o[{i}+{n}*m])" for n, i in enumerate("abcdefgh", 1))
         sizes = {I: 310 + n for n, I in enumerate("ABCDEFGH")}

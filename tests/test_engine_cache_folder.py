@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from convgrad.engine import cache
-from convgrad.engine.cache import Cache, using
+from convgrad.compute.halide.runtime import cache
+from convgrad.compute.halide.runtime.cache import Cache, using
 
 
 def test_entries_used_least_recently_make_room(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import pytest
 pytest.importorskip("halide")
 
 from convgrad import Network
-from convgrad.engine import runtime, threads
-from convgrad.engine.profile import profile
-from convgrad.engine.program import Program, compile_program
-from convgrad.engine.schedules.options import scheduling
+from convgrad.compute.halide.program import Program, compile_program
+from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.runtime import threads
+from convgrad.compute.halide.runtime.profile import profile
+from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.layers import BatchNorm, Conv2D, Dense, DepthwiseConv2D, Flatten, Tanh
 from convgrad.optimizers import SGD
 from engine_support import bound, compare, random_inputs

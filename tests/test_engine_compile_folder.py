@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.engine import runtime
+from convgrad.compute.halide.runtime import library as runtime
 from convgrad.errors import EngineError
 
 
@@ -31,8 +31,8 @@ def test_no_folder_to_compile_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_what_a_killed_process_was_compiling_ends_with_it_and_its_folder_goes(tmp_path: Path) -> None:
     code = """
         import os, signal, subprocess
-        from convgrad.engine import workers
-        from convgrad.engine.program import compile_program
+        from convgrad.compute.halide.runtime import workers
+        from convgrad.compute.halide.program import compile_program
         from convgrad.notation import bind, parse
         start = workers._Pool.start
         def started(self, count):
@@ -58,7 +58,10 @@ def test_what_a_killed_process_was_compiling_ends_with_it_and_its_folder_goes(tm
     assert pids
     assert not living
     assert (
-        python("from convgrad.engine import runtime\nwith runtime.compile_folder(): pass", environment).returncode == 0
+        python(
+            "from convgrad.compute.halide.runtime import library\nwith library.compile_folder(): pass", environment
+        ).returncode
+        == 0
     )
     assert list(tmp_path.iterdir()) == []
 

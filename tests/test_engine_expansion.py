@@ -11,10 +11,10 @@ pytest.importorskip("halide")
 
 import halide as hl
 
-from convgrad.engine.atoms import split
-from convgrad.engine.expansion import MOST_EXPANDED, expanded
-from convgrad.engine.lowering import Lowering, from_function
-from convgrad.engine.stages import Group, partition
+from convgrad.compute.halide.codegen.lowering import Lowering, from_function
+from convgrad.compute.halide.passes.atoms import split
+from convgrad.compute.halide.passes.expansion import MOST_EXPANDED, expanded
+from convgrad.compute.halide.passes.fusion import Group, partition
 from convgrad.notation.terms import Definition
 from engine_support import bound, compare
 

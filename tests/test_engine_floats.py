@@ -9,9 +9,10 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.engine import runtime, threads
-from convgrad.engine.program import Program, compile_program
-from convgrad.engine.schedules.options import scheduling
+from convgrad.compute.halide.program import Program, compile_program
+from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.runtime import threads
+from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.errors import EngineError
 from engine_support import TELLS, bound
 from test_engine_machinery import run_python
@@ -68,8 +69,8 @@ def test_the_callers_setting_comes_back_when_a_kernel_fails() -> None:
 import resource
 from pathlib import Path
 import numpy as np
-from convgrad.engine.program import compile_program
-from convgrad.engine.schedules.options import scheduling
+from convgrad.compute.halide.program import compile_program
+from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.errors import EngineError
 from convgrad.notation import bind, parse
 text = "x[e,k] = max(sum[c](o[e,c] * w[c,k]), 0)"
@@ -99,8 +100,8 @@ def test_who_calls_with_flushing_keeps_that_too() -> None:
     """The setting that comes back is the caller's, not the usual one."""
     code = """
 import numpy as np
-from convgrad.engine.floats import flushing
-from convgrad.engine.program import compile_program
+from convgrad.compute.halide.runtime.floats import flushing
+from convgrad.compute.halide.program import compile_program
 from convgrad.notation import bind, parse
 program = compile_program(bind(parse("x[i] = 2*o[i]"), shapes={"o": (5,)}), ["x"])
 small = np.full(100, 2.0**-80, np.float32)
@@ -120,7 +121,7 @@ def test_kernels_in_memory_flush_as_linked_ones_do(count: str) -> None:
 import hashlib, sys
 sys.path.insert(0, "tests")
 import numpy as np
-from convgrad.engine import runtime
+from convgrad.compute.halide.runtime import library as runtime
 if sys.argv[1:] == ["memory"]:
     runtime.compiler = lambda: None
 from test_engine_floats import numpy_has_subnormals, squares
@@ -144,7 +145,7 @@ print(tiny, hashlib.sha256(b"".join(array.tobytes() for array in values)).hexdig
 
 
 def test_where_the_processor_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    from convgrad.engine import poison
+    from convgrad.compute.halide.runtime import poison
 
     program = squares("float32", 5)
     if runtime.compiler() is not None:

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.engine.atoms import split
-from convgrad.engine.schedules.folded import folding_for
-from convgrad.engine.schedules.options import scheduling
-from convgrad.engine.schedules.reduction import chosen_folding
+from convgrad.compute.halide.passes.atoms import split
+from convgrad.compute.halide.schedules.folded import folding_for
+from convgrad.compute.halide.schedules.options import scheduling
+from convgrad.compute.halide.schedules.reduction import chosen_folding
 from convgrad.notation import Equation
 from engine_support import bound, compare
 from test_engine_across import PLAIN, gradient
@@ -19,8 +19,8 @@ BITS = """
 import hashlib, sys
 sys.path.insert(0, "tests")
 import numpy as np
-from convgrad.engine.program import compile_program
-from convgrad.engine.schedules.options import scheduling
+from convgrad.compute.halide.program import compile_program
+from convgrad.compute.halide.schedules.options import scheduling
 from test_engine_across import PLAIN, gradient
 with scheduling(winograd=False, reduction="folded"):
     program = compile_program(gradient(PLAIN, 17, 19, 23, 3, 64), ["do"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convgrad import bind, parse
-from convgrad.oracle import evaluate
+from convgrad.compute.oracle import evaluate
 
 pytest.importorskip("halide")
 
@@ -21,7 +21,7 @@ pytest.importorskip("halide")
     ],
 )
 def test_as_in_the_oracle(text: str) -> None:
-    from convgrad.engine.program import compile_program
+    from convgrad.compute.halide.program import compile_program
 
     equation = bind(parse(text), {"o": (5,)} if "o[" in text else {}, {"I": 5} | ({"M": 5} if "[m]" in text else {}))
     given = {name: np.arange(5.0) for name in equation.inputs}

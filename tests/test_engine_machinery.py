@@ -14,18 +14,19 @@ pytest.importorskip("halide")
 
 import halide as hl
 
-from convgrad.engine import runtime, threads
-from convgrad.engine.compile import compile_in_memory, compile_object
-from convgrad.engine.memory import Layout, Lifetime, packed
-from convgrad.engine.program import Program, compile_program
-from convgrad.engine.schedules.generic import pointwise
+from convgrad.compute.halide.passes.memory import Layout, Lifetime, packed
+from convgrad.compute.halide.program import Program, compile_program
+from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.runtime import threads
+from convgrad.compute.halide.runtime.compile import compile_in_memory, compile_object
+from convgrad.compute.halide.schedules.generic import pointwise
 from convgrad.errors import EngineError
 from engine_support import bound, compare
 
 STEP = """
 import hashlib, sys
 import numpy as np
-from convgrad.engine.program import compile_program
+from convgrad.compute.halide.program import compile_program
 from convgrad.notation import bind, parse
 text = '''
 x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,i+m-1,j+n,c else 0]) + b[k]
@@ -120,7 +121,7 @@ def test_processors_that_control_groups_allow(tmp_path: Path) -> None:
 def test_a_forked_child_is_refused() -> None:
     code = """
 import os
-from convgrad.engine.program import compile_program
+from convgrad.compute.halide.program import compile_program
 from convgrad.errors import EngineError
 from convgrad.notation import bind, parse
 equation = bind(parse("x[i] = 2*o[i]"), shapes={"o": (5,)})
@@ -164,8 +165,8 @@ def test_there_is_no_memory_for_a_kernel(options: str, text: str, shapes: dict[s
 import resource
 from pathlib import Path
 import numpy as np
-from convgrad.engine.program import compile_program
-from convgrad.engine.schedules.options import scheduling
+from convgrad.compute.halide.program import compile_program
+from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.errors import EngineError
 from convgrad.notation import bind, parse
 with scheduling(winograd=False, {options}):
@@ -194,8 +195,8 @@ print(bool(np.array_equal(first, program.arrays["x"]) and first.any()))
 
 LOOPS = """
 import threading
-from convgrad.engine import threads
-from convgrad.engine.program import compile_program
+from convgrad.compute.halide.runtime import threads
+from convgrad.compute.halide.program import compile_program
 from convgrad.notation import bind, parse
 import numpy as np
 threads.set_threads(4)
@@ -281,7 +282,7 @@ def test_a_border_of_zeros() -> None:
 
 
 def test_a_condition_is_no_value() -> None:
-    from convgrad.engine.lowering import Lowering
+    from convgrad.compute.halide.codegen.lowering import Lowering
     from convgrad.notation.terms import Compare, Definition, Number
 
     definition = Definition("x", (), Compare("<", Number(1), Number(2)))

@@ -14,15 +14,16 @@ import pytest
 pytest.importorskip("halide")
 
 from convgrad import Network
-from convgrad.engine import calls, runtime
-from convgrad.engine.cache import Cache, using
-from convgrad.engine.compile import Compiler
-from convgrad.engine.poison import NOT_A_NUMBER, SUBNORMAL, computing_with_poison, poison, poisoned
-from convgrad.engine.program import Program, compile_program
-from convgrad.engine.schedules import winograd_choice
-from convgrad.engine.schedules.options import scheduling
-from convgrad.engine.schedules.winograd_gradient import Blocks
-from convgrad.engine.schedules.winograd_tiles import Sizes
+from convgrad.compute.halide.program import Program, compile_program
+from convgrad.compute.halide.runtime import calls
+from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.runtime.cache import Cache, using
+from convgrad.compute.halide.runtime.compile import Compiler
+from convgrad.compute.halide.runtime.poison import NOT_A_NUMBER, SUBNORMAL, computing_with_poison, poison, poisoned
+from convgrad.compute.halide.schedules.options import scheduling
+from convgrad.compute.halide.schedules.winograd import choice as winograd_choice
+from convgrad.compute.halide.schedules.winograd.gradient import Blocks
+from convgrad.compute.halide.schedules.winograd.tiles import Sizes
 from convgrad.layers import BatchNorm, Conv2D, Dense, DepthwiseConv2D, Flatten, GlobalAvgPool2D, MaxPool2D, ReLU
 from convgrad.models.named import NAMED
 from convgrad.notation import Equation

@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 pytest.importorskip("halide")
 
 from convgrad.cli import app
-from convgrad.engine import peak, runtime
-from convgrad.engine.cache import Cache, using
-from convgrad.engine.peak import Peak
-from convgrad.engine.profile import Profile, Stage, operations, profile
-from convgrad.engine.program import Program, compile_program
+from convgrad.compute.halide.program import Program, compile_program
+from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.runtime import peak
+from convgrad.compute.halide.runtime.cache import Cache, using
+from convgrad.compute.halide.runtime.peak import Peak
+from convgrad.compute.halide.runtime.profile import Profile, Stage, operations, profile
 from convgrad.notation import bind, parse
 from engine_support import bound
 
@@ -156,7 +157,7 @@ def test_what_the_command_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     refused = convgrad(*arguments, tmp_path / "roof.xyz", code=2).stderr
     assert "roof.xyz: Format 'xyz' is not supported" in refused
     assert len(refused.splitlines()) == 1
-    monkeypatch.setattr("convgrad.engine.available", lambda: (False, "there is none."))
+    monkeypatch.setattr("convgrad.compute.halide.available", lambda: (False, "there is none."))
     assert "The compiled engine can't be used: there is none." in convgrad("profile", "example", code=2).stderr
 
 

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.arrays import aligned_zeros
-from convgrad.engine.program import compile_program
+from convgrad.compute.arrays import aligned_zeros
+from convgrad.compute.halide.program import compile_program
 from convgrad.errors import DataError, EngineError, ShapeError
 from engine_support import bound, compare
 
@@ -121,7 +121,7 @@ def test_refusals() -> None:
 
 def test_without_halide(monkeypatch: pytest.MonkeyPatch) -> None:
     reason = "halide can't be imported under Python 3.14 on Linux aarch64 (no module)."
-    monkeypatch.setattr("convgrad.engine.program.available", lambda: (False, reason))
+    monkeypatch.setattr("convgrad.compute.halide.program.available", lambda: (False, reason))
     with pytest.raises(EngineError, match="Equations can't be compiled here: halide can't be imported under Python"):
         compile_program(bound("x[i] = 2*o[i]", shapes={"o": (5,)}), ["x"])
 

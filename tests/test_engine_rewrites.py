@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.engine.program import Program
+from convgrad.compute.halide.program import Program
 from convgrad.notation import Equation
 from engine_support import bound, compare
 

@@ -10,11 +10,11 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.engine import runtime
-from convgrad.engine.atoms import split
-from convgrad.engine.program import compile_program
-from convgrad.engine.schedules.options import scheduling
-from convgrad.engine.schedules.winograd_reduction import winograd_pattern
+from convgrad.compute.halide.passes.atoms import split
+from convgrad.compute.halide.program import compile_program
+from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.schedules.options import scheduling
+from convgrad.compute.halide.schedules.winograd.reduction import winograd_pattern
 from convgrad.errors import EngineError
 from convgrad.notation import Equation
 from engine_support import bound, compare
@@ -192,7 +192,7 @@ def test_kernels_keep_what_halide_checks(forced: dict[str, Any], monkeypatch: py
 
 NETWORK = """
 from convgrad.layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU
-from convgrad.network import Network
+from convgrad.network.network import Network
 import hashlib
 import numpy as np
 

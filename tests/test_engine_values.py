@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.engine.program import compile_program
+from convgrad.compute.halide.program import compile_program
 from engine_support import bound, compare
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -14,12 +14,20 @@ import halide as hl
 import numpy as np
 import pytest
 
-from convgrad.engine.lowering import Tensor, from_function
-from convgrad.engine.schedules import winograd, winograd_choice, winograd_gradient
-from convgrad.engine.schedules.target import machine
-from convgrad.engine.schedules.winograd_matrices import Correlation, correlation, first_of_spread, spread, strided
-from convgrad.engine.schedules.winograd_matrices import kernel_gradient as kernel_gradient_matrices
-from convgrad.engine.schedules.winograd_tiles import Sizes
+from convgrad.compute.halide.codegen.lowering import Tensor, from_function
+from convgrad.compute.halide.schedules.target import machine
+from convgrad.compute.halide.schedules.winograd import choice as winograd_choice
+from convgrad.compute.halide.schedules.winograd import forward as winograd
+from convgrad.compute.halide.schedules.winograd import gradient as winograd_gradient
+from convgrad.compute.halide.schedules.winograd.matrices import (
+    Correlation,
+    correlation,
+    first_of_spread,
+    spread,
+    strided,
+)
+from convgrad.compute.halide.schedules.winograd.matrices import kernel_gradient as kernel_gradient_matrices
+from convgrad.compute.halide.schedules.winograd.tiles import Sizes
 
 LANES, REGISTERS = machine().lanes(4), machine().registers
 ODD = [  # sizes that differ on every axis, no multiples of a tile or a vector

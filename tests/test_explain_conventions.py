@@ -13,7 +13,7 @@ from convgrad import Network
 from convgrad.errors import ModelError
 from convgrad.examples import NAMES, load_example
 from convgrad.explain import Trace
-from convgrad.explain.conventions import TOOLS, as_written_by
+from convgrad.explain.rendering.conventions import TOOLS, as_written_by
 from convgrad.layers import Add, AvgPool2D, Conv2D, Dense, Flatten, GroupNorm, Input, MaxPool2D, ReLU, Sigmoid
 from convgrad.losses import Loss, SoftmaxCrossEntropy
 

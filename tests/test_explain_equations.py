@@ -7,7 +7,7 @@ import pytest
 
 from convgrad import bind, gradients, parse
 from convgrad.errors import DataError, ModelError
-from convgrad.explain.equations import equation_trace
+from convgrad.explain.trace.equations import equation_trace
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from convgrad import parse
-from convgrad.explain.nodes import Node, Read, grow
-from convgrad.explain.numbers import common_decimals, written
-from convgrad.explain.terms import terms
-from convgrad.explain.writing import SYMBOLS, Writer
-from convgrad.notation.latex import LATEX
+from convgrad.explain.trace.nodes import Node, Read, grow
+from convgrad.explain.trace.numbers import common_decimals, written
+from convgrad.explain.trace.terms import terms
+from convgrad.explain.trace.writing import SYMBOLS, Writer
+from convgrad.notation.printing.latex import LATEX
 from convgrad.notation.terms import Term
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from convgrad.examples import NAMES, load_example
 from convgrad.explain import Element, Trace
-from convgrad.notation.latex import LATEX
+from convgrad.notation.printing.latex import LATEX
 from networks import random_network
 
 SMALL = tuple(name for name in NAMES if name != "lenet-digit")

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from convgrad import files
 from convgrad.errors import DataError
-from convgrad.files import read_folder, remove_abandoned, temporary_folder, write_file, write_folder, write_text
+from convgrad.system import files
+from convgrad.system.files import read_folder, remove_abandoned, temporary_folder, write_file, write_folder, write_text
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes, links and permissions are others there")
 NAMES = ("a", "b", "c")
@@ -221,7 +221,7 @@ STEPS = ("mkdir", "open", "fsync", "chmod", "rename", "replace", "unlink", "rmdi
 KILLED = """
     import os, signal, sys
     from pathlib import Path
-    from convgrad import files
+    from convgrad.system import files
     at, way, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     count = 0
     def watched(original):
@@ -332,7 +332,7 @@ def test_who_reads_while_another_one_writes_finds_files_of_one_time(tmp_path: Pa
 LEFT = """
     import os, signal, sys
     from pathlib import Path
-    from convgrad import files
+    from convgrad.system import files
     with files.{context} as path:
         (path / "inside").write_bytes(b"some") if path.is_dir() else path.write_bytes(b"half")
         print("there", flush=True)

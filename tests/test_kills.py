@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import convgrad
-from convgrad.files import UNFINISHED
+from convgrad.system.files import UNFINISHED
 
 KILLS = int(os.environ.get("CONVGRAD_KILLS", "6"))
 LOG = os.environ.get("CONVGRAD_KILLS_LOG")

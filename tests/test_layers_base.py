@@ -11,8 +11,8 @@ from convgrad.initializers import registry as initializers
 from convgrad.layers import Add, Conv2D, Dense, Dropout, Equation, Input, Layer, MaxPool2D, Node, Reshape, registry
 from convgrad.layers.base import Parameter
 from convgrad.losses import Loss
-from convgrad.notation.latex import latex
-from convgrad.notation.parser import parse
+from convgrad.notation.parsing.parser import parse
+from convgrad.notation.printing.latex import latex
 from convgrad.optimizers import Optimizer
 
 ARGUMENTS = {

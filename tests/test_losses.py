@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import ModelError
 from convgrad.losses import (
     BinaryCrossEntropy,
@@ -14,10 +15,9 @@ from convgrad.losses import (
     registry,
 )
 from convgrad.notation.batch import batched
-from convgrad.notation.binding import bind
-from convgrad.notation.latex import latex
-from convgrad.notation.parser import parse
-from convgrad.oracle.grid import evaluate
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
+from convgrad.notation.printing.latex import latex
 from layer_runs import close, normal
 
 

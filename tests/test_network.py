@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from convgrad.engine import available
+from convgrad.compute.halide import available
 from convgrad.errors import DataError, EngineError, ModelError, TrainingError
 from convgrad.layers import (
     Add,
@@ -27,9 +27,9 @@ from convgrad.layers import (
     ReLU,
     Sigmoid,
 )
-from convgrad.network import Network
+from convgrad.network.network import Network
+from convgrad.network.step import gradients
 from convgrad.optimizers import SGD
-from convgrad.step import gradients
 
 ENGINES = ["oracle", pytest.param("halide", marks=pytest.mark.skipif(not available()[0], reason=available()[1]))]
 engines = pytest.mark.parametrize("engine", ENGINES)
@@ -205,7 +205,7 @@ def test_unknown_engines_are_refused() -> None:
 
 
 def test_without_halide_the_oracle_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convgrad.engine.available", lambda: (False, "there is no wheel."))
+    monkeypatch.setattr("convgrad.compute.halide.available", lambda: (False, "there is no wheel."))
     network = small()
     network.initialize()
     with pytest.warns(UserWarning, match="NumPy computes the equations instead"):
@@ -331,7 +331,7 @@ def test_a_layer_of_the_users_own_trains_inside_a_network(engine: str) -> None:
 TRAIN = """
 import hashlib, numpy as np
 from convgrad.layers import *
-from convgrad.network import Network
+from convgrad.network.network import Network
 network = Network(Conv2D(20, 3, padding="same"), BatchNorm(), ReLU(), MaxPool2D(2), Dropout(0.2), Conv2D(17, 3),
                   Flatten(), Dense(33), ReLU(), Dense(5), input_shape=(13, 11, 3))
 rng = np.random.default_rng(0)

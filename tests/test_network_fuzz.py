@@ -10,10 +10,10 @@ import os
 import numpy as np
 import pytest
 
-from convgrad.engine import available
-from convgrad.network import Network
+from convgrad.compute.halide import available
+from convgrad.network.network import Network
+from convgrad.network.step import gradients, loss_value
 from convgrad.notation.terms import gradient_name
-from convgrad.step import gradients, loss_value
 from networks import random_network
 
 COUNT = int(os.environ.get("CONVGRAD_FUZZ", "200"))

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from convgrad.compute.oracle.program import compile_program
 from convgrad.errors import EquationError, EquationSyntaxError, ShapeError
-from convgrad.notation import Equation, batched, bind, joined, parse, prefixed, rename, text
+from convgrad.notation import Equation, batched, bind, joined, parse, prefixed, rename
 from convgrad.notation.batch import dependents, fresh_index
+from convgrad.notation.printing import text
 from convgrad.notation.terms import accesses
-from convgrad.oracle.program import compile_program
 from strategies import Case, bound_equations, cases
 
 CONV = parse("x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[i+m,j+n,c]) + b[k]")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from convgrad.notation import Access, Equation, Position, Term, parse
 from convgrad.notation.polynomial import Polynomial
-from convgrad.notation.typst import TYPST, quoted, typst
+from convgrad.notation.printing.typst import TYPST, quoted, typst
 from convgrad.paper.typst import SETTING
 from strategies import Case, cases, equations
 

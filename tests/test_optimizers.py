@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import ModelError
-from convgrad.notation.binding import bind
-from convgrad.notation.latex import latex
-from convgrad.notation.parser import parse
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
+from convgrad.notation.printing.latex import latex
 from convgrad.optimizers import SGD, Adam, AdamW, Optimizer, optimizer_from, registry
-from convgrad.oracle.grid import evaluate
 from layer_runs import close, normal
 
 RATES = [0.1, 0.1, 0.05, 0.2, 0.01, 0.1]

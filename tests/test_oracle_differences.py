@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convgrad.errors import DataError, ShapeError
-from convgrad.notation.binding import bind
-from convgrad.notation.parser import parse
-from convgrad.oracle.differences import (
+from convgrad.compute.oracle.differences import (
     STEP,
     central_difference,
     central_difference_with_error,
     directional_difference,
 )
+from convgrad.errors import DataError, ShapeError
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
 
 RANDOM = np.random.default_rng(3)
 

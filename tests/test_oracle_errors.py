@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from convgrad.compute.oracle import grid, loops
 from convgrad.errors import DataError, EquationError, ShapeError
-from convgrad.notation.binding import bind
-from convgrad.notation.parser import parse
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import Access, Call, Definition, Equation, Number, Term
-from convgrad.oracle import grid, loops
 
 both = pytest.mark.parametrize("evaluate", [grid.evaluate, loops.evaluate], ids=["grid", "loops"])
 CORRELATION = bind(parse("x[i] = sum[m](w[m] * o[i+m])"), shapes={"w": (3,), "o": (7,)})

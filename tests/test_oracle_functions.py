@@ -8,9 +8,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from convgrad.notation.binding import bind
-from convgrad.notation.parser import parse
-from convgrad.oracle import grid, loops
+from convgrad.compute.oracle import grid, loops
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
 
 INF, NAN = math.inf, math.nan
 EPS = float(np.finfo(float).eps)

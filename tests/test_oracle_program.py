@@ -11,13 +11,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from convgrad import arrays as layout
+from convgrad.compute import arrays as layout
+from convgrad.compute.contract import in_order, last_reads
+from convgrad.compute.oracle import grid
+from convgrad.compute.oracle.program import SlowEngineWarning, compile_program, warn_slow
 from convgrad.errors import DataError, EngineError, ShapeError
-from convgrad.execution import in_order, last_reads
-from convgrad.notation.binding import bind
-from convgrad.notation.parser import parse
-from convgrad.oracle import grid
-from convgrad.oracle.program import SlowEngineWarning, compile_program, warn_slow
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
 
 STEP = bind(
     parse(
@@ -323,5 +323,6 @@ def test_warn_slow_points_at_the_caller():
 
 
 def test_the_oracle_needs_no_halide():
-    code = "import sys; sys.modules['halide'] = None; import convgrad.oracle, convgrad.oracle.loops, convgrad.arrays"
+    modules = "convgrad.compute.oracle, convgrad.compute.oracle.loops, convgrad.compute.arrays"
+    code = f"import sys; sys.modules['halide'] = None; import {modules}"
     subprocess.run([sys.executable, "-c", code], check=True)

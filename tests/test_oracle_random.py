@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from convgrad.oracle import grid, loops
-from convgrad.oracle.differences import central_difference_with_error, directional_difference
+from convgrad.compute.oracle import grid, loops
+from convgrad.compute.oracle.differences import central_difference_with_error, directional_difference
 from strategies import bound_equations
 
 

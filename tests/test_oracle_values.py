@@ -10,9 +10,9 @@ import pytest
 from scipy.signal import correlate2d
 
 import convgrad
-from convgrad.notation.binding import bind
-from convgrad.notation.parser import parse
-from convgrad.oracle import grid, loops
+from convgrad.compute.oracle import grid, loops
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
 
 EPS = np.finfo(float).eps
 PLACES = ("unravel_index(", "ravel_multi_index(")

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from convgrad import Network
+from convgrad.compute.oracle import evaluate
+from convgrad.compute.oracle.functions import uniform
 from convgrad.examples import NAMES, load_example
 from convgrad.explain import Trace
-from convgrad.explain.numbers import common_decimals, written
 from convgrad.explain.page.definitions import definition_data, number_data
 from convgrad.explain.page.model import page_model
+from convgrad.explain.trace.numbers import common_decimals, written
 from convgrad.layers import Conv2D, Dense, Dropout, ReLU
 from convgrad.notation import bind, parse
+from convgrad.notation.printing.text import number_text
 from convgrad.notation.terms import Equation
-from convgrad.notation.text import number_text
-from convgrad.oracle import evaluate
-from convgrad.oracle.functions import uniform
 from core_support import close, compare, evaluated, job, run, same_explanation, same_values, sample
 from networks import random_network
 from strategies import bound_equations

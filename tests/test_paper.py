@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from convgrad import parse
 from convgrad.errors import DataError
-from convgrad.notation.mathml import mathml, mathml_of_latex
+from convgrad.notation.printing.mathml import mathml, mathml_of_latex
 from convgrad.paper import FORMATS, Document, write
 from convgrad.paper.blocks import (
     Answers,

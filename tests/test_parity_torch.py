@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import convgrad.layers as L
-from convgrad.engine import available
+from convgrad.compute.halide import available
 from convgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
-from convgrad.network import Network
-from convgrad.step import gradients
+from convgrad.network.network import Network
+from convgrad.network.step import gradients
 
 pytestmark = pytest.mark.torch
 

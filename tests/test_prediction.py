@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from convgrad.backend import choose
+from convgrad.compute.choose import choose
 from convgrad.errors import EngineError
 from convgrad.layers import (
     Add,
@@ -31,10 +31,10 @@ from convgrad.layers import (
     Tanh,
 )
 from convgrad.layers.base import Built, Layer
-from convgrad.network import Network
+from convgrad.network.network import Network
+from convgrad.network.plan import INPUT, prediction_plan
+from convgrad.network.prediction import SIZES, in_runs
 from convgrad.notation import bind, parse
-from convgrad.plan import INPUT, prediction_plan
-from convgrad.prediction import SIZES, in_runs
 from optional import compiled, engines
 
 
@@ -133,7 +133,7 @@ def test_random_networks_predict_the_same_bits_for_any_number_of_examples(seed: 
     "forced", [{"winograd": True}, {"chains": True}, {"reduction": "sliced"}, {"reduction": "folded"}]
 )
 def test_forced_schedules_keep_the_bits_too(forced: dict[str, object]) -> None:
-    from convgrad.engine.schedules.options import scheduling
+    from convgrad.compute.halide.schedules.options import scheduling
 
     image = Input((10, 8, 16))
     node = LayerNorm()(ReLU()(Conv2D(16, 3, padding="same")(image)))
@@ -148,8 +148,8 @@ def test_forced_schedules_keep_the_bits_too(forced: dict[str, object]) -> None:
 @compiled
 def test_a_whole_batch_is_computed_by_the_schedules_of_its_own_size() -> None:
     """64 examples are what is planned for, so that nothing is lost for them."""
-    from convgrad.engine.nominal import NOMINAL
-    from convgrad.engine.program import compile_program
+    from convgrad.compute.halide.passes.nominal import NOMINAL
+    from convgrad.compute.halide.program import compile_program
 
     network = ready(Network(Conv2D(16, 3), ReLU(), Conv2D(16, 3), ReLU(), Flatten(), Dense(3), input_shape=(12, 13, 4)))
     plan = prediction_plan(network.layers, network.input_shape, network.layers[-1].name, NOMINAL)

@@ -9,8 +9,8 @@ import pytest
 
 from convgrad.errors import DataError
 from convgrad.layers import Dense, Flatten
-from convgrad.network import Network
-from convgrad.preparation import Preparation
+from convgrad.network.network import Network
+from convgrad.network.preparation import Preparation
 
 BYTES = np.random.default_rng(0).integers(0, 256, (12, 5, 3, 1), dtype=np.uint8)
 LABELS = np.arange(12) % 3

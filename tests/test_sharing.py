@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from convgrad import errors
-from convgrad.arrays import is_aligned
+from convgrad.compute.arrays import is_aligned
 from convgrad.data import Augment, Dataset
 from convgrad.errors import EngineError, TrainingError
 from convgrad.layers import (
@@ -35,9 +35,9 @@ from convgrad.layers import (
     Tanh,
 )
 from convgrad.losses import loss_from
-from convgrad.network import Network
+from convgrad.network.network import Network
 from convgrad.optimizers import SGD, Adam
-from convgrad.sharing import Lock
+from convgrad.system.sharing import Lock
 from convgrad.training import Callback, CSVLogger, EarlyStopping
 from convgrad.training.fit import fit
 from convgrad.training.safeguard import Diverged
@@ -144,7 +144,7 @@ def test_threads_that_predict_train_and_ask_for_gradients_at_once(engine: str, h
 
 @compiled
 def test_threads_that_need_the_same_code_compile_it_once(hasty: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from convgrad.engine import compile as engine_compile
+    from convgrad.compute.halide.runtime import compile as engine_compile
 
     made: list[str] = []
     compile_objects = engine_compile.compile_objects
@@ -156,7 +156,7 @@ def test_threads_that_need_the_same_code_compile_it_once(hasty: None, monkeypatc
     monkeypatch.setattr(engine_compile, "compile_objects", counted)
     monkeypatch.setenv("CONVGRAD_CACHE", "off")
     monkeypatch.setattr(engine_compile, "COMPILER", engine_compile.Compiler())
-    monkeypatch.setattr("convgrad.engine.calls.COMPILER", engine_compile.COMPILER)
+    monkeypatch.setattr("convgrad.compute.halide.runtime.calls.COMPILER", engine_compile.COMPILER)
     networks = [Network(Dense(37), Tanh(), Dense(5), input_shape=(29,)) for _ in range(2)]
     for network in networks:
         network.initialize(1)
@@ -324,7 +324,7 @@ def test_compiled_code_says_what_to_pickle_instead(take: Callable[[object], obje
 @compiled
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_program_says_what_to_pickle_instead(take: Callable[[object], object]) -> None:
-    from convgrad.engine.program import compile_program
+    from convgrad.compute.halide.program import compile_program
     from convgrad.notation import bind, parse
 
     program = compile_program(bind(parse("x[i] = 2 * o[i]"), shapes={"o": (3,)}), ["x"])

@@ -13,8 +13,8 @@ from convgrad import Network
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import Conv2D, Dense
 from convgrad.losses import Loss, loss_from
-from convgrad.step import gradients, loss_value
-from convgrad.targets import Targets
+from convgrad.network.step import gradients, loss_value
+from convgrad.network.targets import Targets
 
 COUNT, INPUTS, CLASSES = 5, 4, 3
 X = np.random.default_rng(0).normal(size=(COUNT, INPUTS))

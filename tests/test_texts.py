@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from convgrad import texts
 from convgrad.commands.check import _setting
 from convgrad.errors import ConvgradError, DataError, ModelError
 from convgrad.examples import load_example, read_example
 from convgrad.models import read_model
-from convgrad.texts import DEEPEST, LONGEST_FILE, PARTS, as_text, file_text, json_from, toml_from
+from convgrad.system import texts
+from convgrad.system.texts import DEEPEST, LONGEST_FILE, PARTS, as_text, file_text, json_from, toml_from
 from convgrad.training.checkpoint import load_config
 from convgrad.training.run import _epochs_in
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from convgrad import Network
-from convgrad.check.sheet import check_sheet
+from convgrad.check.sheets.sheet import check_sheet
 from convgrad.errors import ConvgradError
 from convgrad.examples import read_example
 from convgrad.layers import BatchNorm, Conv2D, Dense, Flatten, ReLU

@@ -11,11 +11,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from convgrad.errors import DataError, ModelError, TrainingError
-from convgrad.files import write_file
 from convgrad.layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from convgrad.losses import MeanSquaredError, SoftmaxCrossEntropy
-from convgrad.network import Network
-from convgrad.preparation import Preparation
+from convgrad.network.network import Network
+from convgrad.network.preparation import Preparation
+from convgrad.system.files import write_file
 from convgrad.training import load, save
 from convgrad.training.checkpoint import load_config, make_folder
 

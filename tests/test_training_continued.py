@@ -12,8 +12,8 @@ import pytest
 from convgrad.data import Augment
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import Dense, Dropout, Flatten, ReLU
-from convgrad.network import Network
-from convgrad.past import Past, fingerprint
+from convgrad.network.network import Network
+from convgrad.network.past import Past, fingerprint
 from convgrad.training.advice import TrainingWarning
 from convgrad.training.fit import fit
 from convgrad.training.splitting import split_rows

@@ -14,7 +14,7 @@ import pytest
 from pypdf import PdfReader
 
 from convgrad.check import check_sheet
-from convgrad.check.rounding import half_up
+from convgrad.check.sheets.rounding import half_up
 from convgrad.errors import DataError
 from convgrad.examples import NAMES, load_example
 from convgrad.paper import Document

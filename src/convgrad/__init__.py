@@ -13,6 +13,7 @@ TYPE_CHECKING = False  # checkers take it for true; `typing` takes longer to loa
 if TYPE_CHECKING:
     from convgrad.calculus.derive import derivation, gradients
     from convgrad.check import assert_gradient_correct, check
+    from convgrad.compute.oracle import evaluate
     from convgrad.data import Dataset
     from convgrad.data import load as load_data
     from convgrad.errors import (
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
-    from convgrad.network import Network
-    from convgrad.notation import batched, bind, latex, mathml, parse
-    from convgrad.oracle import evaluate
+    from convgrad.network.network import Network
+    from convgrad.notation import batched, bind, parse
+    from convgrad.notation.printing import latex, mathml
     from convgrad.training.checkpoint import load, save
 
 __version__ = "0.1.0"
@@ -72,14 +73,14 @@ HOMES = {
     "EquationError": "errors.EquationError",
     "EquationSyntaxError": "errors.EquationSyntaxError",
     "ModelError": "errors.ModelError",
-    "Network": "network.Network",
+    "Network": "network.network.Network",
     "ShapeError": "errors.ShapeError",
     "TrainingError": "errors.TrainingError",
     "assert_gradient_correct": "check.assert_gradient_correct",
     "batched": "notation.batched",
     "bind": "notation.bind",
     "derivation": "calculus.derive.derivation",
-    "evaluate": "oracle.evaluate",
+    "evaluate": "compute.oracle.evaluate",
     "gradients": "calculus.derive.gradients",
     "latex": "notation.latex",
     "load": "training.checkpoint.load",

@@ -27,7 +27,7 @@ from convgrad.commands.terminal import EXIT_UNUSABLE, say
 from convgrad.commands.train import train
 from convgrad.commands.worksheet import worksheet
 from convgrad.errors import ConvgradError
-from convgrad.interruption import exit_code
+from convgrad.system.interruption import exit_code
 
 
 class Commands(TyperGroup):

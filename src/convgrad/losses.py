@@ -11,7 +11,7 @@ from math import prod
 from convgrad.arguments import SHAPE, at_least, between, optional, shown, takes
 from convgrad.errors import ModelError, suggestion
 from convgrad.notation.batch import batched
-from convgrad.notation.binding import bind
+from convgrad.notation.binding.bind import bind
 from convgrad.notation.terms import Equation
 from convgrad.notation.written import Written
 
@@ -25,7 +25,7 @@ class BuiltLoss:
     equation: parsed, not bound; reads `y` and `t` of one example and defines the scalar `E` last.
     prediction_shape: y as the equation sees it, a row-major view of the prediction.
     target_shape: t as the equation sees it; () for a label.
-    sizes, integers, numbers: for `convgrad.notation.binding.bind`.
+    sizes, integers, numbers: for `convgrad.notation.binding.bind.bind`.
     """
 
     equation: Equation

@@ -14,7 +14,7 @@ from typing import Any
 import griffe
 
 from convgrad.errors import ConvgradError
-from convgrad.notation.parser import parse
+from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import accesses
 
 PART = re.compile(r"(Args|Attributes|Returns|Raises|Reference|Example):\s*(.*)")

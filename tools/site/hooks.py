@@ -8,7 +8,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from convgrad.notation.mathml import mathml_of_latex
+from convgrad.notation.printing.mathml import mathml_of_latex
 
 ROOT = Path(__file__).parents[2]
 LATER = ("benchmarks.md",)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from convgrad.notation.latex import LATEX
-from convgrad.notation.mathematics import Mathematics
-from convgrad.notation.mathml import mathml, mathml_of_latex
+from convgrad.notation.printing.latex import LATEX
+from convgrad.notation.printing.mathematics import Mathematics
+from convgrad.notation.printing.mathml import mathml, mathml_of_latex
 from convgrad.notation.terms import Definition, Equation, gradient_name
 
 SPECIAL = re.compile(r"[\\*_\[\]<>]")

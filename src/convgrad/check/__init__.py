@@ -7,11 +7,11 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from convgrad.check.checking import assert_gradient_correct, check
-from convgrad.check.classes import ClassReport, check_class
-from convgrad.check.equation import EquationReport, check_equation
-from convgrad.check.report import Report
-from convgrad.check.sheet import SheetReport, check_sheet
+from convgrad.check.derivations.equation import EquationReport, check_equation
+from convgrad.check.functions.checking import assert_gradient_correct, check
+from convgrad.check.functions.report import Report
+from convgrad.check.sheets.sheet import SheetReport, check_sheet
+from convgrad.check.submissions.classes import ClassReport, check_class
 
 __all__ = [
     "ClassReport",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from convgrad.explain.element import Explanation
+from convgrad.explain.trace.element import Explanation
 
 WIDTH = 88
 NOTES = 2

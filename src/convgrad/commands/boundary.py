@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
-from convgrad import interruption
 from convgrad.commands.terminal import EXIT_MISTAKE_OF_OURS, EXIT_UNUSABLE, say
+from convgrad.system import interruption
 
 DEBUG = "--debug"
 NOBODY_READS = (errno.EPIPE, errno.EINVAL)  # as `| head` ends; the second one is Windows'

@@ -18,7 +18,7 @@ def cache(
     Networks that were compiled before start at once. The environment variable CONVGRAD_CACHE names another folder, or
     "off" to keep nothing.
     """
-    from convgrad.engine.cache import current, distrusted
+    from convgrad.compute.halide.runtime.cache import current, distrusted
 
     kept = current()
     entries, size = kept.count_and_size()

@@ -8,7 +8,7 @@ import typer
 
 from convgrad.arguments import shown
 from convgrad.commands.terminal import output
-from convgrad.texts import whole_number
+from convgrad.system.texts import whole_number
 
 
 def datasets() -> None:

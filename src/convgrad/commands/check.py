@@ -11,7 +11,7 @@ import typer
 from convgrad.arguments import shown
 from convgrad.commands.terminal import EXIT_UNUSABLE, output, print_json
 from convgrad.errors import DataError
-from convgrad.texts import json_from, whole_number
+from convgrad.system.texts import json_from, whole_number
 
 EXIT_WRONG = 1
 
@@ -72,7 +72,7 @@ def check(
     if equation is not None:
         report: Any = _equation(equation, of)
     elif what is not None and function is None and what.endswith(".toml"):
-        from convgrad.check.sheet import check_sheet
+        from convgrad.check.sheets.sheet import check_sheet
 
         report = check_sheet(what)
     elif what is not None and function is not None:
@@ -141,7 +141,7 @@ def _setting(pair: str) -> tuple[str, Any]:
 
 
 def _equation(equation: str, of: str | None) -> Any:
-    from convgrad.check.equation import check_equation
+    from convgrad.check.derivations.equation import check_equation
 
     if of is None:
         raise typer.BadParameter("--equation needs --of, the equation that it is derived from.")
@@ -152,8 +152,8 @@ def _class(
     folder: Path, specification: Path | None, table: Path | None, seconds: float, sandbox: bool, as_json: bool
 ) -> None:
     """Print each mark as it comes, and keep all that there are in the table."""
-    from convgrad.check.classes import ClassReport, Row, marks
-    from convgrad.check.table import try_table
+    from convgrad.check.submissions.classes import ClassReport, Row, marks
+    from convgrad.check.submissions.table import try_table
 
     if specification is None:
         raise typer.BadParameter("--class needs --spec, what submissions are checked against.")

@@ -33,7 +33,7 @@ def derive(
     if latex + mathml + as_json > 1:
         raise typer.BadParameter("choose one of --latex, --mathml and --json.")
     from convgrad.calculus.derive import derivation
-    from convgrad.notation.parser import parse
+    from convgrad.notation.parsing.parser import parse
 
     derived = derivation(parse(equation), wrt)
     if as_json:
@@ -58,7 +58,7 @@ def _lines(derived: Derivation) -> list[str]:
 
 
 def _latex_lines(derived: Derivation) -> list[str]:
-    from convgrad.notation.latex import latex
+    from convgrad.notation.printing.latex import latex
 
     lines = []
     for number, step in enumerate(derived.steps, 1):

@@ -12,12 +12,12 @@ import typer
 from convgrad.arguments import shown
 from convgrad.commands.terminal import messages, output, print_json
 from convgrad.errors import DataError, ModelError, suggestion
-from convgrad.files import check_regular, write_text
-from convgrad.texts import file_text, json_from
+from convgrad.system.files import check_regular, write_text
+from convgrad.system.texts import file_text, json_from
 
 if TYPE_CHECKING:
     from convgrad.examples import Example
-    from convgrad.explain.trace import Trace
+    from convgrad.explain.trace.trace import Trace
     from convgrad.paper import Document
 
 
@@ -90,7 +90,7 @@ def explain(
         _serve(_page(example, trace, served=True), port, not no_browser)
         return
     if as_tool is not None:
-        from convgrad.explain.conventions import as_written_by
+        from convgrad.explain.rendering.conventions import as_written_by
 
         console.print(as_written_by(trace, as_tool), soft_wrap=True)
     elif as_json:
@@ -99,7 +99,7 @@ def explain(
         looked_at = _looked_at(trace, at)
         console.print(str(looked_at) if not hasattr(looked_at, "text") else looked_at.text(depth), soft_wrap=True)
     else:
-        from convgrad.explain.walk import walk
+        from convgrad.explain.words.walk import walk
 
         console.print(str(walk(trace, example.name, example.text)), soft_wrap=True)
 
@@ -113,8 +113,8 @@ def _looked_at(trace: Trace, at: str) -> Any:
 
 
 def _document(example: Example, trace: Trace, at: str | None) -> Document:
-    from convgrad.explain.document import element_document, walk_document
-    from convgrad.explain.walk import walk
+    from convgrad.explain.rendering.document import element_document, walk_document
+    from convgrad.explain.words.walk import walk
 
     if at is not None:
         return element_document(trace.at(at).explain())

@@ -14,7 +14,7 @@ from convgrad.errors import DataError
 
 if TYPE_CHECKING:
     from convgrad.losses import Loss
-    from convgrad.network import Network
+    from convgrad.network.network import Network
 
 
 def predict(

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
 
-    from convgrad.engine.peak import Peak
-    from convgrad.engine.profile import Profile
-    from convgrad.step import TrainingStep
+    from convgrad.compute.halide.runtime.peak import Peak
+    from convgrad.compute.halide.runtime.profile import Profile
+    from convgrad.network.step import TrainingStep
 
 LABELLED = 8  # stages that are named in the plot
 
@@ -44,13 +44,13 @@ def profile(
     reach, measured before. MB are those of the tensors read and written, each once.
     """
     from convgrad.models import load_model
-    from convgrad.step import TrainingStep
+    from convgrad.network.step import TrainingStep
 
     chosen = load_model(model, None if input_shape is None else image_shape(input_shape), classes)
     step = TrainingStep(chosen.network, chosen.loss, chosen.optimizer, batch_size, engine="halide")
 
-    from convgrad.engine import profile as engine_profile
-    from convgrad.engine.peak import measured
+    from convgrad.compute.halide.runtime import profile as engine_profile
+    from convgrad.compute.halide.runtime.peak import measured
 
     _run_once(step)
     found = engine_profile.profile(step.program, runs)
@@ -74,7 +74,7 @@ def _run_once(step: TrainingStep) -> None:
     """Random images; the parameters stay as they are, so that every run does the same."""
     import numpy as np
 
-    from convgrad.plan import TARGET
+    from convgrad.network.plan import TARGET
 
     images = np.random.default_rng(0).random((step.batch_size, *step.network.input_shape), dtype=np.float32)
     step.run(images, np.zeros_like(step.program.arrays[TARGET]), learning_rate=0.0)

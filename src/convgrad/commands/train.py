@@ -16,7 +16,7 @@ from convgrad.commands.terminal import counting, messages, output, print_json
 
 if TYPE_CHECKING:
     from convgrad.data import Dataset
-    from convgrad.preparation import Preparation
+    from convgrad.network.preparation import Preparation
 
 TEST_SHARE = 0.2
 """Share of the images held out to test on where a dataset has no test part."""
@@ -80,8 +80,8 @@ def train(
     size = _image_size(image_size)
 
     from convgrad.data import load
-    from convgrad.interruption import exit_code
     from convgrad.models import load_model
+    from convgrad.system.interruption import exit_code
     from convgrad.training.run import Settings, new_folder, run
 
     with nullcontext() if quiet else counting(messages(), f"loading {dataset}") as progress:
@@ -150,7 +150,7 @@ def _image_size(text: str | None) -> tuple[int, int] | None:
 
 def _prepared(loaded: Dataset, standardize: bool) -> tuple[Dataset, Preparation]:
     """The dataset as the network sees it, and what was done to it."""
-    from convgrad.preparation import Preparation
+    from convgrad.network.preparation import Preparation
 
     if not standardize:
         return loaded, Preparation(class_names=loaded.class_names)

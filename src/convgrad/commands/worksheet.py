@@ -9,7 +9,7 @@ import typer
 
 from convgrad.commands.terminal import output
 from convgrad.errors import DataError
-from convgrad.files import write_text
+from convgrad.system.files import write_text
 
 if TYPE_CHECKING:
     from convgrad.examples import Example

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.compute.samples import shares_of_bytes
 from convgrad.data.dataset import Images, Labels
 from convgrad.errors import DataError
-from convgrad.samples import shares_of_bytes
 
 
 def images_from(array: npt.NDArray[np.generic], where: str) -> Images:

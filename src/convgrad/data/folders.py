@@ -18,7 +18,7 @@ from convgrad.data.dataset import Dataset, Images
 from convgrad.data.layout import Layout, find_layout
 from convgrad.data.pixels import MOST_BYTES, Pixels, quiet_decoders, read_file, read_pixels, unit_range
 from convgrad.errors import DataError
-from convgrad.files import check_regular
+from convgrad.system.files import check_regular
 
 Progress = Callable[[int, int], None]
 Read = Callable[[str], bytes]

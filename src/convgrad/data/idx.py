@@ -22,7 +22,7 @@ import numpy.typing as npt
 from convgrad.arguments import PATH, an, takes
 from convgrad.data.budget import check_bytes
 from convgrad.errors import DataError
-from convgrad.files import check_regular, write_file
+from convgrad.system.files import check_regular, write_file
 
 TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype("u1"),

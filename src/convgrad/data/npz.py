@@ -18,7 +18,7 @@ from convgrad.data.arrays import images_from, labels_from, numbered_classes
 from convgrad.data.budget import check_bytes, check_image_array
 from convgrad.data.dataset import Dataset
 from convgrad.errors import DataError
-from convgrad.files import check_regular
+from convgrad.system.files import check_regular
 
 # Names of arrays, compared in lower case: images, labels.
 _TRAIN_NAMES = (("x_train", "y_train"), ("train_images", "train_labels"), ("images", "labels"), ("x", "y"))

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from convgrad.compute.samples import shares_of_bytes
 from convgrad.errors import DataError
-from convgrad.samples import shares_of_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -8,10 +8,10 @@ from typing import Any
 
 from convgrad.arguments import FLAG, NAMES, takes
 from convgrad.errors import DataError
-from convgrad.explain.start import trace
-from convgrad.explain.trace import Trace
+from convgrad.explain.trace.start import trace
+from convgrad.explain.trace.trace import Trace
 from convgrad.losses import Loss
-from convgrad.network import Network
+from convgrad.network.network import Network
 from convgrad.optimizers import SGD, Optimizer
 
 

@@ -37,13 +37,13 @@ from typing import Any
 import numpy as np
 
 from convgrad.arguments import PATH, TEXT, at_least, shown, takes
-from convgrad.bounds import TooManyWeights, told
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.examples.example import Example
-from convgrad.explain.start import without_ones
+from convgrad.explain.trace.start import without_ones
 from convgrad.losses import loss_from
 from convgrad.models.toml_file import model_from, toml_content
-from convgrad.network import Network
+from convgrad.network.bounds import TooManyWeights, told
+from convgrad.network.network import Network
 from convgrad.optimizers import optimizer_from
 
 NAMES = ("classic", "two-convolutions", "strided", "padded", "two-channels", "batch-of-two", "lenet-digit")

@@ -11,7 +11,7 @@ import numpy as np
 from convgrad.data.bundled import load_digits
 from convgrad.examples.example import Example
 from convgrad.explain.page.model import page_model
-from convgrad.explain.trace import Trace
+from convgrad.explain.trace.trace import Trace
 
 DIGITS_OF_A_LABEL = 2
 

@@ -3,8 +3,8 @@
 network.trace(x, target)["conv1.dw"][0, 0].explain()
 """
 
-from convgrad.explain.element import Element, Explanation
-from convgrad.explain.tensor import Tensor
-from convgrad.explain.trace import Trace
+from convgrad.explain.trace.element import Element, Explanation
+from convgrad.explain.trace.tensor import Tensor
+from convgrad.explain.trace.trace import Trace
 
 __all__ = ["Element", "Explanation", "Tensor", "Trace"]

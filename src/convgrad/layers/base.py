@@ -14,7 +14,7 @@ from convgrad.arguments import PAIR, SHAPE, TABLE, Rule, made_from, quoted, show
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.initializers import GENERATOR, Initializer, check_initializer, initial_values
 from convgrad.layers.graph import Input, Node
-from convgrad.notation.mathml import mathml
+from convgrad.notation.printing.mathml import mathml
 from convgrad.notation.terms import Equation
 from convgrad.notation.written import Written
 
@@ -69,7 +69,7 @@ class Built:
     parameters: tensors that are trained.
     state: tensors that training carries along, with shape and initial value: `moving_mean` is read by `predict`, and
         the training equation defines `moving_mean_next`.
-    sizes, integers, numbers: for `convgrad.notation.binding.bind`.
+    sizes, integers, numbers: for `convgrad.notation.binding.bind.bind`.
     batch_index: the index by which the equation (and `predict`) names the batch axis itself, first in every input and
         in the result; its size is then to be bound under the same letter in upper case.
     seeds: scalar inputs that get a fresh whole number below 2^24 at each step.

@@ -8,7 +8,7 @@ from math import prod
 from convgrad.arguments import POSITIVE, between
 from convgrad.layers.base import Built, Layer, Shape
 from convgrad.layers.norm import scale_and_shift
-from convgrad.notation.parser import parse
+from convgrad.notation.parsing.parser import parse
 
 
 @dataclass(frozen=True, eq=False, repr=False)

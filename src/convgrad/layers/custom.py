@@ -11,7 +11,7 @@ from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
 from convgrad.notation import terms
-from convgrad.notation.binding import bind
+from convgrad.notation.binding.bind import bind
 from convgrad.notation.terms import Access, Negate, walk
 
 TABLES = ("sizes", "integers", "numbers", "shapes", "initial")
@@ -25,7 +25,7 @@ class Equation(Layer):
     definition: the equation in the notation, for one example.
     inputs: the names of the tensors that come from the layers before, in order.
     sizes, integers, numbers, shapes: sizes that can't be inferred, values of named whole and other numbers, and shapes
-        of trained tensors where they don't follow (() for a scalar), as for `convgrad.notation.binding.bind`.
+        of trained tensors where they don't follow (() for a scalar), as for `convgrad.notation.binding.bind.bind`.
     initial: tensor -> initializer. All tensors that are read and are no inputs are trained. Those that are only ever
         added (`+ b[k]`) begin at 0, all others by Glorot and Bengio's rule, unless this says otherwise.
 

@@ -8,7 +8,7 @@ from math import prod
 from convgrad.arguments import at_least, one_of
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
-from convgrad.notation.parser import parse
+from convgrad.notation.parsing.parser import parse
 
 
 @dataclass(frozen=True, eq=False, repr=False)

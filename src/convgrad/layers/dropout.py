@@ -7,7 +7,7 @@ from math import prod
 
 from convgrad.arguments import between
 from convgrad.layers.base import Built, Layer, Shape
-from convgrad.notation.parser import parse
+from convgrad.notation.parsing.parser import parse
 
 
 @dataclass(frozen=True, eq=False, repr=False)

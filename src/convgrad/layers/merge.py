@@ -8,7 +8,7 @@ from math import prod
 from convgrad.arguments import SHAPE
 from convgrad.errors import ModelError, ShapeError
 from convgrad.layers.base import Built, Layer, Shape
-from convgrad.notation.parser import parse
+from convgrad.notation.parsing.parser import parse
 
 
 @dataclass(frozen=True, eq=False, repr=False)

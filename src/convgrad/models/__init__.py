@@ -10,7 +10,7 @@ from convgrad.layers.base import Shape
 from convgrad.models.model import Model
 from convgrad.models.named import NAMED
 from convgrad.models.toml_file import read_model
-from convgrad.network import Network
+from convgrad.network.network import Network
 
 __all__ = ["NAMED", "Model", "build", "load_model", "read_model"]
 

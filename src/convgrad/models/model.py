@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convgrad.network import Network
+from convgrad.network.network import Network
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """Text to immutable terms and back: the language that every layer is written in (`docs/notation.md`)."""
 
 from convgrad.notation.batch import batched
-from convgrad.notation.binding import bind
-from convgrad.notation.latex import latex
-from convgrad.notation.mathml import mathml
-from convgrad.notation.parser import parse
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
 from convgrad.notation.polynomial import Polynomial, Position
+from convgrad.notation.printing.latex import latex
+from convgrad.notation.printing.mathml import mathml
+from convgrad.notation.printing.text import text
 from convgrad.notation.rename import joined, prefixed, rename
 from convgrad.notation.terms import (
     Access,
@@ -23,7 +24,6 @@ from convgrad.notation.terms import (
     Reduce,
     Term,
 )
-from convgrad.notation.text import text
 
 __all__ = [
     "Access",

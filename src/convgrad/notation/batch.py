@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from convgrad.arguments import NAMES, takes
 from convgrad.errors import ArgumentError, EquationError
-from convgrad.notation.arguments import check_elements, hint, positive_size
+from convgrad.notation.binding.given import check_elements, hint, positive_size
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     EQUATION,
@@ -36,7 +36,7 @@ def batched(equation: Equation, examples: Collection[str], size: int | None = No
 
     `size`, the number of examples, is needed for an equation with bound sizes and has no place in others.
 
-    >>> from convgrad.notation.parser import parse
+    >>> from convgrad.notation.parsing.parser import parse
     >>> print(batched(parse("x[i] = sum[m](w[m] * o[i+m]) + b"), {"o"}))
     x[e,i] = sum[m](w[m] * o[e,i+m]) + b
 

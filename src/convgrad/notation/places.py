@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from convgrad.errors import Span
 from convgrad.notation.legality import position_span
+from convgrad.notation.printing.text import text
 from convgrad.notation.terms import Access, Definition, Equation, Term
-from convgrad.notation.text import text
 
 Place = tuple[str, Span | None]
 

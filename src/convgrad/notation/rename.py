@@ -18,7 +18,7 @@ def rename(equation: Equation, names: Mapping[str, str]) -> Equation:
     Bare names of parameters that are not bound yet are renamed only if `names` has them. The source text that errors
     point into stays as it was written.
 
-    >>> from convgrad.notation.parser import parse
+    >>> from convgrad.notation.parsing.parser import parse
     >>> print(rename(parse("x[i] = w[i] * o[i]"), {"x": "conv1.x", "w": "conv1.w", "o": "data"}))
     conv1.x[i] = conv1.w[i] * data[i]
 
@@ -47,7 +47,7 @@ def rename(equation: Equation, names: Mapping[str, str]) -> Equation:
 def prefixed(equation: Equation, prefix: str, keep: Iterable[str] = ()) -> Equation:
     """Every tensor named `prefix.name`, but for those in `keep`.
 
-    >>> from convgrad.notation.parser import parse
+    >>> from convgrad.notation.parsing.parser import parse
     >>> print(prefixed(parse("x[i] = w[i] * o[i]"), "conv1", keep=["o"]))
     conv1.x[i] = conv1.w[i] * o[i]
     """
@@ -68,7 +68,7 @@ def joined(equations: Iterable[Equation]) -> Equation:
     All of them are bound, or none. Raises: EquationError where a tensor has two shapes, EquationSyntaxError where the
     whole is not legal (a name defined twice, or read before it is defined).
 
-    >>> from convgrad.notation.parser import parse
+    >>> from convgrad.notation.parsing.parser import parse
     >>> print(joined([parse("x[i] = w * o[i]"), parse("E = sum[i](x[i])")]))
     x[i] = w * o[i]
     E = sum[i](x[i])

@@ -46,7 +46,7 @@ class Shown:
         cls._repr_pretty_ = Shown._repr_pretty_  # type: ignore[method-assign]
 
     def __str__(self) -> str:
-        from convgrad.notation.text import text  # printing imports terms
+        from convgrad.notation.printing.text import text  # printing imports terms
 
         return text(self)  # type: ignore[arg-type]
 
@@ -55,7 +55,7 @@ class Shown:
         printer.text(str(self))
 
     def _repr_latex_(self) -> str:
-        from convgrad.notation.latex import latex
+        from convgrad.notation.printing.latex import latex
 
         return f"$\\displaystyle {latex(self)}$"  # type: ignore[arg-type]
 
@@ -248,7 +248,7 @@ class Reduce(Term):
 class Definition(Shown):
     """`name[indices] = term`.
 
-    `ranges` is empty until sizes are bound (`convgrad.notation.binding`); then it pairs every index of the
+    `ranges` is empty until sizes are bound (`convgrad.notation.binding.bind`); then it pairs every index of the
     definition, those of reductions included, with its size, and all positions have plain integer coefficients.
     """
 

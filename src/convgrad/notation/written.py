@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from convgrad.arguments import Explained, Rule
 from convgrad.errors import ConvgradError, ModelError
-from convgrad.notation.parser import parse
+from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import Equation
 
 

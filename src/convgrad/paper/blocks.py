@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from convgrad.notation.latex import LATEX
-from convgrad.notation.mathematics import Mathematics
-from convgrad.notation.mathml import mathml_of_latex
+from convgrad.notation.printing.latex import LATEX
+from convgrad.notation.printing.mathematics import Mathematics
+from convgrad.notation.printing.mathml import mathml_of_latex
 from convgrad.notation.terms import Definition, Equation, Term
 
 UNBREAKABLE = (r"\begin{", "cases(", "mat(")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from convgrad.notation.latex import LATEX
-from convgrad.notation.mathml import mathml_of_latex
+from convgrad.notation.printing.latex import LATEX
+from convgrad.notation.printing.mathml import mathml_of_latex
 from convgrad.paper.blocks import Answers, Cell, Display, Document, Fields, Formula, Formulas, Grid, Grids, Heading
 from convgrad.paper.writer import DocumentWriter
 

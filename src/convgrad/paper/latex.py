@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convgrad.notation.latex import Latex
+from convgrad.notation.printing.latex import Latex
 from convgrad.paper.blocks import (
     Answers,
     Cell,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convgrad.notation.typst import Typst, quoted
+from convgrad.notation.printing.typst import Typst, quoted
 from convgrad.paper.blocks import (
     Answers,
     Cell,

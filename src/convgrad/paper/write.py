@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from convgrad.errors import DataError
-from convgrad.files import write_file
 from convgrad.paper.blocks import Document
 from convgrad.paper.html import html_document
 from convgrad.paper.latex import latex_document
 from convgrad.paper.pdf import pdf
+from convgrad.system.files import write_file
 
 FORMATS: Mapping[str, Callable[[Document], bytes]] = {
     ".pdf": pdf,

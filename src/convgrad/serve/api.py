@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from convgrad import layers
-from convgrad.check.sheet import mark
-from convgrad.check.sheet_file import read_decimals, read_results, read_text, read_trace
+from convgrad.check.sheets.sheet import mark
+from convgrad.check.sheets.sheet_file import read_decimals, read_results, read_text, read_trace
 from convgrad.errors import DataError, ModelError
 from convgrad.examples import NAMES, Example, load_example
 from convgrad.examples.files import example_from

@@ -9,8 +9,8 @@ from convgrad.layers import Dropout, Flatten, Reshape, Sigmoid, Softmax
 from convgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 
 if TYPE_CHECKING:
-    from convgrad.network import Network
-    from convgrad.plan import PlacedLayer
+    from convgrad.network.network import Network
+    from convgrad.network.plan import PlacedLayer
 
 _SHAPE_ONLY = (Flatten, Reshape, Dropout)
 """Layers that hand numbers on as they are."""

@@ -19,11 +19,11 @@ from safetensors.numpy import load as tensors_from_bytes
 from safetensors.numpy import save as bytes_from_tensors
 
 from convgrad.arguments import PATH, TABLE, optional, shown, takes
-from convgrad.bounds import TooManyWeights
 from convgrad.errors import ConvgradError, DataError
-from convgrad.files import read_folder, reason, write_folder
-from convgrad.network import NETWORK, Network
-from convgrad.texts import as_text, json_from
+from convgrad.network.bounds import TooManyWeights
+from convgrad.network.network import NETWORK, Network
+from convgrad.system.files import read_folder, reason, write_folder
+from convgrad.system.texts import as_text, json_from
 from convgrad.training.record import record, restore
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"

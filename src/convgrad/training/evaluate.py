@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import at_least, takes
+from convgrad.compute.oracle.program import compile_program
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
-from convgrad.network import NETWORK, Network
-from convgrad.oracle.program import compile_program
-from convgrad.targets import Targets
+from convgrad.network.network import NETWORK, Network
+from convgrad.network.targets import Targets
 from convgrad.training.examples import Array, checked_inputs
 from convgrad.training.metrics import Metric, meaning_of, metrics_from
 

@@ -18,12 +18,12 @@ import numpy as np
 
 from convgrad.arguments import FLAG, NOT_NEGATIVE, PATH, TEXT, at_least, one_of, optional, shown, takes
 from convgrad.errors import TrainingError
-from convgrad.files import read_folder, write_file
+from convgrad.system.files import read_folder, write_file
 from convgrad.training.history import History
 from convgrad.training.metrics import Better, Metric, better_of
 
 if TYPE_CHECKING:
-    from convgrad.network import Network
+    from convgrad.network.network import Network
 
 
 @dataclass

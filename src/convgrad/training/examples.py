@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.compute.samples import floats_from
 from convgrad.errors import DataError
-from convgrad.samples import floats_from
-from convgrad.targets import first_not_finite
+from convgrad.network.targets import first_not_finite
 
 Array = npt.NDArray[Any]
 

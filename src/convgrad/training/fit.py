@@ -12,11 +12,11 @@ import numpy as np
 from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, an, between, optional, takes
 from convgrad.data import Augment, Batch, Batches
 from convgrad.errors import TrainingError
-from convgrad.interruption import Interruption
 from convgrad.losses import Loss, loss_from
-from convgrad.network import NETWORK, Network
+from convgrad.network.network import NETWORK, Network
 from convgrad.optimizers import Optimizer, optimizer_from
-from convgrad.sharing import trains_alone
+from convgrad.system.interruption import Interruption
+from convgrad.system.sharing import trains_alone
 from convgrad.training.advice import warn_of_two_activations
 from convgrad.training.evaluate import checked_examples, figures
 from convgrad.training.events import Callback, Training, checked_callbacks, tell
@@ -29,7 +29,7 @@ from convgrad.training.schedules import Schedule, schedule_from
 from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_out
 
 if TYPE_CHECKING:
-    from convgrad.step import TrainingStep
+    from convgrad.network.step import TrainingStep
 
 
 @takes(

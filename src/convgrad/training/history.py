@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from convgrad.arguments import FLAG, NOT_NEGATIVE, PATH, TABLE, TEXT, at_least, made_from, optional, shown, takes
 from convgrad.errors import DataError, TrainingError, UnknownName, suggestion
-from convgrad.files import write_file
-from convgrad.texts import json_from
+from convgrad.system.files import write_file
+from convgrad.system.texts import json_from
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

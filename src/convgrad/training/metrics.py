@@ -16,7 +16,7 @@ import numpy.typing as npt
 from convgrad.arguments import FUNCTION, TEXT, at_least, made_from, shown, takes
 from convgrad.errors import DataError, TrainingError, suggestion
 from convgrad.losses import BinaryCrossEntropy, Loss
-from convgrad.targets import one_hot
+from convgrad.network.targets import one_hot
 
 Values = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]

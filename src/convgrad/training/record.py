@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from convgrad.errors import ConvgradError, DataError
 from convgrad.losses import loss_from
 from convgrad.losses import registry as losses
-from convgrad.past import Past
-from convgrad.preparation import Preparation
+from convgrad.network.past import Past
+from convgrad.network.preparation import Preparation
 
 if TYPE_CHECKING:
-    from convgrad.network import Network
+    from convgrad.network.network import Network
 
 
 RECORDED = ("loss", "past", "data")

@@ -23,10 +23,10 @@ from rich.console import Console
 
 from convgrad.data import Augment, Dataset
 from convgrad.errors import DataError
-from convgrad.files import write_folder
-from convgrad.interruption import Interruption
-from convgrad.network import Network
-from convgrad.texts import file_text, json_from
+from convgrad.network.network import Network
+from convgrad.system.files import write_folder
+from convgrad.system.interruption import Interruption
+from convgrad.system.texts import file_text, json_from
 from convgrad.training.checkpoint import (
     CURVES_FILE,
     METRICS_FILE,

@@ -11,7 +11,7 @@ from convgrad.errors import TrainingError
 from convgrad.training.history import History
 
 if TYPE_CHECKING:
-    from convgrad.network import Network
+    from convgrad.network.network import Network
 
 CHECK_EVERY = 100
 """Batches between two copies of the weights: at 1 GB/s a copy of a million weights takes 4 ms."""

@@ -14,7 +14,7 @@ from convgrad.training.advice import TrainingWarning
 from convgrad.training.metrics import are_one_hot, true_labels
 
 if TYPE_CHECKING:
-    from convgrad.network import Network
+    from convgrad.network.network import Network
 
 Rows = npt.NDArray[np.int64]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convgrad.errors import DataError
-from convgrad.explain.element import Element
-from convgrad.explain.trace import Trace
+from convgrad.explain.trace.element import Element
+from convgrad.explain.trace.trace import Trace
 from convgrad.worksheet.dice import Dice
 from convgrad.worksheet.levels import Level, is_place
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from convgrad.calculus.derive import renamed_indices
 from convgrad.errors import DataError
-from convgrad.explain.tensor import Tensor
+from convgrad.explain.trace.tensor import Tensor
+from convgrad.network.plan import LOSS
+from convgrad.notation.printing.text import text
 from convgrad.notation.rename import rename
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
-from convgrad.notation.text import text
-from convgrad.plan import LOSS
 from convgrad.worksheet.levels import is_place
 from convgrad.worksheet.sheet import Worksheet
 

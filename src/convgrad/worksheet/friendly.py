@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from convgrad.examples import Example
-from convgrad.explain.nodes import Choice
-from convgrad.explain.notes import decisions
-from convgrad.explain.numbers import common_decimals
-from convgrad.explain.trace import Array, Trace
-from convgrad.network import Network
+from convgrad.explain.trace.nodes import Choice
+from convgrad.explain.trace.notes import decisions
+from convgrad.explain.trace.numbers import common_decimals
+from convgrad.explain.trace.trace import Array, Trace
+from convgrad.network.network import Network
+from convgrad.network.plan import TARGET, PlacedLayer
 from convgrad.notation.terms import Call, Definition, Reduce, accesses, gradient_name, walk
-from convgrad.plan import TARGET, PlacedLayer
 from convgrad.worksheet.dice import Dice
 from convgrad.worksheet.levels import Level, is_place
 

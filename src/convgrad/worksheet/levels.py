@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from convgrad.errors import DataError, suggestion
 from convgrad.examples import Example
 from convgrad.examples.files import invented_input
-from convgrad.explain.tensor import Tensor
-from convgrad.explain.trace import Trace
+from convgrad.explain.trace.tensor import Tensor
+from convgrad.explain.trace.trace import Trace
 from convgrad.layers import Equation, Layer
-from convgrad.network import Network
+from convgrad.network.network import Network
+from convgrad.network.plan import INPUT, LOSS
 from convgrad.notation.terms import Reduce, accesses, gradient_name, walk
 from convgrad.optimizers import SGD
-from convgrad.plan import INPUT, LOSS
 
 RATE = 0.1
 NEEDLESS = (gradient_name(INPUT), f"{LOSS}.dE", f"{LOSS}.E", f"{LOSS}.mean")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from convgrad.explain.element import Element
-from convgrad.explain.grids import plane_name, planes_of
-from convgrad.explain.numbers import written
-from convgrad.explain.tensor import Tensor
-from convgrad.notation.mathematics import Mathematics
+from convgrad.explain.rendering.grids import plane_name, planes_of
+from convgrad.explain.trace.element import Element
+from convgrad.explain.trace.numbers import written
+from convgrad.explain.trace.tensor import Tensor
+from convgrad.notation.printing.mathematics import Mathematics
 from convgrad.paper.blocks import (
     Answers,
     Block,

@@ -7,10 +7,10 @@ from math import floor, log10
 
 import numpy as np
 
-from convgrad.check.rounding import half_up
+from convgrad.check.sheets.rounding import half_up
 from convgrad.examples import Example
-from convgrad.explain.numbers import TOLERANCE, common_decimals
-from convgrad.explain.trace import Array
+from convgrad.explain.trace.numbers import TOLERANCE, common_decimals
+from convgrad.explain.trace.trace import Array
 from convgrad.worksheet.levels import Level, is_place
 
 DECIMALS = {"update": 4}

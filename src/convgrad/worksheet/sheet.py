@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from convgrad.arguments import COUNT, SEED, TEXT, an, optional, takes
 from convgrad.errors import DataError
 from convgrad.examples import Example
-from convgrad.explain.element import Element
-from convgrad.explain.grids import WIDEST, is_drawn
-from convgrad.explain.trace import Trace
-from convgrad.plan import INPUT, TARGET
+from convgrad.explain.rendering.grids import WIDEST, is_drawn
+from convgrad.explain.trace.element import Element
+from convgrad.explain.trace.trace import Trace
+from convgrad.network.plan import INPUT, TARGET
 from convgrad.worksheet.blanks import Place, chosen, giveaways
 from convgrad.worksheet.friendly import with_friendly_numbers
 from convgrad.worksheet.levels import Level, invented, level_from

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.problem import Problem
+from convgrad.check.problems.problem import Problem
 from convgrad.layers.conv_transpose import ConvTranspose2D
 
 Array = npt.NDArray[np.float64]

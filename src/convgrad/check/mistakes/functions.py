@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from convgrad.calculus.derive import gradients
 from convgrad.check.mistakes.base import Array, Before, Mistake, Predicted
-from convgrad.check.problem import Problem
+from convgrad.check.problems.problem import Problem
+from convgrad.compute.oracle.grid import evaluate
 from convgrad.layers.activation import Softmax
 from convgrad.notation.batch import batched
-from convgrad.notation.binding import bind
-from convgrad.notation.parser import parse
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import (
     Access,
     Call,
@@ -25,7 +26,6 @@ from convgrad.notation.terms import (
     rebuild,
     walk,
 )
-from convgrad.oracle.grid import evaluate
 
 BY_RESULT = {"sigmoid": "da[f] = dx[f] * a[f] * (1 - a[f])", "tanh": "da[f] = dx[f] * (1 - a[f]^2)"}
 """Derivatives written with the function's result; taken at its argument they are a common mistake."""

@@ -17,7 +17,7 @@ from convgrad.check.mistakes.base import (
     space_of,
     turned,
 )
-from convgrad.check.problem import Problem
+from convgrad.check.problems.problem import Problem
 
 Move = Callable[[Problem, str, Array], "Array | None"]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from convgrad.calculus.derive import Adjoint, place_name
 from convgrad.check.mistakes.base import Before, Mistake
-from convgrad.check.problem import Problem
+from convgrad.check.problems.problem import Problem
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Access,

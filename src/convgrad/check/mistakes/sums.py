@@ -9,10 +9,10 @@ from itertools import product
 import numpy as np
 
 from convgrad.check.mistakes.base import After, Array, Before, Mistake, Predicted, space_of
-from convgrad.check.problem import Problem
+from convgrad.check.problems.problem import Problem
+from convgrad.compute.oracle.grid import evaluate_definition
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Reduce, substitute_indices
-from convgrad.oracle.grid import evaluate_definition
 
 Factor = Callable[[Problem, str], "float | None"]
 

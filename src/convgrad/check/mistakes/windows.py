@@ -9,7 +9,7 @@ import numpy as np
 
 from convgrad.calculus.derive import renamed_indices
 from convgrad.check.mistakes.base import Array, Before, Mistake, Predicted, is_transposed, space_of
-from convgrad.check.problem import Problem
+from convgrad.check.problems.problem import Problem
 from convgrad.layers.norm import GroupNorm
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Reduce, Term, accesses, rebuild

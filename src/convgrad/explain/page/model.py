@@ -9,16 +9,16 @@ from math import prod
 from typing import Any
 
 from convgrad.calculus.steps import Derivation
+from convgrad.compute.contract import root
 from convgrad.errors import ModelError
-from convgrad.execution import root
-from convgrad.explain.layers import derivations, gradient_sentences, size_sentences, sum_sentence
 from convgrad.explain.page.definitions import definition_data, number_data
-from convgrad.explain.tensor import Tensor
-from convgrad.explain.trace import Trace
-from convgrad.notation.latex import latex, name_text
+from convgrad.explain.trace.tensor import Tensor
+from convgrad.explain.trace.trace import Trace
+from convgrad.explain.words.layers import derivations, gradient_sentences, size_sentences, sum_sentence
+from convgrad.network.plan import INPUT, LOSS, TARGET, PlacedLayer
+from convgrad.network.step import step_seed
+from convgrad.notation.printing.latex import latex, name_text
 from convgrad.notation.terms import gradient_name
-from convgrad.plan import INPUT, LOSS, TARGET, PlacedLayer
-from convgrad.step import step_seed
 
 MOST_NUMBERS = 500_000
 """Numbers that a page holds, weights above all: about 10 MB of text."""

@@ -1,0 +1,364 @@
+"""Check a derivation by hand: an equation that a person has derived, against the derived one."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from convgrad.arguments import TABLE, TEXT, optional, takes
+from convgrad.calculus.derive import derivation, gradients
+from convgrad.calculus.simplify import simplify
+from convgrad.check.derivations.equivalence import key, normal, renamed, renamings, same
+from convgrad.check.derivations.latex_input import from_latex, looks_like_latex
+from convgrad.check.functions.diagnosis import Cause, compared, diagnose
+from convgrad.check.functions.reading import Attempt, Convention
+from convgrad.check.functions.roles import Reading
+from convgrad.check.problems.problem import Problem
+from convgrad.check.problems.subject import EquationSubject, Sizes
+from convgrad.check.submissions.answers import Outcome
+from convgrad.compute.oracle.grid import evaluate
+from convgrad.errors import ConvgradError, EquationError, ShapeError, pointed, suggestion
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
+from convgrad.notation.rename import rename
+from convgrad.notation.terms import Access, Definition, Equation, Number, Term, gradient_name, rebuild, walk
+
+SEEDS = 3
+DELTAS = ("delta", "deltas", "g", "grad")
+"""What the gradient from above is called beside `dx`."""
+
+
+@dataclass(frozen=True)
+class EquationReport:
+    """The verdict on an equation by hand.
+
+    ok: it is right. equation: as it was read. derived: the right one. proof: how it is known. causes: what explains a
+    wrong one. place: the equation with a caret under what differs. notes: worth knowing, but no fault. repair: the one
+    reading to write otherwise, where that alone makes it right.
+    """
+
+    ok: bool
+    equation: str
+    derived: str
+    proof: str
+    causes: tuple[Cause, ...] = ()
+    place: str = ""
+    notes: tuple[str, ...] = ()
+    repair: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Short names of the causes."""
+        return (*(n for c in self.causes for n in c.names), *(("wrong-index",) if self.repair else ()))
+
+    def to_json(self) -> dict[str, Any]:
+        """As data that JSON can hold."""
+        causes = [
+            {"names": list(c.names), "cause": c.words, "change": c.change, "evidence": c.evidence} for c in self.causes
+        ]
+        return {
+            "ok": self.ok,
+            "equation": self.equation,
+            "derived": self.derived,
+            "proof": self.proof,
+            "causes": causes,
+            "place": self.place,
+            "repair": self.repair,
+            "names": list(self.names),
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{'RIGHT' if self.ok else 'WRONG'}: {self.proof}"]
+        lines += [] if self.ok or not self.place else [self.place]
+        for cause in self.causes:
+            lines += textwrap.wrap(f"Cause: {cause.words}.", 88, subsequent_indent="  ")
+            lines += textwrap.wrap(f"  Change: {cause.change}", 88, subsequent_indent="    ")
+            lines += textwrap.wrap(f"  Proof: {cause.evidence}", 88, subsequent_indent="    ")
+        lines += textwrap.wrap(self.repair, 88, subsequent_indent="  ")
+        if not self.ok:
+            lines += ["Derived:", textwrap.indent(self.derived, "    ")]
+        return "\n".join(
+            [*lines, *(line for n in self.notes for line in textwrap.wrap(f"Note: {n}", 88, subsequent_indent="  "))]
+        )
+
+
+@takes(EquationError, equation=TEXT, of=TEXT, integers=optional(TABLE), numbers=optional(TABLE), sizes=optional(TABLE))
+def check_equation(
+    equation: str,
+    of: str,
+    *,
+    integers: Mapping[str, int] | None = None,
+    numbers: Mapping[str, float] | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> EquationReport:
+    """Whether a gradient derived by hand is right, whatever the names and the order of its indices.
+
+    Args:
+        equation: what the person has derived, `dw[m,n] = ...`, in our notation or in LaTeX; helper lines may come
+            before. It may read `dx`, the gradient of the result x, what `of` reads and defines, and other gradients.
+        of: the equation that it is a gradient of.
+        integers, numbers, sizes: values of parameters; those that are not given are chosen.
+
+    Raises: EquationError and its kind where one of the two can't be read.
+
+    >>> forward = "x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b"
+    >>> check_equation("dw[a,b] = sum[j,i](o[i+a,j+b] * dx[i,j])", forward).ok
+    True
+    >>> check_equation("dw[m,n] = sum[i,j](dx[i,j] * o[i-m,j-n else 0])", forward).ok
+    False
+    """
+    forward = parse(from_latex(of) if looks_like_latex(of) else of)
+    written, notes = _with_upstream(parse(from_latex(equation) if looks_like_latex(equation) else equation), forward)
+    target = _target(written, forward)
+    right = derivation(forward, target).result
+    shown = str(right)
+    if len(written.definitions) == 1 and _proved(written.result, forward, target):
+        proof = "proved: the terms are the same as those derived, up to names and order."
+        notes += _outside_notes(written, right.result)
+        return EquationReport(True, str(written), shown, proof, notes=notes)
+    subject = EquationSubject(
+        str(forward), sizes=sizes or {}, integers=integers or {}, numbers=numbers or {}, wrt=_wrt(forward, target)
+    )
+    report = _by_numbers(written, forward, target, shown, subject)
+    return replace(report, notes=(*notes, *report.notes))
+
+
+def _with_upstream(written: Equation, forward: Equation) -> tuple[Equation, tuple[str, ...]]:
+    """With the gradient from above under our name, where the person calls it delta."""
+    upstream = gradient_name(forward.result.name)
+    known = {*forward.inputs, *forward.defined, *written.defined}
+    reads = {t.tensor for d in written.definitions for t in walk(d.term) if isinstance(t, Access)}
+    name = next((n for n in DELTAS if n in reads and n not in known), None)
+    if name is None or upstream in reads:
+        return written, ()
+    return rename(written, {name: upstream}), (f"{name} was read as {upstream}, the gradient from above.",)
+
+
+def _target(written: Equation, forward: Equation) -> str:
+    """The tensor that the person's last definition is the gradient of."""
+    names = {gradient_name(n): n for n in (*forward.inputs, *forward.defined)}
+    name, result = written.result.name, forward.result.name
+    if name not in names or names[name] == result:
+        raise EquationError(
+            f"`{name}` is no gradient of this equation.{suggestion(name, set(names) - {gradient_name(result)})}",
+            written.source,
+            written.result.span,
+            "Name a gradient `d` and the tensor, as in dw[m,n] = ...",
+        )
+    known = {*names, *forward.inputs, *forward.defined, *written.defined}
+    capitals = {i.upper() for d in (*written.definitions, *forward.definitions) for i in _letters(d)}
+    for definition in written.definitions:
+        for term in walk(definition.term):
+            if (
+                isinstance(term, Access)
+                and term.tensor not in known
+                and not (not term.positions and term.tensor in capitals)
+            ):
+                raise EquationError(
+                    f"`{term.tensor}` is no tensor of this equation.{suggestion(term.tensor, known)}",
+                    written.source,
+                    term.span,
+                )
+    return names[name]
+
+
+def _letters(definition: Definition) -> list[str]:
+    return [*definition.indices, *(i for t in walk(definition.term) for i in getattr(t, "indices", ()))]
+
+
+def _wrt(forward: Equation, target: str) -> tuple[str, ...]:
+    return (target, *(n for n in forward.inputs if n != target and n[:1].islower()))
+
+
+def _proved(written: Definition, forward: Equation, target: str) -> bool:
+    return any(same(d, written) for d in _derived(forward, target, written.name))
+
+
+def _derived(forward: Equation, target: str, name: str) -> list[Definition]:
+    """The derived equation in its forms; the gradient of an error with respect to itself is 1."""
+    found = [*gradients(forward, [target]).backward.definitions, *derivation(forward, target).result.definitions]
+    right = [d for d in found if d.name == name]
+    if not forward.result.indices:
+        error = gradient_name(forward.result.name)
+
+        def one(term: Term) -> Term:
+            return Number(1.0) if isinstance(term, Access) and term.tensor == error else term
+
+        right += [replace(d, term=simplify(rebuild(d.term, one))) for d in right]
+    return right
+
+
+def _exchanged(term: Term, old: Term, new: Term) -> Term:
+    return rebuild(term, lambda t: new if t == old else t)
+
+
+def _repair(written: Equation, forward: Equation, target: str) -> str:
+    """The one reading that has to be written otherwise, where that alone makes the equation the derived one."""
+    mine = written.result
+    for right in _derived(forward, target, mine.name):
+        if len(right.indices) != len(mine.indices):
+            continue
+        theirs = [t for t in walk(right.term) if isinstance(t, Access)]
+        for mapping in renamings(right, mine):
+            back = {new: old for old, new in mapping.items()}
+            for old in (t for t in walk(mine.term) if isinstance(t, Access)):
+                for new in theirs:
+                    wanted = renamed(new, back)
+                    if not isinstance(wanted, Access) or wanted.tensor != old.tensor or wanted == old:
+                        continue
+                    if same(right, replace(mine, term=_exchanged(mine.term, old, wanted))):
+                        return f"With {wanted} in place of {old} it is the derived equation; that is proved."
+    return ""
+
+
+def _outside_notes(written: Equation, right: Definition) -> tuple[str, ...]:
+    """A reading that leaves its tensor, where the person has not said what is read there."""
+    padded = {a.tensor for a in walk(right.term) if isinstance(a, Access) and a.outside is not None}
+    for access in walk(written.result.term):
+        if isinstance(access, Access) and access.outside is None and access.tensor in padded:
+            return (f"{access.tensor} is read outside its range: say `else 0`, as in {replace(access, outside=0.0)}.",)
+    return ()
+
+
+def _by_numbers(
+    written: Equation, forward: Equation, target: str, shown: str, subject: EquationSubject
+) -> EquationReport:
+    output = gradient_name(target)
+    notes: tuple[str, ...] = ()
+    attempt = None
+    for seed in range(SEEDS):
+        try:
+            attempt, padded = _attempt(written, subject, output, seed)
+        except ShapeError as error:  # of the person's equation: sizes are those of the right one
+            return _misfit(error, written, shown)
+        if padded:
+            notes = ("What is read outside a tensor was taken as 0: say so by `else 0`.",)
+        if not all(c.right for c in compared(attempt).values()):
+            break
+    else:
+        assert attempt is not None
+        where = _sizes(attempt)
+        proof = f"it agrees with the derived one in all entries, at sizes that differ ({where}); not proved for others."
+        return EquationReport(True, str(written), shown, proof, notes=notes)
+    labels = _right_for_labels(written, subject, output)
+    if labels:
+        return EquationReport(True, str(written), shown, labels, notes=notes)
+    found = diagnose(attempt)
+    for name in () if found.causes else _targets(subject):
+        of_labels = diagnose(_attempt(written, subject, output, 0, probabilities=name)[0])
+        found = of_labels if of_labels.causes else found
+    comparison = found.comparisons[output]
+    what = (
+        f"{output} has shape {comparison.found.shape} and not {comparison.expected.shape}."
+        if comparison.differs is None
+        else f"{int(comparison.differs.sum())} of {comparison.differs.size} entries differ, by up to "
+        f"{comparison.largest:.3g}, at sizes {_sizes(attempt)}."
+    )
+    causes = tuple(found.causes) + tuple(found.choices)
+    repair = _repair(written, forward, target) if len(written.definitions) == 1 else ""
+    if not causes and not repair:
+        what += " No known mistake explains it."
+    place = _place(written, forward, target)
+    return EquationReport(False, str(written), shown, what, causes, place, notes, repair)
+
+
+def _misfit(error: ShapeError, written: Equation, shown: str) -> EquationReport:
+    """The verdict on an equation whose indices don't fit the tensors."""
+    place = pointed(written.source, error.span) if written.source and error.span is not None else ""
+    reason = error.message.rstrip(".")
+    remedy = " ".join(error.remedy.split())
+    return EquationReport(False, str(written), shown, f"it can't be evaluated: {reason}. {remedy}".strip(), (), place)
+
+
+def _right_for_labels(written: Equation, subject: EquationSubject, output: str) -> str:
+    """Whether it is right once a target adds up to 1, as labels and probabilities do: p - t for softmax."""
+    for name in _targets(subject):
+        attempts = [_attempt(written, subject, output, seed, probabilities=name)[0] for seed in range(SEEDS)]
+        if all(c.right for a in attempts for c in compared(a).values()):
+            where = f"sum of {name} = 1, as of labels and probabilities"
+            return f"it agrees with the derived one in all entries where the {where}; not for any other {name}."
+    return ""
+
+
+def _targets(subject: EquationSubject) -> list[str]:
+    return [n for n, a in subject.problem().arrays.items() if n[:1] in "ty" and a.ndim == 1 and a.size > 1]
+
+
+def _sizes(attempt: Attempt) -> str:
+    return ", ".join(f"{n} {attempt.problem.arrays[n].shape}" for n in attempt.problem.given)
+
+
+def _attempt(
+    written: Equation, subject: EquationSubject, output: str, seed: int, probabilities: str = ""
+) -> tuple[Attempt, bool]:
+    problem = subject.problem(Sizes(seed=seed))
+    if probabilities in problem.arrays:
+        sizes = np.abs(problem.arrays[probabilities])
+        problem = problem.with_arrays(**{probabilities: sizes / sizes.sum()})
+    values = {**problem.arrays, **problem.values()}
+    equation, padded = _bound(written, problem, values, output)
+    result = evaluate(equation, values)[written.result.name]
+    convention = Convention(subject, Sizes(seed=seed), "", "", {}, Reading(()))
+    attempt = Attempt(convention, problem, values, Outcome((result,), (output,)), {output: result})
+    return attempt, padded
+
+
+def _bound(written: Equation, problem: Problem, values: Mapping[str, Any], output: str) -> tuple[Equation, bool]:
+    """With sizes: as it is written, or, where that reads outside, with 0 there."""
+    reads = {t.tensor for d in written.definitions for t in walk(d.term) if isinstance(t, Access)}
+    shapes = {n: a.shape for n, a in values.items() if n in reads and n not in written.defined}
+    shapes[output] = values[output].shape
+    recipe = problem.recipe
+    names = {
+        n
+        for d in written.definitions
+        for t in walk(d.term)
+        if isinstance(t, Access)
+        for p in t.positions
+        for n in p.names
+    }
+    used = {n: v for n, v in recipe.integers.items() if n in names | reads}
+    sizes: list[Mapping[str, int]] = [{}, {n: s for n, s in recipe.sizes.items() if n in names | reads}, recipe.sizes]
+    padded = replace(written, definitions=tuple(replace(d, term=rebuild(d.term, _padded)) for d in written.definitions))
+    numbers = {n: v for n, v in recipe.numbers.items() if n in reads}
+    last: ConvgradError | None = None
+    for equation in (written, padded):
+        for given in sizes:
+            try:
+                return bind(equation, shapes, given, used, numbers), equation is padded
+            except ConvgradError as error:
+                last = last or error
+    free = {n: s for n, s in shapes.items() if n != output}  # its own size may be another
+    for given in sizes:
+        try:
+            return bind(padded, free, given, used, numbers), True
+        except ConvgradError:
+            continue
+    assert last is not None
+    raise last
+
+
+def _padded(term: Term) -> Term:
+    return replace(term, outside=0.0) if isinstance(term, Access) and term.positions and term.outside is None else term
+
+
+def _place(written: Equation, forward: Equation, target: str) -> str:
+    """A caret under the first factor that the derived equation does not have, at the best naming of indices."""
+    mine = written.result
+    best: tuple[int, Access | None] = (99, None)
+    for right in (d for d in _derived(forward, target, mine.name) if len(d.indices) == len(mine.indices)):
+        theirs = {key(t) for t in walk(normal(right.term)) if isinstance(t, Access)}
+        for mapping in renamings(right, mine):
+            pairs = [(t, renamed(t, mapping)) for t in walk(mine.term) if isinstance(t, Access)]
+            strange = [old for old, new in pairs if key(new) not in theirs]
+            if strange and len(strange) < best[0]:
+                best = (len(strange), strange[0])
+    access = best[1]
+    if access is None or access.span is None or not written.source:
+        return ""
+    return pointed(written.source, access.span)

@@ -1,0 +1,363 @@
+"""Which mistakes explain the numbers: each one is made in the right calculation and compared entry by entry.
+
+One mistake first, then two. A mistake is named where its numbers agree with the person's within the rounding of their
+arithmetic; of several that agree, the likelier ones come first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.check.functions.layouts import present
+from convgrad.check.functions.reading import Attempt
+from convgrad.check.mistakes import MISTAKES, Given, Mistake, Predicted, Prediction, changed_by, predict
+from convgrad.check.problems.bound import error_bounds
+from convgrad.check.problems.problem import Array, Problem
+from convgrad.errors import ConvgradError
+
+AnyArray = npt.NDArray[Any]
+SECONDS = 1.5
+"""What the search for pairs may take."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One output against what it should be, both as the person lays them out.
+
+    bound: what rounding may do to each entry; none where the shapes differ. single: it is right as far as float32 goes.
+    """
+
+    output: str
+    found: AnyArray
+    expected: AnyArray
+    bound: AnyArray
+    differs: npt.NDArray[np.bool_] | None
+    single: bool = False
+
+    @property
+    def right(self) -> bool:
+        """Whether every entry is within its bound."""
+        return self.differs is not None and not self.differs.any()
+
+    @property
+    def largest(self) -> float:
+        """The largest difference; infinite where shapes differ."""
+        return distance(self.found, self.expected)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A mistake, or two together, that explain outputs of the person's function.
+
+    mistakes: one, or two that were made together. outputs: where. difference: the largest one that is left once the
+    same mistakes are made in the right calculation. also: other mistakes that give the same numbers here.
+    """
+
+    mistakes: tuple[Mistake, ...]
+    outputs: tuple[str, ...]
+    difference: float
+    also: tuple[Mistake, ...] = ()
+    hint: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Short names."""
+        return tuple(m.name for m in self.mistakes)
+
+    @property
+    def where(self) -> str:
+        """The outputs in words."""
+        return " and ".join(self.outputs)
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        return "; and ".join(m.cause.format(output=self.where) for m in self.mistakes)
+
+    @property
+    def change(self) -> str:
+        """What to change."""
+        return " ".join(m.change.format(output=self.where) for m in self.mistakes)
+
+    @property
+    def evidence(self) -> str:
+        """What is left after the cause is undone."""
+        undone = " and ".join(m.undone.format(output=self.where).rstrip(",") for m in self.mistakes)
+        return f"{undone} the largest difference is {self.difference:.1g}."
+
+
+@dataclass
+class Diagnosis:
+    """All outputs of one call, compared and explained. `unexplained`: outputs that no mistake fits. `broken`: outputs
+    that hold no numbers.
+    """
+
+    attempt: Attempt
+    comparisons: dict[str, Comparison]
+    causes: list[Cause] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+    choices: list[Cause] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def right(self) -> bool:
+        """Whether every output is right, but for a choice of convention."""
+        return not (self.causes or self.unexplained or self.broken) and bool(self.comparisons)
+
+
+def distance(found: AnyArray, expected: AnyArray) -> float:
+    """The largest difference of two arrays, axes of length one aside; infinite where shapes differ."""
+    a, b = np.squeeze(np.asarray(found, np.float64)), np.squeeze(expected)
+    if a.shape != b.shape:
+        return float("inf")
+    with np.errstate(all="ignore"):
+        gap = np.where(a == b, 0.0, np.abs(a - b))
+    return float(np.nan_to_num(gap, nan=np.inf, posinf=np.inf).max(initial=0.0))
+
+
+def compared(attempt: Attempt) -> dict[str, Comparison]:
+    """Every output against its right value, with the bound from the arithmetic."""
+    bounds = error_bounds(attempt.problem, attempt.values)
+    result = {}
+    for output, found in attempt.roles.items():
+        expected = attempt.expected(output)
+        magnitude, operations = bounds[output]
+        laid = attempt.convention.laid_out(output, magnitude, attempt.problem)
+        result[output] = _compare(output, found, expected, laid, operations)
+    return result
+
+
+def _finite(comparison: Comparison) -> bool:
+    """Whether it holds only numbers, where it should."""
+    return bool(np.isfinite(comparison.found).all()) or not np.isfinite(comparison.expected).all()
+
+
+def machine_epsilon(array: AnyArray) -> float:
+    """Of the array's type; that of float64 for whole numbers."""
+    return float(np.finfo(array.dtype if array.dtype.kind == "f" else np.float64).eps)
+
+
+def _compare(output: str, found: AnyArray, expected: AnyArray, magnitude: AnyArray, operations: int) -> Comparison:
+    value, right, size = (np.squeeze(np.asarray(a, np.float64)) for a in (found, expected, magnitude))
+    if value.shape != right.shape:
+        return Comparison(output, found, expected, np.zeros(0), None)
+    with np.errstate(all="ignore"):
+        gap = np.where(value == right, 0.0, np.abs(value - right))
+    # What is exactly 0 by the equation may be a rounding error of the largest terms where products are transformed.
+    scale = size + 1e-3 * size.max(initial=0.0)
+    bound = operations * machine_epsilon(found) * scale
+    differs = ~(gap <= bound)
+    single = False
+    if differs.any() and found.dtype == np.float64:
+        loose = operations * float(np.finfo(np.float32).eps) * scale / 8
+        if bool((gap <= loose).all()):
+            single, bound, differs = True, loose, np.zeros_like(differs)
+    return Comparison(output, found, expected, bound, differs, single)
+
+
+def diagnose(attempt: Attempt, seconds: float = SECONDS) -> Diagnosis:
+    """Compare a call's outputs, and explain those that differ; `seconds`: for the search for pairs, which is left
+    out where there are none.
+    """
+    comparisons = compared(attempt)
+    result = Diagnosis(attempt, comparisons)
+    result.broken = [n for n, c in comparisons.items() if not _finite(c)]
+    wrong = [n for n, c in comparisons.items() if not c.right and n not in result.broken]
+    if wrong:
+        _Search(attempt, comparisons, wrong, seconds).run(result)
+    return result
+
+
+class _Search:
+    def __init__(self, attempt: Attempt, comparisons: Mapping[str, Comparison], wrong: Sequence[str], seconds: float):
+        self.attempt, self.comparisons, self.wrong = attempt, comparisons, list(wrong)
+        self.seconds = seconds
+        self.known: dict[tuple[Any, ...], Given | None] = {}
+        self.outputs = [n for n, c in comparisons.items() if _finite(c)]
+        self.problem = attempt.problem
+        self.right = {n: attempt.values[n] for n in self.outputs}
+        scales = {n: float(np.max(np.abs(a), initial=0.0)) for n, a in self.right.items()}
+        bounds = error_bounds(self.problem, attempt.values)
+        self.tolerance = {
+            n: 4 * bounds[n][1] * machine_epsilon(comparisons[n].found) * (float(bounds[n][0].max()) + scales[n])
+            for n in self.outputs
+        }
+
+    def run(self, result: Diagnosis) -> None:
+        singles = [p for m in MISTAKES if (p := self.predicted((m,))) is not None]
+        whole = self.whole(singles)
+        if whole is not None:
+            result.causes.append(whole)
+            return
+        left = []
+        found: list[tuple[str, Prediction, float, tuple[Mistake, ...]]] = []
+        for output in self.wrong:
+            fitting = self.fitting(output, singles)
+            if not fitting and self.seconds > 0:
+                fitting = self.fitting(output, self.pairs(output, singles))
+            if not fitting:
+                left.append(output)
+                continue
+            best, difference = fitting[0]
+            also = self.others(best, [p for p, _ in fitting[1:]])
+            found.append((output, best, difference, also))
+        for cause in self.merged(found):
+            (result.choices if all(m.choice for m in cause.mistakes) else result.causes).append(cause)
+        result.unexplained = left
+
+    def predicted(self, mistakes: tuple[Mistake, ...], output: str | None = None) -> Prediction | None:
+        """All outputs with the mistakes made, or one; None where they can't be made with these sizes."""
+        outputs = self.outputs if output is None else [output]
+        try:
+            given = self.given(mistakes, output)
+            return None if given is None else predict(self.problem, mistakes, outputs, given)
+        except (ConvgradError, ValueError, IndexError, KeyError, AssertionError, ZeroDivisionError):
+            return None
+
+    def given(self, mistakes: tuple[Mistake, ...], output: str | None) -> Given | None:
+        """What the mistakes make of the problem; those that change only what comes out share it."""
+        made = tuple(m for m in mistakes if m.before is not None)
+        key = (*(id(m) for m in made), output)
+        if key not in self.known:
+            problem = self.problem
+            if output is not None and output != problem.of and "dz" not in self.attempt.values:
+                problem = replace(problem, wrt=(output[1:],))
+            self.known[key] = changed_by(problem, made, self.outputs if output is None else [output])
+        return self.known[key]
+
+    def gap(self, output: str, prediction: Prediction) -> float:
+        """How far the person's output is from that with the mistakes made."""
+        predicted = prediction.outputs.get(output)
+        if predicted is None:
+            return float("inf")
+        laid = self.laid_out(output, predicted)
+        return float("inf") if laid is None else distance(self.comparisons[output].found, laid)
+
+    def laid_out(self, output: str, predicted: Predicted) -> AnyArray | None:
+        if self.problem.total and output == self.problem.of:
+            return predicted.array
+        convention = self.attempt.convention
+        names = output if predicted.labels == self.problem.labels[output] else self.problem.of
+        pattern = convention.pattern(names, self.problem)
+        try:
+            return present(predicted.array, predicted.labels, pattern)
+        except ValueError:
+            return None
+
+    def matches(self, output: str, prediction: Prediction) -> bool:
+        return self.gap(output, prediction) <= self.tolerance[output]
+
+    def effect(self, output: str, prediction: Prediction) -> bool:
+        """Whether the mistakes change the output at all."""
+        predicted = prediction.outputs.get(output)
+        if predicted is None or not predicted.array.any():
+            return False
+        return distance(predicted.array, self.right[output]) > self.tolerance[output]
+
+    def whole(self, singles: Sequence[Prediction]) -> Cause | None:
+        """One mistake in all outputs at once."""
+        fitting = []
+        for p in singles:
+            (mistake,) = p.mistakes
+            touched = [n for n in self.outputs if self.effect(n, p)]
+            enough = len(touched) > 1 or touched == [self.problem.of]
+            complete = all(self.matches(n, p) for n in self.outputs)
+            if mistake.whole and enough and complete:
+                fitting.append((-mistake.likelihood, p, touched))
+        if not fitting:
+            return None
+        _, best, touched = min(fitting, key=lambda f: f[0])
+        return Cause(best.mistakes, tuple(touched), max(self.gap(n, best) for n in touched))
+
+    def fitting(self, output: str, predictions: Sequence[Prediction]) -> list[tuple[Prediction, float]]:
+        found = []
+        for p in predictions:
+            if any(m.whole for m in p.mistakes) or not self.effect(output, p):
+                continue
+            gap = self.gap(output, p)
+            if gap <= self.tolerance[output]:
+                found.append((p, gap))
+        others = [n for n in self.wrong if n != output]
+
+        def order(item: tuple[Prediction, float]) -> tuple[int, int]:
+            shared = sum(1 for n in others if self.effect(n, item[0]) and self.matches(n, item[0]))
+            return -sum(m.likelihood for m in item[0].mistakes), -shared
+
+        return sorted(found, key=order)
+
+    def pairs(self, output: str, singles: Sequence[Prediction]) -> list[Prediction]:
+        """Two mistakes together, the likeliest first, until time is up."""
+        useful = [p.mistakes[0] for p in singles if not p.mistakes[0].whole and self.effect(output, p)]
+        useful = self.different(output, useful)
+        couples = sorted(combinations(useful, 2), key=lambda c: -c[0].likelihood - c[1].likelihood)
+        started, found = time.process_time(), []
+        for couple in couples:
+            if time.process_time() - started > self.seconds / len(self.wrong):
+                break
+            if couple[0].name == couple[1].name:
+                continue
+            both = self.predicted(couple, output)
+            if both is not None and self.effect(output, both) and self.matches(output, both):
+                found.append(both)
+        return found
+
+    def different(self, output: str, mistakes: Sequence[Mistake]) -> list[Mistake]:
+        """Without those that give the same numbers as a likelier one here."""
+        kept: list[tuple[Mistake, Array]] = []
+        for mistake in sorted(mistakes, key=lambda m: -m.likelihood):
+            prediction = self.predicted((mistake,))
+            if prediction is None:
+                continue
+            array = prediction.outputs[output].array
+            if all(distance(array, other) > self.tolerance[output] for _, other in kept):
+                kept.append((mistake, array))
+        return [mistake for mistake, _ in kept]
+
+    def others(self, best: Prediction, fitting: Sequence[Prediction]) -> tuple[Mistake, ...]:
+        names = {m.name for m in best.mistakes}
+        if len(best.mistakes) > 1:
+            return ()
+        return tuple({p.mistakes[0].name: p.mistakes[0] for p in fitting if p.mistakes[0].name not in names}.values())
+
+    def merged(self, found: Sequence[tuple[str, Prediction, float, tuple[Mistake, ...]]]) -> list[Cause]:
+        causes: dict[tuple[str, ...], Cause] = {}
+        for output, prediction, difference, also in found:
+            key = tuple(f"{m.name} {m.change}" for m in prediction.mistakes)
+            if key in causes:
+                old = causes[key]
+                causes[key] = replace(old, outputs=(*old.outputs, output), difference=max(old.difference, difference))
+            else:
+                causes[key] = Cause(prediction.mistakes, (output,), difference, also)
+        return sorted(causes.values(), key=lambda c: (-len(c.outputs), -sum(m.likelihood for m in c.mistakes)))
+
+
+def tell_apart(cause: Cause, attempt: Attempt, elsewhere: Problem) -> str:
+    """Whether other sizes would tell a cause from the others that fit; the words for the report."""
+    if not cause.also:
+        return ""
+    (mistake,) = cause.mistakes
+    output = cause.outputs[0]
+    apart = []
+    for other in cause.also:
+        try:
+            one, two = (predict(elsewhere, (m,), [output]) for m in (mistake, other))
+        except (ConvgradError, ValueError, IndexError):
+            continue
+        if one is None or two is None or output not in one.outputs or output not in two.outputs:
+            continue
+        if distance(one.outputs[output].array, two.outputs[output].array) > 1e-3:
+            apart.append(other.name)
+    names = ", ".join(m.name for m in cause.also)
+    if not apart:
+        return f"The same numbers would come from: {names}."
+    shapes = ", ".join(
+        f"{n} {elsewhere.arrays[n].shape}" for n in (*elsewhere.recipe.equation.inputs,) if n in elsewhere.arrays
+    )
+    return f"Not distinguishable from {names} with these shapes; it would be with {shapes}."

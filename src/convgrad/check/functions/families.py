@@ -1,0 +1,222 @@
+"""What is known of each kind of layer: names of axes, the layouts that people use, sizes that tell mistakes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from convgrad.layers import activation, conv, conv_transpose, dense, depthwise, norm, pool
+from convgrad.layers.base import Layer
+from convgrad.layers.batch_norm import BatchNorm
+
+SPACE = {1: "h", 2: "h v", 3: "t h v"}
+"""Names of an image's axes; `v` is the column, so that `w` stays the kernel."""
+PLACES = {1: "i", 2: "i j", 3: "i j l"}
+OFFSETS = {1: "m", 2: "m n", 3: "m n r"}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of layer.
+
+    labels: tensor -> names of its axes without the batch, those of groups included.
+    images: layout's name -> tensor -> pattern (`convgrad.check.functions.layouts`), for what goes with examples.
+    kernels: layout's name -> tensor -> pattern, for what does not.
+    defaults: arguments of the layer where the caller gives none; `square` where the first ones have not worked.
+    input_shape: of one example, the least that tells mistakes apart; grown to fit where it depends on arguments.
+    unrolled: the equation's index over all places is written as rows and columns, as people's images have them.
+    """
+
+    layer: type[Layer]
+    labels: Mapping[str, tuple[str, ...]]
+    images: Mapping[str, Mapping[str, str]]
+    kernels: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {"": {}})
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    square: Mapping[str, Any] = field(default_factory=dict)
+    input_shape: tuple[int, ...] = (7,)
+    unrolled: bool = False
+
+    @property
+    def slides(self) -> bool:
+        """Whether a window or kernel slides over an image."""
+        return "kernel_size" in self.defaults or "pool_size" in self.defaults
+
+
+def _images(axes: int) -> dict[str, dict[str, str]]:
+    h, i = SPACE[axes], PLACES[axes]
+    letters = {1: "L", 2: "HW", 3: "DHW"}[axes]
+    channels = "(g c)", "(g k c q)"
+    orders = {
+        f"N{letters}C": "batch {0} {1}",
+        f"NC{letters}": "batch {1} {0}",
+        f"{letters}C": "{0} {1}",
+        f"C{letters}": "{1} {0}",
+        letters: "{0}",
+    }
+    return {
+        name: {"o": order.format(h, channels[0]), "x": order.format(i, channels[1])} for name, order in orders.items()
+    }
+
+
+def _kernels(axes: int) -> dict[str, dict[str, str]]:
+    m = OFFSETS[axes]
+    letters = {1: "l", 2: "h,w", 3: "d,h,w"}[axes]
+    orders = {
+        f"[{letters},in,out]": f"{m} c (g k)",
+        f"[out,in,{letters}]": f"(g k) c {m}",
+        f"[out,{letters},in]": f"(g k) {m} c",
+        f"[in,out,{letters}]": f"c (g k) {m}",
+        f"[{letters}]": m,
+    }
+    return {name: {"w": order, "b": "(g k)"} for name, order in orders.items()}
+
+
+def _convolution(layer: type[Layer], axes: int, kernel: tuple[int, ...], image: tuple[int, ...]) -> Family:
+    h, i, m = (tuple(s[axes].split()) for s in (SPACE, PLACES, OFFSETS))
+    return Family(
+        layer,
+        {"o": (*h, "g", "c"), "w": (*m, "c", "g", "k"), "b": ("g", "k"), "x": (*i, "g", "k")},
+        _images(axes),
+        _kernels(axes),
+        {"filters": 5, "kernel_size": kernel},
+        {"kernel_size": 3},
+        (*image, 4),
+    )
+
+
+_POOL_LABELS = {"o": ("h", "v", "c"), "x": ("i", "j", "c")}
+_ROWS = {
+    "[batch, features]": {"o": "batch f c", "x": "batch f k", "y": "batch k", "t": "batch k"},
+    "[features, batch]": {"o": "f c batch", "x": "f k batch", "y": "k batch", "t": "k batch"},
+    "[features]": {"o": "f c", "x": "f k", "y": "k", "t": "k"},
+}
+_SAME = {name: {**rows, "x": rows["o"]} for name, rows in _ROWS.items()}
+
+_SCALE = {"": {"gamma": "(g c)", "beta": "(g c)"}}
+_NORMED = {
+    "NHWC": {"o": "batch h v (g c)", "x": "batch h v (g c)"},
+    "NCHW": {"o": "batch (g c) h v", "x": "batch (g c) h v"},
+}
+
+FAMILIES: dict[str, Family] = {
+    "conv1d": _convolution(conv.Conv1D, 1, (3,), (9,)),
+    "conv2d": _convolution(conv.Conv2D, 2, (3, 2), (7, 6)),
+    "conv3d": _convolution(conv.Conv3D, 3, (1, 3, 2), (3, 6, 5)),
+    "depthwise_conv2d": Family(
+        depthwise.DepthwiseConv2D,
+        {"o": ("h", "v", "c"), "w": ("m", "n", "c", "q"), "b": ("c", "q"), "x": ("i", "j", "c", "q")},
+        {
+            name: {"o": orders["o"], "x": orders["x"].replace("(g k c q)", "(c q)")}
+            for name, orders in _images(2).items()
+        },
+        {
+            "[h,w,channel,multiplier]": {"w": "m n c q", "b": "(c q)"},
+            "[channel*multiplier,1,h,w]": {"w": "(c q) 1 m n", "b": "(c q)"},
+            "[h,w,channel]": {"w": "m n c", "b": "c"},
+            "[channel,h,w]": {"w": "c m n", "b": "c"},
+            "[h,w]": {"w": "m n", "b": "c"},
+        },
+        {"kernel_size": (3, 2)},
+        {"kernel_size": 3},
+        (7, 6, 4),
+    ),
+    "conv_transpose2d": Family(
+        conv_transpose.ConvTranspose2D,
+        {"o": ("h", "v", "c"), "w": ("m", "n", "k", "c"), "b": ("k",), "x": ("i", "j", "k")},
+        _images(2),
+        {
+            "[h,w,out,in]": {"w": "m n k c", "b": "k"},
+            "[in,out,h,w]": {"w": "c k m n", "b": "k"},
+            "[out,in,h,w]": {"w": "k c m n", "b": "k"},
+            "[h,w,in,out]": {"w": "m n c k", "b": "k"},
+            "[h,w]": {"w": "m n", "b": "k"},
+        },
+        {"filters": 5, "kernel_size": (3, 2)},
+        {"kernel_size": 3},
+        (3, 6, 4),
+    ),
+    "max_pool2d": Family(pool.MaxPool2D, _POOL_LABELS, _images(2), defaults={"pool_size": (2, 3)},
+                         square={"pool_size": 2}, input_shape=(6, 7, 4)),
+    "avg_pool2d": Family(pool.AvgPool2D, _POOL_LABELS, _images(2), defaults={"pool_size": (2, 3)},
+                         square={"pool_size": 2}, input_shape=(6, 7, 4)),
+    "global_avg_pool2d": Family(pool.GlobalAvgPool2D, {"o": ("i", "j", "c"), "x": ("c",)}, {
+        "NHWC": {"o": "batch i j c", "x": "batch c"}, "NCHW": {"o": "batch c i j", "x": "batch c"},
+        "HWC": {"o": "i j c", "x": "c"}, "CHW": {"o": "c i j", "x": "c"},
+    }, input_shape=(5, 6, 4)),
+    "dense": Family(dense.Dense, {"o": ("c",), "w": ("c", "k"), "b": ("k",), "x": ("k",)}, _ROWS, {
+        "[in,out]": {"w": "c k", "b": "k"}, "[out,in]": {"w": "k c", "b": "k"},
+    }, {"units": 5}, {}, (4,)),
+    "softmax": Family(activation.Softmax, {"o": ("f", "k"), "x": ("f", "k")}, {
+        name: {"o": rows["y"], "x": rows["y"]} for name, rows in _ROWS.items()
+    }, input_shape=(5,)),
+    "layer_norm": Family(
+        norm.LayerNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)},
+        _SAME, {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,),
+    ),
+    "batch_norm": Family(BatchNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)}, {
+        "[batch, features]": {"o": "batch c", "x": "batch c"}, "[features, batch]": {"o": "c batch", "x": "c batch"},
+    }, {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,)),
+    "batch_norm2d": Family(
+        BatchNorm, {"o": ("h", "v", "c"), "x": ("h", "v", "c"), "gamma": ("c",), "beta": ("c",)},
+        _NORMED, _SCALE, input_shape=(3, 2, 5), unrolled=True,
+    ),
+    "group_norm": Family(
+        norm.GroupNorm,
+        {"o": ("h", "v", "g", "c"), "x": ("h", "v", "g", "c"), "gamma": ("g", "c"), "beta": ("g", "c")},
+        {**_NORMED, "HWC": {"o": "h v (g c)", "x": "h v (g c)"}, "CHW": {"o": "(g c) h v", "x": "(g c) h v"}},
+        _SCALE, {"groups": 2}, input_shape=(4, 5, 6), unrolled=True,
+    ),
+}  # fmt: skip
+for _name, _layer in (
+    ("relu", activation.ReLU),
+    ("leaky_relu", activation.LeakyReLU),
+    ("elu", activation.ELU),
+    ("sigmoid", activation.Sigmoid),
+    ("tanh", activation.Tanh),
+    ("gelu", activation.GELU),
+    ("silu", activation.SiLU),
+):
+    FAMILIES[_name] = Family(_layer, {"o": ("f",), "x": ("f",)}, _SAME, input_shape=(7,))
+
+LOSSES: dict[str, dict[str, tuple[str, ...]]] = {
+    "half_squared_error": {"y": ("k",), "t": ("k",)},
+    "mse": {"y": ("k",), "t": ("k",)},
+    "binary_cross_entropy": {"y": ("k",), "t": ("k",)},
+    "softmax_cross_entropy": {"y": ("k",), "t": ()},
+}
+ALSO_CALLED = {
+    "convolution": "conv2d",
+    "conv": "conv2d",
+    "linear": "dense",
+    "affine": "dense",
+    "fc": "dense",
+    "maxpool": "max_pool2d",
+    "avgpool": "avg_pool2d",
+    "depthwise": "depthwise_conv2d",
+    "convtranspose": "conv_transpose2d",
+    "transposedconv": "conv_transpose2d",
+    "transposedconv2d": "conv_transpose2d",
+    "deconv": "conv_transpose2d",
+    "deconv2d": "conv_transpose2d",
+    "spatialbatchnorm": "batch_norm2d",
+    "maxpooling2d": "max_pool2d",
+    "averagepooling2d": "avg_pool2d",
+    "crossentropy": "softmax_cross_entropy",
+}
+
+
+def named(name: str) -> str:
+    """The family or loss that a name stands for, whatever its case and underscores; the name itself where none does.
+
+    >>> named("MaxPool2D"), named("fc"), named("conv9")
+    ('max_pool2d', 'dense', 'conv9')
+    """
+    plain = name.lower().replace("_", "")
+    known = {n.replace("_", ""): n for n in (*FAMILIES, *LOSSES)}
+    return known.get(plain) or ALSO_CALLED.get(plain, name)
+
+
+def family_of(layer: Layer) -> str | None:
+    """The family's name of a layer object; None where there is none."""
+    return next((name for name, family in FAMILIES.items() if type(layer) is family.layer), None)

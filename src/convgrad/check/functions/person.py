@@ -1,0 +1,261 @@
+"""A person's function, run where it can do no harm to the check: hangs, exceptions and printing are answers."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from convgrad.check.submissions import answers, worker
+from convgrad.check.submissions.answers import Argument, Array, NoAnswer, Outcome, Trouble
+from convgrad.check.submissions.process import LARGEST, PROCESSES, Ended, NoTime, Process, code_words, signal_of
+from convgrad.check.submissions.sandbox import FOLDER, sandboxed
+
+SECONDS = 10.0
+"""What one call may take; inputs are small."""
+CALLS = 3
+"""All calls together may take as long as so many of the longest."""
+MEGABYTES = 4096
+"""What its process may use of memory; PyTorch needs about 1,000 by itself."""
+IMPORTING = 30.0
+"""Seconds that importing it may take, or as long as a call where that is longer."""
+CRASHES = 2
+"""After so many its process is not started again."""
+
+
+@dataclass
+class Call:
+    """Arguments for one call. Values are arrays, numbers, text, and tuples and dicts of them.
+
+    largest: numbers that its result may have.
+    """
+
+    positional: list[Any] = field(default_factory=list)
+    named: dict[str, Any] = field(default_factory=dict)
+    torch: bool = False
+    largest: int = LARGEST
+
+    def message(self) -> tuple[dict[str, Any], list[Array]]:
+        """The tree and the arrays that the worker reads."""
+        arrays: list[Array] = []
+
+        def tree(value: Any) -> Any:
+            if isinstance(value, np.ndarray):
+                arrays.append(value)
+                return {"array": len(arrays) - 1}
+            if isinstance(value, tuple):
+                return {"tuple": [tree(v) for v in value]}
+            if isinstance(value, Mapping):
+                return {"dict": {k: tree(v) for k, v in value.items()}}
+            return value
+
+        positional = [tree(v) for v in self.positional]
+        named = {name: tree(v) for name, v in self.named.items()}
+        return {"positional": positional, "named": named, "torch": self.torch, "largest": self.largest}, arrays
+
+
+class Person:
+    """A function that can be called. `arguments` is None where it has no signature to read.
+
+    target: `module:function` or `file.py:function`, run in a process of its own; or a function that has no such name
+        (made in another function, in a notebook), run in a thread of this process.
+    seconds: what a call may take, and a third of what all may take.
+    megabytes: what the process may use of memory.
+    folder: where the process runs, with no variables of the environment but those that Python needs.
+    sandbox: whether it is shut in, as `sandbox.py` says; `file.py` of the target is then in `folder`.
+    """
+
+    def __init__(
+        self,
+        target: str | Callable[..., Any],
+        *,
+        seconds: float = SECONDS,
+        megabytes: int = MEGABYTES,
+        folder: Path | None = None,
+        sandbox: bool = False,
+    ):
+        self.seconds, self.megabytes, self.folder, self.sandbox = seconds, megabytes, folder, sandbox
+        named = target if isinstance(target, str) else importable(target)
+        self.target: str | Callable[..., Any] = named or target
+        self.apart = named is not None
+        self.process: Process | None = None
+        self.trouble: Trouble | None = None
+        self.printed = ""
+        self.hangs = False
+        self.crashes = 0
+        self.spent = 0.0
+        self.arguments: tuple[Argument, ...] | None = None
+        self.torch = False
+        try:
+            self._describe(self._start() if self.apart else answers.about(worker.described(target)))  # type: ignore[arg-type]
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        if isinstance(self.target, str):
+            return self.target.rpartition(":")[2]
+        return getattr(self.target, "__name__", type(self.target).__name__)
+
+    def __enter__(self) -> Person:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> str:
+        """End its process; how it ended."""
+        process, self.process = self.process, None
+        return "over" if process is None else process.close()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether its calls have taken all the time there is."""
+        return self.spent > CALLS * self.seconds
+
+    def call(self, call: Call) -> Outcome:
+        """Call it. What goes wrong is in the outcome's `trouble`; after a hang every further call is refused."""
+        if self.trouble is not None:
+            return Outcome(trouble=self.trouble)
+        if self.exhausted:
+            words = f"all calls on small inputs together took longer than {CALLS * self.seconds:g} s"
+            return Outcome(trouble=Trouble("Time limit", words))
+        started = time.perf_counter()
+        try:
+            return self._ask(call) if self.apart else self._here(call)
+        finally:
+            self.spent += time.perf_counter() - started
+
+    def _describe(self, about: answers.About) -> None:
+        self.arguments, self.torch, self.printed = about.arguments, about.torch, about.printed
+        self.trouble = about.trouble or self.trouble
+
+    def _start(self) -> answers.About:
+        environment, target = _environment(self.folder), str(self.target)
+        command = [sys.executable, worker.__file__]
+        if self.sandbox:
+            file, _, function = target.rpartition(":")
+            command = sandboxed(Path(file), worker.__file__, environment)
+            target = f"{FOLDER}/{Path(file).name}:{function}"
+        self.process = Process(
+            [*command, target, str(self.megabytes)],
+            folder=self.folder,
+            environment=environment,
+            megabytes=self.megabytes,
+            goes=self.folder,
+        )
+        seconds = max(self.seconds, IMPORTING)
+        try:
+            tree, _ = self.process.ask({}, [], seconds)
+            return answers.about(tree)
+        except (NoTime, Ended, NoAnswer) as error:
+            return answers.About(trouble=self._failed(error, seconds, "importing it"))
+
+    def _ask(self, call: Call) -> Outcome:
+        if self.process is None:
+            restarted = self._start()
+            if restarted.trouble is not None:
+                return Outcome(trouble=restarted.trouble)
+        assert self.process is not None
+        tree, arrays = call.message()
+        try:
+            told, results = self.process.ask(tree, arrays, self.seconds, call.largest)
+            return answers.outcome(told, results, len(arrays))
+        except (NoTime, Ended, NoAnswer) as error:
+            return Outcome(trouble=self._failed(error, self.seconds, "a call on small inputs"))
+
+    def _failed(self, error: Exception, seconds: float, what: str) -> Trouble:
+        """No answer came: why, in words."""
+        if isinstance(error, Ended) and self.process is not None:
+            self.process.wait(1)
+        ended = self.close()
+        if self.sandbox:
+            ended = signal_of(ended)
+        if isinstance(error, NoTime) and ended == "over":
+            return self._hang(seconds, what)
+        told = Trouble("Crash", f"its process ended{self._end_words(ended, isinstance(error, NoAnswer))}")
+        self.crashes += 1
+        if self.crashes >= CRASHES:
+            self.trouble = told
+        return told
+
+    def _end_words(self, ended: str, nonsense: bool) -> str:
+        if ended == "memory":
+            return f": with what it started it used more than {self.megabytes} MB of memory"
+        if ended == "processes":
+            return f": it started more than {PROCESSES} processes"
+        if nonsense or ended == "over":
+            return ": it sent what is no answer to what it was asked" if nonsense else ", or closed its output"
+        return f" with {code_words(ended)} (the limit on memory is {self.megabytes} MB)"
+
+    def _hang(self, seconds: float, what: str) -> Trouble:
+        self.hangs = True
+        self.trouble = Trouble("Time limit", f"{what} took longer than {seconds:g} s and was stopped")
+        return self.trouble
+
+    def _here(self, call: Call) -> Outcome:
+        """In a thread: a hang is noticed, but the thread can't be ended."""
+        told: queue.Queue[dict[str, Any]] = queue.Queue()
+        tree, arrays = call.message()
+
+        def work() -> None:
+            told.put(worker.run(self.target, tree, arrays))  # type: ignore[arg-type]
+
+        with worker.caught_output() as printed:  # here, so that it ends when the waiting does
+            threading.Thread(target=work, daemon=True).start()
+            try:
+                answer = told.get(timeout=self.seconds)
+            except queue.Empty:
+                return Outcome(trouble=self._hang(self.seconds, "a call on small inputs"))
+        return answers.outcome(answer | {"printed": printed.text}, answer.pop("arrays"), len(arrays))
+
+
+KEPT = (
+    "PATH",
+    "PYTHONPATH",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "SYSTEMROOT",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+)
+"""Variables of the environment that the process of another person's code gets."""
+
+
+def _environment(folder: Path | None) -> dict[str, str]:
+    """All variables for one's own code; for that of other people, which runs in a folder, those that Python needs."""
+    own = {n: v for n, v in os.environ.items() if folder is None or n in KEPT}
+    if folder is not None:
+        own |= {n: str(folder) for n in ("HOME", "TMPDIR", "TEMP", "TMP")}
+    if folder is None:  # what this process can import, that one can, too
+        own["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+    return own | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def importable(function: Callable[..., Any]) -> str | None:
+    """`file.py:name` of a function that stands at the top of a file other than the program's; None for others."""
+    name, module = getattr(function, "__qualname__", ""), inspect.getmodule(function)
+    if module is None or module.__name__ == "__main__" or "<" in name or not inspect.isfunction(function):
+        return None
+    if getattr(module, name, None) is not function or not getattr(module, "__file__", None):
+        return None
+    if "." in module.__name__:
+        return f"{module.__name__}:{name}"
+    return f"{module.__file__}:{name}"

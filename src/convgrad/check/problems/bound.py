@@ -1,0 +1,141 @@
+"""How far a right calculation may be from the exact one, from its arithmetic.
+
+A sum of n products computed in any order in arithmetic of unit roundoff u is off by at most about n*u*sum|terms|
+(Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. 2002, section 3.1). So each gradient is computed a
+second time with every term replaced by its magnitude: `|a| + |b|` for `a - b`, `|a| * |b|` for `a * b`, and for a
+function its sensitivity to a relative error of its argument. The bound of an element is (number of operations that it
+hangs on) * eps * magnitude.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.check.problems.problem import Problem
+from convgrad.compute.oracle.grid import evaluate
+from convgrad.notation.terms import (
+    Access,
+    Add,
+    Call,
+    Definition,
+    Divide,
+    Equation,
+    Multiply,
+    Negate,
+    Number,
+    Power,
+    Reduce,
+    Term,
+    walk,
+)
+
+Array = npt.NDArray[np.float64]
+
+
+def error_bounds(problem: Problem, values: Mapping[str, Array]) -> dict[str, tuple[Array, int]]:
+    """For each result and gradient: the magnitude of its terms, and the number of operations.
+
+    The bound for arithmetic of machine epsilon eps is `operations * eps * magnitude`.
+    """
+    adjoint = problem.adjoint
+    known: dict[str, Array] = {**problem.arrays, **values}
+    if problem.total:
+        known.update(evaluate(adjoint.forward, problem.arrays))
+    operations: dict[str, int] = {}
+    for equation in (adjoint.forward, adjoint.backward):
+        for definition in equation.definitions:
+            known[magnitude_name(definition.name)] = _magnitudes(definition, equation, known)
+            operations[definition.name] = _operations(definition, operations)
+    result = {name: (known[magnitude_name(name)], count) for name, count in operations.items()}
+    if problem.total:
+        whole = np.sum(np.abs(problem.arrays[problem.upstream]) * result[problem.of][0])
+        result[problem.of] = (np.asarray(whole), result[problem.of][1] + problem.recipe.batch)
+    return result
+
+
+def magnitude_name(tensor: str) -> str:
+    """The tensor of magnitudes; no tensor of a person's equation has a space in its name."""
+    return f"{tensor} magnitude"
+
+
+def _magnitudes(definition: Definition, equation: Equation, known: Mapping[str, Array]) -> Array:
+    term = _magnitude(definition.term, {n for n in known if magnitude_name(n) in known})
+    named = replace(definition, name=magnitude_name(definition.name), term=term)
+    arrays = {a.tensor: known[a.tensor] for a in walk(term) if isinstance(a, Access)}
+    shapes = tuple((n, a.shape) for n, a in arrays.items())
+    bound = replace(equation, definitions=(named,), shapes=(*shapes, (named.name, definition.shape)))
+    return evaluate(bound, arrays)[named.name]
+
+
+def _magnitude(term: Term, computed: set[str]) -> Term:
+    """The term with every sum taken over magnitudes."""
+
+    def of(t: Term) -> Term:
+        return _magnitude(t, computed)
+
+    if isinstance(term, Access):
+        if term.tensor in computed:
+            return replace(term, tensor=magnitude_name(term.tensor), outside=_size(term.outside))
+        return _absolute(replace(term, outside=_size(term.outside)))
+    if isinstance(term, Number):
+        return Number(abs(term.value))
+    if isinstance(term, Negate):
+        return of(term.term)
+    if isinstance(term, Add | Multiply):
+        return term.with_children(tuple(of(t) for t in term.children))
+    if isinstance(term, Divide):
+        below = _absolute(term.denominator)
+        return Divide(Multiply((of(term.numerator), of(term.denominator))), Multiply((below, below)))
+    if isinstance(term, Power):
+        slope = Multiply((Number(abs(term.exponent)), Power(_absolute(term.base), term.exponent - 1), of(term.base)))
+        return Add((_absolute(term), slope)) if term.exponent not in (1, 2) else Power(of(term.base), term.exponent)
+    if isinstance(term, Reduce):
+        if term.kind in ("argmax", "argmin"):
+            return term
+        kind = "max" if term.kind == "min" else term.kind
+        return replace(term, kind=kind, body=of(term.body))
+    if isinstance(term, Call):
+        return _call(term, computed)
+    return _absolute(term)
+
+
+def _call(term: Call, computed: set[str]) -> Term:
+    arguments = [_magnitude(a, computed) for a in term.arguments]
+    if term.function == "where":
+        return replace(term, arguments=(term.arguments[0], *arguments[1:]))
+    if term.function in ("max", "min"):
+        return Call("max", tuple(arguments))
+    if term.function in ("stop", "abs"):
+        return arguments[0]
+    if term.function == "exp":
+        return Multiply((term, Add((Number(1.0), arguments[0]))))
+    if term.function == "log":
+        return Add((_absolute(term), Divide(arguments[0], _absolute(term.arguments[0]))))
+    if term.function == "sqrt":
+        return Add((term, Divide(arguments[0], Add((term, Number(1e-300))))))
+    if term.function in ("sigmoid", "tanh", "erf", "softplus"):  # slopes of at most 1.13
+        return Add((_absolute(term), Multiply((Number(1.13), arguments[0]))))
+    return _absolute(term)
+
+
+def _absolute(term: Term) -> Term:
+    return Call("abs", (term,))
+
+
+def _size(value: float | None) -> float | None:
+    return None if value is None else 0.0 if np.isinf(value) else abs(value)
+
+
+def _operations(definition: Definition, before: Mapping[str, int]) -> int:
+    """Terms added up for one element, a few roundings for each step, and what its operands went through."""
+    sizes = definition.sizes
+    sums = [t for t in walk(definition.term) if isinstance(t, Reduce)]
+    added = sum(prod(sizes[i] for i in t.indices) for t in sums)
+    own = added + 8 * sum(1 for _ in walk(definition.term) if not isinstance(_, Access | Number))
+    inherited = [before.get(t.tensor, 0) for t in walk(definition.term) if isinstance(t, Access)]
+    return own + 8 + max(inherited, default=0)

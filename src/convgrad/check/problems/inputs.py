@@ -1,0 +1,61 @@
+"""Inputs that tell mistakes apart: random, exact in single precision, with ties for pooling and zeros at kinks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from convgrad.check.problems.problem import Array, Problem, Recipe
+from convgrad.notation.terms import Access, gradient_name, walk
+
+
+def with_inputs(
+    recipe: Recipe,
+    of: str,
+    wrt: tuple[str, ...],
+    labels: Mapping[str, tuple[str, ...]],
+    seed: int,
+    details: Mapping[str, Any],
+) -> Problem:
+    """A problem on random inputs that single precision holds exactly, with ties and zeros among them."""
+    equation = recipe.bound()
+    rng = np.random.default_rng([seed, 11])
+    shapes = equation.shape_of
+    arrays: dict[str, Array] = {}
+    for name in equation.inputs:
+        positive = name in ("gamma", "moving_variance")
+        arrays[name] = _values(rng, shapes[name], positive)
+    if "o" in arrays:
+        arrays["o"] = with_kinks(arrays["o"], rng, recipe)
+    # The gradient of a single number, an error, with respect to itself is 1.
+    arrays[gradient_name(of)] = _values(rng, shapes[of], False) if shapes[of] else np.asarray(1.0)
+    named = {}
+    for name, own in labels.items():
+        full = ("batch", *own) if len(shapes[name]) == len(own) + 1 else own
+        named[name] = named[gradient_name(name)] = full
+    if recipe.batch_index is not None:
+        named = {n: tuple(a for a in own) for n, own in named.items()}
+    return Problem(recipe, of, wrt, arrays, named, details=details)
+
+
+def _values(rng: np.random.Generator, shape: tuple[int, ...], positive: bool) -> Array:
+    values = np.asarray(rng.uniform(0.25, 1.75, shape) * (1 if positive else rng.choice([-1.0, 1.0], shape)))
+    rounded: Array = np.round(values * 2**12) / 2**12
+    return rounded
+
+
+def with_kinks(o: Array, rng: np.random.Generator, recipe: Recipe) -> Array:
+    """Pooling gets ties, some in one window and some over borders; relu and others get exact zeros."""
+    flat = o.copy().reshape(-1)
+    text = recipe.equation.source or str(recipe.equation)
+    if "max[" in text and "stop(max[" not in text:
+        ties: Array = np.round(o * 2) / 2
+        return ties
+    if any(isinstance(t, Access) and t.positions for t in walk(recipe.equation.result.term)) and (
+        "max(" in text or "where(" in text
+    ):
+        flat[rng.choice(flat.size, max(1, flat.size // 5), replace=False)] = 0.0
+    kinked: Array = flat.reshape(o.shape)
+    return kinked

@@ -1,0 +1,185 @@
+"""The right values of what a person's function computes: an equation with sizes, inputs, and an upstream gradient.
+
+Everything comes from the equation: its gradient is derived, and evaluated in float64 by the oracle. A mistake is
+another problem: other arrays handed to the right equation, or another equation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.calculus.derive import Adjoint, gradients
+from convgrad.compute.oracle.grid import evaluate
+from convgrad.explain.trace.equations import equation_trace
+from convgrad.explain.trace.trace import Trace
+from convgrad.notation.batch import batched
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.terms import Access, Definition, Equation, Term, accesses, gradient_name, rebuild
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An equation for one example with everything that binds it. `examples`: tensors that get the batch axis."""
+
+    equation: Equation
+    shapes: Mapping[str, tuple[int, ...]]
+    sizes: Mapping[str, int]
+    integers: Mapping[str, int]
+    numbers: Mapping[str, float]
+    examples: frozenset[str]
+    batch: int
+    batch_index: str | None = None
+
+    def bound(self) -> Equation:
+        """The equation with sizes and the batch."""
+        shapes = {n: s for n, s in self.shapes.items() if n in self.equation.inputs}
+        sizes = dict(self.sizes)
+        if self.batch_index:
+            sizes[self.batch_index.upper()] = self.batch
+            front = {n: (self.batch, *s) if n in self.examples else s for n, s in shapes.items()}
+            return bind(self.equation, front, sizes, self.integers, self.numbers)
+        one = bind(self.equation, shapes, sizes, self.integers, self.numbers)
+        return batched(one, self.examples & {*one.inputs}, self.batch)
+
+    def edited(self, change: Callable[[Definition], Definition]) -> Recipe:
+        """With every definition changed."""
+        changed = tuple(change(d) for d in self.equation.definitions)
+        return replace(self, equation=replace(self.equation, definitions=changed))
+
+    def padded(self, tensors: frozenset[str], value: float) -> Recipe:
+        """With readings of these tensors giving `value` outside, where they have no `else` yet."""
+
+        def change(term: Term) -> Term:
+            if isinstance(term, Access) and term.tensor in tensors and term.positions and term.outside is None:
+                return replace(term, outside=value)
+            return term
+
+        return self.edited(lambda d: replace(d, term=rebuild(d.term, change)))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What to compute: all gradients with respect to `wrt`, and the result `of`, at the given arrays.
+
+    arrays: float64, every input of the equation and the upstream gradient of `of`.
+    labels: the name of each axis of every tensor and gradient a person may see.
+    total: the result is one number, the sum over (upstream * result): a loss over a batch.
+    details: what the problem was made from, for reports and mistakes.
+    edits: changes of the derived gradients, where a mistake is one in the derivation.
+    """
+
+    recipe: Recipe
+    of: str
+    wrt: tuple[str, ...]
+    arrays: Mapping[str, Array]
+    labels: Mapping[str, tuple[str, ...]]
+    total: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
+    edits: tuple[Callable[[Adjoint, Problem], Adjoint], ...] = ()
+
+    @property
+    def upstream(self) -> str:
+        """The name of the gradient that comes from above."""
+        return gradient_name(self.of)
+
+    @property
+    def bound(self) -> Equation:
+        """The equation with sizes."""
+        return _bound(_Key(self.recipe))
+
+    @property
+    def adjoint(self) -> Adjoint:
+        """The derived gradients; with `edits`, as a mistaken person derives them."""
+        adjoint = _adjoint(_Key(self.recipe), self.wrt, self.of)
+        for edit in self.edits:
+            adjoint = edit(adjoint, self)
+        return adjoint
+
+    def values(self, wanted: Collection[str] | None = None) -> dict[str, Array]:
+        """Result, intermediate tensors and gradients; or those that are wanted, with all that they need."""
+        adjoint = self.adjoint
+        forward, backward = adjoint.forward, adjoint.backward
+        if wanted is not None:
+            forward, backward = _needed_for(wanted, forward, backward)
+        found = evaluate(forward, self.arrays)
+        later = evaluate(backward, {**self.arrays, **found}) if backward.definitions else {}
+        if self.total and self.of in found:
+            found[self.of] = np.asarray(np.sum(self.arrays[self.upstream] * found[self.of]))
+        return {**found, **later}
+
+    def trace(self) -> Trace:
+        """Every tensor with what it is made of."""
+        adjoint = self.adjoint
+        return equation_trace(adjoint.forward, self.arrays, adjoint.backward.definitions)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The equation's inputs in the order people pass them: those of the layer, then its parameters."""
+        inputs = [n for n in self.recipe.equation.inputs if n in self.arrays]
+        return (*(n for n in self.wrt if n in inputs), *(n for n in inputs if n not in self.wrt))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What a person's function may return: the result and the gradients."""
+        return (self.of, *(gradient_name(name) for name in self.wrt))
+
+    def with_arrays(self, **arrays: Array) -> Problem:
+        """With other arrays."""
+        return replace(self, arrays={**self.arrays, **arrays})
+
+    def with_integers(self, **integers: int) -> Problem:
+        """With other whole numbers in the equation; what it then reads outside is 0."""
+        recipe = self.recipe.padded(self.recipe.examples, 0.0)
+        return replace(self, recipe=replace(recipe, integers={**recipe.integers, **integers}))
+
+    def with_definitions(self, change: Callable[[Definition], Definition]) -> Problem:
+        """With other definitions."""
+        return replace(self, recipe=self.recipe.edited(change))
+
+
+def _needed_for(wanted: Collection[str], *equations: Equation) -> list[Equation]:
+    """The equations, each of which may read earlier ones, without definitions that nothing wanted hangs on."""
+    needed = {*wanted}
+    kept: list[Equation] = []
+    for equation in reversed(equations):
+        definitions = []
+        for definition in reversed(equation.definitions):
+            if definition.name in needed:
+                needed |= {a.tensor for a in accesses(definition.term)}
+                definitions.append(definition)
+        kept.append(replace(equation, definitions=tuple(reversed(definitions))))
+    return kept[::-1]
+
+
+class _Key:
+    """A recipe as a key: its mappings can't be hashed."""
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        maps = (recipe.shapes, recipe.sizes, recipe.integers, recipe.numbers)
+        plain = tuple(tuple(m.items()) for m in maps)
+        self.key = (recipe.equation.definitions, plain, recipe.examples, recipe.batch, recipe.batch_index)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.key == other.key
+
+
+@lru_cache(maxsize=256)
+def _bound(key: _Key) -> Equation:
+    return key.recipe.bound()
+
+
+@lru_cache(maxsize=256)
+def _adjoint(key: _Key, wrt: tuple[str, ...], of: str) -> Adjoint:
+    return gradients(_bound(key), wrt, of)

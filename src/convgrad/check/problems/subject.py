@@ -1,0 +1,373 @@
+"""What a function is checked against: a layer or loss by name, a layer object, or the text of an equation.
+
+A subject makes problems: sizes that tell mistakes apart (different on every axis, batch of two, a stride that does not
+divide), or, where a function works with those alone, square or equal ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from convgrad.check.functions.families import FAMILIES, LOSSES, Family, family_of, named
+from convgrad.check.problems.choice import bound_by_choice, default_integers, space_labels
+from convgrad.check.problems.inputs import with_inputs
+from convgrad.check.problems.problem import Problem, Recipe
+from convgrad.check.problems.unrolled import unrolled
+from convgrad.errors import ModelError, ShapeError, suggestion
+from convgrad.layers.activation import Elementwise
+from convgrad.layers.base import Built, Layer
+from convgrad.losses import registry as losses
+from convgrad.notation.parsing.parser import parse
+from convgrad.notation.polynomial import Position
+from convgrad.notation.rename import rename
+from convgrad.notation.terms import Access, Definition, rebuild
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Which sizes a problem has. `one`: one example; `channel`: one channel in and out; `window`: a square window, for
+    functions that take one number; `square`: the image's height equals its width, too; `equal`: as many channels out
+    as in; `seed`: of the random values.
+    """
+
+    one: bool = False
+    channel: bool = False
+    window: bool = False
+    square: bool = False
+    equal: bool = False
+    seed: int = 0
+
+    @property
+    def words(self) -> str:
+        """What is special about them."""
+        named = {
+            "one example": self.one,
+            "one channel": self.channel,
+            "height and width equal": self.square,
+            "as many channels out as in": self.equal,
+        }
+        return ", ".join(name for name, is_so in named.items() if is_so)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Base of what can be checked."""
+
+    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+        """The equation with sizes and inputs."""
+        raise NotImplementedError
+
+    @property
+    def family(self) -> Family | None:
+        """What is known of its layouts."""
+        return None
+
+    @property
+    def images(self) -> Mapping[str, Mapping[str, str]]:
+        """Layouts of tensors that have a batch, by name."""
+        return {"": {}}
+
+    @property
+    def kernels(self) -> Mapping[str, Mapping[str, str]]:
+        """Layouts of the others, by name."""
+        return {"": {}}
+
+    def settings(self, sizes: Sizes = Sizes()) -> dict[str, Any]:
+        """Arguments that a function may take beside arrays: strides, padding, ..."""
+        return {}
+
+
+@dataclass(frozen=True)
+class LayerSubject(Subject):
+    """A layer of a known family, with the arguments the caller gave; the rest is chosen. `then`: an activation."""
+
+    name: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+    then: Layer | None = None
+    input_shape: tuple[int, ...] | None = None
+    batch: int = 3
+
+    @property
+    def family(self) -> Family:
+        """What is known of its layouts."""
+        return FAMILIES[self.name]
+
+    @property
+    def images(self) -> Mapping[str, Mapping[str, str]]:
+        """Layouts of tensors that have a batch, by name."""
+        return self.family.images
+
+    @property
+    def kernels(self) -> Mapping[str, Mapping[str, str]]:
+        """Layouts of the others, by name."""
+        return self.family.kernels
+
+    def __str__(self) -> str:
+        layer = self.layer(Sizes())
+        return f"{layer!r}" + (f" then {self.then!r}" if self.then is not None else "")
+
+    def layer(self, sizes: Sizes) -> Layer:
+        """The layer object for these sizes."""
+        arguments = {**self.family.defaults, **(self.family.square if sizes.square or sizes.window else {})}
+        arguments = {**arguments, **self.given}
+        groups = arguments.get("groups", 1)
+        if "filters" in arguments and "filters" not in self.given:
+            channels = self._channels(sizes)
+            arguments["filters"] = channels if sizes.equal else 1 if sizes.channel else arguments["filters"] * groups
+        if sizes.equal and "units" in arguments and "units" not in self.given:
+            arguments["units"] = self.family.input_shape[-1]
+        return self.family.layer.from_config(arguments)
+
+    def _channels(self, sizes: Sizes) -> int:
+        if self.input_shape is not None:
+            return self.input_shape[-1]
+        return int(1 if sizes.channel else self.family.input_shape[-1] * self.given.get("groups", 1))
+
+    def shape(self, layer: Layer, sizes: Sizes) -> tuple[int, ...]:
+        """The input's shape without the batch: given, or the least at which sizes tell apart."""
+        if self.input_shape is not None:
+            return self.input_shape
+        *image, _ = self.family.input_shape
+        window = getattr(layer, "window", None)
+        if window is None:
+            if sizes.square and self.family.slides:
+                image = [max(image)] * len(image)
+            return (*image, self._channels(sizes)) if self.family.slides else self.family.input_shape
+        least = [max(h, extent + 2 * s + 2) for h, extent, s in zip(image, window.extent, window.strides, strict=True)]
+        if sizes.square:
+            least = [max(least)] * len(least)
+        best = min(_grown(least, sizes.square), key=lambda shape: _badness(window, shape, sizes.square))
+        return (*best, self._channels(sizes))
+
+    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+        """The equation with sizes and inputs."""
+        layer = self.layer(sizes)
+        built = layer.build(self.shape(layer, sizes))
+        batch = 1 if sizes.one else 6 if self.name == "batch_norm" else self.batch
+        recipe = recipe_of(built, batch)
+        if self.family.unrolled:
+            recipe = _unrolled(recipe, self.shape(layer, sizes)[:-1])
+        of = built.output
+        if self.then is not None:
+            recipe = followed_by(recipe, built.output, self.then)
+            of = recipe.equation.result.name
+        labels = self._labels(built, of)
+        wrt = (*built.inputs, *built.parameters)
+        details = {"layer": layer, "input_shape": self.shape(layer, sizes), "sizes": sizes, "then": self.then}
+        details["space"] = frozenset(["t", "h", "v", "i", "j", "l", "m", "n", "r"])
+        return with_inputs(recipe, of, wrt, labels, sizes.seed, details)
+
+    def _labels(self, built: Built, of: str) -> dict[str, tuple[str, ...]]:
+        known = dict(self.family.labels)
+        tensors = (*built.inputs, *built.parameters)
+        if self.family.labels.get("b") and built.equation.source and "b[i" in built.equation.source.replace(" ", ""):
+            known["b"] = known["x"]  # one number a place
+        absent = {"g"} if getattr(self.layer(Sizes()), "groups", 1) == 1 else set()
+        absent |= {"q"} if getattr(self.layer(Sizes()), "depth_multiplier", 2) == 1 else set()
+        labels = {n: tuple(a for a in axes if a not in absent) for n, axes in known.items() if n in (*tensors, "x")}
+        return labels if of == built.output else {**labels, "z": labels["x"]}
+
+    def settings(self, sizes: Sizes = Sizes()) -> dict[str, Any]:
+        """Arguments that a function may take beside arrays."""
+        layer = self.layer(sizes)
+        found = {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in ("name", "bias")}
+        window = getattr(layer, "window", None)
+        if window is not None:
+            found["strides"] = window.strides
+            pads = window.pad(self.shape(layer, sizes)[:-1])
+            found["padding"] = tuple(before for before, _ in pads) if all(a == b for a, b in pads) else pads
+            if "dilation" in found:
+                found["dilation"] = window.dilation
+            found["kernel_size"] = window.kernel
+        return found
+
+
+def _grown(least: Sequence[int], square: bool) -> list[tuple[int, ...]]:
+    steps = range(4)
+    if square:
+        return [tuple(h + s for h in least) for s in steps]
+    shapes: list[tuple[int, ...]] = [()]
+    for h in least:
+        shapes = [(*shape, h + s) for shape in shapes for s in steps]
+    return shapes
+
+
+def _badness(window: Any, shape: tuple[int, ...], square: bool) -> tuple[int, int, int]:
+    """Axes along which the stride divides (so that no row is left over), equal sizes, and elements."""
+    outputs = window.outputs(shape)
+    pads = window.pad(shape)
+    left = [(h + sum(p) - e) % s for h, p, e, s in zip(shape, pads, window.extent, window.strides, strict=True)]
+    divides = sum(s > 1 and r == 0 for r, s in zip(left, window.strides, strict=True))
+    sizes = [*shape, *outputs, *window.kernel]
+    equal = 0 if square else len(shape) - len(set(shape)) + len(outputs) - len(set(outputs))
+    return divides + 3 * equal, len(sizes) - len(set(sizes)) if not square else 0, math.prod(shape)
+
+
+@dataclass(frozen=True)
+class LossSubject(Subject):
+    """A loss over a batch; `mean`: the mean over the examples, else their sum. `after`: a Dense layer before it."""
+
+    name: str
+    mean: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}, {'mean' if self.mean else 'sum'} over the batch"
+
+    @property
+    def images(self) -> Mapping[str, Mapping[str, str]]:
+        """Layouts of predictions and targets."""
+        return FAMILIES["dense"].images
+
+    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+        """The equation with sizes and inputs."""
+        classes, batch = 5, 1 if sizes.one else 3
+        built = losses[self.name]().build((classes,))
+        shapes: dict[str, tuple[int, ...]] = {"y": built.prediction_shape, "t": built.target_shape}
+        recipe = Recipe(
+            built.equation, shapes, built.sizes, built.integers, built.numbers, frozenset({"y", "t"}), batch
+        )
+        problem = with_inputs(recipe, "E", ("y",), LOSSES[self.name], sizes.seed, {"sizes": sizes})
+        upstream = np.full(batch, 1 / batch if self.mean else 1.0)
+        t = problem.arrays["t"]
+        if self.name == "softmax_cross_entropy":
+            t = np.array([3.0, 0.0, 3.0][:batch])
+        elif self.name == "binary_cross_entropy":
+            t = (t > 0).astype(np.float64)
+        return replace(problem.with_arrays(dE=upstream, t=t), total=True)
+
+
+@dataclass(frozen=True)
+class EquationSubject(Subject):
+    """An equation as text. Inputs whose shapes are not given get sizes that differ on every axis."""
+
+    text: str
+    wrt: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    integers: Mapping[str, int] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return str(parse(self.text))
+
+    @property
+    def images(self) -> Mapping[str, Mapping[str, str]]:
+        """As the equation says it, with or without a batch."""
+        return {"as written": {}} if not self.inputs else {"as written, batch first": {}}
+
+    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+        """The equation with sizes and inputs."""
+        equation = parse(self.text)
+        bound = bound_by_choice(equation, self.shapes, self.sizes, self.integers, self.numbers)
+        shapes = {n: bound.shape_of[n] for n in bound.inputs}
+        chosen = {i.upper(): s for d in bound.definitions for i, s in d.ranges}
+        integers = {**default_integers(equation, {*self.integers, *self.sizes}), **self.integers}
+        batch = 3 if self.inputs else 1
+        recipe = Recipe(equation, shapes, chosen, integers, self.numbers, frozenset(self.inputs), batch)
+        wrt = self.wrt or tuple(n for n in equation.inputs if n in bound.inputs)
+        labels = {n: tuple(f"{n}{a}" for a in range(len(bound.shape_of[n]))) for n in (*wrt, bound.result.name)}
+        labels[bound.result.name] = bound.result.indices
+        details = {"sizes": sizes, "space": space_labels(equation, labels)}
+        return with_inputs(recipe, bound.result.name, wrt, labels, sizes.seed, details)
+
+
+def recipe_of(built: Built, batch: int) -> Recipe:
+    """A layer's equation with what binds it."""
+    shapes = dict(zip(built.inputs, built.input_shapes, strict=True))
+    shapes |= {n: p.shape for n, p in built.parameters.items()}
+    shapes |= {n: s for n, (s, _) in built.state.items()}
+    return Recipe(
+        built.equation,
+        shapes,
+        built.sizes,
+        built.integers,
+        built.numbers,
+        frozenset(built.inputs),
+        batch,
+        built.batch_index,
+    )
+
+
+def _unrolled(recipe: Recipe, image: tuple[int, ...]) -> Recipe:
+    """With the index over all places written as rows and columns."""
+    shapes = {n: (*image, *s[1:]) if n in recipe.examples else s for n, s in recipe.shapes.items()}
+    return replace(recipe, equation=unrolled(recipe.equation, "f", ("h", "v")), shapes=shapes)
+
+
+def followed_by(recipe: Recipe, result: str, then: Layer) -> Recipe:
+    """The equation with a function of single elements after it; what it is taken of is then called z."""
+    first = rename(recipe.equation, {result: "z"})
+    indices = first.result.indices
+    places = tuple(Position.name(i) for i in indices)
+
+    def spread(definition: Definition) -> Definition:
+        def change(term: Any) -> Any:
+            if isinstance(term, Access) and term.positions:
+                return replace(term, positions=places, tensor="z" if term.tensor == "o" else term.tensor)
+            return term
+
+        return Definition(definition.name, indices, rebuild(definition.term, change))
+
+    numbers = {**recipe.numbers, **then.build((7,)).numbers}
+    added = tuple(spread(d) for d in then.equation.definitions)
+    text = str(replace(first, definitions=(*first.definitions, *added)))
+    return replace(recipe, equation=parse(text), numbers=numbers)
+
+
+def subject_of(
+    layer: str | Layer,
+    settings: Mapping[str, Any],
+    input_shape: Sequence[int] | None,
+    **binding: Any,
+) -> list[Subject]:
+    """What to check against: several where it is to be found out which is meant.
+
+    Raises: ModelError where there is no such layer, or it has no such argument.
+    """
+    shape = None if input_shape is None else tuple(int(s) for s in input_shape)
+    if isinstance(layer, Layer):
+        name = family_of(layer)
+        if name is None:
+            return [_custom(layer, shape, binding)]
+        return [
+            LayerSubject(name, {k: v for k, v in layer.config().items() if k != "name"} | dict(settings), None, shape)
+        ]
+    if not isinstance(layer, str):
+        raise ModelError(f"A function is checked against a layer, its name or an equation, not {layer!r}.")
+    if "=" in layer:
+        return [EquationSubject(layer, **binding)]
+    first, _, second = layer.replace(" ", "").partition("+")
+    name = named(first)
+    if name in LOSSES:
+        return [LossSubject(name, mean) for mean in (True, False)]
+    if name not in FAMILIES:
+        raise ModelError(f"There is no layer called {first!r} to check.{suggestion(name, {*FAMILIES, *LOSSES})}")
+    for key in settings:
+        known = [f.name for f in fields(FAMILIES[name].layer)]
+        if key not in known:
+            raise ModelError(f"{name} has no argument {key!r}.{suggestion(key, known)}")
+    then = None
+    if second:
+        after = FAMILIES.get(named(second))
+        if after is None or not issubclass(after.layer, Elementwise):
+            raise ModelError(f"{second!r} is no activation.{suggestion(second, ('relu', 'sigmoid', 'tanh', 'elu'))}")
+        then = after.layer()
+    return [LayerSubject(name, dict(settings), then, shape)]
+
+
+def _custom(layer: Layer, shape: tuple[int, ...] | None, binding: Mapping[str, Any]) -> Subject:
+    if shape is None:
+        raise ShapeError(f"{layer!r}: say the shape of its input without the batch, as in input_shape=(9, 8, 3).")
+    built = layer.build(shape)
+    shapes = dict(zip(built.inputs, built.input_shapes, strict=True)) | {
+        n: p.shape for n, p in built.parameters.items()
+    }
+    return EquationSubject(
+        str(built.equation), (), tuple(built.inputs), shapes, built.sizes, built.integers, built.numbers
+    )

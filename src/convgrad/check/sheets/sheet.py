@@ -1,0 +1,248 @@
+"""Check numbers by hand: mark each of a person's results, and name the first mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.arguments import PATH, takes
+from convgrad.check.sheets.numbers import Array, Written
+from convgrad.check.sheets.rounding import half_unit, half_up
+from convgrad.check.sheets.sheet_file import check_names, read_decimals, read_results, read_trace, shaped, toml_numbers
+from convgrad.check.sheets.slips import Slip, find_slip
+from convgrad.check.words import worked_lines, wrapped
+from convgrad.compute.contract import root
+from convgrad.errors import DataError
+from convgrad.explain.trace.numbers import written as number_text
+from convgrad.explain.trace.tensor import Tensor
+from convgrad.explain.trace.trace import Trace
+from convgrad.explain.trace.writing import element_text
+
+RIGHT, FOLLOWS, WRONG, OPEN = "right", "follows", "wrong", "open"
+WORDS = {
+    RIGHT: "right",
+    FOLLOWS: "right, given the earlier mistake",
+    WRONG: "wrong",
+    OPEN: "still to be entered",
+}
+SLACK = 1e-9
+"""Of a tensor's largest number: decimal fractions are not exact in binary."""
+NOTHING = 1e-12
+"""A sum that comes to less counts as 0."""
+WORKED = 3
+"""Wrong numbers of a tensor that are worked out."""
+LISTED = 12
+"""Elements with one mark that are listed."""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One tensor of the sheet: a mark for each number. `exact`: from the given numbers; `tensor`: from the person's
+    earlier results. `slip`: what explains wrong numbers. `untold`: elements before it that are still to be entered.
+    """
+
+    written: Written
+    marks: npt.NDArray[np.str_]
+    exact: Array
+    tensor: Tensor
+    slip: Slip | None = None
+    untold: frozenset[tuple[str, tuple[int, ...]]] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The tensor's."""
+        return self.tensor.name
+
+    @property
+    def mark(self) -> str:
+        """The worst of its marks."""
+        return next((m for m in (WRONG, FOLLOWS, OPEN) if (self.marks == m).any()), RIGHT)
+
+    @property
+    def still_open(self) -> int:
+        """How many of its numbers are still to be entered."""
+        return int((self.marks == OPEN).sum())
+
+    @property
+    def words(self) -> str:
+        """Its mark in words, and how many numbers are still to be entered."""
+        left = [f"{self.still_open} {WORDS[OPEN]}"] if self.still_open else []
+        entered = [] if self.still_open == self.marks.size else [WORDS[RIGHT if self.mark == OPEN else self.mark]]
+        return ", ".join(entered + left)
+
+    def to_json(self) -> dict[str, Any]:
+        """As data that JSON can hold; numbers that are still to be entered are None."""
+        return {
+            "name": self.name,
+            "mark": self.mark,
+            "marks": self.marks.tolist(),
+            "expected": self._told(self.exact),
+            "from_own_numbers": self._told(self.tensor.values),
+            "equation": self.tensor.equation,
+            "cause": None if self.slip is None else {"name": self.slip.name, "words": self.slip.words},
+        }
+
+    def lines(self, first: bool) -> list[str]:
+        """The marks in words; wrong numbers worked out."""
+        lines = [f"{self.name}: {self.words}" + (" (the first mistake)" if first else "")]
+        counts = {m: np.argwhere(self.marks == m) for m in (RIGHT, FOLLOWS, WRONG) if self.mark != OPEN}
+        if sum(len(places) > 0 for places in counts.values()) > 1:
+            for kind, places in counts.items():
+                named = [element_text(self.name, _place(p)) for p in places[:LISTED]]
+                more = [f"{len(places) - LISTED} more"] if len(places) > LISTED else []
+                lines += wrapped(f"  {WORDS[kind]}: {', '.join(named + more)}", "    ") if named else []
+        if self.mark != WRONG:
+            return lines
+        lines += wrapped(f"  {self.tensor.equation}", "    ")
+        for at in map(_place, counts[WRONG][:WORKED]):
+            got = number_text(float(self.written.values[at]))
+            lines += wrapped(f"  {element_text(self.name, at)}: expected {self._expected(at)}, got {got}")
+            explanation = self.tensor[at].explain()
+            is_told = self.untold.isdisjoint((e.tensor.name, e.index) for e in explanation.made_from)
+            lines += worked_lines(explanation, with_numbers=is_told)
+        return lines + wrapped(f"  Cause: {self.slip.words if self.slip else 'no known slip explains it.'}", "    ")
+
+    def _told(self, values: Array) -> Any:
+        told = values.astype(object)
+        told[self.marks == OPEN] = None
+        return told.tolist()
+
+    def _expected(self, at: tuple[int, ...]) -> str:
+        if not self.tensor.pinned:
+            return self.tensor[at].written
+        return number_text(float(self.exact[at]))
+
+
+@dataclass(frozen=True)
+class SheetReport:
+    """All marks. `first`: the tensor with the first mistake."""
+
+    name: str
+    marked: tuple[Marked, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong, and nothing still to be entered."""
+        return all(m.mark == RIGHT for m in self.marked)
+
+    @property
+    def still_open(self) -> int:
+        """How many numbers are still to be entered."""
+        return sum(m.still_open for m in self.marked)
+
+    @property
+    def first(self) -> Marked | None:
+        """The tensor with the first mistake."""
+        return next((m for m in self.marked if m.mark == WRONG), None)
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Short names of what explains the mistakes."""
+        return tuple(m.slip.name if m.slip else "unexplained" for m in self.marked if m.mark == WRONG)
+
+    def to_json(self) -> dict[str, Any]:
+        """As data that JSON can hold."""
+        tensors = [m.to_json() for m in self.marked]
+        return {"ok": self.ok, "sheet": self.name, "causes": list(self.causes), "tensors": tensors}
+
+    def __str__(self) -> str:
+        verdict = "RIGHT" if self.ok else "UNFINISHED" if _is_faultless(self.marked) else "WRONG"
+        lines = [f"{verdict}: {self.name}"]
+        return "\n".join([*lines, *(line for m in self.marked for line in m.lines(m is self.first))])
+
+
+@takes(DataError, path=PATH)
+def check_sheet(path: str | Path) -> SheetReport:
+    """Mark a sheet.
+
+    Raises: DataError where it can't be used, EquationError where its equation can't be read, ModelError where its
+    network can't be built.
+    """
+    place = Path(path)
+    content = toml_numbers(place)
+    results = read_results(content, place)
+    trace = read_trace(content, place)
+    return mark(trace, results, place, read_decimals(content, place, trace))
+
+
+def mark(
+    trace: Trace, results: Mapping[str, Written], path: Path, decimals: Mapping[str, int] | None = None
+) -> SheetReport:
+    """Mark results by what follows from the given numbers and, once something is wrong, from the results before.
+
+    decimals: tensor -> decimals that its numbers are rounded to by agreement; all later ones go on from there.
+    """
+    check_names(trace, results, path)
+    agreed = decimals or {}
+    untold: set[tuple[str, tuple[int, ...]]] = set()
+    marked: list[Marked] = []
+    exact, own = _rounded(trace, agreed), trace
+    for name in (n for n in trace if n in results):
+        written = shaped(name, results[name], trace[name].shape)
+        one = _marked(exact, _rounded(own, agreed), name, written, _is_faultless(marked), agreed.get(name))
+        marked.append(replace(one, untold=frozenset(untold)))
+        untold |= {(name, _place(at)) for at in np.argwhere(one.marks == OPEN)}
+        source = root(name, trace.views)
+        if source in trace.definitions and (one.marks != OPEN).any():
+            entered = np.where(one.marks == OPEN, one.tensor.values, written.values)
+            own = own.with_pins({source: entered.reshape(trace.shapes[source])})
+    return SheetReport(path.name, tuple(marked))
+
+
+def _is_faultless(marked: Sequence[Marked]) -> bool:
+    return all(m.mark in (RIGHT, OPEN) for m in marked)
+
+
+def _rounded(trace: Trace, decimals: Mapping[str, int]) -> Trace:
+    """With what is rounded by agreement pinned, in the order of the calculation; what is given stays as it is."""
+    for name in trace:
+        source = root(name, trace.views)
+        if name in decimals and source in trace.definitions and source not in trace.start.replaced:
+            trace = trace.with_pins({source: half_up(trace.values_of(source), decimals[name])})
+    return trace
+
+
+def _marked(exact: Trace, own: Trace, name: str, written: Written, all_right: bool, decimals: int | None) -> Marked:
+    tensor = own[name]
+    right, following = _right(exact, name, decimals), tensor.values
+    is_open = np.isnan(written.values)
+    largest = np.abs(right[np.isfinite(right)]).max(initial=0.0)
+    room = written.halves * (1 + 1e-6) + SLACK * largest + NOTHING
+    low, high = (np.minimum(right, following), np.maximum(right, following)) if all_right else (right, right)
+    is_right = (written.values >= low - room) & (written.values <= high + room)
+    follows = np.abs(written.values - following) <= room
+    marks = np.where(is_right, RIGHT, np.where(follows, FOLLOWS, WRONG))
+    marks = np.where(is_open, OPEN, marks)
+    if not (marks == WRONG).any():
+        return Marked(written, marks, right, tensor)
+    if decimals is not None:  # slips are looked for in what the equation says, before it is rounded
+        longer = _unpinned(own, name)[name].values
+        is_longer = (np.abs(written.values - longer) <= room) & (written.halves < half_unit(decimals))
+        if is_longer[marks == WRONG].all():
+            words = f"{name} is not rounded to {decimals} decimal{'' if decimals == 1 else 's'}, as the sheet asks."
+            return Marked(written, marks, right, tensor, Slip("not-rounded", words))
+        room = np.maximum(room, half_unit(decimals))
+    entered = np.where(is_open, following, written.values)
+    return Marked(written, marks, right, tensor, find_slip(tensor, entered, np.where(is_open, np.inf, room)))
+
+
+def _right(exact: Trace, name: str, decimals: int | None) -> Array:
+    """What is right; of a pinned tensor what its equation says, where that can be computed."""
+    found = _unpinned(exact, name)
+    values = found[name].values
+    return values if decimals is None or found is exact else half_up(values, decimals)
+
+
+def _unpinned(trace: Trace, name: str) -> Trace:
+    """Without the pin on a tensor, where it has one and can be computed without it."""
+    bare = trace.without_pins([name]) if name in trace.start.pins else trace
+    return bare if name in bare else trace
+
+
+def _place(row: Any) -> tuple[int, ...]:
+    return tuple(int(i) for i in row)

@@ -1,0 +1,244 @@
+'''Read sheets: TOML files with given numbers and a person's results.
+
+A sheet is a file that `convgrad explain` reads, a network with numbers, and a table `[results]` beside:
+
+    input = [[0.51, 0.90], [0.40, 0.62]]
+    [[layer]]
+    ...
+    [weights]
+    "conv1.w" = [[-0.13, 0.15], [-0.51, 0.62]]
+    [deltas]
+    "dense1.x" = [0.25, -0.15]
+    [results]
+    "conv1.dw" = [[0.044606, 0.094061], [0.011262, 0.068288]]
+
+or, shorter, any equation:
+
+    equation = """
+    h[q] = sigmoid(z[q])
+    y[k] = sum[q](v[q,k] * h[q])
+    """
+    [given]
+    h = [0.58, 0.57, 0.65, 0.55]
+    v = [[0.61, 0.02], [0.82, -0.50], [0.96, 0.23], [-1.00, 0.17]]
+    dy = [0.25, -0.15]
+    [results]
+    dz = [0.0364182, 0.068628, 0.04675125, -0.06818625]
+
+`given` holds inputs, and may pin what an equation defines (`h` here). In both forms `nan` stands for a result that is
+still to be entered, and `decimals = { h = 2 }` says that h is rounded to 2 decimals, and the rest goes on from there.
+'''
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convgrad.calculus.derive import gradients
+from convgrad.check.derivations.latex_input import from_latex, looks_like_latex
+from convgrad.check.sheets.numbers import Array, Written
+from convgrad.errors import DataError, DerivationError, suggestion
+from convgrad.examples.files import DECIMALS, MOST_NUMBERS, RESULTS, example_from
+from convgrad.explain.trace.equations import equation_trace
+from convgrad.explain.trace.trace import Trace
+from convgrad.notation.batch import batched
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
+from convgrad.notation.terms import Definition, Equation, Number, gradient_name
+from convgrad.system.texts import file_text, toml_from
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_row(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(kind, value))
+
+
+def _is_table(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(kind, value.values()))
+
+
+FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "equation": ("a text", lambda value: isinstance(value, str)),
+    "given": ("a table of numbers or lists of them, written [given] in single brackets", _is_table(lambda value: True)),
+    "sizes": ("a table of whole numbers, { K = 2 }", _is_table(_is_size)),
+    "integers": ("a table of whole numbers, { s = 2 }", _is_table(_is_size)),
+    "numbers": ("a table of numbers, { t = 0.5 }", _is_table(_is_number)),
+    "shapes": ("a table of lists of whole numbers, { w = [2, 3] }", _is_table(_is_row(_is_size))),
+    "rate": ("a number", _is_number),
+    DECIMALS: ("a table of whole numbers from 0 on, { h = 2 }", lambda value: isinstance(value, dict)),
+    "batch": ("a list of tensors' names", _is_row(lambda value: isinstance(value, str))),
+}
+"""Key of a sheet with an equation -> what it must be, in words and as a test. What numbers of tensors are, `Written.of`
+says; what results are, `flat`; what decimals are, `read_decimals`.
+"""
+KEYS = (*FORMS, RESULTS)
+
+
+def toml_numbers(path: Path) -> dict[str, Any]:
+    """The file's content, fractions as they are written. Raises: DataError."""
+    return read_text(file_text(path), str(path))
+
+
+def read_text(text: str, name: str = "sheet") -> dict[str, Any]:
+    """The content of a sheet that is at hand as text; messages name it `name`. Raises: DataError."""
+    return toml_from(text, name, fraction=Decimal)
+
+
+def read_results(content: Mapping[str, Any], path: Path) -> dict[str, Written]:
+    """The person's numbers by the names of tensors. Raises: DataError."""
+    if RESULTS not in content:
+        raise DataError(f"{path}: a sheet must have `results`, the numbers that are to be checked.")
+    return {name: Written.of(name, value) for name, value in flat(content[RESULTS], path).items()}
+
+
+def read_decimals(content: Mapping[str, Any], path: Path, trace: Trace) -> dict[str, int]:
+    """Tensor -> decimals that its numbers are rounded to by agreement. Raises: DataError."""
+    kind = "network" if "layer" in content else "equation"
+    found = flat(content.get(DECIMALS, {}), path, DECIMALS)
+    for name, places in found.items():
+        if name not in trace:
+            raise DataError(f"{path}: decimals names `{name}`, no tensor of this {kind}.{suggestion(name, trace)}")
+        if type(places) is not int or places < 0:
+            raise DataError(f"{path}: decimals of `{name}` is {places}, but must be a whole number from 0 on.")
+    return found
+
+
+def flat(table: Any, path: Path, key: str = RESULTS) -> dict[str, Any]:
+    """By tensors' names, whether those with dots are written in quotes or as tables in tables."""
+    if not isinstance(table, dict):
+        raise DataError(f"{path}: `{key}` is a table, written [{key}] in single brackets.")
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        inner = flat(value, path, key) if isinstance(value, dict) else None
+        found |= {name: value} if inner is None else {f"{name}.{n}": v for n, v in inner.items()}
+    return found
+
+
+def read_trace(content: Mapping[str, Any], path: Path, most: int = MOST_NUMBERS, largest: int | None = None) -> Trace:
+    """Every number that follows from what the sheet gives. Messages name `path`.
+
+    most: numbers that a network's input and weights may have together. largest: size that an equation may have.
+
+    Raises: DataError where the sheet can't be used, EquationError where its equation can't be read, ModelError where
+    its network can't be built.
+    """
+    if "layer" in content:
+        return example_from(_floats(content), path, most).trace()
+    for key in content:
+        if key not in KEYS:
+            raise DataError(f"{path}: there is no {key!r} in a sheet.{suggestion(key, KEYS)}")
+    for key in ("equation", "given"):
+        if key not in content:
+            raise DataError(f"{path}: a sheet must have `{key}`, or else the [[layer]] tables of a network.")
+    for key, (words, fits) in FORMS.items():
+        if key in content and not fits(content[key]):
+            raise DataError(f"{path}: `{key}` must be {words}.")
+    sizes = [*content.get("sizes", {}).values(), *(n for shape in content.get("shapes", {}).values() for n in shape)]
+    if largest is not None and max(sizes, default=0) > largest:
+        raise DataError(f"{path}: a size is larger than {largest}, too large for numbers by hand.")
+    return _equation_trace(content)
+
+
+def _floats(content: Any) -> Any:
+    """The same with fractions as binary numbers, as files of networks are read."""
+    if isinstance(content, dict):
+        return {key: _floats(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_floats(value) for value in content]
+    return float(content) if isinstance(content, Decimal) else content
+
+
+def _equation_trace(content: Mapping[str, Any]) -> Trace:
+    """Forward, backward and update of an equation."""
+    given = {name: Written.of(name, value).values for name, value in content["given"].items()}
+    bound = _bound(content, given)
+    backward = _backward(bound, given)
+    upstream = gradient_name(bound.result.name)
+    shapes = {upstream: bound.shape_of[bound.result.name], **{d.name: d.shape for d in backward}, **bound.shape_of}
+    for tensor, values in given.items():
+        if tensor not in shapes:
+            raise DataError(f"`{tensor}` is no tensor of the equation.{suggestion(tensor, shapes)}")
+        if values.shape != shapes[tensor]:
+            raise DataError(f"`{tensor}` has shape {values.shape}; the equation reads it with shape {shapes[tensor]}.")
+    return equation_trace(bound, given, backward, _updates(bound, content.get("rate")))
+
+
+def _bound(content: Mapping[str, Any], given: Mapping[str, Array]) -> Equation:
+    text = content["equation"]
+    equation = parse(from_latex(text) if looks_like_latex(text) else text)
+    shapes = {n: tuple(s) for n, s in content.get("shapes", {}).items()}
+    batch = tuple(content.get("batch", ()))
+    for tensor in (n for n in given if n in {*equation.inputs, *equation.defined}):
+        shapes[tensor] = given[tensor].shape[1:] if tensor in batch else given[tensor].shape
+    numbers = {n: float(v) for n, v in content.get("numbers", {}).items()}
+    bound = bind(equation, shapes, content.get("sizes", {}), content.get("integers", {}), numbers)
+    sizes = [a.shape[0] for n, a in given.items() if n in batch and a.ndim]
+    if batch and not sizes:
+        raise DataError(f"`batch` names {', '.join(batch)}, none of which is given with an axis of examples.")
+    return batched(bound, set(batch), sizes[0]) if batch else bound
+
+
+def _backward(bound: Equation, given: Mapping[str, Array]) -> list[Definition]:
+    """All gradients; none where the equation has no derivative, or has gradients of its own, as x and dx."""
+    upstream = gradient_name(bound.result.name)
+    tensors = {*bound.inputs, *bound.defined}
+    if any(gradient_name(tensor) in tensors for tensor in tensors):
+        return []
+    try:
+        adjoint = gradients(bound, sorted(tensors - {bound.result.name}))
+    except DerivationError:
+        return []
+    own = {d.name for d in bound.definitions}
+    helpers = [d for d in adjoint.forward.definitions if d.name not in own]
+    is_error = not bound.result.indices and upstream not in given
+    start = [Definition(upstream, (), Number(1.0))] if is_error else []
+    return [*helpers, *start, *adjoint.backward.definitions]
+
+
+def _updates(bound: Equation, rate: Any) -> list[Definition]:
+    """`w_next = w - rate * dw` of every input."""
+    found: list[Definition] = []
+    for tensor in bound.inputs if rate is not None else ():
+        shape = bound.shape_of[tensor]
+        indices = [f"i{axis}" for axis in range(len(shape))]
+        at = f"[{','.join(indices)}]" if indices else ""
+        step = f"{tensor}_next{at} = {tensor}{at} - {float(rate)!r} * {gradient_name(tensor)}{at}"
+        found += bind(parse(step), {tensor: shape, gradient_name(tensor): shape}).definitions
+    return found
+
+
+def check_names(trace: Trace, results: Mapping[str, Written], path: Path) -> None:
+    """Raises: DataError where a result is no tensor, or can't be computed from what is given."""
+    for name in results:
+        if name in trace:
+            continue
+        if name.endswith("_next") and trace.start.network is None and name.removesuffix("_next") in trace.shapes:
+            raise DataError(f"{path}: `{name}` needs the learning rate: write `rate = 0.1` at the top of the sheet.")
+        try:
+            trace[name]
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+
+
+def shaped(name: str, written: Written, shape: tuple[int, ...]) -> Written:
+    """In the tensor's shape; a row of as many numbers will do, and axes of length one need not be written.
+
+    Raises: DataError.
+    """
+    squeezed = tuple(s for s in shape if s != 1)
+    own = written.values.shape
+    if own != shape and own != (int(np.prod(shape)),) and tuple(s for s in own if s != 1) != squeezed:
+        raise DataError(f"`{name}` has shape {own}; it must have {shape}.")
+    return Written(written.values.reshape(shape), written.halves.reshape(shape))

@@ -1,0 +1,166 @@
+"""What comes from a person's process, read and checked: it may be anything, whatever the worker would send.
+
+A message is a line of JSON and the bytes of arrays. Its size is limited before it is read, and types before they are
+used. A number in it can be wrong, and says then that the person's function is wrong; it can't be anything else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.check.submissions.texts import printable
+from convgrad.check.submissions.worker import ARRAYS, NAME, PRINTED
+
+Array = npt.NDArray[Any]
+HEAD = 2**18
+"""Bytes of a message's line of JSON: texts of `PRINTED` characters, written as escapes, take less."""
+AXES = 16
+KINDS = {np.dtype(code).str: np.dtype(code) for code in "fdbhilqBHILQ"}
+"""Types of numbers that are taken."""
+
+
+class NoAnswer(Exception):
+    """What came is no answer to what was asked."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A call that gave no result: what happened, in words, and where."""
+
+    kind: str
+    message: str
+    place: str = ""
+    line: str = ""
+
+    def __str__(self) -> str:
+        where = f" ({self.place}: {self.line})" if self.place else ""
+        return f"{self.kind}: {self.message}{where}" if self.message else f"{self.kind}{where}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call returned. `keys`: the name of each array where it has one. `changed`: arguments that differ after."""
+
+    arrays: tuple[Array, ...] = ()
+    keys: tuple[str | None, ...] = ()
+    changed: tuple[int, ...] = ()
+    printed: str = ""
+    warnings: tuple[str, ...] = ()
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of the function, as its signature says it."""
+
+    name: str
+    required: bool
+    default: Any = None
+    keyword: bool = False
+
+
+@dataclass(frozen=True)
+class About:
+    """What a process says of its function. `arguments` is None where there is no signature to read."""
+
+    arguments: tuple[Argument, ...] | None = None
+    torch: bool = False
+    printed: str = ""
+    trouble: Trouble | None = None
+
+
+def read_answer(stream: BinaryIO, largest: int) -> tuple[dict[str, Any], list[Array]]:
+    """The next message. `largest`: numbers that its arrays may have together.
+
+    Raises: EOFError where the process has ended, NoAnswer where it sent something else.
+    """
+    line = stream.readline(HEAD)
+    if not line:
+        raise EOFError
+    if not line.endswith(b"\n"):
+        raise NoAnswer
+    try:
+        head = json.loads(line)
+    except (ValueError, RecursionError):
+        raise NoAnswer from None
+    content = _is(head, dict)
+    forms = [_form(f) for f in _list(content.get("arrays"), ARRAYS)]
+    if sum(prod(shape) for _, shape in forms) > largest:
+        raise NoAnswer
+    arrays: list[Array] = []
+    for dtype, shape in forms:
+        size = dtype.itemsize * prod(shape)
+        numbers = stream.read(size)
+        if len(numbers) != size:
+            raise EOFError
+        arrays.append(np.frombuffer(bytearray(numbers), dtype).reshape(shape))
+    return _is(content.get("tree"), dict), arrays
+
+
+def _form(content: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    kind, shape = _list(content, 2) if len(_list(content, 2)) == 2 else (None, None)
+    sizes = tuple(_is(s, int) for s in _list(shape, AXES))
+    if not isinstance(kind, str) or kind not in KINDS or any(not 0 <= s <= 2**40 for s in sizes):
+        raise NoAnswer
+    return KINDS[kind], sizes
+
+
+def about(tree: Mapping[str, Any]) -> About:
+    """The answer to the first question. Raises: NoAnswer."""
+    if "error" in tree:
+        return About(trouble=_trouble(tree["error"]), printed=_text(tree.get("printed", "")))
+    arguments = tree.get("arguments")
+    read = None if arguments is None else tuple(_argument(a) for a in _list(arguments, ARRAYS))
+    return About(read, _is(tree.get("torch"), bool), _text(tree.get("printed", "")))
+
+
+def outcome(tree: Mapping[str, Any], arrays: list[Array], given: int) -> Outcome:
+    """The answer to a call with so many arrays. Raises: NoAnswer."""
+    printed = _text(tree.get("printed", ""))
+    if "error" in tree:
+        return Outcome(printed=printed, trouble=_trouble(tree["error"]))
+    keys = tuple(None if k is None else printable(_is(k, str), NAME) for k in _list(tree.get("keys"), ARRAYS))
+    changed = tuple(_is(n, int) for n in _list(tree.get("changed"), given))
+    said = tuple(_text(w) for w in _list(tree.get("warnings"), 3))
+    if len(keys) != len(arrays) or any(not 0 <= n < given for n in changed):
+        raise NoAnswer
+    return Outcome(tuple(arrays), keys, changed, printed, said)
+
+
+def _trouble(content: Any) -> Trouble:
+    told = _is(content, dict)
+    kind, place = (printable(_is(told.get(n), str), NAME) for n in ("kind", "place"))
+    message, line = (printable(_is(told.get(n), str), PRINTED) for n in ("message", "line"))
+    return Trouble(kind, message, place, line)
+
+
+def _argument(content: Any) -> Argument:
+    told = _is(content, dict)
+    name, default = _is(told.get("name"), str), told.get("default")
+    if not name.isidentifier() or len(name) > NAME or not isinstance(default, (str, int, float, type(None))):
+        raise NoAnswer
+    return Argument(name, _is(told.get("required"), bool), default, _is(told.get("keyword"), bool))
+
+
+def _text(content: Any) -> str:
+    return printable(_is(content, str), PRINTED, keep="\n")
+
+
+def _list(content: Any, most: int) -> list[Any]:
+    if len(_is(content, list)) > most:
+        raise NoAnswer
+    return content  # type: ignore[no-any-return]
+
+
+def _is(content: Any, kind: Callable[..., Any]) -> Any:
+    """Of exactly this type: true and false are no numbers."""
+    if type(content) is not kind:
+        raise NoAnswer
+    return content

@@ -1,0 +1,44 @@
+"""Which engine computes: Halide's compiled code where it can be had, else the oracle in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from convgrad.arguments import shown
+from convgrad.errors import EngineError
+
+ENGINES = ("auto", "halide", "oracle")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An engine's name and its `compile_program`."""
+
+    name: str
+    compile_program: Callable[..., Any]
+
+
+def choose(engine: str = "auto") -> Backend:
+    """The engine called `engine`; "auto" takes Halide, or the oracle with a warning that it is slow.
+
+    Raises: EngineError where there is no such engine, or Halide is asked for and can't be had.
+    """
+    if not isinstance(engine, str) or engine not in ENGINES:
+        raise EngineError(f"There is no engine {shown(engine)}. Take one of {', '.join(ENGINES)}.")
+    if engine != "oracle":
+        from convgrad.compute.halide import available
+
+        there, reason = available()
+        if there:
+            from convgrad.compute.halide.program import compile_program
+
+            return Backend("halide", compile_program)
+        if engine == "halide":
+            raise EngineError(f"The compiled engine can't be used: {reason} Take engine='oracle', which is slower.")
+    from convgrad.compute.oracle import program
+
+    if engine == "auto":
+        program.warn_slow(stacklevel=3)
+    return Backend("oracle", program.compile_program)

@@ -1,0 +1,48 @@
+"""Programs that compute the same bits for an example whatever the number of examples.
+
+How a sum is split, and whether a convolution is Winograd's, follows from sizes, of which the number of examples is one.
+Such a program is planned as though there were NOMINAL of them, to the last choice that changes the order of additions;
+then the number becomes the real one, which tiles, threads and memory follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from convgrad.compute.contract import example_indices, resized, root, with_examples
+from convgrad.compute.halide.passes.fusion import Group
+from convgrad.compute.halide.passes.memory import Layout
+from convgrad.notation.terms import Equation
+
+NOMINAL = 64
+"""Examples: a usual batch, so that choices suit many examples; one example takes what they give."""
+
+
+def for_nominal(equation: Equation, views: Mapping[str, str], source: str) -> Equation:
+    """The equation for NOMINAL examples of `source`. Raises: EngineError as `with_examples`."""
+    return with_examples(equation, views, source, NOMINAL)
+
+
+def for_real(
+    groups: Sequence[Group], layouts: Mapping[str, Layout], views: Mapping[str, str], source: str, count: int
+) -> tuple[list[Group], dict[str, Layout]]:
+    """Groups and layouts that were planned for NOMINAL examples, for `count` of them. Each group keeps the atoms by
+    whose sizes its schedule rounds."""
+    atoms = [atom for group in groups for atom in group.atoms]
+    indices = example_indices(atoms, views, source)
+    assert indices is not None, "atoms read what the definitions read that they were made of"
+    along = {source, *indices}
+    for_count = [
+        replace(
+            group,
+            atoms=[resized(atom, indices.get(atom.name), count) for atom in group.atoms],
+            nominal={atom.name: atom for atom in group.atoms} if group.style == "reduction" else {},
+        )
+        for group in groups
+    ]
+    real = {
+        name: replace(layout, shape=(count, *layout.shape[1:])) if root(name, views) in along else layout
+        for name, layout in layouts.items()
+    }
+    return for_count, real

@@ -1,0 +1,86 @@
+"""Pointwise atoms that read a view of what another pointwise atom computes take over its shape: one pass does both.
+
+    b.x[e,f,c] = gamma[c] * (o[e,f,c] - mu[c]) * r[c] + beta[c]
+    r.x[e,i,j,c] = max(r.o[e,i,j,c], 0)        where r.o is b.x in another shape
+
+The second becomes `r.x~[e,f,c] = max(b.x[e,f,c], 0)`, and r.x a view of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+
+from convgrad.compute.contract import root
+from convgrad.compute.halide.passes.atoms import is_reduction
+from convgrad.compute.halide.passes.fusion import is_own_element
+from convgrad.notation.polynomial import Position
+from convgrad.notation.terms import Access, Definition, IndexValue, Reduce, Term, accesses, rebuild, walk
+
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Reshaped:
+    """Atoms in order; views and shapes, with those that are new."""
+
+    atoms: list[Definition]
+    views: dict[str, str]
+    shapes: dict[str, Shape]
+
+
+def reshaped_like_sources(
+    atoms: Iterable[Definition], views: Mapping[str, str], shapes: Mapping[str, Shape], kept: Collection[str]
+) -> Reshaped:
+    """The atoms, with those reshaped that can be. kept: tensors with arrays of their own, which keep their shapes."""
+    result = Reshaped([], dict(views), dict(shapes))
+    before: dict[str, Definition] = {}
+    for atom in atoms:
+        source = None if atom.name in kept else _source(atom, result, before)
+        if source is not None:
+            atom = _like(atom, source, result)
+        result.atoms.append(atom)
+        result.shapes[atom.name] = atom.shape
+        before[atom.name] = atom
+    return result
+
+
+def _source(atom: Definition, known: Reshaped, before: Mapping[str, Definition]) -> Definition | None:
+    """The pointwise atom whose shape an atom can take over. One that reads a long sum at its own element stays: it is
+    applied before the sum leaves the registers."""
+    if is_reduction(atom) or any(isinstance(term, IndexValue | Reduce) for term in walk(atom.term)):
+        return None
+    read = list(accesses(atom.term))
+    if not all(not a.positions or (is_own_element(a.positions, atom) and a.outside is None) for a in read):
+        return None
+    found = None
+    for access in read:
+        source = before.get(root(access.tensor, known.views))
+        if source is None or not access.positions:
+            continue
+        if is_reduction(source) and source.shape == atom.shape:
+            return None
+        if access.tensor in known.views and not is_reduction(source) and source.shape != atom.shape:
+            found = source if prod(source.shape) == prod(atom.shape) else found
+    return found
+
+
+def _like(atom: Definition, source: Definition, known: Reshaped) -> Definition:
+    """The atom in the shape of another one, under a new name; its own is a view from now on."""
+    own = tuple(Position.name(index) for index in source.indices)
+
+    def change(term: Term) -> Term:
+        if not isinstance(term, Access) or not term.positions:
+            return term
+        tensor = root(term.tensor, known.views)
+        if known.shapes[tensor] != source.shape:
+            shown, tensor = tensor, f"{tensor}~{'x'.join(map(str, source.shape))}"
+            known.views[tensor] = shown
+            known.shapes[tensor] = source.shape
+        return replace(term, tensor=tensor, positions=own)
+
+    name = f"{atom.name}~"
+    known.views[atom.name] = name
+    ranges = tuple((index, size) for index, size in source.ranges if index in source.indices)
+    return Definition(name, source.indices, rebuild(atom.term, change), ranges)

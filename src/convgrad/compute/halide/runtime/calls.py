@@ -1,0 +1,192 @@
+"""Compiled kernels with their buffers: through the shared library, or in memory where nothing can be linked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import halide as hl
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.passes.memory import Layout
+from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.runtime import threads
+from convgrad.compute.halide.runtime.compile import COMPILER, compile_in_memory, symbol
+from convgrad.compute.halide.runtime.floats import flushing
+from convgrad.errors import EngineError
+
+
+@dataclass(frozen=True)
+class Place:
+    """A tensor (or view) as an argument of a kernel, and the memory it lies in, border included.
+
+    In a chain: sliced, whether each slice of examples has a part of that memory; local, whether nothing but the chain
+    reads that part, so that the thread's next slice may write over it.
+    """
+
+    name: str
+    array: npt.NDArray[Any]
+    sliced: bool = False
+    local: bool = False
+
+
+def call_list(
+    kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]
+) -> LinkedCalls | InMemoryCalls:
+    """What runs all kernels, in order, on their arguments when it is called. It raises EngineError where one fails.
+
+    together: of how many kernels each step is made; those of a step have the same number of slices.
+    """
+    calls = InMemoryCalls if runtime.compiler() is None else LinkedCalls
+    return calls(kernels, rows, together)
+
+
+class LinkedCalls:
+    """All kernels from shared libraries, in one call.
+
+    Attributes:
+        kernels: as they are called; some may be plainer than those asked for.
+        rows: the arguments of each kernel.
+        buffers: the same as Halide's structs.
+    """
+
+    def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]):
+        kernels, functions = COMPILER.compiled(kernels)
+        self.kernels = kernels
+        self.rows, self.together = rows, together  # memory lives as long as the calls
+        self.buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
+        from_here = [count - n for count in together for n in range(count)]
+        self._calls = runtime.CallList(
+            [
+                runtime.Call(function, buffers, [_movement(kernel, place) for place in row], kernel.slices, count)
+                for function, buffers, row, kernel, count in zip(
+                    functions, self.buffers, rows, kernels, from_here, strict=True
+                )
+            ]
+        )
+
+    def __call__(self) -> None:
+        try:
+            self._calls()
+        except runtime.OutOfMemory as failure:
+            raise self._error(failure) from None
+
+    def timed(self) -> list[int]:
+        """Run once; the nanoseconds that each kernel took."""
+        try:
+            return self._calls.timed()
+        except runtime.OutOfMemory as failure:
+            raise self._error(failure) from None
+
+    def meets_subnormals(self) -> list[bool]:
+        """Run once, on this thread alone; whether each step computes with a subnormal number. For tests."""
+        try:
+            return self._calls.meets_subnormals(self.together)
+        except runtime.OutOfMemory as failure:
+            raise self._error(failure) from None
+
+    def _error(self, failure: runtime.OutOfMemory) -> EngineError:
+        title = self.kernels[failure.place].title
+        return EngineError(f"{title} failed: there is no memory left for it. A smaller batch needs less.")
+
+
+def _movement(kernel: Kernel, place: Place) -> runtime.Movement:
+    step = place.array.nbytes // kernel.slices if place.sliced else 0
+    return runtime.Movement(0, step) if place.local else runtime.Movement(step, 0)
+
+
+def _struct(kernel: Kernel, place: Place) -> runtime.BufferStruct:
+    layout, read = kernel.layouts[place.name], place.name in kernel.reads
+    item = place.array.itemsize
+    shape, lows = _extent(kernel, layout, read)
+    address = place.array.ctypes.data + (0 if read else layout.first * item)
+    strides = (1,) if kernel.flat and layout.shape else layout.strides
+    return runtime.buffer_struct(address, layout.element, shape, strides, lows)
+
+
+def _extent(kernel: Kernel, layout: Layout, read: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Size along each axis, and where the axis begins (minus that)."""
+    if kernel.flat and layout.shape:
+        count = 1
+        for size in layout.shape:
+            count *= size
+        return (count,), (0,)
+    if read and layout.bordered:
+        return layout.whole_shape, layout.low
+    return layout.shape, (0,) * len(layout.shape)
+
+
+class InMemoryCalls:
+    """Kernels compiled in memory, called one by one: Python's lock is held meanwhile, and a call takes 1 us more.
+
+    Attributes:
+        kernels: as they are called.
+        rows: the arguments of each kernel.
+        buffers: the same in each slice, as Halide's buffers.
+    """
+
+    def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]):
+        threads.choose_threads()
+        threads.watch_forks()
+        self.kernels = [*kernels]
+        self.rows, self.together = rows, together
+        self._functions = [_compiled_in_memory(symbol(kernel), kernel) for kernel in kernels]
+        self.buffers = [
+            [[_halide_buffer(kernel, place, n) for place in row] for n in range(kernel.slices)]
+            for kernel, row in zip(kernels, rows, strict=True)
+        ]
+
+    def __call__(self) -> None:
+        self.timed()
+
+    def timed(self) -> list[int]:
+        """Run once; the nanoseconds that each kernel took."""
+        times = [0] * len(self.kernels)
+        first = 0
+        with flushing():
+            for count in self.together:
+                for number in range(self.kernels[first].slices):
+                    for place in range(first, first + count):
+                        start = time.perf_counter_ns()
+                        self._run(place, number)
+                        times[place] += time.perf_counter_ns() - start
+                first += count
+        return times
+
+    def _run(self, place: int, number: int) -> None:
+        try:
+            self._functions[place](*self.buffers[place][number])
+        except (hl.HalideError, RuntimeError) as error:
+            raise EngineError(f"{self.kernels[place].title} failed: {error}") from error
+
+
+_in_memory: dict[str, Any] = {}
+
+
+def _compiled_in_memory(name: str, kernel: Kernel) -> Any:
+    with COMPILER.lock:
+        if name not in _in_memory:
+            _in_memory[name] = compile_in_memory(kernel)
+        return _in_memory[name]
+
+
+def _halide_buffer(kernel: Kernel, place: Place, number: int) -> Any:
+    """The tensor in a slice, as Halide takes it."""
+    layout, read = kernel.layouts[place.name], place.name in kernel.reads
+    array = np.split(place.array.reshape(-1), kernel.slices)[number] if place.sliced else place.array
+    whole = array.reshape(layout.whole_shape)
+    shape, lows = _extent(kernel, layout, read)
+    if kernel.flat and layout.shape:
+        return hl.Buffer(whole.reshape(-1))
+    if not layout.bordered or read:
+        buffer = hl.Buffer(whole)
+    else:
+        inner = tuple(slice(a, a + n) for a, n in zip(layout.low, shape, strict=True))
+        buffer = hl.Buffer(whole[inner])
+    if any(lows):
+        buffer.translate([-low for low in reversed(lows)])
+    return buffer

@@ -1,0 +1,207 @@
+"""Kernels to machine code, each structure once in a process, and once on this machine where a cache can be kept.
+
+With a C compiler for the link, kernels become object files and one shared library for all that a program needs anew;
+without one, Halide's compiler in memory is used.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import halide as hl
+
+from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.runtime import cache, workers
+from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.runtime.surroundings import edited, surroundings
+from convgrad.compute.halide.schedules.target import target
+from convgrad.errors import EngineError
+from convgrad.system.sharing import Lock, locked
+
+SLOW = "too slow to compile as it is scheduled"
+
+
+def symbol(kernel: Kernel) -> str:
+    """The name of a kernel's compiled code: a digest of all that it depends on."""
+    return "convgrad_" + _digest(f"{surroundings()}\n{kernel.key}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Compiler:
+    """The compiled kernels of this process, by name. One thread compiles at a time: nothing is compiled twice."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.functions: dict[str, int] = {}
+        self._libraries: list[Any] = []
+        self._slow: set[str] = set()
+
+    @locked
+    def compiled(self, kernels: Sequence[Kernel]) -> tuple[list[Kernel], list[int]]:
+        """The kernels as they are to be called, and the addresses of their functions.
+
+        A kernel whose compiling was given up is replaced by one with plain loops, which computes the same, slowly.
+
+        Raises: EngineError.
+        """
+        kernels = [self._plain_if_slow(kernel) for kernel in kernels]
+        new = self._new(kernels)
+        if new:
+            slow = self._add(new)
+            for name in slow:
+                self._slow.add(name)
+                cache.current().write(f"{name}.slow", SLOW.encode())
+                warnings.warn(
+                    f"{new[name].title} took too long to compile, so it is computed in plain loops, which are slower. "
+                    "After `convgrad cache --clear` it is tried again.",
+                    stacklevel=2,
+                )
+            if slow:
+                kernels = [self._plain_if_slow(kernel) for kernel in kernels]
+                self._add(self._new(kernels))
+        return kernels, [self.functions[symbol(kernel)] for kernel in kernels]
+
+    def _new(self, kernels: Sequence[Kernel]) -> dict[str, Kernel]:
+        new: dict[str, Kernel] = {}
+        for kernel in kernels:
+            if (name := symbol(kernel)) not in self.functions:
+                new.setdefault(name, kernel)
+        return new
+
+    def _plain_if_slow(self, kernel: Kernel) -> Kernel:
+        name = symbol(kernel)
+        if name in self.functions:
+            return kernel
+        if name not in self._slow:
+            if cache.current().read(f"{name}.slow") is None:
+                return kernel
+            self._slow.add(name)
+        return plain(kernel)
+
+    def _add(self, kernels: Mapping[str, Kernel]) -> set[str]:
+        """Load the kernels' functions; returns the names of those whose compiling was given up, which are missing."""
+        kept, key = cache.current(), f"library-{_digest(' '.join(sorted(kernels)))}"
+        with runtime.compile_folder() as folder:
+            # A file name of its own for each library: what was loaded once by a name is not looked at again.
+            content = kept.read(key)
+            if content is not None:
+                runtime.library()
+                shared = folder / "kept.so"
+                shared.write_bytes(content)
+                if self._load(shared, kernels):
+                    return set()
+                kept.discard(key)  # made on a system with other libraries
+            slow, from_cache = compile_objects(kernels, folder)
+            present = [name for name in kernels if name not in slow]
+            if not present:
+                return slow
+            shared = folder / "kernels.so"
+            try:
+                self._link(folder, shared, present)
+            except EngineError:
+                if not from_cache:
+                    raise
+                # Entries that are whole, but hold something else: they are made anew.
+                for name in from_cache:
+                    path = folder / f"{name}.o"
+                    compile_object(kernels[name], name, path)
+                    kept.write(path.name, path.read_bytes())
+                shared = folder / "anew.so"
+                self._link(folder, shared, present)
+            if not slow and not edited():
+                kept.write(key, shared.read_bytes())
+                kept.make_room()
+        return slow
+
+    def _link(self, folder: Path, shared: Path, names: Sequence[str]) -> None:
+        """A shared library of objects, loaded. Raises EngineError."""
+        runtime.link([folder / f"{name}.o" for name in names], shared, "-lm")
+        try:
+            self._take(runtime.load(shared), names)
+        except AttributeError as error:
+            raise EngineError(f"The compiled kernels can't be used: {error}") from None
+
+    def _load(self, shared: Path, names: Iterable[str]) -> bool:
+        """Whether a library from the cache could be loaded."""
+        try:
+            self._take(ctypes.CDLL(str(shared)), names)
+        except (OSError, AttributeError):
+            return False
+        return True
+
+    def _take(self, library: Any, names: Iterable[str]) -> None:
+        found = {name: ctypes.cast(getattr(library, f"{name}_argv"), ctypes.c_void_p).value for name in names}
+        self._libraries.append(library)
+        self.functions.update({name: address for name, address in found.items() if address is not None})
+
+
+def plain(kernel: Kernel) -> Kernel:
+    """The same computation in plain loops, which compile quickly whatever the equation."""
+    return replace(kernel, group=replace(kernel.group, style="small"))
+
+
+def compile_objects(kernels: Mapping[str, Kernel], folder: Path) -> tuple[set[str], set[str]]:
+    """An object file `<name>.o` in `folder` for each kernel: from the cache, by worker processes, or compiled here.
+
+    Returns: the names of kernels that took too long, and of those from the cache. Raises: EngineError.
+    """
+    kept = cache.current()
+    missing = {}
+    for name, kernel in kernels.items():
+        content = kept.read(f"{name}.o")
+        if content is None:
+            missing[name] = kernel
+        else:
+            (folder / f"{name}.o").write_bytes(content)
+    with workers.compiling(missing, folder) as finished:
+        runtime.library()  # meanwhile
+        slow = finished(compile_object)
+    keep = bool(missing) and not edited()
+    for name, kernel in missing.items():
+        path = folder / f"{name}.o"
+        if name not in slow:
+            if not path.exists():
+                compile_object(kernel, name, path)
+            if keep:
+                kept.write(f"{name}.o", path.read_bytes())
+    return slow, kernels.keys() - missing.keys()
+
+
+def compile_object(kernel: Kernel, name: str, path: Path) -> None:
+    """One kernel as an object file with the function `name`. Raises EngineError."""
+    try:
+        pipeline, parameters = kernel.build()
+        pipeline.compile_to_object(str(path), parameters, name, _linked_target())
+    except (hl.HalideError, RuntimeError) as error:
+        raise EngineError(f"{kernel.title} can't be compiled:\n{error}") from error
+
+
+def _linked_target() -> Any:
+    """Code that calls our own runtime and checks nothing: `calls.py` makes all buffers as the kernel was told.
+
+    Checks would be half of what there is to compile. Where kernels are compiled in memory they are there, for tests.
+    """
+    features = (hl.TargetFeature.NoRuntime, hl.TargetFeature.NoBoundsQuery, hl.TargetFeature.NoAsserts)
+    return reduce(lambda chosen, feature: chosen.with_feature(feature), features, target())
+
+
+def compile_in_memory(kernel: Kernel) -> Any:
+    """One kernel as a Halide Callable. Raises EngineError."""
+    try:
+        pipeline, parameters = kernel.build()
+        return pipeline.compile_to_callable(parameters, target())
+    except (hl.HalideError, RuntimeError) as error:
+        raise EngineError(f"{kernel.title} can't be compiled:\n{error}") from error
+
+
+COMPILER = Compiler()

@@ -1,0 +1,285 @@
+"""What compiled kernels call, and what calls them: a shared library, by ctypes, which frees Python's lock meanwhile."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from convgrad.compute.halide.runtime import cache, threads
+from convgrad.compute.halide.runtime.surroundings import edited, surroundings
+from convgrad.errors import EngineError
+from convgrad.system.files import reason, temporary_folder
+from convgrad.system.sharing import Lock
+
+LINK_SECONDS = 120
+SOURCES = ("floats.c", "filling.c", "runner.c", "memory.c", "pool.c")
+
+
+@lru_cache
+def compiler() -> str | None:
+    """The C compiler that links, where there is one."""
+    return None if sys.platform == "win32" else shutil.which("cc")
+
+
+@contextmanager
+def compile_folder() -> Iterator[Path]:
+    """A folder for what is compiled, which goes afterwards, even if this process dies. Raises EngineError."""
+    try:
+        with temporary_folder() as folder:
+            yield folder
+    except OSError as error:
+        where = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
+        raise EngineError(
+            f"Kernels can't be compiled: {reason(error)}{where}. Set TMPDIR to a folder with room for some 100 MB."
+        ) from error
+
+
+def link(objects: Sequence[Path], library: Path, *more: str) -> None:
+    """A shared library of object files. Raises EngineError."""
+    command = [compiler() or "cc", "-shared", "-o", str(library), *more, *map(str, objects)]
+    if sys.platform == "darwin":
+        command += ["-undefined", "dynamic_lookup"]
+    environment = {**os.environ, "TMPDIR": str(library.parent)}  # what the linker leaves when it is killed goes, too
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=LINK_SECONDS, check=False, env=environment
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"The compiled kernels can't be linked: {error}") from error
+    if done.returncode:
+        raise EngineError(f"The compiled kernels can't be linked:\n{done.stderr.strip()}")
+
+
+_loading = Lock()
+
+
+def library() -> Any:
+    """The runtime, loaded once in a process, with the number of threads set."""
+    with _loading:
+        return _library()
+
+
+@lru_cache
+def _library() -> Any:
+    count = threads.choose_threads()
+    threads.watch_forks()
+    loaded = _kept() or _prepared(_built())
+    loaded.convgrad_set_threads(ctypes.c_int(count))
+    return loaded
+
+
+def _prepared(loaded: Any) -> Any:
+    """The runtime with the types of its functions. Raises AttributeError where one is missing."""
+    loaded.convgrad_set_threads.argtypes = [ctypes.c_int]
+    loaded.convgrad_kept_bytes.restype = ctypes.c_longlong
+    loaded.convgrad_run.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+    loaded.convgrad_run.restype = ctypes.c_int
+    loaded.convgrad_meets_subnormals.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    loaded.convgrad_meets_subnormals.restype = ctypes.c_int
+    loaded.convgrad_fill.argtypes = [ctypes.c_int, ctypes.c_uint32]
+    loaded.convgrad_fill.restype = None
+    return loaded
+
+
+def _key() -> str:
+    return f"runtime-{hashlib.sha256(surroundings().encode()).hexdigest()[:32]}"
+
+
+def _kept() -> Any:
+    """The runtime from the cache, or None."""
+    content = cache.current().read(_key())
+    if content is None:
+        return None
+    with compile_folder() as folder:
+        shared = folder / "libruntime.so"
+        shared.write_bytes(content)
+        try:
+            return _prepared(ctypes.CDLL(str(shared), mode=ctypes.RTLD_GLOBAL))
+        except (OSError, AttributeError):  # made on a system with other libraries
+            cache.current().discard(_key())
+            return None
+
+
+def _built() -> Any:
+    """The runtime, compiled now. Raises EngineError."""
+    with compile_folder() as folder:
+        shared = folder / "libruntime.so"
+        source = folder / "runtime.c"  # one file compiles in half the time of three
+        texts = [files("convgrad.compute.halide.runtime").joinpath(name).read_text() for name in SOURCES]
+        source.write_text("\n".join(texts))
+        link([source], shared, "-O2", "-fPIC", "-lpthread")
+        loaded = load(shared, mode=ctypes.RTLD_GLOBAL)
+        if not edited():
+            cache.current().write(_key(), shared.read_bytes())
+    return loaded
+
+
+def load(shared: Path, mode: int = ctypes.DEFAULT_MODE) -> Any:
+    """A shared library that was just linked. Raises EngineError."""
+    try:
+        return ctypes.CDLL(str(shared), mode=mode)
+    except OSError as error:
+        raise EngineError(
+            f"Compiled code can't be loaded ({error}). Set TMPDIR to a folder from which programs may run."
+        ) from error
+
+
+def kept_bytes() -> int:
+    """Bytes that kernels have freed and that are kept for the next ones (`memory.c`)."""
+    return int(library().convgrad_kept_bytes())
+
+
+def fill_unwritten(when: int, pattern: int) -> None:
+    """Fill memory that kernels get with 32-bit words, see `poison.py` and `filling.c`."""
+    library().convgrad_fill(when, pattern)
+
+
+def set_threads(count: int) -> None:
+    """See `threads.set_threads`."""
+    if compiler() is None:
+        raise EngineError(
+            f"Without a C compiler the number of threads is fixed: set {threads.VARIABLE} before starting."
+        )
+    library().convgrad_set_threads(ctypes.c_int(count))
+
+
+class Dimension(ctypes.Structure):
+    """halide_dimension_t."""
+
+    _fields_ = [
+        ("min", ctypes.c_int32),
+        ("extent", ctypes.c_int32),
+        ("stride", ctypes.c_int32),
+        ("flags", ctypes.c_uint32),
+    ]
+
+
+class BufferStruct(ctypes.Structure):
+    """halide_buffer_t."""
+
+    _fields_ = [
+        ("device", ctypes.c_uint64),
+        ("device_interface", ctypes.c_void_p),
+        ("host", ctypes.c_void_p),
+        ("flags", ctypes.c_uint64),
+        ("type_code", ctypes.c_uint8),
+        ("type_bits", ctypes.c_uint8),
+        ("type_lanes", ctypes.c_uint16),
+        ("dimensions", ctypes.c_int32),
+        ("dim", ctypes.POINTER(Dimension)),
+        ("padding", ctypes.c_void_p),
+    ]
+
+
+TYPE_CODES = {"int32": (0, 32), "uint8": (1, 8), "float32": (2, 32), "float64": (2, 64)}
+
+
+def buffer_struct(
+    address: int, element: str, shape: Sequence[int], strides: Sequence[int], lows: Sequence[int]
+) -> BufferStruct:
+    """A buffer as compiled code takes it; axes in the equation's order."""
+    dimensions = (Dimension * max(1, len(shape)))()
+    for place, axis in enumerate(reversed(range(len(shape)))):
+        dimensions[place] = Dimension(-lows[axis], shape[axis], strides[axis], 0)
+    code, bits = TYPE_CODES[element]
+    struct = BufferStruct(0, None, address, 0, code, bits, 1, len(shape), dimensions, None)
+    struct.keep = dimensions  # the array lives as long as the struct
+    return struct
+
+
+class Movement(ctypes.Structure):
+    """`movement` of runner.c: bytes by which a buffer moves from slice to slice, and from slot to slot."""
+
+    _fields_ = [("by_slice", ctypes.c_int64), ("by_slot", ctypes.c_int64)]
+
+
+class CallStruct(ctypes.Structure):
+    """`call` of runner.c."""
+
+    _fields_ = [
+        ("function", ctypes.c_void_p),
+        ("arguments", ctypes.c_void_p),
+        ("movements", ctypes.c_void_p),
+        ("count", ctypes.c_int32),
+        ("slices", ctypes.c_int32),
+        ("together", ctypes.c_int32),
+    ]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A compiled kernel with its buffers, and how these move where it is the first of `together` kernels of a chain, or
+    another one of it."""
+
+    function: int
+    arguments: Sequence[BufferStruct]
+    movements: Sequence[Movement]
+    slices: int = 1
+    together: int = 1
+
+
+class CallList:
+    """A fixed list of compiled kernels with their buffers, run by one call."""
+
+    def __init__(self, calls: Sequence[Call]):
+        self._calls = (CallStruct * len(calls))()
+        self._keep: list[Any] = [calls]
+        for struct, call in zip(self._calls, calls, strict=True):
+            count = len(call.arguments)
+            row = (ctypes.c_void_p * count)(*(ctypes.addressof(buffer) for buffer in call.arguments))
+            movements = (Movement * count)(*call.movements)
+            self._keep += [row, movements]
+            struct.function, struct.count = call.function, count
+            struct.arguments, struct.movements = ctypes.addressof(row), ctypes.addressof(movements)
+            struct.slices, struct.together = call.slices, call.together
+        self._library = library()
+        self._values = len(calls), ctypes.c_void_p(ctypes.addressof(self._calls))
+
+    def __call__(self) -> None:
+        self._check(self._library.convgrad_run(*self._values, None))
+
+    def timed(self) -> list[int]:
+        """Run once; the nanoseconds that each kernel took, in a chain its share of them."""
+        times = (ctypes.c_longlong * len(self._calls))()
+        self._check(self._library.convgrad_run(*self._values, ctypes.addressof(times)))
+        return list(times)
+
+    def meets_subnormals(self, steps: Sequence[int]) -> list[bool]:
+        """Run once, on this thread alone; whether each step computes with a subnormal number. For tests.
+
+        steps: of how many kernels each is made. Raises EngineError where this processor does not tell.
+        """
+        found: list[bool] = []
+        size = ctypes.sizeof(CallStruct)
+        first = ctypes.addressof(self._calls)
+        for count in steps:
+            answer = self._library.convgrad_meets_subnormals(count, first)
+            if answer == -2:
+                raise EngineError("This processor does not tell whether code computes with subnormal numbers.")
+            self._check(len(found) + 1 if answer == -1 else 0)
+            found.append(bool(answer))
+            first += count * size
+        return found
+
+    def _check(self, failed: int) -> None:
+        if failed:
+            raise OutOfMemory(failed - 1)
+
+
+class OutOfMemory(Exception):
+    """A kernel of a list was given up, for there was no memory left for it: its place in the list."""
+
+    def __init__(self, place: int):
+        super().__init__(place)
+        self.place = place

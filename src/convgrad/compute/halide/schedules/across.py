@@ -1,0 +1,95 @@
+"""Which index the vectors of a sum of products run along: the last one, or one that only one of two factors has.
+
+    do[e,p,q,c] = sum[m,n,k](dx[e,p-m,q-n,k else 0] * w[m,n,c,k])
+
+With 3 channels c, vectors along c are 3 numbers of 16. Vectors along the examples e are full: they take a copy of dx
+with e innermost, one weight serves a whole vector, and the result is put back into its order number by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+
+from convgrad.compute.halide.passes.atoms import is_contraction
+from convgrad.compute.halide.schedules.target import machine
+from convgrad.compute.halide.schedules.tiles import all_cycles, tile_for
+from convgrad.notation.polynomial import Position
+from convgrad.notation.terms import Access, Definition, Reduce, accesses
+
+MOVED = 1.5
+"""Cycles to put one number into another place, a load and a store, where its neighbours-to-be are in a cache."""
+MOVED_FAR = 8
+"""The same from as many images as a vector has numbers, where these lie apart by whole pages: the lines that hold them
+share a few sets of the first-level cache, and push each other out."""
+PAGE = 4096
+GAIN = 1.2
+"""By how much vectors along another index must be better, since the estimate is rough."""
+
+
+def vector_index(atom: Definition, element_bytes: int) -> str | None:
+    """The index on the left that vectors should run along instead of the last one; None where the last is best."""
+    reduce = atom.term
+    if not isinstance(reduce, Reduce) or not is_contraction(reduce) or len(atom.indices) < 2:
+        return None
+    factors = list(accesses(reduce))
+    if len(factors) != 2:
+        return None
+    last = atom.indices[-1]
+    most = machine().lanes(element_bytes)
+    products = prod(atom.shape) * prod(atom.sizes[i] for i in reduce.indices) / (2 * most)  # two vectors a cycle
+    best, least = None, products * slots(atom.sizes[last], most) / GAIN
+    for index in atom.indices[:-1]:
+        moved = _moved(factors, index, last, atom, element_bytes)
+        if moved is not None:
+            share, size = moved
+            cycles = products * slots(size, most) + share
+            if cycles < least:
+                best, least = index, cycles
+    return best
+
+
+def tiled_cycles(atom: Definition, index: str | None, element_bytes: int) -> float:
+    """The cycles that a sum of two factors takes in register tiles with vectors along `index` (None: the last), by an
+    estimate."""
+    turned = atom if index is None else with_last(atom, index)
+    cycles = all_cycles(turned, tile_for(turned, machine(), element_bytes), element_bytes)
+    moved = index and _moved(list(accesses(atom.term)), index, atom.indices[-1], atom, element_bytes)
+    return cycles + moved[0] if moved else cycles
+
+
+def slots(size: int, most: int) -> float:
+    """Places for numbers in the vectors that hold `size` numbers, for each of these: 32/20 for 20 in two of 16."""
+    return -(-size // most) * most / size
+
+
+def with_last(atom: Definition, index: str) -> Definition:
+    """The atom with another index as its last."""
+    return replace(atom, indices=(*(i for i in atom.indices if i != index), index))
+
+
+def _moved(
+    factors: list[Access], index: str, last: str, atom: Definition, element_bytes: int
+) -> tuple[float, int] | None:
+    """The cycles that it takes to reorder numbers for vectors along an index, and how many places there are along it;
+    None where it can't be.
+    """
+    having = [factor for factor in factors if index in factor.free_names]
+    if len(having) != 1 or last in having[0].free_names:
+        return None
+    (position, *more) = [p for p in having[0].positions if index in p.names]
+    if more or position.numerator.coefficient(index).constant_value != 1:
+        return None
+    stride, sizes = position.divisor.constant_value, atom.sizes
+    if stride < 1 or sizes[index] % stride:
+        return None
+    lengths = [_length(p, sizes) for p in having[0].positions]
+    axis = having[0].positions.index(position)
+    far = prod(lengths[axis + 1 :]) * element_bytes % PAGE == 0
+    return prod(atom.shape) * MOVED + prod(lengths) * (MOVED_FAR if far else MOVED), sizes[index] // stride
+
+
+def _length(position: Position, sizes: Mapping[str, int]) -> int:
+    """About how many places of an axis a position runs over."""
+    return max((sizes[name] for name in position.names), default=1) // position.divisor.constant_value

@@ -1,0 +1,159 @@
+"""Vectors along an index that is summed over: for results with few channels, out of operands that have many.
+
+    do[e,p,q,c] = sum[m,n,k](dx[e,p-m,q-n,k else 0] * w[m,n,c,k])
+
+With 3 channels c, vectors along c are 3 numbers of 16. Vectors along k are full, and lie in memory as they are read. A
+tile holds a vector of parts for each of some positions q and channels c,
+
+    part[e,p,q,c,l] = sum[m,n,h](dx[e,p-m,q-n,16*h+l] * w[m,n,c,16*h+l])
+
+and folds it at the end: do[e,p,q,c] = sum[l](part[e,p,q,c,l]).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf, prod
+from typing import Any
+
+import halide as hl
+
+from convgrad.compute.halide.codegen.lowering import Lowering, expression
+from convgrad.compute.halide.passes.atoms import is_contraction
+from convgrad.compute.halide.schedules.across import MOVED
+from convgrad.compute.halide.schedules.contraction import in_tasks, rows_to_spare, split_positions
+from convgrad.compute.halide.schedules.generic import body_of, coordinates, neutral, variables
+from convgrad.compute.halide.schedules.staging import stage_along
+from convgrad.compute.halide.schedules.target import machine
+from convgrad.compute.halide.schedules.tiles import CROWDED, LATENCY, START, Tile, accumulators
+from convgrad.notation.terms import Definition, Reduce, accesses
+
+FOLD = 8
+"""Cycles to add up the 16 numbers of a vector and to store the sum: four times a shuffle and an addition."""
+
+
+@dataclass(frozen=True)
+class Folding:
+    """Vectors along the index `along` of the sum, for the places of a tile; `cycles` are estimated, of all."""
+
+    along: str
+    tile: Tile
+    cycles: float
+
+
+def folding_for(atom: Definition, element_bytes: int, chosen: str | None = None) -> Folding | None:
+    """How to fold a sum of products, along the index `chosen` where given; None where no index of the sum runs along
+    an axis of all factors."""
+    reduce = atom.term
+    if not isinstance(reduce, Reduce) or not is_contraction(reduce) or not atom.indices:
+        return None
+    lanes, sizes = machine().lanes(element_bytes), atom.sizes
+    read = list(accesses(reduce))
+    found: list[Folding] = []
+    if len(read) != 2 or not all(position.is_whole for access in read for position in access.positions):
+        return None
+    for along in reduce.indices if chosen is None else [chosen]:
+        axes = [[n for n, p in enumerate(access.positions) if along in p.names] for access in read]
+        alone = all(len(own) == 1 and a.positions[own[0]].as_name == along for a, own in zip(read, axes, strict=True))
+        if not alone or sizes[along] < lanes:
+            continue
+        moved = [a for a, own in zip(read, axes, strict=True) if own[0] != len(a.positions) - 1]
+        numbers = sum(prod(sizes[name] for position in a.positions for name in position.names) for a in moved)
+        terms = prod(sizes[i] for i in reduce.indices) / sizes[along] * -(-sizes[along] // lanes)
+        tile, each = _tile(atom, lanes, terms)
+        found.append(Folding(along, tile, prod(atom.shape) * each + numbers * MOVED))
+    return min(found, key=lambda folding: folding.cycles, default=None)
+
+
+def _tile(atom: Definition, lanes: int, terms: float) -> tuple[Tile, float]:
+    """The tile that takes the fewest cycles for a number of the result, and these."""
+    sizes = atom.sizes
+    read = [access.free_names for access in accesses(atom.term)]
+    best, least = None, inf
+    for places in _places(atom, accumulators(machine())):
+        count = prod(places.values())
+        wasted = prod(-(-sizes[i] // n) * n / sizes[i] for i, n in places.items())
+        loads = sum(prod(n for i, n in places.items() if i in names) for names in read)
+        step = max(count / 2, loads / 2, LATENCY) + loads * CROWDED
+        cycles = wasted * (terms * step + count * FOLD + START) / count
+        if cycles < least:
+            blocks = -(-atom.shape[-1] // places.get(atom.indices[-1], 1))
+            best, least = Tile(lanes, 1, blocks, {i: n for i, n in places.items() if n > 1}), cycles
+    assert best is not None
+    return best, least
+
+
+def _places(atom: Definition, room: int) -> Iterator[dict[str, int]]:
+    """Ways to take up to `room` places along the last two indices with more than one place, or along the last."""
+    sizes = atom.sizes
+    last, *more = [i for i in reversed(atom.indices) if sizes[i] > 1][:2] or atom.indices[-1:]
+    for count in range(1, min(sizes[last], room) + 1):
+        for second in range(1, min(sizes[more[0]], room // count) + 1) if more else (1,):
+            yield {last: count} | ({more[0]: second} if more else {})
+
+
+class FoldedReduction:
+    """A sum of products in vectors of parts, folded where a tile is complete."""
+
+    def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int, folding: Folding):
+        self.atom, self.tile = atom, folding.tile
+        along, lanes, sizes = folding.along, folding.tile.lanes, atom.sizes
+        reduce = atom.term
+        assert isinstance(reduce, Reduce)
+        self.work = prod(sizes[i] for i in (*atom.indices, *reduce.indices))
+        chunks = -(-sizes[along] // lanes)
+        self.staged = stage_along(atom, lowering, along, lanes, chunks * lanes)
+        self.pure, self.lane = variables(atom), hl.Var("lane")
+        domain = hl.RDom([(0, chunks if i == along else sizes[i]) for i in reversed(reduce.indices)], "r")
+        self.over = [domain[n] for n in reversed(range(len(reduce.indices)))]
+        indices = {**self.pure, **dict(zip(reduce.indices, self.over, strict=True))}
+        for position, size in rows_to_spare(atom, self.tile, lowering):
+            place = lowering.whole_position(position, indices)
+            domain.where(place >= 0)
+            domain.where(place < size)
+        indices[along] = indices[along] * lanes + self.lane
+        where = coordinates(self.pure)
+        self.parts, self.sums = hl.Func("parts"), hl.Func("sums")
+        part = (self.lane, *where)
+        self.parts[part] = neutral("sum", lowering.kind)
+        self.parts[part] += body_of(reduce, lowering, indices)
+        self.fold = hl.RDom([(0, lanes)], "fold")[0]
+        folded = (self.fold, *where)
+        self.sums[where] = neutral("sum", lowering.kind)
+        self.sums[where] += expression(self.parts[folded])
+
+    def schedule(self, func: Any, variables: Sequence[Any]) -> None:
+        """Schedule `func`, which reads the sums at its own element."""
+        atom = self.atom
+        named = dict(zip(atom.indices, variables, strict=True))
+        inner, outer = split_positions(func, named, atom, self.tile, hl.TailStrategy.ShiftInwards)
+        func.reorder(*inner, *(variable for variable, _ in outer))
+        for variable in inner:
+            func.unroll(variable)
+        task, at = in_tasks(func, outer, self.work)
+        self._schedule_sums(func, at)
+        for copy in self.staged:
+            if task is not None and atom.indices[0] in copy.indices:
+                copy.func.compute_at(func, task)
+            else:
+                copy.compute_first()
+
+    def _schedule_sums(self, func: Any, at: Any) -> None:
+        """All of a tile in registers: parts, then their sums."""
+        pure = [(index, variable) for index, variable in self.pure.items()]
+        tiled = [variable for index, variable in reversed(pure) if index in self.tile.positions]
+        rest = [variable for index, variable in reversed(pure) if index not in self.tile.positions]
+        for each in (self.parts, self.sums):
+            if at is None:
+                each.compute_root()
+            else:
+                each.compute_at(func, at)
+        self.parts.update().reorder(self.lane, *tiled, *reversed(self.over), *rest)
+        self.sums.update().reorder(self.fold, *tiled, *rest)
+        self.sums.update().atomic().vectorize(self.fold)
+        for stage in (self.parts, self.parts.update()):
+            stage.vectorize(self.lane)
+        for stage in (self.parts, self.parts.update(), self.sums, self.sums.update()):
+            for variable in tiled:
+                stage.unroll(variable)

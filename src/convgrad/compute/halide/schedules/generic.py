@@ -1,0 +1,142 @@
+"""Plain loops for any atom: always right, and quick to compile. Small kernels use nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import halide as hl
+
+from convgrad.compute.halide.codegen import functions
+from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, expression, from_function
+from convgrad.compute.halide.passes.atoms import is_contraction, is_reduction
+from convgrad.compute.halide.schedules.target import machine
+from convgrad.notation.terms import Definition, Reduce, accesses
+
+Expr = Any
+
+
+def variables(definition: Definition) -> dict[str, Any]:
+    """A Halide variable for each index on the left, in the equation's order."""
+    return {index: hl.Var(f"v{number}") for number, index in enumerate(definition.indices)}
+
+
+def coordinates(indices: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a Func is indexed with: the last index first."""
+    return tuple(reversed(list(indices.values())))
+
+
+def body_of(reduce: Reduce, lowering: Lowering, indices: Mapping[str, Any]) -> Expr:
+    """The expression that a reduction runs over. Sums of products may be contracted to fused multiply-adds."""
+    value = lowering.value(reduce.body, indices)
+    return value if is_contraction(reduce) else hl.strict_float(value)
+
+
+def neutral(kind: str, floating: Any) -> Expr:
+    """What a reduction begins with."""
+    start = {"sum": 0.0, "max": -math.inf, "argmax": -math.inf, "min": math.inf, "argmin": math.inf}
+    return functions.constant(start[kind], floating)
+
+
+def combined(kind: str, so_far: Expr, value: Expr) -> Expr:
+    """One step of a sum, max or min."""
+    if kind == "sum":
+        return so_far + value
+    better = value > so_far if kind == "max" else value < so_far
+    return hl.strict_float(hl.select(better, value, so_far))
+
+
+Rule = Callable[[dict[str, Any]], list[Expr]]
+
+
+def reduction(
+    atom: Definition, lowering: Lowering, name: str, rule: Rule | None = None
+) -> tuple[Any, list[Any], dict[str, Any]]:
+    """The Func of a long reduction, its reduction variables in the order of the equation, and its pure ones.
+
+    A place (argmax) is a Func of two values, the place and the best so far. `rule` may add to the values of indices,
+    and gives the conditions under which there is something to add.
+    """
+    reduce = atom.term
+    assert isinstance(reduce, Reduce)
+    sizes = atom.sizes
+    pure = variables(atom)
+    domain = hl.RDom([(0, sizes[i]) for i in reversed(reduce.indices)], "r")
+    over = [domain[n] for n in reversed(range(len(reduce.indices)))]
+    indices = {**pure, **dict(zip(reduce.indices, over, strict=True))}
+    for condition in rule(indices) if rule else []:
+        domain.where(condition)
+    value = body_of(reduce, lowering, indices)
+    func, where = hl.Func(name), coordinates(pure)
+    start = neutral(reduce.kind, lowering.kind)
+    if reduce.kind not in ("argmax", "argmin"):
+        func[where] = start
+        func[where] = combined(reduce.kind, expression(func[where]), value)
+        return func, over, pure
+    place: Expr = hl.i32(0)
+    for index, variable in zip(reduce.indices, over, strict=True):
+        place = place * sizes[index] + variable
+    # The place goes first: Halide 21 may compute the second value after it has stored the first.
+    func[where] = (hl.i32(0), start)
+    best_place, best = expression(func[where][0]), expression(func[where][1])
+    better = hl.strict_float(value > best if reduce.kind == "argmax" else value < best)
+    func[where] = (hl.select(better, place, best_place), hl.select(better, value, best))
+    return func, over, pure
+
+
+def pointwise(atom: Definition, lowering: Lowering, indices: Mapping[str, Any]) -> Expr:
+    """The value of a pointwise atom."""
+    return hl.strict_float(lowering.value(atom.term, indices))
+
+
+def stored_value(value: Expr, element: Any) -> Expr:
+    """The value in the type of the memory it goes to."""
+    return value if value.type() == element else hl.cast(element, value)
+
+
+def small_function(
+    atom: Definition, lowering: Lowering, element: Any, replaced: str | None, name: str
+) -> tuple[Any, Tensor]:
+    """The Func of an atom with plain loops, and the tensor that others read."""
+    sizes = atom.sizes
+    if is_reduction(atom):
+        func, _, pure = reduction(atom, lowering, name)
+        assert isinstance(atom.term, Reduce)
+        if atom.term.kind.startswith("arg") or replaced is not None:
+            inner = func.compute_root()
+            func = hl.Func(f"{name}_stored")
+            where = coordinates(pure)
+            value = expression(inner[where][0] if atom.term.kind.startswith("arg") else inner[where])
+            func[where] = stored_value(value, element)
+    else:
+        func, pure = hl.Func(name), variables(atom)
+        where = coordinates(pure)
+        if replaced is not None:
+            func[where] = hl.undef(element)
+            lowering.tensors = {**lowering.tensors, replaced: _of(func, atom)}
+        func[where] = stored_value(pointwise(atom, lowering, pure), element)
+    func.compute_root()
+    for index, variable in pure.items():
+        func.bound(variable, 0, sizes[index])
+    _vectorize(func, atom, machine().lanes(element.bytes()), replaced is not None)
+    return func, _of(func, atom)
+
+
+def _vectorize(func: Any, atom: Definition, lanes: int, in_place: bool) -> None:
+    """Whole vectors along the last index, where all that is read lies along it in memory, or does not depend on it."""
+    if not atom.indices or atom.shape[-1] < lanes:
+        return
+    last = atom.indices[-1]
+    for access in accesses(atom.term):
+        for place, position in enumerate(reversed(access.positions)):
+            if last in position.names and (place > 0 or position.as_name != last):
+                return
+    stages = [func.update()] if in_place else [func, *(func.update(n) for n in range(func.num_update_definitions()))]
+    for stage in stages:
+        variable, lane = hl.Var(f"v{len(atom.indices) - 1}"), hl.Var("lane")
+        stage.split(variable, variable, lane, lanes, hl.TailStrategy.GuardWithIf).vectorize(lane)
+
+
+def _of(func: Any, atom: Definition) -> Tensor:
+    return from_function(func, atom.shape)

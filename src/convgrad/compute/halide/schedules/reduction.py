@@ -1,0 +1,113 @@
+"""Which schedule a long reduction gets, from its kind and sizes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Protocol
+
+from convgrad.compute.halide.codegen.lowering import Lowering
+from convgrad.compute.halide.schedules.across import tiled_cycles, vector_index
+from convgrad.compute.halide.schedules.contraction import PARALLEL_WORK, TiledReduction
+from convgrad.compute.halide.schedules.folded import FoldedReduction, Folding, folding_for
+from convgrad.compute.halide.schedules.generic import reduction
+from convgrad.compute.halide.schedules.options import options
+from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, schedule_map
+from convgrad.compute.halide.schedules.slices import MOST_SLICES, SlicedReduction, slicing_for
+from convgrad.compute.halide.schedules.target import machine
+from convgrad.compute.halide.schedules.tiles import dividing_tile, tiles
+from convgrad.compute.halide.schedules.winograd.reduction import WinogradReduction, winograd_pattern
+from convgrad.notation.terms import Definition, Reduce, accesses
+
+
+class ScheduledReduction(Protocol):
+    """The Func of a reduction, and the schedule of it and of the Func that reads it at its own element."""
+
+    sums: Any
+
+    def schedule(self, func: Any, variables: Sequence[Any]) -> None: ...
+
+
+class PlainReduction:
+    """Computed whole, with plain loops, before it is read."""
+
+    def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int):
+        self.atom, self.element_bytes = atom, element_bytes
+        self.sums, _, _ = reduction(atom, lowering, "sums")
+
+    def schedule(self, func: Any, variables: Sequence[Any]) -> None:
+        self.sums.compute_root()
+        if self.atom.shape:
+            schedule_map(func, variables, self.atom.shape, self.element_bytes, in_place=False)
+
+
+def scheduled_reduction(
+    atom: Definition,
+    lowering: Lowering,
+    element_bytes: int,
+    siblings: Sequence[tuple[Definition, Lowering]] = (),
+    alone: bool = False,
+    nominal: Definition | None = None,
+) -> ScheduledReduction:
+    """The reduction of an atom with the schedule that suits it, and with it those of its siblings.
+
+    alone: one thread computes it, others the same for other examples.
+    nominal: the atom by whose sizes is chosen what changes rounding, where these are not its own (`nominal.py`).
+    """
+    assert isinstance(atom.term, Reduce)
+    deciding = atom if nominal is None else nominal
+    slicing = slicing_for(deciding, element_bytes, most=1 if alone and nominal is None else MOST_SLICES)
+    if siblings:
+        assert slicing is not None, "a long sum has an index with two places"
+        return SlicedReduction(atom, lowering, element_bytes, slicing, siblings)
+    if atom.term.kind.startswith("arg") or not atom.indices:
+        return PlainReduction(atom, lowering, element_bytes)
+    shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
+    pattern = winograd_pattern(atom, shapes, element_bytes, nominal)
+    if pattern is not None:
+        return WinogradReduction(atom, lowering, pattern, nominal)
+    forced = options().reduction
+    if forced == "plain":
+        return PlainReduction(atom, lowering, element_bytes)
+    folding = chosen_folding(deciding, element_bytes) if forced is None else None
+    if forced == "folded":
+        folding = folding_for(deciding, element_bytes)
+    if folding is not None:
+        folding = folding_for(atom, element_bytes, folding.along)
+        assert folding is not None, "what can be folded can be for any number of examples"
+        return FoldedReduction(atom, lowering, element_bytes, folding)
+    sliced = forced == "sliced" if forced else _sliced(deciding, element_bytes)
+    if slicing is not None and sliced:
+        return SlicedReduction(atom, lowering, element_bytes, slicing)
+    return TiledReduction(atom, lowering, element_bytes, vector_index(atom, element_bytes))
+
+
+def chosen_folding(atom: Definition, element_bytes: int) -> Folding | None:
+    """How to fold vectors along an index of the sum, where that is quicker than register tiles and keeps all threads
+    busy; else None."""
+    folding = folding_for(atom, element_bytes)
+    if folding is None or tiles(atom, folding.tile) < ENOUGH_TASKS:
+        return None
+    return folding if folding.cycles < tiled_cycles(atom, vector_index(atom, element_bytes), element_bytes) else None
+
+
+def _sliced(atom: Definition, element_bytes: int) -> bool:
+    """Whether partial sums pay: too few tiles for the threads, or each of many would read too much from memory."""
+    assert isinstance(atom.term, Reduce)
+    sizes = atom.sizes
+    terms = prod(sizes[index] for index in atom.term.indices)
+    if terms * prod(atom.shape) < PARALLEL_WORK:
+        return False
+    if any(not position.is_whole for access in accesses(atom.term) for position in access.positions):
+        return False  # a strided input gradient: only register tiles leave its zeros out
+    tile = dividing_tile(atom, machine(), element_bytes)
+    count = tiles(atom, tile)
+    read = terms * (tile.width + prod(tile.positions.values())) * element_bytes
+    small = prod(atom.shape) * element_bytes <= SMALL_RESULT
+    return count < ENOUGH_TASKS or (read > TILE_READS and small)
+
+
+TILE_READS = 1 << 20
+"""Bytes that a tile may read for its sums, if others read them again: 1 MiB, a second-level cache."""
+SMALL_RESULT = 1 << 22
+"""Bytes of a result of which partial ones are kept: 4 MiB, of which MOST_BYTES holds 4."""

@@ -1,0 +1,169 @@
+"""The oracle as an engine: the interface of the compiled programs, run by NumPy in float64.
+
+It computes what the compiled engine computes, on every machine, and serves where that one does not exist (Linux on
+ARM). It is slower by one to two orders of magnitude: the one who chooses it says so by `warn_slow`.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.arguments import takes
+from convgrad.compute.arrays import laid_out, set_input
+from convgrad.compute.contract import (
+    ASKED,
+    example_indices,
+    in_order,
+    inputs_behind_views,
+    last_reads,
+    root,
+    with_examples,
+)
+from convgrad.compute.oracle import grid
+from convgrad.errors import ArgumentError
+from convgrad.notation.terms import Equation, accesses
+
+
+class SlowEngineWarning(UserWarning):
+    """The network runs in NumPy, because there is no compiled engine here."""
+
+
+def warn_slow(stacklevel: int = 2) -> None:
+    """Warn that the oracle stands in for the compiled engine; `stacklevel` as in `warnings.warn`, 1 for this call."""
+    here = f"Python {sys.version_info.major}.{sys.version_info.minor} on {platform.system()} {platform.machine()}"
+    warnings.warn(
+        f"There is no compiled engine for {here}: NumPy computes the equations instead. The numbers are the same, "
+        "in float64 inside, but training takes ten to a hundred times as long.",
+        SlowEngineWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+@takes(ArgumentError, **ASKED)
+def compile_program(
+    equation: Equation,
+    outputs: Sequence[str],
+    dtype: npt.DTypeLike = "float32",
+    in_place: Mapping[str, str] | None = None,
+    buffers: Mapping[str, npt.NDArray[Any]] | None = None,
+    views: Mapping[str, str] | None = None,
+    examples: str | None = None,
+) -> Program:
+    """A bound equation, ready to run on arrays that are laid out once.
+
+    Args:
+        equation: bound; may be a whole training step.
+        outputs: defined tensors whose values are wanted.
+        dtype: "float32" or "float64", of the arrays; the arithmetic is float64.
+        in_place: defined tensor -> input that it replaces in memory, `{"w_next": "w"}`. The definition may read that
+            input at its own element only.
+        buffers: input or output -> array of another program to share.
+        views: input of the equation -> tensor whose memory it is, row-major, in another shape.
+        examples: an input with examples along its first axis. What is computed for one of them is then the same to the
+            bit in programs for any number of them, at any place: they are computed one by one.
+
+    Raises:
+        ShapeError: the equation is not bound.
+        EngineError: an output, a type, a buffer or a tensor in place can't be as asked.
+
+    >>> from convgrad.notation import bind, parse
+    >>> step = bind(parse("w_next[i] = w[i] - 0.5 * g[i]"), shapes={"w": (3,), "g": (3,)})
+    >>> program = compile_program(step, ["w_next"], in_place={"w_next": "w"})
+    >>> program.set("g", [2, 4, 6])
+    >>> program.run()
+    >>> program.arrays["w"]
+    array([-1., -2., -3.], dtype=float32)
+    """
+    return Program(equation, outputs, dtype, in_place or {}, buffers or {}, views or {}, examples)
+
+
+class Program:
+    """A bound equation that runs on its own arrays; made by `compile_program`.
+
+    Attributes:
+        arrays: input or output -> array, aligned and in C order. Write inputs, call `run`, read outputs.
+        compile_seconds: what it took to prepare.
+    """
+
+    arrays: dict[str, npt.NDArray[Any]]
+    compile_seconds: float
+
+    def __init__(
+        self,
+        equation: Equation,
+        outputs: Sequence[str],
+        dtype: npt.DTypeLike,
+        in_place: Mapping[str, str],
+        buffers: Mapping[str, npt.NDArray[Any]],
+        views: Mapping[str, str],
+        examples: str | None = None,
+    ) -> None:
+        start = time.perf_counter()
+        self.equation = equation
+        self.arrays = laid_out(equation, outputs, dtype, in_place, buffers, views)
+        self._inputs = inputs_behind_views(equation, views)
+        self._along: frozenset[str] = frozenset()
+        if examples is not None:  # NumPy's bits depend on how many there are
+            self._along = frozenset((examples, *(example_indices(equation.definitions, views, examples) or ())))
+            equation = with_examples(equation, views, examples, 1)
+        self._count = 1 if examples is None else len(self.arrays[examples])
+        self._views, self._shapes = views, equation.shape_of
+        self._definitions = in_order(equation, outputs, in_place, views)
+        self._last_reads = last_reads(self._definitions, views)
+        self._read = set().union(*self._last_reads)
+        self.compile_seconds = time.perf_counter() - start
+
+    def set(self, name: str, array: npt.ArrayLike) -> None:
+        """Copy numbers into an input: any real type, any order in memory, the shape that the equation says.
+
+        Raises:
+            EngineError: `name` is no input.
+            DataError: the shape differs, these are no real numbers, or one is too large for the program's type.
+        """
+        set_input(self.arrays, self._inputs, name, array)
+
+    def run(self) -> None:
+        """Compute all outputs from what the input arrays hold now."""
+        kept: dict[str, npt.NDArray[np.float64]] = {}
+        for number in range(self._count):
+            self._compute(number, kept)
+
+    def _compute(self, number: int, kept: dict[str, npt.NDArray[np.float64]]) -> None:
+        """All definitions once, for one of several examples; what these have in common is kept from one to the next."""
+        values: dict[str, npt.NDArray[np.float64]] = {}
+        for definition, last in zip(self._definitions, self._last_reads, strict=True):
+            read = {access.tensor for access in accesses(definition.term)}
+            for name in read:
+                source = root(name, self._views)
+                if source not in values:  # an input
+                    values[source] = self._input(source, number, kept)
+            arguments = {name: values[root(name, self._views)].reshape(self._shapes[name]) for name in read}
+            value = grid.evaluate_definition(definition, arguments, most=None)  # training takes what it takes
+            if definition.name in self.arrays:
+                # A float64 beyond float32 becomes infinite, as it does in compiled code.
+                with np.errstate(over="ignore"):
+                    self._part(definition.name, number)[...] = value
+            if definition.name in self._read:
+                values[definition.name] = value
+            for name in last:
+                del values[name]
+
+    def _input(self, name: str, number: int, kept: dict[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        if name in kept:
+            return kept[name]
+        value = self._part(name, number).astype(np.float64, copy=False)
+        if self._count > 1 and name not in self._along:
+            kept[name] = value
+        return value
+
+    def _part(self, name: str, number: int) -> npt.NDArray[Any]:
+        """The array of an input or output, or an example of it."""
+        return self.arrays[name][number : number + 1] if name in self._along else self.arrays[name]

@@ -1,0 +1,490 @@
+"""Networks: layers in a row or in a graph, with their parameters; training, prediction and a summary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.arguments import (
+    COUNT,
+    NEW_NAMES,
+    SHAPE,
+    TABLE,
+    TEXT,
+    an,
+    at_least,
+    one_of,
+    optional,
+    real_array,
+    shown,
+    takes,
+)
+from convgrad.compute.arrays import aligned_zeros, copy_into
+from convgrad.compute.choose import choose
+from convgrad.compute.contract import inputs_behind_views
+from convgrad.compute.samples import floats_from
+from convgrad.errors import DataError, ModelError, TrainingError, suggestion
+from convgrad.layers.base import Layer, registry
+from convgrad.layers.graph import Input, Node
+from convgrad.network.bounds import check_layers, check_weights
+from convgrad.network.past import Past
+from convgrad.network.plan import INPUT, PlacedLayer
+from convgrad.network.prediction import Predictions
+from convgrad.network.preparation import Preparation
+from convgrad.notation.printing.latex import latex
+from convgrad.notation.terms import EQUATION, Equation
+from convgrad.system.sharing import Lock, locked
+
+if TYPE_CHECKING:
+    from convgrad.data import Augment
+    from convgrad.explain.trace.trace import Trace
+    from convgrad.losses import Loss
+    from convgrad.network.step import TrainingStep
+    from convgrad.network.summary import Summary
+    from convgrad.optimizers import Optimizer
+    from convgrad.training.events import Callback
+    from convgrad.training.history import History
+    from convgrad.training.metrics import Metric
+    from convgrad.training.schedules import Schedule
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class Network:
+    """Layers whose equations are compiled together.
+
+    A list of layers, each reading the one before it:
+
+    >>> from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+    >>> network = Network(Conv2D(4, (3, 2)), ReLU(), MaxPool2D(2), Flatten(), Dense(3), input_shape=(8, 7, 1))
+    >>> network.output_shape
+    (3,)
+
+    or a graph: `Network(inputs=node, outputs=node)` with an `Input` and what layers return when called on it.
+
+    Threads may share a network. What reads or writes its weights holds its `lock` meanwhile, so that every result is
+    that of weights between two steps of training; two calls of `fit` at once are refused. `copy.deepcopy` and `pickle`
+    make networks with weights of their own, and compile when they are needed.
+
+    Args:
+        layers: in order. input_shape: of one example, (rows, columns, channels) for an image.
+        inputs, outputs: of a graph, instead of layers.
+        dtype: "float32" or "float64", of parameters and arithmetic.
+        most_weights: of which larger networks are refused; None for as many as fit into the memory four times.
+
+    Attributes:
+        layers: the layers in their places, each with a name that no other has.
+        loss: the one that the network was last trained with; `evaluate` takes it unless told otherwise.
+        preparation: what was done to pixels of 0..1 before, and the names of the classes; `convgrad predict` does it.
+        past: how long and on which examples it was trained; training goes on from there.
+        parameters, state: tensor's name (`conv1.w`) -> its array, the very one that compiled code works on.
+        lock: `with network.lock:` other threads neither train nor read it; for several accesses to weights in one go.
+
+    Raises: ModelError, ShapeError where layers don't fit together, or are too many or too large.
+    """
+
+    @takes(
+        ModelError,
+        input_shape=optional(SHAPE),
+        inputs=optional(an(Input, "the one Input of a graph")),
+        outputs=optional(an(Node, "the one node of a graph that is its result, as a layer returns it")),
+        name=optional(TEXT),
+        dtype=one_of("float32", "float64"),
+        most_weights=optional(at_least(0)),
+    )
+    def __init__(
+        self,
+        *layers: Layer,
+        input_shape: Sequence[int] | None = None,
+        inputs: Input | None = None,
+        outputs: Node | None = None,
+        name: str | None = None,
+        dtype: str = "float32",
+        most_weights: int | None = None,
+    ):
+        if (inputs is None) != (outputs is None):
+            raise ModelError("A graph needs both ends: Network(inputs=image, outputs=last_node).")
+        if inputs is None or outputs is None:
+            inputs, outputs = _chain(layers, input_shape)
+        elif layers or input_shape is not None:
+            raise ModelError("Give either layers with input_shape, or inputs and outputs of a graph, not both.")
+        self.name, self.dtype = name, dtype
+        self.input_shape: Shape = inputs.shape
+        self.layers: tuple[PlacedLayer, ...] = _placed(inputs, outputs)
+        check_weights(self.layers, dtype, most_weights)
+        self.output_shape: Shape = self.layers[-1].built.output_shape
+        self.parameters: dict[str, Array] = {}
+        self.state: dict[str, Array] = {}
+        for placed in self.layers:
+            for key, parameter in placed.built.parameters.items():
+                self.parameters[placed.tensor(key)] = aligned_zeros(parameter.shape, dtype)
+            for key, (shape, value) in placed.built.state.items():
+                self.state[placed.tensor(key)] = aligned_zeros(shape, dtype)
+                self.state[placed.tensor(key)][...] = value
+        self.initialized = False
+        self.loss: str | Loss = "softmax_cross_entropy"
+        self.past = Past()
+        self.preparation = Preparation()
+        self.in_training = False
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what belongs to this object and process alone."""
+        self.lock = Lock()
+        self._predictions = Predictions()
+
+    @locked
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {name: value for name, value in vars(self).items() if name not in ("lock", "_predictions")}
+        copies = {
+            table: {name: array.copy() for name, array in kept[table].items()} for table in ("parameters", "state")
+        }
+        return kept | copies | {"in_training": False}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self._prepare()
+        for table in (self.parameters, self.state):
+            for name, array in table.items():  # restored anywhere in memory, but compiled code needs them aligned
+                table[name] = aligned_zeros(array.shape, array.dtype)
+                table[name][...] = array
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are trained."""
+        return sum(array.size for array in self.parameters.values())
+
+    @takes(ModelError, seed=at_least(0))
+    @locked
+    def initialize(self, seed: int = 0) -> None:
+        """Draw initial values: the same seed gives the same values, each layer's independent of the others' sizes."""
+        for place, placed in enumerate(self.layers):
+            for key, parameter in placed.built.parameters.items():
+                words = [seed, place, *key.encode()]
+                self.parameters[placed.tensor(key)][...] = parameter.initial(np.random.default_rng(words))
+            for key, (_, value) in placed.built.state.items():
+                self.state[placed.tensor(key)][...] = value
+        self.initialized = True
+        self.past = Past()
+
+    @takes(TrainingError)
+    def training_step(
+        self, loss: str | Loss, optimizer: str | Optimizer, batch_size: int, *, seed: int = 0, engine: str = "auto"
+    ) -> TrainingStep:
+        """Forward, loss, backward and update on `batch_size` examples, compiled as one."""
+        from convgrad.network.step import TrainingStep
+
+        return TrainingStep(self, loss, optimizer, batch_size, seed=seed, engine=engine)
+
+    @takes(TrainingError)
+    def gradients(
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike,
+        loss: str | Loss,
+        *,
+        training: bool = True,
+        engine: str = "auto",
+    ) -> dict[str, Array]:
+        """What back-propagation computes, without an update.
+
+        Args:
+            x: (N, *input_shape) inputs. t: their targets, as `fit` takes them. loss: the mean over the examples is
+                taken.
+            training: True for the gradients that a training step follows (BatchNorm by the batch's own statistics,
+                Dropout at random, the same elements each time); False for those of what `predict` computes (moving
+                statistics, nothing left out), as a saliency map needs them.
+
+        Returns: the gradients of the parameters under their names, `conv1.dw` for `conv1.w`, of results, `conv1.dx`,
+        and of the input, `dinput`.
+
+        Raises: DataError where inputs or targets don't fit.
+        """
+        from convgrad.network.step import gradients
+
+        with self.lock:
+            return gradients(self, x, t, loss, training=training, engine=engine)
+
+    @takes(TrainingError)
+    def fit(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        epochs: int = 5,
+        batch_size: int = 64,
+        optimizer: str | Optimizer = "sgd",
+        loss: str | Loss = "softmax_cross_entropy",
+        learning_rate: float | None = None,
+        schedule: str | Schedule | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        callbacks: Iterable[Callback] = (),
+        augment: Augment | None = None,
+        seed: int = 0,
+        split_seed: int = 0,
+        shuffle: bool = True,
+        verbose: bool = True,
+        engine: str = "auto",
+    ) -> History:
+        """Train; see `convgrad.training.fit.fit` for the arguments."""
+        from convgrad.training.fit import fit
+
+        return fit(
+            self,
+            x,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            loss=loss,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            metrics=metrics,
+            callbacks=callbacks,
+            augment=augment,
+            seed=seed,
+            split_seed=split_seed,
+            shuffle=shuffle,
+            verbose=verbose,
+            engine=engine,
+        )
+
+    @takes(TrainingError)
+    def evaluate(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        loss: str | Loss | None = None,
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        batch_size: int = 256,
+        engine: str = "auto",
+    ) -> dict[str, float]:
+        """Loss and metrics on given examples; see `convgrad.training.evaluate.evaluate` for the arguments."""
+        from convgrad.training.evaluate import evaluate
+
+        return evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine)
+
+    @takes(DataError, batch_size=COUNT)
+    def predict(self, x: npt.ArrayLike, batch_size: int = 256, engine: str = "auto") -> Array:
+        """The network's results.
+
+        Args:
+            x: (N, *input_shape) inputs: floats as they are, bytes (uint8) become 0..1, as in `fit` and `evaluate`.
+            batch_size: how many at once at most.
+
+        Returns: (N, *output_shape), of the network's dtype. What is computed for an example depends to the last bit
+        neither on how many stand beside it nor on batch_size, with either engine. (A layer of your own that names the
+        batch axis, and mixes examples when it predicts, is the exception.)
+        Raises: DataError where the shape differs, or for other whole numbers; ModelError before there are weights.
+        """
+        inputs = floats_from(x, "x", self.dtype)
+        if inputs.shape[1:] != self.input_shape or inputs.ndim == 0:
+            raise DataError(
+                f"The network takes examples of shape {self.input_shape}, so an array of shape "
+                f"(N, {', '.join(map(str, self.input_shape))}), but got {inputs.shape}."
+            )
+        if not self.initialized:
+            raise ModelError("The network has no weights yet. Train it (fit), load weights, or call initialize(seed).")
+        backend = choose(engine)
+        if len(inputs) == 0:
+            return np.empty((0, *self.output_shape), self.dtype)
+        return self._predictions.results(self, inputs, batch_size, backend)
+
+    @takes(ModelError, equation=EQUATION, views=NEW_NAMES)
+    def buffers(self, equation: Equation, views: Mapping[str, str]) -> dict[str, Array]:
+        """The network's own arrays that an equation reads: programs work on them, so all see the same weights."""
+        inputs = inputs_behind_views(equation, views)
+        return {name: array for name, array in (self.parameters | self.state).items() if name in inputs}
+
+    @takes(DataError)
+    def trace(
+        self,
+        x: npt.ArrayLike | None = None,
+        target: npt.ArrayLike | None = None,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer = "sgd",
+        deltas: Mapping[str, npt.ArrayLike] | None = None,
+        pins: Mapping[str, npt.ArrayLike] | None = None,
+        seed: int = 0,
+    ) -> Trace:
+        """Every number of one training step, each explained; see `explain.trace.start.trace` for the arguments."""
+        from convgrad.explain.trace.start import trace
+
+        with self.lock:
+            return trace(self, x, target, loss=loss, optimizer=optimizer, deltas=deltas, pins=pins, seed=seed)
+
+    @locked
+    def get_weights(self) -> dict[str, Array]:
+        """Copies of all parameters and of the state."""
+        return {name: array.copy() for name, array in (self.parameters | self.state).items()}
+
+    @takes(DataError, weights=TABLE)
+    @locked
+    def set_weights(self, weights: Mapping[str, npt.ArrayLike]) -> None:
+        """Put in what `get_weights` gave. Raises: DataError where a tensor is missing, unknown or of another shape."""
+        own = self.parameters | self.state
+        for name in weights:
+            if name not in own:
+                raise DataError(f"The network has no tensor `{name}`.{suggestion(name, own)}")
+        for name, array in own.items():
+            if name not in weights:
+                raise DataError(f"The weights lack `{name}`, of shape {array.shape}.")
+            given = real_array("set_weights", name, weights[name], DataError)
+            if given.shape != array.shape:
+                raise DataError(f"`{name}` has shape {array.shape} in the network, but {given.shape} in the weights.")
+        for name, array in own.items():
+            copy_into(array, weights[name], name)
+        self.initialized = True
+
+    def summary(self) -> Summary:
+        """A table of the layers: output shapes, parameters, equations. Printing it shows it."""
+        from convgrad.network.summary import Summary
+
+        return Summary(self)
+
+    def to_config(self) -> dict[str, Any]:
+        """What is needed to build the network again, as values that JSON can hold."""
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "input_shape": list(self.input_shape),
+            "layers": [
+                {
+                    "class": type(placed.layer).__name__,
+                    "name": placed.name,
+                    "inputs": list(placed.sources),
+                    "arguments": {k: v for k, v in placed.layer.config().items() if k != "name"},
+                }
+                for placed in self.layers
+            ],
+        }
+
+    @classmethod
+    @takes(ModelError, config=TABLE, most_weights=optional(at_least(0)))
+    def from_config(cls, config: Mapping[str, Any], most_weights: int | None = None) -> Network:
+        """The network that `to_config` described. Raises: ModelError where the description is not one."""
+        try:
+            check_layers(len(config["layers"]))
+            image = Input(tuple(config["input_shape"]))
+            nodes: dict[str, Node | Input] = {INPUT: image}
+            for entry in config["layers"]:
+                TEXT.keep("A layer", "class", entry["class"], ModelError)
+                kind = registry.get(entry["class"])
+                if kind is None:
+                    raise ModelError(f"There is no layer `{entry['class']}`.{suggestion(entry['class'], registry)}")
+                layer = kind.from_config({**entry["arguments"], "name": entry["name"]})
+                nodes[entry["name"]] = layer(*(nodes[source] for source in entry["inputs"]))
+            last = list(nodes.values())[-1]
+            assert isinstance(last, Node)
+            others = {"name": config.get("name"), "dtype": config.get("dtype", "float32")}
+            return cls(inputs=image, outputs=last, most_weights=most_weights, **others)
+        except (LookupError, TypeError, AttributeError, AssertionError, ValueError, ArithmeticError) as error:
+            raise ModelError(f"This is no description of a network: {type(error).__name__}: {error}.") from error
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        from convgrad.network.summary import network_html
+
+        return network_html(self)
+
+    def _repr_latex_(self) -> str:
+        equations = (latex(placed.built.equation) for placed in self.layers)
+        lines = (rf"\text{{{placed.name}:}}\quad & {one}" for placed, one in zip(self.layers, equations, strict=True))
+        return "$\\displaystyle \\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}$"
+
+    def __repr__(self) -> str:
+        return f"<Network {self.name or ''}: {len(self.layers)} layers, {self.parameter_count:,} parameters>"
+
+
+def _chain(layers: Sequence[Layer], input_shape: Sequence[int] | None) -> tuple[Input, Node]:
+    if not layers:
+        raise ModelError("A network needs at least one layer: Network(Conv2D(8, 3), ..., input_shape=(28, 28, 1)).")
+    if input_shape is None:
+        raise ModelError("Say what one example looks like: Network(..., input_shape=(28, 28, 1)).")
+    image = Input(tuple(input_shape))
+    node: Node | Input = image
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise ModelError(f"A network is made of layers, but got {shown(layer)}.{_remedy(layer)}")
+        node = layer(node)
+    assert isinstance(node, Node)
+    return image, node
+
+
+def _remedy(layer: object) -> str:
+    if isinstance(layer, type) and issubclass(layer, Layer):
+        return f" Write {layer.__name__}(...), an object of it."
+    if isinstance(layer, (list, tuple)):
+        return " Write Network(*layers, input_shape=...), with a star."
+    return " Write a graph as Network(inputs=..., outputs=...)." if isinstance(layer, (Node, Input)) else ""
+
+
+NETWORK = an(Network, "a Network")
+
+
+def _placed(image: Input, last: Node) -> tuple[PlacedLayer, ...]:
+    """The nodes that `last` needs, each after its inputs, with names and sizes."""
+    order: list[Node] = []
+    pending: list[tuple[Node, bool]] = [(last, False)]
+    seen: set[int] = set()
+    while pending:
+        node, ready = pending.pop()
+        if ready:
+            order.append(node)
+            continue
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        pending.append((node, True))
+        for source in reversed(node.inputs):
+            if isinstance(source, Node):
+                pending.append((source, False))
+            elif source is not image:
+                raise ModelError("The graph reads an Input that is not the one given as inputs=.")
+    check_layers(len(order))
+    shapes: dict[int, Shape] = {id(image): image.shape}
+    names: dict[int, str] = {id(image): INPUT}
+    used = {INPUT}
+    numbers: dict[str, int] = {}
+    taken = {INPUT} | {node.layer.name for node in order if node.layer.name}
+    layers: dict[int, str] = {}
+    placed = []
+    for node in order:
+        if id(node.layer) in layers:
+            raise ModelError(f"Layer `{layers[id(node.layer)]}` is used twice. Make a second layer object.")
+        name = node.layer.name or _free_name(node.layer, taken, numbers)
+        if name in used:
+            raise ModelError(f"Two layers (or a layer and the input) are called `{name}`. Give one another name.")
+        taken.add(name)
+        used.add(name)
+        layers[id(node.layer)] = name
+        built = node.layer.build(*(shapes[id(source)] for source in node.inputs))
+        shapes[id(node)], names[id(node)] = built.output_shape, name
+        placed.append(PlacedLayer(name, node.layer, built, tuple(names[id(source)] for source in node.inputs)))
+    return tuple(placed)
+
+
+def _free_name(layer: Layer, taken: set[str], numbers: dict[str, int]) -> str:
+    """conv1, conv2, ...: the class's name in lower case, without the dimension, and a number.
+
+    numbers: the latest of each class, which the next one is looked for from.
+    """
+    base = re.sub(r"\d+d$", "", type(layer).__name__.lower())
+    number = numbers.get(base, 0) + 1
+    while f"{base}{number}" in taken:
+        number += 1
+    numbers[base] = number
+    return f"{base}{number}"

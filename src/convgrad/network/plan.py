@@ -1,0 +1,381 @@
+"""From layers in a graph to one equation: everything that a training step or a prediction computes, in order.
+
+Each layer's equation gets its sizes and its batch axis, its gradients are derived, and all tensors get the layer's
+name in front. Where a layer reads its predecessor's result in another shape (Flatten, channels in groups), it reads a
+view: the same memory in row-major order under another name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from math import prod
+
+from convgrad.calculus.derive import gradients
+from convgrad.calculus.simplify import simplify
+from convgrad.layers.base import Built, Layer
+from convgrad.losses import Loss
+from convgrad.notation.batch import batched
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.polynomial import Position
+from convgrad.notation.rename import rename
+from convgrad.notation.spread import can_spread, spread
+from convgrad.notation.terms import (
+    Access,
+    Add,
+    Definition,
+    Equation,
+    Multiply,
+    Number,
+    Reduce,
+    Term,
+    accesses,
+    gradient_name,
+    rebuild,
+)
+from convgrad.optimizers import Optimizer
+
+Shape = tuple[int, ...]
+INPUT = "input"
+TARGET = "target"
+LOSS = "loss"
+
+
+@dataclass(frozen=True)
+class PlacedLayer:
+    """A layer in its place in the network: its name, its sizes and where its inputs come from.
+
+    sources: for each input the name of the layer that makes it, or `input`.
+    """
+
+    name: str
+    layer: Layer
+    built: Built
+    sources: tuple[str, ...]
+
+    def tensor(self, name: str) -> str:
+        """The network's name for one of the layer's own tensors: w -> conv1.w."""
+        return f"{self.name}.{name}"
+
+    @property
+    def output(self) -> str:
+        return self.tensor(self.built.output)
+
+    @property
+    def predicting(self) -> PlacedLayer:
+        """The same with the equation to predict with as the only one."""
+        equation = self.built.predict or self.built.equation
+        seeds = tuple(seed for seed in self.built.seeds if seed in equation.inputs)
+        return replace(self, built=replace(self.built, equation=equation, predict=None, seeds=seeds))
+
+
+@dataclass
+class Plan:
+    """A bound equation with what belongs to it.
+
+    views: tensor -> the tensor whose memory it reads under another shape, row-major.
+    in_place: defined tensor -> the input that it replaces.
+    seeds: scalar inputs that get a fresh whole number at each step.
+    scalars: name in the optimizer -> scalar input.
+    state: optimizer's tensors -> initial value.
+    passes: defined tensor -> the part of the step that computes it: forward, loss, backward or update.
+    """
+
+    definitions: list[Definition] = field(default_factory=list)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    views: dict[str, str] = field(default_factory=dict)
+    in_place: dict[str, str] = field(default_factory=dict)
+    seeds: list[str] = field(default_factory=list)
+    scalars: dict[str, str] = field(default_factory=dict)
+    state: dict[str, float] = field(default_factory=dict)
+    passes: dict[str, str] = field(default_factory=dict)
+    output: str = ""
+
+    @property
+    def equation(self) -> Equation:
+        """All definitions as one bound equation. Views of tensors are among its inputs."""
+        known = {d.name for d in self.definitions} | {a.tensor for d in self.definitions for a in accesses(d.term)}
+        known |= {*self.views, *self.views.values()}
+        shapes = tuple((name, shape) for name, shape in self.shapes.items() if name in known)
+        return Equation(tuple(self.definitions), shapes=shapes)
+
+    def add(self, equation: Equation, during: str = "forward") -> None:
+        self.definitions += equation.definitions
+        self.shapes.update(equation.shapes)
+        self.passes.update(dict.fromkeys(equation.defined, during))
+
+    def view(self, name: str, shape: Shape, source: str) -> str:
+        """`source` seen in another shape; `source` itself where the shape is the same."""
+        if self.shapes[source] == shape:
+            return source
+        self.shapes[name] = shape
+        self.views[name] = source
+        return name
+
+
+def examples_meet(built: Built) -> bool:
+    """Whether training makes an example's numbers from those of others in its batch, as a mean over the batch does."""
+    example, equation = built.batch_index, built.equation
+    if example is None:
+        return False
+    axes = dict.fromkeys(built.inputs, 0)
+    for definition in equation.definitions:
+        own = definition.indices
+        for access in accesses(definition.term):
+            axis = axes.get(access.tensor)
+            if axis is not None and (example not in own or access.positions[axis].as_name != example):
+                return True
+        if example in own:
+            axes[definition.name] = own.index(example)
+    return False
+
+
+def prediction_plan(layers: Sequence[PlacedLayer], input_shape: Shape, output: str, batch: int) -> Plan:
+    """The results of all layers that `output` (a layer's name) needs, for a batch of inputs."""
+    plan = Plan(shapes={INPUT: (batch, *input_shape)})
+    forward = _Forward(plan, layers, batch)
+    for placed in layers:
+        bound = forward.bound(placed, placed.built.predict or placed.built.equation)
+        plan.add(rename(bound, forward.names(placed, bound)))
+    plan.output = forward.results[output]
+    return plan
+
+
+def training_plan(
+    layers: Sequence[PlacedLayer],
+    input_shape: Shape,
+    output: str,
+    batch: int | None,
+    loss: Loss,
+    optimizer: Optimizer | None,
+    input_gradient: bool = False,
+) -> Plan:
+    """One whole step: results, loss, gradients from the last layer to the first, update of the parameters.
+
+    Without an optimizer it ends with the gradients; `input_gradient` adds the one of the input, `dinput`. `batch` is
+    None for one example without a batch axis, as people write it; no layer may then name that axis itself.
+    """
+    plan = Plan(shapes={INPUT: (*_front(batch), *input_shape)})
+    forward = _Forward(plan, layers, batch)
+    reached = _reached(layers, input_gradient)
+    backward: list[_Backward] = []
+    derived = cache(gradients)  # layers of equal equation and sizes are derived once
+    for placed in layers:
+        bound = forward.bound(placed, placed.built.equation)
+        wanted = [name for name, source in zip(placed.built.inputs, placed.sources, strict=True) if reached[source]]
+        parameters = list(placed.built.parameters)
+        adjoint = derived(bound, (*parameters, *wanted), of=placed.built.output)
+        names = forward.names(placed, adjoint.forward)
+        plan.add(rename(adjoint.forward, names))
+        backward.append(_Backward(placed, adjoint.backward, names, tuple(wanted)))
+        plan.in_place |= {
+            placed.tensor(f"{name}_next"): placed.tensor(name)
+            for name in placed.built.state
+            if f"{name}_next" in bound.defined
+        }
+        plan.seeds += [placed.tensor(name) for name in placed.built.seeds]
+    plan.output = forward.results[output]
+    readers = Counter(source for step in backward for source in step.reads) + Counter([output])
+    arriving = _Arriving(plan, forward, readers)
+    _add_loss(plan, loss, output, arriving, batch, layers)
+    for step in reversed(backward):
+        if not step.backward.definitions:
+            continue
+        arriving.finish(step.placed.name, step.placed.output)
+        output_gradient = gradient_name(step.placed.built.output)
+        names = step.names | {name: step.placed.tensor(name) for name in (output_gradient, *step.backward.defined)}
+        for name, source in zip(step.wanted, step.reads, strict=True):
+            gradient = gradient_name(name)
+            names[gradient] = arriving.send(source, names[gradient], step.backward.shape_of[gradient])
+        plan.add(rename(step.backward, names), "backward")
+    if input_gradient:
+        arriving.finish(INPUT, INPUT)
+    if optimizer is not None:
+        update = cache(partial(_update, optimizer))
+        for placed in layers:
+            for name, parameter in placed.built.parameters.items():
+                _add_update(plan, optimizer, update(parameter.shape), placed.tensor(name))
+    return plan
+
+
+def _front(batch: int | None) -> Shape:
+    """The batch axis, where there is one."""
+    return () if batch is None else (batch,)
+
+
+@dataclass(frozen=True)
+class _Backward:
+    placed: PlacedLayer
+    backward: Equation
+    names: dict[str, str]
+    wanted: tuple[str, ...]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The layers (or `input`) that the wanted gradients go to."""
+        return tuple(self.placed.sources[self.placed.built.inputs.index(name)] for name in self.wanted)
+
+
+class _Forward:
+    """Equations of layers with sizes, batch axis and names in the network."""
+
+    def __init__(self, plan: Plan, layers: Sequence[PlacedLayer], batch: int | None):
+        self.plan, self.batch = plan, batch
+        self.results = {INPUT: INPUT} | {placed.name: placed.output for placed in layers}
+
+    def bound(self, placed: PlacedLayer, equation: Equation) -> Equation:
+        built = placed.built
+        front = _front(self.batch) if built.batch_index else ()
+        shapes: dict[str, Shape] = {
+            name: (*front, *shape) for name, shape in zip(built.inputs, built.input_shapes, strict=True)
+        }
+        shapes |= {name: parameter.shape for name, parameter in built.parameters.items()}
+        shapes |= {name: shape for name, (shape, _) in built.state.items()}
+        shapes |= dict.fromkeys(built.seeds, ())
+        read = {*equation.inputs}
+        sizes = dict(built.sizes)
+        if built.batch_index and self.batch is not None:
+            sizes[built.batch_index.upper()] = self.batch
+        bound = bind(
+            equation,
+            shapes={name: shape for name, shape in shapes.items() if name in read},
+            sizes=sizes,
+            integers=built.integers,
+            numbers=built.numbers,
+        )
+        if not built.batch_index and self.batch is not None:
+            bound = batched(bound, set(built.inputs) & read, self.batch)
+        flat = _flat_index(bound, built)
+        return bound if flat is None else spread(bound, flat, built.output_shape)
+
+    def names(self, placed: PlacedLayer, equation: Equation) -> dict[str, str]:
+        """The network's names for the tensors of a layer's equation."""
+        names = {name: placed.tensor(name) for name in (*equation.inputs, *equation.defined)}
+        shapes = equation.shape_of
+        for name, source in zip(placed.built.inputs, placed.sources, strict=True):
+            if name in shapes:
+                names[name] = self.plan.view(placed.tensor(name), shapes[name], self.results[source])
+        return names
+
+
+def _flat_index(equation: Equation, built: Built) -> str | None:
+    """The index over all elements in a row of a layer that works element by element, on inputs of one shape."""
+    flat = prod(built.output_shape)
+    index = equation.result.indices[-1] if equation.result.indices else ""
+    elementwise = len(built.output_shape) > 1 and set(built.input_shapes) == {(flat,)} and not built.parameters
+    return index if elementwise and can_spread(equation, index) else None
+
+
+class _Arriving:
+    """Gradients on their way back: what every reader of a layer's result has sent."""
+
+    def __init__(self, plan: Plan, forward: _Forward, readers: Counter[str]):
+        self.plan, self.forward, self.readers = plan, forward, readers
+        self.sent: dict[str, list[str]] = {}
+
+    def send(self, layer: str, name: str, shape: Shape) -> str:
+        """Announce a gradient `name` for a layer's result; returns the name that it goes by in the network.
+
+        Where it is the only one and has the result's shape, it is the gradient of the result: `pool1.dx`.
+        """
+        output = self.forward.results[layer]
+        if self.readers[layer] == 1 and shape == self.plan.shapes[output]:
+            name = gradient_name(output)
+        self.sent.setdefault(layer, []).append(name)
+        return name
+
+    def finish(self, layer: str, output: str) -> None:
+        """Define the gradient of a layer's result, `layer.dx`, from all that has arrived."""
+        name, shape = gradient_name(output), self.plan.shapes[output]
+        sent = self.sent[layer]
+        if sent == [name]:
+            return
+        if len(sent) == 1:
+            self.plan.view(name, shape, sent[0])
+            return
+        indices = tuple(f"i{axis}" for axis in range(len(shape)))
+        element = tuple(Position.name(i) for i in indices)
+        parts = [self.plan.view(f"{part}.view", shape, part) for part in sent]
+        term = Add(tuple(Access(part, element) for part in parts))
+        definition = Definition(name, indices, term, tuple(zip(indices, shape, strict=True)))
+        self.plan.add(Equation((definition,), shapes=((name, shape),)), "backward")
+
+
+def _reached(layers: Iterable[PlacedLayer], input_gradient: bool) -> dict[str, bool]:
+    """Layer -> whether gradients have to reach it: it has parameters, or it reads a result that they have to reach."""
+    reached = {INPUT: input_gradient}
+    for placed in layers:
+        reached[placed.name] = bool(placed.built.parameters) or any(reached[s] for s in placed.sources)
+    return reached
+
+
+def _add_loss(
+    plan: Plan, loss: Loss, output: str, arriving: _Arriving, batch: int | None, layers: Sequence[PlacedLayer]
+) -> None:
+    """The loss of every example, their weighted sum, and the gradient that sets off on the way back.
+
+    The weights of the examples, dE, are an input: 1/batch each for the mean, 0 for rows that only fill up a batch.
+    Without a batch the loss is E itself, and its weight is 1.
+    """
+    result = plan.output
+    built = loss.build(next(p for p in layers if p.name == output).built.output_shape)
+    adjoint = gradients(built.bound(batch), ["y"], of="E")
+    backward = adjoint.backward if batch is not None else _with_weight_one(adjoint.backward)
+    names = {n: f"{LOSS}.{n}" for n in (*adjoint.forward.inputs, *adjoint.forward.defined, *adjoint.backward.defined)}
+    names |= {"dE": f"{LOSS}.dE", "t": TARGET}
+    row = (*_front(batch), *built.prediction_shape)
+    names["y"] = plan.view(f"{LOSS}.y", row, result)
+    plan.add(rename(adjoint.forward, names), "loss")
+    if batch is not None:
+        error, weight = (Access(f"{LOSS}.{name}", (Position.name("e"),)) for name in ("E", "dE"))
+        plan.add(_mean_loss(error, weight, batch), "loss")
+    names["dy"] = arriving.send(output, f"{LOSS}.dy", row)
+    plan.add(rename(backward, names), "backward")
+
+
+def _with_weight_one(backward: Equation) -> Equation:
+    """The gradients of a loss E where dE is 1."""
+
+    def change(term: Term) -> Term:
+        return Number(1.0) if term == Access("dE") else term
+
+    definitions = (replace(d, term=simplify(rebuild(d.term, change), d.sizes)) for d in backward.definitions)
+    shapes = tuple((name, shape) for name, shape in backward.shapes if name != "dE")
+    return replace(backward, definitions=tuple(definitions), shapes=shapes)
+
+
+def _mean_loss(error: Access, weight: Access, batch: int) -> Equation:
+    total = Reduce("sum", ("e",), Multiply((error, weight)))
+    definition = Definition(f"{LOSS}.mean", (), total, (("e", batch),))
+    shapes = ((error.tensor, (batch,)), (weight.tensor, (batch,)), (definition.name, ()))
+    return Equation((definition,), shapes=shapes)
+
+
+def _update(optimizer: Optimizer, shape: Shape) -> Equation:
+    """The optimizer's equation, written for one index, for every element of a parameter of that shape."""
+    equation = optimizer.equation
+    vectors = _vectors(equation)
+    bound = bind(equation, shapes={n: (prod(shape),) if n in vectors else () for n in equation.inputs})
+    return spread(bound, "i", shape)
+
+
+def _vectors(equation: Equation) -> set[str]:
+    """The tensors of an optimizer that have an element for each of a parameter."""
+    return {a.tensor for d in equation.definitions for a in accesses(d.term) if a.positions}
+
+
+def _add_update(plan: Plan, optimizer: Optimizer, update: Equation, parameter: str) -> None:
+    """An optimizer's equation, with the names that belong to a parameter."""
+    names = {"w": parameter, "w_next": f"{parameter}_next", "dw": gradient_name(parameter)}
+    for name, value in optimizer.state.items():
+        names |= {name: f"{parameter}_{name}", f"{name}_next": f"{parameter}_{name}_next"}
+        plan.in_place[names[f"{name}_next"]] = names[name]
+        plan.state[names[name]] = value
+    plan.in_place[names["w_next"]] = parameter
+    equation = optimizer.equation
+    vectors = _vectors(equation)
+    plan.scalars |= {name: f"optimizer.{name}" for name in equation.inputs if name not in vectors}
+    names |= {name: f"{parameter}_{name}" for name in equation.defined if name not in names}
+    plan.add(rename(update, names | plan.scalars), "update")

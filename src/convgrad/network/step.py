@@ -1,0 +1,288 @@
+"""One training step: results, loss, gradients and update, compiled as one program on arrays laid out once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.arguments import COUNT, SEED, real_array, takes
+from convgrad.compute.arrays import copy_into
+from convgrad.compute.choose import choose
+from convgrad.compute.samples import shares_of_bytes
+from convgrad.errors import DataError, TrainingError
+from convgrad.losses import Loss, loss_from
+from convgrad.network.network import NETWORK, Network
+from convgrad.network.plan import INPUT, LOSS, TARGET, examples_meet, training_plan
+from convgrad.network.targets import Targets
+from convgrad.notation.terms import gradient_name
+from convgrad.optimizers import Optimizer, optimizer_from
+from convgrad.system.sharing import Lock, locked
+
+Array = npt.NDArray[Any]
+
+
+class TrainingStep:
+    """`run` takes a batch and changes the network's parameters. It is compiled code, so it can be neither pickled nor
+    copied: pickle the network, and make a step of it where it arrives.
+
+    The gradient is that of the weighted mean of the examples' losses: `weights` / their sum.
+
+    Where examples meet (BatchNorm), rows of weight 0 are left out: the others go through a program for that many, which
+    shares weights and optimizer's state, and is compiled when it is first needed, or by `prepare`.
+
+    Attributes:
+        batch_size, compile_seconds.
+        program: the compiled program; `program.equation` is all that it computes.
+    """
+
+    _shared_state: ClassVar[Mapping[str, Array]] = {}
+    """The optimizer's arrays, where they are those of another step."""
+
+    @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED)
+    def __init__(
+        self,
+        network: Network,
+        loss: str | Loss,
+        optimizer: str | Optimizer,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        engine: str = "auto",
+    ):
+        if not network.parameters:
+            raise TrainingError("The network has no parameters, so there is nothing to train. Add one such as Dense.")
+        if not network.initialized:
+            network.initialize(seed)
+        self.network, self.batch_size, self.seed = network, batch_size, seed
+        self.loss_function, self.optimizer = loss_from(loss), optimizer_from(optimizer)
+        network.loss = self.loss_function
+        self.plan = training_plan(
+            network.layers,
+            network.input_shape,
+            network.layers[-1].name,
+            batch_size,
+            self.loss_function,
+            self.optimizer,
+        )
+        equation = self.plan.equation
+        self.program = choose(engine).compile_program(
+            equation,
+            [self.plan.output, f"{LOSS}.mean"],
+            network.dtype,
+            in_place=self.plan.in_place,
+            buffers=network.buffers(equation, self.plan.views) | dict(self._shared_state),
+            views=self.plan.views,
+        )
+        self.compile_seconds: float = self.program.compile_seconds
+        self.steps = 0
+        for name, value in self.plan.state.items():
+            if name not in self._shared_state:
+                self.program.arrays[name][...] = value
+        arrays = self.program.arrays
+        self._x, self._t, self._shares = arrays[INPUT], arrays[TARGET], arrays[f"{LOSS}.dE"]
+        self._targets = Targets(self.loss_function, network.output_shape)
+        self._examples_meet = any(examples_meet(placed.built) for placed in network.layers)
+        self._engine = engine
+        self._parts: dict[int, _PartOfBatch] = {}
+        self._present: Array | None = None
+        self._equal_shares = False
+        self._scalars: dict[str, float] = {}
+
+    def __reduce__(self) -> NoReturn:
+        raise TrainingError(
+            "A training step can't be pickled or copied: it is compiled code, and its memory. Pickle or copy the "
+            "network (step.network), and call training_step of the new one."
+        )
+
+    @property
+    def lock(self) -> Lock:
+        """The network's: one step at a time changes its weights."""
+        return self.network.lock
+
+    @locked
+    def run(
+        self, x: npt.ArrayLike, t: npt.ArrayLike, learning_rate: float | None = None, weights: Array | None = None
+    ) -> None:
+        """One step on (batch, *input_shape) inputs and their targets.
+
+        t: labels (batch,), one-hot rows or an array like the results, as `fit` takes them. learning_rate: the
+        optimizer's where None. weights: (batch,) of the examples, at least 0, 1 each where None; 0 for rows that only
+        fill up the batch.
+
+        Raises: DataError where a shape differs, or targets mean nothing to the loss; TrainingError where all weights
+        are 0, or one is below 0 or no number. Nothing is changed, then.
+        """
+        targets = self._targets.of(t, self.batch_size, "training step", name="t")
+        copy_into(self._x, shares_of_bytes(x, self.network.dtype), "x")
+        copy_into(self._t, targets.reshape(self._t.shape), "t")
+        self._weigh(weights)
+        self._present = self._rows_that_count()
+        if self._present is not None:
+            self._part.run_in_place_of(self, targets, learning_rate, np.asarray(weights))
+            return
+        self._set_scalars(self.optimizer.learning_rate if learning_rate is None else learning_rate)
+        for place, name in enumerate(self.plan.seeds):
+            self.program.arrays[name][...] = step_seed(self.seed, self.network.past.updates, place)
+        self.steps += 1
+        self.network.past.updates += 1
+        self.program.run()
+
+    def prepare(self, count: int) -> None:
+        """Compile what a batch needs of which only `count` examples have a weight, where it needs a program of its own.
+
+        count: 1..batch_size.
+        """
+        if self._examples_meet and count < self.batch_size and count not in self._parts:
+            self._parts[count] = _PartOfBatch(self, count)
+            self.compile_seconds += self._parts[count].compile_seconds
+
+    def _rows_that_count(self) -> Array | None:
+        """(batch,) of True and False where examples meet and some have no weight, so that they may not be seen."""
+        if not self._examples_meet or self._equal_shares:
+            return None
+        counts: Array = self._shares > 0
+        return None if counts.all() else counts
+
+    @property
+    def _part(self) -> _PartOfBatch:
+        """The program for the rows that count."""
+        assert self._present is not None
+        count = int(self._present.sum())
+        self.prepare(count)
+        return self._parts[count]
+
+    def _weigh(self, weights: Array | None) -> None:
+        """Each example's share of the mean; equal ones are written once and stay, for a step may take microseconds."""
+        if weights is None and self._equal_shares:
+            return
+        if weights is None:
+            given = np.ones(self.batch_size)
+        else:
+            given = real_array("training step", "weights", weights, DataError).astype(np.float64)
+        total = float(np.sum(given))
+        if not given.min(initial=0) >= 0 or not total < float("inf"):
+            raise TrainingError("The weights of a batch must be numbers of at least 0, none of them infinite.")
+        if not total > 0:
+            raise TrainingError("The weights of a batch add up to 0, so there is nothing to learn from it.")
+        copy_into(self._shares, given / total, "weights")
+        self._equal_shares = weights is None
+
+    def _set_scalars(self, rate: float) -> None:
+        """The optimizer's numbers of this step, where they are others than before."""
+        values = self.optimizer.scalars(self.steps, rate)
+        if values != self._scalars:
+            for name, value in values.items():
+                self.program.arrays[self.plan.scalars[name]][...] = value
+            self._scalars = values
+
+    @property
+    def loss(self) -> float:
+        """The weighted mean of the examples' losses in the last run, before its update."""
+        return float(self.program.arrays[f"{LOSS}.mean"]) if self._present is None else self._part.loss
+
+    @property
+    def output(self) -> Array:
+        """(batch, *output_shape): the network's results in the last run, before its update.
+
+        NaN in rows of weight 0 that were left out because examples meet.
+        """
+        if self._present is not None:
+            results = np.full((self.batch_size, *self.network.output_shape), np.nan, self.network.dtype)
+            results[self._present] = self._part.output
+            return results
+        return self.program.arrays[self.plan.output].reshape(self.batch_size, *self.network.output_shape)  # type: ignore[no-any-return]
+
+
+class _PartOfBatch(TrainingStep):
+    """The step of `whole` for fewer examples, on the same weights and the same optimizer's state."""
+
+    def __init__(self, whole: TrainingStep, count: int):
+        self._shared_state = {name: whole.program.arrays[name] for name in whole.plan.state}  # type: ignore[misc]
+        super().__init__(
+            whole.network, whole.loss_function, whole.optimizer, count, seed=whole.seed, engine=whole._engine
+        )
+
+    def run_in_place_of(self, whole: TrainingStep, targets: Array, learning_rate: float | None, weights: Array) -> None:
+        """One step on the rows that count, which `whole` holds."""
+        rows = whole._present
+        self.steps = whole.steps
+        self.run(whole._x[rows], targets[rows], learning_rate, weights[rows])
+        whole.steps = self.steps
+
+
+@takes(TrainingError, network=NETWORK)
+def gradients(
+    network: Network,
+    x: npt.ArrayLike,
+    t: npt.ArrayLike,
+    loss: str | Loss,
+    *,
+    training: bool = True,
+    engine: str = "auto",
+) -> dict[str, Array]:
+    """The gradients of the mean loss with respect to the input, all results and all parameters, by name.
+
+    training: as `Network.gradients` says.
+    """
+    wanted = [gradient_name(INPUT), *map(gradient_name, network.parameters)]
+    wanted += [gradient_name(placed.output) for placed in network.layers]
+    return _evaluated(network, x, t, loss, engine, wanted, training)
+
+
+@takes(TrainingError, network=NETWORK)
+def loss_value(
+    network: Network,
+    x: npt.ArrayLike,
+    t: npt.ArrayLike,
+    loss: str | Loss,
+    *,
+    training: bool = True,
+    engine: str = "auto",
+) -> float:
+    """The mean loss, without an update: as training sees it, or as `predict` does where `training` is False."""
+    return float(_evaluated(network, x, t, loss, engine, [f"{LOSS}.mean"], training)[f"{LOSS}.mean"])
+
+
+def _evaluated(
+    network: Network,
+    x: npt.ArrayLike,
+    t: npt.ArrayLike,
+    loss: str | Loss,
+    engine: str,
+    wanted: list[str],
+    training: bool,
+) -> dict[str, Array]:
+    """Tensors of a training step on one batch, the network left as it is."""
+    given_inputs = shares_of_bytes(x, network.dtype)
+    inputs, function = real_array("gradients", "x", given_inputs, DataError), loss_from(loss)
+    if inputs.shape[1:] != network.input_shape or inputs.size == 0:
+        shape = ", ".join(map(str, network.input_shape))
+        raise DataError(f"gradients: x must have shape (N, {shape}), N at least 1, but has {inputs.shape}.")
+    targets = Targets(function, network.output_shape).of(t, len(inputs), "gradients", name="t")
+    last = network.layers[-1].name
+    layers = network.layers if training else [placed.predicting for placed in network.layers]
+    plan = training_plan(layers, network.input_shape, last, len(inputs), function, None, input_gradient=True)
+    equation = plan.equation
+    program = choose(engine).compile_program(equation, wanted, network.dtype, views=plan.views)
+    given: dict[str, npt.ArrayLike] = {
+        INPUT: inputs,
+        f"{LOSS}.dE": np.full(len(inputs), 1 / len(inputs)),
+        **network.parameters,
+        **network.state,
+    }
+    given |= {name: step_seed(0, 1, place) for place, name in enumerate(plan.seeds)}
+    if TARGET in program.arrays:
+        given[TARGET] = targets.reshape(program.arrays[TARGET].shape)
+    for name, value in given.items():
+        if name in program.arrays:
+            program.set(name, value)
+    program.run()
+    return {name: program.arrays[name] for name in wanted}
+
+
+def step_seed(seed: int, step: int, place: int) -> int:
+    """A whole number below 2^24 for `uniform`, another one for every step and layer."""
+    return int(np.random.SeedSequence([seed, step, place]).generate_state(1)[0] >> 8)
