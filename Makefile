@@ -30,7 +30,7 @@ quick: setup
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
-	CONVGRAD_SITE=build/site $(BIN)/python -m pytest -q tests/test_site.py
+	CONVGRAD_SITE=build/site $(BIN)/python -m pytest -q tests/docs/test_site.py
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -44,7 +44,7 @@ parity: $(VENV)/.torch
 
 # As many random equations and compiled random networks as wanted: make fuzz N=10000
 fuzz: setup
-	CONVGRAD_FUZZ=$(N) $(BIN)/python -m pytest -n $(WORKERS) -q tests/test_calculus_fuzz.py tests/test_network_fuzz.py
+	CONVGRAD_FUZZ=$(N) $(BIN)/python -m pytest -n $(WORKERS) -q tests/calculus/test_fuzz.py tests/network/test_fuzz.py
 
 # Our times beside PyTorch's, on a machine that does nothing else, and the page that shows them. It takes half an hour.
 SUITES ?= layers networks startup accuracy

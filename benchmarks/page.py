@@ -1,4 +1,4 @@
-"""How long the page takes from an interaction to the next frame: `python benchmarks/page.py [EXAMPLE ...]`.
+"""How long the page takes from an interaction to the next frame: `python -m benchmarks.page [EXAMPLE ...]`.
 
 In headless Chromium, whose frames come every 16.7 ms: a time is that from the event to the task after the next frame,
 so that layout and painting count, and up to one frame of waiting with them. `script` is the part without waiting: the
@@ -8,20 +8,22 @@ event's own work and a forced layout.
 from __future__ import annotations
 
 import statistics
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # `benchmarks` and `tests` are no parts of the package
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
 from benchmarks.machine import processor
-from browser_support import chromium, html_of
+from convgrad.examples import load_example
+from convgrad.examples.page import example_model
+from convgrad.explain.page.build import page_html
 
+ROOT = Path(__file__).parents[1]
 EXAMPLES = ("classic", "two-channels", "two-convolutions", "lenet-digit")
 LARGE = ("lenet-digit",)
 ROUNDS = 15
@@ -93,11 +95,14 @@ def table(example: str, times: Sequence[tuple[str, list[float], list[float]]]) -
 def main(examples: Sequence[str]) -> int:
     """Measure and print; returns 1 where an interaction with a small example usually takes longer than the goal."""
     console, slow = Console(width=90), []
-    with chromium() as browser:
+    program = subprocess.run([ROOT / "tools" / "browser"], capture_output=True, text=True, check=True).stdout.strip()
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
         console.print(f"Chromium {browser.version}, headless, {processor()}; milliseconds, {ROUNDS} rounds")
         for name in examples:
             page = browser.new_page(viewport={"width": 1600, "height": 1000})
-            page.set_content(html_of(name))
+            example = load_example(name)
+            page.set_content(page_html(example_model(example, example.trace())))
             times = measured(page, ROUNDS)
             console.print(table(name, times))
             page.close()

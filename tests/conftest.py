@@ -20,16 +20,44 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+HERE = Path(__file__).parent
 TAKES_LONG = {
-    *("test_batch_statistics.py", "test_benchmarks.py", "test_bounds_equations.py", "test_calculus_fuzz.py"),
-    *("test_check_ends.py", "test_check_function.py", "test_check_hostile.py", "test_check_mistakes.py"),
-    *("test_check_sandbox.py", "test_check_sheet.py", "test_cli_boundary.py", "test_cli_commands.py"),
-    *("test_cli_folders.py", "test_docs.py", "test_engine_cache.py", "test_engine_chains.py", "test_engine_floats.py"),
-    *("test_engine_layers.py", "test_engine_machinery.py", "test_engine_poison.py", "test_engine_profile.py"),
-    *("test_engine_schedules.py", "test_engine_targets.py", "test_engine_winograd.py", "test_examples.py"),
-    *("test_explain_numbers_add_up.py", "test_files.py", "test_kills.py", "test_network_fuzz.py"),
-    *("test_page_requests.py", "test_page_server.py", "test_page_workers.py", "test_prediction.py", "test_sharing.py"),
-    *("test_training_continued.py", "test_worksheet.py"),
+    "benchmarks/test_benchmarks.py",
+    "calculus/test_bounds.py",
+    "calculus/test_fuzz.py",
+    "check/test_ends.py",
+    "check/test_function.py",
+    "check/test_hostile.py",
+    "check/test_mistakes.py",
+    "check/test_sandbox.py",
+    "check/test_sheet.py",
+    "commands/test_boundary.py",
+    "commands/test_commands.py",
+    "commands/test_folders.py",
+    "compute/halide/test_cache.py",
+    "compute/halide/test_chains.py",
+    "compute/halide/test_floats.py",
+    "compute/halide/test_layers.py",
+    "compute/halide/test_machinery.py",
+    "compute/halide/test_poison.py",
+    "compute/halide/test_profile.py",
+    "compute/halide/test_schedules.py",
+    "compute/halide/test_targets.py",
+    "compute/halide/test_winograd.py",
+    "docs/test_docs.py",
+    "docs/test_examples.py",
+    "explain/test_numbers_add_up.py",
+    "network/test_batch_statistics.py",
+    "network/test_fuzz.py",
+    "network/test_prediction.py",
+    "page/test_requests.py",
+    "page/test_server.py",
+    "page/test_workers.py",
+    "system/test_files.py",
+    "system/test_kills.py",
+    "system/test_sharing.py",
+    "training/test_continued.py",
+    "worksheet/test_worksheet.py",
 }
 """Each of these files takes three seconds and more; all others together take about a minute on two processors."""
 
@@ -39,7 +67,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    return True if config.getoption("--quick") and collection_path.name in TAKES_LONG else None
+    name = collection_path.relative_to(HERE).as_posix() if collection_path.is_relative_to(HERE) else ""
+    return True if config.getoption("--quick") and name in TAKES_LONG else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

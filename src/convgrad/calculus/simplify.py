@@ -1,7 +1,7 @@
 """Make a term shorter without changing its value: the rewrites a person does without thinking.
 
 Each function is one family of rewrites; `simplify` applies them bottom up. They hold for every value of the tensors
-(up to rounding), given that what multiplies 0 is finite; `tests/test_calculus_simplify.py` checks them by the oracle.
+(up to rounding), given that what multiplies 0 is finite; `tests/calculus/test_simplify.py` checks them by the oracle.
 """
 
 from __future__ import annotations

@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from convgrad.compute.halide.codegen.kernels import Kernel
 from convgrad.compute.halide.passes.memory import Layout
-from convgrad.compute.halide.runtime import library as runtime
-from convgrad.compute.halide.runtime import threads
+from convgrad.compute.halide.runtime import native, threads
 from convgrad.compute.halide.runtime.compile import COMPILER, compile_in_memory, symbol
 from convgrad.compute.halide.runtime.floats import flushing
 from convgrad.errors import EngineError
@@ -41,7 +40,7 @@ def call_list(
 
     together: of how many kernels each step is made; those of a step have the same number of slices.
     """
-    calls = InMemoryCalls if runtime.compiler() is None else LinkedCalls
+    calls = InMemoryCalls if native.compiler() is None else LinkedCalls
     return calls(kernels, rows, together)
 
 
@@ -60,9 +59,9 @@ class LinkedCalls:
         self.rows, self.together = rows, together  # memory lives as long as the calls
         self.buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
         from_here = [count - n for count in together for n in range(count)]
-        self._calls = runtime.CallList(
+        self._calls = native.CallList(
             [
-                runtime.Call(function, buffers, [_movement(kernel, place) for place in row], kernel.slices, count)
+                native.Call(function, buffers, [_movement(kernel, place) for place in row], kernel.slices, count)
                 for function, buffers, row, kernel, count in zip(
                     functions, self.buffers, rows, kernels, from_here, strict=True
                 )
@@ -72,40 +71,40 @@ class LinkedCalls:
     def __call__(self) -> None:
         try:
             self._calls()
-        except runtime.OutOfMemory as failure:
+        except native.OutOfMemory as failure:
             raise self._error(failure) from None
 
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each kernel took."""
         try:
             return self._calls.timed()
-        except runtime.OutOfMemory as failure:
+        except native.OutOfMemory as failure:
             raise self._error(failure) from None
 
     def meets_subnormals(self) -> list[bool]:
         """Run once, on this thread alone; whether each step computes with a subnormal number. For tests."""
         try:
             return self._calls.meets_subnormals(self.together)
-        except runtime.OutOfMemory as failure:
+        except native.OutOfMemory as failure:
             raise self._error(failure) from None
 
-    def _error(self, failure: runtime.OutOfMemory) -> EngineError:
+    def _error(self, failure: native.OutOfMemory) -> EngineError:
         title = self.kernels[failure.place].title
         return EngineError(f"{title} failed: there is no memory left for it. A smaller batch needs less.")
 
 
-def _movement(kernel: Kernel, place: Place) -> runtime.Movement:
+def _movement(kernel: Kernel, place: Place) -> native.Movement:
     step = place.array.nbytes // kernel.slices if place.sliced else 0
-    return runtime.Movement(0, step) if place.local else runtime.Movement(step, 0)
+    return native.Movement(0, step) if place.local else native.Movement(step, 0)
 
 
-def _struct(kernel: Kernel, place: Place) -> runtime.BufferStruct:
+def _struct(kernel: Kernel, place: Place) -> native.BufferStruct:
     layout, read = kernel.layouts[place.name], place.name in kernel.reads
     item = place.array.itemsize
     shape, lows = _extent(kernel, layout, read)
     address = place.array.ctypes.data + (0 if read else layout.first * item)
     strides = (1,) if kernel.flat and layout.shape else layout.strides
-    return runtime.buffer_struct(address, layout.element, shape, strides, lows)
+    return native.buffer_struct(address, layout.element, shape, strides, lows)
 
 
 def _extent(kernel: Kernel, layout: Layout, read: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:

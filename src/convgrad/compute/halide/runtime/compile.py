@@ -18,8 +18,7 @@ from typing import Any
 import halide as hl
 
 from convgrad.compute.halide.codegen.kernels import Kernel
-from convgrad.compute.halide.runtime import cache, workers
-from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.runtime import cache, native, workers
 from convgrad.compute.halide.runtime.surroundings import edited, surroundings
 from convgrad.compute.halide.schedules.target import target
 from convgrad.errors import EngineError
@@ -91,11 +90,11 @@ class Compiler:
     def _add(self, kernels: Mapping[str, Kernel]) -> set[str]:
         """Load the kernels' functions; returns the names of those whose compiling was given up, which are missing."""
         kept, key = cache.current(), f"library-{_digest(' '.join(sorted(kernels)))}"
-        with runtime.compile_folder() as folder:
+        with native.compile_folder() as folder:
             # A file name of its own for each library: what was loaded once by a name is not looked at again.
             content = kept.read(key)
             if content is not None:
-                runtime.library()
+                native.library()
                 shared = folder / "kept.so"
                 shared.write_bytes(content)
                 if self._load(shared, kernels):
@@ -125,9 +124,9 @@ class Compiler:
 
     def _link(self, folder: Path, shared: Path, names: Sequence[str]) -> None:
         """A shared library of objects, loaded. Raises EngineError."""
-        runtime.link([folder / f"{name}.o" for name in names], shared, "-lm")
+        native.link([folder / f"{name}.o" for name in names], shared, "-lm")
         try:
-            self._take(runtime.load(shared), names)
+            self._take(native.load(shared), names)
         except AttributeError as error:
             raise EngineError(f"The compiled kernels can't be used: {error}") from None
 
@@ -164,7 +163,7 @@ def compile_objects(kernels: Mapping[str, Kernel], folder: Path) -> tuple[set[st
         else:
             (folder / f"{name}.o").write_bytes(content)
     with workers.compiling(missing, folder) as finished:
-        runtime.library()  # meanwhile
+        native.library()  # meanwhile
         slow = finished(compile_object)
     keep = bool(missing) and not edited()
     for name, kernel in missing.items():

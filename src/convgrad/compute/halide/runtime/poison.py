@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from convgrad.compute.halide.program import Program
-from convgrad.compute.halide.runtime import library as runtime
+from convgrad.compute.halide.runtime import native
 from convgrad.compute.halide.runtime.calls import LinkedCalls
 from convgrad.errors import EngineError
 
@@ -32,11 +32,11 @@ def poisoned(word: int, every: bool = False) -> Iterator[None]:
 
     every: each block whenever a kernel gets it, and the stack below each kernel, which takes much longer.
     """
-    runtime.fill_unwritten(EVERY if every else FRESH, word)
+    native.fill_unwritten(EVERY if every else FRESH, word)
     try:
         yield
     finally:
-        runtime.fill_unwritten(0, 0)
+        native.fill_unwritten(0, 0)
 
 
 def poison(program: Program, word: int) -> None:

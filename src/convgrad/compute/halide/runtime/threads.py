@@ -49,10 +49,10 @@ def set_threads(count: int) -> None:
     """
     if count < 1:
         raise EngineError(f"Compiled code needs at least 1 thread, not {count}.")
-    from convgrad.compute.halide.runtime import library as runtime
+    from convgrad.compute.halide.runtime import native
 
     os.environ[VARIABLE] = str(count)
-    runtime.set_threads(count)
+    native.set_threads(count)
 
 
 def refuse_forked_child() -> None:

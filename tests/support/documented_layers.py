@@ -1,0 +1,55 @@
+"""The layers that docs/layers.md shows, by heading."""
+
+from __future__ import annotations
+
+from convgrad.layers import (
+    ELU,
+    GELU,
+    Add,
+    AvgPool2D,
+    BatchNorm,
+    Concatenate,
+    Conv1D,
+    Conv2D,
+    Conv3D,
+    ConvTranspose2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2D,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    Multiply,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+    ZeroPadding2D,
+)
+
+GROUPS: dict[str, tuple[Layer, ...]] = {
+    "Convolution": (
+        Conv2D(8, 3),
+        Conv2D(8, 3, bias=None),
+        Conv2D(8, 3, padding="same"),
+        Conv2D(8, 3, strides=2, padding=1, dilation=2),
+        Conv2D(8, 3, groups=4),
+        Conv1D(8, 3),
+        Conv3D(8, 3),
+        DepthwiseConv2D(3),
+        DepthwiseConv2D(3, depth_multiplier=2),
+        ConvTranspose2D(8, 3, strides=2),
+    ),
+    "Pooling": (MaxPool2D(2), MaxPool2D(3, strides=2, padding="same"), AvgPool2D(2), GlobalAvgPool2D()),
+    "Dense": (Dense(10), Dense(10, bias=None)),
+    "Activation": (ReLU(), LeakyReLU(), ELU(), Sigmoid(), Tanh(), SiLU(), GELU(), Softmax()),
+    "Normalization and dropout": (BatchNorm(), LayerNorm(), GroupNorm(4), Dropout(0.5)),
+    "Several inputs": (Add(), Multiply(), Concatenate()),
+    "Shape": (Flatten(), Reshape((4, 7)), ZeroPadding2D(1)),
+}
