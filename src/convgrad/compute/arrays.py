@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import DTYPE, SIZES, shown, takes
-from convgrad.compute.contract import check_request, inputs_behind_views, root
+from convgrad.compute.contract import Request, root
 from convgrad.errors import DataError, EngineError, suggestion
-from convgrad.notation.terms import Equation
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector register (AVX-512)."""
@@ -60,15 +59,8 @@ def element_type(dtype: npt.DTypeLike) -> np.dtype[Any]:
     return kind
 
 
-def laid_out(
-    equation: Equation,
-    outputs: Sequence[str],
-    dtype: npt.DTypeLike,
-    in_place: Mapping[str, str] | None = None,
-    buffers: Mapping[str, Array] | None = None,
-    views: Mapping[str, str] | None = None,
-) -> dict[str, Array]:
-    """The array of every input and output of a bound equation: one of `buffers` where there is one, else zeros.
+def laid_out(request: Request) -> dict[str, Array]:
+    """The array of every input and output of a bound equation: one of the buffers where there is one, else zeros.
 
     A tensor that is defined in place (`in_place={"w_next": "w"}`) and the input that it replaces are one array. A view
     (`views={"flat": "x"}`, the memory of x in another shape) has none of its own: what it shows has, and it is among
@@ -79,13 +71,12 @@ def laid_out(
         EngineError: as `convgrad.compute.contract.check_request`; or a buffer is of no input or output, or can't be
             used as it is (type, shape, order, alignment, write protection, memory of another buffer).
     """
-    replaced, shown = dict(in_place or {}), dict(views or {})
-    check_request(equation, outputs, replaced, shown)
-    kind = element_type(dtype)
-    shapes = equation.shape_of
-    wanted = dict.fromkeys(root(name, shown) for name in outputs)
-    names = dict.fromkeys((*inputs_behind_views(equation, shown), *wanted, *replaced))
-    given = dict(buffers or {})
+    request.check()
+    kind = element_type(request.dtype)
+    replaced, given = request.in_place, request.buffers
+    shapes = request.equation.shape_of
+    wanted = dict.fromkeys(root(name, request.views) for name in request.outputs)
+    names = dict.fromkeys((*request.inputs, *wanted, *replaced))
     _check_buffers(given, {name: shapes[name] for name in names}, kind, replaced)
     targets = {source: name for name, source in replaced.items()}
     arrays: dict[str, Array] = {}
@@ -94,8 +85,8 @@ def laid_out(
             buffer = given.get(name, given.get(targets.get(name, name)))
             arrays[name] = aligned_zeros(shapes[name], kind) if buffer is None else buffer
     result = {name: arrays[replaced.get(name, name)] for name in names}
-    for name in outputs:
-        result.setdefault(name, result[root(name, shown)].reshape(shapes[name]))
+    for name in request.outputs:
+        result.setdefault(name, result[root(name, request.views)].reshape(shapes[name]))
     return result
 
 

@@ -8,12 +8,16 @@ another shape (`views={"flat": "x"}`), counts as that tensor.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 from convgrad.arguments import NAMES, NEW_NAMES, TABLE, optional
 from convgrad.errors import EngineError, ShapeError, suggestion
 from convgrad.notation.terms import EQUATION, Definition, Equation, IndexValue, accesses, walk
+
+if TYPE_CHECKING:
+    import numpy.typing as npt  # processes that compile start quicker without NumPy
 
 ASKED = {
     "equation": EQUATION,
@@ -23,6 +27,49 @@ ASKED = {
     "views": optional(NEW_NAMES),
 }
 """Rules for what `compile_program` is given, of either engine."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a program, whoever makes it.
+
+    Attributes:
+        equation: bound; may be a whole training step.
+        outputs: defined tensors whose values are wanted.
+        dtype: "float32" or "float64", of the arrays.
+        in_place: defined tensor -> input that it replaces in memory, `{"w_next": "w"}`. The definition may read that
+            input at its own element only.
+        buffers: input or output -> array of another program to share.
+        views: input of the equation -> tensor whose memory it is, row-major, in another shape.
+        examples: an input with examples along its first axis. What is computed for one of them is then the same to the
+            bit in programs for any number of them, at any place.
+    """
+
+    equation: Equation
+    outputs: tuple[str, ...]
+    dtype: npt.DTypeLike = "float32"
+    in_place: Mapping[str, str] = field(default_factory=dict)
+    buffers: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    views: Mapping[str, str] = field(default_factory=dict)
+    examples: str | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs of the equation; those that are views are replaced by what they show."""
+        return inputs_behind_views(self.equation, self.views)
+
+    def check(self) -> None:
+        """Raises ShapeError, EngineError as `check_request`."""
+        check_request(self.equation, self.outputs, self.in_place, self.views)
+
+    def in_order(self) -> tuple[Definition, ...]:
+        """The definitions that are needed, in an order that may be run. Raises: as the function `in_order`."""
+        return in_order(self.equation, self.outputs, self.in_place, self.views)
+
+    def with_examples(self, count: int) -> Request:
+        """The same for another number of examples. Raises: EngineError as the function `with_examples`."""
+        assert self.examples is not None, "asked only where there are examples"
+        return replace(self, equation=with_examples(self.equation, self.views, self.examples, count))
 
 
 def check_bound(equation: Equation) -> None:

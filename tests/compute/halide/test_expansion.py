@@ -11,11 +11,12 @@ pytest.importorskip("halide")
 
 import halide as hl
 
+from convgrad.compute.contract import Request
 from convgrad.compute.halide.codegen.lowering import Lowering, from_function
-from convgrad.compute.halide.passes.atoms import split
+from convgrad.compute.halide.passes import in_atoms
 from convgrad.compute.halide.passes.expansion import MOST_EXPANDED, expanded
 from convgrad.compute.halide.passes.fusion import Group, partition
-from convgrad.notation.terms import Definition
+from convgrad.compute.halide.passes.plan import Plan
 from engine_support import bound, compare
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -62,8 +63,7 @@ def test_no_kernel_is_large(text: str, shape: tuple[int, int]) -> None:
 
 
 def groups(text: str, shape: tuple[int, int]) -> list[Group]:
-    atoms: list[Definition] = [atom for d in bound(text, shapes={"o": shape}).definitions for atom in split(d)]
-    return partition(atoms, {"x"}, {}, {})
+    return partition(in_atoms(Plan.of(Request(bound(text, shapes={"o": shape}), ("x",)))))
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import takes
-from convgrad.compute.arrays import aligned_zeros, laid_out, set_input
-from convgrad.compute.contract import ASKED, in_order, inputs_behind_views, root
+from convgrad.compute import program
+from convgrad.compute.arrays import aligned_zeros
+from convgrad.compute.contract import ASKED, Request, root
 from convgrad.compute.halide import available
 from convgrad.compute.halide.runtime import threads
 from convgrad.errors import ArgumentError, EngineError
@@ -21,7 +22,7 @@ from convgrad.notation.terms import Definition, Equation, Reduce
 if TYPE_CHECKING:
     from convgrad.compute.halide.codegen.kernels import Kernel
     from convgrad.compute.halide.passes.memory import Layout
-    from convgrad.compute.halide.passes.reshaped import Reshaped
+    from convgrad.compute.halide.passes.plan import Plan
     from convgrad.compute.halide.passes.steps import Step
     from convgrad.compute.halide.runtime.calls import InMemoryCalls, LinkedCalls
 
@@ -71,51 +72,36 @@ def compile_program(
     if not there:
         raise EngineError(f"Equations can't be compiled here: {reason}")
     threads.refuse_forked_child()
-    return Program(equation, outputs, dtype, in_place or {}, buffers or {}, views or {}, examples)
+    return Program(Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, examples))
 
 
-class Program:
+class Program(program.Program):
     """A compiled equation; made by `compile_program`.
 
     Attributes:
-        arrays: input or output -> array, aligned and in C order. Write inputs, call `run`, read outputs.
-        compile_seconds: what it took to plan and to compile.
         kernels: what is run, in order; `print(program)` shows it.
         intermediate_bytes: the memory of tensors that are neither inputs nor outputs.
     """
 
-    arrays: dict[str, Array]
-    compile_seconds: float
     kernels: Sequence[Kernel]
     intermediate_bytes: int
 
-    def __init__(
-        self,
-        equation: Equation,
-        outputs: Sequence[str],
-        dtype: npt.DTypeLike,
-        in_place: Mapping[str, str],
-        buffers: Mapping[str, Array],
-        views: Mapping[str, str],
-        examples: str | None = None,
-    ):
+    def __init__(self, request: Request) -> None:
+        from convgrad.compute.halide.passes import in_atoms
         from convgrad.compute.halide.passes.chains import in_steps
         from convgrad.compute.halide.passes.fusion import partition
-        from convgrad.compute.halide.passes.nominal import for_nominal, for_real
+        from convgrad.compute.halide.passes.nominal import NOMINAL, for_real
+        from convgrad.compute.halide.passes.plan import Plan
 
         start = time.perf_counter()
-        self.equation = equation
-        self.arrays = laid_out(equation, outputs, dtype, in_place, buffers, views)
-        self._inputs = inputs_behind_views(equation, views)
-        self.dtype = np.dtype(dtype).name
-        _refuse_empty(equation)
-        nominal = equation if examples is None else for_nominal(equation, views, examples)
-        planned = _atoms(nominal, outputs, in_place, views, self.arrays)
-        views = planned.views
-        groups = partition(planned.atoms, self.arrays.keys(), in_place, views)
-        layouts = _layouts(planned, self.arrays, self.dtype)
+        super().__init__(request)
+        _refuse_empty(self.equation)
+        examples = request.examples
+        plan = in_atoms(Plan.of(request if examples is None else request.with_examples(NOMINAL)))
+        groups, views = partition(plan), plan.views
+        layouts = _layouts(plan, self.arrays, self.dtype)
         if examples is not None:
-            groups, layouts = for_real(groups, layouts, views, examples, equation.shape_of[examples][0])
+            groups, layouts = for_real(groups, layouts, views, examples, self.equation.shape_of[examples][0])
         steps = in_steps(groups, layouts, views, self.arrays.keys())
         kernels = [step.kernels(layouts, views, self.dtype) for step in steps]
         memory, self.intermediate_bytes = _memory(steps, kernels, self.arrays, layouts, views)
@@ -128,15 +114,6 @@ class Program:
             "A compiled program can't be pickled or copied: it is machine code of this process. Pickle its equation "
             "(program.equation), and compile that where it arrives."
         )
-
-    def set(self, name: str, array: npt.ArrayLike) -> None:
-        """Copy numbers into an input: any real type, any order in memory, the shape that the equation says.
-
-        Raises:
-            EngineError: `name` is no input.
-            DataError: the shape differs, these are no real numbers, or one is too large for the program's type.
-        """
-        set_input(self.arrays, self._inputs, name, array)
 
     def run(self) -> None:
         """Compute all outputs from what the input arrays hold now. Other Python threads go on meanwhile.
@@ -161,34 +138,13 @@ def _refuse_empty(equation: Equation) -> None:
             raise EngineError(f"{name} has shape {shape}, no elements at all; every size must be 1 at least.")
 
 
-def _atoms(
-    equation: Equation,
-    outputs: Sequence[str],
-    in_place: Mapping[str, str],
-    views: Mapping[str, str],
-    arrays: Mapping[str, Array],
-) -> Reshaped:
-    """What is to be computed, in order, the views of it and all shapes."""
-    from convgrad.compute.halide.passes.atoms import split
-    from convgrad.compute.halide.passes.common_subexpressions import without_repeats
-    from convgrad.compute.halide.passes.copy_propagation import without_copies
-    from convgrad.compute.halide.passes.reshaped import reshaped_like_sources
-    from convgrad.compute.halide.passes.signs import signs_of_results
-
-    ordered = signs_of_results(in_order(equation, outputs, in_place, views))
-    kept = {*(root(name, views) for name in outputs), *in_place}
-    computed, views = without_copies(ordered, kept, set(in_place.values()), equation.shape_of, views)
-    atoms = without_repeats(atom for definition in computed for atom in split(definition))
-    return reshaped_like_sources(atoms, views, equation.shape_of, {*arrays, *kept})
-
-
-def _layouts(planned: Reshaped, arrays: Mapping[str, Array], dtype: str) -> dict[str, Layout]:
+def _layouts(plan: Plan, arrays: Mapping[str, Array], dtype: str) -> dict[str, Layout]:
     """Type and place of the elements of every tensor, views included."""
     from convgrad.compute.halide.passes.borders import with_borders
     from convgrad.compute.halide.passes.memory import Layout
 
-    atoms, views = planned.atoms, planned.views
-    layouts = {name: Layout(shape, dtype) for name, shape in planned.shapes.items()}
+    atoms, views = plan.definitions, plan.views
+    layouts = {name: Layout(shape, dtype) for name, shape in plan.shapes.items()}
     for atom in atoms:
         element = dtype if atom.name in arrays else _element(atom, dtype)
         layouts[atom.name] = Layout(atom.shape, element)

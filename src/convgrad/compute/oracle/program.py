@@ -17,16 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import takes
-from convgrad.compute.arrays import laid_out, set_input
-from convgrad.compute.contract import (
-    ASKED,
-    example_indices,
-    in_order,
-    inputs_behind_views,
-    last_reads,
-    root,
-    with_examples,
-)
+from convgrad.compute import program
+from convgrad.compute.contract import ASKED, Request, example_indices, last_reads, root
 from convgrad.compute.oracle import grid
 from convgrad.errors import ArgumentError
 from convgrad.notation.terms import Equation, accesses
@@ -82,53 +74,27 @@ def compile_program(
     >>> program.arrays["w"]
     array([-1., -2., -3.], dtype=float32)
     """
-    return Program(equation, outputs, dtype, in_place or {}, buffers or {}, views or {}, examples)
+    return Program(Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, examples))
 
 
-class Program:
-    """A bound equation that runs on its own arrays; made by `compile_program`.
+class Program(program.Program):
+    """A bound equation that runs in NumPy; made by `compile_program`."""
 
-    Attributes:
-        arrays: input or output -> array, aligned and in C order. Write inputs, call `run`, read outputs.
-        compile_seconds: what it took to prepare.
-    """
-
-    arrays: dict[str, npt.NDArray[Any]]
-    compile_seconds: float
-
-    def __init__(
-        self,
-        equation: Equation,
-        outputs: Sequence[str],
-        dtype: npt.DTypeLike,
-        in_place: Mapping[str, str],
-        buffers: Mapping[str, npt.NDArray[Any]],
-        views: Mapping[str, str],
-        examples: str | None = None,
-    ) -> None:
+    def __init__(self, request: Request) -> None:
         start = time.perf_counter()
-        self.equation = equation
-        self.arrays = laid_out(equation, outputs, dtype, in_place, buffers, views)
-        self._inputs = inputs_behind_views(equation, views)
+        super().__init__(request)
+        examples, views = request.examples, request.views
         self._along: frozenset[str] = frozenset()
+        self._count = 1
         if examples is not None:  # NumPy's bits depend on how many there are
-            self._along = frozenset((examples, *(example_indices(equation.definitions, views, examples) or ())))
-            equation = with_examples(equation, views, examples, 1)
-        self._count = 1 if examples is None else len(self.arrays[examples])
-        self._views, self._shapes = views, equation.shape_of
-        self._definitions = in_order(equation, outputs, in_place, views)
+            self._along = frozenset((examples, *(example_indices(self.equation.definitions, views, examples) or ())))
+            self._count = len(self.arrays[examples])
+            request = request.with_examples(1)
+        self._views, self._shapes = views, request.equation.shape_of
+        self._definitions = request.in_order()
         self._last_reads = last_reads(self._definitions, views)
         self._read = set().union(*self._last_reads)
         self.compile_seconds = time.perf_counter() - start
-
-    def set(self, name: str, array: npt.ArrayLike) -> None:
-        """Copy numbers into an input: any real type, any order in memory, the shape that the equation says.
-
-        Raises:
-            EngineError: `name` is no input.
-            DataError: the shape differs, these are no real numbers, or one is too large for the program's type.
-        """
-        set_input(self.arrays, self._inputs, name, array)
 
     def run(self) -> None:
         """Compute all outputs from what the input arrays hold now."""

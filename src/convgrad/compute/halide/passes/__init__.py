@@ -1,0 +1,19 @@
+"""From definitions to what kernels compute: one list of passes, each from a plan to a plan of the same values."""
+
+from __future__ import annotations
+
+from convgrad.compute.halide.passes.atoms import split_into_atoms
+from convgrad.compute.halide.passes.common_subexpressions import without_repeats
+from convgrad.compute.halide.passes.copy_propagation import without_copies
+from convgrad.compute.halide.passes.plan import Plan
+from convgrad.compute.halide.passes.reshaped import reshaped_like_sources
+from convgrad.compute.halide.passes.signs import signs_of_results
+
+PASSES = (signs_of_results, without_copies, split_into_atoms, without_repeats, reshaped_like_sources)
+
+
+def in_atoms(plan: Plan) -> Plan:
+    """The plan after all passes: its definitions are atoms, ready to be put into groups (`fusion`)."""
+    for run in PASSES:
+        plan = run(plan)
+    return plan

@@ -13,6 +13,7 @@ from dataclasses import replace
 from math import prod
 
 from convgrad.compute.halide.passes.expansion import MOST_EXPANDED, expanded
+from convgrad.compute.halide.passes.plan import Plan
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
@@ -41,6 +42,11 @@ def split(definition: Definition) -> list[Definition]:
     """The atoms of a bound definition, in running order; the last one has its name."""
     atoms = _Splitter(_prepared(definition)).split()
     return [part for atom in atoms for part in _along_memory(atom)]
+
+
+def split_into_atoms(plan: Plan) -> Plan:
+    """The plan with atoms for definitions."""
+    return replace(plan, definitions=tuple(atom for definition in plan.definitions for atom in split(definition)))
 
 
 def is_reduction(atom: Definition) -> bool:

@@ -5,21 +5,21 @@ Batch normalization needs `sum[e,f](dx[e,f,c] * (o[e,f,c] - mu[c]))` for the gra
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.copy_propagation import reading_originals
+from convgrad.compute.halide.passes.plan import Plan
 from convgrad.notation.polynomial import Position
-from convgrad.notation.terms import Access, Definition, Reduce
+from convgrad.notation.terms import Access, Reduce
 
 
-def without_repeats(atoms: Iterable[Definition]) -> list[Definition]:
-    """The atoms, in order; where a long reduction was there before, its result is read instead."""
+def without_repeats(plan: Plan) -> Plan:
+    """The atoms; where a long reduction was there before, its result is read instead."""
     first: dict[object, str] = {}
     original: dict[str, str] = {}
     remaining = []
-    for atom in atoms:
+    for atom in plan.definitions:
         atom = reading_originals(atom, original)
         if isinstance(atom.term, Reduce) and is_reduction(atom):
             sizes = atom.sizes
@@ -33,4 +33,4 @@ def without_repeats(atoms: Iterable[Definition]) -> list[Definition]:
                 own = tuple(Position.name(index) for index in atom.indices)
                 atom = replace(atom, term=Access(first[key], own))
         remaining.append(atom)
-    return remaining
+    return replace(plan, definitions=tuple(remaining))

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from convgrad.compute.halide.passes.fusion import is_own_element
+from convgrad.compute.halide.passes.plan import Plan
 from convgrad.notation.terms import Access, Call, Definition, Term, accesses, rebuild
 
 
-def without_copies(
-    definitions: Iterable[Definition],
-    kept: Collection[str],
-    written_over: Collection[str],
-    shapes: Mapping[str, tuple[int, ...]],
-    views: Mapping[str, str],
-) -> tuple[list[Definition], dict[str, str]]:
-    """The definitions that compute something, in order, and the views of what they compute.
+def without_copies(plan: Plan) -> Plan:
+    """The definitions that compute something, and the views of what they compute.
 
-    Args:
-        kept: tensors with arrays of their own.
-        written_over: inputs that are replaced in place, while a copy of the old numbers may still be read.
+    What is written over in place is not read instead of its copy, of which the old numbers may be wanted.
     """
     original: dict[str, str] = {}
     remaining = []
-    for definition in definitions:
+    for definition in plan.definitions:
         definition = reading_originals(definition, original)
-        source = _copied(definition, shapes)
-        if source is None or source in written_over or definition.name in kept:
+        source = _copied(definition, plan.shapes)
+        if source is None or source in plan.in_place.values() or definition.name in plan.kept:
             remaining.append(definition)
         else:
             original[definition.name] = source
-    return remaining, {view: original.get(shown, shown) for view, shown in views.items()}
+    views = {view: original.get(shown, shown) for view, shown in plan.views.items()}
+    return replace(plan, definitions=tuple(remaining), views=views)
 
 
 def reading_originals(definition: Definition, original: Mapping[str, str]) -> Definition:

@@ -10,12 +10,13 @@ Three styles of kernels:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from convgrad.compute.contract import root
 from convgrad.compute.halide.passes.atoms import is_reduction, sized_walk
 from convgrad.compute.halide.passes.expansion import MOST_EXPANDED, expanded
+from convgrad.compute.halide.passes.plan import Plan
 from convgrad.notation.terms import Definition, Reduce, accesses
 
 SMALL_WORK = 1 << 14
@@ -55,23 +56,12 @@ class Group:
         return list(dict.fromkeys(a.tensor for atom in self.atoms for a in accesses(atom.term) if a.tensor not in own))
 
 
-def partition(
-    atoms: Iterable[Definition],
-    kept: Collection[str],
-    in_place: Mapping[str, str],
-    views: Mapping[str, str],
-) -> list[Group]:
-    """Groups in running order; the atoms are in one already.
-
-    Args:
-        kept: tensors that the caller reads.
-        in_place: tensor -> input that it replaces.
-        views: name -> tensor whose memory it is.
-    """
-    planner = _Planner(in_place, views)
-    for atom in atoms:
+def partition(plan: Plan) -> list[Group]:
+    """Groups of a plan's atoms, in running order."""
+    planner = _Planner(plan.in_place, plan.views)
+    for atom in plan.definitions:
         planner.place(atom)
-    planner.mark_stored({root(name, views) for name in kept} | in_place.keys())
+    planner.mark_stored(plan.kept)
     return planner.groups
 
 
@@ -159,7 +149,7 @@ class _Planner:
             and not {root(name, self.views) for name in group.reads()}.isdisjoint(reads)
         )
 
-    def mark_stored(self, kept: set[str]) -> None:
+    def mark_stored(self, kept: Collection[str]) -> None:
         for number, group in enumerate(self.groups):
             for atom in group.atoms:
                 readers = self.readers.get(atom.name, set()) - {number}

@@ -10,18 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from convgrad.compute.contract import example_indices, resized, root, with_examples
+from convgrad.compute.contract import example_indices, resized, root
 from convgrad.compute.halide.passes.fusion import Group
 from convgrad.compute.halide.passes.memory import Layout
-from convgrad.notation.terms import Equation
 
 NOMINAL = 64
 """Examples: a usual batch, so that choices suit many examples; one example takes what they give."""
-
-
-def for_nominal(equation: Equation, views: Mapping[str, str], source: str) -> Equation:
-    """The equation for NOMINAL examples of `source`. Raises: EngineError as `with_examples`."""
-    return with_examples(equation, views, source, NOMINAL)
 
 
 def for_real(

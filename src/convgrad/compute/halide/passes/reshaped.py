@@ -8,45 +8,40 @@ The second becomes `r.x~[e,f,c] = max(b.x[e,f,c], 0)`, and r.x a view of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
 from convgrad.compute.contract import root
 from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.fusion import is_own_element
+from convgrad.compute.halide.passes.plan import Plan, Shape
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Definition, IndexValue, Reduce, Term, accesses, rebuild, walk
 
-Shape = tuple[int, ...]
-
 
 @dataclass
-class Reshaped:
-    """Atoms in order; views and shapes, with those that are new."""
+class _Known:
+    """Views and shapes, with those that are new."""
 
-    atoms: list[Definition]
     views: dict[str, str]
     shapes: dict[str, Shape]
 
 
-def reshaped_like_sources(
-    atoms: Iterable[Definition], views: Mapping[str, str], shapes: Mapping[str, Shape], kept: Collection[str]
-) -> Reshaped:
-    """The atoms, with those reshaped that can be. kept: tensors with arrays of their own, which keep their shapes."""
-    result = Reshaped([], dict(views), dict(shapes))
+def reshaped_like_sources(plan: Plan) -> Plan:
+    """The atoms, with those reshaped that can be."""
+    known = _Known(dict(plan.views), dict(plan.shapes))
     before: dict[str, Definition] = {}
-    for atom in atoms:
-        source = None if atom.name in kept else _source(atom, result, before)
+    for atom in plan.definitions:
+        source = None if atom.name in plan.kept else _source(atom, known, before)
         if source is not None:
-            atom = _like(atom, source, result)
-        result.atoms.append(atom)
-        result.shapes[atom.name] = atom.shape
+            atom = _like(atom, source, known)
+        known.shapes[atom.name] = atom.shape
         before[atom.name] = atom
-    return result
+    return replace(plan, definitions=tuple(before.values()), views=known.views, shapes=known.shapes)
 
 
-def _source(atom: Definition, known: Reshaped, before: Mapping[str, Definition]) -> Definition | None:
+def _source(atom: Definition, known: _Known, before: Mapping[str, Definition]) -> Definition | None:
     """The pointwise atom whose shape an atom can take over. One that reads a long sum at its own element stays: it is
     applied before the sum leaves the registers."""
     if is_reduction(atom) or any(isinstance(term, IndexValue | Reduce) for term in walk(atom.term)):
@@ -66,7 +61,7 @@ def _source(atom: Definition, known: Reshaped, before: Mapping[str, Definition])
     return found
 
 
-def _like(atom: Definition, source: Definition, known: Reshaped) -> Definition:
+def _like(atom: Definition, source: Definition, known: _Known) -> Definition:
     """The atom in the shape of another one, under a new name; its own is a view from now on."""
     own = tuple(Position.name(index) for index in source.indices)
 

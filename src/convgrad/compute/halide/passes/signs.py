@@ -8,15 +8,15 @@ Where nothing else reads o, it then need not be stored: one tensor less goes thr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from convgrad.compute.halide.passes.fusion import is_own_element
+from convgrad.compute.halide.passes.plan import Plan
 from convgrad.notation.terms import Access, Call, Compare, Definition, Number, Term, rebuild
 
 
-def signs_of_results(definitions: Iterable[Definition]) -> list[Definition]:
-    """The definitions, in order, with the sign of a rectified tensor instead of that of the tensor before it."""
+def signs_of_results(plan: Plan) -> Plan:
+    """The definitions with the sign of a rectified tensor instead of that of the tensor before it."""
     rectified: dict[str, str] = {}
 
     def change(term: Term) -> Term:
@@ -27,12 +27,12 @@ def signs_of_results(definitions: Iterable[Definition]) -> list[Definition]:
         return term
 
     changed = []
-    for definition in definitions:
+    for definition in plan.definitions:
         changed.append(replace(definition, term=rebuild(definition.term, change)))
         source = _rectified(definition)
         if source is not None:
             rectified.setdefault(source, definition.name)
-    return changed
+    return replace(plan, definitions=tuple(changed))
 
 
 def _rectified(definition: Definition) -> str | None:
