@@ -20,8 +20,7 @@ from convgrad.examples import load_example
 from convgrad.initializers import glorot_uniform, initial_values
 from convgrad.layers import Conv2D, Dense, Equation, Flatten, Input, Node, Parameter, ReLU
 from convgrad.network.step import TrainingStep, gradients
-from convgrad.notation import joined, prefixed, rename
-from convgrad.notation.printing import mathml, text
+from convgrad.notation import joined, mathml, prefixed, rename, text
 from convgrad.training import EarlyStopping, History, Metric, cosine, load, one_cycle, save, steps, top_k
 from convgrad.worksheet import worksheet
 from odd_values import Unfriendly

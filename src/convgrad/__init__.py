@@ -29,8 +29,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from convgrad.network.network import Network
-    from convgrad.notation import batched, bind, parse
-    from convgrad.notation.printing import latex, mathml
+    from convgrad.notation import batched, bind, latex, mathml, parse
     from convgrad.training.checkpoint import load, save
 
 __version__ = "0.1.0"

@@ -15,8 +15,7 @@ from scipy import signal
 from calculus_cases import Case
 from convgrad.calculus import ChainRule, derivation, gradients
 from convgrad.compute.oracle.grid import evaluate
-from convgrad.notation import bind, parse
-from convgrad.notation.printing import latex
+from convgrad.notation import bind, latex, parse
 from convgrad.notation.printing.latex import LATEX
 from convgrad.notation.printing.typst import TYPST
 from gradient_checks import assert_differences, assert_legal, assert_steps, assert_unbound_is_the_same

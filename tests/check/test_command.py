@@ -12,7 +12,7 @@ from convgrad.cli import app
 
 ROOT = Path(__file__).parents[2]
 SHEET = str(ROOT / "examples" / "sheets" / "deltas.toml")
-FUNCTIONS = str(ROOT / "tests" / "checked_functions.py")
+FUNCTIONS = str(ROOT / "planted" / "checked_functions.py")
 
 
 def run(*arguments):

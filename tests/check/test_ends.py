@@ -103,7 +103,7 @@ def test_a_closed_terminal(tmp_path, in_class):
 def test_an_exception_in_the_check(tmp_path, in_class):
     text = (
         "import sys, convgrad.check\n"
-        "from convgrad.check import answers\n"
+        "from convgrad.check.submissions import answers\n"
         "def fails(*_): raise KeyboardInterrupt\n"
         "answers.about = fails\n"
         "convgrad.check(sys.argv[1], 'relu')\n"

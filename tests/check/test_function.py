@@ -19,7 +19,7 @@ from convgrad.errors import ModelError, ShapeError
 from planted_convolution import backward
 from planted_right import by_windows, one_example
 
-FILE = "tests/checked_functions.py"
+FILE = "planted/checked_functions.py"
 
 
 @pytest.fixture(autouse=True)

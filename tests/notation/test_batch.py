@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from convgrad.compute.oracle.program import compile_program
 from convgrad.errors import EquationError, EquationSyntaxError, ShapeError
-from convgrad.notation import Equation, batched, bind, joined, parse, prefixed, rename
+from convgrad.notation import Equation, batched, bind, joined, parse, prefixed, rename, text
 from convgrad.notation.batch import dependents, fresh_index
-from convgrad.notation.printing import text
 from convgrad.notation.terms import accesses
 from strategies import Case, bound_equations, cases
 

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convgrad.errors import ShapeError
-from convgrad.notation import Access, Definition, Equation, Number, Polynomial, Position, bind, parse
-from convgrad.notation.printing import text
+from convgrad.notation import Access, Definition, Equation, Number, Polynomial, Position, bind, parse, text
 from convgrad.notation.terms import IndexValue, accesses, walk
 from strategies import Case, cases
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from convgrad.errors import EquationError
-from convgrad.notation import Equation, bind, parse
-from convgrad.notation.printing import latex, text
+from convgrad.notation import Equation, bind, latex, parse, text
 from convgrad.notation.terms import COMPARISONS, FUNCTIONS, REDUCTIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "notation.md").read_text()

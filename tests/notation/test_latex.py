@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from matplotlib.mathtext import MathTextParser
 
-from convgrad.notation import Access, Equation, IndexValue, Multiply, Polynomial, Position, Term, parse
-from convgrad.notation.printing import latex
+from convgrad.notation import Access, Equation, IndexValue, Multiply, Polynomial, Position, Term, latex, parse
 from convgrad.notation.printing.latex import name_text
 from strategies import Case, cases, equations
 

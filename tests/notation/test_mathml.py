@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from convgrad import derivation, losses, optimizers
 from convgrad.errors import DerivationError
 from convgrad.layers import Layer
-from convgrad.notation import Equation, Polynomial, Position, parse
-from convgrad.notation.printing import mathml
+from convgrad.notation import Equation, Polynomial, Position, mathml, parse
 from convgrad.notation.printing.mathml import mathml_of_latex
 from documented_layers import GROUPS
 from strategies import equations

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from convgrad.notation import Access, Add, Divide, IndexValue, Number, Polynomial, Position, Reduce, parse
-from convgrad.notation.printing import text
+from convgrad.notation import Access, Add, Divide, IndexValue, Number, Polynomial, Position, Reduce, parse, text
 from convgrad.notation.terms import (
     Term,
     accesses,

@@ -23,8 +23,8 @@ from convgrad.notation import (
     Reduce,
     Term,
     parse,
+    text,
 )
-from convgrad.notation.printing import text
 from convgrad.notation.terms import FUNCTIONS
 from strategies import Case, cases, equations
 

@@ -262,7 +262,7 @@ def test_a_mistake_of_convgrad_s_own(
     status, found = ask(server, "/api/layers")
     assert (status, set(found)) == (500, {"error"})
     told = r"This failed by a mistake in convgrad, not in what you asked: ZeroDivisionError: division by zero "
-    assert re.fullmatch(told + r"\(test_page_server.py, line \d+\)\. Please report it\.", found["error"])
+    assert re.fullmatch(told + r"\(test_server.py, line \d+\)\. Please report it\.", found["error"])
     assert ask(server, "/api/examples")[0] == 200
     assert capsys.readouterr() == ("", "")
 

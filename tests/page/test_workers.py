@@ -243,7 +243,9 @@ def test_mistakes_and_odd_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(api.POST, "/api/model", lambda asked: {}["eta"])
     status, words = told(b"{}")
     assert status == 500
-    assert words.startswith("This failed by a mistake in convgrad, not in what you asked: KeyError: 'eta' (test_page_w")
+    assert words.startswith(
+        "This failed by a mistake in convgrad, not in what you asked: KeyError: 'eta' (test_workers"
+    )
     monkeypatch.setattr(answer, "MOST_BYTES", 5)
     monkeypatch.setitem(api.POST, "/api/model", lambda asked: "a" * 10)
     assert told(b"{}") == (400, answer.TOO_LARGE)

@@ -238,7 +238,7 @@ def test_the_name_of_compiled_code_changes_with_all_that_it_depends_on(monkeypat
 
 def test_the_engine_s_source_is_part_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert surroundings.LOADED in surroundings.surroundings()
-    package = Path(surroundings.__file__).parents[1]
+    package = Path(surroundings.__file__).parents[3]
     names = [name for part in surroundings.SOURCES for name, _ in surroundings.sources(package / part, part)]
     halide = {"compute/halide/runtime/runner.c", "compute/halide/schedules/generic.py"}
     assert {*halide, "notation/terms.py", "compute/contract.py"} <= {*names}
@@ -333,7 +333,7 @@ def test_kernels_that_can_not_be_sent_to_workers(kept: Cache, fresh: Compiler, m
     named[3].note = lambda: None  # type: ignore[attr-defined]
     with pytest.MonkeyPatch.context() as patch, using(Cache(None)):
         patch.setattr(subprocess, "Popen", None)
-        patch.setattr(compile, "runtime", NoLink())
+        patch.setattr(compile, "native", NoLink())
         with pytest.raises(NotLinkedError):
             renewed(patch).compiled(named)
 

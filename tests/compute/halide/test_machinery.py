@@ -188,7 +188,6 @@ import threading
 from convgrad.compute.halide.runtime import threads
 from convgrad.compute.halide.program import compile_program
 from convgrad.notation import bind, parse
-from engine_runs import run_python
 import numpy as np
 threads.set_threads(4)
 equation = bind(parse("x[i,k] = sum[c](o[i,c] * w[c,k])"), shapes={"o": (200, 70), "w": (70, 90)})

@@ -191,7 +191,6 @@ def test_kernels_keep_what_halide_checks(forced: dict[str, Any], monkeypatch: py
 NETWORK = """
 from convgrad.layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from convgrad.network.network import Network
-from engine_runs import WINOGRAD
 import hashlib
 import numpy as np
 

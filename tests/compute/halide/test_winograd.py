@@ -14,6 +14,7 @@ import halide as hl
 import numpy as np
 import pytest
 
+import winograd_sizes
 from convgrad.compute.halide.codegen.lowering import Tensor, from_function
 from convgrad.compute.halide.schedules.winograd import choice as winograd_choice
 from convgrad.compute.halide.schedules.winograd import forward as winograd
@@ -310,7 +311,8 @@ def digest() -> str:
 
 def test_same_bits_for_any_number_of_threads() -> None:
     def with_threads(count: int) -> str:
-        environment = {**os.environ, "HL_NUM_THREADS": str(count)}
+        support = os.path.dirname(winograd_sizes.__file__)
+        environment = {**os.environ, "HL_NUM_THREADS": str(count), "PYTHONPATH": support}
         program = [sys.executable, __file__]
         return subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout
 
