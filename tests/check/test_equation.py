@@ -163,3 +163,36 @@ def test_indices_that_do_not_fit_are_wrong(equation):
     assert not report.ok
     assert "it can't be evaluated: Index" in report.proof
     assert "^" in report.place
+
+
+RESIDUAL = "y[i] = o[i] + sum[j](w[i,j] * o[j])"
+
+
+@pytest.mark.parametrize(
+    ("equation", "right"),
+    [
+        ("do[i] = dy[i] + sum[j](w[j,i] * dy[j])", True),
+        ("do[i] = dy[i] + sum[j](w[i,j] * dy[j])", False),  # not transposed
+        ("do[i] = dy[i] * (1 + w[i,i])", False),  # right where there is one element
+        ("dw[i,j] = dy[j] * o[i]", False),
+    ],
+)
+def test_axes_that_are_equal_have_more_than_one_element(equation: str, right: bool) -> None:
+    assert check_equation(equation, RESIDUAL).ok is right
+
+
+NORM = """
+mu[d] = mean[n](x[n,d]); v[d] = mean[n]((x[n,d] - mu[d])^2)
+xh[n,d] = (x[n,d] - mu[d]) / sqrt(v[d] + eps); y[n,d] = gamma[d]*xh[n,d] + beta[d]
+"""
+
+
+def test_parameters_are_drawn_where_the_equation_has_a_value() -> None:
+    right = "dgamma[d] = sum[n](dy[n,d] * (x[n,d] - mu[d]) / sqrt(v[d] + eps))"
+    assert check_equation(right, NORM).ok
+    assert not check_equation(right.replace("+ eps", "+ eps^2"), NORM).ok
+
+
+def test_an_equation_without_a_value_is_refused() -> None:
+    with pytest.raises(EquationError, match="has no finite do at the numbers that were tried, so nothing can be said"):
+        check_equation("do[i] = dy[i]", "y[i] = sqrt(-abs(o[i]) - 1)")

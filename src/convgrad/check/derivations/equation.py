@@ -245,6 +245,13 @@ def _by_numbers(
         where = _sizes(attempt)
         proof = f"it agrees with the derived one in all entries, at sizes that differ ({where}); not proved for others."
         return EquationReport(True, str(written), shown, proof, notes=notes)
+    expected = attempt.expected(output)
+    if not np.isfinite(expected).all():
+        raise EquationError(
+            f"The equation has no finite {output} at the numbers that were tried, so nothing can be said of yours.",
+            forward.source,
+            remedy="Write what is under a root or a logarithm so that it is positive, as exp(s) in place of s.",
+        )
     labels = _right_for_labels(written, subject, output)
     if labels:
         return EquationReport(True, str(written), shown, labels, notes=notes)

@@ -56,16 +56,20 @@ def bound_by_choice(
 ) -> Equation:
     """The equation with sizes that differ, found by trying: small ones for reductions, larger ones for images."""
     integers = {**default_integers(equation, {*integers, *sizes}), **integers}
+    equal = equal_sizes(equation)
+    sizes = {**{i.upper(): sizes[one.upper()] for i in equal for one in equal[i] if one.upper() in sizes}, **sizes}
     indices = list(dict.fromkeys(i for d in equation.definitions for i in _indices(d)))
     free = [i for i in indices if i.upper() not in sizes]
-    reduced = [i for i in free if not any(i in d.indices for d in equation.definitions)]
+    first = {i: next(one for one in free if one in equal[i]) for i in free}  # of each set of equal ones
+    alone = [i for i in free if first[i] == i]
+    reduced = [i for i in alone if not any(one in d.indices for one in equal[i] for d in equation.definitions)]
     last: ConvgradError | None = None
     pools = ((2, 3, 4, 5, 7, 6), (2, 3, 2, 3, 2, 3))
     for pool in pools:
         small = dict(zip(reduced, pool, strict=False))
-        large = dict(zip([i for i in free if i not in reduced], (5, 6, 4, 3, 7, 2), strict=False))
+        large = dict(zip([i for i in alone if i not in reduced], (5, 6, 4, 3, 7, 2), strict=False))
         for chosen in ({**small, **large}, large, small, {}):
-            wanted = {**{i.upper(): s for i, s in chosen.items()}, **sizes}
+            wanted = {**{i.upper(): chosen[one] for i, one in first.items() if one in chosen}, **sizes}
             try:
                 bound = bind(
                     equation, {**inferred_shapes(equation, wanted, integers), **shapes}, wanted, integers, numbers
@@ -76,6 +80,31 @@ def bound_by_choice(
                 last = last or error
     assert last is not None
     raise last
+
+
+def equal_sizes(equation: Equation) -> dict[str, frozenset[str]]:
+    """For each index, those that have its size whatever that is, itself among them: they read one axis, all of it.
+
+    >>> from convgrad.notation import parse
+    >>> sorted(equal_sizes(parse("y[i] = o[i] + sum[j](w[i,j] * o[j])"))["i"])
+    ['i', 'j']
+    """
+    sets: dict[str, frozenset[str]] = {i: frozenset([i]) for d in equation.definitions for i in _indices(d)}
+    along: dict[tuple[str, int], str] = {}
+
+    def join(tensor: str, axis: int, index: str) -> None:
+        other = along.setdefault((tensor, axis), index)
+        joined = sets[index] | sets[other]
+        sets.update(dict.fromkeys(joined, joined))
+
+    for definition in equation.definitions:
+        for axis, index in enumerate(definition.indices):
+            join(definition.name, axis, index)
+        for access in (t for t in walk(definition.term) if isinstance(t, Access)):
+            for axis, position in enumerate(access.positions):
+                if access.outside is None and position.as_name in sets:
+                    join(access.tensor, axis, position.as_name)
+    return sets
 
 
 def check_size(bound: Equation) -> None:

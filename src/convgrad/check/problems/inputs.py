@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from convgrad.check.problems.problem import Array, Problem, Recipe
-from convgrad.notation.terms import Access, gradient_name, walk
+from convgrad.compute.oracle.grid import evaluate
+from convgrad.notation.terms import Access, Call, Power, Term, gradient_name, walk
 
 
 def with_inputs(
@@ -37,7 +38,29 @@ def with_inputs(
         named[name] = named[gradient_name(name)] = full
     if recipe.batch_index is not None:
         named = {n: tuple(a for a in own) for n, own in named.items()}
-    return Problem(recipe, of, wrt, arrays, named, details=details)
+    return in_domain(Problem(recipe, of, wrt, arrays, named, details=details))
+
+
+def in_domain(problem: Problem) -> Problem:
+    """With positive parameters, and else with positive inputs, where the equation has no value otherwise.
+
+    sqrt(v + eps) has none for eps = -1.2: each gradient, right or wrong, would then be not a number.
+    """
+    equation = problem.bound
+    if not any(_may_have_no_value(term) for d in equation.definitions for term in walk(d.term)):
+        return problem
+    numbers = [name for name in equation.inputs if problem.arrays[name].ndim == 0]
+    for names in ([], numbers, equation.inputs):
+        tried = problem.with_arrays(**{name: np.abs(problem.arrays[name]) for name in names})
+        if all(np.isfinite(value).all() for value in evaluate(equation, tried.arrays).values()):
+            return tried
+    return problem
+
+
+def _may_have_no_value(term: Term) -> bool:
+    if isinstance(term, Power):
+        return term.exponent != int(term.exponent)
+    return isinstance(term, Call) and term.function in ("sqrt", "log")
 
 
 def _values(rng: np.random.Generator, shape: tuple[int, ...], positive: bool) -> Array:
