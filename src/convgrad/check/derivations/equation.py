@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +11,28 @@ import numpy as np
 from convgrad.arguments import TABLE, TEXT, optional, takes
 from convgrad.calculus.derive import derivation, gradients
 from convgrad.calculus.simplify import simplify
+from convgrad.check.derivations.bounds import (
+    claimed_sizes,
+    counts_from_one,
+    from_zero,
+    known_sizes,
+    overrun,
+    slides_from_one,
+)
 from convgrad.check.derivations.equivalence import key, normal, renamed, renamings, same
-from convgrad.check.derivations.latex_input import from_latex, looks_like_latex
-from convgrad.check.functions.diagnosis import Cause, compared, diagnose
+from convgrad.check.derivations.latex_input import BY, Latex, looks_like_latex, read_latex
+from convgrad.check.derivations.local import (
+    agree,
+    difference,
+    expected_value,
+    is_local,
+    local_derivative,
+    local_names,
+    target_of,
+)
+from convgrad.check.derivations.readings import readings
+from convgrad.check.derivations.report import EquationReport
+from convgrad.check.functions.diagnosis import compared, diagnose
 from convgrad.check.functions.reading import Attempt, Convention
 from convgrad.check.functions.roles import Reading
 from convgrad.check.problems.problem import Problem
@@ -24,67 +42,9 @@ from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import ConvgradError, EquationError, ShapeError, pointed, suggestion
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.parsing.parser import parse
-from convgrad.notation.rename import rename
 from convgrad.notation.terms import Access, Definition, Equation, Number, Term, gradient_name, rebuild, walk
 
 SEEDS = 3
-DELTAS = ("delta", "deltas", "g", "grad")
-"""What the gradient from above is called beside `dx`."""
-
-
-@dataclass(frozen=True)
-class EquationReport:
-    """The verdict on an equation by hand.
-
-    ok: it is right. equation: as it was read. derived: the right one. proof: how it is known. causes: what explains a
-    wrong one. place: the equation with a caret under what differs. notes: worth knowing, but no fault. repair: the one
-    reading to write otherwise, where that alone makes it right.
-    """
-
-    ok: bool
-    equation: str
-    derived: str
-    proof: str
-    causes: tuple[Cause, ...] = ()
-    place: str = ""
-    notes: tuple[str, ...] = ()
-    repair: str = ""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Short names of the causes."""
-        return (*(n for c in self.causes for n in c.names), *(("wrong-index",) if self.repair else ()))
-
-    def to_json(self) -> dict[str, Any]:
-        """As data that JSON can hold."""
-        causes = [
-            {"names": list(c.names), "cause": c.words, "change": c.change, "evidence": c.evidence} for c in self.causes
-        ]
-        return {
-            "ok": self.ok,
-            "equation": self.equation,
-            "derived": self.derived,
-            "proof": self.proof,
-            "causes": causes,
-            "place": self.place,
-            "repair": self.repair,
-            "names": list(self.names),
-            "notes": list(self.notes),
-        }
-
-    def __str__(self) -> str:
-        lines = [f"{'RIGHT' if self.ok else 'WRONG'}: {self.proof}"]
-        lines += [] if self.ok or not self.place else [self.place]
-        for cause in self.causes:
-            lines += textwrap.wrap(f"Cause: {cause.words}.", 88, subsequent_indent="  ")
-            lines += textwrap.wrap(f"  Change: {cause.change}", 88, subsequent_indent="    ")
-            lines += textwrap.wrap(f"  Proof: {cause.evidence}", 88, subsequent_indent="    ")
-        lines += textwrap.wrap(self.repair, 88, subsequent_indent="  ")
-        if not self.ok:
-            lines += ["Derived:", textwrap.indent(self.derived, "    ")]
-        return "\n".join(
-            [*lines, *(line for n in self.notes for line in textwrap.wrap(f"Note: {n}", 88, subsequent_indent="  "))]
-        )
 
 
 @takes(EquationError, equation=TEXT, of=TEXT, integers=optional(TABLE), numbers=optional(TABLE), sizes=optional(TABLE))
@@ -112,31 +72,138 @@ def check_equation(
     >>> check_equation("dw[m,n] = sum[i,j](dx[i,j] * o[i-m,j-n else 0])", forward).ok
     False
     """
-    forward = parse(from_latex(of) if looks_like_latex(of) else of)
-    written, notes = _with_upstream(parse(from_latex(equation) if looks_like_latex(equation) else equation), forward)
+    said = _read(of, ())
+    forward = parse(said.claims[-1])
+    mine = _read(equation, forward.defined)
+    one = counts_from_one(said.bounds)
+    if one is None:
+        one = bool(counts_from_one(mine.bounds)) and slides_from_one(forward)
+    forward = from_zero(forward) if one else forward
+    one = one if (mine_from_one := counts_from_one(mine.bounds)) is None else mine_from_one
+    reports = []
+    for claim in mine.claims:
+        written = from_zero(parse(claim)) if one else parse(claim)
+        asked = _Asked(forward, said, mine, integers or {}, numbers or {}, sizes or {})
+        reports.append(_best(written, asked))
+        if not reports[-1].ok:
+            break
+    report = reports[-1]
+    if len(mine.claims) > 1:
+        which = f"of {len(mine.claims)} equalities, number {len(reports)} is wrong: " if not report.ok else ""
+        notes = (f"All {len(reports)} equalities hold.",) if report.ok else ()
+        report = replace(report, proof=which + report.proof, notes=(*report.notes, *notes))
+    return report
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a claim is checked against: the equation, how both were written, and what the caller gives."""
+
+    forward: Equation
+    said: Latex
+    mine: Latex
+    integers: Mapping[str, int]
+    numbers: Mapping[str, float]
+    sizes: Mapping[str, int]
+
+    def subject(self, target: str) -> EquationSubject:
+        return EquationSubject(
+            str(self.forward),
+            sizes=self.sizes,
+            integers=self.integers,
+            numbers=self.numbers,
+            wrt=_wrt(self.forward, target),
+        )
+
+    @property
+    def indices(self) -> list[str]:
+        """Of the equation."""
+        return [i for d in self.forward.definitions for i in _letters(d)]
+
+    def known(self, problem: Problem) -> dict[str, int]:
+        """What letters for sizes stand for in a problem."""
+        return known_sizes(self.forward, problem.bound, self.said.bounds)
+
+
+def _read(text: str, defined: Collection[str]) -> Latex:
+    return read_latex(text, defined) if looks_like_latex(text) else Latex((text,))
+
+
+def _best(written: Equation, asked: _Asked) -> EquationReport:
+    """The report on a claim, read in the way that makes it right where it can be read in several."""
+    first: EquationReport | None = None
+    for reading, notes in readings(written, asked.forward):
+        report = _report(reading, asked)
+        report = replace(report, notes=(*notes, *report.notes))
+        if report.ok:
+            return report
+        first = first or report
+    assert first is not None, "a claim can be read in one way at least"
+    return first
+
+
+def _report(written: Equation, asked: _Asked) -> EquationReport:
+    forward = asked.forward
+    if is_local(written.result.name):
+        return _local_report(written, asked)
     target = _target(written, forward)
     right = derivation(forward, target).result
     shown = str(right)
+    subject = asked.subject(target)
     if len(written.definitions) == 1 and _proved(written.result, forward, target):
+        over = _overrun(written, asked, subject, target)
+        if over:
+            return EquationReport(False, str(written), shown, over)
         proof = "proved: the terms are the same as those derived, up to names and order."
-        notes += _outside_notes(written, right.result)
-        return EquationReport(True, str(written), shown, proof, notes=notes)
-    subject = EquationSubject(
-        str(forward), sizes=sizes or {}, integers=integers or {}, numbers=numbers or {}, wrt=_wrt(forward, target)
-    )
-    report = _by_numbers(written, forward, target, shown, subject)
-    return replace(report, notes=(*notes, *report.notes))
+        return EquationReport(True, str(written), shown, proof, notes=_outside_notes(written, right.result))
+    return _by_numbers(written, target, shown, subject, asked)
 
 
-def _with_upstream(written: Equation, forward: Equation) -> tuple[Equation, tuple[str, ...]]:
-    """With the gradient from above under our name, where the person calls it delta."""
-    upstream = gradient_name(forward.result.name)
-    known = {*forward.inputs, *forward.defined, *written.defined}
-    reads = {t.tensor for d in written.definitions for t in walk(d.term) if isinstance(t, Access)}
-    name = next((n for n in DELTAS if n in reads and n not in known), None)
-    if name is None or upstream in reads:
-        return written, ()
-    return rename(written, {name: upstream}), (f"{name} was read as {upstream}, the gradient from above.",)
+def _overrun(written: Equation, asked: _Asked, subject: EquationSubject, target: str) -> str:
+    """What is wrong with the bounds of the sums; empty where they are right, or none were written."""
+    if not asked.mine.bounds:
+        return ""
+    problem = subject.problem()
+    values = _values(written, problem)
+    bound, _ = _bound(written, problem, values, gradient_name(target), asked)
+    over = overrun(bound, asked.mine.bounds, asked.known(problem), asked.indices)
+    return f"{over}, at sizes {_shapes(problem)}." if over else ""
+
+
+def _values(written: Equation, problem: Problem) -> dict[str, Any]:
+    """What a claim may read: inputs, results, gradients, local derivatives, and a learning rate."""
+    values: dict[str, Any] = {**problem.arrays, **problem.values()}
+    values.setdefault("eta", np.asarray(0.375))
+    return values | {name: local_derivative(problem, name) for name in local_names(written)}
+
+
+def _local_report(written: Equation, asked: _Asked) -> EquationReport:
+    """On a local derivative or an update, by numbers."""
+    name = written.result.name
+    target = target_of(name)
+    known = {*asked.forward.inputs, *asked.forward.defined}
+    if target not in known:
+        raise EquationError(f"`{target}` is not a tensor of the equation.{suggestion(target, known)}", written.source)
+    what = "local derivative" if BY in name else "update"
+    for seed in range(SEEDS):
+        problem = asked.subject(target).problem(Sizes(seed=seed))
+        values = _values(written, problem)
+        indices = asked.mine.indices or written.result.indices
+        expected = expected_value(name, values, written.result.indices, indices)
+        try:
+            bound, padded = _bound(written, problem, {**values, name: expected}, name, asked)
+        except ShapeError as error:
+            return _misfit(error, written, "")
+        over = overrun(bound, asked.mine.bounds, asked.known(problem), asked.indices)
+        if over:
+            return EquationReport(False, str(written), "", f"{over}, at sizes {_shapes(problem)}.")
+        found = np.asarray(evaluate(bound, values)[name])
+        if not agree(found, expected):
+            proof = f"this {what} {difference(found, expected)}, at sizes {_shapes(problem)}."
+            return EquationReport(False, str(written), "", proof)
+    notes = ("What is read outside a tensor was taken as 0: say so by `else 0`.",) if padded else ()
+    proof = f"this {what} agrees with the derived one in all entries, at sizes that differ ({_shapes(problem)})."
+    return EquationReport(True, str(written), "", proof, notes=notes)
 
 
 def _target(written: Equation, forward: Equation) -> str:
@@ -150,7 +217,7 @@ def _target(written: Equation, forward: Equation) -> str:
             written.result.span,
             "Name a gradient `d` and the tensor, as in dw[m,n] = ...",
         )
-    known = {*names, *forward.inputs, *forward.defined, *written.defined}
+    known = {*names, *forward.inputs, *forward.defined, *written.defined, *local_names(written)}
     capitals = {i.upper() for d in (*written.definitions, *forward.definitions) for i in _letters(d)}
     for definition in written.definitions:
         for term in walk(definition.term):
@@ -225,24 +292,26 @@ def _outside_notes(written: Equation, right: Definition) -> tuple[str, ...]:
     return ()
 
 
-def _by_numbers(
-    written: Equation, forward: Equation, target: str, shown: str, subject: EquationSubject
-) -> EquationReport:
+def _by_numbers(written: Equation, target: str, shown: str, subject: EquationSubject, asked: _Asked) -> EquationReport:
+    forward = asked.forward
     output = gradient_name(target)
     notes: tuple[str, ...] = ()
     attempt = None
     for seed in range(SEEDS):
         try:
-            attempt, padded = _attempt(written, subject, output, seed)
+            attempt, padded = _attempt(written, subject, output, seed, asked)
+            over = "" if seed else _overrun(written, asked, subject, target)
         except ShapeError as error:  # of the person's equation: sizes are those of the right one
             return _misfit(error, written, shown)
+        if over:
+            return EquationReport(False, str(written), shown, over)
         if padded:
             notes = ("What is read outside a tensor was taken as 0: say so by `else 0`.",)
         if not all(c.right for c in compared(attempt).values()):
             break
     else:
         assert attempt is not None
-        where = _sizes(attempt)
+        where = _shapes(attempt.problem)
         proof = f"it agrees with the derived one in all entries, at sizes that differ ({where}); not proved for others."
         return EquationReport(True, str(written), shown, proof, notes=notes)
     expected = attempt.expected(output)
@@ -252,19 +321,19 @@ def _by_numbers(
             forward.source,
             remedy="Write what is under a root or a logarithm so that it is positive, as exp(s) in place of s.",
         )
-    labels = _right_for_labels(written, subject, output)
+    labels = _right_for_labels(written, subject, output, asked)
     if labels:
         return EquationReport(True, str(written), shown, labels, notes=notes)
     found = diagnose(attempt)
     for name in () if found.causes else _targets(subject):
-        of_labels = diagnose(_attempt(written, subject, output, 0, probabilities=name)[0])
+        of_labels = diagnose(_attempt(written, subject, output, 0, asked, name)[0])
         found = of_labels if of_labels.causes else found
     comparison = found.comparisons[output]
     what = (
         f"{output} has shape {comparison.found.shape} and not {comparison.expected.shape}."
         if comparison.differs is None
         else f"{int(comparison.differs.sum())} of {comparison.differs.size} entries differ, by up to "
-        f"{comparison.largest:.3g}, at sizes {_sizes(attempt)}."
+        f"{comparison.largest:.3g}, at sizes {_shapes(attempt.problem)}."
     )
     causes = tuple(found.causes) + tuple(found.choices)
     repair = _repair(written, forward, target) if len(written.definitions) == 1 else ""
@@ -282,10 +351,10 @@ def _misfit(error: ShapeError, written: Equation, shown: str) -> EquationReport:
     return EquationReport(False, str(written), shown, f"it can't be evaluated: {reason}. {remedy}".strip(), (), place)
 
 
-def _right_for_labels(written: Equation, subject: EquationSubject, output: str) -> str:
+def _right_for_labels(written: Equation, subject: EquationSubject, output: str, asked: _Asked) -> str:
     """Whether it is right once a target adds up to 1, as labels and probabilities do: p - t for softmax."""
     for name in _targets(subject):
-        attempts = [_attempt(written, subject, output, seed, probabilities=name)[0] for seed in range(SEEDS)]
+        attempts = [_attempt(written, subject, output, seed, asked, name)[0] for seed in range(SEEDS)]
         if all(c.right for a in attempts for c in compared(a).values()):
             where = f"sum of {name} = 1, as of labels and probabilities"
             return f"it agrees with the derived one in all entries where the {where}; not for any other {name}."
@@ -296,27 +365,30 @@ def _targets(subject: EquationSubject) -> list[str]:
     return [n for n, a in subject.problem().arrays.items() if n[:1] in "ty" and a.ndim == 1 and a.size > 1]
 
 
-def _sizes(attempt: Attempt) -> str:
-    return ", ".join(f"{n} {attempt.problem.arrays[n].shape}" for n in attempt.problem.given)
+def _shapes(problem: Problem) -> str:
+    return ", ".join(f"{n} {problem.arrays[n].shape}" for n in problem.given)
 
 
 def _attempt(
-    written: Equation, subject: EquationSubject, output: str, seed: int, probabilities: str = ""
+    written: Equation, subject: EquationSubject, output: str, seed: int, asked: _Asked, probabilities: str = ""
 ) -> tuple[Attempt, bool]:
     problem = subject.problem(Sizes(seed=seed))
     if probabilities in problem.arrays:
         sizes = np.abs(problem.arrays[probabilities])
         problem = problem.with_arrays(**{probabilities: sizes / sizes.sum()})
-    values = {**problem.arrays, **problem.values()}
-    equation, padded = _bound(written, problem, values, output)
+    values = _values(written, problem)
+    equation, padded = _bound(written, problem, values, output, asked)
     result = evaluate(equation, values)[written.result.name]
     convention = Convention(subject, Sizes(seed=seed), "", "", {}, Reading(()))
     attempt = Attempt(convention, problem, values, Outcome((result,), (output,)), {output: result})
     return attempt, padded
 
 
-def _bound(written: Equation, problem: Problem, values: Mapping[str, Any], output: str) -> tuple[Equation, bool]:
+def _bound(
+    written: Equation, problem: Problem, values: Mapping[str, Any], output: str, asked: _Asked
+) -> tuple[Equation, bool]:
     """With sizes: as it is written, or, where that reads outside, with 0 there."""
+    known = asked.known(problem)
     reads = {t.tensor for d in written.definitions for t in walk(d.term) if isinstance(t, Access)}
     shapes = {n: a.shape for n, a in values.items() if n in reads and n not in written.defined}
     shapes[output] = values[output].shape
@@ -329,8 +401,12 @@ def _bound(written: Equation, problem: Problem, values: Mapping[str, Any], outpu
         for p in t.positions
         for n in p.names
     }
-    used = {n: v for n, v in recipe.integers.items() if n in names | reads}
+    loops = {i for d in written.definitions for i in _letters(d)}
+    sizes_of = {n: v for n, v in known.items() if n in names - loops and n.lower() not in loops}
+    used = sizes_of | {n: v for n, v in recipe.integers.items() if n in names | reads and n not in sizes_of}
+    claimed = claimed_sizes(asked.mine.bounds, known)
     sizes: list[Mapping[str, int]] = [{}, {n: s for n, s in recipe.sizes.items() if n in names | reads}, recipe.sizes]
+    sizes += [{n: s for n, s in claimed.items() if n.lower() in loops}] if claimed else []
     padded = replace(written, definitions=tuple(replace(d, term=rebuild(d.term, _padded)) for d in written.definitions))
     numbers = {n: v for n, v in recipe.numbers.items() if n in reads}
     last: ConvgradError | None = None

@@ -1,9 +1,9 @@
 r"""Equations written in LaTeX, as people hand them in, in our notation.
 
-    \frac{\partial E}{\partial w_{m',n'}^l} = \sum_{i=0}^{H-k_1} \sum_j \frac{\partial E}{\partial x^l_{i,j}} o^{l-1}_{i+m',j+n'}
+    \frac{\partial E}{\partial w_{m'}^l} = \sum_{i=0}^{H-k} \frac{\partial E}{\partial x^l_{i}} o^{l-1}_{i+m'}
 
-becomes `dw[m_prime,n_prime] = sum[i](sum[j](dx[i,j] * o_before[i+m_prime,j+n_prime]))`, with what was said of the bounds of
-each sum. A sum reaches to the next `+`, `-` or `=` outside brackets. Each `=` of a chain is a claim of its own.
+becomes `dw[m_prime] = sum[i](dx[i] * o_before[i+m_prime])`, with what was said of the bounds of each sum. A sum
+reaches to the next `+`, `-` or `=` outside brackets. Each `=` of a chain is a claim of its own.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ STOPS = {"+", "-", "=", ")", "]", "}", ",", "<", ">", "\\ge", "\\geq", "\\le", "
 
 @dataclass(frozen=True)
 class Bound:
-    """What was said of the places that a sum runs over: the index, and its first and last value as they were written."""
+    """What was said of the places that a sum runs over: the index, its first and last value as they were written."""
 
     index: str
     first: str
@@ -62,10 +62,12 @@ class Latex:
     Attributes:
         claims: for each `=` an equation, with the lines before it, which it may read.
         bounds: of all its sums.
+        indices: on the left of the last line, as they were written, some perhaps more than once.
     """
 
     claims: tuple[str, ...]
-    bounds: tuple[Bound, ...]
+    bounds: tuple[Bound, ...] = ()
+    indices: tuple[str, ...] = ()
 
 
 def looks_like_latex(text: str) -> bool:
@@ -89,10 +91,17 @@ def read_latex(text: str, defined: Collection[str] = ()) -> Latex:
     before: list[str] = []
     claims: list[str] = []
     bounds: list[Bound] = []
+    indices: tuple[str, ...] = ()
     try:
         for line in lines_of(text):
             reader = _Reader(line, defined)
             left, rights = reader.chain()
+            name, bracket, inside = left.partition("[")
+            indices = tuple(filter(None, inside.rstrip("]").split(",")))
+            if any(re.search(rf"(?<![A-Za-z_]){re.escape(name)}(?![A-Za-z_])", right) for right in rights):
+                left = name + "_next" + left.removeprefix(name)  # an update, w = w - eta dw
+            elif BY in name:  # dz[j]/dw[i,j] has j twice, and one number for each i and j
+                left = name + bracket + ",".join(dict.fromkeys(indices)) + ("]" if bracket else "")
             claims = ["\n".join([*before, f"{left} = {right}"]) for right in rights]
             before.append(f"{left} = {rights[-1]}")
             bounds += reader.bounds
@@ -101,7 +110,7 @@ def read_latex(text: str, defined: Collection[str] = ()) -> Latex:
         raise EquationSyntaxError("This formula is nested too deep.", text, Span(0, 1), remedy) from None
     if not claims:
         raise EquationSyntaxError("There is no equation here.", text, Span(0, 1), "Write it with =, as in y = a x.")
-    return Latex(tuple(claims), tuple(bounds))
+    return Latex(tuple(claims), tuple(bounds), indices)
 
 
 def from_latex(text: str) -> str:
@@ -278,8 +287,8 @@ class _Reader:
             if self.peek() == "}":
                 self.place += 1
                 break
-        result, last = rows[-1]
-        if last is not None and len(rows) < 2:
+        result = rows[-1][0]
+        if len(rows) < 2:
             raise self.error("A choice needs two cases.", "Add the case `otherwise`.")
         for value, condition in reversed(rows[:-1]):
             if condition is None:

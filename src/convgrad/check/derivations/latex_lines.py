@@ -1,4 +1,4 @@
-r"""LaTeX as people paste it, cut into lines of tokens: environments, spacing and fonts are gone, names have no marks left.
+r"""LaTeX as people paste it, in lines of tokens: environments, spacing and fonts are gone, names have no marks left.
 
     \begin{align} \hat{y}_i &= \mathbf{W} x_i \\ z &= y \end{align}
 
@@ -35,9 +35,9 @@ def lines_of(text: str) -> list[Line]:
     plain = re.sub(r"\\(?:label|tag)\*?\{[^}]*\}", "", text.strip().strip("$"))
     plain = re.sub(ENVIRONMENTS, " ", plain)
     plain = re.sub(r"\\begin\{cases\}(.*?)\\end\{cases\}", _cases, plain, flags=re.DOTALL)
-    plain = plain.replace("\\leftarrow", "=").replace(":=", "=").replace("\\equiv", "=").replace("\\gets", "=")
+    plain = plain.replace(":=", "=").replace("\\equiv", "=").replace("\\leftarrow", "=").replace("\\gets", "=")
     found = []
-    for line in re.split(r"\\\\(?:\[[^\]]*\])?|\n", plain):
+    for line in re.split(r"\\\\(?:\[[^\]]*\])?|\n|(?<!\\);", plain):
         line = _plain_names(line.replace("&", " "))
         if line.strip(" .,;$"):
             tokens = [(m[1], m.start(1)) for m in TOKEN.finditer(line.rstrip(" .,;$"))]

@@ -1,0 +1,204 @@
+"""The bounds of sums are part of what a person claims: whether each sum runs over all of its index, and no more."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from convgrad.check.derivations.latex_input import Bound
+from convgrad.errors import EquationError
+from convgrad.notation.polynomial import Polynomial, Position
+from convgrad.notation.terms import Access, Definition, Equation, IndexValue, Reduce, Term, rebuild, walk
+
+OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+@dataclass(frozen=True)
+class Overrun:
+    """A sum that runs over other places than its index has."""
+
+    bound: Bound
+    said: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"the sum over {self.bound} has {self.said} terms, but {self.bound.index} has {self.size} values"
+
+
+def counts_from_one(bounds: Sequence[Bound]) -> bool | None:
+    """Whether indices begin at 1, as in \\sum_{m=1}^{k}; None where no sum says it.
+
+    Raises: EquationError where some do and some don't.
+    """
+    firsts = {bound.first for bound in bounds} & {"0", "1"}
+    if len(firsts) > 1:
+        raise EquationError(
+            "Some sums begin at 0 and some at 1, so it is not clear where arrays begin.",
+            remedy="Begin all of them at the same number.",
+        )
+    return firsts == {"1"} if firsts else None
+
+
+def slides_from_one(equation: Equation) -> bool:
+    """Whether an equation without bounds reads o[i+m-1], as those do whose indices begin at 1."""
+    positions = [
+        position
+        for d in equation.definitions
+        for access in walk(d.term)
+        if isinstance(access, Access)
+        for position in access.positions
+        if len(position.names) > 1
+    ]
+    return bool(positions) and all(dict(p.numerator.terms).get((), 0) < 0 for p in positions)
+
+
+def from_zero(equation: Equation) -> Equation:
+    """An equation whose indices begin at 1, with indices that begin at 0: x[i+m-1] becomes x[i+m]."""
+    return replace(equation, definitions=tuple(_shifted(d) for d in equation.definitions))
+
+
+def _shifted(definition: Definition) -> Definition:
+    loops = {*definition.indices, *(i for t in walk(definition.term) if isinstance(t, Reduce) for i in t.indices)}
+    later = {name: Position(Polynomial.of([((name,), 1), ((), 1)])) for name in loops}
+
+    def change(term: Term) -> Term:
+        if isinstance(term, Access) and term.positions:
+            return replace(term, positions=tuple(_one_less(p.substitute(later)) for p in term.positions))
+        if isinstance(term, IndexValue):
+            return replace(term, polynomial=Position(term.polynomial).substitute(later).numerator)
+        return term
+
+    return replace(definition, term=rebuild(definition.term, change), span=None)
+
+
+def _one_less(position: Position) -> Position:
+    less = Polynomial.of([*position.numerator.terms, *((m, -c) for m, c in position.divisor.terms)])
+    return Position(less, position.divisor)
+
+
+def known_sizes(forward: Equation, bound: Equation, said: Sequence[Bound]) -> dict[str, int]:
+    """What letters for sizes stand for at the sizes of a bound equation.
+
+    As the bounds of the equation's own sums say; else k1 and k2 (or k, or kh and kw) are the sizes of what slides, H
+    and W those of what it slides over.
+    """
+    ranges = {index: size for d in bound.definitions for index, size in d.ranges}
+    known: dict[str, int] = {}
+    for one in said:
+        if one.index in ranges and one.last:
+            _solve(one, ranges[one.index], known)
+    kernel: list[int] = []
+    image: list[int] = []
+    shapes = bound.shape_of
+    for definition in forward.definitions:
+        summed = {i for t in walk(definition.term) if isinstance(t, Reduce) for i in t.indices}
+        for access in (t for t in walk(definition.term) if isinstance(t, Access)):
+            for axis, position in enumerate(access.positions):
+                sliding = position.names & summed
+                if position.as_name is None and len(sliding) == 1 and position.names & {*definition.indices}:
+                    kernel.append(ranges.get(next(iter(sliding)), 1))
+                    image.append(shapes[access.tensor][axis])
+    conventions: list[tuple[tuple[str, ...], list[int]]] = [
+        (("k1", "kh", "K1"), kernel[:1]),
+        (("k2", "kw", "K2"), kernel[1:2]),
+    ]
+    conventions += [(("k", "K", "F"), kernel[:1] if len({*kernel}) == 1 else [])]
+    conventions += [(("H",), image[:1]), (("W",), image[1:2])]
+    usual = {name: size for names, sizes in conventions for size in sizes for name in names}
+    return {**usual, **known}
+
+
+def claimed_sizes(said: Sequence[Bound], known: Mapping[str, int]) -> dict[str, int]:
+    """The sizes of indices as bounds say them, where what they are written with is known."""
+    counts = {bound.index: _count(bound, known) for bound in said if bound.last}
+    return {i.upper(): int(n) for i, n in counts.items() if n is not None and n.denominator == 1 and n > 0}
+
+
+def overrun(
+    written: Equation, said: Sequence[Bound], known: Mapping[str, int], others: Collection[str] = ()
+) -> Overrun | None:
+    """The first sum of a bound equation whose bounds are not those of its index, or None.
+
+    The capital letter of an index is its size in the bounds of that index. Another letter that stands for nothing yet
+    gets the meaning that the first sum gives it.
+
+    others: indices of the equation that this is about.
+
+    Raises: EquationError where bounds can't be understood.
+    """
+    ranges = {index: size for d in written.definitions for index, size in d.ranges}
+    sizes = dict(known)
+    capitals = {index.upper() for index in (*ranges, *others)} - known.keys()
+    for bound in said:
+        size = ranges.get(bound.index)
+        if size is None or (not bound.last and bound.first in ("0", "1")):
+            continue
+        if bound.index.upper() not in known:
+            sizes[bound.index.upper()] = size
+        unclear = {*_names(bound)} & capitals - {bound.index.upper()}
+        _solve(bound, size, sizes)
+        count = None if unclear else _count(bound, sizes)
+        if count is None or count.denominator != 1 or {*_names(bound)} & ranges.keys():
+            raise EquationError(
+                f"The bounds of the sum over {bound} can't be checked, so nothing is said of the rest.",
+                remedy="Write bounds of numbers and sizes, such as H-1, or the sum without them: then it is over all.",
+            )
+        if count != size:
+            return Overrun(bound, int(count), size)
+    return None
+
+
+def _solve(bound: Bound, size: int, known: dict[str, int]) -> None:
+    """Give the one letter of a bound that is not known yet the value at which the sum has `size` terms."""
+    unknown = [name for name in dict.fromkeys(_names(bound)) if name not in known]
+    if len(unknown) != 1:
+        return
+    at = [_count(bound, {**known, unknown[0]: value}) for value in (0, 1)]
+    if at[0] is None or at[1] is None or at[0] == at[1]:
+        return
+    value = (size - at[0]) / (at[1] - at[0])
+    if value.denominator == 1 and value > 0:
+        known[unknown[0]] = int(value)
+
+
+def _names(bound: Bound) -> list[str]:
+    trees = [_parsed(text) for text in (bound.first, bound.last)]
+    return [node.id for tree in trees if tree is not None for node in ast.walk(tree) if isinstance(node, ast.Name)]
+
+
+def _count(bound: Bound, sizes: Mapping[str, int]) -> Fraction | None:
+    first, last = (_value(_parsed(text), sizes) for text in (bound.first, bound.last))
+    return None if first is None or last is None else last - first + 1
+
+
+def _parsed(text: str) -> ast.expr | None:
+    try:
+        return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _value(node: ast.expr | None, sizes: Mapping[str, int]) -> Fraction | None:
+    match node:
+        case ast.Constant(value=int(value)):
+            return Fraction(value)
+        case ast.Name(id=name):
+            return Fraction(sizes[name]) if name in sizes else None
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            inner = _value(operand, sizes)
+            return None if inner is None else -inner
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATIONS:
+            one, two = _value(left, sizes), _value(right, sizes)
+            if one is None or two is None or (isinstance(op, ast.Div) and not two):
+                return None
+            return OPERATIONS[type(op)](one, two)
+        case _:
+            return None
