@@ -7,7 +7,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from convgrad.check.derivations.equation import EquationReport, check_equation
+from convgrad.check.derivations.equation import check_equation
+from convgrad.check.derivations.report import EquationReport
 from convgrad.check.functions.checking import assert_gradient_correct, check
 from convgrad.check.functions.report import Report
 from convgrad.check.sheets.sheet import SheetReport, check_sheet
