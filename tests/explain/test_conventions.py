@@ -107,9 +107,9 @@ def test_what_cannot_be_written() -> None:
     trace = load_example("classic").trace()
     with pytest.raises(ModelError, match=r"There is no tool 'kerass' to write for. Did you mean 'keras'\?"):
         as_written_by(trace, "kerass")
-    with pytest.raises(ModelError, match="scipy is written for one example without a batch"):
+    with pytest.raises(ModelError, match="SciPy is written for one example without a batch"):
         as_written_by(load_example("batch-of-two").trace(), "scipy")
-    with pytest.raises(ModelError, match="matlab is written for one example without a batch"):
+    with pytest.raises(ModelError, match="MATLAB is written for one example without a batch"):
         as_written_by(load_example("batch-of-two").trace(), "matlab")
     with pytest.raises(ModelError, match="too many for a program in MATLAB"):
         as_written_by(load_example("lenet-digit").trace(), "matlab")
