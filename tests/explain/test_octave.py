@@ -6,7 +6,6 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +16,9 @@ from convgrad.errors import ModelError
 from convgrad.examples import NAMES, load_example
 from convgrad.explain import Trace
 from convgrad.explain.rendering.conventions import as_written_by
-from convgrad.layers import (
-    AvgPool2D,
-    Conv2D,
-    Dense,
-    Equation,
-    Flatten,
-    Layer,
-    MaxPool2D,
-    ReLU,
-    Sigmoid,
-    Tanh,
-)
+from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from optional import find_octave
+from written_networks import LARGE, LAYERS, LOSSES, large, made, network_of, own_names
 
 Array = npt.NDArray[np.float64]
 HEADER = re.compile(r"(\w+) =(?: +(\S+))?")
@@ -110,20 +99,6 @@ def check(trace: Trace, folder: Path, names: Mapping[str, str] | None = None) ->
     return found
 
 
-def made(*layers: Layer, shape: tuple[int, ...], loss: str = "mse", seed: int = 1, decimals: int = 2) -> Trace:
-    """A network of these layers, on random numbers of few digits."""
-    network = Network(*layers, input_shape=shape, dtype="float64")
-    network.initialize(seed)
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal(shape).round(decimals)
-    targets: dict[str, Any] = {
-        "softmax_cross_entropy": 2,
-        "binary_cross_entropy": (rng.random(network.output_shape) > 0.5).astype(float),
-    }
-    target = targets[loss] if loss in targets else rng.standard_normal(network.output_shape).round(2)
-    return network.trace(x, target, loss=loss)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_examples(name: str, tmp_path: Path) -> None:
     trace = load_example(name).trace()
@@ -136,53 +111,19 @@ def test_examples(name: str, tmp_path: Path) -> None:
     assert found.keys() >= gradients | {f"{layer.name}_x" for layer in trace.network.layers} | {"dinput"}
 
 
-LAYERS: dict[str, tuple[tuple[Layer, ...], tuple[int, ...]]] = {
-    "all kinds": (
-        (
-            Conv2D(3, (3, 2), strides=(1, 2), padding=((1, 0), (0, 1)), dilation=(2, 1)),
-            ReLU(),
-            MaxPool2D((2, 3), strides=(2, 1), padding=((0, 1), (1, 1))),
-            Conv2D(2, 1, bias=None),
-            AvgPool2D((2, 2), strides=1),
-            Sigmoid(),
-            Flatten(),
-            Dense(3),
-            Tanh(),
-            Dense(2, bias=None),
-        ),
-        (9, 8, 2),
-    ),
-    "one filter": ((Conv2D(1, (1, 3)), Flatten(), Dense(1)), (4, 5, 1)),
-    "one place": ((Conv2D(4, (4, 5)),), (4, 5, 3)),
-    "strides and dilation": ((Conv2D(2, (2, 3), strides=(2, 3), dilation=(3, 2), padding=(2, 1)),), (9, 11, 2)),
-    "padding and stride": ((Conv2D(3, (3, 5), strides=(3, 2), padding="same"),), (8, 10, 2)),
-    "a rest of rows and columns": ((Conv2D(2, (2, 3), strides=(2, 3)), MaxPool2D((2, 1))), (8, 10, 1)),
-    "padded maxima": ((Conv2D(2, 1), MaxPool2D(3, strides=2, padding="same")), (6, 7, 3)),
-    "overlapping means": ((Conv2D(2, 1), AvgPool2D((3, 2), strides=(1, 2))), (6, 7, 1)),
-    "a row": ((Flatten(), Dense(3), Tanh(), Dense(4), Sigmoid(), Dense(2)), (5,)),
-    "a matrix": ((Flatten(), Dense(3)), (3, 4)),
-    "four axes": ((ReLU(), Flatten(), Dense(3)), (3, 2, 4, 2)),
-    "no gradients": ((ReLU(),), (3, 4)),
-    "many numbers": ((Conv2D(3, 2), Flatten(), Dense(2)), (6, 7, 1)),
-}
-
-
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name: str, tmp_path: Path) -> None:
-    layers, shape = LAYERS[name]
-    check(made(*layers, shape=shape), tmp_path)
+    check(network_of(name), tmp_path)
 
 
-@pytest.mark.parametrize("loss", ["mse", "half_squared_error", "binary_cross_entropy", "softmax_cross_entropy"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_losses(loss: str, tmp_path: Path) -> None:
     check(made(Conv2D(2, 2), ReLU(), Flatten(), Dense(3), shape=(3, 4, 1), loss=loss), tmp_path)
 
 
-@pytest.mark.parametrize("loss", ["binary_cross_entropy", "softmax_cross_entropy"])
+@pytest.mark.parametrize("loss", LARGE)
 def test_losses_of_large_numbers_are_no_infinity(loss: str, tmp_path: Path) -> None:
-    network = Network(Dense(3, bias=None), input_shape=(2,), dtype="float64")
-    network.set_weights({"dense1.w": [[900, -1000, 1], [0, 0, 0]]})
-    found = check(network.trace([1, 2], 1 if loss.startswith("soft") else [0, 1, 1], loss=loss), tmp_path)
+    found = check(large(loss), tmp_path)
     assert 600 < found["loss"] < 2000
 
 
@@ -221,9 +162,6 @@ def test_without_a_target_only_results_are_computed(tmp_path: Path) -> None:
 
 
 def test_equations_with_other_names(tmp_path: Path) -> None:
-    text = "y[i,j] = sum[m,n](v[m,n] * a[2*i+3*m-1,3*j+n else 0]) + c"
-    sizes = {"M": 2, "N": 3, "I": 3, "J": 4}
-    layer = Equation(text, inputs=("a",), sizes=sizes, shapes={"c": ()}, name="own")
     names = {"own_x": "own.y", "own_dx": "own.dy", "own_dw": "own.dv", "own_db": "own.dc"}
-    found = check(made(layer, shape=(8, 11)), tmp_path, names)
+    found = check(made(own_names(), shape=(8, 11)), tmp_path, names)
     assert found.keys() == {*names, "dinput", "loss"}

@@ -14,6 +14,7 @@ HEAD = [
     "# Forward: correlate2d(o, w, 'valid'). Back: dw = correlate2d(o, dx, 'valid'), do = convolve2d(dx, w, 'full').",
     "import numpy as np",
     "from scipy.signal import convolve2d, correlate2d",
+    "from scipy.special import expit",
     "",
     "",
     "def spread(a, steps):",
@@ -26,7 +27,7 @@ HEAD = [
 ]
 SLOPES = {
     "relu": ("np.maximum({o}, 0)", "{dx} * ({o} > 0)"),
-    "sigmoid": ("1 / (1 + np.exp(-{o}))", "{dx} * {x} * (1 - {x})"),
+    "sigmoid": ("expit({o})", "{dx} * {x} * (1 - {x})"),
     "tanh": ("np.tanh({o})", "{dx} * (1 - {x} ** 2)"),
 }
 
@@ -154,7 +155,7 @@ class _Writer(Longhand):
         else:
             assert isinstance(loss, BinaryCrossEntropy)
             self.print_loss(f"(np.logaddexp(0, {y}) - target * {y}).mean()")
-            self.listing.add(f"{dy} = (1 / (1 + np.exp(-{y})) - target) / {y}.size")
+            self.listing.add(f"{dy} = (expit({y}) - target) / {y}.size")
 
     def print_loss(self, loss: str) -> None:
         self.listing.add(f"print('loss', {loss})  # {self.listing.expected_loss}")
