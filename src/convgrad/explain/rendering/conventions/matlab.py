@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 
@@ -178,9 +179,11 @@ def _forward(kind: Convolution, image: str, w: str) -> list[str]:
     """The result of a convolution."""
     n, every = kind.name, _every(kind.strides)
     if not kind.has_channels:
-        product = f"conv2({image}, rot90({w}, 2), 'valid')"
+        convolved = f"conv2({image}, rot90({w}, 2), 'valid')"
         bias = f" + {n}_b" if kind.b is not None else ""
-        return [f"places = {product};", f"{n}_x = places({every}){bias};"] if every else [f"{n}_x = {product}{bias};"]
+        return (
+            [f"places = {convolved};", f"{n}_x = places({every}){bias};"] if every else [f"{n}_x = {convolved}{bias};"]
+        )
     high, wide, filters = kind.outputs
     return [
         f"{n}_x = zeros({high}, {wide}, {filters});",
@@ -199,8 +202,8 @@ def _backward(kind: Convolution, image: str, w: str, dx: str, reached: str) -> l
     n, every = kind.name, _every(kind.dilation)
     k, ck, channel = ("(:, :, k)", "(:, :, c, k)", "(:, :, c)") if kind.has_channels else ("", "", "")
     channel = f"({reached}{', c' if kind.has_channels else ''})" if reached else channel
-    product = f"conv2({image}{channel}, rot90({dx}{k}, 2), 'valid')"
-    lines = [f"places = {product};", f"{n}_dw{ck} = places({every});"] if every else [f"{n}_dw{ck} = {product};"]
+    convolved = f"conv2({image}{channel}, rot90({dx}{k}, 2), 'valid')"
+    lines = [f"places = {convolved};", f"{n}_dw{ck} = places({every});"] if every else [f"{n}_dw{ck} = {convolved};"]
     part, full = f"{n}_do{channel}", f"conv2({dx}{k}, {w}{ck}, 'full')"
     zeros = f"{n}_do = zeros(size({image}));"
     if not kind.has_channels:
@@ -249,5 +252,6 @@ def _displayed(values: Array) -> str:
     if len(shape) <= 2:
         return _matrix(values.reshape(shape if values.ndim else ()), written)
     pages = values.reshape(*shape[:2], -1, order="F")
-    places = (",".join(str(i + 1) for i in np.unravel_index(n, shape[2:], order="F")) for n in range(pages.shape[2]))
-    return ", ".join(f"(:,:,{place}) = {_matrix(pages[:, :, n], written)}" for n, place in enumerate(places))
+    places = product(*(range(1, size + 1) for size in shape[:1:-1]))  # the last of these runs fastest; there, the first
+    names = (",".join(map(str, reversed(place))) for place in places)
+    return ", ".join(f"(:,:,{name}) = {_matrix(pages[:, :, n], written)}" for n, name in enumerate(names))
