@@ -20,7 +20,7 @@ from convgrad.examples import load_example
 from convgrad.initializers import glorot_uniform, initial_values
 from convgrad.layers import Conv2D, Dense, Equation, Flatten, Input, Node, Parameter, ReLU
 from convgrad.network.step import TrainingStep, gradients
-from convgrad.notation import joined, mathml, prefixed, rename, text
+from convgrad.notation import joined, mathml, rename, text
 from convgrad.training import EarlyStopping, History, Metric, cosine, load, one_cycle, save, steps, top_k
 from convgrad.worksheet import worksheet
 from odd_values import Unfriendly
@@ -126,12 +126,11 @@ SURFACE: dict[Callable[..., Any], dict[str, Any]] = {
     mathml: {"obj": EQUATION, "display": "block"},
     text: {"obj": EQUATION},
     rename: {"equation": EQUATION, "names": {"w": "v"}},
-    prefixed: {"equation": EQUATION, "prefix": "a", "keep": ()},
     joined: {"equations": [EQUATION]},
     convgrad.gradients: {"equation": EQUATION, "wrt": ["w"], "of": "x"},
     convgrad.derivation: {"equation": EQUATION, "wrt": "w", "of": "x"},
     simplify: {"term": EQUATION.result.term, "ranges": {}},
-    evaluate: {"equation": BOUND, "arrays": VALUES, "block": 100, "by_matrices": True},
+    evaluate: {"equation": BOUND, "arrays": VALUES, "block": 100},
     compile_program: {"equation": BOUND, "outputs": ["x"], "dtype": "float64", "in_place": {}, "buffers": {}},
     central_difference: {"equation": BOUND, "arrays": VALUES, "wrt": "w", "upstream": 1.0, "step": 0.01},
     directional_difference: {"equation": BOUND, "arrays": VALUES, "direction": {"w": [1, 2, 3]}, "step": 0.01},

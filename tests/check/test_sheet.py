@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from convgrad.check import check_class, check_sheet
+from convgrad.check.mistakes import MISTAKES
 from convgrad.check.sheets.rounding import half_unit, half_up
 from convgrad.errors import DataError
 from convgrad.examples import load_example
@@ -125,6 +126,22 @@ def test_a_whole_tensor_rotated(tmp_path):
     turned = "[[0.07, 0.13], [0.25, 0.31]]"
     report = sheet(tmp_path, CONV + f"[results]\nx = {turned}\n")
     assert report.causes == ("rotated",), str(report)
+
+
+OUTER = "equation = 'x[i,j] = a[i] * b[j]'\n[given]\na = [1, 2]\nb = [3, 5]\n[results]\nx = "
+
+
+@pytest.mark.parametrize(
+    ("written", "causes"),
+    [
+        ("[[3, 5], [6, 10]]", ()),
+        ("[[10, 6], [5, 3]]", ("gradient-rotated",)),
+        ("[[3, 6], [5, 10]]", ("height-width-swapped",)),
+    ],
+)
+def test_a_mistake_has_the_name_that_it_has_in_a_function(tmp_path, written, causes):
+    assert sheet(tmp_path, OUTER + written).causes == causes
+    assert {*causes} <= {mistake.name for mistake in MISTAKES}
 
 
 def test_as_json(tmp_path):

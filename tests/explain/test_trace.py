@@ -194,7 +194,7 @@ def test_deltas_need_no_target() -> None:
     assert explanation.substituted == "dense1.dx[1] = 0.25, a delta that was given"
     assert explanation.numbers == "0.25"
     assert explanation.latex.splitlines()[1] == r"\mathrm{d}x_{1}^{\mathrm{dense1}} &= 0.25"
-    assert explanation.to_json(full=True)["computed"] == 0.25
+    assert explanation.to_json()["computed"] == 0.25
     assert trace["conv1.dw"].values.any()
 
 

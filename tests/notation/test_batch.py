@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from convgrad.compute.oracle.program import compile_program
 from convgrad.errors import EquationError, EquationSyntaxError, ShapeError
-from convgrad.notation import Equation, batched, bind, joined, parse, prefixed, rename, text
+from convgrad.notation import Equation, batched, bind, joined, parse, rename, text
 from convgrad.notation.batch import dependents, fresh_index
 from convgrad.notation.terms import accesses
 from strategies import Case, bound_equations, cases
@@ -134,8 +134,8 @@ def test_rename_exchanges_names_everywhere_at_once() -> None:
         rename(equation, {"w": "o"})
 
 
-def test_prefixed_names_all_but_some() -> None:
-    assert text(prefixed(CONV, "conv1", keep=["o"])) == (
+def test_names_with_dots() -> None:
+    assert text(rename(CONV, {name: f"conv1.{name}" for name in ("x", "w", "b")})) == (
         "conv1.x[i,j,k] = sum[m,n,c](conv1.w[m,n,c,k] * o[i+m,j+n,c]) + conv1.b[k]"
     )
 
@@ -144,7 +144,7 @@ def test_prefixed_names_all_but_some() -> None:
 
 
 def test_joined_equations_are_one_with_all_sources() -> None:
-    first = prefixed(parse("x[i] = sum[m](w[m] * o[i+m])"), "a", keep=["o"])
+    first = rename(parse("x[i] = sum[m](w[m] * o[i+m])"), {"x": "a.x", "w": "a.w"})
     second = rename(parse("# a comment\ny[i] = max[m](x[2*i+m])"), {"x": "a.x"})
     third = Equation(parse("z = y[0]").definitions)
     whole = joined([first, second, third])

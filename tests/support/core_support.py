@@ -106,10 +106,11 @@ def close(found: Sequence[float | None], wanted: np.ndarray[Any, Any], rounding:
 def same_explanation(element: Element, found: dict[str, Any], rounding: float = 1e-12) -> None:
     """The page explains an element with the same texts, and with terms that are the same and add up to its value."""
     explanation = element.explain()
-    wanted = explanation.to_json(full=True)
+    wanted = explanation.to_json()
     wanted |= {"status": element.status, "indices": explanation.with_indices, "latex": explanation.latex}
+    wanted |= {"written": element.written, "numbers": explanation.numbers, "notes": list(explanation.notes)}
     assert {key: found.get(key) for key in TEXTS} == {key: wanted.get(key) for key in TEXTS}
-    made_from = [{key: e[key] for key in ("element", "status")} for e in wanted["made_from"]]
+    made_from = [{"element": e.name, "status": e.status} for e in explanation.made_from]
     assert [{key: e[key] for key in ("element", "status")} for e in found["madeFrom"]] == made_from
     written = [e.written for e in explanation.made_from]
     assert [e["written"] for e in found["madeFrom"]] == written

@@ -33,3 +33,11 @@ def find_chromium() -> str:
         missing = f"there is no Chromium (looked for {', '.join(BROWSERS)}); install it, as with `apt install chromium`"
         (pytest.fail if all_required() else pytest.skip)(missing)
     return found
+
+
+def find_octave() -> str:
+    """GNU Octave, or the test is skipped, even where everything is required: convgrad itself does not need it."""
+    found = shutil.which("octave-cli")
+    if found is None:
+        pytest.skip("there is no octave-cli; install it, as with `apt install --no-install-recommends octave`")
+    return found

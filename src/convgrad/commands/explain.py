@@ -51,7 +51,7 @@ def explain(
     depth: Annotated[int, typer.Option(min=1, help="With --at: how far back to explain.")] = 1,
     as_tool: Annotated[
         str | None,
-        typer.Option("--as", metavar="TOOL", help="As keras, pytorch, scipy or matlab would write it."),
+        typer.Option("--as", metavar="TOOL", help="As keras, pytorch, scipy or matlab (GNU Octave) would write it."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="Write a LaTeX document.")] = None,

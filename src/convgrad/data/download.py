@@ -19,6 +19,8 @@ from convgrad.system.texts import whole_number
 _SECONDS_TO_CONNECT, _SECONDS_BETWEEN_BYTES = 10, 60
 # How often in a row a download may bring nothing new before the next mirror is tried.
 _FRUITLESS_ATTEMPTS = 3
+_PAUSE = 1.0
+"""Seconds before the next attempt."""
 _BLOCK = 1 << 16
 
 
@@ -76,8 +78,8 @@ class ResumingDownloader:
     was put together from pieces is trusted only by its hash, which pooch compares.
     """
 
-    def __init__(self, part: Path, progress: Progress | None = None, pause: float = 1.0):
-        self.part, self.progress, self.pause = part, progress, pause
+    def __init__(self, part: Path, progress: Progress | None = None):
+        self.part, self.progress = part, progress
 
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
         most, fruitless = self._arrived(), 0
@@ -94,7 +96,7 @@ class ResumingDownloader:
                     if isinstance(error, requests.RequestException):
                         raise
                     raise requests.ConnectionError(str(error)) from error
-                time.sleep(self.pause)
+                time.sleep(_PAUSE)
         os.replace(self.part, output_file)
 
     def _arrived(self) -> int:

@@ -7,7 +7,7 @@ from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.printing.latex import latex
 from convgrad.notation.printing.mathml import mathml
 from convgrad.notation.printing.text import text
-from convgrad.notation.rename import joined, prefixed, rename
+from convgrad.notation.rename import joined, rename
 from convgrad.notation.terms import (
     Access,
     Add,
@@ -48,7 +48,6 @@ __all__ = [
     "latex",
     "mathml",
     "parse",
-    "prefixed",
     "rename",
     "text",
 ]

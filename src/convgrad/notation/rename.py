@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 
-from convgrad.arguments import NAMES, NEW_NAMES, TEXT, Rule, takes
+from convgrad.arguments import NEW_NAMES, Rule, takes
 from convgrad.errors import ArgumentError, EquationError, Span
 from convgrad.notation.legality import check
 from convgrad.notation.terms import EQUATION, Access, Definition, Equation, Term, rebuild
@@ -41,18 +41,6 @@ def rename(equation: Equation, names: Mapping[str, str]) -> Equation:
     )
     shapes = tuple((names.get(name, name), shape) for name, shape in equation.shapes)
     return replace(equation, definitions=definitions, shapes=shapes)
-
-
-@takes(ArgumentError, equation=EQUATION, prefix=TEXT, keep=NAMES)
-def prefixed(equation: Equation, prefix: str, keep: Iterable[str] = ()) -> Equation:
-    """Every tensor named `prefix.name`, but for those in `keep`.
-
-    >>> from convgrad.notation.parsing.parser import parse
-    >>> print(prefixed(parse("x[i] = w[i] * o[i]"), "conv1", keep=["o"]))
-    conv1.x[i] = conv1.w[i] * o[i]
-    """
-    kept = set(keep)
-    return rename(equation, {n: f"{prefix}.{n}" for n in (*equation.inputs, *equation.defined) if n not in kept})
 
 
 EQUATIONS = Rule(

@@ -62,9 +62,7 @@ class PageServer(ThreadingTCPServer):
     request_queue_size = MOST
     allow_reuse_address = os.name != "nt"  # there it would let two servers share a port
 
-    def __init__(
-        self, page: str, port: int = PORT, workers: Workers | None = None, request_seconds: float = REQUEST_SECONDS
-    ):
+    def __init__(self, page: str, port: int = PORT, request_seconds: float = REQUEST_SECONDS):
         self.page, self.request_seconds = page.encode(), request_seconds
         self.connections = Connections()
         try:
@@ -74,7 +72,7 @@ class PageServer(ThreadingTCPServer):
                 raise DataError(f"Port {port} is in use. Choose another with --port, or --port 0 for any.") from None
             raise DataError(f"Can't listen on port {port}: {error.strerror}. Choose another with --port.") from None
         self.access = Access(ADDRESS, self.server_port)
-        self.workers = workers or Workers()
+        self.workers = Workers()
 
     @property
     def server_port(self) -> int:

@@ -159,16 +159,13 @@ def temporary_folder() -> Iterator[Path]:
         yield folder
 
 
-def read_regular(path: Path, limit: int | None = None) -> bytes:
-    """A file's content; a pipe, a device, or a file of more than `limit` bytes is none. Raises OSError."""
+def read_regular(path: Path) -> bytes:
+    """A file's content. Raises: OSError where it can't be read, or is a pipe or a device, which might never end."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
-        if limit is not None and status.st_size > limit:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        return stream.read() if limit is None else stream.read(limit)
+        return stream.read()
 
 
 def check_regular(path: Path) -> None:

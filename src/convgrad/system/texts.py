@@ -86,10 +86,10 @@ def toml_from(
     return content
 
 
-def json_from(text: str, name: str, error: type[ConvgradError] = DataError) -> Any:
+def json_from(text: str, name: str) -> Any:
     """The content of a JSON text; messages call it `name`. NaN and Infinity, which Python writes, are taken.
 
-    Raises: `error` where it is none, or has what `convgrad.system.texts` does not take.
+    Raises: DataError where it is none, or has what `convgrad.system.texts` does not take.
     """
 
     def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def json_from(text: str, name: str, error: type[ConvgradError] = DataError) -> A
         lambda: json.loads(text, parse_float=lambda number: _fraction(number, float), object_pairs_hook=table),
         "JSON file, or was cut off",
         name,
-        error,
+        DataError,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from convgrad.arguments import FLAG, an, optional, takes
+from convgrad.arguments import an, optional, takes
 from convgrad.errors import TrainingError
 from convgrad.training.events import Callback, Training
 
@@ -25,13 +25,11 @@ class ProgressTable(Callback):
 
     Args:
         console: where to write; by default standard output.
-        bar: show the bar; by default where the console is a terminal.
     """
 
-    @takes(TrainingError, console=optional(an(Console, "a rich Console")), bar=optional(FLAG))
-    def __init__(self, console: Console | None = None, bar: bool | None = None):
+    @takes(TrainingError, console=optional(an(Console, "a rich Console")))
+    def __init__(self, console: Console | None = None):
         self.console = console or Console(highlight=False)
-        self._with_bar = self.console.is_terminal if bar is None else bar
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._heading: str | None = None
@@ -39,7 +37,7 @@ class ProgressTable(Callback):
 
     def on_train_begin(self, training: Training) -> None:
         self._heading = None
-        if self._with_bar:
+        if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=20),

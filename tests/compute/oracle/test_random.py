@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -22,8 +23,10 @@ def test_grid_agrees_with_loops(case, block):
     equation, arrays = case
     assume(work(equation) < 2000)
     expected = loops.evaluate(equation, arrays)
-    for by_matrices in (True, False):
-        actual = grid.evaluate(equation, arrays, block=block, by_matrices=by_matrices)
+    for largest in (grid.LARGEST, 0):  # by matrix products, and without
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(grid, "LARGEST", largest)
+            actual = grid.evaluate(equation, arrays, block=block)
         for name, value in expected.items():
             # Rounding in another order, made larger by two or three exp and quotients on the way.
             scale = np.max(np.abs(value))

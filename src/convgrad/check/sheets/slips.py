@@ -72,8 +72,8 @@ def _whole(definition: Definition, values: Mapping[str, Array], right: Array) ->
         slip = Slip("factor-twice", f"In {name} the factor {factor} is applied twice.")
         yield slip, evaluate_definition(doubled, values)
     if right.ndim == 2:
-        yield Slip("rotated", f"{name} comes out turned by 180 degrees."), right[::-1, ::-1]
-        yield Slip("transposed", f"{name} comes out with rows and columns swapped."), right.T
+        yield Slip("gradient-rotated", f"{name} comes out turned by 180 degrees."), right[::-1, ::-1]
+        yield Slip("height-width-swapped", f"{name} comes out with rows and columns swapped."), right.T
 
 
 def _moved(tensor: str, array: Array) -> Iterator[tuple[Slip, Array]]:
@@ -81,7 +81,10 @@ def _moved(tensor: str, array: Array) -> Iterator[tuple[Slip, Array]]:
         words = f"{tensor} is used turned by 180 degrees, or is not turned where it should be."
         yield Slip("rotated", words), np.flip(array, (0, 1))
         if array.shape[0] == array.shape[1]:
-            yield Slip("transposed", f"{tensor} is used with rows and columns swapped."), np.swapaxes(array, 0, 1)
+            yield (
+                Slip("height-width-swapped", f"{tensor} is used with rows and columns swapped."),
+                np.swapaxes(array, 0, 1),
+            )
     elif array.ndim == 1 and array.size > 1:
         yield Slip("reversed", f"{tensor} is used in reversed order."), array[::-1]
 

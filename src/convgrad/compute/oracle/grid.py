@@ -17,7 +17,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import FLAG, TABLE, at_least, takes
+from convgrad.arguments import TABLE, at_least, takes
 from convgrad.compute.arrays import number_of, place_of
 from convgrad.compute.oracle.contraction import Operand, as_product, contract
 from convgrad.compute.oracle.estimate import MOST_TERMS, check_terms
@@ -49,16 +49,15 @@ from convgrad.notation.terms import (
 BLOCK = 2**18
 """Elements of a temporary: 2 MiB, which stays in the second-level cache."""
 LARGEST = 2**23
-"""Elements of an operand or a result of one matrix product: 64 MiB."""
+"""Elements of an operand or a result of one matrix product, 64 MiB; with 0 there are none, and sums are added up."""
 
 
-@takes(ArgumentError, equation=EQUATION, arrays=TABLE, block=at_least(1), by_matrices=FLAG)
+@takes(ArgumentError, equation=EQUATION, arrays=TABLE, block=at_least(1))
 def evaluate(
     equation: Equation,
     arrays: Mapping[str, npt.ArrayLike],
     *,
     block: int = BLOCK,
-    by_matrices: bool = True,
     most: int | None = MOST_TERMS,
 ) -> dict[str, Array]:
     """Every tensor that a bound equation defines.
@@ -67,7 +66,6 @@ def evaluate(
         equation: bound (`convgrad.notation.binding.bind.bind`), so that every index has its size.
         arrays: input -> array of real numbers, in the shape that `equation.shapes` says. Other entries are ignored.
         block: elements a temporary may have; results do not depend on it beyond rounding.
-        by_matrices: compute sums of products as matrix products. Switched off only to test one way by the other.
         most: values of terms that each definition may take, estimated beforehand; None for as many as it takes.
 
     Returns:
@@ -80,9 +78,7 @@ def evaluate(
     """
     tensors = checked_inputs(equation, arrays)
     for definition in equation.definitions:
-        tensors[definition.name] = evaluate_definition(
-            definition, tensors, block=block, by_matrices=by_matrices, most=most
-        )
+        tensors[definition.name] = evaluate_definition(definition, tensors, block=block, most=most)
     return {name: tensors[name] for name in equation.defined}
 
 
@@ -91,15 +87,13 @@ def evaluate_definition(
     tensors: Mapping[str, Array],
     *,
     block: int = BLOCK,
-    by_matrices: bool = True,
     most: int | None = MOST_TERMS,
 ) -> Array:
     """The tensor of one bound definition; `tensors` holds all that it reads. ShapeError beyond `most` values."""
     check_terms(definition, most)
     grid = _Grid(dict(tensors), definition.sizes, block)
     with np.errstate(all="ignore"):
-        term = grid.without_products(definition.term) if by_matrices else definition.term
-        return grid.filled(term, definition.indices)
+        return grid.filled(grid.without_products(definition.term), definition.indices)
 
 
 @dataclass

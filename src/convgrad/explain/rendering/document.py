@@ -27,11 +27,11 @@ def walk_document(walk: Walk, trace: Trace) -> Document:
     return Document(walk.title, (*_walked(walk), *_derived(trace)))
 
 
-def explained(explanation: Explanation, number: int | None = None) -> Display:
-    """Equation, indices and numbers, each on lines of its own. number: of the blank that they explain."""
+def explained(explanation: Explanation) -> Display:
+    """Equation, indices and numbers, each on lines of its own."""
     said = (explanation.equation, explanation.with_indices, explanation.numbers)
     told = " ".join(part for part in said if part)
-    return Display(tuple(_line(explanation, n, told) for n in range(explanation.line_count)), number)
+    return Display(tuple(_line(explanation, n, told) for n in range(explanation.line_count)))
 
 
 def _line(explanation: Explanation, n: int, said: str) -> Formula:

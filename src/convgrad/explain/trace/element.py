@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from convgrad.arguments import COUNT, FLAG, takes
+from convgrad.arguments import COUNT, takes
 from convgrad.compute.arrays import number_of, place_of
 from convgrad.errors import DataError
 from convgrad.explain.trace.nodes import Node, Read, Total, below, grow, reads
@@ -245,11 +245,6 @@ class Explanation:
         parts = (self.equation, self.with_indices, self.numbers)
         return mathml_of_latex(self.latex, "; ".join(part for part in parts if part))
 
-    @property
-    def latex_numbers(self) -> str:
-        """The element and its numbers in one line, for mathematics mode."""
-        return self.numbers_set(LATEX)
-
     def numbers_set(self, setting: Mathematics) -> str:
         """The element and its numbers in one line, in any language that sets mathematics."""
         return f"{self._name(setting)} = {self._numbers_set(setting)}"
@@ -261,13 +256,10 @@ class Explanation:
         computed = Writer(lambda _: self.computed, setting).text(self._given)
         return _equated(Writer(self._written, setting).text(self.node), computed)
 
-    @takes(DataError, full=FLAG)
-    def to_json(self, full: bool = False) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As data that JSON can hold: {"element", "equation", "substituted", "terms", "value"}; terms are never cut
         short and add up to `value`. Of a pinned element, `computed` is what its equation comes to, from the
         `terms_of_equation`.
-
-        full: also notes and the elements that the number was made from.
         """
         content: dict[str, Any] = {
             "element": self.element.name,
@@ -279,10 +271,6 @@ class Explanation:
         if self.tensor.pinned:
             replaced = [term.to_json() for term in self.terms_of_equation]
             content |= {"pinned": True, "computed": json_number(self.node.value), "terms_of_equation": replaced}
-        if full:
-            made_from = [{"element": e.name, "value": json_number(e.value), "status": e.status} for e in self.made_from]
-            content |= {"written": self.element.written, "numbers": self.numbers, "notes": list(self.notes)}
-            content |= {"made_from": made_from}
         return content
 
     @takes(DataError, depth=COUNT)

@@ -79,14 +79,13 @@ def _padding(kind: Windowed) -> tuple[list[str], str]:
 
 
 def _weights(listing: Listing, kind: Convolution | Dense) -> list[str]:
-    tensor = f"{kind.name}.w"
     if isinstance(kind, Convolution):
         code = "{}" if kind.has_channels else "{}[:, :, None, None]"
-        weights = [listing.array(tensor, kind.w, _kernel, code)]
+        weights = [listing.array(kind.weights, kind.w, _kernel, code)]
     else:
-        weights = [listing.array(tensor, kind.w, _matrix, f"{{}}.reshape(-1, {kind.w.shape[-1]})")]
+        weights = [listing.array(kind.weights, kind.w, _matrix, f"{{}}.reshape(-1, {kind.w.shape[-1]})")]
     if kind.b is not None:
-        weights.append(listing.array(f"{kind.name}.b", kind.b, lambda v: v.reshape(-1), "{}.reshape(-1)"))
+        weights.append(listing.array(kind.bias, kind.b, lambda v: v.reshape(-1), "{}.reshape(-1)"))
     return weights
 
 
@@ -118,7 +117,10 @@ def _run(listing: Listing) -> None:
         listing.add(f"                          output_gradients=tf.constant({nested(values)}, tf.float64))")
     else:
         listing.add("    y = model(tf.constant(x))", *(f"    {line}" for line in _loss(listing)))
-        listing.add('print("loss", float(loss))', "gradients = tape.gradient(loss, model.trainable_variables)")
+        listing.add(
+            f'print("loss", float(loss))  # {listing.expected_loss}',
+            "gradients = tape.gradient(loss, model.trainable_variables)",
+        )
     names = '"/".join(v.path.split("/")[-2:])'
     listing.add(f"gradients = {{{names}: g.numpy() for v, g in zip(model.trainable_variables, gradients)}}")
 
@@ -143,12 +145,12 @@ def _loss(listing: Listing) -> list[str]:
 
 
 def _gradients(listing: Listing, kind: Convolution | Dense) -> None:
-    for own, theirs in (("w", "kernel"), ("b", "bias")):
-        gradient = listing.gradient(f"{kind.name}.{own}") if own == "w" or kind.b is not None else None
+    for tensor, theirs in ((kind.weights, "kernel"), (kind.bias, "bias")):
+        gradient = listing.gradient(tensor) if tensor else None
         if gradient is None or (listing.start is None and not listing.has_loss):
             continue
-        if own == "w":
+        if theirs == "kernel":
             gradient = _kernel(gradient) if isinstance(kind, Convolution) else _matrix(gradient)
         path = f"{kind.name}/{theirs}"
-        expected = listing.expected(gradient if own == "w" else gradient.reshape(-1))
+        expected = listing.expected(gradient if theirs == "kernel" else gradient.reshape(-1))
         listing.add(f'print("{path}", gradients["{path}"])  # {expected}')

@@ -5,29 +5,36 @@ Found from the equation itself, so that a layer written as text counts as well a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from convgrad.errors import ModelError
 from convgrad.explain.trace.trace import Array, Trace
-from convgrad.explain.words.layers import Slide, slide_along
+from convgrad.explain.words.layers import slide_along
 from convgrad.network.plan import INPUT, PlacedLayer
 from convgrad.notation.parsing.parser import parse
-from convgrad.notation.terms import Access, Add, Definition, Multiply, Reduce, Term, accesses
+from convgrad.notation.polynomial import Position
+from convgrad.notation.terms import Access, Add, Multiply, Reduce, Term, accesses
 
 FUNCTIONS = {"relu": "max(o, 0)", "sigmoid": "sigmoid(o)", "tanh": "tanh(o)"}
 Pairs = tuple[tuple[int, int], tuple[int, int]]
 Pair = tuple[int, int]
+BEYOND = {"sum": 0.0, "mean": 0.0, "max": float("-inf")}
+"""Reduction of a window -> what other tools read outside of a padded image."""
 
 
 @dataclass(frozen=True)
 class Kind:
     """A layer of some kind.
 
-    source: the layer that it reads, or `input`. inputs, outputs: shapes of one example, as the equation sees them.
+    source: the layer that it reads, or `input`. result: its tensor in the trace, such as conv1.x.
+    inputs, outputs: shapes of one example's input, as the source has it, and of its result.
     """
 
     name: str
     source: str
+    result: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
@@ -53,9 +60,11 @@ class Windowed(Kind):
 
 @dataclass(frozen=True)
 class Convolution(Windowed):
-    """w: (M, N) or (M, N, C, K). b: one number, (K,), or None."""
+    """weights, bias: tensors in the trace, such as conv1.w. w: (M, N) or (M, N, C, K). b: one number, (K,), or None."""
 
     dilation: Pair
+    weights: str
+    bias: str
     w: Array
     b: Array | None
 
@@ -63,11 +72,6 @@ class Convolution(Windowed):
     def kernel(self) -> Array:
         """As (M, N, C, K)."""
         return self.w if self.has_channels else self.w[:, :, None, None]
-
-    @property
-    def bias(self) -> Array | None:
-        """As (K,)."""
-        return None if self.b is None else self.b.reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -79,15 +83,12 @@ class Pooling(Windowed):
 
 @dataclass(frozen=True)
 class Dense(Kind):
-    """w: an axis for each of the input's, K last. b: (K,) or None."""
+    """weights, bias: tensors in the trace, such as dense1.w. w: an axis for each of the input's, K last. b: or None."""
 
+    weights: str
+    bias: str
     w: Array
     b: Array | None
-
-    @property
-    def matrix(self) -> Array:
-        """As (inputs in a row, K)."""
-        return self.w.reshape(-1, self.w.shape[-1])
 
 
 @dataclass(frozen=True)
@@ -99,122 +100,186 @@ class Elementwise(Kind):
 
 @dataclass(frozen=True)
 class Flat(Kind):
-    """All elements in a row."""
+    """All elements in a row, the last index fastest."""
 
 
 def kinds(trace: Trace, tool: str) -> list[Kind]:
     """Every layer of a network in a row. Raises: ModelError where a layer is of no kind that `tool` has words for."""
     found = []
-    before = INPUT
+    before, result = INPUT, INPUT
     for placed in trace.network.layers:
         if placed.sources != (before,):
             raise ModelError(f"`{placed.name}` makes the network a graph; {tool} is written for layers in a row only.")
-        found.append(_kind(trace, placed, tool))
-        before = placed.name
+        found.append(_Reading(trace, placed, result).kind(tool))
+        before, result = placed.name, placed.output
     return found
 
 
-def _kind(trace: Trace, placed: PlacedLayer, tool: str) -> Kind:
-    definition = _of_one_example(trace, trace.definitions[placed.output])
-    kind = (
-        _windowed(trace, placed, definition) or _dense(trace, placed, definition) or _simple(trace, placed, definition)
-    )
-    if kind is None:
-        raise ModelError(
-            f"`{placed.name}` can't be written for {tool}: {definition} is none of the layers that have a name there "
-            "(convolution, max or mean pooling, dense, ReLU, sigmoid, tanh, flatten)."
-        )
-    return kind
-
-
-def _of_one_example(trace: Trace, definition: Definition) -> Definition:
-    """The definition without its batch axis."""
-    if trace.start.batch is None:
-        return definition
-    return replace(definition, indices=definition.indices[1:])
-
-
-def _image_shape(trace: Trace, name: str) -> tuple[int, ...]:
-    shape = trace.shapes[name]
-    return shape if trace.start.batch is None else shape[1:]
-
-
-def _parts(trace: Trace, term: Term) -> tuple[Access | None, Access | None, Reduce | None, str | None]:
+@dataclass(frozen=True)
+class _Parts:
     """Image, weights, reduction and bias of `sum(w * o) + b`, `max(o)` or `mean(o)`."""
+
+    image: Access
+    weights: Access | None
+    reduction: Reduce
+    bias: Access | None
+
+
+@dataclass(frozen=True)
+class _Window:
+    """How a window of `size` places slides along an axis: `index` runs within it."""
+
+    index: str
+    size: int
+    stride: int
+    dilation: int
+    pads: Pair
+
+
+class _Reading:
+    """A layer's definition, as it is read for one example. result: the tensor of the layer before."""
+
+    def __init__(self, trace: Trace, placed: PlacedLayer, result: str):
+        self.trace, self.placed, self.result = trace, placed, result
+        self.definition = trace.definitions[placed.output]
+        self.first = 0 if trace.start.batch is None else 1
+        self.indices = self.definition.indices[self.first :]
+        self.outputs = trace.shapes[placed.output][self.first :]
+        self.inputs = trace.shapes[result][self.first :]
+
+    def kind(self, tool: str) -> Kind:
+        parts = _parts(self.trace, self.definition.term)
+        kind = self.simple() if parts is None else self.windowed(parts) or self.dense(parts)
+        if kind is None:
+            shown = replace(self.definition, indices=self.indices)
+            raise ModelError(
+                f"`{self.placed.name}` can't be written for {tool}: {shown} is none of the layers that have a name "
+                "there (convolution, max or mean pooling, dense, ReLU, sigmoid, tanh, flatten)."
+            )
+        return kind
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """What every kind has."""
+        shapes = {"inputs": self.inputs, "outputs": self.outputs}
+        return {"name": self.placed.name, "source": self.placed.sources[0], "result": self.placed.output, **shapes}
+
+    def positions(self, image: Access, flat: bool = False) -> tuple[Position, ...] | None:
+        """Where the layer before is read in one example; None where something else is read, or, unless `flat`, in
+        another shape.
+        """
+        views = self.trace.views
+        if self.result not in (image.tensor, views.get(image.tensor)):
+            return None
+        if not flat and self.trace.shapes[image.tensor][self.first :] != self.inputs:
+            return None
+        if [p.as_name for p in image.positions[: self.first]] != [*self.definition.indices[: self.first]]:
+            return None
+        return image.positions[self.first :]
+
+    def simple(self) -> Kind | None:
+        """A function of single elements, or nothing but another shape."""
+        read = list(accesses(self.definition.term))
+        flat = len(self.indices) == 1 and read == [self.definition.term]
+        positions = self.positions(read[0], flat) if len(read) == 1 else None
+        if positions is None or [p.as_name for p in positions] != [*self.indices]:
+            return None
+        if flat:
+            return Flat(**self.where)
+        written = str(self.definition.term).replace(str(read[0]), "o")
+        for function, text in FUNCTIONS.items():
+            if written == str(parse(f"x = {text}").result.term):
+                return Elementwise(**self.where, function=function)
+        return None
+
+    def dense(self, parts: _Parts) -> Kind | None:
+        """A sum over all of the input, with weights of its own for each result."""
+        positions = self.positions(parts.image)
+        if positions is None or parts.weights is None or len(self.indices) != 1 or parts.reduction.kind != "sum":
+            return None
+        read = [p.as_name for p in positions]
+        weights = [p.as_name for p in parts.weights.positions]
+        if not _same(read, parts.reduction.indices) or weights != [*read, *self.indices] or not self.fits(parts.bias):
+            return None
+        return Dense(**self.where, **self.trained(parts))
+
+    def windowed(self, parts: _Parts) -> Kind | None:
+        """A convolution or a pooling over rows and columns."""
+        positions = self.positions(parts.image)
+        if positions is None or len(positions) not in (2, 3) or len(self.indices) != len(positions):
+            return None
+        reduced = parts.reduction.indices
+        rows, columns = (self.window(parts, axis) for axis in (0, 1))
+        if rows is None or columns is None:
+            return None
+        window: dict[str, Any] = {
+            "size": (rows.size, columns.size),
+            "strides": (rows.stride, columns.stride),
+            "pads": (rows.pads, columns.pads),
+        }
+        dilation = (rows.dilation, columns.dilation)
+        inner = [rows.index, columns.index]
+        channels = [p.as_name for p in positions[2:]]
+        if parts.weights is None:
+            known = parts.reduction.kind in ("max", "mean") and parts.bias is None and dilation == (1, 1)
+            if not known or channels != [*self.indices[2:]] or not _same(inner, reduced):
+                return None
+            return Pooling(**self.where, **window, kind=parts.reduction.kind)
+        weights = [p.as_name for p in parts.weights.positions]
+        if parts.reduction.kind != "sum" or weights != [*inner, *channels, *self.indices[2:]]:
+            return None
+        if not _same([*inner, *channels], reduced) or not self.fits(parts.bias):
+            return None
+        return Convolution(**self.where, **window, dilation=dilation, **self.trained(parts))
+
+    def window(self, parts: _Parts, axis: int) -> _Window | None:
+        """How rows (0) or columns (1) are read; None where it is not as other tools read them: from the first place to
+        the last that fits, and outside of the image what they read there.
+        """
+        slide = slide_along(self.trace, self.definition, parts.image, self.first + axis)
+        if slide is None or slide.index != self.indices[axis] or slide.before < 0 or not slide.is_full:
+            return None
+        inner = [name for name in slide.position.names if name != slide.index]
+        if slide.outside not in (None, BEYOND.get(parts.reduction.kind)) or len(inner) != 1:
+            return None
+        dilation = slide.position.numerator.coefficient(inner[0]).constant_value
+        pads = (0, 0) if slide.outside is None else (slide.before, slide.border - slide.before)
+        return _Window(inner[0], (slide.extent - 1) // dilation + 1, slide.stride, dilation, pads)
+
+    def fits(self, bias: Access | None) -> bool:
+        """Whether the bias is one number for each channel, or each unit: b[k], or b where there is only one."""
+        if bias is None:
+            return True
+        units = 1 if len(self.indices) == 2 else self.outputs[-1]
+        own = units == 1 or [p.as_name for p in bias.positions] == [self.indices[-1]]
+        return own and self.trace.values_of(bias.tensor).size == units
+
+    def trained(self, parts: _Parts) -> dict[str, Any]:
+        """Weights and bias, by name and by value."""
+        assert parts.weights is not None
+        weights, bias = parts.weights.tensor, parts.bias.tensor if parts.bias else ""
+        b = self.trace.values_of(bias) if bias else None
+        return {"weights": weights, "bias": bias, "w": self.trace.values_of(weights), "b": b}
+
+
+def _parts(trace: Trace, term: Term) -> _Parts | None:
     bias = None
+    parameters = trace.network.parameters
     if isinstance(term, Add) and len(term.terms) == 2 and isinstance(term.terms[1], Access):
-        bias, term = term.terms[1].tensor, term.terms[0]
-    if not isinstance(term, Reduce):
-        return None, None, None, bias
+        bias, term = term.terms[1], term.terms[0]
+    if not isinstance(term, Reduce) or (bias is not None and bias.tensor not in parameters):
+        return None
     factors = term.body.factors if isinstance(term.body, Multiply) else (term.body,)
     read = [f for f in factors if isinstance(f, Access)]
-    weights = [a for a in read if a.tensor in trace.network.parameters]
-    images = [a for a in read if a.tensor not in trace.network.parameters]
+    weights = [a for a in read if a.tensor in parameters]
+    images = [a for a in read if a.tensor not in parameters]
     if len(read) != len(factors) or len(images) != 1 or len(weights) > 1:
-        return None, None, term, bias
-    return images[0], weights[0] if weights else None, term, bias
-
-
-def _windowed(trace: Trace, placed: PlacedLayer, definition: Definition) -> Kind | None:
-    image, weights, reduction, bias = _parts(trace, definition.term)
-    if image is None or reduction is None:
         return None
-    first = 0 if trace.start.batch is None else 1
-    along = [slide_along(trace, definition, image, axis) for axis in (first, first + 1)[: len(image.positions)]]
-    slides = [slide for slide in along if slide is not None]
-    inputs, outputs = _image_shape(trace, image.tensor), definition.indices
-    if len(slides) != 2 or len(inputs) not in (2, 3) or len(outputs) != len(inputs):
+    if weights and bias is not None and bias.tensor == weights[0].tensor:
         return None
-    window = {
-        "name": placed.name,
-        "source": placed.sources[0],
-        "inputs": inputs,
-        "outputs": _image_shape(trace, placed.output),
-        "strides": (slides[0].stride, slides[1].stride),
-        "pads": (_pads(slides[0]), _pads(slides[1])),
-    }
-    extents = (slides[0].extent, slides[1].extent)
-    if weights is None:
-        own = len(inputs) == 2 or image.positions[-1].as_name == outputs[-1]
-        kind = reduction.kind in ("max", "mean") and own and bias is None and len(reduction.indices) == 2
-        return Pooling(**window, size=extents, kind=reduction.kind) if kind else None  # type: ignore[arg-type]
-    w = trace[weights.tensor].values
-    b = None if bias is None else trace[bias].values
-    kernel = [p.as_name for p in weights.positions]
-    channels = [] if len(inputs) == 2 else [image.positions[-1].as_name, outputs[-1]]
-    fits = reduction.kind == "sum" and kernel[2:] == channels and len({*kernel}) == w.ndim == len(inputs) * 2 - 2
-    if not fits or (b is not None and b.size != (w.shape[3] if len(inputs) == 3 else 1)):
-        return None
-    dilation = tuple((e - 1) // (m - 1) if m > 1 else 1 for e, m in zip(extents, w.shape, strict=False))
-    return Convolution(**window, size=w.shape[:2], dilation=dilation, w=w, b=b)  # type: ignore[arg-type]
+    return _Parts(images[0], weights[0] if weights else None, term, bias)
 
 
-def _pads(slide: Slide) -> Pair:
-    return (slide.before, slide.border - slide.before) if slide.outside is not None else (0, 0)
-
-
-def _dense(trace: Trace, placed: PlacedLayer, definition: Definition) -> Kind | None:
-    image, weights, reduction, bias = _parts(trace, definition.term)
-    if image is None or weights is None or reduction is None or reduction.kind != "sum":
-        return None
-    read = [p.as_name for p in image.positions[0 if trace.start.batch is None else 1 :]]
-    if [p.as_name for p in weights.positions] != [*read, *definition.indices] or len(definition.indices) != 1:
-        return None
-    b = None if bias is None else trace[bias].values
-    shapes = _image_shape(trace, image.tensor), _image_shape(trace, placed.output)
-    return Dense(placed.name, placed.sources[0], *shapes, w=trace[weights.tensor].values, b=b)
-
-
-def _simple(trace: Trace, placed: PlacedLayer, definition: Definition) -> Kind | None:
-    read = list(accesses(definition.term))
-    if len(read) != 1 or [p.as_name for p in read[0].positions][-len(definition.indices) :] != [*definition.indices]:
-        return None
-    shapes = _image_shape(trace, read[0].tensor), _image_shape(trace, placed.output)
-    where = (placed.name, placed.sources[0])
-    if definition.term == read[0]:
-        return Flat(*where, *shapes)
-    written = str(definition.term).replace(str(read[0]), "o")
-    for function, text in FUNCTIONS.items():
-        if written == str(parse(f"x = {text}").result.term):
-            return Elementwise(*where, *shapes, function=function)
-    return None
+def _same(names: Sequence[str | None], indices: Sequence[str]) -> bool:
+    """Whether these are the indices, each of them once."""
+    return len(names) == len(indices) and {*names} == {*indices}

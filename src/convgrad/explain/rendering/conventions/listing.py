@@ -60,6 +60,11 @@ class Listing:
         """What the tool should print."""
         return nested(values, exact=False) if values.size <= LARGEST else f"shape {tuple(values.shape)}"
 
+    @property
+    def expected_loss(self) -> str:
+        """What the tool should print as the loss."""
+        return self.expected(np.asarray(self.trace.loss))
+
     def text(self, head: list[str]) -> str:
         """The whole program."""
         if self.files:

@@ -28,7 +28,7 @@ class Longhand(ABC):
 
     def __init__(self, trace: Trace):
         if trace.start.batch is not None:
-            raise ModelError(f"{self.tool.lower()} is written for one example without a batch.")
+            raise ModelError(f"{self.tool} is written for one example without a batch.")
         self.listing, self.trace = Listing(trace, self.tool), trace
         self.back: list[list[str]] = []
 
@@ -36,19 +36,21 @@ class Longhand(ABC):
         """All lines, from the input to the gradients."""
         self.put("input", INPUT, self.trace[INPUT].values)
         for kind in self.listing.kinds:
-            result = self.trace[f"{kind.name}.x"]
+            result = self.trace[kind.result]
             self.listing.add("", f"{self.comment} {kind.name}: {result.equation}")
             self.layer(kind)
             self.listing.add(self.printed(f"{kind.name}_x", result.values))
-        if self.delta():
-            for lines in reversed(self.back):
-                self.listing.add("", *lines)
+        if not self.delta():
+            return
+        sources = {INPUT: INPUT} | {kind.name: kind.result for kind in self.listing.kinds}
+        for kind, lines in reversed([*zip(self.listing.kinds, self.back, strict=False)]):
+            self.listing.add("", *lines, *self.shown(_delta(kind.source), sources[kind.source]))
 
     def parameters(self, kind: Convolution | Dense) -> None:
         """Kernel or weights, and the bias."""
-        self.put(f"{kind.name}_w", f"{kind.name}.w", kind.w)
+        self.put(f"{kind.name}_w", kind.weights, kind.w)
         if kind.b is not None:
-            self.put(f"{kind.name}_b", f"{kind.name}.b", kind.b)
+            self.put(f"{kind.name}_b", kind.bias, kind.b)
 
     def shown(self, variable: str, tensor: str) -> list[str]:
         """The line that prints a gradient, where ours is known."""
@@ -58,7 +60,7 @@ class Longhand(ABC):
     def layer(self, kind: Kind) -> None:
         """A layer's line or lines, and those of its way back."""
         o = INPUT if kind.source == INPUT else f"{kind.source}_x"
-        do = "dinput" if kind.source == INPUT else f"{kind.source}_dx"
+        do = _delta(kind.source)
         if isinstance(kind, Convolution):
             self.convolution(kind, o, do)
         elif isinstance(kind, Pooling):
@@ -86,11 +88,13 @@ class Longhand(ABC):
         if not self.listing.has_loss:
             return False
         loss = self.listing.loss
-        last, target = self.trace.network.layers[-1].name, self.trace[TARGET].values
+        last, target = self.trace.network.layers[-1], self.trace[TARGET].values
+        y, dy = f"{last.name}_x", f"{last.name}_dx"
         if target.ndim == 0:
-            self.label_loss(f"{last}_x", f"{last}_dx", int(target))
+            self.label_loss(y, dy, int(target))
         else:
-            self.loss(f"{last}_x", f"{last}_dx", loss, target)
+            self.loss(y, dy, loss, target)
+        self.listing.add(*self.shown(dy, last.output))
         return True
 
     @abstractmethod
@@ -124,3 +128,8 @@ class Longhand(ABC):
     @abstractmethod
     def loss(self, y: str, dy: str, loss: Loss, target: Array) -> None:
         """A loss of numbers, and the delta of y."""
+
+
+def _delta(layer: str) -> str:
+    """The variable of the gradient of a layer's result, or of the input."""
+    return "dinput" if layer == INPUT else f"{layer}_dx"

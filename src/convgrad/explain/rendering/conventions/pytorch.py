@@ -49,8 +49,16 @@ class _Writer:
         array = self.listing.array(name, values, turned, code)  # type: ignore[arg-type]
         self.listing.add(f"{variable} = torch.tensor({array}, requires_grad=True)")
 
-    def parameter(self, kind: Kind, own: str, values: Array, turned: object, code: str) -> str:
-        variable, tensor = f"{kind.name}_{own}", f"{kind.name}.{own}"
+    def weights(self, kind: Convolution | Dense, turned: object, code: str) -> str:
+        return self.parameter(f"{kind.name}_w", kind.weights, kind.w, turned, code)
+
+    def bias(self, kind: Convolution | Dense) -> str:
+        """As the last argument of a call; nothing where there is none."""
+        if kind.b is None:
+            return ""
+        return f", {self.parameter(f'{kind.name}_b', kind.bias, kind.b, lambda v: v.reshape(-1), '{}.reshape(-1)')}"
+
+    def parameter(self, variable: str, tensor: str, values: Array, turned: object, code: str) -> str:
         self.put(variable, tensor, values, turned, code)
         gradient = self.listing.gradient(tensor)
         self.parameters.append((variable, tensor, None if gradient is None else turned(gradient)))  # type: ignore[operator]
@@ -58,7 +66,7 @@ class _Writer:
 
     def layer(self, kind: Kind) -> None:
         source = kind.source if kind.source == INPUT else f"{kind.source}_x"
-        self.listing.add("", f"# {kind.name}: {self.trace[f'{kind.name}.x'].equation}")
+        self.listing.add("", f"# {kind.name}: {self.trace[kind.result].equation}")
         if isinstance(kind, Convolution):
             call = self.convolution(kind, source)
         elif isinstance(kind, Pooling):
@@ -74,7 +82,7 @@ class _Writer:
             self.flat_from[kind.name] = self.shapes[kind.source]
             call = f"torch.flatten({source}, 1)"
         self.listing.add(f"{kind.name}_x = {call}")
-        self.show(f"{kind.name}_x", kind, self.trace[f"{kind.name}.x"].values)
+        self.show(f"{kind.name}_x", kind, self.trace[kind.result].values)
 
     def show(self, variable: str, kind: Kind, values: Array) -> None:
         values = with_batch(values, self.trace)
@@ -87,14 +95,14 @@ class _Writer:
 
     def convolution(self, kind: Convolution, source: str) -> str:
         if kind.has_channels:
-            w = self.parameter(kind, "w", kind.w, lambda v: v.transpose(3, 2, 0, 1), "{}.transpose(3, 2, 0, 1)")
+            w = self.weights(kind, lambda v: v.transpose(3, 2, 0, 1), "{}.transpose(3, 2, 0, 1)")
         else:
-            w = self.parameter(kind, "w", kind.w, lambda v: v[None, None], "{}[None, None]")
-        b = self.parameter(kind, "b", kind.b, lambda v: v.reshape(-1), "{}.reshape(-1)") if kind.b is not None else ""
+            w = self.weights(kind, lambda v: v[None, None], "{}[None, None]")
+        b = self.bias(kind)
         source, options = self.padded(kind, source, "0.0"), ""
         options += f", stride={kind.strides}" if kind.strides != (1, 1) else ""
         options += f", dilation={kind.dilation}" if kind.dilation != (1, 1) else ""
-        return f"F.conv2d({source}, {w}{f', {b}' if b else ''}{options})"
+        return f"F.conv2d({source}, {w}{b}{options})"
 
     def padded(self, kind: Windowed, source: str, value: str) -> str:
         if not kind.padded:
@@ -117,12 +125,10 @@ class _Writer:
             return np.asarray(full.reshape(-1, full.shape[-1]).T)
 
         code = f"np.moveaxis({{}}.reshape{(*shape, -1)}, 2, 0).reshape{(-1, kind.w.shape[-1])}.T"
-        w = self.parameter(
-            kind, "w", kind.w, turned, code if len(shape) == 3 else f"{{}}.reshape(-1, {kind.w.shape[-1]}).T"
-        )
-        b = self.parameter(kind, "b", kind.b, lambda v: v, "{}") if kind.b is not None else ""
+        code = code if len(shape) == 3 else f"{{}}.reshape(-1, {kind.w.shape[-1]}).T"
+        w, b = self.weights(kind, turned, code), self.bias(kind)
         source = source if len(self.shapes[kind.source]) == 1 else f"torch.flatten({source}, 1)"
-        return f"F.linear({source}, {w}{f', {b}' if b else ''})"
+        return f"F.linear({source}, {w}{b})"
 
     def backward(self) -> None:
         start = self.listing.start
@@ -133,7 +139,8 @@ class _Writer:
             values = channels_first(values) if len(self.shapes[layer]) > 1 else values
             self.listing.add("", "# the deltas are given", f"{layer}_x.backward(torch.tensor({nested(values)}))")
         elif self.listing.has_loss:
-            self.listing.add("", *self.loss(last), 'print("loss", loss.item())', "loss.backward()")
+            printed = f'print("loss", loss.item())  # {self.listing.expected_loss}'
+            self.listing.add("", *self.loss(last), printed, "loss.backward()")
         else:
             return
         for variable, tensor, gradient in self.parameters:

@@ -14,6 +14,7 @@ HEAD = [
     "# Forward: correlate2d(o, w, 'valid'). Back: dw = correlate2d(o, dx, 'valid'), do = convolve2d(dx, w, 'full').",
     "import numpy as np",
     "from scipy.signal import convolve2d, correlate2d",
+    "from scipy.special import expit",
     "",
     "",
     "def spread(a, steps):",
@@ -26,7 +27,7 @@ HEAD = [
 ]
 SLOPES = {
     "relu": ("np.maximum({o}, 0)", "{dx} * ({o} > 0)"),
-    "sigmoid": ("1 / (1 + np.exp(-{o}))", "{dx} * {x} * (1 - {x})"),
+    "sigmoid": ("expit({o})", "{dx} * {x} * (1 - {x})"),
     "tanh": ("np.tanh({o})", "{dx} * (1 - {x} ** 2)"),
 }
 
@@ -86,10 +87,10 @@ class _Writer(Longhand):
             back.append(f"{n}_dw = np.moveaxis(np.array({pairs}), (0, 1), (2, 3))")
         else:
             back.append(f'{n}_dw = correlate2d({reached}, {dx}, "valid"){every}')
-        back += self.shown(f"{n}_dw", f"{n}.w")
+        back += self.shown(f"{n}_dw", kind.weights)
         if kind.b is not None:
             over = "(0, 1)" if kind.has_channels else "None"
-            back += [f"{n}_db = {n}_dx.sum({over})", *self.shown(f"{n}_db", f"{n}.b")]
+            back += [f"{n}_db = {n}_dx.sum({over})", *self.shown(f"{n}_db", kind.bias)]
         back.append(f"{n}_do = np.zeros({image}.shape)")
         if kind.has_channels:
             one = f'convolve2d({dx}[:, :, k], {w}[:, :, c, k], "full")'
@@ -133,25 +134,31 @@ class _Writer(Longhand):
         self.parameters(kind)
         bias = f" + {n}_b" if kind.b is not None else ""
         self.listing.add(f"{n}_x = np.tensordot({o}, {n}_w, {axes}){bias}")
-        back = [f"{n}_dw = np.multiply.outer({o}, {n}_dx)", *self.shown(f"{n}_dw", f"{n}.w")]
+        back = [f"{n}_dw = np.multiply.outer({o}, {n}_dx)", *self.shown(f"{n}_dw", kind.weights)]
         if kind.b is not None:
-            back += [f"{n}_db = {n}_dx", *self.shown(f"{n}_db", f"{n}.b")]
+            back += [f"{n}_db = {n}_dx", *self.shown(f"{n}_db", kind.bias)]
         self.back.append([*back, f"{do} = {n}_w @ {n}_dx"])
 
     def label_loss(self, y: str, dy: str, label: int) -> None:
-        lines = [f"p = np.exp({y} - {y}.max())", "p /= p.sum()", f"print('loss', -np.log(p[{label}]))"]
-        self.listing.add("", *lines, f"{dy} = p - (np.arange(p.size) == {label})")
+        self.listing.add("", f"p = np.exp({y} - {y}.max())")
+        self.print_loss(f"np.log(p.sum()) + {y}.max() - {y}[{label}]")
+        self.listing.add(f"{dy} = p / p.sum() - (np.arange(p.size) == {label})")
 
     def loss(self, y: str, dy: str, loss: Loss, target: Array) -> None:
         self.listing.add("", f"target = {self.listing.array(TARGET, target, lambda v: v, '{}')}.reshape({y}.shape)")
         if isinstance(loss, HalfSquaredError):
-            self.listing.add(f"print('loss', 0.5 * ((target - {y}) ** 2).sum())", f"{dy} = {y} - target")
+            self.print_loss(f"0.5 * ((target - {y}) ** 2).sum()")
+            self.listing.add(f"{dy} = {y} - target")
         elif isinstance(loss, MeanSquaredError):
-            self.listing.add(f"print('loss', ((target - {y}) ** 2).mean())", f"{dy} = 2 * ({y} - target) / {y}.size")
+            self.print_loss(f"((target - {y}) ** 2).mean()")
+            self.listing.add(f"{dy} = 2 * ({y} - target) / {y}.size")
         else:
             assert isinstance(loss, BinaryCrossEntropy)
-            self.listing.add(f"print('loss', (np.logaddexp(0, {y}) - target * {y}).mean())")
-            self.listing.add(f"{dy} = (1 / (1 + np.exp(-{y})) - target) / {y}.size")
+            self.print_loss(f"(np.logaddexp(0, {y}) - target * {y}).mean()")
+            self.listing.add(f"{dy} = (expit({y}) - target) / {y}.size")
+
+    def print_loss(self, loss: str) -> None:
+        self.listing.add(f"print('loss', {loss})  # {self.listing.expected_loss}")
 
 
 def _pads(kind: Windowed) -> str:
