@@ -107,7 +107,7 @@ def read_folder(folder: str | PathLike[str], names: Collection[str]) -> dict[str
     """The content of files that were written together, even if the folder is replaced meanwhile.
 
     Raises:
-        DataError: one is missing, can't be read or is no file.
+        DataError: one is missing, can't be read or is not a file.
     """
     place = Path(folder)
     for attempt in range(ATTEMPTS):
@@ -165,7 +165,7 @@ def read_regular(path: Path, limit: int | None = None) -> bytes:
     with os.fdopen(handle, "rb") as stream:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
+            raise OSError(errno.EINVAL, "it is not a regular file")
         if limit is not None and status.st_size > limit:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         return stream.read() if limit is None else stream.read(limit)
@@ -182,7 +182,7 @@ def check_regular(path: Path) -> None:
     except (OSError, ValueError):
         return
     if not stat.S_ISREG(mode):
-        raise DataError(f"{path} can't be read: it is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}.")
+        raise DataError(f"{path} can't be read: it is {'a folder' if stat.S_ISDIR(mode) else 'not a regular file'}.")
 
 
 def reason(error: OSError) -> str:

@@ -31,9 +31,7 @@ def looks_like_latex(text: str) -> bool:
 def from_latex(text: str) -> str:
     """The same in our notation. Raises: EquationSyntaxError at a command that has no counterpart."""
     if len(text) > LONGEST_TEXT:
-        raise EquationSyntaxError(
-            f"The formula has {len(text):,} characters; {LONGEST_TEXT:,} is the most that is read."
-        )
+        raise EquationSyntaxError(f"The formula has {len(text):,} characters; the limit is {LONGEST_TEXT:,}.")
     lines = [line for line in re.split(r"\\\\|\n", text.replace("&", " ").strip().strip("$")) if line.strip()]
     try:
         return "\n".join(_Reader(line).equation() for line in lines)
@@ -204,5 +202,5 @@ class _Reader:
             self.place += 1
         names = [i.split("=")[0] for i in indices]
         if not names:
-            raise self.error(f"Say what \\{kind} runs over, as in \\{kind}_{{i,j}}.")
+            raise self.error(f"Write what \\{kind} runs over, as in \\{kind}_{{i,j}}.")
         return f"{kind}[{','.join(names)}]({self.product()})"

@@ -108,7 +108,9 @@ def kinds(trace: Trace, tool: str) -> list[Kind]:
     before = INPUT
     for placed in trace.network.layers:
         if placed.sources != (before,):
-            raise ModelError(f"`{placed.name}` makes the network a graph; {tool} is written for layers in a row only.")
+            raise ModelError(
+                f"`{placed.name}` makes the network a graph; {tool} code can be written only for layers in a row."
+            )
         found.append(_kind(trace, placed, tool))
         before = placed.name
     return found
@@ -121,8 +123,8 @@ def _kind(trace: Trace, placed: PlacedLayer, tool: str) -> Kind:
     )
     if kind is None:
         raise ModelError(
-            f"`{placed.name}` can't be written for {tool}: {definition} is none of the layers that have a name there "
-            "(convolution, max or mean pooling, dense, ReLU, sigmoid, tanh, flatten)."
+            f"`{placed.name}` can't be written for {tool}: {definition} is not one of the layers that it has a "
+            "name for (convolution, max or mean pooling, dense, ReLU, sigmoid, tanh, flatten)."
         )
     return kind
 
