@@ -1,4 +1,4 @@
-"""A network that is no chain: a residual block, and two branches that are joined."""
+"""A network that is not a chain: a residual block, and two branches that are joined."""
 
 from convgrad import Network, load_data
 from convgrad.layers import Add, BatchNorm, Concatenate, Conv2D, Dense, Flatten, Input, MaxPool2D, ReLU

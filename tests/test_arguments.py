@@ -100,10 +100,10 @@ class Made:
             r"must be a rule, not the class Rule\. Make one: Rule\(\.\.\.\)",
         ),
         (lambda: example(1, epoch=3), TrainingError, r"example has no argument 'epoch'\. Did you mean 'epochs'\?"),
-        (lambda: example(1, stride=3), TrainingError, r"no argument 'stride'\. There are: epochs, names, padding"),
+        (lambda: example(1, stride=3), TrainingError, r"no argument 'stride'\. Available: epochs, names, padding"),
         (lambda: example(), TrainingError, r"example needs x, which is missing\."),
-        (lambda: example(1, 2, 3), TrainingError, r"takes 2 arguments by their places, but got 3\. .*: padding=\.\.\."),
-        (lambda: example(1, x=2), TrainingError, r"example: x is given twice, by its place and by its name\."),
+        (lambda: example(1, 2, 3), TrainingError, r"takes 2 positional arguments, but got 3\. .*: padding=\.\.\."),
+        (lambda: example(1, x=2), TrainingError, r"example: x is given twice, by position and by name\."),
         (lambda: Made(0), DataError, r"Made: size must be a whole number of at least 1, not 0\."),
         (lambda: Made(), DataError, r"Made needs size, which is missing\."),
         (lambda: Made(sise=3), DataError, r"Made has no argument 'sise'\. Did you mean 'size'\?"),
@@ -118,10 +118,10 @@ class Made:
             r"no argument 'activation'.*: bias, kernel_initializer, name",
         ),
         (lambda: Dropout(p=0.5), ModelError, r"Dropout has no argument 'p'\. Did you mean 'rate'\?"),
-        (lambda: ReLU(3), ModelError, r"ReLU takes 0 arguments by their places, but got 1"),
+        (lambda: ReLU(3), ModelError, r"ReLU takes 0 positional arguments, but got 1"),
         (lambda: SGD(lr=0.1), ModelError, r"SGD has no argument 'lr'\. Did you mean 'learning_rate'\?"),
         (lambda: Adam(epsilon=1), ModelError, r"Adam has no argument 'epsilon'\. Did you mean 'eps'\?"),
-        (lambda: MeanSquaredError(3), ModelError, r"takes 0 arguments by their places, but got 1\.$"),
+        (lambda: MeanSquaredError(3), ModelError, r"takes 0 positional arguments, but got 1\.$"),
         (lambda: MeanSquaredError(a=3), ModelError, r"has no argument 'a'\. It takes no arguments by name\.$"),
     ],
 )
@@ -170,20 +170,20 @@ def test_quotes_are_short_and_never_fail() -> None:
 @pytest.mark.parametrize(
     ("name", "known", "told"),
     [
-        ("cross_entropy", "softmax_cross_entropy binary_cross_entropy mse", "There are: binary_cross_entropy, softmax"),
+        ("cross_entropy", "softmax_cross_entropy binary_cross_entropy mse", "Available: binary_cross_entropy, softmax"),
         ("nll_loss", "softmax_cross_entropy mse", "Did you mean 'softmax_cross_entropy'?"),
         ("MSELoss", "mse half_squared_error", "Did you mean 'mse'?"),
-        ("mae", "mse half_squared_error", "There are: half_squared_error, mse."),
+        ("mae", "mse half_squared_error", "Available: half_squared_error, mse."),
         ("Conv2d", "Conv1D Conv2D Conv3D", "Did you mean 'Conv2D'?"),
-        ("MaxPool3D", "MaxPool2D AvgPool2D", "There are: AvgPool2D, MaxPool2D."),
+        ("MaxPool3D", "MaxPool2D AvgPool2D", "Available: AvgPool2D, MaxPool2D."),
         ("BatchNorm2d", "BatchNorm LayerNorm", "Did you mean 'BatchNorm'?"),
-        ("relu6", "ReLU ELU", "There are: ELU, ReLU."),
-        ("PReLU", "ReLU LeakyReLU", "There are: LeakyReLU, ReLU."),
-        ("emnist", "mnist digits", "There are: digits, mnist."),
-        ("cifar100", "cifar10 mnist", "There are: cifar10, mnist."),
-        ("adamax", "adam adamw sgd", "There are: adam, adamw, sgd."),
+        ("relu6", "ReLU ELU", "Available: ELU, ReLU."),
+        ("PReLU", "ReLU LeakyReLU", "Available: LeakyReLU, ReLU."),
+        ("emnist", "mnist digits", "Available: digits, mnist."),
+        ("cifar100", "cifar10 mnist", "Available: cifar10, mnist."),
+        ("adamax", "adam adamw sgd", "Available: adam, adamw, sgd."),
         ("sdg", "adam sgd", "Did you mean 'sgd'?"),
-        ("conv2.w", "conv1.w conv1.b", "There are: conv1.b, conv1.w."),
+        ("conv2.w", "conv1.w conv1.b", "Available: conv1.b, conv1.w."),
         ("conv1.ww", "conv1.w conv1.b dense1.w", "Did you mean 'conv1.w'?"),
         ("hidden", "hidde hiden", "Did you mean 'hidde' or 'hiden'?"),
         ("x", "", "There are none."),
@@ -198,5 +198,5 @@ def test_suggestions_of_many_names_are_short() -> None:
 
 
 def test_an_unknown_loss_is_not_taken_for_another() -> None:
-    with pytest.raises(ModelError, match=r"no loss called 'cross_entropy'\. There are: binary_cross_entropy, softmax_"):
+    with pytest.raises(ModelError, match=r"no loss called 'cross_entropy'\. Available: binary_cross_entropy, softmax_"):
         loss_from("cross_entropy")

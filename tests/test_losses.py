@@ -84,13 +84,13 @@ def test_by_name(name):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: loss_from("cross_entropy"), r"no loss called 'cross_entropy'. There are: binary_cross"),
-        (lambda: loss_from("l1"), r"no loss called 'l1'. There are: binary_cross_entropy, half_squared_error, mse"),
+        (lambda: loss_from("cross_entropy"), r"no loss called 'cross_entropy'. Available: binary_cross"),
+        (lambda: loss_from("l1"), r"no loss called 'l1'. Available: binary_cross_entropy, half_squared_error, mse"),
         (lambda: loss_from(SoftmaxCrossEntropy), r"A loss is a name or an object such as SoftmaxCrossEntropy\(\), not"),
         (lambda: SoftmaxCrossEntropy(1), r"label_smoothing must be a number of at least 0 and below 1, not 1"),
         (
             lambda: SoftmaxCrossEntropy().build((7, 5, 10)),
-            r"one row of numbers an example, .* returns shape \(7, 5, 10\). End it with Flatten",
+            r"one row of numbers for each example, .* returns shape \(7, 5, 10\). End it with Flatten",
         ),
         (lambda: SoftmaxCrossEntropy().build((1,)), r"2 classes or more, .* End it with Dense\(2\), or use the loss"),
     ],

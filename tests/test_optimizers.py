@@ -15,7 +15,7 @@ RATES = [0.1, 0.1, 0.05, 0.2, 0.01, 0.1]
 
 
 def gradient(w):
-    """Of sum(w^4)/4 - sum(w), which is no line anywhere."""
+    """Of sum(w^4)/4 - sum(w), which is not a line anywhere."""
     return w**3 - 1
 
 

@@ -95,7 +95,7 @@ def whole(value: Any) -> int | None:
 
 
 def _number(value: Any) -> float:
-    """`value` as a float, NaN where it is no real number."""
+    """`value` as a float, NaN where it is not a real number."""
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
 
 
@@ -108,7 +108,7 @@ def at_least(least: int, most: float = math.inf) -> Rule:
 
     def hint(value: Any) -> str:
         number = whole(value)
-        return f" The most is {most:,}." if number is not None and number > most else ""
+        return f" The limit is {most:,}." if number is not None and number > most else ""
 
     return Rule(f"a whole number of at least {least}", accepts, hint)
 
@@ -214,7 +214,7 @@ def real_array(label: str, argument: str, value: Any, error: type[ConvgradError]
         rule = "an array of real numbers, or lists of one length"
         raise error(f"{label}: {argument} must be {rule}, not {shown(value)}.")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise error(f"{label}: {argument} has masked values. Fill them, or leave their examples away.")
+        raise error(f"{label}: {argument} has masked values. Fill them, or leave their examples out.")
     return array
 
 
@@ -292,11 +292,11 @@ def refuse_misfit(
     placed = by_place[:given]
     for name in placed:
         if name in named:
-            raise error(f"{label}: {name} is given twice, by its place and by its name.")
+            raise error(f"{label}: {name} is given twice, by position and by name.")
     if given > len(by_place) and Parameter.VAR_POSITIONAL not in kinds:
         rest = ", ".join(f"{name}=..." for name in by_name if name not in by_place)
         remedy = f" Write the others with their names: {rest}." if rest else ""
-        raise error(f"{label} takes {len(by_place)} arguments by their places, but got {given}.{remedy}")
+        raise error(f"{label} takes {len(by_place)} positional arguments, but got {given}.{remedy}")
     needed = [p.name for p in parameters if p.default is Parameter.empty and p.kind in (*BY_PLACE, *BY_NAME)]
     missing = [name for name in needed if name not in named and name not in placed]
     if missing:

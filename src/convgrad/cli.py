@@ -47,7 +47,7 @@ class Commands(TyperGroup):
 
 
 def _print_warning(message: Warning | str, *place: object) -> None:
-    """One line on standard error, without the place in the program, which helps no user."""
+    """One line on standard error, without the place in the program, which does not help the user."""
     say(f"Warning: {message}")
 
 

@@ -96,7 +96,7 @@ class EquationSyntaxError(EquationError):
 
 
 class ShapeError(EquationError):
-    """Sizes do not fit: an index leaves its tensor, two axes of one index differ, a size can't be told."""
+    """Sizes do not fit: an index leaves its tensor, two axes of one index differ, a size can't be determined."""
 
 
 class DerivationError(EquationError):
@@ -118,7 +118,7 @@ class UnknownName(DataError, KeyError):
 
 
 class TrainingError(ConvgradError):
-    """Training can't start or go on."""
+    """Training can't start or continue."""
 
 
 class EngineError(ConvgradError):
@@ -126,11 +126,11 @@ class EngineError(ConvgradError):
 
 
 class SandboxError(ConvgradError):
-    """A person's code can't be shut in as asked: there is no bubblewrap, or it can't work here."""
+    """A person's code can't be isolated as asked: bubblewrap is missing or can't work here."""
 
 
 SECOND = 0.04
-"""By how much less alike a second name may be, to be offered as well."""
+"""How much less similar a second name may be and still be offered."""
 LISTED = 30
 """Names that a message lists; of more, the nearest."""
 PART = 3
@@ -146,7 +146,7 @@ def suggestion(name: object, known: Iterable[str]) -> str:
     worse than a list.
 
     >>> suggestion("stride", ["strides", "padding"]), suggestion("cross_entropy", ["softmax_cross_entropy", "mse"])
-    (" Did you mean 'strides'?", ' There are: softmax_cross_entropy, mse.')
+    (" Did you mean 'strides'?", ' Available: softmax_cross_entropy, mse.')
     """
     names = sorted({str(one) for one in known})
     sure, related = near(name if isinstance(name, str) else "", names)
@@ -156,7 +156,7 @@ def suggestion(name: object, known: Iterable[str]) -> str:
     if not listed:
         return " There are none."
     more = f" and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
-    return f" There are: {', '.join(listed[:LISTED])}{more}."
+    return f" Available: {', '.join(listed[:LISTED])}{more}."
 
 
 def near(name: str, names: Collection[str]) -> tuple[list[str], list[str]]:
@@ -180,7 +180,7 @@ def near(name: str, names: Collection[str]) -> tuple[list[str], list[str]]:
         longer, shorter = (own, other) if len(own) > len(other) else (other, own)
         part = shorter in longer and len(shorter) >= PART
         if part and (own.endswith(other) or len(longer) > len(shorter) + 1):
-            related.append((-likeness, one))  # `emnist` is no slip for mnist, nor `adamax` for adam
+            related.append((-likeness, one))  # `emnist` is not a slip for mnist, nor `adamax` for adam
         elif likeness >= ALIKE:
             sure.append((-likeness, one))
     best = min((place for place, _ in sure), default=0.0)

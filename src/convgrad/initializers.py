@@ -74,7 +74,7 @@ def check_initializer(initializer: str | Initializer) -> None:
         if initializer not in registry:
             raise ModelError(
                 f"There is no initializer called {initializer!r}.{suggestion(initializer, registry)} "
-                f"A function (rng, shape, fan_in, fan_out) -> array will do as well."
+                f"A function (rng, shape, fan_in, fan_out) -> array works, too."
             )
     elif not callable(initializer) or isinstance(initializer, type):
         raise ModelError(

@@ -128,7 +128,7 @@ class SoftmaxCrossEntropy(Loss):
 
     Reference: Szegedy et al., Rethinking the Inception architecture, 2016, section 7 (label smoothing).
 
-    Raises: ModelError for a smoothing that is not in 0..1, and at `build` for predictions that are no row of 2 or more.
+    Raises: ModelError for a smoothing outside 0..1, and at `build` for predictions that are not a row of 2 or more.
     """
 
     label_smoothing: float = 0.0
@@ -157,7 +157,7 @@ class SoftmaxCrossEntropy(Loss):
         SHAPE.keep(self.label, "output_shape", output_shape, ModelError)
         if len(output_shape) != 1:
             raise ModelError(
-                f"softmax_cross_entropy takes one row of numbers an example, one for each class, but the network "
+                f"softmax_cross_entropy takes one row of numbers for each example, one for each class, but the network "
                 f"returns shape {output_shape}. End it with Flatten() or GlobalAvgPool2D() and Dense(classes)."
             )
         if output_shape[0] < 2:

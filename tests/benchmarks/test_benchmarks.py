@@ -31,7 +31,7 @@ from convgrad.layers import (
 from convgrad.network.network import Network
 from convgrad.notation import bind, parse
 
-sys.path.append(str(Path(__file__).parents[2]))  # `benchmarks` is no part of the package
+sys.path.append(str(Path(__file__).parents[2]))  # `benchmarks` is not part of the package
 
 from benchmarks import __main__ as command
 from benchmarks import machine, report, rows, simplechains, startup, tables, timing, verify
@@ -303,7 +303,7 @@ def test_the_command_names_what_it_does_not_know(capsys: pytest.CaptureFixture[s
     assert command.main(["layers", "--against", "torch,theano"]) == 1
     assert command.main(["report"]) == 1
     told = capsys.readouterr().err
-    assert "layers has no case ['nothing']. There are: 5x5 1->20 at 28, " in told
+    assert "layers has no case ['nothing']. Available: 5x5 1->20 at 28, " in told
     assert "--against takes torch and jax, with a comma between, not 'theano'." in told
     assert "report needs the file that the suites wrote: --json FILE." in told
 
@@ -529,7 +529,7 @@ def test_errors_of_winograd_are_measured_and_written_into_the_page(
         assert 0 < by_winograd < bound
         assert 0 < direct < bound
     assert command.main(["winograd-error", "--case", "nothing"]) == 1
-    assert "winograd-error has no case ['nothing']. There are: 3x3 64->32 at 12, " in capsys.readouterr().err
+    assert "winograd-error has no case ['nothing']. Available: 3x3 64->32 at 12, " in capsys.readouterr().err
     monkeypatch.setattr(winograd_error, "promised_error", lambda *_: 1e-9)
     assert command.main(["winograd-error", "--case", wide.name]) == 1
     assert "beyond the bound: 3x3 64->32 at 12, forward" in capsys.readouterr().err

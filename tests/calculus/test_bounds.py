@@ -39,7 +39,7 @@ def factors(count: int) -> str:
 @pytest.mark.parametrize(
     ("position", "message"),
     [
-        (f"i*{factors(12)}", "This index arithmetic has 1,152 parts when it is multiplied out; 1,000 is the most."),
+        (f"i*{factors(12)}", "This index arithmetic has 1,152 parts when it is multiplied out; the limit is 1,000."),
         ("+".join(f"a{n}" for n in range(2000)), "This index arithmetic has 1,002 parts when it is multiplied out"),
         ("*".join(["p"] * 3000), "This index arithmetic has 1,001 parts when it is multiplied out"),
         ("2147483647*2*i", "A number in this position is too large; the largest is 2147483647."),
@@ -60,7 +60,7 @@ def test_index_arithmetic_within_the_bound_is_as_it_was() -> None:
     product = Polynomial.name("p") + Polynomial.name("q")
     assert product.length_of_product(product) == 12
     assert (product * product).length == 9  # p^2 + 2*p*q + q^2, a number and two names each
-    with pytest.raises(EquationError, match="when it is multiplied out; 1,000 is the most"):
+    with pytest.raises(EquationError, match="when it is multiplied out; the limit is 1,000"):
         Polynomial.of([(("p",) * LONGEST, 1)])
 
 
@@ -87,9 +87,9 @@ def test_what_is_no_number_is_left_as_it_is_written(constant: str) -> None:
 
 def test_names_and_texts_are_bounded() -> None:
     long = "a" * (LONGEST_NAME + 1)
-    with pytest.raises(EquationSyntaxError, match=r"This name has 201 characters; 200 is the most\."):
+    with pytest.raises(EquationSyntaxError, match=r"This name has 201 characters; the limit is 200\."):
         parse(f"x[i] = {long}[i]")
-    with pytest.raises(EquationSyntaxError, match=r"The equation has 200,0\d\d characters; 200,000 is the most that"):
+    with pytest.raises(EquationSyntaxError, match=r"The equation has 200,0\d\d characters; the limit is 200,000"):
         parse("x[i] = o[i]" + " " * LONGEST_TEXT)
     assert parse(f"x[i] = {long[1:]}[i]").inputs == (long[1:],)
 
@@ -166,11 +166,11 @@ def test_a_derivation_that_would_be_too_long_is_refused() -> None:
     equation = parse("x[i] = " + "*".join(["o[i]"] * 1000))
     with pytest.raises(DerivationError) as raised:
         derivation(equation, "o")
-    assert "about 2,001,000 parts; 100,000 is the most." in str(raised.value)
+    assert "about 2,001,000 parts; the limit is 100,000." in str(raised.value)
     assert "In Python, `most=` allows more." in str(raised.value)
     assert calls(lambda: refused(equation)) < 60_000
     short = parse("x[i] = o[i] * o[i] * o[i]")
-    with pytest.raises(DerivationError, match=r"about 21 parts; 20 is the most"):
+    with pytest.raises(DerivationError, match=r"about 21 parts; the limit is 20"):
         gradients(short, ["o"], most=20)
     assert derivation(short, "o", most=21) == derivation(short, "o", most=None) == derivation(short, "o")
 

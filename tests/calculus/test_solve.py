@@ -89,6 +89,6 @@ def assert_solves(positions: list[Position] | tuple[Position, ...], solution: So
 
 
 def _value(position: Position, values: dict[str, int]) -> int | None:
-    """The position; None where it is no whole number."""
+    """The position; None where it is not a whole number."""
     quotient, rest = divmod(position.numerator.evaluate(values), position.divisor.evaluate(values))
     return None if rest else quotient

@@ -107,12 +107,12 @@ def test_a_class(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "say a layer and a function"),
-        (["dense", "nothing"], "names no function"),
-        (["dense", "mine.py:"], "names no function"),
-        (["dense", "a:b", "--argument", "x"], "says no tensor"),
-        (["dense", "a:b", "--strides", "x"], "is no whole number"),
-        (["dense", "a:b", "--strides", "9" * 5000], "is no whole number"),
+        ([], "give a layer and a function"),
+        (["dense", "nothing"], "does not name a function"),
+        (["dense", "mine.py:"], "does not name a function"),
+        (["dense", "a:b", "--argument", "x"], "does not name a tensor"),
+        (["dense", "a:b", "--strides", "x"], "is not a whole number"),
+        (["dense", "a:b", "--strides", "9" * 5000], "is not a whole number"),
         (["dense", "a:b", "--input-shape", "same"], "a shape is numbers"),
         (["dense", "a:b", "--set", "units"], "sets nothing; write NAME=VALUE"),
         (["--equation", "x = 1"], "needs --of"),

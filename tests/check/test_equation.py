@@ -101,8 +101,8 @@ def test_as_json():
 @pytest.mark.parametrize(
     ("equation", "words"),
     [
-        ("dv[m] = dx[m]", "`dv` is no gradient of this equation"),
-        ("dw[m,n] = sum[i,j](dy[i,j] * o[i+m,j+n])", "`dy` is no tensor of this equation"),
+        ("dv[m] = dx[m]", "`dv` is not a gradient of this equation"),
+        ("dw[m,n] = sum[i,j](dy[i,j] * o[i+m,j+n])", "`dy` is not a tensor of this equation"),
     ],
 )
 def test_names_that_do_not_exist(equation, words):
@@ -115,7 +115,7 @@ def test_names_that_do_not_exist(equation, words):
     ("latex", "words"),
     [
         (r"w_{m} = \oint x_i", r"`\\oint` is not known here"),
-        (r"w_{m} = \sum x_i", r"Say what \\sum runs over"),
+        (r"w_{m} = \sum x_i", r"Write what \\sum runs over"),
         (r"w_{m} = x_i + ", "ends too early|is expected here"),
         (r"w_{m} \cdot x_i", "`=` is expected here"),
         (r"w_{m} = (x_i", r"`\)` is expected here"),

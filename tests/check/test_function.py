@@ -87,8 +87,8 @@ def test_a_map_shows_the_border():
         ("whole_number", "not-found", "has no whole_number; it has whole_numbers"),
         ("segfaults", "crashes", "its process ended with signal 11, SIGSEGV (the limit on memory is 4096 MB)"),
         ("interrupts", "raises", "KeyboardInterrupt (checked_functions.py, line"),
-        ("generates", "raises", "the result holds a generator, which is no array"),
-        ("complex_numbers", "raises", "the result holds an array of complex128, which is no array of real numbers"),
+        ("generates", "raises", "the result holds a generator, which is not an array"),
+        ("complex_numbers", "raises", "the result holds an array of complex128, which is not an array of real numbers"),
         ("whole_numbers", "unexplained", "do comes back as whole numbers (int64): fractions are cut off"),
         ("far_too_large", "raises", "the result has 4000000 numbers, shape (2000, 2000): far too many"),
         ("any_arguments", "no-arguments", "Its arguments are none, or *args or **kwargs. Wrap it"),
@@ -116,7 +116,7 @@ def test_an_output_that_was_closed():
 def test_a_slow_function_is_tried_on_fewer_inputs():
     report = check(f"{FILE}:takes_half_a_second", "dense", seconds=0.6)
     assert report.ok
-    assert "so that fewer inputs were tried than usual" in " ".join(str(report).split())
+    assert "so fewer inputs were tried than usual" in " ".join(str(report).split())
 
 
 def test_all_calls_together_are_limited():
@@ -289,7 +289,7 @@ def test_the_pytest_helper():
     [
         ("conv9", {}, "There is no layer called 'conv9' to check"),
         ("conv2d", {"stride": 2}, "conv2d has no argument 'stride'. Did you mean 'strides'?"),
-        ("conv2d+dense", {}, "'dense' is no activation"),
+        ("conv2d+dense", {}, "'dense' is not an activation"),
         (7, {}, "check: layer must be a layer, its name or an equation, not 7"),
         ("dense", {"dtype": "int8"}, "check: dtype must be 'float64' or 'float32', not 'int8'"),
     ],
@@ -302,6 +302,6 @@ def test_what_can_not_be_checked(layer, arguments, words):
 
 def test_a_layer_of_its_own_needs_a_shape():
     own = layers.Equation("x[i] = w[i] * o[i]")
-    with pytest.raises(ShapeError, match="say the shape of its input"):
+    with pytest.raises(ShapeError, match="give the shape of its input"):
         check(lambda dx, o, w: dx * w, own)
     assert check(lambda dx, o, w: dx * w, own, input_shape=(5,)).ok

@@ -152,7 +152,7 @@ def program(tmp_path, text):
         ("echo --tmpfs", r"needs bubblewrap 0\.7 or later; .* is older"),
         (
             'if [ "$1" = --help ]; then echo --size --clearenv; else echo "bwrap: no \033[1mright"; exit 1; fi',
-            r"can't shut code in here: bwrap: no \\x1b\[1mright\. It needs namespaces",
+            r"can't isolate code here: bwrap: no \\x1b\[1mright\. It needs user namespaces",
         ),
     ],
 )

@@ -152,7 +152,7 @@ def test_as_json(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("equation = 1 2", "is no TOML file"),
+        ("equation = 1 2", "is not a TOML file"),
         ("equation = 7\ngiven = {}\nresults = {}", "`equation` must be a text"),
         ("equation = 'x = o'\ngiven = 7\nresults = {}", "`given` must be a table of numbers or lists of them"),
         ("equation = 'x = o'\nresults = {}\n[[given]]", r"`given` must be a table .*, written \[given\] in single"),
@@ -171,12 +171,12 @@ def test_as_json(tmp_path):
             CONV.replace("rate", "batch = ['y']\nrate") + "[results]\nE = 1",
             "`batch` names y, none of which is given with an axis of examples",
         ),
-        (CONV + "[results]\ny = 1", "There is no tensor `y`. There are: E, b"),
+        (CONV + "[results]\ny = 1", "There is no tensor `y`. Available: E, b"),
         (CONV + "[results]\nx = 1", r"`x` has shape \(\); it must have \(2, 2\)"),
         (CONV + "[results]\nx = [[1, 2], [3]]", "must be a number or lists of numbers"),
         (CONV + "[results]\nx = 'a'", "must be a number or lists of numbers"),
         (CONV.replace("rate = 0.1", "") + "[results]\nw_next = [[1, 2], [3, 4]]", "needs the learning rate"),
-        (CONV + "v = 1\n[results]\nx = 1", "`v` is no tensor of the equation"),
+        (CONV + "v = 1\n[results]\nx = 1", "`v` is not a tensor of the equation"),
         (
             CONV.replace("b = 0.0", "").replace("rate = 0.1", "shapes = { b = [] }")
             + "[results]\nx = [[1, 2], [3, 4]]",
@@ -265,7 +265,7 @@ def test_a_class_of_numbers(tmp_path):
         ("layer = 'dense'\ncolor = 1", "there is no 'color' in a specification"),
         ("layer = 'dense'", "a specification must have `function`"),
         ("given = {}", "a sheet must have `equation`, or else"),
-        ("layer = ", "is no TOML file"),
+        ("layer = ", "is not a TOML file"),
         ("layer = 'dense'\nfunction = 'f'", "has no submission"),
     ],
 )
@@ -280,7 +280,7 @@ def test_specifications_that_can_not_be_used(tmp_path, text, words):
 def test_a_folder_that_is_not_there(tmp_path):
     specification = tmp_path / "spec.toml"
     specification.write_text("layer = 'dense'\nfunction = 'f'")
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         check_class(tmp_path / "none", specification)
     with pytest.raises(DataError, match="can't be read"):
         check_class(tmp_path, tmp_path / "none.toml")
@@ -383,7 +383,7 @@ def test_a_sum_that_comes_to_nothing_is_0(tmp_path):
 @pytest.mark.parametrize(
     ("decimals", "words"),
     [
-        ("{ z = 1 }", "decimals names `z`, no tensor of this equation"),
+        ("{ z = 1 }", "decimals names `z`, which is not a tensor of this equation"),
         ("{ x = -1 }", "decimals of `x` is -1, but must be a whole number from 0 on"),
         ("{ x = 0.5 }", "decimals of `x` is 0.5, but must be a whole number from 0 on"),
         ("{ x = true }", "decimals of `x` is True, but must be"),
@@ -452,7 +452,8 @@ def test_rounding_of_what_was_given(tmp_path):
 
 def test_decimals_of_no_tensor_of_a_network(tmp_path):
     with pytest.raises(
-        DataError, match=r"decimals names `conv1.v`, no tensor of this network\. Did you mean 'conv1.w' or 'conv1.x'\?"
+        DataError,
+        match=r"`conv1.v`, which is not a tensor of this network\. Did you mean 'conv1.w' or 'conv1.x'\?",
     ):
         network_sheet(tmp_path, "[model]", "[decimals]\n'conv1.v' = 2\n[model]")
     with pytest.raises(DataError, match=r"`decimals` is a table, written \[decimals\] in single brackets"):

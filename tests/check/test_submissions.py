@@ -50,9 +50,9 @@ def test_what_is_no_file(tmp_path, code):
         "itself.py": "it is a link",
         "neighbour.py": "it is a link; put the file itself in its place",
         "zero.py": "it is a link",
-        "folder.py": "it is a folder and no file",
-        "pipe.py": "it is a pipe and no file",
-        "socket.py": "it is a socket and no file",
+        "folder.py": "it is a folder, not a file",
+        "pipe.py": "it is a pipe, not a file",
+        "socket.py": "it is a socket, not a file",
         "large.py": "it is larger than 1048576 bytes",
     }
     assert rows["good.py"].ok
@@ -69,7 +69,7 @@ def test_a_device(code):
         os.mknod(folder / "device.py", stat.S_IFCHR | 0o600, os.makedev(1, 5))
     except OSError as error:
         pytest.skip(f"no device can be made here: {error}")
-    assert "it is a device and no file" in check_class(folder, specification).rows[0].words
+    assert "it is a device, not a file" in check_class(folder, specification).rows[0].words
 
 
 @posix
@@ -115,7 +115,7 @@ def test_a_copy_goes_whatever_it_holds():
         ("[results]\ny = " + "[" * 100_000, "tables and lists within each other, more than 60 deep"),
         ("[results]\n'\\u001b[2J' = 1", "no "),
         ('[results]\n"\\u001b[2J\\nRIGHT" = 1', "\\x1b[2J RIGHT"),
-        ("\xe9".encode("latin-1"), "it is no TOML file"),
+        ("\xe9".encode("latin-1"), "it is not a TOML file"),
     ],
 )
 def test_hostile_sheets(tmp_path, text, words):
@@ -143,7 +143,7 @@ def test_a_mistake_of_ours_stops_no_class(monkeypatch, code):
     monkeypatch.setattr("convgrad.check.submissions.classes.check", fails)
     (row,) = check_class(folder, specification).rows
     assert row.causes == ("not-checked",)
-    assert row.words.startswith("convgrad failed here, which is its own mistake; please report it: KeyError: 'eta")
+    assert row.words.startswith("convgrad failed here, which is a bug of convgrad; please report it: KeyError: 'eta")
 
 
 def test_marks_come_one_by_one(code):

@@ -247,7 +247,7 @@ def test_a_name_of_a_folder_that_is_too_long(images: Path, model: Path, tmp_path
 @pytest.mark.parametrize("size", ["9" * 5000, "32x" + "1" * 6, "٣", "3x4x5"])
 def test_sizes_that_are_none(size: str) -> None:
     message = convgrad("train", "--image-size", size, code=2).stderr
-    assert "is no size" in message
+    assert "is not a size" in message
     assert len(message) < 1000
 
 
@@ -260,7 +260,7 @@ def test_prediction_refuses_networks_of_other_things(tmp_path: Path) -> None:
     network.initialize(0)
     save(network, tmp_path / "run")
     result = convgrad("predict", tmp_path / "run", "none.png", code=2)
-    assert "the network takes (4,), which is no image, or names no classes" in one_line(result)
+    assert "the network takes (4,), which is not an image, or has no class names" in one_line(result)
 
 
 def one_line(result: Any) -> str:
@@ -308,8 +308,8 @@ def test_images_of_the_wrong_size_for_the_model(images: Path, model: Path, tmp_p
         (["--epochs", "0"], "epochs"),
         (["--batch-size", "0"], "batch-size"),
         (["--validation-split", "1.5"], "validation-split"),
-        (["--image-size", "big"], "is no size"),
-        (["--image-size", "0x3"], "is no size"),
+        (["--image-size", "big"], "is not a size"),
+        (["--image-size", "0x3"], "is not a size"),
         (["--lr", "fast"], "lr"),
         (["--sped", "3"], "No such option"),
     ],
@@ -376,8 +376,8 @@ def test_summary_of_a_model(model: Path) -> None:
     assert "431,080" in text
     assert all(len(line) <= 80 for line in text.splitlines())
     for shape in ("7,a", "0,5,1", "", "7,", "9" * 5000):
-        assert "is no shape" in convgrad("summary", "lenet", "--input-shape", shape, code=2).stderr
-    assert "does not say for which images" in one_line(convgrad("summary", model, code=2))
+        assert "is not a shape" in convgrad("summary", "lenet", "--input-shape", shape, code=2).stderr
+    assert "does not say what images it is for" in one_line(convgrad("summary", model, code=2))
 
 
 def test_version_and_help() -> None:
@@ -390,7 +390,7 @@ def test_version_and_help() -> None:
 def test_a_process_refuses_with_exit_code_2_and_one_line() -> None:
     result = process("train", "nowhere")
     assert result.returncode == 2
-    assert "DataError: there is no dataset and no file or folder 'nowhere'" in one_line(result)
+    assert "DataError: there is no dataset, file or folder 'nowhere'" in one_line(result)
 
 
 def test_counting_shows_a_bar_on_a_terminal_only() -> None:

@@ -56,7 +56,7 @@ def test_another_training_is_not_overwritten_without_being_told(place: Path, oth
     before = content(place / "run")
     message = convgrad("--out", "run", *other, code=2).stderr
     assert message.splitlines() == [
-        "DataError: run holds another training already (config.json, weights.safetensors, metrics.json, curves.png). "
+        "DataError: run already holds a training run (config.json, weights.safetensors, metrics.json, curves.png). "
         "Add --overwrite to replace it, or name another folder with --out."
     ]
     assert content(place / "run") == before
@@ -86,7 +86,7 @@ def test_other_data_of_the_same_name_are_another_training(place: Path) -> None:
 @pytest.mark.parametrize("name", ["config.json", "metrics.json"])
 def test_files_of_others_are_not_overwritten(place: Path, name: str) -> None:
     (place / name).write_text("{}")
-    assert f". holds another training already ({name})." in convgrad("--out", ".", code=2).stderr
+    assert f". already holds a training run ({name})." in convgrad("--out", ".", code=2).stderr
     assert (place / name).read_text() == "{}"
     convgrad("--out", ".", "--overwrite")
     assert load(place).output_shape == (2,)

@@ -238,10 +238,10 @@ def test_it_is_known_whether_targets_move(target_shape: Any, classes: bool, tags
     ("target_shape", "tags"), [((2,), False), ((35,), True), ((10, 14, 1), True), ((4, 5, 7), False)]
 )
 def test_targets_of_which_it_can_not_be_known_are_refused(target_shape: tuple[int, ...], tags: bool) -> None:
-    with pytest.raises(DataError, match=r"whether targets of shape .* can't be known: .* targets='keep'"):
+    with pytest.raises(DataError, match=r"whether targets of shape .* is not known: .* targets='keep'"):
         Augment().moves((5, 7, 3), target_shape, False, tags)
     with pytest.raises(
-        DataError, match=r"targets='move': targets of shape .* have not the rows and columns of the images"
+        DataError, match=r"targets='move': targets of shape .* don't have the rows and columns of the images"
     ):
         Augment(targets="move").moves((5, 7, 3), target_shape, False, tags)
     with pytest.raises(DataError, match=r"augment changes images .*, but examples have shape \(9,\)"):

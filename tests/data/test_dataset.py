@@ -108,7 +108,7 @@ def test_images_from_scales_bytes_exactly_and_keeps_floats() -> None:
         (np.zeros((2, 784), np.uint8), r"shape \(2, 784\), but images need the axes .*reshape"),
         (np.zeros((2, 3, 32, 32), np.uint8), r"looks like \(N, C, H, W\).*transpose\(0, 2, 3, 1\)"),
         (np.zeros((2, 1, 28, 28), np.uint8), r"looks like \(N, C, H, W\)"),
-        (np.zeros((2, 5, 7), np.int64), "dtype int64, whose range can't be told"),
+        (np.zeros((2, 5, 7), np.int64), "dtype int64, whose range is unknown"),
     ],
 )
 def test_images_from_refuses(array: np.ndarray, message: str) -> None:

@@ -124,7 +124,7 @@ Image.fromarray(np.full((3, 5), 100_000, np.int32)).save(WIDE, "TIFF")
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"README.txt": b""}, r"holds no images. Expected are train/CLASS/image and test/CLASS/image, or CLASS/image"),
+        ({"README.txt": b""}, r"holds no images. Expected: train/CLASS/image and test/CLASS/image, or CLASS/image"),
         ({"1.png": A, "2.png": B}, r"the place of 1.png names no class"),
         ({"train/1.png": A, "test/2.png": B}, r"the place of train/1.png names no class"),
         ({"a/x/1.png": A, "b/1.png": B}, r"the place of a/x/1.png lies too deep"),
@@ -137,13 +137,13 @@ Image.fromarray(np.full((3, 5), 100_000, np.int32)).save(WIDE, "TIFF")
         ({"train/a/1.png": A, "extra/a/1.png": B}, r"has a folder extra beside train"),
         (
             {"a/1.png": A, "b/1.png": b"no image"},
-            r"b/1.png can't be read as an image: its content is no known image format",
+            r"b/1.png can't be read as an image: its content is not a known image format",
         ),
         ({"a/1.png": A, "b/1.png": B[:-30]}, r"b/1.png can't be read as an image: "),
         ({"a/1.png": A[:40], "b/1.png": B}, r"a/1.png can't be read as an image: "),
         (
             {"a/1.png": A, "b/1.png": WIDE.getvalue()},
-            r"b/1.png has signed whole numbers of 32 bits, whose range can't be told",
+            r"b/1.png has signed whole numbers of 32 bits, whose range is unknown",
         ),
     ],
 )
@@ -196,7 +196,7 @@ def test_damaged_archives_are_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path, {"a/1.png": A, "b/1.png": B})
     content = path.read_bytes()
     (tmp_path / "cut.zip").write_bytes(content[:-30])
-    with pytest.raises(DataError, match=r"cut.zip is no zip archive, or it is damaged"):
+    with pytest.raises(DataError, match=r"cut.zip is not a zip archive, or it is damaged"):
         load_images(tmp_path / "cut.zip")
     position = content.index(A) + len(A) - 15
     (tmp_path / "bit.zip").write_bytes(content[:position] + b"?" + content[position + 1 :])
@@ -204,7 +204,7 @@ def test_damaged_archives_are_refused(tmp_path: Path) -> None:
         load_images(tmp_path / "bit.zip")
     place = content.rindex(b"PK\x01\x02") + 6  # the version that is needed to unpack
     (tmp_path / "new.zip").write_bytes(content[:place] + b"\xf4" + content[place + 1 :])
-    with pytest.raises(DataError, match=r"new.zip is no zip archive, or it is damaged \(zip file version 24.4"):
+    with pytest.raises(DataError, match=r"new.zip is not a zip archive, or it is damaged \(zip file version 24.4"):
         load_images(tmp_path / "new.zip")
     with pytest.raises(DataError, match=r"nothing.zip can't be read: No such file"):
         load_images(tmp_path / "nothing.zip")
@@ -250,5 +250,5 @@ def test_numbers_in_names_may_be_of_any_length() -> None:
 def test_pipes_and_devices_are_not_waited_for(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     readers = {"a.zip": load_images, "a.npz": load_npz}
-    with pytest.raises(DataError, match=rf"{re.escape(name)} can't be read: it is no regular file"):
+    with pytest.raises(DataError, match=rf"{re.escape(name)} can't be read: it is not a regular file"):
         readers.get(name, read_idx)(tmp_path / name)

@@ -83,7 +83,7 @@ def test_a_header_that_lies_takes_no_memory(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(
-            DataError, match=r"x is cut short: its header announces uint8 .* 1,000,000,000,000 bytes, but"
+            DataError, match=r"x is cut short: its header declares uint8 .* 1,000,000,000,000 bytes, but"
         ):
             load_npz(path)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
@@ -110,7 +110,7 @@ def test_wrong_headers_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x can't be read"):
         load_npz(save_members(tmp_path, x=member((-3, -5, 7), bytes(105)), y=member((5,), bytes(5))))
     (tmp_path / "toy.npz").write_bytes(b"no archive")
-    with pytest.raises(DataError, match=r"toy.npz is no .npz archive, or it is damaged"):
+    with pytest.raises(DataError, match=r"toy.npz is not an .npz archive, or it is damaged"):
         load_npz(tmp_path / "toy.npz")
     with pytest.raises(DataError, match=r"nothing.npz can't be read: No such file"):
         load_npz(tmp_path / "nothing.npz")
@@ -118,7 +118,7 @@ def test_wrong_headers_and_files_are_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag "encrypted" in the archive's directory
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"is damaged, or packed in an unknown way .*encrypted"):
+    with pytest.raises(DataError, match=r"is damaged, or compressed in an unknown way .*encrypted"):
         load_npz(path)
 
 

@@ -127,12 +127,12 @@ def test_images_stand_upright(form: str, orientation: int) -> None:
     ("content", "message"),
     [
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 6\n%%EndComments\nshowpage\n", r"known image format \(PNG"),
-        (encoded(Image.new("RGB", (6, 6)), "TGA"), "its content is no known image format"),
-        (encoded(Image.new("RGB", (6, 6)), "PCX"), "its content is no known image format"),
-        (encoded(Image.new("RGB", (16, 16)), "ICO"), "its content is no known image format"),
-        (b"", "its content is no known image format"),
+        (encoded(Image.new("RGB", (6, 6)), "TGA"), "its content is not a known image format"),
+        (encoded(Image.new("RGB", (6, 6)), "PCX"), "its content is not a known image format"),
+        (encoded(Image.new("RGB", (16, 16)), "ICO"), "its content is not a known image format"),
+        (b"", "its content is not a known image format"),
         (encoded(Image.fromarray(RAMP.astype(np.int32) * 9999), "TIFF"), "signed whole numbers of 32 bits, whose"),
-        (encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"), r"holds floats from 0 to 14; .* to be of 0..1"),
+        (encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"), r"holds floats from 0 to 14; .* be in 0..1"),
         (encoded(Image.fromarray(np.float32([[np.nan, 1]])), "TIFF"), "holds floats from nan to nan"),
         (encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)))[:-400], "truncated"),
         (encoded(Image.new("RGB", (640, 640)), "JPEG")[:3000], "truncated"),
@@ -147,7 +147,7 @@ def test_files_that_are_not_read(content: bytes, message: str) -> None:
 def test_no_program_is_started_for_a_format_that_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pillow hands PostScript to Ghostscript, whatever the file is called."""
     monkeypatch.setattr("subprocess.Popen.__init__", lambda *_, **__: pytest.fail("a program was started"))
-    with pytest.raises(DataError, match="no known image format"):
+    with pytest.raises(DataError, match="not a known image format"):
         read_pixels(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 6\n%%EndComments\nshowpage\n%%EOF\n", "x")
 
 
@@ -164,7 +164,7 @@ def announcing(rows: int, columns: int) -> bytes:
 def test_pixels_are_counted_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # as programs do that open large images
     with pytest.raises(
-        DataError, match=rf"x announces 13000 rows and 12000 columns, 156,000,000 .* {MOST_PIXELS:,} are"
+        DataError, match=rf"x declares 13000 rows and 12000 columns, 156,000,000 .* {MOST_PIXELS:,} are"
     ):
         read_pixels(announcing(13000, 12000), "x")
 
@@ -178,7 +178,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
         read_file(tmp_path / "a\0b")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.png")
-        with pytest.raises(DataError, match="it is no regular file"):
+        with pytest.raises(DataError, match="it is not a regular file"):
             read_file(tmp_path / "pipe.png")
     (tmp_path / "big.png").touch()
     os.truncate(tmp_path / "big.png", 1 << 29)  # sparse: takes no disk
@@ -188,7 +188,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 
 def test_a_dataset_is_weighed_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        DataError, match="pets: images of 5000 rows and 4000 columns have 20,000,000 pixels; to train on"
+        DataError, match="pets: images of 5000 rows and 4000 columns have 20,000,000 pixels; the limit to train on"
     ):
         check_images(2, (5000, 4000), 1, "pets")
     limit = memory_limit()
@@ -207,7 +207,7 @@ def test_a_process_with_little_memory_does_not_decode_what_it_cannot_hold(
         for number in range(3):
             (tmp_path / name / f"{number}.png").write_bytes(encoded(Image.new("L", (200, 100))))
     monkeypatch.setattr("convgrad.data.budget.memory_limit", lambda: 500_000)
-    with pytest.raises(DataError, match=r"needs 1 MB of memory, but this process can have 0 at most"):
+    with pytest.raises(DataError, match=r"needs 1 MB of memory, but this process can have at most 0"):
         load_images(tmp_path)  # 6 * 100 * 200 pixels of 1 + 4 bytes
     with pytest.raises(DataError, match="images to train on have 16,777,216 pixels at most"):
         load_images(tmp_path, image_size=(5000, 5000))

@@ -159,6 +159,15 @@ def test_every_page_is_linked_from_the_readme() -> None:
     assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
 
 
+def test_the_readme_begins_with_one_screen() -> None:
+    """What it is, a picture, and what comes out; everything else after a heading that says more."""
+    screen, more, _ = (ROOT / "README.md").read_text().partition("\n## More")
+    assert more
+    assert len(screen.splitlines()) <= 60
+    assert "\n## " not in screen
+    assert "](docs/page.png)" in screen
+
+
 def _modules() -> list[str]:
     found = pkgutil.walk_packages(convgrad.__path__, "convgrad.")
     return ["convgrad", *(module.name for module in found if not module.name.endswith("__main__"))]

@@ -221,10 +221,10 @@ def test_a_trained_network(tmp_path: Path) -> None:
         (["clasic"], "There is no example, model or folder 'clasic', and a model file ends in .toml. Did you mean 'cl"),
         (["missing.toml"], "The model file missing.toml can't be read: No such file or directory."),
         (["--at", "conv1.dw[2,0]"], "DataError: conv1.dw has no element [2,0]: index 1 of 2 runs over 0..1."),
-        (["--at", "conv2.dw[0,0]"], "There is no tensor `conv2.dw`. There are: conv1.dw, conv1.dx, conv1.w,"),
+        (["--at", "conv2.dw[0,0]"], "There is no tensor `conv2.dw`. Available: conv1.dw, conv1.dx, conv1.w,"),
         (["--unpin", "conv1.x"], "DataError: `conv1.x` is not pinned. Did you mean 'conv1.dx'?"),
         (["--input", "missing.csv"], "DataError: Can't read missing.csv: No such file or directory."),
-        (["--target", "cat"], "'cat' is no label and no list of numbers: 3, or [0, 1]."),
+        (["--target", "cat"], "'cat' is neither a label nor a list of numbers: 3, or [0, 1]."),
         (["--pdf", "missing/file.pdf"], "DataError: Can't write missing/file.pdf: No such file or directory."),
         (["--latex", "missing/file.tex"], "DataError: Can't write missing/file.tex: No such file or directory."),
     ],
@@ -239,7 +239,7 @@ def test_what_is_refused(arguments: list[str], message: str, tmp_path: Path, mon
 def test_input_files_that_hold_no_numbers(tmp_path: Path) -> None:
     path = tmp_path / "input.csv"
     path.write_text("1,2\n3\n")
-    assert "holds no array of numbers" in convgrad("explain", "--input", path, code=2).stderr
+    assert "does not hold an array of numbers" in convgrad("explain", "--input", path, code=2).stderr
     odd = {"deep.json": "[" * 100_000, "large.json": f"[{'9' * 400}]", "empty.npy": "", "long.json": "9" * 5000}
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (125000000000,)}\n"
     (tmp_path / "lies.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
@@ -247,14 +247,14 @@ def test_input_files_that_hold_no_numbers(tmp_path: Path) -> None:
         (tmp_path / name).write_text(content)
     for name in (*odd, "lies.npy"):
         message = convgrad("explain", "--input", tmp_path / name, code=2).stderr
-        assert f"{name} holds no array of numbers: " in message
+        assert f"{name} does not hold an array of numbers: " in message
         assert len(message) < 600
     assert "it is a folder" in convgrad("explain", "--input", tmp_path, code=2).stderr
     path = tmp_path / "row.toml"
     path.write_text(MODEL.replace("[2, 3]", "[3]").replace("o[i,j]", "o[i+j]") + "sizes = { J = 2 }\n")
     Image.new("L", (3, 3)).save(tmp_path / "image.png")
     failed = convgrad("explain", path, "--input", tmp_path / "image.png", code=2)
-    assert "The network takes inputs of shape (3,), which are no images" in failed.stderr
+    assert "The network takes inputs of shape (3,), which are not images" in failed.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Traces of equations that are no network's."""
+"""Traces of equations that are not those of a network."""
 
 from __future__ import annotations
 

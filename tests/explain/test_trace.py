@@ -226,7 +226,7 @@ def test_deltas_of_the_last_layer_need_no_loss() -> None:
     trace = network.trace(**given, deltas={"conv1.x": [1, 0, 0, 0]})  # type: ignore[arg-type]
     assert trace["conv1.dw"].values.ravel().tolist() == [0, 1, 3, 4]
     for others in ({"target": 1, "deltas": {"conv1": [1, 0, 0, 0]}}, {}):
-        with pytest.raises(ModelError, match=r"softmax_cross_entropy takes one row of numbers an example"):
+        with pytest.raises(ModelError, match=r"softmax_cross_entropy takes one row of numbers for each example"):
             network.trace(**given, **others)  # type: ignore[arg-type]
 
 
@@ -309,14 +309,14 @@ def test_an_input_without_gradient_is_no_obstacle() -> None:
         ("conv1.dv[0,0]", r"There is no tensor `conv1.dv`. Did you mean 'conv1.dw' or 'conv1.dx'\?"),
         (
             "conv1.dw[0,2]",
-            r"conv1.dw has no element \[0,2\]: index 2 of 2 runs over 0..1. Legal is conv1.dw\[0..1,0..1\]",
+            r"conv1.dw has no element \[0,2\]: index 2 of 2 runs over 0..1. The legal range is conv1.dw\[0..1,0..1\]",
         ),
         ("conv1.dw[-1,0]", r"conv1.dw has no element \[-1,0\]: index 1 of 2 runs over 0..1"),
-        ("conv1.dw[0]", r"conv1.dw has 2 indices, \[m,n\], but got 1: \[0\]. Legal is"),
+        ("conv1.dw[0]", r"conv1.dw has 2 indices, \[m,n\], but got 1: \[0\]. The legal range is"),
         ("conv1.w", r"conv1.w has 2 indices, \[i1,i2\], but got 0"),
         ("loss.E[0]", r"loss.E has 0 indices, none at all, but got 1"),
-        ("conv1.dw[a,b]", r"'conv1.dw\[a,b\]' names no element; write a tensor and its indices, such as"),
-        ("conv1.dw[0,0", "names no element"),
+        ("conv1.dw[a,b]", r"'conv1.dw\[a,b\]' is not an element; write a tensor and its indices, such as"),
+        ("conv1.dw[0,0", "is not an element"),
     ],
 )
 def test_elements_that_are_not_there(classic: Trace, element: str, message: str) -> None:
@@ -343,7 +343,7 @@ def test_an_index_is_a_whole_number(classic: Trace) -> None:
         ({"target": [1, 2, 3]}, r"The target has shape \(3,\), but the loss takes 2 numbers"),
         ({"deltas": {"dense1.x": [1, 2, 3]}}, r"dense1.x has 2 = 2 deltas, but 3 were given"),
         ({"deltas": {"conv1": [1, 2, 3]}}, r"conv1.x has 4 x 4 = 16 deltas, but 3 were given"),
-        ({"deltas": {"dense2.x": [1, 2]}}, r"There is no delta for `dense2.x`. There are: conv1.w"),
+        ({"deltas": {"dense2.x": [1, 2]}}, r"There is no delta for `dense2.x`. Available: conv1.w"),
         ({"pins": {"sigmoid1.x": [1, 2, 3]}}, r"`sigmoid1.x` has shape \(2, 2\), but the values given .* shape \(3,\)"),
         ({"pins": {"sigmoid1.y": [1]}}, r"There is no tensor `sigmoid1.y` to pin. Did you mean 'sigmoid1.x'\?"),
         (

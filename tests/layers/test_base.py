@@ -103,7 +103,7 @@ def test_messages_call_a_layer_by_its_name():
 
 
 def test_refuses_a_second_class_of_one_name():
-    with pytest.raises(ModelError, match=r"There is a layer called Dense in convgrad.layers.dense already"):
+    with pytest.raises(ModelError, match=r"There is already a layer called Dense in convgrad.layers.dense"):
         type("Dense", (Layer,), {})
     assert registry["Dense"] is Dense
 

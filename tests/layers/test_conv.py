@@ -189,7 +189,7 @@ def test_bias_begins_at_zero():
         (lambda: Conv2D(8, 3, groups=3), r"3 groups don't divide 8 filters. Make filters a multiple of 3"),
         (lambda: Conv2D(8, 3, groups=0), r"groups must be a whole number of at least 1, not 0"),
         (lambda: Conv2D(8, 3, kernel_initializer="he_norml"), r"no initializer called 'he_norml'.*mean 'he_normal'\?"),
-        (lambda: ConvTranspose2D(8, 3, output_padding=1), r"output_padding goes with a padding in numbers; 'valid'"),
+        (lambda: ConvTranspose2D(8, 3, output_padding=1), r"output_padding needs a padding in numbers; 'valid'"),
         (
             lambda: ConvTranspose2D(8, 3, strides=2, padding=0, output_padding=2),
             r"output_padding 2 must be less than the stride, 2",

@@ -70,7 +70,7 @@ def test_initial_values_by_function():
     [
         (lambda: Equation("x[f] = o[f"), EquationSyntaxError, r"x\[f\] = o\[f"),
         (lambda: Equation("x[f] = o[f]", inputs="o"), ModelError, r"inputs is a tuple of names; write inputs=\('o',\)"),
-        (lambda: Equation(7), ModelError, r"the equation is a text, not 7"),
+        (lambda: Equation(7), ModelError, r"the equation must be text, not 7"),
         (
             lambda: Equation("x[f] = o[f]", sizes=[3]),
             ModelError,
@@ -80,7 +80,7 @@ def test_initial_values_by_function():
         (
             lambda: Equation("x[f] = w[f] * o[f]", initial={"v": "ones"}),
             ModelError,
-            r"initial names 'v', which is no tensor that is trained. There are: w",
+            r"initial names 'v', which is not a tensor that is trained. Available: w",
         ),
         (
             lambda: Equation("x[f] = w[f] * o[f]", initial={"w": "one"}),
@@ -95,7 +95,7 @@ def test_initial_values_by_function():
         (
             lambda: Equation("x[i] = sum[m](w[m] * o[i+m])").build((7,)),
             ShapeError,
-            r"(?s)The size of axis 0 of w can't be told",
+            r"(?s)The size of axis 0 of w can't be determined",
         ),
         (lambda: Equation("x[f] = a * o[f]").build((7,)), ShapeError, r"a has no value"),
         (lambda: Equation("x[i,j] = o[i,j]").build((7,)), ShapeError, r"o has 2 axes in the equation"),

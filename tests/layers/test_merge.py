@@ -56,7 +56,7 @@ def test_zero_padding(padding):
             Multiply(),
             [(3, 5), (3, 1)],
             ShapeError,
-            r"different shapes, .*\nThey must be alike, or the second .* \(5,\)",
+            r"different shapes, .*\nThey must be equal, or the second .* \(5,\)",
         ),
         (Multiply(), [(3, 5), (5,), (5,)], ShapeError, r"Multiply\(\): its inputs have different shapes"),
         (

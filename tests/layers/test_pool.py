@@ -66,7 +66,7 @@ def test_global_average():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MaxPool2D(2, padding=2), r"a padding of 2 on axis 0 is too much for a window of 2.*The most is 1"),
+        (lambda: MaxPool2D(2, padding=2), r"a padding of 2 on axis 0 is too much for a window of 2.*The limit is 1"),
         (lambda: AvgPool2D((3, 2), padding=((0, 2), (0, 2))), r"a padding of 2 on axis 1 is too much"),
         (lambda: AvgPool2D(0), r"kernel_size must be a whole number of at least 1"),
         (lambda: MaxPool2D(2, strides=0), r"strides must be a whole number of at least 1"),

@@ -80,7 +80,7 @@ def test_summary_of_a_graph_says_what_each_layer_reads() -> None:
     ("make", "message"),
     [
         (lambda: Network(input_shape=(3,)), r"needs at least one layer: Network\(Conv2D\(8, 3\)"),
-        (lambda: Network(Dense(2)), r"Say what one example looks like: Network\(\.\.\., input_shape=\(28, 28, 1\)\)"),
+        (lambda: Network(Dense(2)), r"Give the shape of one example: Network\(\.\.\., input_shape=\(28, 28, 1\)\)"),
         (lambda: Network(Dense(2), "relu", input_shape=(3,)), "A network is made of layers, but got 'relu'"),
         (lambda: Network(inputs=Input((3,))), r"A graph needs both ends: Network\(inputs=image, outputs=last_node\)"),
         (
@@ -126,7 +126,7 @@ def test_weights_go_out_and_in() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda w: w | {"conv9.w": 0}, "The network has no tensor `conv9.w`. There are: conv1.b, conv1.w"),
+        (lambda w: w | {"conv9.w": 0}, "The network has no tensor `conv9.w`. Available: conv1.b, conv1.w"),
         (lambda w: {k: v for k, v in w.items() if k != "conv1.b"}, r"The weights lack `conv1.b`, of shape \(3,\)"),
         (
             lambda w: w | {"conv1.b": np.zeros(4)},
@@ -164,9 +164,9 @@ def test_a_description_builds_the_same_network_again() -> None:
             {"layers": [{"class": "Dens", "name": "a", "inputs": ["input"], "arguments": {}}]},
             "There is no layer `Dens`",
         ),
-        ({"layers": []}, "This is no description of a network: AssertionError"),
+        ({"layers": []}, "This is not a description of a network: AssertionError"),
         ({"layers": [{"class": "ReLU", "name": "a", "inputs": ["b"], "arguments": {}}]}, "KeyError: 'b'"),
-        ({"input_shape": None}, "This is no description of a network: TypeError"),
+        ({"input_shape": None}, "This is not a description of a network: TypeError"),
     ],
 )
 def test_a_wrong_description_is_refused(change: dict[str, object], message: str) -> None:

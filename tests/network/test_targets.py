@@ -88,7 +88,7 @@ REFUSED = [
     ("softmax_cross_entropy", changed(LABELS, 3, 0.5), r"target 3 is 0\.5, but labels are whole numbers"),
     ("softmax_cross_entropy", changed(LABELS, 3, np.nan), r"target 3 is nan, but labels are whole numbers"),
     ("softmax_cross_entropy", changed(LABELS, 3, np.inf), r"label inf of example 3 is out of range"),
-    ("softmax_cross_entropy", changed(ROWS, (2, 0), 1), r"target 2 is no one-hot row \(a single 1, else 0\)"),
+    ("softmax_cross_entropy", changed(ROWS, (2, 0), 1), r"target 2 is not a one-hot row \(a 1, else 0\)"),
     ("softmax_cross_entropy", changed(ROWS, (2, 0), np.nan), r"target 2 holds NaN or infinity"),
     ("mse", changed(LABELS, 1, 3).astype(int), r"label 3 of example 1 is out of range"),
     ("mse", changed(ROWS, (4, 1), np.nan), r"target 4 holds NaN or infinity"),

@@ -168,6 +168,6 @@ def test_joined_equations_must_agree() -> None:
         joined([first, bind(parse("y[i] = o[i]"), {"o": (4,)})])
     with pytest.raises(EquationSyntaxError, match="x is defined twice"):
         joined([first, first])
-    with pytest.raises(EquationSyntaxError, match="x is read here, but defined only later"):
+    with pytest.raises(EquationSyntaxError, match="x is read here, but defined later"):
         joined([parse("y[i] = x[i]"), parse("x[i] = o[i]")])
     assert joined([bind(parse("y[i] = x[i]"), {"x": (5,)}), rename(first, {"x": "z"})]).shape_of["y"] == (5,)

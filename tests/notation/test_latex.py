@@ -123,6 +123,6 @@ def test_another_program_can_read_it(case: Case) -> None:
 
 
 def test_an_unknown_kind_of_term_is_an_error_of_the_program() -> None:
-    with pytest.raises(TypeError, match="Term is no term of the notation"):
+    with pytest.raises(TypeError, match="Term is not a term of the notation"):
         latex(Term())
     assert latex(Access("a")) == "a"

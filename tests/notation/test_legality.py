@@ -37,18 +37,18 @@ for _ in range(20000):
         (Access("o", (Position(i * j),)), "position i\\*j of o is not affine"),
         (Access("o", (Position(i, j),), 0.0), "divided by a loop index"),
         (Access("o", (Position(i, Polynomial()),), 0.0), "divided by 0"),
-        (Access("o", (Position(i, Polynomial.constant(2)),)), "nothing is said for quotients"),
-        (Add((one,)), "has two parts at least"),
-        (Multiply((one,)), "has two parts at least"),
+        (Access("o", (Position(i, Polynomial.constant(2)),)), "nothing is said about quotients"),
+        (Add((one,)), "needs at least two parts"),
+        (Multiply((one,)), "needs at least two parts"),
         (Call("sinh", (one,)), "no function sinh"),
-        (Call("exp", ()), "exp takes 1 argument, here are 0"),
-        (Call("where", (one, one, one)), "nothing else stands there"),
+        (Call("exp", ()), "exp takes 1 argument, but got 0"),
+        (Call("where", (one, one, one)), "only a comparison may appear there"),
         (Compare("<", one, one), "only as the first argument of where"),
         (Call("where", (Compare("=", one, one), one, one)), "no comparison '='"),
         (Reduce("prod", ("m",), one), r"no reduction prod\[m\]"),
         (Reduce("sum", (), one), r"no reduction sum\[\]"),
-        (Reduce("sum", ("i",), one), "Index i is in use already"),
-        (Reduce("sum", ("m", "m"), one), "Index m is in use already"),
+        (Reduce("sum", ("i",), one), "Index i is already in use"),
+        (Reduce("sum", ("m", "m"), one), "Index m is already in use"),
         (deep, "nested more than 100 deep"),
     ],
 )
@@ -58,7 +58,7 @@ def test_illegal_terms(term: Term, message: str) -> None:
 
 
 def test_an_index_stands_once_on_the_left() -> None:
-    with pytest.raises(EquationSyntaxError, match="Index i stands twice on the left of x"):
+    with pytest.raises(EquationSyntaxError, match="Index i appears twice on the left of x"):
         check(Equation((Definition("x", ("i", "i"), one),)))
 
 

@@ -170,7 +170,7 @@ def test_positions_and_polynomials_have_text_too() -> None:
 
 
 def test_an_unknown_kind_of_term_is_an_error_of_the_program() -> None:
-    with pytest.raises(TypeError, match="Term is no term of the notation"):
+    with pytest.raises(TypeError, match="Term is not a term of the notation"):
         text(Term())
 
 

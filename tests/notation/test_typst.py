@@ -73,5 +73,5 @@ def test_bound_equations_compile(case: Case) -> None:
 
 
 def test_what_is_no_term_is_refused() -> None:
-    with pytest.raises(TypeError, match="Term is no term of the notation"):
+    with pytest.raises(TypeError, match="Term is not a term of the notation"):
         typst(Term())

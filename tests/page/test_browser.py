@@ -240,7 +240,7 @@ def test_edits_by_keys_tab_goes_on_escape_leaves(exact: Looker) -> None:
 @pytest.mark.parametrize(
     ("typed", "why"),
     [
-        ("abc", "\u201cabc\u201d is no number. Write one such as 0.5, -3, 1e-4 or 1/3."),
+        ("abc", "\u201cabc\u201d is not a number. Write one such as 0.5, -3, 1e-4 or 1/3."),
         (" ", "Nothing is written here. Write a number, such as 0.5."),
         ("1/0", "Nothing can be divided by 0."),
         ("1e999", "1e999 is too large for a number of 64 bits."),
@@ -322,7 +322,7 @@ def test_the_learning_rate_can_be_changed(exact: Looker) -> None:
     rate = exact.page.locator("#rate")
     rate.fill("fast")
     exact.page.keyboard.press("Enter")
-    assert exact.page.locator(".rate-problem").inner_text().startswith("\u201cfast\u201d is no number.")
+    assert exact.page.locator(".rate-problem").inner_text().startswith("\u201cfast\u201d is not a number.")
     rate.fill("2")
     exact.page.keyboard.press("Enter")
     assert exact.page.locator(".rate-problem").inner_text() == ""

@@ -227,8 +227,11 @@ REFUSED = [
     (["set", "target", 0, 10], "target takes a label, 0..9, not 10."),
     (["set", "flatten1.o", 0, 1], "`flatten1.o` shows the numbers of `pool2.x`; change that."),
     (["unpin", "conv1.x"], "`conv1.x` is not pinned."),
-    (["explain", "conv1.w", [5, 0, 0, 0]], "conv1.w has no element [5,0,0,0]. Legal is conv1.w[0..4,0..4,0..0,0..5]."),
-    (["explain", "conv1.w", [0]], "conv1.w has no element [0]. Legal is conv1.w[0..4,0..4,0..0,0..5]."),
+    (
+        ["explain", "conv1.w", [5, 0, 0, 0]],
+        "conv1.w has no element [5,0,0,0]. The legal range is conv1.w[0..4,0..4,0..0,0..5].",
+    ),
+    (["explain", "conv1.w", [0]], "conv1.w has no element [0]. The legal range is conv1.w[0..4,0..4,0..0,0..5]."),
 ]
 
 

@@ -22,8 +22,8 @@ from convgrad.serve.server import PageServer
 PAGE = "<!doctype html><title>page</title>"
 NO_JSON = "A request takes JSON, with its Content-Type and Content-Length."
 LENGTH = "The Content-Length must be one whole number, in the digits 0 to 9."
-NO_HTTP = "This is no request of HTTP/1.1, which begins with a line such as `GET / HTTP/1.1`."
-NO_HEADER = "A header of the request is no line such as `Name: value`."
+NO_HTTP = "This is not a request of HTTP/1.1, which begins with a line such as `GET / HTTP/1.1`."
+NO_HEADER = "A header of the request is not a line such as `Name: value`."
 SLOW_SECONDS = 1.0
 
 
@@ -115,16 +115,20 @@ def test_lengths_that_are_none(length: str, method: str, server: PageServer) -> 
 @pytest.mark.parametrize(
     ("lines", "status", "message"),
     [
-        (["Content-Length: 4000001"], 413, "A request takes 4,000,000 bytes at most."),
-        (["Content-Length: " + "9" * 30], 413, "A request takes 4,000,000 bytes at most."),
-        (["Content-Length: " + "9" * 5000], 413, "A request takes 4,000,000 bytes at most."),
+        (["Content-Length: 4000001"], 413, "A request may have at most 4,000,000 bytes."),
+        (["Content-Length: " + "9" * 30], 413, "A request may have at most 4,000,000 bytes."),
+        (["Content-Length: " + "9" * 5000], 413, "A request may have at most 4,000,000 bytes."),
         (["Content-Length: 2", "Content-Length: 3"], 400, "The request has two headers content-length."),
         (["Content-Length: 2", "content-length: 2"], 400, "The request has two headers content-length."),
         ([], 411, NO_JSON),
         (["Content-Length: 2", "Content-Type: text/plain"], 400, "The request has two headers content-type."),
-        (["Transfer-Encoding: chunked"], 501, "A request takes no Transfer-Encoding: send its body whole, with a C"),
-        (["Content-Length: 2", "Transfer-Encoding: chunked"], 501, "A request takes no Transfer-Encoding: send its"),
-        (["Content-Length: 2", "Expect: a miracle"], 417, "This server expects nothing but 100-continue."),
+        (["Transfer-Encoding: chunked"], 501, "Transfer-Encoding is not supported: send the whole body, with a C"),
+        (["Content-Length: 2", "Transfer-Encoding: chunked"], 501, "Transfer-Encoding is not supported: send the"),
+        (
+            ["Content-Length: 2", "Expect: a miracle"],
+            417,
+            "The only Expect header that this server supports is 100-continue.",
+        ),
         (["Content-Length: 50"], 400, "The request has 2 bytes, fewer than its Content-Length says."),
     ],
 )
@@ -145,7 +149,7 @@ def test_a_large_body_that_is_refused_is_answered_all_the_same(server: PageServe
     with connected(server) as connection:
         connection.sendall(post(server, "Content-Length: 5000000") + b" " * 5_000_000)
         answer = Answered(connection.makefile("rb"))
-    assert (answer.status, answer.error) == (413, "A request takes 4,000,000 bytes at most.")
+    assert (answer.status, answer.error) == (413, "A request may have at most 4,000,000 bytes.")
 
 
 def test_a_body_after_100_continue(server: PageServer) -> None:
@@ -164,7 +168,7 @@ def test_a_body_on_get_is_no_second_request(server: PageServer) -> None:
     assert [answer.status for answer in sent(server, content)] == [200, 200]
     length = LARGEST_UNUSED + 1
     (answer,) = sent(server, head(server, f"Content-Length: {length}") + hidden)
-    assert (answer.status, answer.error) == (413, "A request takes 65,536 bytes at most.")
+    assert (answer.status, answer.error) == (413, "A request may have at most 65,536 bytes.")
     (answer,) = sent(server, head(server, "Transfer-Encoding: chunked") + b"0\r\n\r\n" + hidden)
     assert answer.status == 501
 
@@ -188,9 +192,9 @@ def test_one_request_after_another(server: PageServer) -> None:
         (b"GET / HTTP/2.0\r\n\r\n", 505, "This server speaks HTTP/1.1 only."),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, NO_HTTP),
         (b"\r\n\r\n\r\n", 400, NO_HTTP),
-        (b"GET / HTTP/1.1\n\n", 400, "The lines of a request's head end with CR and LF."),
-        (b"GET / HTTP/1.1", 400, "The lines of a request's head end with CR and LF."),
-        (b"GET / HTTP/1.1\r\n", 400, "The lines of a request's head end with CR and LF."),
+        (b"GET / HTTP/1.1\n\n", 400, "The lines of a request's head must end with CR and LF."),
+        (b"GET / HTTP/1.1", 400, "The lines of a request's head must end with CR and LF."),
+        (b"GET / HTTP/1.1\r\n", 400, "The lines of a request's head must end with CR and LF."),
         (b"GET  / HTTP/1.1\r\n\r\n", 400, NO_HTTP),
         (b"GET http://127.0.0.1/ HTTP/1.1\r\n\r\n", 400, NO_HTTP),
         (b"GET /\xc2\xb2 HTTP/1.1\r\n\r\n", 400, NO_HTTP),
@@ -202,22 +206,26 @@ def test_one_request_after_another(server: PageServer) -> None:
         (b"GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n", 400, NO_HEADER),
         (b"GET / HTTP/1.1\r\nA: b\x00\r\n\r\n", 400, NO_HEADER),
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "The request has two headers host."),
-        (b"GET /?" + b"a=b&" * 30 + b" HTTP/1.1\r\n\r\n", 400, "A query has 20 fields at most."),
-        (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n", 414, "The first line of a request has 8,192 bytes at most."),
-        (b"a" * 100_000, 414, "The first line of a request has 8,192 bytes at most."),
+        (b"GET /?" + b"a=b&" * 30 + b" HTTP/1.1\r\n\r\n", 400, "A query may have at most 20 fields."),
+        (
+            b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+            414,
+            "The first line of a request may have at most 8,192 bytes.",
+        ),
+        (b"a" * 100_000, 414, "The first line of a request may have at most 8,192 bytes."),
         (
             b"GET / HTTP/1.1\r\nA: " + b"a" * LONGEST_HEAD + b"\r\n\r\n",
             431,
-            "The headers of a request have 32,768 bytes at most.",
+            "The headers of a request may have at most 32,768 bytes.",
         ),
         (
             b"GET / HTTP/1.1\r\n" + b"A: a\r\n" * LONGEST_HEAD,
             431,
-            "The headers of a request have 32,768 bytes at most.",
+            "The headers of a request may have at most 32,768 bytes.",
         ),
         (b"PUT / HTTP/1.1\r\n\r\n", 405, "This server takes GET and POST, not PUT."),
-        (b"BREW / HTTP/1.1\r\n\r\n", 501, "This server takes GET and POST, and knows no other method."),
-        (b"get / HTTP/1.1\r\n\r\n", 501, "This server takes GET and POST, and knows no other method."),
+        (b"BREW / HTTP/1.1\r\n\r\n", 501, "This server takes only GET and POST."),
+        (b"get / HTTP/1.1\r\n\r\n", 501, "This server takes only GET and POST."),
     ],
 )
 def test_requests_that_are_none(
@@ -241,7 +249,7 @@ def test_head_gets_a_head(server: PageServer) -> None:
 def test_a_line_that_just_fits() -> None:
     target = "/" + "a" * (8192 - len("GET / HTTP/1.1"))
     assert read_request(io.BytesIO(f"GET {target} HTTP/1.1\r\nA: b\r\na: c\r\n\r\n".encode())).headers == {"a": "b, c"}
-    with pytest.raises(Refused, match="The first line of a request has 8,192 bytes at most"):
+    with pytest.raises(Refused, match="The first line of a request may have at most 8,192 bytes"):
         read_request(io.BytesIO(f"GET {target}aa HTTP/1.1\r\n\r\n".encode()))
 
 

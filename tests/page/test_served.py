@@ -246,7 +246,7 @@ def test_a_form_that_is_not_filled_in_says_so(looker: Looker) -> None:
     assert page.locator('#checker input[data-flat="1"]').get_attribute("aria-invalid") == "true"
     page.locator('#checker input[data-flat="1"]').fill("x")
     page.locator("#check-now").click()
-    assert "is no number" in page.locator("#checker .verdict").inner_text()
+    assert "is not a number" in page.locator("#checker .verdict").inner_text()
     page.keyboard.press("Escape")
     assert not page.locator("#checker").is_visible()
 
@@ -311,7 +311,7 @@ def test_lenet_backward_through_images_and_planes(lenet: Looker) -> None:
 
 
 def test_negative_pixels_have_a_minus_sign(lenet: Looker) -> None:
-    """Where colours can't be told apart: in the middle of a pixel of the image there is another colour."""
+    """Where colours can't be determined apart: in the middle of a pixel of the image there is another colour."""
     lenet.look("backward")
     script = """() => {
         const picture = convgrad.page.app.network.view("dinput").parts[0];

@@ -144,12 +144,12 @@ def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
     ("path", "body", "message"),
     [
         ("/api/example?name=clasic", None, "There is no example 'clasic'. Did you mean 'classic'?"),
-        ("/api/model", {"layers": [DENSE]}, "model does not say for which images it is."),
+        ("/api/model", {"layers": [DENSE]}, "model does not say what images it is for."),
         ("/api/model", {"input_shape": [3]}, 'A network takes {"input_shape": [..], "layers": [..]} or {"toml"'),
         (
             "/api/model",
             {"input_shape": [3], "layers": [{"type": "Dens"}]},
-            "type 'Dens', which is no layer. Did you mean",
+            "type 'Dens', which is not a layer. Did you mean",
         ),
         ("/api/model", {"input_shape": [3], "layers": 7}, "model has no layers."),
         ("/api/model", {"input_shape": [3], "layers": [DENSE] * 41}, "41 layers; a page shows 40 at most"),
@@ -169,7 +169,7 @@ def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
         (
             "/api/model",
             {"input_shape": [3], "layers": [{"type": ["Dense"]}]},
-            "layer 1 has type ['Dense'], which is no",
+            "layer 1 has type ['Dense'], which is not a",
         ),
         (
             "/api/model",
@@ -178,9 +178,9 @@ def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
         ),
         ("/api/model", {"input_shape": [2], "layers": [DENSE], "input": [1, [2]]}, "The input must be numbers"),
         ("/api/model", {"toml": 7}, 'A network takes {"toml": "..."}, the text of a model file.'),
-        ("/api/model", {"toml": "a = ["}, "This is no TOML: "),
+        ("/api/model", {"toml": "a = ["}, "This is not TOML: "),
         ("/api/check", {}, 'A check takes {"sheet": "..."}, the text of a sheet.'),
-        ("/api/check", {"sheet": "a ="}, "sheet is no TOML file"),
+        ("/api/check", {"sheet": "a ="}, "sheet is not a TOML file"),
         ("/api/check", {"sheet": "equation = 'x = 1'"}, "sheet: a sheet must have `results`"),
         ("/api/check", {"sheet": NETWORK_SHEET + "[[layer]]\ntype = 'ReLU'\n" * 40}, "41 layers; a page shows 40 at"),
         (
@@ -191,7 +191,7 @@ def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
         ("/api/check", {"sheet": f"sizes = {{ K = 5000 }}\n{SHEET}"}, "a size is larger than 1000"),
         ("/api/check", {"sheet": f"shapes = {{ h = [2000] }}\n{SHEET}"}, "a size is larger than 1000"),
         ("/api/check", {"sheet": f"sizes = 7\n{SHEET}"}, "sheet: `sizes` must be a table of whole numbers"),
-        ("/api/check", {"sheet": SHEET.replace("y =", "z =")}, "sheet: There is no tensor `z`. There are: "),
+        ("/api/check", {"sheet": SHEET.replace("y =", "z =")}, "sheet: There is no tensor `z`. Available: "),
     ],
 )
 def test_what_can_t_be_answered(path: str, body: Any, message: str, server: PageServer) -> None:
@@ -211,7 +211,7 @@ def test_what_can_t_be_answered(path: str, body: Any, message: str, server: Page
         (
             JSON,
             b"[" * 100_000,
-            "This is nested too deeply to be read. Take some of the brackets, lists or tables in each other away.",
+            "This is nested too deeply to be read. Remove some of the brackets, lists or tables inside each other.",
         ),
     ],
 )

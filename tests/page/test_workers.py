@@ -235,11 +235,11 @@ def test_mistakes_and_odd_questions(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert told(b'"' + b"\\ud800" * 9 + b'"') == (400, "A request takes a JSON object.")
     assert told(b'{"toml": "a = ' + b"[" * 10_000 + b'"}') == (400, "This TOML is nested too deep to be read.")
-    assert told(b'{"toml": "a = ' + b"1" * 10_000 + b'"}')[1].startswith("This is no TOML: ")
+    assert told(b'{"toml": "a = ' + b"1" * 10_000 + b'"}')[1].startswith("This is not TOML: ")
     deep = json.dumps({"sheet": "a = " + "[" * 5000}).encode(), json.dumps({"sheet": "a = " + "9" * 5000}).encode()
     too_deep = json.loads(answer_to("/api/check", deep[0]).content)["error"]
-    assert too_deep == "sheet has tables and lists within each other, more than 60 deep."
-    assert json.loads(answer_to("/api/check", deep[1]).content)["error"].startswith("sheet is no TOML file: ")
+    assert too_deep == "sheet has tables and lists nested more than 60 deep."
+    assert json.loads(answer_to("/api/check", deep[1]).content)["error"].startswith("sheet is not a TOML file: ")
     monkeypatch.setitem(api.POST, "/api/model", lambda asked: {}["eta"])
     status, words = told(b"{}")
     assert status == 500

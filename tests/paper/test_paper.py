@@ -126,7 +126,7 @@ def test_what_breaks_into_lines() -> None:
 
 @pytest.mark.parametrize("writer", [latex_document, typst_document, html_document])
 def test_what_is_no_block_is_refused(writer: object) -> None:
-    with pytest.raises(TypeError, match="str is no block of a document"):
+    with pytest.raises(TypeError, match="str is not a block of a document"):
         writer(Document("title", ("text",)))  # type: ignore[operator, arg-type]
 
 

@@ -209,7 +209,7 @@ def test_files_that_can_not_be_read(tmp_path: Path) -> None:
 @posix
 def test_a_pipe_is_no_file_to_be_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a")
-    with pytest.raises(DataError, match=r"Can't read .*a: it is no regular file"):
+    with pytest.raises(DataError, match=r"Can't read .*a: it is not a regular file"):
         read_folder(tmp_path, "a")
 
 

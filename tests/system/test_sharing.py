@@ -186,7 +186,7 @@ def test_a_network_is_trained_by_one_thread_at_a_time() -> None:
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(train, callbacks=[Waits()])
         assert reached.wait(60)
-        with pytest.raises(TrainingError, match=r"in training already.*Wait for that one, or train a copy"):
+        with pytest.raises(TrainingError, match=r"is already being trained.*Wait for that one, or train a copy"):
             train()
         copy.deepcopy(network).fit(
             images(8), np.arange(8) % 4, epochs=1, batch_size=4, verbose=False, engine="oracle"

@@ -25,20 +25,26 @@ LONG = "9" * 5000
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x = " + "[" * 100_000, r"^it has tables and lists within each other, more than 60 deep|^it is no TOML file"),
-        ("x = " + "[" * 100 + "]" * 100, r"^it has tables and lists within each other, more than 60 deep\.$"),
-        ("x = " + "{a=" * 100 + "1" + "}" * 100, r"^it has tables and lists within each other, more than 60 deep\.$"),
+        (
+            "x = " + "[" * 100_000,
+            r"^it has tables and lists nested more than 60 deep|^it is not a TOML file",
+        ),
+        ("x = " + "[" * 100 + "]" * 100, r"^it has tables and lists nested more than 60 deep\.$"),
+        ("x = " + "{a=" * 100 + "1" + "}" * 100, r"^it has tables and lists nested more than 60 deep\.$"),
         (".".join("a" * 20_000) + " = 1", r"^it has a name of more than 30 parts; `conv1\.dw` has two\.$"),
         ("[" + " . ".join(['"a b"'] * 31) + "]", r"^it has a name of more than 30 parts"),
-        (f"x = {LONG}", r"^it is no TOML file: it has a whole number of thousands of digits\.$"),
-        (f"x = [1, {LONG[:400]}]", r"^it is no TOML file: it has a whole number of 1,329 bits; 63 is the most\.$"),
-        (f"x = {{ y = 0x{'f' * 5000} }}", r"^it is no TOML file: it has a whole number of 20,000 bits; 63 is the most"),
-        ("x = 9223372036854775808", r"it has a whole number of 64 bits; 63 is the most"),
-        ("x = 1e400", r"^it is no TOML file: the number 1e400 is larger than any that can be computed with\.$"),
+        (f"x = {LONG}", r"^it is not a TOML file: it has a whole number of thousands of digits\.$"),
+        (f"x = [1, {LONG[:400]}]", r"^it is not a TOML file: it has a whole number of 1,329 bits; the limit is 63\.$"),
+        (
+            f"x = {{ y = 0x{'f' * 5000} }}",
+            r"^it is not a TOML file: it has a whole number of 20,000 bits; the limit is 63",
+        ),
+        ("x = 9223372036854775808", r"it has a whole number of 64 bits; the limit is 63"),
+        ("x = 1e400", r"^it is not a TOML file: the number 1e400 is too large to compute with\.$"),
         ("x = 1e99999999999999999999", r"the number 1e99999999999999999999 is larger than any"),
         (f"x = {LONG}.0", r"the number 9{40}\.\.\. \(5,002 characters\) is larger than any"),
-        ("x = 1\nx = 2\n", r"^it is no TOML file: Cannot overwrite a value"),
-        ("x = 'a\0b'", r"^it is no TOML file: "),
+        ("x = 1\nx = 2\n", r"^it is not a TOML file: Cannot overwrite a value"),
+        ("x = 'a\0b'", r"^it is not a TOML file: "),
     ],
 )
 @pytest.mark.parametrize("fraction", [float, Decimal])
@@ -51,15 +57,15 @@ def test_toml_that_is_refused(text: str, message: str, fraction: type) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[" * 100_000, r"^it has tables and lists within each other, more than 60 deep\.$"),
-        ("[" * 61 + "{}" + "]" * 61, r"^it has tables and lists within each other, more than 60 deep\.$"),
-        (LONG, r"^it is no JSON file, or was cut off: it has a whole number of thousands of digits\.$"),
-        ("-9223372036854775809", r"it has a whole number of 64 bits; 63 is the most"),
-        ("[1e400]", r"the number 1e400 is larger than any that can be computed with"),
+        ("[" * 100_000, r"^it has tables and lists nested more than 60 deep\.$"),
+        ("[" * 61 + "{}" + "]" * 61, r"^it has tables and lists nested more than 60 deep\.$"),
+        (LONG, r"^it is not a JSON file, or was cut off: it has a whole number of thousands of digits\.$"),
+        ("-9223372036854775809", r"it has a whole number of 64 bits; the limit is 63"),
+        ("[1e400]", r"the number 1e400 is too large to compute with"),
         ('{"a": 1, "b": 2, "b": 3}', r"it has 'b' twice in one table"),
         ('{"a": "\\ud800"}', r"the text '\\ud800' has half a character"),
         ('{"\\udfff": 1}', r"the text '\\udfff' has half a character"),
-        ("", r"^it is no JSON file, or was cut off: Expecting value"),
+        ("", r"^it is not a JSON file, or was cut off: Expecting value"),
     ],
 )
 def test_json_that_is_refused(text: str, message: str) -> None:
@@ -86,7 +92,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbfx = 1")
     assert file_text(path) == "x = 1"
     path.write_bytes(b"x = '\xff'")
-    with pytest.raises(ModelError, match=r"file\.toml is no text in UTF-8: .*0xff"):
+    with pytest.raises(ModelError, match=r"file\.toml is not UTF-8 text: .*0xff"):
         file_text(path, ModelError)
     with pytest.raises(ModelError, match=r"^The model file .*none\.toml can't be read: No such file"):
         file_text(tmp_path / "none.toml", ModelError, "The model file")
@@ -105,7 +111,7 @@ def test_no_memory_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
         raise MemoryError
 
     monkeypatch.setattr(texts, "_check", full)
-    with pytest.raises(DataError, match=r"^it does not fit into the memory\.$"):
+    with pytest.raises(DataError, match=r"^it does not fit in memory\.$"):
         json_from("1", "it")
 
 
@@ -116,7 +122,7 @@ def test_all_readers_keep_the_bounds(tmp_path: Path) -> None:
     config.write_text("[" * 100_000)
     start = time.process_time()
     for read in (lambda: read_model(deep, (3,), 2), lambda: read_example(deep), lambda: load_config(tmp_path)):
-        with pytest.raises(ConvgradError, match="tables and lists within each other, more than 60 deep"):
+        with pytest.raises(ConvgradError, match="tables and lists nested more than 60 deep"):
             read()
     assert time.process_time() - start < 10
 
@@ -141,5 +147,5 @@ def test_settings_of_a_command_that_are_no_json_are_texts() -> None:
 def test_elements_with_absurd_places() -> None:
     trace = load_example("classic").trace()
     for place in (LONG, "9" * 19, "-" + LONG):
-        with pytest.raises(DataError, match=r"^'conv1\.dw\[-?9+(\.\.\.|,0\])' names no element; write a tensor"):
+        with pytest.raises(DataError, match=r"^'conv1\.dw\[-?9+(\.\.\.|,0\])' is not an element; write a tensor"):
             trace.at(f"conv1.dw[{place},0]")

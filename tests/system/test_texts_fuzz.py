@@ -167,7 +167,7 @@ def changed_config(rng: random.Random, good: dict[str, Any]) -> bytes:
 
 
 def _only_our_errors(read: Callable[[], object], content: bytes) -> bool:
-    """Whether the file was taken; what is no error of ours fails the test."""
+    """Whether the file was taken; what is not an error of ours fails the test."""
     start, message = time.process_time(), "taken"
     try:
         read()

@@ -75,7 +75,7 @@ def test_weights_that_were_cut_off(folder: Path, share: float) -> None:
     path = folder / "weights.safetensors"
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(DataError, match=r"weights\.safetensors is no safetensors file, or was cut off or damaged"):
+    with pytest.raises(DataError, match=r"weights\.safetensors is not a safetensors file, or was cut off or damaged"):
         load(folder)
 
 
@@ -102,7 +102,7 @@ def test_config_that_was_cut_off_or_changed(folder: Path) -> None:
     path = folder / "config.json"
     content = path.read_text()
     path.write_text(content[:-30])
-    with pytest.raises(DataError, match=r"config\.json is no JSON file, or was cut off"):
+    with pytest.raises(DataError, match=r"config\.json is not a JSON file, or was cut off"):
         load(folder)
     for other in ("{}", "[]", '{"network": 3}'):
         path.write_text(other)
@@ -112,7 +112,7 @@ def test_config_that_was_cut_off_or_changed(folder: Path) -> None:
     with pytest.raises(DataError, match="has format 99; this version of convgrad reads 1"):
         load(folder)
     path.write_text(content.replace('"Dense"', '"Dence"'))
-    with pytest.raises(DataError, match=r"config\.json describes no network that can be built: .*Dence"):
+    with pytest.raises(DataError, match=r"config\.json does not describe a network that can be built: .*Dence"):
         load(folder)
 
 

@@ -152,7 +152,7 @@ def test_the_past_is_kept_as_json() -> None:
     ],
 )
 def test_a_past_that_is_none_is_refused(broken: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match="This is no record of a training"):
+    with pytest.raises(DataError, match="This is not a record of a training"):
         Past.from_config(broken)
 
 

@@ -245,7 +245,9 @@ def test_early_stopping_knows_what_is_better(monitor: str, values: list[float], 
 
 
 def test_early_stopping_asks_where_nobody_said_what_is_better() -> None:
-    with pytest.raises(TrainingError, match=r"monitors 'val_wobble', and nobody said .* Say mode='min' or mode='max'"):
+    with pytest.raises(
+        TrainingError, match=r"monitors 'val_wobble', but it is not known .* Write mode='min' or mode='max'"
+    ):
         stopped_by([0.5], "val_wobble")
     assert stopped_by([0.5, 0.4], "val_wobble", mode="min")[0].best_epoch == 1
     assert stopped_by([0.5, 0.4], "val_wobble", mode="max")[0].best_epoch == 0
@@ -253,7 +255,7 @@ def test_early_stopping_asks_where_nobody_said_what_is_better() -> None:
     stopping = EarlyStopping("wobble")
     trained(epochs=2, metrics=["accuracy", own], callbacks=[stopping])
     assert stopping.best_epoch == 0
-    with pytest.raises(TrainingError, match="nobody said"):  # before anything is trained
+    with pytest.raises(TrainingError, match="it is not known whether less or more"):  # before anything is trained
         trained(net := network(), metrics=[Metric("own", own.each)], callbacks=[EarlyStopping("val_own")])
     assert net.past.updates == 0
 
@@ -423,7 +425,7 @@ def with_label(index: int, label: int) -> np.ndarray:
         (IMAGES, np.array(["a"] * 66), "training data: y must be an array of real numbers.*<U1"),
         (IMAGES, np.zeros((66, 2, 2)), r"targets have shape \(2, 2\), but the network's output \(3,\)"),
         (IMAGES, np.full((66, 3), np.nan), "target 0 holds NaN or infinity"),
-        (IMAGES, np.full((66, 3), 1.0), r"target 0 is no one-hot row \(a single 1, else 0\)"),
+        (IMAGES, np.full((66, 3), 1.0), r"target 0 is not a one-hot row \(a 1, else 0\)"),
         ((IMAGES * 255).astype(np.int64), LABELS, r"dtype int64, but must hold floats or bytes .*`x.astype\(np"),
         (np.full((66, 7, 5, 1), "a"), LABELS, r"x must be an array of real numbers"),
     ],
@@ -449,7 +451,7 @@ def test_validation_data_is_checked_too() -> None:
         ({"learning_rate": float("nan")}, "learning_rate must be a number above 0, or None, not nan"),
         ({"metrics": ["precise"]}, "There is no metric 'precise'"),
         ({"schedule": "cosin"}, "Did you mean 'cosine'"),
-        ({"callbacks": [print]}, "callbacks holds <built-in function print>, which is no Callback"),
+        ({"callbacks": [print]}, "callbacks holds <built-in function print>, which is not a Callback"),
         ({"validation_split": 0.2, "validation_data": (IMAGES, LABELS)}, "Give one of them"),
     ],
 )
@@ -467,6 +469,6 @@ def test_a_network_that_gives_back_its_images_learns_to_with_augmentation() -> N
     assert net.parameters["conv1.w"].item() == pytest.approx(1, abs=0.02)
     numbers = Network(Flatten(), Dense(2), input_shape=(7, 5, 1))
     y = images.reshape(66, -1)[:, :2]
-    with pytest.raises(DataError, match=r"whether targets of shape .* have to change with them can't be known"):
+    with pytest.raises(DataError, match=r"whether targets of shape .* must move with them is not known"):
         fit(numbers, images, y, augment=Augment(shift=2), **options)
     fit(numbers, images, y, epochs=1, augment=Augment(shift=2, targets="keep"), **options)

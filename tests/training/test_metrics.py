@@ -186,7 +186,7 @@ def test_one_logit_is_yes_above_0() -> None:
 
 def test_rows_that_name_no_class_are_refused_by_metrics_of_classes() -> None:
     for metric in (accuracy, top_k(2)):
-        with pytest.raises(DataError, match=r"targets of shape \(3, 3\) name no class for each example"):
+        with pytest.raises(DataError, match=r"targets of shape \(3, 3\) do not name a class for each example"):
             metric(LOGITS[:3], MULTI)
     with pytest.raises(DataError, match=r"targets of shape \(2, 3, 1\) name no class"):
         true_labels(np.zeros((2, 3, 1)))

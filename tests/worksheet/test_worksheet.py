@@ -248,14 +248,14 @@ def test_a_network_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (["missing.toml"], "ModelError: The model file missing.toml can't be read: No such file or directory."),
         (["lenet-digit"], "DataError: lenet-digit is too large for a sheet of paper: conv2.w has 5 x 5 x 6 x 16 num"),
         (["--blanks", "0"], "DataError: worksheet: blanks must be a whole number of at least 1, not 0."),
-        (["classic", "--blanks", "500"], "DataError: 500 blanks are too many: the sheet has 38 numbers that may be l"),
+        (["classic", "--blanks", "500"], "DataError: 500 blanks are too many: the sheet has 38 numbers that can be l"),
         (["--difficulty", "esy"], "DataError: There is no difficulty 'esy'. Did you mean 'easy'?"),
         (["--seed", "-1"], "DataError: worksheet: seed must be a whole number of at least 0, not -1."),
-        (["--out", "sheet.doc"], "DataError: sheet.doc ends in none of .pdf, .html, .tex, so that its format can't"),
-        (["--key", "key.doc"], "DataError: key.doc ends in none of .pdf, .html, .tex, so that its format can't"),
+        (["--out", "sheet.doc"], "DataError: sheet.doc ends in none of .pdf, .html, .tex, so its format is unknown"),
+        (["--key", "key.doc"], "DataError: key.doc ends in none of .pdf, .html, .tex, so its format is unknown"),
         (["--out", "missing/a.pdf"], "DataError: Can't write missing/a.pdf: No such file or directory."),
         (["--sheet", "missing/a.toml"], "DataError: Can't write missing/a.toml: No such file or directory."),
-        (["--out", "a.pdf", "--key", "a.pdf"], "DataError: --out and --key both name a.pdf; leave --key away"),
+        (["--out", "a.pdf", "--key", "a.pdf"], "DataError: --out and --key both name a.pdf; omit --key"),
         (["two-channels", "--sheet", "a.toml"], "DataError: A sheet to be checked is one equation, which can't say"),
     ],
 )
@@ -267,7 +267,7 @@ def test_what_is_refused(arguments: list[str], message: str, tmp_path: Path, mon
 
 
 def test_a_level_that_is_not_there() -> None:
-    with pytest.raises(DataError, match=r"There is no difficulty 'huge'. There are: easy, hard, medium"):
+    with pytest.raises(DataError, match=r"There is no difficulty 'huge'. Available: easy, hard, medium"):
         worksheet(difficulty="huge")
 
 

@@ -67,6 +67,8 @@ def gradients(
 ) -> Adjoint:
     """Definitions of dt[..] = dE/dt[..] for every tensor t in `wrt`, given the upstream gradient dE/dx.
 
+    In the equations of layers `o` is the input and `x` the result: `dx` is given, `do` and `dw` are derived.
+
     Args:
         equation: with sizes bound, which is what programs compute with, or without, which is what people read.
         wrt: names of tensors, inputs or defined ones. One that has no influence gets the gradient 0.
@@ -97,7 +99,7 @@ def gradients(
 
 @takes(ArgumentError, equation=EQUATION, wrt=TEXT, of=optional(TEXT), most=optional(at_least(1)))
 def derivation(equation: Equation, wrt: str, of: str | None = None, *, most: int | None = MOST_PARTS) -> Derivation:
-    """The gradient with respect to one tensor, and the steps that lead to it.
+    """The gradient with respect to one tensor, and the steps that lead to it: `o` is a layer's input, `x` its result.
 
     Arguments and errors are those of `gradients`. The result is in the form that a reader wants, with kernels in a
     correlation turned by 180 degrees; its values are the same.
@@ -185,7 +187,7 @@ class _Derivation:
     def _check_length(self, wanted: Collection[str]) -> None:
         parts = sum(parts_of_slopes(d, wanted) for d in self.forward.definitions if d.name in wanted)
         if self.most is not None and parts > self.most:
-            message = f"The slopes of this derivation would have about {parts:,} parts; {self.most:,} is the most."
+            message = f"The slopes of this derivation would have about {parts:,} parts; the limit is {self.most:,}."
             remedy = (
                 "Write a product or sum of many factors over an index, such as sum[m](w[m] * o[i+m]), or name parts"
             )
@@ -263,8 +265,8 @@ class _Derivation:
     def _parts(
         self, tensor: str, found: Sequence[tuple[Definition, Partial]], shape: tuple[int, ...] | None
     ) -> tuple[tuple[str, ...], list[Contribution]]:
-        """Indices for a gradient, and the contributions to it. An index that a sum in one of them keeps is no index of
-        the gradient: where sizes are not bound, the name of the sum's index tells its size.
+        """Indices for a gradient, and the contributions to it. An index that a sum in one of them keeps is not an
+        index of the gradient: where sizes are not bound, the name of the sum's index tells its size.
         """
         indices = self._indices_for(tensor, [partial.reading for _, partial in found])
         parts = self._contributions(found, indices, shape)

@@ -197,7 +197,7 @@ def _sum(term: Add) -> Term:
     for part in _with_one_index_value(parts):
         coefficient, rest = _signed_coefficient(part)
         if not isfinite(coefficient + (number if rest == ONE else coefficients.get(rest, 0.0))):
-            return Add(tuple(parts))  # inf - inf is no number that could be written
+            return Add(tuple(parts))  # inf - inf is not a number that could be written
         if rest == ONE:
             number += coefficient
         else:

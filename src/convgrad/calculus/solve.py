@@ -2,7 +2,7 @@
 
 The gradient of `x[I] = ... a[g(I,R)] ...` at element P sums over all I, R with g(I,R) = P. Each axis gives one linear
 equation; solving it for an index removes that index from the sum: `i+m = p` gives `i = p-m`, `2*i+m = p` gives
-`i = (p-m)/2`, to be read as zero where it is no whole number. What can't be solved stays as a condition.
+`i = (p-m)/2`, to be read as zero where it is not a whole number. What can't be solved stays as a condition.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def _lasting(name: str) -> _Lasting | None:
         handle = stream.fileno()
         stream.flush()
     except (OSError, ValueError, AttributeError):
-        return None  # it is no file, but something of the program that runs us
+        return None  # it is not a file, but something of the program that runs us
     if sys.platform == "win32" and stream.isatty():
         return None  # a console takes all characters
     raw = _Lasting(handle, stream)

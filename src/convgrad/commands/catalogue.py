@@ -40,7 +40,7 @@ def models() -> None:
     for name, named in NAMED.items():
         console.print(f"{name:15}{named.about}")
     console.print()
-    console.print("`convgrad train --model FILE.toml` trains a network of one's own.")
+    console.print("`convgrad train --model FILE.toml` trains your own network.")
 
 
 def summary(
@@ -63,5 +63,7 @@ def image_shape(text: str) -> tuple[int, ...]:
     """Sizes written as text: 28,28,1 or 28x28x1. Raises typer.BadParameter."""
     sizes = [whole_number(part) for part in text.replace("x", ",").split(",")]
     if not all(sizes):
-        raise typer.BadParameter(f"{shown(text)} is no shape; write sizes such as 28,28,1.", param_hint="--input-shape")
+        raise typer.BadParameter(
+            f"{shown(text)} is not a shape; write sizes such as 28,28,1.", param_hint="--input-shape"
+        )
     return tuple(size for size in sizes if size)

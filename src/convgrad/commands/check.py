@@ -43,16 +43,16 @@ def check(
     argument: Annotated[
         list[str] | None, typer.Option("--argument", metavar="NAME=TENSOR", help="What an argument is.")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="What one call may take.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Time limit of one call.")] = 10.0,
     folder: Annotated[
         Path | None, typer.Option("--class", metavar="FOLDER", help="Many submissions; runs other people's code.")
     ] = None,
     specification: Annotated[
         Path | None, typer.Option("--spec", metavar="FILE.toml", help="What they are checked against.")
     ] = None,
-    table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Where their marks go.")] = None,
+    table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="File for their marks.")] = None,
     sandbox: Annotated[
-        bool, typer.Option("--sandbox", help="Shut code in by bubblewrap: no network, no files of yours.")
+        bool, typer.Option("--sandbox", help="Run the code in bubblewrap: no network, no files of yours.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -82,7 +82,7 @@ def check(
         settings |= dict(_setting(pair) for pair in more or [])
         report = _code(function, what, input_shape, argument or [], dtype, seconds, sandbox, settings)
     else:
-        raise typer.BadParameter("say a layer and a function, or a sheet.toml, or --equation and --of, or --class.")
+        raise typer.BadParameter("give a layer and a function, or a sheet.toml, or --equation and --of, or --class.")
     if as_json:
         print_json(report.to_json())
     else:
@@ -106,16 +106,16 @@ def _code(
     from convgrad.check import check as check_function
 
     if not all(function.rpartition(":")[::2]):
-        raise typer.BadParameter(f"{function!r} names no function; write module:function or file.py:function.")
+        raise typer.BadParameter(f"{function!r} does not name a function; write module:function or file.py:function.")
     sizes = None if input_shape is None else _sizes("input-shape", input_shape)
     if isinstance(sizes, str):
-        raise typer.BadParameter("a shape is numbers with commas between.", param_hint="--input-shape")
+        raise typer.BadParameter("a shape is written as numbers separated by commas.", param_hint="--input-shape")
     shape = (sizes,) if isinstance(sizes, int) else sizes
     roles = {}
     for pair in arguments:
         name, equals, tensor = pair.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{pair!r} says no tensor; write NAME=TENSOR, as in grad=dx.")
+            raise typer.BadParameter(f"{pair!r} does not name a tensor; write NAME=TENSOR, as in grad=dx.")
         roles[name] = tensor
     return check_function(
         function,
@@ -189,6 +189,6 @@ def _sizes(name: str, text: str) -> int | str | tuple[int, ...]:
     whole = tuple(size for size in sizes if size is not None)
     if len(whole) < len(sizes):
         raise typer.BadParameter(
-            f"{shown(text)} is no whole number, or numbers with commas between.", param_hint=f"--{name}"
+            f"{shown(text)} must be a whole number, or whole numbers separated by commas.", param_hint=f"--{name}"
         )
     return whole[0] if len(whole) == 1 else whole

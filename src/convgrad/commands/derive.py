@@ -17,16 +17,19 @@ WIDTH = 80
 
 def derive(
     equation: Annotated[
-        str, typer.Argument(metavar="EQUATION", help="An equation in index notation.", show_default=False)
+        str, typer.Argument(metavar="EQUATION", help="An equation: o is the input, x the result.", show_default=False)
     ],
     wrt: Annotated[
-        str, typer.Option("--wrt", metavar="NAME", help="Tensor to derive with respect to.", show_default=False)
+        str,
+        typer.Option("--wrt", metavar="NAME", help="Tensor to differentiate by, such as w or o.", show_default=False),
     ],
     latex: Annotated[bool, typer.Option("--latex", help="Print equations as LaTeX, the rest as comments.")] = False,
     mathml: Annotated[bool, typer.Option("--mathml", help="Print equations as MathML, the rest as HTML.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print steps and result as one JSON object.")] = False,
 ) -> None:
     """Derive the gradient of an equation and print each step.
+
+    By custom o is a layer's input and x its result; dx is the gradient of the result.
 
     Example: convgrad derive "x[i] = sum[m](w[m] * o[i+m])" --wrt w
     """

@@ -30,7 +30,7 @@ def examples() -> None:
     for name in NAMES:
         console.print(f"{name:{width}}{load_example(name).about}", soft_wrap=True)
     console.print()
-    console.print("`convgrad explain FILE.toml` explains a network of one's own.")
+    console.print("`convgrad explain FILE.toml` explains your own network.")
 
 
 def explain(
@@ -58,10 +58,12 @@ def explain(
     pdf: Annotated[Path | None, typer.Option("--pdf", metavar="FILE", help="Write a PDF document.")] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the page as one file.")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Open the page on this machine.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0 takes any.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0 takes any free one.")] = 8765,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="With --serve: print the address only.")] = False,
 ) -> None:
     """Explain every number of a training step: forward, deltas, gradients, update.
+
+    conv1.x is the result of layer conv1, conv1.dx its delta, conv1.dw the gradient of its weights.
 
     Examples:
     convgrad explain;
@@ -176,7 +178,7 @@ def _trained(folder: Path) -> Example:
     config, network = load_config(folder), load(folder)
     training = config.get("training", {})
     if not isinstance(training, Mapping):
-        raise DataError(f"config.json was changed, or is damaged: training is {shown(training)}, but must be a table.")
+        raise DataError(f"config.json was changed or is damaged: training is {shown(training)}, but must be a table.")
     optimizer = optimizer_from(training.get("optimizer", "sgd"))
     if training.get("learning_rate"):
         optimizer = replace(optimizer, learning_rate=training["learning_rate"])
@@ -203,7 +205,7 @@ def _target(text: str | None) -> Any:
         return json_from(text, "--target")
     except DataError:
         raise typer.BadParameter(
-            f"{shown(text)} is no label and no list of numbers: 3, or [0, 1].", param_hint="--target"
+            f"{shown(text)} is neither a label nor a list of numbers: 3, or [0, 1].", param_hint="--target"
         ) from None
 
 
@@ -228,7 +230,7 @@ def _input(path: Path | None, source: str) -> Any:
     except OSError as error:
         raise DataError(f"Can't read {path}: {error.strerror}.") from error
     except (DataError, ValueError, TypeError, ArithmeticError, MemoryError, EOFError, SyntaxError) as error:
-        raise DataError(f"{path} holds no array of numbers: {error}.") from error
+        raise DataError(f"{path} does not hold an array of numbers: {error}.") from error
     return _image(path, found(source).network.input_shape)
 
 
@@ -236,7 +238,9 @@ def _image(path: Path, shape: tuple[int, ...]) -> Any:
     from convgrad.commands.predict import read_image
 
     if len(shape) not in (2, 3):
-        raise DataError(f"The network takes inputs of shape {shape}, which are no images; give {path.name} as numbers.")
+        raise DataError(
+            f"The network takes inputs of shape {shape}, which are not images; give {path.name} as numbers."
+        )
     pixels = read_image(path, shape if len(shape) == 3 else (*shape, 1))
     return pixels.reshape(shape)
 

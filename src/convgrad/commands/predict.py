@@ -33,7 +33,9 @@ def predict(
 
     network = load(run)
     if len(network.input_shape) != 3 or len(network.output_shape) != 1:
-        raise DataError(f"{run}: the network takes {network.input_shape}, which is no image, or names no classes.")
+        raise DataError(
+            f"{run}: the network takes {network.input_shape}, which is not an image, or has no class names."
+        )
     names = _class_names(network, run)
     past, prepared = network.past, network.preparation
     if past.low is not None and past.high is not None:

@@ -17,7 +17,7 @@ EXIT_UNUSABLE, EXIT_MISTAKE_OF_OURS = 2, 70
 
 
 def output() -> Console:
-    """Standard output; 80 columns and no control codes where it is no terminal."""
+    """Standard output; 80 columns and no control codes where it is not a terminal."""
     return _console(stderr=False)
 
 

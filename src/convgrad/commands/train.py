@@ -24,13 +24,13 @@ TEST_SHARE = 0.2
 
 def train(
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET|PATH", help="Name of a dataset, or a folder or file of one's own.")
+        str, typer.Argument(metavar="DATASET|PATH", help="Name of a dataset, or your own folder or file.")
     ] = "digits",
     model: Annotated[
         str | None,
         typer.Option(metavar="NAME|FILE.toml", help="Model. [default: lenet for gray images, cifar-small for RGB]"),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="How often all training images are seen.")] = 5,
+    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Passes over all training images.")] = 5,
     batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images in one update of the weights.")] = 64,
     lr: Annotated[
         float | None, typer.Option("--lr", metavar="RATE", help="Highest learning rate. [default: the model's]")
@@ -41,7 +41,7 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of weights, order and augmentation.")] = 0,
     data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the dataset's files lie. [default: download to a cache]")
+        Path | None, typer.Option(metavar="DIR", help="Where the dataset's files are. [default: download to a cache]")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for results. [default: runs/DATASET-MODEL-TIME]")
@@ -50,7 +50,7 @@ def train(
         bool, typer.Option("--overwrite", help="Replace another training that the folder holds.")
     ] = False,
     image_size: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Resize images from files, to 32x48 or 32, say.")
+        str | None, typer.Option(metavar="HxW", help="Resize images from files, for example to 32x48 or 32.")
     ] = None,
     validation_split: Annotated[
         float,
@@ -144,7 +144,7 @@ def _image_size(text: str | None) -> tuple[int, int] | None:
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(re.fullmatch("0*[1-9][0-9]{0,4}", part) for part in parts):
         shown = text if len(text) <= 40 else f"{text[:40]}..."
-        raise typer.BadParameter(f"{shown!r} is no size; write rows x columns: 32x48.", param_hint="--image-size")
+        raise typer.BadParameter(f"{shown!r} is not a size; write rows x columns: 32x48.", param_hint="--image-size")
     return int(parts[0]), int(parts[-1])
 
 

@@ -54,7 +54,7 @@ def worksheet(
     for path in filter(None, (out, key_file)):
         rendering(path)  # before anything takes time
     if out == key_file:
-        raise DataError(f"--out and --key both name {out}; leave --key away to have both in one file.")
+        raise DataError(f"--out and --key both name {out}; omit --key to put both in one file.")
     example = _example(source)
     sheet = make(example, blanks, difficulty, seed)
     content = form(sheet) if sheet_file is not None else ""

@@ -31,14 +31,14 @@ def aligned_zeros(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
     >>> aligned_zeros((2, 3), "float32").ctypes.data % 64
     0
 
-    Raises: DataError where it does not fit into the memory.
+    Raises: DataError where it does not fit in memory.
     """
     kind = np.dtype(dtype)
     size = prod(shape) * kind.itemsize
     try:
         memory = np.zeros(size + ALIGNMENT, np.uint8)
     except (ValueError, MemoryError):  # more bytes than an array may have, or than there are
-        raise DataError(f"An array of shape {tuple(shape)} does not fit into the memory.") from None
+        raise DataError(f"An array of shape {tuple(shape)} does not fit in memory.") from None
     first = -memory.ctypes.data % ALIGNMENT
     return memory[first : first + size].view(kind).reshape(tuple(shape))
 
@@ -68,8 +68,9 @@ def laid_out(request: Request) -> dict[str, Array]:
 
     Raises:
         ShapeError: the equation is not bound.
-        EngineError: as `convgrad.compute.contract.check_request`; or a buffer is of no input or output, or can't be
-            used as it is (type, shape, order, alignment, write protection, memory of another buffer).
+        EngineError: as `convgrad.compute.contract.check_request`; or a buffer is given for something else than
+            an input or output, or can't be used unchanged (type, shape, order, alignment, write protection, memory of
+            another buffer).
     """
     request.check()
     kind = element_type(request.dtype)
@@ -98,11 +99,13 @@ def _check_buffers(
 ) -> None:
     for name, array in buffers.items():
         if name not in shapes:
-            raise EngineError(f"A buffer is given for {name}, no input or output.{suggestion(name, shapes)}")
+            raise EngineError(
+                f"A buffer is given for {name}, which is neither an input nor an output.{suggestion(name, shapes)}"
+            )
         if problem := _problem(array, shapes[name], dtype):
             raise EngineError(
                 f"The buffer for {name} can't be used: {problem} "
-                "Take one from another program's `arrays`, or make it with convgrad.compute.arrays.aligned_zeros."
+                "Use one from another program's `arrays`, or make it with convgrad.compute.arrays.aligned_zeros."
             )
     items = list(buffers.items())
     for place, (name, array) in enumerate(items):
@@ -165,7 +168,7 @@ def copy_into(target: Array, source: npt.ArrayLike, name: str) -> None:
     Whole numbers and other precisions are converted; not a number and infinities are let through.
 
     Raises:
-        DataError: the shape differs, these are no real numbers, or a number is too large for the target's type.
+        DataError: the shape differs, these are not real numbers, or a number is too large for the target's type.
     """
     array = source if type(source) is np.ndarray else _given(name, source)
     if array.dtype == target.dtype and array.shape == target.shape:
@@ -193,7 +196,7 @@ def _given(name: str, source: npt.ArrayLike) -> Array:
         array = np.asarray(source)
     except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError, KeyError):
         raise DataError(
-            f"{name} can't be set from {shown(source)}: this is no array, and no lists of one length."
+            f"{name} can't be set from {shown(source)}: this is neither an array nor lists of equal length."
         ) from None
     if np.ma.is_masked(source):
         raise DataError(f"{name} can't be set from an array with masked values. Fill them first.")
@@ -214,7 +217,7 @@ def set_input(arrays: Mapping[str, Array], inputs: Collection[str], name: str, s
         what = (
             "is computed, so it can't be set"
             if isinstance(name, str) and name in arrays
-            else "is no tensor of this program"
+            else "is not a tensor of this program"
         )
         raise EngineError(f"{shown(name) if not isinstance(name, str) else name} {what}. Inputs: {', '.join(inputs)}.")
     copy_into(arrays[name], source, name)

@@ -1,4 +1,4 @@
-"""Which engine computes: Halide's compiled code where it can be had, else the oracle in NumPy."""
+"""Which engine computes: Halide's compiled code where it is available, else the oracle in NumPy."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Backend:
 def choose(engine: str = "auto") -> Backend:
     """The engine called `engine`; "auto" takes Halide, or the oracle with a warning that it is slow.
 
-    Raises: EngineError where there is no such engine, or Halide is asked for and can't be had.
+    Raises: EngineError where there is no such engine, or Halide is asked for and is not available.
     """
     if not isinstance(engine, str) or engine not in ENGINES:
-        raise EngineError(f"There is no engine {shown(engine)}. Take one of {', '.join(ENGINES)}.")
+        raise EngineError(f"There is no engine {shown(engine)}. Choose one of {', '.join(ENGINES)}.")
     if engine != "oracle":
         from convgrad.compute.halide import available
 
@@ -36,7 +36,7 @@ def choose(engine: str = "auto") -> Backend:
 
             return Backend("halide", compile_program)
         if engine == "halide":
-            raise EngineError(f"The compiled engine can't be used: {reason} Take engine='oracle', which is slower.")
+            raise EngineError(f"The compiled engine can't be used: {reason} Use engine='oracle', which is slower.")
     from convgrad.compute.oracle import program
 
     if engine == "auto":

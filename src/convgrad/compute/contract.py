@@ -105,17 +105,17 @@ def check_request(
             message = f"{name} can't be computed in place: nothing defines it."
             raise EngineError(message + suggestion(name, equation.defined))
         if source not in inputs:
-            message = f"{name} can't be computed in the place of {source}, which is no input."
+            message = f"{name} can't be computed in the memory of {source}, which is not an input."
             raise EngineError(message + suggestion(source, inputs))
         _check_in_place(definitions[name], source, shapes[source], views)
     for source in in_place.values():
         names = [n for n, s in in_place.items() if s == source]
         if len(names) > 1:
-            raise EngineError(f"{names[0]} and {names[1]} can't both be computed in the place of {source}.")
+            raise EngineError(f"{names[0]} and {names[1]} can't both be computed in the memory of {source}.")
 
 
 def root(name: str, views: Mapping[str, str]) -> str:
-    """The tensor whose memory a view of a view of ... shows; `name` itself where it is no view."""
+    """The tensor whose memory a view of a view of ... shows; `name` itself where it is not a view."""
     while name in views:
         name = views[name]
     return name
@@ -195,7 +195,7 @@ def with_examples(equation: Equation, views: Mapping[str, str], source: str, cou
     indices = example_indices(equation.definitions, views, source)
     if indices is None:
         raise EngineError(
-            f"The examples of {source} can't be computed by themselves: one depends on others, or on its place."
+            f"The examples of {source} can't be computed independently: one depends on others, or on its position."
         )
     along = {source, *indices}
     shapes = {name: (count, *shape[1:]) if root(name, views) in along else shape for name, shape in equation.shapes}
@@ -243,15 +243,15 @@ def _check_in_place(definition: Definition, source: str, shape: tuple[int, ...],
     name = definition.name
     if shape != definition.shape:
         raise EngineError(
-            f"{name} can't be computed in the place of {source}: their shapes are {definition.shape} and {shape}."
+            f"{name} can't be computed in the memory of {source}: their shapes are {definition.shape} and {shape}."
         )
     for access in accesses(definition.term):
         if root(access.tensor, views) != source:
             continue
         if access.tensor != source or tuple(p.as_name for p in access.positions) != definition.indices:
             raise EngineError(
-                f"{name} can't be computed in the place of {source}: it reads {access} for its element "
-                f"[{','.join(definition.indices)}], and another element may have been written over by then."
+                f"{name} can't be computed in the memory of {source}: it reads {access} for its element "
+                f"[{','.join(definition.indices)}], and another element may have been overwritten by then."
             )
 
 
@@ -277,7 +277,7 @@ def _sorted(
             stuck = next(d.name for d in waiting if d.name in in_place and _reaches(d.name, d.name, earlier))
             other = next(r for r in sorted(earlier[stuck]) if _reaches(r, stuck, earlier))
             raise EngineError(
-                f"{stuck} can't be computed in the place of {in_place[stuck]}: {other} would have to run before it, "
+                f"{stuck} can't be computed in the memory of {in_place[stuck]}: {other} would have to run before it, "
                 f"while the old {in_place[stuck]} is there, and after it as well. Leave it out of in_place."
             )
         ordered.append(ready)

@@ -1,7 +1,7 @@
 """What the numbers mean that a network is given: the same for training, evaluation and prediction.
 
-Bytes (uint8) are samples of 0..255 and become 0..1, as those of image files do; floats are taken as they are, True and
-False as 1 and 0. The range of other whole numbers can't be told, so only gradients and traces take them, as numbers to
+Bytes (uint8) are samples of 0..255 and become 0..1, as those of image files do; floats are taken unchanged, True and
+False as 1 and 0. The range of other whole numbers is unknown, so only gradients and traces take them, as numbers to
 calculate with by hand.
 """
 
@@ -48,7 +48,7 @@ def floats_from(x: Any, where: str, dtype: npt.DTypeLike = "float32") -> Array:
         remedy = ""
         if array.dtype.kind in "iu":
             remedy = (
-                ", and the range of these can't be told. Samples of 0..255 are `x.astype(np.uint8)`; numbers that are "
+                ", and their range is unknown. Samples of 0..255 are `x.astype(np.uint8)`; numbers that are "
                 "meant as they are, `x.astype(np.float32)`"
             )
         raise DataError(f"{where} has dtype {array.dtype}, but must hold floats or bytes (uint8){remedy}.")

@@ -28,7 +28,7 @@ def images_from(array: npt.NDArray[np.generic], where: str) -> Images:
     if array.ndim not in (3, 4):
         raise DataError(
             f"{where} has shape {array.shape}, but images need the axes (N, H, W) or (N, H, W, C). Flat rows become "
-            "images by `x.reshape(len(x), H, W, C)`."
+            "images with `x.reshape(len(x), H, W, C)`."
         )
     if array.ndim == 4 and array.shape[1] in (1, 3) and array.shape[2] == array.shape[3] > 4:
         raise DataError(
@@ -41,7 +41,7 @@ def images_from(array: npt.NDArray[np.generic], where: str) -> Images:
             return np.ascontiguousarray(with_channels, dtype=np.float32)
     if array.dtype != np.uint8:
         raise DataError(
-            f"{where} has dtype {array.dtype}, whose range can't be told. Save 8-bit samples as uint8 (0..255), or "
+            f"{where} has dtype {array.dtype}, whose range is unknown. Save 8-bit samples as uint8 (0..255), or "
             "floats scaled to 0..1."
         )
     return np.ascontiguousarray(shares_of_bytes(with_channels))
@@ -61,10 +61,12 @@ def labels_from(array: npt.NDArray[np.generic], where: str) -> Labels:
     if array.dtype.kind not in "iu" or array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != 1):
         raise DataError(
             f"{where} is {array.dtype} with shape {array.shape}, but labels are integers with shape (N,): the class "
-            "of each image. One-hot rows become labels by `y.argmax(axis=1)`, floats by `y.astype(np.int64)`."
+            "of each image. One-hot rows become labels with `y.argmax(axis=1)`, floats with `y.astype(np.int64)`."
         )
     if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
-        raise DataError(f"{where} holds the label {array.max()}, which is no class number. Number classes 0, 1, 2, ...")
+        raise DataError(
+            f"{where} holds the label {array.max()}, which is not a class number. Number classes 0, 1, 2, ..."
+        )
     return array.reshape(-1).astype(np.int64)
 
 
@@ -85,6 +87,6 @@ def numbered_classes(train_labels: Labels, where: str) -> tuple[str, ...]:
         index = int(train_labels.argmax())
         raise DataError(
             f"{where}: index {index} has label {largest}, but labels number the classes 0, 1, 2, ... and there are "
-            f"only {len(train_labels)} images. Number them anew by `np.unique(y, return_inverse=True)[1]`."
+            f"only {len(train_labels)} images. Renumber them with `np.unique(y, return_inverse=True)[1]`."
         )
     return tuple(str(number) for number in range(largest + 1))

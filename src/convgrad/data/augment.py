@@ -63,7 +63,7 @@ class Augment:
                 yes and no.
 
         Raises:
-            DataError: inputs that are no images; targets that can't move, or of which it can't be known.
+            DataError: inputs that are not images; targets that can't move, or of which that is not known.
         """
         if len(input_shape) != 3:
             raise DataError(f"augment changes images (rows, columns, channels), but examples have shape {input_shape}.")
@@ -73,16 +73,16 @@ class Augment:
             return True
         if self.targets == "move":
             raise DataError(
-                f"targets='move': targets of shape {target_shape} have not the rows and columns of the images, "
-                f"{input_shape[:2]}, so they can't be moved alike."
+                f"targets='move': targets of shape {target_shape} don't have the rows and columns of the images, "
+                f"{input_shape[:2]}, so they can't be moved with them."
             )
         pixels = input_shape[0] * input_shape[1]
         if tags and len(target_shape) == 1 and target_shape[0] % pixels:
             return False
         raise DataError(
-            f"augment moves images, but whether targets of shape {target_shape} have to change with them can't be "
-            "known: positions and pictures do, a weight or a price does not. Say Augment(..., targets='keep') for what "
-            f"does not; give pictures as (rows, columns, channels), here {input_shape[:2]} first."
+            f"augment moves images, but whether targets of shape {target_shape} must move with them is not "
+            "known: positions and pictures must, a weight or a price must not. Write Augment(..., targets='keep') for "
+            f"what must not; give pictures as (rows, columns, channels), here {input_shape[:2]} first."
         )
 
     @takes(DataError, count=at_least(0, LARGEST), seed=SEED, epoch=SEED)

@@ -51,7 +51,7 @@ class Batches:
     rows: (M,) positions of the images to take, such as one half of a split; all N without it. Nothing is copied.
 
     Raises:
-        DataError: lengths that differ, no images, a batch size below 1, rows that are no positions of images.
+        DataError: lengths that differ, no images, a batch size below 1, rows that are not positions of images.
 
     Example:
         >>> import numpy as np

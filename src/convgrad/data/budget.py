@@ -25,8 +25,8 @@ def check_images(count: int, shape: tuple[int, ...], sample_bytes: int, where: s
     rows, columns = shape[:2]
     if rows * columns > MOST_PIXELS_TO_TRAIN_ON:
         raise DataError(
-            f"{where}: images of {rows} rows and {columns} columns have {rows * columns:,} pixels; to train on there "
-            f"may be {MOST_PIXELS_TO_TRAIN_ON:,}. Make them smaller first (image_size, or --image-size for files)."
+            f"{where}: images of {rows} rows and {columns} columns have {rows * columns:,} pixels; the limit to "
+            f"train on is {MOST_PIXELS_TO_TRAIN_ON:,}. Make them smaller first (image_size, or --image-size for files)."
         )
     check_bytes(count * prod(shape) * (sample_bytes + 4), where)
 
@@ -48,6 +48,6 @@ def check_bytes(needed: int, where: str) -> None:
     limit = memory_limit()
     if limit is not None and needed > limit:
         raise DataError(
-            f"{where} needs {needed / 1e6:,.0f} MB of memory, but this process can have {limit / 1e6:,.0f} at most. "
+            f"{where} needs {needed / 1e6:,.0f} MB of memory, but this process can have at most {limit / 1e6:,.0f}. "
             "Use fewer or smaller images."
         )

@@ -45,14 +45,14 @@ def load_cifar10(path: str | Path) -> Dataset:
     try:
         contents = _from_folder(path) if path.is_dir() else _from_archive(path)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is no tar archive, or it is damaged ({error}). Get it anew.") from error
+        raise DataError(f"{path} is not a tar archive, or it is damaged ({error}). Get a new copy.") from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}.") from error
     binary = any(name in contents for name in _BINARY_FILES)
     needed, rows_of = (_BINARY_FILES, _binary_rows) if binary else (_PYTHON_FILES, _python_rows)
     missing = [name for name in needed if name not in contents]
     if missing:
-        raise DataError(f"{path} does not hold {missing[0]}. Get the binary version, cifar-10-binary.tar.gz, anew.")
+        raise DataError(f"{path} does not hold {missing[0]}. Get the binary version, cifar-10-binary.tar.gz, again.")
     train_images, train_labels = _joined(needed[:-1], contents, rows_of, path)
     test_images, test_labels = _joined(needed[-1:], contents, rows_of, path)
     return Dataset("cifar10", train_images, train_labels, test_images, test_labels, CIFAR10_NAMES)
@@ -70,7 +70,7 @@ def _from_archive(path: Path) -> dict[str, bytes]:
             if not member.isfile() or name not in (*_BINARY_FILES, *_PYTHON_FILES):
                 continue
             if member.size > _LARGEST_FILE:
-                raise DataError(f"{path}: {member.name} has {member.size:,} bytes, more than CIFAR-10's files.")
+                raise DataError(f"{path}: {member.name} has {member.size:,} bytes, more than any of CIFAR-10's files.")
             file = archive.extractfile(member)
             contents[name] = file.read() if file else b""
     return contents
@@ -94,7 +94,9 @@ def _binary_rows(content: bytes, where: str) -> Rows:
     """Records of one byte label and 3072 bytes pixels."""
     record = 1 + _PIXELS
     if not content or len(content) % record:
-        raise DataError(f"{where} has {len(content):,} bytes, no multiple of {record:,}: it is cut short. Get it anew.")
+        raise DataError(
+            f"{where} has {len(content):,} bytes, not a multiple of {record:,}: it is cut short. Get a new copy."
+        )
     rows = np.frombuffer(content, np.uint8).reshape(-1, record)
     return rows[:, 1:], rows[:, 0]
 

@@ -67,7 +67,7 @@ class Dataset:
             if self.test_images.shape[1:] != self.train_images.shape[1:]:
                 raise DataError(
                     f"dataset {self.name}: training images are {size_text(self.train_images)}, but test images "
-                    f"{size_text(self.test_images)}. All images must have one size."
+                    f"{size_text(self.test_images)}. All images must have the same size."
                 )
 
     def _check_part(self, part: str, images: npt.NDArray[np.generic], labels: npt.NDArray[np.generic]) -> None:
@@ -114,7 +114,7 @@ def _checked_images(images: npt.NDArray[np.generic], where: str) -> Images:
         raise DataError(f"{where} has {found}, but must be a NumPy array with axes (N, H, W, C): images, rows, ...")
     if images.dtype.kind != "f":
         raise DataError(
-            f"{where} has dtype {images.dtype}, but must be float32. Samples of 0..255 become 0..1 by "
+            f"{where} has dtype {images.dtype}, but must be float32. Samples of 0..255 become 0..1 with "
             "`images.astype(np.float32) / 255`."
         )
     if 0 in images.shape:
@@ -127,7 +127,7 @@ def _checked_images(images: npt.NDArray[np.generic], where: str) -> Images:
         if not finite.all():
             index = start + int(np.argwhere(~finite)[0][0])
             value = single[index][~np.isfinite(single[index])][0]
-            raise DataError(f"{where}: image {index} has the value {value}. Remove the image or mend its source.")
+            raise DataError(f"{where}: image {index} has the value {value}. Remove the image or fix its source.")
     return single
 
 
@@ -137,7 +137,7 @@ def _checked_labels(labels: npt.NDArray[Any], classes: int, where: str) -> Label
         found = f"{labels.dtype} with shape {labels.shape}" if isinstance(labels, np.ndarray) else type(labels).__name__
         raise DataError(
             f"{where} is {found}, but must be a NumPy array of integers with one axis (N,): the class of each image. "
-            "One-hot rows become labels by `rows.argmax(axis=1)`."
+            "One-hot rows become labels with `rows.argmax(axis=1)`."
         )
     wrong = (labels < 0) | (labels >= classes)
     if wrong.any():

@@ -23,7 +23,7 @@ from convgrad.system.files import check_regular
 Progress = Callable[[int, int], None]
 Read = Callable[[str], bytes]
 
-# What zipfile raises of archives that are damaged, locked, or packed in an unknown way.
+# What zipfile raises of archives that are damaged, locked, or compressed in an unknown way.
 DAMAGED_ARCHIVE = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -47,7 +47,7 @@ def load_images(
 ) -> Dataset:
     """Load images by class from a folder or a zip archive (which is read in place, never unpacked to disk).
 
-    Accepted are `train/CLASS/image` and `test/CLASS/image`, or `CLASS/image` alone, each with or without folders
+    Accepted: `train/CLASS/image` and `test/CLASS/image`, or `CLASS/image` alone, each with or without folders
     around everything. Classes are numbered in the natural order of their folders' names ("9" before "10"), images
     stand class after class, in the natural order of their names. If all images are gray there is one channel, else
     three (RGB). What is read of an image file, and which files are read, `convgrad.data.pixels` says: the same as where
@@ -66,7 +66,7 @@ def load_images(
         raise DataError(f"image_size is {image_size}, but must be (H, W): rows and columns, at least 1 each.")
     if image_size is not None and image_size[0] * image_size[1] > MOST_PIXELS_TO_TRAIN_ON:
         raise DataError(
-            f"image_size is {image_size}: images to train on have {MOST_PIXELS_TO_TRAIN_ON:,} pixels at most."
+            f"image_size is {image_size}: images to train on may have at most {MOST_PIXELS_TO_TRAIN_ON:,} pixels."
         )
     try:
         if path.is_dir():
@@ -79,7 +79,9 @@ def load_images(
             layout = find_layout(members, folders, str(path))
             return _load(path, layout, lambda name: _read_member(archive, members[name], path), image_size, progress)
     except DAMAGED_ARCHIVE as error:
-        raise DataError(f"{path} is no zip archive, or it is damaged ({error}). Get or pack it anew.") from error
+        raise DataError(
+            f"{path} is not a zip archive, or it is damaged ({error}). Get a new copy or pack it again."
+        ) from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}.") from error
 
@@ -114,7 +116,7 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
         if name.startswith("/") or ":" in name.split("/")[0] or ".." in PurePosixPath(name).parts:
             raise DataError(
                 f"{path} has a member {member.filename!r}, whose path leads out of the archive. Nothing was read; "
-                "pack it anew, and be wary of where it comes from."
+                "pack it again, and be wary of where it comes from."
             )
         parts = [part for part in name.split("/") if part not in ("", ".")]
         members["/".join(parts) + "/" * name.endswith("/")] = member
@@ -130,7 +132,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) 
         return archive.read(member)
     except Exception as error:  # zipfile and its decompressors raise many kinds: damaged, locked by a password, ...
         raise DataError(
-            f"{path}: {member.filename} can't be unpacked ({error}). Get or pack the archive anew."
+            f"{path}: {member.filename} can't be unpacked ({error}). Get a new copy or pack the archive again."
         ) from error
 
 
@@ -197,6 +199,7 @@ def _decode(name: str, read: Read, path: Path, size: tuple[int, int], resize: bo
     if pixels.shape[:2] != size:
         raise DataError(
             f"{path}: {name} has {pixels.shape[0]} rows and {pixels.shape[1]} columns, but the first image has "
-            f"{size[0]} and {size[1]}. All must have one size: pass image_size=({size[0]}, {size[1]}) to resize them."
+            f"{size[0]} and {size[1]}. All must have the same size: resize them with "
+            f"image_size=({size[0]}, {size[1]})."
         )
     return pixels

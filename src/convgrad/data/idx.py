@@ -78,7 +78,7 @@ def read_idx(path: str | Path, check: Check | None = None) -> npt.NDArray[np.gen
             with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
                 return _read_array(unpacked, path, packed_size * _LARGEST_GZIP_RATIO, exact=False, check=check)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip packing is damaged ({error}). Get the file anew.") from error
+        raise DataError(f"{path}: the gzip packing is damaged ({error}). Get a new copy of it.") from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}.") from error
 
@@ -98,9 +98,9 @@ def _read_array(
     addressable = math.prod(size for size in shape if size) * dtype.itemsize < 1 << 62
     if not addressable or header + expected > available:
         raise DataError(
-            f"{path} is cut short or has a wrong header: it announces {dtype.name} elements of shape {shape}, that is "
+            f"{path} is cut short or has a wrong header: it declares {dtype.name} elements of shape {shape}, that is "
             f"{expected:,} bytes after the header, but {'has' if exact else 'can hold at most'} "
-            f"{available - header:,}. Get the file anew."
+            f"{available - header:,}. Get a new copy of it."
         )
     (check or _check_array)(shape, dtype.itemsize, str(path))
     content = bytearray()
@@ -111,13 +111,13 @@ def _read_array(
         content += block
     if len(content) < expected:
         raise DataError(
-            f"{path} is cut short: its header announces {dtype.name} elements of shape {shape}, that is {expected:,} "
-            f"bytes, but {len(content):,} follow. Get the file anew."
+            f"{path} is cut short: its header declares {dtype.name} elements of shape {shape}, that is {expected:,} "
+            f"bytes, but {len(content):,} follow. Get a new copy of it."
         )
     if len(content) > expected:
         raise DataError(
-            f"{path} is too long: its header announces {dtype.name} elements of shape {shape}, that is {expected:,} "
-            "bytes, but more follow. Get the file anew, or correct the header if you wrote it."
+            f"{path} is too long: its header declares {dtype.name} elements of shape {shape}, that is {expected:,} "
+            "bytes, but more follow. Get a new copy of it, or correct the header if you wrote it."
         )
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
@@ -126,20 +126,22 @@ def _read_header(file: BinaryIO | gzip.GzipFile, path: Path) -> tuple[np.dtype[A
     """The type and the shape that an IDX file announces."""
     magic = file.read(4)
     if len(magic) < 4:
-        raise DataError(f"{path} is cut short: {len(magic)} bytes, but an IDX file begins with 4. Get the file anew.")
+        raise DataError(
+            f"{path} is cut short: {len(magic)} bytes, but an IDX file begins with 4. Get a new copy of it."
+        )
     if magic[:2] != b"\0\0" or magic[2] not in TYPES:
         raise DataError(
-            f"{path} is no IDX file: it begins with the bytes {magic.hex(' ')}, but IDX begins with 00 00, a type "
+            f"{path} is not an IDX file: it begins with the bytes {magic.hex(' ')}, but IDX begins with 00 00, a type "
             f"code ({', '.join(f'{code:02x}' for code in TYPES)}) and the number of axes. Is this another file?"
         )
     axes = magic[3]
     if axes > _MOST_AXES:
-        raise DataError(f"{path} announces {axes} axes, but at most {_MOST_AXES} can be read. Is the file damaged?")
+        raise DataError(f"{path} declares {axes} axes, but at most {_MOST_AXES} can be read. Is the file damaged?")
     sizes = file.read(4 * axes)
     if len(sizes) < 4 * axes:
         raise DataError(
-            f"{path} is cut short: its header announces {axes} axes, that is {4 * axes} bytes for their sizes, but "
-            f"{len(sizes)} follow. Get the file anew."
+            f"{path} is cut short: its header declares {axes} axes, that is {4 * axes} bytes for their sizes, but "
+            f"{len(sizes)} follow. Get a new copy of it."
         )
     shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
     return TYPES[magic[2]], shape

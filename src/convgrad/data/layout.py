@@ -41,7 +41,7 @@ def find_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
     """Sort the images of a folder or an archive into classes and parts.
 
     Args:
-        files: paths with `/`, relative to the top; whatever is no image by its ending is left out.
+        files: paths with `/`, relative to the top; whatever is not an image by its ending is left out.
         folders: paths of folders, so that an empty one can be told.
         where: what an error calls the top.
 
@@ -60,7 +60,7 @@ def find_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
     images = {path: parts for path, parts in images.items() if not _hidden(parts)}
     if not images:
         raise DataError(
-            f"{where} holds no images. Expected are {ACCEPTED}, with names that end in {', '.join(IMAGE_ENDINGS)}."
+            f"{where} holds no images. Expected: {ACCEPTED}, with names that end in {', '.join(IMAGE_ENDINGS)}."
         )
     directories = {parts for folder in folders if not _hidden(parts := tuple(folder.split("/")))}
     directories |= {parts[:depth] for parts in images.values() for depth in range(1, len(parts))}
@@ -111,7 +111,7 @@ def _parts_among(top: list[str], images: Iterable[Parts], prefix: Parts, where: 
     if not (train or test) or (others and not deep):  # a class may be called "train": one that runs on rails
         return "", ""
     if not train:
-        raise DataError(f"{where} has a folder {test[0]}, but none called train. Expected are {ACCEPTED}.")
+        raise DataError(f"{where} has a folder {test[0]}, but none called train. Expected: {ACCEPTED}.")
     if len(train) > 1 or len(test) > 1:
         names = train if len(train) > 1 else test
         raise DataError(
@@ -119,7 +119,7 @@ def _parts_among(top: list[str], images: Iterable[Parts], prefix: Parts, where: 
         )
     if others:
         raise DataError(
-            f"{where} has a folder {others[0]} beside {train[0]}. Expected are {ACCEPTED}; move it away, or into one "
+            f"{where} has a folder {others[0]} beside {train[0]}. Expected: {ACCEPTED}; move it away, or into one "
             "of the parts if it is a class."
         )
     return train[0], test[0] if test else ""
@@ -135,7 +135,7 @@ def _classes(images: dict[str, Parts], directories: set[Parts], root: Parts, whe
             continue
         if len(parts) != len(root) + 2:
             found = "names no class" if len(parts) < len(root) + 2 else "lies too deep"
-            raise DataError(f"{where}: the place of {path} {found}. Expected are {ACCEPTED}.")
+            raise DataError(f"{where}: the place of {path} {found}. Expected: {ACCEPTED}.")
         classes[parts[-2]].append(path)
     empty = sorted(name for name, paths in classes.items() if not paths)
     if empty:

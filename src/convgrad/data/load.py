@@ -60,12 +60,12 @@ def load(
     if not path.exists():
         sure, _ = near(name, NAMES)
         hint = f" Did you mean {' or '.join(sure)}?" if sure else ""
-        raise DataError(f"there is no dataset and no file or folder {str(source)!r}.{hint} Accepted are {_ACCEPTED}.")
+        raise DataError(f"there is no dataset, file or folder {str(source)!r}.{hint} Accepted: {_ACCEPTED}.")
     if path.suffix.lower() == ".npz":
         return _sized(load_npz(path), image_size)
     if path.suffix.lower() == ".zip":
         return load_images(path, image_size=image_size, progress=progress)
-    raise DataError(f"{path} is a file of no known kind. Accepted are {_ACCEPTED}.")
+    raise DataError(f"{path} is a file of an unknown kind. Accepted: {_ACCEPTED}.")
 
 
 def _sized(dataset: Dataset, image_size: tuple[int, int] | None) -> Dataset:
@@ -73,6 +73,6 @@ def _sized(dataset: Dataset, image_size: tuple[int, int] | None) -> Dataset:
     if image_size is not None and tuple(image_size) != dataset.image_shape[:2]:
         raise DataError(
             f"dataset {dataset.name} has images of {dataset.image_shape[0]} rows and {dataset.image_shape[1]} columns; "
-            f"image_size={tuple(image_size)} resizes only folders and .zip archives of images. Leave it away."
+            f"image_size={tuple(image_size)} resizes only folders and .zip archives of images. Leave it out."
         )
     return dataset

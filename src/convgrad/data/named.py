@@ -139,7 +139,7 @@ def load_named(
     if name == "digits":
         return load_digits()
     if name not in _KNOWN:
-        raise DataError(f"there is no known dataset {name!r}. Known are {', '.join(NAMES)}.")
+        raise DataError(f"there is no dataset {name!r}. Known datasets are {', '.join(NAMES)}.")
     known = _KNOWN[name]
     if data_dir is None:
         from convgrad.data.download import fetch
@@ -149,14 +149,14 @@ def load_named(
     else:
         folder = Path(data_dir)
         if not folder.is_dir():
-            raise DataError(f"data_dir {folder} is no folder. Pass the folder that holds {known.expected}.")
+            raise DataError(f"data_dir {folder} is not a folder. Pass the folder that holds {known.expected}.")
         found = (known.load(place, progress) for place in _places(folder, known.folders))
         dataset = next((dataset for dataset in found if dataset), None)
     if dataset is None:
         raise DataError(
             f"{folder} does not hold {name}: looked in it and in its folders "
             f"{', '.join(place for place in known.folders if place != '.')} for {known.expected}. Put them there, or "
-            "leave --data-dir away to download them."
+            "omit --data-dir to download them."
         )
     return dataset
 

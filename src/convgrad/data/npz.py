@@ -67,9 +67,11 @@ def load_npz(path: str | Path) -> Dataset:
         with zipfile.ZipFile(path) as archive:
             return _load(archive, path)
     except zipfile.BadZipFile as error:
-        raise DataError(f"{path} is no .npz archive, or it is damaged ({error}). Write it by np.savez.") from error
+        raise DataError(f"{path} is not an .npz archive, or it is damaged ({error}). Write it by np.savez.") from error
     except (EOFError, zlib.error, NotImplementedError, RuntimeError, UnicodeDecodeError, struct.error) as error:
-        raise DataError(f"{path} is damaged, or packed in an unknown way ({error}). Write it by np.savez.") from error
+        raise DataError(
+            f"{path} is damaged, or compressed in an unknown way ({error}). Write it by np.savez."
+        ) from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}.") from error
 
@@ -125,8 +127,8 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, n
     found = min(member.file_size, member.compress_size * _LARGEST_ZIP_RATIO) - header
     if expected > found:
         raise DataError(
-            f"{path}: {name} is cut short: its header announces {dtype} elements of shape {shape}, that is "
-            f"{expected:,} bytes, but {found:,} are there. Get or write the file anew."
+            f"{path}: {name} is cut short: its header declares {dtype} elements of shape {shape}, that is "
+            f"{expected:,} bytes, but {found:,} are there. Get a new copy or write the file again."
         )
     if name in _IMAGES:
         check_image_array(shape, dtype.itemsize, f"{path}: {name}")
@@ -136,7 +138,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, n
         with archive.open(member) as file:
             array: npt.NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
     except _HEADER_ERRORS as error:
-        raise DataError(f"{path}: {name} can't be read ({error}). Get or write the file anew.") from error
+        raise DataError(f"{path}: {name} can't be read ({error}). Get a new copy or write the file again.") from error
     return array
 
 

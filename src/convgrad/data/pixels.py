@@ -31,7 +31,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 MOST_BYTES = 1 << 28
 """Of a file: no image of a size to look at comes near."""
 MOST_PIXELS = 100_000_000
-"""What the largest cameras take; a file that announces more is a mistake or an attack. In RGB it takes 400 MB."""
+"""What the largest cameras take; a file that declares more is a mistake or an attack. In RGB it takes 400 MB."""
 
 _GRAY_MODES = ("L", "1", "LA")
 # What the place of the first pixel in EXIF means, and what puts it into the upper left corner.
@@ -60,13 +60,13 @@ def read_pixels(content: bytes, where: str, size: tuple[int, int] | None = None,
         divided by 65535 (12 by 4095), floats as they are. `unit_range` makes 0..1 of both.
 
     Raises:
-        DataError: another format, a damaged file, too many pixels, numbers whose range can't be told.
+        DataError: another format, a damaged file, too many pixels, numbers whose range is unknown.
     """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise DataError(
-                    f"{where} announces {image.height} rows and {image.width} columns, {image.width * image.height:,} "
+                    f"{where} declares {image.height} rows and {image.width} columns, {image.width * image.height:,} "
                     f"pixels; at most {MOST_PIXELS:,} are read. Make it smaller with another program."
                 )
             image.load()
@@ -79,11 +79,11 @@ def read_pixels(content: bytes, where: str, size: tuple[int, int] | None = None,
     except DataError:
         raise
     except MemoryError as error:
-        raise DataError(f"{where} can't be read as an image: its pixels don't fit into the memory.") from error
+        raise DataError(f"{where} can't be read as an image: its pixels don't fit in memory.") from error
     except Exception as error:  # each format's decoder raises its own kinds
         known = ", ".join(FORMATS)
         unknown = isinstance(error, UnidentifiedImageError)
-        reason = f"its content is no known image format ({known})" if unknown else " ".join(str(error).split())
+        reason = f"its content is not a known image format ({known})" if unknown else " ".join(str(error).split())
         raise DataError(f"{where} can't be read as an image: {reason.rstrip('.')}. Replace or remove it.") from error
     return np.repeat(pixels[:, :, np.newaxis], 3, axis=2) if channels == 3 and pixels.ndim == 2 else pixels
 
@@ -113,12 +113,12 @@ def read_file(path: Path) -> bytes:
     """The content of an image's file.
 
     Raises:
-        DataError: it can't be read, is too large, or is no file at all (a pipe or a device might never end).
+        DataError: it can't be read, is too large, or is not a regular file (a pipe or a device might never end).
     """
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+            kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
             raise DataError(f"{path} can't be read as an image: it is {kind}.")
         if found.st_size > MOST_BYTES:
             raise DataError(f"{path} has {found.st_size:,} bytes, more than an image can need.")
@@ -154,7 +154,7 @@ def _whole_numbers(image: Picture, where: str) -> Picture:
     signed = (tags.get(_SAMPLE_FORMAT) or (1,))[0] != 1
     if bits > 16 or signed:
         raise DataError(
-            f"{where} has {'signed ' if signed else ''}whole numbers of {bits} bits, whose range can't be told. Save "
+            f"{where} has {'signed ' if signed else ''}whole numbers of {bits} bits, whose range is unknown. Save "
             "it with 8 or 16 bits, or put floats of 0..1 into an .npz file."
         )
     return Image.fromarray(np.asarray(image).astype(np.float32) / np.float32(2**bits - 1))
@@ -165,7 +165,7 @@ def _floats(image: Picture, where: str) -> Picture:
     values = np.asarray(image)
     if not (values.min() >= 0 and values.max() <= 1):  # also where one is NaN
         raise DataError(
-            f"{where} holds floats from {values.min():g} to {values.max():g}; they are taken as they are, so they have "
-            "to be of 0..1, as bytes become. Divide them by the largest value that there can be."
+            f"{where} holds floats from {values.min():g} to {values.max():g}; they are used unchanged, so they must "
+            "be in 0..1, as bytes become. Divide them by the largest possible value."
         )
     return image

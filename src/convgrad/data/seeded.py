@@ -20,7 +20,7 @@ def raw_bits(count: int, seed: int, purpose: int, *place: int) -> npt.NDArray[np
     """`count` random 64-bit numbers for a seed, a purpose and a place (epoch, class, ...).
 
     Raises:
-        DataError: a seed or place that is no integer from 0 on.
+        DataError: a seed or place that is not an integer from 0 on.
 
     Reference: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011 (Philox).
     """

@@ -49,7 +49,7 @@ def stratified_split(labels: Labels, fraction: float, seed: int) -> tuple[Labels
         if len(members) < 2:
             raise DataError(
                 f"class {number} has 1 image (index {members[0]}), but needs at least 2: one to train on and one to "
-                "validate with. Add images or leave the class away."
+                "validate with. Add images or leave the class out."
             )
         count = min(max(1, math.floor(len(members) * fraction + 0.5)), len(members) - 1)
         validation.append(members[random_order(len(members), seed, SPLIT, int(number))[:count]])

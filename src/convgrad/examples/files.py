@@ -106,7 +106,7 @@ def example_from(content: dict[str, Any], path: Path, most: int = MOST_NUMBERS) 
     numbers += prod(shape)
     if numbers > most:
         figure = f"{told(numbers)} weights and inputs"
-        raise ModelError(f"{path}: the network has {figure}; at most {most:,} are taken here.")
+        raise ModelError(f"{path}: the network has {figure}; the limit here is {most:,}.")
     try:
         return _example(model.network, own, model.loss, model.optimizer, model.learning_rate)
     except DataError as error:

@@ -109,7 +109,7 @@ class Layer(Written):
         known = registry.get(cls.__name__)
         if known is not None and known.__module__ != cls.__module__:
             raise ModelError(
-                f"There is a layer called {cls.__name__} in {known.__module__} already, and a saved network could not "
+                f"There is already a layer called {cls.__name__} in {known.__module__}, and a saved network could not "
                 f"tell the two apart. Give the class in {cls.__module__} another name."
             )
         registry[cls.__name__] = cls

@@ -16,7 +16,7 @@ from convgrad.layers.window import Padding, Sizes, padding_per_axis, per_axis, w
 class ConvTranspose2D(Layer):
     """x[i,j,k] = sum[m,n,c](w[m,n,k,c] * o[(i+p-d*m)/s, (j+p-d*n)/s, c else 0]) + b[k]
 
-    A place (i+p-d*m)/s that is no whole number reads 0 like one outside. Without padding and with s = 1, each o[h,w,c]
+    A place (i+p-d*m)/s that is not whole reads 0 like one outside. Without padding and with s = 1, each o[h,w,c]
     puts one scaled copy of the kernel on the result.
 
     o: (H, W, C). w: (M, N, K, C), as Keras stores it. x: (I, J, K).
@@ -56,14 +56,14 @@ class ConvTranspose2D(Layer):
         added = per_axis(self.label, "output_padding", self.output_padding, 2, least=0)
         if any(added) and isinstance(padding, str):
             raise ModelError(
-                f"{self.label}: output_padding goes with a padding in numbers; {padding!r} says the size by itself. "
+                f"{self.label}: output_padding needs a padding in numbers; {padding!r} fixes the size already. "
                 f"Write padding=0 for none."
             )
         for extra, stride in zip(added, self._strides, strict=True):
             if extra >= stride and extra > 0:
                 raise ModelError(
                     f"{self.label}: output_padding {extra} must be less than the stride, {stride}: "
-                    f"what is further out is reached by no kernel."
+                    f"no kernel reaches what is further out."
                 )
         self._extent  # noqa: B018  (kernel_size and dilation are checked there)
 
@@ -128,7 +128,7 @@ class ConvTranspose2D(Layer):
                 raise ShapeError(
                     f"{self.label}: nothing would be left along axis {axis}: {full} places, of which the padding cuts "
                     f"off {sum(self._cut[axis])}.",
-                    remedy=f"Cut off {full - 1} at most.",
+                    remedy=f"Cut off at most {full - 1}.",
                 )
         kernel = self._kernel
         integers = {

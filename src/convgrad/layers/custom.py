@@ -26,7 +26,7 @@ class Equation(Layer):
     inputs: the names of the tensors that come from the layers before, in order.
     sizes, integers, numbers, shapes: sizes that can't be inferred, values of named whole and other numbers, and shapes
         of trained tensors where they don't follow (() for a scalar), as for `convgrad.notation.binding.bind.bind`.
-    initial: tensor -> initializer. All tensors that are read and are no inputs are trained. Those that are only ever
+    initial: tensor -> initializer. All tensors that are read and are not inputs are trained. Those that are only ever
         added (`+ b[k]`) begin at 0, all others by Glorot and Bengio's rule, unless this says otherwise.
 
     >>> layer = Equation("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b[i,j]", sizes={"M": 3, "N": 5})
@@ -53,7 +53,7 @@ class Equation(Layer):
 
     def check(self) -> None:
         if not isinstance(self.definition, str):
-            raise ModelError(f"{self.label}: the equation is a text, not {shown(self.definition)}.")
+            raise ModelError(f"{self.label}: the equation must be text, not {shown(self.definition)}.")
         for argument in TABLES:
             self.require(**{argument: TABLE})
         equation = self.equation
@@ -68,7 +68,7 @@ class Equation(Layer):
         for name, initializer in self.initial.items():
             if name not in self._trained:
                 raise ModelError(
-                    f"{self.label}: initial names {name!r}, which is no tensor that is trained."
+                    f"{self.label}: initial names {name!r}, which is not a tensor that is trained."
                     f"{suggestion(name, self._trained)}"
                 )
             check_initializer(initializer)

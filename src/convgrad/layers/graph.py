@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Input:
     """Where examples come in. `shape` is that of one example, without the batch.
 
-    Raises: ModelError where `shape` is no tuple of sizes of at least 1.
+    Raises: ModelError where `shape` is not a tuple of sizes of at least 1.
     """
 
     shape: tuple[int, ...]
@@ -52,7 +52,7 @@ class Node:
     inputs: tuple[Node | Input, ...]
 
     def __post_init__(self) -> None:
-        # What a layer is can't be told here: layers stand on nodes. They make nodes themselves when they are called.
+        # What is a layer can't be checked here: layers stand on nodes. They make nodes themselves when they are called.
         fits = isinstance(self.inputs, tuple) and all(isinstance(one, (Node, Input)) for one in self.inputs)
         if (
             not fits

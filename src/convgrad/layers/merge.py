@@ -70,7 +70,7 @@ class Multiply(Merge):
         if len(names) != 2 or not shape or not gate or prod(gate) != gate[-1] or gate[-1] != shape[-1]:
             raise ShapeError(
                 f"{self.label}: its inputs have different shapes, {_listed(input_shapes)}.",
-                remedy=f"They must be alike, or the second of two a gate for each channel, {shape[-1:]}.",
+                remedy=f"They must be equal, or the second of two must be a gate for each channel, {shape[-1:]}.",
             )
         equation = parse("x[f,c] = o1[f,c] * o2[c]")
         return Built(equation, names, ((prod(shape[:-1]), shape[-1]), shape[-1:]), shape)
@@ -95,12 +95,12 @@ class Concatenate(Merge):
     def build(self, *input_shapes: Shape) -> Built:
         names = self.several(input_shapes)
         if not all(input_shapes):
-            raise ShapeError(f"{self.label}: its inputs must have an axis to be put together along.")
+            raise ShapeError(f"{self.label}: its inputs must have an axis to concatenate along.")
         *before, _ = input_shapes[0]
         if any(list(shape[:-1]) != before for shape in input_shapes):
             raise ShapeError(
                 f"{self.label}: its inputs may differ in their last axis only, but have {_listed(input_shapes)}.",
-                remedy="Give them images of one size, by padding='same' say.",
+                remedy="Give them images of one size, for example with padding='same'.",
             )
         channels = [shape[-1] for shape in input_shapes]
         return Built(

@@ -47,7 +47,7 @@ class Window:
     def of(
         label: str, axes: int, kernel: Sizes, strides: Sizes = 1, padding: Padding = "valid", dilation: Sizes = 1
     ) -> Window:
-        """From a layer's arguments. Raises: ModelError where one of them is no such thing."""
+        """From a layer's arguments. Raises: ModelError where one of them is not legal."""
         return Window(
             label,
             per_axis(label, "kernel_size", kernel, axes),
@@ -111,8 +111,8 @@ class Window:
             if max(pair) >= self.extent[axis]:
                 raise ModelError(
                     f"{self.label}: a padding of {max(pair)} on axis {axis} is too much for a window of "
-                    f"{self.extent[axis]}: some windows would hold nothing of the image. "
-                    f"The most is {self.extent[axis] - 1}."
+                    f"{self.extent[axis]}: some windows would contain nothing of the image. "
+                    f"The limit is {self.extent[axis] - 1}."
                 )
 
     def _before_names(self) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ class Window:
         image = f"{size} {named}" + (f" and a padding of {padding}" if padding else "")
         return ShapeError(
             f"{self.label}: the kernel is larger than the image. It spans {kernel}, but the image has {image}.",
-            remedy=f"Make it at most {size + padding}, or write padding='same', or leave out a pooling before it.",
+            remedy=f"Make it at most {size + padding}, or write padding='same', or remove a pooling layer before it.",
         )
 
 

@@ -104,7 +104,7 @@ def model_from(
 
 
 def toml_content(path: Path) -> dict[str, Any]:
-    """What the file says. Raises: ModelError where it can't be read or is no TOML file; DataError for a device."""
+    """What the file says. Raises: ModelError where it can't be read or is not a TOML file; DataError for a device."""
     return toml_from(file_text(path, ModelError, "The model file"), str(path), ModelError)
 
 
@@ -126,7 +126,7 @@ def _about(path: Path, table: Any) -> dict[str, Any]:
 def _input_shape(path: Path, declared: Any, wanted: Shape | None) -> Shape:
     if declared is None:
         if wanted is None:
-            raise ModelError(f"{path} does not say for which images it is. Give their shape, such as 28,28,1.")
+            raise ModelError(f"{path} does not say what images it is for. Give their shape, such as 28,28,1.")
         return tuple(wanted)
     if not isinstance(declared, list) or not all(type(size) is int and size > 0 for size in declared):
         raise ModelError(f"{path}: input_shape is {shown(declared)}, but must be a list of sizes, such as [28, 28, 1].")
@@ -156,7 +156,7 @@ class _Graph:
         if kind is None:
             raise ModelError(f'{where} has no key `type`, the layer\'s class, such as type = "Conv2D".')
         if not isinstance(kind, str) or kind not in registry:
-            raise ModelError(f"{where} has type {shown(kind)}, which is no layer.{suggestion(str(kind), registry)}")
+            raise ModelError(f"{where} has type {shown(kind)}, which is not a layer.{suggestion(str(kind), registry)}")
         where = f"{where} ({kind})"
         names = arguments.pop("inputs", None)
         sources = (self.latest,) if names is None else self._sources(where, names)
@@ -182,7 +182,7 @@ class _Graph:
         for name in names:
             if not isinstance(name, str) or name not in self.nodes:
                 hint = suggestion(str(name), self.nodes)
-                raise ModelError(f"{where}: inputs has {shown(name)}, which is no earlier layer with a name.{hint}")
+                raise ModelError(f"{where}: inputs has {shown(name)}, which is not an earlier layer with a name.{hint}")
         return tuple(self.nodes[name] for name in names)
 
 
@@ -202,7 +202,7 @@ def _layer(where: str, kind: type[Layer], arguments: Mapping[str, Any], classes:
     except ConvgradError as error:
         raise ModelError(f"{where}: {error}") from error
     except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:  # looked at by no rule
-        raise ModelError(f"{where}: a value is of no use: {error}.") from error
+        raise ModelError(f"{where}: a value can't be used: {error}.") from error
 
 
 def _value(value: Any, classes: int) -> Any:

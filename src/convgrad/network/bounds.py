@@ -48,7 +48,7 @@ def check_weights(layers: Iterable[PlacedLayer], dtype: str, most: int | None) -
     if most is None and total <= TELLABLE:
         remedy = f" Make it smaller, or write Network(..., most_weights={total}) to try it."
     raise TooManyWeights(
-        f"The network would have {told(total)} weights, of {itemsize} bytes each; {told(room)} is the most here. "
+        f"The network would have {told(total)} weights, of {itemsize} bytes each; the limit here is {told(room)}. "
         f"Layer `{largest}` has {told(sizes[largest])}.{remedy}",
         total,
     )
@@ -79,7 +79,7 @@ def memory_limit() -> int | None:
 def check_layers(count: int) -> None:
     """Refuse more layers than anybody compiles. Raises: ModelError, with the figure."""
     if count > MOST_LAYERS:
-        raise ModelError(f"A network of {count:,} layers is too deep; {MOST_LAYERS:,} is the most.")
+        raise ModelError(f"A network of {count:,} layers is too deep; the limit is {MOST_LAYERS:,}.")
 
 
 def told(number: int) -> str:

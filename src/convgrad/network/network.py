@@ -75,7 +75,7 @@ class Network:
         layers: in order. input_shape: of one example, (rows, columns, channels) for an image.
         inputs, outputs: of a graph, instead of layers.
         dtype: "float32" or "float64", of parameters and arithmetic.
-        most_weights: of which larger networks are refused; None for as many as fit into the memory four times.
+        most_weights: of which larger networks are refused; None for as many as fit in memory four times.
 
     Attributes:
         layers: the layers in their places, each with a name that no other has.
@@ -390,7 +390,7 @@ class Network:
             others = {"name": config.get("name"), "dtype": config.get("dtype", "float32")}
             return cls(inputs=image, outputs=last, most_weights=most_weights, **others)
         except (LookupError, TypeError, AttributeError, AssertionError, ValueError, ArithmeticError) as error:
-            raise ModelError(f"This is no description of a network: {type(error).__name__}: {error}.") from error
+            raise ModelError(f"This is not a description of a network: {type(error).__name__}: {error}.") from error
 
     def __str__(self) -> str:
         return str(self.summary())
@@ -413,7 +413,7 @@ def _chain(layers: Sequence[Layer], input_shape: Sequence[int] | None) -> tuple[
     if not layers:
         raise ModelError("A network needs at least one layer: Network(Conv2D(8, 3), ..., input_shape=(28, 28, 1)).")
     if input_shape is None:
-        raise ModelError("Say what one example looks like: Network(..., input_shape=(28, 28, 1)).")
+        raise ModelError("Give the shape of one example: Network(..., input_shape=(28, 28, 1)).")
     image = Input(tuple(input_shape))
     node: Node | Input = image
     for layer in layers:

@@ -77,7 +77,7 @@ class Past:
                 raise ValueError(f"epochs {epochs!r}, updates {updates!r}")
             low, high = (None if config.get(name) is None else float(config[name]) for name in ("low", "high"))
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error) as error:
-            raise DataError(f"This is no record of a training: {type(error).__name__}: {error}.") from error
+            raise DataError(f"This is not a record of a training: {type(error).__name__}: {error}.") from error
         return cls(epochs, updates, trained, low, high)
 
 

@@ -78,12 +78,12 @@ class Preparation:
             low, high: of the numbers that it was trained on.
 
         Raises:
-            DataError: they are no pixels of 0..1, and there is no mean and deviation.
+            DataError: they are not pixels of 0..1, and there is no mean and deviation.
         """
         if not self.mean and (low < -_SLACK or high > 1 + _SLACK):
             raise DataError(
                 f"{where}: the network was trained on numbers from {low:g} to {high:g}, but pixels of files are 0 to "
-                "1, and nothing was noted of how one becomes the other. Give arrays to Network.predict, or set "
+                "1, and there is no record of how to turn one into the other. Give arrays to Network.predict, or set "
                 "network.preparation = convgrad.network.preparation.Preparation(mean=..., deviation=...) and save it."
             )
 
@@ -102,7 +102,7 @@ class Preparation:
         try:
             parts = [tuple(config.get(name, ())) for name in ("mean", "deviation", "class_names")]
         except (TypeError, AttributeError) as error:
-            raise DataError(f"This is no record of how data were prepared: {error}.") from error
+            raise DataError(f"This is not a record of how data were prepared: {error}.") from error
         if not all(isinstance(name, str) for name in parts[2]):
-            raise DataError(f"This is no record of how data were prepared: classes are called {parts[2]}.")
+            raise DataError(f"This is not a record of how data were prepared: classes are called {parts[2]}.")
         return cls(*parts)

@@ -144,7 +144,7 @@ def _labels_of_rows(rows: Array, where: str) -> npt.NDArray[np.int64]:
     wrong = ~(((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1))
     if wrong.any():
         raise DataError(
-            f"{where}: target {int(wrong.argmax())} is no one-hot row (a single 1, else 0), but the loss takes labels."
+            f"{where}: target {int(wrong.argmax())} is not a one-hot row (a 1, else 0), but the loss takes labels."
         )
     return np.asarray(rows.argmax(axis=1), np.int64)
 

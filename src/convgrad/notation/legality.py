@@ -60,7 +60,7 @@ def _check_indices(definition: Definition, source: str) -> None:
     for place, index in enumerate(definition.indices):
         if index in definition.indices[:place]:
             span = definition.index_spans[place] if definition.index_spans else definition.span
-            message = f"Index {index} stands twice on the left of {definition.name}."
+            message = f"Index {index} appears twice on the left of {definition.name}."
             raise EquationSyntaxError(message, source, span, "Give each axis an index of its own.")
     _check_scope(definition.term, definition.indices, source)
 
@@ -70,7 +70,7 @@ def _check_scope(term: Term, indices: tuple[str, ...], source: str) -> None:
         for place, index in enumerate(term.indices):
             if index in indices or index in term.indices[:place]:
                 span = term.index_spans[place] if term.index_spans else term.span
-                message = f"Index {index} is in use already; {term.kind} can't bind it once more."
+                message = f"Index {index} is already in use; {term.kind} can't bind it again."
                 raise EquationSyntaxError(message, source, span, "Give the reduction an index of its own.")
         indices = indices + term.indices
     elif isinstance(term, Access):
@@ -93,7 +93,7 @@ def _check_positions(access: Access, indices: tuple[str, ...], source: str) -> N
         if position.divisor.is_constant and position.divisor.constant_value == 0:
             raise EquationSyntaxError(f"The position {position} of {access.tensor} is divided by 0.", source, span)
         if not position.is_whole and access.outside is None:
-            message = f"The position {position} of {access.tensor} is divided, but nothing is said for quotients"
+            message = f"The position {position} of {access.tensor} is divided, but nothing is said about quotients"
             remedy = "Write else and a number before the ], such as else 0."
             raise EquationSyntaxError(f"{message} that are not whole.", source, span, remedy)
 
@@ -118,11 +118,11 @@ def _check_form(term: Term, is_condition: bool, source: str) -> None:
     elif isinstance(term, Reduce) and (term.kind not in REDUCTIONS or not term.indices):
         raise EquationSyntaxError(f"There is no reduction {term.kind}[{','.join(term.indices)}].", source, term.span)
     elif isinstance(term, Add | Multiply) and len(term.children) < 2:
-        raise EquationSyntaxError("A sum or a product has two parts at least.", source, term.span)
+        raise EquationSyntaxError("A sum or a product needs at least two parts.", source, term.span)
     elif isinstance(term, Power) and abs(term.exponent) == float("inf"):
         raise EquationSyntaxError("An exponent is a finite number.", source, term.span)
     if isinstance(term, Compare) != is_condition:
-        message = "A comparison stands only as the first argument of where, and nothing else stands there."
+        message = "A comparison may appear only as the first argument of where, and only a comparison may appear there."
         raise EquationSyntaxError(message, source, term.span, "Write where(a < b, e, f).")
 
 
@@ -132,7 +132,7 @@ def _check_call(call: Call, source: str) -> None:
     wanted, given = FUNCTIONS[call.function], len(call.arguments)
     if wanted == given:
         return
-    message = f"{call.function} takes {counted(wanted, 'argument')}, here are {given}."
+    message = f"{call.function} takes {counted(wanted, 'argument')}, but got {given}."
     remedy = ""
     if call.function in ("max", "min"):
         remedy = f"Over indices it is written {call.function}[m](...); for three values nest it."
@@ -150,10 +150,10 @@ def _check_order(equation: Equation) -> None:
         for access in accesses(definition.term):
             if access.tensor == name:
                 message = f"{name} is read in its own definition."
-                remedy = f"Name the new value otherwise, such as {name}_next."
+                remedy = f"Give the new value another name, such as {name}_next."
                 raise EquationSyntaxError(message, equation.source, access.span, remedy)
             if access.tensor in everything and access.tensor not in before:
-                message = f"{access.tensor} is read here, but defined only later."
+                message = f"{access.tensor} is read here, but defined later."
                 remedy = f"Put the definition of {access.tensor} before that of {name}."
                 raise EquationSyntaxError(message, equation.source, access.span, remedy)
         before.add(name)
@@ -167,7 +167,7 @@ def _check_axes(equation: Equation) -> None:
             known = axes.setdefault(access.tensor, len(access.positions))
             if known != len(access.positions):
                 how = "is defined with" if access.tensor in defined else "was read before with"
-                message = f"{access.tensor} {how} {counted(known, 'axis')}, here it has {len(access.positions)}."
+                message = f"{access.tensor} {how} {counted(known, 'axis')}, but here it has {len(access.positions)}."
                 remedy = "A tensor has one position for each axis."
                 raise EquationSyntaxError(message, equation.source, access.span, remedy)
 

@@ -176,7 +176,7 @@ class Polynomial:
 def check_length(length: int) -> None:
     """Refuse index arithmetic that has more than `LONGEST` parts."""
     if length > LONGEST:
-        message = f"This index arithmetic has {length:,} parts when it is multiplied out; {LONGEST:,} is the most."
+        message = f"This index arithmetic has {length:,} parts when it is multiplied out; the limit is {LONGEST:,}."
         raise EquationError(message, remedy="Name the product: pass one whole number, such as integers={'p': 24}.")
 
 

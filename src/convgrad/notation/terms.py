@@ -100,7 +100,7 @@ class IndexValue(Term):
 
 @dataclass(frozen=True)
 class Access(Term):
-    """`tensor[positions else outside]`. A bare name that is no loop index is an access without positions.
+    """`tensor[positions else outside]`. A bare name that is not a loop index is an access without positions.
 
     `outside` is the value read where a position is not in the tensor; None means that this may never happen.
     `position_spans` tells where each position stood in the source; it is empty in terms that were not read from text.

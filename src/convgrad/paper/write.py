@@ -31,5 +31,5 @@ def rendering(path: Path, suffix: str | None = None) -> Callable[[Document], byt
     """What writes files of this ending. Raises: DataError where nothing does."""
     found = FORMATS.get((suffix or path.suffix).lower())
     if found is None:
-        raise DataError(f"{path} ends in none of {', '.join(FORMATS)}, so that its format can't be told.")
+        raise DataError(f"{path} ends in none of {', '.join(FORMATS)}, so its format is unknown.")
     return found

@@ -43,7 +43,7 @@ class DocumentWriter(ABC):
                 return self.answers(block)
             case NewPage():
                 return self.new_page()
-        raise TypeError(f"{type(block).__name__} is no block of a document.")
+        raise TypeError(f"{type(block).__name__} is not a block of a document.")
 
     def part(self, part: Part) -> str:
         """Words or a formula in a line."""

@@ -17,7 +17,7 @@ MOST_BYTES = 64_000_000
 TOO_LARGE = (
     f"The answer has more than {MOST_BYTES:,} bytes, the most for one request. Make the network or its sizes smaller."
 )
-TOO_DEEP = "This is nested too deeply to be read. Take some of the brackets, lists or tables in each other away."
+TOO_DEEP = "This is nested too deeply to be read. Remove some of the brackets, lists or tables inside each other."
 
 
 @dataclass(frozen=True)

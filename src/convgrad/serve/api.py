@@ -103,7 +103,7 @@ POST: dict[str, Callable[[Mapping[str, Any]], Any]] = {"/api/model": model, "/ap
 def _check_depth(content: Mapping[str, Any]) -> None:
     tables = content.get("layer", [])
     if isinstance(tables, list) and len(tables) > MOST_LAYERS:
-        raise ModelError(f"The network has {len(tables)} layers; a page shows {MOST_LAYERS} at most.")
+        raise ModelError(f"The network has {len(tables)} layers; a page shows at most {MOST_LAYERS}.")
 
 
 def _arguments(kind: type[Layer]) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ def _from_toml(text: Any) -> dict[str, Any]:
         content: dict[str, Any] = tomllib.loads(text)
         return content
     except ValueError as error:  # not TOML, or a number that Python does not read
-        raise ModelError(f"This is no TOML: {error}.") from None
+        raise ModelError(f"This is not TOML: {error}.") from None
     except RecursionError:
         raise ModelError("This TOML is nested too deep to be read.") from None
 

@@ -57,7 +57,7 @@ class Request:
         most = LARGEST_BODY if self.method == "POST" else LARGEST_UNUSED
         if "transfer-encoding" in self.headers:
             raise Refused(
-                "A request takes no Transfer-Encoding: send its body whole, with a Content-Length.",
+                "Transfer-Encoding is not supported: send the whole body, with a Content-Length.",
                 HTTPStatus.NOT_IMPLEMENTED,
             )
         length = self.headers.get("content-length")
@@ -68,7 +68,7 @@ class Request:
         if re.fullmatch("[0-9]+", length) is None:
             raise Refused("The Content-Length must be one whole number, in the digits 0 to 9.")
         if len(length) > 18 or int(length) > most:
-            raise Refused(f"A request takes {most:,} bytes at most.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise Refused(f"A request may have at most {most:,} bytes.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return int(length)
 
 
@@ -103,11 +103,11 @@ def read_request(stream: BinaryIO) -> Request:
         first = stream.readline(LONGEST_LINE + 2)
     if len(first) > LONGEST_LINE and not first.endswith(b"\n"):
         raise Refused(
-            f"The first line of a request has {LONGEST_LINE:,} bytes at most.", HTTPStatus.REQUEST_URI_TOO_LONG
+            f"The first line of a request may have at most {LONGEST_LINE:,} bytes.", HTTPStatus.REQUEST_URI_TOO_LONG
         )
     found = FIRST_LINE.fullmatch(_line(first))
     if found is None:
-        raise Refused("This is no request of HTTP/1.1, which begins with a line such as `GET / HTTP/1.1`.")
+        raise Refused("This is not a request of HTTP/1.1, which begins with a line such as `GET / HTTP/1.1`.")
     method, target = found.group(1).decode(), found.group(2).decode()
     if found.group(3) != b"1":
         raise Refused("This server speaks HTTP/1.1 only.", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
@@ -117,7 +117,7 @@ def read_request(stream: BinaryIO) -> Request:
             f"This server takes GET and POST, not {method}.", HTTPStatus.METHOD_NOT_ALLOWED, to_head=method == "HEAD"
         )
     if method not in METHODS:
-        raise Refused("This server takes GET and POST, and knows no other method.", HTTPStatus.NOT_IMPLEMENTED)
+        raise Refused("This server takes only GET and POST.", HTTPStatus.NOT_IMPLEMENTED)
     path, _, query = target.partition("?")
     wish = headers.get("connection", "").lower()
     keeps = found.group(4) != b"0" and "close" not in wish
@@ -134,7 +134,7 @@ def read_body(stream: BinaryIO, size: int) -> bytes:
 
 def _line(line: bytes) -> bytes:
     if not line.endswith(b"\r\n"):
-        raise Refused("The lines of a request's head end with CR and LF.")
+        raise Refused("The lines of a request's head must end with CR and LF.")
     return line[:-2]
 
 
@@ -146,14 +146,14 @@ def _headers(stream: BinaryIO) -> dict[str, str]:
         left -= len(line)
         if left < 0:
             raise Refused(
-                f"The headers of a request have {LONGEST_HEAD:,} bytes at most.",
+                f"The headers of a request may have at most {LONGEST_HEAD:,} bytes.",
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             )
         if line == b"\r\n":
             return headers
         found = HEADER.fullmatch(_line(line))
         if found is None:
-            raise Refused("A header of the request is no line such as `Name: value`.")
+            raise Refused("A header of the request is not a line such as `Name: value`.")
         name, value = found.group(1).decode().lower(), found.group(2).decode("latin-1").strip(" \t")
         if name in headers and name in ONCE:
             raise Refused(f"The request has two headers {name}.")
@@ -164,4 +164,4 @@ def _fields(query: str) -> dict[str, str]:
     try:
         return {key: values[0] for key, values in parse_qs(query, max_num_fields=MOST_FIELDS).items()}
     except ValueError:
-        raise Refused(f"A query has {MOST_FIELDS} fields at most.") from None
+        raise Refused(f"A query may have at most {MOST_FIELDS} fields.") from None

@@ -69,7 +69,9 @@ class PageServer(ThreadingTCPServer):
             super().__init__((ADDRESS, port), Handler)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise DataError(f"Port {port} is in use. Choose another with --port, or --port 0 for any.") from None
+                raise DataError(
+                    f"Port {port} is in use. Choose another with --port, or --port 0 for any free one."
+                ) from None
             raise DataError(f"Can't listen on port {port}: {error.strerror}. Choose another with --port.") from None
         self.access = Access(ADDRESS, self.server_port)
         self.workers = Workers()
@@ -175,7 +177,9 @@ class Handler(BaseRequestHandler):
             raise Refused(NO_JSON)
         expected = request.headers.get("expect", "100-continue")
         if expected.lower() != "100-continue":
-            raise Refused("This server expects nothing but 100-continue.", HTTPStatus.EXPECTATION_FAILED)
+            raise Refused(
+                "The only Expect header that this server supports is 100-continue.", HTTPStatus.EXPECTATION_FAILED
+            )
         if request.size and "expect" in request.headers:
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 

@@ -102,7 +102,7 @@ def limit_memory(megabytes: int) -> None:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has used so far; 0 where that can't be told."""
+    """The most memory that this process has used so far; 0 where that can't be determined."""
     try:
         import resource
     except ImportError:

@@ -107,7 +107,7 @@ def read_folder(folder: str | PathLike[str], names: Collection[str]) -> dict[str
     """The content of files that were written together, even if the folder is replaced meanwhile.
 
     Raises:
-        DataError: one is missing, can't be read or is no file.
+        DataError: one is missing, can't be read or is not a file.
     """
     place = Path(folder)
     for attempt in range(ATTEMPTS):
@@ -164,7 +164,7 @@ def read_regular(path: Path) -> bytes:
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as stream:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
+            raise OSError(errno.EINVAL, "it is not a regular file")
         return stream.read()
 
 
@@ -179,7 +179,7 @@ def check_regular(path: Path) -> None:
     except (OSError, ValueError):
         return
     if not stat.S_ISREG(mode):
-        raise DataError(f"{path} can't be read: it is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}.")
+        raise DataError(f"{path} can't be read: it is {'a folder' if stat.S_ISDIR(mode) else 'not a regular file'}.")
 
 
 def reason(error: OSError) -> str:

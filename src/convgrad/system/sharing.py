@@ -69,7 +69,7 @@ def trains_alone(train: Callable[Concatenate[Network, P], R]) -> Callable[Concat
         with network.lock:
             if network.in_training:
                 raise TrainingError(
-                    "This network is in training already, by a call of fit that has not ended. Wait for that one, or "
+                    "This network is already being trained, by a call of fit that has not ended. Wait for that one, or "
                     "train a copy: copy.deepcopy(network).fit(...)."
                 )
             network.in_training = True

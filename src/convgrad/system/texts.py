@@ -57,11 +57,11 @@ def file_text(path: Path, error: type[ConvgradError] = DataError, what: str = ""
 def as_text(content: bytes, name: str, error: type[ConvgradError] = DataError) -> str:
     """The bytes of a text file as text. Raises: `error` where they are too many, or not UTF-8."""
     if len(content) > LONGEST_FILE:
-        raise error(f"{name} has more than {LONGEST_FILE:,} bytes, the most that is read of a file of this kind.")
+        raise error(f"{name} has more than {LONGEST_FILE:,} bytes, the limit for a file of this kind.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as reason:
-        raise error(f"{name} is no text in UTF-8: {reason}.") from None
+        raise error(f"{name} is not UTF-8 text: {reason}.") from None
 
 
 def whole_number(text: str) -> int | None:
@@ -113,12 +113,12 @@ def _parsed(read: Callable[[], Any], kind: str, name: str, error: type[ConvgradE
         content = read()
         _check(content)
     except RecursionError:
-        raise error(f"{name} has tables and lists within each other, more than {DEEPEST} deep.") from None
+        raise error(f"{name} has tables and lists nested more than {DEEPEST} deep.") from None
     except MemoryError:
-        raise error(f"{name} does not fit into the memory.") from None
+        raise error(f"{name} does not fit in memory.") from None
     except ValueError as reason:
         said = "it has a whole number of thousands of digits" if "integer string conversion" in str(reason) else reason
-        raise error(f"{name} is no {kind}: {said}.") from None
+        raise error(f"{name} is not a {kind}: {said}.") from None
     return content
 
 
@@ -128,7 +128,7 @@ def _fraction(number: str, kind: Callable[[str], Any]) -> Any:
         if isinf(value) and "inf" not in number:
             raise OverflowError
     except (OverflowError, DecimalException):
-        raise ValueError(f"the number {quoted(number, 40)} is larger than any that can be computed with") from None
+        raise ValueError(f"the number {quoted(number, 40)} is too large to compute with") from None
     return value
 
 
@@ -153,7 +153,7 @@ def _check(content: Any) -> None:
 
 def _check_one(value: Any) -> None:
     if type(value) is int and value.bit_length() >= BITS:
-        raise ValueError(f"it has a whole number of {value.bit_length():,} bits; {BITS - 1} is the most")
+        raise ValueError(f"it has a whole number of {value.bit_length():,} bits; the limit is {BITS - 1}")
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode()

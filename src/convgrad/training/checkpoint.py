@@ -60,7 +60,7 @@ def saved(network: Network, about: Mapping[str, Any] | None = None) -> dict[str,
     try:
         json.dumps(about)
     except (TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"save: about must hold values that JSON has, not {shown(about)}: {error}.") from None
+        raise DataError(f"save: about must hold values that JSON can represent, not {shown(about)}: {error}.") from None
     weights = {name: np.ascontiguousarray(array) for name, array in network.get_weights().items()}
     return {CONFIG_FILE: as_json(configuration(network, about)), WEIGHTS_FILE: bytes_from_tensors(weights)}
 
@@ -100,7 +100,9 @@ def load_with_config(folder: str | PathLike[str]) -> tuple[Network, dict[str, An
         network = Network.from_config(config["network"], most_weights=numbers + SPARE)
     except ConvgradError as error:
         hint = f" {WEIGHTS_FILE} holds {numbers:,}." if isinstance(error, TooManyWeights) else ""
-        raise DataError(f"{folder / CONFIG_FILE} describes no network that can be built: {error}{hint}") from error
+        raise DataError(
+            f"{folder / CONFIG_FILE} does not describe a network that can be built: {error}{hint}"
+        ) from error
     _check_shapes(weights, folder / WEIGHTS_FILE, _expected_shapes(network))
     network.set_weights(weights)
     try:
@@ -114,7 +116,7 @@ def load_config(folder: str | PathLike[str]) -> dict[str, Any]:
     """What config.json in `folder` holds: `network`, and whatever was given as `about`.
 
     Raises:
-        DataError: it can't be read or is no such file.
+        DataError: it can't be read or is not such a file.
     """
     return _config(read_folder(folder, (CONFIG_FILE,))[CONFIG_FILE], Path(folder) / CONFIG_FILE)
 
@@ -132,7 +134,7 @@ def _tensors(content: bytes, path: Path) -> Tensors:
     try:
         return tensors_from_bytes(content)
     except SafetensorError as error:
-        raise DataError(f"{path} is no safetensors file, or was cut off or damaged: {error}.") from error
+        raise DataError(f"{path} is not a safetensors file, or was cut off or damaged: {error}.") from error
 
 
 def _check_shapes(found: Tensors, path: Path, expected: Mapping[str, tuple[int, ...]]) -> None:

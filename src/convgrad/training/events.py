@@ -90,7 +90,7 @@ def checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
     for listener in listeners:
         if not isinstance(listener, Callback):
             raise TrainingError(
-                f"callbacks holds {shown(listener)}, which is no Callback. Derive its class from "
+                f"callbacks holds {shown(listener)}, which is not a Callback. Derive its class from "
                 "convgrad.training.Callback and pass an object of it."
             )
     return listeners
@@ -184,7 +184,7 @@ class EarlyStopping(Callback):
         if better is None:
             plain = name.removeprefix("val_")
             raise TrainingError(
-                f"EarlyStopping monitors {name!r}, and nobody said whether less or more of it is better. Say "
+                f"EarlyStopping monitors {name!r}, but it is not known whether less or more of it is better. Write "
                 f"mode='min' or mode='max', or Metric({plain!r}, ..., better='less')."
             )
         return better

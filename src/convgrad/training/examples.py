@@ -36,7 +36,9 @@ def checked_inputs(x: Any, input_shape: tuple[int, ...], where: str, dtype: str)
         inputs = np.ascontiguousarray(inputs, dtype)
     index = first_not_finite(inputs)
     if index is not None:
-        raise DataError(f"{where}: image {index} holds NaN or infinity. Remove it (x and y alike) or mend its source.")
+        raise DataError(
+            f"{where}: image {index} holds NaN or infinity. Remove it (from x and from y) or fix its source."
+        )
     return inputs
 
 

@@ -100,7 +100,7 @@ class History(Mapping[str, list[float]]):
             fields: dict[str, Any] = json_from(text, "it")
             return cls(**fields)
         except (ValueError, TypeError, TrainingError, DataError) as error:
-            raise DataError(f"This is no history written by History.to_json: {error}.") from error
+            raise DataError(f"This is not a history written by History.to_json: {error}.") from error
 
     @takes(DataError, path=optional(PATH))
     def plot(self, path: str | PathLike[str] | None = None) -> Figure:

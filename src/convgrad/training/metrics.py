@@ -72,7 +72,7 @@ def true_labels(targets: Array) -> npt.NDArray[np.int64]:
         return np.asarray(targets, dtype=np.int64)
     if not are_one_hot(targets):
         raise DataError(
-            f"targets of shape {targets.shape} name no class for each example: a row needs a single 1, and else 0."
+            f"targets of shape {targets.shape} do not name a class for each example: a row needs a single 1, else 0."
         )
     return predicted_labels(targets)
 
@@ -126,7 +126,7 @@ def top_k(k: int) -> Metric:
     def each(outputs: Array, targets: Array) -> Values:
         rows, labels = outputs.reshape(len(outputs), -1), true_labels(targets)
         if k > rows.shape[1]:
-            raise DataError(f"top{k}: there are only {rows.shape[1]} classes. Use k of at most that.")
+            raise DataError(f"top{k}: there are only {rows.shape[1]} classes. Use a k of at most that.")
         label_output = rows[np.arange(len(rows)), labels][:, np.newaxis]
         earlier = np.arange(rows.shape[1]) < labels[:, np.newaxis]
         rank = (rows > label_output).sum(axis=1) + ((rows == label_output) & earlier).sum(axis=1)

@@ -21,7 +21,7 @@ REFRESH_SECONDS = 0.1
 class ProgressTable(Callback):
     """One line of figures an epoch, under a heading; on a terminal also a bar with images per second and time left.
 
-    Where the output is no terminal there are neither control codes nor lines of more than 80 columns.
+    Where the output is not a terminal there are neither control codes nor lines of more than 80 columns.
 
     Args:
         console: where to write; by default standard output.

@@ -53,7 +53,7 @@ def restore(network: Network, config: Mapping[str, Any]) -> None:
         data = config.get("data", {"class_names": _part(config, "dataset").get("class_names") or ()})
         network.preparation = Preparation.from_config(data)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, ConvgradError) as error:
-        raise DataError(f"config.json was changed, or is damaged: {error}") from error
+        raise DataError(f"config.json was changed or is damaged: {error}") from error
 
 
 def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -79,7 +79,7 @@ def new_folder(folder: Path) -> Path:
         with suppress(FileExistsError):
             found.mkdir()
             return found
-    raise DataError(f"There are {MOST_FOLDERS:,} folders {folder}-N already. Name another one.")
+    raise DataError(f"There are {MOST_FOLDERS:,} folders called {folder}-N. Name another one.")
 
 
 def check_folder(folder: Path, config: Mapping[str, Any]) -> None:
@@ -91,7 +91,7 @@ def check_folder(folder: Path, config: Mapping[str, Any]) -> None:
     names = [name for name in RUN_FILES if (folder / name).exists()]
     if names and not _is_of(folder, config):
         raise DataError(
-            f"{folder} holds another training already ({', '.join(names)}). Add --overwrite to replace it, or name "
+            f"{folder} already holds a training run ({', '.join(names)}). Add --overwrite to replace it, or name "
             "another folder with --out."
         )
 

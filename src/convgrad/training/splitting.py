@@ -49,7 +49,7 @@ def check_unseen(network: Network, inputs: npt.NDArray[Any], held_out: Rows) -> 
         raise TrainingError(
             f"{seen} of the {len(held_out)} examples that validation_split would hold out were trained on before, so "
             "their figures would be too good. Hold out the same ones as before (the same split_seed, and the same "
-            "validation_split or a smaller one), give validation_data, or begin anew with network.initialize(seed)."
+            "validation_split or a smaller one), give validation_data, or start again with network.initialize(seed)."
         )
 
 

@@ -24,11 +24,11 @@ def chosen(trace: Trace, level: Level, count: int, seed: int) -> tuple[Place, ..
     names = level.askable(trace)
     available = sum(len(trace[name]) for name in names)
     if count < 1:
-        raise DataError(f"A sheet has 1 blank at least, not {count}.")
+        raise DataError(f"A sheet needs at least 1 blank, not {count}.")
     if count > available:
         raise DataError(
-            f"{count} blanks are too many: the sheet has {available} numbers that may be left out. "
-            f"Ask for {available} at most, or for another difficulty."
+            f"{count} blanks are too many: the sheet has {available} numbers that can be left out. "
+            f"Ask for at most {available}, or for another difficulty."
         )
     dice = Dice(seed, PURPOSE)
     order = _chains(trace, names, dice) if level.chains else _spread(trace, names, dice)

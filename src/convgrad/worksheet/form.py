@@ -80,7 +80,7 @@ def _equation(sheet: Worksheet) -> Equation:
     if view is not None:
         raise DataError(
             f"A sheet to be checked is one equation, which can't say that {view} shows {trace.views[view]} in "
-            "another shape. Take a network whose layers read one another as they are."
+            "another shape. Use a network whose layers read each other directly."
         )
     return Equation(tuple(_with_own_sizes(list(reversed(definitions)))))
 

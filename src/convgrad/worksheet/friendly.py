@@ -22,9 +22,9 @@ from convgrad.worksheet.levels import Level, is_place
 
 ATTEMPTS = 24
 LARGEST = 40
-"""Numbers beyond it are no fun."""
+"""Numbers beyond it are not fun."""
 CURVED = ("exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "erf")
-"""Functions whose values are no short decimals; they are steep only near 0."""
+"""Functions whose values are not short decimals; they are steep only near 0."""
 WHOLE = (0, 1, 2, 3)
 KERNEL = (-2, -1, -1, 0, 1, 1, 2)
 LATER_KERNEL = (-1, -1, 0, 1, 1)
@@ -105,7 +105,7 @@ def _array(shape: tuple[int, ...], options: Sequence[float], dice: Dice) -> Arra
 
 
 def _is_curved(trace: Trace) -> bool:
-    """Whether a layer or the loss has a function whose values are no short decimals."""
+    """Whether a layer or the loss has a function whose values are not short decimals."""
     passes = trace.start.plan.passes
     terms = [d.term for d in trace.definitions.values() if passes[d.name] in ("forward", "loss")]
     return any(isinstance(t, Call) and t.function in CURVED for term in terms for t in walk(term))

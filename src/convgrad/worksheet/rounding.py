@@ -1,4 +1,4 @@
-"""Results that are no short decimals, rounded as a person rounds them; the rest goes on from the rounded ones."""
+"""Results that are not short decimals, rounded as a person rounds them; the rest goes on from the rounded ones."""
 
 from __future__ import annotations
 

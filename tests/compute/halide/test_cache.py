@@ -154,7 +154,7 @@ def test_a_kept_library_that_does_not_load_is_made_anew(
 def test_kept_code_that_is_whole_but_something_else_is_made_anew(
     kept: Cache, fresh: Compiler, monkeypatch: pytest.MonkeyPatch, kind: str, which: str
 ) -> None:
-    """Checksums are right: an entry was written by another name, or by something that is no compiler."""
+    """Checksums are right: an entry was written by another name, or by something that is not a compiler."""
     texts = ["x[i] = 3*o[i]", "x[i] = o[i]^2"]
     for text in texts:
         compile_program(bound(text, shapes={"o": (5,)}), ["x"])

@@ -135,10 +135,12 @@ def test_where_the_processor_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> N
     if native.compiler() is not None:
         with monkeypatch.context() as patched:
             patched.setattr(program._call._calls._library, "convgrad_meets_subnormals", lambda *_: -2)
-            with pytest.raises(EngineError, match="This processor does not tell whether code computes with subnormal"):
+            with pytest.raises(
+                EngineError, match="This processor does not report whether code computes with subnormal"
+            ):
                 poison.computing_with_poison(program)
     monkeypatch.setattr(native, "compiler", lambda: None)
     with pytest.raises(
-        EngineError, match="Kernels that are compiled in memory get theirs from Halide; a C compiler is"
+        EngineError, match="Kernels that are compiled in memory get their memory from Halide; a C compiler is"
     ):
         poison.computing_with_poison(squares("float32", 5))

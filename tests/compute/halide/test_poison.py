@@ -175,7 +175,7 @@ def test_training_steps_of_networks(make: object, examples: int) -> None:
 )
 @pytest.mark.parametrize("kernels", [37, 71])
 def test_every_cut_of_the_weight_gradient(blocks: Blocks, kernels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiled anew and not kept: the cut is no part of a kernel's name."""
+    """Compiled anew and not kept: the cut is not part of a kernel's name."""
     monkeypatch.setattr(winograd_choice, "weight_gradient_cut", lambda *_: blocks)
     monkeypatch.setattr(calls, "COMPILER", Compiler())
     text = "dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i+m-1,j+n,c else 0])"

@@ -74,5 +74,7 @@ def test_arm_compiles() -> None:
 
 def test_a_target_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(target.VARIABLE, "a-fast-one")
-    with pytest.raises(EngineError, match="CONVGRAD_TARGET=a-fast-one is no target of Halide; write one such as x86"):
+    with pytest.raises(
+        EngineError, match="CONVGRAD_TARGET=a-fast-one is not a target of Halide; write one such as x86"
+    ):
         target.target()

@@ -141,7 +141,9 @@ def test_arrays_are_left_alone():
 def test_what_is_refused():
     equation = bind(parse("x[i] = o[i]^2"), shapes={"o": (3,)})
     o = np.ones(3)
-    with pytest.raises(DataError, match=r"no derivative with respect to x: it is no input.* There are|Did you mean"):
+    with pytest.raises(
+        DataError, match=r"no derivative with respect to x: it is not an input.* There are|Did you mean"
+    ):
         central_difference(equation, {"o": o}, "x")
     with pytest.raises(DataError, match=r"upstream has shape \(2,\); it must be one number or have shape \(3,\)"):
         central_difference(equation, {"o": o}, "o", np.ones(2))

@@ -218,7 +218,7 @@ def test_set_refuses():
         program.set("E", 0)
     with pytest.raises(EngineError, match="w_next is computed"):
         program.set("w_next", np.zeros((3, 5)))
-    with pytest.raises(EngineError, match="weights is no tensor of this program"):
+    with pytest.raises(EngineError, match="weights is not a tensor of this program"):
         program.set("weights", 0)
 
 
@@ -252,8 +252,12 @@ def locked(array):
 @pytest.mark.parametrize(
     ("name", "array", "text"),
     [
-        ("rat", aligned("w"), r"A buffer is given for rat, no input or output\. Did you mean 'rate'"),
-        ("dw", aligned("w"), "A buffer is given for dw, no input or output"),
+        (
+            "rat",
+            aligned("w"),
+            r"A buffer is given for rat, which is neither an input nor an output\. Did you mean 'rate'",
+        ),
+        ("dw", aligned("w"), "A buffer is given for dw, which is neither an input nor an output"),
         ("w", [1, 2], "it is a list, not a NumPy array"),
         ("w", aligned("w", "float64"), "it holds float64, the program works in float32"),
         ("w", aligned("o"), r"it has shape \(7, 3\), the equation says \(3, 5\)"),
@@ -282,16 +286,16 @@ def test_buffers_that_share_memory():
     ("source", "in_place", "text"),
     [
         ("x[i] = w[i]", {"y": "w"}, "y can't be computed in place: nothing defines it"),
-        ("x[i] = w[i]", {"x": "v"}, "x can't be computed in the place of v, which is no input"),
+        ("x[i] = w[i]", {"x": "v"}, "x can't be computed in the memory of v, which is not an input"),
         ("x[i,j] = w[i] + p[j]", {"x": "w"}, r"shapes are \(3, 3\) and \(3,\)"),
         ("x[i] = w[i] + w[2-i]", {"x": "w"}, r"it reads w\[2-i\] for its element \[i\]"),
         ("x[i] = w[i] / sum[m](w[m])", {"x": "w"}, r"it reads w\[m\] for its element \[i\]"),
-        ("x[i] = w[i]; y[i] = 2*w[i]", {"x": "w", "y": "w"}, "x and y can't both be computed in the place of w"),
+        ("x[i] = w[i]; y[i] = 2*w[i]", {"x": "w", "y": "w"}, "x and y can't both be computed in the memory of w"),
         ("x[i] = w[i] + 1; y[i] = x[i] - w[i]", {"x": "w"}, "y would have to run before it, while the old w is there"),
         (
             "x[i] = p[i]; y[i] = w[i]",
             {"x": "w", "y": "p"},
-            "x can't be computed in the place of w: y would have to run",
+            "x can't be computed in the memory of w: y would have to run",
         ),
     ],
 )

@@ -212,7 +212,7 @@ def _target(written: Equation, forward: Equation) -> str:
     name, result = written.result.name, forward.result.name
     if name not in names or names[name] == result:
         raise EquationError(
-            f"`{name}` is no gradient of this equation.{suggestion(name, set(names) - {gradient_name(result)})}",
+            f"`{name}` is not a gradient of this equation.{suggestion(name, set(names) - {gradient_name(result)})}",
             written.source,
             written.result.span,
             "Name a gradient `d` and the tensor, as in dw[m,n] = ...",
@@ -227,7 +227,7 @@ def _target(written: Equation, forward: Equation) -> str:
                 and not (not term.positions and term.tensor in capitals)
             ):
                 raise EquationError(
-                    f"`{term.tensor}` is no tensor of this equation.{suggestion(term.tensor, known)}",
+                    f"`{term.tensor}` is not a tensor of this equation.{suggestion(term.tensor, known)}",
                     written.source,
                     term.span,
                 )

@@ -85,9 +85,7 @@ def read_latex(text: str, defined: Collection[str] = ()) -> Latex:
     Raises: EquationSyntaxError at a command that has no counterpart.
     """
     if len(text) > LONGEST_TEXT:
-        raise EquationSyntaxError(
-            f"The formula has {len(text):,} characters; {LONGEST_TEXT:,} is the most that is read."
-        )
+        raise EquationSyntaxError(f"The formula has {len(text):,} characters; the limit is {LONGEST_TEXT:,}.")
     before: list[str] = []
     claims: list[str] = []
     bounds: list[Bound] = []
@@ -448,7 +446,7 @@ class _Reader:
                 break
             self.place += 1
         if not indices:
-            raise self.error(f"Say what \\{kind} runs over, as in \\{kind}_{{i,j}}.")
+            raise self.error(f"Write what \\{kind} runs over, as in \\{kind}_{{i,j}}.")
         return f"{kind}[{','.join(indices)}]({self.product()})"
 
 

@@ -365,7 +365,7 @@ class _Check:
         """Whether one more call may take more time than there is; then a note says so."""
         if self.person.spent < SLOW * self.person.seconds:
             return False
-        words = f"Its calls took {self.person.spent:.1f} s, so that fewer inputs were tried than usual."
+        words = f"Its calls took {self.person.spent:.1f} s, so fewer inputs were tried than usual."
         self.report.findings.append(Finding("slow", words, wrong=False))
         return True
 

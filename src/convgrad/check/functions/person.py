@@ -199,7 +199,7 @@ class Person:
         if ended == "processes":
             return f": it started more than {PROCESSES} processes"
         if nonsense or ended == "over":
-            return ": it sent what is no answer to what it was asked" if nonsense else ", or closed its output"
+            return ": it sent what is not an answer to what it was asked" if nonsense else ", or closed its output"
         return f" with {code_words(ended)} (the limit on memory is {self.megabytes} MB)"
 
     def _hang(self, seconds: float, what: str) -> Trouble:

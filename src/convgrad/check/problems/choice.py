@@ -112,7 +112,7 @@ def check_size(bound: Equation) -> None:
     for name, shape in bound.shapes:
         if prod(shape) > MOST_ELEMENTS:
             message = f"For this check {name} would have the shape {shape}: {prod(shape):,} elements."
-            raise ShapeError(message, remedy=f"{MOST_ELEMENTS:,} is the most. Write smaller numbers or fewer indices.")
+            raise ShapeError(message, remedy=f"The limit is {MOST_ELEMENTS:,}. Write smaller numbers or fewer indices.")
 
 
 def inferred_shapes(

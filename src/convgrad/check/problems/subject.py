@@ -356,14 +356,16 @@ def subject_of(
     if second:
         after = FAMILIES.get(named(second))
         if after is None or not issubclass(after.layer, Elementwise):
-            raise ModelError(f"{second!r} is no activation.{suggestion(second, ('relu', 'sigmoid', 'tanh', 'elu'))}")
+            raise ModelError(
+                f"{second!r} is not an activation.{suggestion(second, ('relu', 'sigmoid', 'tanh', 'elu'))}"
+            )
         then = after.layer()
     return [LayerSubject(name, dict(settings), then, shape)]
 
 
 def _custom(layer: Layer, shape: tuple[int, ...] | None, binding: Mapping[str, Any]) -> Subject:
     if shape is None:
-        raise ShapeError(f"{layer!r}: say the shape of its input without the batch, as in input_shape=(9, 8, 3).")
+        raise ShapeError(f"{layer!r}: give the shape of its input without the batch, as in input_shape=(9, 8, 3).")
     built = layer.build(shape)
     shapes = dict(zip(built.inputs, built.input_shapes, strict=True)) | {
         n: p.shape for n, p in built.parameters.items()

@@ -109,7 +109,9 @@ def read_decimals(content: Mapping[str, Any], path: Path, trace: Trace) -> dict[
     found = flat(content.get(DECIMALS, {}), path, DECIMALS)
     for name, places in found.items():
         if name not in trace:
-            raise DataError(f"{path}: decimals names `{name}`, no tensor of this {kind}.{suggestion(name, trace)}")
+            raise DataError(
+                f"{path}: decimals names `{name}`, which is not a tensor of this {kind}.{suggestion(name, trace)}"
+            )
         if type(places) is not int or places < 0:
             raise DataError(f"{path}: decimals of `{name}` is {places}, but must be a whole number from 0 on.")
     return found
@@ -147,7 +149,7 @@ def read_trace(content: Mapping[str, Any], path: Path, most: int = MOST_NUMBERS,
             raise DataError(f"{path}: `{key}` must be {words}.")
     sizes = [*content.get("sizes", {}).values(), *(n for shape in content.get("shapes", {}).values() for n in shape)]
     if largest is not None and max(sizes, default=0) > largest:
-        raise DataError(f"{path}: a size is larger than {largest}, too large for numbers by hand.")
+        raise DataError(f"{path}: a size is larger than {largest}, too large to calculate by hand.")
     return _equation_trace(content)
 
 
@@ -169,7 +171,7 @@ def _equation_trace(content: Mapping[str, Any]) -> Trace:
     shapes = {upstream: bound.shape_of[bound.result.name], **{d.name: d.shape for d in backward}, **bound.shape_of}
     for tensor, values in given.items():
         if tensor not in shapes:
-            raise DataError(f"`{tensor}` is no tensor of the equation.{suggestion(tensor, shapes)}")
+            raise DataError(f"`{tensor}` is not a tensor of the equation.{suggestion(tensor, shapes)}")
         if values.shape != shapes[tensor]:
             raise DataError(f"`{tensor}` has shape {values.shape}; the equation reads it with shape {shapes[tensor]}.")
     return equation_trace(bound, given, backward, _updates(bound, content.get("rate")))
@@ -220,7 +222,7 @@ def _updates(bound: Equation, rate: Any) -> list[Definition]:
 
 
 def check_names(trace: Trace, results: Mapping[str, Written], path: Path) -> None:
-    """Raises: DataError where a result is no tensor, or can't be computed from what is given."""
+    """Raises: DataError where a result is not a tensor, or can't be computed from what is given."""
     for name in results:
         if name in trace:
             continue

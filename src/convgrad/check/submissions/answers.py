@@ -27,7 +27,7 @@ KINDS = {np.dtype(code).str: np.dtype(code) for code in "fdbhilqBHILQ"}
 
 
 class NoAnswer(Exception):
-    """What came is no answer to what was asked."""
+    """What came is not an answer to what was asked."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _list(content: Any, most: int) -> list[Any]:
 
 
 def _is(content: Any, kind: Callable[..., Any]) -> Any:
-    """Of exactly this type: true and false are no numbers."""
+    """Of exactly this type: true and false are not numbers."""
     if type(content) is not kind:
         raise NoAnswer
     return content

@@ -149,7 +149,7 @@ def _safely(path: Path, one: Callable[[Path], Row]) -> Row:
     except ConvgradError as error:
         return Row(shown_name(path), False, ("unusable",), printable(str(error), WORDS))
     except Exception as error:
-        words = f"convgrad failed here, which is its own mistake; please report it: {type(error).__name__}: {error}"
+        words = f"convgrad failed here, which is a bug of convgrad; please report it: {type(error).__name__}: {error}"
         return Row(shown_name(path), False, ("not-checked",), printable(words, WORDS))
     return replace(row, file=shown_name(path), words=printable(row.words, WORDS, keep="\n"))
 
@@ -186,7 +186,7 @@ def _numbers(path: Path, trace: Trace, decimals: Mapping[str, int]) -> Row:
     try:
         text = read_submission(path).decode()
     except UnicodeDecodeError as error:
-        raise DataError(f"it is no TOML file: {error}") from None
+        raise DataError(f"it is not a TOML file: {error}") from None
     if LONG_NAME.search(text):
         raise DataError(f"it has a name of more than {PARTS} parts; `conv1.dw` has two")
     if LONG_NUMBER.search(text):
@@ -195,7 +195,7 @@ def _numbers(path: Path, trace: Trace, decimals: Mapping[str, int]) -> Row:
     try:
         results = read_results(read_text(text, str(name)), name)
     except (RecursionError, ValueError, OverflowError) as error:
-        raise DataError(f"it is no sheet: {type(error).__name__}: {error}") from None
+        raise DataError(f"it is not a sheet: {type(error).__name__}: {error}") from None
     report = mark(trace, results, name, decimals)
     unfinished = ("unfinished",) if report.still_open else ()
     return Row(path.name, report.ok, (*report.causes, *unfinished), str(report))

@@ -86,8 +86,8 @@ def require_sandbox() -> None:
     code, told = _told([*command[: command.index(sys.executable)], sys.executable, "-S", "-c", "pass"])
     if code != 0:
         raise SandboxError(
-            f"bubblewrap is installed but can't shut code in here: {printable(told.strip(), 300) or code}. It needs "
-            "namespaces of users, which this system or container may forbid; check without it, in a container."
+            f"bubblewrap is installed but can't isolate code here: {printable(told.strip(), 300) or code}. It needs "
+            "user namespaces, which this system or container may forbid; check without it, in a container."
         )
 
 

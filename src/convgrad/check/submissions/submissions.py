@@ -31,9 +31,9 @@ def submissions(folder: Path, ending: str, specification: Path) -> list[Path]:
     try:
         found = sorted(p for p in folder.iterdir() if p.suffix.lower() == ending and os.path.realpath(p) != own)
     except NotADirectoryError:
-        raise DataError(f"{folder} is no folder.") from None
+        raise DataError(f"{folder} is not a folder.") from None
     except FileNotFoundError:
-        raise DataError(f"{folder} is no folder.") from None
+        raise DataError(f"{folder} is not a folder.") from None
     except OSError as error:
         raise DataError(f"{folder} can't be read: {error.strerror}.") from None
     if not found:
@@ -53,12 +53,12 @@ def read_submission(path: Path) -> bytes:
         if stat.S_ISLNK(kind):
             raise DataError("it is a link; put the file itself in its place")
         if not stat.S_ISREG(kind):
-            raise DataError(f"it is {_kind(kind)} and no file")
+            raise DataError(f"it is {_kind(kind)}, not a file")
         flags = ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_NOCTTY", "O_BINARY")  # it may be exchanged meanwhile
         place = os.open(path, os.O_RDONLY | sum(getattr(os, name, 0) for name in flags))
         with os.fdopen(place, "rb") as stream:
             if not stat.S_ISREG(os.fstat(place).st_mode):
-                raise DataError("it is no file")
+                raise DataError("it is not a file")
             content = stream.read(LARGEST + 1)
     except OSError as error:
         raise DataError(f"it can't be read: {error.strerror}") from None

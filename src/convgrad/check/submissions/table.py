@@ -49,7 +49,7 @@ def try_table(path: Path) -> bool:
         if mode is not None and stat.S_ISDIR(mode):
             raise DataError(f"Can't write {path}: it is a folder.")
         if mode is not None and not os.access(place, os.W_OK):
-            raise DataError(f"Can't write {path}: it may only be read.")
+            raise DataError(f"Can't write {path}: it is read-only.")
         if mode is not None and not stat.S_ISREG(mode):
             return False
         with _beside(place) as unfinished:

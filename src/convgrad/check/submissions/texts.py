@@ -7,7 +7,7 @@ def printable(text: str, most: int = 2000, keep: str = "") -> str:
     """The text on one line, with what can't be seen written out, so that no terminal or reader acts on it.
 
     Control characters, marks that turn the direction of writing, and halves of characters that no encoding can hold
-    become escapes; bytes of a file's name that are no UTF-8 become `\\xff`. Line ends and tabs become spaces.
+    become escapes; bytes of a file's name that are not UTF-8 become `\\xff`. Line ends and tabs become spaces.
 
     most: characters that are kept. keep: characters that stay as they are.
 

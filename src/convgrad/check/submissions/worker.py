@@ -198,7 +198,7 @@ def _array(value: Any, largest: int) -> np.ndarray:
     if not np.can_cast(array.dtype, np.float64, "same_kind"):
         kind = f"array of {array.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         raise TypeError(
-            f"the result holds {'nothing' if value is None else _a(kind)}, which is no array of real numbers"
+            f"the result holds {'nothing' if value is None else _a(kind)}, which is not an array of real numbers"
         )
     if array.dtype == np.float16:
         raise TypeError(

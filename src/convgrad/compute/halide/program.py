@@ -54,7 +54,7 @@ def compile_program(
 
     Raises:
         ShapeError: the equation is not bound.
-        EngineError: Halide can't be had here; an output, a type, a buffer, a tensor in place or a size can't be as
+        EngineError: Halide is not available here; an output, a type, a buffer, a tensor in place or a size can't be as
             asked; a kernel can't be compiled; an example depends on others.
 
     >>> from convgrad.notation import bind, parse
@@ -135,7 +135,7 @@ class Program(program.Program):
 def _refuse_empty(equation: Equation) -> None:
     for name, shape in equation.shapes:
         if 0 in shape:
-            raise EngineError(f"{name} has shape {shape}, no elements at all; every size must be 1 at least.")
+            raise EngineError(f"{name} has shape {shape}, which has no elements; every size must be at least 1.")
 
 
 def _layouts(plan: Plan, arrays: Mapping[str, Array], dtype: str) -> dict[str, Layout]:

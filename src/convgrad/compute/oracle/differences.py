@@ -81,7 +81,7 @@ def central_difference(
 
     Raises:
         ShapeError: the equation is not bound.
-        DataError: `wrt` is no input, or an array is missing or has the wrong shape.
+        DataError: `wrt` is not an input, or an array is missing or has the wrong shape.
 
     >>> from convgrad.notation import bind, parse
     >>> square = bind(parse("E = sum[i](o[i]^2)"), shapes={"o": (3,)})
@@ -211,7 +211,7 @@ class _Function:
         inputs = checked_inputs(equation, arrays)
         for name in wrt:
             if name not in inputs:
-                what = f"There is no derivative with respect to {name}: it is no input of the equation."
+                what = f"There is no derivative with respect to {name}: it is not an input of the equation."
                 raise DataError(what + suggestion(name, inputs))
         definitions, held = _with_stops_held(in_order(equation, [equation.result.name]))
         varying_names = set(wrt)

@@ -22,7 +22,7 @@ def check_terms(definition: Definition, most: int | None) -> None:
         return
     terms = terms_of(definition)
     if terms > most:
-        message = f"{definition.name} would take about {terms:,} values of terms in the oracle; {most:,} is the most."
+        message = f"{definition.name} would take about {terms:,} values of terms in the oracle; the limit is {most:,}."
         sizes = ", ".join(f"{index.upper()} = {size:,}" for index, size in definition.ranges)
         remedy = (
             f"Its sizes are {sizes}. Choose smaller ones. In Python, evaluate(..., most=None) computes all the same."

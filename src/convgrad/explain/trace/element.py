@@ -323,8 +323,9 @@ class Explanation:
             total += sum(times for _, times in following.values())
             if total > MOST_EXPLAINED:
                 raise DataError(
-                    f"{self.element.name} to depth {reached} takes {total:,} explanations; {MOST_EXPLAINED:,} is the "
-                    f"most. Write depth {reached - 1}, and explain those of its elements that matter by themselves."
+                    f"{self.element.name} to depth {reached} needs {total:,} explanations; the limit is "
+                    f"{MOST_EXPLAINED:,}. Write depth {reached - 1}, and explain "
+                    "the elements that matter one by one."
                 )
             level = following
 

@@ -1,4 +1,4 @@
-"""A trace of equations that are no network's: of a derivation, a worksheet, a layer on its own."""
+"""A trace of equations that are not those of a network: of a derivation, a worksheet, a layer on its own."""
 
 from __future__ import annotations
 

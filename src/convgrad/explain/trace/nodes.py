@@ -29,7 +29,7 @@ from convgrad.notation.terms import (
 )
 
 Place = tuple[float, ...]
-"""A position on each axis; one that is no whole number lies outside, as in `dx[(p-m)/2 else 0]`."""
+"""A position on each axis; one that is not a whole number lies outside, as in `dx[(p-m)/2 else 0]`."""
 
 
 @dataclass(frozen=True)

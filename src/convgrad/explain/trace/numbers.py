@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 DIGITS = 6
-"""Digits of a number that is no short decimal."""
+"""Digits of a number that is not a short decimal."""
 SHORT = 7
 """Digits that a short decimal may have: 0.04675125 is written in full."""
 COMMON_DECIMALS = 4

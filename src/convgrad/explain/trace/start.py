@@ -54,7 +54,7 @@ def trace(
     Values have the tensor's shape, or are as many in one row; axes of length 1 need not be written.
 
     Raises:
-        DataError: a tensor is not there, or values have the wrong shape or are no numbers.
+        DataError: a tensor is not there, or values have the wrong shape or are not numbers.
         ModelError: the loss does not fit the network.
     """
     if not network.initialized and not any(array.any() for array in network.parameters.values()):

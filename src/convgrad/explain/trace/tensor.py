@@ -91,13 +91,13 @@ class Tensor:
         if len(place) != len(self.shape):
             raise DataError(
                 f"{self.name} has {len(self.shape)} indices, {self._example}, but got {len(place)}: "
-                f"[{','.join(map(str, place))}]. Legal is {self._legal}."
+                f"[{','.join(map(str, place))}]. The legal range is {self._legal}."
             )
         for axis, (i, size) in enumerate(zip(place, self.shape, strict=True)):
             if not 0 <= i < size:
                 raise DataError(
                     f"{self.name} has no element [{','.join(map(str, place))}]: index {axis + 1} of "
-                    f"{len(place)} runs over 0..{size - 1}. Legal is {self._legal}."
+                    f"{len(place)} runs over 0..{size - 1}. The legal range is {self._legal}."
                 )
         return place
 

@@ -42,7 +42,7 @@ class Start:
 
     given: input of the equation -> its values. deltas: gradients that are given in place of what their equations say.
     pins: other tensors that are. batch: number of examples, None where there is no batch axis. network, loss,
-    optimizer: of the step; None where the equations are no network's. seed: of random numbers.
+    optimizer: of the step; None where the equations are not those of a network. seed: of random numbers.
     """
 
     plan: Plan
@@ -94,14 +94,14 @@ class Trace(Mapping[str, Tensor]):
 
     @property
     def network(self) -> Network:
-        """The network that this is a step of. Raises: ModelError where the equations are no network's."""
+        """The network that this is a step of. Raises: ModelError where the equations are not those of a network."""
         if self.start.network is None:
             raise ModelError("This is a trace of equations, not of a network.")
         return self.start.network
 
     @property
     def learning_rate(self) -> float:
-        """Of the update; 0 where the equations are no network's."""
+        """Of the update; 0 where the equations are not those of a network."""
         return 0.0 if self.start.optimizer is None else self.start.optimizer.learning_rate
 
     @property
@@ -139,7 +139,7 @@ class Trace(Mapping[str, Tensor]):
         numbers = (match[2] or "").split(",") if match and match[2] and match[2].strip() else []
         if match is None or not all(re.fullmatch(r"\s*-?\d{1,18}\s*", number) for number in numbers):
             raise DataError(
-                f"{shown(element)} names no element; write a tensor and its indices, such as conv1.dw[0,0]."
+                f"{shown(element)} is not an element; write a tensor and its indices, such as conv1.dw[0,0]."
             )
         return self[match[1]][tuple(int(number) for number in numbers)]
 

@@ -26,7 +26,7 @@ from convgrad.explain.trace.numbers import written
 from convgrad.notation.printing.mathematics import Mathematics
 
 # How tightly a piece holds together, loosest first.
-SUM, SIGN, PRODUCT, POWER, ATOM = range(5)
+SUM, SIGN, PRODUCT, POWER, PRIMARY = range(5)
 LIMIT = 16
 """Terms of a sum that are all shown."""
 SHOWN = 6
@@ -66,13 +66,13 @@ class Writer:
             negative = text.startswith("-")
             text = text[1:] if negative else text
             is_number = text[0].isdigit() or text == "inf"
-            return negative, (self.setting.number(text) if self.setting and is_number else text, ATOM)
+            return negative, (self.setting.number(text) if self.setting and is_number else text, PRIMARY)
         if isinstance(node, Negative):
             if isinstance(node.part, Product):
                 return True, (self._product(node.part, pulled=None), PRODUCT)
             negative, size = self._signed(node.part)
             if size[1] == SUM or negative:
-                return True, (self._parenthesised(self._piece(node.part)[0]), ATOM)
+                return True, (self._parenthesised(self._piece(node.part)[0]), PRIMARY)
             return True, size
         if isinstance(node, Product):
             signs = [place for place, factor in enumerate(node.factors) if self._signed(factor)[0]]
@@ -81,7 +81,7 @@ class Writer:
         if isinstance(node, Quotient):
             negative, top = self._signed(node.top)
             if self.setting:
-                return negative, (self.setting.fraction(top[0], self.text(node.below)), ATOM)
+                return negative, (self.setting.fraction(top[0], self.text(node.below)), PRIMARY)
             head = top[0] if top[1] >= PRODUCT else self._parenthesised(top[0])
             return negative, (f"{head}/{self.factor(node.below)}", PRODUCT)
         if isinstance(node, Choice):
@@ -94,17 +94,17 @@ class Writer:
         if isinstance(node, Raised):
             exponent = written(node.exponent)
             if self.setting:
-                return self.setting.power(self._at_least(ATOM, node.base), exponent), POWER
+                return self.setting.power(self._at_least(PRIMARY, node.base), exponent), POWER
             exponent = self._parenthesised(exponent) if exponent.startswith("-") else exponent
-            return f"{self._at_least(ATOM, node.base)}^{exponent}", POWER
+            return f"{self._at_least(PRIMARY, node.base)}^{exponent}", POWER
         if isinstance(node, Applied):
-            return self._call(node.function, [self.text(argument) for argument in node.arguments]), ATOM
+            return self._call(node.function, [self.text(argument) for argument in node.arguments]), PRIMARY
         if isinstance(node, Extreme):
             shown, left = node.candidates, 0
             if self.limit is not None and len(shown) > self.limit:
                 shown, left = shown[:SHOWN], len(shown) - SHOWN
             arguments = [self.text(candidate) for candidate in shown]
-            return self._call(node.kind, [*arguments, *([self._dots(f"{left} more")] if left else [])]), ATOM
+            return self._call(node.kind, [*arguments, *([self._dots(f"{left} more")] if left else [])]), PRIMARY
         raise TypeError(f"{type(node).__name__} can't be written.")
 
     def _product(self, node: Product, pulled: int | None) -> str:
@@ -121,7 +121,7 @@ class Writer:
     def _total(self, node: Total) -> Piece:
         parts = [part for part in node.parts if part.value != 0] if node.loop else list(node.parts)
         if not parts:
-            return "0", ATOM
+            return "0", PRIMARY
         left = 0
         if self.limit is not None and len(parts) > self.limit:
             parts, left = [*parts[:SHOWN], parts[-1]], len(parts) - SHOWN - 1

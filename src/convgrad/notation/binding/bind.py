@@ -127,7 +127,7 @@ def _check_places(equation: Equation, definition: Definition) -> None:
             for index in term.indices:
                 places *= definition.sizes[index]
             if places > LARGEST_PLACE:
-                message = f"{term.kind} runs over {places} places; the most is {LARGEST_PLACE}."
+                message = f"{term.kind} runs over {places} places; the limit is {LARGEST_PLACE}."
                 raise ShapeError(message, *place_of(equation, definition, term))
 
 

@@ -44,7 +44,7 @@ def checked(
     )
     for name, shape in equation.shapes:
         if given.shapes[name] != shape:
-            message = f"{name} is bound to the shape {shape} already and can't become {given.shapes[name]}."
+            message = f"{name} is already bound to the shape {shape} and can't become {given.shapes[name]}."
             raise ShapeError(message, remedy="Bind the equation as it was before its sizes were bound.")
     _check_one_meaning(equation, given)
     _check_shapes(equation, given)
@@ -63,7 +63,7 @@ def positive_size(what: str, value: SupportsIndex) -> int:
 def check_elements(name: str, shape: Shape) -> None:
     """Refuse a tensor with more elements than 32 bits count."""
     if math.prod(shape) > LARGEST:
-        message = f"{name} with shape {shape} would have {math.prod(shape)} elements; the most is {LARGEST}."
+        message = f"{name} with shape {shape} would have {math.prod(shape)} elements; the limit is {LARGEST}."
         raise ShapeError(message, remedy="Work on a smaller batch or smaller images.")
 
 
@@ -73,9 +73,9 @@ def _whole(what: str, value: SupportsIndex) -> int:
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise ShapeError(f"{what} is {shown(value)}, which is no whole number.") from None
+        raise ShapeError(f"{what} is {shown(value)}, which is not a whole number.") from None
     if abs(number) > LARGEST:
-        raise ShapeError(f"{what} is {number}; whole numbers go up to {LARGEST} here.")
+        raise ShapeError(f"{what} is {number}; whole numbers must not exceed {LARGEST} here.")
     return number
 
 
@@ -94,7 +94,7 @@ def _number(name: str, value: SupportsFloat) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise ShapeError(f"numbers[{name!r}] is {shown(value)}, which is no number.") from None
+        raise ShapeError(f"numbers[{name!r}] is {shown(value)}, which is not a number.") from None
     if math.isnan(number):
         raise ShapeError(f"numbers[{name!r}] is not a number (nan).")
     return number

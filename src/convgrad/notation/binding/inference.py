@@ -115,7 +115,7 @@ class Sizes:
     # Inference
 
     def infer(self) -> None:
-        """Find all sizes. Raises ShapeError where two differ or one can't be told."""
+        """Find all sizes. Raises ShapeError where two differ or one can't be determined."""
         self._check_names()
         while self._equate() or self._find_largest():
             pass
@@ -168,7 +168,7 @@ class Sizes:
         return False
 
     def _largest(self, number: int, index: str) -> int | None:
-        """The largest size of `index` at which nothing outside is read; None where that can't be told (yet)."""
+        """The largest size of `index` at which nothing outside is read; None where that can't be determined (yet)."""
         found = None
         for use, axis in self._reads(number, index):
             assert isinstance(use.term, Access)
@@ -219,7 +219,7 @@ class Sizes:
                             raise self._no_shape(use, axis)
                     break
         for number, indices in enumerate(self.indices):
-            # Indices of reductions first: without their sizes those on the left can't be told either.
+            # Indices of reductions first: without their sizes those on the left can't be determined either.
             left = self.equation.definitions[number].indices
             for index in sorted(indices, key=lambda i: i in left):
                 if (number, index) not in self.of_index:
@@ -230,7 +230,7 @@ class Sizes:
         name = use.term.tensor
         example = ", ".join(f"<axis {n}>" for n in range(len(use.term.positions)))
         example += "," if len(use.term.positions) == 1 else ""
-        message = f"The size of axis {axis} of {name} can't be told."
+        message = f"The size of axis {axis} of {name} can't be determined."
         remedy = f'Give its shape: shapes={{"{name}": ({example})}}.'
         return ShapeError(message, *self.place_of_axis(use, axis), remedy)
 
@@ -251,7 +251,7 @@ class Sizes:
                 if index in definition.indices
                 else why + " alone"
             )
-        message = f"The size {name} of index {index} in {definition.name} can't be told: {why}."
+        message = f"The size {name} of index {index} in {definition.name} can't be determined: {why}."
         remedy = f'Give it: sizes={{"{name}": ...}}'
         if index in definition.indices:
             remedy += f', or the shape of {definition.name}: shapes={{"{definition.name}": ...}}'
@@ -307,7 +307,7 @@ class Sizes:
         if name in self.given.numbers:
             remedy = f'A position needs whole numbers: pass integers={{"{name}": ...}} instead of numbers.'
         elif name in self.scalars:
-            remedy = "An element of a tensor can't stand in a position."
+            remedy = "An element of a tensor can't be part of a position."
         elif name in self.indices[use.number]:
             remedy = f"The reduction that binds {name} ends before this place; put it inside the parentheses."
         else:

@@ -68,13 +68,13 @@ class Token:
 def tokens(source: str) -> list[Token]:
     """All tokens of `source`, an END token last; brackets are known to match, and no break is inside them."""
     if len(source) > LONGEST_TEXT:
-        message = f"The equation has {len(source):,} characters; {LONGEST_TEXT:,} is the most that is read."
+        message = f"The equation has {len(source):,} characters; the limit is {LONGEST_TEXT:,}."
         raise EquationSyntaxError(message, remedy="Sum over an index what is written out, or split it into layers.")
     result = []
     opened: list[Token] = []
     for token in _scan(source):
         if token.kind == NAME and len(token.text) > LONGEST_NAME:
-            message = f"This name has {len(token.text):,} characters; {LONGEST_NAME} is the most."
+            message = f"This name has {len(token.text):,} characters; the limit is {LONGEST_NAME}."
             raise EquationSyntaxError(message, source, token.span, "Choose a shorter one.")
         if token.is_symbol("(", "["):
             opened.append(token)
@@ -105,12 +105,12 @@ def _scan(source: str) -> Iterator[Token]:
 
 def _close(source: str, opened: list[Token], token: Token) -> None:
     if not opened:
-        message = f"Nothing is open that this {token.text} could close."
-        raise EquationSyntaxError(message, source, token.span, f"Remove it, or open it before with {_opening(token)}.")
+        message = f"This {token.text} closes nothing."
+        raise EquationSyntaxError(message, source, token.span, f"Remove it, or open it earlier with {_opening(token)}.")
     before = opened.pop()
     wanted = CLOSING[before.text]
     if token.text != wanted:
-        message = f"This {token.text} stands where the {wanted} is missing that closes {before.text}."
+        message = f"This {token.text} comes before the {wanted} that must close {before.text}."
         raise EquationSyntaxError(message, source, before.span.cover(token.span), f"Write {wanted} before it.")
 
 

@@ -6,8 +6,8 @@
     signed      = { "+" | "-" } product
     product     = factor { ("*" | "/") factor }
     factor      = { "+" | "-" } power
-    power       = atom [ ("^" | "**") literal ]
-    atom        = number | name | access | call | reduction | "(" expression ")"
+    power       = primary [ ("^" | "**") literal ]
+    primary     = number | name | access | call | reduction | "(" expression ")"
     access      = name "[" positions [ "else" literal ] "]"
 
 Chains of + and of * become one term with many parts as they are written; what stands in parentheses stays apart.
@@ -48,7 +48,7 @@ from convgrad.notation.terms import (
 
 @takes(ArgumentError, text=TEXT)
 def parse(text: str) -> Equation:
-    """Read an equation.
+    """Read an equation. By custom `o` is a layer's input and `x` its result; the notation itself has no such rule.
 
     >>> equation = parse("x[i] = sum[m](w[m] * o[i+m]) + b")
     >>> equation.inputs
@@ -116,8 +116,8 @@ class _Parser(PositionReader):
         if token.is_symbol(","):
             return self.error("A comma stands only between indices or arguments.", token.span)
         if token.text == "else":
-            remedy = "It stands inside the brackets of an access, after the last position: o[i+m,j else 0]."
-            return self.error("Here is no access that this else could belong to.", token.span, remedy)
+            remedy = "It belongs inside the brackets of an access, after the last position: o[i+m,j else 0]."
+            return self.error("There is no access here that this else could belong to.", token.span, remedy)
         return self.error(
             f"An operator is missing before {token.text!r}.", token.span, "A product is written with *: 2 * a[i]."
         )
@@ -130,7 +130,7 @@ class _Parser(PositionReader):
             token = self.take()
             if token.kind != NAME or not self.token.is_symbol(",", "]"):
                 end = self.token.span if token.kind == NAME else token.span
-                remedy = "Write names with commas between them, such as [i,j,k]; compound positions stand in accesses."
+                remedy = "Write names with commas between them, such as [i,j,k]; compound positions belong in accesses."
                 raise self.error(rule, token.span.cover(end), remedy)
             self.refuse_reserved(token, "index")
             names.append(token)
@@ -190,7 +190,7 @@ class _Parser(PositionReader):
 
     def power(self) -> Term:
         start = self.token.span.start
-        base = self.atom()
+        base = self.primary()
         if not self.take_symbol("^", "**"):
             return base
         exponent = self.exponent()
@@ -207,7 +207,7 @@ class _Parser(PositionReader):
         self.expect(")", message, remedy)
         return value
 
-    def atom(self) -> Term:
+    def primary(self) -> Term:
         token = self.token
         if token.kind == NUMBER:
             return self.number()
@@ -220,7 +220,7 @@ class _Parser(PositionReader):
             self.closing(")")
             self.leave()
             return term
-        remedy = "An expression goes on in the next line only inside open brackets." if token.kind == BREAK else ""
+        remedy = "An expression continues on the next line only inside open brackets." if token.kind == BREAK else ""
         before = self.tokens[self.place - 1].text if self.place else ""
         what = f"after {before!r}" if before.strip() else "here"
         raise self.error(f"A number, a name or an opening bracket is missing {what}.", token.span, remedy)
@@ -286,7 +286,7 @@ class _Parser(PositionReader):
             written = (f"{one}{'(...)' if one in FUNCTIONS and what == 'function' else '[m](...)'}" for one in sure)
             remedy = f"Did you mean {' or '.join(written)}?"
         else:
-            remedy = f"There are: {', '.join(FUNCTIONS if what == 'function' else REDUCTIONS)}. "
+            remedy = f"Available: {', '.join(FUNCTIONS if what == 'function' else REDUCTIONS)}. "
             remedy += "A product is written with *, an access with [ ]."
         return self.error(f"There is no {what} {name.text}.", name.span, remedy)
 
@@ -349,7 +349,7 @@ class _Parser(PositionReader):
         outside = None
         if self.token.text == "else":
             self.take()
-            message = "After else stands a number, the value that is read outside."
+            message = "After else comes a number, the value that is read outside."
             outside = self.literal(message, "Write else 0, or else -inf for a maximum.")
         if not self.token.is_symbol("]"):
             message = "A position is made of loop indices, whole numbers and integer parameters with + - *."

@@ -66,7 +66,7 @@ class PositionReader(Cursor):
         if product.degree(self.indices) > 1:
             whole = self.span_from(start)
             message = f"This position is not affine: {self.source[whole.start : whole.stop]} multiplies loop indices."
-            remedy = "A loop index may be multiplied by whole numbers and by integer parameters only."
+            remedy = "A loop index may be multiplied only by whole numbers and integer parameters."
             raise self.error(message, whole, remedy)
         return -product if sign and sign.text == "-" else product
 

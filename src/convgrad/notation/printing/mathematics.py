@@ -35,7 +35,7 @@ GREEK = re.compile(
 
 # How tightly a piece holds together, loosest first. A sum reaches as far to the right as it can (OPEN), so it stands
 # without parentheses only at the end of a product.
-SUM, SIGN, OPEN, PRODUCT, POWER, ATOM = range(6)
+SUM, SIGN, OPEN, PRODUCT, POWER, PRIMARY = range(6)
 
 
 class Mathematics:
@@ -140,9 +140,9 @@ class Mathematics:
             return f"-{self._at_least(OPEN, without_sign(term))}", SIGN
         if isinstance(term, Number):
             written = self.number(number_text(term.value))
-            return written, PRODUCT if self.power_of_ten in written else ATOM
+            return written, PRODUCT if self.power_of_ten in written else PRIMARY
         if isinstance(term, Access):
-            return self.name(term.tensor, ",".join(self.index(p) for p in term.positions)), ATOM
+            return self.name(term.tensor, ",".join(self.index(p) for p in term.positions)), PRIMARY
         if isinstance(term, IndexValue):
             return self.index(term.polynomial), _level(term.polynomial)
         if isinstance(term, Add):
@@ -160,7 +160,7 @@ class Mathematics:
             return self._reduction(term)
         if isinstance(term, Call):
             return self._call(term)
-        raise TypeError(f"{type(term).__name__} is no term of the notation.")
+        raise TypeError(f"{type(term).__name__} is not a term of the notation.")
 
     def _sum(self, term: Add) -> str:
         result = self._at_least(SIGN, term.terms[0])
@@ -174,7 +174,7 @@ class Mathematics:
         parts = [self._at_least(PRODUCT, factor) for factor in before]
         closing, level = self._written(last)
         if level < OPEN:
-            closing, level = self.parenthesised(closing), ATOM
+            closing, level = self.parenthesised(closing), PRIMARY
         result = parts[0]
         for part in [*parts[1:], closing]:
             # A number behind a space would read as a part of what stands before.
@@ -185,7 +185,7 @@ class Mathematics:
         exponent = self.number(number_text(term.exponent))
         if isinstance(term.base, Access) and "." in term.base.tensor:
             return self.power(self.parenthesised(self._written(term.base)[0]), exponent), POWER
-        return self.power(self._at_least(ATOM, term.base), exponent), POWER
+        return self.power(self._at_least(PRIMARY, term.base), exponent), POWER
 
     def _reduction(self, term: Reduce) -> tuple[str, int]:
         indices = ",".join(self.name(index) for index in term.indices)
@@ -195,7 +195,7 @@ class Mathematics:
     def _call(self, term: Call) -> tuple[str, int]:
         if term.function == "where":
             return self._cases(term), OPEN
-        return self.call(term.function, [self._written(argument)[0] for argument in term.arguments]), ATOM
+        return self.call(term.function, [self._written(argument)[0] for argument in term.arguments]), PRIMARY
 
     def _cases(self, term: Call) -> str:
         """Conditions one within the other, with the same value where they fail, are one condition: A, B."""
@@ -289,5 +289,5 @@ def _level(polynomial: Polynomial) -> int:
     if len(polynomial.terms) > 1:
         return SUM
     if polynomial.as_name or not polynomial.terms:
-        return ATOM
+        return PRIMARY
     return SIGN if polynomial.terms[0][1] < 0 else PRODUCT

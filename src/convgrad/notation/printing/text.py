@@ -31,7 +31,7 @@ from convgrad.notation.terms import (
 _NUMBER = re.compile(r"[0-9][0-9.]*(e[+-]?[0-9]+)?")
 
 # How tightly a text holds together, loosest first.
-SUM, SIGN, PRODUCT, POWER, ATOM = range(5)
+SUM, SIGN, PRODUCT, POWER, PRIMARY = range(5)
 
 
 def text(obj: Term | Definition | Equation | Polynomial | Position) -> str:
@@ -102,7 +102,7 @@ def _written(term: Term) -> tuple[str, int]:
         return _sum(term), SUM
     if isinstance(term, Multiply):
         # A product in front in parentheses is a term of its own; a quotient in front needs none.
-        first = ATOM if isinstance(term.factors[0], Multiply) else PRODUCT
+        first = PRIMARY if isinstance(term.factors[0], Multiply) else PRODUCT
         parts = [_at_least(first, term.factors[0]), *(_at_least(POWER, f) for f in term.factors[1:])]
         return " * ".join(parts), PRODUCT
     if isinstance(term, Divide):
@@ -112,14 +112,14 @@ def _written(term: Term) -> tuple[str, int]:
     if isinstance(term, Power):
         exponent = number_text(term.exponent)
         exponent = f"({exponent})" if exponent.startswith("-") else exponent
-        return f"{_at_least(ATOM, term.base)}^{exponent}", POWER
+        return f"{_at_least(PRIMARY, term.base)}^{exponent}", POWER
     if isinstance(term, IndexValue):
         name = term.polynomial.as_name
-        return (name, ATOM) if name else _written(index_term(term.polynomial))
-    return _atom(term), ATOM
+        return (name, PRIMARY) if name else _written(index_term(term.polynomial))
+    return _primary(term), PRIMARY
 
 
-def _atom(term: Term) -> str:
+def _primary(term: Term) -> str:
     if isinstance(term, Number):
         return number_text(term.value)
     if isinstance(term, Access):
@@ -130,7 +130,7 @@ def _atom(term: Term) -> str:
         return f"{term.kind}{_brackets(term.indices)}({text(term.body)})"
     if isinstance(term, Compare):
         return f"{text(term.left)} {term.operator} {text(term.right)}"
-    raise TypeError(f"{type(term).__name__} is no term of the notation.")
+    raise TypeError(f"{type(term).__name__} is not a term of the notation.")
 
 
 def access_text(access: Access) -> str:

@@ -41,7 +41,7 @@ def compile_folder() -> Iterator[Path]:
     except OSError as error:
         where = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
         raise EngineError(
-            f"Kernels can't be compiled: {reason(error)}{where}. Set TMPDIR to a folder with room for some 100 MB."
+            f"Kernels can't be compiled: {reason(error)}{where}. Set TMPDIR to a folder with room for about 100 MB."
         ) from error
 
 
@@ -266,7 +266,7 @@ class CallList:
         for count in steps:
             answer = self._library.convgrad_meets_subnormals(count, first)
             if answer == -2:
-                raise EngineError("This processor does not tell whether code computes with subnormal numbers.")
+                raise EngineError("This processor does not report whether code computes with subnormal numbers.")
             self._check(len(found) + 1 if answer == -1 else 0)
             found.append(bool(answer))
             first += count * size

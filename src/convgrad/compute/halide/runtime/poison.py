@@ -22,7 +22,7 @@ from convgrad.errors import EngineError
 SUBNORMAL = 0x000116C2
 """A word of memory that is 1e-40 in float32; two of them are 1.5e-309 in float64, subnormal, too."""
 NOT_A_NUMBER = 0x7FFFFFFF
-"""A word that is no number in float32, and so are two of them in float64."""
+"""A word that is not a number in float32, and so are two of them in float64."""
 FRESH, EVERY = 1, 2
 
 
@@ -68,7 +68,7 @@ def computing_with_poison(program: Program) -> list[str]:
     on one thread. Raises EngineError where the processor does not tell, or kernels are not linked."""
     calls = program._call
     if not isinstance(calls, LinkedCalls):
-        raise EngineError("Kernels that are compiled in memory get theirs from Halide; a C compiler is needed.")
+        raise EngineError("Kernels that are compiled in memory get their memory from Halide; a C compiler is needed.")
     poison(program, SUBNORMAL)
     with poisoned(SUBNORMAL, every=True):
         found = calls.meets_subnormals()

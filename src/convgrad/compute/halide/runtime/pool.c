@@ -104,7 +104,7 @@ static void *help(void *number) {
             take_part(shared, (int)(intptr_t)number + 1);
             pthread_mutex_lock(&lock);
             __atomic_store_n(&shared->helpers, shared->helpers - 1, __ATOMIC_RELEASE);
-            /* From here on the thread that began the loop may have gone on, and the loop be no more. */
+            /* From here on the thread that began the loop may have gone on, and its loop be over. */
             if (waiting > 0) {
                 pthread_cond_broadcast(&left);
             }

@@ -60,7 +60,7 @@ def refuse_forked_child() -> None:
     if _forked:
         raise EngineError(
             "This process was forked from one that uses the compiled engine; its threads do not exist here. "
-            'Start it anew: multiprocessing.get_context("spawn").'
+            'Start a new one instead: multiprocessing.get_context("spawn").'
         )
 
 

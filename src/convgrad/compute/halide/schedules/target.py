@@ -35,7 +35,7 @@ class Machine:
 
 
 def target() -> Any:
-    """What is compiled for: the host, or what CONVGRAD_TARGET says. Raises EngineError where that is no target."""
+    """What is compiled for: the host, or what CONVGRAD_TARGET says. Raises EngineError where that is not a target."""
     name = os.environ.get(VARIABLE)
     if not name:
         return hl.get_host_target()
@@ -43,7 +43,7 @@ def target() -> Any:
         return hl.Target(name)
     except (hl.HalideError, RuntimeError) as error:
         raise EngineError(
-            f"{VARIABLE}={name} is no target of Halide; write one such as x86-64-linux-avx2-fma-f16c-sse41-avx."
+            f"{VARIABLE}={name} is not a target of Halide; write one such as x86-64-linux-avx2-fma-f16c-sse41-avx."
         ) from error
 
 

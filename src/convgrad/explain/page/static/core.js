@@ -111,7 +111,7 @@
       const fits =
         index.length === tensor.shape.length &&
         index.every((i, n) => Number.isInteger(i) && i >= 0 && i < tensor.shape[n]);
-      if (!fits) throw new Error(`${name} has no element [${index}]. Legal is ${legal(tensor)}.`);
+      if (!fits) throw new Error(`${name} has no element [${index}]. The legal range is ${legal(tensor)}.`);
       return new core.Explanation(this, tensor, index).toData();
     }
 

@@ -88,7 +88,7 @@
     }
     const pointed = /^[+-]?\d+,\d+$/.test(plain) ? plain.replace(",", ".") : plain;
     if (!NUMBER.test(pointed))
-      return { problem: `\u201c${text.trim()}\u201d is no number. Write one such as 0.5, -3, 1e-4 or 1/3.` };
+      return { problem: `\u201c${text.trim()}\u201d is not a number. Write one such as 0.5, -3, 1e-4 or 1/3.` };
     const value = Number(pointed);
     return Number.isFinite(value) ? { value } : { problem: `${text.trim()} is too large for a number of 64 bits.` };
   };

@@ -21,7 +21,7 @@ def as_written_by(trace: Trace, tool: str) -> str:
     """A program for the tool that computes the trace's numbers, each layout and convention as the tool has it. Behind
     each `print` stands what is printed. Pins, for which other tools have no place, are left out.
 
-    Raises: ModelError where there is no such tool, or it has no word for a layer or the loss.
+    Raises: ModelError where there is no such tool, or it has no equivalent of a layer or the loss.
     """
     if tool not in TOOLS:
         raise ModelError(f"There is no tool {tool!r} to write for.{suggestion(tool, TOOLS)}")

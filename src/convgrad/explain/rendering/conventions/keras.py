@@ -45,7 +45,7 @@ def keras(trace: Trace) -> str:
 def _layers(trace: Trace, kind: Kind) -> list[str]:
     if isinstance(kind, Convolution):
         if max(kind.strides) > 1 and max(kind.dilation) > 1:
-            raise ModelError(f"`{kind.name}` has strides and dilation, which Keras refuses in one layer.")
+            raise ModelError(f"`{kind.name}` has strides and dilation, which Keras does not allow in one layer.")
         before, padding = _padding(kind)
         options = f", strides={kind.strides}" if kind.strides != (1, 1) else ""
         options += f", dilation_rate={kind.dilation}" if kind.dilation != (1, 1) else ""
@@ -55,7 +55,7 @@ def _layers(trace: Trace, kind: Kind) -> list[str]:
     if isinstance(kind, Pooling):
         before, padding = _padding(kind)
         if before:
-            raise ModelError(f"`{kind.name}` has a padding that Keras has no word for: ZeroPadding2D adds zeros.")
+            raise ModelError(f"`{kind.name}` has a padding that Keras can't express: ZeroPadding2D adds zeros.")
         layer = "MaxPooling2D" if kind.kind == "max" else "AveragePooling2D"
         options = f', padding="{padding}"' if padding != "valid" else ""
         return [*before, f'{layer}({kind.size}, strides={kind.strides}{options}, name="{kind.name}")']

@@ -153,8 +153,8 @@ class _Reading:
         if kind is None:
             shown = replace(self.definition, indices=self.indices)
             raise ModelError(
-                f"`{self.placed.name}` can't be written for {tool}: {shown} is none of the layers that have a name "
-                "there (convolution, max or mean pooling, dense, ReLU, sigmoid, tanh, flatten)."
+                f"`{self.placed.name}` can't be written for {tool}: {shown} is not one of the layers that have a "
+                "name there (convolution, max or mean pooling, dense, ReLU, sigmoid, tanh, flatten)."
             )
         return kind
 

@@ -82,12 +82,14 @@ class Listing:
         """The layer whose deltas are given, with these; None where the way back begins at the loss."""
         deltas = self.trace.start.deltas
         if len(deltas) > 1:
-            raise ModelError(f"Deltas are given at {len(deltas)} places; {self.tool} can begin at one only.")
+            raise ModelError(f"Deltas are given at {len(deltas)} places; {self.tool} can begin at only one.")
         for name, values in deltas.items():
             for placed in self.trace.network.layers:
                 if gradient_name(placed.output) == name:
                     return placed.name, values
-            raise ModelError(f"Deltas are given at {name}, which is no layer's result; {self.tool} can't begin there.")
+            raise ModelError(
+                f"Deltas are given at {name}, which is not a layer's result; {self.tool} can't begin there."
+            )
         return None
 
     @property
@@ -100,9 +102,9 @@ class Listing:
         """The loss. Raises: ModelError where the other tools have no word for it."""
         found = self.trace.start.loss
         if isinstance(found, SoftmaxCrossEntropy) and found.label_smoothing:
-            raise ModelError(f"{self.tool} is not written with label smoothing.")
+            raise ModelError(f"{self.tool} code can't be written for label smoothing.")
         if not isinstance(found, (HalfSquaredError, MeanSquaredError, SoftmaxCrossEntropy, BinaryCrossEntropy)):
-            raise ModelError(f"{self.tool} has no word for the loss {type(found).__name__}.")
+            raise ModelError(f"{self.tool} has no equivalent of the loss {type(found).__name__}.")
         return found
 
 

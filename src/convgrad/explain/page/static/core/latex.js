@@ -9,7 +9,7 @@
   const FUNCTIONS = { exp: "\\exp", log: "\\log", tanh: "\\tanh", max: "\\max", min: "\\min", sigmoid: "\\sigma" };
   const REDUCTIONS = { sum: "\\sum", max: "\\max", min: "\\min" };
   const COMPARISONS = { "==": "=", "!=": "\\neq", "<": "<", "<=": "\\leq", ">": ">", ">=": "\\geq" };
-  const [SUM, SIGN, OPEN, PRODUCT, POWER, ATOM] = [0, 1, 2, 3, 4, 5]; // how tightly a piece holds together
+  const [SUM, SIGN, OPEN, PRODUCT, POWER, PRIMARY] = [0, 1, 2, 3, 4, 5]; // how tightly a piece holds together
 
   /** A tensor or index with its indices as subscript. */
   function nameLatex(name, indices = "") {
@@ -60,7 +60,7 @@
 
   function level(polynomial) {
     if (polynomial.length > 1) return SUM;
-    if (core.asName(polynomial) || !polynomial.length) return ATOM;
+    if (core.asName(polynomial) || !polynomial.length) return PRIMARY;
     return polynomial[0][1] < 0 ? SIGN : PRODUCT;
   }
 
@@ -93,10 +93,10 @@
     switch (term.kind) {
       case "number": {
         const text = number(term.value);
-        return [text, text.includes("10^") ? PRODUCT : ATOM];
+        return [text, text.includes("10^") ? PRODUCT : PRIMARY];
       }
       case "access":
-        return [nameLatex(term.tensor, term.positions.map(positionLatex).join(",")), ATOM];
+        return [nameLatex(term.tensor, term.positions.map(positionLatex).join(",")), PRIMARY];
       case "index":
         return [polynomialLatex(term.polynomial), level(term.polynomial)];
       case "add":
@@ -114,7 +114,7 @@
       case "call":
         return call(term);
       default:
-        throw new TypeError(`${term.kind} is no term of the notation.`);
+        throw new TypeError(`${term.kind} is not a term of the notation.`);
     }
   }
 
@@ -130,7 +130,7 @@
   function product(factors) {
     const parts = factors.slice(0, -1).map((factor) => atLeast(PRODUCT, factor));
     let [closing, found] = written(factors.at(-1));
-    if (found < OPEN) [closing, found] = [parenthesised(closing), ATOM];
+    if (found < OPEN) [closing, found] = [parenthesised(closing), PRIMARY];
     let result = parts[0];
     for (const part of [...parts.slice(1), closing]) result += (/^[0-9]/.test(part) ? " \\cdot " : " \\, ") + part;
     return [result, found === OPEN ? OPEN : PRODUCT];
@@ -139,7 +139,7 @@
   function power(term) {
     const [base] = term.parts;
     const named = base.kind === "access" && base.tensor.includes(".");
-    const below = named ? parenthesised(written(base)[0]) : atLeast(ATOM, base);
+    const below = named ? parenthesised(written(base)[0]) : atLeast(PRIMARY, base);
     return [`${below}^{${number(term.exponent)}}`, POWER];
   }
 
@@ -158,7 +158,7 @@
         term.function,
         term.parts.map((part) => written(part)[0]),
       ),
-      ATOM,
+      PRIMARY,
     ];
   }
 

@@ -3,7 +3,7 @@
   "use strict";
   const core = ((globalThis.convgrad ??= {}).core ??= {});
 
-  const DIGITS = 6; // of a number that is no short decimal
+  const DIGITS = 6; // of a number that is not a short decimal
   const SHORT = 7; // digits that a short decimal may have
   const COMMON_DECIMALS = 4;
   const SMALLEST_PLAIN = 1e-6;

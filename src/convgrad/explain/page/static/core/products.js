@@ -53,7 +53,7 @@
     return { ...axis, step, slots: others.map(([other]) => other), steps: others.map(([, own]) => own) };
   }
 
-  /** The sum over one index as a function of no arguments; null where the body is no product of one or two elements. */
+  /** The sum over one index as a function of no arguments; null where the body is not a product of one or two elements. */
   function sumOfProducts(compiler, body, slot, count) {
     const factors = body.kind === "multiply" ? body.parts : [body];
     if (factors.length > 2 || !factors.every((factor) => factor.kind === "access")) return null;

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;
-  const [SUM, SIGN, PRODUCT, POWER, ATOM] = [0, 1, 2, 3, 4]; // how tightly a text holds together
+  const [SUM, SIGN, PRODUCT, POWER, PRIMARY] = [0, 1, 2, 3, 4]; // how tightly a text holds together
   const NUMBER = /^[0-9][0-9.]*(e[+-]?[0-9]+)?$/;
 
   function isNegative(term) {
@@ -47,14 +47,14 @@
         return [fraction(term), PRODUCT];
       case "power": {
         const exponent = core.numberText(term.exponent);
-        return [`${atLeast(ATOM, term.parts[0])}^${exponent.startsWith("-") ? `(${exponent})` : exponent}`, POWER];
+        return [`${atLeast(PRIMARY, term.parts[0])}^${exponent.startsWith("-") ? `(${exponent})` : exponent}`, POWER];
       }
       case "index": {
         const name = core.asName(term.polynomial);
-        return name ? [name, ATOM] : written(indexTerm(term.polynomial));
+        return name ? [name, PRIMARY] : written(indexTerm(term.polynomial));
       }
       default:
-        return [atom(term), ATOM];
+        return [atom(term), PRIMARY];
     }
   }
 
@@ -69,7 +69,7 @@
 
   function product(term) {
     const [first, ...others] = term.parts;
-    const level = first.kind === "multiply" ? ATOM : PRODUCT;
+    const level = first.kind === "multiply" ? PRIMARY : PRODUCT;
     return [atLeast(level, first), ...others.map((factor) => atLeast(POWER, factor))].join(" * ");
   }
 
@@ -96,7 +96,7 @@
       case "compare":
         return `${parts[0]} ${term.operator} ${parts[1]}`;
       default:
-        throw new TypeError(`${term.kind} is no term of the notation.`);
+        throw new TypeError(`${term.kind} is not a term of the notation.`);
     }
   }
 

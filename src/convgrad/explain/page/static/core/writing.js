@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;
-  const [SUM, SIGN, PRODUCT, POWER, ATOM] = [0, 1, 2, 3, 4]; // how tightly a piece holds together
+  const [SUM, SIGN, PRODUCT, POWER, PRIMARY] = [0, 1, 2, 3, 4]; // how tightly a piece holds together
   const LIMIT = 16; // terms of a sum that are all shown
   const SHOWN = 6; // terms that are shown of a longer one
 
@@ -41,7 +41,7 @@
         }
         case "quotient": {
           const [negative, top] = this.signed(node.children[0]);
-          if (this.latex) return [negative, [`\\frac{${top[0]}}{${this.text(node.children[1])}}`, ATOM]];
+          if (this.latex) return [negative, [`\\frac{${top[0]}}{${this.text(node.children[1])}}`, PRIMARY]];
           const head = top[1] >= PRODUCT ? top[0] : this.parenthesised(top[0]);
           return [negative, [`${head}/${this.factor(node.children[1])}`, PRODUCT]];
         }
@@ -57,14 +57,14 @@
       const negative = text.startsWith("-");
       const size = negative ? text.slice(1) : text;
       const isNumber = /^[0-9]/.test(size) || size === "inf";
-      return [negative, [this.latex && isNumber ? core.latexNumber(size) : size, ATOM]];
+      return [negative, [this.latex && isNumber ? core.latexNumber(size) : size, PRIMARY]];
     }
 
     negative(node) {
       const [part] = node.children;
       if (part.kind === "product") return [true, [this.product(part, null), PRODUCT]];
       const [negative, size] = this.signed(part);
-      if (size[1] === SUM || negative) return [true, [this.parenthesised(this.text(part)), ATOM]];
+      if (size[1] === SUM || negative) return [true, [this.parenthesised(this.text(part)), PRIMARY]];
       return [true, size];
     }
 
@@ -74,7 +74,7 @@
           return this.total(node);
         case "raised": {
           const exponent = core.writtenAlone(node.exponent);
-          const base = this.atLeast(ATOM, node.children[0]);
+          const base = this.atLeast(PRIMARY, node.children[0]);
           if (this.latex) return [`${base}^{${exponent}}`, POWER];
           return [`${base}^${exponent.startsWith("-") ? this.parenthesised(exponent) : exponent}`, POWER];
         }
@@ -84,14 +84,14 @@
               node.function,
               node.children.map((part) => this.text(part)),
             ),
-            ATOM,
+            PRIMARY,
           ];
         case "extreme": {
           const cut = this.limit !== null && node.children.length > this.limit;
           const shown = cut ? node.children.slice(0, SHOWN) : node.children;
           const parts = shown.map((part) => this.text(part));
           if (cut) parts.push(this.dots(`${node.children.length - SHOWN} more`));
-          return [this.call(node.extreme, parts), ATOM];
+          return [this.call(node.extreme, parts), PRIMARY];
         }
         default:
           throw new TypeError(`${node.kind} can't be written.`);
@@ -110,7 +110,7 @@
 
     total(node) {
       let parts = node.loop ? node.children.filter((part) => part.value !== 0) : node.children;
-      if (!parts.length) return ["0", ATOM];
+      if (!parts.length) return ["0", PRIMARY];
       let left = 0;
       if (this.limit !== null && parts.length > this.limit) {
         left = parts.length - SHOWN - 1;
