@@ -32,7 +32,7 @@ from convgrad.layers import (
     Tanh,
 )
 from convgrad.layers.graph import Input, Node
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 
 LOSSES = ("half_squared_error", "mse", "softmax_cross_entropy", "binary_cross_entropy")
 ACTIVATIONS = (ReLU, LeakyReLU, ELU, Sigmoid, Tanh, GELU, SiLU)

@@ -1,1 +1,1 @@
-"""The commands of `convgrad`, one file each; `convgrad.cli` puts them together."""
+"""The commands of `convgrad`, one file each; `convgrad.commands.cli` puts them together."""

@@ -170,8 +170,9 @@ def _trained(folder: Path) -> Example:
     from convgrad.data.bundled import load_digits
     from convgrad.examples import Example
     from convgrad.examples.files import invented_input
+    from convgrad.models.saved import load
     from convgrad.optimizers import optimizer_from
-    from convgrad.training.checkpoint import load, load_config
+    from convgrad.training.checkpoint import load_config
 
     config, network = load_config(folder), load(folder)
     training = config.get("training", {})

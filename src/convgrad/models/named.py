@@ -20,7 +20,7 @@ from convgrad.layers import (
 )
 from convgrad.layers.base import Layer, Shape
 from convgrad.layers.graph import Node
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 
 LARGE_ENOUGH = 16
 """Rows and columns from which two 5x5 convolutions without border and two poolings leave something over."""

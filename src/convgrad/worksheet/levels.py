@@ -11,7 +11,7 @@ from convgrad.examples.files import invented_input
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.layers import Equation, Layer
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.plan import INPUT, LOSS
 from convgrad.notation.terms import Reduce, accesses, gradient_name, walk
 from convgrad.optimizers import SGD

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,10 @@ from convgrad.explain.trace.numbers import TOLERANCE
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.terms import json_number
 from convgrad.losses import Loss
+from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import INPUT, LOSS, TARGET, Plan
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
 from convgrad.optimizers import Optimizer
-
-if TYPE_CHECKING:
-    from convgrad.network.network import Network
 
 Array = npt.NDArray[np.float64]
 ELEMENT = re.compile(r"\s*([\w.']+)\s*(?:\[([^\]]*)\])?\s*")
@@ -49,7 +47,7 @@ class Start:
     given: Mapping[str, Array]
     deltas: Mapping[str, Array] = field(default_factory=dict)
     pins: Mapping[str, Array] = field(default_factory=dict)
-    network: Network | None = None
+    network: PlainNetwork | None = None
     batch: int | None = None
     loss: Loss | None = None
     optimizer: Optimizer | None = None
@@ -93,7 +91,7 @@ class Trace(Mapping[str, Tensor]):
         self._tensors: dict[str, Tensor] = {}
 
     @property
-    def network(self) -> Network:
+    def network(self) -> PlainNetwork:
         """The network that this is a step of. Raises: ModelError where the equations are no network's."""
         if self.start.network is None:
             raise ModelError("This is a trace of equations, not of a network.")
