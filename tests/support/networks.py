@@ -31,7 +31,7 @@ from convgrad.layers import (
     Softmax,
     Tanh,
 )
-from convgrad.layers.graph import Input, Node
+from convgrad.layers.base import Input, Node
 from convgrad.models.network import Network
 
 LOSSES = ("half_squared_error", "mse", "softmax_cross_entropy", "binary_cross_entropy")

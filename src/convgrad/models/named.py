@@ -18,8 +18,7 @@ from convgrad.layers import (
     ReLU,
     Sigmoid,
 )
-from convgrad.layers.base import Layer, Shape
-from convgrad.layers.graph import Node
+from convgrad.layers.base import Layer, Node, Shape
 from convgrad.models.network import Network
 
 LARGE_ENOUGH = 16

@@ -28,8 +28,7 @@ from convgrad.compute.choose import choose
 from convgrad.compute.contract import inputs_behind_views
 from convgrad.compute.samples import floats_from
 from convgrad.errors import DataError, ModelError, suggestion
-from convgrad.layers.base import Layer, registry
-from convgrad.layers.graph import Input, Node
+from convgrad.layers.base import Input, Layer, Node, registry
 from convgrad.losses import Loss
 from convgrad.network.bounds import check_layers, check_weights
 from convgrad.network.past import Past

@@ -12,6 +12,7 @@ from convgrad.errors import DataError
 from convgrad.explain.trace.nodes import Node, Read, Total, below, grow, reads
 from convgrad.explain.trace.notes import counting, decisions, note
 from convgrad.explain.trace.numbers import written
+from convgrad.explain.trace.shown import as_html
 from convgrad.explain.trace.terms import Term, json_number, terms
 from convgrad.explain.trace.writing import LIMIT, SHOWN, Writer, element_set, element_text
 from convgrad.notation.polynomial import Polynomial, Position
@@ -346,9 +347,7 @@ class Explanation:
         return f"<Explanation of {self.element}>"
 
     def _repr_html_(self) -> str:
-        from convgrad.explain.rendering.html import explanation_html
-
-        return explanation_html(self)
+        return as_html(self)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex}$"

@@ -16,6 +16,7 @@ from convgrad.arguments import FINITE, shown, takes
 from convgrad.errors import DataError
 from convgrad.explain.trace.element import Element
 from convgrad.explain.trace.numbers import common_decimals, written
+from convgrad.explain.trace.shown import as_html, as_latex, as_text
 from convgrad.explain.trace.terms import json_number
 from convgrad.notation.printing.text import text
 from convgrad.notation.terms import Definition
@@ -128,20 +129,13 @@ class Tensor:
         return f"<Tensor {self.name} of shape {self.shape}, {self.role}{', pinned' if self.pinned else ''}>"
 
     def __str__(self) -> str:
-        from convgrad.explain.rendering.grids import grid
-
-        lines = [self.equation or f"{self.name} (given)", *grid(self)]
-        return "\n".join(lines)
+        return as_text(self)
 
     def _repr_html_(self) -> str:
-        from convgrad.explain.rendering.html import tensor_html
-
-        return tensor_html(self)
+        return as_html(self)
 
     def _repr_latex_(self) -> str:
-        from convgrad.explain.rendering.grids import tensor_latex
-
-        return f"$\\displaystyle {tensor_latex(self)}$"
+        return f"$\\displaystyle {as_latex(self)}$"
 
 
 def _by(shape: tuple[int, ...]) -> str:

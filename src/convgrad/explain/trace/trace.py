@@ -22,6 +22,7 @@ from convgrad.compute.oracle.grid import evaluate_definition
 from convgrad.errors import DataError, ModelError, UnknownName, suggestion
 from convgrad.explain.trace.element import Element
 from convgrad.explain.trace.numbers import TOLERANCE
+from convgrad.explain.trace.shown import as_html, as_text
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.terms import json_number
 from convgrad.losses import Loss
@@ -225,14 +226,10 @@ class Trace(Mapping[str, Tensor]):
         return f"<Trace of {'equations' if network is None else network.name or 'a network'}: {len(self)} tensors>"
 
     def __str__(self) -> str:
-        from convgrad.explain.words.walk import walk
-
-        return "\n\n".join(map(str, self.values())) if self.start.network is None else str(walk(self))
+        return "\n\n".join(map(str, self.values())) if self.start.network is None else as_text(self)
 
     def _repr_html_(self) -> str:
-        from convgrad.explain.rendering.html import trace_html
-
-        return trace_html(self)
+        return as_html(self)
 
 
 def _readable(plan: Plan) -> list[Definition]:
