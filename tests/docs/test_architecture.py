@@ -25,8 +25,6 @@ PACKAGE = Path(convgrad.__file__).parent
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
 ENTRANCES = ("__init__", "__main__")
-MADE_OF_EACH_OTHER = {"convgrad.explain.trace." + name for name in ("element", "tensor", "trace")}
-"""An element knows its tensor and a tensor its trace, by type alone; each is made by what it is a part of."""
 
 
 def rows() -> list[list[str]]:
@@ -102,7 +100,7 @@ def test_imports_go_upwards(graph: dict[str, set[str]]) -> None:
 
 
 def test_files_do_not_import_one_another(graph: dict[str, set[str]]) -> None:
-    assert circles(graph) == [MADE_OF_EACH_OTHER]
+    assert not circles(graph)
 
 
 def test_circles_and_imports_are_seen() -> None:

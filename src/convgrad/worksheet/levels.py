@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from convgrad.errors import DataError, suggestion
 from convgrad.examples import Example
 from convgrad.examples.files import invented_input
+from convgrad.explain.trace.element import OfTensor
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.layers import Equation, Layer
@@ -68,7 +69,7 @@ def is_place(name: str) -> bool:
     return name.endswith("_arg")
 
 
-def _role(tensor: Tensor) -> str:
+def _role(tensor: OfTensor) -> str:
     """A view belongs to the pass of what it shows."""
     shown = tensor.shows
     return tensor.role if shown is None else _role(tensor.trace[shown])

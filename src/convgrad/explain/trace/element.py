@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from convgrad.arguments import COUNT, takes
 from convgrad.compute.arrays import number_of, place_of
 from convgrad.errors import DataError
+from convgrad.explain.trace.given import Array, Start
 from convgrad.explain.trace.nodes import Node, Read, Total, below, grow, reads
 from convgrad.explain.trace.notes import counting, decisions, note
 from convgrad.explain.trace.numbers import written
 from convgrad.explain.trace.shown import as_html
 from convgrad.explain.trace.terms import Term, json_number, terms
 from convgrad.explain.trace.writing import LIMIT, SHOWN, Writer, element_set, element_text
+from convgrad.network.plain import PlainNetwork
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.printing.latex import LATEX
 from convgrad.notation.printing.mathematics import Mathematics
@@ -26,16 +29,56 @@ from convgrad.notation.terms import Term as Expression
 MOST_EXPLAINED = 1000
 """Elements that one text explains, each as often as it comes: some twenty lines each."""
 
-if TYPE_CHECKING:
-    from convgrad.explain.trace.tensor import Tensor
-    from convgrad.explain.trace.trace import Trace
+
+class OfTrace(Protocol):
+    """What tensors and elements ask of their `Trace`, which makes them and so stands above them."""
+
+    @property
+    def start(self) -> Start: ...
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
+    @property
+    def definitions(self) -> Mapping[str, Definition]: ...
+    @property
+    def views(self) -> Mapping[str, str]: ...
+    @property
+    def network(self) -> PlainNetwork: ...
+    def values_of(self, name: str) -> Array: ...
+    def __contains__(self, name: object) -> bool: ...
+    def __getitem__(self, name: str) -> OfTensor: ...
+
+
+class OfTensor(Protocol):
+    """What elements ask of their `Tensor`, which makes them and so stands above them."""
+
+    @property
+    def trace(self) -> OfTrace: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def definition(self) -> Definition | None: ...
+    @property
+    def shows(self) -> str | None: ...
+    @property
+    def values(self) -> Array: ...
+    @property
+    def pinned(self) -> bool: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def equation(self) -> str | None: ...
+    def written(self, value: float) -> str: ...
+    def __getitem__(self, index: int | tuple[int, ...]) -> Element: ...
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class Element:
     """One number of a trace."""
 
-    tensor: Tensor
+    tensor: OfTensor
     index: tuple[int, ...]
 
     @property
@@ -89,11 +132,11 @@ class Explanation:
     element: Element
 
     @property
-    def tensor(self) -> Tensor:
+    def tensor(self) -> OfTensor:
         return self.element.tensor
 
     @property
-    def trace(self) -> Trace:
+    def trace(self) -> OfTrace:
         return self.tensor.trace
 
     @property

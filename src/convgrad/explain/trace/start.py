@@ -11,8 +11,9 @@ import numpy.typing as npt
 from convgrad.arguments import TABLE, at_least, optional, reals, shown, takes
 from convgrad.compute.samples import shares_of_bytes
 from convgrad.errors import DataError, DerivationError, ModelError, suggestion
+from convgrad.explain.trace.given import Array, Start
 from convgrad.explain.trace.numbers import TOLERANCE
-from convgrad.explain.trace.trace import Array, Start, Trace
+from convgrad.explain.trace.trace import Trace
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.plan import INPUT, LOSS, TARGET, Plan, training_plan

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from convgrad.arguments import NAMES, TABLE, TEXT, optional, shown, takes
 from convgrad.calculus.derive import renamed_indices
@@ -21,44 +20,15 @@ from convgrad.compute.contract import in_order, root
 from convgrad.compute.oracle.grid import evaluate_definition
 from convgrad.errors import DataError, ModelError, UnknownName, suggestion
 from convgrad.explain.trace.element import Element
-from convgrad.explain.trace.numbers import TOLERANCE
+from convgrad.explain.trace.given import Array, Start
 from convgrad.explain.trace.shown import as_html, as_text
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.terms import json_number
-from convgrad.losses import Loss
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import INPUT, LOSS, TARGET, Plan
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
-from convgrad.optimizers import Optimizer
 
-Array = npt.NDArray[np.float64]
 ELEMENT = re.compile(r"\s*([\w.']+)\s*(?:\[([^\]]*)\])?\s*")
-
-
-@dataclass(frozen=True)
-class Start:
-    """What a trace begins with.
-
-    given: input of the equation -> its values. deltas: gradients that are given in place of what their equations say.
-    pins: other tensors that are. batch: number of examples, None where there is no batch axis. network, loss,
-    optimizer: of the step; None where the equations are no network's. seed: of random numbers.
-    """
-
-    plan: Plan
-    given: Mapping[str, Array]
-    deltas: Mapping[str, Array] = field(default_factory=dict)
-    pins: Mapping[str, Array] = field(default_factory=dict)
-    network: PlainNetwork | None = None
-    batch: int | None = None
-    loss: Loss | None = None
-    optimizer: Optimizer | None = None
-    seed: int = 0
-    tolerance: float = TOLERANCE
-
-    @property
-    def replaced(self) -> dict[str, Array]:
-        """All tensors that have values of their own, whatever defines them."""
-        return {**self.deltas, **self.pins}
 
 
 class Trace(Mapping[str, Tensor]):
