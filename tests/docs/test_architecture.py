@@ -26,6 +26,17 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
 ENTRANCES = ("__init__", "__main__")
 
+IN_FUNCTIONS = {
+    "convgrad.__main__": "Ctrl-C is seen to first",
+    "convgrad.commands": "each command starts with what it needs alone",
+    "convgrad.compute.choose": "an engine is loaded when it is chosen",
+    "convgrad.compute.halide": "all but compiling works without Halide",
+    "convgrad.data.named": "few datasets are downloaded",
+    "convgrad.examples.files": "few examples are images",
+    "convgrad.models.network": "most processes only predict",
+}
+"""The modules that import others of ours in functions, and why; all else is imported as a module is loaded."""
+
 
 def rows() -> list[list[str]]:
     """The modules and folders of each row."""
@@ -101,6 +112,19 @@ def test_imports_go_upwards(graph: dict[str, set[str]]) -> None:
 
 def test_files_do_not_import_one_another(graph: dict[str, set[str]]) -> None:
     assert not circles(graph)
+
+
+def test_imports_in_functions_have_a_reason() -> None:
+    known = modules()
+    importing = {
+        name
+        for name, tree in known.items()
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) and any(imports(function, known))
+    }
+    reasons = {name: [place for place in IN_FUNCTIONS if f"{name}.".startswith(f"{place}.")] for name in importing}
+    assert not [name for name, found in reasons.items() if not found]
+    assert {place for found in reasons.values() for place in found} == IN_FUNCTIONS.keys()
 
 
 def test_circles_and_imports_are_seen() -> None:

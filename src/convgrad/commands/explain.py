@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convgrad.arguments import shown
+from convgrad.commands.predict import read_image
 from convgrad.commands.terminal import messages, output, print_json
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.system.files import check_regular, write_text
@@ -234,8 +235,6 @@ def _input(path: Path | None, source: str) -> Any:
 
 
 def _image(path: Path, shape: tuple[int, ...]) -> Any:
-    from convgrad.commands.predict import read_image
-
     if len(shape) not in (2, 3):
         raise DataError(f"The network takes inputs of shape {shape}, which are no images; give {path.name} as numbers.")
     pixels = read_image(path, shape if len(shape) == 3 else (*shape, 1))

@@ -173,7 +173,7 @@ def _input(network: Network, given: Any) -> tuple[Any, Any]:
         return invented_input(network.input_shape), None
     if not isinstance(given, dict):
         return given, None
-    from convgrad.data.bundled import load_digits
+    from convgrad.data.bundled import load_digits  # with all that reads images; few examples have one
 
     digits = load_digits()
     assert digits.test_images is not None
