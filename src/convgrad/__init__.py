@@ -5,8 +5,8 @@
     >>> print(convgrad.derivation(equation, "w").result)
     dw[m,n] = sum[i,j](dx[i,j] * o[i+m,j+n])
 
-The map, in the order of the data's way: `notation` (text to terms), `calculus` (gradients), `oracle` (float64, NumPy),
-`engine` (Halide), `layers`, `losses`, `optimizers`, `network`, `explain`, `data`, `training`, `check`, `cli`.
+The map, in the order of the data's way: `notation` (text to terms), `calculus` (gradients), `compute` (NumPy, and
+Halide), `layers`, `losses`, `optimizers`, `network`, `data`, `training`, `explain`, `models`, `check`, `commands`.
 """
 
 TYPE_CHECKING = False  # checkers take it for true; `typing` takes longer to load than all else here
