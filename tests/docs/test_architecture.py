@@ -57,7 +57,8 @@ def imports(tree: ast.AST, known: Mapping[str, object]) -> Iterator[str]:
     """The modules among those known that a module imports, wherever it does."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "Imports name the whole path."
+            assert node.module, "Imports name the whole path."
+            assert not node.level, "Imports name the whole path."
             inner = {f"{node.module}.{alias.name}" for alias in node.names}
             yield from inner & known.keys()
             if node.module in known and inner - known.keys():

@@ -1,4 +1,4 @@
-"""Terms and equations show themselves by the printers that stand above them."""
+"""Terms and equations show themselves by printers that they do not import."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 network.trace(x, target)["conv1.dw"][0, 0].explain()
 """
 
-# These two say how what is explained shows itself, see `trace/shown.py`.
+# These two say how what is explained shows itself, see `trace/showing.py`.
 import convgrad.explain.rendering.html
 import convgrad.explain.words.walk  # noqa: F401
 from convgrad.explain.trace.element import Element, Explanation

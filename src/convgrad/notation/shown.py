@@ -1,5 +1,5 @@
-"""How terms and equations show themselves. Printers read terms, so they stand above them: each registers here what it
-prints, and `convgrad.notation` loads it.
+"""How terms and equations show themselves. Printers import terms, which so can't import them: each printer registers
+here what it prints, and `convgrad.notation` loads it.
 """
 
 from __future__ import annotations

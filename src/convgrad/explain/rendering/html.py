@@ -8,7 +8,7 @@ import numpy as np
 
 from convgrad.explain.trace.element import Explanation
 from convgrad.explain.trace.grids import is_drawn, planes_of, summary
-from convgrad.explain.trace.shown import as_html
+from convgrad.explain.trace.showing import as_html
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 

@@ -14,7 +14,7 @@ from convgrad.explain.trace.given import Array, Start
 from convgrad.explain.trace.nodes import Node, Read, Total, below, grow, reads
 from convgrad.explain.trace.notes import counting, decisions, note
 from convgrad.explain.trace.numbers import written
-from convgrad.explain.trace.shown import as_html
+from convgrad.explain.trace.showing import as_html
 from convgrad.explain.trace.terms import Term, json_number, terms
 from convgrad.explain.trace.writing import LIMIT, SHOWN, Writer, element_set, element_text
 from convgrad.network.plain import PlainNetwork
@@ -31,7 +31,7 @@ MOST_EXPLAINED = 1000
 
 
 class OfTrace(Protocol):
-    """What tensors and elements ask of their `Trace`, which makes them and so stands above them."""
+    """What tensors and elements ask of their `Trace`, which makes them, and so imports this."""
 
     @property
     def start(self) -> Start: ...
@@ -49,7 +49,7 @@ class OfTrace(Protocol):
 
 
 class OfTensor(Protocol):
-    """What elements ask of their `Tensor`, which makes them and so stands above them."""
+    """What elements ask of their `Tensor`, which makes them, and so imports this."""
 
     @property
     def trace(self) -> OfTrace: ...

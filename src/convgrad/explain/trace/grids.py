@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from convgrad.explain.trace.given import Array
-from convgrad.explain.trace.shown import as_latex, as_text
+from convgrad.explain.trace.showing import as_latex, as_text
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.notation.printing.latex import LATEX
 from convgrad.notation.printing.mathematics import Mathematics

@@ -16,7 +16,7 @@ from convgrad.errors import DataError
 from convgrad.explain.trace.element import Element, OfTrace
 from convgrad.explain.trace.given import Array
 from convgrad.explain.trace.numbers import common_decimals, written
-from convgrad.explain.trace.shown import as_html, as_latex, as_text
+from convgrad.explain.trace.showing import as_html, as_latex, as_text
 from convgrad.explain.trace.terms import json_number
 from convgrad.notation.printing.text import text
 from convgrad.notation.terms import Definition

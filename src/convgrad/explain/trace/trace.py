@@ -21,7 +21,7 @@ from convgrad.compute.oracle.grid import evaluate_definition
 from convgrad.errors import DataError, ModelError, UnknownName, suggestion
 from convgrad.explain.trace.element import Element
 from convgrad.explain.trace.given import Array, Start
-from convgrad.explain.trace.shown import as_html, as_text
+from convgrad.explain.trace.showing import as_html, as_text
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.terms import json_number
 from convgrad.network.plain import PlainNetwork

@@ -17,7 +17,7 @@ from convgrad.calculus.steps import Derivation
 from convgrad.explain.trace.element import Explanation
 from convgrad.explain.trace.grids import grid, is_drawn
 from convgrad.explain.trace.numbers import written
-from convgrad.explain.trace.shown import as_text
+from convgrad.explain.trace.showing import as_text
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.explain.words.layers import derivations, gradient_sentences, size_sentences, sum_sentence

@@ -1,4 +1,4 @@
-"""Traces and their parts show themselves by what stands above them."""
+"""Traces and their parts show themselves by what they do not import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from convgrad.explain.trace.shown import as_html, as_latex, as_text
+from convgrad.explain.trace.showing import as_html, as_latex, as_text
 
 ALONE = """
 import numpy as np

@@ -1,5 +1,5 @@
-"""How traces and their parts show themselves. What draws them reads them, so it stands above: it registers here what it
-draws, and `convgrad.explain` loads it.
+"""How traces and their parts show themselves. What draws them imports them, so they can't import it: it registers here
+what it draws, and `convgrad.explain` loads it.
 """
 
 from __future__ import annotations
