@@ -26,7 +26,7 @@ from benchmarks.torch_twin import as_image
 from benchmarks.verify import Array
 from convgrad.compute.halide.runtime.cache import Cache, using
 from convgrad.data import Batch, Batches, Dataset, load
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.optimizers import SGD
 
 BATCH = 64

@@ -11,7 +11,7 @@ from benchmarks.jax_layers import convolution
 from benchmarks.timing import Call
 from benchmarks.torch_networks import MOMENTUM, TIMED_RATE
 from benchmarks.verify import Array
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.plan import PlacedLayer
 
 Tensors = dict[str, Any]

@@ -25,7 +25,7 @@ from convgrad.layers import (
     ReLU,
 )
 from convgrad.models.named import NAMED
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 
 
 @dataclass(frozen=True)

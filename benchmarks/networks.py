@@ -16,7 +16,7 @@ from benchmarks.torch_twin import batch_statistics, in_torch_order
 from benchmarks.verify import Array, WrongResult, check_rounding
 from convgrad.compute.halide.program import compile_program
 from convgrad.compute.halide.runtime.peak import Peak
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.step import TrainingStep
 from convgrad.optimizers import SGD
 

@@ -38,7 +38,7 @@ def peak_mib() -> float:
 def _convgrad(name: str) -> tuple[float, First]:
     began = time.perf_counter()
     import convgrad  # noqa: F401
-    from convgrad.network.network import Network  # noqa: F401
+    from convgrad.models.network import Network  # noqa: F401
     from convgrad.optimizers import SGD
 
     imported = time.perf_counter() - began

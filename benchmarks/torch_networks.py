@@ -12,7 +12,7 @@ from torch import nn
 from benchmarks.timing import Call
 from benchmarks.torch_twin import as_image, copy_weights, twin, with_decisions
 from benchmarks.verify import Array
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 
 FORMATS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
 LEARNING_RATE = 0.01

@@ -15,7 +15,7 @@ from torch import fx, nn
 
 from benchmarks.verify import Array
 from convgrad.layers import Conv2D, Dense, DepthwiseConv2D
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.plan import PlacedLayer
 
 NODES = "layer_{}"

@@ -19,9 +19,10 @@ from convgrad.errors import ConvgradError, DataError, ModelError, TrainingError,
 from convgrad.examples import load_example
 from convgrad.initializers import glorot_uniform, initial_values
 from convgrad.layers import Conv2D, Dense, Equation, Flatten, Input, Node, Parameter, ReLU
+from convgrad.models.saved import load
 from convgrad.network.step import TrainingStep, gradients
 from convgrad.notation import joined, mathml, rename, text
-from convgrad.training import EarlyStopping, History, Metric, cosine, load, one_cycle, save, steps, top_k
+from convgrad.training import EarlyStopping, History, Metric, cosine, one_cycle, save, steps, top_k
 from convgrad.worksheet import worksheet
 from odd_values import Unfriendly
 

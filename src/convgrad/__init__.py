@@ -5,8 +5,8 @@
     >>> print(convgrad.derivation(equation, "w").result)
     dw[m,n] = sum[i,j](dx[i,j] * o[i+m,j+n])
 
-The map, in the order of the data's way: `notation` (text to terms), `calculus` (gradients), `oracle` (float64, NumPy),
-`engine` (Halide), `layers`, `losses`, `optimizers`, `network`, `explain`, `data`, `training`, `check`, `cli`.
+The map, in the order of the data's way: `notation` (text to terms), `calculus` (gradients), `compute` (NumPy, and
+Halide), `layers`, `losses`, `optimizers`, `network`, `data`, `training`, `explain`, `models`, `check`, `commands`.
 """
 
 TYPE_CHECKING = False  # checkers take it for true; `typing` takes longer to load than all else here
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
-    from convgrad.network.network import Network
+    from convgrad.models.network import Network
+    from convgrad.models.saved import load
     from convgrad.notation import batched, bind, latex, mathml, parse
-    from convgrad.training.checkpoint import load, save
+    from convgrad.training.checkpoint import save
 
 __version__ = "0.1.0"
 
@@ -72,7 +73,7 @@ HOMES = {
     "EquationError": "errors.EquationError",
     "EquationSyntaxError": "errors.EquationSyntaxError",
     "ModelError": "errors.ModelError",
-    "Network": "network.network.Network",
+    "Network": "models.network.Network",
     "ShapeError": "errors.ShapeError",
     "TrainingError": "errors.TrainingError",
     "assert_gradient_correct": "check.assert_gradient_correct",
@@ -82,7 +83,7 @@ HOMES = {
     "evaluate": "compute.oracle.evaluate",
     "gradients": "calculus.derive.gradients",
     "latex": "notation.latex",
-    "load": "training.checkpoint.load",
+    "load": "models.saved.load",
     "load_data": "data.load",
     "mathml": "notation.mathml",
     "parse": "notation.parse",

@@ -8,7 +8,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 def main() -> None:
     """Entry point of the command `convgrad`."""
-    from convgrad.cli import main
+    from convgrad.commands.cli import main  # not before the line above
 
     main()
 

@@ -218,14 +218,16 @@ def real_array(label: str, argument: str, value: Any, error: type[ConvgradError]
     return array
 
 
-def takes(error: type[ConvgradError] = ArgumentError, /, **rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def takes(
+    error: type[ConvgradError] = ArgumentError, called: str | None = None, /, **rules: Rule
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A function whose arguments keep `rules`, and whose callers are told about arguments that it does not have.
 
-    Defaults are not looked at.
+    Defaults are not looked at. called: what messages call the function, where people know it by another name.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        label = function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
+        label = called or function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
         places = tuple(p.name for p in signature(function).parameters.values() if p.kind in BY_PLACE)
 
         @wraps(function)

@@ -28,7 +28,7 @@ from convgrad.layers import (
     MaxPool2D,
     ReLU,
 )
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.notation import bind, parse
 
 sys.path.append(str(Path(__file__).parents[2]))  # `benchmarks` is not part of the package

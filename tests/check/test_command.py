@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from convgrad.cli import app
+from convgrad.commands.cli import app
 
 ROOT = Path(__file__).parents[2]
 SHEET = str(ROOT / "examples" / "sheets" / "deltas.toml")

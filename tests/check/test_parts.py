@@ -61,7 +61,7 @@ def test_what_is_no_function():
 
 @pytest.mark.parametrize("name", [n for n in FAMILIES if n != "max_pool2d"])
 def test_expected_gradients_agree_with_differences(name):
-    problem = subject_of(name, {}, None)[0].problem()
+    problem = subject_of(name, {}, None, {})[0].problem()
     values = problem.values()
     if name in ("relu", "leaky_relu", "elu"):
         o = problem.arrays["o"]
@@ -76,7 +76,7 @@ def test_expected_gradients_agree_with_differences(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_float32_stays_within_the_bound(name):
-    problem = subject_of(name, {}, None)[0].problem()
+    problem = subject_of(name, {}, None, {})[0].problem()
     values = problem.values()
     rng = np.random.default_rng(3)
     shaken = problem.with_arrays(

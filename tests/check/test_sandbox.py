@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from convgrad.check import check, check_class
 from convgrad.check.submissions import sandbox
 from convgrad.check.submissions.sandbox import require_sandbox
-from convgrad.cli import app
+from convgrad.commands.cli import app
 from convgrad.errors import DataError, SandboxError
 
 GOOD = "def backward(dout, x):\n    return dout * (x > 0)\n"

@@ -17,7 +17,7 @@ from convgrad.check.submissions.classes import marks
 from convgrad.check.submissions.submissions import copied
 from convgrad.check.submissions.table import table_text, try_table, write_table
 from convgrad.check.submissions.texts import printable
-from convgrad.cli import app
+from convgrad.commands.cli import app
 from convgrad.errors import DataError
 
 GOOD = "def backward(dout, x):\n    return dout * (x > 0)\n"

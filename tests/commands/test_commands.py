@@ -53,7 +53,7 @@ units = "classes"
 
 def process(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the command as users do."""
-    command = [sys.executable, "-m", "convgrad.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "convgrad.commands.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
 
 
@@ -199,7 +199,7 @@ def test_run_folders_of_earlier_versions_are_read(images: Path, model: Path, tmp
 
 def test_what_was_done_to_the_data_is_done_to_images_as_well(images: Path, model: Path, tmp_path: Path) -> None:
     from convgrad.data import load_images
-    from convgrad.training import load
+    from convgrad.models.saved import load
 
     run = tmp_path / "run"
     convgrad(*training(images, model, run, "--quiet", "--standardize"))
@@ -253,7 +253,7 @@ def test_sizes_that_are_none(size: str) -> None:
 
 def test_prediction_refuses_networks_of_other_things(tmp_path: Path) -> None:
     from convgrad.layers import Dense
-    from convgrad.network.network import Network
+    from convgrad.models.network import Network
     from convgrad.training import save
 
     network = Network(Dense(3), input_shape=(4,))
@@ -328,7 +328,7 @@ def test_divergence_is_one_line_and_keeps_good_weights(images: Path, model: Path
     run = tmp_path / "run"
     result = convgrad(*training(images, model, run, "--lr", "1e30", "--json", "--quiet"), code=2)
     assert "Diverged: Training diverged: the " in one_line(result)
-    from convgrad.training import load
+    from convgrad.models.saved import load
 
     assert all(np.isfinite(array).all() for array in load(run).get_weights().values())
     assert json.loads((run / "metrics.json").read_text())["test_accuracy"] is None
@@ -407,7 +407,7 @@ def test_counting_shows_a_bar_on_a_terminal_only() -> None:
 
 def test_starting_up_imports_nothing_heavy() -> None:
     code = (
-        "import sys; import convgrad.cli;"
+        "import sys; import convgrad.commands.cli;"
         "print([m for m in ('halide', 'matplotlib', 'scipy', 'torch') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -418,7 +418,7 @@ def test_starting_up_imports_nothing_heavy() -> None:
 def test_ctrl_c_writes_the_run_and_exits_with_130(images: Path, model: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     arguments = training(images, model, run, "--epochs", 100000)
-    command = [sys.executable, "-u", "-m", "convgrad.cli", *map(str, arguments)]
+    command = [sys.executable, "-u", "-m", "convgrad.commands.cli", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         for line in child.stdout:

@@ -13,11 +13,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from convgrad.cli import app
+from convgrad.commands.cli import app
 from convgrad.data import load as load_data
 from convgrad.errors import DataError
 from convgrad.models import load_model
-from convgrad.training import load
+from convgrad.models.saved import load
 from convgrad.training.run import Settings, new_folder
 from convgrad.training.run import run as train
 

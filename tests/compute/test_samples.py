@@ -9,7 +9,7 @@ import pytest
 
 from convgrad.errors import DataError
 from convgrad.layers import Dense, Flatten
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.preparation import Preparation
 
 BYTES = np.random.default_rng(0).integers(0, 256, (12, 5, 3, 1), dtype=np.uint8)

@@ -1,57 +1,152 @@
-"""The map in docs/architecture.md: it names every module, and modules import only from their row and rows above it."""
+"""The map in docs/architecture.md: it names every module; they import from rows above theirs only; no files in circles.
+
+Imports in functions and imports for type checks count like all others.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import convgrad
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 PACKAGE = Path(convgrad.__file__).parent
-PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "architecture.md"
 ENTRANCES = ("__init__", "__main__")
 
+IN_FUNCTIONS = {
+    "convgrad.__main__": "Ctrl-C is seen to first",
+    "convgrad.commands": "each command starts with what it needs alone",
+    "convgrad.compute.choose": "an engine is loaded when it is chosen",
+    "convgrad.compute.halide": "all but compiling works without Halide",
+    "convgrad.data.named": "few datasets are downloaded",
+    "convgrad.examples.files": "few examples are images",
+    "convgrad.models.network": "most processes only predict",
+}
+"""The modules that import others of ours in functions, and why; all else is imported as a module is loaded."""
 
-def floors() -> dict[str, int]:
-    """Module or folder -> the number of its row."""
-    rows = re.findall(r"^\| (`.*?) \|", PAGE.read_text().partition("## ")[0], re.MULTILINE)
-    return {name: number for number, row in enumerate(rows) for name in re.findall(r"`(\w+)/?`", row)}
+
+def rows() -> list[list[str]]:
+    """The modules and folders of each row."""
+    table = re.findall(r"^\| (`.*?) \|", PAGE.read_text().partition("## ")[0], re.MULTILINE)
+    return [re.findall(r"`(\w+)/?`", row) for row in table]
+
+
+def modules() -> dict[str, ast.Module]:
+    """All modules of the package, read."""
+    found = {}
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = ast.parse(file.read_text())
+    return found
+
+
+def imports(tree: ast.AST, known: Mapping[str, object]) -> Iterator[str]:
+    """The modules among those known that a module imports, wherever it does."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.module, "Imports name the whole path."
+            assert not node.level, "Imports name the whole path."
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from inner & known.keys()
+            if node.module in known and inner - known.keys():
+                yield node.module
+        elif isinstance(node, ast.Import):
+            yield from {alias.name for alias in node.names} & known.keys()
+
+
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    """Module -> the modules that it imports."""
+    known = modules()
+    return {name: set(imports(tree, known)) - {name} for name, tree in known.items()}
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
+    """The greatest sets of modules each of which imports all others, directly or through others."""
+    reached: dict[str, set[str]] = {}
+    for start in graph:
+        seen: set[str] = set()
+        pending = list(graph[start])
+        while pending:
+            module = pending.pop()
+            if module not in seen:
+                seen.add(module)
+                pending += graph[module]
+        reached[start] = seen
+    found: list[set[str]] = []
+    for module, seen in reached.items():
+        if module in seen and not any(module in circle for circle in found):
+            found.append({other for other in seen if module in reached[other]})
+    return found
 
 
 def test_the_map_is_whole() -> None:
-    modules = {path.stem for path in PACKAGE.glob("*.py")} - set(ENTRANCES)
+    known = {path.stem for path in PACKAGE.glob("*.py")} - set(ENTRANCES)
     folders = {path.parent.name for path in PACKAGE.glob("*/*.py")}
-    assert set(floors()) == modules | folders
+    assert {name for row in rows() for name in row} == known | folders
 
 
-def test_imports_go_downwards() -> None:
-    floor = floors()
-    upwards = [
-        f"{file.relative_to(PACKAGE)} imports {imported}"
-        for file in sorted(PACKAGE.rglob("*.py"))
-        for own in [file.relative_to(PACKAGE).with_suffix("").parts[0]]
-        for imported in (_imports(ast.parse(file.read_text())) if own not in ENTRANCES else ())
-        if floor[imported] > floor[own]
+def test_imports_go_upwards(graph: dict[str, set[str]]) -> None:
+    place = {name: number for number, row in enumerate(rows()) for name in row}
+    wrong = [
+        f"{module} imports {imported}"
+        for module, all_imported in graph.items()
+        for imported in all_imported
+        for own, other in [(module.split(".")[1:2], imported.split(".")[1:2])]
+        if own not in ([], ["__main__"]) and own != other and (not other or place[other[0]] >= place[own[0]])
     ]
-    assert not upwards
+    assert not wrong
 
 
-def _imports(node: ast.AST) -> Iterator[str]:
-    """Parts of convgrad that are imported as a module is loaded: not in functions, not for type checks."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.ImportFrom) and child.module and child.module.split(".")[0] == "convgrad":
-            path = child.module.split(".")[1:]
-            yield from path[:1] or (alias.name for alias in child.names)
-        elif isinstance(child, ast.Import):
-            yield from (alias.name.split(".")[1] for alias in child.names if alias.name.startswith("convgrad."))
-        elif isinstance(child, ast.FunctionDef) or (
-            isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
-        ):
-            continue
-        else:
-            yield from _imports(child)
+def test_files_do_not_import_one_another(graph: dict[str, set[str]]) -> None:
+    assert not circles(graph)
+
+
+def test_imports_in_functions_have_a_reason() -> None:
+    known = modules()
+    importing = {
+        name
+        for name, tree in known.items()
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) and any(imports(function, known))
+    }
+    reasons = {name: [place for place in IN_FUNCTIONS if f"{name}.".startswith(f"{place}.")] for name in importing}
+    assert not [name for name, found in reasons.items() if not found]
+    assert {place for found in reasons.values() for place in found} == IN_FUNCTIONS.keys()
+
+
+def test_circles_and_imports_are_seen() -> None:
+    source = """
+import convgrad.a
+from convgrad import b, unknown
+if TYPE_CHECKING:
+    from convgrad.c import C
+def f():
+    from convgrad.d import e
+"""
+    known = dict.fromkeys(["convgrad", *(f"convgrad.{name}" for name in ("a", "b", "c", "d", "d.e"))])
+    names = ["convgrad", "convgrad.a", "convgrad.b", "convgrad.c", "convgrad.d.e"]
+    assert sorted(imports(ast.parse(source), known)) == names
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"e"}}) == [{"b", "c"}, {"e"}]
+
+
+def test_the_linter_keeps_the_same_order() -> None:
+    settings: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = [contract["layers"] for contract in settings["contracts"] if contract["type"] == "layers"]
+    assert [set(layer.split(" | ")) for layer in reversed(layers)] == [set(row) for row in rows()]
 
 
 def test_only_the_engine_imports_halide() -> None:

@@ -35,7 +35,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import convgrad
-from convgrad.cli import app
+from convgrad.commands.cli import app
 from convgrad.data import write_idx
 
 ROOT = Path(__file__).parents[2]

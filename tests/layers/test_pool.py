@@ -5,7 +5,7 @@ import pytest
 
 from convgrad.errors import ModelError, ShapeError
 from convgrad.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.step import gradients
 from layer_runs import Run, close, normal
 

@@ -16,9 +16,9 @@ from convgrad.examples import load_example, read_example
 from convgrad.explain.trace import element
 from convgrad.layers import BatchNorm, Dense, ReLU
 from convgrad.models import read_model
+from convgrad.models.saved import load
 from convgrad.network import bounds
 from convgrad.network.bounds import COPIES, TooManyWeights, most_weights
-from convgrad.training.checkpoint import load
 
 
 def test_weights_are_counted_before_they_are_made() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from convgrad.compute.halide import available
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.step import gradients, loss_value
 from convgrad.notation.terms import gradient_name
 from networks import random_network

@@ -27,7 +27,7 @@ from convgrad.layers import (
     ReLU,
     Sigmoid,
 )
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.step import gradients
 from convgrad.optimizers import SGD
 
@@ -331,7 +331,7 @@ def test_a_layer_of_the_users_own_trains_inside_a_network(engine: str) -> None:
 TRAIN = """
 import hashlib, numpy as np
 from convgrad.layers import *
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 network = Network(Conv2D(20, 3, padding="same"), BatchNorm(), ReLU(), MaxPool2D(2), Dropout(0.2), Conv2D(17, 3),
                   Flatten(), Dense(33), ReLU(), Dense(5), input_shape=(13, 11, 3))
 rng = np.random.default_rng(0)

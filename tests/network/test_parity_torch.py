@@ -17,7 +17,7 @@ import pytest
 import convgrad.layers as L
 from convgrad.compute.halide import available
 from convgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.step import gradients
 
 pytestmark = pytest.mark.torch

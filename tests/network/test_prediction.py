@@ -31,7 +31,7 @@ from convgrad.layers import (
     Tanh,
 )
 from convgrad.layers.base import Built, Layer
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.plan import INPUT, prediction_plan
 from convgrad.network.prediction import SIZES, in_runs
 from convgrad.notation import bind, parse

@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from convgrad.cli import app
+from convgrad.commands.cli import app
 
 
 def convgrad(*arguments: Any, code: int = 0) -> Any:

@@ -31,8 +31,8 @@ from convgrad.layers import (
     Softmax,
     Tanh,
 )
-from convgrad.layers.graph import Input, Node
-from convgrad.network.network import Network
+from convgrad.layers.base import Input, Node
+from convgrad.models.network import Network
 
 LOSSES = ("half_squared_error", "mse", "softmax_cross_entropy", "binary_cross_entropy")
 ACTIVATIONS = (ReLU, LeakyReLU, ELU, Sigmoid, Tanh, GELU, SiLU)

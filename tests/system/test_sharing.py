@@ -35,7 +35,7 @@ from convgrad.layers import (
     Tanh,
 )
 from convgrad.losses import loss_from
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.optimizers import SGD, Adam
 from convgrad.system.sharing import Lock
 from convgrad.training import Callback, CSVLogger, EarlyStopping

@@ -22,7 +22,8 @@ from convgrad.errors import ConvgradError
 from convgrad.examples import read_example
 from convgrad.layers import BatchNorm, Conv2D, Dense, Flatten, ReLU
 from convgrad.models import read_model
-from convgrad.training.checkpoint import load, save
+from convgrad.models.saved import load
+from convgrad.training.checkpoint import save
 
 FILES = 60 * int(os.environ.get("CONVGRAD_FUZZ", "1"))
 SECONDS = 20.0

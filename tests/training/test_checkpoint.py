@@ -13,10 +13,11 @@ from safetensors.numpy import save_file
 from convgrad.errors import DataError, ModelError, TrainingError
 from convgrad.layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from convgrad.losses import MeanSquaredError, SoftmaxCrossEntropy
-from convgrad.network.network import Network
+from convgrad.models.network import Network
+from convgrad.models.saved import load
 from convgrad.network.preparation import Preparation
 from convgrad.system.files import write_file
-from convgrad.training import load, save
+from convgrad.training import save
 from convgrad.training.checkpoint import load_config, make_folder
 
 READ_ONLY_MATTERS = os.name == "posix" and os.geteuid() != 0

@@ -12,7 +12,7 @@ import pytest
 from convgrad.data import Augment
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import Dense, Dropout, Flatten, ReLU
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.past import Past, fingerprint
 from convgrad.training.advice import TrainingWarning
 from convgrad.training.fit import fit

@@ -15,7 +15,7 @@ from rich.console import Console
 from convgrad.data import Augment
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sigmoid, Softmax
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.training import Callback, CSVLogger, Diverged, EarlyStopping, History, ProgressTable, Training
 from convgrad.training.advice import TrainingWarning
 from convgrad.training.evaluate import evaluate

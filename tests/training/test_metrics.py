@@ -10,7 +10,7 @@ import pytest
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import Conv2D, Dense
 from convgrad.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.training.metrics import (
     Metric,
     RunningMeans,

@@ -1,1 +1,4 @@
-"""The commands of `convgrad`, one file each; `convgrad.cli` puts them together."""
+"""The commands of `convgrad`, one file each; `convgrad.commands.cli` puts them together.
+
+Each imports what it needs when it is called, so that the others, and `--help`, start quickly.
+"""

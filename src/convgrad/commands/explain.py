@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convgrad.arguments import shown
+from convgrad.commands.predict import read_image
 from convgrad.commands.terminal import messages, output, print_json
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.system.files import check_regular, write_text
@@ -172,8 +173,9 @@ def _trained(folder: Path) -> Example:
     from convgrad.data.bundled import load_digits
     from convgrad.examples import Example
     from convgrad.examples.files import invented_input
+    from convgrad.models.saved import load
     from convgrad.optimizers import optimizer_from
-    from convgrad.training.checkpoint import load, load_config
+    from convgrad.training.checkpoint import load_config
 
     config, network = load_config(folder), load(folder)
     training = config.get("training", {})
@@ -235,8 +237,6 @@ def _input(path: Path | None, source: str) -> Any:
 
 
 def _image(path: Path, shape: tuple[int, ...]) -> Any:
-    from convgrad.commands.predict import read_image
-
     if len(shape) not in (2, 3):
         raise DataError(
             f"The network takes inputs of shape {shape}, which are not images; give {path.name} as numbers."

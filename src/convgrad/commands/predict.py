@@ -14,7 +14,7 @@ from convgrad.errors import DataError
 
 if TYPE_CHECKING:
     from convgrad.losses import Loss
-    from convgrad.network.network import Network
+    from convgrad.models.network import Network
 
 
 def predict(
@@ -29,7 +29,7 @@ def predict(
 
     Images are resized and turned into gray or RGB as the network needs them.
     """
-    from convgrad.training.checkpoint import load
+    from convgrad.models.saved import load
 
     network = load(run)
     if len(network.input_shape) != 3 or len(network.output_shape) != 1:

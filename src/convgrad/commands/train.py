@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convgrad.commands.terminal import counting, messages, output, print_json
+from convgrad.system.interruption import exit_code
 
 if TYPE_CHECKING:
     from convgrad.data import Dataset
@@ -81,7 +82,6 @@ def train(
 
     from convgrad.data import load
     from convgrad.models import load_model
-    from convgrad.system.interruption import exit_code
     from convgrad.training.run import Settings, new_folder, run
 
     with nullcontext() if quiet else counting(messages(), f"loading {dataset}") as progress:

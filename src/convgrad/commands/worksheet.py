@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convgrad.commands.explain import found
 from convgrad.commands.terminal import output
 from convgrad.errors import DataError
 from convgrad.system.files import write_text
@@ -73,6 +74,4 @@ def worksheet(
 
 
 def _example(source: str | None) -> Example | None:
-    from convgrad.commands.explain import found
-
     return None if source is None else found(source)

@@ -32,7 +32,7 @@ def choose(engine: str = "auto") -> Backend:
 
         there, reason = available()
         if there:
-            from convgrad.compute.halide.program import compile_program
+            from convgrad.compute.halide.program import compile_program  # engines are loaded when they are chosen
 
             return Backend("halide", compile_program)
         if engine == "halide":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from convgrad.errors import DataError
-from convgrad.network.bounds import memory_limit
+from convgrad.system.memory import memory_limit
 
 MOST_PIXELS_TO_TRAIN_ON = 1 << 24
 """4096 x 4096: one such image in float32, with what a layer of 16 channels makes of it, takes more than a gigabyte."""

@@ -142,7 +142,7 @@ def load_named(
         raise DataError(f"there is no dataset {name!r}. Known datasets are {', '.join(NAMES)}.")
     known = _KNOWN[name]
     if data_dir is None:
-        from convgrad.data.download import fetch
+        from convgrad.data.download import fetch  # requests takes long to load, and few datasets are downloaded
 
         folder = fetch(known.published, None if cache is None else Path(cache), progress)
         dataset = known.load(folder, progress)

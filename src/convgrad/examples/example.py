@@ -11,7 +11,7 @@ from convgrad.errors import DataError
 from convgrad.explain.trace.start import trace
 from convgrad.explain.trace.trace import Trace
 from convgrad.losses import Loss
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.optimizers import SGD, Optimizer
 
 

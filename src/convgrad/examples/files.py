@@ -41,9 +41,9 @@ from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.examples.example import Example
 from convgrad.explain.trace.start import without_ones
 from convgrad.losses import loss_from
+from convgrad.models.network import Network
 from convgrad.models.toml_file import model_from, toml_content
 from convgrad.network.bounds import TooManyWeights, told
-from convgrad.network.network import Network
 from convgrad.optimizers import optimizer_from
 
 NAMES = ("classic", "two-convolutions", "strided", "padded", "two-channels", "batch-of-two", "lenet-digit")
@@ -173,7 +173,7 @@ def _input(network: Network, given: Any) -> tuple[Any, Any]:
         return invented_input(network.input_shape), None
     if not isinstance(given, dict):
         return given, None
-    from convgrad.data.bundled import load_digits
+    from convgrad.data.bundled import load_digits  # with all that reads images; few examples have one
 
     digits = load_digits()
     assert digits.test_images is not None

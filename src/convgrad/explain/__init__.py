@@ -3,6 +3,9 @@
 network.trace(x, target)["conv1.dw"][0, 0].explain()
 """
 
+# These two say how what is explained shows itself, see `trace/showing.py`.
+import convgrad.explain.rendering.html
+import convgrad.explain.words.walk  # noqa: F401
 from convgrad.explain.trace.element import Element, Explanation
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace

@@ -1,7 +1,7 @@
 """Layers: one equation each, with the shapes and initial values that belong to it."""
 
 from convgrad.layers.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
-from convgrad.layers.base import Built, Layer, Parameter, registry
+from convgrad.layers.base import Built, Input, Layer, Node, Parameter, registry
 from convgrad.layers.batch_norm import BatchNorm
 from convgrad.layers.conv import Conv1D, Conv2D, Conv3D
 from convgrad.layers.conv_transpose import ConvTranspose2D
@@ -9,7 +9,6 @@ from convgrad.layers.custom import Equation
 from convgrad.layers.dense import Dense
 from convgrad.layers.depthwise import DepthwiseConv2D
 from convgrad.layers.dropout import Dropout
-from convgrad.layers.graph import Input, Node
 from convgrad.layers.merge import Add, Concatenate, Multiply
 from convgrad.layers.norm import GroupNorm, LayerNorm
 from convgrad.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D

@@ -1,4 +1,9 @@
-"""What every layer is: arguments, and an equation once the shapes of its inputs are known."""
+"""What every layer is: arguments, an equation once the shapes of its inputs are known, and what makes nodes of graphs.
+
+image = Input((28, 28, 1))
+hidden = Conv2D(8, 3, padding="same")(image)
+result = Add()(hidden, Conv2D(8, 1)(image))
+"""
 
 from __future__ import annotations
 
@@ -10,10 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from convgrad.arguments import PAIR, SHAPE, TABLE, Rule, made_from, quoted, shown, takes, whole
+from convgrad.arguments import PAIR, SHAPE, TABLE, TEXT, Rule, made_from, optional, quoted, shown, takes, whole
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.initializers import GENERATOR, Initializer, check_initializer, initial_values
-from convgrad.layers.graph import Input, Node
 from convgrad.notation.printing.mathml import mathml
 from convgrad.notation.terms import Equation
 from convgrad.notation.written import Written
@@ -207,6 +211,49 @@ class Layer(Written):
             f"{self.label}: argument {argument!r} is a {type(value).__name__}, which can't be written to a file. "
             f"Give a name or numbers instead."
         )
+
+
+@made_from(ModelError)
+@dataclass(frozen=True, eq=False)
+class Input:
+    """Where examples come in. `shape` is that of one example, without the batch.
+
+    Raises: ModelError where `shape` is not a tuple of sizes of at least 1.
+    """
+
+    shape: tuple[int, ...]
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        optional(TEXT).keep("Input", "name", self.name, ModelError)
+        sizes = [whole(n) for n in self.shape] if isinstance(self.shape, (tuple, list)) else []
+        shape = tuple(n for n in sizes if n is not None and n >= 1)
+        if not shape or len(shape) != len(sizes):
+            raise ModelError(
+                f"Input: the shape of one example must be a tuple of whole numbers of at least 1, not "
+                f"{shown(self.shape)}. Write Input((28, 28, 1)) for images of 28 rows, 28 columns and 1 channel."
+            )
+        object.__setattr__(self, "shape", shape)
+
+
+@made_from(ModelError)
+@dataclass(frozen=True, eq=False)
+class Node:
+    """The result of `layer` on the results of `inputs`. Nodes are equal only if they are the same object.
+
+    A layer object may be used once in a network: its parameters belong to it.
+    """
+
+    layer: Layer
+    inputs: tuple[Node | Input, ...]
+
+    def __post_init__(self) -> None:
+        fits = isinstance(self.inputs, tuple) and all(isinstance(one, (Node, Input)) for one in self.inputs)
+        if not fits or not self.inputs or not isinstance(self.layer, Layer):
+            raise ModelError(
+                f"A node is a layer and a tuple of nodes, not {shown(self.layer)} and {shown(self.inputs)}. Call the "
+                f"layer on its inputs: Add()(a, b)."
+            )
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -9,8 +9,8 @@ from convgrad.errors import ModelError, suggestion
 from convgrad.layers.base import Shape
 from convgrad.models.model import Model
 from convgrad.models.named import NAMED
+from convgrad.models.network import Network
 from convgrad.models.toml_file import read_model
-from convgrad.network.network import Network
 
 __all__ = ["NAMED", "Model", "build", "load_model", "read_model"]
 

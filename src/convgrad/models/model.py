@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from convgrad.layers import (
     ReLU,
     Sigmoid,
 )
-from convgrad.layers.base import Layer, Shape
-from convgrad.layers.graph import Node
-from convgrad.network.network import Network
+from convgrad.layers.base import Layer, Node, Shape
+from convgrad.models.network import Network
 
 LARGE_ENOUGH = 16
 """Rows and columns from which two 5x5 convolutions without border and two poolings leave something over."""

@@ -39,11 +39,10 @@ from typing import Any
 import convgrad.layers  # noqa: F401  (fills the registry)
 from convgrad.arguments import COUNT, PATH, POSITIVE, SHAPE, optional, shown, takes
 from convgrad.errors import ConvgradError, ModelError, suggestion
-from convgrad.layers.base import Layer, Shape, registry
-from convgrad.layers.graph import Input, Node
+from convgrad.layers.base import Input, Layer, Node, Shape, registry
 from convgrad.models.model import Model
+from convgrad.models.network import Network
 from convgrad.network.bounds import TooManyWeights, check_layers
-from convgrad.network.network import Network
 from convgrad.system.texts import file_text, toml_from
 
 INPUT = "input"

@@ -1,18 +1,15 @@
-"""How large a network may be, told from its layers before any array is made, and what memory there is."""
+"""How large a network may be, told from its layers before any array is made."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from convgrad.errors import ModelError
-
-if TYPE_CHECKING:
-    from convgrad.network.plan import PlacedLayer
+from convgrad.network.plan import PlacedLayer
+from convgrad.system.memory import memory_limit
 
 MOST_LAYERS = 10_000
 COPIES = 4
@@ -58,22 +55,6 @@ def most_weights(itemsize: int) -> int | None:
     """As many as fit `COPIES` times into the memory that this process can have; None where that is not known."""
     memory = memory_limit()
     return None if memory is None else memory // COPIES // itemsize
-
-
-def memory_limit() -> int | None:
-    """Bytes that this process can have: the machine's memory, or less where the system limits it. None: not known."""
-    found = []
-    if hasattr(os, "sysconf"):
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    try:
-        import resource
-    except ImportError:  # Windows
-        return min(found, default=None)
-    for kind in (resource.RLIMIT_DATA, resource.RLIMIT_AS):
-        soft, _ = resource.getrlimit(kind)
-        if soft != resource.RLIM_INFINITY:
-            found.append(soft)
-    return min((size for size in found if size > 0), default=None)
 
 
 def check_layers(count: int) -> None:

@@ -6,8 +6,9 @@ programs made them; and rows that only fill up a program change nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +16,12 @@ import numpy.typing as npt
 from convgrad.compute.arrays import copy_into
 from convgrad.compute.choose import Backend
 from convgrad.compute.contract import example_indices
-from convgrad.network.plan import INPUT, Plan, prediction_plan
+from convgrad.network.plan import INPUT, PlacedLayer, Plan, prediction_plan
+from convgrad.notation.terms import Equation
 from convgrad.system.sharing import Lock
 
-if TYPE_CHECKING:
-    from convgrad.network.network import Network
-
 Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
 
 SIZES = (1, 4, 16, 64, 256)
 """Examples that there are programs for: five are compiled at most, and one example needs no filling up."""
@@ -32,6 +32,18 @@ ANOTHER = 10
 """What a second size costs, since it may have to be compiled: as much as so many examples, and a 16th of all."""
 
 
+class Predicting(Protocol):
+    """What is asked of a network here: its layers, and its arrays, which programs read while its lock is held."""
+
+    layers: tuple[PlacedLayer, ...]
+    input_shape: Shape
+    output_shape: Shape
+    dtype: str
+    lock: Lock
+
+    def buffers(self, equation: Equation, views: Mapping[str, str]) -> dict[str, Array]: ...
+
+
 class Predictions:
     """The programs that a network predicts with, each compiled when it is first needed."""
 
@@ -40,7 +52,7 @@ class Predictions:
         self._apart: bool | None = None
         self._lock = Lock()
 
-    def results(self, network: Network, inputs: Array, batch_size: int, backend: Backend) -> Array:
+    def results(self, network: Predicting, inputs: Array, batch_size: int, backend: Backend) -> Array:
         """(N, *output_shape) of (N, *input_shape) inputs, N at least 1, all with the same weights."""
         results = np.empty((len(inputs), *network.output_shape), network.dtype)
         count, most = len(inputs), max(1, batch_size)
@@ -61,14 +73,14 @@ class Predictions:
                 start += size
         return results
 
-    def _examples_are_apart(self, network: Network) -> bool:
+    def _examples_are_apart(self, network: Predicting) -> bool:
         """Whether no example's result depends on others: so it is with all layers here, if not all of one's own."""
         if self._apart is None:
             plan = _plan(network, 1)
             self._apart = example_indices(plan.definitions, plan.views, INPUT) is not None
         return self._apart
 
-    def _program(self, network: Network, count: int, backend: Backend) -> tuple[Any, str]:
+    def _program(self, network: Predicting, count: int, backend: Backend) -> tuple[Any, str]:
         """The program for so many examples, and the name of its output."""
         key = (count, backend.name)
         with self._lock:
@@ -87,7 +99,7 @@ class Predictions:
             return self._programs[key]
 
 
-def _plan(network: Network, count: int) -> Plan:
+def _plan(network: Predicting, count: int) -> Plan:
     return prediction_plan(network.layers, network.input_shape, network.layers[-1].name, count)
 
 

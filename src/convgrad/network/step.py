@@ -14,7 +14,7 @@ from convgrad.compute.choose import choose
 from convgrad.compute.samples import shares_of_bytes
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
-from convgrad.network.network import NETWORK, Network
+from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.plan import INPUT, LOSS, TARGET, examples_meet, training_plan
 from convgrad.network.targets import Targets
 from convgrad.notation.terms import gradient_name
@@ -44,7 +44,7 @@ class TrainingStep:
     @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED)
     def __init__(
         self,
-        network: Network,
+        network: PlainNetwork,
         loss: str | Loss,
         optimizer: str | Optimizer,
         batch_size: int,
@@ -215,7 +215,7 @@ class _PartOfBatch(TrainingStep):
 
 @takes(TrainingError, network=NETWORK)
 def gradients(
-    network: Network,
+    network: PlainNetwork,
     x: npt.ArrayLike,
     t: npt.ArrayLike,
     loss: str | Loss,
@@ -234,7 +234,7 @@ def gradients(
 
 @takes(TrainingError, network=NETWORK)
 def loss_value(
-    network: Network,
+    network: PlainNetwork,
     x: npt.ArrayLike,
     t: npt.ArrayLike,
     loss: str | Loss,
@@ -247,7 +247,7 @@ def loss_value(
 
 
 def _evaluated(
-    network: Network,
+    network: PlainNetwork,
     x: npt.ArrayLike,
     t: npt.ArrayLike,
     loss: str | Loss,

@@ -5,22 +5,20 @@ from __future__ import annotations
 import io
 from html import escape
 from math import prod
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from convgrad.network.network import Network
-    from convgrad.network.plan import PlacedLayer
+from convgrad.network.plain import PlainNetwork
+from convgrad.network.plan import PlacedLayer
 
 
 class Summary:
     """Shows a network as a table, wherever it is printed: `print(network.summary())`, a rich console, a notebook."""
 
-    def __init__(self, network: Network):
+    def __init__(self, network: PlainNetwork):
         self.network = network
 
     def __rich__(self) -> RenderableType:
@@ -58,7 +56,7 @@ class Summary:
         return self.text()
 
 
-def network_html(network: Network) -> str:
+def network_html(network: PlainNetwork) -> str:
     """The table for a notebook."""
     left = "style='text-align:left'"
     head = "".join(f"<th {left}>{title}</th>" for title in ("layer", "reads", "output", "parameters", "equation"))

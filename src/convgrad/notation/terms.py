@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import is_not
-from typing import Any
 
 from convgrad.arguments import Rule, an
 from convgrad.errors import Span
 from convgrad.notation.polynomial import Polynomial, Position
+from convgrad.notation.shown import Shown
 
 REDUCTIONS = ("sum", "max", "min", "mean", "argmax", "argmin")
 FUNCTIONS = {  # name -> number of arguments
@@ -36,28 +36,6 @@ FUNCTIONS = {  # name -> number of arguments
     "where": 3,
 }
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
-
-
-class Shown:
-    """Base of what is printed in the notation, and set as mathematics in a notebook."""
-
-    def __init_subclass__(cls) -> None:
-        # IPython prefers a class's own __repr__ to what it inherits
-        cls._repr_pretty_ = Shown._repr_pretty_  # type: ignore[method-assign]
-
-    def __str__(self) -> str:
-        from convgrad.notation.printing.text import text  # printing imports terms
-
-        return text(self)  # type: ignore[arg-type]
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """For IPython in a terminal."""
-        printer.text(str(self))
-
-    def _repr_latex_(self) -> str:
-        from convgrad.notation.printing.latex import latex
-
-        return f"$\\displaystyle {latex(self)}$"  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-import convgrad
 from convgrad.serve.answer import Answer, refusal
 
 SECONDS = 30.0
@@ -43,7 +42,7 @@ class Worker:
         search = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         self.process = subprocess.Popen(
             command,
-            cwd=Path(convgrad.__file__).parents[1],  # `python -m` looks for modules there first
+            cwd=Path(__file__).parents[2],  # `python -m` looks for modules there first
             env={**os.environ, "PYTHONPATH": search, **ENVIRONMENT},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

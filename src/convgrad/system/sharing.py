@@ -1,4 +1,4 @@
-"""What threads of one process share: locks, and work that only one of them may do at a time."""
+"""What threads of one process share: locks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
-
-from convgrad.errors import TrainingError
-
-if TYPE_CHECKING:
-    from convgrad.network.network import Network
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,26 +51,3 @@ def locked(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any
             return method(self, *arguments, **named)
 
     return held
-
-
-def trains_alone(train: Callable[Concatenate[Network, P], R]) -> Callable[Concatenate[Network, P], R]:
-    """A function that trains the network given first; while it does, no other such function may train that one.
-
-    Raises: TrainingError where one does.
-    """
-
-    @functools.wraps(train)
-    def alone(network: Network, *arguments: P.args, **named: P.kwargs) -> R:
-        with network.lock:
-            if network.in_training:
-                raise TrainingError(
-                    "This network is already being trained, by a call of fit that has not ended. Wait for that one, or "
-                    "train a copy: copy.deepcopy(network).fit(...)."
-                )
-            network.in_training = True
-        try:
-            return train(network, *arguments, **named)
-        finally:
-            network.in_training = False
-
-    return alone  # type: ignore[return-value]  # the network may be given by name, too

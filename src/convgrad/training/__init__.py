@@ -1,7 +1,7 @@
 """Training: the loop, its figures and events, schedules of the learning rate, and trained networks in folders."""
 
 from convgrad.training.advice import TrainingWarning
-from convgrad.training.checkpoint import load, save
+from convgrad.training.checkpoint import save
 from convgrad.training.events import Callback, CSVLogger, EarlyStopping, Training
 from convgrad.training.history import History
 from convgrad.training.metrics import Metric, confusion_matrix, top_k
@@ -22,7 +22,6 @@ __all__ = [
     "confusion_matrix",
     "constant",
     "cosine",
-    "load",
     "one_cycle",
     "save",
     "steps",

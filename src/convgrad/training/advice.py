@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 from convgrad.layers import Dropout, Flatten, Reshape, Sigmoid, Softmax
 from convgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
-
-if TYPE_CHECKING:
-    from convgrad.network.network import Network
-    from convgrad.network.plan import PlacedLayer
+from convgrad.network.plain import PlainNetwork
+from convgrad.network.plan import PlacedLayer
 
 _SHAPE_ONLY = (Flatten, Reshape, Dropout)
 """Layers that hand numbers on as they are."""
@@ -20,7 +17,7 @@ class TrainingWarning(UserWarning):
     """A training does what was asked for, which is likely not what was meant."""
 
 
-def warn_of_two_activations(network: Network, loss: Loss, stacklevel: int = 2) -> None:
+def warn_of_two_activations(network: PlainNetwork, loss: Loss, stacklevel: int = 2) -> None:
     """Warn where a loss that takes logits follows a layer that has already made probabilities of them."""
     if not isinstance(loss, (SoftmaxCrossEntropy, BinaryCrossEntropy)):
         return
@@ -37,7 +34,7 @@ def warn_of_two_activations(network: Network, loss: Loss, stacklevel: int = 2) -
     )
 
 
-def _last_that_computes(network: Network) -> PlacedLayer:
+def _last_that_computes(network: PlainNetwork) -> PlacedLayer:
     placed = {layer.name: layer for layer in network.layers}
     last = network.layers[-1]
     while isinstance(last.layer, _SHAPE_ONLY) and last.sources[0] in placed:

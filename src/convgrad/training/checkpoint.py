@@ -21,7 +21,7 @@ from safetensors.numpy import save as bytes_from_tensors
 from convgrad.arguments import PATH, TABLE, optional, shown, takes
 from convgrad.errors import ConvgradError, DataError
 from convgrad.network.bounds import TooManyWeights
-from convgrad.network.network import NETWORK, Network
+from convgrad.network.plain import NETWORK, N, PlainNetwork
 from convgrad.system.files import read_folder, reason, write_folder
 from convgrad.system.texts import as_text, json_from
 from convgrad.training.record import record, restore
@@ -37,7 +37,7 @@ Tensors = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
 
 @takes(DataError, network=NETWORK, folder=PATH, about=optional(TABLE))
-def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any] | None = None) -> Path:
+def save(network: PlainNetwork, folder: str | PathLike[str], about: Mapping[str, Any] | None = None) -> Path:
     """Write the network's layers and weights (parameters and running statistics) to `folder`, which is made if need be.
 
     What an earlier training has left there goes with its weights: config.json, metrics.json and curves.png, too.
@@ -55,7 +55,7 @@ def save(network: Network, folder: str | PathLike[str], about: Mapping[str, Any]
     return Path(folder)
 
 
-def saved(network: Network, about: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+def saved(network: PlainNetwork, about: Mapping[str, Any] | None = None) -> dict[str, bytes]:
     """The content of the files that `save` writes, by their names. Raises: DataError, about `about`."""
     try:
         json.dumps(about)
@@ -65,7 +65,7 @@ def saved(network: Network, about: Mapping[str, Any] | None = None) -> dict[str,
     return {CONFIG_FILE: as_json(configuration(network, about)), WEIGHTS_FILE: bytes_from_tensors(weights)}
 
 
-def configuration(network: Network, about: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def configuration(network: PlainNetwork, about: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What config.json holds."""
     return {**(about or {}), "format": FORMAT, "network": network.to_config(), **record(network)}
 
@@ -75,18 +75,8 @@ def as_json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
-@takes(DataError, folder=PATH)
-def load(folder: str | PathLike[str]) -> Network:
-    """The network that `save` wrote to `folder`.
-
-    Raises:
-        DataError: a file is missing, cut off, or does not fit the other one.
-    """
-    return load_with_config(folder)[0]
-
-
-def load_with_config(folder: str | PathLike[str]) -> tuple[Network, dict[str, Any]]:
-    """The network that `save` wrote to `folder`, and what config.json says about it.
+def read(folder: str | PathLike[str], kind: type[N]) -> N:
+    """The network that `save` wrote to `folder`, as one of this kind.
 
     Raises:
         DataError: a file is missing, cut off, or does not fit the other one.
@@ -97,7 +87,7 @@ def load_with_config(folder: str | PathLike[str]) -> tuple[Network, dict[str, An
     weights = _tensors(files[WEIGHTS_FILE], folder / WEIGHTS_FILE)
     numbers = sum(array.size for array in weights.values())
     try:
-        network = Network.from_config(config["network"], most_weights=numbers + SPARE)
+        network = kind.from_config(config["network"], most_weights=numbers + SPARE)
     except ConvgradError as error:
         hint = f" {WEIGHTS_FILE} holds {numbers:,}." if isinstance(error, TooManyWeights) else ""
         raise DataError(
@@ -109,7 +99,7 @@ def load_with_config(folder: str | PathLike[str]) -> tuple[Network, dict[str, An
         restore(network, config)
     except DataError as error:
         raise DataError(f"{folder}: {error}") from error
-    return network, config
+    return network
 
 
 def load_config(folder: str | PathLike[str]) -> dict[str, Any]:
@@ -165,5 +155,5 @@ def make_folder(folder: Path) -> None:
         raise DataError(f"Can't write to the folder {folder}: {reason(error)}.") from error
 
 
-def _expected_shapes(network: Network) -> dict[str, tuple[int, ...]]:
+def _expected_shapes(network: PlainNetwork) -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in network.get_weights().items()}

@@ -12,7 +12,7 @@ from convgrad.arguments import at_least, takes
 from convgrad.compute.oracle.program import compile_program
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
-from convgrad.network.network import NETWORK, Network
+from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.targets import Targets
 from convgrad.training.examples import Array, checked_inputs
 from convgrad.training.metrics import Metric, meaning_of, metrics_from
@@ -23,7 +23,7 @@ LOSS_ROWS = 1024
 
 @takes(TrainingError, network=NETWORK, batch_size=at_least(1))
 def evaluate(
-    network: Network,
+    network: PlainNetwork,
     x: Any,
     y: Any,
     *,
@@ -56,7 +56,7 @@ def evaluate(
     return figures(network, inputs, targets, function, chosen, batch_size, engine)
 
 
-def checked_examples(network: Network, loss: Loss, x: Any, y: Any, where: str) -> tuple[Array, Array]:
+def checked_examples(network: PlainNetwork, loss: Loss, x: Any, y: Any, where: str) -> tuple[Array, Array]:
     """Inputs and targets as network and loss take them.
 
     Raises:
@@ -68,7 +68,7 @@ def checked_examples(network: Network, loss: Loss, x: Any, y: Any, where: str) -
 
 
 def figures(
-    network: Network,
+    network: PlainNetwork,
     inputs: Array,
     targets: Array,
     loss: Loss,

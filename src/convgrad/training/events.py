@@ -12,18 +12,16 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from convgrad.arguments import FLAG, NOT_NEGATIVE, PATH, TEXT, at_least, one_of, optional, shown, takes
 from convgrad.errors import TrainingError
+from convgrad.network.plain import PlainNetwork
 from convgrad.system.files import read_folder, write_file
 from convgrad.training.history import History
 from convgrad.training.metrics import Better, Metric, better_of
-
-if TYPE_CHECKING:
-    from convgrad.network.network import Network
 
 
 @dataclass
@@ -44,7 +42,7 @@ class Training:
         metrics: what is recorded beside the loss.
     """
 
-    network: Network
+    network: PlainNetwork
     epochs: int
     batches: int
     batch_size: int

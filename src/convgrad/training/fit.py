@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +13,12 @@ from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, an, between, o
 from convgrad.data import Augment, Batch, Batches
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
-from convgrad.network.network import NETWORK, Network
+from convgrad.network.plain import NETWORK, PlainNetwork
+from convgrad.network.step import TrainingStep
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.system.interruption import Interruption
-from convgrad.system.sharing import trains_alone
 from convgrad.training.advice import warn_of_two_activations
+from convgrad.training.alone import trains_alone
 from convgrad.training.evaluate import checked_examples, figures
 from convgrad.training.events import Callback, Training, checked_callbacks, tell
 from convgrad.training.examples import Array
@@ -27,9 +28,6 @@ from convgrad.training.progress import ProgressTable
 from convgrad.training.safeguard import Diverged, WeightKeeper
 from convgrad.training.schedules import Schedule, schedule_from
 from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_out
-
-if TYPE_CHECKING:
-    from convgrad.network.step import TrainingStep
 
 
 @takes(
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
 )
 @trains_alone
 def fit(
-    network: Network,
+    network: PlainNetwork,
     x: Any,
     y: Any,
     *,
@@ -124,7 +122,7 @@ def fit(
     warn_of_held_out(network, inputs, rows, stacklevel=4)
     warn_of_two_activations(network, loss, stacklevel=4)
 
-    step = network.training_step(loss, optimizer, batch_size, seed=seed, engine=engine)
+    step = TrainingStep(network, loss, optimizer, batch_size, seed=seed, engine=engine)
     step.prepare(len(rows) % batch_size or batch_size)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
     batches = Batches(inputs, targets, batch_size, seed, shuffle, augment, rows, move_labels=together)

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convgrad.errors import ConvgradError, DataError
 from convgrad.losses import loss_from
 from convgrad.losses import registry as losses
 from convgrad.network.past import Past
+from convgrad.network.plain import PlainNetwork
 from convgrad.network.preparation import Preparation
-
-if TYPE_CHECKING:
-    from convgrad.network.network import Network
-
 
 RECORDED = ("loss", "past", "data")
 """What training makes of a network, beside its weights."""
 
 
-def record(network: Network) -> dict[str, Any]:
+def record(network: PlainNetwork) -> dict[str, Any]:
     """The entries `loss`, `past` and `data` of config.json."""
     loss = network.loss
     if not isinstance(loss, str):
@@ -32,7 +29,7 @@ def record(network: Network) -> dict[str, Any]:
     return {"loss": loss_entry, "past": network.past.to_config(), "data": data}
 
 
-def restore(network: Network, config: Mapping[str, Any]) -> None:
+def restore(network: PlainNetwork, config: Mapping[str, Any]) -> None:
     """Put what `record` noted back; folders of earlier versions have less, or nothing, of it.
 
     A loss of one's own is known by name only: `evaluate` has to be given it.

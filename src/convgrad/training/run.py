@@ -23,7 +23,7 @@ from rich.console import Console
 
 from convgrad.data import Augment, Dataset
 from convgrad.errors import DataError
-from convgrad.network.network import Network
+from convgrad.network.plain import PlainNetwork
 from convgrad.system.files import write_folder
 from convgrad.system.interruption import Interruption
 from convgrad.system.texts import file_text, json_from
@@ -106,7 +106,7 @@ def _is_of(folder: Path, config: Mapping[str, Any]) -> bool:
 
 
 def run(
-    network: Network,
+    network: PlainNetwork,
     dataset: Dataset,
     settings: Settings,
     folder: Path,
@@ -181,7 +181,7 @@ def _epochs_in(folder: Path) -> int:
         return -1
 
 
-def _fit(network: Network, dataset: Dataset, settings: Settings, console: Console | None) -> History:
+def _fit(network: PlainNetwork, dataset: Dataset, settings: Settings, console: Console | None) -> History:
     rows, columns, channels = dataset.image_shape
     shift = max(1, min(rows, columns) // 8)  # 4 for 32 x 32, as is usual; digits are not mirrored
     return fit(
@@ -203,7 +203,7 @@ def _fit(network: Network, dataset: Dataset, settings: Settings, console: Consol
     )
 
 
-def _report(network: Network, dataset: Dataset, settings: Settings, history: History) -> dict[str, Any]:
+def _report(network: PlainNetwork, dataset: Dataset, settings: Settings, history: History) -> dict[str, Any]:
     held_out = len(dataset.train_images) - history.images
     return {
         "dataset": dataset.name,
@@ -246,7 +246,9 @@ def _digest(dataset: Dataset) -> str:
     return found.hexdigest()
 
 
-def _write(network: Network, about: dict[str, Any], history: History, report: dict[str, Any], folder: Path) -> None:
+def _write(
+    network: PlainNetwork, about: dict[str, Any], history: History, report: dict[str, Any], folder: Path
+) -> None:
     metrics = {**report, "history": history.figures, "epoch_seconds": history.epoch_seconds}
     files = saved(network, about) | {METRICS_FILE: as_json(metrics)}
     if history.epochs:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from convgrad.errors import TrainingError
+from convgrad.network.plain import PlainNetwork
 from convgrad.training.history import History
-
-if TYPE_CHECKING:
-    from convgrad.network.network import Network
 
 CHECK_EVERY = 100
 """Batches between two copies of the weights: at 1 GB/s a copy of a million weights takes 4 ms."""
@@ -42,7 +40,7 @@ class Diverged(TrainingError):
 class WeightKeeper:
     """Holds a copy of the last weights under which the loss was sound."""
 
-    def __init__(self, network: Network):
+    def __init__(self, network: PlainNetwork):
         self._network = network
         self._good = network.get_weights()
         self._limit: float | None = None

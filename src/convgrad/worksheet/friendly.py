@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from convgrad.examples import Example
+from convgrad.explain.trace.given import Array
 from convgrad.explain.trace.nodes import Choice
 from convgrad.explain.trace.notes import decisions
 from convgrad.explain.trace.numbers import common_decimals
-from convgrad.explain.trace.trace import Array, Trace
-from convgrad.network.network import Network
+from convgrad.explain.trace.trace import Trace
+from convgrad.models.network import Network
 from convgrad.network.plan import TARGET, PlacedLayer
 from convgrad.notation.terms import Call, Definition, Reduce, accesses, gradient_name, walk
 from convgrad.worksheet.dice import Dice

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from convgrad.errors import DataError, suggestion
 from convgrad.examples import Example
 from convgrad.examples.files import invented_input
+from convgrad.explain.trace.element import OfTensor
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.layers import Equation, Layer
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.network.plan import INPUT, LOSS
 from convgrad.notation.terms import Reduce, accesses, gradient_name, walk
 from convgrad.optimizers import SGD
@@ -68,7 +69,7 @@ def is_place(name: str) -> bool:
     return name.endswith("_arg")
 
 
-def _role(tensor: Tensor) -> str:
+def _role(tensor: OfTensor) -> str:
     """A view belongs to the pass of what it shows."""
     shown = tensor.shows
     return tensor.role if shown is None else _role(tensor.trace[shown])

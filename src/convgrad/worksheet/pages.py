@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from convgrad.explain.rendering.grids import plane_name, planes_of
-from convgrad.explain.trace.element import Element
+from convgrad.explain.trace.element import Element, OfTensor
+from convgrad.explain.trace.grids import plane_name, planes_of
 from convgrad.explain.trace.numbers import written
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.notation.printing.mathematics import Mathematics
@@ -100,7 +100,7 @@ def _sections(sheet: Worksheet) -> Iterator[tuple[str, list[str]]]:
         yield TITLES[role], names
 
 
-def _pass(tensor: Tensor) -> str:
+def _pass(tensor: OfTensor) -> str:
     return tensor.role if tensor.shows is None else _pass(tensor.trace[tensor.shows])
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from convgrad.check.sheets.rounding import half_up
 from convgrad.examples import Example
+from convgrad.explain.trace.given import Array
 from convgrad.explain.trace.numbers import TOLERANCE, common_decimals
-from convgrad.explain.trace.trace import Array
 from convgrad.worksheet.levels import Level, is_place
 
 DECIMALS = {"update": 4}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from convgrad.arguments import COUNT, SEED, TEXT, an, optional, takes
 from convgrad.errors import DataError
 from convgrad.examples import Example
-from convgrad.explain.rendering.grids import WIDEST, is_drawn
 from convgrad.explain.trace.element import Element
+from convgrad.explain.trace.grids import WIDEST, is_drawn
 from convgrad.explain.trace.trace import Trace
 from convgrad.network.plan import INPUT, TARGET
 from convgrad.worksheet.blanks import Place, chosen, giveaways

@@ -160,11 +160,11 @@ def test_the_same_bits_for_any_number_of_threads() -> None:
     found = []
     try:
         for count in (1, 2, 4):
-            threads.set_threads(count)
+            native.set_threads(count)
             program.run()
             found.append({name: array.tobytes() for name, array in program.arrays.items()})
     finally:
-        threads.set_threads(threads.processors_allowed())
+        native.set_threads(threads.processors_allowed())
     assert found[0] == found[1] == found[2]
 
 

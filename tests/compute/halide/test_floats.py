@@ -29,7 +29,7 @@ def test_results_and_operands_are_flushed_in_every_thread(dtype: str, count: int
     program.set("w", np.full((301, 35), SMALL[dtype]))
     program.set("t", 2.0**20)
     try:
-        threads.set_threads(count)
+        native.set_threads(count)
         for number, results in ((SMALL[dtype], "yz"), (least / 4, "yzv")):
             program.set("o", np.full((300, 301), number))
             for _ in range(5):
@@ -43,7 +43,7 @@ def test_results_and_operands_are_flushed_in_every_thread(dtype: str, count: int
         program.run()
         assert (program.arrays["v"] == least * 2.0**20).all()  # the least number that is not subnormal counts
     finally:
-        threads.set_threads(threads.processors_allowed())
+        native.set_threads(threads.processors_allowed())
 
 
 @linked

@@ -65,17 +65,17 @@ def test_the_number_of_threads_can_be_changed() -> None:
     before = program.arrays["x"].copy()
     try:
         for count in (1, 3):
-            threads.set_threads(count)
+            native.set_threads(count)
             program.arrays["x"][...] = 0
             program.run()
             np.testing.assert_array_equal(program.arrays["x"], before)
     finally:
-        threads.set_threads(threads.processors_allowed())
+        native.set_threads(threads.processors_allowed())
 
 
 def test_numbers_of_threads_that_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EngineError, match="at least 1 thread, not 0"):
-        threads.set_threads(0)
+        native.set_threads(0)
     monkeypatch.setenv("HL_NUM_THREADS", "many")
     with pytest.raises(EngineError, match="HL_NUM_THREADS must be a number of threads, at least 1; it is 'many'"):
         threads.choose_threads()
@@ -83,7 +83,7 @@ def test_numbers_of_threads_that_are_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert threads.choose_threads() == 2
     monkeypatch.setattr(native, "compiler", lambda: None)
     with pytest.raises(EngineError, match="Without a C compiler the number of threads is fixed"):
-        threads.set_threads(2)
+        native.set_threads(2)
 
 
 def test_processors_that_control_groups_allow(tmp_path: Path) -> None:
@@ -185,11 +185,11 @@ print(bool(np.array_equal(first, program.arrays["x"]) and first.any()))
 
 LOOPS = """
 import threading
-from convgrad.compute.halide.runtime import threads
+from convgrad.compute.halide.runtime import native
 from convgrad.compute.halide.program import compile_program
 from convgrad.notation import bind, parse
 import numpy as np
-threads.set_threads(4)
+native.set_threads(4)
 equation = bind(parse("x[i,k] = sum[c](o[i,c] * w[c,k])"), shapes={"o": (200, 70), "w": (70, 90)})
 programs = [compile_program(equation, ["x"]) for _ in range(3)]
 for program in programs:
@@ -201,7 +201,7 @@ wrong = []
 def work(program):
     for number in range(2000):
         if number % 100 == 0:
-            threads.set_threads(1 + number // 100 % 5)
+            native.set_threads(1 + number // 100 % 5)
         program.arrays["x"][number % 200] = 0
         program.run()
         if not np.array_equal(program.arrays["x"], expected):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("halide")
 
-from convgrad.cli import app
+from convgrad.commands.cli import app
 from convgrad.compute.halide.program import Program, compile_program
 from convgrad.compute.halide.runtime import native, peak
 from convgrad.compute.halide.runtime.cache import Cache, using

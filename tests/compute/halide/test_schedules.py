@@ -190,7 +190,7 @@ def test_kernels_keep_what_halide_checks(forced: dict[str, Any], monkeypatch: py
 
 NETWORK = """
 from convgrad.layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 import hashlib
 import numpy as np
 

@@ -10,6 +10,7 @@ from itertools import permutations
 
 from convgrad.calculus.derive import renamed_indices
 from convgrad.calculus.simplify import simplify
+from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Access,
     Add,
@@ -112,15 +113,11 @@ def key(term: Term) -> object:
 
 
 def _polynomial(polynomial: object) -> object:
-    from convgrad.notation.polynomial import Polynomial
-
     assert isinstance(polynomial, Polynomial)
     return tuple(sorted((tuple(sorted(names)), coefficient) for names, coefficient in polynomial.terms))
 
 
 def _position(position: object) -> object:
-    from convgrad.notation.polynomial import Position
-
     assert isinstance(position, Position)
     return _polynomial(position.numerator), _polynomial(position.divisor)
 

@@ -103,7 +103,7 @@ def check(
     False
     """
     started = time.perf_counter()
-    subjects = subject_of(layer, settings, input_shape, **(binding or {}))
+    subjects = subject_of(layer, settings, input_shape, binding or {})
     with contextlib.ExitStack() as stack:
         if sandbox and folder is None:
             function = stack.enter_context(_alone(function))
@@ -131,13 +131,38 @@ def _alone(function: Callable[..., Any] | str) -> Iterator[str]:
         yield f"{copy}:{name}"
 
 
-def assert_gradient_correct(function: Callable[..., Any] | str, layer: str | Layer, **arguments: Any) -> None:
+def assert_gradient_correct(
+    function: Callable[..., Any] | str,
+    layer: str | Layer,
+    *,
+    input_shape: Sequence[int] | None = None,
+    roles: Mapping[str, str] | None = None,
+    dtype: str = "float64",
+    seconds: float = SECONDS,
+    megabytes: int = MEGABYTES,
+    folder: Path | None = None,
+    sandbox: bool = False,
+    binding: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> None:
     """For tests: fail with the whole report where `check` finds a fault. Arguments are those of `check`.
 
     Raises: AssertionError.
     """
     __tracebackhide__ = True
-    report = check(function, layer, **arguments)
+    report = check(
+        function,
+        layer,
+        input_shape=input_shape,
+        roles=roles,
+        dtype=dtype,
+        seconds=seconds,
+        megabytes=megabytes,
+        folder=folder,
+        sandbox=sandbox,
+        binding=binding,
+        **settings,
+    )
     if not report.ok:
         raise AssertionError(f"the gradient is wrong\n{report}")
 

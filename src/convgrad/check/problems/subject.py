@@ -324,9 +324,11 @@ def subject_of(
     layer: str | Layer,
     settings: Mapping[str, Any],
     input_shape: Sequence[int] | None,
-    **binding: Any,
+    binding: Mapping[str, Any],
 ) -> list[Subject]:
     """What to check against: several where it is to be found out which is meant.
+
+    binding: of the text of an equation, the other fields of `EquationSubject`.
 
     Raises: ModelError where there is no such layer, or it has no such argument.
     """

@@ -19,6 +19,7 @@ from convgrad.compute.halide.runtime import threads
 from convgrad.errors import ArgumentError, EngineError
 from convgrad.notation.terms import Definition, Equation, Reduce
 
+# What imports Halide is imported in functions: where there is none, this module can be loaded and says so.
 if TYPE_CHECKING:
     from convgrad.compute.halide.codegen.kernels import Kernel
     from convgrad.compute.halide.passes.memory import Layout

@@ -12,6 +12,7 @@ from convgrad.calculus.steps import Derivation
 from convgrad.compute.contract import root
 from convgrad.errors import ModelError
 from convgrad.explain.page.definitions import definition_data, number_data
+from convgrad.explain.trace.element import OfTrace
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.explain.words.layers import derivations, gradient_sentences, size_sentences, sum_sentence
@@ -129,7 +130,7 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
     return found
 
 
-def _takes_labels(trace: Trace) -> bool:
+def _takes_labels(trace: OfTrace) -> bool:
     return trace.start.loss is not None and trace.start.loss.takes_labels
 
 
@@ -173,7 +174,7 @@ def _lens(tensor: Tensor, role: str) -> str:
     return "backward" if during == "backward" or role == "delta" or name == f"{LOSS}.dE" else "forward"
 
 
-def _layer_name(trace: Trace, name: str) -> str | None:
+def _layer_name(trace: OfTrace, name: str) -> str | None:
     prefix = name.rpartition(".")[0]
     return prefix if prefix in {placed.name for placed in trace.network.layers} else None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convgrad.calculus.steps import Derivation
-from convgrad.explain.rendering.grids import is_drawn, planes_of, summary
-from convgrad.explain.rendering.grids import plane_matrix as matrix
 from convgrad.explain.trace.element import Explanation
+from convgrad.explain.trace.grids import is_drawn, planes_of, summary
+from convgrad.explain.trace.grids import plane_matrix as matrix
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.explain.words.layers import derivations

@@ -6,14 +6,16 @@ from html import escape
 
 import numpy as np
 
-from convgrad.explain.rendering.grids import is_drawn, planes_of, summary
 from convgrad.explain.trace.element import Explanation
+from convgrad.explain.trace.grids import is_drawn, planes_of, summary
+from convgrad.explain.trace.showing import as_html
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 
 CELL = "padding:0 .5em;text-align:right;border:none"
 
 
+@as_html.register
 def trace_html(trace: Trace) -> str:
     """A table of all tensors, with shapes and equations. Nothing is computed for it."""
     rows = "".join(
@@ -27,6 +29,7 @@ def trace_html(trace: Trace) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
+@as_html.register
 def tensor_html(tensor: Tensor) -> str:
     """The equation above the numbers."""
     head = f"<p><code>{escape(tensor.equation or tensor.name)}</code></p>"
@@ -38,6 +41,7 @@ def tensor_html(tensor: Tensor) -> str:
     )
 
 
+@as_html.register
 def explanation_html(explanation: Explanation) -> str:
     """Equation, indices and numbers as mathematics, with the notes below."""
     notes = "".join(f"<p>{escape(note)}</p>" for note in explanation.notes)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from convgrad.arguments import COUNT, takes
 from convgrad.compute.arrays import number_of, place_of
 from convgrad.errors import DataError
+from convgrad.explain.trace.given import Array, Start
 from convgrad.explain.trace.nodes import Node, Read, Total, below, grow, reads
 from convgrad.explain.trace.notes import counting, decisions, note
 from convgrad.explain.trace.numbers import written
+from convgrad.explain.trace.showing import as_html
 from convgrad.explain.trace.terms import Term, json_number, terms
 from convgrad.explain.trace.writing import LIMIT, SHOWN, Writer, element_set, element_text
+from convgrad.network.plain import PlainNetwork
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.printing.latex import LATEX
 from convgrad.notation.printing.mathematics import Mathematics
@@ -25,16 +29,56 @@ from convgrad.notation.terms import Term as Expression
 MOST_EXPLAINED = 1000
 """Elements that one text explains, each as often as it comes: some twenty lines each."""
 
-if TYPE_CHECKING:
-    from convgrad.explain.trace.tensor import Tensor
-    from convgrad.explain.trace.trace import Trace
+
+class OfTrace(Protocol):
+    """What tensors and elements ask of their `Trace`, which makes them, and so imports this."""
+
+    @property
+    def start(self) -> Start: ...
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
+    @property
+    def definitions(self) -> Mapping[str, Definition]: ...
+    @property
+    def views(self) -> Mapping[str, str]: ...
+    @property
+    def network(self) -> PlainNetwork: ...
+    def values_of(self, name: str) -> Array: ...
+    def __contains__(self, name: object) -> bool: ...
+    def __getitem__(self, name: str) -> OfTensor: ...
+
+
+class OfTensor(Protocol):
+    """What elements ask of their `Tensor`, which makes them, and so imports this."""
+
+    @property
+    def trace(self) -> OfTrace: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def definition(self) -> Definition | None: ...
+    @property
+    def shows(self) -> str | None: ...
+    @property
+    def values(self) -> Array: ...
+    @property
+    def pinned(self) -> bool: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def equation(self) -> str | None: ...
+    def written(self, value: float) -> str: ...
+    def __getitem__(self, index: int | tuple[int, ...]) -> Element: ...
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class Element:
     """One number of a trace."""
 
-    tensor: Tensor
+    tensor: OfTensor
     index: tuple[int, ...]
 
     @property
@@ -88,11 +132,11 @@ class Explanation:
     element: Element
 
     @property
-    def tensor(self) -> Tensor:
+    def tensor(self) -> OfTensor:
         return self.element.tensor
 
     @property
-    def trace(self) -> Trace:
+    def trace(self) -> OfTrace:
         return self.tensor.trace
 
     @property
@@ -347,9 +391,7 @@ class Explanation:
         return f"<Explanation of {self.element}>"
 
     def _repr_html_(self) -> str:
-        from convgrad.explain.rendering.html import explanation_html
-
-        return explanation_html(self)
+        return as_html(self)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex}$"

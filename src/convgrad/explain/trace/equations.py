@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from convgrad.explain.trace.trace import Array, Start, Trace
+from convgrad.explain.trace.given import Array, Start
+from convgrad.explain.trace.trace import Trace
 from convgrad.network.plan import Plan
 from convgrad.notation.terms import Definition, Equation
 

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from convgrad.arguments import TABLE, at_least, optional, reals, shown, takes
 from convgrad.compute.samples import shares_of_bytes
 from convgrad.errors import DataError, DerivationError, ModelError, suggestion
+from convgrad.explain.trace.given import Array, Start
 from convgrad.explain.trace.numbers import TOLERANCE
-from convgrad.explain.trace.trace import Array, Start, Trace
+from convgrad.explain.trace.trace import Trace
 from convgrad.losses import Loss, loss_from
-from convgrad.network.network import NETWORK, Network
+from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.plan import INPUT, LOSS, TARGET, Plan, training_plan
 from convgrad.network.step import step_seed
 from convgrad.network.targets import Targets
@@ -26,7 +27,7 @@ Values = Mapping[str, npt.ArrayLike]
 
 @takes(DataError, network=NETWORK, deltas=optional(TABLE), pins=optional(TABLE), seed=at_least(0))
 def trace(
-    network: Network,
+    network: PlainNetwork,
     x: npt.ArrayLike | None = None,
     target: npt.ArrayLike | None = None,
     *,
@@ -98,7 +99,7 @@ def trace(
     )
 
 
-def _example(network: Network, x: npt.ArrayLike | None) -> tuple[int | None, Array | None]:
+def _example(network: PlainNetwork, x: npt.ArrayLike | None) -> tuple[int | None, Array | None]:
     """The number of examples, None where there is one without a batch axis, and the input."""
     mixes = any(placed.built.batch_index for placed in network.layers)
     if x is None:
@@ -115,13 +116,13 @@ def _example(network: Network, x: npt.ArrayLike | None) -> tuple[int | None, Arr
     )
 
 
-def _starts_behind(network: Network, deltas: Values) -> bool:
+def _starts_behind(network: PlainNetwork, deltas: Values) -> bool:
     """Whether the way back starts at deltas that are given, those of the last layer."""
     last = network.layers[-1]
     return last.name in deltas or last.output in deltas
 
 
-def _loss(network: Network, loss: str | Loss | None, needed: bool) -> Loss:
+def _loss(network: PlainNetwork, loss: str | Loss | None, needed: bool) -> Loss:
     """The loss; where nothing needs it, one that fits every result in place of one that does not fit this one."""
     default = loss_from("half_squared_error")
     found = loss_from(loss) if loss is not None else network.loss if isinstance(network.loss, Loss) else default
@@ -134,7 +135,7 @@ def _loss(network: Network, loss: str | Loss | None, needed: bool) -> Loss:
     return found
 
 
-def _plan(network: Network, batch: int | None, loss: Loss, optimizer: Optimizer) -> Plan:
+def _plan(network: PlainNetwork, batch: int | None, loss: Loss, optimizer: Optimizer) -> Plan:
     """With the gradient of the input, where it has one: that is what a layer before the first would get."""
     last = network.layers[-1].name
     try:
@@ -157,7 +158,7 @@ def _target(target: npt.ArrayLike, shape: tuple[int, ...], batch: int | None, ta
     return np.asarray(taken.of(rows, count, "trace", np.float64, name="target").reshape(shape), np.float64)
 
 
-def _delta(network: Network, plan: Plan, name: str, value: npt.ArrayLike, batch: int | None) -> tuple[str, Array]:
+def _delta(network: PlainNetwork, plan: Plan, name: str, value: npt.ArrayLike, batch: int | None) -> tuple[str, Array]:
     """The gradient that a delta stands for, and its values."""
     layer = next((placed for placed in network.layers if name in (placed.name, placed.output)), None)
     tensor = name if layer is None else layer.output

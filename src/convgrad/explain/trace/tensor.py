@@ -7,23 +7,19 @@ from functools import cached_property
 from itertools import product
 from math import prod
 from operator import index as as_whole
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from convgrad.arguments import FINITE, shown, takes
 from convgrad.errors import DataError
-from convgrad.explain.trace.element import Element
+from convgrad.explain.trace.element import Element, OfTrace
+from convgrad.explain.trace.given import Array
 from convgrad.explain.trace.numbers import common_decimals, written
+from convgrad.explain.trace.showing import as_html, as_latex, as_text
 from convgrad.explain.trace.terms import json_number
 from convgrad.notation.printing.text import text
 from convgrad.notation.terms import Definition
-
-if TYPE_CHECKING:
-    from convgrad.explain.trace.trace import Trace
-
-Array = npt.NDArray[np.float64]
 
 
 class Tensor:
@@ -35,7 +31,7 @@ class Tensor:
         shows: for a view the tensor whose numbers it is, in row-major order in another shape; else None.
     """
 
-    def __init__(self, trace: Trace, name: str):
+    def __init__(self, trace: OfTrace, name: str):
         self.trace, self.name = trace, name
         self.shape = trace.shapes[name]
         self.definition: Definition | None = trace.definitions.get(name)
@@ -128,20 +124,13 @@ class Tensor:
         return f"<Tensor {self.name} of shape {self.shape}, {self.role}{', pinned' if self.pinned else ''}>"
 
     def __str__(self) -> str:
-        from convgrad.explain.rendering.grids import grid
-
-        lines = [self.equation or f"{self.name} (given)", *grid(self)]
-        return "\n".join(lines)
+        return as_text(self)
 
     def _repr_html_(self) -> str:
-        from convgrad.explain.rendering.html import tensor_html
-
-        return tensor_html(self)
+        return as_html(self)
 
     def _repr_latex_(self) -> str:
-        from convgrad.explain.rendering.grids import tensor_latex
-
-        return f"$\\displaystyle {tensor_latex(self)}$"
+        return f"$\\displaystyle {as_latex(self)}$"
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from convgrad.arguments import NAMES, TABLE, TEXT, optional, shown, takes
 from convgrad.calculus.derive import renamed_indices
@@ -21,45 +20,15 @@ from convgrad.compute.contract import in_order, root
 from convgrad.compute.oracle.grid import evaluate_definition
 from convgrad.errors import DataError, ModelError, UnknownName, suggestion
 from convgrad.explain.trace.element import Element
-from convgrad.explain.trace.numbers import TOLERANCE
+from convgrad.explain.trace.given import Array, Start
+from convgrad.explain.trace.showing import as_html, as_text
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.terms import json_number
-from convgrad.losses import Loss
+from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import INPUT, LOSS, TARGET, Plan
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
-from convgrad.optimizers import Optimizer
 
-if TYPE_CHECKING:
-    from convgrad.network.network import Network
-
-Array = npt.NDArray[np.float64]
 ELEMENT = re.compile(r"\s*([\w.']+)\s*(?:\[([^\]]*)\])?\s*")
-
-
-@dataclass(frozen=True)
-class Start:
-    """What a trace begins with.
-
-    given: input of the equation -> its values. deltas: gradients that are given in place of what their equations say.
-    pins: other tensors that are. batch: number of examples, None where there is no batch axis. network, loss,
-    optimizer: of the step; None where the equations are not those of a network. seed: of random numbers.
-    """
-
-    plan: Plan
-    given: Mapping[str, Array]
-    deltas: Mapping[str, Array] = field(default_factory=dict)
-    pins: Mapping[str, Array] = field(default_factory=dict)
-    network: Network | None = None
-    batch: int | None = None
-    loss: Loss | None = None
-    optimizer: Optimizer | None = None
-    seed: int = 0
-    tolerance: float = TOLERANCE
-
-    @property
-    def replaced(self) -> dict[str, Array]:
-        """All tensors that have values of their own, whatever defines them."""
-        return {**self.deltas, **self.pins}
 
 
 class Trace(Mapping[str, Tensor]):
@@ -93,7 +62,7 @@ class Trace(Mapping[str, Tensor]):
         self._tensors: dict[str, Tensor] = {}
 
     @property
-    def network(self) -> Network:
+    def network(self) -> PlainNetwork:
         """The network that this is a step of. Raises: ModelError where the equations are not those of a network."""
         if self.start.network is None:
             raise ModelError("This is a trace of equations, not of a network.")
@@ -227,14 +196,10 @@ class Trace(Mapping[str, Tensor]):
         return f"<Trace of {'equations' if network is None else network.name or 'a network'}: {len(self)} tensors>"
 
     def __str__(self) -> str:
-        from convgrad.explain.words.walk import walk
-
-        return "\n\n".join(map(str, self.values())) if self.start.network is None else str(walk(self))
+        return "\n\n".join(map(str, self.values())) if self.start.network is None else as_text(self)
 
     def _repr_html_(self) -> str:
-        from convgrad.explain.rendering.html import trace_html
-
-        return trace_html(self)
+        return as_html(self)
 
 
 def _readable(plan: Plan) -> list[Definition]:

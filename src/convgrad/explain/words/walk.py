@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from convgrad.calculus.steps import Derivation
-from convgrad.explain.rendering.grids import grid, is_drawn
 from convgrad.explain.trace.element import Explanation
+from convgrad.explain.trace.grids import grid, is_drawn
 from convgrad.explain.trace.numbers import written
+from convgrad.explain.trace.showing import as_text
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.explain.words.layers import derivations, gradient_sentences, size_sentences, sum_sentence
@@ -92,6 +93,12 @@ def walk(trace: Trace, title: str | None = None, text: str = "") -> Walk:
         *_rounding(trace),
     ]
     return Walk(title or trace.network.name or "network", tuple(s for s in sections if s.items))
+
+
+@as_text.register
+def walk_text(trace: Trace) -> str:
+    """What `print(trace)` shows."""
+    return str(walk(trace))
 
 
 def _given(trace: Trace) -> Iterator[Item]:

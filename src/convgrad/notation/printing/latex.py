@@ -8,6 +8,7 @@ from convgrad.arguments import takes
 from convgrad.errors import ArgumentError
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.printing.mathematics import Mathematics
+from convgrad.notation.shown import Shown, as_latex
 from convgrad.notation.terms import WRITTEN, Definition, Equation, Term
 
 FUNCTIONS = {"exp": r"\exp", "log": r"\log", "tanh": r"\tanh", "max": r"\max", "min": r"\min", "sigmoid": r"\sigma"}
@@ -26,6 +27,9 @@ def latex(obj: Term | Definition | Equation | Polynomial | Position) -> str:
     What is read outside a tensor is said once, behind the definition: (o = 0 outside).
     """
     return LATEX.of(obj)
+
+
+as_latex.register(Shown, latex)
 
 
 def name_text(name: str, indices: str = "") -> str:

@@ -10,6 +10,7 @@ import math
 import re
 
 from convgrad.notation.polynomial import Polynomial, Position
+from convgrad.notation.shown import Shown, as_text
 from convgrad.notation.terms import (
     WRITTEN,
     Access,
@@ -49,6 +50,9 @@ def text(obj: Term | Definition | Equation | Polynomial | Position) -> str:
         return _written(obj)[0]
     WRITTEN.keep("text", "obj", obj)
     return str(obj)
+
+
+as_text.register(Shown, text)
 
 
 def _brackets(indices: tuple[str, ...]) -> str:

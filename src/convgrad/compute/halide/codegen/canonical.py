@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 from convgrad.compute.contract import root
+from convgrad.compute.halide.passes.fusion import Group
+from convgrad.compute.halide.passes.memory import Layout
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Access,
@@ -19,11 +22,22 @@ from convgrad.notation.terms import (
     accesses,
 )
 
-if TYPE_CHECKING:
-    from convgrad.compute.halide.codegen.kernels import Kernel
+
+class Described(Protocol):
+    """What is asked of a kernel here; `Kernel` says what each part is."""
+
+    group: Group
+    layouts: Mapping[str, Layout]
+    views: Mapping[str, str]
+    dtype: str
+    slices: int
+    reads: list[str]
+    writes: list[str]
+    flat: bool
+    wide: bool
 
 
-def describe(kernel: Kernel) -> str:
+def describe(kernel: Described) -> str:
     """All that the compiled code depends on, but for the processor and the version of the schedules."""
     tensors: dict[str, str] = {}
     for name in kernel.reads:

@@ -54,6 +54,7 @@ def _uses(function: str, arity: int) -> tuple[int, ...]:
 
     They are counted in the expression itself, in the type in which it has more of them.
     """
+    # Not above: where there is no Halide, all else here works.
     import halide as hl
 
     from convgrad.compute.halide.codegen import functions

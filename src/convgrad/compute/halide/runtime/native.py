@@ -146,7 +146,13 @@ def fill_unwritten(when: int, pattern: int) -> None:
 
 
 def set_threads(count: int) -> None:
-    """See `threads.set_threads`."""
+    """Use `count` threads from now on, for all programs of this process; results do not depend on it.
+
+    Raises: EngineError for a count below 1, or where the compiled library is not in use.
+    """
+    if count < 1:
+        raise EngineError(f"Compiled code needs at least 1 thread, not {count}.")
+    os.environ[threads.VARIABLE] = str(count)
     if compiler() is None:
         raise EngineError(
             f"Without a C compiler the number of threads is fixed: set {threads.VARIABLE} before starting."

@@ -19,9 +19,7 @@ def surroundings() -> str:
     """Processor, system, versions, and the source that this process works by."""
     from importlib.metadata import version  # which takes longer to import than all else here
 
-    from convgrad import __version__
-
-    return "\n".join((machine().name, sysconfig.get_platform(), version("halide"), __version__, LOADED))
+    return "\n".join((machine().name, sysconfig.get_platform(), version("halide"), version("convgrad"), LOADED))
 
 
 def source_digest() -> str:

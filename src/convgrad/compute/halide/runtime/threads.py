@@ -42,19 +42,6 @@ def choose_threads() -> int:
     return int(given)
 
 
-def set_threads(count: int) -> None:
-    """Use `count` threads from now on, for all programs of this process; results do not depend on it.
-
-    Raises: EngineError for a count below 1, or where the compiled library is not in use.
-    """
-    if count < 1:
-        raise EngineError(f"Compiled code needs at least 1 thread, not {count}.")
-    from convgrad.compute.halide.runtime import native
-
-    os.environ[VARIABLE] = str(count)
-    native.set_threads(count)
-
-
 def refuse_forked_child() -> None:
     """Raises EngineError in a process that was forked off one that had compiled programs."""
     if _forked:

@@ -29,6 +29,7 @@ def main(folder: Path, parent: int | None = None) -> None:
         ctypes.CDLL(None).prctl(END_WITH_PARENT, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         return  # it has ended before that was said
+    # Halide takes long to load: not before it is known that somebody waits.
     from convgrad.compute.halide.runtime.compile import compile_object
 
     source, seconds, kernels = pickle.loads((folder / JOBS).read_bytes())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from convgrad.errors import ModelError
 from convgrad.explain.rendering.conventions.kinds import Convolution, Dense, Elementwise, Flat, Kind, Pooling, Windowed
 from convgrad.explain.rendering.conventions.listing import Listing, channels_last, example, nested, with_batch
-from convgrad.explain.trace.trace import Array, Trace
+from convgrad.explain.trace.given import Array
+from convgrad.explain.trace.trace import Trace
 from convgrad.layers.window import same_padding
 from convgrad.losses import HalfSquaredError, MeanSquaredError, SoftmaxCrossEntropy
 from convgrad.network.plan import INPUT, TARGET

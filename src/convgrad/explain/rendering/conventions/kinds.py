@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from convgrad.errors import ModelError
-from convgrad.explain.trace.trace import Array, Trace
+from convgrad.explain.trace.given import Array
+from convgrad.explain.trace.trace import Trace
 from convgrad.explain.words.layers import slide_along
 from convgrad.network.plan import INPUT, PlacedLayer
 from convgrad.notation.parsing.parser import parse

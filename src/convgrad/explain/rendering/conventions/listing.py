@@ -9,8 +9,9 @@ import numpy as np
 
 from convgrad.errors import ModelError
 from convgrad.explain.rendering.conventions.kinds import Kind, kinds
+from convgrad.explain.trace.given import Array
 from convgrad.explain.trace.numbers import written
-from convgrad.explain.trace.trace import Array, Trace
+from convgrad.explain.trace.trace import Trace
 from convgrad.losses import BinaryCrossEntropy, HalfSquaredError, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from convgrad.network.plan import TARGET
 from convgrad.notation.terms import gradient_name

@@ -9,7 +9,8 @@ from typing import ClassVar
 from convgrad.errors import ModelError
 from convgrad.explain.rendering.conventions.kinds import Convolution, Dense, Elementwise, Flat, Kind, Pooling
 from convgrad.explain.rendering.conventions.listing import Listing
-from convgrad.explain.trace.trace import Array, Trace
+from convgrad.explain.trace.given import Array
+from convgrad.explain.trace.trace import Trace
 from convgrad.losses import Loss
 from convgrad.network.plan import INPUT, TARGET
 

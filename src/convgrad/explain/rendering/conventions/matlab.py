@@ -11,8 +11,9 @@ from convgrad.errors import ModelError
 from convgrad.explain.rendering.conventions.kinds import Convolution, Dense, Flat, Pooling, Windowed
 from convgrad.explain.rendering.conventions.listing import LARGEST
 from convgrad.explain.rendering.conventions.longhand import Longhand
+from convgrad.explain.trace.given import Array
 from convgrad.explain.trace.numbers import written
-from convgrad.explain.trace.trace import Array, Trace
+from convgrad.explain.trace.trace import Trace
 from convgrad.losses import BinaryCrossEntropy, HalfSquaredError, Loss, MeanSquaredError
 
 HEAD = [

@@ -6,7 +6,8 @@ import numpy as np
 
 from convgrad.explain.rendering.conventions.kinds import Convolution, Dense, Elementwise, Flat, Kind, Pooling, Windowed
 from convgrad.explain.rendering.conventions.listing import Listing, channels_first, example, nested, with_batch
-from convgrad.explain.trace.trace import Array, Trace
+from convgrad.explain.trace.given import Array
+from convgrad.explain.trace.trace import Trace
 from convgrad.losses import BinaryCrossEntropy, HalfSquaredError, MeanSquaredError
 from convgrad.network.plan import INPUT, TARGET
 

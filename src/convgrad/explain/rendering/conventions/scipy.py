@@ -5,7 +5,8 @@ from __future__ import annotations
 from convgrad.explain.rendering.conventions.kinds import Convolution, Dense, Flat, Pooling, Windowed
 from convgrad.explain.rendering.conventions.listing import nested
 from convgrad.explain.rendering.conventions.longhand import Longhand
-from convgrad.explain.trace.trace import Array, Trace
+from convgrad.explain.trace.given import Array
+from convgrad.explain.trace.trace import Trace
 from convgrad.losses import BinaryCrossEntropy, HalfSquaredError, Loss, MeanSquaredError
 from convgrad.network.plan import TARGET
 

@@ -7,7 +7,9 @@ from itertools import product
 
 import numpy as np
 
-from convgrad.explain.trace.tensor import Array, Tensor
+from convgrad.explain.trace.given import Array
+from convgrad.explain.trace.showing import as_latex, as_text
+from convgrad.explain.trace.tensor import Tensor
 from convgrad.notation.printing.latex import LATEX
 from convgrad.notation.printing.mathematics import Mathematics
 
@@ -38,6 +40,12 @@ def is_drawn(tensor: Tensor) -> bool:
     return len(tensor) <= LARGEST and columns <= WIDEST
 
 
+@as_text.register
+def tensor_text(tensor: Tensor) -> str:
+    """The equation above the numbers."""
+    return "\n".join([tensor.equation or f"{tensor.name} (given)", *grid(tensor)])
+
+
 def grid(tensor: Tensor) -> list[str]:
     """The tensor's numbers in lines of text."""
     if not is_drawn(tensor):
@@ -56,6 +64,7 @@ def summary(tensor: Tensor) -> str:
     return f"{' x '.join(map(str, tensor.shape))} numbers from {low} to {high}"
 
 
+@as_latex.register
 def tensor_latex(tensor: Tensor) -> str:
     """The tensor as matrices, in mathematics mode."""
     if not is_drawn(tensor):

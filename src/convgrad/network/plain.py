@@ -1,10 +1,10 @@
-"""Networks: layers in a row or in a graph, with their parameters; training, prediction and a summary."""
+"""Layers in a row or in a graph, with their weights: what they compute; nothing that trains or explains it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,9 @@ from convgrad.compute.arrays import aligned_zeros, copy_into
 from convgrad.compute.choose import choose
 from convgrad.compute.contract import inputs_behind_views
 from convgrad.compute.samples import floats_from
-from convgrad.errors import DataError, ModelError, TrainingError, suggestion
-from convgrad.layers.base import Layer, registry
-from convgrad.layers.graph import Input, Node
+from convgrad.errors import DataError, ModelError, suggestion
+from convgrad.layers.base import Input, Layer, Node, registry
+from convgrad.losses import Loss
 from convgrad.network.bounds import check_layers, check_weights
 from convgrad.network.past import Past
 from convgrad.network.plan import INPUT, PlacedLayer
@@ -39,57 +39,28 @@ from convgrad.notation.printing.latex import latex
 from convgrad.notation.terms import EQUATION, Equation
 from convgrad.system.sharing import Lock, locked
 
-if TYPE_CHECKING:
-    from convgrad.data import Augment
-    from convgrad.explain.trace.trace import Trace
-    from convgrad.losses import Loss
-    from convgrad.network.step import TrainingStep
-    from convgrad.network.summary import Summary
-    from convgrad.optimizers import Optimizer
-    from convgrad.training.events import Callback
-    from convgrad.training.history import History
-    from convgrad.training.metrics import Metric
-    from convgrad.training.schedules import Schedule
-
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
+N = TypeVar("N", bound="PlainNetwork")
+CALLED = "Network"
+"""What messages call it: people have a `convgrad.Network`, which is one."""
 
 
-class Network:
-    """Layers whose equations are compiled together.
-
-    A list of layers, each reading the one before it:
+class PlainNetwork:
+    """Layers with weights, and what they compute. All that trains, measures and explains networks takes this one; with
+    methods for all of that it is `convgrad.Network`, which says what arguments and attributes mean.
 
     >>> from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
-    >>> network = Network(Conv2D(4, (3, 2)), ReLU(), MaxPool2D(2), Flatten(), Dense(3), input_shape=(8, 7, 1))
-    >>> network.output_shape
+    >>> layers = (Conv2D(4, (3, 2)), ReLU(), MaxPool2D(2), Flatten(), Dense(3))
+    >>> PlainNetwork(*layers, input_shape=(8, 7, 1)).output_shape
     (3,)
-
-    or a graph: `Network(inputs=node, outputs=node)` with an `Input` and what layers return when called on it.
-
-    Threads may share a network. What reads or writes its weights holds its `lock` meanwhile, so that every result is
-    that of weights between two steps of training; two calls of `fit` at once are refused. `copy.deepcopy` and `pickle`
-    make networks with weights of their own, and compile when they are needed.
-
-    Args:
-        layers: in order. input_shape: of one example, (rows, columns, channels) for an image.
-        inputs, outputs: of a graph, instead of layers.
-        dtype: "float32" or "float64", of parameters and arithmetic.
-        most_weights: of which larger networks are refused; None for as many as fit in memory four times.
-
-    Attributes:
-        layers: the layers in their places, each with a name that no other has.
-        loss: the one that the network was last trained with; `evaluate` takes it unless told otherwise.
-        preparation: what was done to pixels of 0..1 before, and the names of the classes; `convgrad predict` does it.
-        past: how long and on which examples it was trained; training goes on from there.
-        parameters, state: tensor's name (`conv1.w`) -> its array, the very one that compiled code works on.
-        lock: `with network.lock:` other threads neither train nor read it; for several accesses to weights in one go.
 
     Raises: ModelError, ShapeError where layers don't fit together, or are too many or too large.
     """
 
     @takes(
         ModelError,
+        CALLED,
         input_shape=optional(SHAPE),
         inputs=optional(an(Input, "the one Input of a graph")),
         outputs=optional(an(Node, "the one node of a graph that is its result, as a layer returns it")),
@@ -159,7 +130,7 @@ class Network:
         """How many numbers are trained."""
         return sum(array.size for array in self.parameters.values())
 
-    @takes(ModelError, seed=at_least(0))
+    @takes(ModelError, f"{CALLED}.initialize", seed=at_least(0))
     @locked
     def initialize(self, seed: int = 0) -> None:
         """Draw initial values: the same seed gives the same values, each layer's independent of the others' sizes."""
@@ -172,109 +143,7 @@ class Network:
         self.initialized = True
         self.past = Past()
 
-    @takes(TrainingError)
-    def training_step(
-        self, loss: str | Loss, optimizer: str | Optimizer, batch_size: int, *, seed: int = 0, engine: str = "auto"
-    ) -> TrainingStep:
-        """Forward, loss, backward and update on `batch_size` examples, compiled as one."""
-        from convgrad.network.step import TrainingStep
-
-        return TrainingStep(self, loss, optimizer, batch_size, seed=seed, engine=engine)
-
-    @takes(TrainingError)
-    def gradients(
-        self,
-        x: npt.ArrayLike,
-        t: npt.ArrayLike,
-        loss: str | Loss,
-        *,
-        training: bool = True,
-        engine: str = "auto",
-    ) -> dict[str, Array]:
-        """What back-propagation computes, without an update.
-
-        Args:
-            x: (N, *input_shape) inputs. t: their targets, as `fit` takes them. loss: the mean over the examples is
-                taken.
-            training: True for the gradients that a training step follows (BatchNorm by the batch's own statistics,
-                Dropout at random, the same elements each time); False for those of what `predict` computes (moving
-                statistics, nothing left out), as a saliency map needs them.
-
-        Returns: the gradients of the parameters under their names, `conv1.dw` for `conv1.w`, of results, `conv1.dx`,
-        and of the input, `dinput`.
-
-        Raises: DataError where inputs or targets don't fit.
-        """
-        from convgrad.network.step import gradients
-
-        with self.lock:
-            return gradients(self, x, t, loss, training=training, engine=engine)
-
-    @takes(TrainingError)
-    def fit(
-        self,
-        x: npt.ArrayLike,
-        y: npt.ArrayLike,
-        *,
-        epochs: int = 5,
-        batch_size: int = 64,
-        optimizer: str | Optimizer = "sgd",
-        loss: str | Loss = "softmax_cross_entropy",
-        learning_rate: float | None = None,
-        schedule: str | Schedule | None = None,
-        validation_split: float = 0.0,
-        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-        metrics: str | Metric | Iterable[str | Metric] | None = None,
-        callbacks: Iterable[Callback] = (),
-        augment: Augment | None = None,
-        seed: int = 0,
-        split_seed: int = 0,
-        shuffle: bool = True,
-        verbose: bool = True,
-        engine: str = "auto",
-    ) -> History:
-        """Train; see `convgrad.training.fit.fit` for the arguments."""
-        from convgrad.training.fit import fit
-
-        return fit(
-            self,
-            x,
-            y,
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            loss=loss,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            metrics=metrics,
-            callbacks=callbacks,
-            augment=augment,
-            seed=seed,
-            split_seed=split_seed,
-            shuffle=shuffle,
-            verbose=verbose,
-            engine=engine,
-        )
-
-    @takes(TrainingError)
-    def evaluate(
-        self,
-        x: npt.ArrayLike,
-        y: npt.ArrayLike,
-        *,
-        loss: str | Loss | None = None,
-        metrics: str | Metric | Iterable[str | Metric] | None = None,
-        batch_size: int = 256,
-        engine: str = "auto",
-    ) -> dict[str, float]:
-        """Loss and metrics on given examples; see `convgrad.training.evaluate.evaluate` for the arguments."""
-        from convgrad.training.evaluate import evaluate
-
-        return evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine)
-
-    @takes(DataError, batch_size=COUNT)
+    @takes(DataError, f"{CALLED}.predict", batch_size=COUNT)
     def predict(self, x: npt.ArrayLike, batch_size: int = 256, engine: str = "auto") -> Array:
         """The network's results.
 
@@ -300,36 +169,18 @@ class Network:
             return np.empty((0, *self.output_shape), self.dtype)
         return self._predictions.results(self, inputs, batch_size, backend)
 
-    @takes(ModelError, equation=EQUATION, views=NEW_NAMES)
+    @takes(ModelError, f"{CALLED}.buffers", equation=EQUATION, views=NEW_NAMES)
     def buffers(self, equation: Equation, views: Mapping[str, str]) -> dict[str, Array]:
         """The network's own arrays that an equation reads: programs work on them, so all see the same weights."""
         inputs = inputs_behind_views(equation, views)
         return {name: array for name, array in (self.parameters | self.state).items() if name in inputs}
-
-    @takes(DataError)
-    def trace(
-        self,
-        x: npt.ArrayLike | None = None,
-        target: npt.ArrayLike | None = None,
-        *,
-        loss: str | Loss | None = None,
-        optimizer: str | Optimizer = "sgd",
-        deltas: Mapping[str, npt.ArrayLike] | None = None,
-        pins: Mapping[str, npt.ArrayLike] | None = None,
-        seed: int = 0,
-    ) -> Trace:
-        """Every number of one training step, each explained; see `explain.trace.start.trace` for the arguments."""
-        from convgrad.explain.trace.start import trace
-
-        with self.lock:
-            return trace(self, x, target, loss=loss, optimizer=optimizer, deltas=deltas, pins=pins, seed=seed)
 
     @locked
     def get_weights(self) -> dict[str, Array]:
         """Copies of all parameters and of the state."""
         return {name: array.copy() for name, array in (self.parameters | self.state).items()}
 
-    @takes(DataError, weights=TABLE)
+    @takes(DataError, f"{CALLED}.set_weights", weights=TABLE)
     @locked
     def set_weights(self, weights: Mapping[str, npt.ArrayLike]) -> None:
         """Put in what `get_weights` gave. Raises: DataError where a tensor is missing, unknown or of another shape."""
@@ -346,12 +197,6 @@ class Network:
         for name, array in own.items():
             copy_into(array, weights[name], name)
         self.initialized = True
-
-    def summary(self) -> Summary:
-        """A table of the layers: output shapes, parameters, equations. Printing it shows it."""
-        from convgrad.network.summary import Summary
-
-        return Summary(self)
 
     def to_config(self) -> dict[str, Any]:
         """What is needed to build the network again, as values that JSON can hold."""
@@ -371,8 +216,8 @@ class Network:
         }
 
     @classmethod
-    @takes(ModelError, config=TABLE, most_weights=optional(at_least(0)))
-    def from_config(cls, config: Mapping[str, Any], most_weights: int | None = None) -> Network:
+    @takes(ModelError, f"{CALLED}.from_config", config=TABLE, most_weights=optional(at_least(0)))
+    def from_config(cls: type[N], config: Mapping[str, Any], most_weights: int | None = None) -> N:
         """The network that `to_config` described. Raises: ModelError where the description is not one."""
         try:
             check_layers(len(config["layers"]))
@@ -391,14 +236,6 @@ class Network:
             return cls(inputs=image, outputs=last, most_weights=most_weights, **others)
         except (LookupError, TypeError, AttributeError, AssertionError, ValueError, ArithmeticError) as error:
             raise ModelError(f"This is not a description of a network: {type(error).__name__}: {error}.") from error
-
-    def __str__(self) -> str:
-        return str(self.summary())
-
-    def _repr_html_(self) -> str:
-        from convgrad.network.summary import network_html
-
-        return network_html(self)
 
     def _repr_latex_(self) -> str:
         equations = (latex(placed.built.equation) for placed in self.layers)
@@ -432,7 +269,7 @@ def _remedy(layer: object) -> str:
     return " Write a graph as Network(inputs=..., outputs=...)." if isinstance(layer, (Node, Input)) else ""
 
 
-NETWORK = an(Network, "a Network")
+NETWORK = an(PlainNetwork, "a Network")
 
 
 def _placed(image: Input, last: Node) -> tuple[PlacedLayer, ...]:

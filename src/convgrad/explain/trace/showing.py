@@ -1,0 +1,25 @@
+"""How traces and their parts show themselves. What draws them imports them, so they can't import it: it registers here
+what it draws, and `convgrad.explain` loads it.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+
+@singledispatch
+def as_text(part: object) -> str:
+    """For a terminal."""
+    raise NotImplementedError(f"Nothing writes {type(part).__name__}.")
+
+
+@singledispatch
+def as_latex(part: object) -> str:
+    """For mathematics mode."""
+    raise NotImplementedError(f"Nothing sets {type(part).__name__} as LaTeX.")
+
+
+@singledispatch
+def as_html(part: object) -> str:
+    """For a notebook."""
+    raise NotImplementedError(f"Nothing writes {type(part).__name__} as HTML.")

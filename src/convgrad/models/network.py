@@ -1,0 +1,194 @@
+"""The network that people build: layers with weights, with methods that train, measure, show and explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy.typing as npt
+
+from convgrad.arguments import takes
+from convgrad.errors import DataError, TrainingError
+from convgrad.network.plain import Array, PlainNetwork
+
+# What trains and explains is loaded by the methods that need it: all of it, with tables for terminals and readers of
+# images, takes half as long again to import as the network itself, and most processes only predict.
+if TYPE_CHECKING:
+    from convgrad.data import Augment
+    from convgrad.explain.trace.trace import Trace
+    from convgrad.losses import Loss
+    from convgrad.network.step import TrainingStep
+    from convgrad.network.summary import Summary
+    from convgrad.optimizers import Optimizer
+    from convgrad.training.events import Callback
+    from convgrad.training.history import History
+    from convgrad.training.metrics import Metric
+    from convgrad.training.schedules import Schedule
+
+
+class Network(PlainNetwork):
+    """Layers whose equations are compiled together.
+
+    A list of layers, each reading the one before it:
+
+    >>> from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+    >>> network = Network(Conv2D(4, (3, 2)), ReLU(), MaxPool2D(2), Flatten(), Dense(3), input_shape=(8, 7, 1))
+    >>> network.output_shape
+    (3,)
+
+    or a graph: `Network(inputs=node, outputs=node)` with an `Input` and what layers return when called on it.
+
+    Threads may share a network. What reads or writes its weights holds its `lock` meanwhile, so that every result is
+    that of weights between two steps of training; two calls of `fit` at once are refused. `copy.deepcopy` and `pickle`
+    make networks with weights of their own, and compile when they are needed.
+
+    Args:
+        layers: in order. input_shape: of one example, (rows, columns, channels) for an image.
+        inputs, outputs: of a graph, instead of layers.
+        dtype: "float32" or "float64", of parameters and arithmetic.
+        most_weights: of which larger networks are refused; None for as many as fit into the memory four times.
+
+    Attributes:
+        layers: the layers in their places, each with a name that no other has.
+        loss: the one that the network was last trained with; `evaluate` takes it unless told otherwise.
+        preparation: what was done to pixels of 0..1 before, and the names of the classes; `convgrad predict` does it.
+        past: how long and on which examples it was trained; training goes on from there.
+        parameters, state: tensor's name (`conv1.w`) -> its array, the very one that compiled code works on.
+        lock: `with network.lock:` other threads neither train nor read it; for several accesses to weights in one go.
+
+    Raises: ModelError, ShapeError where layers don't fit together, or are too many or too large.
+    """
+
+    @takes(TrainingError)
+    def training_step(
+        self, loss: str | Loss, optimizer: str | Optimizer, batch_size: int, *, seed: int = 0, engine: str = "auto"
+    ) -> TrainingStep:
+        """Forward, loss, backward and update on `batch_size` examples, compiled as one."""
+        from convgrad.network.step import TrainingStep
+
+        return TrainingStep(self, loss, optimizer, batch_size, seed=seed, engine=engine)
+
+    @takes(TrainingError)
+    def gradients(
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike,
+        loss: str | Loss,
+        *,
+        training: bool = True,
+        engine: str = "auto",
+    ) -> dict[str, Array]:
+        """What back-propagation computes, without an update.
+
+        Args:
+            x: (N, *input_shape) inputs. t: their targets, as `fit` takes them. loss: the mean over the examples is
+                taken.
+            training: True for the gradients that a training step follows (BatchNorm by the batch's own statistics,
+                Dropout at random, the same elements each time); False for those of what `predict` computes (moving
+                statistics, nothing left out), as a saliency map needs them.
+
+        Returns: the gradients of the parameters under their names, `conv1.dw` for `conv1.w`, of results, `conv1.dx`,
+        and of the input, `dinput`.
+
+        Raises: DataError where inputs or targets don't fit.
+        """
+        from convgrad.network.step import gradients
+
+        with self.lock:
+            return gradients(self, x, t, loss, training=training, engine=engine)
+
+    @takes(TrainingError)
+    def fit(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        epochs: int = 5,
+        batch_size: int = 64,
+        optimizer: str | Optimizer = "sgd",
+        loss: str | Loss = "softmax_cross_entropy",
+        learning_rate: float | None = None,
+        schedule: str | Schedule | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        callbacks: Iterable[Callback] = (),
+        augment: Augment | None = None,
+        seed: int = 0,
+        split_seed: int = 0,
+        shuffle: bool = True,
+        verbose: bool = True,
+        engine: str = "auto",
+    ) -> History:
+        """Train; see `convgrad.training.fit.fit` for the arguments."""
+        from convgrad.training.fit import fit
+
+        return fit(
+            self,
+            x,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            loss=loss,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            metrics=metrics,
+            callbacks=callbacks,
+            augment=augment,
+            seed=seed,
+            split_seed=split_seed,
+            shuffle=shuffle,
+            verbose=verbose,
+            engine=engine,
+        )
+
+    @takes(TrainingError)
+    def evaluate(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        loss: str | Loss | None = None,
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        batch_size: int = 256,
+        engine: str = "auto",
+    ) -> dict[str, float]:
+        """Loss and metrics on given examples; see `convgrad.training.evaluate.evaluate` for the arguments."""
+        from convgrad.training.evaluate import evaluate
+
+        return evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine)
+
+    @takes(DataError)
+    def trace(
+        self,
+        x: npt.ArrayLike | None = None,
+        target: npt.ArrayLike | None = None,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer = "sgd",
+        deltas: Mapping[str, npt.ArrayLike] | None = None,
+        pins: Mapping[str, npt.ArrayLike] | None = None,
+        seed: int = 0,
+    ) -> Trace:
+        """Every number of one training step, each explained; see `explain.trace.start.trace` for the arguments."""
+        from convgrad.explain.trace.start import trace
+
+        with self.lock:
+            return trace(self, x, target, loss=loss, optimizer=optimizer, deltas=deltas, pins=pins, seed=seed)
+
+    def summary(self) -> Summary:
+        """A table of the layers: output shapes, parameters, equations. Printing it shows it."""
+        from convgrad.network.summary import Summary
+
+        return Summary(self)
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        from convgrad.network.summary import network_html
+
+        return network_html(self)
