@@ -61,8 +61,8 @@ def warn_of_held_out(network: Network, inputs: npt.NDArray[Any], rows: Rows, sta
     new = len(rows) - int(trained[rows].sum())
     if new:
         warnings.warn(
-            f"This training takes {new} examples that were held out so far, so they can't show any more how good the "
-            "network is on new ones. To go on holding them out, give the same validation_split and split_seed again.",
+            f"This training takes {new} examples that were held out so far, so they can no longer show how good the "
+            "network is on new ones. To keep holding them out, give the same validation_split and split_seed again.",
             TrainingWarning,
             stacklevel=stacklevel + 1,
         )
