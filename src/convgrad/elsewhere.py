@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 NONE: tuple[str, ...] = ()
-"""There is no such thing here: whatever is spelt alike does something else."""
+"""There is no such thing here: what is spelled alike does something else."""
 
 NAMES: dict[str, tuple[str, ...]] = {
     # arguments

@@ -80,7 +80,7 @@ def test_a_map_shows_the_border():
         ("ends_politely", "raises", "it ends the program"),
         ("too_many", "wrong-count", "it returns 6 arrays"),
         ("nothing", "wrong-count", "it returns nothing"),
-        ("text", "raises", "no array of real numbers"),
+        ("text", "raises", "not an array of real numbers"),
         ("wrong_shape", "wrong-shape", "it must have"),
         ("not_a_number", "not-a-number", "do holds 1 entries that are infinite or no number"),
         ("absent", "not-found", "has no absent; it has right, raises, hangs, ends"),

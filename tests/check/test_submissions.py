@@ -112,7 +112,7 @@ def test_a_copy_goes_whatever_it_holds():
         ("[results." + ".".join(["'a'"] * 200_000) + "]", "a name of more than 8 parts"),
         ("[results]\ny = " + "9" * 100_000, "a number of more than 80 digits"),
         ("[results]\ny = 1e999999", "an exponent of more than 4"),
-        ("[results]\ny = " + "[" * 100_000, "tables and lists within each other, more than 60 deep"),
+        ("[results]\ny = " + "[" * 100_000, "tables and lists nested more than 60 deep"),
         ("[results]\n'\\u001b[2J' = 1", "no "),
         ('[results]\n"\\u001b[2J\\nRIGHT" = 1', "\\x1b[2J RIGHT"),
         ("\xe9".encode("latin-1"), "it is not a TOML file"),

@@ -55,11 +55,11 @@ def process(
         (RuntimeWarning("odd"), "Warning, which counts as an error here: odd", 2),
         (
             KeyError("eta"),
-            "This is a mistake in convgrad: KeyError: 'eta'. Please report it, with the command that you typed and "
+            "This is a bug in convgrad: KeyError: 'eta'. Please report it, with the command that you typed and "
             "what it prints with --debug.",
             70,
         ),
-        (ZeroDivisionError(), "This is a mistake in convgrad: ZeroDivisionError. Please report it, with", 70),
+        (ZeroDivisionError(), "This is a bug in convgrad: ZeroDivisionError. Please report it, with", 70),
     ],
 )
 def test_an_error_that_nobody_expected_is_told_in_one_message(error: Exception, message: str, code: int) -> None:

@@ -80,7 +80,7 @@ def test_other_data_of_the_same_name_are_another_training(place: Path) -> None:
         arrays = dict(file)
     arrays["x_train"][3, 2, 1, 0] += 1
     np.savez("data.npz", **arrays)
-    assert "run holds another training already" in convgrad("--out", "run", code=2).stderr
+    assert "run already holds a training run" in convgrad("--out", "run", code=2).stderr
 
 
 @pytest.mark.parametrize("name", ["config.json", "metrics.json"])
@@ -146,7 +146,7 @@ def test_new_folders_are_new_for_many_at_once(tmp_path: Path) -> None:
 def test_there_are_not_any_number_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convgrad.training.run.MOST_FOLDERS", 3)
     assert [new_folder(tmp_path / "run").name for _ in range(2)] == ["run", "run-2"]
-    with pytest.raises(DataError, match=r"There are 3 folders .*run-N already\. Name another one\."):
+    with pytest.raises(DataError, match=r"There are 3 folders called .*run-N\. Name another one\."):
         new_folder(tmp_path / "run")
 
 

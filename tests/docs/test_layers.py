@@ -38,7 +38,7 @@ def test_the_page_is_up_to_date() -> None:
     text = "\n".join([INTRODUCTION, *_layers(), *_others()])
     if os.environ.get("CONVGRAD_ACCEPT"):
         PAGE.write_text(text)
-    assert PAGE.read_text() == text, "run with CONVGRAD_ACCEPT=1 to write the page anew"
+    assert PAGE.read_text() == text, "run with CONVGRAD_ACCEPT=1 to rewrite the page"
 
 
 def test_the_page_has_every_layer() -> None:
@@ -76,7 +76,7 @@ def _others() -> Iterable[str]:
     yield from _argument_table(makers.values())
     yield "## Initial values\n"
     yield "For `kernel_initializer=` and `Equation(..., initial={tensor: ...})`, by name. A function of"
-    yield "`(rng, shape, fan_in, fan_out)` that returns an array will do, too.\n"
+    yield "`(rng, shape, fan_in, fan_out)` that returns an array works, too.\n"
     rows = [(_code(name), _first_line(function.__doc__)) for name, function in initializers.registry.items()]
     yield from _table(("name", "values"), rows)
 

@@ -184,7 +184,7 @@ ALIKE = {
 def test_what_only_looks_like_a_layer(tool: str, text: str) -> None:
     trace = made(Equation(text, sizes=ALIKE[text]), shape=(5, 6))
     with pytest.raises(
-        ModelError, match=r"`equation1` can't be written for .* not one of the layers that have a name there"
+        ModelError, match=r"`equation1` can't be written for .* not one of the layers that it has a name for"
     ):
         as_written_by(trace, tool)
 
@@ -208,9 +208,9 @@ def test_what_cannot_be_written() -> None:
     trace = load_example("classic").trace()
     with pytest.raises(ModelError, match=r"There is no tool 'kerass' to write for. Did you mean 'keras'\?"):
         as_written_by(trace, "kerass")
-    with pytest.raises(ModelError, match="SciPy is written for one example without a batch"):
+    with pytest.raises(ModelError, match="SciPy code is written only for one example without a batch"):
         as_written_by(load_example("batch-of-two").trace(), "scipy")
-    with pytest.raises(ModelError, match="MATLAB is written for one example without a batch"):
+    with pytest.raises(ModelError, match="MATLAB code is written only for one example without a batch"):
         as_written_by(load_example("batch-of-two").trace(), "matlab")
     with pytest.raises(ModelError, match="too many for a program in MATLAB"):
         as_written_by(load_example("lenet-digit").trace(), "matlab")
@@ -221,7 +221,9 @@ def test_what_cannot_be_written() -> None:
         as_written_by(network.trace(np.ones((5, 5, 1)), [1, 0]), "keras")
     a, b = Input((3, 3, 1)), Conv2D(1, 3, padding="same")
     network = Network(inputs=a, outputs=Dense(2)(Flatten()(Add()(a, b(a)))))
-    with pytest.raises(ModelError, match="`add1` makes the network a graph; PyTorch is written for layers in a row"):
+    with pytest.raises(
+        ModelError, match="`add1` makes the network a graph; PyTorch code can be written only for layers in a row"
+    ):
         as_written_by(network.trace(np.ones((3, 3, 1)), [1, 0]), "pytorch")
     network = Network(ReLU(), Flatten(), Dense(2), input_shape=(2, 2, 1))
     with pytest.raises(ModelError, match="SciPy can begin at only one"):

@@ -229,7 +229,7 @@ def test_refuses_arguments(make, message):
         (
             ConvTranspose2D(8, 3, padding=2),
             (2, 5, 1),
-            r"nothing would be left along axis 0: 4 places, of which the padding cuts off 4.\nCut off 3 at most",
+            r"nothing would be left along axis 0: 4 places, of which the padding cuts off 4.\nCut off at most 3",
         ),
     ],
 )

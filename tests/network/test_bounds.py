@@ -88,7 +88,7 @@ def test_an_example_is_of_a_size_that_can_be_explained(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="must be a whole number of at least 0"):
         read_example(path, most=-1)
     path.write_text('[model]\ninput_shape = [3]\n[[layer]]\ntype = "ReLU"\n')
-    with pytest.raises(ModelError, match=r"has 3 weights and inputs; at most 2 are taken here"):
+    with pytest.raises(ModelError, match=r"has 3 weights and inputs; the limit here is 2"):
         read_example(path, most=2)
     assert read_example(path, most=3).network.input_shape == (3,)
 

@@ -418,7 +418,9 @@ def test_a_mistake_in_the_server_is_one_line(server: PageServer, capsys: pytest.
     except RuntimeError:
         server.handle_error(None, ("127.0.0.1", 1))
     told = capsys.readouterr().err
-    assert told.startswith("This failed by a mistake in convgrad, not in what you asked: RuntimeError: can't start new")
+    assert told.startswith(
+        "This failed because of a bug in convgrad, not of what you asked: RuntimeError: can't start new"
+    )
     assert told.count("\n") == 1
 
 

@@ -152,7 +152,7 @@ def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
             "type 'Dens', which is not a layer. Did you mean",
         ),
         ("/api/model", {"input_shape": [3], "layers": 7}, "model has no layers."),
-        ("/api/model", {"input_shape": [3], "layers": [DENSE] * 41}, "41 layers; a page shows 40 at most"),
+        ("/api/model", {"input_shape": [3], "layers": [DENSE] * 41}, "41 layers; a page shows at most 40"),
         (
             "/api/model",
             {"input_shape": [3], "layers": [DENSE], "weight": {}},
@@ -163,7 +163,7 @@ def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
             {"input_shape": [3], "layers": [{**DENSE, "units": 10**9}]},
             "has 4,000,000,003 weights and inputs",
         ),
-        ("/api/model", {"input_shape": [10**5, 10**5], "layers": [{"type": "ReLU"}]}, "at most 500,000 are taken here"),
+        ("/api/model", {"input_shape": [10**5, 10**5], "layers": [{"type": "ReLU"}]}, "the limit here is 500,000"),
         ("/api/model", {"input_shape": [3], "layers": [{"type": "Equation", "text": "x[i] = ("}]}, "x[i] = ("),
         ("/api/model", {"input_shape": [3], "layers": [7]}, "layer 1 is 7, but must be a table with the key `type`"),
         (
@@ -182,11 +182,15 @@ def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
         ("/api/check", {}, 'A check takes {"sheet": "..."}, the text of a sheet.'),
         ("/api/check", {"sheet": "a ="}, "sheet is not a TOML file"),
         ("/api/check", {"sheet": "equation = 'x = 1'"}, "sheet: a sheet must have `results`"),
-        ("/api/check", {"sheet": NETWORK_SHEET + "[[layer]]\ntype = 'ReLU'\n" * 40}, "41 layers; a page shows 40 at"),
+        (
+            "/api/check",
+            {"sheet": NETWORK_SHEET + "[[layer]]\ntype = 'ReLU'\n" * 40},
+            "41 layers; a page shows at most 40",
+        ),
         (
             "/api/check",
             {"sheet": NETWORK_SHEET.replace("units = 2", "units = 1000000000")},
-            "weights and inputs; at most",
+            "weights and inputs; the limit",
         ),
         ("/api/check", {"sheet": f"sizes = {{ K = 5000 }}\n{SHEET}"}, "a size is larger than 1000"),
         ("/api/check", {"sheet": f"shapes = {{ h = [2000] }}\n{SHEET}"}, "a size is larger than 1000"),
@@ -261,7 +265,7 @@ def test_a_mistake_of_convgrad_s_own(
     monkeypatch.setattr(api, "layer_list", lambda: 1 / 0)
     status, found = ask(server, "/api/layers")
     assert (status, set(found)) == (500, {"error"})
-    told = r"This failed by a mistake in convgrad, not in what you asked: ZeroDivisionError: division by zero "
+    told = r"This failed because of a bug in convgrad, not of what you asked: ZeroDivisionError: division by zero "
     assert re.fullmatch(told + r"\(test_server.py, line \d+\)\. Please report it\.", found["error"])
     assert ask(server, "/api/examples")[0] == 200
     assert capsys.readouterr() == ("", "")

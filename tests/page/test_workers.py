@@ -244,7 +244,7 @@ def test_mistakes_and_odd_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     status, words = told(b"{}")
     assert status == 500
     assert words.startswith(
-        "This failed by a mistake in convgrad, not in what you asked: KeyError: 'eta' (test_workers"
+        "This failed because of a bug in convgrad, not of what you asked: KeyError: 'eta' (test_workers"
     )
     monkeypatch.setattr(answer, "MOST_BYTES", 5)
     monkeypatch.setitem(api.POST, "/api/model", lambda asked: "a" * 10)

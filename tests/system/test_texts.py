@@ -41,8 +41,8 @@ LONG = "9" * 5000
         ),
         ("x = 9223372036854775808", r"it has a whole number of 64 bits; the limit is 63"),
         ("x = 1e400", r"^it is not a TOML file: the number 1e400 is too large to compute with\.$"),
-        ("x = 1e99999999999999999999", r"the number 1e99999999999999999999 is larger than any"),
-        (f"x = {LONG}.0", r"the number 9{40}\.\.\. \(5,002 characters\) is larger than any"),
+        ("x = 1e99999999999999999999", r"the number 1e99999999999999999999 is too large"),
+        (f"x = {LONG}.0", r"the number 9{40}\.\.\. \(5,002 characters\) is too large"),
         ("x = 1\nx = 2\n", r"^it is not a TOML file: Cannot overwrite a value"),
         ("x = 'a\0b'", r"^it is not a TOML file: "),
     ],
@@ -98,7 +98,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
         file_text(tmp_path / "none.toml", ModelError, "The model file")
     with pytest.raises(DataError, match=r"is a folder"):
         file_text(tmp_path)
-    with pytest.raises(DataError, match=r"^it has more than 33,554,432 bytes, the most that is read"):
+    with pytest.raises(DataError, match=r"^it has more than 33,554,432 bytes, the limit for a file of this kind"):
         as_text(bytes(LONGEST_FILE + 1), "it")
     with path.open("wb") as file:
         os.truncate(file.fileno(), 1 << 40)  # takes no room

@@ -193,5 +193,5 @@ def test_a_loss_of_ones_own_is_known_by_its_name(tmp_path: Path) -> None:
 def test_records_that_were_changed(folder: Path, entries: dict[str, object]) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
-    with pytest.raises(DataError, match=r"run: config\.json was changed, or is damaged: "):
+    with pytest.raises(DataError, match=r"run: config\.json was changed or is damaged: "):
         load(folder)

@@ -36,7 +36,7 @@ def test_json_comes_back_the_same() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '{"other": 1}', "3"])
 def test_other_json_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match=r"no history written by History\.to_json"):
+    with pytest.raises(DataError, match=r"not a history written by History\.to_json"):
         History.from_json(text)
 
 

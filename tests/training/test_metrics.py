@@ -188,7 +188,7 @@ def test_rows_that_name_no_class_are_refused_by_metrics_of_classes() -> None:
     for metric in (accuracy, top_k(2)):
         with pytest.raises(DataError, match=r"targets of shape \(3, 3\) do not name a class for each example"):
             metric(LOGITS[:3], MULTI)
-    with pytest.raises(DataError, match=r"targets of shape \(2, 3, 1\) name no class"):
+    with pytest.raises(DataError, match=r"targets of shape \(2, 3, 1\) do not name a class"):
         true_labels(np.zeros((2, 3, 1)))
 
 

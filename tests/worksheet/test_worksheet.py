@@ -112,7 +112,7 @@ def test_rounded_numbers_are_pinned_and_the_rest_goes_on_from_them(seed: int) ->
         for value in trace[name].values.ravel():
             assert len(trace[name].written(value).lstrip("-").replace(".", "").strip("0")) <= 5
     said = " ".join(text_of(exercise(sheet)).split())
-    assert "Round to 2 decimals, and go on with the rounded numbers" in said
+    assert "Round to 2 decimals, and continue with the rounded numbers" in said
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -77,7 +77,7 @@ def told(error: BaseException) -> tuple[str, int]:
     if isinstance(error, Warning):
         return f"Warning, which counts as an error here: {words}", EXIT_UNUSABLE
     return (
-        f"This is a mistake in convgrad: {type(error).__name__}{f': {words}' if words else ''}. Please report it, with "
+        f"This is a bug in convgrad: {type(error).__name__}{f': {words}' if words else ''}. Please report it, with "
         f"the command that you typed and what it prints with {DEBUG}.",
         EXIT_MISTAKE_OF_OURS,
     )

@@ -1,7 +1,7 @@
 """The command `convgrad`: train, predict, and look into equations.
 
 Exit codes: 0 done, 1 a calculation is wrong, 2 something that was given can't be used (one clear message, no
-traceback), 70 a mistake in convgrad, 128 + its number for a signal: 130 after Ctrl-C.
+traceback), 70 a bug in convgrad, 128 + its number for a signal: 130 after Ctrl-C.
 """
 
 from __future__ import annotations

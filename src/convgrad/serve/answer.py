@@ -49,11 +49,11 @@ def answered(function: Callable[[], Any]) -> Answer:
 
 
 def mistake(error: Exception) -> str:
-    """One sentence about an error that only a mistake in convgrad can have caused, and its place."""
+    """One sentence about an error that only a bug in convgrad can have caused, and its place."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     said = quoted(f"{type(error).__name__}: {error}")
-    return f"This failed by a mistake in convgrad, not in what you asked: {said}{place}. Please report it."
+    return f"This failed because of a bug in convgrad, not of what you asked: {said}{place}. Please report it."
 
 
 def _finite(content: Any) -> Any:

@@ -112,7 +112,7 @@ class PageServer(ThreadingTCPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that has gone away is nothing to tell of; a mistake is told in one line."""
+        """A browser that has gone away is not reported; a mistake is, in one line."""
         error = sys.exc_info()[1]
         if isinstance(error, Exception) and not isinstance(error, (ConnectionError, TimeoutError)):
             print(mistake(error), file=sys.stderr)

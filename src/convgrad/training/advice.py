@@ -27,8 +27,8 @@ def warn_of_two_activations(network: PlainNetwork, loss: Loss, stacklevel: int =
     contains, name = ("softmax", "softmax_cross_entropy") if loss.takes_labels else ("sigmoid", "binary_cross_entropy")
     warnings.warn(
         f"The network ends with {type(last.layer).__name__} (layer `{last.name}`), but the loss {name} contains the "
-        f"{contains} and takes the numbers before it: both together learn slowly, and outputs are taken for what they "
-        f"are not. Leave the layer away; probabilities are {contains} of the outputs.",
+        f"{contains} and expects the numbers before it: with both, learning is slow and outputs are misread. "
+        f"Remove the layer; probabilities are {contains} of the outputs.",
         TrainingWarning,
         stacklevel=stacklevel + 1,
     )

@@ -59,8 +59,8 @@ def warn_of_held_out(network: PlainNetwork, inputs: npt.NDArray[Any], rows: Rows
     new = len(rows) - int(trained[rows].sum())
     if new:
         warnings.warn(
-            f"This training takes {new} examples that were held out so far, so they can't show any more how good the "
-            "network is on new ones. To go on holding them out, give the same validation_split and split_seed again.",
+            f"This training takes {new} examples that were held out so far, so they can no longer show how good the "
+            "network is on new ones. To keep holding them out, give the same validation_split and split_seed again.",
             TrainingWarning,
             stacklevel=stacklevel + 1,
         )

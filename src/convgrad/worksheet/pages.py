@@ -44,7 +44,7 @@ def key(sheet: Worksheet) -> Document:
 
 
 def with_key(sheet: Worksheet) -> Document:
-    """The sheet, and the key from a new page on."""
+    """The sheet, and the key, which begins on a new page."""
     page, answers = exercise(sheet), key(sheet)
     return replace(page, blocks=(*page.blocks, NewPage(), Heading(answers.title, 0), *answers.blocks))
 
@@ -81,10 +81,10 @@ def _task(sheet: Worksheet) -> Iterator[Part]:
     if sheet.hidden:
         yield "Empty places without a number follow from your answers. "
     if any(is_place(name) for name in sheet.shown):
-        yield "A tensor with arg tells the place of the greatest value in its window, counted row by row from 0. "
+        yield "A tensor with arg gives the place of the greatest value in its window, counted row by row from 0. "
     for places in sorted(set(sheet.decimals.values())):
         names = [name for name, kept in sheet.decimals.items() if kept == places]
-        yield f"Round to {places} decimal{'s' if places > 1 else ''}, and go on with the rounded numbers: "
+        yield f"Round to {places} decimal{'s' if places > 1 else ''}, and continue with the rounded numbers: "
         for n, name in enumerate(names):
             yield ", " if n else ""
             yield Formula.named(name)

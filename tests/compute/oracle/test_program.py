@@ -160,7 +160,7 @@ def test_views_of_inputs_in_place():
         assert program.arrays["norm"] == 6 * size**2
         assert program.arrays["s"] == 6 * size
     equation = bind(parse("w_next[i,j] = w[i,j] - flat[3*i+j]"), shapes=shapes)
-    with pytest.raises(EngineError, match=r"in the place of w: it reads flat\[3\*i\+j\] for its element \[i,j\]"):
+    with pytest.raises(EngineError, match=r"in the memory of w: it reads flat\[3\*i\+j\] for its element \[i,j\]"):
         compile_program(equation, ["w_next"], in_place={"w_next": "w"}, views={"flat": "w"})
 
 

@@ -304,7 +304,7 @@ class _Check:
         if tried.again is not None:
             self._add(
                 "accumulated",
-                "It gives another result when it is called a second time with the same arguments: something is "
+                "It gives a different result when it is called a second time with the same arguments: something is "
                 "added to and not reset.",
                 "Start each call with zeros: dw = np.zeros_like(w) inside the function.",
             )
@@ -442,8 +442,8 @@ class _Check:
                 if not np.isfinite(array).all() and np.isfinite(values[output]).all():
                     self._add(
                         "overflow",
-                        f"With values of a few hundred {output} is infinite or no number: exp overflows in {given}.",
-                        "Take the greatest value off before exp: exp(z - z.max()) / sum.",
+                        f"With values of a few hundred {output} is infinite or not a number: exp overflows in {given}.",
+                        "Subtract the greatest value before exp: exp(z - z.max()) / sum.",
                     )
                     return
 
@@ -474,7 +474,7 @@ class _Check:
             self._add(
                 "not-understood",
                 f"It is not clear what its arguments are: ({names}).",
-                "Say it: roles={'argument': 'tensor'} with the equation's names, dx for the gradient from above.",
+                "Name them: roles={'argument': 'tensor'} with the equation's names, dx for the gradient from above.",
             )
 
     def _add(self, name: str, words: str, change: str = "") -> None:

@@ -193,7 +193,7 @@ MISTAKES = (
     Mistake(
         "activation-missing",
         "in {output} the derivative of the activation is missing: the delta of the wrong layer is used",
-        "Multiply the delta by f'(z) before it goes on: dz = dx * f'(z).",
+        "Multiply the delta by f'(z) before you pass it on: dz = dx * f'(z).",
         "with the derivative put in",
         before=_missing,
         likelihood=9,
@@ -243,7 +243,7 @@ MISTAKES = (
         Mistake(
             "epsilon",
             f"your epsilon is {value:g}, and not the layer's",
-            f"Say epsilon={value:g}, if it is meant to be.",
+            f"Pass epsilon={value:g} if that is intended.",
             f"with epsilon {value:g}",
             before=_epsilon(value),
             choice=True,

@@ -143,7 +143,7 @@ MISTAKES = (
     Mistake(
         "mean-over-batch",
         "{output} is the mean over the batch where the sum is meant",
-        "Leave out the division by the number of examples (the loss has it already, or nobody has).",
+        "Leave out the division by the number of examples (the loss already has it, or it belongs nowhere).",
         "after multiplying your {output} by the number of examples",
         after=_times(_inverse(_batch)),
         likelihood=8,

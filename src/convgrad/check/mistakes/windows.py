@@ -345,7 +345,7 @@ MISTAKES = (
     Mistake(
         "stride-far-edge",
         "the stride does not divide, and {output} is shifted by the rows or columns that are left over at the far edge",
-        "The rows that no window reaches stand at the end, and their gradient is 0: pad behind, not before.",
+        "The rows that no window reaches are at the end, and their gradient is 0: pad at the end, not at the start.",
         "after moving your {output} back",
         outputs=("do",),
         after=_shifted_by_rest,
@@ -423,7 +423,7 @@ MISTAKES = (
     Mistake(
         "padding-wrong-side",
         "in {output} the padding before and after is exchanged",
-        "With 'same' padding the odd row goes behind: before = total // 2.",
+        "With 'same' padding the odd row goes at the end: before = total // 2.",
         "with the two sides exchanged back",
         before=_at_the_other_side,
         likelihood=6,

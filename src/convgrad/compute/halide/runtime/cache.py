@@ -121,8 +121,8 @@ class Cache:
         if doubt and self.folder not in _told:
             _told.add(self.folder)
             warnings.warn(
-                f"Compiled code is not kept in {self.folder}: {doubt}, so others could put theirs there. "
-                f"{VARIABLE} names another folder.",
+                f"Compiled code is not kept in {self.folder}: {doubt}, so others could put code of theirs there. "
+                f"Set {VARIABLE} to another folder.",
                 stacklevel=2,
             )
         return not doubt and os.path.isdir(self.folder)

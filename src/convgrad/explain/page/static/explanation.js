@@ -6,7 +6,7 @@
   const LABELS = ["Equation", "Indices put in", "Numbers put in"];
 
   const HINT =
-    "Choose any number: the cells that it came from light up, and here stands how it was calculated. Each of them " +
+    "Choose any number: the cells that it came from light up, and this panel shows how it was calculated. Each of them " +
     "can be followed further, back to the input. Double click, or type a digit, to change a number; all else follows.";
 
   page.Panel = class {

@@ -110,7 +110,9 @@ def kinds(trace: Trace, tool: str) -> list[Kind]:
     before, result = INPUT, INPUT
     for placed in trace.network.layers:
         if placed.sources != (before,):
-            raise ModelError(f"`{placed.name}` makes the network a graph; {tool} is written for layers in a row only.")
+            raise ModelError(
+                f"`{placed.name}` makes the network a graph; {tool} code can be written only for layers in a row."
+            )
         found.append(_Reading(trace, placed, result).kind(tool))
         before, result = placed.name, placed.output
     return found
@@ -154,8 +156,8 @@ class _Reading:
         if kind is None:
             shown = replace(self.definition, indices=self.indices)
             raise ModelError(
-                f"`{self.placed.name}` can't be written for {tool}: {shown} is not one of the layers that have a "
-                "name there (convolution, max or mean pooling, dense, ReLU, sigmoid, tanh, flatten)."
+                f"`{self.placed.name}` can't be written for {tool}: {shown} is not one of the layers that it has a "
+                "name for (convolution, max or mean pooling, dense, ReLU, sigmoid, tanh, flatten)."
             )
         return kind
 

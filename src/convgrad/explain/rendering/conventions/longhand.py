@@ -29,7 +29,7 @@ class Longhand(ABC):
 
     def __init__(self, trace: Trace):
         if trace.start.batch is not None:
-            raise ModelError(f"{self.tool} is written for one example without a batch.")
+            raise ModelError(f"{self.tool} code is written only for one example without a batch.")
         self.listing, self.trace = Listing(trace, self.tool), trace
         self.back: list[list[str]] = []
 
