@@ -109,6 +109,8 @@ def same_explanation(element: Element, found: dict[str, Any], rounding: float = 
     wanted = explanation.to_json()
     wanted |= {"status": element.status, "indices": explanation.with_indices, "latex": explanation.latex}
     wanted |= {"written": element.written, "numbers": explanation.numbers, "notes": list(explanation.notes)}
+    assert [(n["kind"], n["words"]) for n in found["notes"]] == [(n.kind.value, n.words) for n in explanation.remarks]
+    found = {**found, "notes": [note["text"] for note in found["notes"]]}
     assert {key: found.get(key) for key in TEXTS} == {key: wanted.get(key) for key in TEXTS}
     made_from = [{"element": e.name, "status": e.status} for e in explanation.made_from]
     assert [{key: e[key] for key in ("element", "status")} for e in found["madeFrom"]] == made_from

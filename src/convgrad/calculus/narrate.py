@@ -8,7 +8,7 @@ from dataclasses import replace
 from convgrad.calculus.contribution import Contribution
 from convgrad.calculus.partials import Partial, extent
 from convgrad.calculus.simplify import simplify
-from convgrad.calculus.steps import ChainRule, Step, element
+from convgrad.calculus.steps import ChainRule, Step, StepKind, element
 from convgrad.calculus.table import ONE
 from convgrad.notation import polynomial
 from convgrad.notation.polynomial import Polynomial, Position
@@ -38,11 +38,13 @@ def by_contribution(home: Definition, partial: Partial, part: Contribution, told
     if part.bounded is not None:
         steps += _change_of_index(home, partial, part, survivors)
     elif survivors and part.gathered != part.expanded:
-        steps.append(_step("one term survives", gathered, _survival(survivors, partial, home, part)))
+        steps.append(_survival(gathered, survivors, partial, home, part))
     elif part.gathered != part.expanded:
-        steps.append(_step("tidy up", gathered, "What does not change within the sum stands in front of it."))
+        steps.append(
+            Step(StepKind.TIDYING, "tidy up", gathered, "What does not change within the sum stands in front of it.")
+        )
     if told != gathered:
-        steps.append(_step("rename", told, "The primes have done their work."))
+        steps.append(Step(StepKind.RENAMING, "rename", told, "The primes have done their work."))
     return steps
 
 
@@ -50,7 +52,8 @@ def _chain_rule(home: Definition, partial: Partial, part: Contribution) -> Step:
     chain = ChainRule(home.name, tuple(home.indices), partial.reading.tensor, tuple(part.targets))
     result, wanted = element(chain.result, chain.indices), element(chain.wanted, chain.targets)
     readers = f"Every {result} that reads {wanted} passes" if chain.summed else f"{result} reads {wanted} and passes"
-    return Step("chain rule", chain, f"{readers} its gradient on, times its own slope in {wanted}.")
+    sentence = f"{readers} its gradient on, times its own slope in {wanted}."
+    return Step(StepKind.CHAIN_RULE, "chain rule", chain, sentence)
 
 
 def _expand(home: Definition, partial: Partial, part: Contribution) -> Step:
@@ -60,25 +63,28 @@ def _expand(home: Definition, partial: Partial, part: Contribution) -> Step:
         slope = Multiply(partial.factors) if len(partial.factors) > 1 else (*partial.factors, ONE)[0]
         slope = Reduce("sum", partial.reductions, slope) if partial.reductions else slope
         slope = simplify(slope, part.ranges)
-        return _step("put the equation in", expanded, f"The slope of {home.name} in {wanted} is {slope}.")
+        sentence = f"The slope of {home.name} in {wanted} is {slope}."
+        return Step(StepKind.SUBSTITUTION, "put the equation in", expanded, sentence)
     sentence = f"Put the equation of {home.name} in; of all readings {partial.reading} only those of {wanted} count"
+    kind = StepKind.EXPANSION
     if isinstance(home.term, Reduce) and home.term.kind in ("max", "min"):
+        kind = StepKind.EXPANSION_OF_EXTREME
         extreme = "greatest" if home.term.kind == "max" else "least"
         sentence += f", and of these the first that is the {extreme}: it alone lets the gradient through"
-    return _step("expand the sum", expanded, f"{sentence}.")
+    return Step(kind, "expand the sum", expanded, f"{sentence}.")
 
 
 def helper(definition: Definition) -> Step:
     sentence = f"{definition.name} is needed inside its own range only; a name lets it be read as 0 outside."
-    return _step("name the slope", definition, sentence)
+    return Step(StepKind.HELPER, "name the slope", definition, sentence)
 
 
 def add_up(definition: Definition, count: int) -> Step:
-    return _step("add up", definition, f"The gradient is the sum over its {count} ways in.")
+    return Step(StepKind.ADDITION, "add up", definition, f"The gradient is the sum over its {count} ways in.")
 
 
 def nothing(definition: Definition, tensor: str, result: str) -> Step:
-    return _step("no influence", definition, f"No change of {tensor} reaches {result}.")
+    return Step(StepKind.NO_INFLUENCE, "no influence", definition, f"No change of {tensor} reaches {result}.")
 
 
 def turn(definition: Definition) -> Step:
@@ -86,7 +92,7 @@ def turn(definition: Definition) -> Step:
         "Counting the kernel from its far end turns it by 180 degrees and the sum into a correlation over all "
         "positions at which kernel and delta overlap (the full correlation)."
     )
-    return _step("turn the kernel", definition, sentence)
+    return Step(StepKind.TURN, "turn the kernel", definition, sentence)
 
 
 def turned(definition: Definition) -> Definition:
@@ -117,14 +123,17 @@ def _loops_first(term: Term, loops: set[str]) -> Term:
     return replace(term, positions=tuple(positions))
 
 
-def _survival(survivors: list[str], partial: Partial, home: Definition, part: Contribution) -> str:
-    """Why a sum over the output is left, where one is."""
+def _survival(
+    gathered: Definition, survivors: list[str], partial: Partial, home: Definition, part: Contribution
+) -> Step:
+    """With the reason why a sum over the output is left, where one is."""
     sentence = f"Only the term with {', '.join(survivors)} survives."
     left = part.gathered.indices if isinstance(part.gathered, Reduce) else ()
-    if set(left) & set(home.indices) and partial.reductions:
-        touched = element(home.name, home.indices)
-        sentence += f" Each {partial.reading} touches every {touched} once, so its gradient is a sum over all of them."
-    return sentence
+    if not (set(left) & set(home.indices) and partial.reductions):
+        return Step(StepKind.SURVIVAL, "one term survives", gathered, sentence)
+    touched = element(home.name, home.indices)
+    sentence += f" Each {partial.reading} touches every {touched} once, so its gradient is a sum over all of them."
+    return Step(StepKind.SURVIVAL_EVERYWHERE, "one term survives", gathered, sentence)
 
 
 def _change_of_index(home: Definition, partial: Partial, part: Contribution, survivors: list[str]) -> list[Step]:
@@ -133,9 +142,10 @@ def _change_of_index(home: Definition, partial: Partial, part: Contribution, sur
     outputs = [index for index in part.changed if index in home.indices]
     place = f"that is a place in {home.name}" if len(outputs) == len(part.changed) else "the indices are in range"
     bounded, gathered = _define(part, part.bounded, partial), _define(part, part.gathered, partial)
-    steps = [_step("change of index", bounded, f"Only terms with {changes} survive, as far as {place}.")]
+    sentence = f"Only terms with {changes} survive, as far as {place}."
+    steps = [Step(StepKind.CHANGE_OF_INDEX, "change of index", bounded, sentence)]
     if bounded != gathered:
-        steps.append(_step("bounds", gathered, _where_bounds_go(home, part, outputs)))
+        steps.append(Step(StepKind.BOUNDS, "bounds", gathered, _where_bounds_go(home, part, outputs)))
     return steps
 
 
@@ -164,10 +174,6 @@ def _define(part: Contribution, term: Term, partial: Partial) -> Definition:
     inside = {*part.targets, *bound_indices(term)}
     ranges = tuple((i, s) for i, s in part.ranges.items() if i in inside)
     return Definition(gradient_name(partial.reading.tensor), part.targets, term, ranges)
-
-
-def _step(rule: str, definition: Definition, sentence: str) -> Step:
-    return Step(rule, definition, sentence)
 
 
 def _runs_backwards(body: Term, index: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from html import escape
 from typing import Any
 
@@ -56,10 +57,34 @@ class ChainRule:
         return f"{setting.name(gradient_name(self.wanted), targets)} = {total}{delta}{setting.juxtaposed}{slope}"
 
 
+class StepKind(Enum):
+    """What a step does. Whoever looks for a step asks for this; titles and sentences are for people, and may change.
+
+    EXPANSION_OF_EXTREME: of a max or min, whose winner alone lets the gradient through. SURVIVAL_EVERYWHERE: of one
+    term, where each element that is asked for touches every place of the result.
+    """
+
+    CHAIN_RULE = "chain_rule"
+    SUBSTITUTION = "substitution"
+    EXPANSION = "expansion"
+    EXPANSION_OF_EXTREME = "expansion_of_extreme"
+    SURVIVAL = "survival"
+    SURVIVAL_EVERYWHERE = "survival_everywhere"
+    TIDYING = "tidying"
+    RENAMING = "renaming"
+    CHANGE_OF_INDEX = "change_of_index"
+    BOUNDS = "bounds"
+    TURN = "turn"
+    HELPER = "helper"
+    ADDITION = "addition"
+    NO_INFLUENCE = "no_influence"
+
+
 @dataclass(frozen=True)
 class Step:
-    """One rewrite, and the `line` that stands after it."""
+    """One rewrite, and the `line` that stands after it. `rule` and `sentence` are words: its name and its meaning."""
 
+    kind: StepKind
     rule: str
     line: Definition | ChainRule
     sentence: str

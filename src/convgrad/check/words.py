@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from convgrad.explain.trace.element import Explanation
+from convgrad.explain.trace.notes import NoteKind
 
 WIDTH = 88
 NOTES = 2
@@ -25,5 +26,5 @@ def worked_lines(explanation: Explanation, with_numbers: bool = True) -> list[st
     if not with_numbers:
         return wrapped(f"    indices  {explanation.with_indices}", " " * 13)
     lines = [line for label, text in shown.items() for line in wrapped(f"    {label}  {text}", " " * 13)]
-    notes = [n for n in explanation.notes if "stands in its place" not in n][:NOTES]
+    notes = explanation.notes_about(NoteKind.ZEROS, NoteKind.DECISION)[:NOTES]
     return lines + [line for note in notes for line in wrapped(f"             {note}", " " * 13)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from convgrad.explain.trace.element import Element, OfTensor
 from convgrad.explain.trace.grids import plane_name, planes_of
+from convgrad.explain.trace.notes import NoteKind
 from convgrad.explain.trace.numbers import written
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.notation.printing.mathematics import Mathematics
@@ -163,11 +164,6 @@ def _key(sheet: Worksheet) -> Iterator[Block]:
                 yield _explained(element, number)
 
 
-def _tells(element: Element, note: str) -> bool:
-    """Whether a note says more than the numbers do: which branch was taken. Zeros and rounding are seen."""
-    return not note.startswith(("(", element.name))
-
-
 def _explained(element: Element, number: int) -> Display:
     """The equation with its indices put in, and then its numbers."""
     found = element.explain()
@@ -180,7 +176,7 @@ def _explained(element: Element, number: int) -> Display:
         *_, last = found.lines(setting)
         return f"{_name(element).set_in(setting)} = {term} {last}{behind}"
 
-    notes = tuple(note for note in found.notes if _tells(element, note))
+    notes = found.notes_about(NoteKind.DECISION)  # zeros and rounding are seen
     return Display((Formula(set_in, f"{found.with_indices} = {numbers}"),), number, notes)
 
 

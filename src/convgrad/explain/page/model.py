@@ -97,6 +97,7 @@ def _layer(trace: Trace, placed: PlacedLayer) -> dict[str, Any]:
 def _steps(derivation: Derivation) -> list[dict[str, Any]]:
     return [
         {
+            "kind": step.kind.value,
             "rule": step.rule,
             "sentence": step.sentence,
             "text": step.equation,

@@ -12,7 +12,7 @@ from convgrad.compute.arrays import number_of, place_of
 from convgrad.errors import DataError
 from convgrad.explain.trace.given import Array, Start
 from convgrad.explain.trace.nodes import Node, Read, Total, below, grow, reads
-from convgrad.explain.trace.notes import counting, decisions, note
+from convgrad.explain.trace.notes import Note, NoteKind, counting, decisions, note
 from convgrad.explain.trace.numbers import written
 from convgrad.explain.trace.showing import as_html
 from convgrad.explain.trace.terms import Term, json_number, terms
@@ -250,15 +250,25 @@ class Explanation:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was chosen, and why: the greatest of a window, the branch of a condition, what is pinned."""
+        return self.notes_about(*NoteKind)
+
+    def notes_about(self, *kinds: NoteKind) -> tuple[str, ...]:
+        """The notes of some kinds."""
+        return tuple(remark.text for remark in self.remarks if remark.kind in kinds)
+
+    @cached_property
+    def remarks(self) -> tuple[Note, ...]:
+        """The notes with their kinds."""
         found = []
         if self.tensor.pinned and self.computed != self.element.written:
-            found.append(f"{self.element.name} is {self.element.status}: {self.element.written} stands in its place.")
+            words = f"{self.element.name} is {self.element.status}: {self.element.written} stands in its place."
+            found.append(Note(NoteKind.PIN, words))
         if self.zeros:
             zeros = "1 term is 0" if self.zeros == 1 else f"{self.zeros} terms are 0"
             outside = sum(not all(read.inside for read in reads(part)) for part in self._left_out)
-            found.append(f"({zeros}, {outside} of them read outside)" if outside else f"({zeros})")
-        found += dict.fromkeys(note(node, self._written) for node in decisions(self.node))
-        return tuple(found)
+            found.append(Note(NoteKind.ZEROS, f"{zeros}, {outside} of them read outside" if outside else zeros))
+        told = dict.fromkeys(note(node, self._written) for node in decisions(self.node))
+        return (*found, *(Note(NoteKind.DECISION, words) for words in told))
 
     @property
     def latex(self) -> str:

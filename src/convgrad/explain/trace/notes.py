@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 
 from convgrad.explain.trace.nodes import Choice, Extreme, Node, Read, Total, reads
 from convgrad.explain.trace.writing import SHOWN, SYMBOLS, Writer
@@ -16,6 +18,27 @@ WORDS = {
     ">=": "is at least",
 }
 OPPOSITES = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+class NoteKind(Enum):
+    """What a note is about: a number that stands in place of the equation's, terms that are 0, a choice."""
+
+    PIN = "pin"
+    ZEROS = "zeros"
+    DECISION = "decision"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark on a number. Whoever looks for one asks for its kind; the words are for people."""
+
+    kind: NoteKind
+    words: str
+
+    @property
+    def text(self) -> str:
+        """As it stands behind the numbers."""
+        return f"({self.words})" if self.kind is NoteKind.ZEROS else self.words
 
 
 def _telling(node: Node) -> tuple[Node, ...]:

@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from math import prod
 
 from convgrad.calculus.derive import derivation
-from convgrad.calculus.steps import Derivation
+from convgrad.calculus.steps import Derivation, StepKind
 from convgrad.errors import EquationError
 from convgrad.explain.trace.trace import Trace
 from convgrad.network.plan import PlacedLayer
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Definition, accesses, bound_indices, gradient_name
 
-TELLING = {
-    "one term survives": "touches",
-    "expand the sum": "alone",
-    "change of index": "",
-    "bounds": "",
-    "turn the kernel": "",
-    "add up": "",
-}
-"""Step of a derivation -> words in those of its sentences that say something about the layer."""
+TELLING = frozenset(
+    {
+        StepKind.SURVIVAL_EVERYWHERE,
+        StepKind.EXPANSION_OF_EXTREME,
+        StepKind.CHANGE_OF_INDEX,
+        StepKind.BOUNDS,
+        StepKind.TURN,
+        StepKind.ADDITION,
+    }
+)
+"""Steps of a derivation whose sentences say something about the layer."""
 OTHER = ("positions", "N", "k")
 AXES = {0: ("rows", "H", "k1"), 1: ("columns", "W", "k2")}
 """Axis of an image -> what it counts, its letter, and the letter of the kernel's."""
@@ -135,7 +137,7 @@ def size_sentences(trace: Trace, placed: PlacedLayer) -> list[str]:
 
 def gradient_sentences(derived: Derivation) -> list[str]:
     """What a derivation says about its layer."""
-    told = [s.sentence for s in derived.steps if s.rule in TELLING and TELLING[s.rule] in s.sentence]
+    told = [step.sentence for step in derived.steps if step.kind in TELLING]
     return list(dict.fromkeys(told))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from convgrad.calculus.steps import Derivation
 from convgrad.explain.trace.element import Explanation
 from convgrad.explain.trace.grids import grid, is_drawn
+from convgrad.explain.trace.notes import NoteKind
 from convgrad.explain.trace.numbers import written
 from convgrad.explain.trace.showing import as_text
 from convgrad.explain.trace.tensor import Tensor
@@ -242,4 +243,4 @@ def _lines(item: Item) -> list[str]:
         lines = [f"    {explained.element.name} is {explained.element.written}; its equation gives {explained.numbers}"]
     else:
         lines = [f"    {explained.element.name} = {explained.numbers}"]
-    return [*lines, *(f"        {note}" for note in explained.notes if not note.startswith(explained.element.name))]
+    return [*lines, *(f"        {note}" for note in explained.notes_about(NoteKind.ZEROS, NoteKind.DECISION))]

@@ -89,7 +89,7 @@
       const tensor = this.app.trace.tensor(chosen.name);
       const spoken = page.spokenName(tensor, page.layout(tensor, this.app.batched), chosen.flat);
       const numbers = explanation.equation ? explanation.numbers : "";
-      const notes = (explanation.notes || []).join(". ");
+      const notes = explanation.notes.map(({ text }) => text).join(". ");
       page.say([`${spoken} is ${explanation.written}, ${explanation.status}.`, numbers, notes].join(" ").trim());
     }
 
@@ -165,12 +165,12 @@
 
     /** What was chosen and why; how many terms are 0 stands where these are. */
     _notes(explanation) {
-      const notes = (explanation.notes || []).filter((note) => !page.ZEROS.test(note));
+      const notes = explanation.notes.filter(({ kind }) => kind !== "zeros");
       return notes.length
         ? h(
             "ul",
             { class: "notes" },
-            notes.map((note) => h("li", {}, note)),
+            notes.map(({ text }) => h("li", {}, text)),
           )
         : null;
     }

@@ -4,8 +4,6 @@
   const page = (convgrad.page = convgrad.page || {});
   const { h } = page;
   const SHOWN = 24;
-  /** The note that says how many terms are left out. */
-  page.ZEROS = /^\((\d+ terms? (?:is|are) 0.*)\)$/;
 
   /** A button that goes on to an element. kind: the class of its mark in the network. */
   page.sourceButton = (app, name, flat, kind, written) => {
@@ -132,10 +130,7 @@
       found.push(h("h3", {}, telling.length ? "Also read" : "Made from"), ...limited(others, button, "elements"));
     }
     const folded = zeros.filter((term) => term.factors.some((factor) => readsOf(factor).length));
-    const words = (explanation.notes || [])
-      .map((note) => page.ZEROS.exec(note))
-      .filter(Boolean)
-      .map((match) => match[1])[0];
+    const words = explanation.notes.find(({ kind }) => kind === "zeros")?.words;
     if (!folded.length && words) found.push(h("p", { class: "hint" }, words));
     if (folded.length) {
       const details = h(

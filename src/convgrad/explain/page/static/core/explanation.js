@@ -61,18 +61,22 @@
       return this.tensor.pinned ? `${this.name} = ${this.written}, ${status}; its equation: ${computed}` : computed;
     }
 
+    /** What there is to say about the number, in words; whoever looks for something asks for the kind. */
     get notes() {
       const found = [];
       if (this.tensor.pinned && this.computed !== this.written) {
-        found.push(`${this.name} is ${this.tensor.status}: ${this.written} stands in its place.`);
+        const words = `${this.name} is ${this.tensor.status}: ${this.written} stands in its place.`;
+        found.push({ kind: "pin", words, text: words });
       }
       const leftOut = this.leftOut;
       if (leftOut.length) {
         const zeros = leftOut.length === 1 ? "1 term is 0" : `${leftOut.length} terms are 0`;
         const outside = leftOut.filter((part) => !core.reads(part).every((read) => read.inside)).length;
-        found.push(outside ? `(${zeros}, ${outside} of them read outside)` : `(${zeros})`);
+        const words = outside ? `${zeros}, ${outside} of them read outside` : zeros;
+        found.push({ kind: "zeros", words, text: `(${words})` });
       }
-      return [...found, ...new Set(core.decisions(this.node).map((node) => core.note(node, this.reading)))];
+      const told = new Set(core.decisions(this.node).map((node) => core.note(node, this.reading)));
+      return [...found, ...[...told].map((words) => ({ kind: "decision", words, text: words }))];
     }
 
     /** The terms of the equation's first sum that are 0. */
