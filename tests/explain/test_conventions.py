@@ -248,3 +248,53 @@ def test_programs_start_from_deltas_with_several_axes(tmp_path: Any, monkeypatch
     printed = run(as_written_by(trace, "scipy"), tmp_path, monkeypatch)
     np.testing.assert_allclose(printed["conv1_dw"], trace["conv1.dw"].values, rtol=1e-9)
     assert "the deltas are given" in as_written_by(trace, "pytorch")
+
+
+LETTERS = {"x": "z", "o": "p", "w": "v", "b": "a"}
+"""As the library's layers call result, input, weights and bias, and as a layer of one's own may."""
+TEXTS = (
+    "x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[i+m,2*j+n,c]) + b[k]",
+    "x[i,j,c] = max(o[i,j,c], 0)",
+    "x[i,j,c] = max[m,n](o[i+m,j+n,c])",
+    "x[k] = sum[i,j,c](w[i,j,c,k] * o[i,j,c]) + b[k]",
+)
+SIZES = ({"M": 2, "N": 3, "K": 2}, {}, {"M": 1, "N": 2}, {"K": 3})
+
+
+def own_layers(letters: dict[str, str], deltas: bool) -> Trace:
+    """A network of equations in these letters, from a target or from deltas of the layer in the middle."""
+
+    def written(text: str) -> str:
+        return re.sub(r"\b[xowb]\b", lambda match: letters[match[0]], text)
+
+    layers = [
+        Equation(written(text), inputs=(letters["o"],), sizes=sizes, name=f"own{n}")
+        for n, (text, sizes) in enumerate(zip(TEXTS, SIZES, strict=True))
+    ]
+    network = Network(*layers, input_shape=(4, 9, 2), dtype="float64")
+    numbers = np.random.default_rng(0)
+    network.set_weights({name: numbers.normal(size=w.shape).round(2) for name, w in network.parameters.items()})
+    x = numbers.normal(size=(4, 9, 2)).round(2)
+    if deltas:
+        return network.trace(
+            x, deltas={f"own2.{letters['x']}": np.random.default_rng(1).normal(size=(3, 3, 2)).round(1)}
+        )
+    return network.trace(x, [1, -1, 0.5], loss="half_squared_error")
+
+
+@pytest.mark.parametrize("deltas", [False, True])
+@pytest.mark.parametrize("tool", TOOLS)
+def test_names_are_the_layers_own(tool: str, deltas: bool, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With other letters for result, input and parameters the program is the same but for these letters."""
+    usual = as_written_by(own_layers({letter: letter for letter in LETTERS}, deltas), tool)
+    other = own_layers(LETTERS, deltas)
+    back = {theirs: ours for ours, theirs in LETTERS.items()}
+    program = as_written_by(other, tool)
+    renamed = re.sub(r"\b(own\d)\.(d?)([zpva])\b", lambda m: f"{m[1]}.{m[2]}{back[m[3]]}", program)
+    assert renamed == usual
+    assert program != usual or tool == "keras"
+    if tool == "scipy":
+        np.savez(tmp_path / "arrays.npz", input=other["input"].values, **other.network.get_weights())
+        printed = run(program, tmp_path, monkeypatch)
+        np.testing.assert_allclose(printed["own0_dw"], other["own0.dv"].values, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(printed["own0_db"], other["own0.da"].values, rtol=1e-9, atol=1e-12)
