@@ -41,6 +41,10 @@ Shape = tuple[int, ...]
 INPUT = "input"
 TARGET = "target"
 LOSS = "loss"
+LOSS_OF_EXAMPLE = f"{LOSS}.E"
+LOSS_MEAN = f"{LOSS}.mean"
+LOSS_WEIGHTS = f"{LOSS}.dE"
+"""What each example of a batch counts: the gradient of its loss."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,18 @@ class PlacedLayer:
         """The network's name for one of the layer's own tensors: w -> conv1.w."""
         return f"{self.name}.{name}"
 
+    def owns(self, tensor: str) -> bool:
+        """Whether a tensor of the network is the layer's; names of layers have no dot."""
+        return tensor.startswith(self.tensor(""))
+
     @property
     def output(self) -> str:
         return self.tensor(self.built.output)
+
+    @property
+    def delta(self) -> str:
+        """The gradient of the output."""
+        return gradient_name(self.output)
 
     @property
     def predicting(self) -> PlacedLayer:
@@ -81,6 +94,8 @@ class Plan:
     scalars: name in the optimizer -> scalar input.
     state: optimizer's tensors -> initial value.
     passes: defined tensor -> the part of the step that computes it: forward, loss, backward or update.
+    arriving: layer, and the name that it has for an input -> the gradient that it sends back for it.
+    loss: the one number that a step makes smaller, of a batch the mean.
     """
 
     definitions: list[Definition] = field(default_factory=list)
@@ -91,7 +106,9 @@ class Plan:
     scalars: dict[str, str] = field(default_factory=dict)
     state: dict[str, float] = field(default_factory=dict)
     passes: dict[str, str] = field(default_factory=dict)
+    arriving: dict[tuple[str, str], str] = field(default_factory=dict)
     output: str = ""
+    loss: str = ""
 
     @property
     def equation(self) -> Equation:
@@ -189,6 +206,7 @@ def training_plan(
         for name, source in zip(step.wanted, step.reads, strict=True):
             gradient = gradient_name(name)
             names[gradient] = arriving.send(source, names[gradient], step.backward.shape_of[gradient])
+            plan.arriving[step.placed.name, name] = names[gradient]
         plan.add(rename(step.backward, names), "backward")
     if input_gradient:
         arriving.finish(INPUT, INPUT)
@@ -324,12 +342,13 @@ def _add_loss(
     adjoint = gradients(built.bound(batch), ["y"], of="E")
     backward = adjoint.backward if batch is not None else _with_weight_one(adjoint.backward)
     names = {n: f"{LOSS}.{n}" for n in (*adjoint.forward.inputs, *adjoint.forward.defined, *adjoint.backward.defined)}
-    names |= {"dE": f"{LOSS}.dE", "t": TARGET}
+    names |= {"E": LOSS_OF_EXAMPLE, "dE": LOSS_WEIGHTS, "t": TARGET}
+    plan.loss = LOSS_OF_EXAMPLE if batch is None else LOSS_MEAN
     row = (*_front(batch), *built.prediction_shape)
     names["y"] = plan.view(f"{LOSS}.y", row, result)
     plan.add(rename(adjoint.forward, names), "loss")
     if batch is not None:
-        error, weight = (Access(f"{LOSS}.{name}", (Position.name("e"),)) for name in ("E", "dE"))
+        error, weight = (Access(name, (Position.name("e"),)) for name in (LOSS_OF_EXAMPLE, LOSS_WEIGHTS))
         plan.add(_mean_loss(error, weight, batch), "loss")
     names["dy"] = arriving.send(output, f"{LOSS}.dy", row)
     plan.add(rename(backward, names), "backward")
@@ -348,7 +367,7 @@ def _with_weight_one(backward: Equation) -> Equation:
 
 def _mean_loss(error: Access, weight: Access, batch: int) -> Equation:
     total = Reduce("sum", ("e",), Multiply((error, weight)))
-    definition = Definition(f"{LOSS}.mean", (), total, (("e", batch),))
+    definition = Definition(LOSS_MEAN, (), total, (("e", batch),))
     shapes = ((error.tensor, (batch,)), (weight.tensor, (batch,)), (definition.name, ()))
     return Equation((definition,), shapes=shapes)
 

@@ -15,7 +15,7 @@ from convgrad.compute.samples import shares_of_bytes
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import NETWORK, PlainNetwork
-from convgrad.network.plan import INPUT, LOSS, TARGET, examples_meet, training_plan
+from convgrad.network.plan import INPUT, LOSS_MEAN, LOSS_WEIGHTS, TARGET, examples_meet, training_plan
 from convgrad.network.targets import Targets
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
@@ -70,7 +70,7 @@ class TrainingStep:
         equation = self.plan.equation
         self.program = choose(engine).compile_program(
             equation,
-            [self.plan.output, f"{LOSS}.mean"],
+            [self.plan.output, LOSS_MEAN],
             network.dtype,
             in_place=self.plan.in_place,
             buffers=network.buffers(equation, self.plan.views) | dict(self._shared_state),
@@ -82,7 +82,7 @@ class TrainingStep:
             if name not in self._shared_state:
                 self.program.arrays[name][...] = value
         arrays = self.program.arrays
-        self._x, self._t, self._shares = arrays[INPUT], arrays[TARGET], arrays[f"{LOSS}.dE"]
+        self._x, self._t, self._shares = arrays[INPUT], arrays[TARGET], arrays[LOSS_WEIGHTS]
         self._targets = Targets(self.loss_function, network.output_shape)
         self._examples_meet = any(examples_meet(placed.built) for placed in network.layers)
         self._engine = engine
@@ -181,7 +181,7 @@ class TrainingStep:
     @property
     def loss(self) -> float:
         """The weighted mean of the examples' losses in the last run, before its update."""
-        return float(self.program.arrays[f"{LOSS}.mean"]) if self._present is None else self._part.loss
+        return float(self.program.arrays[LOSS_MEAN]) if self._present is None else self._part.loss
 
     @property
     def output(self) -> Array:
@@ -243,7 +243,7 @@ def loss_value(
     engine: str = "auto",
 ) -> float:
     """The mean loss, without an update: as training sees it, or as `predict` does where `training` is False."""
-    return float(_evaluated(network, x, t, loss, engine, [f"{LOSS}.mean"], training)[f"{LOSS}.mean"])
+    return float(_evaluated(network, x, t, loss, engine, [LOSS_MEAN], training)[LOSS_MEAN])
 
 
 def _evaluated(
@@ -269,7 +269,7 @@ def _evaluated(
     program = choose(engine).compile_program(equation, wanted, network.dtype, views=plan.views)
     given: dict[str, npt.ArrayLike] = {
         INPUT: inputs,
-        f"{LOSS}.dE": np.full(len(inputs), 1 / len(inputs)),
+        LOSS_WEIGHTS: np.full(len(inputs), 1 / len(inputs)),
         **network.parameters,
         **network.state,
     }

@@ -44,7 +44,7 @@ def giveaways(trace: Trace, level: Level, blanks: tuple[Place, ...]) -> frozense
     """Numbers that are nothing but a blank's number again, such as the maximum of a window."""
     hidden: set[Place] = set()
     unknown = set(blanks)
-    for name in filter(lambda name: not is_place(name), level.shown(trace)):
+    for name in filter(lambda name: not is_place(trace[name]), level.shown(trace)):
         for element in trace[name]:
             place = (name, element.index)
             sources = _sources(element)
@@ -75,7 +75,7 @@ def _spread(trace: Trace, names: list[str], dice: Dice) -> Iterator[Place]:
 def _chains(trace: Trace, names: list[str], dice: Dice) -> Iterator[Place]:
     """From the last results back: each blank is needed for the one before it."""
     seen: set[Place] = set()
-    for name in [*(n for n in names if n.endswith("_next")), *reversed(names)]:
+    for name in [*(n for n in names if n in trace.start.plan.in_place), *reversed(names)]:
         for start in dice.shuffled(list(trace[name])):
             element: Element | None = start
             while element is not None:

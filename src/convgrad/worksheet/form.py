@@ -11,15 +11,15 @@ from dataclasses import replace
 from convgrad.calculus.derive import renamed_indices
 from convgrad.errors import DataError
 from convgrad.explain.trace.tensor import Tensor
-from convgrad.network.plan import LOSS
+from convgrad.network.plan import LOSS, LOSS_WEIGHTS
 from convgrad.notation.printing.text import text
 from convgrad.notation.rename import rename
-from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
+from convgrad.notation.terms import Definition, Equation, accesses, bound_indices, gradient_name
 from convgrad.worksheet.levels import is_place
 from convgrad.worksheet.sheet import Worksheet
 
-WEIGHTS, SHARES = f"{LOSS}.dE", f"{LOSS}.share"
-"""What each example of a batch counts: the gradient of its loss, which has a name of its own where it is given."""
+SHARES = f"{LOSS}.share"
+"""What each example of a batch counts, which has a name of its own where it is given."""
 OPEN = "nan"
 """Stands where nothing was entered yet."""
 
@@ -32,9 +32,9 @@ def form(sheet: Worksheet) -> str:
     equation = _equation(sheet)
     names = {*equation.inputs, *equation.defined}
     asked = {tensor for tensor, _ in sheet.blanks} | {tensor for tensor, _ in sheet.hidden}
-    printed = [name for name in sheet.shown if not is_place(name) and name not in asked]
+    printed = [name for name in sheet.shown if not is_place(sheet.trace[name]) and name not in asked]
     given = dict.fromkeys([*equation.inputs, *(name for name in printed if _is_known(name, names, asked))])
-    equation = rename(equation, {WEIGHTS: SHARES})
+    equation = rename(equation, {LOSS_WEIGHTS: SHARES})
     shapes = {d.name: list(d.shape) for d in equation.definitions}
     lines = [
         f"# {sheet.level.task} ({sheet.name}).",
@@ -49,7 +49,7 @@ def form(sheet: Worksheet) -> str:
         *(f'"{name}" = {shape}' for name, shape in shapes.items()),
         "",
         "[given]",
-        *(f'"{SHARES if name == WEIGHTS else name}" = {_values(sheet, sheet.trace[name])}' for name in given),
+        *(f'"{SHARES if name == LOSS_WEIGHTS else name}" = {_values(sheet, sheet.trace[name])}' for name in given),
         "",
         "[results]",
         *(_result(sheet, name) for name in sheet.shown if name in asked),
@@ -61,15 +61,14 @@ def _is_known(name: str, names: set[str], asked: set[str]) -> bool:
     """Whether `convgrad check` knows a tensor: one of the equation, a gradient or an update of one that is asked for;
     not the helpers of a loss.
     """
-    before, dot, last = name.rpartition(".")
-    return name in names or name in asked or (last.startswith("d") and f"{before}{dot}{last[1:]}" in names)
+    return name in names or name in asked or name in map(gradient_name, names)
 
 
 def _equation(sheet: Worksheet) -> Equation:
     """The forward pass, and the loss where there are deltas; each index with one size throughout."""
     trace = sheet.trace
     last = trace.network.layers[-1].output
-    result = next((n for n in (f"{LOSS}.mean", f"{LOSS}.E") if n in trace), last)
+    result = trace.start.plan.loss if trace.start.plan.loss in trace else last
     result = result if "backward" in sheet.level.roles else last
     needed, definitions = {result}, []
     for definition in reversed(list(trace.definitions.values())):

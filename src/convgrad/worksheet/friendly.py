@@ -119,7 +119,7 @@ def _slides(definition: Definition) -> bool:
 def _cost(example: Example, level: Level) -> float:
     """How unfriendly the numbers are; 0 where nothing is wrong with them."""
     trace = example.trace()
-    names = [name for name in level.shown(trace) if not is_place(name)]
+    names = [name for name in level.shown(trace) if not is_place(trace[name])]
     arrays = [trace[name].values for name in names]
     curved = _is_curved(trace)
     cost = sum(float(np.maximum(np.abs(a) - LARGEST, 0).sum()) for a in arrays)
@@ -129,7 +129,8 @@ def _cost(example: Example, level: Level) -> float:
     for name in trace.network.parameters:
         if "backward" in level.roles and gradient_name(name) in trace:
             cost += max(0.0, 0.6 - float(np.mean(trace[gradient_name(name)].values != 0)))
-    constant = sum(bool(a.size > 1 and np.ptp(a) == 0) for a, n in zip(arrays, names, strict=True) if n.endswith(".x"))
+    results = {placed.output for placed in trace.network.layers}
+    constant = sum(bool(a.size > 1 and np.ptp(a) == 0) for a, n in zip(arrays, names, strict=True) if n in results)
     return cost + constant
 
 

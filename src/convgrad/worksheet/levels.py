@@ -13,12 +13,12 @@ from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.layers import Equation, Layer
 from convgrad.models.network import Network
-from convgrad.network.plan import INPUT, LOSS
+from convgrad.network.plan import INPUT, LOSS_MEAN, LOSS_OF_EXAMPLE, LOSS_WEIGHTS
 from convgrad.notation.terms import Reduce, accesses, gradient_name, walk
 from convgrad.optimizers import SGD
 
 RATE = 0.1
-NEEDLESS = (gradient_name(INPUT), f"{LOSS}.dE", f"{LOSS}.E", f"{LOSS}.mean")
+NEEDLESS = (gradient_name(INPUT), LOSS_WEIGHTS, LOSS_OF_EXAMPLE, LOSS_MEAN)
 """The gradient of the input, weights of examples, the loss itself: nothing on a sheet is made from them."""
 
 
@@ -39,13 +39,13 @@ class Level:
         """The tensors on the sheet that are computed, in the order of the calculation."""
         found = [name for name in trace if _role(trace[name]) in self.roles and name not in NEEDLESS]
         if "backward" not in self.roles:
-            found = [name for name in found if not is_place(name)]
+            found = [name for name in found if not is_place(trace[name])]
         read = {a.tensor for name in found if (d := trace[name].definition) for a in accesses(d.term)}
         return [name for name in found if trace[name].role != "view" or name in read]
 
     def askable(self, trace: Trace) -> list[str]:
         """Those of them that may have blanks."""
-        names = [name for name in self.shown(trace) if trace[name].definition and not is_place(name)]
+        names = [name for name in self.shown(trace) if trace[name].definition and not is_place(trace[name])]
         names = [name for name in names if trace[name].role in self.blank]
         sums = [name for name in names if _reduces(trace[name])]
         return sums if self.name == "easy" and sums else names
@@ -64,9 +64,10 @@ def invented(level: Level) -> Example:
     return Example(name=level.name, network=network, x=invented_input(network.input_shape), optimizer=SGD(RATE))
 
 
-def is_place(name: str) -> bool:
-    """Whether a tensor says which value of a window is the greatest."""
-    return name.endswith("_arg")
+def is_place(tensor: Tensor) -> bool:
+    """Whether a tensor says which value of a window is the greatest, or the least."""
+    term = tensor.definition.term if tensor.definition is not None else None
+    return isinstance(term, Reduce) and term.kind in ("argmax", "argmin")
 
 
 def _role(tensor: OfTensor) -> str:

@@ -25,7 +25,7 @@ def rounded(example: Example, level: Level) -> tuple[Example, dict[str, int]]:
     trace = example.trace()
     for name in level.shown(trace):
         tensor = trace[name]
-        if tensor.definition is None or is_place(name) or not tensor.values.any():
+        if tensor.definition is None or is_place(tensor) or not tensor.values.any():
             continue
         kept = _decimals(tensor.values, FIGURES.get(tensor.role, 3))
         if _is_short(tensor.values, max(kept, DECIMALS.get(tensor.role, 3))):

@@ -16,7 +16,7 @@ from convgrad.explain.trace.element import OfTrace
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.explain.words.layers import derivations, gradient_sentences, size_sentences, sum_sentence
-from convgrad.network.plan import INPUT, LOSS, TARGET, PlacedLayer
+from convgrad.network.plan import INPUT, LOSS_MEAN, LOSS_OF_EXAMPLE, LOSS_WEIGHTS, TARGET, PlacedLayer
 from convgrad.network.step import step_seed
 from convgrad.notation.printing.latex import latex, name_text
 from convgrad.notation.terms import gradient_name
@@ -42,7 +42,7 @@ def page_model(trace: Trace, name: str, title: str = "", text: str = "", served:
     """
     _check_size(trace)
     start = trace.start
-    loss = f"{LOSS}.E" if start.batch is None else f"{LOSS}.mean"
+    loss = start.plan.loss
     learning_rate = start.plan.scalars.get("eta")
     return {
         "name": name,
@@ -156,7 +156,7 @@ def _role(tensor: Tensor) -> str:
     if name in plan.in_place:
         return "update"
     results = {placed.output for placed in network.layers}
-    if name in results or name == f"{LOSS}.E" or name == f"{LOSS}.mean":
+    if name in results or name in (LOSS_OF_EXAMPLE, LOSS_MEAN):
         return "forward" if name in results else "loss"
     if name in {gradient_name(parameter) for parameter in network.parameters}:
         return "gradient"
@@ -172,7 +172,7 @@ def _lens(tensor: Tensor, role: str) -> str:
     during = plan.passes.get(root(name, plan.views))
     if "update" in (role, during) or name in plan.state or name in plan.scalars.values():
         return "update"
-    return "backward" if during == "backward" or role == "delta" or name == f"{LOSS}.dE" else "forward"
+    return "backward" if during == "backward" or role == "delta" or name == LOSS_WEIGHTS else "forward"
 
 
 def _layer_name(trace: OfTrace, name: str) -> str | None:

@@ -16,7 +16,7 @@ from convgrad.explain.trace.numbers import TOLERANCE
 from convgrad.explain.trace.trace import Trace
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import NETWORK, PlainNetwork
-from convgrad.network.plan import INPUT, LOSS, TARGET, Plan, training_plan
+from convgrad.network.plan import INPUT, LOSS_WEIGHTS, TARGET, Plan, training_plan
 from convgrad.network.step import step_seed
 from convgrad.network.targets import Targets
 from convgrad.notation.terms import gradient_name
@@ -74,7 +74,7 @@ def trace(
     given |= {plan.scalars[n]: v for n, v in chosen.scalars(0, chosen.learning_rate).items() if n in plan.scalars}
     given |= {name: step_seed(seed, 0, place) for place, name in enumerate(plan.seeds)}
     if batch is not None:
-        given[f"{LOSS}.dE"] = np.full(batch, 1 / batch)
+        given[LOSS_WEIGHTS] = np.full(batch, 1 / batch)
     if inputs is not None:
         given[INPUT] = inputs
     if target is not None and TARGET in shapes:

@@ -25,7 +25,7 @@ from convgrad.explain.trace.showing import as_html, as_text
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.terms import json_number
 from convgrad.network.plain import PlainNetwork
-from convgrad.network.plan import INPUT, LOSS, TARGET, Plan
+from convgrad.network.plan import INPUT, TARGET, Plan
 from convgrad.notation.terms import Definition, Equation, accesses, bound_indices
 
 ELEMENT = re.compile(r"\s*([\w.']+)\s*(?:\[([^\]]*)\])?\s*")
@@ -76,7 +76,7 @@ class Trace(Mapping[str, Tensor]):
     @property
     def loss(self) -> float | None:
         """The loss, of a batch the mean; None where no target is given."""
-        name = f"{LOSS}.E" if self.start.batch is None else f"{LOSS}.mean"
+        name = self.start.plan.loss
         return float(self.values_of(name)) if name in self else None
 
     def __getitem__(self, name: str) -> Tensor:

@@ -22,7 +22,7 @@ from convgrad.explain.trace.showing import as_text
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.explain.words.layers import derivations, gradient_sentences, size_sentences, sum_sentence
-from convgrad.network.plan import INPUT, TARGET, PlacedLayer
+from convgrad.network.plan import INPUT, TARGET
 from convgrad.notation.terms import Equation, accesses, gradient_name
 
 WIDTH = 80
@@ -118,8 +118,8 @@ def _forward(trace: Trace) -> Iterator[Section]:
             continue
         items: list[Item] = [Shown(trace[placed.tensor(name)]) for name in placed.built.parameters]
         items += _paragraph(size_sentences(trace, placed))
-        own = [name for name in trace if name.startswith(f"{placed.name}.")]
-        forward = [n for n in own if trace[n].role == "forward" and not n.endswith("_next")]
+        own = [name for name in trace if placed.owns(name)]
+        forward = [n for n in own if trace[n].role == "forward" and n not in trace.start.plan.in_place]
         for name in forward:
             items += _shown(trace[name])
         yield Section(f"Forward through {placed.name}", tuple(items))
@@ -135,25 +135,17 @@ def _loss(trace: Trace) -> Iterator[Section]:
 
 def _backward(trace: Trace) -> Iterator[Section]:
     last = trace.network.layers[-1]
-    yield Section(f"Deltas of {last.name}", tuple(_gradient(trace, gradient_name(last.output))))
+    yield Section(f"Deltas of {last.name}", tuple(_gradient(trace, last.delta)))
     for placed in reversed(trace.network.layers):
         items: list[Item] = []
         derived = derivations(placed)
         for name in placed.built.parameters:
             items += _gradient(trace, placed.tensor(gradient_name(name)), derived.get(gradient_name(name)))
-        for name, source in zip(placed.built.inputs, placed.sources, strict=True):
-            own = gradient_name(name)
-            items += _gradient(trace, _gradient_of_input(trace, placed, own, source), derived.get(own))
+        for name in placed.built.inputs:
+            sent = trace.start.plan.arriving.get((placed.name, name))
+            items += _gradient(trace, sent, derived.get(gradient_name(name))) if sent else []
         if items:
             yield Section(f"Back through {placed.name}", tuple(items))
-
-
-def _gradient_of_input(trace: Trace, placed: PlacedLayer, own: str, source: str) -> str:
-    """Under its own name where several layers read the source, or in another shape; else as the source's delta."""
-    if placed.tensor(own) in trace.shapes:
-        return placed.tensor(own)
-    outputs = {p.name: p.output for p in trace.network.layers}
-    return gradient_name(outputs.get(source, INPUT))
 
 
 def _gradient(trace: Trace, name: str, derived: Derivation | None = None) -> list[Item]:
@@ -177,7 +169,7 @@ def _paragraph(sentences: list[str]) -> list[Sentence]:
 def _updates(trace: Trace) -> Iterator[Section]:
     items: list[Item] = []
     for name in trace:
-        if trace[name].role == "update" and name.endswith("_next"):
+        if trace[name].role == "update" and name in trace.start.plan.in_place:
             items += _shown(trace[name])
     yield Section(f"Update with the learning rate {written(trace.learning_rate)}", tuple(items))
 
