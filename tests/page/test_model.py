@@ -16,7 +16,7 @@ from convgrad.examples.page import example_model
 from convgrad.explain.page import build
 from convgrad.explain.page.definitions import KINDS, term_data
 from convgrad.explain.page.model import page_model
-from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten
+from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Equation, Flatten, Input, ReLU, Sigmoid
 from convgrad.notation import terms
 
 ROLES = {"given", "target", "parameter", "state", "forward", "loss", "delta", "gradient", "update", "helper"}
@@ -171,3 +171,44 @@ def test_deltas_are_in_the_page_even_where_the_gradient_would_be_a_view() -> Non
     assert (delta["role"], delta["lens"], delta["layer"]) == ("delta", "backward", "conv1")
     bare = tensors(page_model(network.trace(x, np.zeros(12)), "network"))
     assert bare["conv1.dx"]["shows"] == "loss.dy"
+
+
+def test_a_layer_in_other_letters_keeps_its_place_and_its_derivations() -> None:
+    """Inputs that are not called o, a result that is not x, parameters of any name: nothing is read off a name."""
+    image = Input((4, 3))
+    a, b = ReLU()(image), Sigmoid()(image)
+    text = "h[i,j] = p[i,j] * decay[j]\nz[i] = sum[j](h[i,j] * q[i,j]) + shift[i]"
+    own = Equation(text, inputs=("p", "q"), name="own")(a, b)
+    network = Network(inputs=image, outputs=Dense(2)(own))
+    network.initialize(0)
+    trace = network.trace(np.arange(12.0).reshape(4, 3) - 5.5, [1, 0], loss="half_squared_error", optimizer="momentum")
+    model = page_model(trace, "network")
+    found = tensors(model)
+    derivations = {name: tensor["derivation"] for name, tensor in found.items() if tensor["derivation"]}
+    assert derivations == {
+        "own.dz": {"layer": "dense1", "gradient": "do"},
+        "relu1.dx": {"layer": "own", "gradient": "dp"},
+        "sigmoid1.dx": {"layer": "own", "gradient": "dq"},
+        "relu1.do": {"layer": "relu1", "gradient": "do"},
+        "sigmoid1.do": {"layer": "sigmoid1", "gradient": "do"},
+        "dinput": {"layer": "sigmoid1", "gradient": "do"},
+        **{f"dense1.d{n}": {"layer": "dense1", "gradient": f"d{n}"} for n in "wb"},
+        **{f"dense1.{n}_next": {"layer": "dense1", "gradient": f"d{n}"} for n in "wb"},
+        **{f"own.d{n}": {"layer": "own", "gradient": f"d{n}"} for n in ("decay", "shift")},
+        **{f"own.{n}_next": {"layer": "own", "gradient": f"d{n}"} for n in ("decay", "shift")},
+        "own.dh": {"layer": "own", "gradient": "dp"},
+    }
+    (layer,) = [layer for layer in model["layers"] if layer["name"] == "own"]
+    assert {d["gradient"]: d["of"] for d in layer["derivations"]} == {
+        "ddecay": "parameter",
+        "dshift": "parameter",
+        "dp": "input",
+        "dq": "input",
+    }
+    roles = {name: found[f"own.{name}"]["role"] for name in ("z", "dz", "decay", "ddecay", "decay_next")}
+    assert roles == {"z": "forward", "dz": "delta", "decay": "parameter", "ddecay": "gradient", "decay_next": "update"}
+    blocks = {tensor["block"] for name, tensor in found.items() if name.startswith("own.")}
+    assert blocks == {"own"}
+    assert found["own.decay"]["letters"] == ["j"]
+    outer = {name: found[name]["block"] for name in ("input", "dinput", "target", "loss.E", "optimizer.eta")}
+    assert outer == {"input": "input", "dinput": "input", "target": "loss", "loss.E": "loss", "optimizer.eta": "step"}

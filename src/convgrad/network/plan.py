@@ -15,6 +15,7 @@ from math import prod
 
 from convgrad.calculus.derive import gradients
 from convgrad.calculus.simplify import simplify
+from convgrad.errors import ModelError
 from convgrad.layers.base import Built, Layer
 from convgrad.losses import Loss
 from convgrad.notation.batch import batched
@@ -122,6 +123,15 @@ class Plan:
         self.definitions += equation.definitions
         self.shapes.update(equation.shapes)
         self.passes.update(dict.fromkeys(equation.defined, during))
+
+    def claim(self, names: Iterable[str], whose: str) -> None:
+        """Raises: ModelError where one of the names stands for something else already."""
+        for name in names:
+            if name in self.shapes:
+                raise ModelError(
+                    f"`{name}` is one of the network's tensors, and {whose} needs a tensor of that name, too. Give the "
+                    "layer, or the tensor of its equation, another name."
+                )
 
     def view(self, name: str, shape: Shape, source: str) -> str:
         """`source` seen in another shape; `source` itself where the shape is the same."""
@@ -343,6 +353,7 @@ def _add_loss(
     backward = adjoint.backward if batch is not None else _with_weight_one(adjoint.backward)
     names = {n: f"{LOSS}.{n}" for n in (*adjoint.forward.inputs, *adjoint.forward.defined, *adjoint.backward.defined)}
     names |= {"E": LOSS_OF_EXAMPLE, "dE": LOSS_WEIGHTS, "t": TARGET}
+    plan.claim([*names.values(), LOSS_MEAN], "the loss")
     plan.loss = LOSS_OF_EXAMPLE if batch is None else LOSS_MEAN
     row = (*_front(batch), *built.prediction_shape)
     names["y"] = plan.view(f"{LOSS}.y", row, result)
@@ -395,6 +406,9 @@ def _add_update(plan: Plan, optimizer: Optimizer, update: Equation, parameter: s
     plan.in_place[names["w_next"]] = parameter
     equation = optimizer.equation
     vectors = _vectors(equation)
-    plan.scalars |= {name: f"optimizer.{name}" for name in equation.inputs if name not in vectors}
+    scalars = {name: f"optimizer.{name}" for name in equation.inputs if name not in vectors}
     names |= {name: f"{parameter}_{name}" for name in equation.defined if name not in names}
+    new = {own for name, own in names.items() if name not in ("w", "dw")} | {*scalars.values()}
+    plan.claim(new - {*plan.scalars.values()}, "the optimizer")
+    plan.scalars |= scalars
     plan.add(rename(update, names | plan.scalars), "update")

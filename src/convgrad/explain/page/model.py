@@ -5,6 +5,7 @@ The numbers that are given are in it; all others are computed in the browser, fr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -19,8 +20,10 @@ from convgrad.explain.words.layers import derivations, gradient_sentences, size_
 from convgrad.network.plan import INPUT, LOSS_MEAN, LOSS_OF_EXAMPLE, LOSS_WEIGHTS, TARGET, PlacedLayer
 from convgrad.network.step import step_seed
 from convgrad.notation.printing.latex import latex, name_text
-from convgrad.notation.terms import gradient_name
+from convgrad.notation.terms import accesses, gradient_name
 
+Derived = dict[str, Derivation]
+"""Gradient -> how it follows, for each of a layer's."""
 MOST_NUMBERS = 500_000
 """Numbers that a page holds, weights above all: about 10 MB of text."""
 MOST_WORK = 200_000_000
@@ -43,6 +46,7 @@ def page_model(trace: Trace, name: str, title: str = "", text: str = "", served:
     _check_size(trace)
     start = trace.start
     loss = start.plan.loss
+    derived = {placed.name: derivations(placed) for placed in trace.network.layers}
     learning_rate = start.plan.scalars.get("eta")
     return {
         "name": name,
@@ -52,8 +56,8 @@ def page_model(trace: Trace, name: str, title: str = "", text: str = "", served:
         "loss": loss if loss in trace else None,
         "learning_rate": learning_rate if learning_rate in trace else None,
         "tolerance": start.tolerance,
-        "layers": [_layer(trace, placed) for placed in trace.network.layers],
-        "tensors": [_tensor(trace[name]) for name in trace],
+        "layers": [_layer(trace, placed, derived[placed.name]) for placed in trace.network.layers],
+        "tensors": [_tensor(trace[name], derived) for name in trace],
         "updates": [[new, old] for new, old in start.plan.in_place.items() if new in trace and old in trace],
         "each_step": _each_step(trace),
         "digits": [],
@@ -75,8 +79,8 @@ def _check_size(trace: Trace) -> None:
         )
 
 
-def _layer(trace: Trace, placed: PlacedLayer) -> dict[str, Any]:
-    derived = derivations(placed)
+def _layer(trace: Trace, placed: PlacedLayer, derived: Derived) -> dict[str, Any]:
+    passed_back = {*map(gradient_name, placed.built.inputs)}
     sentences = size_sentences(trace, placed) if placed.output in trace else []
     for derivation in derived.values():
         sentences += gradient_sentences(derivation)
@@ -90,7 +94,10 @@ def _layer(trace: Trace, placed: PlacedLayer) -> dict[str, Any]:
         "equation": str(placed.built.equation),
         "latex": latex(placed.built.equation),
         "sentences": list(dict.fromkeys(sentences)),
-        "derivations": [{"gradient": name, "steps": _steps(derivation)} for name, derivation in derived.items()],
+        "derivations": [
+            {"gradient": name, "of": "input" if name in passed_back else "parameter", "steps": _steps(derivation)}
+            for name, derivation in derived.items()
+        ],
     }
 
 
@@ -107,18 +114,23 @@ def _steps(derivation: Derivation) -> list[dict[str, Any]]:
     ]
 
 
-def _tensor(tensor: Tensor) -> dict[str, Any]:
+def _tensor(tensor: Tensor, derived: Mapping[str, Derived]) -> dict[str, Any]:
     trace, name = tensor.trace, tensor.name
     role, definition = _role(tensor), tensor.definition
+    layer = next((placed.name for placed in trace.network.layers if placed.owns(name)), None)
+    lens = _lens(tensor, role)
     found: dict[str, Any] = {
         "name": name,
         "shape": list(tensor.shape),
-        "lens": _lens(tensor, role),
+        "lens": lens,
         "role": role,
-        "layer": _layer_name(trace, name),
+        "layer": layer,
+        "block": layer or _block(tensor),
+        "derivation": _derivation(tensor, lens, derived),
         "equation": tensor.equation,
         "latex": _latex(tensor),
         "indices": list(definition.indices) if definition else [f"i{n + 1}" for n in range(len(tensor.shape))],
+        "letters": _letters(tensor),
         "pinned": tensor.pinned,
         "delta": name in trace.start.deltas,
         "shows": tensor.shows,
@@ -175,9 +187,48 @@ def _lens(tensor: Tensor, role: str) -> str:
     return "backward" if during == "backward" or role == "delta" or name == LOSS_WEIGHTS else "forward"
 
 
-def _layer_name(trace: OfTrace, name: str) -> str | None:
-    prefix = name.rpartition(".")[0]
-    return prefix if prefix in {placed.name for placed in trace.network.layers} else None
+def _block(tensor: Tensor) -> str:
+    """The part of the page for a tensor that is no layer's."""
+    if tensor.name in (INPUT, gradient_name(INPUT)):
+        return "input"
+    return "step" if tensor.name == tensor.trace.start.plan.scalars.get("eta") else "loss"
+
+
+def _letters(tensor: Tensor) -> list[str] | None:
+    """For its axes, where no equation of its own says them: those of its gradient, of what it is the gradient of, or
+    of what it shows.
+    """
+    trace, name = tensor.trace, tensor.name
+    if tensor.definition is not None:
+        return list(tensor.definition.indices)
+    primal = next((other for other in trace if gradient_name(other) == name), None)
+    for other in (gradient_name(name), primal, tensor.shows):
+        definition = trace.definitions.get(other) if other is not None and other in trace else None
+        if definition is not None and len(definition.indices) == len(tensor.shape):
+            return list(definition.indices)
+    return None
+
+
+def _derivation(tensor: Tensor, lens: str, derived: Mapping[str, Derived]) -> dict[str, str] | None:
+    """The layer's derivation that says how a tensor's equation came about: of a gradient its own, of a parameter's new
+    value that of its gradient, of what comes in between that of the gradient it is made from.
+    """
+    trace, plan = tensor.trace, tensor.trace.start.plan
+    name = gradient_name(plan.in_place.get(tensor.name, "")) if lens == "update" else tensor.name
+    for placed in trace.network.layers:
+        own = {placed.tensor(gradient_name(n)): gradient_name(n) for n in placed.built.parameters}
+        own |= {plan.arriving.get((placed.name, n), ""): gradient_name(n) for n in placed.built.inputs}
+        if name in own and own[name] in derived[placed.name]:
+            return {"layer": placed.name, "gradient": own[name]}
+    if lens != "backward":
+        return None
+    made_from = [a.tensor for a in accesses(tensor.definition.term)] if tensor.definition else [tensor.shows or ""]
+    sent = [n for n in made_from if plan.passes.get(root(n, plan.views)) == "backward"]
+    for placed in (p for n in sent for p in trace.network.layers if p.owns(n)):
+        back = next((gradient_name(n) for n in placed.built.inputs if gradient_name(n) in derived[placed.name]), None)
+        if back is not None:
+            return {"layer": placed.name, "gradient": back}
+    return None
 
 
 def _each_step(trace: Trace) -> dict[str, list[float]]:

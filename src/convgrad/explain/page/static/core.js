@@ -7,8 +7,10 @@
   /** One tensor as the page sees it. `values` are computed when asked for and kept until something before changes. */
   class Tensor {
     constructor(trace, about) {
-      const { name, shape, role, lens, layer, equation, latex, indices, shows, editable, classes } = about;
-      Object.assign(this, { name, shape, role, lens, layer, equation, latex, indices, shows, editable, classes });
+      const { name, shape, role, lens, layer, block, derivation, equation, latex, letters } = about;
+      Object.assign(this, { name, shape, role, lens, layer, block, derivation, equation, latex, letters });
+      const { indices, shows, editable, classes } = about;
+      Object.assign(this, { indices, shows, editable, classes });
       this.trace = trace;
       this.definition = about.definition && { ...about.definition, term: decoded(about.definition.term) };
       this.size = shape.reduce((a, b) => a * b, 1);

@@ -27,36 +27,8 @@
       ),
     );
 
-  /** Which gradient a tensor is, {layer, gradient}: conv1.dw is dw of conv1; conv1.dx is do of the layer after it. */
-  const gradientOf = (app, tensor) => {
-    const first = tensor.layer;
-    const last = tensor.name
-      .split(".")
-      .pop()
-      .replace(/^(.*)_next$/, "d$1");
-    const own = app.layers.get(first);
-    if (own && own.derivations.some((derivation) => derivation.gradient === last))
-      return { layer: own, gradient: last };
-    if (tensor.lens !== "backward" || !tensor.equation) return null;
-    const read = [
-      ...tensor.equation
-        .split("=")
-        .slice(1)
-        .join("=")
-        .matchAll(/([A-Za-z_]\w*)\.d\w+/g),
-    ].map((match) => match[1]);
-    for (const name of read) {
-      const layer = app.layers.get(name);
-      const back = layer && layer.derivations.find((derivation) => /^do\d*$/.test(derivation.gradient));
-      if (back) return { layer, gradient: back.gradient };
-    }
-    return null;
-  };
-
   const derivationPart = (derivation, open) => {
-    const what = derivation.gradient.startsWith("do")
-      ? "the deltas that it passes back"
-      : "the gradient of its weights";
+    const what = derivation.of === "input" ? "the deltas that it passes back" : "the gradient of its weights";
     const details = h(
       "details",
       { class: "derivation" },
@@ -107,8 +79,8 @@
 
   /** What belongs to a tensor: the derivation that it comes from, or its layer. */
   page.derivationOf = (app, tensor) => {
-    const found = gradientOf(app, tensor);
-    if (found) return layerPart(found.layer, found.gradient);
+    const found = tensor.derivation;
+    if (found) return layerPart(app.layers.get(found.layer), found.gradient);
     const layer = app.layers.get(tensor.layer);
     return layer ? layerPart(layer, null) : [];
   };

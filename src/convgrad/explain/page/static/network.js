@@ -51,16 +51,8 @@
       const { trace } = this.app;
       this.views = new Map();
       this.lane = new Map(trace.names.map((name) => [name, laneOf(trace.tensor(name))]));
-      this.blockOf = new Map(trace.names.map((name) => [name, this._blockOf(trace.tensor(name))]));
+      this.blockOf = new Map(trace.names.map((name) => [name, trace.tensor(name).block]));
       this.lens = null;
-    }
-
-    _blockOf(tensor) {
-      if (this.app.layers.has(tensor.layer)) return tensor.layer;
-      if (tensor.name === "input" || tensor.name === "dinput") return "input";
-      if (tensor.name === "target" || tensor.name.startsWith("loss.")) return "loss";
-      if (tensor.name === this.app.trace.model.learning_rate) return "step";
-      return this.app.layers.has(tensor.name.split(".")[0]) ? tensor.name.split(".")[0] : "loss";
     }
 
     shows(name, lens = this.lens) {

@@ -11,25 +11,10 @@
 
   const strides = (shape) => shape.map((_, axis) => shape.slice(axis + 1).reduce((size, n) => size * n, 1));
 
-  /** Axis -> its letter: of a tensor without equation those of its gradient, or of what it is the gradient of. */
-  const letters = (tensor) => {
-    const { trace, name, shape, indices } = tensor;
-    if (tensor.definition) return indices;
-    const at = name.lastIndexOf(".") + 1;
-    const [before, own] = [name.slice(0, at), name.slice(at)];
-    const likely = [`${before}d${own}`, own.startsWith("d") ? before + own.slice(1) : name, tensor.shows].filter(
-      (other) => other && trace.has(other),
-    );
-    const like = likely
-      .map((other) => trace.tensor(other))
-      .find((other) => other.definition && other.shape.length === shape.length);
-    return like ? like.indices : indices;
-  };
-
   /** rows, columns, planes; flat(plane, row, column), place(flat) -> {plane, row, column}; planeName(plane). */
   page.layout = (tensor, batched) => {
     const { shape } = tensor;
-    const names = letters(tensor);
+    const names = tensor.letters || tensor.indices;
     const examples = batched && names[0] === "e" ? 1 : 0;
     const size = shape.reduce((product, n) => product * n, 1);
     if (shape.length < 2) return vector(tensor, size, names);

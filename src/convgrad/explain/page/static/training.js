@@ -110,7 +110,7 @@
       this.rate.disabled = rate === null;
       if (rate !== null && (document.activeElement !== this.rate || !this.problem.textContent))
         this.rate.value = String(trace.tensor(rate).values[0]);
-      const possible = trace.names.some((name) => name.endsWith("_next"));
+      const possible = trace.model.updates.length > 0;
       this.steps.forEach((button) => (button.disabled = !possible));
       const { pins } = trace;
       const words = pins.length === 1 ? "1 tensor is pinned" : `${pins.length} tensors are pinned`;
