@@ -29,6 +29,7 @@ TAKES_LONG = {
     "check/test_function.py",
     "check/test_hostile.py",
     "check/test_mistakes.py",
+    "check/test_rules.py",
     "check/test_sandbox.py",
     "check/test_sheet.py",
     "commands/test_boundary.py",

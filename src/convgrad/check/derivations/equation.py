@@ -338,7 +338,8 @@ def _by_numbers(written: Equation, target: str, shown: str, subject: EquationSub
     causes = tuple(found.causes) + tuple(found.choices)
     repair = _repair(written, forward, target) if len(written.definitions) == 1 else ""
     if not causes and not repair:
-        what += " No known mistake explains it."
+        what += f" No {'mistake that was examined' if found.not_examined else 'known mistake'} explains it."
+    notes += (found.faults,) if found.faults else ()
     place = _place(written, forward, target)
     return EquationReport(False, str(written), shown, what, causes, place, notes, repair)
 

@@ -351,7 +351,7 @@ class _Check:
         elsewhere = other.problem(Sizes(seed=3))
         told: list[Cause] = []
         for cause in diagnosis.causes:
-            told.append(replace(cause, hint=tell_apart(cause, diagnosis.attempt, elsewhere)))
+            told.append(replace(cause, hint=tell_apart(cause, diagnosis, elsewhere)))
         diagnosis.causes[:] = told
 
     def _probe(self, diagnosis: Diagnosis) -> None:

@@ -67,7 +67,7 @@ class Convention:
         if problem.total and tensor == problem.of:
             return array
         labels = problem.labels[tensor]
-        if tensor == "t" and not labels[1:] and "layer" not in problem.details and problem.total:
+        if tensor == "t" and not labels[1:] and problem.origin.layer is None and problem.total:
             return self._target(array, problem)
         return present(array, labels, self.pattern(tensor, problem))
 

@@ -86,6 +86,7 @@ class Report:
             "explanations": [] if diagnosis is None else [_cause_data(c) for c in diagnosis.causes],
             "conventions": [] if diagnosis is None else [_cause_data(c) for c in diagnosis.choices],
             "unexplained": [] if diagnosis is None else list(diagnosis.unexplained),
+            "not_examined": [] if diagnosis is None else list(diagnosis.not_examined),
             "smallest": self.smallest,
             "seconds": round(self.seconds, 3),
         }
@@ -109,7 +110,9 @@ class Report:
             lines += wrapped(f"  {finding.change}") if finding.change else []
         if self.diagnosis is not None and self.diagnosis.unexplained:
             names = " and ".join(self.diagnosis.unexplained)
-            lines += wrapped(f"No known mistake, and no two of them together, explain {names}.")
+            known = "mistake that was examined" if self.diagnosis.not_examined else "known mistake"
+            lines += wrapped(f"No {known}, and no two of them together, explain {names}.")
+        lines += wrapped(self.diagnosis.faults) if self.diagnosis is not None else []
         if self.smallest:
             lines += ["The smallest input that still fails:", textwrap.indent(self.smallest, "  ")]
         return "\n".join(lines)
@@ -138,7 +141,7 @@ def _map_lines(comparison: Comparison, diagnosis: Diagnosis) -> list[str]:
     found = _squeezed_labels(comparison, diagnosis)
     if found is None or comparison.differs is None:
         return []
-    space = attempt.problem.details.get("space", frozenset())
+    space = attempt.problem.origin.space
     mask = plane(comparison.differs, tuple(a for a, n in enumerate(found) if n in space))
     if mask is None or mask.all():
         return []

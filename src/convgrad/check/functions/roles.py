@@ -154,7 +154,7 @@ def known_names(problem: Problem) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     if problem.total:
         return {"t": TARGET, "y": PREDICTION}
-    if "layer" not in problem.details:
+    if problem.origin.layer is None:
         names[problem.upstream] = [plain(problem.upstream), *UPSTREAM]
         return names | {n: [plain(n)] for n in inputs} | {of: [plain(of)]}
     names[problem.upstream] = UPSTREAM

@@ -1,5 +1,8 @@
 """What a mistake is: a change of what the right calculation is given, of the equation, or of what comes out.
 
+A rule answers None where its mistake can't be made in this problem. Any other way to end is a fault of the rule, and is
+told as one.
+
 No mistake is a second calculation by hand: a wrong gradient is the right one of a changed problem, or the right one
 with something done to it.
 """
@@ -24,6 +27,10 @@ class Predicted:
 
     array: Array
     labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != np.ndim(self.array):
+            raise ValueError(f"a rule gave {np.ndim(self.array)} axes and {len(self.labels)} labels")
 
 
 Before = Callable[[Problem], "Problem | None"]
@@ -120,7 +127,7 @@ def along(labels: Sequence[str], wanted: frozenset[str] | Sequence[str]) -> tupl
 
 def space_of(problem: Problem, tensor: str) -> tuple[int, ...]:
     """The axes of a tensor along which something slides."""
-    return along(problem.labels.get(tensor, ()), problem.details.get("space", frozenset()))
+    return along(problem.labels.get(tensor, ()), problem.origin.space)
 
 
 def flipped(problem: Problem, tensor: str, array: Array) -> Array | None:
@@ -145,4 +152,4 @@ def kernel_of(problem: Problem) -> str | None:
 
 def is_transposed(problem: Problem) -> bool:
     """Whether the layer is a transposed convolution, whose gradient goes the other way round."""
-    return isinstance(problem.details.get("layer"), ConvTranspose2D)
+    return isinstance(problem.origin.layer, ConvTranspose2D)

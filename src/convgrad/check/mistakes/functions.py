@@ -57,14 +57,17 @@ def _activation(problem: Problem, at: Array, upstream: Array) -> Array | None:
 
 def _passed(problem: Problem, delta: Array | None) -> Problem | None:
     """The problem without its activation, which has given this delta."""
-    if delta is None:
+    found = activation_of(problem)
+    if delta is None or found is None:
         return None
-    recipe = problem.recipe
+    recipe, inner = problem.recipe, found[1]
     last = recipe.equation.result
-    (inner,) = {a.tensor for a in accesses(last.term)}
     reading = next(a for a in accesses(last.term) if a.tensor == inner)
     plain = replace(recipe.equation, definitions=(*recipe.equation.definitions[:-1], replace(last, term=reading)))
-    return replace(problem.with_arrays(**{problem.upstream: delta}), recipe=replace(recipe, equation=plain))
+    numbers = {name: value for name, value in recipe.numbers.items() if name in plain.inputs}
+    return replace(
+        problem.with_arrays(**{problem.upstream: delta}), recipe=replace(recipe, equation=plain, numbers=numbers)
+    )
 
 
 def _inner(problem: Problem) -> Array | None:

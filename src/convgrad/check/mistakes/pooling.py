@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 
 from convgrad.calculus.derive import Adjoint, place_name
 from convgrad.check.mistakes.base import Before, Mistake
 from convgrad.check.problems.problem import Problem
+from convgrad.notation import polynomial
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Access,
@@ -53,15 +55,25 @@ def _edited(edit: Callable[[Adjoint, Problem], Adjoint]) -> Before:
     return before
 
 
+def _all_ties(problem: Problem) -> Problem | None:
+    """Where the maximum is one of a tensor's own elements."""
+    window = _maximum(problem)
+    return _edited(_to_all_ties)(problem) if window is not None and isinstance(window.body, Access) else None
+
+
 def _each(equation: Equation, change: Callable[[Definition], Definition]) -> Equation:
     return replace(equation, definitions=tuple(change(d) for d in equation.definitions))
 
 
 def _to_all_ties(adjoint: Adjoint, problem: Problem) -> Adjoint:
     """`x_arg[..] == place` becomes `x[..] == o[here]`."""
+    window = problem.bound.result.term
+    assert isinstance(window, Reduce)
+    assert isinstance(window.body, Access)
+    pooled = window.body.tensor
 
     def edited(definition: Definition) -> Definition:
-        here = Access("o", tuple(Position.name(i) for i in definition.indices))
+        here = Access(pooled, tuple(Position.name(i) for i in definition.indices))
 
         def change(term: Term) -> Term:
             if isinstance(term, Compare) and isinstance(term.left, Access):
@@ -96,21 +108,23 @@ def _place(change_place: Callable[[dict[str, int], tuple[str, ...]], Polynomial]
     return _edited(edit)
 
 
+def _row_major(sizes: dict[str, int], window: tuple[str, ...]) -> Polynomial:
+    """`N*m + n`, the place in a window."""
+    return Polynomial.of([((i,), prod(sizes[j] for j in window[n + 1 :])) for n, i in enumerate(window)])
+
+
 def _column_major(sizes: dict[str, int], window: tuple[str, ...]) -> Polynomial:
     """`m + M*n` where the place is `N*m + n`."""
-    m, n = window
-    return Polynomial.of([((m,), 1), ((n,), sizes[m])])
+    return _row_major(sizes, window[::-1])
 
 
 def _mirrored(sizes: dict[str, int], window: tuple[str, ...]) -> Polynomial:
     """Counted from the window's end."""
-    m, n = window
-    return Polynomial.of([((), sizes[m] * sizes[n] - 1), ((m,), -sizes[n]), ((n,), -1)])
+    return Polynomial.constant(prod(sizes[i] for i in window) - 1) - _row_major(sizes, window)
 
 
 def _next(sizes: dict[str, int], window: tuple[str, ...]) -> Polynomial:
-    m, n = window
-    return Polynomial.of([((m,), sizes[n]), ((n,), 1), ((), -1)])
+    return _row_major(sizes, window) - polynomial.ONE
 
 
 def _least(adjoint: Adjoint, problem: Problem) -> Adjoint:
@@ -207,7 +221,7 @@ MISTAKES = (
         "Choose one of them, by argmax; `window == window.max()` is true for all.",
         "with every greatest element getting the gradient,",
         outputs=("do",),
-        before=_edited(_to_all_ties),
+        before=_all_ties,
         likelihood=8,
     ),
     Mistake(

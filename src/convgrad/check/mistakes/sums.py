@@ -42,7 +42,7 @@ def _results(problem: Problem, output: str) -> float | None:
 
 
 def _window(problem: Problem, output: str) -> float | None:
-    window = getattr(problem.details.get("layer"), "window", None)
+    window = problem.origin.window
     return None if window is None else float(np.prod(window.kernel))
 
 
@@ -103,7 +103,7 @@ def _last_window(predicted: Predicted, output: str, problem: Problem, values: Ma
     if definition is None or not isinstance(definition.term, Reduce) or definition.term.kind != "sum":
         return None
     term = definition.term
-    slides = [i for i in term.indices if i in problem.details.get("space", ())]
+    slides = [i for i in term.indices if i in problem.origin.space]
     rest = tuple(i for i in term.indices if i not in slides)
     if not slides:
         return None

@@ -12,7 +12,7 @@ from convgrad.check.mistakes.base import Array, Before, Mistake, Predicted, is_t
 from convgrad.check.problems.problem import Problem
 from convgrad.layers.norm import GroupNorm
 from convgrad.notation.polynomial import Polynomial, Position
-from convgrad.notation.terms import Access, Definition, Reduce, Term, accesses, rebuild
+from convgrad.notation.terms import Access, Definition, Reduce, Term, rebuild
 
 
 def _integers(letter: str, change: Callable[[int], int]) -> Before:
@@ -55,13 +55,7 @@ def _on_axis(letter: str, axis: int, change: Callable[[int], int]) -> Before:
             return None
         edited = replace(problem, recipe=problem.recipe.padded(problem.recipe.examples, 0.0))
         edited = edited.with_definitions(lambda d: replace(d, term=rebuild(d.term, put_in)))
-        left = {
-            n
-            for d in edited.recipe.equation.definitions
-            for a in accesses(d.term)
-            for p in a.positions
-            for n in p.names
-        }
+        left = {n for d in edited.recipe.equation.definitions for n in d.names}
         integers = {n: v for n, v in problem.recipe.integers.items() if n in left or n not in names}
         return replace(edited, recipe=replace(edited.recipe, integers=integers)) if changed else None
 
@@ -79,10 +73,10 @@ def _uncut(transposed: bool) -> Before:
 
 def _sides(problem: Problem) -> tuple[tuple[int, int], ...] | None:
     """Padding before and after, by axis."""
-    window = getattr(problem.details.get("layer"), "window", None)
-    if window is None or "input_shape" not in problem.details:
+    window = problem.origin.window
+    if window is None:
         return None
-    pads: tuple[tuple[int, int], ...] = window.pad(problem.details["input_shape"][:-1])
+    pads: tuple[tuple[int, int], ...] = window.pad(problem.origin.image)
     return pads if any(sum(p) for p in pads) else None
 
 
@@ -134,10 +128,9 @@ def _uncropped(problem: Problem) -> Problem | None:
 
 def _left_over(problem: Problem) -> tuple[int, ...] | None:
     """Rows and columns that no window reaches because the stride does not divide."""
-    window = getattr(problem.details.get("layer"), "window", None)
-    if window is None or "input_shape" not in problem.details:
+    window, image = problem.origin.window, problem.origin.image
+    if window is None:
         return None
-    image = problem.details["input_shape"][:-1]
     pads = window.pad(image)
     left = tuple((h + sum(p) - e) % s for h, p, e, s in zip(image, pads, window.extent, window.strides, strict=True))
     return left if any(left) else None
@@ -183,7 +176,7 @@ def _last_places(which: tuple[int, ...]) -> Before:
     def before(problem: Problem) -> Problem | None:
         delta = problem.arrays[problem.upstream].copy()
         axes = space_of(problem, problem.of)
-        if len(axes) <= max(which) or "window" not in dir(problem.details.get("layer")):
+        if len(axes) <= max(which) or problem.origin.window is None:
             return None
         for axis in which:
             at = [slice(None)] * delta.ndim
@@ -214,7 +207,7 @@ def _first_group(problem: Problem) -> Problem | None:
 def _one_group(problem: Problem) -> Problem | None:
     """Mean and variance over the channels of all groups."""
     equation = problem.recipe.equation
-    if not isinstance(problem.details.get("layer"), GroupNorm):
+    if not isinstance(problem.origin.layer, GroupNorm):
         return None
 
     def edited(definition: Definition) -> Definition:

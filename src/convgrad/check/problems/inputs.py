@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from convgrad.check.problems.problem import Array, Problem, Recipe
+from convgrad.check.problems.problem import Array, Origin, Problem, Recipe
 from convgrad.compute.oracle.grid import evaluate
 from convgrad.notation.terms import Access, Call, Power, Term, gradient_name, walk
 
@@ -18,7 +17,7 @@ def with_inputs(
     wrt: tuple[str, ...],
     labels: Mapping[str, tuple[str, ...]],
     seed: int,
-    details: Mapping[str, Any],
+    origin: Origin,
 ) -> Problem:
     """A problem on random inputs that single precision holds exactly, with ties and zeros among them."""
     equation = recipe.bound()
@@ -38,7 +37,7 @@ def with_inputs(
         named[name] = named[gradient_name(name)] = full
     if recipe.batch_index is not None:
         named = {n: tuple(a for a in own) for n, own in named.items()}
-    return in_domain(Problem(recipe, of, wrt, arrays, named, details=details))
+    return in_domain(Problem(recipe, of, wrt, arrays, named, origin=origin))
 
 
 def in_domain(problem: Problem) -> Problem:

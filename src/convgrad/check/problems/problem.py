@@ -7,9 +7,8 @@ another problem: other arrays handed to the right equation, or another equation.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,8 @@ from convgrad.calculus.derive import Adjoint, gradients
 from convgrad.compute.oracle.grid import evaluate
 from convgrad.explain.trace.equations import equation_trace
 from convgrad.explain.trace.trace import Trace
+from convgrad.layers.base import Layer
+from convgrad.layers.window import Window
 from convgrad.notation.batch import batched
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.terms import Access, Definition, Equation, Term, accesses, gradient_name, rebuild
@@ -66,13 +67,38 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a problem was made from, for reports and mistakes.
+
+    space: labels of the axes along which something slides.
+    layer, input_shape: a layer of the library, and the shape of one example that it gets; None for equations of a
+        person's own, and for losses.
+    """
+
+    space: frozenset[str] = frozenset()
+    layer: Layer | None = None
+    input_shape: tuple[int, ...] | None = None
+
+    @property
+    def window(self) -> Window | None:
+        """What slides over the image; None where nothing does."""
+        found = getattr(self.layer, "window", None)
+        return found if isinstance(found, Window) else None
+
+    @property
+    def image(self) -> tuple[int, ...]:
+        """Rows and columns of the layer's input."""
+        return () if self.input_shape is None else self.input_shape[:-1]
+
+
+@dataclass(frozen=True)
 class Problem:
     """What to compute: all gradients with respect to `wrt`, and the result `of`, at the given arrays.
 
     arrays: float64, every input of the equation and the upstream gradient of `of`.
     labels: the name of each axis of every tensor and gradient a person may see.
     total: the result is one number, the sum over (upstream * result): a loss over a batch.
-    details: what the problem was made from, for reports and mistakes.
+    origin: what the problem was made from.
     edits: changes of the derived gradients, where a mistake is one in the derivation.
     """
 
@@ -82,7 +108,7 @@ class Problem:
     arrays: Mapping[str, Array]
     labels: Mapping[str, tuple[str, ...]]
     total: bool = False
-    details: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = Origin()
     edits: tuple[Callable[[Adjoint, Problem], Adjoint], ...] = ()
 
     @property

@@ -16,7 +16,7 @@ import numpy as np
 from convgrad.check.functions.families import FAMILIES, LOSSES, Family, family_of, named
 from convgrad.check.problems.choice import bound_by_choice, default_integers, space_labels
 from convgrad.check.problems.inputs import with_inputs
-from convgrad.check.problems.problem import Problem, Recipe
+from convgrad.check.problems.problem import Origin, Problem, Recipe
 from convgrad.check.problems.unrolled import unrolled
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.layers.activation import Elementwise
@@ -158,16 +158,15 @@ class LayerSubject(Subject):
             of = recipe.equation.result.name
         labels = self._labels(built, of)
         wrt = (*built.inputs, *built.parameters)
-        details = {"layer": layer, "input_shape": self.shape(layer, sizes), "sizes": sizes, "then": self.then}
-        details["space"] = frozenset(["t", "h", "v", "i", "j", "l", "m", "n", "r"])
-        return with_inputs(recipe, of, wrt, labels, sizes.seed, details)
+        space = frozenset(["t", "h", "v", "i", "j", "l", "m", "n", "r"])
+        return with_inputs(recipe, of, wrt, labels, sizes.seed, Origin(space, layer, self.shape(layer, sizes)))
 
     def _labels(self, built: Built, of: str) -> dict[str, tuple[str, ...]]:
         known = dict(self.family.labels)
         tensors = (*built.inputs, *built.parameters)
         if self.family.labels.get("b") and built.equation.source and "b[i" in built.equation.source.replace(" ", ""):
             known["b"] = known["x"]  # one number a place
-        absent = {"g"} if getattr(self.layer(Sizes()), "groups", 1) == 1 else set()
+        absent = set() if "g" in built.equation.result.indices else {"g"}
         absent |= {"q"} if getattr(self.layer(Sizes()), "depth_multiplier", 2) == 1 else set()
         labels = {n: tuple(a for a in axes if a not in absent) for n, axes in known.items() if n in (*tensors, "x")}
         return labels if of == built.output else {**labels, "z": labels["x"]}
@@ -231,7 +230,7 @@ class LossSubject(Subject):
         recipe = Recipe(
             built.equation, shapes, built.sizes, built.integers, built.numbers, frozenset({"y", "t"}), batch
         )
-        problem = with_inputs(recipe, "E", ("y",), LOSSES[self.name], sizes.seed, {"sizes": sizes})
+        problem = with_inputs(recipe, "E", ("y",), LOSSES[self.name], sizes.seed, Origin())
         upstream = np.full(batch, 1 / batch if self.mean else 1.0)
         t = problem.arrays["t"]
         if self.name == "softmax_cross_entropy":
@@ -273,8 +272,8 @@ class EquationSubject(Subject):
         wrt = self.wrt or tuple(n for n in equation.inputs if n in bound.inputs)
         labels = {n: tuple(f"{n}{a}" for a in range(len(bound.shape_of[n]))) for n in (*wrt, bound.result.name)}
         labels[bound.result.name] = bound.result.indices
-        details = {"sizes": sizes, "space": space_labels(equation, labels)}
-        return with_inputs(recipe, bound.result.name, wrt, labels, sizes.seed, details)
+        origin = Origin(space_labels(equation, labels))
+        return with_inputs(recipe, bound.result.name, wrt, labels, sizes.seed, origin)
 
 
 def recipe_of(built: Built, batch: int) -> Recipe:
