@@ -15,11 +15,8 @@ import numpy.typing as npt
 
 from convgrad.arguments import DTYPE, SIZES, shown, takes
 from convgrad.compute.contract import Request, root
+from convgrad.dtypes import ALIGNMENT, FLOATS
 from convgrad.errors import DataError, EngineError, suggestion
-
-ALIGNMENT = 64
-"""Bytes: a cache line, and the widest vector register (AVX-512)."""
-DTYPES = ("float32", "float64")
 
 Array = npt.NDArray[Any]
 
@@ -54,8 +51,8 @@ def element_type(dtype: npt.DTypeLike) -> np.dtype[Any]:
         kind = np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
     except (TypeError, ValueError, AttributeError, OverflowError):
         kind = None
-    if kind is None or kind.name not in DTYPES:
-        raise EngineError(f"Equations are computed in {' or '.join(DTYPES)}, not in {shown(dtype)}.")
+    if kind is None or kind.name not in FLOATS:
+        raise EngineError(f"Equations are computed in {' or '.join(FLOATS)}, not in {shown(dtype)}.")
     return kind
 
 

@@ -27,6 +27,7 @@ from convgrad.compute.arrays import aligned_zeros, copy_into
 from convgrad.compute.choose import choose
 from convgrad.compute.contract import inputs_behind_views
 from convgrad.compute.samples import floats_from
+from convgrad.dtypes import FLOATS
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.layers.base import Input, Layer, Node, registry
 from convgrad.losses import Loss
@@ -65,7 +66,7 @@ class PlainNetwork:
         inputs=optional(an(Input, "the one Input of a graph")),
         outputs=optional(an(Node, "the one node of a graph that is its result, as a layer returns it")),
         name=optional(TEXT),
-        dtype=one_of("float32", "float64"),
+        dtype=one_of(*FLOATS),
         most_weights=optional(at_least(0)),
     )
     def __init__(

@@ -15,7 +15,7 @@ from convgrad.compute.contract import Request
 from convgrad.compute.halide.codegen.lowering import Lowering, from_function
 from convgrad.compute.halide.passes import in_atoms
 from convgrad.compute.halide.passes.expansion import MOST_EXPANDED, expanded
-from convgrad.compute.halide.passes.fusion import Group, partition
+from convgrad.compute.halide.passes.fusion import Group, Style, partition
 from convgrad.compute.halide.passes.plan import Plan
 from engine_support import bound, compare
 
@@ -58,7 +58,7 @@ def test_no_kernel_is_large(text: str, shape: tuple[int, int]) -> None:
         for atom in group.atoms:
             size = expanded(atom.term, atom.sizes, inlined)
             assert size <= MOST_EXPANDED or len(atom.term.children) == 1, str(atom)
-            if group.style == "map":
+            if group.style is Style.MAP:
                 inlined[atom.name] = size
 
 
@@ -89,7 +89,7 @@ def test_words_of_what_is_compiled_are_counted(text: str) -> None:
 
 def test_layers_of_one_function_each_stay_in_one_pass() -> None:
     text = "a[i,j] = tanh(o[i,j]); b[i,j] = max(a[i,j], 0.1*a[i,j]); x[i,j] = sigmoid(b[i,j]) * b[i,j]"
-    assert [group.style for group in groups(text, (1024, 64))] == ["map"]
+    assert [group.style for group in groups(text, (1024, 64))] == [Style.MAP]
 
 
 def test_whole_numbers_keep_their_digits() -> None:

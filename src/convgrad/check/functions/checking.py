@@ -25,6 +25,7 @@ from convgrad.check.functions.smallest import smallest_failure
 from convgrad.check.problems.subject import LayerSubject, Sizes, Subject, subject_of
 from convgrad.check.submissions.sandbox import require_sandbox
 from convgrad.check.submissions.submissions import copied, read_submission
+from convgrad.dtypes import FLOATS
 from convgrad.errors import ConvgradError, DataError, ModelError, SandboxError
 from convgrad.layers.base import Layer
 
@@ -53,7 +54,7 @@ OTHER_SIZES = (
     layer=an((str, Layer), "a layer, its name or an equation"),
     input_shape=optional(SHAPE),
     roles=optional(NEW_NAMES),
-    dtype=one_of("float64", "float32"),
+    dtype=one_of(*reversed(FLOATS)),
     seconds=POSITIVE,
     megabytes=COUNT,
     folder=optional(PATH),
@@ -434,7 +435,7 @@ class _Check:
             return
         large = problem.with_arrays(**{name: np.round(problem.arrays[name] * 800)})
         values = {**large.arrays, **large.values()}
-        for given in ("float64", "float32"):
+        for given in reversed(FLOATS):
             outcome = self.person.call(replace(convention, dtype=given).call(large, values))
             if outcome.trouble is not None:
                 continue

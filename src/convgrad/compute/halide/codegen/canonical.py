@@ -45,7 +45,11 @@ def describe(kernel: Described) -> str:
     for atom in kernel.group.atoms:
         tensors[atom.name] = f"a{len(tensors)}"
     alone = kernel.slices > 1
-    lines = [kernel.group.style, kernel.dtype, f"flat={kernel.flat} wide={kernel.wide and kernel.flat} alone={alone}"]
+    lines = [
+        kernel.group.style.value,
+        kernel.dtype,
+        f"flat={kernel.flat} wide={kernel.wide and kernel.flat} alone={alone}",
+    ]
     for name in (access.tensor for atom in kernel.group.atoms for access in accesses(atom.term)):
         if name not in tensors:  # a view of a tensor of the kernel
             tensors[name] = f"{tensors[root(name, kernel.views)]}v{len(tensors)}"

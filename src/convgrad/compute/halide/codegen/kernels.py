@@ -13,15 +13,17 @@ from convgrad.compute.contract import root
 from convgrad.compute.halide.codegen.canonical import describe
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, from_function, reshaped
 from convgrad.compute.halide.passes.atoms import is_reduction
-from convgrad.compute.halide.passes.fusion import Group, reads_own_elements
+from convgrad.compute.halide.passes.fusion import Group, Style, reads_own_elements
 from convgrad.compute.halide.passes.memory import Layout
 from convgrad.compute.halide.schedules.generic import small_function
 from convgrad.compute.halide.schedules.options import options
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, map_function, schedule_flat, schedule_map
 from convgrad.compute.halide.schedules.reduction import scheduled_reduction
+from convgrad.dtypes import DTYPES
 from convgrad.notation.terms import IndexValue, Reduce, accesses, walk
 
-KINDS = {"float32": hl.Float(32), "float64": hl.Float(64), "uint8": hl.UInt(8), "int32": hl.Int(32)}
+MAKERS = {"float": hl.Float, "int": hl.Int, "uint": hl.UInt}
+KINDS = {name: MAKERS[dtype.kind](dtype.bits) for name, dtype in DTYPES.items()}
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Kernel:
 
     def _is_flat(self) -> bool:
         group = self.group
-        if group.style != "map" or not all(map(reads_own_elements, group.atoms)):
+        if group.style is not Style.MAP or not all(map(reads_own_elements, group.atoms)):
             return False
         if any(isinstance(term, IndexValue) for atom in group.atoms for term in walk(atom.term)):
             return False
@@ -67,7 +69,7 @@ class Kernel:
         return f"The kernel of {', '.join(names[:3])}{more}"
 
     def __str__(self) -> str:
-        lines = [f"{self.group.style}{' flat' if self.flat else ''}: {', '.join(self.writes)}"]
+        lines = [f"{self.group.style.value}{' flat' if self.flat else ''}: {', '.join(self.writes)}"]
         return "\n    ".join([*lines, *map(str, self.group.atoms)])
 
     # Building
@@ -76,7 +78,7 @@ class Kernel:
         """A Halide pipeline and its input parameters."""
         params = [self._parameter(name) for name in self.reads]
         tensors = {name: self._tensor(name, param) for name, param in zip(self.reads, params, strict=True)}
-        build = {"small": self._small, "map": self._map, "reduction": self._reduction}[self.group.style]
+        build = {Style.SMALL: self._small, Style.MAP: self._map, Style.REDUCTION: self._reduction}[self.group.style]
         return build(tensors), params
 
     def _rank(self, name: str) -> int:

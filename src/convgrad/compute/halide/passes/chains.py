@@ -17,15 +17,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from convgrad.compute.contract import root
-from convgrad.compute.halide.passes.atoms import is_reduction, sized_walk
+from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.deviations import SLICE, Deviations, deviations
-from convgrad.compute.halide.passes.fusion import MOST_SMALL, SMALL_WORK, Group
-from convgrad.compute.halide.passes.memory import ALIGNMENT, ELEMENT_BYTES, Layout
+from convgrad.compute.halide.passes.fusion import MOST_SMALL, Group, Style, style_of
+from convgrad.compute.halide.passes.memory import Layout
 from convgrad.compute.halide.passes.rematerialization import recomputed
 from convgrad.compute.halide.passes.steps import Step
 from convgrad.compute.halide.schedules.across import vector_index
 from convgrad.compute.halide.schedules.options import options
 from convgrad.compute.halide.schedules.winograd.reduction import winograd_pattern
+from convgrad.dtypes import ALIGNMENT, DTYPES
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Definition, IndexValue, Reduce, Term, accesses, walk
 
@@ -120,7 +121,7 @@ class _Chain:
                 self.length, placed = number + 1, len(order)
                 continue
             waits_for = self._roots(group.reads()) & self._late
-            if not self._parts or (waits_for and group.style != "small"):
+            if not self._parts or (waits_for and group.style is not Style.SMALL):
                 break
             order.append(group)
             self._late |= group.names | set(group.in_place.values())
@@ -150,7 +151,7 @@ class _Chain:
     def _part(self, group: Group, order: Sequence[Group | _Part]) -> _Part | None:
         """The group as the next part of the chain, if it can be and is worth it."""
         first = group.atoms[0]
-        if group.style == "small" or group.in_place or not first.indices:
+        if group.style is Style.SMALL or group.in_place or not first.indices:
             return None
         reduced = first.term.indices if is_reduction(first) and isinstance(first.term, Reduce) else ()
         found = self._placed(group, summed=False) or (self._placed(group, summed=True) if reduced else None)
@@ -225,7 +226,7 @@ class _Chain:
         if not is_reduction(atom):
             return True
         shapes = {access.tensor: self._layouts[access.tensor].shape for access in accesses(atom.term)}
-        bytes_ = ELEMENT_BYTES[self._layouts[atom.name].element]
+        bytes_ = DTYPES[self._layouts[atom.name].element].bytes
         nominal = part.group.nominal.get(atom.name)
         return winograd_pattern(atom, shapes, bytes_, nominal) is None and vector_index(atom, bytes_) not in part.batch
 
@@ -273,11 +274,11 @@ class _Chain:
                 body = item.around.joined(partial, _partial(item.around.total), self.slices)
             ranges = (*((index, atom.sizes[index]) for index in atom.indices), (SLICE, self.slices))
             joined = replace(atom, term=Reduce("sum", (SLICE,), body), ranges=ranges)
-            yield Group(_style(joined), [joined], [atom.name])
+            yield Group(style_of(joined), [joined], [atom.name])
         rest = [atom for atom in item.group.atoms if atom not in item.sums]
         if rest:
             stored = [atom.name for atom in rest if atom.name in item.group.stored]
-            yield Group(_style(rest[0]), rest, stored)
+            yield Group(style_of(rest[0]), rest, stored)
 
     def _roots(self, names: Collection[str]) -> set[str]:
         return {root(name, self._views) for name in names}
@@ -300,12 +301,6 @@ def _partial(name: str) -> str:
     return f"{name}@"
 
 
-def _style(atom: Definition) -> str:
-    if sized_walk(atom) <= SMALL_WORK:
-        return "small"
-    return "reduction" if is_reduction(atom) else "map"
-
-
 def _joined(groups: Sequence[Group]) -> list[Group]:
     """The groups, neighbours that are small in one."""
     result: list[Group] = []
@@ -313,7 +308,7 @@ def _joined(groups: Sequence[Group]) -> list[Group]:
         if result and _may_join(result[-1], group):
             last = result[-1]
             atoms, stored = [*last.atoms, *group.atoms], [*last.stored, *group.stored]
-            result[-1] = Group("small", atoms, stored, {**last.in_place, **group.in_place})
+            result[-1] = Group(Style.SMALL, atoms, stored, {**last.in_place, **group.in_place})
         else:
             result.append(group)
     return result
@@ -321,6 +316,6 @@ def _joined(groups: Sequence[Group]) -> list[Group]:
 
 def _may_join(first: Group, second: Group) -> bool:
     """Whether two groups are small, and the second one writes over nothing that the first one reads or writes over."""
-    if not first.style == second.style == "small" or len(first.atoms) + len(second.atoms) > MOST_SMALL:
+    if not first.style is second.style is Style.SMALL or len(first.atoms) + len(second.atoms) > MOST_SMALL:
         return False
     return not first.in_place and not {*second.in_place.values()} & {*first.reads()}

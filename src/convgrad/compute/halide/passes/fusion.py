@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from convgrad.compute.contract import root
 from convgrad.compute.halide.passes.atoms import is_reduction, sized_walk
@@ -26,6 +27,14 @@ MOST_SIBLINGS = 3  # sums of one pass: each has accumulators of its own, some 8 
 MOST_STORED = 8  # tensors that a map writes at once: each needs a pointer in a register
 
 
+class Style(Enum):
+    """How the loops of a kernel are written: plainly, over the elements of tensors of one shape, or for a sum."""
+
+    SMALL = "small"
+    MAP = "map"
+    REDUCTION = "reduction"
+
+
 @dataclass
 class Group:
     """The atoms of one kernel, in order.
@@ -36,7 +45,7 @@ class Group:
         nominal: atom's name -> the atom by whose sizes its schedule rounds, where these are not its own.
     """
 
-    style: str
+    style: Style
     atoms: list[Definition] = field(default_factory=list)
     stored: list[str] = field(default_factory=list)
     in_place: dict[str, str] = field(default_factory=dict)
@@ -54,6 +63,13 @@ class Group:
         """Tensors (or views) read from outside of the group, in order of first appearance."""
         own = self.names
         return list(dict.fromkeys(a.tensor for atom in self.atoms for a in accesses(atom.term) if a.tensor not in own))
+
+
+def style_of(atom: Definition) -> Style:
+    """Of a kernel that begins with this atom."""
+    if sized_walk(atom) <= SMALL_WORK:
+        return Style.SMALL
+    return Style.REDUCTION if is_reduction(atom) else Style.MAP
 
 
 def partition(plan: Plan) -> list[Group]:
@@ -83,7 +99,7 @@ class _Planner:
         number = self._joined(atom, reads, earliest)
         if number is None:
             number = len(self.groups)
-            self.groups.append(Group(self._style(atom)))
+            self.groups.append(Group(style_of(atom)))
         group = self.groups[number]
         group.atoms.append(atom)
         self.group_of[atom.name] = number
@@ -92,18 +108,15 @@ class _Planner:
         for name in reads:
             self.readers.setdefault(name, set()).add(number)
 
-    def _style(self, atom: Definition) -> str:
-        if sized_walk(atom) <= SMALL_WORK:
-            return "small"
-        return "reduction" if is_reduction(atom) else "map"
-
     def _joined(self, atom: Definition, reads: set[str], earliest: int) -> int | None:
-        style = self._style(atom)
+        style = style_of(atom)
         candidates = range(len(self.groups) - 1, earliest - 1, -1)
-        if style == "reduction":
+        if style is Style.REDUCTION:
             return next((n for n in candidates if self._is_sibling(atom, reads, self.groups[n])), None)
-        if style == "small":
-            fits = (n for n in candidates if self.groups[n].style == "small" and len(self.groups[n].atoms) < MOST_SMALL)
+        if style is Style.SMALL:
+            fits = (
+                n for n in candidates if self.groups[n].style is Style.SMALL and len(self.groups[n].atoms) < MOST_SMALL
+            )
             return next(fits, None)
         fitting = [n for n in candidates if self._fits(atom, self.groups[n])]
         # Best the group that computes what the atom reads, then one that reads the same tensors.
@@ -116,10 +129,10 @@ class _Planner:
         return None
 
     def _fits(self, atom: Definition, group: Group) -> bool:
-        if group.style == "small" or group.shape != atom.shape or len(group.atoms) >= MOST_STORED:
+        if group.style is Style.SMALL or group.shape != atom.shape or len(group.atoms) >= MOST_STORED:
             return False
         if group.in_place or atom.name in self.in_place:
-            if group.style == "reduction" or not all(map(reads_own_elements, (*group.atoms, atom))):
+            if group.style is Style.REDUCTION or not all(map(reads_own_elements, (*group.atoms, atom))):
                 return False
             if writing_order([*group.atoms, atom], self.in_place) is None:
                 return False
@@ -142,7 +155,7 @@ class _Planner:
     def _is_sibling(self, atom: Definition, reads: set[str], group: Group) -> bool:
         """Whether a sum goes through the same tensor once, as the sums of a group do: one pass then does for all."""
         return (
-            group.style == "reduction"
+            group.style is Style.REDUCTION
             and len(group.atoms) < MOST_SIBLINGS
             and all(are_siblings(atom, other) for other in group.atoms)
             and not group.names & reads
@@ -155,7 +168,7 @@ class _Planner:
                 readers = self.readers.get(atom.name, set()) - {number}
                 if readers or atom.name in kept:
                     group.stored.append(atom.name)
-            if group.in_place and group.style == "map":
+            if group.in_place and group.style is Style.MAP:
                 order = writing_order(group.atoms, group.in_place)
                 assert order is not None, "no atom joins a group that has no order"
                 group.stored.sort(key=lambda name: order.index(name) if name in order else -1)

@@ -6,8 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from math import prod
 
-ALIGNMENT = 64
-ELEMENT_BYTES = {"float32": 4, "float64": 8, "uint8": 1, "int32": 4}
+from convgrad.dtypes import ALIGNMENT, DTYPES
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Layout:
 
     @property
     def bytes(self) -> int:
-        return prod(self.whole_shape) * ELEMENT_BYTES[self.element]
+        return prod(self.whole_shape) * DTYPES[self.element].bytes
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from convgrad.compute.contract import example_indices, resized, root
-from convgrad.compute.halide.passes.fusion import Group
+from convgrad.compute.halide.passes.fusion import Group, Style
 from convgrad.compute.halide.passes.memory import Layout
 
 NOMINAL = 64
@@ -31,7 +31,7 @@ def for_real(
         replace(
             group,
             atoms=[resized(atom, indices.get(atom.name), count) for atom in group.atoms],
-            nominal={atom.name: atom for atom in group.atoms} if group.style == "reduction" else {},
+            nominal={atom.name: atom for atom in group.atoms} if group.style is Style.REDUCTION else {},
         )
         for group in groups
     ]

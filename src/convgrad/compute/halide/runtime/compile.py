@@ -18,6 +18,7 @@ from typing import Any
 import halide as hl
 
 from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.passes.fusion import Style
 from convgrad.compute.halide.runtime import cache, native, workers
 from convgrad.compute.halide.runtime.surroundings import edited, surroundings
 from convgrad.compute.halide.schedules.target import target
@@ -146,7 +147,7 @@ class Compiler:
 
 def plain(kernel: Kernel) -> Kernel:
     """The same computation in plain loops, which compile quickly whatever the equation."""
-    return replace(kernel, group=replace(kernel.group, style="small"))
+    return replace(kernel, group=replace(kernel.group, style=Style.SMALL))
 
 
 def compile_objects(kernels: Mapping[str, Kernel], folder: Path) -> tuple[set[str], set[str]]:

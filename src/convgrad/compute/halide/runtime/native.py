@@ -18,6 +18,7 @@ from typing import Any
 
 from convgrad.compute.halide.runtime import cache, threads
 from convgrad.compute.halide.runtime.surroundings import edited, surroundings
+from convgrad.dtypes import DTYPES
 from convgrad.errors import EngineError
 from convgrad.system.files import reason, temporary_folder
 from convgrad.system.sharing import Lock
@@ -188,7 +189,8 @@ class BufferStruct(ctypes.Structure):
     ]
 
 
-TYPE_CODES = {"int32": (0, 32), "uint8": (1, 8), "float32": (2, 32), "float64": (2, 64)}
+TYPE_CODES = {"int": 0, "uint": 1, "float": 2}
+"""As halide_type_code_t has them."""
 
 
 def buffer_struct(
@@ -198,8 +200,8 @@ def buffer_struct(
     dimensions = (Dimension * max(1, len(shape)))()
     for place, axis in enumerate(reversed(range(len(shape)))):
         dimensions[place] = Dimension(-lows[axis], shape[axis], strides[axis], 0)
-    code, bits = TYPE_CODES[element]
-    struct = BufferStruct(0, None, address, 0, code, bits, 1, len(shape), dimensions, None)
+    dtype = DTYPES[element]
+    struct = BufferStruct(0, None, address, 0, TYPE_CODES[dtype.kind], dtype.bits, 1, len(shape), dimensions, None)
     struct.keep = dimensions  # the array lives as long as the struct
     return struct
 

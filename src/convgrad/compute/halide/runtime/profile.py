@@ -10,8 +10,8 @@ from statistics import median
 
 from convgrad.compute.contract import root
 from convgrad.compute.halide.codegen.kernels import Kernel
-from convgrad.compute.halide.passes.memory import ELEMENT_BYTES
 from convgrad.compute.halide.program import Program
+from convgrad.dtypes import DTYPES
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
@@ -103,7 +103,7 @@ def profile(program: Program, runs: int | None = None, seconds: float = 2.0) -> 
     stages = tuple(
         Stage(
             tuple(kernel.writes),
-            kernel.group.style,
+            kernel.group.style.value,
             kernel.slices * sum(operations(atom) for atom in kernel.group.atoms),
             _bytes(kernel),
             median(nanoseconds) / 1e9,
@@ -154,4 +154,4 @@ def _bytes(kernel: Kernel) -> int:
 def _size(kernel: Kernel, name: str) -> int:
     layout = kernel.layouts[name]
     times = kernel.slices if name in kernel.sliced else 1
-    return times * prod(layout.shape) * ELEMENT_BYTES[layout.element]
+    return times * prod(layout.shape) * DTYPES[layout.element].bytes

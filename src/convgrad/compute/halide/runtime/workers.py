@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.passes.fusion import Style
 from convgrad.compute.halide.runtime import threads
 from convgrad.compute.halide.runtime.surroundings import LOADED
 
@@ -74,7 +75,7 @@ class _Pool:
         self.kernels, self.folder = kernels, folder
         self.processes: list[subprocess.Popen[bytes]] = []
         self.given_up: set[str] = set()
-        self.quick = iter([name for name, kernel in self._ordered() if kernel.group.style != "reduction"])
+        self.quick = iter([name for name, kernel in self._ordered() if kernel.group.style is not Style.REDUCTION])
 
     def start(self, count: int) -> None:
         command = [sys.executable, "-m", "convgrad.compute.halide.runtime.worker", str(os.getpid()), str(self.folder)]
@@ -173,4 +174,4 @@ def compile_claimed(kernel: Kernel, name: str, folder: Path, compile_object: Com
 def _effort(named: tuple[str, Kernel]) -> tuple[bool, int]:
     """Reductions have the largest unrolls; otherwise the longer the text, the more there is to compile."""
     kernel = named[1]
-    return kernel.group.style == "reduction", len(kernel.key)
+    return kernel.group.style is Style.REDUCTION, len(kernel.key)

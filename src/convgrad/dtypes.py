@@ -1,0 +1,32 @@
+"""Types of numbers, and where arrays begin in memory: what NumPy, compiled code and the C between them agree on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ALIGNMENT = 64
+"""Bytes: a cache line, and the widest vector register (AVX-512)."""
+
+
+@dataclass(frozen=True)
+class Dtype:
+    """A type of numbers in memory."""
+
+    kind: Literal["int", "uint", "float"]
+    bits: int
+
+    @property
+    def bytes(self) -> int:
+        """Of one number."""
+        return self.bits // 8
+
+
+DTYPES = {
+    "float32": Dtype("float", 32),
+    "float64": Dtype("float", 64),
+    "uint8": Dtype("uint", 8),
+    "int32": Dtype("int", 32),
+}
+"""NumPy's name -> what it is. Parameters and arithmetic are of one of `FLOATS`; places and pixels are whole numbers."""
+FLOATS = tuple(name for name, dtype in DTYPES.items() if dtype.kind == "float")
