@@ -33,6 +33,9 @@ PROBLEMS = {
     "a maximum of products": EquationSubject("x[k] = max[c](o[c] * w[c,k])"),
     "a window of one axis": EquationSubject("x[i] = max[m](p[2*i+m])", inputs=("p",)),
     "a window of three axes": EquationSubject("x[i,j] = max[m,n,c](o[i+m,j+n,c])", inputs=("o",)),
+    "labels of one example": EquationSubject("E = -log(exp(y[t]) / sum[k](exp(y[k])))", wrt=("y",)),
+    "strides in an equation": EquationSubject("x[i] = sum[m](w[m] * o[s*i+m])", integers={"s": 2}),
+    "softmax": EquationSubject("x[k] = exp(o[k]) / sum[l](exp(o[l]))"),
     "equations": EquationSubject("mu = mean[i](o[i])\nx[i] = (o[i] - mu) * gamma[i]"),
 }
 SIZES = (Sizes(), Sizes(one=True), Sizes(channel=True, square=True, equal=True))

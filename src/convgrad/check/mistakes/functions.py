@@ -155,6 +155,8 @@ def _after_softmax(
     """The softmax's derivative once more."""
     if "t" not in problem.arrays or problem.arrays["t"].ndim != 1 or output != "dy":
         return None
+    if problem.arrays["y"].ndim < 2:  # no axis of examples, or no classes
+        return None
     built = Softmax().build(problem.arrays["y"].shape[1:])
     equation = batched(bind(built.equation, {"o": built.input_shapes[0]}), {"o"}, problem.recipe.batch)
     adjoint = gradients(equation, ["o"])

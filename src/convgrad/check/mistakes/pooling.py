@@ -23,6 +23,7 @@ from convgrad.notation.terms import (
     Term,
     rebuild,
     substitute_indices,
+    walk,
 )
 
 
@@ -163,7 +164,7 @@ def _last(adjoint: Adjoint, problem: Problem) -> Adjoint:
 
 def _without_count(problem: Problem) -> Problem | None:
     """A sum where the mean is meant."""
-    if not any(isinstance(d.term, Divide) or _is_mean(d.term) for d in problem.recipe.equation.definitions):
+    if not any(_is_quotient(d.term) or _is_mean(d.term) for d in problem.recipe.equation.definitions):
         return None
     if "w" in problem.arrays or problem.total or "mu" in problem.recipe.equation.defined:
         return None
@@ -171,9 +172,14 @@ def _without_count(problem: Problem) -> Problem | None:
     def change(term: Term) -> Term:
         if _is_mean(term) and isinstance(term, Reduce):
             return replace(term, kind="sum")
-        return term.numerator if isinstance(term, Divide) else term
+        return term.numerator if isinstance(term, Divide) and _is_quotient(term) else term
 
     return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))
+
+
+def _is_quotient(term: Term) -> bool:
+    """Divided by a number, and not by a sum, as softmax is."""
+    return isinstance(term, Divide) and not any(isinstance(part, Reduce) for part in walk(term.denominator))
 
 
 def _is_mean(term: Term) -> bool:

@@ -163,7 +163,7 @@ class Problem:
 
     def with_integers(self, **integers: int) -> Problem:
         """With other whole numbers in the equation; what it then reads outside is 0."""
-        recipe = self.recipe.padded(self.recipe.examples, 0.0)
+        recipe = self.recipe.padded(self.recipe.examples or frozenset(self.recipe.equation.inputs), 0.0)
         return replace(self, recipe=replace(recipe, integers={**recipe.integers, **integers}))
 
     def with_definitions(self, change: Callable[[Definition], Definition]) -> Problem:
