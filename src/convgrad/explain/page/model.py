@@ -201,7 +201,7 @@ def _letters(tensor: Tensor) -> list[str] | None:
     trace, name = tensor.trace, tensor.name
     if tensor.definition is not None:
         return list(tensor.definition.indices)
-    primal = next((other for other in trace if gradient_name(other) == name), None)
+    primal = next((other for other in trace.shapes if gradient_name(other) == name), None)
     for other in (gradient_name(name), primal, tensor.shows):
         definition = trace.definitions.get(other) if other is not None and other in trace else None
         if definition is not None and len(definition.indices) == len(tensor.shape):
