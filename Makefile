@@ -11,7 +11,7 @@ N ?= 2000
 # Processes that run tests; each compiled kernel is tested with all processors all the same.
 WORKERS ?= auto
 
-.PHONY: train test quick docs setup parity lint types unit fuzz bench bench-check lock clean
+.PHONY: train test quick docs setup hooks lines parity lint types unit fuzz bench bench-check lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -39,6 +39,15 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+# What is checked before each commit: .pre-commit-config.yaml.
+hooks: setup
+	$(PIP) pre-commit==4.7.0
+	$(BIN)/pre-commit install
+
+# Lines of code by folder, beside what pyproject.toml allows.
+lines: setup
+	$(BIN)/python -m pytest -q -s tests/docs/test_lines.py
 
 # The tests that compare with PyTorch; the CPU build is enough.
 parity: $(VENV)/.torch

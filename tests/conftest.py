@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 TAKES_LONG = {
     "benchmarks/test_benchmarks.py",
+    "benchmarks/test_suites.py",
     "calculus/test_bounds.py",
     "calculus/test_fuzz.py",
     "check/test_ends.py",
