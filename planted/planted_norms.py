@@ -24,8 +24,8 @@ def _normed(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
 
 
 def group_norm_backward(planted: Collection[str]) -> Callable[..., tuple[Array, ...]]:
-    """Two groups. Arrays NCHW."""
-    epsilon = 1e-5 if "epsilon" in planted else EPSILON
+    """Two groups. Arrays NCHW. A switch may say which epsilon: `epsilon 1e-05`."""
+    epsilon = next((float(s.split(" ")[1]) for s in planted if s.startswith("epsilon ")), EPSILON)
 
     def backward(dout: Array, x: Array, gamma: Array) -> tuple[Array, ...]:
         groups = 1 if "groups-ignored" in planted else 2
