@@ -1,5 +1,7 @@
 """Optimizers against PyTorch's over several steps, with gradients of a curved function."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -32,29 +34,33 @@ def run(optimizer: Optimizer, w: np.ndarray) -> np.ndarray:
     return w
 
 
+AS_IN_TORCH: list[tuple[Optimizer, str, dict[str, Any]]] = [
+    (SGD(), "SGD", {}),
+    (SGD(weight_decay=0.1), "SGD", {"weight_decay": 0.1}),
+    (SGD(momentum=0.9), "SGD", {"momentum": 0.9}),
+    (SGD(momentum=0.8, weight_decay=0.01), "SGD", {"momentum": 0.8, "weight_decay": 0.01}),
+    (SGD(momentum=0.9, nesterov=True), "SGD", {"momentum": 0.9, "nesterov": True}),
+    (
+        SGD(momentum=0.7, nesterov=True, weight_decay=0.1),
+        "SGD",
+        {"momentum": 0.7, "nesterov": True, "weight_decay": 0.1},
+    ),
+    (Adam(), "Adam", {}),
+    (Adam(beta1=0.8, beta2=0.95, eps=1e-3), "Adam", {"betas": (0.8, 0.95), "eps": 1e-3}),
+    (Adam(weight_decay=0.1), "Adam", {"weight_decay": 0.1}),
+    (AdamW(), "AdamW", {}),
+    (AdamW(weight_decay=0.3, beta1=0.7), "AdamW", {"betas": (0.7, 0.999), "weight_decay": 0.3}),
+    (AdamW(weight_decay=0), "AdamW", {"weight_decay": 0}),
+]
+
+
+def test_every_optimizer_is_compared():
+    compared = {type(optimizer) for optimizer, _, _ in AS_IN_TORCH}
+    assert compared == {type(make()) for make in registry.values()}, "add each optimizer to AS_IN_TORCH"
+
+
 @pytest.mark.torch
-@pytest.mark.parametrize(
-    ("optimizer", "name", "arguments"),
-    [
-        (SGD(), "SGD", {}),
-        (SGD(weight_decay=0.1), "SGD", {"weight_decay": 0.1}),
-        (SGD(momentum=0.9), "SGD", {"momentum": 0.9}),
-        (SGD(momentum=0.8, weight_decay=0.01), "SGD", {"momentum": 0.8, "weight_decay": 0.01}),
-        (SGD(momentum=0.9, nesterov=True), "SGD", {"momentum": 0.9, "nesterov": True}),
-        (
-            SGD(momentum=0.7, nesterov=True, weight_decay=0.1),
-            "SGD",
-            {"momentum": 0.7, "nesterov": True, "weight_decay": 0.1},
-        ),
-        (Adam(), "Adam", {}),
-        (Adam(beta1=0.8, beta2=0.95, eps=1e-3), "Adam", {"betas": (0.8, 0.95), "eps": 1e-3}),
-        (Adam(weight_decay=0.1), "Adam", {"weight_decay": 0.1}),
-        (AdamW(), "AdamW", {}),
-        (AdamW(weight_decay=0.3, beta1=0.7), "AdamW", {"betas": (0.7, 0.999), "weight_decay": 0.3}),
-        (AdamW(weight_decay=0), "AdamW", {"weight_decay": 0}),
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize(("optimizer", "name", "arguments"), AS_IN_TORCH, ids=repr)
 def test_as_in_torch(optimizer, name, arguments, torch):
     start = normal(7)
     w = torch.tensor(start)
