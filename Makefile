@@ -1,8 +1,9 @@
-# make train   trains LeNet on the bundled digits and ends with the test accuracy
-# make test    installs what the tests need and runs all of them
-# make quick   runs in a minute the tests that tell most
-# make docs    the documentation as a site, in build/site
-# make setup   the package and its test tools in .venv; .venv/bin/convgrad is then the command
+# make train     trains LeNet on the bundled digits and ends with the test accuracy
+# make test      installs what the tests need and runs all of them
+# make quick     runs in a minute the tests that tell most
+# make complete  after something was added: says what is missing (CONTRIBUTING.md)
+# make docs      the documentation as a site, in build/site
+# make setup     the package and its test tools in .venv; .venv/bin/convgrad is then the command
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ N ?= 2000
 # Processes that run tests; each compiled kernel is tested with all processors all the same.
 WORKERS ?= auto
 
-.PHONY: train test quick docs setup hooks lines parity lint types unit fuzz bench bench-check lock clean
+.PHONY: train test quick complete docs setup hooks lines parity lint types unit fuzz bench bench-check lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -27,6 +28,10 @@ unit: setup
 
 quick: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --quick
+
+# After an addition: what a table, a page or a test still lacks.
+complete: setup
+	$(BIN)/python -m pytest -q -m complete --no-header
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -54,6 +54,7 @@ AS_IN_TORCH: list[tuple[Optimizer, str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.complete
 def test_every_optimizer_is_compared():
     compared = {type(optimizer) for optimizer, _, _ in AS_IN_TORCH}
     assert compared == {type(make()) for make in registry.values()}, "add each optimizer to AS_IN_TORCH"

@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from convgrad.cli import app
 
+pytestmark = pytest.mark.complete
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "commands.md"
 INTRODUCTION = """\
@@ -39,7 +40,9 @@ def test_the_page_is_up_to_date() -> None:
 def _section(name: str) -> Iterator[str]:
     command = COMMANDS[name]
     yield f"## {name}\n"
-    yield from (f"{' '.join(part.split())}\n" for part in (command.help or "").split("\n\n"))
+    for paragraph in (command.help or "").split("\n\n"):
+        text = " ".join(paragraph.split())
+        yield re.sub("^(Examples?): (convgrad .*)$", r"\1: `\2`", text) + "\n"
     rows = [_row(parameter) for parameter in _given(command)]
     if rows:
         yield "| what | means | without it |\n| --- | --- | --- |"

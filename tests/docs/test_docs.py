@@ -39,7 +39,7 @@ from convgrad.commands.cli import app
 from convgrad.data import write_idx
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(
     r"^```(?P<kind>[^\n]*)\n(?P<content>.*?)^```$|^<!-- printed -->\n(?P<printed>.*?)^<!-- end -->$",
     re.MULTILINE | re.DOTALL,

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from convgrad import initializers, losses, optimizers
 from convgrad.layers import (
     BatchNorm,
@@ -16,6 +18,7 @@ from convgrad.layers import (
 )
 from documented_layers import GROUPS
 
+pytestmark = pytest.mark.complete
 PAGE = Path(__file__).parents[2] / "docs" / "layers.md"
 INTRODUCTION = """\
 # Layers, losses, optimizers

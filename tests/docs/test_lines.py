@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+pytestmark = pytest.mark.complete
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "convgrad"
 CODE = (".py", ".js", ".c", ".css", ".html")

@@ -15,6 +15,7 @@ from convgrad.training import metrics, schedules
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+pytestmark = pytest.mark.complete
 PACKAGES = ("convgrad", "convgrad.layers", "convgrad.training", "convgrad.data", "convgrad.check", "convgrad.explain")
 
 
