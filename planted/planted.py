@@ -81,10 +81,11 @@ def _by_axis() -> tuple[Family, ...]:
         "conv2d, stride that does not divide": (uneven, FAR_EDGE),
         "conv2d, transposed operands": (square, SWAPPED),
     }
-    return tuple(
-        Family(where, lambda planted, given=given: axes.backward(planted, **given), (group,), "conv2d", given)
-        for where, (given, group) in switches.items()
-    )
+    return tuple(Family(where, _along(given), (group,), "conv2d", given) for where, (given, group) in switches.items())
+
+
+def _along(given: dict[str, tuple[int, int]]) -> Factory:
+    return lambda planted: axes.backward(planted, **given)
 
 
 BY_AXIS = (

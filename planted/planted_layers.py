@@ -79,7 +79,7 @@ def average_pool_backward(planted: Collection[str], size: int = 2, stride: int =
 
 
 def sigmoid(z: Array) -> Array:
-    return 1 / (1 + np.exp(-z))
+    return np.asarray(1 / (1 + np.exp(-z)))
 
 
 def dense_sigmoid_backward(planted: Collection[str]) -> Callable[..., tuple[Array, ...]]:

@@ -32,6 +32,7 @@ TAKES_LONG = {
     "check/test_mistakes.py",
     "check/test_sandbox.py",
     "check/test_sheet.py",
+    "check/test_sheet_deltas.py",
     "commands/test_boundary.py",
     "commands/test_commands.py",
     "commands/test_folders.py",

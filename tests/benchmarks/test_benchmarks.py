@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import platform
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -139,7 +142,7 @@ def test_a_processor_is_named_by_more_than_its_name(tmp_path: Path, monkeypatch:
     file.write_text("model name: ARM\n")
     assert machine.processor() == "ARM"
     file.write_text("BogoMIPS: 50\n")
-    assert machine.processor() == machine.platform.machine()
+    assert machine.processor() == platform.machine()
 
 
 def test_a_wrong_number_is_refused() -> None:
@@ -238,13 +241,13 @@ def test_published_figures_of_simplechains() -> None:
 def test_others_are_what_the_system_spent_and_we_did_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     statistics, own = tmp_path / "stat", tmp_path / "77" / "stat"
     own.parent.mkdir()
-    ticks = machine.os.sysconf("SC_CLK_TCK")
-    monkeypatch.setattr(machine.os, "times", lambda: machine.os.times_result((0.0, 0.0, 0.0, 0.0, 0.0)))
-    monkeypatch.setattr(machine.time, "monotonic", iter([10.0, 14.0]).__next__)
+    ticks = os.sysconf("SC_CLK_TCK")
+    monkeypatch.setattr(os, "times", lambda: os.times_result((0.0, 0.0, 0.0, 0.0, 0.0)))
+    monkeypatch.setattr(time, "monotonic", iter([10.0, 14.0]).__next__)
     statistics.write_text("cpu 0 0 0 5 5 0 0 0 0 0\ncpu0 ...")
-    own.write_text(f"77 (a (b) c) S {machine.os.getpid()} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0")
+    own.write_text(f"77 (a (b) c) S {os.getpid()} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0")
     others = machine.Others(tmp_path)
     statistics.write_text(f"cpu {ticks} {ticks} 0 99 99 0 0 {4 * ticks} 0 0\n")
-    own.write_text(f"77 (a (b) c) S {machine.os.getpid()} 0 0 0 0 0 0 0 0 0 {ticks} 0 0 0 20")
+    own.write_text(f"77 (a (b) c) S {os.getpid()} 0 0 0 0 0 0 0 0 0 {ticks} 0 0 0 20")
     assert others.processors() == pytest.approx((6 - 1) / 4)
     assert machine.Others(tmp_path / "nothing").processors() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -32,7 +33,7 @@ from convgrad.notation import bind, parse
 from measured import BRIEF, KEYS, PEAK, TINY
 from optional import compiled as needs_engine
 
-TELLS = machine.platform.machine() in ("x86_64", "AMD64")
+TELLS = platform.machine() in ("x86_64", "AMD64")
 
 
 def test_the_command_names_what_it_does_not_know(capsys: pytest.CaptureFixture[str], torch: ModuleType) -> None:
@@ -66,7 +67,7 @@ def test_a_wrong_layer_is_not_timed(torch: ModuleType, monkeypatch: pytest.Monke
     wrong = bind(parse("x[e,k] = 1.001 * sum[c](w[c,k] * o[e,c])"), shapes={"o": (3, 7), "w": (7, 5)})
     monkeypatch.setattr(layers, "program_for", lambda case, part: compile_program(wrong, ["x"]))
     with pytest.raises(verify.WrongResult, match="dense, forward: element"):
-        next(layers.run(PEAK, BRIEF, cases=[TINY[2]]))
+        next(layers.run(PEAK, BRIEF, cases=[TINY[2]]))  # type: ignore[arg-type]
 
 
 @needs_engine

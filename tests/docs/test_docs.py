@@ -183,7 +183,7 @@ class Finder(doctest.DocTestFinder):
     """Finds the examples of decorated functions, too: doctest takes these to be of the decorator's module."""
 
     def _from_module(self, module: ModuleType | None, object: Any) -> bool:
-        return super()._from_module(module, inspect.unwrap(object) if callable(object) else object)  # type: ignore[misc]
+        return super()._from_module(module, inspect.unwrap(object) if callable(object) else object)  # type: ignore[misc, no-any-return]
 
 
 @pytest.mark.parametrize("name", _modules())

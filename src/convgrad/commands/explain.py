@@ -59,7 +59,9 @@ def explain(
     pdf: Annotated[Path | None, typer.Option("--pdf", metavar="FILE", help="Write a PDF document.")] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the page as one file.")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Open the page on this machine.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="With --serve; 0 takes any free one.")] = 8765,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="With --serve; 0 takes any free one.")
+    ] = 8765,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="With --serve: print the address only.")] = False,
 ) -> None:
     """Explain every number of a training step: forward, deltas, gradients, update.

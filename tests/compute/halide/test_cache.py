@@ -56,7 +56,7 @@ def many(count: int) -> Equation:
 
 def kernels(count: int) -> list[Kernel]:
     equation = many(count)
-    found = compile_program(equation, equation.defined).kernels
+    found = list(compile_program(equation, equation.defined).kernels)
     assert len(found) == count
     return found
 
@@ -429,7 +429,7 @@ def test_the_time_of_a_kernel_is_limited(monkeypatch: pytest.MonkeyPatch, tmp_pa
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(tmp_path)], check=False, timeout=60)
     assert done.returncode == workers.TOO_SLOW
     assert [claim.name for claim in tmp_path.glob("*.claim")] == ["first.claim"]
-    assert worker.JOBS == workers.JOBS
+    assert vars(worker)["JOBS"] == workers.JOBS
 
 
 @linked
@@ -443,7 +443,7 @@ def test_no_process_is_left_when_compiling_is_interrupted(tmp_path: Path) -> Non
         return pool[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers.subprocess, "Popen", noted)
+        patch.setattr(subprocess, "Popen", noted)
         with pytest.raises(KeyboardInterrupt), workers.compiling(named, tmp_path):
             raise KeyboardInterrupt
     assert pool
