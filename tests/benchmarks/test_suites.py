@@ -28,7 +28,7 @@ from convgrad.layers import (
     MaxPool2D,
     ReLU,
 )
-from convgrad.network.network import Network
+from convgrad.models.network import Network
 from convgrad.notation import bind, parse
 from measured import BRIEF, KEYS, PEAK, TINY
 from optional import compiled as needs_engine

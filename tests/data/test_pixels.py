@@ -19,7 +19,7 @@ from convgrad.data.budget import check_bytes, check_images
 from convgrad.data.folders import load_images
 from convgrad.data.pixels import MOST_PIXELS, read_file, read_pixels, unit_range
 from convgrad.errors import DataError
-from convgrad.network.bounds import memory_limit
+from convgrad.system.memory import memory_limit
 
 RAMP = np.arange(3 * 5).reshape(3, 5)
 """Pixels that differ all, 3 rows and 5 columns."""

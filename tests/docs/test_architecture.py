@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-import pytest
-
 import convgrad
 
 if sys.version_info >= (3, 11):

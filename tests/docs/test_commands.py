@@ -12,7 +12,7 @@ import pytest
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
-from convgrad.cli import app
+from convgrad.commands.cli import app
 
 pytestmark = pytest.mark.complete
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,14 @@ import pytest
 
 import convgrad.layers as L
 from convgrad.compute.halide import available
-from convgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from convgrad.losses import (
+    BinaryCrossEntropy,
+    HalfSquaredError,
+    Loss,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+    registry,
+)
 from convgrad.models.network import Network
 from convgrad.network.step import gradients
 
