@@ -1,8 +1,9 @@
-# make train   trains LeNet on the bundled digits and ends with the test accuracy
-# make test    installs what the tests need and runs all of them
-# make quick   runs in a minute the tests that tell most
-# make docs    the documentation as a site, in build/site
-# make setup   the package and its test tools in .venv; .venv/bin/convgrad is then the command
+# make train     trains LeNet on the bundled digits and ends with the test accuracy
+# make test      installs what the tests need and runs all of them
+# make quick     runs in a minute the tests that tell most
+# make complete  after something was added: says what is missing (CONTRIBUTING.md)
+# make docs      the documentation as a site, in build/site
+# make setup     the package and its test tools in .venv; .venv/bin/convgrad is then the command
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ N ?= 2000
 # Processes that run tests; each compiled kernel is tested with all processors all the same.
 WORKERS ?= auto
 
-.PHONY: train test quick docs setup parity lint types unit fuzz bench bench-check lock clean
+.PHONY: train test quick complete docs setup hooks lines parity lint types unit fuzz bench bench-check lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -28,6 +29,10 @@ unit: setup
 quick: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --quick
 
+# After an addition: what a table, a page or a test still lacks.
+complete: setup
+	$(BIN)/python -m pytest -q -m complete --no-header
+
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	CONVGRAD_SITE=build/site $(BIN)/python -m pytest -q tests/docs/test_site.py
@@ -39,6 +44,15 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+# What is checked before each commit: .pre-commit-config.yaml.
+hooks: setup
+	$(PIP) pre-commit==4.7.0
+	$(BIN)/pre-commit install
+
+# Lines of code by folder, beside what pyproject.toml allows.
+lines: setup
+	$(BIN)/python -m pytest -q -s tests/docs/test_lines.py
 
 # The tests that compare with PyTorch; the CPU build is enough.
 parity: $(VENV)/.torch

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
+import planted_axes as axes
 import planted_convolution as convolution
 import planted_layers as layers
 import planted_norms as norms
@@ -29,7 +30,7 @@ class Planted:
     @property
     def names(self) -> set[str]:
         """What must be named: a switch's first word, or what it is called where that is another."""
-        return {ALSO.get(s, s.split(" ")[0]) for s in self.switches}
+        return {ALSO.get(s, s.split(" ")[0].rstrip(",")) for s in self.switches}
 
     @property
     def label(self) -> str:
@@ -70,6 +71,39 @@ def _convolution(settings: dict[str, int]) -> Factory:
     return lambda switches: convolution.backward(switches, **settings)
 
 
+def _by_axis() -> tuple[Family, ...]:
+    """Along one axis, and at the far edge."""
+    both = {"strides": (3, 2), "padding": (3, 2), "dilation": (2, 3)}
+    uneven = {"strides": (3, 4), "padding": (2, 1)}
+    square = {"padding": (2, 2)}
+    switches = {
+        "conv2d by axis": (both, BY_AXIS),
+        "conv2d, stride that does not divide": (uneven, FAR_EDGE),
+        "conv2d, transposed operands": (square, SWAPPED),
+    }
+    return tuple(Family(where, _along(given), (group,), "conv2d", given) for where, (given, group) in switches.items())
+
+
+def _along(given: dict[str, tuple[int, int]]) -> Factory:
+    return lambda planted: axes.backward(planted, **given)
+
+
+BY_AXIS = (
+    *(
+        f"{what} along the {lines}"
+        for what in ("stride-not-dilated", "dilation-ignored", "padding-ignored")
+        for lines in ("rows", "columns")
+    ),
+    "padding-off-by-one, too small",
+    "padding-off-by-one, too small along the rows",
+    "padding-off-by-one, too small along the columns",
+    "padding-off-by-one, too large along the columns",
+    "padding-wrong-side at the start",
+    "stride-far-edge along the columns",
+    "stride-far-edge along both",
+)
+FAR_EDGE = ("stride-far-edge, moved", "stride-far-edge, short", "stride-far-edge, zeros")
+SWAPPED = ("height-width-swapped in the input", "height-width-swapped in the delta")
 ROTATION = ("kernel-not-rotated", "transposed-instead-of-rotated", "height-width-swapped in do")
 IN_DO = (
     ROTATION,
@@ -95,6 +129,8 @@ IN_DW = (
 IN_DB = (("bias-not-summed over batch", "bias-not-summed over space", "bias-not-summed", "mean-over-batch in db"),)
 SETTINGS = {"strides": 2, "padding": 1, "dilation": 2}
 GROUPED = {**SETTINGS, "groups": 2}
+POOL = {"pool_size": (2, 3), "strides": 2}
+EPSILONS = tuple(f"epsilon {value:g}" for value in (1e-5, 1e-8, 1e-6, 1e-7, 1e-12))
 FAMILIES = (
     Family("conv2d", _convolution(SETTINGS), (*IN_DO, *IN_DW, *IN_DB), "conv2d", SETTINGS),
     Family("conv2d in groups", _convolution(GROUPED), (("groups-ignored",), ("sign in do",)), "conv2d", GROUPED),
@@ -102,13 +138,22 @@ FAMILIES = (
         "max_pool2d",
         layers.max_pool_backward,
         (
-            ("pool-spread", "pool-all-ties", "pool-wrong-position", "pool-smallest", "overlaps-overwritten"),
+            (
+                "pool-spread",
+                "pool-spread in full",
+                "pool-all-ties",
+                "pool-wrong-position",
+                "pool-wrong-position from the end",
+                "pool-wrong-position, one further",
+                "pool-smallest",
+                "overlaps-overwritten",
+            ),
             ("sign",),
             ("factor-2",),
             ("mean-over-batch",),
         ),
         "max_pool2d",
-        {"pool_size": (2, 3), "strides": 2},
+        POOL,
     ),
     Family(
         "avg_pool2d",
@@ -204,15 +249,30 @@ FAMILIES = (
     Family("binary_cross_entropy", norms.binary_loss, (("sigmoid-twice", "target-missing"),), "binary_cross_entropy"),
     Family("half_squared_error, mean", norms.half_square_loss, (("mean-over-elements",),), "half_squared_error"),
     Family("mse", norms.mean_square_loss, (("sum-over-elements", "factor-half"),), "mse"),
+    *_by_axis(),
     Family("sigmoid forward", norms.sigmoid_forward, (("overflow",),), "sigmoid"),
     Family("conv2d forward", layers.correlation, (("convolution-for-correlation",),), "conv2d", {"bias": None}),
 )
+CHOICES = (
+    Family("group_norm, another epsilon", norms.group_norm_backward, (EPSILONS,), "group_norm"),
+    Family(
+        "group_norm, less epsilon", norms.group_norm_backward, (("epsilon 0.001",),), "group_norm", {"epsilon": 0.1}
+    ),
+    Family("group_norm, no epsilon", norms.group_norm_backward, (("epsilon 0",),), "group_norm"),
+    Family("relu", axes.relu_backward, (("kink",),), "relu"),
+    Family("max_pool2d, ties", layers.max_pool_backward, (("pool-last-tie",),), "max_pool2d", POOL),
+)
+"""Not wrong, but another convention: it is told, and the function is right."""
 NEEDS_OTHER = {("a layer that adds", "sign"), ("relu in place", "factor-2")}
 """Switches that these factories can't do without their first fault."""
 
 
 def singles() -> list[Planted]:
     return [p for f in FAMILIES for p in f.single() if (p.where, p.switches[0]) not in NEEDS_OTHER]
+
+
+def choices() -> list[Planted]:
+    return [p for f in CHOICES for p in f.single()]
 
 
 def pairs() -> list[Planted]:

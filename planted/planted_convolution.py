@@ -104,12 +104,14 @@ def kernel_gradient(
 
 def bias_gradient(delta: Array, planted: Collection[str]) -> Array:
     if "bias-not-summed over batch" in planted:
-        return delta.sum(axis=(2, 3))
+        return np.asarray(delta.sum(axis=(2, 3)))
     if "bias-not-summed over space" in planted:
-        return delta.sum(axis=0)
+        return np.asarray(delta.sum(axis=0))
     if "bias-not-summed" in planted:
         return delta
-    return delta.mean(axis=0).sum(axis=(1, 2)) if "mean-over-batch in db" in planted else delta.sum(axis=(0, 2, 3))
+    if "mean-over-batch in db" in planted:
+        return np.asarray(delta.mean(axis=0).sum(axis=(1, 2)))
+    return np.asarray(delta.sum(axis=(0, 2, 3)))
 
 
 def backward(
@@ -125,7 +127,7 @@ def backward(
             for d, k in zip(deltas, kernels, strict=True)
         ]
         if "groups-ignored" in planted:
-            parts = [sum(parts), *(np.zeros_like(p) for p in parts[1:])]
+            parts = [np.sum(parts, axis=0), *(np.zeros_like(p) for p in parts[1:])]
             inputs = [inputs[0]] * groups
         weights = [
             kernel_gradient(d, o, k, strides, padding, dilation, planted)

@@ -28,6 +28,18 @@ def max_pool_backward(
                             target[np.unravel_index(window.argmax(), window.shape)] = dout[n, i, j, c]
                         elif "pool-spread" in planted:
                             target += dout[n, i, j, c] / window.size
+                        elif "pool-spread in full" in planted:
+                            target += dout[n, i, j, c]
+                        elif "pool-last-tie" in planted:
+                            place = window.size - 1 - window[::-1, ::-1].argmax()
+                            target[np.unravel_index(place, window.shape)] += dout[n, i, j, c]
+                        elif "pool-wrong-position from the end" in planted:
+                            place = window.size - 1 - window.argmax()
+                            target[np.unravel_index(place, window.shape)] += dout[n, i, j, c]
+                        elif "pool-wrong-position, one further" in planted:
+                            place = window.argmax() + 1
+                            if place < window.size:
+                                target[np.unravel_index(place, window.shape)] += dout[n, i, j, c]
                         elif "pool-all-ties" in planted:
                             target += dout[n, i, j, c] * (window == window.max())
                         elif "pool-wrong-position" in planted:
@@ -67,7 +79,7 @@ def average_pool_backward(planted: Collection[str], size: int = 2, stride: int =
 
 
 def sigmoid(z: Array) -> Array:
-    return 1 / (1 + np.exp(-z))
+    return np.asarray(1 / (1 + np.exp(-z)))
 
 
 def dense_sigmoid_backward(planted: Collection[str]) -> Callable[..., tuple[Array, ...]]:

@@ -15,17 +15,19 @@ def _backward(delta: Array, x: Array, axes: tuple[int, ...], planted: Collection
     r = 1 / np.sqrt(x.var(axes, keepdims=True) + epsilon)
     normed = (x - x.mean(axes, keepdims=True)) * r
     if "statistics-constant" in planted:
-        return delta * r
-    return r * (delta - delta.mean(axes, keepdims=True) - normed * (delta * normed).mean(axes, keepdims=True))
+        return np.asarray(delta * r)
+    return np.asarray(
+        r * (delta - delta.mean(axes, keepdims=True) - normed * (delta * normed).mean(axes, keepdims=True))
+    )
 
 
 def _normed(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
-    return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon)
+    return np.asarray((x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon))
 
 
 def group_norm_backward(planted: Collection[str]) -> Callable[..., tuple[Array, ...]]:
-    """Two groups. Arrays NCHW."""
-    epsilon = 1e-5 if "epsilon" in planted else EPSILON
+    """Two groups. Arrays NCHW. A switch may say which epsilon: `epsilon 1e-05`."""
+    epsilon = next((float(s.split(" ")[1]) for s in planted if s.startswith("epsilon ")), EPSILON)
 
     def backward(dout: Array, x: Array, gamma: Array) -> tuple[Array, ...]:
         groups = 1 if "groups-ignored" in planted else 2
@@ -112,6 +114,6 @@ def sigmoid_forward(planted: Collection[str]) -> Callable[..., Array]:
 
     def forward(z: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.exp(z) / (1 + np.exp(z)) if "overflow" in planted else 1 / (1 + np.exp(-z))
+            return np.asarray(np.exp(z) / (1 + np.exp(z)) if "overflow" in planted else 1 / (1 + np.exp(-z)))
 
     return forward

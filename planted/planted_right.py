@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
+from typing import cast
 
 import numpy as np
 
 Array = np.ndarray
+Three = tuple[Array, Array, Array]
 Backward = Callable[..., object]
 
 
@@ -126,14 +128,16 @@ def by_offsets(strides: int, padding: int, dilation: int, groups: int) -> Backwa
         for m, n in product(range(height), range(width)):
             top, left = m * dilation, n * dilation
             at = (
+                slice(None),
+                slice(None),
                 slice(top, top + stride * (rows - 1) + 1, stride),
                 slice(left, left + stride * (columns - 1) + 1, stride),
             )
-            seen = padded[(slice(None), slice(None), *at)]
+            seen = padded[at]
             seen = seen.reshape(len(x), groups, within, rows, columns)
             dw[:, m, n] = np.einsum("ngkij,ngcij->gkc", delta, seen).reshape(filters, within)
             passed = np.einsum("ngkij,gkc->ngcij", delta, grouped[:, :, m, n])
-            dpadded[(slice(None), slice(None), *at)] += passed.reshape(len(x), groups * within, rows, columns)
+            dpadded[at] += passed.reshape(len(x), groups * within, rows, columns)
         return dpadded[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], dw, np.zeros_like(b) + dout.sum((0, 2, 3))
 
     return backward
@@ -145,7 +149,7 @@ def one_example(strides: int, padding: int, dilation: int, groups: int) -> Backw
 
     def backward(x: Array, w: Array, dout: Array) -> tuple[Array, ...]:
         ordered = np.ascontiguousarray(w.transpose(1, 2, 3, 0))
-        dx, dw, db = whole(dout[None], x[None], ordered, np.zeros(len(ordered), w.dtype))  # type: ignore[misc]
+        dx, dw, db = cast(Three, whole(dout[None], x[None], ordered, np.zeros(len(ordered), w.dtype)))
         return dx[0], dw.transpose(3, 0, 1, 2), db
 
     return backward
@@ -185,7 +189,7 @@ def with_a_bias_row(strides: int, padding: int, dilation: int, groups: int) -> B
     loops = with_im2col(strides, padding, dilation, groups)
 
     def backward(dZ: Array, A_prev: Array, W: Array) -> tuple[Array, ...]:
-        dx, dw, db = loops(dZ, (A_prev, W))  # type: ignore[misc]
+        dx, dw, db = cast(Three, loops(dZ, (A_prev, W)))
         return dx, dw, db[:, None]
 
     return backward

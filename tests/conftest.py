@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 TAKES_LONG = {
     "benchmarks/test_benchmarks.py",
+    "benchmarks/test_suites.py",
     "calculus/test_bounds.py",
     "calculus/test_fuzz.py",
     "check/test_ends.py",
@@ -32,6 +33,7 @@ TAKES_LONG = {
     "check/test_rules.py",
     "check/test_sandbox.py",
     "check/test_sheet.py",
+    "check/test_sheet_deltas.py",
     "commands/test_boundary.py",
     "commands/test_commands.py",
     "commands/test_folders.py",

@@ -91,7 +91,7 @@ class Made:
     ("call", "error", "message"),
     [
         (lambda: example(1, 0), TrainingError, r"example: epochs must be a whole number of at least 1, not 0\."),
-        (lambda: example(1, epochs="3"), TrainingError, r"not '3'\."),
+        (lambda: example(1, epochs="3"), TrainingError, r"not '3'\."),  # type: ignore[arg-type]
         (lambda: example(1, padding="sane"), TrainingError, r"'valid' or 'same', not 'sane'\. Did you mean 'same'\?"),
         (lambda: example(1, names="w"), TrainingError, r"names must be a collection of names, not 'w'\. Write \['w'\]"),
         (
@@ -105,15 +105,15 @@ class Made:
         (lambda: example(1, 2, 3), TrainingError, r"takes 2 positional arguments, but got 3\. .*: padding=\.\.\."),
         (lambda: example(1, x=2), TrainingError, r"example: x is given twice, by position and by name\."),
         (lambda: Made(0), DataError, r"Made: size must be a whole number of at least 1, not 0\."),
-        (lambda: Made(), DataError, r"Made needs size, which is missing\."),
-        (lambda: Made(sise=3), DataError, r"Made has no argument 'sise'\. Did you mean 'size'\?"),
+        (lambda: Made(), DataError, r"Made needs size, which is missing\."),  # type: ignore[call-arg]
+        (lambda: Made(sise=3), DataError, r"Made has no argument 'sise'\. Did you mean 'size'\?"),  # type: ignore[call-arg]
         (lambda: Made(2).scaled(0), DataError, r"Made\.scaled: by must be a number above 0, not 0\."),
-        (lambda: Made(2).scaled(), DataError, r"Made\.scaled needs by, which is missing\."),
-        (lambda: Conv2D(8, 3, stride=2), ModelError, r"Conv2D has no argument 'stride'\. Did you mean 'strides'\?"),
-        (lambda: Conv2D(8), ModelError, r"Conv2D needs kernel_size, which is missing\."),
-        (lambda: Conv2D(), ModelError, r"Conv2D needs filters and kernel_size, which are missing\."),
+        (lambda: Made(2).scaled(), DataError, r"Made\.scaled needs by, which is missing\."),  # type: ignore[call-arg]
+        (lambda: Conv2D(8, 3, stride=2), ModelError, r"Conv2D has no argument 'stride'\. Did you mean 'strides'\?"),  # type: ignore[call-arg]
+        (lambda: Conv2D(8), ModelError, r"Conv2D needs kernel_size, which is missing\."),  # type: ignore[call-arg]
+        (lambda: Conv2D(), ModelError, r"Conv2D needs filters and kernel_size, which are missing\."),  # type: ignore[call-arg]
         (
-            lambda: Dense(3, activation="relu"),
+            lambda: Dense(3, activation="relu"),  # type: ignore[call-arg]
             ModelError,
             r"no argument 'activation'.*: bias, kernel_initializer, name",
         ),

@@ -202,16 +202,16 @@ def test_odd_arguments_raise_no_errors_of_others(
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: network().fit(X, LABELS, epoch=3), TrainingError, r"no argument 'epoch'\. Did you mean 'epochs'\?"),
-        (lambda: network().evaluate(X), TrainingError, r"Network\.evaluate needs y, which is missing\."),
+        (lambda: network().fit(X, LABELS, epoch=3), TrainingError, r"no argument 'epoch'\. Did you mean 'epochs'\?"),  # type: ignore[call-arg]
+        (lambda: network().evaluate(X), TrainingError, r"Network\.evaluate needs y, which is missing\."),  # type: ignore[call-arg]
         (
-            lambda: Network(inputs=[Input((3,)), Input((3,))], outputs=Flatten()(Input((3,)))),
+            lambda: Network(inputs=[Input((3,)), Input((3,))], outputs=Flatten()(Input((3,)))),  # type: ignore[arg-type]
             ModelError,
             "the one Input",
         ),
-        (lambda: Network([ReLU()], input_shape=(3,)), ModelError, r"Write Network\(\*layers, input_shape=\.\.\.\)"),
-        (lambda: Network(ReLU, input_shape=(3,)), ModelError, r"got the class ReLU\. Write ReLU\(\.\.\.\), an object"),
-        (lambda: Network(Input((3,)), input_shape=(3,)), ModelError, r"Write a graph as Network\(inputs="),
+        (lambda: Network([ReLU()], input_shape=(3,)), ModelError, r"Write Network\(\*layers, input_shape=\.\.\.\)"),  # type: ignore[arg-type]
+        (lambda: Network(ReLU, input_shape=(3,)), ModelError, r"got the class ReLU\. Write ReLU\(\.\.\.\), an object"),  # type: ignore[arg-type]
+        (lambda: Network(Input((3,)), input_shape=(3,)), ModelError, r"Write a graph as Network\(inputs="),  # type: ignore[arg-type]
         (lambda: Network(ReLU(), input_shape=(3,)).training_step("mse", "sgd", 2), TrainingError, "has no parameters"),
         (lambda: Node(ReLU, ()), ModelError, r"A node is a layer and a tuple of nodes, not the class ReLU and \(\)"),
         (lambda: layers.Concatenate().build((), ()), convgrad.ShapeError, "must have an axis to concatenate along"),

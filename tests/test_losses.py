@@ -1,5 +1,10 @@
 """Losses against PyTorch's, on batches, and with numbers that would overflow."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
 import numpy as np
 import pytest
 
@@ -32,7 +37,7 @@ def losses(loss: Loss, y: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
-def test_softmax_cross_entropy_as_in_torch(smoothing, torch):
+def test_softmax_cross_entropy_as_in_torch(smoothing: float, torch: ModuleType) -> None:
     y, t = 3 * normal(11, 7), np.arange(11) % 7
     expected = torch.nn.functional.cross_entropy(
         torch.tensor(y), torch.tensor(t), reduction="none", label_smoothing=smoothing
@@ -41,7 +46,7 @@ def test_softmax_cross_entropy_as_in_torch(smoothing, torch):
 
 
 @pytest.mark.torch
-def test_binary_cross_entropy_as_in_torch(torch):
+def test_binary_cross_entropy_as_in_torch(torch: ModuleType) -> None:
     y = 3 * normal(11, 7)
     t = np.random.default_rng(0).uniform(size=y.shape).round(1)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor(y), torch.tensor(t), reduction="none")
@@ -49,21 +54,21 @@ def test_binary_cross_entropy_as_in_torch(torch):
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 5), (3, 5, 2)])
-def test_squared_errors(shape):
+def test_squared_errors(shape: tuple[int, ...]) -> None:
     y, t = normal(7, *shape), normal(7, *shape) ** 2
     squares = ((y - t) ** 2).reshape(7, -1)
     close(losses(HalfSquaredError(), y, t), squares.sum(axis=1) / 2)
     close(losses(MeanSquaredError(), y, t), squares.mean(axis=1))
 
 
-def test_nothing_overflows():
+def test_nothing_overflows() -> None:
     y = np.array([[2000.0, -2000.0, 0.0], [2000.0, -2000.0, 0.0]])
     close(losses(SoftmaxCrossEntropy(), y, np.array([0, 1])), np.array([0.0, 4000.0]))
     y, t = np.array([[2000.0], [-2000.0], [2000.0]]), np.array([[1.0], [0.0], [0.0]])
     close(losses(BinaryCrossEntropy(), y, t), np.array([0.0, 0.0, 2000.0]))
 
 
-def test_targets():
+def test_targets() -> None:
     assert SoftmaxCrossEntropy().takes_labels
     assert SoftmaxCrossEntropy().build((5,)).target_shape == ()
     for kind in (HalfSquaredError, MeanSquaredError, BinaryCrossEntropy):
@@ -72,7 +77,7 @@ def test_targets():
 
 
 @pytest.mark.parametrize("name", registry)
-def test_by_name(name):
+def test_by_name(name: str) -> None:
     loss = loss_from(name)
     assert isinstance(loss, registry[name])
     assert loss_from(loss) is loss
@@ -86,7 +91,7 @@ def test_by_name(name):
     [
         (lambda: loss_from("cross_entropy"), r"no loss called 'cross_entropy'. Available: binary_cross"),
         (lambda: loss_from("l1"), r"no loss called 'l1'. Available: binary_cross_entropy, half_squared_error, mse"),
-        (lambda: loss_from(SoftmaxCrossEntropy), r"A loss is a name or an object such as SoftmaxCrossEntropy\(\), not"),
+        (lambda: loss_from(SoftmaxCrossEntropy), r"A loss is a name or an object such as SoftmaxCrossEntropy\(\), not"),  # type: ignore[arg-type]
         (lambda: SoftmaxCrossEntropy(1), r"label_smoothing must be a number of at least 0 and below 1, not 1"),
         (
             lambda: SoftmaxCrossEntropy().build((7, 5, 10)),
@@ -95,6 +100,6 @@ def test_by_name(name):
         (lambda: SoftmaxCrossEntropy().build((1,)), r"2 classes or more, .* End it with Dense\(2\), or use the loss"),
     ],
 )
-def test_refuses(make, message):
+def test_refuses(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         make()

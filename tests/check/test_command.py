@@ -67,6 +67,20 @@ def test_settings_reach_the_layer():
     assert "strides=(2, 3), padding='same'" in result.output
 
 
+def test_all_settings_of_a_convolution_reach_the_layer():
+    options = ["--filters", "6", "--kernel-size", "2,3", "--groups", "3", "--dilation", "1,2", "--dtype", "float32"]
+    result = run("conv2d", f"{FUNCTIONS}:raises", *options)
+    assert result.exit_code == 1
+    assert "against Conv2D(6, (2, 3), dilation=(1, 2), groups=3)" in " ".join(result.output.split())
+    result = run("conv2d", f"{FUNCTIONS}:raises", "--dtype", "float16")
+    assert result.exit_code == 2
+
+
+def test_the_window_of_a_pooling_reaches_the_layer():
+    result = run("max_pool2d", f"{FUNCTIONS}:raises", "--pool-size", "2,3")
+    assert "against MaxPool2D(pool_size=(2, 3))" in result.output, result.output
+
+
 def test_roles_and_shape():
     result = run("dense", f"{FUNCTIONS}:right", "--argument", "dout=dx", "--input-shape", "6", "--units", "4")
     assert result.exit_code == 0, result.output

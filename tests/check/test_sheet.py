@@ -477,38 +477,3 @@ def test_rounding_to_any_number_of_decimals():
     assert half_up(values, 10**9)[0] == 1e300
     assert half_up(values, 10**9)[1] > 0
     assert half_unit(2) == 0.005
-
-
-LAST = """
-input = [[[0], [1], [2]], [[3], [4], [5]], [[6], [7], [8]]]
-[model]
-input_shape = [3, 3, 1]
-[[layer]]
-type = "Conv2D"
-filters = 1
-kernel_size = 2
-bias = "none"
-[weights]
-conv1.w = [[1, 1], [1, 1]]
-[deltas]
-conv1 = [[1, 1], [1, 1]]
-[results]
-"""
-
-
-def test_a_convolution_whose_deltas_are_given(tmp_path):
-    """No loss, no target; the deltas of the last layer have the axes of an image."""
-    assert sheet(tmp_path, LAST + "conv1.dw = [[8, 12], [20, 24]]\ndinput = [[1, 2, 1], [2, 4, 2], [1, 2, 1]]").ok
-    report = sheet(tmp_path, LAST + "conv1.dw = [[8, 12], [20, 23]]")
-    assert report.marked[0].marks[..., 0, 0].tolist() == [["right", "right"], ["right", "wrong"]]
-
-
-def test_deltas_in_front_of_flatten(tmp_path):
-    layers = [{"type": "MaxPool2D"}, {"type": "Flatten"}, {"type": "Dense", "units": 2}]
-    tables = "".join(f"[[layer]]\n{chr(10).join(f'{k} = {json.dumps(v)}' for k, v in t.items())}\n" for t in layers)
-    image = [[[4], [0], [7], [1]], [[1], [2], [2], [3]], [[0], [1], [5], [1]], [[6], [2], [0], [9]]]
-    text = (
-        f"input = {image}\n[model]\ninput_shape = [4, 4, 1]\n{tables}[deltas]\nmaxpool1 = [[1, 2], [3, 4]]\n[results]\n"
-    )
-    right = [[1, 0, 2, 0], [0, 0, 0, 0], [0, 0, 0, 0], [3, 0, 0, 4]]
-    assert sheet(tmp_path, f"{text}dinput = {right}").ok

@@ -201,7 +201,7 @@ def test_tables_in_other_places(tmp_path):
     assert not try_table("/dev/null")
     write_table("/dev/null", "all")
     with pytest.raises(DataError, match="Can't write /dev/full: No space left on device"):
-        write_table("/dev/full", "all")
+        write_table("/dev/full", "all")  # type: ignore[arg-type]
 
 
 def test_what_may_be_shown():

@@ -374,6 +374,7 @@ def test_every_known_dataset_is_described() -> None:
 def test_summary_of_a_model(model: Path) -> None:
     text = convgrad("summary", "lenet").stdout
     assert "431,080" in text
+    assert "429,076" in convgrad("summary", "lenet", "--classes", 6).stdout
     assert all(len(line) <= 80 for line in text.splitlines())
     for shape in ("7,a", "0,5,1", "", "7,", "9" * 5000):
         assert "is not a shape" in convgrad("summary", "lenet", "--input-shape", shape, code=2).stderr

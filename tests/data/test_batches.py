@@ -212,7 +212,7 @@ def test_targets_that_are_images_move_with_them(channels: tuple[int, ...]) -> No
     rng = np.random.default_rng(0)
     images = rng.normal(size=(23, 5, 7, 3)).astype(np.float32)
     targets = np.repeat(images[..., :1], channels[0], axis=3) if channels else images[..., 0]
-    for batch in Batches(images, targets, 9, seed=3, augment=Augment(shift=2), move_labels=True).epoch(2):
+    for batch in Batches(images, targets, 9, seed=3, augment=Augment(shift=2), move_labels=True).epoch(2):  # type: ignore[arg-type]
         expected = batch.images[..., :1] if channels else batch.images[..., 0]
         np.testing.assert_array_equal(batch.labels, np.broadcast_to(expected, batch.labels.shape))
         assert batch.labels.shape == (9, 5, 7, *channels)

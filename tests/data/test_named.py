@@ -97,24 +97,24 @@ CIFAR_LABELS = np.random.default_rng(1).integers(0, 10, (6, 4))
 
 
 def planes(number: int) -> np.ndarray:
-    return CIFAR_IMAGES[number].transpose(0, 3, 1, 2).reshape(4, 3072)
+    return np.asarray(CIFAR_IMAGES[number].transpose(0, 3, 1, 2).reshape(4, 3072))
 
 
 def binary_file(number: int) -> bytes:
     return np.concatenate([CIFAR_LABELS[number][:, None].astype(np.uint8), planes(number)], axis=1).tobytes()
 
 
-class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
+class Python2Pickler(pickle._Pickler):
     """Writes strings as Python 2 did, which made the published files."""
 
-    dispatch = pickle._Pickler.dispatch.copy()  # type: ignore[attr-defined]
+    dispatch = pickle._Pickler.dispatch.copy()
 
     def save_string(self, value: bytes | str) -> None:
         content = value.encode("latin-1") if isinstance(value, str) else value
-        self.write(b"T" + struct.pack("<i", len(content)) + content)
-        self.memoize(value)
+        self.write(b"T" + struct.pack("<i", len(content)) + content)  # type: ignore[attr-defined]
+        self.memoize(value)  # type: ignore[attr-defined]
 
-    dispatch[bytes] = dispatch[str] = save_string
+    dispatch[bytes] = dispatch[str] = save_string  # type: ignore[assignment]
 
 
 def python_file(number: int, **changes: Any) -> bytes:

@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import pytest
 from PIL import Image
 
 from convgrad.commands.predict import read_image
-from convgrad.data.budget import check_bytes, check_images, memory_limit
+from convgrad.data.budget import check_bytes, check_images
 from convgrad.data.folders import load_images
 from convgrad.data.pixels import MOST_PIXELS, read_file, read_pixels, unit_range
 from convgrad.errors import DataError
+from convgrad.system.memory import memory_limit
 
 RAMP = np.arange(3 * 5).reshape(3, 5)
 """Pixels that differ all, 3 rows and 5 columns."""
@@ -37,7 +39,7 @@ def palette() -> Image.Image:
 
 
 def wide(bits: int) -> np.ndarray:
-    return (RAMP * ((2**bits - 1) // 14)).astype(np.uint16)
+    return np.asarray(RAMP * ((2**bits - 1) // 14), np.uint16)
 
 
 GRAY = (RAMP * 17).astype(np.uint8)
@@ -133,7 +135,7 @@ def test_images_stand_upright(form: str, orientation: int) -> None:
         (b"", "its content is not a known image format"),
         (encoded(Image.fromarray(RAMP.astype(np.int32) * 9999), "TIFF"), "signed whole numbers of 32 bits, whose"),
         (encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"), r"holds floats from 0 to 14; .* be in 0..1"),
-        (encoded(Image.fromarray(np.float32([[np.nan, 1]])), "TIFF"), "holds floats from nan to nan"),
+        (encoded(Image.fromarray(np.array([[np.nan, 1]], np.float32)), "TIFF"), "holds floats from nan to nan"),
         (encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)))[:-400], "truncated"),
         (encoded(Image.new("RGB", (640, 640)), "JPEG")[:3000], "truncated"),
     ],
@@ -226,7 +228,8 @@ def test_arrays_in_files_are_weighed_by_their_headers(tmp_path: Path, monkeypatc
     assert (
         read_idx(tmp_path / "train-images-idx3-ubyte").shape == images.shape
     )  # 14,000 bytes; as floats there are more
-    for load in (lambda: load_idx_folder(tmp_path), lambda: load_npz(tmp_path / "a.npz")):
+    loads: list[Callable[[], object]] = [lambda: load_idx_folder(tmp_path), lambda: load_npz(tmp_path / "a.npz")]
+    for load in loads:
         with pytest.raises(DataError, match=r"needs 0 MB of memory, but this process"):
             load()
     monkeypatch.setattr("convgrad.data.budget.memory_limit", lambda: 3)

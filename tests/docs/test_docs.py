@@ -39,7 +39,7 @@ from convgrad.commands.cli import app
 from convgrad.data import write_idx
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(
     r"^```(?P<kind>[^\n]*)\n(?P<content>.*?)^```$|^<!-- printed -->\n(?P<printed>.*?)^<!-- end -->$",
     re.MULTILINE | re.DOTALL,
@@ -183,7 +183,7 @@ class Finder(doctest.DocTestFinder):
     """Finds the examples of decorated functions, too: doctest takes these to be of the decorator's module."""
 
     def _from_module(self, module: ModuleType | None, object: Any) -> bool:
-        return super()._from_module(module, inspect.unwrap(object) if callable(object) else object)  # type: ignore[misc]
+        return super()._from_module(module, inspect.unwrap(object) if callable(object) else object)  # type: ignore[misc, no-any-return]
 
 
 @pytest.mark.parametrize("name", _modules())

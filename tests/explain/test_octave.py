@@ -62,7 +62,7 @@ def whole(pages: Mapping[tuple[int, ...], list[list[float]]]) -> Array:
     first = np.array(pages[last])
     array = np.full((*first.shape, *(n + 1 for n in last)), np.nan)
     for place, rows in pages.items():
-        array[(slice(None), slice(None), *place)] = rows
+        np.moveaxis(array, (0, 1), (-2, -1))[place] = rows
     return array
 
 

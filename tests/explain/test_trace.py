@@ -209,7 +209,7 @@ def two_by_two() -> Network:
 
 @pytest.mark.parametrize("deltas", [np.ones((2, 2, 1)), np.ones((2, 2)), [1, 1, 1, 1]])
 @pytest.mark.parametrize("target", [None, [5, 6, 7, 8]])
-def test_deltas_of_a_last_layer_with_several_axes(deltas: object, target: list[int] | None) -> None:
+def test_deltas_of_a_last_layer_with_several_axes(deltas: np.ndarray | list[int], target: list[int] | None) -> None:
     trace = two_by_two().trace(np.arange(9).reshape(3, 3, 1), target, deltas={"conv1": deltas})
     assert trace["conv1.dx"].values.ravel().tolist() == [1, 1, 1, 1]
     assert trace["conv1.dw"].values.ravel().tolist() == [8, 12, 20, 24]

@@ -1,10 +1,17 @@
 """Convolutions against PyTorch's, on images and kernels whose sizes differ on every axis."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 import pytest
 
 from convgrad.errors import ModelError, ShapeError
 from convgrad.layers import Conv1D, Conv2D, Conv3D, ConvTranspose2D, DepthwiseConv2D, Layer
+from convgrad.layers.conv import Convolution
 from convgrad.layers.window import same_padding
 from layer_runs import Run, close, normal
 
@@ -34,21 +41,21 @@ CONVOLUTIONS = [
 IMAGES = {1: (11,), 2: (11, 7), 3: (5, 7, 6)}
 
 
-def to_channels_first(o):
+def to_channels_first(o: np.ndarray) -> np.ndarray:
     return np.moveaxis(o, -1, 1)
 
 
-def to_channels_last(o):
+def to_channels_last(o: Any) -> np.ndarray:
     return np.moveaxis(o.numpy(), 1, -1)
 
 
-def pad(torch, layer, o):
+def pad(torch: ModuleType, layer: Convolution | DepthwiseConv2D, o: Any) -> Any:
     """Zeros around as `same` or the layer's numbers have it, by formulas of TensorFlow's documentation."""
-    pairs = layer.window.padding
-    if pairs == "valid":
+    window = layer.window
+    pairs = list(window.padding) if isinstance(window.padding, tuple) else []
+    if window.padding == "valid":
         return o
-    if pairs == "same":
-        pairs = []
+    if window.padding == "same":
         for size, kernel, stride, dilation in zip(
             o.shape[2:], layer.window.kernel, layer.window.strides, layer.window.dilation, strict=True
         ):
@@ -60,7 +67,7 @@ def pad(torch, layer, o):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("layer", CONVOLUTIONS, ids=repr)
-def test_convolution_as_in_torch(layer, torch):
+def test_convolution_as_in_torch(layer: Conv1D | Conv2D | Conv3D, torch: ModuleType) -> None:
     o = normal(2, *IMAGES[layer.axes], 6)
     run = Run(layer, o)
     w = run.parameters["w"].reshape(*layer.window.kernel, 6 // layer.groups, layer.filters)
@@ -72,7 +79,7 @@ def test_convolution_as_in_torch(layer, torch):
     close(run.x, to_channels_last(expected))
 
 
-def test_bias_of_each_position():
+def test_bias_of_each_position() -> None:
     o = normal(2, 7, 5, 4)
     run = Run(Conv2D(6, (2, 3), bias="position", groups=2), o)
     without = Run(Conv2D(6, (2, 3), bias=None, groups=2), o, given={"w": run.parameters["w"]})
@@ -80,7 +87,7 @@ def test_bias_of_each_position():
     close(run.x, without.x + run.parameters["b"].reshape(6, 3, 6))
 
 
-def test_same_keeps_ceil_of_size_over_stride():
+def test_same_keeps_ceil_of_size_over_stride() -> None:
     for size in range(1, 12):
         for extent in range(1, 6):
             for stride in range(1, 5):
@@ -101,7 +108,7 @@ def test_same_keeps_ceil_of_size_over_stride():
     ],
     ids=repr,
 )
-def test_transposed_convolution_as_in_torch(layer, torch):
+def test_transposed_convolution_as_in_torch(layer: ConvTranspose2D, torch: ModuleType) -> None:
     o = normal(2, 5, 7, 3)
     run = Run(layer, o)
     w = torch.tensor(np.transpose(run.parameters["w"], (3, 2, 0, 1)).copy())
@@ -115,7 +122,9 @@ def test_transposed_convolution_as_in_torch(layer, torch):
 
 @pytest.mark.torch
 @pytest.mark.parametrize(("kernel", "strides"), [((3, 4), 2), ((2, 5), (3, 2)), (4, 1)])
-def test_transposed_same_is_the_gradient_of_same(kernel, strides, torch):
+def test_transposed_same_is_the_gradient_of_same(
+    kernel: int | tuple[int, int], strides: int | tuple[int, int], torch: ModuleType
+) -> None:
     """Keras' definition: `same` enlarges as the gradient of a `same` convolution does."""
     layer = ConvTranspose2D(4, kernel, strides=strides, padding="same", bias=None)
     o = normal(2, 5, 7, 3)
@@ -130,7 +139,7 @@ def test_transposed_same_is_the_gradient_of_same(kernel, strides, torch):
     close(run.x, to_channels_last(image.grad))
 
 
-def test_transposed_valid_ends_with_empty_rows_where_the_stride_exceeds_the_kernel():
+def test_transposed_valid_ends_with_empty_rows_where_the_stride_exceeds_the_kernel() -> None:
     run = Run(ConvTranspose2D(1, (2, 3), strides=(3, 2), bias=None), normal(1, 4, 5, 2))
     assert run.x.shape == (1, 12, 11, 1)  # Keras: H*s + max(M - s, 0)
     assert not run.x[:, 2::3].any()
@@ -147,7 +156,7 @@ def test_transposed_valid_ends_with_empty_rows_where_the_stride_exceeds_the_kern
     ],
     ids=repr,
 )
-def test_depthwise_as_in_torch(layer, torch):
+def test_depthwise_as_in_torch(layer: DepthwiseConv2D, torch: ModuleType) -> None:
     o = normal(2, 11, 7, 5)
     run = Run(layer, o)
     w = run.parameters["w"].reshape(*layer.window.kernel, 5 * layer.depth_multiplier, 1)
@@ -158,14 +167,14 @@ def test_depthwise_as_in_torch(layer, torch):
     close(run.x, to_channels_last(expected))
 
 
-def test_fans_count_terms():
+def test_fans_count_terms() -> None:
     built = Conv2D(6, (2, 3), groups=2).build((7, 5, 4))
     assert built.parameters["w"].fans == (2 * 3 * 2, 2 * 3 * 6)
     assert DepthwiseConv2D((2, 3), depth_multiplier=5).build((7, 5, 4)).parameters["w"].fans == (6, 30)
     assert ConvTranspose2D(6, (2, 3)).build((7, 5, 4)).parameters["w"].fans == (24, 36)
 
 
-def test_bias_begins_at_zero():
+def test_bias_begins_at_zero() -> None:
     assert not Conv2D(6, 3).build((7, 5, 4)).parameters["b"].initial(np.random.default_rng(0)).any()
 
 
@@ -173,7 +182,7 @@ def test_bias_begins_at_zero():
     ("make", "message"),
     [
         (lambda: Conv2D(0, 3), r"Conv2D\(0, 3\): filters must be a whole number of at least 1, not 0"),
-        (lambda: Conv2D(8.0, 3), r"filters must be a whole number of at least 1, not 8.0"),
+        (lambda: Conv2D(8.0, 3), r"filters must be a whole number of at least 1, not 8.0"),  # type: ignore[arg-type]
         (lambda: Conv2D(True, 3), r"filters must be a whole number of at least 1, not True"),
         (lambda: Conv2D(8, (3, 0)), r"kernel_size must be a whole number of at least 1 or a tuple of 2 of them"),
         (lambda: Conv2D(8, (3, 3, 3)), r"one for each axis, not \(3, 3, 3\)"),
@@ -182,10 +191,10 @@ def test_bias_begins_at_zero():
         (lambda: Conv2D(8, 3, dilation=0), r"dilation must be a whole number of at least 1.* not 0"),
         (lambda: Conv2D(8, 3, padding="full"), r"padding must be 'valid', 'same', a whole number .* not 'full'"),
         (lambda: Conv2D(8, 3, padding=-1), r"or pairs \(before, after\), not -1"),
-        (lambda: Conv2D(8, 3, padding=((1, 2, 3), 1)), r"not \(\(1, 2, 3\), 1\)"),
+        (lambda: Conv2D(8, 3, padding=((1, 2, 3), 1)), r"not \(\(1, 2, 3\), 1\)"),  # type: ignore[arg-type]
         (lambda: Conv2D(8, 3, padding=(1,)), r"a tuple of 2 such numbers or pairs .* not \(1,\)"),
         (lambda: Conv2D(8, 3, bias="chanel"), r"bias must be 'channel' or 'position' or None, .*mean 'channel'\?"),
-        (lambda: Conv2D(8, 3, bias=True), r"bias must be 'channel' or 'position' or None, not True\.$"),
+        (lambda: Conv2D(8, 3, bias=True), r"bias must be 'channel' or 'position' or None, not True\.$"),  # type: ignore[arg-type]
         (lambda: Conv2D(8, 3, groups=3), r"3 groups don't divide 8 filters. Make filters a multiple of 3"),
         (lambda: Conv2D(8, 3, groups=0), r"groups must be a whole number of at least 1, not 0"),
         (lambda: Conv2D(8, 3, kernel_initializer="he_norml"), r"no initializer called 'he_norml'.*mean 'he_normal'\?"),
@@ -198,7 +207,7 @@ def test_bias_begins_at_zero():
         (lambda: DepthwiseConv2D(3, depth_multiplier=0), r"depth_multiplier must be a whole number of at least 1"),
     ],
 )
-def test_refuses_arguments(make, message):
+def test_refuses_arguments(make: Callable[..., np.ndarray], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         make()
 
@@ -233,11 +242,11 @@ def test_refuses_arguments(make, message):
         ),
     ],
 )
-def test_refuses_images(layer: Layer, shape, message):
+def test_refuses_images(layer: Layer, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(ShapeError, match=message):
         layer.build(shape)
 
 
-def test_refuses_two_inputs():
+def test_refuses_two_inputs() -> None:
     with pytest.raises(ModelError, match=r"Conv2D\(8, 3\) takes one input, but got 2. Join them by Add"):
         Conv2D(8, 3).build((7, 5, 1), (7, 5, 1))

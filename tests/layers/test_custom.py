@@ -1,5 +1,9 @@
 """Layers from the user's own equations."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy.signal import correlate2d
@@ -10,7 +14,7 @@ from convgrad.layers.base import registry
 from layer_runs import Run, close, normal
 
 
-def test_convolution_with_a_bias_for_each_position():
+def test_convolution_with_a_bias_for_each_position() -> None:
     layer = Equation("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b[i,j]", sizes={"M": 2, "N": 3})
     o = normal(5, 11, 7)
     run = Run(layer, o)
@@ -19,7 +23,7 @@ def test_convolution_with_a_bias_for_each_position():
     close(run.x, np.stack([correlate2d(one, w, "valid") for one in o]) + b)
 
 
-def test_all_kinds_of_names():
+def test_all_kinds_of_names() -> None:
     layer = Equation(
         "y[k] = sum[c](w[k,c] * o[c]) - b[k] + shift\nz[k] = a * y[k] + 1/K\nx[k] = z[k] + s*k",
         sizes={"K": 3},
@@ -36,31 +40,31 @@ def test_all_kinds_of_names():
     assert run.built.output == "x"
 
 
-def test_shapes_may_be_given_instead_of_sizes():
+def test_shapes_may_be_given_instead_of_sizes() -> None:
     layer = Equation("x[i] = sum[m](w[m] * o[i+m])", shapes={"w": (3,)})
     assert layer.build((7,)).output_shape == (5,)
     assert repr(Equation.from_config(layer.config())) == repr(layer)
 
 
-def test_two_inputs():
+def test_two_inputs() -> None:
     layer = Equation("x[i,j] = a[i] * b[j]", inputs=("a", "b"))
     a, b = normal(2, 3), normal(2, 5)
     close(Run(layer, a, b).x, np.einsum("ei,ej->eij", a, b))
 
 
-def test_what_is_only_added_begins_at_zero():
+def test_what_is_only_added_begins_at_zero() -> None:
     parameters = Equation("x[k] = g[k] * sum[c](w[c,k] * o[c]) + b[k] - d[k]", sizes={"K": 3}).build((5,)).parameters
     begins = {name: p.initializer for name, p in parameters.items()}
     assert begins == {"g": "glorot_uniform", "w": "glorot_uniform", "b": "zeros", "d": "zeros"}
     assert parameters["w"].fans == (5, 3)
 
 
-def test_what_is_added_and_multiplied_does_not_begin_at_zero():
+def test_what_is_added_and_multiplied_does_not_begin_at_zero() -> None:
     parameters = Equation("x[f] = (o[f] + b[f]) * b[f]").build((5,)).parameters
     assert parameters["b"].initializer == "glorot_uniform"
 
 
-def test_initial_values_by_function():
+def test_initial_values_by_function() -> None:
     layer = Equation("x[f] = w[f] * o[f]", initial={"w": lambda rng, shape, fan_in, fan_out: np.full(shape, 3.0)})
     assert (layer.build((5,)).parameters["w"].initial(np.random.default_rng(0)) == 3).all()
 
@@ -69,10 +73,10 @@ def test_initial_values_by_function():
     ("make", "error", "message"),
     [
         (lambda: Equation("x[f] = o[f"), EquationSyntaxError, r"x\[f\] = o\[f"),
-        (lambda: Equation("x[f] = o[f]", inputs="o"), ModelError, r"inputs is a tuple of names; write inputs=\('o',\)"),
-        (lambda: Equation(7), ModelError, r"the equation must be text, not 7"),
+        (lambda: Equation("x[f] = o[f]", inputs="o"), ModelError, r"inputs is a tuple of names; write inputs=\('o',\)"),  # type: ignore[arg-type]
+        (lambda: Equation(7), ModelError, r"the equation must be text, not 7"),  # type: ignore[arg-type]
         (
-            lambda: Equation("x[f] = o[f]", sizes=[3]),
+            lambda: Equation("x[f] = o[f]", sizes=[3]),  # type: ignore[arg-type]
             ModelError,
             r"sizes must be a table from names .*, not \[3\]",
         ),
@@ -101,17 +105,17 @@ def test_initial_values_by_function():
         (lambda: Equation("x[i,j] = o[i,j]").build((7,)), ShapeError, r"o has 2 axes in the equation"),
     ],
 )
-def test_refuses(make, error, message):
+def test_refuses(make: Callable[..., np.ndarray], error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         make()
 
 
-def test_errors_name_the_layer_and_point_at_the_place():
+def test_errors_name_the_layer_and_point_at_the_place() -> None:
     layer = Equation("x[i] = sum[m](w[m] * o[i+m])", sizes={"M": 9}, name="mine")
     with pytest.raises(ShapeError, match=r"(?s)^layer `mine`: x would have no element.*\n +\^") as caught:
         layer.build((7,))
     assert caught.value.span is not None
 
 
-def test_is_in_the_registry():
+def test_is_in_the_registry() -> None:
     assert registry["Equation"] is Equation

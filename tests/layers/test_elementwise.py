@@ -1,21 +1,27 @@
 """Dense layers, activations, softmax and dropout against closed forms and PyTorch."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
 import numpy as np
 import pytest
 from scipy import special
 
 from convgrad.errors import ModelError
 from convgrad.layers import ELU, GELU, Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from convgrad.layers.activation import Elementwise
 from layer_runs import Run, close, normal
 
 
-def test_dense_on_a_row():
+def test_dense_on_a_row() -> None:
     o = normal(3, 5)
     run = Run(Dense(7), o)
     close(run.x, o @ run.parameters["w"] + run.parameters["b"])
 
 
-def test_dense_works_along_the_last_axis():
+def test_dense_works_along_the_last_axis() -> None:
     o = normal(3, 5, 2, 7)
     run = Run(Dense(4, bias=None), o)
     assert "b" not in run.parameters
@@ -38,7 +44,7 @@ def test_dense_works_along_the_last_axis():
     ids=lambda value: repr(value) if isinstance(value, Layer) else None,
 )
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 5), (3, 5, 7, 2)])
-def test_activation(layer, function, shape):
+def test_activation(layer: Layer, function: Callable[..., np.ndarray], shape: tuple[int, ...]) -> None:
     o = 3 * normal(*shape)
     close(Run(layer, o).x, function(o))
 
@@ -54,20 +60,20 @@ def test_activation(layer, function, shape):
     ],
     ids=repr,
 )
-def test_activation_as_in_torch(layer, name, arguments, torch):
+def test_activation_as_in_torch(layer: Elementwise, name: str, arguments: dict[str, float], torch: ModuleType) -> None:
     o = 3 * normal(2, 3, 5)
     expected = getattr(torch.nn.functional, name)(torch.tensor(o), **arguments)
     close(Run(layer, o).x, expected.numpy())
 
 
-def test_extreme_values():
+def test_extreme_values() -> None:
     o = np.array([[1000.0, -1000.0, 999.0]])
     close(Run(Softmax(), o).x, special.softmax(o, axis=-1))
     close(Run(ELU(), o).x, np.array([[1000.0, -1.0, 999.0]]))
     close(Run(Sigmoid(), o).x, np.array([[1.0, 0.0, 1.0]]))
 
 
-def test_dropout_leaves_out_its_rate_and_keeps_the_mean():
+def test_dropout_leaves_out_its_rate_and_keeps_the_mean() -> None:
     o = np.ones((64, 11, 7))
     x = Run(Dropout(0.25), o).x
     assert set(np.unique(x)) == {0, 1 / 0.75}
@@ -75,7 +81,7 @@ def test_dropout_leaves_out_its_rate_and_keeps_the_mean():
     assert abs(kept - 0.75) < 4 * np.sqrt(0.25 * 0.75 / x.size)  # four standard deviations
 
 
-def test_dropout_differs_by_example_and_by_seed():
+def test_dropout_differs_by_example_and_by_seed() -> None:
     o = np.ones((5, 77))
     x = Run(Dropout(0.5), o).x
     assert len(np.unique(x, axis=0)) == 5
@@ -83,7 +89,7 @@ def test_dropout_differs_by_example_and_by_seed():
     assert (Run(Dropout(0.5), o, given={"seed": 6.0}).x != x).any()
 
 
-def test_dropout_does_nothing_when_predicting():
+def test_dropout_does_nothing_when_predicting() -> None:
     o = normal(3, 5, 7)
     close(Run(Dropout(0.9), o, predict=True).x, o)
     close(Run(Dropout(0), o).x, o)
@@ -94,13 +100,13 @@ def test_dropout_does_nothing_when_predicting():
     [
         (lambda: Dense(-1), r"Dense\(-1\): units must be a whole number of at least 1, not -1"),
         (lambda: Dense(3, bias="position"), r"bias must be 'channel' or None, not 'position'"),
-        (lambda: Dense(3, kernel_initializer=3), r"An initializer is a name or a function .* not 3"),
+        (lambda: Dense(3, kernel_initializer=3), r"An initializer is a name or a function .* not 3"),  # type: ignore[arg-type]
         (lambda: Dropout(1), r"Dropout\(1\): rate must be a number of at least 0 and below 1, not 1"),
-        (lambda: Dropout("half"), r"rate must be a number of at least 0 and below 1, not 'half'"),
+        (lambda: Dropout("half"), r"rate must be a number of at least 0 and below 1, not 'half'"),  # type: ignore[arg-type]
         (lambda: LeakyReLU(-0.1), r"negative_slope must be a number of at least 0, not -0.1"),
         (lambda: ELU(float("nan")), r"alpha must be a number of at least 0, not nan"),
     ],
 )
-def test_refuses_arguments(make, message):
+def test_refuses_arguments(make: Callable[..., np.ndarray], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         make()

@@ -1,5 +1,9 @@
 """Normalizations against PyTorch's and against their formulas."""
 
+from __future__ import annotations
+
+from types import ModuleType
+
 import numpy as np
 import pytest
 
@@ -12,7 +16,7 @@ SHAPES = [(3, 5), (3, 7, 5), (3, 2, 7, 5)]
 
 @pytest.mark.torch
 @pytest.mark.parametrize("shape", SHAPES)
-def test_batch_norm_as_in_torch(shape, torch):
+def test_batch_norm_as_in_torch(shape: tuple[int, ...], torch: ModuleType) -> None:
     o = 2 * normal(*shape) + 3
     mean, variance = np.arange(5.0), np.arange(1.0, 6)
     run = Run(BatchNorm(momentum=0.9), o, given={"moving_mean": mean, "moving_variance": variance})
@@ -35,7 +39,7 @@ def test_batch_norm_as_in_torch(shape, torch):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("shape", SHAPES)
-def test_batch_norm_predicts_by_its_moving_values(shape, torch):
+def test_batch_norm_predicts_by_its_moving_values(shape: tuple[int, ...], torch: ModuleType) -> None:
     o = normal(*shape)
     mean, variance = np.arange(5.0), np.arange(1.0, 6)
     run = Run(BatchNorm(), o, given={"moving_mean": mean, "moving_variance": variance}, predict=True)
@@ -50,7 +54,7 @@ def test_batch_norm_predicts_by_its_moving_values(shape, torch):
     close(run.x, np.moveaxis(expected.numpy(), 1, -1))
 
 
-def test_batch_norm_begins_as_identity_up_to_eps():
+def test_batch_norm_begins_as_identity_up_to_eps() -> None:
     state = BatchNorm().build((7, 5)).state
     assert state == {"moving_mean": ((5,), 0.0), "moving_variance": ((5,), 1.0)}
     o = normal(3, 7, 5)
@@ -60,7 +64,7 @@ def test_batch_norm_begins_as_identity_up_to_eps():
 
 @pytest.mark.torch
 @pytest.mark.parametrize("shape", SHAPES)
-def test_layer_norm_as_in_torch(shape, torch):
+def test_layer_norm_as_in_torch(shape: tuple[int, ...], torch: ModuleType) -> None:
     o = normal(*shape)
     run = Run(LayerNorm(epsilon=1e-5), o)
     gamma, beta = (torch.tensor(run.parameters[name]) for name in ("gamma", "beta"))
@@ -69,7 +73,7 @@ def test_layer_norm_as_in_torch(shape, torch):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("groups", [1, 2, 3, 6])
-def test_group_norm_as_in_torch(groups, torch):
+def test_group_norm_as_in_torch(groups: int, torch: ModuleType) -> None:
     o = normal(2, 5, 7, 6)
     run = Run(GroupNorm(groups), o)
     gamma, beta = (torch.tensor(run.parameters[name].ravel()) for name in ("gamma", "beta"))
@@ -78,7 +82,7 @@ def test_group_norm_as_in_torch(groups, torch):
     close(run.x, np.moveaxis(expected.numpy(), 1, -1))
 
 
-def test_scale_begins_at_one_and_shift_at_zero():
+def test_scale_begins_at_one_and_shift_at_zero() -> None:
     rng = np.random.default_rng(0)
     for layer in (BatchNorm(), LayerNorm(), GroupNorm(2)):
         parameters = layer.build((7, 6)).parameters
@@ -86,7 +90,7 @@ def test_scale_begins_at_one_and_shift_at_zero():
         assert (parameters["beta"].initial(rng) == 0).all()
 
 
-def test_refuses_arguments():
+def test_refuses_arguments() -> None:
     with pytest.raises(ModelError, match=r"momentum must be a number of at least 0 and below 1, not 1.5"):
         BatchNorm(momentum=1.5)
     with pytest.raises(ModelError, match=r"epsilon must be a number above 0, not 0"):

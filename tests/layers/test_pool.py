@@ -1,5 +1,10 @@
 """Pooling against PyTorch's, and with TensorFlow's `same` against windows cut out by hand."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
 import numpy as np
 import pytest
 
@@ -21,7 +26,7 @@ ARGUMENTS = [
 @pytest.mark.torch
 @pytest.mark.parametrize("arguments", ARGUMENTS)
 @pytest.mark.parametrize("kind", [MaxPool2D, AvgPool2D])
-def test_pooling_as_in_torch(kind, arguments, torch):
+def test_pooling_as_in_torch(kind: type, arguments: dict[str, object], torch: ModuleType) -> None:
     o = normal(2, 11, 7, 3)
     size, padding = arguments["pool_size"], arguments.get("padding", 0)
     strides = arguments.get("strides", size)
@@ -36,13 +41,15 @@ def test_pooling_as_in_torch(kind, arguments, torch):
 
 @pytest.mark.parametrize(("kind", "function"), [(MaxPool2D, np.max), (AvgPool2D, np.mean)])
 @pytest.mark.parametrize(("size", "strides"), [((2, 3), (2, 3)), ((3, 2), (2, 1)), ((5, 4), (3, 4)), ((1, 2), (2, 2))])
-def test_same_pools_what_of_each_window_is_inside(kind, function, size, strides):
+def test_same_pools_what_of_each_window_is_inside(
+    kind: type, function: Callable[..., np.ndarray], size: tuple[int, int], strides: tuple[int, int]
+) -> None:
     o = normal(2, 11, 7, 3) - 5  # all negative: a padding of 0 would show
     run = Run(kind(size, strides=strides, padding="same"), o)
     expected = np.empty((2, -(-11 // strides[0]), -(-7 // strides[1]), 3))
     starts = []
-    for rows, window, stride, places in zip((11, 7), size, strides, expected.shape[1:3], strict=True):
-        padding = max((places - 1) * stride + window - rows, 0)
+    for rows, width, stride, places in zip((11, 7), size, strides, expected.shape[1:3], strict=True):
+        padding = max((places - 1) * stride + width - rows, 0)
         starts.append([place * stride - padding // 2 for place in range(places)])
     for i, top in enumerate(starts[0]):
         for j, left in enumerate(starts[1]):
@@ -51,14 +58,14 @@ def test_same_pools_what_of_each_window_is_inside(kind, function, size, strides)
     close(run.x, expected)
 
 
-def test_padding_before_and_after_differ():
+def test_padding_before_and_after_differ() -> None:
     o = normal(1, 5, 7, 2)
     padded = np.pad(o, ((0, 0), (1, 0), (0, 1), (0, 0)), constant_values=-np.inf)
     run = Run(MaxPool2D(2, padding=((1, 0), (0, 1))), o)
     close(run.x, padded.reshape(1, 3, 2, 4, 2, 2).max(axis=(2, 4)))
 
 
-def test_global_average():
+def test_global_average() -> None:
     o = normal(3, 5, 7, 2)
     close(Run(GlobalAvgPool2D(), o).x, o.mean(axis=(1, 2)))
 
@@ -72,12 +79,12 @@ def test_global_average():
         (lambda: MaxPool2D(2, strides=0), r"strides must be a whole number of at least 1"),
     ],
 )
-def test_refuses_arguments(make, message):
+def test_refuses_arguments(make: Callable[..., np.ndarray], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         make()
 
 
-def test_refuses_images():
+def test_refuses_images() -> None:
     with pytest.raises(ShapeError, match=r"the kernel is larger than the image. It spans 3 rows, .* 2 rows"):
         MaxPool2D(3).build((2, 9, 1))
     with pytest.raises(ShapeError, match=r"takes 3 axes, \(rows, columns, channels\), but its input has shape \(5,\)"):

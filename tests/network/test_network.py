@@ -81,7 +81,7 @@ def test_summary_of_a_graph_says_what_each_layer_reads() -> None:
     [
         (lambda: Network(input_shape=(3,)), r"needs at least one layer: Network\(Conv2D\(8, 3\)"),
         (lambda: Network(Dense(2)), r"Give the shape of one example: Network\(\.\.\., input_shape=\(28, 28, 1\)\)"),
-        (lambda: Network(Dense(2), "relu", input_shape=(3,)), "A network is made of layers, but got 'relu'"),
+        (lambda: Network(Dense(2), "relu", input_shape=(3,)), "A network is made of layers, but got 'relu'"),  # type: ignore[arg-type]
         (lambda: Network(inputs=Input((3,))), r"A graph needs both ends: Network\(inputs=image, outputs=last_node\)"),
         (
             lambda: Network(Dense(2), inputs=Input((3,)), outputs=Dense(2)(Input((3,)))),

@@ -16,7 +16,14 @@ import pytest
 
 import convgrad.layers as L
 from convgrad.compute.halide import available
-from convgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from convgrad.losses import (
+    BinaryCrossEntropy,
+    HalfSquaredError,
+    Loss,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+    registry,
+)
 from convgrad.models.network import Network
 from convgrad.network.step import gradients
 
@@ -152,6 +159,13 @@ CASES = [
     Case("global-avg-pool2d", L.GlobalAvgPool2D(), (5, 7, 3), lambda t, o, p: o.mean((1, 2))),
     Case("dense", L.Dense(7), (5,), lambda t, o, p: o @ p["w"] + p["b"]),
     Case("flatten", L.Flatten(), (2, 3, 5), lambda t, o, p: o.flatten(1)),
+    Case("reshape", L.Reshape((5, 6)), (2, 3, 5), lambda t, o, p: o.reshape(-1, 5, 6)),
+    Case(
+        "zero-padding2d",
+        L.ZeroPadding2D(((1, 2), (3, 0))),
+        (5, 7, 2),
+        lambda t, o, p: t.nn.functional.pad(o, (0, 0, 3, 0, 1, 2)),
+    ),
     Case("relu", L.ReLU(), (3, 5, 2), lambda t, o, p: o.relu()),
     Case("leaky-relu", L.LeakyReLU(0.2), (3, 5, 2), lambda t, o, p: t.nn.functional.leaky_relu(o, 0.2)),
     Case("elu", L.ELU(0.7), (3, 5, 2), lambda t, o, p: t.nn.functional.elu(o, 0.7)),
@@ -196,6 +210,20 @@ CASES = [
 ]
 
 
+NOT_IN_CASES = {
+    **dict.fromkeys(("Add", "Concatenate", "Multiply"), "several inputs: in `test_graph`"),
+    "Dropout": "its random numbers are our own: tests/layers/test_elementwise.py",
+}
+
+
+@pytest.mark.complete
+def test_every_layer_and_loss_is_compared() -> None:
+    layers = {name for name, kind in L.registry.items() if kind.__module__.startswith("convgrad.")}
+    assert layers == {type(case.layer).__name__ for case in CASES} | set(NOT_IN_CASES), "add a case for each layer"
+    losses = {type(loss).__name__ for loss, _ in LOSSES.values()}
+    assert losses == {kind.__name__ for kind in registry.values()}, "add each loss to LOSSES"
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_layer(case: Case, engine: str, torch: ModuleType, rng: np.random.Generator) -> None:
@@ -220,6 +248,8 @@ LOSSES: dict[str, tuple[Loss, Callable[[ModuleType, Any, Any], Any]]] = {
         BinaryCrossEntropy(),
         lambda t, y, target: t.nn.functional.binary_cross_entropy_with_logits(y, target),
     ),
+    "half-squared": (HalfSquaredError(), lambda t, y, target: ((target - y) ** 2).sum() / (2 * BATCH)),
+    "mean-squared": (MeanSquaredError(), lambda t, y, target: t.nn.functional.mse_loss(y, target)),
 }
 
 
@@ -238,16 +268,6 @@ def test_loss(loss: str, engine: str, torch: ModuleType, rng: np.random.Generato
         torch,
         rng,
     )
-
-
-def test_mean_squared_error(torch: ModuleType, rng: np.random.Generator) -> None:
-    network = Network(L.Dense(5), input_shape=(7,), dtype="float64")
-    targets = rng.random((BATCH, 5))
-
-    def theirs(o: Any, p: Tensors, target: Any) -> Any:
-        return torch.nn.functional.mse_loss(o @ p["dense1.w"] + p["dense1.b"], target)
-
-    assert_same(network, "mse", targets, theirs, "oracle", torch, rng)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

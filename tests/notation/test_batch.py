@@ -1,5 +1,7 @@
 """The batch axis, other names, and several equations as one."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,5 +1,7 @@
 """Binding: what is inferred, what must be said, and what the refusals say."""
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The examples of docs/notation.md: those marked `equation` are read and printed, those marked as errors refused."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """LaTeX: the look of the usual layers, balanced brackets for all, and a second reader (matplotlib's)."""
 
+from __future__ import annotations
+
 import re
 
 import pytest

@@ -1,5 +1,7 @@
 """The spec of legal forms, on terms that no text gives; and the arithmetic of positions."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,5 +1,7 @@
 """What the parser gives for each form, where terms stand in the text, and what it refuses with which words."""
 
+from __future__ import annotations
+
 import math
 import re
 

@@ -1,5 +1,7 @@
 """Index arithmetic: against the integers and fractions that it stands for."""
 
+from __future__ import annotations
+
 from fractions import Fraction
 
 import pytest

@@ -1,5 +1,7 @@
 """Printing: what was read is printed so that it reads the same; derived terms print as text of the same value."""
 
+from __future__ import annotations
+
 import math
 
 import pytest

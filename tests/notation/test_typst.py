@@ -1,5 +1,7 @@
 """Typst: the look of equations, and that its compiler reads whatever the notation can say."""
 
+from __future__ import annotations
+
 import pytest
 import typst as compiler
 from hypothesis import given, settings

@@ -99,7 +99,7 @@ class Looker:
         """A tensor as the page has it."""
         script = """(name) => { const t = convgrad.page.app.trace.tensor(name); return [t.shape, [...t.values]]; }"""
         shape, values = self.page.evaluate(script, name)
-        return np.array(values, np.float64).reshape(shape)
+        return np.array(values, np.float64).reshape(tuple(int(size) for size in shape))
 
     def focused(self) -> str:
         """What is read aloud of the element that has the focus."""

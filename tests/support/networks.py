@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from convgrad.errors import ConvgradError
@@ -107,7 +109,7 @@ def _draw(rng: np.random.Generator, node: Input | Node) -> Node:
         rows, columns, _ = _shape(node)
         return Equation(text, sizes={"M": 2, "N": 1, "K": 2, "I": rows - 1, "J": columns})(node)
 
-    choices = [
+    choices: list[Callable[[], Node]] = [
         conv,
         conv,
         conv,

@@ -155,7 +155,7 @@ def test_loss_past_and_preparation_are_saved(tmp_path: Path) -> None:
     again.fit(x, y, validation_split=0.2, **options)
     assert all((array == net.get_weights()[name]).all() for name, array in again.get_weights().items())
     with pytest.raises(TrainingError, match="were trained on before"):
-        load(tmp_path / "run").fit(x, y, validation_split=0.4, **options)
+        load(tmp_path / "run").fit(x, y, validation_split=0.4, **options)  # type: ignore[arg-type]
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["data"]["input_shape"] == [4, 3, 1]
 

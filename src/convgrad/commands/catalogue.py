@@ -49,7 +49,7 @@ def summary(
         str | None,
         typer.Option(metavar="ROWS,COLUMNS,CHANNELS", help="Shape of one image. [default: what the model is made for]"),
     ] = None,
-    classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 10,
+    classes: Annotated[int, typer.Option(min=1, metavar="N", help="Number of classes.")] = 10,
 ) -> None:
     """Print a network's layers and their equations."""
     from convgrad.models import load_model

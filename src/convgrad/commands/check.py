@@ -30,9 +30,9 @@ def check(
     strides: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
     padding: Annotated[str | None, typer.Option(metavar="N|N,N|same", help="Of the layer.")] = None,
     dilation: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
-    groups: Annotated[int | None, typer.Option(help="Of the layer.")] = None,
-    filters: Annotated[int | None, typer.Option(help="Of the layer.")] = None,
-    units: Annotated[int | None, typer.Option(help="Of the layer.")] = None,
+    groups: Annotated[int | None, typer.Option(metavar="N", help="Of the layer.")] = None,
+    filters: Annotated[int | None, typer.Option(metavar="N", help="Of the layer.")] = None,
+    units: Annotated[int | None, typer.Option(metavar="N", help="Of the layer.")] = None,
     kernel_size: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
     pool_size: Annotated[str | None, typer.Option(metavar="N|N,N", help="Of the layer.")] = None,
     more: Annotated[
@@ -43,7 +43,7 @@ def check(
     argument: Annotated[
         list[str] | None, typer.Option("--argument", metavar="NAME=TENSOR", help="What an argument is.")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Time limit of one call.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=0.1, metavar="N", help="Time limit of one call.")] = 10.0,
     folder: Annotated[
         Path | None, typer.Option("--class", metavar="FOLDER", help="Many submissions; runs other people's code.")
     ] = None,

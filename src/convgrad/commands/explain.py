@@ -49,7 +49,7 @@ def explain(
     target: Annotated[
         str | None, typer.Option("--target", metavar="LABEL|[..]", help="What the network should return.")
     ] = None,
-    depth: Annotated[int, typer.Option(min=1, help="With --at: how far back to explain.")] = 1,
+    depth: Annotated[int, typer.Option(min=1, metavar="N", help="With --at: how far back to explain.")] = 1,
     as_tool: Annotated[
         str | None,
         typer.Option("--as", metavar="TOOL", help="As keras, pytorch, scipy or matlab (GNU Octave) would write it."),
@@ -59,7 +59,9 @@ def explain(
     pdf: Annotated[Path | None, typer.Option("--pdf", metavar="FILE", help="Write a PDF document.")] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the page as one file.")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Open the page on this machine.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0 takes any free one.")] = 8765,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="With --serve; 0 takes any free one.")
+    ] = 8765,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="With --serve: print the address only.")] = False,
 ) -> None:
     """Explain every number of a training step: forward, deltas, gradients, update.

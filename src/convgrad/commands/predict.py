@@ -22,7 +22,7 @@ def predict(
         Path, typer.Argument(metavar="RUN_DIR", help="Folder that `convgrad train` wrote.", show_default=False)
     ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.", show_default=False)],
-    engine: Annotated[str, typer.Option(help="What computes: auto, halide or oracle.")] = "auto",
+    engine: Annotated[str, typer.Option(metavar="NAME", help="What computes: auto, halide or oracle.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Name the class of each image, with its probability.

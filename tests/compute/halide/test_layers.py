@@ -17,7 +17,8 @@ dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,{s}*i+{d}*m-{p},{s}*j+n-{p},c else 0]
 db[k] = sum[e,i,j](dx[e,i,j,k])
 """
 # batch, rows, columns, channels in and out, kernel, stride, dilation, padding
-SHAPES = [
+Sizes = tuple[int, int, int, int, int, tuple[int, int], int, int, int]
+SHAPES: list[Sizes] = [
     (3, 11, 13, 1, 5, (3, 2), 1, 1, 0),
     (5, 13, 11, 3, 16, (2, 3), 1, 1, 0),
     (7, 11, 17, 5, 20, (3, 5), 1, 1, 2),
@@ -33,7 +34,7 @@ SHAPES = [
 
 @DTYPES
 @pytest.mark.parametrize("sizes", SHAPES)
-def test_a_convolution(sizes: tuple, dtype: str) -> None:
+def test_a_convolution(sizes: Sizes, dtype: str) -> None:
     batch, rows, columns, channels, kernels, (high, wide), stride, dilation, padding = sizes
     text = CONVOLUTION.format(s=stride, d=dilation, p=padding)
     x_rows = (rows + 2 * padding - dilation * (high - 1) - 1) // stride + 1

@@ -15,7 +15,7 @@ import halide as hl
 from convgrad.compute.halide.passes.memory import Layout, Lifetime, packed
 from convgrad.compute.halide.program import Program, compile_program
 from convgrad.compute.halide.runtime import native, threads
-from convgrad.compute.halide.runtime.compile import compile_in_memory, compile_object
+from convgrad.compute.halide.runtime.compile import Compiler, compile_in_memory, compile_object, plain
 from convgrad.compute.halide.schedules.generic import pointwise
 from convgrad.errors import EngineError
 from engine_runs import run_python
@@ -278,3 +278,14 @@ def test_a_condition_is_no_value() -> None:
     definition = Definition("x", (), Compare("<", Number(1), Number(2)))
     with pytest.raises(TypeError, match="has no value"):
         pointwise(definition, Lowering(hl.Float(32), {}, {}), {})
+
+
+@pytest.mark.parametrize("style", ["map", "reduction"])
+def test_plain_loops_compute_the_same(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "x[e,i,k] = sum[m](w[m,k] * o[e,i+m-1 else 0]); y[e,i,k] = max(x[e,i,k], 0); b_next[k] = b[k] + w[0,k]"
+    equation = bound(text, shapes={"o": (16, 70), "w": (5, 40), "b": (40,)}, sizes={"I": 66})
+    found = {kernel.group.style.value for kernel in compile_program(equation, ["y", "b_next"]).kernels}
+    assert "reduction" in found
+    monkeypatch.setattr(Compiler, "_plain_if_slow", lambda self, kernel: plain(kernel))
+    program = compare(equation, "float32", in_place={"b_next": "b"})
+    assert {kernel.group.style.value for kernel in program.kernels} == {"small"}

@@ -143,7 +143,7 @@ def dense() -> Network:
     return Network(Flatten(), Dense(37), ReLU(), Dense(3), input_shape=(7, 5, 2))
 
 
-def program_of(network: Network, examples: int | None) -> Program:
+def program_of(network: Network, examples: int) -> Program:
     """A training step's program on `examples`, its inputs set."""
     network.initialize(0)
     step = network.training_step("softmax_cross_entropy", Adam(0.01), examples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_the_error_of_winograd(channels: int) -> None:
         assert not np.array_equal(by_winograd[name], direct[name])
 
 
-def found_pattern(text: str, shapes: dict[str, tuple[int, ...]], sizes: dict[str, int]) -> bool:
+def found_pattern(text: str, shapes: Mapping[str, tuple[int, ...]], sizes: dict[str, int]) -> bool:
     """Whether the last definition of an equation is one for Winograd, by the rule."""
     equation = bound(text, shapes=shapes, sizes=sizes)
     return winograd_pattern(equation.result, equation.shape_of, 4) is not None

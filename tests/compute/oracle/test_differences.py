@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -18,11 +20,11 @@ from convgrad.notation.parsing.parser import parse
 RANDOM = np.random.default_rng(3)
 
 
-def normal(*shape):
+def normal(*shape: int) -> np.ndarray:
     return RANDOM.normal(size=shape)
 
 
-def test_convolution_to_eleven_digits():
+def test_convolution_to_eleven_digits() -> None:
     equation = bind(parse("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n])"), shapes={"w": (2, 3), "o": (5, 7)})
     o, w, dx = normal(5, 7), normal(2, 3), normal(4, 5)
     dw = [[np.sum(dx * o[m : m + 4, n : n + 5]) for n in range(3)] for m in range(2)]
@@ -47,7 +49,7 @@ def test_convolution_to_eleven_digits():
         ("(3 + o[i])^-1.5", lambda o: -1.5 * (3 + o) ** -2.5),
     ],
 )
-def test_nine_digits_and_an_honest_error(function, derivative):
+def test_nine_digits_and_an_honest_error(function: str, derivative: Callable[..., np.ndarray]) -> None:
     o = np.linspace(-2, 2, 11)
     equation = bind(parse(f"x[i] = {function}"), shapes={"o": o.shape})
     value, error = central_difference_with_error(equation, {"o": o}, "o")
@@ -58,10 +60,10 @@ def test_nine_digits_and_an_honest_error(function, derivative):
     np.testing.assert_array_equal(value, central_difference(equation, {"o": o}, "o"))
 
 
-def test_a_larger_step_cuts_more_off_and_a_smaller_one_rounds_more():
+def test_a_larger_step_cuts_more_off_and_a_smaller_one_rounds_more() -> None:
     equation = bind(parse("x = exp(o)"), shapes={"o": ()})
 
-    def relative(step):
+    def relative(step: float) -> np.float64:
         return abs(central_difference(equation, {"o": 0.7}, "o", step=step) / np.exp(0.7) - 1)
 
     assert 1e-8 < relative(0.05) < 1e-5  # 4 h^4 / 30 = 8e-7
@@ -69,7 +71,7 @@ def test_a_larger_step_cuts_more_off_and_a_smaller_one_rounds_more():
     assert relative(1e-10) > 1e-9  # eps / h = 2e-6 at most
 
 
-def test_a_kink_shows_in_the_error():
+def test_a_kink_shows_in_the_error() -> None:
     equation = bind(parse("x[i] = max(o[i], 0)"), shapes={"o": (3,)})
     value, error = central_difference_with_error(equation, {"o": [-1.0, STEP / 2, 1.0]}, "o")
     assert error[1] > 0.1
@@ -79,7 +81,7 @@ def test_a_kink_shows_in_the_error():
     np.testing.assert_allclose(near, [0, 1, 1], atol=1e-8)
 
 
-def test_stop_is_held():
+def test_stop_is_held() -> None:
     shapes = {"y": (5,), "r": ()}
     y, dx = normal(5), normal(5)
     equation = bind(parse("x[k] = stop(y[k] + exp(r)) * y[k] * r"), shapes=shapes)
@@ -89,7 +91,7 @@ def test_stop_is_held():
     np.testing.assert_allclose(central_difference(equation, arrays, "r", dx), np.sum(dx * factor * y), atol=1e-11)
 
 
-def test_stop_is_held_through_definitions_reductions_and_stops():
+def test_stop_is_held_through_definitions_reductions_and_stops() -> None:
     # m depends on y, stands in stop, and inside a sum whose index it has.
     text = "m[k] = 2 * y[k]\nE = sum[k](stop(m[k] * max[l](y[l]) * stop(k + 1)) * y[k]) + stop(sum[k](y[k]^2))"
     y = np.array([1.0, 4.0, 2.0])
@@ -97,7 +99,7 @@ def test_stop_is_held_through_definitions_reductions_and_stops():
     np.testing.assert_allclose(central_difference(equation, {"y": y}, "y"), 2 * y * 4 * [1, 2, 3], atol=1e-10)
 
 
-def test_upstream_is_one_number_or_an_array_of_the_result():
+def test_upstream_is_one_number_or_an_array_of_the_result() -> None:
     equation = bind(parse("x[i] = o[i]^2"), shapes={"o": (3,)})
     o = np.array([1.0, 2.0, 3.0])
     np.testing.assert_allclose(central_difference(equation, {"o": o}, "o"), 2 * o, atol=1e-11)
@@ -105,13 +107,13 @@ def test_upstream_is_one_number_or_an_array_of_the_result():
     np.testing.assert_allclose(central_difference(equation, {"o": o}, "o", [0, 1, -1]), [0, 4, -6], atol=1e-11)
 
 
-def test_infinite_elements_that_do_not_vary_cancel():
+def test_infinite_elements_that_do_not_vary_cancel() -> None:
     equation = bind(parse("x[i] = log(o[i])"), shapes={"o": (3,)})
     slope = central_difference(equation, {"o": [0.0, 2.0, 4.0]}, "o")
     np.testing.assert_allclose(slope[1:], [1 / 2, 1 / 4], atol=1e-11)
 
 
-def test_a_constant_result_and_definitions_without_part_in_it():
+def test_a_constant_result_and_definitions_without_part_in_it() -> None:
     equation = bind(parse("y[i] = o[i]^2; x[i] = 3 * p[i]"), shapes={"o": (3,), "p": (3,)})
     arrays = {"o": normal(3), "p": normal(3)}
     assert np.array_equal(central_difference(equation, arrays, "o"), np.zeros(3))
@@ -120,7 +122,7 @@ def test_a_constant_result_and_definitions_without_part_in_it():
     assert directional_difference(equation, arrays, {}) == 0
 
 
-def test_a_direction_over_two_inputs():
+def test_a_direction_over_two_inputs() -> None:
     equation = bind(parse("x[i,j] = tanh(sum[m](a[i,m] * b[m,j]))"), shapes={"a": (2, 3), "b": (3, 5)})
     arrays = {"a": normal(2, 3), "b": 0.01 * normal(3, 5)}
     direction = {"a": normal(2, 3), "b": normal(3, 5)}
@@ -131,14 +133,14 @@ def test_a_direction_over_two_inputs():
     assert abs(slope - expected) < 1e-9 * abs(expected)
 
 
-def test_arrays_are_left_alone():
+def test_arrays_are_left_alone() -> None:
     o = normal(3)
     before = o.copy()
     central_difference(bind(parse("x[i] = o[i]^2"), shapes={"o": (3,)}), {"o": o}, "o")
     assert np.array_equal(o, before)
 
 
-def test_what_is_refused():
+def test_what_is_refused() -> None:
     equation = bind(parse("x[i] = o[i]^2"), shapes={"o": (3,)})
     o = np.ones(3)
     with pytest.raises(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,32 +19,32 @@ CORRELATION = bind(parse("x[i] = sum[m](w[m] * o[i+m])"), shapes={"w": (3,), "o"
 
 
 @both
-def test_sizes_are_not_bound(evaluate):
+def test_sizes_are_not_bound(evaluate: Callable[..., np.ndarray]) -> None:
     with pytest.raises(ShapeError, match="has no sizes yet"):
         evaluate(parse("x[i] = o[i]"), {"o": np.zeros(3)})
 
 
 @both
-def test_an_input_is_missing(evaluate):
+def test_an_input_is_missing(evaluate: Callable[..., np.ndarray]) -> None:
     with pytest.raises(DataError, match=r"No array is given for `o`; the equation reads it with shape \(7,\)"):
         evaluate(CORRELATION, {"w": np.zeros(3)})
 
 
 @both
-def test_an_input_has_another_shape(evaluate):
+def test_an_input_has_another_shape(evaluate: Callable[..., np.ndarray]) -> None:
     with pytest.raises(DataError, match=r"array for `o` has shape \(8,\); the equation reads it with shape \(7,\)"):
         evaluate(CORRELATION, {"w": np.zeros(3), "o": np.zeros(8)})
 
 
 @both
 @pytest.mark.parametrize("kind", ["complex128", "object", "U3"])
-def test_an_input_holds_no_real_numbers(evaluate, kind):
+def test_an_input_holds_no_real_numbers(evaluate: Callable[..., np.ndarray], kind: str) -> None:
     with pytest.raises(DataError, match=f"w must be an array of real numbers, .* not an array of .*{kind}"):
         evaluate(CORRELATION, {"w": np.zeros(3, kind), "o": np.zeros(7)})
 
 
 @both
-def test_inputs_are_left_alone_and_others_ignored(evaluate):
+def test_inputs_are_left_alone_and_others_ignored(evaluate: Callable[..., np.ndarray]) -> None:
     arrays = {"w": [1, 2, 3], "o": np.arange(14, dtype="i4")[::2], "unknown": "anything"}
     assert np.array_equal(evaluate(CORRELATION, arrays)["x"], np.correlate(arrays["o"], [1, 2, 3], "valid"))
     assert np.array_equal(arrays["o"], range(0, 14, 2))
@@ -62,13 +63,13 @@ def unchecked(source: str, tensor: str, shape: tuple[int, ...], **sizes: int) ->
 
 @both
 @pytest.mark.parametrize("position", ["i+1", "i-1"])
-def test_reading_outside(evaluate, position):
+def test_reading_outside(evaluate: Callable[..., np.ndarray], position: str) -> None:
     equation = unchecked(f"x[i,j] = o[j,{position} else 0]", "o", (5, 3), I=3, J=5)
     with pytest.raises(ShapeError, match=r"o is read outside its axis 1: .*0\.\.2"):
         evaluate(equation, {"o": np.zeros((5, 3))})
 
 
-def test_reading_between():
+def test_reading_between() -> None:
     equation = unchecked("x[i] = o[i/2 else 0]", "o", (5,), I=7)
     with pytest.raises(ShapeError, match="read at the divided position i/2 of axis 0, without saying"):
         grid.evaluate(equation, {"o": np.zeros(5)})
@@ -77,7 +78,7 @@ def test_reading_between():
 
 
 @both
-def test_unknown_terms(evaluate):
+def test_unknown_terms(evaluate: Callable[..., np.ndarray]) -> None:
     class Strange(Term):
         pass
 
@@ -86,7 +87,7 @@ def test_unknown_terms(evaluate):
         evaluate(equation, {})
 
 
-def test_unknown_functions_and_conditions():
+def test_unknown_functions_and_conditions() -> None:
     one = Number(1.0)
     for term, text in [
         (Call("gamma", (one,)), "does not know the function `gamma`"),

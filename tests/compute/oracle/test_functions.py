@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import mpmath
 import numpy as np
@@ -38,7 +39,7 @@ EXTREMES = [
 FUNCTIONS = ["exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "erf", "abs", "floor", "stop"]  # fmt: skip
 
 
-def both(source, arrays=None, **sizes):
+def both(source: str, arrays: dict[str, object] | None = None, **sizes: int) -> np.ndarray:
     """The result by both evaluators, equal to a few bits."""
     arrays = {name: np.asarray(a, float) for name, a in (arrays or {}).items()}
     equation = bind(parse(source), shapes={name: a.shape for name, a in arrays.items()}, sizes=sizes)
@@ -49,22 +50,22 @@ def both(source, arrays=None, **sizes):
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_both_agree_where_arguments_are_extreme(function):
+def test_both_agree_where_arguments_are_extreme(function: str) -> None:
     both(f"x[i] = {function}(o[i])", {"o": EXTREMES})
 
 
 @pytest.mark.parametrize("exponent", ["2", "3", "-1", "-2", "-3", "0.5", "-0.5", "1.5", "0"])
-def test_both_agree_in_powers_of_extremes(exponent):
+def test_both_agree_in_powers_of_extremes(exponent: str) -> None:
     both(f"x[i] = o[i]^({exponent})", {"o": EXTREMES})
 
 
 @pytest.mark.parametrize("operation", ["a[i] / b[j]", "a[i] * b[j]", "a[i] - b[j]", "max(a[i],b[j])", "min(a[i],b[j])"])
-def test_both_agree_in_operations_on_extremes(operation):
+def test_both_agree_in_operations_on_extremes(operation: str) -> None:
     both(f"x[i,j] = {operation}", {"a": EXTREMES, "b": EXTREMES[::2]})
 
 
 @pytest.mark.parametrize("operator", ["==", "!=", "<", "<=", ">", ">="])
-def test_both_agree_in_comparisons_of_extremes(operator):
+def test_both_agree_in_comparisons_of_extremes(operator: str) -> None:
     both(f"x[i,j] = where(a[i] {operator} b[j], 1, 2)", {"a": EXTREMES, "b": EXTREMES})
 
 
@@ -78,7 +79,7 @@ def test_both_agree_in_comparisons_of_extremes(operator):
         ("softplus", lambda a: mpmath.log1p(mpmath.exp(a))),
     ],
 )
-def test_functions_are_exact_to_a_few_bits(function, exact):
+def test_functions_are_exact_to_a_few_bits(function: str, exact: Callable[..., np.ndarray]) -> None:
     arguments = [-700.0, -40.0, -3.7, -1.0, -1e-9, 0.0, 1e-9, 0.3, 2.0, 39.0, 700.0]
     with mpmath.workdps(40):
         expected = [float(exact(mpmath.mpf(a))) for a in arguments]
@@ -86,21 +87,21 @@ def test_functions_are_exact_to_a_few_bits(function, exact):
     np.testing.assert_allclose(both(f"x[i] = {function}(o[i])", {"o": arguments}), expected, rtol=4 * EPS)
 
 
-def test_infinities_of_ieee_754():
+def test_infinities_of_ieee_754() -> None:
     assert np.array_equal(both("x[i] = log(o[i])", {"o": [0, -1]}), [-INF, NAN], equal_nan=True)
     assert np.array_equal(both("x[i] = o[i] / p", {"o": [1, -1, 0], "p": 0}), [INF, -INF, NAN], equal_nan=True)
     assert np.array_equal(both("x[i] = exp(o[i])", {"o": [1000, -1000]}), [INF, 0])
     assert np.array_equal(both("x[i] = o[i]^-1", {"o": [0, -0.0, 2]}), [INF, -INF, 0.5])
 
 
-def test_a_value_that_is_not_taken_does_not_matter():
+def test_a_value_that_is_not_taken_does_not_matter() -> None:
     taken = "where(o[i] > 0, log(o[i]), 0) + where(o[i] <= 0, -1, 1/o[i]) * where(o[i] < 0, exp(-1000*o[i]), 1)"
     assert np.array_equal(both(f"x[i] = {taken}", {"o": [1, 0]}), [1, -1])
     assert both("x = sum[i](where(i < 2, o[i], 0))", {"o": [1, 2, NAN]}) == 3
     assert both("x = max[i](where(i < 2, o[i], -inf))", {"o": [1, 2, INF]}) == 2
 
 
-def test_infinity_times_zero_is_kept_in_sums_of_products():
+def test_infinity_times_zero_is_kept_in_sums_of_products() -> None:
     # Taken out of the sum, `a` would give inf * (1 + 0) = inf.
     assert np.array_equal(
         both("x[i] = sum[m](a[i] * b[m] * c[m])", {"a": [1, INF], "b": [1, 0], "c": [1, 1]}), [1, NAN], equal_nan=True
@@ -112,12 +113,12 @@ def test_infinity_times_zero_is_kept_in_sums_of_products():
     )
 
 
-def test_not_a_number_reaches_what_reads_it_and_nothing_else():
+def test_not_a_number_reaches_what_reads_it_and_nothing_else() -> None:
     x = both("x[i] = sum[m](w[m] * o[i+m])", {"w": [1, 2], "o": [1, 2, NAN, 4, 5]})
     assert np.array_equal(x, [5, NAN, NAN, 14], equal_nan=True)
 
 
-def test_the_first_extreme_counts():
+def test_the_first_extreme_counts() -> None:
     o = [[3, 1, 3], [0, 3, 0]]
     assert both("x = argmax[m,n](o[m,n])", {"o": o}) == 0
     assert both("x = argmin[m,n](o[m,n])", {"o": o}) == 3
@@ -127,7 +128,7 @@ def test_the_first_extreme_counts():
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 1000])
-def test_ties_across_blocks(block):
+def test_ties_across_blocks(block: int) -> None:
     o = np.random.default_rng(1).integers(0, 3, (11, 5, 7)).astype(float)
     o[4, 2, 3] = o[4, 4, 6] = NAN
     source = "a[i] = argmax[m,n](o[i,m,n]); x[i] = a[i] + 100 * argmin[m,n](o[i,m,n]) + 10000 * max[m,n](o[i,m,n])"
@@ -138,7 +139,7 @@ def test_ties_across_blocks(block):
     assert np.array_equal(x, loops.evaluate(equation, {"o": o})["x"], equal_nan=True)
 
 
-def test_uniform_by_hand():
+def test_uniform_by_hand() -> None:
     # k = 1, seed = 0: the finalizer of MurmurHash3 on 0x9E3779B1, in plain arithmetic.
     h = 0x9E3779B1
     h ^= h >> 16
@@ -150,7 +151,7 @@ def test_uniform_by_hand():
     assert both("x = uniform(0, 0)") == 0
 
 
-def test_uniform_is_uniform_and_exact_in_float32():
+def test_uniform_is_uniform_and_exact_in_float32() -> None:
     x = grid.evaluate(bind(parse("x[k] = uniform(seed, k)"), {"seed": ()}, {"K": 2**16}), {"seed": 2**24 - 1})["x"]
     assert np.array_equal(x, x.astype(np.float32))
     assert x.min() >= 0

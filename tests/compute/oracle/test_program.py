@@ -14,7 +14,7 @@ import pytest
 from convgrad.compute import arrays as layout
 from convgrad.compute.contract import in_order, last_reads
 from convgrad.compute.oracle import grid
-from convgrad.compute.oracle.program import SlowEngineWarning, compile_program, warn_slow
+from convgrad.compute.oracle.program import Program, SlowEngineWarning, compile_program, warn_slow
 from convgrad.errors import DataError, EngineError, ShapeError
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.parsing.parser import parse
@@ -38,7 +38,7 @@ STEP = bind(
 IN_PLACE = {"w_next": "w", "b_next": "b", "v_next": "v"}
 
 
-def filled(program, seed=0):
+def filled(program: Program, seed: int = 0) -> Program:
     random = np.random.default_rng(seed)
     for name in STEP.inputs:
         program.set(name, random.normal(size=STEP.shape_of[name]))
@@ -46,7 +46,7 @@ def filled(program, seed=0):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_training_step_in_place(dtype):
+def test_a_training_step_in_place(dtype: str) -> None:
     program = filled(compile_program(STEP, ["E", "norm"], dtype, IN_PLACE))
     before = {name: program.arrays[name].copy() for name in STEP.inputs}
     expected = grid.evaluate(STEP, before)
@@ -62,7 +62,7 @@ def test_a_training_step_in_place(dtype):
     assert 0 <= program.compile_seconds < 5
 
 
-def test_runs_follow_what_the_arrays_hold():
+def test_runs_follow_what_the_arrays_hold() -> None:
     program = filled(compile_program(STEP, ["E"], "float64", IN_PLACE))
     program.set("rate", 0.05)
     errors = []
@@ -77,7 +77,7 @@ def test_runs_follow_what_the_arrays_hold():
     assert np.array_equal(program.arrays["w"], before)
 
 
-def test_programs_share_parameters():
+def test_programs_share_parameters() -> None:
     training = filled(compile_program(STEP, ["E"], "float32", IN_PLACE))
     predict = bind(parse("y[k] = sum[c](w[c,k] * o[c]) + b[k]"), shapes={"w": (3, 5), "o": (3,), "b": (5,)})
     prediction = compile_program(predict, ["y"], buffers={name: training.arrays[name] for name in ("w", "b")})
@@ -89,7 +89,7 @@ def test_programs_share_parameters():
     np.testing.assert_allclose(prediction.arrays["y"], [1, 2, 3] @ w + b, rtol=1e-6)
 
 
-def test_only_what_is_needed_runs():
+def test_only_what_is_needed_runs() -> None:
     equation = bind(parse("a[i] = 2*o[i]; b[i] = p[i]; c[i] = a[i] + 1; d[i] = a[i]"), shapes={"o": (3,), "p": (3,)})
     needed = in_order(equation, ["c"])
     assert [d.name for d in needed] == ["a", "c"]
@@ -97,7 +97,7 @@ def test_only_what_is_needed_runs():
     assert [d.name for d in in_order(equation, ["d", "c"])] == ["a", "c", "d"]
 
 
-def test_values_are_freed_after_their_last_reader():
+def test_values_are_freed_after_their_last_reader() -> None:
     size = 2**17
     names = ["o", *"abcdefgh"]
     text = "; ".join(f"{new}[i] = {old}[i] + 1" for old, new in pairwise(names))
@@ -112,14 +112,14 @@ def test_values_are_freed_after_their_last_reader():
     assert most < 4.5 * size * 8
 
 
-def test_a_tensor_in_place_comes_after_the_readers_of_the_old_one():
+def test_a_tensor_in_place_comes_after_the_readers_of_the_old_one() -> None:
     order = [d.name for d in in_order(STEP, ["E", "norm"], IN_PLACE)]
     assert order.index("w_next") > order.index("norm") > order.index("x")
     assert order.index("w_next") > order.index("v_next")
     assert order.index("b_next") > order.index("x")
 
 
-def test_values_beyond_float32_become_infinite():
+def test_values_beyond_float32_become_infinite() -> None:
     equation = bind(parse("x[i] = 1e30 * o[i]"), shapes={"o": (2,)})
     program = compile_program(equation, ["x"])
     program.set("o", [1e10, np.nan])
@@ -137,7 +137,7 @@ VIEWS = {"flat": "x", "again": "flat", "unread": "o"}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_views(dtype):
+def test_views(dtype: str) -> None:
     program = compile_program(POOLED, ["y", "z", "flat"], dtype, views=VIEWS)
     assert set(program.arrays) == {"o", "w", "x", "y", "z", "flat"}
     o = np.arange(30.0).reshape(2, 3, 5)
@@ -150,7 +150,7 @@ def test_views(dtype):
     assert np.shares_memory(program.arrays["flat"], program.arrays["x"])
 
 
-def test_views_of_inputs_in_place():
+def test_views_of_inputs_in_place() -> None:
     shapes = {"w": (2, 3), "flat": (6,)}
     equation = bind(parse("norm = sum[l](flat[l]^2); w_next[i,j] = w[i,j] / 2; s = sum[l](flat[l])"), shapes=shapes)
     program = compile_program(equation, ["norm", "s"], in_place={"w_next": "w"}, views={"flat": "w"})
@@ -173,7 +173,7 @@ def test_views_of_inputs_in_place():
         ({"flat": "w"}, r"flat can't be a view of w: the shapes \(30,\) and \(30, 7\) have different numbers"),
     ],
 )
-def test_views_that_can_not_be(views, text):
+def test_views_that_can_not_be(views: dict[str, str], text: str) -> None:
     with pytest.raises(EngineError, match=text):
         compile_program(POOLED, ["y"], views=views)
 
@@ -193,13 +193,13 @@ def test_views_that_can_not_be(views, text):
         [[1, 2, 3, 4, 5]] * 3,
     ],
 )
-def test_any_real_array_can_be_set(array):
+def test_any_real_array_can_be_set(array: list[list[int]] | np.ndarray) -> None:
     program = compile_program(STEP, ["E"])
     program.set("w", array)
     assert np.array_equal(program.arrays["w"], np.asarray(array, "float32"), equal_nan=True)
 
 
-def test_set_refuses():
+def test_set_refuses() -> None:
     program = compile_program(STEP, ["E"], in_place=IN_PLACE)
     with pytest.raises(
         DataError, match=r"o has shape \(7, 3\), the array given for it \(3,\)\. If this is one example"
@@ -225,7 +225,7 @@ def test_set_refuses():
 # compile_program
 
 
-def test_compile_program_refuses():
+def test_compile_program_refuses() -> None:
     with pytest.raises(ShapeError, match="no sizes yet"):
         compile_program(parse("x[i] = o[i]"), ["x"])
     with pytest.raises(EngineError, match=r"w_nxt can't be an output: nothing defines it\. Did you mean 'w_next'"):
@@ -236,7 +236,7 @@ def test_compile_program_refuses():
         compile_program(STEP, ["E"], "single precision")
 
 
-def aligned(name, dtype="float32"):
+def aligned(name: str, dtype: str = "float32") -> np.ndarray:
     return layout.aligned_zeros(STEP.shape_of[name], dtype)
 
 
@@ -266,12 +266,12 @@ def locked(array):
         ("w", unaligned((3, 5)), "does not begin on a 64-byte boundary"),
     ],
 )
-def test_buffers_that_can_not_be_used(name, array, text):
+def test_buffers_that_can_not_be_used(name: str, array: list[int] | np.ndarray, text: str) -> None:
     with pytest.raises(EngineError, match=text):
-        compile_program(STEP, ["E"], buffers={name: array})
+        compile_program(STEP, ["E"], buffers={name: array})  # type: ignore[dict-item]
 
 
-def test_buffers_that_share_memory():
+def test_buffers_that_share_memory() -> None:
     memory = layout.aligned_zeros((3, 5), "float32")
     with pytest.raises(EngineError, match="The buffers for w and v share memory"):
         compile_program(STEP, ["E"], buffers={"w": memory, "v": memory})
@@ -299,14 +299,14 @@ def test_buffers_that_share_memory():
         ),
     ],
 )
-def test_what_can_not_be_computed_in_place(source, in_place, text):
+def test_what_can_not_be_computed_in_place(source: str, in_place: dict[str, str], text: str) -> None:
     shapes = dict.fromkeys(parse(source).inputs, (3,))
     equation = bind(parse(source), shapes=shapes, sizes={"I": 3} | ({"M": 3} if "[m]" in source else {}))
     with pytest.raises(EngineError, match=text):
         compile_program(equation, [equation.result.name], in_place=in_place)
 
 
-def test_aligned_zeros():
+def test_aligned_zeros() -> None:
     for shape in ((), (1,), (2, 3), (5, 7, 11)):
         for dtype in ("float32", "float64"):
             array = layout.aligned_zeros(shape, dtype)
@@ -317,7 +317,7 @@ def test_aligned_zeros():
             assert not array.any()
 
 
-def test_warn_slow_points_at_the_caller():
+def test_warn_slow_points_at_the_caller() -> None:
     with pytest.warns(SlowEngineWarning, match="no compiled engine for Python .*: NumPy computes") as caught:
         warn_slow(1)
     assert caught[0].filename == __file__
@@ -326,7 +326,7 @@ def test_warn_slow_points_at_the_caller():
         warn_slow()
 
 
-def test_the_oracle_needs_no_halide():
+def test_the_oracle_needs_no_halide() -> None:
     modules = "convgrad.compute.oracle, convgrad.compute.oracle.loops, convgrad.compute.arrays"
     code = f"import sys; sys.modules['halide'] = None; import {modules}"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -141,7 +141,7 @@ def assert_same(actual: Mapping[str, np.ndarray], expected: Mapping[str, np.ndar
 @pytest.mark.parametrize("name", EQUATIONS)
 @pytest.mark.parametrize("by_matrices", [True, False])
 @pytest.mark.parametrize("block", [grid.BLOCK, 7, 1])
-def test_grid_agrees_with_loops(monkeypatch, name, by_matrices, block):
+def test_grid_agrees_with_loops(monkeypatch: pytest.MonkeyPatch, name: str, by_matrices: bool, block: int) -> None:
     equation, arrays = case(name)
     if not by_matrices:
         monkeypatch.setattr(grid, "LARGEST", 0)
@@ -160,14 +160,14 @@ def test_grid_agrees_with_loops(monkeypatch, name, by_matrices, block):
         ("three factors", 1),  # too large for matrix products
     ],
 )
-def test_matrix_products_in_blocks_agree_with_one(monkeypatch, name, largest):
+def test_matrix_products_in_blocks_agree_with_one(monkeypatch: pytest.MonkeyPatch, name: str, largest: int) -> None:
     equation, arrays = case(name)
     expected = grid.evaluate(equation, arrays)
     monkeypatch.setattr(grid, "LARGEST", largest)
     assert_same(grid.evaluate(equation, arrays), expected)
 
 
-def test_the_classic_example():
+def test_the_classic_example() -> None:
     o = np.array(
         [
             [0.51, 0.9, 0.88, 0.84, 0.05],

@@ -247,14 +247,14 @@ MISTAKES = (
     *(
         Mistake(
             "epsilon",
-            f"your epsilon is {value:g}, and not the layer's",
+            f"your epsilon is {value:g}{also}, and not the layer's",
             f"Pass epsilon={value:g} if that is intended.",
             f"with epsilon {value:g}",
             before=_epsilon(value),
             choice=True,
             likelihood=7,
         )
-        for value in (1e-5, 1e-8, 1e-6, 1e-7, 1e-12, 1e-3, 0.0)
+        for value, also in (*((v, "") for v in (1e-5, 1e-8, 1e-6, 1e-7, 1e-3)), (1e-12, " or less"))
     ),
     Mistake(
         "softmax-twice",
