@@ -168,6 +168,14 @@ def test_the_readme_begins_with_one_screen() -> None:
     assert "](docs/page.png)" in screen
 
 
+def test_the_glossary_names_files_and_folders_that_exist() -> None:
+    inside = [f"/{path.relative_to(ROOT / 'src/convgrad')}" for path in (ROOT / "src/convgrad").rglob("*")]
+    places = re.findall(r"`([a-z_/]+(?:\.py|/))`", (ROOT / "docs/glossary.md").read_text())
+    assert len(places) > 30
+    for place in places:
+        assert any(path.endswith("/" + place.rstrip("/")) for path in inside), place
+
+
 def _modules() -> list[str]:
     found = pkgutil.walk_packages(convgrad.__path__, "convgrad.")
     return ["convgrad", *(module.name for module in found if not module.name.endswith("__main__"))]

@@ -46,7 +46,7 @@ class Network(PlainNetwork):
         layers: in order. input_shape: of one example, (rows, columns, channels) for an image.
         inputs, outputs: of a graph, instead of layers.
         dtype: "float32" or "float64", of parameters and arithmetic.
-        most_weights: of which larger networks are refused; None for as many as fit into the memory four times.
+        most_weights: of which larger networks are refused; None for as many as fit in memory four times.
 
     Attributes:
         layers: the layers in their places, each with a name that no other has.

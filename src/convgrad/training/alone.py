@@ -24,7 +24,7 @@ def trains_alone(train: Callable[Concatenate[PlainNetwork, P], R]) -> Callable[C
         with network.lock:
             if network.in_training:
                 raise TrainingError(
-                    "This network is in training already, by a call of fit that has not ended. Wait for that one, or "
+                    "This network is already being trained, by a call of fit that has not ended. Wait for that one, or "
                     "train a copy: copy.deepcopy(network).fit(...)."
                 )
             network.in_training = True
