@@ -14,6 +14,8 @@ from convgrad.notation.terms import WRITTEN, Definition, Equation, Term
 
 REDUCTIONS = {"sum": r"\sum", "max": r"\max", "min": r"\min", "argmax": r"\mathrm{arg\,max}"}
 REDUCTIONS |= {"argmin": r"\mathrm{arg\,min}"}
+WRITTEN_OUT = rf"\left({PLACE}\right)"
+"""What follows `argmax` where the values are written out: argmax(3, 1, 2)."""
 
 
 @takes(ArgumentError, obj=WRITTEN)
@@ -90,7 +92,8 @@ class Latex(Mathematics):
         return f"{sign}_{{{indices}}}"
 
     def call(self, function: str, arguments: Sequence[str]) -> str:
-        return FUNCTIONS[function].latex.replace(PLACE, self.comma.join(arguments))
+        pattern = FUNCTIONS[function].latex if function in FUNCTIONS else self.upright(function) + WRITTEN_OUT
+        return pattern.replace(PLACE, self.comma.join(arguments))
 
     def cases(self, value: str, conditions: Sequence[str], otherwise: str) -> str:
         told = r",\ ".join(conditions)

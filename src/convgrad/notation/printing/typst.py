@@ -78,7 +78,8 @@ class Typst(Mathematics):
         return f"{sign}_({indices})"
 
     def call(self, function: str, arguments: Sequence[str]) -> str:
-        return FUNCTIONS[function].typst.replace(PLACE, self.comma.join(arguments))
+        pattern = FUNCTIONS[function].typst if function in FUNCTIONS else f"op({quoted(function)}) ({PLACE})"
+        return pattern.replace(PLACE, self.comma.join(arguments))
 
     def cases(self, value: str, conditions: Sequence[str], otherwise: str) -> str:
         told = " comma space ".join(conditions)
