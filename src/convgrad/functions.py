@@ -49,6 +49,7 @@ class Function:
         defined: where the value is a finite number, a comparison in the notation; empty for everywhere.
         bound: how far the value may be off, in units of the arithmetic's rounding, in the notation. A capital letter is
             the magnitude that an argument hangs on, A for `a`: how far `a` may be off in the same units.
+        jumps: whether the value jumps; the bound holds where arguments have no error of their own.
         curved: whether values at short decimal numbers are no short decimal numbers.
         latex, typst: how it is set; `@` stands for the arguments. MathML is made of the LaTeX. A space keeps Typst's
             `max (a, b)` from being a call of its own.
@@ -67,6 +68,7 @@ class Function:
     remedy: str = ""
     defined: str = ""
     bound: str
+    jumps: bool = False
     curved: bool = False
     latex: str
     typst: str
@@ -251,12 +253,13 @@ _ROWS = (
     ),
     Function(
         name="floor",
-        meaning="greatest whole number that is at most `a`; has no derivative",
+        meaning="greatest whole number that is at most `a`",
         grid=np.floor,
         loop=lambda a: float(math.floor(a)) if math.isfinite(a) else a,
         slopes=(),
         remedy="`floor` is a staircase: its slope is 0 or none at all. Write stop(floor(..)) to hold it constant.",
         bound="abs(x)",
+        jumps=True,
         latex=r"\left\lfloor @ \right\rfloor",
         typst="floor(@)",
         javascript="Math.floor(a)",
@@ -309,6 +312,7 @@ _ROWS = (
         loop=_loop_uniform,
         slopes=(None, None),
         bound="abs(x)",
+        jumps=True,
         latex=r"\mathrm{uniform}\left(@\right)",
         typst='op("uniform") (@)',
         javascript="core.uniform(seed, k)",

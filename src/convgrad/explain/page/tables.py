@@ -12,6 +12,7 @@ from typing import Any
 
 from convgrad.explain.trace import notes, numbers, writing
 from convgrad.functions import FUNCTIONS, PLACE, Function
+from convgrad.losses import registry as losses
 from convgrad.notation.printing.latex import LATEX, REDUCTIONS, WRITTEN_OUT
 from convgrad.notation.printing.mathematics import GREEK
 
@@ -46,6 +47,7 @@ def tables() -> dict[str, Any]:
             "largestPlain": largest,
             "tolerance": numbers.TOLERANCE,
         },
+        "losses": list(losses),
         "sums": {"limit": writing.LIMIT, "shown": writing.SHOWN},
     }
 
