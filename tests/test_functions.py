@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import product
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import typst as typesetting
+from matplotlib.mathtext import MathTextParser
 
 from convgrad.calculus import gradients
 from convgrad.calculus.table import slopes
@@ -237,6 +240,8 @@ def test_bound(name: str) -> None:
 @every
 def test_mathematics(name: str) -> None:
     equation = parse(f"x = {FUNCTIONS[name].form}")
+    if name != "where":  # matplotlib does not know cases
+        MathTextParser("path").parse(f"${latex(equation)}$")
     assert typesetting.compile(f"$ {typst(equation)} $".encode(), format="svg")
     last = FUNCTIONS[name].arguments[-1]
     assert re.search(rf"\b{last}\b", latex(equation)), "LaTeX shows its arguments"
@@ -340,3 +345,31 @@ def test_a_wrong_row_is_found(
 def test_wrong_javascript_is_found(browser: Browser) -> None:
     with pytest.raises(AssertionError, match="the JavaScript of tanh"):
         check_javascript(replace(FUNCTIONS["tanh"], javascript="Math.sinh(a) / (Math.cosh(a) + 1e-9)"), browser)
+
+
+# A new row is all that it takes
+
+
+def as_a_contributor(how: str) -> dict[str, set[str]]:
+    """What comes of the tests of `softsign`, once it has been added: outcome -> tests."""
+    script = Path(__file__).parent / "support" / "new_function.py"
+    done = subprocess.run([sys.executable, str(script), how], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found: dict[str, set[str]] = {"PASSED": set(), "FAILED": set()}
+    for outcome, test in re.findall(r"^(PASSED|FAILED) \S*::(\w+)\[softsign", done.stdout, re.MULTILINE):
+        found[outcome].add(test)
+    return found
+
+
+def test_whoever_adds_a_function_edits_one_place() -> None:
+    found = as_a_contributor("right")
+    assert not found["FAILED"]
+    assert found["PASSED"] >= {"test_values", "test_derivative", "test_bound", "test_mathematics"}
+
+
+def test_whoever_adds_a_wrong_function_is_told_where() -> None:
+    found = as_a_contributor("wrong")
+    on_this_machine = {"test_javascript", "test_compiled"}
+    wanted = {"test_values", "test_derivative", "test_bound", "test_mathematics"}
+    assert found["FAILED"] - on_this_machine == wanted
+    assert not found["PASSED"] & on_this_machine

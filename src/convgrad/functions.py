@@ -51,6 +51,7 @@ class Function:
             the magnitude that an argument hangs on, A for `a`: how far `a` may be off in the same units.
         jumps: whether the value jumps; the bound holds where arguments have no error of their own.
         curved: whether values at short decimal numbers are no short decimal numbers.
+        by_exp: whether people compute it by exp, which overflows at arguments of a few hundred.
         latex, typst: how it is set; `@` stands for the arguments. MathML is made of the LaTeX. A space keeps Typst's
             `max (a, b)` from being a call of its own.
         latex_names: what it may be called in LaTeX that people write, besides its name.
@@ -70,6 +71,7 @@ class Function:
     bound: str
     jumps: bool = False
     curved: bool = False
+    by_exp: bool = False
     latex: str
     typst: str
     latex_names: tuple[str, ...] = ()
@@ -158,6 +160,7 @@ _ROWS = (
         slopes=("x",),
         bound="x * (1 + A)",
         curved=True,
+        by_exp=True,
         latex=r"\exp\left(@\right)",
         typst="exp (@)",
         javascript="Math.exp(a)",
@@ -197,6 +200,7 @@ _ROWS = (
         slopes=("1 - x^2",),
         bound="abs(x) + 1.13 * A",
         curved=True,
+        by_exp=True,
         latex=r"\tanh\left(@\right)",
         typst="tanh (@)",
         javascript="Math.tanh(a)",
@@ -209,6 +213,7 @@ _ROWS = (
         slopes=("x * (1 - x)",),
         bound="abs(x) + 1.13 * A",
         curved=True,
+        by_exp=True,
         latex=r"\sigma\left(@\right)",
         typst="sigma (@)",
         latex_names=("sigma",),
@@ -222,6 +227,7 @@ _ROWS = (
         slopes=("sigmoid(a)",),
         bound="abs(x) + 1.13 * A",
         curved=True,
+        by_exp=True,
         latex=r"\mathrm{softplus}\left(@\right)",
         typst='op("softplus") (@)',
         javascript="Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)))",
