@@ -52,6 +52,8 @@ from optional import compiled
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.complete
+
 PAGE = Path(__file__).parents[1] / "docs" / "notation.md"
 TABLES = re.compile(r"(<!-- (functions|kinks): [^\n]*-->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
 every = pytest.mark.parametrize("name", FUNCTIONS)

@@ -50,7 +50,7 @@ class Function:
         bound: how far the value may be off, in units of the arithmetic's rounding, in the notation. A capital letter is
             the magnitude that an argument hangs on, A for `a`: how far `a` may be off in the same units.
         jumps: whether the value jumps; the bound holds where arguments have no error of their own.
-        curved: whether values at short decimal numbers are no short decimal numbers.
+        curved: whether values at short decimal numbers are not short themselves.
         by_exp: whether people compute it by exp, which overflows at arguments of a few hundred.
         latex, typst: how it is set; `@` stands for the arguments. MathML is made of the LaTeX. A space keeps Typst's
             `max (a, b)` from being a call of its own.
