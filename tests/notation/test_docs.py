@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from convgrad.errors import EquationError
+from convgrad.functions import FUNCTIONS
 from convgrad.notation import Equation, bind, latex, parse, text
-from convgrad.notation.terms import COMPARISONS, FUNCTIONS, REDUCTIONS
+from convgrad.notation.terms import COMPARISONS, REDUCTIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "notation.md").read_text()
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from matplotlib.mathtext import MathTextParser
 
 from convgrad.notation import Access, Equation, IndexValue, Multiply, Polynomial, Position, Term, latex, parse
-from convgrad.notation.printing.latex import name_text
+from convgrad.notation.printing.latex import LATEX, name_text
 from strategies import Case, cases, equations
 
 
@@ -128,3 +128,8 @@ def test_an_unknown_kind_of_term_is_an_error_of_the_program() -> None:
     with pytest.raises(TypeError, match="Term is not a term of the notation"):
         latex(Term())
     assert latex(Access("a")) == "a"
+
+
+def test_an_extreme_of_values_that_are_written_out() -> None:
+    assert LATEX.call("argmax", ["3", "1"]) == r"\mathrm{argmax}\left(3,\, 1\right)"
+    assert LATEX.call("max", ["3", "1"]) == r"\max\left(3,\, 1\right)"

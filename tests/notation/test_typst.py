@@ -52,6 +52,7 @@ def test_pieces() -> None:
     assert TYPST.number("-1.5e-7") == "-1.5 dot 10^(-7)"
     assert TYPST.number("-inf") == "-infinity"
     assert TYPST.matrix([["1", "2"], ["3", "4"]]) == "mat(1, 2; 3, 4)"
+    assert TYPST.call("argmax", ["3", "1"]) == 'op("argmax") (3, 1)'
     assert TYPST.dots("3 more") == 'dots.h.c ("3 more")'
     assert quoted('a "b" \\') == '"a \\"b\\" \\\\"'
     assert typst(Position(Polynomial.name("i"), Polynomial.of([(("s",), 2)]))) == "i slash (2s)"

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 
 from convgrad import Network
 from convgrad.compute.oracle import evaluate
-from convgrad.compute.oracle.functions import uniform
 from convgrad.examples import NAMES, load_example
 from convgrad.explain import Trace
 from convgrad.explain.page.definitions import definition_data, number_data
 from convgrad.explain.page.model import page_model
 from convgrad.explain.trace.numbers import common_decimals, written
+from convgrad.functions import FUNCTIONS
 from convgrad.layers import Conv2D, Dense, Dropout, ReLU
 from convgrad.notation import bind, parse
 from convgrad.notation.printing.text import number_text
@@ -135,7 +135,7 @@ def test_functions_at_the_edges(browser: Browser) -> None:
         const extremes = [first([1, 3, 3], true), first([1, NaN, 3], true), first([2, 1, 1], false)];
         return [...functions, ...extremes, String(log(0)), String(max(NaN, 1))];
     }"""
-    seeded = float(uniform(np.array([7.0]), np.array([3.0]))[0])
+    seeded = float(FUNCTIONS["uniform"].grid(np.array([7.0]), np.array([3.0]))[0])
     assert evaluated(browser, script) == [0, 1, 1000, 0, seeded, 1, 1, 1, "-Infinity", "NaN"]
 
 

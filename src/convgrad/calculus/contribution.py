@@ -12,6 +12,7 @@ from convgrad.calculus.partials import Partial, extent
 from convgrad.calculus.simplify import product, simplify
 from convgrad.calculus.solve import Solution, solve
 from convgrad.calculus.table import ZERO
+from convgrad.functions import FUNCTIONS
 from convgrad.notation.polynomial import ONE, Polynomial, Position
 from convgrad.notation.terms import (
     Access,
@@ -264,7 +265,7 @@ def _could_be_infinite(factor: Term, leaving: set[str]) -> bool:
             risky = term.denominator
         elif isinstance(term, Power) and (term.exponent < 0 or term.exponent != int(term.exponent)):
             risky = term.base
-        elif isinstance(term, Call) and (term.function in ("log", "sqrt") or _is_large_exponential(term)):
+        elif isinstance(term, Call) and (FUNCTIONS[term.function].defined or _is_large_exponential(term)):
             risky = term.arguments[0]
         elif isinstance(term, Access) and term.outside is not None and isinf(term.outside):
             risky = term

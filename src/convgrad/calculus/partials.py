@@ -12,7 +12,7 @@ from functools import cached_property
 
 from convgrad.calculus.names import size_name
 from convgrad.calculus.simplify import product, simplify
-from convgrad.calculus.table import ONE, SLOPES, WITHOUT_RULE, ZERO
+from convgrad.calculus.table import ONE, ZERO, has_slopes, remedy, slopes
 from convgrad.errors import DerivationError
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
@@ -101,10 +101,9 @@ class Partials:
     def _of_call(self, call: Call) -> Iterator[Partial]:
         if not self._reads_wanted(call):
             return
-        if call.function not in SLOPES:
+        if not has_slopes(call.function):
             raise self._no_rule(call, call.function)
-        slopes = SLOPES[call.function](call)
-        for argument, slope in zip(call.arguments, slopes, strict=True):
+        for argument, slope in zip(call.arguments, slopes(call), strict=True):
             if slope is not None:
                 yield from self._scaled(argument, slope)
 
@@ -132,7 +131,7 @@ class Partials:
             f"There is no derivative rule for `{name}` in the definition of `{self.definition.name}`.",
             self.source,
             term.span,
-            WITHOUT_RULE.get(name, f"Write stop({name}(..)) to hold it constant."),
+            remedy(name),
         )
 
 

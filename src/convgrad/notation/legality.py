@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convgrad.errors import EquationSyntaxError, Span
+from convgrad.functions import FUNCTIONS
 from convgrad.notation.terms import (
     COMPARISONS,
-    FUNCTIONS,
     REDUCTIONS,
     Access,
     Add,
@@ -129,7 +129,7 @@ def _check_form(term: Term, is_condition: bool, source: str) -> None:
 def _check_call(call: Call, source: str) -> None:
     if call.function not in FUNCTIONS:
         raise EquationSyntaxError(f"There is no function {call.function}.", source, call.span)
-    wanted, given = FUNCTIONS[call.function], len(call.arguments)
+    wanted, given = FUNCTIONS[call.function].arity, len(call.arguments)
     if wanted == given:
         return
     message = f"{call.function} takes {counted(wanted, 'argument')}, but got {given}."

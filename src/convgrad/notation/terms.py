@@ -19,22 +19,6 @@ from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.shown import Shown
 
 REDUCTIONS = ("sum", "max", "min", "mean", "argmax", "argmin")
-FUNCTIONS = {  # name -> number of arguments
-    "exp": 1,
-    "log": 1,
-    "sqrt": 1,
-    "tanh": 1,
-    "sigmoid": 1,
-    "softplus": 1,
-    "erf": 1,
-    "abs": 1,
-    "floor": 1,
-    "stop": 1,
-    "max": 2,
-    "min": 2,
-    "uniform": 2,
-    "where": 3,
-}
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -184,7 +168,7 @@ class Compare(Term):
 
 @dataclass(frozen=True)
 class Call(Term):
-    """`function(arguments)`, one of `FUNCTIONS`."""
+    """`function(arguments)`, one of `convgrad.functions`."""
 
     function: str
     arguments: tuple[Term, ...]

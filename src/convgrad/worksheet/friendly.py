@@ -15,6 +15,7 @@ from convgrad.explain.trace.nodes import Choice
 from convgrad.explain.trace.notes import decisions
 from convgrad.explain.trace.numbers import common_decimals
 from convgrad.explain.trace.trace import Trace
+from convgrad.functions import FUNCTIONS
 from convgrad.models.network import Network
 from convgrad.network.plan import TARGET, PlacedLayer
 from convgrad.notation.terms import Call, Definition, Reduce, accesses, gradient_name, walk
@@ -24,8 +25,6 @@ from convgrad.worksheet.levels import Level, is_place
 ATTEMPTS = 24
 LARGEST = 40
 """Numbers beyond it are not fun."""
-CURVED = ("exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "erf")
-"""Functions whose values are not short decimals; they are steep only near 0."""
 WHOLE = (0, 1, 2, 3)
 KERNEL = (-2, -1, -1, 0, 1, 1, 2)
 LATER_KERNEL = (-1, -1, 0, 1, 1)
@@ -109,7 +108,7 @@ def _is_curved(trace: Trace) -> bool:
     """Whether a layer or the loss has a function whose values are not short decimals."""
     passes = trace.start.plan.passes
     terms = [d.term for d in trace.definitions.values() if passes[d.name] in ("forward", "loss")]
-    return any(isinstance(t, Call) and t.function in CURVED for term in terms for t in walk(term))
+    return any(isinstance(t, Call) and FUNCTIONS[t.function].curved for term in terms for t in walk(term))
 
 
 def _slides(definition: Definition) -> bool:

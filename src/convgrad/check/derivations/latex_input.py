@@ -14,21 +14,13 @@ from dataclasses import dataclass
 
 from convgrad.check.derivations.latex_lines import ROW, Line, lines_of
 from convgrad.errors import EquationSyntaxError, Span
+from convgrad.functions import CONDITION, FUNCTIONS, VALUE, Function
 from convgrad.notation.parsing.lexer import LONGEST_TEXT
 
-FUNCTIONS = {
-    "exp": "exp",
-    "log": "log",
-    "ln": "log",
-    "tanh": "tanh",
-    "max": "max",
-    "min": "min",
-    "sigma": "sigmoid",
-    "sigmoid": "sigmoid",
-    "sqrt": "sqrt",
-    "erf": "erf",
+CALLED = {
+    name: row for row in FUNCTIONS.values() if CONDITION not in row.arguments for name in (row.name, *row.latex_names)
 }
-DERIVATIVES = {"sigmoid": "(sigmoid({0}) * (1 - sigmoid({0})))", "tanh": "(1 - tanh({0})^2)", "exp": "exp({0})"}
+"""What a function is called in LaTeX -> its row."""
 TIMES = {"cdot", "times", "ast", "odot", "circ"}
 GREEK = {
     *("delta", "alpha", "beta", "gamma", "eta", "mu", "theta", "lambda", "epsilon", "varepsilon", "rho", "phi", "nu"),
@@ -240,14 +232,14 @@ class _Reader:
         if name == "e" and self.peek() == "^":
             self.place += 1
             return f"exp({self.group()})"
-        if name in FUNCTIONS and (token[0] == "\\" or len(name) > 1):
-            return self.function(FUNCTIONS[name])
+        if name in CALLED and (token[0] == "\\" or len(name) > 1):
+            return self.function(CALLED[name])
         if token.startswith("\\") and name not in GREEK:
             self.place -= 1
             raise self.error(f"`{token}` is not known here.")
         return self.tensor(name)
 
-    def function(self, name: str) -> str:
+    def function(self, row: Function) -> str:
         primes = self._primes()
         exponent = ""
         if self.peek() == "^":
@@ -255,10 +247,16 @@ class _Reader:
             exponent = f"^{self.exponent()}"
         arguments = self._arguments()
         if primes:
-            if primes > 1 or name not in DERIVATIVES:
-                raise self.error(f"The derivative of {name} is not known here.", "Write it out, or define it before.")
-            return DERIVATIVES[name].format(arguments) + exponent
-        return f"{name}({arguments}){exponent}"
+            return self._slope(row, primes, arguments) + exponent
+        return f"{row.name}({arguments}){exponent}"
+
+    def _slope(self, row: Function, primes: int, argument: str) -> str:
+        """The first derivative of a function of one argument, as its row has it."""
+        slope = row.slopes[0] if primes == 1 and len(row.slopes) == 1 else None
+        if slope is None:
+            raise self.error(f"The derivative of {row.name} is not known here.", "Write it out, or define it before.")
+        parts = {VALUE: f"{row.name}({argument})", row.arguments[0]: f"({argument})"}
+        return f"({re.sub('[a-z]+', lambda match: parts.get(match[0], match[0]), slope)})"
 
     def _arguments(self) -> str:
         if self.peek() not in ("(", "{"):

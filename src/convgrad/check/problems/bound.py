@@ -18,10 +18,13 @@ import numpy.typing as npt
 
 from convgrad.check.problems.problem import Problem
 from convgrad.compute.oracle.grid import evaluate
+from convgrad.functions import FUNCTIONS, VALUE
+from convgrad.notation.templates import filled
 from convgrad.notation.terms import (
     Access,
     Add,
     Call,
+    Compare,
     Definition,
     Divide,
     Equation,
@@ -105,22 +108,13 @@ def _magnitude(term: Term, computed: set[str]) -> Term:
 
 
 def _call(term: Call, computed: set[str]) -> Term:
-    arguments = [_magnitude(a, computed) for a in term.arguments]
-    if term.function == "where":
-        return replace(term, arguments=(term.arguments[0], *arguments[1:]))
-    if term.function in ("max", "min"):
-        return Call("max", tuple(arguments))
-    if term.function in ("stop", "abs"):
-        return arguments[0]
-    if term.function == "exp":
-        return Multiply((term, Add((Number(1.0), arguments[0]))))
-    if term.function == "log":
-        return Add((_absolute(term), Divide(arguments[0], _absolute(term.arguments[0]))))
-    if term.function == "sqrt":
-        return Add((term, Divide(arguments[0], Add((term, Number(1e-300))))))
-    if term.function in ("sigmoid", "tanh", "erf", "softplus"):  # slopes of at most 1.13
-        return Add((_absolute(term), Multiply((Number(1.13), arguments[0]))))
-    return _absolute(term)
+    """The bound of the function's row, of its arguments, their magnitudes (capital letters) and its value."""
+    row = FUNCTIONS[term.function]
+    parts: dict[str, Term] = {VALUE: term}
+    for name, argument in zip(row.arguments, term.arguments, strict=True):
+        parts[name] = argument
+        parts[name.upper()] = argument if isinstance(argument, Compare) else _magnitude(argument, computed)
+    return filled(row.bound, parts)
 
 
 def _absolute(term: Term) -> Term:

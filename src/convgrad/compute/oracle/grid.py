@@ -21,10 +21,11 @@ from convgrad.arguments import TABLE, at_least, takes
 from convgrad.compute.arrays import number_of, place_of
 from convgrad.compute.oracle.contraction import Operand, as_product, contract
 from convgrad.compute.oracle.estimate import MOST_TERMS, check_terms
-from convgrad.compute.oracle.functions import COMPARISONS, FUNCTIONS, power
+from convgrad.compute.oracle.functions import COMPARISONS, power
 from convgrad.compute.oracle.inputs import Array, checked_inputs
 from convgrad.compute.oracle.views import Spans, blocks, lengths, view
 from convgrad.errors import ArgumentError, EquationError
+from convgrad.functions import FUNCTIONS
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     EQUATION,
@@ -144,7 +145,7 @@ class _Grid:
         if isinstance(term, Call):
             if term.function not in FUNCTIONS:
                 raise EquationError(f"The oracle does not know the function `{term.function}`.", span=term.span)
-            return np.asarray(FUNCTIONS[term.function](*values))
+            return np.asarray(FUNCTIONS[term.function].grid(*values))
         raise EquationError(f"The oracle does not know terms of type {type(term).__name__}.", span=term.span)
 
     def reduced(self, term: Reduce, axes: tuple[str, ...], spans: Spans) -> Array:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from convgrad.compute.oracle.inputs import Array, checked_inputs
 from convgrad.errors import EquationError, ShapeError
+from convgrad.functions import FUNCTIONS
 from convgrad.notation.terms import (
     Access,
     Add,
@@ -142,40 +143,9 @@ def holds(operator: str, left: float, right: float) -> bool:
 
 def call(function: str, arguments: list[float]) -> float:
     """A function of numbers. Where Python's `math` raises, the value is that of IEEE 754."""
-    a = arguments[0]
-    if function in ("max", "min"):
-        return reduce(function, arguments)
-    if function == "uniform":
-        return uniform(int(a), int(arguments[1]))
-    if function == "exp":
-        return exp(a)
-    if function == "log":
-        return -math.inf if a == 0 else math.nan if a < 0 else math.log(a)
-    if function == "sqrt":
-        return math.nan if a < 0 else math.sqrt(a)
-    if function == "tanh":
-        return math.tanh(a)
-    if function == "sigmoid":
-        return 1 / (1 + exp(-a)) if a > -700 else exp(a)  # below that the 1 is lost in rounding
-    if function == "softplus":
-        return a if a > 700 else math.log1p(exp(a))
-    if function == "erf":
-        return math.erf(a)
-    if function == "abs":
-        return abs(a)
-    if function == "floor":
-        return float(math.floor(a)) if math.isfinite(a) else a
-    if function == "stop":
-        return a
-    raise EquationError(f"The oracle does not know the function `{function}`.")
-
-
-def exp(a: float) -> float:
-    """e^a, infinite where it is too large."""
-    try:
-        return math.exp(a)
-    except OverflowError:
-        return math.inf
+    if function not in FUNCTIONS:
+        raise EquationError(f"The oracle does not know the function `{function}`.")
+    return FUNCTIONS[function].loop(*arguments)
 
 
 def divide(a: float, b: float) -> float:
@@ -200,15 +170,3 @@ def power(base: float, exponent: float) -> float:
         return -math.inf if base < 0 and exponent % 2 == 1 else math.inf
     except ValueError:
         return math.nan
-
-
-def uniform(seed: int, k: int) -> float:
-    """24 random bits: the finalizer of MurmurHash3 (Austin Appleby, 2011)."""
-    most = 2**32
-    h = (k * 0x9E3779B1 + seed) % most
-    h ^= h >> 16
-    h = h * 0x85EBCA6B % most
-    h ^= h >> 13
-    h = h * 0xC2B2AE35 % most
-    h ^= h >> 16
-    return (h >> 8) / 2**24

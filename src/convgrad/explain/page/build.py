@@ -12,6 +12,8 @@ import sys
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from convgrad.explain.page.tables import tables_script
+
 if TYPE_CHECKING:
     if sys.version_info >= (3, 11):
         from importlib.resources.abc import Traversable
@@ -32,7 +34,7 @@ CORE = (
     "notes",
     "explanation",
 )
-"""The files of static/core in an order in which each finds what it reads; core.js comes after them."""
+"""The files of static/core in an order in which each finds what it reads; the tables come first, core.js last."""
 FONT = re.compile(r"url\((fonts/[^)]+\.woff2)\)")
 
 
@@ -45,7 +47,7 @@ def core_script() -> str:
     """The program that computes and explains a model: it defines `convgrad.Trace`, also where there is no page."""
     folder = static()
     parts = [(folder / "core" / f"{name}.js").read_text(encoding="utf-8") for name in CORE]
-    return "\n".join([*parts, (folder / "core.js").read_text(encoding="utf-8")])
+    return "\n".join([tables_script(), *parts, (folder / "core.js").read_text(encoding="utf-8")])
 
 
 def page_html(model: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from itertools import product
 
 import numpy as np
 
-from convgrad.compute.oracle.functions import COMPARISONS, FUNCTIONS, power
+from convgrad.compute.oracle.functions import COMPARISONS, power
+from convgrad.functions import FUNCTIONS
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
@@ -213,11 +214,11 @@ class _Growth:
             return Raised(float(power(np.float64(values[0]), term.exponent)), parts[0], term.exponent)
         if isinstance(term, Call) and term.function in ("max", "min"):
             first = values[0] > values[1] if term.function == "max" else values[0] < values[1]
-            value = float(FUNCTIONS[term.function](*values))
+            value = float(FUNCTIONS[term.function].grid(*values))
             return Extreme(value, term.function, parts, 0 if first else 1)
         if isinstance(term, Call):
             arguments = [np.asarray(value, dtype=np.float64) for value in values]
-            return Applied(float(FUNCTIONS[term.function](*arguments)), term.function, parts)
+            return Applied(float(FUNCTIONS[term.function].grid(*arguments)), term.function, parts)
         raise TypeError(f"{type(term).__name__} has no value of its own.")
 
     def access(self, term: Access, at: dict[str, int]) -> Read:

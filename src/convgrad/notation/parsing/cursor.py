@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from convgrad.errors import EquationSyntaxError, Span
+from convgrad.functions import FUNCTIONS
 from convgrad.notation.parsing.lexer import NUMBER, Token, tokens
-from convgrad.notation.terms import FUNCTIONS, REDUCTIONS
+from convgrad.notation.terms import REDUCTIONS
 
 MOST_NESTING = 50  # brackets and signs inside each other; each takes up to seven frames of Python's stack of 1000
 RESERVED = frozenset(FUNCTIONS) | frozenset(REDUCTIONS) | {"else", "inf"}

@@ -20,6 +20,7 @@ from collections.abc import Collection
 
 from convgrad.arguments import TEXT, takes
 from convgrad.errors import ArgumentError, EquationSyntaxError, Span, near
+from convgrad.functions import FUNCTIONS
 from convgrad.notation.legality import check
 from convgrad.notation.parsing.cursor import RESERVED
 from convgrad.notation.parsing.lexer import BREAK, END, NAME, NUMBER, Token
@@ -27,7 +28,6 @@ from convgrad.notation.parsing.positions import PositionReader
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     COMPARISONS,
-    FUNCTIONS,
     REDUCTIONS,
     Access,
     Add,

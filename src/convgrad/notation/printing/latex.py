@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 from convgrad.arguments import takes
 from convgrad.errors import ArgumentError
+from convgrad.functions import FUNCTIONS, PLACE
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.printing.mathematics import Mathematics
 from convgrad.notation.shown import Shown, as_latex
 from convgrad.notation.terms import WRITTEN, Definition, Equation, Term
 
-FUNCTIONS = {"exp": r"\exp", "log": r"\log", "tanh": r"\tanh", "max": r"\max", "min": r"\min", "sigmoid": r"\sigma"}
 REDUCTIONS = {"sum": r"\sum", "max": r"\max", "min": r"\min", "argmax": r"\mathrm{arg\,max}"}
 REDUCTIONS |= {"argmin": r"\mathrm{arg\,min}"}
+WRITTEN_OUT = rf"\left({PLACE}\right)"
+"""What follows `argmax` where the values are written out: argmax(3, 1, 2)."""
 
 
 @takes(ArgumentError, obj=WRITTEN)
@@ -90,13 +92,8 @@ class Latex(Mathematics):
         return f"{sign}_{{{indices}}}"
 
     def call(self, function: str, arguments: Sequence[str]) -> str:
-        if function == "sqrt":
-            return rf"\sqrt{{{arguments[0]}}}"
-        if function == "abs":
-            return rf"\left|{arguments[0]}\right|"
-        if function == "floor":
-            return rf"\left\lfloor {arguments[0]} \right\rfloor"
-        return FUNCTIONS.get(function, self.upright(function)) + self.parenthesised(self.comma.join(arguments))
+        pattern = FUNCTIONS[function].latex if function in FUNCTIONS else self.upright(function) + WRITTEN_OUT
+        return pattern.replace(PLACE, self.comma.join(arguments))
 
     def cases(self, value: str, conditions: Sequence[str], otherwise: str) -> str:
         told = r",\ ".join(conditions)

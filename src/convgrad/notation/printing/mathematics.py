@@ -261,7 +261,7 @@ class Mathematics:
         raise NotImplementedError
 
     def call(self, function: str, arguments: Sequence[str]) -> str:
-        """A function of its arguments."""
+        """A function of its arguments, or argmax, argmin of values that are written out."""
         raise NotImplementedError
 
     def cases(self, value: str, conditions: Sequence[str], otherwise: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from convgrad.functions import FUNCTIONS, PLACE
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.printing.mathematics import Mathematics
 from convgrad.notation.terms import Definition, Equation, Term
 
-KNOWN = {name: name for name in ("exp", "log", "tanh", "max", "min")} | {"sigmoid": "sigma"}
 GREEK = {"eps": "epsilon", "epsilon": "epsilon.alt", "phi": "phi.alt"}
 """Letters whose usual form has another name than in LaTeX."""
 REDUCTIONS = {"sum": "sum", "argmax": 'op("arg max", limits: #true)', "argmin": 'op("arg min", limits: #true)'}
@@ -78,10 +78,8 @@ class Typst(Mathematics):
         return f"{sign}_({indices})"
 
     def call(self, function: str, arguments: Sequence[str]) -> str:
-        if function in ("sqrt", "abs", "floor"):
-            return f"{function}({arguments[0]})"
-        # The space keeps `max (a, b)` from being a call of Typst's own.
-        return f"{KNOWN.get(function, f'op({quoted(function)})')} {self.parenthesised(self.comma.join(arguments))}"
+        pattern = FUNCTIONS[function].typst if function in FUNCTIONS else f"op({quoted(function)}) ({PLACE})"
+        return pattern.replace(PLACE, self.comma.join(arguments))
 
     def cases(self, value: str, conditions: Sequence[str], otherwise: str) -> str:
         told = " comma space ".join(conditions)

@@ -8,6 +8,7 @@ is not a plain sum of products in `strict_float`, so that a diverging network sh
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -138,6 +139,23 @@ def uniform(seed: Expr, k: Expr) -> Expr:
     h = h * number(0xC2B2AE35)
     h = h ^ (h >> number(16))
     return h >> number(8)
+
+
+FUNCTIONS: dict[str, Callable[..., Expr]] = {
+    "exp": exponential,
+    "log": logarithm,
+    "sqrt": hl.sqrt,
+    "tanh": tangent,
+    "sigmoid": sigmoid,
+    "softplus": softplus,
+    "erf": error_function,
+    "abs": hl.abs,
+    "floor": hl.floor,
+    "max": maximum,
+    "min": minimum,
+    "uniform": uniform,
+}
+"""Name in the notation -> expression. `where` is a select in `lowering`; `stop` leaves nothing to compute."""
 
 
 def _whole_power(base: Expr, exponent: int) -> Expr:

@@ -239,7 +239,7 @@ class Lowering:
             bits = hl.cast(hl.Int(32), functions.uniform(seed, k))
             return hl.cast(self.kind, bits) * functions.constant(2.0**-24, self.kind)
         values = [self.value(argument, indices) for argument in arguments]
-        return FUNCTIONS[function](*values)
+        return functions.FUNCTIONS[function](*values)
 
     def _condition(self, compare: Term, indices: Indices) -> Expr:
         assert isinstance(compare, Compare)
@@ -312,19 +312,6 @@ def _added(parts: list[tuple[Expr, bool]]) -> Expr:
     return total
 
 
-FUNCTIONS: dict[str, Callable[..., Expr]] = {
-    "exp": functions.exponential,
-    "log": functions.logarithm,
-    "sqrt": hl.sqrt,
-    "tanh": functions.tangent,
-    "sigmoid": functions.sigmoid,
-    "softplus": functions.softplus,
-    "erf": functions.error_function,
-    "abs": hl.abs,
-    "floor": hl.floor,
-    "max": functions.maximum,
-    "min": functions.minimum,
-}
 COMPARISONS: dict[str, Callable[[Expr, Expr], Expr]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,

@@ -58,7 +58,6 @@ def _uses(function: str, arity: int) -> tuple[int, ...]:
     import halide as hl
 
     from convgrad.compute.halide.codegen import functions
-    from convgrad.compute.halide.codegen.lowering import FUNCTIONS
 
     most: tuple[int, ...] = ()
     for kind in (hl.Float(32), hl.Float(64)) if function != "uniform" else (hl.UInt(32),):
@@ -66,7 +65,7 @@ def _uses(function: str, arity: int) -> tuple[int, ...]:
         if function.startswith("^"):
             value = functions.power(arguments[0], float(function[1:]))
         else:
-            value = (FUNCTIONS | {"uniform": functions.uniform})[function](*arguments)
+            value = functions.FUNCTIONS[function](*arguments)
         words = re.findall(r"[\w.]+", str(value))
         uses = [words.count(f"argument_{n}") for n in range(arity)]
         most = max(most, (len(words) - sum(uses), *uses), key=sum)

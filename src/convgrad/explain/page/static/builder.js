@@ -10,7 +10,7 @@
     { type: "Flatten" },
     { type: "Dense", units: "2" },
   ];
-  const LOSSES = ["half_squared_error", "mse", "softmax_cross_entropy", "binary_cross_entropy"];
+  const LOSSES = convgrad.core.TABLES.losses;
   const EQUATION = { type: "Equation", text: "x[f] = max(o[f], 0)", sizes: "" };
 
   page.Builder = class {

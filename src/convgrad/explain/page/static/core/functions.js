@@ -1,4 +1,4 @@
-// The functions of the notation on numbers, as docs/notation.md states them.
+// What takes more than an expression in the rows of convgrad/functions.py, from which core.FUNCTIONS is made.
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;
@@ -29,15 +29,6 @@
     return bell(x) / (below * Math.sqrt(Math.PI));
   }
 
-  function sigmoid(a) {
-    const small = Math.exp(-Math.abs(a));
-    return (a >= 0 ? 1 : small) / (1 + small);
-  }
-
-  function softplus(a) {
-    return Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)));
-  }
-
   /** A number in [0, 1) from two whole numbers: the finalizer of MurmurHash3 (Austin Appleby, 2011). */
   function uniform(seed, k) {
     let h = (Math.imul(k >>> 0, 0x9e3779b1) + (seed >>> 0)) >>> 0;
@@ -52,31 +43,6 @@
     return exponent === 0.5 ? Math.sqrt(base) : Math.pow(base, exponent);
   }
 
-  const FUNCTIONS = {
-    exp: Math.exp,
-    log: Math.log,
-    sqrt: Math.sqrt,
-    tanh: Math.tanh,
-    sigmoid,
-    softplus,
-    erf,
-    abs: Math.abs,
-    floor: Math.floor,
-    stop: (a) => a,
-    max: (a, b) => Math.max(a, b),
-    min: (a, b) => Math.min(a, b),
-    uniform,
-  };
-
-  const COMPARISONS = {
-    "==": (a, b) => a === b,
-    "!=": (a, b) => a !== b,
-    "<": (a, b) => a < b,
-    "<=": (a, b) => a <= b,
-    ">": (a, b) => a > b,
-    ">=": (a, b) => a >= b,
-  };
-
   /** The place of the first extreme; the first that is not a number goes before all others. */
   function firstExtreme(values, greatest) {
     let best = 0;
@@ -87,5 +53,5 @@
     return best;
   }
 
-  Object.assign(core, { FUNCTIONS, COMPARISONS, power, firstExtreme });
+  Object.assign(core, { erf, uniform, power, firstExtreme });
 })();

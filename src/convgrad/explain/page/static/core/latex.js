@@ -1,14 +1,9 @@
-// Terms as LaTeX; the rules of convgrad/notation/mathematics.py, the pieces of latex.py.
+// Terms as LaTeX; the rules of convgrad/notation/printing/mathematics.py, the pieces of latex.py.
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;
-  const GREEK = new RegExp(
-    "^(alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau" +
-      "|upsilon|phi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Upsilon|Phi|Psi|Omega)$",
-  );
-  const FUNCTIONS = { exp: "\\exp", log: "\\log", tanh: "\\tanh", max: "\\max", min: "\\min", sigmoid: "\\sigma" };
-  const REDUCTIONS = { sum: "\\sum", max: "\\max", min: "\\min" };
-  const COMPARISONS = { "==": "=", "!=": "\\neq", "<": "<", "<=": "\\leq", ">": ">", ">=": "\\geq" };
+  const { functions, writtenOut, place, comma, reductions, comparisons, greek } = core.TABLES.latex;
+  const GREEK = new Set(greek);
   const [SUM, SIGN, OPEN, PRODUCT, POWER, PRIMARY] = [0, 1, 2, 3, 4, 5]; // how tightly a piece holds together
 
   /** A tensor or index with its indices as subscript. */
@@ -29,10 +24,10 @@
   }
 
   function symbol(base) {
-    if (GREEK.test(base)) return `\\${base}`;
+    if (GREEK.has(base)) return `\\${base}`;
     if (base === "eps") return "\\varepsilon";
     if (base.length === 1 || base === "\\_") return base;
-    if (base[0] === "d" && (base.length === 2 || GREEK.test(base.slice(1))))
+    if (base[0] === "d" && (base.length === 2 || GREEK.has(base.slice(1))))
       return `\\mathrm{d}${symbol(base.slice(1))}`;
     return `\\mathit{${base}}`;
   }
@@ -108,7 +103,7 @@
       case "power":
         return power(term);
       case "compare":
-        return [`${written(parts[0])[0]} ${COMPARISONS[term.operator]} ${written(parts[1])[0]}`, SUM];
+        return [`${written(parts[0])[0]} ${comparisons[term.operator]} ${written(parts[1])[0]}`, SUM];
       case "reduce":
         return reduction(term);
       case "call":
@@ -145,10 +140,9 @@
 
   function reduction(term) {
     const indices = term.indices.map((index) => nameLatex(index)).join(",");
-    if (term.reduction === "sum") return [`\\sum_{${indices}} ${atLeast(OPEN, term.parts[0])}`, OPEN];
-    let operator = REDUCTIONS[term.reduction] ?? `\\mathrm{${term.reduction}}`;
-    if (term.reduction.startsWith("arg")) operator = `\\mathrm{arg\\,${term.reduction.slice(3)}}`;
-    return [`${operator}_{${indices}} ${atLeast(PRODUCT, term.parts[0])}`, OPEN];
+    const wanted = term.reduction === "sum" ? OPEN : PRODUCT;
+    const operator = reductions[term.reduction] ?? `\\mathrm{${term.reduction}}`;
+    return [`${operator}_{${indices}} ${atLeast(wanted, term.parts[0])}`, OPEN];
   }
 
   function call(term) {
@@ -176,10 +170,8 @@
   }
 
   function callLatex(name, parts) {
-    if (name === "sqrt") return `\\sqrt{${parts[0]}}`;
-    if (name === "abs") return `\\left|${parts[0]}\\right|`;
-    if (name === "floor") return `\\left\\lfloor ${parts[0]} \\right\\rfloor`;
-    return (FUNCTIONS[name] ?? `\\mathrm{${name}}`) + parenthesised(parts.join(",\\, "));
+    const pattern = functions[name] ?? `\\mathrm{${name}}${writtenOut}`;
+    return pattern.replace(place, () => parts.join(comma));
   }
 
   function atLeast(wanted, term) {

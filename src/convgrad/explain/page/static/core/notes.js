@@ -2,15 +2,7 @@
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;
-  const WORDS = {
-    "==": "equals",
-    "!=": "is not",
-    "<": "is less than",
-    "<=": "is at most",
-    ">": "is greater than",
-    ">=": "is at least",
-  };
-  const OPPOSITES = { "==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">" };
+  const { words: WORDS, opposites: OPPOSITES } = core.TABLES;
 
   /** The parts that matter: of a sum those that are not 0; of one that is all 0, those that could be something else. */
   function telling(node) {

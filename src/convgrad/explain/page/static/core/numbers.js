@@ -1,13 +1,9 @@
 // Numbers as people write them; the rules of convgrad/explain/numbers.py and of Python's own formats.
 (() => {
   "use strict";
-  const core = ((globalThis.convgrad ??= {}).core ??= {});
-
-  const DIGITS = 6; // of a number that is not a short decimal
-  const SHORT = 7; // digits that a short decimal may have
-  const COMMON_DECIMALS = 4;
-  const SMALLEST_PLAIN = 1e-6;
-  const LARGEST_PLAIN = 1e9;
+  const core = globalThis.convgrad.core;
+  const { digits: DIGITS, short: SHORT, commonDecimals: COMMON_DECIMALS } = core.TABLES.numbers;
+  const { smallestPlain: SMALLEST_PLAIN, largestPlain: LARGEST_PLAIN } = core.TABLES.numbers;
 
   /** [digits, exponent] of a positive number rounded to `count` digits, halves to even, as Python rounds. */
   function rounded(value, count) {

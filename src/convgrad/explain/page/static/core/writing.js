@@ -3,8 +3,7 @@
   "use strict";
   const core = globalThis.convgrad.core;
   const [SUM, SIGN, PRODUCT, POWER, PRIMARY] = [0, 1, 2, 3, 4]; // how tightly a piece holds together
-  const LIMIT = 16; // terms of a sum that are all shown
-  const SHOWN = 6; // terms that are shown of a longer one
+  const { limit: LIMIT, shown: SHOWN } = core.TABLES.sums; // terms of a sum that are all shown, and of a longer one
 
   class Writer {
     /** reading: a node of kind "read" -> its text. limit: terms of a sum that are written, null for all. */
@@ -145,7 +144,7 @@
     }
   }
 
-  const TOLERANCE = 1e-12;
+  const TOLERANCE = core.TABLES.numbers.tolerance;
 
   function writtenAlone(value) {
     return core.written(value, null, TOLERANCE);
