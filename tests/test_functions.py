@@ -27,7 +27,7 @@ from convgrad.calculus import gradients
 from convgrad.calculus.table import slopes
 from convgrad.check.derivations.latex_input import from_latex
 from convgrad.compute.oracle import grid, loops
-from convgrad.errors import DerivationError
+from convgrad.errors import DerivationError, EquationSyntaxError
 from convgrad.functions import CONDITION, FUNCTIONS, VALUE, Array, Function
 from convgrad.notation import (
     Access,
@@ -257,6 +257,12 @@ def test_latex_of_people_may_call_it(name: str) -> None:
     arguments = ", ".join("uv"[: row.arity])
     for called in (name, *row.latex_names):
         assert from_latex(rf"y = \{called}({arguments})") == f"y = {name}({arguments})"
+        if len(row.slopes) == 1 and row.slopes[0]:
+            parts = {VALUE: Call(name, (Access("u"),)), row.arguments[0]: Access("u")}
+            assert parse(from_latex(rf"y = \{called}'(u)")).result.term == filled(row.slopes[0], parts)
+        else:
+            with pytest.raises(EquationSyntaxError, match=f"The derivative of {name} is not known here"):
+                from_latex(rf"y = \{called}'({arguments})")
     for own in re.findall(r"^\\([a-z]+)\\left\(", row.latex):
         assert own in (name, *row.latex_names, "mathrm"), "what is printed can be read"
 

@@ -1,5 +1,5 @@
 // A term at one element of its tensor, with numbers: the same tree, its sums and choices written out.
-// The kinds of nodes are those of convgrad/explain/nodes.py.
+// The kinds of nodes are those of convgrad/explain/trace/nodes.py.
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;

@@ -1,4 +1,4 @@
-// What an explanation says in words: which value won, which branch was taken; the rules of convgrad/explain/notes.py.
+// What an explanation says in words: which value won, which branch was taken; the rules of convgrad/explain/trace/notes.py.
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;

@@ -1,4 +1,4 @@
-// Numbers as people write them; the rules of convgrad/explain/numbers.py and of Python's own formats.
+// Numbers as people write them; the rules of convgrad/explain/trace/numbers.py and of Python's own formats.
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;

@@ -1,4 +1,4 @@
-// What a value adds up from: terms, each a product of factors; the rules of convgrad/explain/terms.py.
+// What a value adds up from: terms, each a product of factors; the rules of convgrad/explain/trace/terms.py.
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;

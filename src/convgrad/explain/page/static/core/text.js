@@ -1,4 +1,4 @@
-// Terms as text in the notation; the rules of convgrad/notation/text.py.
+// Terms as text in the notation; the rules of convgrad/notation/printing/text.py.
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;

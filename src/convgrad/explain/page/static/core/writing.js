@@ -1,4 +1,4 @@
-// Nodes as people write them: 0.0686*0.88 - 0.0681*0.70; the rules of convgrad/explain/writing.py.
+// Nodes as people write them: 0.0686*0.88 - 0.0681*0.70; the rules of convgrad/explain/trace/writing.py.
 (() => {
   "use strict";
   const core = globalThis.convgrad.core;
