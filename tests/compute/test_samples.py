@@ -98,7 +98,7 @@ def test_preparations_that_can_not_be(mean: Any, deviation: Any) -> None:
 
 
 def test_records_of_a_preparation_that_are_none() -> None:
-    with pytest.raises(DataError, match="no record of how data were prepared"):
+    with pytest.raises(DataError, match="not a record of how data were prepared"):
         Preparation.from_config({"mean": 3})
-    with pytest.raises(DataError, match=r"no record of how data were prepared: classes are called \(1,\)"):
+    with pytest.raises(DataError, match=r"not a record of how data were prepared: classes are called \(1,\)"):
         Preparation.from_config({"class_names": [1]})
