@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{missing} is not installed: pip install {missing}. Results are compared with PyTorch's.")
     cases = _chosen(options.suite, options.case)
     if not cases:
-        return _fail(f"{options.suite} has no case {options.case!r}. There are: {', '.join(_names(options.suite))}.")
+        return _fail(f"{options.suite} has no case {options.case!r}. Available: {', '.join(_names(options.suite))}.")
     return _run(options, cases, against, console)
 
 
@@ -54,7 +54,7 @@ def _errors(options: argparse.Namespace, console: Console) -> int:
     """Measure the errors of Winograd's convolutions; those of all layers are written into the page."""
     cases = _chosen("layers", options.case)
     if not cases:
-        return _fail(f"{ERRORS} has no case {options.case!r}. There are: {', '.join(_names('layers'))}.")
+        return _fail(f"{ERRORS} has no case {options.case!r}. Available: {', '.join(_names('layers'))}.")
     from benchmarks import winograd_error
 
     errors = list(winograd_error.run(cases))
