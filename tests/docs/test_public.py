@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import re
 from pathlib import Path
+from typing import get_origin
 
 import pytest
 
@@ -29,6 +30,8 @@ def _reference() -> set[str]:
 def test_what_is_public_stands_in_the_reference(package: str) -> None:
     module = importlib.import_module(package)
     things = {name: getattr(module, name) for name in module.__all__}
+    # For Python 3.10 the name of a type, such as Callable[[int], None], is a class.
+    things = {name: thing for name, thing in things.items() if get_origin(thing) is None}
     public = {name for name, thing in things.items() if inspect.isclass(thing) or inspect.isroutine(thing)}
     assert not sorted(public - _reference()), "add `::: package.Name` to a page of docs/api"
 
