@@ -22,7 +22,6 @@ from convgrad.check.derivations.bounds import (
 from convgrad.check.derivations.equivalence import key, normal, renamed, renamings, same
 from convgrad.check.derivations.latex_input import BY, Latex, looks_like_latex, read_latex
 from convgrad.check.derivations.local import (
-    agree,
     difference,
     expected_value,
     is_local,
@@ -151,7 +150,11 @@ def _report(written: Equation, asked: _Asked) -> EquationReport:
     shown = str(right)
     subject = asked.subject(target)
     if len(written.definitions) == 1 and _proved(written.result, forward, target):
-        over = _overrun(written, asked, subject, target)
+        over = ""
+        if asked.mine.bounds:
+            problem = subject.problem()
+            bound, _ = _bound(written, problem, _values(written, problem), gradient_name(target), asked)
+            over = _overrun(bound, problem, asked)
         if over:
             return EquationReport(False, str(written), shown, over)
         proof = "proved: the terms are the same as those derived, up to names and order."
@@ -159,13 +162,8 @@ def _report(written: Equation, asked: _Asked) -> EquationReport:
     return _by_numbers(written, target, shown, subject, asked)
 
 
-def _overrun(written: Equation, asked: _Asked, subject: EquationSubject, target: str) -> str:
+def _overrun(bound: Equation, problem: Problem, asked: _Asked) -> str:
     """What is wrong with the bounds of the sums; empty where they are right, or none were written."""
-    if not asked.mine.bounds:
-        return ""
-    problem = subject.problem()
-    values = _values(written, problem)
-    bound, _ = _bound(written, problem, values, gradient_name(target), asked)
     over = overrun(bound, asked.mine.bounds, asked.known(problem), asked.indices)
     return f"{over}, at sizes {_shapes(problem)}." if over else ""
 
@@ -194,12 +192,12 @@ def _local_report(written: Equation, asked: _Asked) -> EquationReport:
             bound, padded = _bound(written, problem, {**values, name: expected}, name, asked)
         except ShapeError as error:
             return _misfit(error, written, "")
-        over = overrun(bound, asked.mine.bounds, asked.known(problem), asked.indices)
+        over = _overrun(bound, problem, asked)
         if over:
-            return EquationReport(False, str(written), "", f"{over}, at sizes {_shapes(problem)}.")
-        found = np.asarray(evaluate(bound, values)[name])
-        if not agree(found, expected):
-            proof = f"this {what} {difference(found, expected)}, at sizes {_shapes(problem)}."
+            return EquationReport(False, str(written), "", over)
+        differs = difference(np.asarray(evaluate(bound, values)[name]), expected)
+        if differs:
+            proof = f"this {what} {differs}, at sizes {_shapes(problem)}."
             return EquationReport(False, str(written), "", proof)
     notes = ("What is read outside a tensor was taken as 0: say so by `else 0`.",) if padded else ()
     proof = f"this {what} agrees with the derived one in all entries, at sizes that differ ({_shapes(problem)})."
@@ -299,8 +297,8 @@ def _by_numbers(written: Equation, target: str, shown: str, subject: EquationSub
     attempt = None
     for seed in range(SEEDS):
         try:
-            attempt, padded = _attempt(written, subject, output, seed, asked)
-            over = "" if seed else _overrun(written, asked, subject, target)
+            attempt, bound, padded = _attempt(written, subject, output, seed, asked)
+            over = _overrun(bound, attempt.problem, asked)
         except ShapeError as error:  # of the person's equation: sizes are those of the right one
             return _misfit(error, written, shown)
         if over:
@@ -372,7 +370,7 @@ def _shapes(problem: Problem) -> str:
 
 def _attempt(
     written: Equation, subject: EquationSubject, output: str, seed: int, asked: _Asked, probabilities: str = ""
-) -> tuple[Attempt, bool]:
+) -> tuple[Attempt, Equation, bool]:
     problem = subject.problem(Sizes(seed=seed))
     if probabilities in problem.arrays:
         sizes = np.abs(problem.arrays[probabilities])
@@ -382,7 +380,7 @@ def _attempt(
     result = evaluate(equation, values)[written.result.name]
     convention = Convention(subject, Sizes(seed=seed), "", "", {}, Reading(()))
     attempt = Attempt(convention, problem, values, Outcome((result,), (output,)), {output: result})
-    return attempt, padded
+    return attempt, equation, padded
 
 
 def _bound(
