@@ -63,14 +63,14 @@ def test_one_file_for_checking_and_explaining():
 
 def test_settings_reach_the_layer():
     result = run("conv2d", f"{FUNCTIONS}:raises", "--strides", "2,3", "--padding", "same", "--kernel-size", "3")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "strides=(2, 3), padding='same'" in result.output
 
 
 def test_all_settings_of_a_convolution_reach_the_layer():
     options = ["--filters", "6", "--kernel-size", "2,3", "--groups", "3", "--dilation", "1,2", "--dtype", "float32"]
     result = run("conv2d", f"{FUNCTIONS}:raises", *options)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "against Conv2D(6, (2, 3), dilation=(1, 2), groups=3)" in " ".join(result.output.split())
     result = run("conv2d", f"{FUNCTIONS}:raises", "--dtype", "float16")
     assert result.exit_code == 2
@@ -91,7 +91,7 @@ def test_any_argument_of_a_layer(tmp_path):
     result = run("leaky_relu", f"{tmp_path / 'mine.py'}:leaky", "--set", "negative_slope=0.25")
     assert result.exit_code == 0, result.output
     result = run("conv2d", f"{FUNCTIONS}:raises", "--set", "bias=null")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
 
 
 def test_a_sheet():

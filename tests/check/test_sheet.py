@@ -328,7 +328,10 @@ def test_what_is_not_entered_yet_is_neither_right_nor_told(tmp_path):
     assert not report.ok
     assert report.still_open == 6
     assert report.first is None
-    assert str(report) == "UNFINISHED: sheet.toml\nx: right, 2 still to be entered\nh: 4 still to be entered"
+    assert (
+        str(report)
+        == "NOT CHECKED: sheet.toml, which is unfinished\nx: right, 2 still to be entered\nh: 4 still to be entered"
+    )
     wrong = sheet(tmp_path, OPEN + "[results]\nx = [[nan, 0.4], [-0.5, nan]]\n")
     assert "x: wrong, 2 still to be entered (the first mistake)" in str(wrong)
     assert "x[0,0]" not in str(wrong).replace("still to be entered: x[0,0], x[1,1]", "")
@@ -410,7 +413,7 @@ def test_blanks_and_rounding_in_a_network(tmp_path):
     assert rounded_network(tmp_path, f"conv1.dw = {dw.tolist()}").ok
     assert not rounded_network(tmp_path, '"conv1.dw" = [[0.044606, 0.094061], [0.011262, 0.068288]]').ok
     report = rounded_network(tmp_path, f"conv1.dw = [[nan, {dw[0, 1]}], [nan, {dw[1, 1]}]]")
-    assert str(report) == "UNFINISHED: sheet.toml\nconv1.dw: right, 2 still to be entered"
+    assert str(report) == "NOT CHECKED: sheet.toml, which is unfinished\nconv1.dw: right, 2 still to be entered"
     cut = np.zeros((4, 4))
     for place, value in {**deltas, (2, 1): 0.0467}.items():
         cut[place] = value

@@ -196,7 +196,7 @@ def test_the_form_is_marked_by_check(name: str | None, level: str, tmp_path: Pat
     path.write_text(form(sheet))
     report = check_sheet(path)
     assert report.still_open == len(sheet.blanks) + len(sheet.hidden)
-    assert str(report).startswith("UNFINISHED: sheet.toml")
+    assert str(report).startswith("NOT CHECKED: sheet.toml, which is unfinished")
     assert "wrong" not in str(report)
     path.write_text(filled(sheet))
     assert check_sheet(path).ok, str(check_sheet(path))
@@ -217,7 +217,7 @@ def test_the_command_writes_sheet_key_and_form(tmp_path: Path, monkeypatch: pyte
     assert run.stdout == "wrote a.html\nwrote a.tex\nwrote a.toml\n"
     assert "Answers" not in Path("a.html").read_text()
     assert r"\LARGE Answers" in Path("a.tex").read_text()
-    assert "UNFINISHED: a.toml" in convgrad("check", "a.toml", code=1).stdout
+    assert "NOT CHECKED: a.toml, which is unfinished" in convgrad("check", "a.toml", code=2).stdout
     run = convgrad("worksheet", "classic")
     assert run.stdout.startswith("All numbers are new ones; those given for dense1.x, sigmoid1.x, conv1.dx")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from convgrad.arguments import shown
-from convgrad.commands.terminal import EXIT_UNUSABLE, output, print_json
+from convgrad.commands.terminal import output, print_json
 from convgrad.errors import DataError
 from convgrad.system.texts import json_from, whole_number
 
@@ -58,7 +58,7 @@ def check(
 ) -> None:
     """Check a calculation and name the mistake.
 
-    Exit code 1 where something is wrong, 2 where there is nothing to check.
+    Exit code 1 where something is wrong, 2 where it could not be checked.
 
     Examples:
     convgrad check conv2d mymodule:my_backward --strides 2;
@@ -87,10 +87,7 @@ def check(
         print_json(report.to_json())
     else:
         output().print(str(report), soft_wrap=True)
-    if not getattr(report, "usable", True):
-        raise typer.Exit(EXIT_UNUSABLE)
-    if not getattr(report, "ok", True):
-        raise typer.Exit(EXIT_WRONG)
+    raise typer.Exit(report.verdict.exit_code)
 
 
 def _code(

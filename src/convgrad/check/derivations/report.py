@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convgrad.check.functions.diagnosis import Cause
+from convgrad.check.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class EquationReport:
     repair: str = ""
 
     @property
+    def verdict(self) -> Verdict:
+        """What could not be read has no report, but an error."""
+        return Verdict.RIGHT if self.ok else Verdict.WRONG
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Short names of the causes."""
         return (*(n for c in self.causes for n in c.names), *(("wrong-index",) if self.repair else ()))
@@ -38,6 +44,7 @@ class EquationReport:
             {"names": list(c.names), "cause": c.words, "change": c.change, "evidence": c.evidence} for c in self.causes
         ]
         return {
+            "verdict": str(self.verdict),
             "ok": self.ok,
             "equation": self.equation,
             "derived": self.derived,
@@ -50,7 +57,7 @@ class EquationReport:
         }
 
     def __str__(self) -> str:
-        lines = [f"{'RIGHT' if self.ok else 'WRONG'}: {self.proof}"]
+        lines = [f"{self.verdict}: {self.proof}"]
         lines += [] if self.ok or not self.place else [self.place]
         for cause in self.causes:
             lines += textwrap.wrap(f"Cause: {cause.words}.", 88, subsequent_indent="  ")

@@ -166,7 +166,7 @@ def assert_gradient_correct(
         **settings,
     )
     if not report.ok:
-        raise AssertionError(f"the gradient is wrong\n{report}")
+        raise AssertionError(f"the gradient is {str(report.verdict).lower()}\n{report}")
 
 
 def _combined(tried: Attempt, sizes: Sizes) -> Sizes:
@@ -197,11 +197,13 @@ class _Check:
 
     def run(self) -> Report:
         if self.person.trouble is not None:
-            self._add("not-found", f"The function can't be loaded: {self.person.trouble}.")
+            self._unchecked("not-found", f"The function can't be loaded: {self.person.trouble}.")
             return self.report
         if not self.person.arguments:
             words = "can't be read" if self.person.arguments is None else "are none, or *args or **kwargs"
-            self._add("no-arguments", f"Its arguments {words}.", "Wrap it in a plain function with named arguments.")
+            self._unchecked(
+                "no-arguments", f"Its arguments {words}.", "Wrap it in a plain function with named arguments."
+            )
             return self.report
         chosen, troubles = self._chosen()
         if chosen is None:
@@ -460,20 +462,22 @@ class _Check:
         for one in found:
             for tried in one.attempts:
                 self.report.reading = tried.convention.words
-                self._add("wrong-count", f"What it returns can't be compared: {tried.strange or 'no output fits'}.")
+                self._unchecked(
+                    "wrong-count", f"What it returns can't be compared: {tried.strange or 'no output fits'}."
+                )
                 return
         trouble = next((f.trouble for f in found if f.trouble is not None), None)
         if any(f.hung for f in found):
-            self._add("hangs", f"{self.person.trouble or trouble}.")
+            self._unchecked("hangs", f"{self.person.trouble or trouble}.")
         elif self.person.crashes:
-            self._add("crashes", f"{self.person.trouble or trouble}.")
+            self._unchecked("crashes", f"{self.person.trouble or trouble}.")
         elif trouble is not None and trouble.kind == "Time limit":
-            self._add("hangs", f"{trouble}.")
+            self._unchecked("hangs", f"{trouble}.")
         elif trouble is not None:
-            self._add("raises", f"It fails on every way to call it that was tried; the first: {trouble}.")
+            self._unchecked("raises", f"It fails on every way to call it that was tried; the first: {trouble}.")
         else:
             names = ", ".join(a.name for a in self.person.arguments or ())
-            self._add(
+            self._unchecked(
                 "not-understood",
                 f"It is not clear what its arguments are: ({names}).",
                 "Name them: roles={'argument': 'tensor'} with the equation's names, dx for the gradient from above.",
@@ -481,3 +485,6 @@ class _Check:
 
     def _add(self, name: str, words: str, change: str = "") -> None:
         self.report.findings.append(Finding(name, words, change))
+
+    def _unchecked(self, name: str, words: str, change: str = "") -> None:
+        self.report.findings.append(Finding(name, words, change, checked=False))

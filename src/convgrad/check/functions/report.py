@@ -11,12 +11,11 @@ import numpy as np
 from convgrad.check.functions.diagnosis import Cause, Comparison, Diagnosis
 from convgrad.check.functions.layouts import groups, place_in_equation
 from convgrad.check.functions.maps import drawn, pattern, plane, summary
+from convgrad.check.verdict import Verdict
 from convgrad.check.words import worked_lines, wrapped
 from convgrad.explain.trace.numbers import written
 from convgrad.explain.trace.writing import element_text
 
-UNUSABLE = ("not-found", "no-arguments")
-"""Findings that say that there was nothing to check."""
 ELEMENTS = 2
 """Of each output: how many entries are worked out."""
 
@@ -26,19 +25,21 @@ class Finding:
     """Something that is wrong (or, as a note, worth knowing) beside the numbers of one call.
 
     name: short and fixed: "raises", "hangs", "wrong-shape", "not-a-number", "argument-changed", "accumulated", ...
+    checked: False where it says why there is nothing to compare.
     """
 
     name: str
     words: str
     change: str = ""
     wrong: bool = True
+    checked: bool = True
 
 
 @dataclass
 class Report:
     """The verdict on a function. `str(report)` is what a person reads.
 
-    ok: no fault was found. function, against: what was checked by what. reading: how it was called.
+    verdict: right, wrong, or not checked. function, against: what was checked by what. reading: how it was called.
     findings: faults and notes. diagnosis: outputs compared, and what explains them. smallest: the smallest input that
     still fails, where nothing explains it.
     """
@@ -53,14 +54,17 @@ class Report:
     seconds: float = 0.0
 
     @property
-    def ok(self) -> bool:
-        """Whether no fault was found."""
-        return not any(f.wrong for f in self.findings) and (self.diagnosis is not None and self.diagnosis.right)
+    def verdict(self) -> Verdict:
+        """Wrong only where something that was compared is; not checked where nothing could be."""
+        compared = self.diagnosis is not None
+        if any(f.wrong and f.checked for f in self.findings) or (self.diagnosis and not self.diagnosis.right):
+            return Verdict.WRONG
+        return Verdict.RIGHT if compared and all(f.checked for f in self.findings) else Verdict.NOT_CHECKED
 
     @property
-    def usable(self) -> bool:
-        """Whether there was a function that could be called."""
-        return not any(f.name in UNUSABLE for f in self.findings)
+    def ok(self) -> bool:
+        """Whether it is right."""
+        return self.verdict is Verdict.RIGHT
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -75,6 +79,7 @@ class Report:
         """The report as data that JSON can hold."""
         diagnosis = self.diagnosis
         return {
+            "verdict": str(self.verdict),
             "ok": self.ok,
             "function": self.function,
             "against": self.against,
@@ -92,7 +97,7 @@ class Report:
         }
 
     def __str__(self) -> str:
-        lines = [f"{'RIGHT' if self.ok else 'WRONG'}: {self.function}, against {self.against}"]
+        lines = [f"{self.verdict}: {self.function}, against {self.against}"]
         if self.reading:
             lines += wrapped(
                 f"Read as {self.reading}{'; returns ' if self.returned else ''}{', '.join(self.returned)}."
@@ -105,7 +110,7 @@ class Report:
         for cause in self.diagnosis.choices if self.diagnosis is not None else ():
             lines += wrapped(f"Note: {cause.words}. {cause.change}")
         for finding in self.findings:
-            label = "Fault" if finding.wrong else "Note"
+            label = "Reason" if not finding.checked else "Fault" if finding.wrong else "Note"
             lines += wrapped(f"{label}: {finding.words}")
             lines += wrapped(f"  {finding.change}") if finding.change else []
         if self.diagnosis is not None and self.diagnosis.unexplained:

@@ -15,6 +15,7 @@ from convgrad.check.sheets.numbers import Array, Written
 from convgrad.check.sheets.rounding import half_unit, half_up
 from convgrad.check.sheets.sheet_file import check_names, read_decimals, read_results, read_trace, shaped, toml_numbers
 from convgrad.check.sheets.slips import Slip, find_slip
+from convgrad.check.verdict import Verdict
 from convgrad.check.words import worked_lines, wrapped
 from convgrad.compute.contract import root
 from convgrad.errors import DataError
@@ -126,9 +127,16 @@ class SheetReport:
     marked: tuple[Marked, ...]
 
     @property
+    def verdict(self) -> Verdict:
+        """Not checked where nothing is wrong, but numbers are still to be entered."""
+        if not _is_faultless(self.marked):
+            return Verdict.WRONG
+        return Verdict.NOT_CHECKED if self.still_open else Verdict.RIGHT
+
+    @property
     def ok(self) -> bool:
         """Whether nothing is wrong, and nothing still to be entered."""
-        return all(m.mark == RIGHT for m in self.marked)
+        return self.verdict is Verdict.RIGHT
 
     @property
     def still_open(self) -> int:
@@ -148,11 +156,17 @@ class SheetReport:
     def to_json(self) -> dict[str, Any]:
         """As data that JSON can hold."""
         tensors = [m.to_json() for m in self.marked]
-        return {"ok": self.ok, "sheet": self.name, "causes": list(self.causes), "tensors": tensors}
+        return {
+            "verdict": str(self.verdict),
+            "ok": self.ok,
+            "sheet": self.name,
+            "causes": list(self.causes),
+            "tensors": tensors,
+        }
 
     def __str__(self) -> str:
-        verdict = "RIGHT" if self.ok else "UNFINISHED" if _is_faultless(self.marked) else "WRONG"
-        lines = [f"{verdict}: {self.name}"]
+        unfinished = ", which is unfinished" if self.verdict is Verdict.NOT_CHECKED else ""
+        lines = [f"{self.verdict}: {self.name}{unfinished}"]
         return "\n".join([*lines, *(line for m in self.marked for line in m.lines(m is self.first))])
 
 
