@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def with_im2col(strides: int, padding: int, dilation: int, groups: int) -> Backw
         dw = np.einsum("ngkp,ngqp->gkq", delta, split).reshape(w.shape)
         back = np.einsum("gkq,ngkp->ngqp", w.reshape(groups, filters // groups, -1), delta).reshape(matrix.shape)
         dpadded = np.zeros_like(padded)
-        np.add.at(dpadded, (slice(None), c[:, None], rows, columns), back)
+        np.add.at(dpadded, (slice(None), c[:, None], rows, columns), back)  # type: ignore[arg-type]  # NumPy's types lack slices
         dx = dpadded[:, :, padding : padding + height, padding : padding + width]
         return dx, dw, dout.sum(axis=(0, 2, 3))
 
@@ -219,7 +219,7 @@ STYLES = (
 )
 
 
-def random_settings(rng: np.random.Generator) -> tuple[dict[str, int], tuple[int, ...], str]:
+def random_settings(rng: np.random.Generator) -> tuple[dict[str, Any], tuple[int, ...], str]:
     """How a style is called in one run: its settings, a kernel size and a type."""
     settings = {
         "strides": int(rng.integers(1, 4)),

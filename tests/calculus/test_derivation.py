@@ -102,8 +102,9 @@ def test_every_step_is_an_equation(name: str) -> None:
 
 
 def test_primes_are_printed() -> None:
-    step = derivation(parse(CONVOLUTION.text), "w").steps[1]
-    assert "w_{m',n'}" in latex(step.definition)
+    definition = derivation(parse(CONVOLUTION.text), "w").steps[1].definition
+    assert definition is not None
+    assert "w_{m',n'}" in latex(definition)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ class Absolute(Loss):
 
 
 def arrays_of(trace: Trace) -> None:
-    weights = {name: trace[name].values for name in trace.network.parameters}
+    weights: dict[str, Any] = {name: trace[name].values for name in trace.network.parameters}
     np.savez("arrays.npz", input=trace["input"].values, target=trace["target"].values, **weights)
 
 
@@ -258,7 +258,7 @@ TEXTS = (
     "x[i,j,c] = max[m,n](o[i+m,j+n,c])",
     "x[k] = sum[i,j,c](w[i,j,c,k] * o[i,j,c]) + b[k]",
 )
-SIZES = ({"M": 2, "N": 3, "K": 2}, {}, {"M": 1, "N": 2}, {"K": 3})
+SIZES_OF_TEXTS: tuple[dict[str, int], ...] = ({"M": 2, "N": 3, "K": 2}, {}, {"M": 1, "N": 2}, {"K": 3})
 
 
 def own_layers(letters: dict[str, str], deltas: bool) -> Trace:
@@ -269,7 +269,7 @@ def own_layers(letters: dict[str, str], deltas: bool) -> Trace:
 
     layers = [
         Equation(written(text), inputs=(letters["o"],), sizes=sizes, name=f"own{n}")
-        for n, (text, sizes) in enumerate(zip(TEXTS, SIZES, strict=True))
+        for n, (text, sizes) in enumerate(zip(TEXTS, SIZES_OF_TEXTS, strict=True))
     ]
     network = Network(*layers, input_shape=(4, 9, 2), dtype="float64")
     numbers = np.random.default_rng(0)
@@ -294,7 +294,8 @@ def test_names_are_the_layers_own(tool: str, deltas: bool, tmp_path: Any, monkey
     assert renamed == usual
     assert program != usual or tool == "keras"
     if tool == "scipy":
-        np.savez(tmp_path / "arrays.npz", input=other["input"].values, **other.network.get_weights())
+        weights: dict[str, Any] = other.network.get_weights()
+        np.savez(tmp_path / "arrays.npz", input=other["input"].values, **weights)
         printed = run(program, tmp_path, monkeypatch)
         np.testing.assert_allclose(printed["own0_dw"], other["own0.dv"].values, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(printed["own0_db"], other["own0.da"].values, rtol=1e-9, atol=1e-12)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from convgrad.examples import NAMES, load_example
-from convgrad.explain import Element, Trace
+from convgrad.explain import Element
+from convgrad.explain.trace.element import OfTrace
 from convgrad.notation.printing.latex import LATEX
 from networks import random_network
 
@@ -51,10 +52,10 @@ def inside(content: dict[str, Any]) -> float:
     return max((abs(read["value"] or 0) for factor in factors for read in factor.get("reads", ())), default=0.0)
 
 
-def same_numbers(trace: Trace, factor: dict[str, Any]) -> None:
+def same_numbers(trace: OfTrace, factor: dict[str, Any]) -> None:
     """What a factor says of a tensor is what the tensor says."""
     if factor["tensor"] is not None and not factor.get("outside"):
-        assert float(trace[factor["tensor"]].values[tuple(factor["index"])]) == factor["value"]
+        assert float(trace.values_of(factor["tensor"])[tuple(factor["index"])]) == factor["value"]
 
 
 @pytest.mark.parametrize("exact", [False, True])

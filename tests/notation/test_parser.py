@@ -109,8 +109,8 @@ def test_every_term_knows_where_it_stands() -> None:
         for part in walk(definition.term):
             assert part.span is not None
             if isinstance(part, Access) and part.positions:
-                texts = [source[s.start : s.stop] for s in part.position_spans]
-                assert texts == {"w": ["m"], "o": ["i+m", "3"], "x": ["0"]}[part.tensor]
+                positions = [source[s.start : s.stop] for s in part.position_spans]
+                assert positions == {"w": ["m"], "o": ["i+m", "3"], "x": ["0"]}[part.tensor]
     texts = {source[t.span.start : t.span.stop] for d in equation.definitions for t in walk(d.term) if t.span}
     assert {"w[m]", "o[i+m,3 else 0]", "o[i+m,3 else 0]^2", "2", "i", "max(x[0], 1)"} <= texts
     assert "sum[m](w[m] * o[i+m,3 else 0]^2)" in texts

@@ -121,7 +121,7 @@ def value(term: Term) -> float:
     if isinstance(term, Divide):
         return parts[0] / parts[1] if abs(parts[1]) > 1e-3 else 1.0
     if isinstance(term, Power):
-        return math.tanh(parts[0]) ** term.exponent
+        return float(math.tanh(parts[0]) ** term.exponent)
     if isinstance(term, Compare):
         return float(parts[0] < parts[1])
     assert isinstance(term, Call)

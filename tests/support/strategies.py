@@ -10,6 +10,7 @@ exp takes single elements only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -151,7 +152,7 @@ class _Writer:
         for index in scope:
             if index not in needed and self.draw(st.booleans()):
                 together = [axis for axis in axes if len(axis) == 1]
-                if together and self.draw(st.booleans()):
+                if self.allowed(together):
                     self.draw(st.sampled_from(together)).append(index)
                 else:
                     axes.append([index])
@@ -186,6 +187,10 @@ class _Writer:
         minus = self.draw(st.sampled_from(["-1", "-p", "-2", "+1"]))
         return f"{text}{minus}", self.draw(st.integers(1, high + 2))
 
+    def allowed(self, choices: Sequence[object]) -> bool:
+        """Whether one of the choices is to be taken; nothing is drawn where there is none."""
+        return bool(choices) and self.draw(st.booleans())
+
     def value(self, factor: str) -> int:
         if not factor:
             return 1
@@ -199,7 +204,7 @@ class _Writer:
         positions = []
         for size in shape:
             bare = [index for index in scope if self.sizes[index.upper()] == size]
-            if bare and self.draw(st.booleans()):
+            if self.allowed(bare):
                 positions.append(self.draw(st.sampled_from(bare)))
             elif scope:
                 index = self.draw(st.sampled_from(scope))

@@ -11,13 +11,16 @@ pytest.importorskip("halide")
 
 import halide as hl
 
-from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
+from convgrad.compute.halide.codegen.lowering import Lowering, from_function
 from convgrad.compute.halide.program import compile_program
 from convgrad.compute.halide.schedules.generic import reduction
 from convgrad.notation import Equation
 from engine_support import bound, random_inputs
 
-CONVOLUTION = (
+Shapes = dict[str, tuple[int, ...]]
+Case = tuple[str, str, Shapes, dict[str, int]]
+
+CONVOLUTION: Case = (
     "x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[2*i+m,j+n,c])",
     """
     do[p,q,c] = sum[m,n,k](dx[(p-m)/2,q-n,k else 0] * w[m,n,c,k])
@@ -26,7 +29,7 @@ CONVOLUTION = (
     {"o": (11, 7, 5), "w": (3, 2, 5, 13), "dx": (5, 6, 13)},
     {"P": 11, "Q": 7, "M": 3, "N": 2},
 )
-DENSE = (
+DENSE: Case = (
     "x[e,k] = sum[c](w[c,k] * o[e,c])",
     "do[e,c] = sum[k](dx[e,k] * w[c,k]); dw[c,k] = sum[e](dx[e,k] * o[e,c])",
     {"o": (7, 41), "w": (41, 23), "dx": (7, 23)},
@@ -35,7 +38,7 @@ DENSE = (
 
 
 @pytest.mark.parametrize(("forward", "backward", "shapes", "sizes"), [CONVOLUTION, DENSE])
-def test_halide_derives_the_same(forward: str, backward: str, shapes: dict, sizes: dict) -> None:
+def test_halide_derives_the_same(forward: str, backward: str, shapes: Shapes, sizes: dict[str, int]) -> None:
     equation = bound(forward, shapes={name: shapes[name] for name in ("o", "w")})
     gradients = bound(backward, shapes=shapes, sizes=sizes)
     inputs = random_inputs(gradients)
@@ -54,10 +57,7 @@ def test_halide_derives_the_same(forward: str, backward: str, shapes: dict, size
 def halide_derivative(equation: Equation, inputs: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
     """The derivative of the equation's result for the upstream gradient inputs["dx"], and the Funcs of its inputs."""
     functions = {name: as_function(name, array) for name, array in inputs.items()}
-    tensors = {
-        name: Tensor(inputs[name].shape, lambda places, f=functions[name]: hl.Expr(f[tuple(reversed(places))]))
-        for name in equation.inputs
-    }
+    tensors = {name: from_function(functions[name], inputs[name].shape) for name in equation.inputs}
     atom = equation.result
     x, _, _ = reduction(atom, Lowering(hl.Float(64), tensors, atom.sizes), "x")
     ranges = [hl.Range(0, size - 1) for size in reversed(atom.shape)]  # least and greatest, not extent

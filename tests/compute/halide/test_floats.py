@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("halide")
 
 from convgrad.compute.halide.runtime import native, threads
+from convgrad.compute.halide.runtime.calls import LinkedCalls
 from convgrad.errors import EngineError
 from engine_runs import numpy_has_subnormals, run_python, squares
 from engine_support import TELLS
@@ -133,8 +134,10 @@ def test_where_the_processor_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> N
 
     program = squares("float32", 5)
     if native.compiler() is not None:
+        call = program._call
+        assert isinstance(call, LinkedCalls)
         with monkeypatch.context() as patched:
-            patched.setattr(program._call._calls._library, "convgrad_meets_subnormals", lambda *_: -2)
+            patched.setattr(call._calls._library, "convgrad_meets_subnormals", lambda *_: -2)
             with pytest.raises(
                 EngineError, match="This processor does not report whether code computes with subnormal"
             ):

@@ -151,7 +151,8 @@ def program_of(network: Network, examples: int) -> Program:
     classes = network.layers[-1].built.output_shape[-1]
     for _ in range(2):  # the second one has moments that are not 0
         step.run(rng.standard_normal((examples, *network.input_shape)), rng.integers(0, classes, examples))
-    return step.program
+    program: Program = step.program
+    return program
 
 
 @pytest.mark.parametrize("make", [lenet5, normalized, dense], ids=lambda make: make.__name__)

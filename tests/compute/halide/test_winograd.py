@@ -62,7 +62,7 @@ def image_shape(sizes: Sizes) -> tuple[int, ...]:
     return (sizes.images, sizes.rows, sizes.columns, sizes.channels)
 
 
-def result_shape(sizes: Sizes) -> tuple[int, ...]:
+def result_shape(sizes: Sizes) -> tuple[int, int, int, int]:
     return (sizes.images, sizes.out_rows, sizes.out_columns, sizes.kernels)
 
 

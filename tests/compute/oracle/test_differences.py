@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from convgrad.compute.oracle.differences import (
     STEP,
@@ -63,8 +64,8 @@ def test_nine_digits_and_an_honest_error(function: str, derivative: Callable[...
 def test_a_larger_step_cuts_more_off_and_a_smaller_one_rounds_more() -> None:
     equation = bind(parse("x = exp(o)"), shapes={"o": ()})
 
-    def relative(step: float) -> np.float64:
-        return abs(central_difference(equation, {"o": 0.7}, "o", step=step) / np.exp(0.7) - 1)
+    def relative(step: float) -> float:
+        return float(abs(central_difference(equation, {"o": 0.7}, "o", step=step) / np.exp(0.7) - 1))
 
     assert 1e-8 < relative(0.05) < 1e-5  # 4 h^4 / 30 = 8e-7
     assert relative(STEP) < 2e-12  # the balance of both
@@ -85,7 +86,7 @@ def test_stop_is_held() -> None:
     shapes = {"y": (5,), "r": ()}
     y, dx = normal(5), normal(5)
     equation = bind(parse("x[k] = stop(y[k] + exp(r)) * y[k] * r"), shapes=shapes)
-    arrays = {"y": y, "r": 0.3}
+    arrays: dict[str, ArrayLike] = {"y": y, "r": 0.3}
     factor = y + np.exp(0.3)
     np.testing.assert_allclose(central_difference(equation, arrays, "y", dx), dx * factor * 0.3, atol=1e-11)
     np.testing.assert_allclose(central_difference(equation, arrays, "r", dx), np.sum(dx * factor * y), atol=1e-11)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import mpmath
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from convgrad.compute.oracle import grid, loops
 from convgrad.functions import FUNCTIONS
@@ -40,9 +41,9 @@ EXTREMES = [
 ONE_ARGUMENT = [row.name for row in FUNCTIONS.values() if row.arity == 1]
 
 
-def both(source: str, arrays: dict[str, object] | None = None, **sizes: int) -> np.ndarray:
+def both(source: str, values: Mapping[str, ArrayLike] | None = None, **sizes: int) -> np.ndarray:
     """The result by both evaluators, equal to a few bits."""
-    arrays = {name: np.asarray(a, float) for name, a in (arrays or {}).items()}
+    arrays = {name: np.asarray(a, float) for name, a in (values or {}).items()}
     equation = bind(parse(source), shapes={name: a.shape for name, a in arrays.items()}, sizes=sizes)
     fast, slow = grid.evaluate(equation, arrays), loops.evaluate(equation, arrays)
     for name in slow:

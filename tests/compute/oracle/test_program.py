@@ -240,11 +240,11 @@ def aligned(name: str, dtype: str = "float32") -> np.ndarray:
     return layout.aligned_zeros(STEP.shape_of[name], dtype)
 
 
-def unaligned(shape):
+def unaligned(shape: tuple[int, int]) -> np.ndarray:
     return layout.aligned_zeros((shape[0] * shape[1] + 1,), "float32")[1:].reshape(shape)
 
 
-def locked(array):
+def locked(array: np.ndarray) -> np.ndarray:
     array.flags.writeable = False
     return array
 

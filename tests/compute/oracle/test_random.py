@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -12,15 +14,17 @@ from convgrad.compute.oracle.differences import central_difference_with_error, d
 from convgrad.notation.terms import Equation
 from strategies import bound_equations
 
+Case = tuple[Equation, dict[str, np.ndarray]]
 
-def work(equation: Equation) -> np.float64:
+
+def work(equation: Equation) -> float:
     """Evaluations of reduction bodies that the plain loops need, nested ones apart."""
-    return sum(np.prod([float(size) for _, size in d.ranges]) for d in equation.definitions)
+    return sum(math.prod(float(size) for _, size in d.ranges) for d in equation.definitions)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(bound_equations(differentiable=False), st.sampled_from([1, 5, 64, grid.BLOCK]))
-def test_grid_agrees_with_loops(case: tuple[object, ...], block: int) -> None:
+def test_grid_agrees_with_loops(case: Case, block: int) -> None:
     equation, arrays = case
     assume(work(equation) < 2000)
     expected = loops.evaluate(equation, arrays)
@@ -36,7 +40,7 @@ def test_grid_agrees_with_loops(case: tuple[object, ...], block: int) -> None:
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(bound_equations(differentiable=True))
-def test_a_direction_is_the_sum_over_elements(case: tuple[object, ...]) -> None:
+def test_a_direction_is_the_sum_over_elements(case: Case) -> None:
     equation, arrays = case
     assume(arrays and work(equation) < 500 and sum(a.size for a in arrays.values()) < 100)
     random = np.random.default_rng(5)

@@ -13,12 +13,13 @@ import convgrad
 from convgrad.compute.oracle import grid, loops
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.parsing.parser import parse
+from convgrad.notation.terms import Equation
 
 EPS = np.finfo(float).eps
 PLACES = ("unravel_index(", "ravel_multi_index(")
 
 # (equation, shapes of its inputs, sizes): sizes differ on every axis.
-EQUATIONS = {
+EQUATIONS: dict[str, tuple[str, dict[str, tuple[int, ...]], dict[str, int]]] = {
     "convolution": (
         "x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[i+m,j+n,c]) + b[k]",
         {"w": (2, 3, 5, 7), "o": (6, 8, 5), "b": (7,)},
@@ -119,7 +120,7 @@ EQUATIONS = {
 }
 
 
-def case(name: str) -> tuple[object, dict[str, np.ndarray]]:
+def case(name: str) -> tuple[Equation, dict[str, np.ndarray]]:
     source, shapes, sizes = EQUATIONS[name]
     random = np.random.default_rng(len(source))
     arrays = {tensor: random.normal(size=shape) for tensor, shape in shapes.items()}
