@@ -37,7 +37,7 @@ from convgrad.losses import MeanSquaredError, loss_from
 from convgrad.optimizers import SGD, Adam
 from odd_values import Unfriendly
 
-NO_NUMBER = (None, "3", b"3", True, 1j, [], (3,), np.zeros(2), int, Unfriendly(), float("nan"))
+NO_NUMBER: tuple[object, ...] = (None, "3", b"3", True, 1j, [], (3,), np.zeros(2), int, Unfriendly(), float("nan"))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ class Made:
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
-    [
+    [  # A type checker refuses most of these as well, and is told to let them pass.
         (lambda: example(1, 0), TrainingError, r"example: epochs must be a whole number of at least 1, not 0\."),
         (lambda: example(1, epochs="3"), TrainingError, r"not '3'\."),  # type: ignore[arg-type]
         (lambda: example(1, padding="sane"), TrainingError, r"'valid' or 'same', not 'sane'\. Did you mean 'same'\?"),
@@ -99,11 +99,11 @@ class Made:
             TrainingError,
             r"must be a rule, not the class Rule\. Make one: Rule\(\.\.\.\)",
         ),
-        (lambda: example(1, epoch=3), TrainingError, r"example has no argument 'epoch'\. Did you mean 'epochs'\?"),
-        (lambda: example(1, stride=3), TrainingError, r"no argument 'stride'\. Available: epochs, names, padding"),
-        (lambda: example(), TrainingError, r"example needs x, which is missing\."),
-        (lambda: example(1, 2, 3), TrainingError, r"takes 2 positional arguments, but got 3\. .*: padding=\.\.\."),
-        (lambda: example(1, x=2), TrainingError, r"example: x is given twice, by position and by name\."),
+        (lambda: example(1, epoch=3), TrainingError, r"example has no argument 'epoch'\. Did you mean 'epochs'\?"),  # type: ignore[call-arg]
+        (lambda: example(1, stride=3), TrainingError, r"no argument 'stride'\. Available: epochs, names, padding"),  # type: ignore[call-arg]
+        (lambda: example(), TrainingError, r"example needs x, which is missing\."),  # type: ignore[call-arg]
+        (lambda: example(1, 2, 3), TrainingError, r"takes 2 positional arguments, but got 3\. .*: padding=\.\.\."),  # type: ignore[call-arg, arg-type]
+        (lambda: example(1, x=2), TrainingError, r"example: x is given twice, by position and by name\."),  # type: ignore[misc]
         (lambda: Made(0), DataError, r"Made: size must be a whole number of at least 1, not 0\."),
         (lambda: Made(), DataError, r"Made needs size, which is missing\."),  # type: ignore[call-arg]
         (lambda: Made(sise=3), DataError, r"Made has no argument 'sise'\. Did you mean 'size'\?"),  # type: ignore[call-arg]
@@ -117,12 +117,12 @@ class Made:
             ModelError,
             r"no argument 'activation'.*: bias, kernel_initializer, name",
         ),
-        (lambda: Dropout(p=0.5), ModelError, r"Dropout has no argument 'p'\. Did you mean 'rate'\?"),
-        (lambda: ReLU(3), ModelError, r"ReLU takes 0 positional arguments, but got 1"),
-        (lambda: SGD(lr=0.1), ModelError, r"SGD has no argument 'lr'\. Did you mean 'learning_rate'\?"),
-        (lambda: Adam(epsilon=1), ModelError, r"Adam has no argument 'epsilon'\. Did you mean 'eps'\?"),
-        (lambda: MeanSquaredError(3), ModelError, r"takes 0 positional arguments, but got 1\.$"),
-        (lambda: MeanSquaredError(a=3), ModelError, r"has no argument 'a'\. It takes no arguments by name\.$"),
+        (lambda: Dropout(p=0.5), ModelError, r"Dropout has no argument 'p'\. Did you mean 'rate'\?"),  # type: ignore[call-arg]
+        (lambda: ReLU(3), ModelError, r"ReLU takes 0 positional arguments, but got 1"),  # type: ignore[call-arg, arg-type]
+        (lambda: SGD(lr=0.1), ModelError, r"SGD has no argument 'lr'\. Did you mean 'learning_rate'\?"),  # type: ignore[call-arg]
+        (lambda: Adam(epsilon=1), ModelError, r"Adam has no argument 'epsilon'\. Did you mean 'eps'\?"),  # type: ignore[call-arg]
+        (lambda: MeanSquaredError(3), ModelError, r"takes 0 positional arguments, but got 1\.$"),  # type: ignore[call-arg]
+        (lambda: MeanSquaredError(a=3), ModelError, r"has no argument 'a'\. It takes no arguments by name\.$"),  # type: ignore[call-arg]
     ],
 )
 def test_callers_are_told(call: Callable[[], Any], error: type[Exception], message: str) -> None:

@@ -201,7 +201,7 @@ def test_odd_arguments_raise_no_errors_of_others(
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
-    [
+    [  # A type checker refuses most of these as well, and is told to let them pass.
         (lambda: network().fit(X, LABELS, epoch=3), TrainingError, r"no argument 'epoch'\. Did you mean 'epochs'\?"),  # type: ignore[call-arg]
         (lambda: network().evaluate(X), TrainingError, r"Network\.evaluate needs y, which is missing\."),  # type: ignore[call-arg]
         (
@@ -213,7 +213,7 @@ def test_odd_arguments_raise_no_errors_of_others(
         (lambda: Network(ReLU, input_shape=(3,)), ModelError, r"got the class ReLU\. Write ReLU\(\.\.\.\), an object"),  # type: ignore[arg-type]
         (lambda: Network(Input((3,)), input_shape=(3,)), ModelError, r"Write a graph as Network\(inputs="),  # type: ignore[arg-type]
         (lambda: Network(ReLU(), input_shape=(3,)).training_step("mse", "sgd", 2), TrainingError, "has no parameters"),
-        (lambda: Node(ReLU, ()), ModelError, r"A node is a layer and a tuple of nodes, not the class ReLU and \(\)"),
+        (lambda: Node(ReLU, ()), ModelError, r"A node is a layer and a tuple of nodes, not the class ReLU and \(\)"),  # type: ignore[arg-type]
         (lambda: layers.Concatenate().build((), ()), convgrad.ShapeError, "must have an axis to concatenate along"),
         (lambda: network().predict([[1], [2, 3]]), DataError, "predict: x must be an array of real numbers"),
         (lambda: evaluate(BOUND, {**VALUES, "w": [[1], [2, 3]]}), DataError, "evaluate: w must be an array of real"),
@@ -237,14 +237,14 @@ def test_odd_arguments_raise_no_errors_of_others(
         (lambda: fit(callbacks=5), TrainingError, "callbacks must be a list of Callback objects, not 5"),
         (lambda: fit(schedule=5), TrainingError, "schedule must be a name or a function from the fraction done, not 5"),
         (lambda: fit(epochs=10**30), TrainingError, r"not 1000000000.*\. The limit is 2,147,483,647\."),
-        (lambda: stratified_split([0, 1], 0.5, 1), DataError, r"labels must be a NumPy array of integers .*\[0, 1\]"),
+        (lambda: stratified_split([0, 1], 0.5, 1), DataError, r"labels must be a NumPy array of integers .*\[0, 1\]"),  # type: ignore[arg-type]
         (
             lambda: Augment(True, 1).apply(X, np.zeros(2, np.uint64)),
             DataError,
             r"but draws have shape \(2,\)",
         ),
         (lambda: History()["acc"], UnknownName, r"^The history has no figure 'acc'\. There are none\.$"),
-        (lambda: network().trace()[3], UnknownName, r"^Tensors have names, such as 'conv1\.dw', not 3\.$"),
+        (lambda: network().trace()[3], UnknownName, r"^Tensors have names, such as 'conv1\.dw', not 3\.$"),  # type: ignore[index]
     ],
 )
 def test_messages(call: Callable[[], Any], error: type[Exception], message: str) -> None:

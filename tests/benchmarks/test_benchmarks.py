@@ -6,7 +6,7 @@ import itertools
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,10 +167,11 @@ def test_more_than_rounding_is_refused() -> None:
 
 
 def test_a_comparison_with_zeros_is_refused() -> None:
-    for check in (
+    checks: tuple[Callable[[], object], ...] = (
         lambda: verify.check("x", np.zeros(2), np.zeros(2), 1.0),
         lambda: verify.check_rounding("x", np.zeros(2), np.zeros(2), np.zeros(2), 1.0, 1.0),
-    ):
+    )
+    for check in checks:
         with pytest.raises(verify.WrongResult, match="all 0, so that comparing them proves nothing"):
             check()
 

@@ -30,7 +30,7 @@ from convgrad.layers import (
 )
 from convgrad.models.network import Network
 from convgrad.notation import bind, parse
-from measured import BRIEF, KEYS, PEAK, TINY
+from measured import BRIEF, KEYS, TINY, peak
 from optional import compiled as needs_engine
 
 TELLS = platform.machine() in ("x86_64", "AMD64")
@@ -52,7 +52,7 @@ def test_the_command_names_what_it_does_not_know(capsys: pytest.CaptureFixture[s
 def test_a_layer_is_verified_and_timed(case: LayerCase, torch: ModuleType) -> None:
     from benchmarks import layers
 
-    found = list(layers.run(PEAK, BRIEF, cases=[case]))
+    found = list(layers.run(peak(), BRIEF, cases=[case]))
     assert [row.part for row in found] == ["forward", "input gradient", "weight gradient"]
     assert all(row.ours_ms and row.torch_ms and row.rival for row in found)
 
@@ -67,7 +67,7 @@ def test_a_wrong_layer_is_not_timed(torch: ModuleType, monkeypatch: pytest.Monke
     wrong = bind(parse("x[e,k] = 1.001 * sum[c](w[c,k] * o[e,c])"), shapes={"o": (3, 7), "w": (7, 5)})
     monkeypatch.setattr(layers, "program_for", lambda case, part: compile_program(wrong, ["x"]))
     with pytest.raises(verify.WrongResult, match="dense, forward: element"):
-        next(layers.run(PEAK, BRIEF, cases=[TINY[2]]))  # type: ignore[arg-type]
+        next(layers.run(peak(), BRIEF, cases=[TINY[2]]))
 
 
 @needs_engine
@@ -76,7 +76,7 @@ def test_a_network_is_verified_and_timed(torch: ModuleType) -> None:
     from benchmarks import models, networks
 
     case = replace(models.named("example"), steps=(3,), predictions=(2,))
-    found = list(networks.run(PEAK, BRIEF, cases=[case], compiled=False))
+    found = list(networks.run(peak(), BRIEF, cases=[case], compiled=False))
     assert [row.part for row in found] == ["step, batch 3", "prediction, batch 2"]
     forward = 2e-9 * (4 * 4 * 2 * 2 + 4 * 2)  # a 2x2 kernel at 4x4 places, then 4 -> 2
     assert found[1].gflop == pytest.approx(2 * forward)
@@ -194,6 +194,8 @@ def test_time_to_an_accuracy(torch: ModuleType) -> None:
     from benchmarks import accuracy
 
     digits = load("digits")
+    assert digits.test_images is not None
+    assert digits.test_labels is not None
     data = replace(
         digits,
         train_images=digits.train_images[:320],
@@ -230,9 +232,7 @@ def test_a_process_that_fails_is_told() -> None:
 def test_the_command_writes_rows_and_the_page(
     torch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from convgrad.compute.halide.runtime import peak
-
-    monkeypatch.setattr(peak, "measured", lambda: PEAK)
+    monkeypatch.setattr("convgrad.compute.halide.runtime.peak.measured", peak)
     monkeypatch.setattr("benchmarks.cases.LAYERS", (replace(TINY[2], name=LAYERS[-1].name),))
     file = tmp_path / "results.json"
     assert command.main(["layers", "--rounds", "1", "--block", "0", "--json", str(file)]) == 0

@@ -19,20 +19,25 @@ LEFT_OUT = ("execution_count",)
 """What differs between runs that show the same."""
 
 
+def read_notebook() -> nbformat.NotebookNode:
+    notebook: nbformat.NotebookNode = nbformat.read(NOTEBOOK, as_version=4)
+    return notebook
+
+
 @pytest.fixture(scope="module")
 def stored() -> nbformat.NotebookNode:
-    return nbformat.read(NOTEBOOK, as_version=4)
+    return read_notebook()
 
 
 @pytest.fixture(scope="module")
 def run(stored: nbformat.NotebookNode, tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
     """The notebook as it is after a run in an empty folder."""
-    copy = nbformat.from_dict(stored)
+    copy: nbformat.NotebookNode = nbformat.from_dict(stored)
     folder = tmp_path_factory.mktemp("notebook")
     NotebookClient(copy, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
     assert not list(folder.iterdir()), "the notebook leaves files behind"
     if os.environ.get("CONVGRAD_ACCEPT"):
-        accepted = nbformat.read(NOTEBOOK, as_version=4)
+        accepted = read_notebook()
         for cell, ran in zip(_code(accepted), _code(copy), strict=True):
             cell.outputs = [nbformat.from_dict(output) for output in _shown(ran)]
         nbformat.write(accepted, NOTEBOOK)
@@ -49,7 +54,7 @@ def _shown(cell: nbformat.NotebookNode) -> list[dict[str, Any]]:
 
 
 def test_the_outputs_are_those_of_a_run(run: nbformat.NotebookNode) -> None:
-    stored = nbformat.read(NOTEBOOK, as_version=4)
+    stored = read_notebook()
     for cell, ran in zip(_code(stored), _code(run), strict=True):
         assert _shown(cell) == _shown(ran), f"{cell.id}: run with CONVGRAD_ACCEPT=1 to store what is shown now"
 

@@ -77,7 +77,8 @@ def test_random_equations(browser: Browser) -> None:
 def equation_model(equation: Equation, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
     """An equation as a page's model, without layers."""
     shapes = equation.shape_of
-    about = {"lens": "forward", "role": "helper", "layer": None, "equation": None, "latex": None, "indices": []}
+    about: dict[str, Any] = {"lens": "forward", "role": "helper", "layer": None, "equation": None}
+    about |= {"latex": None, "indices": []}
     tensors: list[dict[str, Any]] = []
     for name in (*equation.inputs, *equation.defined):
         definition = next((d for d in equation.definitions if d.name == name), None)
@@ -218,7 +219,7 @@ def test_deltas_without_a_target(browser: Browser) -> None:
     same_explanation(element, found["explained"][0])
 
 
-REFUSED = [
+REFUSED: list[tuple[list[Any], str]] = [
     (["set", "conv1.v", 0, 1], "There is no tensor `conv1.v`."),
     (["set", "input", 784, 1], "input has 784 numbers; there is no number 784."),
     (["setAll", "conv1.b", [1, 2]], "conv1.b has 6 numbers, but got 2."),

@@ -67,7 +67,8 @@ class Answered:
         line = stream.readline()
         found = re.fullmatch(rb"HTTP/1\.1 (\d\d\d) [A-Za-z -]+\r\n", line)
         assert found, line
-        self.status, self.headers = int(found.group(1)), {}
+        self.status = int(found.group(1))
+        self.headers: dict[str, str] = {}
         while (line := stream.readline()) != b"\r\n":
             name, value = re.fullmatch(rb"([A-Za-z-]+): ([ -~]*)\r\n", line).groups()  # type: ignore[union-attr]
             assert name.decode() not in self.headers

@@ -240,7 +240,7 @@ def test_mistakes_and_odd_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     too_deep = json.loads(answer_to("/api/check", deep[0]).content)["error"]
     assert too_deep == "sheet has tables and lists nested more than 60 deep."
     assert json.loads(answer_to("/api/check", deep[1]).content)["error"].startswith("sheet is not a TOML file: ")
-    monkeypatch.setitem(api.POST, "/api/model", lambda asked: {}["eta"])
+    monkeypatch.setitem(api.POST, "/api/model", lambda asked: asked["eta"])
     status, words = told(b"{}")
     assert status == 500
     assert words.startswith(

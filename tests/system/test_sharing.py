@@ -8,9 +8,11 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -42,6 +44,9 @@ from convgrad.training import Callback, CSVLogger, EarlyStopping
 from convgrad.training.fit import fit
 from convgrad.training.safeguard import Diverged
 from optional import compiled, engines
+
+if TYPE_CHECKING:
+    from convgrad.compute.halide.codegen.kernels import Kernel
 
 
 def small(dtype: str = "float32") -> Network:
@@ -109,7 +114,7 @@ def test_threads_that_predict_train_and_ask_for_gradients_at_once(engine: str, h
     step = network.training_step("half_squared_error", SGD(1.0), batch_size=1, engine=engine)
     ones, zero = np.ones((1, 210, 330), np.float32), np.zeros((1, 1), np.float32)
     network.predict(ones, engine=engine)
-    torn = []
+    torn: list[str | np.ndarray] = []
     over = threading.Event()
 
     def train() -> None:
@@ -149,7 +154,7 @@ def test_threads_that_need_the_same_code_compile_it_once(hasty: None, monkeypatc
     made: list[str] = []
     compile_objects = engine_compile.compile_objects
 
-    def counted(kernels: dict[str, object], folder: Path) -> set[str]:
+    def counted(kernels: Mapping[str, Kernel], folder: Path) -> tuple[set[str], set[str]]:
         made.extend(kernels)
         return compile_objects(kernels, folder)
 
@@ -180,7 +185,7 @@ def test_a_network_is_trained_by_one_thread_at_a_time() -> None:
             reached.set()
             assert go_on.wait(60)
 
-    def train(**options: object) -> None:
+    def train(**options: Any) -> None:
         fit(network, images(8), np.arange(8) % 4, epochs=1, batch_size=4, verbose=False, engine="oracle", **options)
 
     with ThreadPoolExecutor(1) as pool:
@@ -222,13 +227,16 @@ def test_locks_are_free_in_a_forked_child() -> None:
 
 # Copies
 
+
+def pickled(protocol: int, network: Network) -> Network:
+    copied: Network = pickle.loads(pickle.dumps(network, protocol))
+    return copied
+
+
 COPIES: dict[str, Callable[[Network], Network]] = {
     "deepcopy": copy.deepcopy,
     "copy": copy.copy,
-    **{
-        f"pickle {protocol}": lambda network, protocol=protocol: pickle.loads(pickle.dumps(network, protocol))
-        for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)
-    },
+    **{f"pickle {protocol}": partial(pickled, protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)},
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,19 +151,19 @@ def test_loss_past_and_preparation_are_saved(tmp_path: Path) -> None:
     assert (again.past.epochs, again.past.updates) == (2, 2)
     assert (again.past.low, again.past.high) == (x.min(), x.max())
     assert again.preparation == net.preparation
-    options = {"loss": smooth, "epochs": 1, "verbose": False, "engine": "oracle"}
+    options: dict[str, Any] = {"loss": smooth, "epochs": 1, "verbose": False, "engine": "oracle"}
     net.fit(x, y, validation_split=0.2, **options)
     again.fit(x, y, validation_split=0.2, **options)
     assert all((array == net.get_weights()[name]).all() for name, array in again.get_weights().items())
     with pytest.raises(TrainingError, match="were trained on before"):
-        load(tmp_path / "run").fit(x, y, validation_split=0.4, **options)  # type: ignore[arg-type]
+        load(tmp_path / "run").fit(x, y, validation_split=0.4, **options)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["data"]["input_shape"] == [4, 3, 1]
 
 
 def test_a_loss_of_ones_own_is_known_by_its_name(tmp_path: Path) -> None:
     class Cubed(MeanSquaredError):
-        text = "E = mean[k](abs(t[k] - y[k])^3)"  # type: ignore[assignment]
+        text = "E = mean[k](abs(t[k] - y[k])^3)"
 
     net = Network(Dense(3), input_shape=(4,))
     net.initialize(0)

@@ -40,8 +40,8 @@ def examples(count: int = 66) -> tuple[np.ndarray, np.ndarray]:
 
 def trained(net: Network | None = None, **options: Any) -> tuple[Network, History]:
     net = net or network()
-    options = {"epochs": 3, "batch_size": 11, "learning_rate": 0.2, "verbose": False, "engine": "oracle"} | options
-    return net, fit(net, *examples(), **options)
+    usual: dict[str, Any] = {"epochs": 3, "batch_size": 11, "learning_rate": 0.2, "verbose": False, "engine": "oracle"}
+    return net, fit(net, *examples(), **(usual | options))
 
 
 class Recorder(Callback):
@@ -396,13 +396,13 @@ IMAGES, LABELS = examples()
 
 
 def with_nan(index: int) -> np.ndarray:
-    images = IMAGES.copy()
+    images: np.ndarray = IMAGES.copy()
     images[index, 3, 2, 0] = np.nan
     return images
 
 
 def with_label(index: int, label: int) -> np.ndarray:
-    labels = LABELS.copy()
+    labels: np.ndarray = LABELS.copy()
     labels[index] = label
     return labels
 
@@ -463,7 +463,8 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: 
 def test_a_network_that_gives_back_its_images_learns_to_with_augmentation() -> None:
     images, _ = examples()
     net = Network(Conv2D(1, 1), input_shape=(7, 5, 1))
-    options = {"loss": "mse", "optimizer": "adam", "learning_rate": 0.1, "verbose": False, "engine": "oracle"}
+    options: dict[str, Any] = {"loss": "mse", "optimizer": "adam", "learning_rate": 0.1}
+    options |= {"verbose": False, "engine": "oracle"}
     history = fit(net, images, images, epochs=80, augment=Augment(flip=True, shift=2), **options)
     assert history["loss"][-1] < 1e-4
     assert net.parameters["conv1.w"].item() == pytest.approx(1, abs=0.02)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -45,7 +46,7 @@ def test_curves_are_a_picture_with_all_lines(tmp_path: Path) -> None:
     with Image.open(tmp_path / "curves.png") as image:
         assert image.width > 1000
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["loss", "accuracy"]
-    assert [line.get_ydata().tolist() for line in figure.axes[0].get_lines()] == [[0.7, 0.4], [0.6, 0.5]]
+    assert [np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].get_lines()] == [[0.7, 0.4], [0.6, 0.5]]
 
 
 def test_curves_of_one_epoch_and_of_none() -> None:

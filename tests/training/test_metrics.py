@@ -173,7 +173,7 @@ def test_labels_with_a_loss_of_answers_name_classes() -> None:
     net.initialize(0)
     net.parameters["dense1.w"][...] = np.eye(3)
     logits = np.array([[-1, -2, -3], [-3, -1, -2], [-1, -2, -3]], np.float32)
-    options = {"loss": "binary_cross_entropy", "engine": "oracle"}
+    options: dict[str, Any] = {"loss": "binary_cross_entropy", "engine": "oracle"}
     assert net.evaluate(logits, np.array([0, 1, 2]), **options)["accuracy"] == pytest.approx(2 / 3)
     assert net.evaluate(logits, np.eye(3), **options)["accuracy"] == pytest.approx(6 / 9)
 
