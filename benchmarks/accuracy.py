@@ -142,9 +142,9 @@ def _theirs(case: AccuracyCase, data: Dataset) -> tuple[Side, str]:
         trained.optimizer.param_groups[0]["lr"] = rate
         trained.step()
 
-    @torch.inference_mode()
     def test() -> Array:
-        outputs: Array = torch.cat([trained.module(images) for images in tests]).numpy()
+        with torch.inference_mode():
+            outputs: Array = torch.cat([trained.module(images) for images in tests]).numpy()
         return outputs
 
     return Side(train, test), memory

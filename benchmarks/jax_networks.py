@@ -20,7 +20,6 @@ Tensors = dict[str, Any]
 def steps(network: Network, x: Array, t: Array, loss: str) -> dict[str, Call]:
     """One training step with momentum, parameters and velocities kept from call to call."""
 
-    @jax.jit
     def step(parameters: Tensors, velocities: Tensors, state: Tensors, x: Any, t: Any) -> Any:
         def total(parameters: Tensors) -> Any:
             y, moved = _forward(network, parameters, state, x, training=True)
@@ -31,12 +30,13 @@ def steps(network: Network, x: Array, t: Array, loss: str) -> dict[str, Call]:
         parameters = {name: p - TIMED_RATE * velocities[name] for name, p in parameters.items()}
         return parameters, velocities, moved, error
 
+    compiled = jax.jit(step)
     kept = [jax.device_put(dict(network.parameters)), {}, jax.device_put(dict(network.state))]
     kept[1] = {name: jnp.zeros_like(p) for name, p in kept[0].items()}
     given = jax.device_put(x), jax.device_put(t)
 
     def call() -> Any:
-        *kept[:], error = step(*kept, *given)
+        *kept[:], error = compiled(*kept, *given)
         return error.block_until_ready()
 
     return {"jax": call}

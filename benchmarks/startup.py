@@ -60,8 +60,8 @@ def _case(case: str, rounds: int) -> list[Row]:
         )
     best = min(FORMATS, key=lambda memory: _median(theirs[memory], "peak_mib"))
     for part, ours in ((MEMORY, warm), (f"{MEMORY}, while compiling", cold)):
-        figures = {"ours_mib": _median(ours, "peak_mib"), "torch_mib": _median(theirs[best], "peak_mib")}
-        rows.append(Row("startup", case, part, rival=f"eager {best}", **figures))
+        mib, torch_mib = _median(ours, "peak_mib"), _median(theirs[best], "peak_mib")
+        rows.append(Row("startup", case, part, rival=f"eager {best}", ours_mib=mib, torch_mib=torch_mib))
     return rows
 
 

@@ -77,4 +77,5 @@ def _dense_calls(arrays: Mapping[str, Array], part: str) -> dict[str, Call]:
 
 def _inference(call: Call) -> Call:
     """The call without autograd's bookkeeping, which costs time."""
-    return torch.inference_mode()(call)
+    without: Call = torch.inference_mode()(call)
+    return without

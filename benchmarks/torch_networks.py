@@ -25,7 +25,7 @@ velocities that shrink to denormal numbers, which processors are slow with."""
 def loss_function(name: str) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     """The mean loss of a batch, as convgrad has it."""
     if name == "softmax_cross_entropy":
-        return nn.functional.cross_entropy
+        return lambda y, t: nn.functional.cross_entropy(y, t)
     return lambda y, t: ((t - y) ** 2).sum() / (2 * len(y))
 
 
@@ -50,7 +50,7 @@ class Trained:
     ):
         module = twin(network).to(dtype)
         copy_weights(network, module)
-        self.module: Any = module.to(memory_format=FORMATS[memory])  # type: ignore[call-overload]
+        self.module: Any = module.to(memory_format=FORMATS[memory])
         self.x = as_image(x, dtype, FORMATS[memory])
         self.t = torch.tensor(t, dtype=dtype if t.dtype.kind == "f" else torch.int64)
         self.optimizer = torch.optim.SGD(module.parameters(), rate, MOMENTUM, **{optimizer: True})
@@ -66,7 +66,7 @@ class Trained:
         """Forward, loss, backward, update; returns the loss."""
         self.optimizer.zero_grad(set_to_none=True)
         loss: torch.Tensor = self.forward(self.x, self.t)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step()
         return loss.detach()
 
@@ -104,7 +104,7 @@ def predictions(network: Network, x: Array, compiled: bool) -> dict[str, Call]:
     for memory, fmt in FORMATS.items():
         module = twin(network).eval()
         copy_weights(network, module)
-        module = module.to(memory_format=fmt)  # type: ignore[call-overload]
+        module = module.to(memory_format=fmt)
         image = as_image(x, torch.float32, fmt)
         calls[f"eager {memory}"] = _inference(module, image)
         if compiled:
@@ -121,7 +121,8 @@ def exact_prediction(network: Network, x: Array) -> Array:
 
 
 def _inference(module: Any, image: torch.Tensor) -> Call:
-    return torch.inference_mode()(lambda: module(image))
+    without: Call = torch.inference_mode()(lambda: module(image))
+    return without
 
 
 def _add_if_it_works(calls: dict[str, Call], name: str, call: Call) -> None:

@@ -50,7 +50,7 @@ def twin(network: Network) -> fx.GraphModule:
     return fx.GraphModule(modules, graph)
 
 
-class Kept(nn.Module):
+class Kept(nn.Module):  # type: ignore[misc]  # PyTorch's types are not looked at
     """relu with the places kept that were given: x * (place was positive)."""
 
     def __init__(self, positive: torch.Tensor):
@@ -61,7 +61,7 @@ class Kept(nn.Module):
         return torch.where(self.positive, x, torch.zeros_like(x))
 
 
-class Picked(nn.Module):
+class Picked(nn.Module):  # type: ignore[misc]  # PyTorch's types are not looked at
     """Max pooling with given places: x[n,c,places[n,c,i,j]], its rows and columns as one axis."""
 
     def __init__(self, places: torch.Tensor):

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from convgrad.examples import load_example
 from convgrad.examples.page import example_model
@@ -17,7 +17,7 @@ from convgrad.explain.page.build import page_html
 
 PICTURE = Path(__file__).parents[1] / "docs" / "page.png"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SIZE = {"width": 1250, "height": 790}
+SIZE: ViewportSize = {"width": 1250, "height": 790}
 SCALE = 0.8
 """Pixels of the picture for each of the page, so that it is 1000 wide."""
 

@@ -25,7 +25,7 @@ CODE = re.compile(r"(`[^`]*`)")
 SPECIAL = re.compile(r"([\\*_\[\]<>])")
 
 
-class Docstrings(griffe.Extension):
+class Docstrings(griffe.Extension):  # type: ignore[misc]  # types of what only `make docs` installs are not looked at
     """Replaces each docstring when the module that it is in is loaded."""
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
