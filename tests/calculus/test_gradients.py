@@ -8,7 +8,7 @@ import pytest
 from calculus_cases import CASES
 from convgrad.calculus import gradients
 from convgrad.compute.oracle.grid import evaluate
-from convgrad.errors import DerivationError
+from convgrad.errors import DerivationError, ShapeError
 from convgrad.notation import batched, bind, parse, rename
 from convgrad.notation.terms import Equation
 from gradient_checks import assert_differences, assert_gradients, assert_steps, assert_unbound_is_the_same, derived
@@ -173,3 +173,29 @@ def test_refusals(text: str, wrt: str, of: str | None, message: str) -> None:
     if "rule" in message:
         assert "^" in str(caught.value)
         assert "Write stop(" in str(caught.value)
+
+
+def test_forward_and_backward_are_one_equation_that_reads_what_the_forward_equation_reads() -> None:
+    text = (
+        "m[i] = max[j](o[i,j]); a[i,j] = exp(o[i,j] - m[i]) / sum[k](exp(o[i,k] - m[i])); y[i] = sum[j](a[i,j] * v[j])"
+    )
+    unbound = gradients(parse(text), ["o", "v"])
+    assert {"a_sum", "m_arg"} <= {*unbound.backward.inputs}
+    assert unbound.whole.inputs == ("o", "v", "dy")
+    rng = np.random.default_rng(3)
+    arrays = {"o": rng.normal(size=(2, 3)), "v": rng.normal(size=3), "dy": rng.normal(size=2)}
+    late = evaluate(bind(unbound.whole, {"o": (2, 3), "v": (3,)}), arrays)
+    early = evaluate(gradients(bind(parse(text), {"o": (2, 3), "v": (3,)}), ["o", "v"]).whole, arrays)
+    for name in ("y", "do", "dv"):
+        np.testing.assert_allclose(late[name], early[name], rtol=1e-13)
+
+
+def test_a_gradient_has_the_shape_of_its_tensor() -> None:
+    """The size of `do` can't be seen in its terms, and that of `dx` need not be given."""
+    adjoint = gradients(parse("x[i] = sum[m](w[m] * o[i+m])"), ["o"])
+    assert bind(adjoint.backward, {"o": (7,), "w": (3,), "dx": (5,)}).shape_of["do"] == (7,)
+    assert bind(adjoint.whole, {"o": (7,), "w": (3,)}).shape_of["dx"] == (5,)
+    renamed = rename(adjoint.whole, {"o": "in.o", "do": "in.do"})
+    assert bind(renamed, {"in.o": (7,), "w": (3,)}).shape_of["in.do"] == (7,)
+    with pytest.raises(ShapeError, match="do is the gradient with respect to o, but their shapes differ on axis 0"):
+        bind(adjoint.whole, {"o": (7,), "w": (3,), "do": (6,)})

@@ -47,11 +47,30 @@ from convgrad.notation.terms import (
 class Adjoint:
     """`forward`: the equation with inner reductions and places of extremes named (compute these first).
     `backward`: the gradients, in an order in which they can be computed. `steps`: how they were found.
+
+    >>> from convgrad.notation import parse
+    >>> print(gradients(parse("x[i] = o[i] / sum[j](o[j])"), ["o"]).whole)
+    x_sum = sum[j](o[j])
+    x[i] = o[i] / x_sum
+    dx_sum = -sum[i](dx[i] * x[i]) / x_sum
+    do[i] = dx[i] / x_sum + dx_sum
     """
 
     forward: Equation
     backward: Equation
     steps: tuple[Step, ...]
+
+    @property
+    def whole(self) -> Equation:
+        """Forward and backward as one equation, which reads only the inputs of the forward pass and the gradient from
+        above; it can be bound with the sizes of the forward pass, or is bound where that was.
+        """
+        shapes = {**self.forward.shape_of, **self.backward.shape_of}
+        return Equation(
+            (*self.forward.definitions, *self.backward.definitions),
+            shapes=tuple(shapes.items()),
+            alike=self.backward.alike,
+        )
 
 
 MOST_PARTS = 100_000
@@ -123,7 +142,7 @@ class _Derivation:
         self.of, self.most = of, most
         self.wrt = (wrt,) if isinstance(wrt, str) else tuple(dict.fromkeys(wrt))
         self.equation = equation
-        self._check()
+        check_asked(equation, self.wrt, of)
         self.forward, self.places = self._with_places(prepared(equation))
         self.used = names_used(self.forward)
         self.indices_of = {d.name: d.indices for d in self.forward.definitions}
@@ -134,32 +153,6 @@ class _Derivation:
         self.contributions: dict[str, list[tuple[Definition, Partial]]] = {}
         self.backward: list[Definition] = []
         self.steps: list[Step] = []
-
-    def _check(self) -> None:
-        known = {*self.equation.inputs, *self.equation.defined}
-        for name in self.wrt:
-            if name not in known:
-                raise DerivationError(
-                    f"The equation does not read `{name}`, so there is no gradient with respect to it.",
-                    remedy=f"It reads {_listed(self.equation.inputs)}.",
-                )
-        if self.of not in self.equation.defined:
-            raise DerivationError(
-                f"The equation does not define `{self.of}`.", remedy=f"It defines {_listed(self.equation.defined)}."
-            )
-        if self.of in self.wrt:
-            raise DerivationError(
-                f"The gradient with respect to `{self.of}` is `{gradient_name(self.of)}`, which is given.",
-                remedy=f"Ask for the gradient with respect to what `{self.of}` depends on.",
-            )
-        taken = known.union(*(definition.names for definition in self.equation.definitions))
-        for name in (*self.wrt, *self.equation.defined):
-            if gradient_name(name) in taken:
-                raise DerivationError(
-                    f"The equation has a name `{gradient_name(name)}`, but that is also the name of the gradient "
-                    f"with respect to `{name}`.",
-                    remedy=f"Rename `{name}` or `{gradient_name(name)}`.",
-                )
 
     def _with_places(self, forward: Equation) -> tuple[Equation, dict[str, str]]:
         """After each max or min over indices that a gradient passes, define the place that it was found at."""
@@ -212,8 +205,14 @@ class _Derivation:
             known = {a.tensor for d in self.backward for a in accesses(d.term)} | {d.name for d in self.backward}
             shapes = {name: shape for name, shape in self.shapes.items() if name in known}
         self._check_depth()
-        backward = Equation(tuple(self.backward), shapes=tuple(shapes.items()))
+        backward = Equation(tuple(self.backward), shapes=tuple(shapes.items()), alike=self._alike())
         return Adjoint(self._without_unread_places(), backward, tuple(self.steps))
+
+    def _alike(self) -> tuple[tuple[str, str], ...]:
+        """The gradients that the backward pass defines or reads, each with its tensor."""
+        known = {d.name for d in self.backward} | {a.tensor for d in self.backward for a in accesses(d.term)}
+        tensors = dict.fromkeys((*self.forward.inputs, *self.forward.defined))
+        return tuple((gradient_name(t), t) for t in tensors if gradient_name(t) in known)
 
     def _check_depth(self) -> None:
         told = [step.definition for step in self.steps if step.definition is not None]
@@ -335,6 +334,34 @@ class _Derivation:
         self.used.add(definition.name)
         if self.shapes:
             self.shapes[definition.name] = definition.shape
+
+
+def check_asked(equation: Equation, wrt: Collection[str], of: str) -> None:
+    """Raises: DerivationError where there is no such tensor, or the name of a gradient is taken."""
+    known = {*equation.inputs, *equation.defined}
+    for name in wrt:
+        if name not in known:
+            raise DerivationError(
+                f"The equation does not read `{name}`, so there is no gradient with respect to it.",
+                remedy=f"It reads {_listed(equation.inputs)}.",
+            )
+    if of not in equation.defined:
+        raise DerivationError(
+            f"The equation does not define `{of}`.", remedy=f"It defines {_listed(equation.defined)}."
+        )
+    if of in wrt:
+        raise DerivationError(
+            f"The gradient with respect to `{of}` is `{gradient_name(of)}`, which is given.",
+            remedy=f"Ask for the gradient with respect to what `{of}` depends on.",
+        )
+    taken = known.union(*(definition.names for definition in equation.definitions))
+    for name in (*wrt, *equation.defined):
+        if gradient_name(name) in taken:
+            raise DerivationError(
+                f"The equation has a name `{gradient_name(name)}`, but that is also the name of the gradient "
+                f"with respect to `{name}`.",
+                remedy=f"Rename `{name}` or `{gradient_name(name)}`.",
+            )
 
 
 def _too_deep() -> DerivationError:

@@ -58,7 +58,8 @@ def batched(equation: Equation, examples: Collection[str], size: int | None = No
     index = fresh_index(equation)
     dependent = dependents(equation, examples)
     definitions = tuple(_with_axis(d, dependent, index, size) for d in equation.definitions)
-    return replace(equation, definitions=definitions, shapes=_shapes(equation, dependent, size))
+    # A gradient of a sum over examples has no axis for them, though the tensor has one.
+    return replace(equation, definitions=definitions, shapes=_shapes(equation, dependent, size), alike=())
 
 
 def dependents(equation: Equation, sources: Collection[str]) -> set[str]:

@@ -40,7 +40,8 @@ def rename(equation: Equation, names: Mapping[str, str]) -> Equation:
         replace(d, name=names.get(d.name, d.name), term=rebuild(d.term, renamed)) for d in equation.definitions
     )
     shapes = tuple((names.get(name, name), shape) for name, shape in equation.shapes)
-    return replace(equation, definitions=definitions, shapes=shapes)
+    alike = tuple((names.get(one, one), names.get(other, other)) for one, other in equation.alike)
+    return replace(equation, definitions=definitions, shapes=shapes, alike=alike)
 
 
 EQUATIONS = Rule(
@@ -73,7 +74,8 @@ def joined(equations: Iterable[Equation]) -> Equation:
             if shapes.setdefault(name, shape) != shape:
                 message = f"{name} has the shape {shapes[name]} in one equation and {shape} in another."
                 raise EquationError(message, remedy="Bind them with sizes that agree.")
-    result = Equation(tuple(definitions), source, tuple(shapes.items()))
+    alike = dict.fromkeys(pair for equation in equations for pair in equation.alike)
+    result = Equation(tuple(definitions), source, tuple(shapes.items()), alike=tuple(alike))
     check(result)
     return result
 

@@ -251,12 +251,14 @@ class Definition(Shown):
 class Equation(Shown):
     """Definitions in order; later ones may read earlier ones. The last one is the result.
 
-    `shapes` is empty until sizes are bound; then it holds the shape of every tensor, read or defined.
+    `shapes` is empty until sizes are bound; then it holds the shape of every tensor, read or defined. `alike` pairs
+    each gradient of a derived equation with the tensor whose shape it has, ("dw", "w"), so that nobody is asked again.
     """
 
     definitions: tuple[Definition, ...]
     source: str = field(default="", compare=False, repr=False)
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    alike: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False, kw_only=True)
 
     @property
     def result(self) -> Definition:

@@ -134,7 +134,8 @@ def _check_places(equation: Equation, definition: Definition) -> None:
 def _shapes(equation: Equation, known: Sizes) -> tuple[tuple[str, tuple[int, ...]], ...]:
     axes = dict.fromkeys((*equation.inputs, *equation.defined), 0)
     for name, axis in known.of_axis:
-        axes[name] = max(axes[name], axis + 1) if name in axes else axis + 1
+        if name in known.axes:
+            axes[name] = max(axes.get(name, 0), axis + 1)
     shapes = {name: tuple(known.of_axis[name, axis].size for axis in range(n)) for name, n in axes.items()}
     for name, shape in shapes.items():
         check_elements(name, shape)

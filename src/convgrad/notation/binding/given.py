@@ -114,9 +114,15 @@ def _check_one_meaning(equation: Equation, given: Given) -> None:
                 raise ShapeError(message, remedy="Give one of the two another name.")
 
 
-def _check_shapes(equation: Equation, given: Given) -> None:
+def axes_of(equation: Equation) -> dict[str, int]:
+    """Tensor -> how many axes it has where the equation reads or defines it."""
     axes = {a.tensor: len(a.positions) for d in equation.definitions for a in accesses(d.term)}
-    axes |= {d.name: len(d.indices) for d in equation.definitions}
+    return axes | {d.name: len(d.indices) for d in equation.definitions}
+
+
+def _check_shapes(equation: Equation, given: Given) -> None:
+    axes = axes_of(equation)
+    axes |= {other: axes[one] for one, other in equation.alike if other not in axes and one in axes}
     for name, shape in given.shapes.items():
         if name not in axes:
             raise ShapeError(

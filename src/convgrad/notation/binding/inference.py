@@ -1,7 +1,8 @@
 """Which size each index and each axis has: what follows from what is given, and nothing that a reader can't see.
 
 Three rules, applied until nothing changes:
-1. An axis that is read by a bare index has the size of the index; so has an axis of a defined tensor.
+1. An axis that is read by a bare index has the size of the index; so has an axis of a defined tensor. In a derived
+   equation a gradient has the shape of its tensor (`alike`).
 2. An index on the left that is read only in compound positions gets the largest size that reads nothing outside.
 3. `sizes` gives the size of an index in every definition.
 """
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from convgrad.errors import ShapeError
-from convgrad.notation.binding.given import LARGEST, Given, hint
+from convgrad.notation.binding.given import LARGEST, Given, axes_of, hint
 from convgrad.notation.places import Place, place_of, place_of_index, place_of_position
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Equation, IndexValue, Reduce, Term
@@ -47,6 +48,7 @@ class Sizes:
         }
         self.uses = [use for n, d in enumerate(equation.definitions) for use in _uses(n, d, d.term, d.indices)]
         self.indices: list[tuple[str, ...]] = [_all_indices(d) for d in equation.definitions]
+        self.axes = axes_of(equation)
         self.of_index: dict[tuple[int, str], Known] = {}
         self.of_axis: dict[tuple[str, int], Known] = {}
         self._take_given()
@@ -132,6 +134,8 @@ class Sizes:
     def _equate(self) -> bool:
         """Rule 1, over everything once; whether anything new became known."""
         before = len(self.of_index) + len(self.of_axis)
+        for one, other in self.equation.alike:
+            self._same_shape(one, other)
         for number, definition in enumerate(self.equation.definitions):
             for axis, index in enumerate(definition.indices):
                 place = place_of_index(self.equation, definition, axis)
@@ -156,6 +160,20 @@ class Sizes:
             self.of_index[number, index] = of_axis
         elif of_index:
             self.of_axis[tensor, axis] = of_index
+
+    def _same_shape(self, one: str, other: str) -> None:
+        """Each axis of the first, which the equation reads or defines, has the size that it has in the second."""
+        for axis in range(self.axes.get(one, 0)):
+            of_one, of_other = self.of_axis.get((one, axis)), self.of_axis.get((other, axis))
+            if of_one and of_other:
+                if of_one.size != of_other.size:
+                    message = f"{one} is the gradient with respect to {other}, but their shapes differ on axis {axis}."
+                    remedy = f"  {of_one.size} ({of_one.why}), but {of_other.size} ({of_other.why}).\n"
+                    raise ShapeError(message, remedy=remedy + f"  Give {one} the shape of {other}.")
+            elif of_other:
+                self.of_axis[one, axis] = of_other
+            elif of_one and other in self.axes:
+                self.of_axis[other, axis] = of_one
 
     def _find_largest(self) -> bool:
         """Rule 2, for the first definition where it tells anything; whether there is one."""
