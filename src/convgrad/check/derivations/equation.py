@@ -31,7 +31,8 @@ from convgrad.check.derivations.local import (
 )
 from convgrad.check.derivations.readings import readings
 from convgrad.check.derivations.report import EquationReport
-from convgrad.check.functions.diagnosis import compared, diagnose
+from convgrad.check.functions.comparison import compared
+from convgrad.check.functions.diagnosis import diagnose
 from convgrad.check.functions.reading import Attempt, Convention
 from convgrad.check.functions.roles import Reading
 from convgrad.check.problems.problem import Problem

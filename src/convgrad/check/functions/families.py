@@ -13,6 +13,8 @@ from convgrad.layers.batch_norm import BatchNorm
 SPACE = {1: "h", 2: "h v", 3: "t h v"}
 """Names of an image's axes; `v` is the column, so that `w` stays the kernel."""
 PLACES = {1: "i", 2: "i j", 3: "i j l"}
+PLACES_IN_ROWS = "[batch, places, features]"
+"""The layout of arrays whose batch is written as two axes, for what works along the last one."""
 OFFSETS = {1: "m", 2: "m n", 3: "m n r"}
 
 
@@ -92,6 +94,12 @@ _ROWS = {
     "[features]": {"o": "f c", "x": "f k", "y": "k", "t": "k"},
 }
 _SAME = {name: {**rows, "x": rows["o"]} for name, rows in _ROWS.items()}
+_LAST_AXIS = {
+    "[batch, features]": "batch c",
+    PLACES_IN_ROWS: "batch c",
+    "[features, batch]": "c batch",
+    "[features]": "c",
+}
 
 _SCALE = {"": {"gamma": "(g c)", "beta": "(g c)"}}
 _NORMED = {
@@ -152,7 +160,8 @@ FAMILIES: dict[str, Family] = {
     }, input_shape=(5,)),
     "layer_norm": Family(
         norm.LayerNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)},
-        _SAME, {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,),
+        {name: {"o": rows, "x": rows} for name, rows in _LAST_AXIS.items()},
+        {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,),
     ),
     "batch_norm": Family(BatchNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)}, {
         "[batch, features]": {"o": "batch c", "x": "batch c"}, "[features, batch]": {"o": "c batch", "x": "c batch"},

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.functions.layouts import fits, present
+from convgrad.check.functions.families import PLACES_IN_ROWS
+from convgrad.check.functions.layouts import fits, groups, place_in_equation, present
 from convgrad.check.functions.person import Call, Person
 from convgrad.check.functions.roles import Reading, plain, readings
 from convgrad.check.problems.problem import Array, Problem
-from convgrad.check.problems.subject import LossSubject, Sizes, Subject
+from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
 from convgrad.check.submissions.answers import Outcome, Trouble
 from convgrad.check.submissions.process import LARGEST
 from convgrad.errors import ConvgradError
@@ -27,7 +28,10 @@ AnyArray = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Convention:
-    """One way to call a function. image, kernel: names of layouts; patterns: tensor -> pattern of its layout."""
+    """One way to call a function. image, kernel: names of layouts; patterns: tensor -> pattern of its layout.
+
+    leading: of arrays that begin with the batch, the axes that stand in its place; none where it is one axis.
+    """
 
     subject: Subject
     sizes: Sizes
@@ -38,6 +42,7 @@ class Convention:
     torch: bool = False
     one_hot: bool = False
     dtype: str = "float64"
+    leading: tuple[int, ...] = ()
 
     @property
     def words(self) -> str:
@@ -69,7 +74,25 @@ class Convention:
         labels = problem.labels[tensor]
         if tensor == "t" and not labels[1:] and problem.origin.layer is None and problem.total:
             return self._target(array, problem)
-        return present(array, labels, self.pattern(tensor, problem))
+        return self.arranged(array, labels, self.pattern(tensor, problem))
+
+    def arranged(self, array: Array, labels: Sequence[str], pattern: str) -> AnyArray:
+        """An array with these axes in a layout."""
+        laid = present(array, tuple(labels), pattern)
+        return laid.reshape(*self.leading, *laid.shape[1:]) if self._is_led(labels, pattern) else laid
+
+    def _is_led(self, labels: Sequence[str], pattern: str) -> bool:
+        return bool(self.leading) and groups(pattern, labels)[:1] == [("batch",)]
+
+    def place_in_equation(
+        self, place: Sequence[int], tensor: str, shape: Sequence[int], problem: Problem
+    ) -> tuple[int, ...]:
+        """Where an element of the array that the person has stands in the equation's tensor."""
+        labels, pattern = problem.labels[tensor], self.pattern(tensor, problem)
+        if self._is_led(labels, pattern):
+            count = len(self.leading)
+            place = (int(np.ravel_multi_index(tuple(place[:count]), self.leading)), *place[count:])
+        return place_in_equation(place, labels, shape, pattern)
 
     def _target(self, array: Array, problem: Problem) -> AnyArray:
         whole = array.astype(np.int64)
@@ -202,7 +225,16 @@ def conventions(
                         for one_hot in (
                             (False, True) if problem.total and problem.labels["t"] == ("batch",) else (False,)
                         ):
-                            yield Convention(subject, own, image, kernel, patterns, reading, torch, one_hot, dtype)
+                            yield _led(
+                                Convention(subject, own, image, kernel, patterns, reading, torch, one_hot, dtype)
+                            )
+
+
+def _led(convention: Convention) -> Convention:
+    """With the batch written as two axes, where the layout has them."""
+    if convention.image != PLACES_IN_ROWS or not isinstance(convention.subject, LayerSubject):
+        return convention
+    return replace(convention, subject=replace(convention.subject, batch=6), leading=(2, 3))
 
 
 def attempt(convention: Convention, person: Person, sizes: Sizes | None = None) -> Attempt:

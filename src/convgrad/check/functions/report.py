@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.functions.diagnosis import Cause, Comparison, Diagnosis
-from convgrad.check.functions.layouts import groups, place_in_equation
+from convgrad.check.functions.comparison import Comparison
+from convgrad.check.functions.coverage import Coverage
+from convgrad.check.functions.diagnosis import Cause, Diagnosis
+from convgrad.check.functions.layouts import groups
 from convgrad.check.functions.maps import drawn, pattern, plane, summary
 from convgrad.check.verdict import Verdict
 from convgrad.check.words import worked_lines, wrapped
@@ -40,8 +42,8 @@ class Report:
     """The verdict on a function. `str(report)` is what a person reads.
 
     verdict: right, wrong, or not checked. function, against: what was checked by what. reading: how it was called.
-    findings: faults and notes. diagnosis: outputs compared, and what explains them. smallest: the smallest input that
-    still fails, where nothing explains it.
+    findings: faults and notes. diagnosis: outputs compared, and what explains them. coverage: further inputs.
+    smallest: the smallest input that still fails, where nothing explains it.
     """
 
     function: str
@@ -50,6 +52,7 @@ class Report:
     returned: tuple[str, ...] = ()
     findings: list[Finding] = field(default_factory=list)
     diagnosis: Diagnosis | None = None
+    coverage: Coverage = field(default_factory=Coverage)
     smallest: str = ""
     seconds: float = 0.0
 
@@ -92,6 +95,8 @@ class Report:
             "conventions": [] if diagnosis is None else [_cause_data(c) for c in diagnosis.choices],
             "unexplained": [] if diagnosis is None else list(diagnosis.unexplained),
             "not_examined": [] if diagnosis is None else list(diagnosis.not_examined),
+            "also_right_with": list(self.coverage.right),
+            "not_covered": list(self.coverage.left_out),
             "smallest": self.smallest,
             "seconds": round(self.seconds, 3),
         }
@@ -105,6 +110,8 @@ class Report:
         if self.diagnosis is not None:
             for comparison in self.diagnosis.comparisons.values():
                 lines += _output_lines(comparison, self.diagnosis)
+        if self.ok:
+            lines += [line for words in self.coverage.words for line in wrapped(words)]
         for number, cause in enumerate(self._causes, 1):
             lines += _cause_lines(number, cause, len(self._causes))
         for cause in self.diagnosis.choices if self.diagnosis is not None else ():
@@ -157,7 +164,7 @@ def _map_lines(comparison: Comparison, diagnosis: Diagnosis) -> list[str]:
 def _squeezed_labels(comparison: Comparison, diagnosis: Diagnosis) -> list[str] | None:
     """A label for each axis that is longer than one."""
     attempt, name = diagnosis.attempt, comparison.output
-    if attempt.problem.total and name == attempt.problem.of:
+    if attempt.convention.leading or (attempt.problem.total and name == attempt.problem.of):
         return None
     pattern_of = attempt.convention.pattern(name, attempt.problem)
     names = groups(pattern_of, attempt.problem.labels[name])
@@ -177,12 +184,11 @@ def _element_lines(comparison: Comparison, diagnosis: Diagnosis) -> list[str]:
         return [f"  expected {written(float(comparison.expected))}, got {written(got)}", f"  from {tensor.equation}"]
     differs = comparison.differs.reshape(comparison.expected.shape)
     found = np.asarray(comparison.found).reshape(comparison.expected.shape)
-    labels = attempt.problem.labels[name]
-    pattern_of = attempt.convention.pattern(name, attempt.problem)
+    convention, problem = attempt.convention, attempt.problem
     lines = wrapped(f"  {tensor.equation}", "    ")
     for place in np.argwhere(differs)[:ELEMENTS]:
         here = tuple(int(p) for p in place)
-        own = place_in_equation(here, labels, tensor.shape, pattern_of)
+        own = convention.place_in_equation(here, name, tensor.shape, problem)
         lines += wrapped(
             f"  {element_text(name, here)}: expected {written(comparison.expected[here])}, got {written(found[here])}"
         )

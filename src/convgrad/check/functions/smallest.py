@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.functions.diagnosis import Diagnosis, compared
+from convgrad.check.functions.comparison import compared
+from convgrad.check.functions.diagnosis import Diagnosis
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.reading import Attempt, Convention, attempt
 from convgrad.check.problems.subject import LayerSubject, Sizes

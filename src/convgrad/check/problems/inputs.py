@@ -81,3 +81,23 @@ def with_kinks(o: Array, rng: np.random.Generator, recipe: Recipe) -> Array:
         flat[rng.choice(flat.size, max(1, flat.size // 5), replace=False)] = 0.0
     kinked: Array = flat.reshape(o.shape)
     return kinked
+
+
+LARGE = 20.0
+"""Factor of the usual values, up to 1.75: past every bound that people clip at (6 of ReLU6, 10, 20, 30)."""
+SMALL = 2.0**-12
+
+
+def with_values(problem: Problem, kind: str, tensor: str) -> Problem:
+    """With values of another kind in an input.
+
+    usual: of both signs, from 0.25 to 1.75. large: up to 35. small: up to 0.0004, zeros of both signs among them.
+    negative: all below zero, where a maximum that begins with 0 or padding with 0 shows.
+
+    Raises: KeyError for another kind.
+    """
+    usual = problem.arrays[tensor] if tensor in problem.arrays else np.zeros(0)
+    small = usual * SMALL
+    small.reshape(-1)[::7], small.reshape(-1)[3::7] = 0.0, -0.0
+    values = {"usual": usual, "large": usual * LARGE, "small": small, "negative": -np.abs(usual) - 0.5}[kind]
+    return problem if kind == "usual" else problem.with_arrays(**{tensor: values})

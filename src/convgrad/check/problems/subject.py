@@ -15,7 +15,7 @@ import numpy as np
 
 from convgrad.check.functions.families import FAMILIES, LOSSES, Family, family_of, named
 from convgrad.check.problems.choice import bound_by_choice, default_integers, space_labels
-from convgrad.check.problems.inputs import with_inputs
+from convgrad.check.problems.inputs import with_inputs, with_values
 from convgrad.check.problems.problem import Origin, Problem, Recipe
 from convgrad.check.problems.unrolled import unrolled
 from convgrad.errors import ModelError, ShapeError, suggestion
@@ -32,7 +32,7 @@ from convgrad.notation.terms import Access, Definition, rebuild
 class Sizes:
     """Which sizes a problem has. `one`: one example; `channel`: one channel in and out; `window`: a square window, for
     functions that take one number; `square`: the image's height equals its width, too; `equal`: as many channels out
-    as in; `seed`: of the random values.
+    as in; `seed`: of the random values; `values`: which kind of them (`convgrad.check.problems.inputs.with_values`).
     """
 
     one: bool = False
@@ -41,6 +41,7 @@ class Sizes:
     square: bool = False
     equal: bool = False
     seed: int = 0
+    values: str = "usual"
 
     @property
     def words(self) -> str:
@@ -84,13 +85,19 @@ class Subject:
 
 @dataclass(frozen=True)
 class LayerSubject(Subject):
-    """A layer of a known family, with the arguments the caller gave; the rest is chosen. `then`: an activation."""
+    """A layer of a known family, with the arguments the caller gave; the rest is chosen. `then`: an activation.
+
+    input_shape: of one example, where the caller gave it. batch, image, channels: sizes to be taken in place of those
+    that tell most, where a function that is right on those is tried on others.
+    """
 
     name: str
     given: Mapping[str, Any] = field(default_factory=dict)
     then: Layer | None = None
     input_shape: tuple[int, ...] | None = None
-    batch: int = 3
+    batch: int | None = None
+    image: tuple[int, ...] | None = None
+    channels: int | None = None
 
     @property
     def family(self) -> Family:
@@ -126,6 +133,8 @@ class LayerSubject(Subject):
     def _channels(self, sizes: Sizes) -> int:
         if self.input_shape is not None:
             return self.input_shape[-1]
+        if self.channels is not None:
+            return self.channels
         return int(1 if sizes.channel else self.family.input_shape[-1] * self.given.get("groups", 1))
 
     def shape(self, layer: Layer, sizes: Sizes) -> tuple[int, ...]:
@@ -134,10 +143,13 @@ class LayerSubject(Subject):
             return self.input_shape
         *image, _ = self.family.input_shape
         window = getattr(layer, "window", None)
+        if self.image is not None:
+            return (*self.image, self._channels(sizes))
         if window is None:
             if sizes.square and self.family.slides:
                 image = [max(image)] * len(image)
-            return (*image, self._channels(sizes)) if self.family.slides else self.family.input_shape
+            own = self.family.slides or self.channels is not None
+            return (*image, self._channels(sizes)) if own else self.family.input_shape
         least = [max(h, extent + 2 * s + 2) for h, extent, s in zip(image, window.extent, window.strides, strict=True)]
         if sizes.square:
             least = [max(least)] * len(least)
@@ -148,7 +160,8 @@ class LayerSubject(Subject):
         """The equation with sizes and inputs."""
         layer = self.layer(sizes)
         built = layer.build(self.shape(layer, sizes))
-        batch = 1 if sizes.one else 6 if self.name == "batch_norm" else self.batch
+        usual = 6 if self.name == "batch_norm" else 3
+        batch = 1 if sizes.one else usual if self.batch is None else self.batch
         recipe = recipe_of(built, batch)
         if self.family.unrolled:
             recipe = _unrolled(recipe, self.shape(layer, sizes)[:-1])
@@ -159,7 +172,8 @@ class LayerSubject(Subject):
         labels = self._labels(built, of)
         wrt = (*built.inputs, *built.parameters)
         space = frozenset(["t", "h", "v", "i", "j", "l", "m", "n", "r"])
-        return with_inputs(recipe, of, wrt, labels, sizes.seed, Origin(space, layer, self.shape(layer, sizes)))
+        origin = Origin(space, layer, self.shape(layer, sizes))
+        return with_values(with_inputs(recipe, of, wrt, labels, sizes.seed, origin), sizes.values, "o")
 
     def _labels(self, built: Built, of: str) -> dict[str, tuple[str, ...]]:
         known = dict(self.family.labels)
@@ -213,6 +227,8 @@ class LossSubject(Subject):
 
     name: str
     mean: bool = False
+    batch: int = 3
+    classes: int = 5
 
     def __str__(self) -> str:
         return f"{self.name}, {'mean' if self.mean else 'sum'} over the batch"
@@ -224,7 +240,7 @@ class LossSubject(Subject):
 
     def problem(self, sizes: Sizes = Sizes()) -> Problem:
         """The equation with sizes and inputs."""
-        classes, batch = 5, 1 if sizes.one else 3
+        classes, batch = self.classes, 1 if sizes.one else self.batch
         built = losses[self.name]().build((classes,))
         shapes: dict[str, tuple[int, ...]] = {"y": built.prediction_shape, "t": built.target_shape}
         recipe = Recipe(
@@ -234,10 +250,11 @@ class LossSubject(Subject):
         upstream = np.full(batch, 1 / batch if self.mean else 1.0)
         t = problem.arrays["t"]
         if self.name == "softmax_cross_entropy":
-            t = np.array([3.0, 0.0, 3.0][:batch])
+            t = np.resize([3.0, 0.0, 3.0, 1.0], batch) % classes
         elif self.name == "binary_cross_entropy":
             t = (t > 0).astype(np.float64)
-        return replace(problem.with_arrays(dE=upstream, t=t), total=True)
+        problem = replace(problem.with_arrays(dE=upstream, t=t), total=True)
+        return with_values(problem, sizes.values, "y")
 
 
 @dataclass(frozen=True)

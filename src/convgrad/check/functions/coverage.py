@@ -1,0 +1,216 @@
+"""Further inputs for a function that was right on the first: one table of what is varied, and for what.
+
+What a signature admits has to be right: every batch, number of channels and filters, stride, padding and size that its
+arguments can say. What it refuses, by an `assert` or an error that it raises, is not covered and is told as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from convgrad.check.functions.layouts import fits
+from convgrad.check.functions.reading import Convention
+from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes
+from convgrad.check.submissions.answers import Trouble
+from convgrad.errors import ConvgradError
+
+IN_SIGNATURE = ("strides", "padding", "dilation", "groups", "pool_size", "epsilon", "negative_slope", "alpha")
+"""Settings of a layer that a function can only have through an argument; those of a kernel it sees in its array."""
+IN_DICTIONARY = {"pool_size": ("strides", "pool_size"), "kernel_size": ("strides", "padding")}
+"""Settings that a tuple or dictionary of them has: of a pooling, which has no padding there, and of a convolution."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Another input.
+
+    words: what is special, for the report. given: arguments of the layer. batch, channels: other numbers of them.
+    image: None as chosen; "wide": more columns than rows; "kernel": as large as the kernel.
+    sizes: fields of `Sizes`. optional: what a function may as well not take: then a failure is told as not covered.
+    among: the family has one of these arguments, or is of one of these names; empty for all.
+    """
+
+    words: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+    batch: int | None = None
+    channels: int | None = None
+    image: str | None = None
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+    leading: tuple[int, ...] = ()
+    optional: bool = False
+    among: tuple[str, ...] = ()
+
+
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "sigmoid", "tanh", "gelu", "silu")
+NORMALIZATIONS = ("layer_norm", "batch_norm", "batch_norm2d", "group_norm")
+ROWS = ("dense", "layer_norm", "softmax", *ACTIVATIONS)
+"""Those that work along the last axis, whatever is before it."""
+KERNELS = ("kernel_size",)
+KERNELS_2D = ("conv2d", "depthwise_conv2d", "conv_transpose2d")
+WINDOWS = ("kernel_size", "pool_size")
+
+TABLE = (
+    Variation("other numbers", sizes={"seed": 1}),
+    Variation("a batch of 1", batch=1, among=(*WINDOWS, "dense", "softmax", "layer_norm", "group_norm", *ACTIVATIONS)),
+    Variation("large values", sizes={"values": "large"}, among=(*ACTIVATIONS, "softmax", "losses")),
+    Variation("small values and zeros", sizes={"values": "small"}, among=(*ACTIVATIONS, "softmax", "losses")),
+    Variation("negative values", sizes={"values": "negative"}, among=("pool_size", *ACTIVATIONS)),
+    Variation("stride 2", {"strides": 2}, among=WINDOWS),
+    Variation("stride 1", {"strides": 1}, among=("pool_size",)),
+    Variation("padding 1", {"padding": 1}, among=WINDOWS),
+    Variation("padding 2", {"padding": 2}, among=WINDOWS),
+    Variation("stride 3", {"strides": 3}, among=WINDOWS),
+    Variation("stride 2 and padding 1", {"strides": 2, "padding": 1}, among=WINDOWS),
+    Variation("stride 3 and padding 2", {"strides": 3, "padding": 2}, among=WINDOWS),
+    Variation("padding 0", {"padding": 0}, among=WINDOWS),
+    Variation("dilation 2", {"dilation": 2}, among=WINDOWS),
+    Variation("2 groups", {"groups": 2}, among=WINDOWS),
+    Variation("dilation 2 and padding 1", {"dilation": 2, "padding": 1}, among=WINDOWS),
+    Variation("2 groups and stride 2", {"groups": 2, "strides": 2}, among=WINDOWS),
+    Variation("a window of 3 x 2", {"pool_size": (3, 2)}, among=("pool_size",)),
+    Variation("a window of 3 x 3 and stride 2", {"pool_size": 3, "strides": 2}, among=("pool_size",)),
+    Variation("one channel", channels=1, among=WINDOWS),
+    Variation("one filter", {"filters": 1}, among=("filters",)),
+    Variation("a kernel of 1 x 1", {"kernel_size": 1}, among=KERNELS),
+    Variation("more columns than rows", image="wide", among=WINDOWS),
+    Variation("an image as large as the window", image="kernel", among=WINDOWS),
+    Variation("a kernel wider than high", {"kernel_size": (2, 3)}, among=KERNELS_2D),
+    Variation("height and width equal", sizes={"square": True}, among=WINDOWS),
+    Variation("as many filters as channels", sizes={"equal": True}, among=("filters",)),
+    Variation("one feature", channels=1, among=("dense",)),
+    Variation("one unit", {"units": 1}, among=("units",)),
+    Variation("as many units as features", sizes={"equal": True}, among=("units",)),
+    Variation("epsilon 0.1", {"epsilon": 0.1}, among=NORMALIZATIONS),
+    Variation("another number of features", channels=8, among=("softmax", "layer_norm", "batch_norm", "batch_norm2d")),
+    Variation("two features", channels=2, among=("softmax", "layer_norm")),
+    Variation("slope 0.1", {"negative_slope": 0.1}, among=("leaky_relu",)),
+    Variation("alpha 0.5", {"alpha": 0.5}, among=("elu",)),
+    Variation("a batch of 2", batch=2, among=("batch_norm", "batch_norm2d")),
+    Variation("a batch of 5", batch=5),
+    Variation("one channel", channels=1, among=("global_avg_pool2d", "batch_norm2d")),
+    Variation("an image of one place", image="one", among=("global_avg_pool2d",)),
+    Variation("arrays of three axes", batch=6, leading=(2, 3), optional=True, among=ROWS),
+)  # fmt: skip
+"""In the order of how much they tell, since a slow function is tried on the first of them only."""
+
+
+def variations(convention: Convention) -> Iterator[tuple[Variation, Convention]]:
+    """What applies to a function that is called in this way, with how it is called then."""
+    for variation in TABLE:
+        changed = _changed(variation, convention)
+        if changed is not None and changed != convention and _possible(changed):
+            yield variation, changed
+
+
+def admitted(convention: Convention) -> set[str]:
+    """The settings of a layer that the function's arguments can say."""
+    roles = {role for _, role in convention.reading.roles}
+    taken = roles & {*IN_SIGNATURE}
+    if roles & {"cache", "settings"} and isinstance(convention.subject, LayerSubject):
+        for argument, inside in IN_DICTIONARY.items():
+            taken |= {*inside} if argument in convention.subject.family.defaults else set()
+    return taken
+
+
+def _changed(variation: Variation, convention: Convention) -> Convention | None:
+    subject = convention.subject
+    sizes = replace(convention.sizes, **variation.sizes)
+    if isinstance(subject, LossSubject):
+        if variation.among and "losses" not in variation.among:
+            return None
+        changed_loss = replace(subject, batch=1 if sizes.one else variation.batch or subject.batch)
+        return replace(convention, subject=changed_loss, sizes=sizes)
+    if not isinstance(subject, LayerSubject):
+        return replace(convention, sizes=sizes) if "seed" in variation.sizes else None
+    if not (_concerns(variation, subject) and _free(variation, convention, subject)):
+        return None
+    changed = replace(
+        subject,
+        given={**subject.given, **variation.given},
+        batch=variation.batch or subject.batch,
+        channels=variation.channels or subject.channels,
+    )
+    if variation.image is not None:
+        changed = replace(changed, image=_image(variation.image, changed, sizes))
+    return replace(convention, subject=changed, sizes=sizes, leading=variation.leading or convention.leading)
+
+
+def _concerns(variation: Variation, subject: LayerSubject) -> bool:
+    names = {subject.name, *subject.family.defaults}
+    return not variation.among or bool(names & {*variation.among})
+
+
+def _free(variation: Variation, convention: Convention, subject: LayerSubject) -> bool:
+    """Whether the caller, the signature and the layout leave open what is varied."""
+    sizes, taken = convention.sizes, admitted(convention)
+    known = {f.name for f in fields(subject.family.layer)}
+    for key, value in variation.given.items():
+        if key in subject.given or key not in known or (key in IN_SIGNATURE and key not in taken):
+            return False
+        if isinstance(value, tuple) and (sizes.window or sizes.square):
+            return False
+    if subject.input_shape is not None:
+        of_shape = {"groups", "filters"} & {*variation.given} or {"square", "equal"} & {*variation.sizes}
+        if variation.channels or variation.image or of_shape:
+            return False
+    if variation.batch and (sizes.one or (convention.leading and not variation.leading)):
+        return False
+    if (variation.channels or "filters" in variation.given) and (sizes.channel or sizes.equal):
+        return False
+    if "groups" in variation.given and sizes.channel:
+        return False
+    if variation.image == "wide" and (sizes.square or len(subject.family.input_shape) < 3):
+        return False
+    return not (variation.leading and (convention.leading or not convention.image.startswith("[batch")))
+
+
+def _image(kind: str, subject: LayerSubject, sizes: Sizes) -> tuple[int, ...]:
+    layer = subject.layer(sizes)
+    usual, window = subject.shape(layer, sizes)[:-1], getattr(layer, "window", None)
+    if kind == "one" or window is None or subject.name == "conv_transpose2d":
+        return (1,) * len(usual)
+    if kind == "wide":
+        return (*usual[:-2], *sorted(usual[-2:], key=lambda n: n)[:1], max(usual) + 2)
+    pads = window.pad(usual)
+    least = [max(1, extent - sum(pad)) for extent, pad in zip(window.extent, pads, strict=True)]
+    return (max(least),) * len(least) if sizes.square else tuple(least)
+
+
+def _possible(convention: Convention) -> bool:
+    """Whether there is such a layer, and the layout can hold its arrays."""
+    try:
+        problem = convention.problem()
+    except ConvgradError:
+        return False
+    patterns = ((n, p) for n, p in convention.patterns.items() if n in problem.arrays)
+    return all(fits(problem.labels[n], problem.arrays[n].shape, p) for n, p in patterns)
+
+
+def refuses(trouble: Trouble) -> bool:
+    """Whether a call was refused on purpose: by an `assert`, or by an error that the function itself raises."""
+    by_itself = trouble.line.lstrip().startswith(("raise", "assert"))
+    return trouble.kind in ("AssertionError", "NotImplementedError") or by_itself
+
+
+@dataclass
+class Coverage:
+    """What a function was tried on, in words: where it was right, and what was not covered, with the reason."""
+
+    right: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> list[str]:
+        """Sentences for the report."""
+        lines = [f"Also right with {', '.join(self.right)}."] if self.right else []
+        return lines + ([f"Not covered: {'; '.join(self.left_out)}."] if self.left_out else [])
+
+
+def not_returned(returned: Mapping[str, Any], of: str, gradients: Sequence[str]) -> list[str]:
+    """What was not checked because it does not come back."""
+    if {*returned} == {of}:
+        return ["gradients (only the forward pass was checked)"]
+    missing = [name for name in gradients if name not in returned]
+    return [f"{' and '.join(missing)} (not returned)"] if missing else []

@@ -1,0 +1,280 @@
+"""The verdict on one function: how it is called, whether it is right, on further inputs too, and what is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from convgrad.check.functions.coverage import Coverage, Variation, not_returned, refuses, variations
+from convgrad.check.functions.diagnosis import Cause, Diagnosis, diagnose, tell_apart
+from convgrad.check.functions.person import Person
+from convgrad.check.functions.reading import Attempt, Convention, Found, accumulated, attempt, find
+from convgrad.check.functions.remarks import overflow, overlaps, remarks
+from convgrad.check.functions.report import Finding, Report
+from convgrad.check.functions.smallest import smallest_failure
+from convgrad.check.problems.subject import LayerSubject, Sizes, Subject
+from convgrad.errors import ConvgradError
+
+LOOKED_AT = 6
+"""Ways to call whose numbers are looked at where none gives the right ones."""
+VERDICT = 1.7
+"""Seconds of computing after which nothing further is tried; of computing, so that a busy machine finds as much."""
+SEARCH = 1.0
+"""Seconds for the search for pairs of mistakes, in all attempts together."""
+SLOW = 2
+"""Calls of the longest that are made before a right function is tried on fewer inputs."""
+OTHER_SIZES = (
+    Sizes(),
+    Sizes(window=True),
+    Sizes(square=True),
+    Sizes(equal=True),
+    Sizes(square=True, equal=True),
+)
+
+
+def _combined(tried: Attempt, sizes: Sizes) -> Sizes:
+    """Other sizes, with one example or one channel as before."""
+    own = tried.convention.sizes
+    return replace(sizes, one=own.one, channel=own.channel)
+
+
+def _with_right_total(attempts: list[Attempt]) -> list[Attempt]:
+    """Of a loss's readings (sum or mean over the batch) those whose value is right, where there are any."""
+    right = [a for a in attempts if a.problem.total and a.total_is_right]
+    batches = [a for a in right if a.is_right_on_batches]
+    return batches or right or attempts
+
+
+class Judge:
+    """Everything that one verdict needs: the person's function, what to check it against, and the time that is left."""
+
+    def __init__(
+        self,
+        person: Person,
+        subjects: list[Subject],
+        roles: Mapping[str, str],
+        dtype: str,
+        settings: Mapping[str, Any],
+    ):
+        self.person, self.subjects, self.roles, self.dtype, self.given = person, subjects, roles, dtype, settings
+        self.report = Report(person.name, str(subjects[0]))
+        self.started = time.process_time()
+
+    def run(self) -> Report:
+        """The report."""
+        if self.person.trouble is not None:
+            self._unchecked("not-found", f"The function can't be loaded: {self.person.trouble}.")
+            return self.report
+        if not self.person.arguments:
+            words = "can't be read" if self.person.arguments is None else "are none, or *args or **kwargs"
+            self._unchecked(
+                "no-arguments", f"Its arguments {words}.", "Wrap it in a plain function with named arguments."
+            )
+            return self.report
+        chosen, troubles = self._chosen()
+        if chosen is None:
+            self._explain_failure(troubles)
+            return self.report
+        self._describe(chosen)
+        if chosen.right:
+            self._probe(chosen)
+        elif self.report.diagnosis is not None and chosen.unexplained:
+            self._shrink(chosen)
+        return self.report
+
+    def _chosen(self) -> tuple[Diagnosis | None, list[Found]]:
+        """The best diagnosis over all ways to call and all kinds of sizes: single mistakes first, then pairs."""
+        found_all: list[Found] = []
+        ends: list[tuple[Attempt, Sizes]] = []
+        for sizes in self._sizes():
+            if ends and (self._left() <= 0 or self.person.exhausted):
+                break
+            fitting = [a for a, _ in ends if a.shapes_fit][:2]
+            if fitting:  # how to call it is known
+                found = Found([attempt(a.convention, self.person, _combined(a, sizes)) for a in fitting])
+            else:
+                found = find(self.subjects, sizes, self.person, self.roles, self.dtype)
+            found_all.append(found)
+            if found.hung:
+                return None, found_all
+            usable = _with_right_total([a for a in found.attempts[:LOOKED_AT] if a.roles and not a.strange])
+            chosen = self._explained(((a, sizes) for a in usable), 0)
+            if chosen is not None:
+                if chosen.right and found.otherwise is not None:
+                    self._note_layout(found.otherwise)
+                return chosen, found_all
+            ends += [(a, sizes) for a in usable]
+        if not ends:
+            return None, found_all
+        ends.sort(key=lambda end: not end[0].shapes_fit)
+        chosen = self._explained(iter(ends[:4]), SEARCH / min(len(ends), 4))
+        if chosen is None:
+            chosen = self._diagnosed(ends[0][0], 0)
+            self._tell_sizes(chosen, ends[0][1])
+            if all(c.differs is None for c in chosen.comparisons.values()):
+                self._add("wrong-shape", "No result has the shape that it should have.")
+        return chosen, found_all
+
+    def _explained(self, ends: Iterator[tuple[Attempt, Sizes]], seconds: float) -> Diagnosis | None:
+        """The first of the attempts that is right or can be explained."""
+        for tried, sizes in ends:
+            diagnosis = self._diagnosed(tried, min(seconds, self._left()))
+            if diagnosis.right or not diagnosis.unexplained:
+                self._tell_sizes(diagnosis, sizes)
+                return diagnosis
+        return None
+
+    def _sizes(self) -> tuple[Sizes, ...]:
+        first = self.subjects[0]
+        if not isinstance(first, LayerSubject) or first.input_shape is not None:
+            return (Sizes(),)
+        if not first.family.slides:
+            return (Sizes(), Sizes(equal=True)) if first.name == "dense" else (Sizes(),)
+        return OTHER_SIZES if "filters" in first.family.defaults else OTHER_SIZES[:3]
+
+    def _diagnosed(self, tried: Attempt, seconds: float) -> Diagnosis:
+        """With what a call adds to the one before taken away, where the function keeps something."""
+        second = accumulated(tried, self.person)
+        if second is None:
+            return diagnose(tried, seconds)
+        roles = dict(tried.roles)
+        for name, before in tried.roles.items():
+            after = second.roles.get(name)
+            if after is not None and after.shape == before.shape and not np.array_equal(after, before, equal_nan=True):
+                roles[name] = after - before
+        return diagnose(replace(tried, roles=roles, again=second.outcome), seconds)
+
+    def _left(self) -> float:
+        """Seconds that are left for the verdict."""
+        return max(0.0, VERDICT - (time.process_time() - self.started))
+
+    def _tell_sizes(self, diagnosis: Diagnosis, sizes: Sizes) -> None:
+        if not (sizes.square or sizes.equal):
+            return
+        words = f"It gives results of the right shape with {sizes.words} only."
+        if not diagnosis.right:
+            self.report.findings.append(Finding("special-sizes", words, wrong=False))
+            return
+        name = "channels-swapped" if sizes.equal and not sizes.square else "height-width-swapped"
+        what = "input and output channels" if sizes.equal and not sizes.square else "height and width"
+        self._add(name, f"{words} So {what} are mixed up somewhere.", "Check each shape and loop bound for the two.")
+
+    def _note_layout(self, otherwise: Attempt) -> None:
+        layout = otherwise.convention.image
+        words = f"It is right for the layout that it was read with; on {layout} arrays it runs, too, but is wrong."
+        self.report.findings.append(Finding("layout", words, wrong=False))
+
+    def _describe(self, diagnosis: Diagnosis) -> None:
+        tried = diagnosis.attempt
+        report = self.report
+        report.against = str(tried.convention.subject)
+        report.reading, report.returned = tried.convention.words, tuple(tried.roles)
+        report.diagnosis = diagnosis
+        self._causes_apart(diagnosis)
+        if tried.again is not None:
+            self._add(
+                "accumulated",
+                "It gives a different result when it is called a second time with the same arguments: something is "
+                "added to and not reset.",
+                "Start each call with zeros: dw = np.zeros_like(w) inside the function.",
+            )
+        report.findings += remarks(tried)
+
+    def _causes_apart(self, diagnosis: Diagnosis) -> None:
+        subject = diagnosis.attempt.convention.subject
+        other = replace(subject, input_shape=None, batch=5) if isinstance(subject, LayerSubject) else subject
+        elsewhere = other.problem(Sizes(seed=3))
+        told: list[Cause] = []
+        for cause in diagnosis.causes:
+            told.append(replace(cause, hint=tell_apart(cause, diagnosis, elsewhere)))
+        diagnosis.causes[:] = told
+
+    def _probe(self, diagnosis: Diagnosis) -> None:
+        """More inputs for a function that has been right so far."""
+        tried, convention = diagnosis.attempt, diagnosis.attempt.convention
+        coverage = Coverage(left_out=not_returned(tried.roles, tried.problem.of, tried.problem.outputs[1:]))
+        self.report.coverage = coverage
+        for variation, changed in variations(convention):
+            if self._too_slow():
+                break
+            if self._fails(variation, changed, coverage):
+                return
+        for finding in (overlaps(convention), overflow(diagnosis, self.person)):
+            self.report.findings += [finding] if finding is not None else []
+
+    def _fails(self, variation: Variation, convention: Convention, coverage: Coverage) -> bool:
+        """Take over the diagnosis of a further input where it finds something."""
+        again = attempt(convention, self.person)
+        trouble = again.outcome.trouble
+        if trouble is not None:
+            if variation.optional or refuses(trouble):
+                coverage.left_out.append(f"{variation.words} (it refuses: {trouble.message or trouble.kind})")
+                return False
+            self._add("raises", f"It is right on the first input, but with {variation.words} it fails: {trouble}.")
+            return True
+        seconds = 0 if variation.optional else self._left()
+        keeps = self.report.diagnosis is not None and self.report.diagnosis.attempt.again is not None
+        found = self._diagnosed(again, seconds) if keeps else diagnose(again, seconds)
+        if found.right:
+            coverage.right.append(variation.words)
+            return False
+        if variation.optional:
+            if again.shapes_fit:
+                coverage.left_out.append(f"{variation.words} (it runs, but is wrong there)")
+            return False
+        words = f"It is right on the first input, and wrong with {variation.words}."
+        self.report.findings.append(Finding("where", words, wrong=False))
+        self.report.against = str(convention.subject)
+        self.report.diagnosis = found
+        self._causes_apart(found)
+        return True
+
+    def _too_slow(self) -> bool:
+        """Whether one more call may take more time than there is; then a note says so."""
+        if self.person.spent < SLOW * self.person.seconds:
+            return False
+        words = f"Its calls took {self.person.spent:.1f} s, so fewer inputs were tried than usual."
+        self.report.findings.append(Finding("slow", words, wrong=False))
+        return True
+
+    def _shrink(self, diagnosis: Diagnosis) -> None:
+        try:
+            self.report.smallest = smallest_failure(diagnosis, self.person)
+        except ConvgradError:
+            self.report.smallest = ""
+
+    def _explain_failure(self, found: Sequence[Found]) -> None:
+        """No way to call it has given anything to compare."""
+        for one in found:
+            for tried in one.attempts:
+                self.report.reading = tried.convention.words
+                self._unchecked(
+                    "wrong-count", f"What it returns can't be compared: {tried.strange or 'no output fits'}."
+                )
+                return
+        trouble = next((f.trouble for f in found if f.trouble is not None), None)
+        if any(f.hung for f in found):
+            self._unchecked("hangs", f"{self.person.trouble or trouble}.")
+        elif self.person.crashes:
+            self._unchecked("crashes", f"{self.person.trouble or trouble}.")
+        elif trouble is not None and trouble.kind == "Time limit":
+            self._unchecked("hangs", f"{trouble}.")
+        elif trouble is not None:
+            self._unchecked("raises", f"It fails on every way to call it that was tried; the first: {trouble}.")
+        else:
+            names = ", ".join(a.name for a in self.person.arguments or ())
+            self._unchecked(
+                "not-understood",
+                f"It is not clear what its arguments are: ({names}).",
+                "Name them: roles={'argument': 'tensor'} with the equation's names, dx for the gradient from above.",
+            )
+
+    def _add(self, name: str, words: str, change: str = "") -> None:
+        self.report.findings.append(Finding(name, words, change))
+
+    def _unchecked(self, name: str, words: str, change: str = "") -> None:
+        self.report.findings.append(Finding(name, words, change, checked=False))

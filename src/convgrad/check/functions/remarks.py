@@ -1,0 +1,99 @@
+"""What a call tells beside its numbers: arguments changed in place, results that hold no numbers, what is printed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from convgrad.check.functions.coverage import admitted
+from convgrad.check.functions.diagnosis import Diagnosis
+from convgrad.check.functions.person import Person
+from convgrad.check.functions.reading import Attempt, Convention
+from convgrad.check.functions.report import Finding
+from convgrad.check.problems.subject import LayerSubject
+from convgrad.dtypes import FLOATS
+from convgrad.functions import FUNCTIONS
+
+
+def remarks(tried: Attempt) -> list[Finding]:
+    """Faults and notes on one call."""
+    outcome = tried.outcome
+    found = [*_changed_arguments(tried), *_odd_numbers(tried)]
+    found += [Finding("warning", f"It warns: {text}", wrong=False) for text in outcome.warnings]
+    if outcome.printed.strip():
+        first = outcome.printed.strip().splitlines()[0][:60]
+        found.append(Finding("prints", f"It prints: {first}", wrong=False))
+    return found
+
+
+def _changed_arguments(tried: Attempt) -> list[Finding]:
+    if not tried.outcome.changed:
+        return []
+    names = _array_names(tried)
+    changed = [names[n] if n < len(names) else f"array {n}" for n in tried.outcome.changed]
+    words = f"It changes its argument{'s' if len(changed) > 1 else ''} {', '.join(changed)} in place."
+    return [Finding("argument-changed", words, "Work on a copy: the caller still needs the values.")]
+
+
+def _array_names(tried: Attempt) -> list[str]:
+    names: list[str] = []
+    for argument, role in tried.convention.reading.roles:
+        if role == "cache":
+            names += [f"{argument.name}[{n}]" for n in range(len(tried.problem.given))]
+        elif role in tried.values:
+            names.append(argument.name)
+    return names
+
+
+def _odd_numbers(tried: Attempt) -> list[Finding]:
+    found = []
+    for output, array in tried.roles.items():
+        expected = tried.expected(output)
+        if array.dtype.kind in "iu" and not np.array_equal(expected, np.round(expected)):
+            words = f"{output} comes back as whole numbers ({array.dtype}): fractions are cut off."
+            found.append(Finding("whole-numbers", words, "Make it of floats.", wrong=False))
+        if not np.isfinite(array).all() and np.isfinite(expected).all():
+            bad = int(np.count_nonzero(~np.isfinite(array)))
+            found.append(Finding("not-a-number", f"{output} holds {bad} entries that are infinite or no number."))
+    return found
+
+
+def overflow(diagnosis: Diagnosis, person: Person) -> Finding | None:
+    """Large values, where exp overflows if the greatest is not taken off first."""
+    convention, problem = diagnosis.attempt.convention, diagnosis.attempt.problem
+    text = str(problem.recipe.equation)
+    if not any(f"{row.name}(" in text for row in FUNCTIONS.values() if row.by_exp):
+        return None
+    name = "y" if problem.total else "z" if "z" in problem.labels else "o"
+    if name not in problem.arrays:
+        return None
+    large = problem.with_arrays(**{name: np.round(problem.arrays[name] * 800)})
+    values = {**large.arrays, **large.values()}
+    for given in reversed(FLOATS):
+        outcome = person.call(replace(convention, dtype=given).call(large, values))
+        if outcome.trouble is not None:
+            continue
+        for output, array in zip(diagnosis.attempt.roles, outcome.arrays, strict=False):
+            if not np.isfinite(array).all() and np.isfinite(values[output]).all():
+                return Finding(
+                    "overflow",
+                    f"With values of a few hundred {output} is infinite or not a number: exp overflows in {given}.",
+                    "Subtract the greatest value before exp: exp(z - z.max()) / sum.",
+                )
+    return None
+
+
+def overlaps(convention: Convention) -> Finding | None:
+    """Windows side by side can't tell whether a function adds up where windows overlap."""
+    subject = convention.subject
+    window = getattr(subject.layer(convention.sizes), "window", None) if isinstance(subject, LayerSubject) else None
+    if window is None or "pool_size" not in subject.settings() or "strides" in admitted(convention):
+        return None
+    if all(s >= k for s, k in zip(window.strides, window.kernel, strict=True)):
+        words = (
+            "Its windows lie side by side: whether it adds up where windows overlap is not distinguishable with "
+            "these shapes; it would be with strides=1."
+        )
+        return Finding("overlaps", words, wrong=False)
+    return None
