@@ -94,7 +94,7 @@ SUBMISSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         CRASHES,
     ),
     # What is returned.
-    "half_precision": (_with_body("return (dout * 0).astype(np.float16)"), RAISES),
+    "half_precision": (_with_body("return (dout * 0).astype(np.float16)"), ("half-precision",)),
     "a_generator": (_with_body("yield dout"), RAISES),
     "objects": (_with_body("return np.array([object()] * x.size, object).reshape(x.shape)"), RAISES),
     "text": (_with_body("return 'x' * 10**6"), RAISES),

@@ -54,7 +54,7 @@ WINDOWS = ("kernel_size", "pool_size")
 TABLE = (
     Variation("other numbers", sizes={"seed": 1}),
     Variation("a batch of 1", batch=1, among=(*WINDOWS, "dense", "softmax", "layer_norm", "group_norm", *ACTIVATIONS)),
-    Variation("large values", sizes={"values": "large"}, among=(*ACTIVATIONS, "softmax", "losses")),
+    Variation("large values", sizes={"values": "large"}, among=(*ACTIVATIONS, "softmax")),
     Variation("small values and zeros", sizes={"values": "small"}, among=(*ACTIVATIONS, "softmax", "losses")),
     Variation("negative values", sizes={"values": "negative"}, among=("pool_size", *ACTIVATIONS)),
     Variation("stride 2", {"strides": 2}, among=WINDOWS),
@@ -89,6 +89,8 @@ TABLE = (
     Variation("alpha 0.5", {"alpha": 0.5}, among=("elu",)),
     Variation("a batch of 2", batch=2, among=("batch_norm", "batch_norm2d")),
     Variation("a batch of 5", batch=5),
+    # Many add a small number inside the logarithm, or clip what is in it.
+    Variation("large values", sizes={"values": "large"}, optional=True, among=("losses",)),
     Variation("one channel", channels=1, among=("global_avg_pool2d", "batch_norm2d")),
     Variation("an image of one place", image="one", among=("global_avg_pool2d",)),
     Variation("arrays of three axes", batch=6, leading=(2, 3), optional=True, among=ROWS),
@@ -186,6 +188,14 @@ def _possible(convention: Convention) -> bool:
         return False
     patterns = ((n, p) for n, p in convention.patterns.items() if n in problem.arrays)
     return all(fits(problem.labels[n], problem.arrays[n].shape, p) for n, p in patterns)
+
+
+def dividing(variation: Variation, convention: Convention) -> tuple[Variation, Convention] | None:
+    """The same with sizes that the stride divides, for functions that refuse others; None where that is no other."""
+    if "strides" not in variation.given or convention.sizes.divides:
+        return None
+    words = f"{variation.words} that divides"
+    return replace(variation, words=words), replace(convention, sizes=replace(convention.sizes, divides=True))
 
 
 def refuses(trouble: Trouble) -> bool:

@@ -71,9 +71,10 @@ class Cause:
 
 @dataclass
 class Diagnosis:
-    """All outputs of one call, compared and explained. `unexplained`: outputs that no mistake fits. `broken`: outputs
-    that hold no numbers. `not_examined`: names of mistakes that could not be looked for, because their rule failed,
-    and how it did.
+    """All outputs of one call, compared and explained.
+
+    unexplained: outputs that no mistake fits. broken: outputs that hold no numbers, or too coarse ones. not_examined:
+    names of mistakes that could not be looked for, because their rule failed, and how it did.
     """
 
     attempt: Attempt
@@ -116,8 +117,10 @@ class Diagnosis:
         return not (self.causes or self.unexplained or self.broken) and bool(self.comparisons)
 
 
-def _finite(comparison: Comparison) -> bool:
-    """Whether it holds only numbers, where it should."""
+def _usable(comparison: Comparison) -> bool:
+    """Whether it holds only numbers, where it should, and with more than the three digits of half precision."""
+    if comparison.found.dtype == np.float16 and not comparison.right:
+        return False
     return bool(np.isfinite(comparison.found).all()) or not np.isfinite(comparison.expected).all()
 
 
@@ -127,7 +130,7 @@ def diagnose(attempt: Attempt, seconds: float = SECONDS) -> Diagnosis:
     """
     comparisons = compared(attempt)
     result = Diagnosis(attempt, comparisons)
-    result.broken = [n for n, c in comparisons.items() if not _finite(c)]
+    result.broken = [n for n, c in comparisons.items() if not _usable(c)]
     wrong = [n for n, c in comparisons.items() if not c.right and n not in result.broken]
     if wrong:
         _Search(result, wrong, seconds).run()
@@ -140,7 +143,7 @@ class _Search:
         attempt, comparisons = result.attempt, result.comparisons
         self.attempt, self.comparisons = attempt, comparisons
         self.known: dict[tuple[Any, ...], Given | None] = {}
-        self.outputs = [n for n, c in comparisons.items() if _finite(c)]
+        self.outputs = [n for n, c in comparisons.items() if _usable(c)]
         self.problem = attempt.problem
         self.right = {n: attempt.values[n] for n in self.outputs}
         scales = {n: float(np.max(np.abs(a), initial=0.0)) for n, a in self.right.items()}

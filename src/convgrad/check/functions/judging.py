@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.functions.coverage import Coverage, Variation, not_returned, refuses, variations
+from convgrad.check.functions.coverage import Coverage, Variation, dividing, not_returned, refuses, variations
 from convgrad.check.functions.diagnosis import Cause, Diagnosis, diagnose, tell_apart
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.reading import Attempt, Convention, Found, accumulated, attempt, find
@@ -182,7 +182,7 @@ class Judge:
                 "added to and not reset.",
                 "Start each call with zeros: dw = np.zeros_like(w) inside the function.",
             )
-        report.findings += remarks(tried)
+        report.findings += remarks(diagnosis)
 
     def _causes_apart(self, diagnosis: Diagnosis) -> None:
         subject = diagnosis.attempt.convention.subject
@@ -212,8 +212,9 @@ class Judge:
         trouble = again.outcome.trouble
         if trouble is not None:
             if variation.optional or refuses(trouble):
+                other = dividing(variation, convention)
                 coverage.left_out.append(f"{variation.words} (it refuses: {trouble.message or trouble.kind})")
-                return False
+                return other is not None and self._fails(*other, coverage)
             self._add("raises", f"It is right on the first input, but with {variation.words} it fails: {trouble}.")
             return True
         seconds = 0 if variation.optional else self._left()
@@ -221,6 +222,7 @@ class Judge:
         found = self._diagnosed(again, seconds) if keeps else diagnose(again, seconds)
         if found.right:
             coverage.right.append(variation.words)
+            self._note_precision(variation, found)
             return False
         if variation.optional:
             if again.shapes_fit:
@@ -232,6 +234,16 @@ class Judge:
         self.report.diagnosis = found
         self._causes_apart(found)
         return True
+
+    def _note_precision(self, variation: Variation, found: Diagnosis) -> None:
+        first = self.report.diagnosis
+        near = [n for n, c in found.comparisons.items() if c.single and first and not first.comparisons[n].single]
+        if near and not any(f.name == "precision" for f in self.report.findings):
+            largest = max(found.comparisons[n].largest for n in near)
+            words = (
+                f"With {variation.words} {' and '.join(near)} is equal to single precision only, off by {largest:.1g}."
+            )
+            self.report.findings.append(Finding("precision", words, wrong=False))
 
     def _too_slow(self) -> bool:
         """Whether one more call may take more time than there is; then a note says so."""

@@ -16,10 +16,11 @@ from convgrad.dtypes import FLOATS
 from convgrad.functions import FUNCTIONS
 
 
-def remarks(tried: Attempt) -> list[Finding]:
+def remarks(diagnosis: Diagnosis) -> list[Finding]:
     """Faults and notes on one call."""
+    tried = diagnosis.attempt
     outcome = tried.outcome
-    found = [*_changed_arguments(tried), *_odd_numbers(tried)]
+    found = [*_changed_arguments(tried), *_odd_numbers(tried), *_coarse_numbers(diagnosis)]
     found += [Finding("warning", f"It warns: {text}", wrong=False) for text in outcome.warnings]
     if outcome.printed.strip():
         first = outcome.printed.strip().splitlines()[0][:60]
@@ -57,6 +58,15 @@ def _odd_numbers(tried: Attempt) -> list[Finding]:
             bad = int(np.count_nonzero(~np.isfinite(array)))
             found.append(Finding("not-a-number", f"{output} holds {bad} entries that are infinite or no number."))
     return found
+
+
+def _coarse_numbers(diagnosis: Diagnosis) -> list[Finding]:
+    coarse = [n for n, c in diagnosis.comparisons.items() if c.found.dtype == np.float16 and not c.right]
+    if not coarse:
+        return []
+    words = f"{' and '.join(coarse)} come{'s' if len(coarse) == 1 else ''} back in half precision (float16): sums of it"
+    words += " keep three digits, too few to be right."
+    return [Finding("half-precision", words, "Compute in float64, or in float32: leave out astype(np.float16).")]
 
 
 def overflow(diagnosis: Diagnosis, person: Person) -> Finding | None:

@@ -140,7 +140,7 @@ def _output_lines(comparison: Comparison, diagnosis: Diagnosis) -> list[str]:
         return wrapped(f"{name}: has shape {comparison.found.shape}; it must have {comparison.expected.shape}.")
     if comparison.right:
         bound = float(np.max(comparison.bound, initial=0.0))
-        precision = "; right to single precision only" if comparison.single else ""
+        precision = f"; {comparison.single}" if comparison.single else ""
         line = f"{name}: right (largest difference {comparison.largest:.1g}, bound {bound:.1g}{precision})"
         return wrapped(line)
     far = f", by up to {comparison.largest:.3g}" if np.isfinite(comparison.largest) else ""

@@ -2,9 +2,10 @@
 
 A sum of n products computed in any order in arithmetic of unit roundoff u is off by at most about n*u*sum|terms|
 (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. 2002, section 3.1). So each gradient is computed a
-second time with every term replaced by its magnitude: `|a| + |b|` for `a - b`, `|a| * |b|` for `a * b`, and for a
-function its sensitivity to a relative error of its argument. The bound of an element is (number of operations that it
-hangs on) * eps * magnitude.
+second time with every term replaced by its magnitude, how far it is off if each operand is off by its own: with A and B
+for a and b, `A + B` for `a - b`, `|a| * B + |b| * A` for `a * b`, and for a function its sensitivity to an error of its
+argument. To first order, since a product of magnitudes, A * B, would grow with every step that a normalization takes.
+The bound of an element is (number of operations that it hangs on) * eps * magnitude.
 """
 
 from __future__ import annotations
@@ -89,22 +90,40 @@ def _magnitude(term: Term, computed: set[str]) -> Term:
         return Number(abs(term.value))
     if isinstance(term, Negate):
         return of(term.term)
-    if isinstance(term, Add | Multiply):
+    if isinstance(term, Add):
         return term.with_children(tuple(of(t) for t in term.children))
+    if isinstance(term, Multiply):
+        return _product(term, computed)
     if isinstance(term, Divide):
-        below = _absolute(term.denominator)
-        return Divide(Multiply((of(term.numerator), of(term.denominator))), Multiply((below, below)))
+        above, below = _absolute(term.numerator), _absolute(term.denominator)
+        both = Add((Multiply((of(term.numerator), below)), Multiply((above, of(term.denominator)))))
+        return Divide(both, Multiply((below, below)))
     if isinstance(term, Power):
         slope = Multiply((Number(abs(term.exponent)), Power(_absolute(term.base), term.exponent - 1), of(term.base)))
-        return Add((_absolute(term), slope)) if term.exponent not in (1, 2) else Power(of(term.base), term.exponent)
+        return Add((_absolute(term), slope))
     if isinstance(term, Reduce):
         if term.kind in ("argmax", "argmin"):
             return term
-        kind = "max" if term.kind == "min" else term.kind
-        return replace(term, kind=kind, body=of(term.body))
+        kind, body = "max" if term.kind == "min" else term.kind, of(term.body)
+        if kind == "sum" and isinstance(body, Add):  # each is a contraction then
+            return body.with_children(tuple(replace(term, kind=kind, body=part) for part in body.children))
+        return replace(term, kind=kind, body=body)
     if isinstance(term, Call):
         return _call(term, computed)
     return _absolute(term)
+
+
+def _product(term: Multiply, computed: set[str]) -> Term:
+    """A sum with a product for each factor that is off; those that are off by their own rounding only share one."""
+    sizes = tuple(_absolute(t) for t in term.factors)
+    off = tuple(_magnitude(t, computed) for t in term.factors)
+    parts: list[Term] = [
+        term.with_children((*sizes[:n], o, *sizes[n + 1 :])) for n, o in enumerate(off) if o != sizes[n]
+    ]
+    own = len(sizes) - len(parts)
+    if own:
+        parts.append(term.with_children((Number(float(own)), *sizes)))
+    return Add(tuple(parts)) if len(parts) > 1 else parts[0]
 
 
 def _call(term: Call, computed: set[str]) -> Term:

@@ -30,9 +30,11 @@ from convgrad.notation.terms import Access, Definition, rebuild
 
 @dataclass(frozen=True)
 class Sizes:
-    """Which sizes a problem has. `one`: one example; `channel`: one channel in and out; `window`: a square window, for
-    functions that take one number; `square`: the image's height equals its width, too; `equal`: as many channels out
-    as in; `seed`: of the random values; `values`: which kind of them (`convgrad.check.problems.inputs.with_values`).
+    """Which sizes a problem has, and which values.
+
+    one: one example. channel: one channel in and out. window: a square window, for functions that take one number.
+    square: the image's height equals its width, too. equal: as many channels out as in. divides: the stride leaves no
+    rest. seed: of the random values. values: which kind of them (`convgrad.check.problems.inputs.with_values`).
     """
 
     one: bool = False
@@ -40,6 +42,7 @@ class Sizes:
     window: bool = False
     square: bool = False
     equal: bool = False
+    divides: bool = False
     seed: int = 0
     values: str = "usual"
 
@@ -153,7 +156,7 @@ class LayerSubject(Subject):
         least = [max(h, extent + 2 * s + 2) for h, extent, s in zip(image, window.extent, window.strides, strict=True)]
         if sizes.square:
             least = [max(least)] * len(least)
-        best = min(_grown(least, sizes.square), key=lambda shape: _badness(window, shape, sizes.square))
+        best = min(_grown(least, sizes.square), key=lambda shape: _badness(window, shape, sizes))
         return (*best, self._channels(sizes))
 
     def problem(self, sizes: Sizes = Sizes()) -> Problem:
@@ -210,12 +213,17 @@ def _grown(least: Sequence[int], square: bool) -> list[tuple[int, ...]]:
     return shapes
 
 
-def _badness(window: Any, shape: tuple[int, ...], square: bool) -> tuple[int, int, int]:
-    """Axes along which the stride divides (so that no row is left over), equal sizes, and elements."""
+def _badness(window: Any, shape: tuple[int, ...], wanted: Sizes) -> tuple[int, int, int]:
+    """Axes along which the stride divides (so that no row is left over) or, if so wanted, leaves a rest; equal sizes;
+    and elements.
+    """
+    square = wanted.square
     outputs = window.outputs(shape)
     pads = window.pad(shape)
     left = [(h + sum(p) - e) % s for h, p, e, s in zip(shape, pads, window.extent, window.strides, strict=True)]
-    divides = sum(s > 1 and r == 0 for r, s in zip(left, window.strides, strict=True))
+    divides = sum(s > 1 and (r == 0) != wanted.divides for r, s in zip(left, window.strides, strict=True))
+    if wanted.divides:
+        divides *= 100  # whatever else is equal
     sizes = [*shape, *outputs, *window.kernel]
     equal = 0 if square else len(shape) - len(set(shape)) + len(outputs) - len(set(outputs))
     return divides + 3 * equal, len(sizes) - len(set(sizes)) if not square else 0, math.prod(shape)

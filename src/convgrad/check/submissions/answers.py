@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 HEAD = 2**18
 """Bytes of a message's line of JSON: texts of `PRINTED` characters, written as escapes, take less."""
 AXES = 16
-KINDS = {np.dtype(code).str: np.dtype(code) for code in "fdbhilqBHILQ"}
+KINDS = {np.dtype(code).str: np.dtype(code) for code in "efdbhilqBHILQ"}
 """Types of numbers that are taken."""
 
 

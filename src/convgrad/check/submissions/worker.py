@@ -200,15 +200,12 @@ def _array(value: Any, largest: int) -> np.ndarray:
         raise TypeError(
             f"the result holds {'nothing' if value is None else _a(kind)}, which is not an array of real numbers"
         )
-    if array.dtype == np.float16:
-        raise TypeError(
-            "the result is of float16, too coarse to tell a mistake from rounding: return float32 or float64"
-        )
     if array.size > largest:
         raise ValueError(
             f"the result has {array.size} numbers, shape {array.shape}: far too many for such small inputs"
         )
-    return array if array.dtype.kind in "iu" or array.dtype == np.float32 else array.astype(np.float64)
+    kept = array.dtype.kind in "iu" or array.dtype in (np.float16, np.float32)
+    return array if kept else array.astype(np.float64)
 
 
 def _a(noun: str) -> str:
