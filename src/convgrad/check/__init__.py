@@ -9,6 +9,8 @@ from typing import Any
 
 from convgrad.check.derivations.equation import check_equation
 from convgrad.check.derivations.report import EquationReport
+from convgrad.check.documents.document import check_document
+from convgrad.check.documents.report import DocumentReport
 from convgrad.check.functions.checking import assert_gradient_correct, check
 from convgrad.check.functions.report import Report
 from convgrad.check.sheets.sheet import SheetReport, check_sheet
@@ -16,12 +18,14 @@ from convgrad.check.submissions.classes import ClassReport, check_class
 
 __all__ = [
     "ClassReport",
+    "DocumentReport",
     "EquationReport",
     "Report",
     "SheetReport",
     "assert_gradient_correct",
     "check",
     "check_class",
+    "check_document",
     "check_equation",
     "check_sheet",
 ]

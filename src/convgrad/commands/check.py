@@ -9,17 +9,22 @@ from typing import Annotated, Any
 import typer
 
 from convgrad.arguments import shown
-from convgrad.commands.terminal import output, print_json
+from convgrad.commands.terminal import messages, output, print_json, say
 from convgrad.errors import DataError
 from convgrad.system.texts import json_from, whole_number
 
 EXIT_WRONG = 1
 
+WIDEST = 100
+"""Columns of a report on a derivation, however wide a terminal is."""
+
 
 def check(
     what: Annotated[
         str | None,
-        typer.Argument(metavar="LAYER|SHEET.toml", help="Layer, or numbers by hand.", show_default=False),
+        typer.Argument(
+            metavar="LAYER|SHEET.toml|TEXT.md", help="Layer, numbers by hand, a whole derivation.", show_default=False
+        ),
     ] = None,
     function: Annotated[
         str | None,
@@ -54,6 +59,9 @@ def check(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Run the code in bubblewrap: no network, no files of yours.")
     ] = False,
+    no_programs: Annotated[
+        bool, typer.Option("--no-programs", help="Do not run the programs of a derivation.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check a calculation and name the mistake.
@@ -63,6 +71,7 @@ def check(
     Examples:
     convgrad check conv2d mymodule:my_backward --strides 2;
     convgrad check sheet.toml;
+    convgrad check derivation.md;
     convgrad check --equation "dw[m] = sum[i](dx[i]*o[i+m])" --of "x[i] = sum[m](w[m]*o[i+m])";
     convgrad check --class submissions/ --spec spec.toml --csv marks.csv
     """
@@ -75,6 +84,8 @@ def check(
         from convgrad.check.sheets.sheet import check_sheet
 
         report = check_sheet(what)
+    elif what is not None and function is None and _is_document(what):
+        report = _document(what, seconds, sandbox, not no_programs, as_json)
     elif what is not None and function is not None:
         numbers = {"strides": strides, "padding": padding, "dilation": dilation, "kernel_size": kernel_size}
         settings: dict[str, Any] = {n: _sizes(n, v) for n, v in (numbers | {"pool_size": pool_size}).items() if v}
@@ -82,12 +93,36 @@ def check(
         settings |= dict(_setting(pair) for pair in more or [])
         report = _code(function, what, input_shape, argument or [], dtype, seconds, sandbox, settings)
     else:
-        raise typer.BadParameter("give a layer and a function, or a sheet.toml, or --equation and --of, or --class.")
+        raise typer.BadParameter(
+            "give a layer and a function, or a sheet.toml, or a derivation.md, or --equation and --of, or --class."
+        )
     if as_json:
         print_json(report.to_json())
     else:
-        output().print(str(report), soft_wrap=True)
+        console = output()
+        told = report.text(min(console.width, WIDEST)) if hasattr(report, "text") else str(report)
+        console.print(told, soft_wrap=True)
     raise typer.Exit(report.verdict.exit_code)
+
+
+def _is_document(what: str) -> bool:
+    from convgrad.check.documents.formats import is_document
+
+    return is_document(what)
+
+
+def _document(what: str, seconds: float, sandbox: bool, programs: bool, quiet: bool) -> Any:
+    """On a whole derivation: a file, or standard input."""
+    from convgrad.check.documents.course import Options
+    from convgrad.check.documents.document import STANDARD_INPUT, check_text
+    from convgrad.system.texts import LONGEST_FILE, as_text, file_text
+
+    if what == "-":
+        text, name = as_text(sys.stdin.buffer.read(LONGEST_FILE + 1), STANDARD_INPUT), STANDARD_INPUT
+    else:
+        text, name = file_text(Path(what)), Path(what).name
+    tell = None if quiet or not messages().is_terminal else say
+    return check_text(text, name, Options(programs, seconds, sandbox, tell))
 
 
 def _code(

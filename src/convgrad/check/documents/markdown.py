@@ -1,4 +1,4 @@
-"""Markdown, and plain text as a forum has it: fenced and indented programs, comments left out, formulas between marks."""
+"""Markdown, and plain text as a forum has it: programs in fences or indented, formulas between marks."""
 
 from __future__ import annotations
 

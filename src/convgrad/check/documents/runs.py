@@ -1,4 +1,4 @@
-r"""The parts of a text in order: prose, formulas between its marks (`$`, `$$`, `\(`, `\[`, environments), programs, output."""
+r"""The parts of a text in order: prose, formulas between marks (`$`, `$$`, `\(`, `\[`), programs, what they print."""
 
 from __future__ import annotations
 

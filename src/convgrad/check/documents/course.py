@@ -1,0 +1,209 @@
+"""The course of checking a document: one part after the other, each with what was said before it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from convgrad.check.documents.agreement import Agreement, agreements, explained
+from convgrad.check.documents.equations import judge_equation, tensor_on_left
+from convgrad.check.documents.judged import Judged, Mark
+from convgrad.check.documents.ledger import Ledger
+from convgrad.check.documents.matrices import matrix_of
+from convgrad.check.documents.numbers import Programs, judge_numbers, judge_output
+from convgrad.check.documents.operators import condition_of, judge_condition
+from convgrad.check.documents.programs import SECONDS, Ran, is_python, run_program
+from convgrad.check.documents.quantities import quantities
+from convgrad.check.documents.runs import Kind, Place, Run
+from convgrad.check.documents.sizes import judge_sizes, sentences
+from convgrad.check.documents.statements import Statement, has_equality, relation_of, statements_of
+from convgrad.errors import ConvgradError
+from convgrad.notation.parsing.parser import parse
+
+NOTATION = re.compile(r"^[A-Za-z_][\w.]*(?:\[[\w\s,]*\])?\s*=\s*\S.*\[.*\].*$")
+"""A line of a text that may be an equation in our notation."""
+NOT_HERE = "program: not run here"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How programs are run: `run` False where they are not, with what is then said."""
+
+    run: bool = True
+    seconds: float = SECONDS
+    sandbox: bool = False
+    tell: Callable[[str], None] | None = None
+
+
+@dataclass
+class Course:
+    """Where the check of a document is. instead: texts of statements that are read in place of their own."""
+
+    options: Options
+    known_runs: dict[Place, Ran] = field(default_factory=dict)
+    instead: Mapping[tuple[Place, str], str] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    programs: Programs = field(default_factory=Programs)
+    parts: list[Judged] = field(default_factory=list)
+
+    def check(self, runs: Sequence[Run]) -> list[Judged]:
+        """The verdicts on all parts, in order."""
+        sources: list[Run] = []
+        paragraph: list[Run] = []
+        for run in [*runs, None]:
+            if run is not None and run.kind in (Kind.PROSE, Kind.SPAN, Kind.FORMULA) and not run.display:
+                paragraph.append(run)
+                continue
+            self._paragraph(paragraph)
+            paragraph = []
+            if run is None:
+                break
+            if run.kind is Kind.FORMULA:
+                self._formula(run, "")
+                self.ledger.conditions.clear()
+            elif run.kind is Kind.PROGRAM:
+                self._program(run, sources)
+            elif run.kind is Kind.OUTPUT:
+                last = self.programs.ran[-1] if self.programs.ran else None
+                self.parts.append(judge_output(run, last))
+            else:
+                words = ("It is MathML without the LaTeX that it was made from.",)
+                self.parts.append(Judged(run.place, "equation", run.text, Mark.NOT_UNDERSTOOD, words))
+        return self.parts
+
+    def _paragraph(self, runs: list[Run]) -> None:
+        judged: list[Judged] = []
+        before, self.parts = self.parts, judged
+        prose = ""
+        for run in runs:
+            if run.kind is Kind.FORMULA:
+                self._formula(run, prose)
+                prose += " "
+            elif run.kind is Kind.SPAN:
+                self._notation(run)
+            else:
+                prose = (prose + run.text)[-200:]
+                self._notation(run)
+        for sentence in sentences(runs) if runs else ():
+            judged += judge_sizes(sentence, self.ledger)
+        self.parts = [*before, *sorted(judged, key=lambda part: part.place)]
+
+    def _notation(self, run: Run) -> None:
+        """Equations in our notation, each on a line of its own, or as code in a sentence."""
+        for number, line in enumerate(run.text.split("\n")):
+            text = line.strip().rstrip(".,;")
+            if NOTATION.match(text) and "\\" not in text:
+                try:
+                    parse(text)
+                except ConvgradError:
+                    continue
+                left, _, right = text.partition("=")
+                self._statement(Statement(left.strip(), right.strip(), run.place.later("\n" * number)))
+
+    def _formula(self, run: Run, prose: str) -> None:
+        if not has_equality(run.text):
+            self._alone(run)
+            return
+        for statement in statements_of(run.text, run.place):
+            condition = condition_of(statement, self.ledger)
+            if condition is not None:
+                judged = judge_condition(statement, condition, prose, self.ledger)
+                self.ledger.conditions.append(condition)
+                if judged is not None:
+                    self.parts.append(judged)
+                continue
+            self._statement(statement)
+
+    def _statement(self, statement: Statement) -> None:
+        written = matrix_of(statement.right)
+        text = self.instead.get((statement.place, statement.text))
+        if text is not None:
+            left, _, right = text.partition("=")
+            statement = Statement(left.strip(), right.strip(), statement.place, statement.before)
+        if written is not None and (written.values.ndim or re.search(r"[\d.]", statement.right)):
+            name = tensor_on_left(statement.left, self.ledger)
+            if name:
+                self.parts.append(
+                    judge_numbers(statement.place, statement.text, written, name, self.ledger, self.programs)
+                )
+                return
+        self.parts.append(judge_equation(statement, self.ledger))
+
+    def _alone(self, run: Run) -> None:
+        """A formula without `=`: numbers, or a relation that nobody can check; all else claims nothing."""
+        written = matrix_of(run.text)
+        if written is not None and (written.values.ndim or run.display):
+            self.parts.append(judge_numbers(run.place, run.text, written, "", self.ledger, self.programs))
+        elif run.display:
+            relation = relation_of(run.text)
+            words = f"`{relation}` is not checked." if relation else "It states nothing of anything: it has no `=`."
+            self.parts.append(Judged(run.place, "equation", run.text.strip(), Mark.NOT_UNDERSTOOD, (words,)))
+
+    # Programs
+
+    def _program(self, run: Run, sources: list[Run]) -> None:
+        if not is_python(run):
+            self._not_python(run)
+            return
+        if not self.options.run:
+            self.parts.append(Judged(run.place, "program", run.text, Mark.NOT_UNDERSTOOD, (NOT_HERE,)))
+            return
+        ran = self.known_runs.get(run.place)
+        if ran is None:
+            options = self.options
+            ran = run_program(sources, run, seconds=options.seconds, sandbox=options.sandbox, tell=options.tell)
+            self.known_runs[run.place] = ran
+        sources.append(run)
+        found = agreements(ran, quantities(self.ledger)) if not ran.trouble else []
+        before = {agreement.array for other, agreement in self.programs.found}
+        new = [one for one in found if one.array not in before or not one.agrees]
+        self.programs = Programs((*self.programs.ran, ran), (*self.programs.found, *((ran, one) for one in new)))
+        self.parts.append(_judged_program(run, ran, new))
+
+    def _not_python(self, run: Run) -> None:
+        lines = [line for line in run.text.split("\n") if line.strip()]
+        equations = [line for line in lines if NOTATION.match(line.strip()) or "\\" in line]
+        if not run.language and lines and len(equations) == len(lines):
+            if "\\" in run.text:
+                self._formula(Run(Kind.FORMULA, run.text, run.place, display=True), "")
+            else:
+                self._notation(run)
+            return
+        words = f"A program in {run.language} is not run." if run.language else "It is no program of Python."
+        self.parts.append(Judged(run.place, "program", run.text, Mark.NOT_UNDERSTOOD, (words,)))
+
+
+def _judged_program(run: Run, ran: Ran, found: list[Agreement]) -> Judged:
+    def told(mark: Mark, *words: str) -> Judged:
+        return Judged(run.place, "program", run.text, mark, words)
+
+    if ran.trouble:
+        return told(Mark.NOT_UNDERSTOOD, f"It can't be run to its end: {ran.trouble}.")
+    if not ran.computed:
+        if ran.written:
+            return told(Mark.GIVEN, f"numbers of {', '.join(sorted(ran.written))}")
+        return told(Mark.NOT_UNDERSTOOD, "It computes no array that could be compared.")
+    wrong = [one for one in found if not one.agrees]
+    words = []
+    for one in wrong:
+        line = (ran.lines or {}).get(one.array, ran.place)
+        shape = "x".join(map(str, ran.arrays[one.array].shape))
+        right = "x".join(map(str, one.shape or ()))
+        what = "has other numbers" if one.expected is not None else f"has {shape} numbers, and not {right}"
+        words += [
+            f"{line}: {one.words}, but {what} than the equations give."
+            if one.expected is not None
+            else f"{line}: {one.words}, but {what}."
+        ]
+        words += [cause] if (cause := explained(one, ran)) else []
+    words += [f"{one.words}, as the equations give it." for one in found if one.agrees]
+    if wrong:
+        return told(Mark.WRONG, *words)
+    if not found:
+        names = ", ".join(ran.computed)
+        return told(
+            Mark.NOT_UNDERSTOOD,
+            f"None of the arrays that it computes ({names}) is what an equation of the document gives.",
+        )
+    return told(Mark.RIGHT, *words)

@@ -1,0 +1,164 @@
+r"""What a document has said so far: definitions of tensors, what gradients are called, sizes, numbers, wrong lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+from convgrad.check.derivations.latex_input import ERRORS
+from convgrad.check.documents.runs import Place
+from convgrad.check.sheets.numbers import Written
+from convgrad.notation.terms import Equation, accesses, gradient_name
+
+USUAL = {"input": ("H", "W"), "kernel": ("k1", "k2")}
+"""Sizes as bounds of sums are usually written with them."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A definition: as it was written, and in our notation."""
+
+    name: str
+    text: str
+    equation: Equation
+    place: Place
+
+    @property
+    def reads(self) -> set[str]:
+        """Tensors that it reads."""
+        return {access.tensor for definition in self.equation.definitions for access in accesses(definition.term)}
+
+
+@dataclass(frozen=True)
+class Abbreviation:
+    r"""`\delta_{i,j} = \frac{\partial E}{\partial x_{i,j}}`: a name for a gradient.
+
+    plain: indices are in the same order, and nothing is multiplied. text: with the name on the left.
+    """
+
+    name: str
+    gradient: str
+    text: str
+    plain: bool
+    place: Place
+
+
+@dataclass(frozen=True)
+class Said:
+    """An equation that was claimed of a name, with its verdict."""
+
+    name: str
+    equation: Equation
+    text: str
+    place: Place
+    right: bool
+
+
+@dataclass(frozen=True)
+class Value:
+    """Numbers of a tensor, as they were given."""
+
+    written: Written
+    place: Place
+
+
+@dataclass
+class Ledger:
+    """What is known at a place of a document.
+
+    sizes: in letters and in numbers, of the input and the kernel, as the document has them: `H`, `W`; `2`, `2`.
+    settings: stride and padding.
+    condition: what a sentence says of indices before a claim, as `i = j`: left, sign, right.
+    """
+
+    definitions: dict[str, Known] = field(default_factory=dict)
+    abbreviations: dict[str, Abbreviation] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+    values: dict[str, Value] = field(default_factory=dict)
+    sizes: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    settings: dict[str, int] = field(default_factory=dict)
+    conditions: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def defined(self) -> tuple[str, ...]:
+        """Names of the tensors that have a definition."""
+        return tuple(self.definitions)
+
+    @property
+    def tensors(self) -> dict[str, None]:
+        """All names that definitions define or read, in order."""
+        return dict.fromkeys(n for known in self.definitions.values() for n in (known.name, *sorted(known.reads)))
+
+    @property
+    def gradients(self) -> dict[str, str]:
+        """Names of gradients -> tensors."""
+        return {gradient_name(name): name for name in self.tensors}
+
+    @property
+    def letters(self) -> dict[str, str]:
+        """Letters of the document for sizes -> those that bounds of sums are usually written with."""
+        found: dict[str, str] = {}
+        for role, usual in USUAL.items():
+            axes = self.sizes.get(("letters", role), ())
+            found |= {re.sub(r"[{}_\s]", "", axis): name for axis, name in zip(axes, usual, strict=False)}
+        return {letter: name for letter, name in found.items() if letter.isalnum() and letter != name}
+
+    def last(self, name: str) -> Said | None:
+        """What was said of a name last."""
+        return next((said for said in reversed(self.said) if said.name == name), None)
+
+    def forward(self, target: str, result: str = "") -> tuple[Known, ...]:
+        """The definitions, in order, that lead from a tensor to `result`, or to the error, or as far as they go.
+
+        They come with all that they read. Empty where nothing hangs on the tensor.
+        """
+        above = {result} if result else self._above(target)
+        if not above:
+            return ()
+        ends = [name for name in self.definitions if name in above and not self._readers(name) & above]
+        if not ends:  # each reads another
+            return ()
+        errors = [name for name in ends if name in ERRORS and not self.definitions[name].equation.result.indices]
+        return self._with_all_read((errors or ends)[-1])
+
+    def _readers(self, name: str) -> set[str]:
+        return {known.name for known in self.definitions.values() if name in known.reads}
+
+    def _above(self, target: str) -> set[str]:
+        """What hangs on a tensor."""
+        found: set[str] = set()
+        waiting = self._readers(target)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting |= self._readers(name)
+        return found
+
+    def _with_all_read(self, name: str) -> tuple[Known, ...]:
+        found: list[Known] = []
+        open_names: set[str] = set()
+
+        def visit(one: str) -> None:
+            known = self.definitions.get(one)
+            if known is None or known in found or one in open_names:
+                return
+            open_names.add(one)
+            for read in sorted(known.reads):
+                visit(read)
+            found.append(known)
+
+        visit(name)
+        return tuple(found)
+
+    def with_definition(self, known: Known) -> Ledger:
+        """With another definition of a name."""
+        return replace(self, definitions={**self.definitions, known.name: known})
+
+
+def text_of(forward: Collection[Known]) -> str:
+    """The equations of definitions, as they were written where all of them are LaTeX."""
+    if all("\\" in known.text or ("_" in known.text and "[" not in known.text) for known in forward):
+        return " \\\\ ".join(known.text for known in forward)
+    return "\n".join(str(known.equation) for known in forward)

@@ -1,0 +1,168 @@
+"""The verdict on numbers that a document prints: matrices, single numbers, what a program is said to print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from convgrad.check.documents.agreement import Agreement, likeness
+from convgrad.check.documents.judged import Judged, Mark
+from convgrad.check.documents.ledger import Ledger, Value
+from convgrad.check.documents.matrices import NUMBER, agree, printed_array, reshaped
+from convgrad.check.documents.programs import Ran
+from convgrad.check.documents.quantities import Quantity, quantities
+from convgrad.check.documents.runs import Place, Run
+from convgrad.check.problems.problem import Array
+from convgrad.check.sheets.numbers import Written
+from convgrad.explain.trace.numbers import written as number_text
+
+SHOWN = 3
+"""Wrong entries that are named."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Numbers that others are compared with, and where they come from."""
+
+    values: Array
+    words: str
+    slack: Array | float = 0.0
+    wrong: bool = False
+
+
+@dataclass(frozen=True)
+class Programs:
+    """What the programs of a document gave so far, each with what its arrays agree with."""
+
+    ran: tuple[Ran, ...] = ()
+    found: tuple[tuple[Ran, Agreement], ...] = ()
+
+
+def judge_numbers(place: Place, text: str, written: Written, name: str, ledger: Ledger, programs: Programs) -> Judged:
+    """The verdict on numbers; those of a tensor that nothing computes are given. name: their tensor, or empty."""
+    sources = [*_sources(written, name, ledger, programs)]
+    fitting = [(source, fitted) for source in sources if (fitted := reshaped(written, source.values.shape)) is not None]
+    for source, fitted in fitting:
+        if agree(fitted, source.values, source.slack).all():
+            return Judged(place, "numbers", text, Mark.RIGHT, (f"They are {source.words}.",))
+    if fitting:
+        source, fitted = min(fitting, key=lambda pair: int((~agree(pair[1], pair[0].values, pair[0].slack)).sum()))
+        return Judged(place, "numbers", text, Mark.WRONG, tuple(_differences(fitted, source)))
+    if name and not sources:
+        ledger.values[name] = Value(written, place)
+        return Judged(place, "numbers", text, Mark.GIVEN, (f"of {name}",))
+    shape = _by(written.values.shape)
+    if sources and (name or len(sources) == 1):
+        words = f"They are {shape} numbers; {sources[0].words} {_are(sources[0].words)} {_by(sources[0].values.shape)}."
+        return Judged(place, "numbers", text, Mark.WRONG, (words,))
+    words = f"Nothing that the document computes has {shape} numbers."
+    return Judged(place, "numbers", text, Mark.NOT_UNDERSTOOD, (words,))
+
+
+def _are(words: str) -> str:
+    return "has" if words else "have"
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "1"
+
+
+def _sources(written: Written, name: str, ledger: Ledger, programs: Programs) -> Iterator[Source]:
+    """What the numbers may be, likeliest first: of programs, else of the equations for the numbers of the document."""
+    for ran, agreement in reversed(programs.found):
+        if name and name not in (agreement.quantity.name, agreement.array):
+            continue
+        if agreement.agrees:
+            yield Source(
+                ran.arrays[agreement.array], f"{agreement.array} of the program ({_line(ran, agreement.array)})"
+            )
+        elif agreement.expected is not None:
+            yield Source(agreement.expected, f"{agreement.quantity.name} for the numbers of the program", wrong=True)
+        elif agreement.shape is not None:
+            given = {need: ran.arrays[variable] for need, variable in agreement.inputs.items()}
+            value = agreement.quantity.value(given, agreement.shape)
+            if value is not None:
+                yield Source(value, f"{agreement.quantity.name} for the numbers of the program", wrong=True)
+    known = quantities(ledger)
+    for ran in reversed(programs.ran):
+        examined = {agreement.array for other, agreement in programs.found if other is ran}
+        for variable in reversed(ran.arrays):
+            alike = max((likeness(variable, name, q) for q in known), default=4 * (variable == name))
+            if variable not in examined and (alike >= 2 if name else True):
+                yield Source(ran.arrays[variable], f"{variable} of the program ({_line(ran, variable)})")
+    if name:
+        yield from (s for q in known if q.name == name and (s := _computed(q, written, ledger)) is not None)
+
+
+def _line(ran: Ran, variable: str) -> str:
+    return str((ran.lines or {}).get(variable, ran.place))
+
+
+def _computed(quantity: Quantity, written: Written, ledger: Ledger) -> Source | None:
+    """What the equations give for numbers of the document, and by how much rounding of those may change it."""
+    given = {need: ledger.values[need].written for need in quantity.needs if need in ledger.values}
+    if len(given) < len(quantity.needs):
+        return None
+    arrays = {need: numbers.values for need, numbers in given.items()}
+    shape = written.values.shape
+    value = quantity.value(arrays, shape)
+    if value is None:
+        own = quantity.own_shape({n: a.shape for n, a in arrays.items()})
+        value = None if own is None else quantity.value(arrays, own)
+        if value is None or own is None:
+            return None
+        shape = own
+    slack = np.zeros(shape)
+    for need, numbers in given.items():
+        for index in np.ndindex(*numbers.values.shape):
+            if numbers.halves[index]:
+                moved = numbers.values.copy()
+                moved[index] += numbers.halves[index]
+                other = quantity.value({**arrays, need: moved}, shape)
+                slack += 0.0 if other is None else np.abs(other - value)
+    words = ", ".join(f"{need} ({ledger.values[need].place})" for need in quantity.needs)
+    return Source(value, f"{quantity.name} of {words}", slack)
+
+
+def _differences(written: Written, source: Source) -> Iterator[str]:
+    """The wrong entries, with what is right."""
+    wrong = np.argwhere(~agree(written, source.values, source.slack))
+    for index in wrong[:SHOWN]:
+        place = tuple(int(i) for i in index)
+        where = f"[{','.join(map(str, place))}]: " if place else ""
+        mine, right = number_text(written.values[place]), number_text(source.values[place])
+        yield f"{where}{mine}, but {source.words} gives {right}."
+    if len(wrong) > SHOWN:
+        yield f"And {len(wrong) - SHOWN} more of {written.values.size}."
+
+
+# What a program is said to print
+
+
+def judge_output(run: Run, ran: Ran | None) -> Judged:
+    """The verdict on what stands under a program as its output."""
+
+    def told(mark: Mark, *words: str) -> Judged:
+        return Judged(run.place, "output", run.text.strip(), mark, words)
+
+    if ran is None or ran.trouble:
+        return told(Mark.NOT_UNDERSTOOD, "The program before it was not run, so what it prints is not known.")
+    if _squeezed(run.text) in _squeezed(ran.printed):
+        return told(Mark.RIGHT, "The program prints it.")
+    mine, real = (re.findall(rf"(?<![\w.]){NUMBER}", text) for text in (run.text, ran.printed))
+    if not mine or re.sub(NUMBER, "", _squeezed(run.text)) not in re.sub(NUMBER, "", _squeezed(ran.printed)):
+        return told(Mark.WRONG, f"The program prints {ran.printed.strip()[:200] or 'nothing'}")
+    for start in range(len(real) - len(mine) + 1):
+        pairs = [
+            (printed_array(f"[{a}]", 0), printed_array(f"[{b}]", 0)) for a, b in zip(mine, real[start:], strict=False)
+        ]
+        if all(a is not None and b is not None and agree(a, b.values, b.halves).all() for a, b in pairs):
+            return told(Mark.RIGHT, "The program prints it, up to the digits that are shown.")
+    return told(Mark.WRONG, f"The program prints {ran.printed.strip()[:200]}")
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", text)

@@ -1,0 +1,98 @@
+"""The verdict on a whole document: each part in order, and how many claims are right."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from convgrad.check.documents.judged import Judged, Mark
+from convgrad.check.verdict import Verdict
+
+WIDTH, NARROWEST = 88, 40
+LONGEST = 400
+"""Characters of a part that are quoted."""
+
+
+@dataclass(frozen=True)
+class DocumentReport:
+    """What a document claims, part by part.
+
+    name: of the document. parts: in its order.
+    """
+
+    name: str
+    parts: tuple[Judged, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Right where all claims are, and there is one at least."""
+        marks = [part.mark for part in self.parts if part.mark.is_claim]
+        if Mark.WRONG in marks:
+            return Verdict.WRONG
+        return Verdict.RIGHT if marks and all(mark.is_right for mark in marks) else Verdict.NOT_CHECKED
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that it claims is right."""
+        return self.verdict is Verdict.RIGHT
+
+    @property
+    def summary(self) -> str:
+        """`12 claims: 11 right, 1 not understood; 2 definitions`."""
+        marks = [part.mark for part in self.parts]
+        claims = sum(mark.is_claim for mark in marks)
+        if not claims:
+            return "no claim was found: no equation to check, no size, no number, no program"
+        counts = {
+            "right": sum(mark.is_right for mark in marks),
+            "wrong": marks.count(Mark.WRONG),
+            "following from a wrong line": marks.count(Mark.FOLLOWS),
+            "not understood": marks.count(Mark.NOT_UNDERSTOOD),
+        }
+        told = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+        others = {"definition": marks.count(Mark.DEFINITION), "given part": marks.count(Mark.GIVEN)}
+        also = ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in others.items() if n)
+        return f"{claims} claim{'s' if claims > 1 else ''}: {told}" + (f"; {also}" if also else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """As data that JSON can hold."""
+        return {
+            "verdict": str(self.verdict),
+            "ok": self.ok,
+            "name": self.name,
+            "summary": self.summary,
+            "parts": [part.to_json() for part in self.parts],
+        }
+
+    def __str__(self) -> str:
+        return self.text(WIDTH)
+
+    def text(self, width: int = WIDTH) -> str:
+        """For so many columns."""
+        width = max(width, NARROWEST)
+        lines = textwrap.wrap(f"{self.verdict}: {self.name}, {self.summary}", width, subsequent_indent="  ")
+        for part in self.parts:
+            lines += _told(part, width)
+        return "\n".join(lines)
+
+
+def _told(part: Judged, width: int) -> Iterator[str]:
+    from_line = f" ({part.from_line})" if part.from_line is not None else ""
+    yield from textwrap.wrap(f"{part.place}, {part.what}: {part.mark.value}{from_line}", width, subsequent_indent="  ")
+    quoted = part.text if len(part.text) <= LONGEST else f"{part.text[:LONGEST]}..."
+    lines = quoted.split("\n") if part.what == "program" else [" ".join(quoted.split())]
+    for line in lines:
+        yield from _wrapped(line, width, "    ")
+    for words in part.words:
+        if words.startswith("    "):
+            yield from (f"  {line}" for line in words.split("\n"))
+        else:
+            yield from _wrapped(words, width, "  ")
+
+
+def _wrapped(line: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(
+        line, width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
+    ) or [""]
