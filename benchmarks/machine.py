@@ -102,7 +102,7 @@ def versions() -> dict[str, str]:
 
 def describe(threads: int, **settings: Any) -> dict[str, Any]:
     """All that a reader needs to know of a run; `settings` are the run's own."""
-    from convgrad.compute.halide.schedules.target import machine
+    from convgrad.compute.halide.target import machine
 
     return {
         "date": time.strftime("%Y-%m-%d"),

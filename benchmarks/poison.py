@@ -16,10 +16,10 @@ from benchmarks.cases import PASSES, LayerCase, random_arrays
 from benchmarks.models import named
 from benchmarks.programs import program_for
 from benchmarks.tables import Columns, number
+from convgrad.compute.halide.options import scheduling
+from convgrad.compute.halide.poison import SUBNORMAL, computing_with_poison, poison, poisoned
 from convgrad.compute.halide.program import Program
 from convgrad.compute.halide.runtime.calls import LinkedCalls
-from convgrad.compute.halide.runtime.poison import SUBNORMAL, computing_with_poison, poison, poisoned
-from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.errors import EngineError
 from convgrad.optimizers import SGD
 

@@ -11,9 +11,9 @@ import numpy as np
 from benchmarks.cases import LAYERS, PASSES, LayerCase, random_arrays
 from benchmarks.verify import Array
 from convgrad.calculus.derive import gradients
+from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.passes.atoms import split
 from convgrad.compute.halide.program import compile_program
-from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.compute.halide.schedules.winograd.reduction import promised_error
 from convgrad.notation.terms import Equation
 

@@ -133,7 +133,7 @@ def test_random_networks_predict_the_same_bits_for_any_number_of_examples(seed: 
     "forced", [{"winograd": True}, {"chains": True}, {"reduction": "sliced"}, {"reduction": "folded"}]
 )
 def test_forced_schedules_keep_the_bits_too(forced: dict[str, object]) -> None:
-    from convgrad.compute.halide.schedules.options import scheduling
+    from convgrad.compute.halide.options import scheduling
 
     image = Input((10, 8, 16))
     node = LayerNorm()(ReLU()(Conv2D(16, 3, padding="same")(image)))

@@ -8,8 +8,8 @@ import sys
 
 import numpy as np
 
+from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.program import Program, compile_program
-from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.notation import Equation
 from engine_support import bound
 

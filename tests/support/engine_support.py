@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.compute.halide import poison
 from convgrad.compute.halide.program import Program, compile_program
-from convgrad.compute.halide.runtime import poison
 from convgrad.compute.halide.runtime.calls import LinkedCalls
 from convgrad.compute.oracle.program import compile_program as oracle_program
 from convgrad.notation import Equation, bind, parse

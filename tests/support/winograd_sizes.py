@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from convgrad.compute.halide.schedules.target import machine
 from convgrad.compute.halide.schedules.winograd.tiles import Sizes
+from convgrad.compute.halide.target import machine
 
 LANES, REGISTERS = machine().lanes(4), machine().registers
 ODD = [  # sizes that differ on every axis, no multiples of a tile or a vector

@@ -46,7 +46,7 @@ from convgrad.training.safeguard import Diverged
 from optional import compiled, engines
 
 if TYPE_CHECKING:
-    from convgrad.compute.halide.codegen.kernels import Kernel
+    from convgrad.compute.halide.kernels.kernel import Kernel
 
 
 def small(dtype: str = "float32") -> Network:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
 
+    from convgrad.compute.halide.profile import Profile
     from convgrad.compute.halide.runtime.peak import Peak
-    from convgrad.compute.halide.runtime.profile import Profile
     from convgrad.network.step import TrainingStep
 
 LABELLED = 8  # stages that are named in the plot
@@ -49,7 +49,7 @@ def profile(
     chosen = load_model(model, None if input_shape is None else image_shape(input_shape), classes)
     step = TrainingStep(chosen.network, chosen.loss, chosen.optimizer, batch_size, engine="halide")
 
-    from convgrad.compute.halide.runtime import profile as engine_profile
+    from convgrad.compute.halide import profile as engine_profile
     from convgrad.compute.halide.runtime.peak import measured
 
     _run_once(step)

@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("halide")
 
+from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.passes.atoms import split
 from convgrad.compute.halide.schedules.across import vector_index
-from convgrad.compute.halide.schedules.options import scheduling
 from engine_runs import PLAIN, STRIDED, gradient
 from engine_support import bound, compare
 

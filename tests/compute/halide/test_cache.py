@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("halide")
 
-from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.program import Program, compile_program
 from convgrad.compute.halide.runtime import compile, native, surroundings, threads, workers
 from convgrad.compute.halide.runtime.cache import Cache, using

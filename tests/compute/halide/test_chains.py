@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("halide")
 
 from convgrad import Network
+from convgrad.compute.halide.options import scheduling
+from convgrad.compute.halide.profile import profile
 from convgrad.compute.halide.program import Program, compile_program
 from convgrad.compute.halide.runtime import native, threads
-from convgrad.compute.halide.runtime.profile import profile
-from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.layers import BatchNorm, Conv2D, Dense, DepthwiseConv2D, Flatten, Tanh
 from convgrad.optimizers import SGD
 from engine_support import bound, compare, random_inputs

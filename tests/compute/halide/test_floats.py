@@ -54,7 +54,7 @@ import resource
 from pathlib import Path
 import numpy as np
 from convgrad.compute.halide.program import compile_program
-from convgrad.compute.halide.schedules.options import scheduling
+from convgrad.compute.halide.options import scheduling
 from convgrad.errors import EngineError
 from convgrad.notation import bind, parse
 text = "x[e,k] = max(sum[c](o[e,c] * w[c,k]), 0)"
@@ -130,7 +130,7 @@ print(tiny, hashlib.sha256(b"".join(array.tobytes() for array in values)).hexdig
 
 
 def test_where_the_processor_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    from convgrad.compute.halide.runtime import poison
+    from convgrad.compute.halide import poison
 
     program = squares("float32", 5)
     if native.compiler() is not None:

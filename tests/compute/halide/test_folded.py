@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("halide")
 
+from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.passes.atoms import split
 from convgrad.compute.halide.schedules.folded import folding_for
-from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.compute.halide.schedules.reduction import chosen_folding
 from convgrad.notation import Equation
 from engine_runs import PLAIN, gradient, run_python
@@ -19,7 +19,7 @@ import hashlib, sys
 sys.path.insert(0, "tests/support")
 import numpy as np
 from convgrad.compute.halide.program import compile_program
-from convgrad.compute.halide.schedules.options import scheduling
+from convgrad.compute.halide.options import scheduling
 from engine_runs import PLAIN, gradient
 with scheduling(winograd=False, reduction="folded"):
     program = compile_program(gradient(PLAIN, 17, 19, 23, 3, 64), ["do"])

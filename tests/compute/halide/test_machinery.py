@@ -156,7 +156,7 @@ import resource
 from pathlib import Path
 import numpy as np
 from convgrad.compute.halide.program import compile_program
-from convgrad.compute.halide.schedules.options import scheduling
+from convgrad.compute.halide.options import scheduling
 from convgrad.errors import EngineError
 from convgrad.notation import bind, parse
 with scheduling(winograd=False, {options}):

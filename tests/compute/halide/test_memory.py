@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("halide")
 
+from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.program import Program, compile_program
 from convgrad.compute.halide.runtime import native
-from convgrad.compute.halide.schedules.options import scheduling
 from engine_support import bound, random_inputs
 
 MOST_KEPT = 128 << 20  # as in memory.c

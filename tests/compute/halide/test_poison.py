@@ -14,12 +14,12 @@ import pytest
 pytest.importorskip("halide")
 
 from convgrad import Network
+from convgrad.compute.halide.options import scheduling
+from convgrad.compute.halide.poison import NOT_A_NUMBER, SUBNORMAL, computing_with_poison, poison, poisoned
 from convgrad.compute.halide.program import Program, compile_program
 from convgrad.compute.halide.runtime import calls, native
 from convgrad.compute.halide.runtime.cache import Cache, using
 from convgrad.compute.halide.runtime.compile import Compiler
-from convgrad.compute.halide.runtime.poison import NOT_A_NUMBER, SUBNORMAL, computing_with_poison, poison, poisoned
-from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.compute.halide.schedules.winograd import choice as winograd_choice
 from convgrad.compute.halide.schedules.winograd.gradient import Blocks
 from convgrad.compute.halide.schedules.winograd.tiles import Sizes

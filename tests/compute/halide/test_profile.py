@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 pytest.importorskip("halide")
 
 from convgrad.commands.cli import app
+from convgrad.compute.halide.profile import Profile, Stage, operations, profile
 from convgrad.compute.halide.program import Program, compile_program
 from convgrad.compute.halide.runtime import native, peak
 from convgrad.compute.halide.runtime.cache import Cache, using
 from convgrad.compute.halide.runtime.peak import Peak
-from convgrad.compute.halide.runtime.profile import Profile, Stage, operations, profile
 from convgrad.notation import bind, parse
 from engine_support import bound
 

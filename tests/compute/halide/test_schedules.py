@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("halide")
 
+from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.passes.atoms import split
 from convgrad.compute.halide.program import compile_program
 from convgrad.compute.halide.runtime import native
-from convgrad.compute.halide.schedules.options import scheduling
 from convgrad.compute.halide.schedules.winograd.reduction import winograd_pattern
 from convgrad.errors import EngineError
 from convgrad.notation import Equation

@@ -10,7 +10,7 @@ pytest.importorskip("halide")
 
 import halide as hl
 
-from convgrad.compute.halide.schedules import target
+from convgrad.compute.halide import target
 from convgrad.errors import EngineError
 from engine_runs import run_python
 
@@ -31,7 +31,7 @@ shapes = {"o": (5, 18, 22, 35), "w": (3, 3, 35, 37), "v": (3, 3, 35), "dx": (5, 
 equation = bound(TEXT, shapes=shapes, sizes={"I": 18, "J": 22, "P": 18, "Q": 22, "M": 3, "N": 3})
 """
 RUN = """
-from convgrad.compute.halide.schedules.target import machine
+from convgrad.compute.halide.target import machine
 from engine_support import compare
 for dtype, tolerance in (("float32", 4.0), ("float64", 1.0)):
     compare(equation, dtype, outputs=OUTPUTS, tolerance=tolerance)
@@ -42,7 +42,7 @@ import pathlib, tempfile
 from convgrad.compute.halide.runtime import calls
 from convgrad.compute.halide.runtime.compile import compile_object
 from convgrad.compute.halide.program import compile_program
-from convgrad.compute.halide.schedules.target import machine
+from convgrad.compute.halide.target import machine
 
 def compiled_only(kernels, rows, together):
     with tempfile.TemporaryDirectory() as folder:

@@ -21,10 +21,10 @@ from convgrad.notation.terms import Definition, Equation, Reduce
 
 # What imports Halide is imported in functions: where there is none, this module can be loaded and says so.
 if TYPE_CHECKING:
-    from convgrad.compute.halide.codegen.kernels import Kernel
+    from convgrad.compute.halide.kernels.kernel import Kernel
+    from convgrad.compute.halide.kernels.steps import Step
     from convgrad.compute.halide.passes.memory import Layout
     from convgrad.compute.halide.passes.plan import Plan
-    from convgrad.compute.halide.passes.steps import Step
     from convgrad.compute.halide.runtime.calls import InMemoryCalls, LinkedCalls
 
 Array = npt.NDArray[Any]
@@ -88,8 +88,8 @@ class Program(program.Program):
     intermediate_bytes: int
 
     def __init__(self, request: Request) -> None:
+        from convgrad.compute.halide.kernels.chains import in_steps
         from convgrad.compute.halide.passes import in_atoms
-        from convgrad.compute.halide.passes.chains import in_steps
         from convgrad.compute.halide.passes.fusion import partition
         from convgrad.compute.halide.passes.nominal import NOMINAL, for_real
         from convgrad.compute.halide.passes.plan import Plan

@@ -11,7 +11,7 @@ import halide as hl
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.passes.memory import Layout
 from convgrad.compute.halide.runtime import native, threads
 from convgrad.compute.halide.runtime.compile import COMPILER, compile_in_memory, symbol

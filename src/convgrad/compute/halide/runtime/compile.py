@@ -17,11 +17,11 @@ from typing import Any
 
 import halide as hl
 
-from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.passes.fusion import Style
 from convgrad.compute.halide.runtime import cache, native, workers
 from convgrad.compute.halide.runtime.surroundings import edited, surroundings
-from convgrad.compute.halide.schedules.target import target
+from convgrad.compute.halide.target import target
 from convgrad.errors import EngineError
 from convgrad.system.sharing import Lock, locked
 

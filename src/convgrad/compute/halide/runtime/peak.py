@@ -15,7 +15,7 @@ import halide as hl
 import numpy as np
 
 from convgrad.compute.halide.runtime import threads
-from convgrad.compute.halide.schedules.target import machine, target
+from convgrad.compute.halide.target import machine, target
 
 CHAINS = 12
 """Independent vector accumulators: latency 4 times 2 units a core is 8 that must be under way; with the factor and the

@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from convgrad.compute.halide.schedules.target import machine
+from convgrad.compute.halide.target import machine
 
 SOURCES = ("compute/halide", "compute/contract.py", "notation")  # of this package: what the code of a kernel is made by
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.passes.fusion import Style
 from convgrad.compute.halide.runtime import threads
 from convgrad.compute.halide.runtime.surroundings import LOADED

@@ -13,8 +13,8 @@ from dataclasses import replace
 from math import prod
 
 from convgrad.compute.halide.passes.atoms import is_contraction
-from convgrad.compute.halide.schedules.target import machine
 from convgrad.compute.halide.schedules.tiles import all_cycles, tile_for
+from convgrad.compute.halide.target import machine
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
 

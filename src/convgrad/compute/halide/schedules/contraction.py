@@ -22,8 +22,8 @@ from convgrad.compute.halide.schedules.generic import reduction
 from convgrad.compute.halide.schedules.phases import in_phases, joined, split_variables
 from convgrad.compute.halide.schedules.pointwise import spread
 from convgrad.compute.halide.schedules.staging import stage_operands
-from convgrad.compute.halide.schedules.target import machine
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for
+from convgrad.compute.halide.target import machine
 from convgrad.notation.polynomial import Polynomial
 from convgrad.notation.terms import Definition, Reduce, accesses
 

@@ -25,8 +25,8 @@ from convgrad.compute.halide.schedules.across import MOVED
 from convgrad.compute.halide.schedules.contraction import in_tasks, rows_to_spare, split_positions
 from convgrad.compute.halide.schedules.generic import body_of, coordinates, neutral, variables
 from convgrad.compute.halide.schedules.staging import stage_along
-from convgrad.compute.halide.schedules.target import machine
 from convgrad.compute.halide.schedules.tiles import CROWDED, LATENCY, START, Tile, accumulators
+from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce, accesses
 
 FOLD = 8

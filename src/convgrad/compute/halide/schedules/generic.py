@@ -11,7 +11,7 @@ import halide as hl
 from convgrad.compute.halide.codegen import functions
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, expression, from_function
 from convgrad.compute.halide.passes.atoms import is_contraction, is_reduction
-from convgrad.compute.halide.schedules.target import machine
+from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce, accesses
 
 Expr = Any

@@ -10,7 +10,7 @@ import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, expression
 from convgrad.compute.halide.schedules.generic import pointwise, stored_value
-from convgrad.compute.halide.schedules.target import machine
+from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition
 
 PARALLEL_ELEMENTS = 1 << 16

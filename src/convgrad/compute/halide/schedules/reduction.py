@@ -7,16 +7,16 @@ from math import prod
 from typing import Any, Protocol
 
 from convgrad.compute.halide.codegen.lowering import Lowering
+from convgrad.compute.halide.options import options
 from convgrad.compute.halide.schedules.across import tiled_cycles, vector_index
 from convgrad.compute.halide.schedules.contraction import PARALLEL_WORK, TiledReduction
 from convgrad.compute.halide.schedules.folded import FoldedReduction, Folding, folding_for
 from convgrad.compute.halide.schedules.generic import reduction
-from convgrad.compute.halide.schedules.options import options
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.compute.halide.schedules.slices import MOST_SLICES, SlicedReduction, slicing_for
-from convgrad.compute.halide.schedules.target import machine
 from convgrad.compute.halide.schedules.tiles import dividing_tile, tiles
 from convgrad.compute.halide.schedules.winograd.reduction import WinogradReduction, winograd_pattern
+from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce, accesses
 
 

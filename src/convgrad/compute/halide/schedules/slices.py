@@ -21,8 +21,8 @@ from convgrad.compute.halide.schedules.contraction import fill_registers, split_
 from convgrad.compute.halide.schedules.generic import body_of, combined, coordinates, neutral, variables
 from convgrad.compute.halide.schedules.pointwise import schedule_map
 from convgrad.compute.halide.schedules.staging import stage_operands
-from convgrad.compute.halide.schedules.target import machine
 from convgrad.compute.halide.schedules.tiles import dividing_tile
+from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce
 
 MOST_SLICES = 16

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, prod
 
-from convgrad.compute.halide.schedules.target import Machine
+from convgrad.compute.halide.target import Machine
 from convgrad.notation.terms import Definition, Reduce, accesses
 
 MOST_VECTORS = 4

@@ -9,8 +9,7 @@ from typing import Any
 import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
-from convgrad.compute.halide.schedules.options import options
-from convgrad.compute.halide.schedules.target import machine
+from convgrad.compute.halide.options import options
 from convgrad.compute.halide.schedules.winograd import choice
 from convgrad.compute.halide.schedules.winograd.equations import (
     Convolution,
@@ -21,6 +20,7 @@ from convgrad.compute.halide.schedules.winograd.equations import (
 from convgrad.compute.halide.schedules.winograd.forward import Forward
 from convgrad.compute.halide.schedules.winograd.gradient import WeightGradient
 from convgrad.compute.halide.schedules.winograd.tiles import Sizes
+from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Access, Definition
 
 Pattern = Convolution | KernelGradient

@@ -9,7 +9,7 @@ from math import prod
 from statistics import median
 
 from convgrad.compute.contract import root
-from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.program import Program
 from convgrad.dtypes import DTYPES
 from convgrad.notation.polynomial import Position

@@ -14,11 +14,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from convgrad.compute.contract import root
+from convgrad.compute.halide.kernels.steps import Step
+from convgrad.compute.halide.options import options
 from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.fusion import Group
 from convgrad.compute.halide.passes.memory import Layout
-from convgrad.compute.halide.passes.steps import Step
-from convgrad.compute.halide.schedules.options import options
 from convgrad.notation.terms import Call, Definition, accesses, walk
 
 CHEAP = frozenset({"max", "min", "where", "abs"})

@@ -10,13 +10,13 @@ from typing import Any
 import halide as hl
 
 from convgrad.compute.contract import root
-from convgrad.compute.halide.codegen.canonical import describe
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, from_function, reshaped
+from convgrad.compute.halide.kernels.canonical import describe
+from convgrad.compute.halide.options import options
 from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.fusion import Group, Style, reads_own_elements
 from convgrad.compute.halide.passes.memory import Layout
 from convgrad.compute.halide.schedules.generic import small_function
-from convgrad.compute.halide.schedules.options import options
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, map_function, schedule_flat, schedule_map
 from convgrad.compute.halide.schedules.reduction import scheduled_reduction
 from convgrad.dtypes import DTYPES

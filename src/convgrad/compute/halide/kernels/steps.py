@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from convgrad.compute.halide.codegen.kernels import Kernel
+from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.passes.fusion import Group
 from convgrad.compute.halide.passes.memory import Layout
 

@@ -17,14 +17,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from convgrad.compute.contract import root
+from convgrad.compute.halide.kernels.deviations import SLICE, Deviations, deviations
+from convgrad.compute.halide.kernels.rematerialization import recomputed
+from convgrad.compute.halide.kernels.steps import Step
+from convgrad.compute.halide.options import options
 from convgrad.compute.halide.passes.atoms import is_reduction
-from convgrad.compute.halide.passes.deviations import SLICE, Deviations, deviations
 from convgrad.compute.halide.passes.fusion import MOST_SMALL, Group, Style, style_of
 from convgrad.compute.halide.passes.memory import Layout
-from convgrad.compute.halide.passes.rematerialization import recomputed
-from convgrad.compute.halide.passes.steps import Step
 from convgrad.compute.halide.schedules.across import vector_index
-from convgrad.compute.halide.schedules.options import options
 from convgrad.compute.halide.schedules.winograd.reduction import winograd_pattern
 from convgrad.dtypes import ALIGNMENT, DTYPES
 from convgrad.notation.polynomial import Position
