@@ -61,8 +61,13 @@ def test_what_training_takes_by_name_stands_in_its_guide() -> None:
     guide = (DOCS / "training.md").read_text(encoding="utf-8")
     names = {*metrics.registry, *schedules.SCHEDULES}
     assert not sorted(name for name in names if f"`{name}`" not in guide and f'"{name}"' not in guide), (
-        "docs/training.md"
+        "describe them in docs/training.md"
     )
+
+
+def test_every_metric_is_tried_by_a_test() -> None:
+    tests = (ROOT / "tests" / "training" / "test_metrics.py").read_text(encoding="utf-8")
+    assert not sorted(name for name in metrics.registry if f'"{name}"' not in tests), "tests/training/test_metrics.py"
 
 
 def test_every_initializer_has_its_name() -> None:
