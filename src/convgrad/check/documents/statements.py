@@ -25,7 +25,9 @@ EQUALS = {"=", ":=", "equiv", "leftarrow", "gets", "approx", "simeq", "coloneqq"
 OTHER_RELATIONS = {"propto", "in", "ne", "neq", "sim", "le", "leq", "ge", "geq", "ll", "gg", "to", "mapsto"}
 BETWEEN = {"Rightarrow", "implies", "Longrightarrow", "therefore", "iff", "Leftrightarrow", "quad", "qquad", ","}
 """What stands between two statements, if each of them has an `=`."""
-WORDS = re.compile(r"\\(?:text|mathrm|textrm|mbox)\s*\{\s*(?:and|with|where|so|or|i\.e\.,?|thus|hence|then|,|;|\s)*\s*\}")
+WORDS = re.compile(
+    r"\\(?:text|mathrm|textrm|mbox)\s*\{\s*(?:and|with|where|so|or|i\.e\.,?|thus|hence|then|,|;|\s)*\s*\}"
+)
 NUMBERED = re.compile(r"\\(?:label|tag|eqref|ref)\*?\{[^}]*\}|\\(?:nonumber|notag)(?![A-Za-z])")
 
 

@@ -115,7 +115,9 @@ class _Page(HTMLParser):
     def _has_source(self) -> bool:
         """Whether the formula that is about to end, or the element around it, came with its source."""
         inner = self.open[-1][0] != "math"
-        return inner or bool(self.found and self.found[-1].kind is Kind.FORMULA and self.found[-1].place.line >= self.line)
+        return inner or bool(
+            self.found and self.found[-1].kind is Kind.FORMULA and self.found[-1].place.line >= self.line
+        )
 
     def handle_data(self, data: str) -> None:
         """Text, as it is in the page."""
