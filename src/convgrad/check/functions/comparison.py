@@ -60,7 +60,9 @@ def distance(found: AnyArray, expected: AnyArray) -> float:
 
 def compared(attempt: Attempt) -> dict[str, Comparison]:
     """Every output against its right value, with the bound from the arithmetic."""
-    bounds = error_bounds(attempt.problem, attempt.values)
+    bounds = attempt.problem.known.get("bounds")
+    if bounds is None:
+        bounds = attempt.problem.known["bounds"] = error_bounds(attempt.problem, attempt.values)
     result = {}
     for output, found in attempt.roles.items():
         expected = attempt.expected(output)

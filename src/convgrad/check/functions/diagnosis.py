@@ -26,6 +26,8 @@ from convgrad.check.problems.problem import Array, Problem
 AnyArray = npt.NDArray[Any]
 SECONDS = 1.5
 """What the search for pairs may take."""
+CONVENTIONS = tuple(m for m in MISTAKES if m.choice)
+"""Of the mistakes those that are none, but choices."""
 
 
 @dataclass(frozen=True)
@@ -124,21 +126,22 @@ def _usable(comparison: Comparison) -> bool:
     return bool(np.isfinite(comparison.found).all()) or not np.isfinite(comparison.expected).all()
 
 
-def diagnose(attempt: Attempt, seconds: float = SECONDS) -> Diagnosis:
+def diagnose(attempt: Attempt, seconds: float = SECONDS, explain: bool = True) -> Diagnosis:
     """Compare a call's outputs, and explain those that differ; `seconds`: for the search for pairs, which is left
-    out where there are none.
+    out where there are none; `explain`: whether causes are looked for, and not only conventions.
     """
     comparisons = compared(attempt)
     result = Diagnosis(attempt, comparisons)
     result.broken = [n for n, c in comparisons.items() if not _usable(c)]
     wrong = [n for n, c in comparisons.items() if not c.right and n not in result.broken]
     if wrong:
-        _Search(result, wrong, seconds).run()
+        _Search(result, wrong, seconds if explain else 0, MISTAKES if explain else CONVENTIONS).run()
     return result
 
 
 class _Search:
-    def __init__(self, result: Diagnosis, wrong: Sequence[str], seconds: float):
+    def __init__(self, result: Diagnosis, wrong: Sequence[str], seconds: float, mistakes: Sequence[Mistake]):
+        self.mistakes = mistakes
         self.result, self.wrong, self.seconds = result, list(wrong), seconds
         attempt, comparisons = result.attempt, result.comparisons
         self.attempt, self.comparisons = attempt, comparisons
@@ -155,7 +158,7 @@ class _Search:
 
     def run(self) -> None:
         result = self.result
-        singles = [p for m in MISTAKES if (p := self.predicted((m,))) is not None]
+        singles = [p for m in self.mistakes if (p := self.predicted((m,))) is not None]
         whole = self.whole(singles)
         if whole is not None:
             result.causes.append(whole)

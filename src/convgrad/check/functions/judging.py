@@ -59,8 +59,10 @@ class Judge:
         roles: Mapping[str, str],
         dtype: str,
         settings: Mapping[str, Any],
+        explain: bool = True,
     ):
         self.person, self.subjects, self.roles, self.dtype, self.given = person, subjects, roles, dtype, settings
+        self.explain = explain
         self.report = Report(person.name, str(subjects[0]))
         self.started = time.process_time()
 
@@ -82,7 +84,7 @@ class Judge:
         self._describe(chosen)
         if chosen.right:
             self._probe(chosen)
-        elif self.report.diagnosis is not None and chosen.unexplained:
+        elif self.report.diagnosis is not None and chosen.unexplained and self.explain:
             self._shrink(chosen)
         return self.report
 
@@ -140,13 +142,13 @@ class Judge:
         """With what a call adds to the one before taken away, where the function keeps something."""
         second = accumulated(tried, self.person)
         if second is None:
-            return diagnose(tried, seconds)
+            return diagnose(tried, seconds, self.explain)
         roles = dict(tried.roles)
         for name, before in tried.roles.items():
             after = second.roles.get(name)
             if after is not None and after.shape == before.shape and not np.array_equal(after, before, equal_nan=True):
                 roles[name] = after - before
-        return diagnose(replace(tried, roles=roles, again=second.outcome), seconds)
+        return diagnose(replace(tried, roles=roles, again=second.outcome), seconds, self.explain)
 
     def _left(self) -> float:
         """Seconds that are left for the verdict."""
@@ -219,7 +221,7 @@ class Judge:
             return True
         seconds = 0 if variation.optional else self._left()
         keeps = self.report.diagnosis is not None and self.report.diagnosis.attempt.again is not None
-        found = self._diagnosed(again, seconds) if keeps else diagnose(again, seconds)
+        found = self._diagnosed(again, seconds) if keeps else diagnose(again, seconds, self.explain)
         if found.right:
             coverage.right.append(variation.words)
             self._note_precision(variation, found)

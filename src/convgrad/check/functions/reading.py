@@ -17,6 +17,7 @@ from convgrad.check.functions.families import PLACES_IN_ROWS
 from convgrad.check.functions.layouts import fits, groups, place_in_equation, present
 from convgrad.check.functions.person import Call, Person
 from convgrad.check.functions.roles import Reading, plain, readings
+from convgrad.check.problems.kept import kept
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
 from convgrad.check.submissions.answers import Outcome, Trouble
@@ -56,6 +57,9 @@ class Convention:
 
     def problem(self) -> Problem:
         """What it is called with."""
+        return kept(self.subject, self.sizes, self.dtype, self._made)
+
+    def _made(self) -> Problem:
         problem = self.subject.problem(self.sizes)
         if self.dtype == "float32":
             arrays = {n: a.astype(np.float32).astype(np.float64) for n, a in problem.arrays.items()}

@@ -7,8 +7,9 @@ another problem: other arrays handed to the right equation, or another equation.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,6 +111,8 @@ class Problem:
     total: bool = False
     origin: Origin = Origin()
     edits: tuple[Callable[[Adjoint, Problem], Adjoint], ...] = ()
+    known: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was computed of it before; a changed problem begins with nothing."""
 
     @property
     def upstream(self) -> str:
@@ -131,6 +134,8 @@ class Problem:
 
     def values(self, wanted: Collection[str] | None = None) -> dict[str, Array]:
         """Result, intermediate tensors and gradients; or those that are wanted, with all that they need."""
+        if wanted is None and "values" in self.known:
+            return dict(self.known["values"])
         adjoint = self.adjoint
         forward, backward = adjoint.forward, adjoint.backward
         if wanted is not None:
@@ -139,7 +144,10 @@ class Problem:
         later = evaluate(backward, {**self.arrays, **found}) if backward.definitions else {}
         if self.total and self.of in found:
             found[self.of] = np.asarray(np.sum(self.arrays[self.upstream] * found[self.of]))
-        return {**found, **later}
+        result = {**found, **later}
+        if wanted is None:
+            self.known["values"] = dict(result)
+        return result
 
     def trace(self) -> Trace:
         """Every tensor with what it is made of."""
