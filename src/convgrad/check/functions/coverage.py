@@ -201,7 +201,7 @@ def dividing(variation: Variation, convention: Convention) -> tuple[Variation, C
 def refuses(trouble: Trouble) -> bool:
     """Whether a call was refused on purpose: by an `assert`, or by an error that the function itself raises."""
     by_itself = trouble.line.lstrip().startswith(("raise", "assert"))
-    return trouble.kind in ("AssertionError", "NotImplementedError") or by_itself
+    return trouble.kind in ("AssertionError", "NotImplementedError", "Misfit") or by_itself
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from convgrad.check.submissions import answers, worker
-from convgrad.check.submissions.answers import Argument, Array, NoAnswer, Outcome, Trouble
+from convgrad.check.submissions.answers import Argument, Array, Methods, NoAnswer, Outcome, Trouble
 from convgrad.check.submissions.process import LARGEST, PROCESSES, Ended, NoTime, Process, code_words, signal_of
 from convgrad.check.submissions.sandbox import FOLDER, sandboxed
 
@@ -38,12 +38,15 @@ class Call:
     """Arguments for one call. Values are arrays, numbers, text, and tuples and dicts of them.
 
     largest: numbers that its result may have.
+    plan: of a class, how its object is built and sent forward and backward, for `submissions.objects`; it is told how
+        a value is written.
     """
 
     positional: list[Any] = field(default_factory=list)
     named: dict[str, Any] = field(default_factory=dict)
     torch: bool = False
     largest: int = LARGEST
+    plan: Callable[[Callable[[Any], Any]], Mapping[str, Any]] | None = None
 
     def message(self) -> tuple[dict[str, Any], list[Array]]:
         """The tree and the arrays that the worker reads."""
@@ -61,7 +64,8 @@ class Call:
 
         positional = [tree(v) for v in self.positional]
         named = {name: tree(v) for name, v in self.named.items()}
-        return {"positional": positional, "named": named, "torch": self.torch, "largest": self.largest}, arrays
+        told = {"positional": positional, "named": named, "torch": self.torch, "largest": self.largest}
+        return (told if self.plan is None else told | {"object": self.plan(tree)}), arrays
 
 
 class Person:
@@ -96,6 +100,7 @@ class Person:
         self.spent = 0.0
         self.arguments: tuple[Argument, ...] | None = None
         self.torch = False
+        self.methods: Methods | None = None
         try:
             self._describe(self._start() if self.apart else answers.about(worker.described(target)))  # type: ignore[arg-type]
         except BaseException:
@@ -142,7 +147,7 @@ class Person:
 
     def _describe(self, about: answers.About) -> None:
         self.arguments, self.torch, self.printed = about.arguments, about.torch, about.printed
-        self.trouble = about.trouble or self.trouble
+        self.trouble, self.methods = about.trouble or self.trouble, about.methods
 
     def _start(self) -> answers.About:
         environment, target = _environment(self.folder), str(self.target)

@@ -18,7 +18,7 @@ from convgrad.check.submissions.texts import printable
 from convgrad.errors import SandboxError
 
 PROGRAM = "bwrap"
-FOLDER, WORKER = "/submission", "/worker.py"
+FOLDER, WORKER, BESIDE = "/submission", "/worker.py", "objects.py"
 FOLDER_BYTES = 64 * 2**20
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/alternatives", "/etc/ld.so.cache")
 PROBE_SECONDS = 30
@@ -41,10 +41,16 @@ def sandboxed(file: Path, worker: str, environment: Mapping[str, str]) -> list[s
         *_visible(environment),
         *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
         *("--size", str(FOLDER_BYTES), "--tmpfs", FOLDER, "--ro-bind", str(file), place, "--chdir", FOLDER),
-        *("--ro-bind", worker, WORKER, "--remount-ro", "/", "--clearenv"),
+        *("--ro-bind", worker, WORKER, *_beside(worker), "--remount-ro", "/", "--clearenv"),
         *(part for name, value in variables.items() for part in ("--setenv", name, value)),
         *(sys.executable, WORKER),
     ]
+
+
+def _beside(worker: str) -> tuple[str, ...]:
+    """The script that the worker needs, where there is one."""
+    own = Path(worker).with_name(BESIDE)
+    return ("--ro-bind", str(own), f"/{BESIDE}") if own.exists() else ()
 
 
 def _visible(environment: Mapping[str, str]) -> list[str]:
