@@ -78,7 +78,7 @@ class Convolutional:
         for d in range(self.depth):
             for c in range(self.channels):
                 out[d] += self._correlated(x[c], self.weights[d, c])
-        return out
+        return np.asarray(out)
 
     def backward(self, output_gradient: Array, learning_rate: float) -> Array:
         dw, dx = np.zeros_like(self.weights), np.zeros_like(self.x)
@@ -222,12 +222,12 @@ class Relu:
         self.mask = x <= 0
         out = x.copy()
         out[self.mask] = 0
-        return out
+        return np.asarray(out)
 
     def backward(self, dout: Array) -> Array:
         dx = dout.copy()
         dx[self.mask] = 0
-        return dx
+        return np.asarray(dx)
 
 
 class ReluInPlace(Relu):
@@ -241,7 +241,7 @@ class Sigmoid:
 
     def __call__(self, z: Array) -> Array:
         self.out = 1 / (1 + np.exp(-z))
-        return self.out
+        return np.asarray(self.out)
 
     def backward(self, upstream: Array) -> Array:
         return np.asarray(upstream * self.out * (1 - self.out))

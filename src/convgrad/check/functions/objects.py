@@ -33,9 +33,9 @@ MEANINGS: dict[str, str] = {
     "out": "filters numfilters nfilters nbfilters outchannels outch nout cout channelsout outputchannels noutchannels "
     "outputdepth kernels numkernels nkernels outplanes noutputs depth f units outputs outdim outputsize outputdim "
     "outfeatures outsize fanout neurons nneurons numneurons numoutputs hidden hiddensize nodes numunits nunits "
-    "outputlen outputnodes outputunits numoutputchannels numfilter nfilter filternum outputlayers k",
+    "outputlen sizeout outputdims outputnodes outputunits numoutputchannels numfilter nfilter filternum outputlayers k",
     "in": "inchannels inch cin nin channelsin inputchannels inputdepth nchannels numchannels indepth ninchannels "
-    "inplanes channels c ninputs inputs indim inputsize inputdim infeatures insize fanin inputunits numinputs inputlen "
+    "inplanes sizein inputdims channels c ninputs inputs indim inputsize inputdim infeatures insize fanin inputunits numinputs inputlen "
     "nfeatures numfeatures features dim d size depth inputnodes numinputchannels inputshape shape normalizedshape "
     "prevchannels previouschannels channel input ndim",
     "kernel": "kernelsize kernel k size filtersize f ksize kernelshape filtershape windowsize fsize poolsize pool "

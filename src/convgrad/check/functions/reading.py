@@ -107,7 +107,7 @@ class Convention:
         return present((whole[:, None] == np.arange(classes)).astype(np.float64), ("batch", "k"), self.patterns["y"])
 
     def call(self, problem: Problem, values: Mapping[str, Array], times: int = 1, look: bool = False) -> Call:
-        """The call on a problem's inputs; `values` has the forward pass. `times`, `look`: of a class, see `ObjectCall`."""
+        """The call on a problem's inputs; `values` has the forward pass. `times`, `look`: see `ObjectCall`."""
         settings = self.subject.settings(self.sizes)
         known = {**values, **problem.arrays}
         call = Call(torch=self.torch, largest=max(LARGEST, 2 * sum(a.size for a in known.values())))

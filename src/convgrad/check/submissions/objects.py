@@ -358,20 +358,20 @@ class Run:
             self.words = ""
             return self.ready(made)
         errors: list[BaseException] = []
-        best: tuple[int, Any, str] | None = None
+        best: tuple[tuple[int, int], Any, str] | None = None
         for choice in itertools.islice(itertools.product(*(a["values"] for a in arguments)), TRIES):
-            given = [(a, self.value(v)) for a, v in zip(arguments, choice, strict=True)]
+            given = list(zip((a["name"] for a in arguments), map(self.value, choice), strict=True))
             try:
-                made = self.ready(self.target(**{a["name"]: v for a, v in given}))
+                made = self.ready(self.target(**dict(given)))
             except Exception as error:
                 errors.append(error)
                 continue
-            shown = ", ".join(f"{a['name']}={_shown(v)}" for a, v in given)
+            shown = ", ".join(f"{name}={_shown(v)}" for name, v in given)
             words = f"{self.target.__name__}({shown})"
             missing = self.missing(made)
             if best is None or missing < best[0]:
                 best = (missing, made, words)
-            if not missing:
+            if not any(missing):
                 break
         if best is None:
             raise errors[0] if errors else Misfit("there is no value to try for one of its arguments")
@@ -386,23 +386,24 @@ class Run:
         self.rated = bool(rates) or bool(self.plan["rated"])
         return made
 
-    def missing(self, thing: Any) -> int:
-        """How many parameters it has no array for."""
+    def missing(self, thing: Any) -> tuple[int, int]:
+        """How many parameters it has no array for, and how many arrays have further axes of length one."""
         among = leaves(thing)
         taken: list[Leaf] = []
         for parameter in self.parameters:
             parameter.find(among, taken)
             taken += [parameter.leaf] if parameter.leaf is not None else []
-        return sum(p.leaf is None for p in self.parameters)
+        inexact = (p for p in self.parameters if p.leaf is not None and np.shape(p.value) != np.shape(p.leaf.value))
+        return sum(p.leaf is None for p in self.parameters), len(list(inexact))
 
     def give(self, thing: Any) -> None:
         """Set its parameters. Raises: Misfit where it has none of that shape."""
-        if self.missing(thing):
+        if self.missing(thing)[0]:
             try:
                 self.called(thing, self.plan["forward"])  # which may make them
             except Exception:
                 self.misfit(thing)
-            if self.missing(thing):
+            if self.missing(thing)[0]:
                 self.misfit(thing)
         for parameter in self.parameters:
             parameter.put(leaves(thing))
