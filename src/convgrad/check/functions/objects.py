@@ -35,7 +35,8 @@ MEANINGS: dict[str, str] = {
     "outfeatures outsize fanout neurons nneurons numneurons numoutputs hidden hiddensize nodes numunits nunits "
     "outputlen sizeout outputdims outputnodes outputunits numoutputchannels numfilter nfilter filternum outputlayers k",
     "in": "inchannels inch cin nin channelsin inputchannels inputdepth nchannels numchannels indepth ninchannels "
-    "inplanes sizein inputdims channels c ninputs inputs indim inputsize inputdim infeatures insize fanin inputunits numinputs inputlen "
+    "inplanes sizein inputdims channels c ninputs inputs indim inputsize inputdim infeatures insize fanin inputunits "
+    "numinputs inputlen "
     "nfeatures numfeatures features dim d size depth inputnodes numinputchannels inputshape shape normalizedshape "
     "prevchannels previouschannels channel input ndim",
     "kernel": "kernelsize kernel k size filtersize f ksize kernelshape filtershape windowsize fsize poolsize pool "

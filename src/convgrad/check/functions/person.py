@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.submissions import answers, worker
-from convgrad.check.submissions.answers import Argument, Array, Methods, NoAnswer, Outcome, Trouble
+from convgrad.check.submissions import answers, special, worker
+from convgrad.check.submissions.answers import Argument, Array, Method, Methods, NoAnswer, Outcome, Trouble
 from convgrad.check.submissions.process import LARGEST, PROCESSES, Ended, NoTime, Process, code_words, signal_of
 from convgrad.check.submissions.sandbox import FOLDER, sandboxed
 
@@ -29,8 +29,14 @@ MEGABYTES = 4096
 """What its process may use of memory; PyTorch needs about 1,000 by itself."""
 IMPORTING = 30.0
 """Seconds that importing it may take, or as long as a call where that is longer."""
+COMPILING = 60.0
+"""Seconds that compiling may take in all calls together, which are not counted, where numba compiles a function."""
 CRASHES = 2
 """After so many its process is not started again."""
+
+
+CACHE = object()
+"""What the call of the function that makes a cache has kept, as an argument."""
 
 
 @dataclass
@@ -38,6 +44,7 @@ class Call:
     """Arguments for one call. Values are arrays, numbers, text, and tuples and dicts of them.
 
     largest: numbers that its result may have.
+    forward: the call of the function that makes the cache of this one, and the name of its result.
     plan: of a class, how its object is built and sent forward and backward, for `submissions.objects`; it is told how
         a value is written.
     """
@@ -46,6 +53,7 @@ class Call:
     named: dict[str, Any] = field(default_factory=dict)
     torch: bool = False
     largest: int = LARGEST
+    forward: tuple[Call, str] | None = None
     plan: Callable[[Callable[[Any], Any]], Mapping[str, Any]] | None = None
 
     def message(self) -> tuple[dict[str, Any], list[Array]]:
@@ -56,15 +64,23 @@ class Call:
             if isinstance(value, np.ndarray):
                 arrays.append(value)
                 return {"array": len(arrays) - 1}
+            if value is CACHE:
+                return {"cache": True}
             if isinstance(value, tuple):
                 return {"tuple": [tree(v) for v in value]}
             if isinstance(value, Mapping):
                 return {"dict": {k: tree(v) for k, v in value.items()}}
             return value
 
-        positional = [tree(v) for v in self.positional]
-        named = {name: tree(v) for name, v in self.named.items()}
-        told = {"positional": positional, "named": named, "torch": self.torch, "largest": self.largest}
+        def arguments(call: Call) -> dict[str, Any]:
+            return {
+                "positional": [tree(v) for v in call.positional],
+                "named": {n: tree(v) for n, v in call.named.items()},
+            }
+
+        told = {**arguments(self), "torch": self.torch, "largest": self.largest}
+        if self.forward is not None:
+            told["forward"] = {**arguments(self.forward[0]), "result": self.forward[1]}
         return (told if self.plan is None else told | {"object": self.plan(tree)}), arrays
 
 
@@ -90,7 +106,7 @@ class Person:
     ):
         self.seconds, self.megabytes, self.folder, self.sandbox = seconds, megabytes, folder, sandbox
         named = target if isinstance(target, str) else importable(target)
-        self.target: str | Callable[..., Any] = named or target
+        self.target: str | Callable[..., Any] = named or special.plain_function(target)
         self.apart = named is not None
         self.process: Process | None = None
         self.trouble: Trouble | None = None
@@ -101,8 +117,11 @@ class Person:
         self.arguments: tuple[Argument, ...] | None = None
         self.torch = False
         self.methods: Methods | None = None
+        self.forward: Method | None = None
+        self.compiles = False
+        self.compiling = 0.0
         try:
-            self._describe(self._start() if self.apart else answers.about(worker.described(target)))  # type: ignore[arg-type]
+            self._describe(self._start() if self.apart else answers.about(worker.described(self.target)))  # type: ignore[arg-type]
         except BaseException:
             self.close()
             raise
@@ -139,15 +158,24 @@ class Person:
         if self.exhausted:
             words = f"all calls on small inputs together took longer than {CALLS * self.seconds:g} s"
             return Outcome(trouble=Trouble("Time limit", words))
-        started = time.perf_counter()
+        started, compiled = time.perf_counter(), 0.0
         try:
-            return self._ask(call) if self.apart else self._here(call)
+            outcome = self._ask(call) if self.apart else self._here(call)
+            compiled = max(0.0, min(outcome.compiling, COMPILING - self.compiling))
+            return outcome
         finally:
-            self.spent += time.perf_counter() - started
+            self.compiling += compiled
+            self.spent += time.perf_counter() - started - compiled
+
+    @property
+    def limit(self) -> float:
+        """What the next call may take."""
+        return self.seconds + (COMPILING - self.compiling if self.compiles else 0.0)
 
     def _describe(self, about: answers.About) -> None:
         self.arguments, self.torch, self.printed = about.arguments, about.torch, about.printed
         self.trouble, self.methods = about.trouble or self.trouble, about.methods
+        self.forward, self.compiles = about.forward, about.compiles
 
     def _start(self) -> answers.About:
         environment, target = _environment(self.folder), str(self.target)
@@ -178,10 +206,10 @@ class Person:
         assert self.process is not None
         tree, arrays = call.message()
         try:
-            told, results = self.process.ask(tree, arrays, self.seconds, call.largest)
+            told, results = self.process.ask(tree, arrays, self.limit, call.largest)
             return answers.outcome(told, results, len(arrays))
         except (NoTime, Ended, NoAnswer) as error:
-            return Outcome(trouble=self._failed(error, self.seconds, "a call on small inputs"))
+            return Outcome(trouble=self._failed(error, self.limit, "a call on small inputs"))
 
     def _failed(self, error: Exception, seconds: float, what: str) -> Trouble:
         """No answer came: why, in words."""
@@ -223,9 +251,9 @@ class Person:
         with worker.caught_output() as printed:  # here, so that it ends when the waiting does
             threading.Thread(target=work, daemon=True).start()
             try:
-                answer = told.get(timeout=self.seconds)
+                answer = told.get(timeout=self.limit)
             except queue.Empty:
-                return Outcome(trouble=self._hang(self.seconds, "a call on small inputs"))
+                return Outcome(trouble=self._hang(self.limit, "a call on small inputs"))
         return answers.outcome(answer | {"printed": printed.text}, answer.pop("arrays"), len(arrays))
 
 

@@ -70,7 +70,8 @@ class How:
 @dataclass(frozen=True)
 class Outcome:
     """What a call returned. `keys`: the name of each array where it has one. `changed`: arguments that differ after.
-    `how`: of a class. `holds`: the arrays of an object that could not be used, with their shapes.
+    `how`: of a class. `holds`: the arrays of an object that could not be used, with their shapes. `compiling`: seconds
+    of a call that compiled something.
     """
 
     arrays: tuple[Array, ...] = ()
@@ -81,6 +82,7 @@ class Outcome:
     trouble: Trouble | None = None
     how: How | None = None
     holds: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    compiling: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,13 +120,19 @@ class Methods:
 
 @dataclass(frozen=True)
 class About:
-    """What a process says of its function. `arguments` is None where there is no signature to read."""
+    """What a process says of its function. `arguments` is None where there is no signature to read.
+
+    methods: of a class. forward: the function beside a backward one that makes its cache. compiles: a first call with
+    arguments of other types takes long.
+    """
 
     arguments: tuple[Argument, ...] | None = None
     torch: bool = False
     printed: str = ""
     trouble: Trouble | None = None
     methods: Methods | None = None
+    forward: Method | None = None
+    compiles: bool = False
 
 
 def read_answer(stream: BinaryIO, largest: int) -> tuple[dict[str, Any], list[Array]]:
@@ -171,7 +179,14 @@ def about(tree: Mapping[str, Any]) -> About:
     read = None if arguments is None else tuple(_argument(a) for a in _list(arguments, ARRAYS))
     methods = None if tree.get("object") is None else _methods(tree["object"])
     read = read if methods is None else methods.arguments
-    return About(read, _is(tree.get("torch"), bool), _text(tree.get("printed", "")), methods=methods)
+    return About(
+        read,
+        _is(tree.get("torch"), bool),
+        _text(tree.get("printed", "")),
+        methods=methods,
+        forward=_method(tree.get("forward")),
+        compiles=_is(tree.get("compiles", False), bool),
+    )
 
 
 def outcome(tree: Mapping[str, Any], arrays: list[Array], given: int) -> Outcome:
@@ -186,7 +201,9 @@ def outcome(tree: Mapping[str, Any], arrays: list[Array], given: int) -> Outcome
     if len(keys) != len(arrays) or any(not 0 <= n < given for n in changed):
         raise NoAnswer
     how = None if tree.get("how") is None else _how(tree["how"])
-    return Outcome(tuple(arrays), keys, changed, printed, said, how=how)
+    return Outcome(
+        tuple(arrays), keys, changed, printed, said, how=how, compiling=_is(tree.get("compiling", 0.0), float)
+    )
 
 
 def _methods(content: Any) -> Methods:

@@ -16,76 +16,28 @@ from typing import Any
 
 import numpy as np
 
-FORWARD = [
-    "forward",
-    "fprop",
-    "forwardpass",
-    "forwardpropagation",
-    "forwardpropagate",
-    "forwardprop",
-    "feedforward",
-    "propagateforward",
-    "fwd",
-    "call",
-]
-BACKWARD = [
-    "backward",
-    "backprop",
-    "bprop",
-    "backwardpass",
-    "backwardpropagation",
-    "backpropagation",
-    "backwardprop",
-    "backpropagate",
-    "propagateback",
-    "backwards",
-    "bwd",
-    "back",
-    "gradient",
-    "grad",
-    "derivative",
-]
-RESET = [
-    "zerograd",
-    "zerograds",
-    "zerogradient",
-    "zerogradients",
-    "resetgrad",
-    "resetgrads",
-    "resetgradient",
-    "resetgradients",
-    "cleargrad",
-    "cleargrads",
-    "cleargradients",
-    "flushgradients",
-]
-WITHIN = ("grads", "grad", "gradients", "gradient", "derivatives", "deltas", "dparams", "dparameters", "gradparams")
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+FORWARD = _words(
+    "forward fprop forwardpass forwardpropagation forwardpropagate forwardprop feedforward propagateforward fwd call"
+)
+BACKWARD = _words(
+    "backward backprop bprop backwardpass backwardpropagation backpropagation backwardprop backpropagate "
+    "propagateback backwards bwd back gradient grad derivative"
+)
+RESET = _words(
+    "zerograd zerograds zerogradient zerogradients resetgrad resetgrads resetgradient resetgradients "
+    "cleargrad cleargrads cleargradients flushgradients"
+)
+WITHIN = _words("grads grad gradients gradient derivatives deltas dparams dparameters gradparams")
 """Containers of gradients, in which those of w may be called just that."""
-OF = [
-    "d{0}",
-    "d{0}s",
-    "grad{0}",
-    "{0}grad",
-    "{0}grads",
-    "{0}gradient",
-    "{0}gradients",
-    "gradient{0}",
-    "gradients{0}",
-    "dl{0}",
-    "dld{0}",
-    "ded{0}",
-    "dcd{0}",
-    "djd{0}",
-    "dlossd{0}",
-    "dloss{0}",
-    "nabla{0}",
-    "delta{0}",
-    "{0}delta",
-    "{0}error",
-    "{0}derivative",
-    "g{0}",
-    "gradof{0}",
-]
+OF = _words(
+    "d{0} d{0}s grad{0} {0}grad {0}grads {0}gradient {0}gradients gradient{0} gradients{0} dl{0} dld{0} "
+    "ded{0} dcd{0} djd{0} dlossd{0} dloss{0} nabla{0} delta{0} {0}delta {0}error {0}derivative g{0} gradof{0}"
+)
 """What the gradient of something may be called."""
 CONTENT = ("data", "value", "val", "values", "array", "param", "tensor")
 """What an object that stands for a parameter calls its numbers."""

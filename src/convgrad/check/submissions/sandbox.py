@@ -18,7 +18,7 @@ from convgrad.check.submissions.texts import printable
 from convgrad.errors import SandboxError
 
 PROGRAM = "bwrap"
-FOLDER, WORKER, BESIDE = "/submission", "/worker.py", "objects.py"
+FOLDER, WORKER, BESIDE = "/submission", "/worker.py", ("objects.py", "special.py")
 FOLDER_BYTES = 64 * 2**20
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/alternatives", "/etc/ld.so.cache")
 PROBE_SECONDS = 30
@@ -48,9 +48,9 @@ def sandboxed(file: Path, worker: str, environment: Mapping[str, str]) -> list[s
 
 
 def _beside(worker: str) -> tuple[str, ...]:
-    """The script that the worker needs, where there is one."""
-    own = Path(worker).with_name(BESIDE)
-    return ("--ro-bind", str(own), f"/{BESIDE}") if own.exists() else ()
+    """The scripts that the worker needs, where they are."""
+    own = [place for name in BESIDE if (place := Path(worker).with_name(name)).exists()]
+    return tuple(part for place in own for part in ("--ro-bind", str(place), f"/{place.name}"))
 
 
 def _visible(environment: Mapping[str, str]) -> list[str]:
