@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import queue
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -120,6 +122,7 @@ class Person:
         self.forward: Method | None = None
         self.compiles = False
         self.compiling = 0.0
+        self.cache: tempfile.TemporaryDirectory[str] | None = None
         try:
             self._describe(self._start() if self.apart else answers.about(worker.described(self.target)))  # type: ignore[arg-type]
         except BaseException:
@@ -144,7 +147,11 @@ class Person:
     def close(self) -> str:
         """End its process; how it ended."""
         process, self.process = self.process, None
-        return "over" if process is None else process.close()
+        ended = "over" if process is None else process.close()
+        if self.cache is not None:
+            self.cache.cleanup()
+            self.cache = None
+        return ended
 
     @property
     def exhausted(self) -> bool:
@@ -178,7 +185,7 @@ class Person:
         self.forward, self.compiles = about.forward, about.compiles
 
     def _start(self) -> answers.About:
-        environment, target = _environment(self.folder), str(self.target)
+        environment, target = _environment(self.folder) | self._compiled_goes_to(), str(self.target)
         command = [sys.executable, worker.__file__]
         if self.sandbox:
             file, _, function = target.rpartition(":")
@@ -197,6 +204,15 @@ class Person:
             return answers.about(tree)
         except (NoTime, Ended, NoAnswer) as error:
             return answers.About(trouble=self._failed(error, seconds, "importing it"))
+
+    def _compiled_goes_to(self) -> dict[str, str]:
+        """Where numba keeps what it compiles: beside the person's file it would name a module that is there no more."""
+        if self.folder is not None:
+            return {"NUMBA_CACHE_DIR": str(self.folder)}
+        if importlib.util.find_spec("numba") is None:
+            return {}
+        self.cache = self.cache or tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        return {"NUMBA_CACHE_DIR": self.cache.name}
 
     def _ask(self, call: Call) -> Outcome:
         if self.process is None:
@@ -271,6 +287,9 @@ KEPT = (
 )
 """Variables of the environment that the process of another person's code gets."""
 
+ADDED = {"PYTHONDONTWRITEBYTECODE": "1", "NUMBA_BOUNDSCHECK": "1"}
+"""Variables that it gets beside: what numba compiles must not write past the end of arrays that are tried on it."""
+
 
 def _environment(folder: Path | None) -> dict[str, str]:
     """All variables for one's own code; for that of other people, which runs in a folder, those that Python needs."""
@@ -279,7 +298,7 @@ def _environment(folder: Path | None) -> dict[str, str]:
         own |= {n: str(folder) for n in ("HOME", "TMPDIR", "TEMP", "TMP")}
     if folder is None:  # what this process can import, that one can, too
         own["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    return own | {"PYTHONDONTWRITEBYTECODE": "1"}
+    return own | ADDED
 
 
 def importable(function: Callable[..., Any]) -> str | None:

@@ -34,7 +34,7 @@ def sandboxed(file: Path, worker: str, environment: Mapping[str, str]) -> list[s
     program = _program()
     place = f"{FOLDER}/{file.name}"
     own = {name: environment[name] for name in environment if name not in ("HOME", "TMPDIR", "TEMP", "TMP")}
-    variables = {**own, "HOME": FOLDER, "TMPDIR": FOLDER}
+    variables = {**own, "HOME": FOLDER, "TMPDIR": FOLDER, "NUMBA_CACHE_DIR": FOLDER}
     return [
         program,
         *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),

@@ -61,7 +61,8 @@ def plain_function(thing: Any) -> Any:
 
     through.__name__, through.__module__ = thing.__name__, thing.__module__
     above = inspect.Parameter("grad_output", inspect.Parameter.KEYWORD_ONLY)
-    through.__signature__ = inspect.Signature([*inputs, above])  # type: ignore[attr-defined]
+    told = [p.replace(default=p.empty) if p.default is None else p for p in inputs]  # a bias that may be left out
+    through.__signature__ = inspect.Signature([*told, above])  # type: ignore[attr-defined]
     return through
 
 
