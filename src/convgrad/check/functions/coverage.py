@@ -153,6 +153,8 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
             return False
         if isinstance(value, tuple) and (sizes.window or sizes.square):
             return False
+    if "equal" in variation.sizes and {"filters", "units"} & {*subject.given}:
+        return False
     if subject.input_shape is not None:
         of_shape = {"groups", "filters"} & {*variation.given} or {"square", "equal"} & {*variation.sizes}
         if variation.channels or variation.image or of_shape:

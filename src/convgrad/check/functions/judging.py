@@ -286,6 +286,14 @@ class Judge:
             self._unchecked("crashes", f"{self.person.trouble or trouble}.")
         elif trouble is not None and trouble.kind == "Time limit":
             self._unchecked("hangs", f"{trouble}.")
+        elif trouble is not None and trouble.kind in ("Unbuilt", "Misfit"):
+            name = self.person.name.rpartition(".")[2]
+            self._unchecked(
+                "not-built",
+                f"No object of {name} could be used: {trouble.message}.",
+                f"Write a function without arguments that makes one, def layer(): return {name}(...), and check that "
+                f"function in place of the class.",
+            )
         elif trouble is not None:
             self._unchecked("raises", f"It fails on every way to call it that was tried; the first: {trouble}.")
         else:

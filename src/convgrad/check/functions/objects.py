@@ -24,6 +24,8 @@ RATE = 0.375
 """The learning rate that a class gets: no round-off in a product with it, and no other factor that a mistake makes."""
 RATES = ["learningrate", "lr", "eta", "alpha", "learnrate", "rate", "stepsize"]
 TRAINING = ["training", "train", "istraining", "trainflg", "trainmode", "trainable"]
+OPTIMIZER = object()
+"""An optimizer that takes one step against the gradient, which the worker has."""
 NO_TENSOR = ("rate", "flag", "cache")
 """Roles of arguments of methods that are no tensors of the problem."""
 UNKNOWN = 24
@@ -58,6 +60,7 @@ MEANINGS: dict[str, str] = {
     "slope": "slope alpha negativeslope leak",
     "activation": "activation act actfn activationfunction activationfn nonlinearity",
     "name": "name layername",
+    "optimizer": "optimizer opt optim",
 }
 """What an argument of a constructor may be, by its plain name; several where the name may mean several."""
 
@@ -215,6 +218,7 @@ class ObjectCall:
                 {"role": n, "value": tree(self.tensor(n)), "names": [plain(n), *names.get(n, ())]}
                 for n in self.reading.parameters
             ],
+            "input_shape": list(self._meanings()["image"][0]),
             "result": of,
             "result_names": [*RESULT, *("outputs", "activations", "o", "h", "pred", "yhat")],
             "result_shape": [] if problem.total else list(self.tensor(of).shape),
@@ -254,7 +258,8 @@ class ObjectCall:
         for argument in self.reading.methods.build:
             values = self._values(argument, known)
             if values or argument.required:
-                built.append({"name": argument.name, "values": [tree(v) for v in values]})
+                told = [{"optimizer": True} if v is OPTIMIZER else tree(v) for v in values]
+                built.append({"name": argument.name, "values": told})
         return built
 
     def _values(self, argument: Argument, known: Mapping[str, list[Any]]) -> list[Any]:
@@ -296,6 +301,7 @@ class ObjectCall:
             "bias": [own.get("bias") is not None or "b" in problem.wrt],
             "activation": [None, "linear", "identity", "none"],
             "name": ["layer"],
+            "optimizer": [OPTIMIZER],
         }
         if "w" in problem.arrays and not problem.total:
             known["out"] = [prod(sizes.get(n, 1) for n in results if n in ("g", "k", "q"))]

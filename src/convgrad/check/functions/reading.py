@@ -17,6 +17,7 @@ from convgrad.check.functions.families import PLACES_IN_ROWS
 from convgrad.check.functions.layouts import fits, groups, place_in_equation, present
 from convgrad.check.functions.objects import ObjectCall, ObjectReading, object_readings
 from convgrad.check.functions.person import Call, Person
+from convgrad.check.functions.rates import with_own_rate
 from convgrad.check.functions.roles import Reading, plain, readings
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
@@ -278,6 +279,8 @@ def answered(convention: Convention, problem: Problem, values: Mapping[str, Arra
     result = Attempt(convention, problem, values, outcome)
     if outcome.trouble is None:
         _name_outputs(result)
+        right = {name: result.expected(name) for name in result.roles}
+        result.outcome, result.roles = with_own_rate(outcome, result.roles, right)
         result.score = _score(result)
     return result
 

@@ -49,13 +49,15 @@ class How:
     """What was found where a class was called.
 
     built: how its object was made. places: role of a parameter or a gradient -> attribute. recovered: gradients that
-    were told from how parameters changed, with `rate`; 0 where the code's own rate is not known.
+    were told from how parameters changed, with `rate`; 0 where it is not known. own: it is written in the code, and is
+    the one that fits.
     """
 
     built: str = ""
     places: Mapping[str, str] = field(default_factory=dict)
     recovered: tuple[str, ...] = ()
     rate: float = 0.0
+    own: bool = False
 
     @property
     def words(self) -> str:
@@ -63,6 +65,7 @@ class How:
         own = ", ".join(f"{role} in self.{place}" for role, place in self.places.items())
         told = " and ".join(self.recovered)
         by = f"divided by {self.rate:g}" if self.rate else "as they are"
+        by += ", the rate that fits (one factor in all of them can't be seen)" if self.own else ""
         changes = f"{told} from how the parameters change, {by}" if told else ""
         return ", ".join(part for part in (self.built, own, changes) if part)
 

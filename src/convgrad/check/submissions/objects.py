@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,13 +22,10 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-FORWARD = _words(
-    "forward fprop forwardpass forwardpropagation forwardpropagate forwardprop feedforward propagateforward fwd call"
+PREPARE = _words(
+    "setinputshape initialize initializeparameters initializeweights initparams initparameters initweights build setup"
 )
-BACKWARD = _words(
-    "backward backprop bprop backwardpass backwardpropagation backpropagation backwardprop backpropagate "
-    "propagateback backwards bwd back gradient grad derivative"
-)
+"""Methods that make the weights once the input is known."""
 RESET = _words(
     "zerograd zerograds zerogradient zerogradients resetgrad resetgrads resetgradient resetgradients "
     "cleargrad cleargrads cleargradients flushgradients"
@@ -44,6 +42,14 @@ CONTENT = ("data", "value", "val", "values", "array", "param", "tensor")
 DEPTH, LEAVES, TRIES = 3, 400, 120
 
 
+class Unbuilt(Exception):
+    """No object could be built: what was tried first, and what went wrong."""
+
+    def __init__(self, tried: str, reason: BaseException):
+        super().__init__(tried)
+        self.tried, self.reason = tried, reason
+
+
 class Misfit(Exception):
     """No object could be built whose arrays are the parameters. `holds`: its arrays, by name and shape."""
 
@@ -55,48 +61,6 @@ class Misfit(Exception):
 def plain(name: Any) -> str:
     """A name without case and underscores."""
     return str(name).lower().replace("_", "")
-
-
-def method(thing: Any, names: Sequence[str]) -> str:
-    """The name of its method that goes by one of these names, the likeliest first; "" where there is none."""
-    own = thing if inspect.isclass(thing) else type(thing)
-    known = {plain(n): n for n in reversed(dir(own)) if not n.startswith("__") and callable(getattr(own, n, None))}
-    found = next((known[n] for n in names if n in known), "")
-    called = "forward" in names and any("__call__" in vars(kind) for kind in own.__mro__)
-    return found or ("__call__" if called else "")
-
-
-def is_layer(thing: Any) -> bool:
-    """Whether it is a class, or an object of one, with a forward or a backward method."""
-    own = thing if inspect.isclass(thing) else type(thing)
-    if inspect.isroutine(thing) or own.__module__ == "builtins" or hasattr(own, "named_parameters"):
-        return False  # modules of PyTorch are called, and know their gradients themselves
-    return bool(method(own, BACKWARD)) or method(own, FORWARD) not in ("", "__call__")
-
-
-def factory(function: Callable[..., Any]) -> bool:
-    """Whether it takes nothing: a function that makes an object, then."""
-    try:
-        return inspect.isroutine(function) and not inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-
-
-def described(thing: Any, arguments: Callable[[Callable[..., Any]], Any]) -> dict[str, Any]:
-    """The signatures of its constructor and of its methods. `arguments`: how one is told."""
-    made = inspect.isclass(thing)
-    names = {"forward": method(thing, FORWARD), "backward": method(thing, BACKWARD)}
-
-    def told(name: str) -> dict[str, Any]:
-        attribute = getattr(thing, name)
-        bound = arguments(attribute) or []
-        static = isinstance(inspect.getattr_static(thing, name), (staticmethod, classmethod))
-        return {"name": name, "arguments": bound if static or not made else bound[1:]}
-
-    return {
-        "build": (arguments(thing) or []) if made and type(thing).__call__ is type.__call__ else None,
-        **{key: told(name) if name else None for key, name in names.items()},
-    }
 
 
 @dataclass
@@ -214,7 +178,7 @@ class Parameter:
         named = [leaf for leaf in fitting if leaf.name in self.names]
         if not shape:
             named += [leaf for leaf in free if leaf.name in self.names and is_number(leaf.value)]
-            fitting = []
+            fitting = [leaf for leaf in fitting if len(leaf.value.shape)]
         empty = [leaf for leaf in free if leaf.name in self.names and leaf.value is None]
         others = [leaf for leaf in fitting if not leaf.name.startswith(("d", "grad", "v", "m", "cache", "running"))]
         self.leaf = next(iter([*named, *others, *empty]), None)
@@ -251,16 +215,39 @@ def copied(value: Any) -> Any:
     return value.detach().clone() if hasattr(value, "detach") else np.array(value)
 
 
-class Run:
-    """One call: an object, forward, backward, results. `value` makes arguments of the plan's trees."""
+class Descent:
+    """An optimizer as libraries for learning have it: a step against the gradient."""
 
-    def __init__(self, target: Any, plan: Mapping[str, Any], value: Callable[[Any], Any]):
-        self.target, self.plan, self.value = target, plan, value
+    def __init__(self, rate: float):
+        self.rate, self.used = rate, False
+
+    def update(self, weights: Any, gradient: Any, *others: Any) -> Any:
+        """The weights after a step."""
+        return weights - self.rate * gradient
+
+    __call__ = get_update = update
+
+
+class Run:
+    """One call: an object, forward, backward, results.
+
+    value: makes arguments of the plan's trees. method: finds one by names that it may have.
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        plan: Mapping[str, Any],
+        value: Callable[[Any], Any],
+        method: Callable[[Any, Sequence[str]], str],
+    ):
+        self.target, self.plan, self.value, self.method = target, plan, value, method
         self.parameters = [Parameter(p["role"], value(p["value"]), tuple(p["names"])) for p in plan["parameters"]]
         self.words = ""
         self.places: dict[str, str] = {}
         self.recovered: list[str] = []
         self.rated = False
+        self.optimizer = Descent(plan["rate"])
 
     def results(self) -> tuple[Any, ...]:
         """What the methods return and the object holds afterwards, by role."""
@@ -287,7 +274,7 @@ class Run:
         if out is None and forward is not None:
             out = self.attribute(thing, self.plan["result_names"], self.plan["result_shape"], self.plan["result"])
         out = copied(out) if is_array(out) else copy.copy(out)
-        reset = method(thing, RESET)
+        reset = self.method(thing, RESET)
         if reset:
             getattr(thing, reset)()
         if backward is None:
@@ -306,20 +293,21 @@ class Run:
         """The object: of the first values of arguments whose arrays fit the parameters."""
         arguments = self.plan["build"]
         if arguments is None:
-            made = self.target() if factory(self.target) else copy.deepcopy(self.target)
+            made = self.target() if inspect.isroutine(self.target) else copy.deepcopy(self.target)
             self.words = ""
             return self.ready(made)
-        errors: list[BaseException] = []
+        errors: list[Unbuilt] = []
         best: tuple[tuple[int, int], Any, str] | None = None
         for choice in itertools.islice(itertools.product(*(a["values"] for a in arguments)), TRIES):
-            given = list(zip((a["name"] for a in arguments), map(self.value, choice), strict=True))
+            values = (self.optimizer if v == {"optimizer": True} else self.value(v) for v in choice)
+            given = list(zip((a["name"] for a in arguments), values, strict=True))
+            shown = ", ".join(f"{name}={_shown(v)}" for name, v in given)
+            words = f"{self.target.__name__}({shown})"
             try:
                 made = self.ready(self.target(**dict(given)))
             except Exception as error:
-                errors.append(error)
+                errors.append(Unbuilt(words, error))
                 continue
-            shown = ", ".join(f"{name}={_shown(v)}" for name, v in given)
-            words = f"{self.target.__name__}({shown})"
             missing = self.missing(made)
             if best is None or missing < best[0]:
                 best = (missing, made, words)
@@ -327,16 +315,44 @@ class Run:
                 break
         if best is None:
             raise errors[0] if errors else Misfit("there is no value to try for one of its arguments")
+        self.optimizer.used = self.optimizer.used or any(a["values"][:1] == [{"optimizer": True}] for a in arguments)
         self.words = best[2]
         return best[1]
 
     def ready(self, made: Any) -> Any:
-        """Settings that are attributes, such as the learning rate."""
-        rates = [leaf for leaf in leaves(made) if leaf.name in self.plan["rate_names"] and is_number(leaf.value)]
+        """Weights that are made in a method of their own, and the learning rate, wherever it is kept."""
+        self.prepare(made)
+        own = type(made)
+        wide: list[tuple[Any, Mapping[str, Any]]] = [(made, vars(kind)) for kind in own.__mro__ if kind is not object]
+        module = sys.modules.get(own.__module__)
+        wide += [(module, vars(module))] if module is not None else []
+        rates = [leaf for leaf in leaves(made) if self.is_rate(leaf.key, leaf.value)]
+        rates += [Leaf(holder, n, (n,), v) for holder, known in wide for n, v in known.items() if self.is_rate(n, v)]
         for leaf in rates:
             leaf.put(self.plan["rate"])
-        self.rated = bool(rates) or bool(self.plan["rated"])
+        self.rated = bool(rates or self.plan["rated"] or self.optimizer.used)
         return made
+
+    def is_rate(self, name: Any, value: Any) -> bool:
+        """Whether it is a learning rate."""
+        return plain(name) in self.plan["rate_names"] and is_number(value)
+
+    def prepare(self, made: Any) -> None:
+        """Call what makes the weights, where they are not there yet and its arguments are known."""
+        if not self.parameters or not self.missing(made)[0]:
+            return
+        for name in [self.method(made, [n]) for n in PREPARE]:
+            given: dict[str, Any] = {}
+            for argument in inspect.signature(getattr(made, name)).parameters.values() if name else ():
+                own = plain(argument.name)
+                if "optim" in own or own == "opt":
+                    given[argument.name], self.optimizer.used = self.optimizer, True
+                elif "shape" in own or own in ("input", "inputsize", "inputdim"):
+                    given[argument.name] = tuple(self.plan["input_shape"])
+                elif argument.default is argument.empty and argument.kind is argument.POSITIONAL_OR_KEYWORD:
+                    name = ""
+            if name:
+                getattr(made, name)(**given)
 
     def missing(self, thing: Any) -> tuple[int, int]:
         """How many parameters it has no array for, and how many arrays have further axes of length one."""

@@ -1,4 +1,5 @@
-"""Functions that are not plain: PyTorch's autograd functions, compiled ones, and those that need their forward pass.
+"""What a person's code is where it is no plain function: a class or an object, one of PyTorch's autograd functions, a
+compiled one, or one that needs its forward pass.
 
 A script of its own beside `worker.py`, which knows nothing of convgrad either.
 """
@@ -9,9 +10,21 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+FORWARD = _words(
+    "forward fprop forwardpass forwardpropagation forwardpropagate forwardprop feedforward propagateforward fwd call"
+)
+BACKWARD = _words(
+    "backward backprop bprop backwardpass backwardpropagation backpropagation backwardprop backpropagate "
+    "propagateback backwards bwd back gradient grad derivative"
+)
 AUTOGRAD = "torch.autograd.function"
 FORWARD_OF = {
     "backward": "forward",
@@ -32,6 +45,54 @@ WRITTEN = {"forward": ("forward", "fwd", "fw", "fprop"), "fwd": ("fwd", "forward
 
 class NoCache(Exception):
     """A forward function does not return what its backward function is to get."""
+
+
+def method(thing: Any, names: Sequence[str]) -> str:
+    """The name of its method that goes by one of these names, the likeliest first; "" where there is none."""
+    own = thing if inspect.isclass(thing) else type(thing)
+    known = {
+        n.lower().replace("_", ""): n
+        for n in reversed(dir(own))
+        if not n.startswith("__") and callable(getattr(own, n, None))
+    }
+    found = next((known[n] for n in names if n in known), "")
+    called = "forward" in names and any("__call__" in vars(kind) for kind in own.__mro__)
+    return found or ("__call__" if called else "")
+
+
+def is_layer(thing: Any) -> bool:
+    """Whether it is a class, or an object of one, with a forward or a backward method."""
+    own = thing if inspect.isclass(thing) else type(thing)
+    if inspect.isroutine(thing) or readable(thing) is not thing or own.__module__ == "builtins":
+        return False
+    if hasattr(own, "named_parameters") or is_autograd(own):
+        return False  # modules of PyTorch are called, and know their gradients themselves
+    return bool(method(own, BACKWARD)) or method(own, FORWARD) not in ("", "__call__")
+
+
+def factory(function: Callable[..., Any]) -> bool:
+    """Whether it takes nothing: a function that makes an object, then."""
+    try:
+        return inspect.isroutine(function) and not inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def described(thing: Any, arguments: Callable[[Callable[..., Any]], Any]) -> dict[str, Any]:
+    """The signatures of its constructor and of its methods. `arguments`: how one is told."""
+    made = inspect.isclass(thing)
+    names = {"forward": method(thing, FORWARD), "backward": method(thing, BACKWARD)}
+
+    def told(name: str) -> dict[str, Any]:
+        attribute = getattr(thing, name)
+        bound = arguments(attribute) or []
+        static = isinstance(inspect.getattr_static(thing, name), (staticmethod, classmethod))
+        return {"name": name, "arguments": bound if static or not made else bound[1:]}
+
+    return {
+        "build": (arguments(thing) or []) if made and type(thing).__call__ is type.__call__ else None,
+        **{key: told(name) if name else None for key, name in names.items()},
+    }
 
 
 def is_autograd(thing: Any) -> bool:

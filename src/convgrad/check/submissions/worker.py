@@ -117,9 +117,9 @@ def find_function(target: str) -> Callable[..., Any]:
             raise AttributeError(f"{place} has no {name}; it has {', '.join(near) or 'no function'}{more}")
         found = getattr(found, part)
     found = special.plain_function(found)
-    if inspect.isclass(found) and not objects.is_layer(found):
+    if inspect.isclass(found) and not special.is_layer(found):
         found = found()
-    if not callable(found) and not objects.is_layer(found):
+    if not callable(found) and not special.is_layer(found):
         raise TypeError(f"{name} in {place} is {_a(type(found).__name__)} and can't be called")
     return found  # type: ignore[no-any-return]
 
@@ -129,11 +129,11 @@ def described(function: Callable[..., Any]) -> dict[str, Any]:
 
     forward: the function beside it that makes its cache. compiles: whether a first call may take long.
     """
-    thing = function() if objects.factory(function) else function
+    thing = function() if special.factory(function) else function
     module = inspect.getmodule(special.readable(function))
     uses_torch = module is not None and any(getattr(v, "__name__", "") == "torch" for v in vars(module).values())
-    if objects.is_layer(thing):
-        return {"arguments": [], "torch": uses_torch, "object": objects.described(thing, arguments_of)}
+    if special.is_layer(thing):
+        return {"arguments": [], "torch": uses_torch, "object": special.described(thing, arguments_of)}
     arguments = arguments_of(special.readable(function))
     if arguments is None:
         return {"arguments": None, "torch": False}
@@ -176,7 +176,7 @@ def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.n
         plan, own = tree.get("object"), tree.get("forward")
         compiled = special.compiled(function)
         started = time.perf_counter()
-        made = None if plan is None else objects.Run(function, plan, lambda v: _value(v, given))
+        made = None if plan is None else objects.Run(function, plan, lambda v: _value(v, given), special.method)
         with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn"):
             warnings.simplefilter("always")
             if made is not None:
@@ -195,6 +195,10 @@ def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.n
         keys = _flatten(result, results, tree["largest"])
         changed = [n for n, (a, g) in enumerate(zip(arrays, given, strict=True)) if not _same(a, g)]
         said = list(dict.fromkeys(str(w.message)[:PRINTED] for w in caught[:ARRAYS]))[:3]
+    except objects.Unbuilt as error:
+        told = _told(error.reason)
+        words = f"{error.tried} raises {told['kind']}: {told['message']}"[:PRINTED]
+        return {"error": told | {"kind": "Unbuilt", "message": words}, "arrays": []}
     except objects.Misfit as error:
         return {"error": _told(error), "holds": [[str(n)[:NAME], s] for n, s in error.holds[:ARRAYS]], "arrays": []}
     except SystemExit as error:
