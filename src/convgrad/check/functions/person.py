@@ -99,7 +99,7 @@ class Person:
 
     def __init__(
         self,
-        target: str | Callable[..., Any],
+        target: object,
         *,
         seconds: float = SECONDS,
         megabytes: int = MEGABYTES,
@@ -108,7 +108,7 @@ class Person:
     ):
         self.seconds, self.megabytes, self.folder, self.sandbox = seconds, megabytes, folder, sandbox
         named = target if isinstance(target, str) else importable(target)
-        self.target: str | Callable[..., Any] = named or special.plain_function(target)
+        self.target: Any = named or special.plain_function(target)
         self.apart = named is not None
         self.process: Process | None = None
         self.trouble: Trouble | None = None
@@ -262,7 +262,7 @@ class Person:
         tree, arrays = call.message()
 
         def work() -> None:
-            told.put(worker.run(self.target, tree, arrays))  # type: ignore[arg-type]
+            told.put(worker.run(self.target, tree, arrays))
 
         with worker.caught_output() as printed:  # here, so that it ends when the waiting does
             threading.Thread(target=work, daemon=True).start()
@@ -301,10 +301,15 @@ def _environment(folder: Path | None) -> dict[str, str]:
     return own | ADDED
 
 
-def importable(function: Callable[..., Any]) -> str | None:
-    """`file.py:name` of a function that stands at the top of a file other than the program's; None for others."""
+def importable(function: Any) -> str | None:
+    """`file.py:name` of what stands at the top of a file other than the program's, a function or a class; else None."""
     name, module = getattr(function, "__qualname__", ""), inspect.getmodule(function)
-    if module is None or module.__name__ == "__main__" or "<" in name or not inspect.isfunction(function):
+    if (
+        module is None
+        or module.__name__ == "__main__"
+        or "<" in name
+        or not (inspect.isfunction(function) or inspect.isclass(function))
+    ):
         return None
     if getattr(module, name, None) is not function or not getattr(module, "__file__", None):
         return None
