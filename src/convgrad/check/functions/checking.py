@@ -18,6 +18,7 @@ from convgrad.check.functions.person import MEGABYTES, SECONDS, Person
 from convgrad.check.functions.report import Report
 from convgrad.check.problems.subject import subject_of
 from convgrad.check.submissions.sandbox import require_sandbox
+from convgrad.check.submissions.special import is_layer
 from convgrad.check.submissions.submissions import copied, read_submission
 from convgrad.dtypes import FLOATS
 from convgrad.errors import DataError, ModelError, SandboxError
@@ -27,7 +28,8 @@ from convgrad.layers.base import Layer
 @takes(
     ModelError,
     function=Rule(
-        "a function or a text such as file.py:function", lambda value: callable(value) or PATH.accepts(value)
+        "a function, a class or a text such as file.py:function",
+        lambda value: callable(value) or is_layer(value) or PATH.accepts(value),
     ),
     layer=an((str, Layer), "a layer, its name or an equation"),
     input_shape=optional(SHAPE),
@@ -41,7 +43,7 @@ from convgrad.layers.base import Layer
     binding=optional(TABLE),
 )
 def check(
-    function: Callable[..., Any] | str,
+    function: Callable[..., Any] | str | object,
     layer: str | Layer,
     *,
     input_shape: Sequence[int] | None = None,
@@ -60,7 +62,8 @@ def check(
     Args:
         function: forward, backward or both: `module:function`, `file.py:function`, or the function itself, of NumPy
             arrays or PyTorch tensors. It returns an array, a tuple or a dict. One that stands at the top of a file is
-            run in a process of its own.
+            run in a process of its own. Or a class with a forward and a backward method, an object of one, or a
+            function without arguments that makes such an object.
         layer: a name ("conv2d", "max_pool2d", "dense+sigmoid", "softmax_cross_entropy"), a layer with its arguments,
             or the text of an equation.
         input_shape: one example's shape, where the function works with one only; else sizes are chosen.
@@ -99,7 +102,7 @@ def check(
 
 
 @contextlib.contextmanager
-def _alone(function: Callable[..., Any] | str) -> Iterator[str]:
+def _alone(function: object) -> Iterator[str]:
     """The same function in a copy of its file, in a folder of its own, which may be shut in."""
     file, _, name = (function if isinstance(function, str) else "").rpartition(":")
     if not file.endswith(".py"):
@@ -114,7 +117,7 @@ def _alone(function: Callable[..., Any] | str) -> Iterator[str]:
 
 
 def assert_gradient_correct(
-    function: Callable[..., Any] | str,
+    function: Callable[..., Any] | str | object,
     layer: str | Layer,
     *,
     input_shape: Sequence[int] | None = None,

@@ -67,7 +67,7 @@ def compared(attempt: Attempt) -> dict[str, Comparison]:
     for output, found in attempt.roles.items():
         expected = attempt.expected(output)
         magnitude, operations = bounds[output]
-        laid = attempt.convention.laid_out(output, magnitude, attempt.problem)
+        laid = attempt.convention.laid_out(output, magnitude, attempt.problem) + attempt.taken_off(output)
         result[output] = _compare(output, found, expected, laid, operations)
     return result
 

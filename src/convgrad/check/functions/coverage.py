@@ -153,6 +153,8 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
             return False
         if isinstance(value, tuple) and (sizes.window or sizes.square):
             return False
+    if "equal" in variation.sizes and {"filters", "units"} & {*subject.given}:
+        return False
     if subject.input_shape is not None:
         of_shape = {"groups", "filters"} & {*variation.given} or {"square", "equal"} & {*variation.sizes}
         if variation.channels or variation.image or of_shape:
@@ -201,7 +203,7 @@ def dividing(variation: Variation, convention: Convention) -> tuple[Variation, C
 def refuses(trouble: Trouble) -> bool:
     """Whether a call was refused on purpose: by an `assert`, or by an error that the function itself raises."""
     by_itself = trouble.line.lstrip().startswith(("raise", "assert"))
-    return trouble.kind in ("AssertionError", "NotImplementedError") or by_itself
+    return trouble.kind in ("AssertionError", "NotImplementedError", "Misfit") or by_itself
 
 
 @dataclass

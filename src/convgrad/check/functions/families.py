@@ -92,6 +92,7 @@ _ROWS = {
     "[batch, features]": {"o": "batch f c", "x": "batch f k", "y": "batch k", "t": "batch k"},
     "[features, batch]": {"o": "f c batch", "x": "f k batch", "y": "k batch", "t": "k batch"},
     "[features]": {"o": "f c", "x": "f k", "y": "k", "t": "k"},
+    "[features, 1]": {"o": "f c 1", "x": "f k 1", "y": "k 1", "t": "k 1"},
 }
 _SAME = {name: {**rows, "x": rows["o"]} for name, rows in _ROWS.items()}
 _LAST_AXIS = {

@@ -11,6 +11,7 @@ import numpy as np
 
 from convgrad.check.functions.coverage import Coverage, Variation, dividing, not_returned, refuses, variations
 from convgrad.check.functions.diagnosis import Cause, Diagnosis, diagnose, tell_apart
+from convgrad.check.functions.fitting import fitted
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.reading import Attempt, Convention, Found, accumulated, attempt, find
 from convgrad.check.functions.remarks import overflow, overlaps, remarks
@@ -77,6 +78,8 @@ class Judge:
                 "no-arguments", f"Its arguments {words}.", "Wrap it in a plain function with named arguments."
             )
             return self.report
+        if self.person.methods is not None:
+            self.subjects = [fitted(s, self.person, self.roles) for s in self.subjects]
         chosen, troubles = self._chosen()
         if chosen is None:
             self._explain_failure(troubles)
@@ -174,10 +177,18 @@ class Judge:
         tried = diagnosis.attempt
         report = self.report
         report.against = str(tried.convention.subject)
-        report.reading, report.returned = tried.convention.words, tuple(tried.roles)
+        report.reading, report.returned = tried.words, tuple(tried.roles)
         report.diagnosis = diagnosis
         self._causes_apart(diagnosis)
-        if tried.again is not None:
+        if tried.again is not None and self.person.methods is not None:
+            self._add(
+                "accumulated",
+                "It gives a different result when the same object goes forward and backward again with the same "
+                "arguments: something is added to and not reset.",
+                "Start each backward pass with zeros, as in self.dw = np.zeros_like(self.w), or give the class a "
+                "method zero_grad that does it.",
+            )
+        elif tried.again is not None:
             self._add(
                 "accumulated",
                 "It gives a different result when it is called a second time with the same arguments: something is "
@@ -277,6 +288,14 @@ class Judge:
             self._unchecked("crashes", f"{self.person.trouble or trouble}.")
         elif trouble is not None and trouble.kind == "Time limit":
             self._unchecked("hangs", f"{trouble}.")
+        elif trouble is not None and trouble.kind in ("Unbuilt", "Misfit"):
+            name = self.person.name.rpartition(".")[2]
+            self._unchecked(
+                "not-built",
+                f"No object of {name} could be used: {trouble.message}.",
+                f"Write a function without arguments that makes one, def layer(): return {name}(...), and check that "
+                f"function in place of the class.",
+            )
         elif trouble is not None:
             self._unchecked("raises", f"It fails on every way to call it that was tried; the first: {trouble}.")
         else:

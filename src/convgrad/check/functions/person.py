@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import queue
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.submissions import answers, worker
-from convgrad.check.submissions.answers import Argument, Array, NoAnswer, Outcome, Trouble
+from convgrad.check.submissions import answers, special, worker
+from convgrad.check.submissions.answers import Argument, Array, Method, Methods, NoAnswer, Outcome, Trouble
 from convgrad.check.submissions.process import LARGEST, PROCESSES, Ended, NoTime, Process, code_words, signal_of
 from convgrad.check.submissions.sandbox import FOLDER, sandboxed
 
@@ -29,8 +31,14 @@ MEGABYTES = 4096
 """What its process may use of memory; PyTorch needs about 1,000 by itself."""
 IMPORTING = 30.0
 """Seconds that importing it may take, or as long as a call where that is longer."""
+COMPILING = 60.0
+"""Seconds that compiling may take in all calls together, which are not counted, where numba compiles a function."""
 CRASHES = 2
 """After so many its process is not started again."""
+
+
+CACHE = object()
+"""What the call of the function that makes a cache has kept, as an argument."""
 
 
 @dataclass
@@ -38,12 +46,17 @@ class Call:
     """Arguments for one call. Values are arrays, numbers, text, and tuples and dicts of them.
 
     largest: numbers that its result may have.
+    forward: the call of the function that makes the cache of this one, and the name of its result.
+    plan: of a class, how its object is built and sent forward and backward, for `submissions.objects`; it is told how
+        a value is written.
     """
 
     positional: list[Any] = field(default_factory=list)
     named: dict[str, Any] = field(default_factory=dict)
     torch: bool = False
     largest: int = LARGEST
+    forward: tuple[Call, str] | None = None
+    plan: Callable[[Callable[[Any], Any]], Mapping[str, Any]] | None = None
 
     def message(self) -> tuple[dict[str, Any], list[Array]]:
         """The tree and the arrays that the worker reads."""
@@ -53,15 +66,24 @@ class Call:
             if isinstance(value, np.ndarray):
                 arrays.append(value)
                 return {"array": len(arrays) - 1}
+            if value is CACHE:
+                return {"cache": True}
             if isinstance(value, tuple):
                 return {"tuple": [tree(v) for v in value]}
             if isinstance(value, Mapping):
                 return {"dict": {k: tree(v) for k, v in value.items()}}
             return value
 
-        positional = [tree(v) for v in self.positional]
-        named = {name: tree(v) for name, v in self.named.items()}
-        return {"positional": positional, "named": named, "torch": self.torch, "largest": self.largest}, arrays
+        def arguments(call: Call) -> dict[str, Any]:
+            return {
+                "positional": [tree(v) for v in call.positional],
+                "named": {n: tree(v) for n, v in call.named.items()},
+            }
+
+        told = {**arguments(self), "torch": self.torch, "largest": self.largest}
+        if self.forward is not None:
+            told["forward"] = {**arguments(self.forward[0]), "result": self.forward[1]}
+        return (told if self.plan is None else told | {"object": self.plan(tree)}), arrays
 
 
 class Person:
@@ -77,7 +99,7 @@ class Person:
 
     def __init__(
         self,
-        target: str | Callable[..., Any],
+        target: object,
         *,
         seconds: float = SECONDS,
         megabytes: int = MEGABYTES,
@@ -86,7 +108,7 @@ class Person:
     ):
         self.seconds, self.megabytes, self.folder, self.sandbox = seconds, megabytes, folder, sandbox
         named = target if isinstance(target, str) else importable(target)
-        self.target: str | Callable[..., Any] = named or target
+        self.target: Any = named or special.plain_function(target)
         self.apart = named is not None
         self.process: Process | None = None
         self.trouble: Trouble | None = None
@@ -96,8 +118,13 @@ class Person:
         self.spent = 0.0
         self.arguments: tuple[Argument, ...] | None = None
         self.torch = False
+        self.methods: Methods | None = None
+        self.forward: Method | None = None
+        self.compiles = False
+        self.compiling = 0.0
+        self.cache: tempfile.TemporaryDirectory[str] | None = None
         try:
-            self._describe(self._start() if self.apart else answers.about(worker.described(target)))  # type: ignore[arg-type]
+            self._describe(self._start() if self.apart else answers.about(worker.described(self.target)))  # type: ignore[arg-type]
         except BaseException:
             self.close()
             raise
@@ -120,7 +147,11 @@ class Person:
     def close(self) -> str:
         """End its process; how it ended."""
         process, self.process = self.process, None
-        return "over" if process is None else process.close()
+        ended = "over" if process is None else process.close()
+        if self.cache is not None:
+            self.cache.cleanup()
+            self.cache = None
+        return ended
 
     @property
     def exhausted(self) -> bool:
@@ -134,18 +165,27 @@ class Person:
         if self.exhausted:
             words = f"all calls on small inputs together took longer than {CALLS * self.seconds:g} s"
             return Outcome(trouble=Trouble("Time limit", words))
-        started = time.perf_counter()
+        started, compiled = time.perf_counter(), 0.0
         try:
-            return self._ask(call) if self.apart else self._here(call)
+            outcome = self._ask(call) if self.apart else self._here(call)
+            compiled = max(0.0, min(outcome.compiling, COMPILING - self.compiling))
+            return outcome
         finally:
-            self.spent += time.perf_counter() - started
+            self.compiling += compiled
+            self.spent += time.perf_counter() - started - compiled
+
+    @property
+    def limit(self) -> float:
+        """What the next call may take."""
+        return self.seconds + (COMPILING - self.compiling if self.compiles else 0.0)
 
     def _describe(self, about: answers.About) -> None:
         self.arguments, self.torch, self.printed = about.arguments, about.torch, about.printed
-        self.trouble = about.trouble or self.trouble
+        self.trouble, self.methods = about.trouble or self.trouble, about.methods
+        self.forward, self.compiles = about.forward, about.compiles
 
     def _start(self) -> answers.About:
-        environment, target = _environment(self.folder), str(self.target)
+        environment, target = _environment(self.folder) | self._compiled_goes_to(), str(self.target)
         command = [sys.executable, worker.__file__]
         if self.sandbox:
             file, _, function = target.rpartition(":")
@@ -165,6 +205,15 @@ class Person:
         except (NoTime, Ended, NoAnswer) as error:
             return answers.About(trouble=self._failed(error, seconds, "importing it"))
 
+    def _compiled_goes_to(self) -> dict[str, str]:
+        """Where numba keeps what it compiles: beside the person's file it would name a module that is there no more."""
+        if self.folder is not None:
+            return {"NUMBA_CACHE_DIR": str(self.folder)}
+        if importlib.util.find_spec("numba") is None:
+            return {}
+        self.cache = self.cache or tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        return {"NUMBA_CACHE_DIR": self.cache.name}
+
     def _ask(self, call: Call) -> Outcome:
         if self.process is None:
             restarted = self._start()
@@ -173,10 +222,10 @@ class Person:
         assert self.process is not None
         tree, arrays = call.message()
         try:
-            told, results = self.process.ask(tree, arrays, self.seconds, call.largest)
+            told, results = self.process.ask(tree, arrays, self.limit, call.largest)
             return answers.outcome(told, results, len(arrays))
         except (NoTime, Ended, NoAnswer) as error:
-            return Outcome(trouble=self._failed(error, self.seconds, "a call on small inputs"))
+            return Outcome(trouble=self._failed(error, self.limit, "a call on small inputs"))
 
     def _failed(self, error: Exception, seconds: float, what: str) -> Trouble:
         """No answer came: why, in words."""
@@ -213,14 +262,14 @@ class Person:
         tree, arrays = call.message()
 
         def work() -> None:
-            told.put(worker.run(self.target, tree, arrays))  # type: ignore[arg-type]
+            told.put(worker.run(self.target, tree, arrays))
 
         with worker.caught_output() as printed:  # here, so that it ends when the waiting does
             threading.Thread(target=work, daemon=True).start()
             try:
-                answer = told.get(timeout=self.seconds)
+                answer = told.get(timeout=self.limit)
             except queue.Empty:
-                return Outcome(trouble=self._hang(self.seconds, "a call on small inputs"))
+                return Outcome(trouble=self._hang(self.limit, "a call on small inputs"))
         return answers.outcome(answer | {"printed": printed.text}, answer.pop("arrays"), len(arrays))
 
 
@@ -238,6 +287,9 @@ KEPT = (
 )
 """Variables of the environment that the process of another person's code gets."""
 
+ADDED = {"PYTHONDONTWRITEBYTECODE": "1", "NUMBA_BOUNDSCHECK": "1"}
+"""Variables that it gets beside: what numba compiles must not write past the end of arrays that are tried on it."""
+
 
 def _environment(folder: Path | None) -> dict[str, str]:
     """All variables for one's own code; for that of other people, which runs in a folder, those that Python needs."""
@@ -246,13 +298,18 @@ def _environment(folder: Path | None) -> dict[str, str]:
         own |= {n: str(folder) for n in ("HOME", "TMPDIR", "TEMP", "TMP")}
     if folder is None:  # what this process can import, that one can, too
         own["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    return own | {"PYTHONDONTWRITEBYTECODE": "1"}
+    return own | ADDED
 
 
-def importable(function: Callable[..., Any]) -> str | None:
-    """`file.py:name` of a function that stands at the top of a file other than the program's; None for others."""
+def importable(function: Any) -> str | None:
+    """`file.py:name` of what stands at the top of a file other than the program's, a function or a class; else None."""
     name, module = getattr(function, "__qualname__", ""), inspect.getmodule(function)
-    if module is None or module.__name__ == "__main__" or "<" in name or not inspect.isfunction(function):
+    if (
+        module is None
+        or module.__name__ == "__main__"
+        or "<" in name
+        or not (inspect.isfunction(function) or inspect.isclass(function))
+    ):
         return None
     if getattr(module, name, None) is not function or not getattr(module, "__file__", None):
         return None

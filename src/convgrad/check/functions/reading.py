@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from convgrad.check.functions.families import PLACES_IN_ROWS
 from convgrad.check.functions.layouts import fits, groups, place_in_equation, present
+from convgrad.check.functions.objects import ObjectCall, ObjectReading, object_readings
 from convgrad.check.functions.person import Call, Person
+from convgrad.check.functions.rates import with_own_rate
 from convgrad.check.functions.roles import Reading, plain, readings
 from convgrad.check.problems.kept import kept
 from convgrad.check.problems.problem import Array, Problem
@@ -52,7 +54,11 @@ class Convention:
         parts += ["one example" if self.sizes.one else "", "targets one-hot" if self.one_hot else ""]
         if isinstance(self.subject, LossSubject):
             parts.append("mean over the batch" if self.subject.mean else "sum over the batch")
-        parts += ["PyTorch tensors" if self.torch else "", f"arguments ({self.reading.words})"]
+        own = isinstance(self.reading, ObjectReading)
+        parts += [
+            "PyTorch tensors" if self.torch else "",
+            self.reading.words if own else f"arguments ({self.reading.words})",
+        ]
         return ", ".join(p for p in parts if p)
 
     def problem(self) -> Problem:
@@ -105,8 +111,8 @@ class Convention:
         classes = problem.arrays["y"].shape[1]
         return present((whole[:, None] == np.arange(classes)).astype(np.float64), ("batch", "k"), self.patterns["y"])
 
-    def call(self, problem: Problem, values: Mapping[str, Array]) -> Call:
-        """The call on a problem's inputs; `values` has the forward pass."""
+    def call(self, problem: Problem, values: Mapping[str, Array], times: int = 1, look: bool = False) -> Call:
+        """The call on a problem's inputs; `values` has the forward pass. `times`, `look`: see `ObjectCall`."""
         settings = self.subject.settings(self.sizes)
         known = {**values, **problem.arrays}
         call = Call(torch=self.torch, largest=max(LARGEST, 2 * sum(a.size for a in known.values())))
@@ -114,6 +120,10 @@ class Convention:
         def tensor(name: str) -> AnyArray:
             array = self.laid_out(name, known[name], problem)
             return array.astype(self.dtype) if array.dtype == np.float64 else array
+
+        if isinstance(self.reading, ObjectReading):
+            call.plan = ObjectCall(self.reading, problem, tensor, settings, times, look).plan
+            return call
 
         def value(role: str) -> Any:
             if role == "cache":
@@ -169,6 +179,12 @@ class Attempt:
     strange: str = ""
 
     @property
+    def words(self) -> str:
+        """How it was read, and what was found where it is a class."""
+        how = self.outcome.how
+        return ", ".join(w for w in (self.convention.words, how.words if how is not None else "") if w)
+
+    @property
     def shapes_fit(self) -> bool:
         """Whether every output has the shape that it should have."""
         return (
@@ -187,6 +203,15 @@ class Attempt:
         """Whether the value of a loss was returned, and is right."""
         value = self.roles.get(self.problem.of)
         return value is not None and value.size == 1 and bool(np.allclose(value, self.expected(self.problem.of), 1e-4))
+
+    def taken_off(self, output: str) -> AnyArray:
+        """The magnitude of further terms of a gradient that is told from a change, (w - (w - rate*dw)) / rate."""
+        how = self.outcome.how
+        if how is None or output not in how.recovered:
+            return np.zeros(())
+        rate = how.rate or 1.0
+        changed = np.abs(self.convention.laid_out(output[1:], self.values[output[1:]], self.problem))
+        return 2 * changed / rate + np.abs(self.expected(output))
 
     def expected(self, output: str) -> AnyArray:
         """The right value of an output, as the person lays it out."""
@@ -209,7 +234,11 @@ def conventions(
                 if own == sizes:
                     raise
                 continue  # the layer's arguments don't allow one channel
-            read = readings(person.arguments or (), problem, subject.settings(own), roles)
+            read: Sequence[Reading]
+            if person.methods is not None:
+                read = object_readings(person.methods, problem, roles)
+            else:
+                read = readings(person.arguments or (), problem, subject.settings(own), roles)
             for kernel, kernels in subject.kernels.items():
                 patterns = {**images, **kernels}
                 if "x" in patterns and "z" in problem.labels:
@@ -246,10 +275,16 @@ def attempt(convention: Convention, person: Person, sizes: Sizes | None = None) 
     convention = convention if sizes is None else replace(convention, sizes=sizes)
     problem = convention.problem()
     values = {**problem.arrays, **problem.values()}
-    outcome = person.call(convention.call(problem, values))
+    return answered(convention, problem, values, person.call(convention.call(problem, values)))
+
+
+def answered(convention: Convention, problem: Problem, values: Mapping[str, Array], outcome: Outcome) -> Attempt:
+    """An attempt with its answer: which output is what, and how well it fits."""
     result = Attempt(convention, problem, values, outcome)
     if outcome.trouble is None:
         _name_outputs(result)
+        right = {name: result.expected(name) for name in result.roles}
+        result.outcome, result.roles = with_own_rate(outcome, result.roles, right)
         result.score = _score(result)
     return result
 
@@ -403,8 +438,8 @@ def _otherwise(right: Attempt, ran: Sequence[Attempt]) -> Attempt | None:
 
 
 def accumulated(first: Attempt, person: Person) -> Attempt | None:
-    """The second of two equal calls, where it gives something else."""
-    again = person.call(first.convention.call(first.problem, first.values))
+    """The second of two equal calls, where it gives something else; of a class on the same object."""
+    again = person.call(first.convention.call(first.problem, first.values, times=2))
     if again.trouble is not None or len(again.arrays) != len(first.outcome.arrays):
         return None
     if all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first.outcome.arrays, again.arrays, strict=True)):

@@ -8,8 +8,9 @@ import numpy as np
 
 from convgrad.check.functions.coverage import admitted
 from convgrad.check.functions.diagnosis import Diagnosis
+from convgrad.check.functions.objects import ObjectReading
 from convgrad.check.functions.person import Person
-from convgrad.check.functions.reading import Attempt, Convention
+from convgrad.check.functions.reading import Attempt, Convention, answered
 from convgrad.check.functions.report import Finding
 from convgrad.check.problems.subject import LayerSubject
 from convgrad.dtypes import FLOATS
@@ -29,16 +30,20 @@ def remarks(diagnosis: Diagnosis) -> list[Finding]:
 
 
 def _changed_arguments(tried: Attempt) -> list[Finding]:
-    if not tried.outcome.changed:
-        return []
     names = _array_names(tried)
     changed = [names[n] if n < len(names) else f"array {n}" for n in tried.outcome.changed]
+    if isinstance(tried.convention.reading, ObjectReading):
+        changed = changed[: sum(n < len(names) for n in tried.outcome.changed)]  # its parameters are its own
+    if not changed:
+        return []
     words = f"It changes its argument{'s' if len(changed) > 1 else ''} {', '.join(changed)} in place."
     return [Finding("argument-changed", words, "Work on a copy: the caller still needs the values.")]
 
 
 def _array_names(tried: Attempt) -> list[str]:
     names: list[str] = []
+    if isinstance(tried.convention.reading, ObjectReading):
+        return tried.convention.reading.passed
     for argument, role in tried.convention.reading.roles:
         if role == "cache":
             names += [f"{argument.name}[{n}]" for n in range(len(tried.problem.given))]
@@ -81,16 +86,16 @@ def overflow(diagnosis: Diagnosis, person: Person) -> Finding | None:
     large = problem.with_arrays(**{name: np.round(problem.arrays[name] * 800)})
     values = {**large.arrays, **large.values()}
     for given in reversed(FLOATS):
-        outcome = person.call(replace(convention, dtype=given).call(large, values))
-        if outcome.trouble is not None:
-            continue
-        for output, array in zip(diagnosis.attempt.roles, outcome.arrays, strict=False):
+        own = replace(convention, dtype=given)
+        again = answered(own, large, values, person.call(own.call(large, values)))
+        for output, array in again.roles.items():
             if not np.isfinite(array).all() and np.isfinite(values[output]).all():
-                return Finding(
-                    "overflow",
-                    f"With values of a few hundred {output} is infinite or not a number: exp overflows in {given}.",
-                    "Subtract the greatest value before exp: exp(z - z.max()) / sum.",
-                )
+                words = f"With values of a few hundred {output} is infinite or not a number: exp overflows in {given}."
+                change = "Subtract the greatest value before exp: exp(z - z.max()) / sum."
+                if problem.total and output == problem.of and len(again.roles) > 1:
+                    words = words.replace("exp overflows", "log gets 0, or exp overflows,")
+                    return Finding("overflow", words, wrong=False)  # the gradient is right all the same
+                return Finding("overflow", words, change)
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, BinaryIO
 
@@ -45,8 +45,37 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class How:
+    """What was found where a class was called.
+
+    built: how its object was made. places: role of a parameter or a gradient -> attribute. recovered: gradients that
+    were told from how parameters changed, with `rate`; 0 where it is not known. own: it is written in the code, and is
+    the one that fits.
+    """
+
+    built: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
+    recovered: tuple[str, ...] = ()
+    rate: float = 0.0
+    own: bool = False
+
+    @property
+    def words(self) -> str:
+        """In a sentence's part: how it was built, and where things are."""
+        own = ", ".join(f"{role} in self.{place}" for role, place in self.places.items())
+        told = " and ".join(self.recovered)
+        by = f"divided by {self.rate:g}" if self.rate else "as they are"
+        by += ", the rate that fits (one factor in all of them can't be seen)" if self.own else ""
+        changes = f"{told} from how the parameters change, {by}" if told else ""
+        return ", ".join(part for part in (self.built, own, changes) if part)
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What a call returned. `keys`: the name of each array where it has one. `changed`: arguments that differ after."""
+    """What a call returned. `keys`: the name of each array where it has one. `changed`: arguments that differ after.
+    `how`: of a class. `holds`: the arrays of an object that could not be used, with their shapes. `compiling`: seconds
+    of a call that compiled something.
+    """
 
     arrays: tuple[Array, ...] = ()
     keys: tuple[str | None, ...] = ()
@@ -54,6 +83,9 @@ class Outcome:
     printed: str = ""
     warnings: tuple[str, ...] = ()
     trouble: Trouble | None = None
+    how: How | None = None
+    holds: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    compiling: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,13 +99,43 @@ class Argument:
 
 
 @dataclass(frozen=True)
+class Method:
+    """A method of a class, with its arguments but `self`."""
+
+    name: str
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True)
+class Methods:
+    """Of a class. `build`: the arguments of its constructor; None for an object that is there already."""
+
+    build: tuple[Argument, ...] | None
+    forward: Method | None
+    backward: Method | None
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """All of them."""
+        own = (m.arguments for m in (self.forward, self.backward) if m is not None)
+        return (*(self.build or ()), *(a for arguments in own for a in arguments))
+
+
+@dataclass(frozen=True)
 class About:
-    """What a process says of its function. `arguments` is None where there is no signature to read."""
+    """What a process says of its function. `arguments` is None where there is no signature to read.
+
+    methods: of a class. forward: the function beside a backward one that makes its cache. compiles: a first call with
+    arguments of other types takes long.
+    """
 
     arguments: tuple[Argument, ...] | None = None
     torch: bool = False
     printed: str = ""
     trouble: Trouble | None = None
+    methods: Methods | None = None
+    forward: Method | None = None
+    compiles: bool = False
 
 
 def read_answer(stream: BinaryIO, largest: int) -> tuple[dict[str, Any], list[Array]]:
@@ -118,20 +180,62 @@ def about(tree: Mapping[str, Any]) -> About:
         return About(trouble=_trouble(tree["error"]), printed=_text(tree.get("printed", "")))
     arguments = tree.get("arguments")
     read = None if arguments is None else tuple(_argument(a) for a in _list(arguments, ARRAYS))
-    return About(read, _is(tree.get("torch"), bool), _text(tree.get("printed", "")))
+    methods = None if tree.get("object") is None else _methods(tree["object"])
+    read = read if methods is None else methods.arguments
+    return About(
+        read,
+        _is(tree.get("torch"), bool),
+        _text(tree.get("printed", "")),
+        methods=methods,
+        forward=_method(tree.get("forward")),
+        compiles=_is(tree.get("compiles", False), bool),
+    )
 
 
 def outcome(tree: Mapping[str, Any], arrays: list[Array], given: int) -> Outcome:
     """The answer to a call with so many arrays. Raises: NoAnswer."""
     printed = _text(tree.get("printed", ""))
     if "error" in tree:
-        return Outcome(printed=printed, trouble=_trouble(tree["error"]))
+        holds = tuple(_shape(h) for h in _list(tree.get("holds", []), ARRAYS))
+        return Outcome(printed=printed, trouble=_trouble(tree["error"]), holds=holds)
     keys = tuple(None if k is None else printable(_is(k, str), NAME) for k in _list(tree.get("keys"), ARRAYS))
     changed = tuple(_is(n, int) for n in _list(tree.get("changed"), given))
     said = tuple(_text(w) for w in _list(tree.get("warnings"), 3))
     if len(keys) != len(arrays) or any(not 0 <= n < given for n in changed):
         raise NoAnswer
-    return Outcome(tuple(arrays), keys, changed, printed, said)
+    how = None if tree.get("how") is None else _how(tree["how"])
+    return Outcome(
+        tuple(arrays), keys, changed, printed, said, how=how, compiling=_is(tree.get("compiling", 0.0), float)
+    )
+
+
+def _methods(content: Any) -> Methods:
+    told = _is(content, dict)
+    build = told.get("build")
+    arguments = None if build is None else tuple(_argument(a) for a in _list(build, ARRAYS))
+    return Methods(arguments, _method(told.get("forward")), _method(told.get("backward")))
+
+
+def _method(content: Any) -> Method | None:
+    if content is None:
+        return None
+    name = printable(_is(_is(content, dict).get("name"), str), NAME)
+    return Method(name, tuple(_argument(a) for a in _list(content.get("arguments"), ARRAYS)))
+
+
+def _how(content: Any) -> How:
+    told = _is(content, dict)
+    places = _is(told.get("places"), dict)
+    if len(places) > ARRAYS:
+        raise NoAnswer
+    named = {printable(_is(k, str), NAME): printable(_is(v, str), NAME) for k, v in places.items()}
+    recovered = tuple(printable(_is(r, str), NAME) for r in _list(told.get("recovered"), ARRAYS))
+    return How(printable(_is(told.get("built"), str), PRINTED), named, recovered, _is(told.get("rate"), float))
+
+
+def _shape(content: Any) -> tuple[str, tuple[int, ...]]:
+    name, shape = _list(content, 2) if len(_list(content, 2)) == 2 else ("", None)
+    return printable(_is(name, str), NAME), tuple(_is(n, int) for n in _list(shape, AXES))
 
 
 def _trouble(content: Any) -> Trouble:

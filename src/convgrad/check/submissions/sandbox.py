@@ -18,7 +18,7 @@ from convgrad.check.submissions.texts import printable
 from convgrad.errors import SandboxError
 
 PROGRAM = "bwrap"
-FOLDER, WORKER = "/submission", "/worker.py"
+FOLDER, WORKER, BESIDE = "/submission", "/worker.py", ("objects.py", "special.py")
 FOLDER_BYTES = 64 * 2**20
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/alternatives", "/etc/ld.so.cache")
 PROBE_SECONDS = 30
@@ -34,17 +34,23 @@ def sandboxed(file: Path, worker: str, environment: Mapping[str, str]) -> list[s
     program = _program()
     place = f"{FOLDER}/{file.name}"
     own = {name: environment[name] for name in environment if name not in ("HOME", "TMPDIR", "TEMP", "TMP")}
-    variables = {**own, "HOME": FOLDER, "TMPDIR": FOLDER}
+    variables = {**own, "HOME": FOLDER, "TMPDIR": FOLDER, "NUMBA_CACHE_DIR": FOLDER}
     return [
         program,
         *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
         *_visible(environment),
         *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
         *("--size", str(FOLDER_BYTES), "--tmpfs", FOLDER, "--ro-bind", str(file), place, "--chdir", FOLDER),
-        *("--ro-bind", worker, WORKER, "--remount-ro", "/", "--clearenv"),
+        *("--ro-bind", worker, WORKER, *_beside(worker), "--remount-ro", "/", "--clearenv"),
         *(part for name, value in variables.items() for part in ("--setenv", name, value)),
         *(sys.executable, WORKER),
     ]
+
+
+def _beside(worker: str) -> tuple[str, ...]:
+    """The scripts that the worker needs, where they are."""
+    own = [place for name in BESIDE if (place := Path(worker).with_name(name)).exists()]
+    return tuple(part for place in own for part in ("--ro-bind", str(place), f"/{place.name}"))
 
 
 def _visible(environment: Mapping[str, str]) -> list[str]:

@@ -26,12 +26,30 @@ import json
 import os
 import queue
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+
+
+def _beside(name: str) -> Any:
+    """A script in this one's folder, which is not where whatever is imported is looked for."""
+    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"convgrad_worker_{name}", place)
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[spec.name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if TYPE_CHECKING:
+    from convgrad.check.submissions import objects, special
+else:
+    objects, special = _beside("objects"), _beside("special")
 
 PRINTED = 2000
 """Characters of what a function prints that are kept, the first ones."""
@@ -98,20 +116,42 @@ def find_function(target: str) -> Callable[..., Any]:
             more = f" and {len(others) - len(near)} more" if len(others) > len(near) else ""
             raise AttributeError(f"{place} has no {name}; it has {', '.join(near) or 'no function'}{more}")
         found = getattr(found, part)
-    if inspect.isclass(found):
+    found = special.plain_function(found)
+    if inspect.isclass(found) and not special.is_layer(found):
         found = found()
-    if not callable(found):
+    if not callable(found) and not special.is_layer(found):
         raise TypeError(f"{name} in {place} is {_a(type(found).__name__)} and can't be called")
     return found  # type: ignore[no-any-return]
 
 
 def described(function: Callable[..., Any]) -> dict[str, Any]:
-    """Its arguments: name, whether it must be given, and its default where that is a plain number or text."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
+    """Its arguments, or those of its methods where it is a class or an object with a backward pass.
+
+    forward: the function beside it that makes its cache. compiles: whether a first call may take long.
+    """
+    thing = function() if special.factory(function) else function
+    module = inspect.getmodule(special.readable(function))
+    uses_torch = module is not None and any(getattr(v, "__name__", "") == "torch" for v in vars(module).values())
+    if special.is_layer(thing):
+        return {"arguments": [], "torch": uses_torch, "object": special.described(thing, arguments_of)}
+    arguments = arguments_of(special.readable(function))
+    if arguments is None:
         return {"arguments": None, "torch": False}
-    parameters = list(signature.parameters.values())
+    own = special.own_forward(function)
+    return {
+        "arguments": arguments,
+        "torch": uses_torch or "torch" in str(inspect.signature(special.readable(function))),
+        "compiles": special.compiled(function) >= 0,
+        "forward": None if own is None else {"name": own.__name__, "arguments": arguments_of(own) or []},
+    }
+
+
+def arguments_of(function: Callable[..., Any]) -> list[dict[str, Any]] | None:
+    """Each argument: name, whether it must be given, and its default where that is a plain number or text."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
     arguments = []
     for p in parameters:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
@@ -125,9 +165,7 @@ def described(function: Callable[..., Any]) -> dict[str, Any]:
                 "keyword": p.kind is p.KEYWORD_ONLY,
             }
         )
-    module = inspect.getmodule(function)
-    uses_torch = module is not None and any(getattr(v, "__name__", "") == "torch" for v in vars(module).values())
-    return {"arguments": arguments, "torch": uses_torch or "torch" in str(signature)}
+    return arguments
 
 
 def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.ndarray]) -> dict[str, Any]:
@@ -135,20 +173,49 @@ def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.n
     try:
         torch = importlib.import_module("torch") if tree["torch"] else None
         given: list[Any] = [np.array(a) if torch is None else torch.from_numpy(np.array(a)) for a in arrays]
-        positional = [_value(v, given) for v in tree["positional"]]
-        named = {name: _value(v, given) for name, v in tree["named"].items()}
+        plan, own = tree.get("object"), tree.get("forward")
+        compiled = special.compiled(function)
+        started = time.perf_counter()
+        made = None if plan is None else objects.Run(function, plan, lambda v: _value(v, given), special.method)
         with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn"):
             warnings.simplefilter("always")
-            result = function(*positional, **named)
+            if made is not None:
+                result = made.results()
+            elif own is not None:
+                out, cache = special.cache_of(function, *_arguments(own, given, None))
+                out = np.array(out)
+                positional, named = _arguments(tree, given, cache)
+                result = {own["result"]: out}, function(*positional, **named)
+            else:
+                positional, named = _arguments(tree, given, None)
+                result = function(*positional, **named)
+        grown = special.compiled(function) > compiled
+        compiling = {"compiling": time.perf_counter() - started} if grown else {}
         results: list[np.ndarray] = []
         keys = _flatten(result, results, tree["largest"])
         changed = [n for n, (a, g) in enumerate(zip(arrays, given, strict=True)) if not _same(a, g)]
         said = list(dict.fromkeys(str(w.message)[:PRINTED] for w in caught[:ARRAYS]))[:3]
+    except objects.Unbuilt as error:
+        told = _told(error.reason)
+        words = f"{error.tried} raises {told['kind']}: {told['message']}"[:PRINTED]
+        return {"error": told | {"kind": "Unbuilt", "message": words}, "arrays": []}
+    except objects.Misfit as error:
+        return {"error": _told(error), "holds": [[str(n)[:NAME], s] for n, s in error.holds[:ARRAYS]], "arrays": []}
     except SystemExit as error:
         return {"error": _told(error) | {"message": "it ends the program"}, "arrays": []}
     except BaseException as error:
         return {"error": _told(error), "arrays": []}
-    return {"keys": keys, "arrays": results, "changed": changed, "warnings": said}
+    how = {} if made is None else {"how": made.how}
+    return {"keys": keys, "arrays": results, "changed": changed, "warnings": said} | how | compiling
+
+
+def _arguments(tree: Mapping[str, Any], arrays: list[Any], cache: Any) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a call, by place and by name; the cache of its own forward pass among them."""
+
+    def value(part: Any) -> Any:
+        return cache if part == {"cache": True} else _value(part, arrays)
+
+    return [value(v) for v in tree["positional"]], {name: value(v) for name, v in tree["named"].items()}
 
 
 def _value(tree: Any, arrays: list[Any]) -> Any:
@@ -231,7 +298,7 @@ def _message_and_place(error: BaseException) -> dict[str, str]:
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{os.path.basename(error.filename)}, line {error.lineno}"
         return {"message": str(error.msg)[:PRINTED], "place": place, "line": (error.text or "").strip()[:PRINTED]}
-    here = (os.path.abspath(__file__), os.path.abspath(importlib.__file__))
+    here = tuple(os.path.abspath(f) for f in (__file__, objects.__file__, special.__file__, importlib.__file__))
     own = [f for f in frames if os.path.abspath(f.filename) not in here and "<" not in f.filename]
     outside = [f for f in own if "site-packages" not in f.filename] or own
     place = f"{os.path.basename(outside[-1].filename)}, line {outside[-1].lineno}" if outside else ""

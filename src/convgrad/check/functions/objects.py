@@ -1,0 +1,344 @@
+"""A class read as a function of its input, its parameters and the gradient from above.
+
+What arguments of a constructor can mean is found by their names, and several meanings are tried; the worker takes the
+first object whose arrays have the shapes of the parameters (`convgrad.check.submissions.objects`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.check.functions.roles import BIAS, KERNEL, RESULT, UPSTREAM, Reading, known_names, plain
+from convgrad.check.problems.problem import Problem
+from convgrad.check.submissions.answers import Argument, Method, Methods
+
+AnyArray = npt.NDArray[Any]
+RATE = 0.375
+"""The learning rate that a class gets: no round-off in a product with it, and no other factor that a mistake makes."""
+RATES = ["learningrate", "lr", "eta", "alpha", "learnrate", "rate", "stepsize"]
+TRAINING = ["training", "train", "istraining", "trainflg", "trainmode", "trainable"]
+OPTIMIZER = object()
+"""An optimizer that takes one step against the gradient, which the worker has."""
+NO_TENSOR = ("rate", "flag", "cache")
+"""Roles of arguments of methods that are no tensors of the problem."""
+UNKNOWN = 24
+"""Meanings that are tried where the names of a constructor's arguments say nothing."""
+
+MEANINGS: dict[str, str] = {
+    "out": "filters numfilters nfilters nbfilters outchannels outch nout cout channelsout outputchannels noutchannels "
+    "outputdepth kernels numkernels nkernels outplanes noutputs depth f units outputs outdim outputsize outputdim "
+    "outfeatures outsize fanout neurons nneurons numneurons numoutputs hidden hiddensize nodes numunits nunits "
+    "outputlen sizeout outputdims outputnodes outputunits numoutputchannels numfilter nfilter filternum outputlayers k",
+    "in": "inchannels inch cin nin channelsin inputchannels inputdepth nchannels numchannels indepth ninchannels "
+    "inplanes sizein inputdims channels c ninputs inputs indim inputsize inputdim infeatures insize fanin inputunits "
+    "numinputs inputlen "
+    "nfeatures numfeatures features dim d size depth inputnodes numinputchannels inputshape shape normalizedshape "
+    "prevchannels previouschannels channel input ndim",
+    "kernel": "kernelsize kernel k size filtersize f ksize kernelshape filtershape windowsize fsize poolsize pool "
+    "window poolshape kshape kernelsizes poolingsize filter filterdim kerneldim pooldim ks",
+    "kernel_h": "kernelheight kh fh filterheight kernelh filterh hh poolheight poolh ph hf kernelrows",
+    "kernel_w": "kernelwidth kw fw filterwidth kernelw filterw ww poolwidth poolw pw wf kernelcols",
+    "strides": "stride strides s step steps poolstride stridesize",
+    "padding": "pad padding paddings p pads padsize paddingsize zeropad zeropadding",
+    "dilation": "dilation dilations dilate rate",
+    "groups": "group groups g numgroups ngroups",
+    "image": "inputshape inshape inputsize inputdim shape imageshape imgshape imagesize imgsize insize indim dim",
+    "height": "inputheight h height imageheight imgheight inputh imgh",
+    "width": "inputwidth w width imagewidth imgwidth inputw imgw",
+    "batch": "batchsize batch n m nexamples numexamples",
+    "rate": " ".join(RATES),
+    "epsilon": "eps epsilon",
+    "flag": " ".join(TRAINING),
+    "bias": "bias usebias hasbias withbias",
+    "slope": "slope alpha negativeslope leak",
+    "activation": "activation act actfn activationfunction activationfn nonlinearity",
+    "name": "name layername",
+    "optimizer": "optimizer opt optim",
+}
+"""What an argument of a constructor may be, by its plain name; several where the name may mean several."""
+
+
+SETTING_OF = {
+    "kernel": "pool_size",
+    "kernel_h": "pool_size",
+    "strides": "strides",
+    "padding": "padding",
+    "dilation": "dilation",
+    "groups": "groups",
+    "epsilon": "epsilon",
+    "slope": "negative_slope",
+}
+"""The settings of a layer that meanings stand for."""
+
+
+@dataclass(frozen=True)
+class ObjectReading(Reading):
+    """Which role each argument of a class's methods has. `parameters`: roles that its object holds."""
+
+    methods: Methods | None = None
+    parameters: tuple[str, ...] = ()
+    forward: tuple[tuple[Argument, str], ...] = ()
+    backward: tuple[tuple[Argument, str], ...] | None = None
+
+    @property
+    def words(self) -> str:
+        """Both methods with their arguments and roles."""
+        assert self.methods is not None
+        parts = []
+        for method, roles in ((self.methods.forward, self.forward), (self.methods.backward, self.backward)):
+            if method is not None and roles is not None:
+                parts.append(f"{method.name}({', '.join(_argument_words(a, r) for a, r in roles)})")
+        return ", ".join(parts)
+
+    @property
+    def passed(self) -> list[str]:
+        """The names of the arrays that its methods get, in order."""
+        return [a.name for a, role in (*self.forward, *(self.backward or ())) if role not in NO_TENSOR]
+
+
+def _argument_words(argument: Argument, role: str) -> str:
+    if role in NO_TENSOR or argument.name == role:
+        return argument.name
+    return f"{argument.name} = {role}"
+
+
+def object_readings(methods: Methods, problem: Problem, given: Mapping[str, str]) -> list[ObjectReading]:
+    """Ways to read the signatures of its two methods, the likeliest first. `given`: argument -> role, by the caller."""
+    inputs = [n for n in problem.given if n in problem.recipe.examples or problem.total]
+    parameters = tuple(n for n in problem.wrt if n not in inputs)
+    held = tuple((Argument(n, True), n) for n in parameters)
+    settings = tuple((a, role) for a in methods.build or () for role in _settings(a))
+    names = known_names(problem)
+    found = []
+    for forward in _read(methods.forward, inputs, names, given):
+        above = [] if problem.total else [problem.upstream]
+        for backward in _read(methods.backward, [*above, *inputs, problem.of], names, given, above):
+            both = {
+                a.name: (a, r)
+                for a, r in (*(forward or ()), *(backward or ()))
+                if r in problem.arrays or r == problem.of
+            }
+            roles = tuple(both.values())
+            found.append(ObjectReading((*roles, *held, *settings), False, methods, parameters, forward or (), backward))
+    return found[:UNKNOWN]
+
+
+def _settings(argument: Argument) -> list[str]:
+    """The layer's settings that an argument of the constructor can say."""
+    name = plain(argument.name)
+    return [own for meaning, own in SETTING_OF.items() if name in MEANINGS[meaning].split()]
+
+
+def _read(
+    method: Method | None,
+    free: Sequence[str],
+    names: Mapping[str, Sequence[str]],
+    given: Mapping[str, str],
+    above: Sequence[str] = (),
+) -> Iterator[Any]:
+    """Roles of the arguments of one method; None where there is no method."""
+    if method is None:
+        yield None
+        return
+    fixed: dict[str, str] = {}
+    arrays: list[Argument] = []
+    for argument in method.arguments:
+        name = plain(argument.name)
+        if argument.name in given:
+            fixed[argument.name] = given[argument.name]
+        elif name in RATES:
+            fixed[argument.name] = "rate"
+        elif name in TRAINING:
+            fixed[argument.name] = "flag"
+        elif argument.required and name in ("cache", "ctx", "saved", "memory"):
+            fixed[argument.name] = "cache"
+        elif argument.required or (above and not arrays and argument.default is None and name in UPSTREAM):
+            arrays.append(argument)
+    if len(arrays) == 1 and (above or len(free) == 1):
+        fixed[arrays[0].name] = (above or free)[0]
+    else:
+        fixed |= _named(arrays, {n: names[n] for n in free if n in names})
+    rest = [a for a in arrays if a.name not in fixed]
+    unused = [n for n in free if n not in fixed.values()]
+    for choice in permutations(unused, len(rest)):
+        roles = {**fixed, **{a.name: r for a, r in zip(rest, choice, strict=True)}}
+        yield tuple((a, roles[a.name]) for a in method.arguments if a.name in roles)
+
+
+def _named(arrays: Sequence[Argument], names: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for role, others in names.items():
+        for other in others:
+            match = next((a for a in arrays if plain(a.name) == other and a.name not in result), None)
+            if match is not None:
+                result[match.name] = role
+                break
+    return result
+
+
+@dataclass(frozen=True)
+class ObjectCall:
+    """How an object of a class is made and used with a problem's inputs.
+
+    tensor: a tensor's array, as the person lays it out. settings: of the layer. times: forward and backward on the same
+    object. look: only build one, and tell which arrays it holds.
+    """
+
+    reading: ObjectReading
+    problem: Problem
+    tensor: Callable[[str], AnyArray]
+    settings: Mapping[str, Any]
+    times: int = 1
+    look: bool = False
+
+    def plan(self, tree: Callable[[Any], Any]) -> dict[str, Any]:
+        """For the worker. `tree`: how a value is written."""
+        problem, methods = self.problem, self.reading.methods
+        assert methods is not None
+        names = known_names(problem)
+        inputs = [n for n in problem.wrt if n not in self.reading.parameters]
+        of = problem.of
+        return {  # arrays are numbered in this order: first those whose change is told
+            "forward": self._method(methods.forward, self.reading.forward, tree),
+            "backward": self._method(methods.backward, self.reading.backward, tree),
+            "look": self.look,
+            "times": self.times,
+            "rate": RATE,
+            "rate_names": RATES,
+            "rated": any(role == "rate" for _, role in (*self.reading.forward, *(self.reading.backward or ()))),
+            "build": self._build(tree),
+            "parameters": [
+                {"role": n, "value": tree(self.tensor(n)), "names": [plain(n), *names.get(n, ())]}
+                for n in self.reading.parameters
+            ],
+            "input_shape": list(self._meanings()["image"][0]),
+            "result": of,
+            "result_names": [*RESULT, *("outputs", "activations", "o", "h", "pred", "yhat")],
+            "result_shape": [] if problem.total else list(self.tensor(of).shape),
+            "input_gradient": f"d{inputs[0]}" if inputs else "",
+            "gradients": {
+                f"d{n}": {"names": [plain(n), *names.get(n, ())], "shape": list(self.tensor(n).shape)}
+                for n in problem.wrt
+            },
+        }
+
+    def _method(
+        self, method: Method | None, roles: Sequence[tuple[Argument, str]] | None, tree: Callable[[Any], Any]
+    ) -> Any:
+        if method is None or roles is None:
+            return None
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for argument, role in roles:
+            value = {"cache": True} if role == "cache" else tree(self._value(role))
+            if argument.keyword or named or not argument.required:
+                named[argument.name] = value
+            else:
+                positional.append(value)
+        return {"name": method.name, "positional": positional, "named": named}
+
+    def _value(self, role: str) -> Any:
+        if role == "rate":
+            return RATE
+        return True if role == "flag" else self.tensor(role)
+
+    def _build(self, tree: Callable[[Any], Any]) -> list[dict[str, Any]] | None:
+        assert self.reading.methods is not None
+        if self.reading.methods.build is None:
+            return None
+        known = self._meanings()
+        built = []
+        for argument in self.reading.methods.build:
+            values = self._values(argument, known)
+            if values or argument.required:
+                told = [{"optimizer": True} if v is OPTIMIZER else tree(v) for v in values]
+                built.append({"name": argument.name, "values": told})
+        return built
+
+    def _values(self, argument: Argument, known: Mapping[str, list[Any]]) -> list[Any]:
+        """What it may be; nothing for one that keeps its default."""
+        name = plain(argument.name)
+        values: list[Any] = []
+        for meaning, names in MEANINGS.items():
+            if name in names.split():
+                values += known.get(meaning, [])
+        arrays = {"w": KERNEL, "b": BIAS, "gamma": ["gamma", "g", "scale"], "beta": ["beta", "shift"]}
+        for role in self.reading.parameters:
+            if name in arrays.get(role, []) and not isinstance(argument.default, bool):
+                values.append(self.tensor(role))
+        if not argument.required:
+            values = [v for v in values if _like(v, argument.default)]
+        elif not values:
+            values = list(dict.fromkeys(known["any"]))
+        return values
+
+    def _meanings(self) -> dict[str, list[Any]]:
+        """Each meaning with the values that it may have here."""
+        own, problem = self.settings, self.problem
+        input_name = next((n for n in problem.wrt if n not in self.reading.parameters), problem.wrt[0])
+        labels = problem.labels.get(input_name, ())
+        sizes = dict(zip(labels, problem.arrays[input_name].shape, strict=True))
+        results = problem.labels.get(problem.of, ())
+        if "w" in problem.arrays:
+            sizes |= dict(zip(problem.labels["w"], problem.arrays["w"].shape, strict=True))
+        image = [sizes[n] for n in labels if n in problem.origin.space and n in sizes and n not in ("m", "n", "r")]
+        channels = prod(sizes[n] for n in labels if n in ("g", "c", "k", "f"))
+        laid = self.tensor(input_name).shape
+        without = laid[1:] if labels[:1] == ("batch",) and laid[0] == sizes["batch"] else laid
+        known: dict[str, list[Any]] = {
+            "in": [channels],
+            "image": [without, laid, *([tuple(image)] if image else []), *image[:1]],
+            "batch": [sizes.get("batch", 1)],
+            "rate": [RATE],
+            "flag": [True],
+            "bias": [own.get("bias") is not None or "b" in problem.wrt],
+            "activation": [None, "linear", "identity", "none"],
+            "name": ["layer"],
+            "optimizer": [OPTIMIZER],
+        }
+        if "w" in problem.arrays and not problem.total:
+            known["out"] = [prod(sizes.get(n, 1) for n in results if n in ("g", "k", "q"))]
+        for key, meaning in (("kernel_size", "kernel"), ("pool_size", "kernel"), ("strides", "strides")):
+            if own.get(key) is not None:
+                known[meaning] = _spread(own[key])
+        for key in ("padding", "dilation"):
+            if key in own:
+                known[key] = _spread(own[key])
+        if "kernel" in known:
+            whole = [v for v in known["kernel"] if isinstance(v, tuple)]
+            if whole:
+                known["kernel_h"], known["kernel_w"] = [whole[0][0]], [whole[0][-1]]
+        if "padding" in known and not np.any(own["padding"]):
+            known["padding"].append("valid")
+        known |= {m: [own[k]] for k, m in (("groups", "groups"), ("epsilon", "epsilon")) if k in own}
+        known["slope"] = [own[k] for k in ("alpha", "negative_slope") if k in own]
+        if len(image) == 2:
+            known["height"], known["width"] = [image[0]], [image[1]]
+        known["any"] = [*known.get("out", []), *known["in"], *known.get("kernel", [])]
+        return known
+
+
+def _spread(value: Any) -> list[Any]:
+    """One number for all axes where they are alike, and one for each."""
+    if not isinstance(value, tuple):
+        return [value, (value, value)]
+    alike = all(v == value[0] for v in value) and not isinstance(value[0], tuple)
+    return [value[0], value] if alike else [value]
+
+
+def _like(value: Any, default: Any) -> bool:
+    """Whether an argument with this default may be this."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, str):
+        return isinstance(value, str)
+    if isinstance(default, (int, float)):
+        return isinstance(value, (int, float, tuple))
+    return not isinstance(value, (str, type(None)))

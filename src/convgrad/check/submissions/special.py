@@ -1,0 +1,185 @@
+"""What a person's code is where it is no plain function: a class or an object, one of PyTorch's autograd functions, a
+compiled one, or one that needs its forward pass.
+
+A script of its own beside `worker.py`, which knows nothing of convgrad either.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+FORWARD = _words(
+    "forward fprop forwardpass forwardpropagation forwardpropagate forwardprop feedforward propagateforward fwd call"
+)
+BACKWARD = _words(
+    "backward backprop bprop backwardpass backwardpropagation backpropagation backwardprop backpropagate "
+    "propagateback backwards bwd back gradient grad derivative"
+)
+AUTOGRAD = "torch.autograd.function"
+FORWARD_OF = {
+    "backward": "forward",
+    "backwards": "forward",
+    "backprop": "forward",
+    "backpropagation": "forward",
+    "back": "forward",
+    "bwd": "fwd",
+    "bw": "fw",
+    "bprop": "fprop",
+    "grad": "forward",
+    "gradient": "forward",
+}
+"""What stands in the name of a forward function where the backward one has this."""
+WRITTEN = {"forward": ("forward", "fwd", "fw", "fprop"), "fwd": ("fwd", "forward"), "fw": ("fw", "forward", "fwd")}
+"""The same in other words."""
+
+
+class NoCache(Exception):
+    """A forward function does not return what its backward function is to get."""
+
+
+def method(thing: Any, names: Sequence[str]) -> str:
+    """The name of its method that goes by one of these names, the likeliest first; "" where there is none."""
+    own = thing if inspect.isclass(thing) else type(thing)
+    known = {
+        n.lower().replace("_", ""): n
+        for n in reversed(dir(own))
+        if not n.startswith("__") and callable(getattr(own, n, None))
+    }
+    found = next((known[n] for n in names if n in known), "")
+    called = "forward" in names and any("__call__" in vars(kind) for kind in own.__mro__)
+    return found or ("__call__" if called else "")
+
+
+def is_layer(thing: Any) -> bool:
+    """Whether it is a class, or an object of one, with a forward or a backward method."""
+    own = thing if inspect.isclass(thing) else type(thing)
+    if inspect.isroutine(thing) or readable(thing) is not thing or own.__module__ == "builtins":
+        return False
+    if hasattr(own, "named_parameters") or is_autograd(own):
+        return False  # modules of PyTorch are called, and know their gradients themselves
+    return bool(method(own, BACKWARD)) or method(own, FORWARD) not in ("", "__call__")
+
+
+def factory(function: Callable[..., Any]) -> bool:
+    """Whether it takes nothing: a function that makes an object, then."""
+    try:
+        return inspect.isroutine(function) and not inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def described(thing: Any, arguments: Callable[[Callable[..., Any]], Any]) -> dict[str, Any]:
+    """The signatures of its constructor and of its methods. `arguments`: how one is told."""
+    made = inspect.isclass(thing)
+    names = {"forward": method(thing, FORWARD), "backward": method(thing, BACKWARD)}
+
+    def told(name: str) -> dict[str, Any]:
+        attribute = getattr(thing, name)
+        bound = arguments(attribute) or []
+        static = isinstance(inspect.getattr_static(thing, name), (staticmethod, classmethod))
+        return {"name": name, "arguments": bound if static or not made else bound[1:]}
+
+    return {
+        "build": (arguments(thing) or []) if made and type(thing).__call__ is type.__call__ else None,
+        **{key: told(name) if name else None for key, name in names.items()},
+    }
+
+
+def is_autograd(thing: Any) -> bool:
+    """Whether it is a class whose two static methods PyTorch calls."""
+    return inspect.isclass(thing) and any(kind.__module__ == AUTOGRAD for kind in thing.__mro__)
+
+
+def plain_function(thing: Any) -> Any:
+    """A function of the inputs and the gradient from above, for a class of PyTorch's autograd; others as they are."""
+    if not is_autograd(thing):
+        return thing
+    own = list(inspect.signature(thing.forward).parameters.values())
+    base = next(kind for kind in thing.__mro__ if kind.__module__ == AUTOGRAD)
+    parts = getattr(thing, "setup_context", None) is not getattr(base, "setup_context", None)
+    inputs = [p for p in (own if parts else own[1:]) if p.kind is not p.VAR_POSITIONAL]
+    torch = importlib.import_module("torch")
+
+    def through(*arguments: Any, grad_output: Any, **named: Any) -> dict[str, Any]:
+        bound = inspect.Signature(inputs).bind(*arguments, **named)
+        bound.apply_defaults()
+        given = {n: _leaf(torch, value) for n, value in bound.arguments.items()}
+        out = thing.apply(*given.values())
+        first = out[0] if isinstance(out, tuple) else out
+        asked = [n for n, value in given.items() if getattr(value, "requires_grad", False)]
+        found = torch.autograd.grad(first, [given[n] for n in asked], grad_output, allow_unused=True)
+        return {**{f"d{n}": g for n, g in zip(asked, found, strict=True)}, "output": first}
+
+    through.__name__, through.__module__ = thing.__name__, thing.__module__
+    above = inspect.Parameter("grad_output", inspect.Parameter.KEYWORD_ONLY)
+    told = [p.replace(default=p.empty) if p.default is None else p for p in inputs]  # a bias that may be left out
+    through.__signature__ = inspect.Signature([*told, above])  # type: ignore[attr-defined]
+    return through
+
+
+def _leaf(torch: Any, value: Any) -> Any:
+    if torch.is_tensor(value) and value.is_floating_point():
+        return value.detach().clone().requires_grad_()
+    return value
+
+
+def readable(function: Any) -> Any:
+    """What was written, of a function that numba compiles."""
+    own = getattr(function, "py_func", None)
+    return own if inspect.isfunction(own) else function
+
+
+def compiled(function: Any) -> int:
+    """How many kinds of arguments the functions of a module are compiled for; -1 where none is of that kind."""
+    module = sys.modules.get(getattr(readable(function), "__module__", "") or "")
+    found = [v for v in (function, *vars(module or sys).values()) if readable(v) is not v]
+    return sum(len(getattr(f, "signatures", ())) for f in found) if found else -1
+
+
+def own_forward(function: Any) -> Callable[..., Any] | None:
+    """The forward function beside a backward one, by its name: `conv_forward_naive` of `conv_backward_naive`."""
+    written = readable(function)
+    module = sys.modules.get(getattr(written, "__module__", "") or "")
+    if module is None or not inspect.isfunction(written):
+        return None
+    known = {n.lower(): v for n, v in vars(module).items() if inspect.isfunction(readable(v))}
+    for name in _forward_names(written.__name__):
+        found = known.get(name.lower())
+        if found is not None and found is not function:
+            return found  # type: ignore[no-any-return]
+    return None
+
+
+def _forward_names(name: str) -> list[str]:
+    """`linear_forward` of `linear_backward`, and of `linear_backward_fast` where there is no `linear_forward_fast`."""
+    parts = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+|_+", name)
+    found = []
+    for place, part in enumerate(parts):
+        if part.lower() in FORWARD_OF:
+            own = FORWARD_OF[part.lower()]
+            before, after = "".join(parts[:place]), "".join(parts[place + 1 :])
+            words = WRITTEN.get(own, (own, "forward"))
+            found += [before + word + after for word in words] + [before + word for word in words]
+            found += [before + word + "_naive" for word in words]
+    return list(dict.fromkeys(found))
+
+
+def cache_of(backward: Any, positional: list[Any], named: Mapping[str, Any]) -> tuple[Any, Any]:
+    """What the forward function of a backward one returns, and what it keeps for that."""
+    function = own_forward(backward)
+    if function is None:
+        raise NoCache("there is no forward function beside it")
+    result = function(*positional, **named)
+    if not isinstance(result, tuple) or len(result) < 2:
+        raise NoCache(f"{function.__name__} returns no cache beside its result")
+    return result[0], result[1] if len(result) == 2 else result[1:]
