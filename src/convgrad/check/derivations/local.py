@@ -33,10 +33,10 @@ def target_of(name: str) -> str:
     return name.partition(BY)[2] if BY in name else name.removeprefix(CHANGE).removesuffix(NEXT)
 
 
-def local_names(equation: Equation, left: Access) -> set[str]:
-    """The local derivatives that an equation reads, and that it defines."""
+def local_names(equation: Equation, left: Access | None = None) -> set[str]:
+    """The local derivatives that an equation reads, and that it is of."""
     reads = {t.tensor for d in equation.definitions for t in walk(d.term) if isinstance(t, Access)}
-    return {name for name in {*reads, *equation.defined, left.tensor} if BY in name}
+    return {name for name in {*reads, *equation.defined, *([left.tensor] if left else [])} if BY in name}
 
 
 def local_derivative(problem: Problem, name: str, helpers: Sequence[Definition] = ()) -> Array:

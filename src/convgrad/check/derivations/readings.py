@@ -33,6 +33,8 @@ from convgrad.notation.terms import (
 
 DELTA = re.compile(r"(?:[Dd]elta|deltas|g|grad|dout|grad_out|grad_output)(_before|_after|_last|_\d+)?'*")
 """What the gradient from above is called beside `dx`; the layer in brackets."""
+DELTAS = ("delta", "deltas", "g", "grad")
+"""Of these the ones without a layer."""
 RATES = ("alpha", "lr", "epsilon", "eps", "mu", "gamma", "rho", "lambda", "nu")
 """What a learning rate is called beside `eta`."""
 MOST = 24
