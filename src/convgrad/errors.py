@@ -99,6 +99,10 @@ class ShapeError(EquationError):
     """Sizes do not fit: an index leaves its tensor, two axes of one index differ, a size can't be determined."""
 
 
+class SizesDifferError(ShapeError):
+    """An index reads axes of two sizes."""
+
+
 class DerivationError(EquationError):
     """The equation has no derivative that the rules know."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from convgrad.check import check_equation
 from convgrad.check.derivations.latex_input import Bound, read_latex
+from convgrad.check.verdict import Verdict
 from convgrad.errors import EquationError, EquationSyntaxError
 
 CONV = r"x_{i,j} = \sum_m \sum_n w_{m,n} o_{i+m,j+n} + b"
@@ -79,7 +80,7 @@ def test_right(says: str, of: str) -> None:
 @pytest.mark.parametrize(("says", "of"), WRONG)
 def test_wrong(says: str, of: str) -> None:
     report = check_equation(says, of)
-    assert not report.ok, str(report)
+    assert report.verdict is Verdict.WRONG, str(report)
 
 
 def test_bounds_are_said() -> None:
@@ -104,10 +105,58 @@ def test_what_was_read_as_what_is_a_note() -> None:
     assert "delta was read as dz, the gradient with respect to z." in str(check_equation(says, of))
 
 
+WHOLE = [
+    (r"\frac{\partial E}{\partial w} = \delta * o", True),
+    (r"\frac{\partial E}{\partial w} = rot_{180}(\delta) * o", True),
+    (r"\frac{\partial E}{\partial w} = \text{rot180}(o) * \delta", False),
+    (r"\frac{\partial E}{\partial o} = \delta * w", True),
+    (r"\frac{\partial E}{\partial o} = \delta * rot_{180}(w)", True),
+    (r"\frac{\partial E}{\partial o} = \text{conv2}(\delta, w, \text{'full'})", True),
+    (r"\frac{\partial E}{\partial o} = \text{conv2}(\delta, rot180(w), \text{'full'})", False),
+    (r"\frac{\partial E}{\partial o} = \text{conv2}(\delta, w, \text{'valid'})", False),
+    (r"w \leftarrow w - \eta (\delta * o)", True),
+    (r"w \leftarrow w + \eta (\delta * o)", False),
+    (r"\frac{\partial E}{\partial b} = \sum \delta", True),
+]
+
+
+@pytest.mark.parametrize(("says", "right"), WHOLE)
+def test_arrays_without_indices(says: str, right: bool) -> None:
+    report = check_equation(says, CONV)
+    assert report.verdict is (Verdict.RIGHT if right else Verdict.WRONG), str(report)
+
+
+def test_what_a_star_was_read_as_is_told() -> None:
+    report = str(check_equation(r"\frac{\partial E}{\partial w} = \delta * o", CONV))
+    assert "`*` was read as the valid correlation, in which dx slides over o as it stands" in report
+    assert "with `*` as a convolution it would have to be turned by 180 degrees" in report.replace("\n  ", " ")
+
+
+DENSE = r"z_i = \sum_j W_{ij} x_j + b_i; a_i = \sigma(z_i)"
+MATRICES = [
+    (r"\frac{\partial L}{\partial W} = \delta x^T", True),
+    (r"\frac{\partial L}{\partial W} = x \delta^T", False),
+    (r"\frac{\partial L}{\partial x} = W^T \delta", True),
+    (r"\frac{\partial L}{\partial x} = W \delta", False),
+    (r"\frac{\partial L}{\partial x} = W^T \left( \frac{\partial L}{\partial a} \odot \sigma'(z) \right)", True),
+    (r"\frac{\partial L}{\partial x} = W^T \frac{\partial L}{\partial a} \odot \sigma'(z)", False),
+    (r"\nabla_W L = \left( \nabla_a L \odot a \odot (1 - a) \right) x^\top", True),
+    (r"\frac{\partial L}{\partial b} = \frac{\partial L}{\partial a} \odot \sigma'(a)", False),
+    (r"\frac{\partial a}{\partial z} = \sigma'(z)", True),
+    (r"\frac{\partial a}{\partial z} = \mathrm{diag}(a \odot (1 - a))", True),
+    (r"\frac{\partial z}{\partial x} = W", True),
+]
+
+
+@pytest.mark.parametrize(("says", "right"), MATRICES)
+def test_products_of_matrices(says: str, right: bool) -> None:
+    report = check_equation(says, DENSE)
+    assert report.verdict is (Verdict.RIGHT if right else Verdict.WRONG), str(report)
+
+
 @pytest.mark.parametrize(
     ("says", "of", "words"),
     [
-        (r"\frac{\partial E}{\partial w} = \delta * o", CONV, "may be a convolution or a correlation"),
         (
             r"\frac{\partial E}{\partial b} = \sum_{i=0}^{N-1} \sum_{j=1}^{W} \delta_{i,j}",
             CONV,
@@ -124,7 +173,7 @@ def test_what_was_read_as_what_is_a_note() -> None:
             "can't be checked, so nothing is said",
         ),
         (r"\frac{\partial E}{\partial b} = \delta^{a+b}", CONV, "An exponent is a number; `a\\+b` is not"),
-        (r"\frac{\partial x_i}{\partial q_i} = 1", CONV, "`q` is not a tensor of the equation"),
+        (r"\frac{\partial x_{i,j}}{\partial q_i} = 1", CONV, "`q` is not a tensor of the equation"),
         (r"q^{(t+1)} = q^{(t)} - \eta dq", CONV, "`q` is not a tensor of the equation"),
         (r"dz_i = \begin{cases} dy_i \end{cases}", r"y_i = \max(0, z_i)", "A choice needs two cases|A condition is"),
         (r"dz_i = \begin{cases} 0 \\ dy_i & z_i > 0 \end{cases}", r"y_i = \max(0, z_i)", "Only the last case may be"),

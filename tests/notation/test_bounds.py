@@ -60,13 +60,26 @@ def test_a_check_makes_no_numbers_for_huge_tensors() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [r"\frac{" * 3000, r"\sqrt{" * 3000, "(" * 3000, r"do_i = " + r"\sum_{i} (" * 2000 + "a_i"]
+    "text",
+    [
+        "y = " + r"\frac{" * 900 + "a" + "}{b}" * 900,
+        "y = " + r"\sqrt{" * 900 + "a" + "}" * 900,
+        "y = " + "(" * 3000 + "a" + ")" * 3000,
+        r"do_i = " + r"\sum_{i} (" * 900 + "a_i" + ")" * 900,
+        "y = " + "-" * 9 + r"\max(0, " * 900 + "a" + ")" * 900,
+    ],
 )
 def test_deep_formulas_are_refused(text: str) -> None:
     with pytest.raises(EquationSyntaxError) as raised:
         from_latex(text)
     assert "This formula is nested too deep." in str(raised.value)
     assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize("text", [r"\frac{" * 3000, r"\sqrt{" * 3000, "(" * 3000, r"\sum_{i} (" * 2000])
+def test_open_formulas_are_refused(text: str) -> None:
+    with pytest.raises(EquationSyntaxError, match=r"is never closed|nested too deep"):
+        from_latex(f"y = {text}")
 
 
 def test_long_formulas_are_refused() -> None:

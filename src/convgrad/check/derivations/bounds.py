@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from convgrad.check.derivations.latex_input import Bound
+from convgrad.check.derivations.latex.setting import Bound
 from convgrad.errors import EquationError
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Equation, IndexValue, Reduce, Term, rebuild, walk
@@ -58,6 +59,25 @@ def slides_from_one(equation: Equation) -> bool:
         if len(position.names) > 1
     ]
     return bool(positions) and all(dict(p.numerator.terms).get((), 0) < 0 for p in positions)
+
+
+def with_size_names(equation: Equation, bounds: Sequence[Bound]) -> Equation:
+    """Letters that bounds of sums give a meaning, as n in 1/n * sum_{i=1}^{n}, as the sizes of their indices."""
+    names: dict[str, str] = {}
+    for bound in bounds:
+        if (bound.first, bound.last) in (("1", bound.last), ("0", bound.last.removesuffix("-1") + "-1")):
+            letter = bound.last if bound.first == "1" else bound.last.removesuffix("-1")
+            if re.fullmatch(r"[A-Za-z]\w*", letter):
+                names.setdefault(letter, bound.index.upper())
+    positional = {a.tensor for d in equation.definitions for a in walk(d.term) if isinstance(a, Access) and a.positions}
+
+    def change(term: Term) -> Term:
+        if isinstance(term, Access) and not term.positions and term.tensor in names.keys() - positional:
+            return replace(term, tensor=names[term.tensor])
+        return term
+
+    definitions = tuple(replace(d, term=rebuild(d.term, change)) for d in equation.definitions)
+    return replace(equation, definitions=definitions)
 
 
 def from_zero(equation: Equation) -> Equation:

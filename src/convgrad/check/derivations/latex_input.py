@@ -1,453 +1,357 @@
-r"""Equations written in LaTeX, as people hand them in, in our notation.
+r"""Equations as people hand them in, in LaTeX or as plain text, in our notation.
 
     \frac{\partial E}{\partial w_{m'}^l} = \sum_{i=0}^{H-k} \frac{\partial E}{\partial x^l_{i}} o^{l-1}_{i+m'}
 
-becomes `dw[m_prime] = sum[i](dx[i] * o_before[i+m_prime])`, with what was said of the bounds of each sum. A sum
-reaches to the next `+`, `-` or `=` outside brackets. Each `=` of a chain is a claim of its own.
+is `dw[m'] = sum[i](dx[i] * o_before[i+m'])`, with what was said of the bounds of each sum. A sum reaches to the next
+`+`, `-` or `=` outside brackets. Each `=` of a chain is a claim of its own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from convgrad.check.derivations.latex_lines import ROW, Line, lines_of
+from convgrad.check.derivations.latex.arrays import Value
+from convgrad.check.derivations.latex.choices import Choices, alternatives
+from convgrad.check.derivations.latex.expressions import ExpressionReader
+from convgrad.check.derivations.latex.setting import BY, Bound, Setting, about
+from convgrad.check.derivations.latex.tokens import RELATIONS, Token, lines_of, tokens
 from convgrad.errors import EquationSyntaxError, Span
-from convgrad.functions import CONDITION, FUNCTIONS, VALUE, Function
+from convgrad.notation.legality import check
 from convgrad.notation.parsing.lexer import LONGEST_TEXT
+from convgrad.notation.polynomial import Polynomial, Position
+from convgrad.notation.terms import (
+    Access,
+    Add,
+    Call,
+    Compare,
+    Definition,
+    Equation,
+    IndexValue,
+    Negate,
+    Number,
+    Term,
+    accesses,
+)
 
-CALLED = {
-    name: row for row in FUNCTIONS.values() if CONDITION not in row.arguments for name in (row.name, *row.latex_names)
-}
-"""What a function is called in LaTeX -> its row."""
-TIMES = {"cdot", "times", "ast", "odot", "circ"}
-GREEK = {
-    *("delta", "alpha", "beta", "gamma", "eta", "mu", "theta", "lambda", "epsilon", "varepsilon", "rho", "phi", "nu"),
-    *("omega", "psi", "xi", "zeta", "kappa", "tau"),
-}
-BIG_GREEK = {"Delta", "nabla"}
-COMPARISONS = {">": ">", "<": "<", "\\ge": ">=", "\\geq": ">=", "\\le": "<=", "\\leq": "<=", "=": "=="}
-ERRORS = {"E", "L", "J", "C", "\\ell", "l"}
-"""What an error is called, whose derivative a gradient is."""
-BY = "_by_"
-"""In the name of a local derivative: x_by_w is the derivative of x with respect to w."""
-STOPS = {"+", "-", "=", ")", "]", "}", ",", "<", ">", "\\ge", "\\geq", "\\le", "\\leq", ROW, f"{ROW}if"}
+__all__ = ["BY", "Bound", "Claim", "Latex", "from_latex", "looks_like_latex", "read_latex", "readings_of"]
 
 
 @dataclass(frozen=True)
-class Bound:
-    """What was said of the places that a sum runs over: the index, its first and last value as they were written."""
+class Claim:
+    """One equality.
 
-    index: str
-    first: str
-    last: str
+    equation: the definitions that it may read, and it, the last. left: what it is of, with positions as they were
+    written. bounds: of its sums. extents: capital letter of an index -> the axis whose size it is. functions: names
+    such as f that stand for any function. words: the equality as it was written.
+    """
 
-    def __str__(self) -> str:
-        return f"{self.index} = {self.first}..{self.last}"
+    equation: Equation
+    left: Access
+    bounds: tuple[Bound, ...] = ()
+    extents: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    functions: frozenset[str] = frozenset()
+    words: str = ""
 
 
 @dataclass(frozen=True)
 class Latex:
-    """A formula in our notation.
+    """A formula in our notation: its claims, in order, and what was noted where it could be read in several ways."""
 
-    Attributes:
-        claims: for each `=` an equation, with the lines before it, which it may read.
-        bounds: of all its sums.
-        indices: on the left of the last line, as they were written, some perhaps more than once.
-    """
+    parts: tuple[Claim, ...]
+    notes: tuple[str, ...] = ()
 
-    claims: tuple[str, ...]
-    bounds: tuple[Bound, ...] = ()
-    indices: tuple[str, ...] = ()
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """For each `=` an equation, with the lines before it, which it may read."""
+        return tuple(str(part.equation) for part in self.parts)
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """Of all its sums."""
+        return tuple(dict.fromkeys(bound for part in self.parts for bound in part.bounds))
+
+    @property
+    def indices(self) -> tuple[str, ...]:
+        """On the left of the last claim, as they were written, some perhaps more than once."""
+        return tuple(str(position) for position in self.parts[-1].left.positions)
 
 
 def looks_like_latex(text: str) -> bool:
-    """Whether the text is LaTeX and not our notation.
+    """Whether the text is LaTeX or plain text and not our notation.
 
     >>> looks_like_latex(r"\\sum_{i} x_i"), looks_like_latex("x[i] = o[i]")
     (True, False)
     """
-    return "\\" in text or (bool(re.search(r"_\{|_[A-Za-z0-9](?![A-Za-z0-9_\[])", text)) and "[" not in text)
+    if "\\" in text or re.search(r"[^\x00-\x7f]", text):
+        return True
+    if re.search(r"\bd\w*\s*/\s*d\w|sum_|:=|<-|[-+]=|\.\*|@|\^\{|_\{|\bT\b.*\^T|\^T\b", text):
+        return True
+    return bool(re.search(r"_[A-Za-z0-9](?![A-Za-z0-9_\[])", text)) and "[" not in text
 
 
-def read_latex(text: str, defined: Collection[str] = ()) -> Latex:
-    """A formula in our notation. defined: tensors of the equation that it is about, whose derivatives are local ones.
+ERRORS = {"E", "L", "J", "C", "\\ell", "l"}
+"""What an error is called, whose derivative a gradient is."""
 
-    Raises: EquationSyntaxError at a command that has no counterpart.
+
+def readings_of(text: str, forward: Equation | Collection[str] | None = None, generic: str = "tanh") -> Iterator[Latex]:
+    """A formula in our notation, in each way that it can be read, the likeliest first.
+
+    Raises: EquationSyntaxError where something has no counterpart; MisfitError where arrays don't go together.
     """
-    if len(text) > LONGEST_TEXT:
-        raise EquationSyntaxError(f"The formula has {len(text):,} characters; the limit is {LONGEST_TEXT:,}.")
-    before: list[str] = []
-    claims: list[str] = []
-    bounds: list[Bound] = []
-    indices: tuple[str, ...] = ()
+
+    def read(choices: Choices) -> tuple[Claim, ...]:
+        return tuple(_claims(text, about(forward, choices, generic)))
+
+    _check_length(text)
     try:
-        for line in lines_of(text):
-            reader = _Reader(line, defined)
-            left, rights = reader.chain()
-            name, bracket, inside = left.partition("[")
-            indices = tuple(filter(None, inside.rstrip("]").split(",")))
-            if any(re.search(rf"(?<![A-Za-z_]){re.escape(name)}(?![A-Za-z_])", right) for right in rights):
-                left = name + "_next" + left.removeprefix(name)  # an update, w = w - eta dw
-            elif BY in name:  # dz[j]/dw[i,j] has j twice, and one number for each i and j
-                left = name + bracket + ",".join(dict.fromkeys(indices)) + ("]" if bracket else "")
-            claims = ["\n".join([*before, f"{left} = {right}"]) for right in rights]
-            before.append(f"{left} = {rights[-1]}")
-            bounds += reader.bounds
+        for parts, notes in alternatives(read):
+            yield Latex(parts, notes)
     except RecursionError:
         remedy = "Define a part of it as a tensor of its own."
         raise EquationSyntaxError("This formula is nested too deep.", text, Span(0, 1), remedy) from None
-    if not claims:
-        raise EquationSyntaxError("There is no equation here.", text, Span(0, 1), "Write it with =, as in y = a x.")
-    return Latex(tuple(claims), tuple(bounds), indices)
+
+
+def read_latex(text: str, forward: Equation | Collection[str] | None = None, generic: str = "tanh") -> Latex:
+    """A formula in our notation, read in the likeliest way. forward: the equation that it is about, or the names of
+    its tensors, whose derivatives are local ones.
+    """
+    return next(readings_of(text, forward, generic))
 
 
 def from_latex(text: str) -> str:
     """The equations of a formula, one a line. Raises: EquationSyntaxError as `read_latex`."""
-    return read_latex(text).claims[-1]
+    return str(read_latex(text).parts[-1].equation)
 
 
-class _Reader:
-    def __init__(self, line: Line, defined: Collection[str]):
-        self.text, self.tokens = line.text, line.tokens
-        self.defined = defined
-        self.place = 0
-        self.bounds: list[Bound] = []
+def _check_length(text: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        raise EquationSyntaxError(f"The formula has {len(text):,} characters; the limit is {LONGEST_TEXT:,}.")
 
-    def chain(self) -> tuple[str, list[str]]:
-        """What is on the left, and each thing that is said to be equal to it."""
-        left = self.left()
-        self.take("=")
-        rights = [self.sum()]
-        while self.peek() == "=":
-            self.place += 1
-            rights.append(self.sum())
-        if self.peek() is not None:
-            raise self.error(f"`{self.peek()}` is not expected here.")
-        return left, rights
 
-    def left(self) -> str:
-        if self.peek() in ("\\Delta", "\\nabla"):
-            self.place += 1
-            if self.peek() == "_":
-                self.place += 1
-            name = self.group() if self.peek() == "{" else self.factor()
-            return f"Delta_{name}"
-        return self.product()
+def _claims(text: str, setting: Setting) -> Iterator[Claim]:
+    lines = lines_of(text)
+    if not lines:
+        raise EquationSyntaxError("There is no equation here.", text, Span(0, 1), "Write it with =, as in y = a x.")
+    indexed = _indexed(lines)
+    alone = not setting.ranks
+    setting.arrays = alone and not indexed and _speaks_of_arrays(text)
+    plain = "\\" not in text
+    before: list[Definition] = []
+    for line in lines:
+        if _is_range(line):
+            setting.choices.notes.append(f"Not read: {text[line[0].start : line[-1].stop]}.")
+            continue
+        if alone and any(
+            t.text == "\\sigma" and n + 1 < len(line) and line[n + 1].text == "^" for n, t in enumerate(line)
+        ):
+            setting.new_ranks.setdefault("sigma2", len(line) and 0) if _defines_variance(line) else None
+        yield from _Line(text, line, setting, indexed, plain).claims(before)
 
-    # Tokens
 
-    def peek(self, ahead: int = 0) -> str | None:
-        place = self.place + ahead
-        return self.tokens[place][0] if place < len(self.tokens) else None
+def _indexed(lines: Sequence[Sequence[Token]]) -> set[str]:
+    """Names that have letters as subscripts somewhere."""
+    found = set()
+    for line in lines:
+        for n, token in enumerate(line[:-1]):
+            if line[n + 1].text in ("_", "[", "(") and n + 2 < len(line):
+                inside = line[n + 3] if line[n + 2].text == "{" and n + 3 < len(line) else line[n + 2]
+                name = inside.name
+                if inside.upright or not name[:1].islower() or (line[n + 1].text == "(" and len(name) > 1):
+                    continue
+                found.add(token.name)
+    return found - {"sum", "max", "min", "Sigma", "frac"}
 
-    def next(self) -> str:
-        token = self.peek()
-        if token is None:
-            raise self.error("The equation ends too early.")
-        self.place += 1
-        return token
 
-    def take(self, wanted: str) -> None:
-        if self.peek() != wanted:
-            raise self.error(f"`{wanted}` is expected here.")
-        self.place += 1
+def _speaks_of_arrays(text: str) -> bool:
+    """Whether a formula without indices is about vectors and matrices, and not about single numbers."""
+    if re.search(
+        r"\\odot|\\mathbf|\\boldsymbol|\\bm\b|\\vec|\^\{?(?:T|\\top|\\intercal)|\\\||\\lVert|softmax|@|⊙|ᵀ|‖", text
+    ):
+        return True
+    return bool(set(re.findall(r"(?<![A-Za-z\\])([A-Z])(?![A-Za-z])", text)) - {"E", "L", "J", "C", "T", "R", "N"})
 
-    def error(self, message: str, remedy: str = "Or write it in index notation: w[m,n].") -> EquationSyntaxError:
-        start = self.tokens[self.place][1] if self.place < len(self.tokens) else max(len(self.text) - 1, 0)
-        return EquationSyntaxError(message, self.text, Span(start, start + 1), remedy)
 
-    # Expressions
+def _defines_variance(line: Sequence[Token]) -> bool:
+    texts = [t.text for t in line]
+    return texts[:1] == ["\\sigma"] and "=" in texts and "^" in texts[: texts.index("=")]
 
-    def sum(self) -> str:
-        parts = [self.next() + self.product()] if self.peek() == "-" else [self.product()]
-        while self.peek() in ("+", "-"):
-            parts.append(f" {self.next()} {self.product()}")
-        return "".join(parts)
 
-    def product(self) -> str:
-        factors: list[str] = []
-        signs: list[str] = []
-        while (token := self.peek()) is not None and token not in STOPS:
-            if (token.startswith("\\") and token[1:] in TIMES) or token in ("*", "/"):
-                self._refuse_convolution(token, factors)
-                self.place += 1
-                signs.append("/" if token == "/" else "*")
-                continue
-            if len(signs) < len(factors):
-                signs.append("*")
-            factors.append(self.power())
-        if not factors:
-            raise self.error("A number, a tensor or a sum is expected here.")
-        text = factors[0]
-        for sign, factor in zip(signs, factors[1:], strict=False):
-            text += f" {sign} {factor}"
-        return text
+def _is_range(line: Sequence[Token]) -> bool:
+    """`i = 0, \\dots, n` and `for all i`: where an equation holds, which is no claim of its own."""
+    texts = [t.text for t in line]
+    words = {"\\forall", "for", "where", "with"}
+    if texts[0] in words and "=" not in texts:
+        return True
+    return any(t in ("\\dots", "\\ldots", "\\cdots") for t in texts) or (texts[0] in words and "\\in" in texts)
 
-    def _refuse_convolution(self, token: str, factors: list[str]) -> None:
-        """`*` between tensors without indices may be a convolution or a correlation, which differ."""
-        after = self.peek(1) or ""
-        named = after.lstrip("\\")
-        is_tensor = (after.isalpha() or named in GREEK) and self.peek(2) not in ("_", "^", "(")
-        if token in ("*", "\\ast") and factors and re.fullmatch(r"[A-Za-z]\w*", factors[-1]) and is_tensor:
-            message = f"`{token}` between tensors without indices may be a convolution or a correlation."
-            raise self.error(message, "Write the sum with its indices; in a convolution one of the two is turned.")
 
-    def power(self) -> str:
-        base = self.factor()
-        if self.peek() == "^":
-            self.place += 1
-            base += f"^{self.exponent()}"
-        return base
+class _Line(ExpressionReader):
+    """One line: what is on the left, and each thing that is said to be equal to it."""
 
-    def exponent(self) -> str:
-        """A literal number, also one such as 3/2 or -1/2."""
-        start = self.place
-        inside = "".join(self._braces()) if self.peek() == "{" else self.next()
-        match = re.fullmatch(r"\(?(-?)(?:\\frac)?\(?\{?(\d+\.?\d*)\}?(?:/?\{?(\d+)\}?)?\)?", inside)
-        if match is None:
-            self.place = start
-            raise self.error(
-                f"An exponent is a number; `{inside}` is not.", "Write exp(b * log(a)) for a to the power b."
-            )
-        value = float(match[2]) / float(match[3] or 1)
-        return match[1] + (str(int(value)) if value == int(value) else repr(value))
+    def __init__(self, text: str, line: Sequence[Token], setting: Setting, indexed: Collection[str], plain: bool):
+        super().__init__(text, line, setting, indexed, plain)
+        self.source = text
+        self.used = set()
+        self.on_left = False
+        self._scalar_line = not setting.arrays and all(not setting.rank(n) for n in setting.tensors)
 
-    def factor(self) -> str:
-        token = self.next()
-        if token in ("(", "[", "{"):
-            inside = self.sum()
-            self.take({"(": ")", "[": "]", "{": "}"}[token])
-            return f"({inside})"
-        if token[0].isdigit():
-            return token
-        if token in ("\\frac", "\\dfrac", "\\tfrac"):
-            return self.fraction()
-        if token == "\\sum" or (token in ("\\max", "\\min") and self.peek() == "_"):
-            return self.reduction(token[1:])
-        if token == "\\cases":
-            return self.cases()
-        name = token.lstrip("\\")
-        if name == "e" and self.peek() == "^":
-            self.place += 1
-            return f"exp({self.group()})"
-        if name in CALLED and (token[0] == "\\" or len(name) > 1):
-            return self.function(CALLED[name])
-        if token.startswith("\\") and name not in GREEK:
-            self.place -= 1
-            raise self.error(f"`{token}` is not known here.")
-        return self.tensor(name)
+    def claims(self, before: list[Definition]) -> Iterator[Claim]:
+        """The claims of the line. `before`: definitions that it may read, to which its own is added."""
+        self.on_left = True
+        left = self._left()
+        self.on_left = False
+        self.left = {n for p in left.positions for n in p.names} if isinstance(left, Access) else set()
+        self.used |= self.left
+        relation = self.token
+        if relation is None or relation.text not in RELATIONS:
+            raise self.error("`=` is expected here.")
+        while self.token is not None:
+            sign = self.next()
+            if sign.text not in RELATIONS:
+                self.place -= 1
+                raise self.error(f"`{sign.text}` is not expected here.")
+            start = self.place
+            first_bound, first_helper = len(self.setting.bounds), len(self.setting.helpers)
+            self.setting.extents = {}
+            right = self.sum()
+            if self.token is not None and self.peek() not in RELATIONS:
+                raise self.error(f"`{self.peek()}` is not expected here.")
+            bounds = tuple(self.setting.bounds[first_bound:])
+            helpers = self.setting.helpers[first_helper if before else 0 :]
+            access, definition = self._definition(left, right, sign.text)
+            span = Span(self.tokens[0].start, self.tokens[self.place - 1].stop)
+            definition = replace(definition, span=span)
+            known = [d for d in before if d.name != definition.name]
+            equation = Equation((*known, *helpers, definition), self.text)
+            if not any(a.tensor == definition.name for a in accesses(definition.term)):
+                check(equation)
+            words = self.text[self.tokens[0].start : self.tokens[self.place - 1].stop]
+            del start
+            yield Claim(equation, access, bounds, dict(self.setting.extents), frozenset(self.setting.functions), words)
+        if BY not in definition.name:
+            before[:] = [*known, *helpers, definition]
+            self.setting.new_ranks.setdefault(definition.name, len(definition.indices))
 
-    def function(self, row: Function) -> str:
-        primes = self._primes()
-        exponent = ""
-        if self.peek() == "^":
-            self.place += 1
-            exponent = f"^{self.exponent()}"
-        arguments = self._arguments()
-        if primes:
-            return self._slope(row, primes, arguments) + exponent
-        return f"{row.name}({arguments}){exponent}"
-
-    def _slope(self, row: Function, primes: int, argument: str) -> str:
-        """The first derivative of a function of one argument, as its row has it."""
-        slope = row.slopes[0] if primes == 1 and len(row.slopes) == 1 else None
-        if slope is None:
-            raise self.error(f"The derivative of {row.name} is not known here.", "Write it out, or define it before.")
-        parts = {VALUE: f"{row.name}({argument})", row.arguments[0]: f"({argument})"}
-        return f"({re.sub('[a-z]+', lambda match: parts.get(match[0], match[0]), slope)})"
-
-    def _arguments(self) -> str:
-        if self.peek() not in ("(", "{"):
-            return self.power()
-        closing = {"(": ")", "{": "}"}[self.next()]
-        found = [self.sum()]
-        while self.peek() == ",":
-            self.place += 1
-            found.append(self.sum())
-        self.take(closing)
-        text = ", ".join(found)
-        return text[1:-1] if re.fullmatch(r"\([^()]*\)", text) else text
-
-    def cases(self) -> str:
-        """`where(condition, value, otherwise)`."""
-        self.take("{")
-        rows: list[tuple[str, str | None]] = []
-        while True:
-            value = self.sum()
-            self.take(f"{ROW}if") if self.peek() == f"{ROW}if" else None
-            rows.append((value, self.condition()))
-            if self.next() == "}":
-                break
-            if self.peek() == "}":
-                self.place += 1
-                break
-        result = rows[-1][0]
-        if len(rows) < 2:
-            raise self.error("A choice needs two cases.", "Add the case `otherwise`.")
-        for value, condition in reversed(rows[:-1]):
-            if condition is None:
-                raise self.error("Only the last case may be `otherwise`.")
-            result = f"where({condition}, {value}, {result})"
-        return result
-
-    def condition(self) -> str | None:
-        """A comparison, or None for `otherwise`."""
-        words = []
-        while (token := self.peek()) is not None and re.fullmatch(r"[a-z]", token) and self._is_word():
-            words.append(self.next())
-        word = "".join(words)
-        if word in ("otherwise", "else") or self.peek() in (ROW, "}"):
-            return None
-        left = self.sum()
-        token = self.next()
-        if token not in COMPARISONS:
-            self.place -= 1
-            raise self.error("A condition is a comparison, such as z_i > 0.")
-        return f"{left} {COMPARISONS[token]} {self.sum()}"
-
-    def _is_word(self) -> bool:
-        rest = "".join(token for token, _ in self.tokens[self.place : self.place + 9])
-        return rest.startswith(("if", "otherwise", "else", "for")) or self.tokens[self.place - 1][0].isalpha()
-
-    # Tensors
-
-    def tensor(self, name: str) -> str:
-        if name == "d" and (follow := self.peek()) is not None and follow.isalpha():
-            name += self.next()
-        name += "_prime" * self._primes()
-        subscript = ""
-        while (token := self.peek()) in ("_", "^"):
-            if token == "_":
-                if subscript:
-                    break
-                subscript = f"[{self.subscript()}]"
-            elif (label := self.label()) is None:
-                break
+    def _left(self) -> Access | Value:
+        if self.peek() in ("\\Delta", "Delta") and self.peek(1) not in ("=", "_", "^"):
+            start = self.place
+            self.next()
+            if self.peek() == "{":
+                self.next()
+                named = self.named()
+                self.take("}")
             else:
-                name += label
-        return f"{name}{subscript}"
+                named = self.named()
+            found = self.value(replace(named, name=f"Delta_{named.name}", span=self.span_from(start)))
+        else:
+            start = self.place
+            if self.token is not None and self.token.name in ("softmax",):
+                raise self.error("On the left stands a tensor or a derivative.")
+            found = self._left_value()
+        if found.rank or found.tensor:
+            if not found.tensor:
+                raise self.error("On the left stands a tensor or a derivative.", place=start)
+            return found
+        term = found.term
+        if not isinstance(term, Access):
+            raise self.error(
+                "On the left stands a tensor or a derivative.", "Write what is claimed to be equal to it.", start
+            )
+        return term
 
-    def label(self) -> str | None:
-        """The part of a name that a superscript gives, such as a layer; None where it is an exponent.
+    def _left_value(self) -> Value:
+        """A tensor is never called as a function here."""
+        token = self.token
+        if (
+            token is not None
+            and (token.name[:1].isalpha())
+            and token.text not in ("\\frac", "\\dfrac", "\\tfrac", "\\partial", "\\nabla")
+        ):
+            ahead = self.peek(1)
+            if not self._divides_next() and ahead != "/":
+                return self.value(self.named())
+        return self.power()
 
-        Of layer l nothing is added; w^{l-1} is w_before, w^{l+1} w_after, w^{(2)} w_2 and w^{l(t+1)} w_next.
-        """
-        start = self.place
-        self.take("^")
-        inside = "".join(self._braces()) if self.peek() == "{" else self.next()
-        bracketed = inside[:1] in "([" and inside[-1:] in ")]"
-        if "t" in inside and re.fullmatch(r"[lL]?[(\[]?t([+-]1)?[)\]]?", inside):
-            return "_next" if "+" in inside else "_previous" if "-" in inside else ""
-        plain = inside.strip("()[]")
-        if re.fullmatch(r"[lL]([+-]1)?", plain):
-            return {"": "", "-1": "_before", "+1": "_after"}[plain[1:]]
-        if bracketed and re.fullmatch(r"\d+", plain):
-            return f"_{plain}"
-        self.place = start
-        return None
+    def _definition(self, left: Access | Value, right: Value, sign: str) -> tuple[Access, Definition]:
+        if isinstance(left, Value):
+            access, right = self._whole(left, right)
+        else:
+            access = left
+            if right.rank:
+                raise self.misfit(
+                    f"On the left is one number, on the right {right.said} with {right.rank} axes and no indices.",
+                    right.span,
+                )
+        term = right.at(access.positions if isinstance(left, Value) and right.rank else ())
+        name = access.tensor
+        if sign in ("-=", "+="):
+            old = replace(access, span=access.span)
+            term = Add((old, Negate(term) if sign == "-=" else term))
+        base = name.rstrip("'")
+        if sign in ("-=", "+=") or any(a.tensor == name and name in self.setting.ranks for a in accesses(term)):
+            if not name.startswith("d") or name in self.setting.tensors:
+                name = f"{name}_next"  # an update, w = w - eta dw
+        elif name != base and self.setting.rank(name) is None and base in self.setting.tensors:
+            name = f"{base}_next"
+        access = replace(access, tensor=name)
+        indices = tuple(dict.fromkeys(n for p in access.positions for n in _in_order(p)))
+        bare = all(p.as_name is not None for p in access.positions)
+        if BY not in name and not (bare and len(indices) == len(access.positions)):
+            raise EquationSyntaxError(
+                f"On the left of {name} stand letters, one for each axis.",
+                self.text,
+                access.span,
+                "Write an index such as m, and the number where it is used.",
+            )
+        return access, Definition(name, indices, term)
 
-    def _primes(self) -> int:
-        count = 0
-        while self.peek() == "'" or (self.peek() == "^" and self.peek(1) == "\\prime"):
-            self.place += 1 if self.peek() == "'" else 2
-            count += 1
-        return count
+    def _whole(self, left: Value, right: Value) -> tuple[Access, Value]:
+        """What stands on the left without indices gets some."""
+        rank = left.rank
+        if self.setting.rank(left.tensor) is None or (self.setting.arrays and left.tensor in self.setting.new_ranks):
+            rank = right.rank
+            self.setting.new_ranks[left.tensor] = rank
+        likes = [(left.tensor, axis) for axis in range(rank)]
+        letters = tuple(self.fresh(self._known(like)) for like in likes)
+        places = tuple(Position.name(letter) for letter in letters)
+        if BY in left.tensor and right.rank < rank:
+            if rank != 2:
+                raise self.misfit("This derivative has more axes than what it is said to be equal to.", left.span)
+            right = self._on_the_diagonal(left, right)
+        elif BY in left.tensor and right.rank == rank == 2:
+            swapped = f"{left.tensor.replace(BY, ' by ')} was read with the index of what it is taken by in front."
+            right = self.setting.choices.pick([(right, ""), (self.transposed(right), swapped)])
+        elif right.rank not in (0, rank):
+            what = f"{left.tensor} has {rank} axes, but what it is said to be equal to has {right.rank}."
+            raise self.misfit(what, right.span)
+        return Access(left.tensor, places, span=left.span), right
 
-    def subscript(self) -> str:
-        self.take("_")
-        if self.peek() == "{":
-            return self.raw_group()
-        name = self.next().lstrip("\\")
-        return name + "_prime" * self._primes()
+    def _known(self, like: tuple[str, int]) -> tuple[str, int] | None:
+        plain = like[0].removeprefix("Delta_").removesuffix("_next")
+        return (plain, like[1]) if self.setting.rank(plain) is not None and BY not in plain else None
 
-    def _braces(self) -> list[str]:
-        """The tokens between braces, which may hold others."""
-        self.take("{")
-        found: list[str] = []
-        depth = 1
-        while True:
-            token = self.next()
-            depth += {"{": 1, "}": -1}.get(token, 0)
-            if not depth:
-                return found
-            found.append(token)
+    def _on_the_diagonal(self, left: Value, right: Value) -> Value:
+        self.setting.choices.notes.append(
+            f"{left.tensor.replace(BY, ' by ')} was read as a diagonal matrix, for number by number: elsewhere it is 0."
+        )
 
-    def raw_group(self) -> str:
-        """What stands in braces, index arithmetic as it is; `ij` means `i,j`."""
-        text = ""
-        for token in self._braces():
-            name = "*" if token.lstrip("\\") in TIMES else "_prime" if token in ("'", "\\prime") else token.lstrip("\\")
-            if text and name[0].isalpha() and re.search(r"(?:^|[^A-Za-z_])[A-Za-z](?:_prime)*$", text):
-                text += ","
-            text += "" if name == "^" else name
-        text = re.sub(r"\{?\}?", "", text)
-        text = re.sub(r"(?<![A-Za-z_\d])(\d+)(?=[a-z])", r"\1*", text)
-        return re.sub(r"([A-Za-z])_(\d)", r"\1\2", text)
+        def at(places: tuple[Position, ...]) -> Term:
+            one, two = (IndexValue(p.numerator) for p in places)
+            return Call("where", (Compare("==", one, two), right.at(places[: right.rank]), Number(0.0)))
 
-    def group(self) -> str:
-        if self.peek() == "{":
-            self.place += 1
-            inside = self.sum()
-            self.take("}")
-            return inside if re.fullmatch(r"[\w.]+(\[[^\]]*\])?", inside) else f"({inside})"
-        return self.factor()
-
-    # Derivatives and sums
-
-    def fraction(self) -> str:
-        start = self.place
-        above = self.derivative()
-        if above is not None:
-            return above
-        self.place = start
-        return f"({self.group()} / {self.group()})"
-
-    def derivative(self) -> str | None:
-        r"""`dw[m,n]` for \frac{\partial E}{\partial w_{m,n}}, and `x_by_w[i,m]` where x is a tensor of the equation."""
-        if self.peek() != "{" or self.peek(1) not in ("\\partial", "d"):
-            return None
-        self.place += 2
-        above = self.tensor(self.next().lstrip("\\"))
-        if self.peek() == "(":  # of an error that is a function
-            while self.next() != ")":
-                pass
-        self.take("}")
-        self.take("{")
-        if self.peek() not in ("\\partial", "d"):
-            return None
-        self.place += 1
-        below = self.tensor(self.next().lstrip("\\"))
-        self.take("}")
-        name, _, indices = above.partition("[")
-        if name not in self.defined or (name in ERRORS and not indices):
-            return f"d{below}"
-        other, _, others = below.partition("[")
-        together = ",".join(part.rstrip("]") for part in (indices, others) if part)
-        return f"{name}{BY}{other}" + (f"[{together}]" if together else "")
-
-    def reduction(self, kind: str) -> str:
-        indices: list[str] = []
-        while True:
-            said = self.subscript() if self.peek() == "_" else ""
-            last = ""
-            if self.peek() == "^":
-                self.place += 1
-                last = _plain("".join(self._braces()) if self.peek() == "{" else self.next())
-            for part in filter(None, said.split(",")):
-                index, equals, first = part.partition("=")
-                indices.append(index)
-                if equals or last:
-                    self.bounds.append(Bound(index, first or "0", last))
-            if self.peek() != f"\\{kind}":
-                break
-            self.place += 1
-        if not indices:
-            raise self.error(f"Write what \\{kind} runs over, as in \\{kind}_{{i,j}}.")
-        return f"{kind}[{','.join(indices)}]({self.product()})"
+        return Value(2, at, right.span)
 
 
-def _plain(text: str) -> str:
-    r"""A bound without LaTeX: k_{1}-1 is k1-1, m' is m_prime."""
-    return re.sub(r"[\\{}_\s]", "", text.replace("'", "prime")).replace("prime", "_prime")
+def _in_order(position: Position) -> list[str]:
+    found: list[str] = []
+    for part in (position.numerator, position.divisor):
+        assert isinstance(part, Polynomial)
+        found += [name for monomial, _ in part.terms for name in monomial]
+    return found
+
+
+def words_of(text: str) -> list[str]:
+    """The texts of a formula's tokens."""
+    return [token.text for token in tokens(text)]

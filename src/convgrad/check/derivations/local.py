@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from convgrad.check.derivations.latex_input import BY
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import EquationError
-from convgrad.notation.terms import Access, Equation, gradient_name, walk
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.terms import Access, Definition, Equation, gradient_name, walk
 
 MOST_ELEMENTS = 4096
 """Of a tensor whose local derivative is computed, one element after the other."""
@@ -31,19 +33,24 @@ def target_of(name: str) -> str:
     return name.partition(BY)[2] if BY in name else name.removeprefix(CHANGE).removesuffix(NEXT)
 
 
-def local_names(equation: Equation) -> set[str]:
-    """The local derivatives that an equation reads or defines."""
+def local_names(equation: Equation, left: Access | None = None) -> set[str]:
+    """The local derivatives that an equation reads, and that it is of."""
     reads = {t.tensor for d in equation.definitions for t in walk(d.term) if isinstance(t, Access)}
-    return {name for name in {*reads, *equation.defined} if BY in name}
+    return {name for name in {*reads, *equation.defined, *([left.tensor] if left else [])} if BY in name}
 
 
-def local_derivative(problem: Problem, name: str) -> Array:
+def local_derivative(problem: Problem, name: str, helpers: Sequence[Definition] = ()) -> Array:
     """D[p,q] = dx[p] / do[q] for `x_by_o`: p are the indices of x, q those of o.
+
+    helpers: definitions of further tensors, made of those of the equation.
 
     Raises: EquationError where the equation has no such tensors, or they are too large.
     """
     above, _, below = name.partition(BY)
-    shapes = problem.bound.shape_of
+    bound = problem.bound
+    if any(d.name == above for d in helpers):
+        bound = _with_helpers(problem, [d for d in helpers if d.name not in bound.defined])
+    shapes = bound.shape_of
     for tensor in (above, below):
         if tensor not in shapes:
             raise EquationError(f"`{tensor}` is not a tensor of the equation.", remedy=f"It has {', '.join(shapes)}.")
@@ -53,7 +60,7 @@ def local_derivative(problem: Problem, name: str) -> Array:
             f"The derivative of each of {count:,} elements of {above} is too much to compute.",
             remedy="Give smaller sizes.",
         )
-    adjoint = gradients(problem.bound, [below], above)
+    adjoint = gradients(bound, [below], above)
     found = evaluate(adjoint.forward, problem.arrays)
     upstream = np.zeros(shapes[above])
     result = np.zeros((*shapes[above], *shapes[below]))
@@ -65,23 +72,46 @@ def local_derivative(problem: Problem, name: str) -> Array:
     return result
 
 
-def expected_value(
-    name: str, values: Mapping[str, Any], indices: tuple[str, ...], all_indices: tuple[str, ...]
-) -> Array:
-    """What a claim with that name on the left should be.
+def _with_helpers(problem: Problem, helpers: Sequence[Definition]) -> Equation:
+    recipe = problem.recipe
+    extended = replace(recipe.equation, definitions=(*recipe.equation.definitions, *helpers), source="")
+    shapes = {n: a.shape for n, a in problem.arrays.items() if n in extended.inputs}
+    loops = {i.upper() for d in extended.definitions for i, _ in d.ranges}
+    sizes = {n: s for n, s in recipe.sizes.items() if n in loops}
+    return bind(extended, shapes, sizes or recipe.sizes, recipe.integers, recipe.numbers)
 
-    indices: those of the definition; all_indices: as they were written on the left, some perhaps more than once.
-    """
+
+def expected_of(
+    claim_left: Access, indices: tuple[str, ...], shape: tuple[int, ...], values: Mapping[str, Any]
+) -> Array:
+    """What a claim with that left side should be, at all values of its indices."""
+    name = claim_left.tensor
     if BY in name:
         whole = np.asarray(values[name])
-        letters = {index: chr(ord("a") + n) for n, index in enumerate(dict.fromkeys(all_indices))}
-        ins = "".join(letters[i] for i in all_indices)
-        found: Array = np.einsum(f"{ins}->{''.join(letters[i] for i in indices)}", whole)
-        return found
+        sizes = {i.upper(): n for i, n in zip(indices, shape, strict=True)}
+        asked = Definition("expected", indices, replace(claim_left, outside=0.0 if claim_left.positions else None))
+        given = {i.upper(): n for i, n in zip(indices, shape, strict=True)} if sizes else {}
+        bound = bind(Equation((asked,)), {name: whole.shape, "expected": shape}, given)
+        return np.asarray(evaluate(bound, {name: whole})["expected"])
     if name.startswith(CHANGE):
         return np.asarray(-values["eta"] * values[gradient_name(name.removeprefix(CHANGE))])
-    old = name.removesuffix(NEXT)
-    return np.asarray(values[old] - values["eta"] * values[gradient_name(old)])
+    if name.endswith(NEXT):
+        old = name.removesuffix(NEXT)
+        return np.asarray(values[old] - values["eta"] * values[gradient_name(old)])
+    return np.asarray(values[name])
+
+
+def shape_on_the_left(left: Access, indices: tuple[str, ...], values: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The sizes of the indices on the left, where they read whole axes; None where one does not."""
+    name = left.tensor
+    if BY not in name:
+        base = name.removeprefix(CHANGE).removesuffix(NEXT)
+        return tuple(np.shape(values[base])) if base in values else None
+    sizes: dict[str, int] = {}
+    for position, size in zip(left.positions, np.shape(values[name]), strict=False):
+        if position.as_name is not None:
+            sizes[position.as_name] = min(size, sizes.get(position.as_name, size))
+    return tuple(sizes[i] for i in indices) if all(i in sizes for i in indices) else None
 
 
 def difference(found: Array, expected: Array) -> str:

@@ -16,7 +16,7 @@ class EquationReport:
 
     ok: it is right. equation: as it was read. derived: the right one. proof: how it is known. causes: what explains a
     wrong one. place: the equation with a caret under what differs. notes: worth knowing, but no fault. repair: the one
-    reading to write otherwise, where that alone makes it right.
+    reading to write otherwise, where that alone makes it right. unchecked: nothing could be compared.
     """
 
     ok: bool
@@ -27,11 +27,12 @@ class EquationReport:
     place: str = ""
     notes: tuple[str, ...] = ()
     repair: str = ""
+    unchecked: bool = False
 
     @property
     def verdict(self) -> Verdict:
         """What could not be read has no report, but an error."""
-        return Verdict.RIGHT if self.ok else Verdict.WRONG
+        return Verdict.NOT_CHECKED if self.unchecked else Verdict.RIGHT if self.ok else Verdict.WRONG
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def _unbound(equation: Equation) -> str:
         for access in accesses(definition.term):
             for position in access.positions:
                 for name in sorted(position.names - loops - PARAMETERS):
-                    if name.islower() or "_prime" in name:
+                    if name.islower():
                         return name
     return ""
 

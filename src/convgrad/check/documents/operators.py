@@ -135,8 +135,7 @@ def _pairs(ledger: Ledger) -> dict[tuple[str, str], str]:
 
 
 def _index(text: str) -> str:
-    name = text.lstrip("\\").replace("{", "").replace("}", "").replace("_", "")
-    return name.rstrip("'") + "_prime" * name.count("'")
+    return text.lstrip("\\").replace("{", "").replace("}", "").replace("_", "")
 
 
 def _squeezed(text: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convgrad.errors import ShapeError
+from convgrad.errors import ShapeError, SizesDifferError
 from convgrad.notation.binding.given import LARGEST, Given, axes_of, hint
 from convgrad.notation.places import Place, place_of, place_of_index, place_of_position
 from convgrad.notation.polynomial import Polynomial, Position
@@ -286,7 +286,7 @@ class Sizes:
 
     def _two_sizes(
         self, index: str, of_index: Known, tensor: str, axis: int, of_axis: Known, place: Place
-    ) -> ShapeError:
+    ) -> SizesDifferError:
         message = f"Index {index} has two sizes."
         name = index.upper()
         remedy = f"  {name} = {of_index.size} ({of_index.why}), but {of_axis.size} ({of_axis.why}).\n"
@@ -294,7 +294,7 @@ class Sizes:
             remedy += f"  Leave {name} out of sizes, or give {tensor} the size {of_index.size} on axis {axis}."
         else:
             remedy += "  Axes that one bare index reads are of one size. Give shapes that agree."
-        return ShapeError(message, *place, remedy)
+        return SizesDifferError(message, *place, remedy)
 
     def _does_not_fit(self, use: Use, axis: int, index: str) -> ShapeError:
         """Already at size 1 something outside is read: a kernel larger than the image, as a rule."""

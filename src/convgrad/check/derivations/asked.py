@@ -1,0 +1,198 @@
+"""What a claim is checked against: the equation, how both were written, and problems of several sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from convgrad.check.derivations.bounds import claimed_sizes, known_sizes, overrun
+from convgrad.check.derivations.latex_input import BY, Bound, Claim
+from convgrad.check.derivations.local import local_derivative, local_names
+from convgrad.check.problems.choice import equal_sizes
+from convgrad.check.problems.problem import Problem
+from convgrad.check.problems.subject import EquationSubject, Sizes
+from convgrad.errors import ConvgradError
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.terms import Access, Definition, Equation, Term, gradient_name, rebuild, walk
+
+SEEDS = 3
+LEARNING_RATE = 0.375
+
+
+@dataclass(frozen=True)
+class Asked:
+    """forward: the equation. said: bounds of its own sums. integers, numbers, sizes: what the caller gives."""
+
+    forward: Equation
+    said: tuple[Bound, ...] = ()
+    integers: Mapping[str, int] | None = None
+    numbers: Mapping[str, float] | None = None
+    sizes: Mapping[str, int] | None = None
+
+    def subject(self, target: str, sizes: Mapping[str, int] | None = None) -> EquationSubject:
+        return EquationSubject(
+            str(self.forward),
+            sizes=self.sizes or {} if sizes is None else sizes,
+            integers=self.integers or {},
+            numbers=self.numbers or {},
+            wrt=(target, *(n for n in self.forward.inputs if n != target and n[:1].islower())),
+        )
+
+    @property
+    def indices(self) -> list[str]:
+        """Of the equation."""
+        return [i for d in self.forward.definitions for i in letters(d)]
+
+    @property
+    def tensors(self) -> set[str]:
+        """All that it reads and defines."""
+        return {*self.forward.inputs, *self.forward.defined}
+
+    def known(self, problem: Problem) -> dict[str, int]:
+        """What letters for sizes stand for in a problem."""
+        return known_sizes(self.forward, problem.bound, self.said)
+
+    def problems(self, target: str) -> Iterator[tuple[EquationSubject, Problem]]:
+        """Several draws of numbers at two sets of sizes, so that no number of a claim is a size by chance."""
+        subject = self.subject(target)
+        first = subject.problem()
+        yield subject, first
+        yield subject, subject.problem(Sizes(seed=1))
+        larger = self._larger(first)
+        try:
+            grown = self.subject(target, larger)
+            other = grown.problem(Sizes(seed=2))
+        except ConvgradError:
+            grown, other = subject, subject.problem(Sizes(seed=2))
+        yield grown, other
+
+    def _larger(self, problem: Problem) -> dict[str, int]:
+        """Every free size one or two larger, those that have to be equal alike."""
+        equal = equal_sizes(self.forward)
+        grown: dict[str, int] = {}
+        for number, (index, size) in enumerate(sorted(problem.recipe.sizes.items())):
+            first = min(equal.get(index.lower(), {index.lower()})).upper()
+            grown[index] = grown[first] if first in grown and first != index else size + 1 + number % 2
+        return {**grown, **(self.sizes or {})}
+
+
+def letters(definition: Definition) -> list[str]:
+    """Its indices, those of sums included."""
+    return [*definition.indices, *(i for t in walk(definition.term) for i in getattr(t, "indices", ()))]
+
+
+def shapes_of(problem: Problem) -> str:
+    """In words."""
+    return ", ".join(f"{n} {problem.arrays[n].shape}" for n in problem.given)
+
+
+def values_of(claim: Claim, problem: Problem, asked: Asked) -> dict[str, Any]:
+    """What a claim may read: inputs, results, gradients, local derivatives, and a learning rate."""
+    values: dict[str, Any] = {**problem.arrays, **problem.values()}
+    values.setdefault("eta", np.asarray(LEARNING_RATE))
+    for name in _gradients_needed(claim, asked):
+        if name not in values:
+            target = names_of_gradients(asked.forward)[name]
+            values[name] = replace(problem, wrt=(target,)).values()[name]
+    helpers = [d for d in claim.equation.definitions[:-1] if d.name.startswith("part")]
+    return values | {name: local_derivative(problem, name, helpers) for name in local_names(claim.equation, claim.left)}
+
+
+def _gradients_needed(claim: Claim, asked: Asked) -> set[str]:
+    name = claim.left.tensor
+    base = name.removeprefix("Delta_").removesuffix("_next")
+    reads = {t.tensor for d in claim.equation.definitions for t in walk(d.term) if isinstance(t, Access)}
+    return (reads | {name, gradient_name(base)}) & names_of_gradients(asked.forward).keys()
+
+
+def over(claim: Claim, bound: Equation, problem: Problem, asked: Asked) -> str:
+    """What is wrong with the bounds of the sums; empty where they are right, or none were written."""
+    found = overrun(bound, claim.bounds, asked.known(problem), asked.indices)
+    return f"{found}, at sizes {shapes_of(problem)}." if found else ""
+
+
+CLAIMED = "claimed"
+"""What a claim's own side is called where it reads what it is of, as in da[j] = da[j] * a[j]."""
+
+
+def evaluated_form(claim: Claim) -> Equation:
+    """The claim's equation, with a name of its own for what it defines where that is read, too."""
+    written = claim.equation
+    result = written.result
+    if all(t.tensor != result.name for t in walk(result.term) if isinstance(t, Access)):
+        return written
+    return replace(written, definitions=(*written.definitions[:-1], replace(result, name=CLAIMED)))
+
+
+def bound_claim(
+    claim: Claim, problem: Problem, values: Mapping[str, Any], asked: Asked, shape: tuple[int, ...] | None
+) -> tuple[Equation, bool]:
+    """With sizes: as it is written, or, where that reads outside, with 0 there.
+
+    shape: of what is on the left, where it is known.
+
+    Raises: ShapeError where sizes don't fit in any way.
+    """
+    written = evaluated_form(claim)
+    known = asked.known(problem)
+    output = written.result.name
+    reads = {t.tensor for d in written.definitions for t in walk(d.term) if isinstance(t, Access)}
+    shapes = {n: a.shape for n, a in values.items() if n in reads and n not in written.defined}
+    if shape is not None:
+        shapes[output] = shape
+    recipe = problem.recipe
+    names = {n for d in written.definitions for n in position_names(d.term)}
+    loops = {i for d in written.definitions for i in letters(d)}
+    extents = {
+        capital: values[tensor].shape[axis]
+        for capital, (tensor, axis) in claim.extents.items()
+        if tensor in values and axis < values[tensor].ndim
+    }
+    sizes_of = {n: v for n, v in {**known, **extents}.items() if n in names | reads - loops and n.lower() not in loops}
+    sizes_of = {n: v for n, v in sizes_of.items() if n not in values}
+    used = sizes_of | {n: v for n, v in recipe.integers.items() if n in names | reads and n not in sizes_of}
+    used = {n: v for n, v in used.items() if n not in shapes}
+    claimed = claimed_sizes(claim.bounds, known)
+    own = {n: v for n, v in extents.items() if n.lower() in loops and n in names}
+    common = {n: s for n, s in recipe.sizes.items() if n in names | reads and n.lower() in loops}
+    tries: list[Mapping[str, int]] = [own, {**common, **own}, recipe.sizes, {}]
+    tries += [{n: s for n, s in claimed.items() if n.lower() in loops}] if claimed else []
+    numbers = {n: v for n, v in recipe.numbers.items() if n in reads}
+    last: ConvgradError | None = None
+    padded = replace(written, definitions=tuple(replace(d, term=rebuild(d.term, _padded)) for d in written.definitions))
+    for equation in (written, padded):
+        for given in tries:
+            try:
+                return bind(equation, shapes, given, used, numbers), equation is padded
+            except ConvgradError as error:
+                last = last or error
+    free = {n: s for n, s in shapes.items() if n != output}  # its own size may be another
+    for given in tries:
+        try:
+            return bind(padded, free, given, used, numbers), True
+        except ConvgradError:
+            continue
+    assert last is not None
+    raise last
+
+
+def position_names(term: Term) -> set[str]:
+    """Names in index arithmetic."""
+    return {n for t in walk(term) if isinstance(t, Access) for p in t.positions for n in p.names}
+
+
+def _padded(term: Term) -> Term:
+    return replace(term, outside=0.0) if isinstance(term, Access) and term.positions and term.outside is None else term
+
+
+@lru_cache(maxsize=64)
+def names_of_gradients(forward: Equation) -> dict[str, str]:
+    """Name of the gradient -> tensor."""
+    return {gradient_name(n): n for n in (*forward.inputs, *forward.defined)}
+
+
+__all__ = ["BY", "SEEDS", "Asked", "bound_claim", "letters", "names_of_gradients", "over", "shapes_of", "values_of"]

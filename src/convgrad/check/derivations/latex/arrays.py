@@ -1,0 +1,281 @@
+r"""What is written without indices: `W^T \delta`, `\delta * o`, as values of so many axes that can be read anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from convgrad.check.derivations.latex.choices import MisfitError
+from convgrad.check.derivations.latex.setting import BY, Setting
+from convgrad.errors import Span
+from convgrad.notation.polynomial import ONE, Polynomial, Position
+from convgrad.notation.terms import (
+    Access,
+    Add,
+    Call,
+    Compare,
+    Definition,
+    Divide,
+    IndexValue,
+    Multiply,
+    Negate,
+    Number,
+    Reduce,
+    Term,
+)
+
+Places = tuple[Position, ...]
+Like = tuple[tuple[str, int] | None, ...]
+Way = tuple[Callable[[], "Value"], str]
+"""A way to read something, and what to note of it."""
+LETTERS = "ijklmnpqrstuvabcdfgh"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number for each place.
+
+    rank: of how many axes. at: the term that gives the number at a place. span: where it was written. tensor: its
+    name where it is a tensor as it stands. like: for each axis one of a tensor that has the same size, where that is
+    known. row: it is one row, a vector that was transposed.
+    """
+
+    rank: int
+    at: Callable[[Places], Term]
+    span: Span
+    tensor: str = ""
+    like: Like = ()
+    row: bool = False
+
+    @property
+    def term(self) -> Term:
+        """Of a value without axes."""
+        return self.at(())
+
+    @property
+    def said(self) -> str:
+        """In words, for notes."""
+        return self.tensor or "what is in brackets"
+
+
+def number(term: Term, span: Span) -> Value:
+    """A value without axes."""
+    return Value(0, lambda _: term, span)
+
+
+def tensor(name: str, rank: int, span: Span) -> Value:
+    """A tensor as it stands."""
+    like = tuple((name, axis) for axis in range(rank))
+    return Value(rank, lambda places: Access(name, places, span=span), span, name, like)
+
+
+def multiplied(*terms: Term) -> Term:
+    """A product without products in it."""
+    flat = [factor for term in terms for factor in (term.factors if isinstance(term, Multiply) else (term,))]
+    return flat[0] if len(flat) == 1 else Multiply(tuple(flat))
+
+
+class Arrays:
+    """Operations on values. `used`: indices that are taken where a formula is read."""
+
+    def __init__(self, setting: Setting, source: str):
+        self.setting, self.source = setting, source
+        self.used: set[str] = set()
+
+    def misfit(self, message: str, span: Span) -> MisfitError:
+        return MisfitError(
+            message, self.source, span, "Write the indices, as in w_{m,n}, or a transpose where one is meant."
+        )
+
+    # Indices
+
+    def fresh(self, like: tuple[str, int] | None, taken: Collection[str] = ()) -> str:
+        """A free index for an axis; where the axis is known its capital letter is its size."""
+        name, axis = like or ("", 0)
+        own = self.setting.letters(name)
+        wanted = own[axis] if axis < len(own) else ""
+        free = (one for one in (wanted, *LETTERS, *(f"{a}{n}" for n in range(9) for a in LETTERS)) if one)
+        letter: str = next(one for one in free if one not in self.used and one not in taken and one != "eta")
+        self.used.add(letter)
+        if like is not None:
+            self.setting.extents[letter.upper()] = like
+        return letter
+
+    def size(self, like: tuple[str, int] | None, span: Span) -> Polynomial:
+        """The size of an axis."""
+        if like is None:
+            raise self.misfit("The size of this is not known, so it can't be turned or padded.", span)
+        own = self.setting.letters(like[0])
+        letter = own[like[1]].upper() if like[1] < len(own) and own[like[1]] else ""
+        if not letter or self.setting.extents.get(letter, like) != like:
+            letter = self.fresh(like).upper()
+        self.setting.extents[letter] = like
+        return Polynomial.name(letter)
+
+    def as_tensor(self, value: Value) -> Value:
+        """A tensor of its own for a value, so that it can be read as 0 outside."""
+        if value.tensor:
+            return value
+        indices = tuple(self.fresh(one) for one in self._likes(value))
+        name = f"part{len(self.setting.helpers) + 1}"
+        term = value.at(tuple(Position.name(i) for i in indices))
+        self.setting.helpers.append(Definition(name, indices, term))
+        self.setting.new_ranks[name] = value.rank
+        return replace(tensor(name, value.rank, value.span), like=value.like)
+
+    @staticmethod
+    def _likes(value: Value) -> Like:
+        return value.like if len(value.like) == value.rank else (None,) * value.rank
+
+    def padded(self, value: Value, places: Places) -> Term:
+        """Read at a place that may lie outside, where it is 0."""
+        term = value.at(places)
+        if not isinstance(term, Access):
+            term = self.as_tensor(value).at(places)
+        assert isinstance(term, Access)
+        return replace(term, outside=0.0)
+
+    # One value
+
+    def changed(self, value: Value, change: Callable[[Term], Term], span: Span) -> Value:
+        """Each number changed by itself."""
+        return Value(value.rank, lambda places: change(value.at(places)), span, "", value.like, value.row)
+
+    def transposed(self, value: Value) -> Value:
+        if value.rank == 0:
+            return value
+        if value.rank == 1:
+            return replace(value, row=not value.row)
+        if value.rank > 2:
+            raise self.misfit(f"A transpose is of a matrix; this has {value.rank} axes.", value.span)
+        return Value(2, lambda p: value.at((p[1], p[0])), value.span, "", self._likes(value)[::-1])
+
+    def turned(self, value: Value, span: Span) -> Value:
+        """By 180 degrees: every axis from its end."""
+        if value.rank == 0:
+            raise self.misfit("A single number can't be turned.", span)
+        sizes = [self.size(one, span) for one in self._likes(value)]
+
+        def at(places: Places) -> Term:
+            ends = zip(sizes, places, strict=True)
+            return value.at(tuple(Position(size - ONE - p.numerator, p.divisor) for size, p in ends))
+
+        return Value(value.rank, at, span, "", value.like)
+
+    def diagonal(self, value: Value, span: Span) -> Value:
+        if value.rank != 1:
+            raise self.misfit("`diag` takes a vector.", span)
+
+        def at(places: Places) -> Term:
+            one, two = (IndexValue(p.numerator) for p in places)
+            return Call("where", (Compare("==", one, two), value.at(places[:1]), Number(0.0)))
+
+        return Value(2, at, span, "", self._likes(value) * 2)
+
+    def total(self, value: Value, span: Span) -> Value:
+        """The sum of all its numbers."""
+        indices = tuple(self.fresh(one) for one in self._likes(value))
+        return number(Reduce("sum", indices, value.at(tuple(Position.name(i) for i in indices)), span=span), span)
+
+    # Two values
+
+    def added(self, values: list[tuple[bool, Value]]) -> Value:
+        """negative?, value."""
+        rank = max(value.rank for _, value in values)
+        first = next(value for _, value in values if value.rank == rank)
+        for _, value in values:
+            if value.rank not in (0, rank) and not (self.setting.arrays and (rank, value.rank) == (2, 1)):
+                message = f"A sum of {_axes(rank)} and {_axes(value.rank)}: they have to have the same."
+                raise self.misfit(message, value.span)
+        if len(values) == 1 and not values[0][0]:
+            return first
+
+        def at(places: Places) -> Term:
+            terms: list[Term] = []
+            for negative, value in values:
+                term = value.at(places if value.rank == rank else places[-value.rank :] if value.rank else ())
+                terms.append(Negate(term) if negative else term)
+            return terms[0] if len(terms) == 1 else Add(tuple(terms))
+
+        return Value(rank, at, values[0][1].span.cover(values[-1][1].span), "", first.like, first.row)
+
+    def elementwise(self, one: Value, two: Value, join: Callable[[Term, Term], Term] = multiplied) -> Value:
+        if one.rank and two.rank and one.rank != two.rank:
+            message = f"Number by number, {_axes(one.rank)} and {_axes(two.rank)} don't go together."
+            raise self.misfit(message, one.span.cover(two.span))
+        longer = one if one.rank >= two.rank else two
+        return Value(
+            longer.rank,
+            lambda p: join(one.at(p if one.rank else ()), two.at(p if two.rank else ())),
+            one.span.cover(two.span),
+            "",
+            longer.like,
+            longer.row,
+        )
+
+    def divided(self, one: Value, two: Value) -> Value:
+        return self.elementwise(one, two, Divide)
+
+    def product(self, one: Value, two: Value) -> Value:
+        """A product without a sign of its own, of matrices where both are arrays."""
+        if not one.rank or not two.rank:
+            return self.elementwise(one, two)
+        along = self._chain(one, two)
+        if along:
+            return self.contracted(one, two, along)
+        ways = self._ways(one, two)
+        if not ways:
+            message = f"There is no product of {_axes(one.rank)} and {_axes(two.rank)} without indices."
+            raise self.misfit(message, one.span.cover(two.span))
+        return (self.setting.choices.pick(ways) if len(ways) > 1 else ways[0][0])()
+
+    def _ways(self, one: Value, two: Value) -> list[Way]:
+        """What a product of two arrays may be."""
+        what = f"{one.said} {two.said} was read"
+        single: Way = (lambda: self.elementwise(one, two), f"{what} number by number.")
+        of_matrices: Way = (lambda: self.contracted(one, two, 1), "")
+        if one.rank == two.rank == 1:
+            outer: Way = (lambda: self.outer(one, two), "" if two.row else f"{what} as all products of one of each.")
+            inner: Way = (lambda: self.contracted(one, two, 1), "" if one.row else f"{what} as the sum of products.")
+            if one.row != two.row:
+                return [outer] if two.row else [inner]
+            return [single, outer, inner]
+        if one.rank == two.rank == 2:
+            return [of_matrices, single]
+        if (one.rank, two.rank) == (2, 1):
+            return [of_matrices]
+        if (one.rank, two.rank) == (1, 2):
+            return [(lambda: replace(self.contracted(one, two, 1), row=True), "")]
+        return [single] if one.rank == two.rank else []
+
+    def _chain(self, one: Value, two: Value) -> int:
+        """Axes that the chain rule sums over: dx * x_by_w, and x_by_z * z_by_w."""
+        above, by, _ = two.tensor.partition(BY)
+        _, first_by, below = one.tensor.partition(BY)
+        if by and (one.tensor == f"d{above}" or (first_by and below == above)):
+            return self.setting.rank(above) or 0
+        return 0
+
+    def outer(self, one: Value, two: Value) -> Value:
+        like = (*self._likes(one), *self._likes(two))
+        span = one.span.cover(two.span)
+        return Value(
+            one.rank + two.rank, lambda p: multiplied(one.at(p[: one.rank]), two.at(p[one.rank :])), span, "", like
+        )
+
+    def contracted(self, one: Value, two: Value, axes: int) -> Value:
+        """Summed over the last axes of one and the first of the other."""
+        left, right = one.rank - axes, two.rank - axes
+        ones, twos = self._likes(one), self._likes(two)
+        along = tuple(self.fresh(ones[left + a] or twos[a]) for a in range(axes))
+        inner = tuple(Position.name(i) for i in along)
+        span = one.span.cover(two.span)
+
+        def at(p: Places) -> Term:
+            return Reduce("sum", along, multiplied(one.at((*p[:left], *inner)), two.at((*inner, *p[left:]))), span=span)
+
+        return Value(left + right, at, span, "", (*ones[:left], *twos[axes:]))
+
+
+def _axes(rank: int) -> str:
+    return "a single number" if not rank else "an array of 1 axis" if rank == 1 else f"an array of {rank} axes"

@@ -1,0 +1,218 @@
+r"""Functions as they are called: `\tanh^2 x`, `\sigma'(z)`, `rot_{180}(w)`, `conv2(a, b, 'full')`, f(z)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from convgrad.check.derivations.latex.arrays import Value, number
+from convgrad.check.derivations.latex.convolutions import starred
+from convgrad.check.derivations.latex.grammar import BRACKETS, Grammar
+from convgrad.check.derivations.latex.names import CALLED, GENERIC, VARIANTS
+from convgrad.check.derivations.latex.tokens import Token
+from convgrad.errors import Span
+from convgrad.functions import FUNCTIONS, VALUE, Function
+from convgrad.notation.parsing.parser import parse
+from convgrad.notation.polynomial import Position
+from convgrad.notation.terms import (
+    Access,
+    Call,
+    Compare,
+    Divide,
+    Number,
+    Reduce,
+    Term,
+    rebuild,
+)
+
+TURNED = {"rot", "rot180", "flip", "rotate", "flipud"}
+CONVOLVED = {
+    **dict.fromkeys(("conv", "Conv", "conv2d"), ""),
+    **dict.fromkeys(("conv2", "convolve2d", "convolve"), "convolution"),
+    **dict.fromkeys(("xcorr2", "correlate2d", "correlate", "corr", "filter2"), "correlation"),
+}
+"""What an operation is called -> its kind, where the name says it."""
+
+
+class Calls(Grammar):
+    """Calls of functions."""
+
+    def _called(self, token: Token, start: int) -> Value | None:
+        """A call of a function, or None where the token is no function here."""
+        name = VARIANTS.get(token.name, token.name)
+        if self.setting.rank(name) is not None or name in self.scope:
+            return None
+        follows = self.peek() in ("(", "'", "^", "\\{") or (self.peek() == "[" and not self.plain)
+        if name in ("ReLU", "relu", "Relu", "RELU"):
+            return self._special(start, lambda t: Call("max", (t, Number(0.0))), "max(a, 0)")
+        if name in ("sgn", "sign"):
+            return self._special(start, _sign, "")
+        if name == "softmax":
+            return self._softmax(start)
+        if name == "diag":
+            return self.diagonal(self._argument(), self.span_from(start))
+        if name in TURNED:
+            return self._turned(start)
+        if name in CONVOLVED:
+            return self._convolved(start, name)
+        if name in CALLED and (token.text[0] == "\\" or len(name) > 1) and (follows or name not in ("sigma", "stop")):
+            return self.function(CALLED[name], start)
+        if name in GENERIC and self._is_call():
+            self.setting.functions.add(name)
+            return self.function(FUNCTIONS[self.setting.generic], start)
+        return None
+
+    def _is_call(self) -> bool:
+        ahead = 0
+        while self.peek(ahead) == "'" or (self.peek(ahead) == "^" and self.peek(ahead + 1) in ("\\prime", "'")):
+            ahead += 1 if self.peek(ahead) == "'" else 2
+        if self.peek(ahead) == "^" and self.peek(ahead + 1) == "{" and self.peek(ahead + 2) in ("\\prime", "'"):
+            return True
+        return self.peek(ahead) == "(" and (ahead > 0 or not self._indices_follow(""))
+
+    def _special(self, start: int, change, slope: str) -> Value:  # type: ignore[no-untyped-def]
+        primes = self.primes()
+        argument = self._argument()
+        span = self.span_from(start)
+        if primes == 1 and slope:
+            return self.changed(
+                argument, lambda t: Call("where", (Compare(">", t, Number(0.0)), Number(1.0), Number(0.0))), span
+            )
+        if primes:
+            raise self.error("This derivative is not known here.", "Write it out.", start)
+        return self.changed(argument, change, span)
+
+    def function(self, row: Function, start: int) -> Value:
+        primes = self.primes()
+        exponent: float | None = None
+        if self.peek() == "^":
+            self.next()
+            exponent = self.exponent()
+            if exponent == -1:
+                raise self.error(
+                    f"{row.name}^{{-1}} may be the inverse function or 1/{row.name}.", "Write 1/... for it.", start
+                )
+        primes += self.primes()
+        arguments = self._arguments(row)
+        span = self.span_from(start)
+        if primes:
+            result = self._slope(row, primes, arguments, start)
+        elif len(arguments) == 1:
+            result = self.changed(arguments[0], lambda t: Call(row.name, (t,), span=span), span)
+        else:
+            result = self._joined(row, arguments, span)
+        return result if exponent is None else self.raised(result, exponent)
+
+    def _joined(self, row: Function, arguments: list[Value], span: Span) -> Value:
+        if len(arguments) != 2:
+            terms = tuple(a.term for a in arguments if not a.rank)
+            if len(terms) < len(arguments):
+                raise self.misfit(f"{row.name} of arrays takes two.", span)
+            return number(Call(row.name, terms, span=span), span)
+        return self.elementwise(arguments[0], arguments[1], lambda a, b: Call(row.name, (a, b), span=span))
+
+    def _slope(self, row: Function, primes: int, arguments: list[Value], start: int) -> Value:
+        """The first derivative of a function of one argument, as its row has it."""
+        slope = row.slopes[0] if primes == 1 and len(row.slopes) == 1 and len(arguments) == 1 else None
+        if slope is None:
+            raise self.error(
+                f"The derivative of {row.name} is not known here.", "Write it out, or define it before.", start
+            )
+        pattern = parse(f"y = {slope}").result.term
+
+        def change(argument: Term) -> Term:
+            parts = {VALUE: Call(row.name, (argument,)), row.arguments[0]: argument}
+            return rebuild(
+                pattern, lambda t: parts.get(t.tensor, t) if isinstance(t, Access) else replace(t, span=None)
+            )
+
+        return self.changed(arguments[0], change, self.span_from(start))
+
+    def _argument(self) -> Value:
+        if self.peek() in BRACKETS:
+            opened = self.next().text
+            inside = self.sum()
+            self.take(BRACKETS[opened])
+            return inside
+        return self.power()
+
+    def _arguments(self, row: Function) -> list[Value]:
+        if self.peek() not in BRACKETS:
+            if len(row.arguments) > 1:
+                raise self.error(
+                    f"{row.name} takes {len(row.arguments)} numbers in brackets.", f"Write \\{row.name}(a, b)."
+                )
+            return [self.power()]
+        opened = self.next().text
+        found = [self.sum()]
+        while self.peek() == ",":
+            self.next()
+            found.append(self.sum())
+        self.take(BRACKETS[opened])
+        return found
+
+    def _softmax(self, start: int) -> Value:
+        argument = self._argument()
+        if argument.rank != 1:
+            raise self.error("softmax takes a vector without indices.", "Write e^{z_j} / \\sum_k e^{z_k}.", start)
+        letter = self.fresh(argument.like[0] if argument.like else None)
+        below = Reduce("sum", (letter,), Call("exp", (argument.at((Position.name(letter),)),)))
+
+        return Value(
+            1, lambda p: Divide(Call("exp", (argument.at(p),)), below), self.span_from(start), "", argument.like
+        )
+
+    def _turned(self, start: int) -> Value:
+        """rot_{180}(w), rot180(w), \\text{flip}(w)."""
+        if self.peek() in ("_", "^"):
+            self.next()
+            degrees = "".join(t.text for t in self.group())
+            if not degrees.startswith("180"):
+                raise self.error(f"A rotation by {degrees} is not known here.", "Write rot_{180}(w).", start)
+        if self.peek() == "{":
+            self.next()
+            argument = self.sum()
+            self.take("}")
+            return self.turned(argument, self.span_from(start))
+        if self.peek() != "(":
+            return self.turned(self.power(), self.span_from(start))
+        self.next()
+        argument = self.sum()
+        if self.peek() == ",":
+            self.next()
+            if self.next().text not in ("180", "2"):
+                self.place -= 1
+                raise self.error("Only a rotation by 180 degrees is known here.", "Write rot_{180}(w).")
+        self.take(")")
+        return self.turned(argument, self.span_from(start))
+
+    def _convolved(self, start: int, name: str) -> Value:
+        """conv2(a, b, 'full')."""
+        self.take("(")
+        one = self.sum()
+        self.take(",")
+        two = self.sum()
+        mode = ""
+        if self.peek() == ",":
+            self.next()
+            mode = "".join(t.name for t in self.tokens[self.place : self.closes(self._opened(start))]).strip(
+                "'`\"’“”=mode"
+            )
+            words = [w for w in ("valid", "full", "same") if w in mode or w.rstrip("d") in mode]
+            self.place = self.closes(self._opened(start))
+            if not words or words[0] == "same":
+                raise self.error(
+                    "The mode of a convolution is 'valid' or 'full' here.", "Write the sum with its indices.", start
+                )
+            mode = words[0]
+        elif name in ("conv2", "convolve2d", "correlate2d", "xcorr2"):
+            mode = "full"
+        self.take(")")
+        return starred(self, one, two, CONVOLVED[name], mode, name)
+
+    def _opened(self, start: int) -> int:
+        return next(at for at in range(start, len(self.tokens)) if self.tokens[at].text == "(")
+
+
+def _sign(term: Term) -> Term:
+    negative = Call("where", (Compare("<", term, Number(0.0)), Number(-1.0), Number(0.0)))
+    return Call("where", (Compare(">", term, Number(0.0)), Number(1.0), negative))

@@ -1,0 +1,313 @@
+r"""Expressions as they are written, read as values: sums, products, powers and what they are made of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from convgrad.check.derivations.latex.arrays import Value, number, tensor
+from convgrad.check.derivations.latex.calls import Calls
+from convgrad.check.derivations.latex.conditions import Conditions
+from convgrad.check.derivations.latex.convolutions import starred
+from convgrad.check.derivations.latex.grammar import BRACKETS
+from convgrad.check.derivations.latex.names import STOPS, Named
+from convgrad.check.derivations.latex.reductions import Reductions
+from convgrad.check.derivations.latex.slopes import Slopes
+from convgrad.check.derivations.latex.tokens import CASES, INDICATOR
+from convgrad.errors import Span
+from convgrad.notation.polynomial import Polynomial
+from convgrad.notation.terms import (
+    Access,
+    Call,
+    IndexValue,
+    Number,
+    Power,
+    Term,
+)
+
+NUMBERWISE = {"\\odot", "\\circ", ".*", "\\bullet"}
+STARS = {"*", "\\ast", "\\star", "\\otimes", "\\circledast"}
+PLAIN = {"\\cdot", "\\times", "@"}
+SCALARS = {"eta", "alpha", "lambda", "epsilon", "lr", "eps", "E", "L", "J", "C", "beta", "rho", "gamma", "l_loss"}
+DEEPEST = 40
+"""Sums in brackets inside each other."""
+
+
+class ExpressionReader(Conditions, Calls, Slopes, Reductions):
+    """One method for each kind of expression."""
+
+    def _delta_note(self, name: str, target: str) -> str:
+        above = ", the gradient from above" if target == self.setting.order[0] else ""
+        return f"{name} was read as d{target}{above or f', the gradient with respect to {target}'}."
+
+    _scalar_line = False
+    depth = 0
+
+    def value(self, named: Named) -> Value:
+        """A name as a value: one number where it has indices, else an array of as many axes as its tensor has."""
+        if named.places is not None:
+            outside = None if all(p.is_whole for p in named.places) else 0.0
+            term: Term = Access(named.name, named.places, outside, span=named.span, position_spans=named.spans)
+            found = number(term, named.span)
+        elif named.name in self.scope or named.name in self.left:
+            return number(
+                IndexValue(Polynomial.name(self.scope.get(named.name, named.name)), span=named.span), named.span
+            )
+        else:
+            found = self._whole_tensor(named)
+        if named.exponent is not None:
+            found = self.raised(found, named.exponent)
+        return self.transposed(found) if named.transposed else found
+
+    def _whole_tensor(self, named: Named) -> Value:
+        rank = self.setting.rank(named.name)
+        if rank is None and re.fullmatch(r"(delta|Delta)(_before|_after|_\d+)?", named.name):
+            label = named.name[5:]
+            targets = [n for n in self.setting.order if self.setting.rank(n)]
+            if label:
+                targets = [n for n in targets if n.endswith(label)]
+            if targets and not self._scalar_line:
+                name = f"d{self.setting.choices.pick([(t, self._delta_note(named.name, t)) for t in targets])}"
+                return tensor(name, self.setting.rank(name) or 0, named.span)
+        if rank is None and self.setting.arrays:
+            first = named.name.removeprefix("d")[:1]
+            rank = 0 if named.name in SCALARS else 2 if first.isupper() or named.name in ("Theta",) else 1
+            self.setting.new_ranks[named.name] = rank
+        return tensor(named.name, rank or 0, named.span)
+
+    def sum(self) -> Value:
+        """Products with + and - between."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.error("This formula is nested too deep.", "Define a part of it as a tensor of its own.")
+        try:
+            return self._sum()
+        finally:
+            self.depth -= 1
+
+    def _sum(self) -> Value:
+        parts: list[tuple[bool, Value]] = []
+        negative = False
+        while self.peek() in ("+", "-"):
+            negative ^= self.next().text == "-"
+        parts.append((negative, self.product_of()))
+        while self.peek() in ("+", "-"):
+            negative = self.next().text == "-"
+            while self.peek() in ("+", "-"):
+                negative ^= self.next().text == "-"
+            parts.append((negative, self.product_of()))
+        return self.added(parts)
+
+    def product_of(self) -> Value:
+        """Factors with signs between; matrix products bind closer than products number by number."""
+        groups: list[tuple[str, Value]] = []
+        sign = ""
+        while True:
+            groups.append((sign, self._run()))
+            token = self.peek()
+            if token is None or token not in NUMBERWISE | STARS:
+                break
+            sign = self.next().text
+        result = groups[0][1]
+        for sign, value in groups[1:]:
+            if sign in NUMBERWISE or not result.rank or not value.rank:
+                result = self.elementwise(result, value)
+            elif sign == "\\otimes" and result.rank == value.rank == 1:
+                result = self.outer(result, value)
+            else:
+                result = starred(self, result, value, "correlation" if sign == "\\star" else "", "", sign)
+        return result
+
+    def _run(self) -> Value:
+        """Factors that follow one another, or are joined by a dot, a cross or a slash."""
+        result: Value | None = None
+        divides = False
+        over: Value | None = None
+        while (token := self.peek()) is not None and token not in STOPS and token not in NUMBERWISE | STARS:
+            if token in PLAIN:
+                self.next()
+                continue
+            if token in ("/", "./"):
+                if result is None:
+                    break
+                self.next()
+                divides = True
+                over = None
+                continue
+            place = self.place
+            factor = self.power()
+            if self.place == place:
+                raise self.error(f"`{token}` is not expected here.")
+            if result is None:
+                result = factor
+            elif divides:
+                over = factor
+                result = self.divided(result, factor)
+            else:
+                if over is not None and self._joins(place) and not _is_number(over):
+                    raise self.error(
+                        "It is not clear what is divided by: a/b c is (a/b) c or a/(b c).",
+                        "Write brackets, or \\frac.",
+                        place,
+                    )
+                result = self.product(result, factor)
+            divides = False
+        if result is None or divides:
+            if self.peek() is None:
+                raise self.error("The equation ends too early: a number, a tensor or a sum is expected here.")
+            raise self.error("A number, a tensor or a sum is expected here.")
+        return result
+
+    def _joins(self, place: int) -> bool:
+        """Whether a factor stands directly behind the one before, without a sign."""
+        return self.tokens[place - 1].text not in PLAIN
+
+    def power(self) -> Value:
+        base = self.factor()
+        while (token := self.peek()) in ("^", "**", ".^", "_") and token is not None:
+            if token == "_":
+                if not base.rank:
+                    break
+                base = self._indexed(base)
+                continue
+            self.next()
+            inside = self.ahead()
+            if inside and inside[0] in ("T", "\\top", "\\intercal"):
+                self.group()
+                base = self.transposed(base)
+            elif inside == ["\\prime"] or inside == ["'"]:
+                raise self.error("A prime stands behind a name.", "Write f'(z) or m'.")
+            else:
+                base = self.raised(base, self.exponent())
+        return base
+
+    def _indexed(self, base: Value) -> Value:
+        """(W^T \\delta)_i."""
+        start = self.place
+        self.next()
+        places, _ = self.subscript(base.tensor)
+        if len(places) != base.rank:
+            message = f"This has {base.rank} axes, but {len(places)} indices are written."
+            raise self.misfit(message, self.span_from(start))
+        return number(base.at(tuple(places)), base.span.cover(self.span_from(start)))
+
+    def raised(self, base: Value, exponent: float) -> Value:
+        return self.changed(base, lambda term: Power(term, exponent, span=base.span), base.span)
+
+    def exponent(self) -> float:
+        """A constant number, also one such as 3/2 or -1/2."""
+        start = self.place
+        if self.peek() == "-":  # x^-1, as plain text has it
+            self.next()
+            return -self.exponent()
+        joined = "".join(t.text for t in self.group())
+        match = re.fullmatch(r"\(?([-+]?)(?:\\[dt]?frac)?\(?\{?(\d*\.?\d+)\}?(?:/?\{?(\d+)\}?)?\)?", joined)
+        if match is None or match[3] == "0":
+            shown = self.text[self.tokens[start].start : self.tokens[self.place - 1].stop].strip("{}")
+            raise self.error(
+                f"An exponent is a number; `{shown}` is not.", "Write exp(b * log(a)) for a to the power b.", start
+            )
+        value = float(match[2]) / float(match[3] or 1)
+        return -value if match[1] == "-" else value
+
+    def factor(self) -> Value:
+        token = self.next()
+        start = self.place - 1
+        text = token.text
+        if text in ("1", "I", INDICATOR) and self._condition_follows(text):
+            return self.indicator(start)
+        if text in BRACKETS:
+            return self._bracketed(start, text)
+        if text in ("|", "\\lvert", "\\lVert", "\\|"):
+            return self._between_bars(start, text)
+        if text[0].isdigit() or text[0] == ".":
+            return number(Number(float(text), span=Span(token.start, token.stop)), Span(token.start, token.stop))
+        if text in ("\\frac", "\\dfrac", "\\tfrac", "\\cfrac"):
+            return self.fraction()
+        if text == "\\sqrt" and self.peek() == "{":
+            self._braces_close(self.place)
+        if text == "\\sqrt" and self.peek() != "'":
+            return self._root(start)
+        if text in ("\\sum", "\\Sigma") or (token.name == "sum" and self.peek() in ("_", "[", "{", "^")):
+            return self.reduction("sum", start)
+        if token.name in ("max", "min", "argmax", "argmin") and (
+            self.peek() == "_" or (self.peek() == "[" and self.plain)
+        ):
+            return self.reduction(token.name, start)
+        if text == "\\arg" and self.peek() in ("\\max", "\\min"):
+            return self.reduction(f"arg{self.next().name}", start)
+        if text == CASES:
+            return self.cases(start)
+        if text == "\\nabla":
+            return self.nabla(start)
+        if text in ("\\partial",) or (self._divides_next() and re.fullmatch(r"d[A-Za-z]\w*|d|del|partial", token.name)):
+            slope = self._inline_derivative(start)
+            if slope is not None:
+                return slope
+            self.place = start + 1
+            if text == "\\partial":
+                self.place = start
+                raise self.error("A derivative is written \\partial E/\\partial w or \\frac{\\partial E}{\\partial w}.")
+        if token.name == "e" and self.peek() == "^" and "e" not in self.scope and self.setting.rank("e") is None:
+            self.next()
+            inside = self.grouped_sum()
+            return self.changed(inside, lambda t: Call("exp", (t,)), self.span_from(start))
+        called = self._called(token, start)
+        if called is not None:
+            return called
+        self.place = start
+        return self.value(self.named())
+
+    def _bracketed(self, start: int, opened: str) -> Value:
+        if opened in ("[", "\\{", "(") and self._is_comparison(start):
+            return self._iverson(start, BRACKETS[opened])
+        inside = self.sum()
+        self.take(BRACKETS[opened])
+        return replace(inside, span=self.span_from(start), tensor=inside.tensor)
+
+    def _between_bars(self, start: int, opened: str) -> Value:
+        closing = {"|": "|", "\\lvert": "\\rvert", "\\lVert": "\\rVert", "\\|": "\\|"}[opened]
+        inside = self.sum()
+        self.take(closing)
+        span = self.span_from(start)
+        if opened in ("|", "\\lvert") and not inside.rank:
+            return self.changed(inside, lambda t: Call("abs", (t,)), span)
+        if self.peek() == "_":
+            self.next()
+            which = "".join(t.text for t in self.group())
+            if which not in ("2", "F"):
+                raise self.error(f"The norm with index {which} is not known here.", "Write the sum out.", start)
+        squares = self.total(self.raised(inside, 2.0), span)
+        if self.peek() == "^" and self.ahead_of_sign() == ["2"]:
+            self.next()
+            self.group()
+            return squares
+        return self.changed(squares, lambda t: Call("sqrt", (t,)), span)
+
+    def _root(self, start: int) -> Value:
+        which = 2.0
+        if self.peek() == "[":
+            self.next()
+            which = float(self.next().text)
+            self.take("]")
+        inside = self.grouped_sum()
+        span = self.span_from(start)
+        if which == 2:
+            return self.changed(inside, lambda t: Call("sqrt", (t,)), span)
+        return self.raised(replace(inside, span=span), 1 / which)
+
+    def grouped_sum(self) -> Value:
+        """An expression in braces, or the next factor."""
+        if self.peek() == "{":
+            self.next()
+            inside = self.sum()
+            self.take("}")
+            return inside
+        if self.peek() == "-":
+            self.next()
+            return self.added([(True, self.factor())])
+        return self.factor()
+
+
+def _is_number(value: Value) -> bool:
+    return not value.rank and isinstance(value.term, Number)

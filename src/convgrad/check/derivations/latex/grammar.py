@@ -1,0 +1,50 @@
+"""What kinds of expressions ask of one another."""
+
+from __future__ import annotations
+
+from convgrad.check.derivations.latex.arrays import Arrays, Value
+from convgrad.check.derivations.latex.names import Named, NameReader
+
+COMPARISONS = {
+    **{sign: sign for sign in (">", "<", "==", ">=", "<=", "!=")},
+    "=": "==",
+    "\\ge": ">=",
+    "\\geq": ">=",
+    "\\le": "<=",
+    "\\leq": "<=",
+    "\\ne": "!=",
+    "\\neq": "!=",
+}
+BRACKETS = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
+
+
+class Grammar(NameReader, Arrays):
+    """Names, arrays, and the rules that stand in `ExpressionReader`, as far as others need them."""
+
+    def sum(self) -> Value:
+        """Products with + and - between."""
+        raise NotImplementedError
+
+    def product_of(self) -> Value:
+        """Factors with signs between, or without."""
+        raise NotImplementedError
+
+    def power(self) -> Value:
+        """A factor with exponents and transposes."""
+        raise NotImplementedError
+
+    def value(self, named: Named) -> Value:
+        """A name as a value."""
+        raise NotImplementedError
+
+    def grouped_sum(self) -> Value:
+        """An expression in braces, or the next factor."""
+        raise NotImplementedError
+
+    def exponent(self) -> float:
+        """A constant number."""
+        raise NotImplementedError
+
+    def raised(self, base: Value, exponent: float) -> Value:
+        """A power."""
+        raise NotImplementedError

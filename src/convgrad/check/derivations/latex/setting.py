@@ -1,0 +1,105 @@
+"""What a formula is read with: the tensors of the equation that it is about, and what was read so far."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from convgrad.check.derivations.latex.choices import Choices
+from convgrad.notation.terms import Access, Definition, Equation, gradient_name, walk
+
+BY = "_by_"
+"""In the name of a local derivative: x_by_w is the derivative of x with respect to w."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What was said of the places that a sum runs over: the index, its first and last value as they were written."""
+
+    index: str
+    first: str
+    last: str
+
+    @property
+    def letters(self) -> set[str]:
+        """What the bounds are written with."""
+        return set(re.findall(r"[A-Za-z]\w*", f"{self.first} {self.last}"))
+
+    def __str__(self) -> str:
+        return f"{self.index} = {self.first}..{self.last}"
+
+
+@dataclass
+class Setting:
+    """The tensors of an equation, and what reading a formula adds.
+
+    ranks: axes of each tensor. axes: for each axis the index that reads it alone, where one does. names: tensors of
+    which no more is known. tensors: all of the equation. order: those that it defines, the result first. arrays:
+    whether names without indices are arrays of unknown rank, as in an equation that has no index at all. generic: what
+    a function without a name, f, is tried as. functions: of those, which were read. bounds: of all sums. helpers:
+    tensors that had to be named. extents: capital letter of an index -> the axis whose size it is. new_ranks: axes of
+    what is named on the way.
+    """
+
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
+    tensors: frozenset[str] = frozenset()
+    order: tuple[str, ...] = ()
+    arrays: bool = False
+    generic: str = "tanh"
+    choices: Choices = field(default_factory=Choices)
+    functions: set[str] = field(default_factory=set)
+    bounds: list[Bound] = field(default_factory=list)
+    helpers: list[Definition] = field(default_factory=list)
+    extents: dict[str, tuple[str, int]] = field(default_factory=dict)
+    new_ranks: dict[str, int] = field(default_factory=dict)
+
+    def rank(self, name: str) -> int | None:
+        """Axes of a tensor, a gradient or a local derivative; None where it is not known."""
+        known = {**self.ranks, **self.new_ranks}
+        if name in known:
+            return known[name]
+        above, by, below = name.partition(BY)
+        if by:
+            ranks = (self.rank(above), self.rank(below))
+            return None if ranks[0] is None or ranks[1] is None else ranks[0] + ranks[1]
+        for prefix in ("d", "Delta_"):
+            if name.startswith(prefix) and name.removeprefix(prefix) in known:
+                return known[name.removeprefix(prefix)]
+        return known.get(name.removesuffix("_next")) if name.endswith("_next") else None
+
+    def letters(self, name: str) -> tuple[str, ...]:
+        """The indices that read the axes of a tensor, a gradient or an update, as far as the equation has them."""
+        for plain in (name, name.removeprefix("d"), name.removeprefix("Delta_"), name.removesuffix("_next")):
+            if plain in self.axes:
+                return self.axes[plain]
+        return ()
+
+
+def about(equation: Equation | Collection[str] | None, choices: Choices, generic: str = "tanh") -> Setting:
+    """The setting of a formula that is about an equation, or about tensors of which only the names are known."""
+    if not isinstance(equation, Equation):
+        return Setting(names=frozenset(equation or ()), choices=choices, generic=generic)
+    ranks: dict[str, int] = {}
+    axes: dict[str, tuple[str, ...]] = {}
+    for definition in equation.definitions:
+        ranks[definition.name] = len(definition.indices)
+        axes[definition.name] = definition.indices
+    for definition in equation.definitions:
+        for access in (t for t in walk(definition.term) if isinstance(t, Access)):
+            ranks.setdefault(access.tensor, len(access.positions))
+            names = tuple(p.as_name or "" for p in access.positions)
+            if access.tensor not in axes or "" in axes[access.tensor]:
+                axes[access.tensor] = names
+    order = tuple(d.name for d in reversed(equation.definitions))
+    gradients = {gradient_name(name): rank for name, rank in ranks.items()}
+    return Setting(
+        ranks={**gradients, **ranks},
+        axes=axes,
+        tensors=frozenset(ranks),
+        order=order,
+        choices=choices,
+        generic=generic,
+    )
