@@ -165,7 +165,8 @@ def test_as_json(tmp_path):
         ("equation = 'x = o'\nbatch = ['o']\n[given]\np = 1\n[results]", "o has no value"),
         ("color = 1\nresults = {}", "there is no 'color' in a sheet"),
         ("equation = 'x = a'\nresults = {}", "a sheet must have `given`"),
-        ("equation = 'x = a'", "a sheet must have `results`"),
+        ("equation = 'x = a'", "a sheet must have `given`"),
+        ("equation = 'x = a'\ntold = 1\n[given]\na = 1", "`told` is 1, but must be true or false"),
         ("equation = 'x = a'\nresults = 1", r"`results` is a table, written \[results\]"),
         (
             CONV.replace("rate", "batch = ['y']\nrate") + "[results]\nE = 1",
@@ -320,7 +321,7 @@ def test_numbers_in_one_row_are_as_good(tmp_path):
     assert report.ok
 
 
-OPEN = CONV.replace("rate = 0.1", "rate = 0.1\ndecimals = { x = 1 }")
+OPEN = CONV.replace("rate = 0.1", "rate = 0.1\ntold = false\ndecimals = { x = 1 }")
 
 
 def test_what_is_not_entered_yet_is_neither_right_nor_told(tmp_path):
@@ -402,7 +403,7 @@ def rounded_network(tmp_path, results):
     """The deltas of the first convolution are not pinned, but rounded to 4 decimals by agreement."""
     text = (EXAMPLE.parent / "classic.toml").read_text().split("[results]")[0]
     start, pinned = text.split('"conv1.dx" = [')
-    before = start.replace("[model]", "[decimals]\nconv1.dx = 4\n[model]")
+    before = "told = false\n" + start.replace("[model]", "[decimals]\nconv1.dx = 4\n[model]")
     return sheet(tmp_path, before + "#" + pinned.split("]\n\n")[-1] + "\n[results]\n" + results)
 
 

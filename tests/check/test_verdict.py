@@ -62,7 +62,12 @@ def test_an_equation(index: str, verdict: Verdict) -> None:
     [
         ("[2, 4]", Verdict.RIGHT, "RIGHT: sheet.toml"),
         ("[2, 5]", Verdict.WRONG, "WRONG: sheet.toml"),
-        ("[2, nan]", Verdict.NOT_CHECKED, "NOT CHECKED: sheet.toml, which is unfinished"),
+        ("[2, nan]", Verdict.RIGHT, "RIGHT: sheet.toml"),
+        (
+            "nan",
+            Verdict.NOT_CHECKED,
+            "NOT CHECKED: sheet.toml, which has no numbers to compare; those that it asks for are computed",
+        ),
     ],
 )
 def test_a_sheet(tmp_path: Path, results: str, verdict: Verdict, first: str) -> None:

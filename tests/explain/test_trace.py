@@ -225,9 +225,33 @@ def test_deltas_of_the_last_layer_need_no_loss() -> None:
     given = {"x": np.arange(9).reshape(3, 3, 1), "loss": "softmax_cross_entropy"}
     trace = network.trace(**given, deltas={"conv1.x": [1, 0, 0, 0]})  # type: ignore[arg-type]
     assert trace["conv1.dw"].values.ravel().tolist() == [0, 1, 3, 4]
-    for others in ({"target": 1, "deltas": {"conv1": [1, 0, 0, 0]}}, {}):
-        with pytest.raises(ModelError, match=r"softmax_cross_entropy takes one row of numbers for each example"):
-            network.trace(**given, **others)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=r"softmax_cross_entropy takes one row of numbers for each example"):
+        network.trace(**given, target=1, deltas={"conv1": [1, 0, 0, 0]})  # type: ignore[arg-type]
+
+
+def test_a_forward_pass_needs_no_loss() -> None:
+    """Without a target there is none, whatever it would be."""
+    trace = two_by_two().trace(np.arange(9).reshape(3, 3, 1), loss="softmax_cross_entropy")
+    assert trace["conv1.x"].values.ravel().tolist() == [8, 12, 20, 24]
+    assert "conv1.dx" not in trace
+
+
+def test_an_input_and_elements_without_axes_of_length_one() -> None:
+    network = two_by_two()
+    image = np.arange(9.0).reshape(3, 3)
+    for x in (image, image.ravel()):
+        assert network.trace(x)["conv1.x"].values.ravel().tolist() == [8, 12, 20, 24]
+    batch = network.trace(np.stack([image, image + 1]))
+    assert batch["conv1.x"].values[..., 0].tolist() == [[[8, 12], [20, 24]], [[12, 16], [24, 28]]]
+    assert network.trace(image).at("conv1.x[1,0]").value == network.trace(image).at("conv1.x[1,0,0]").value == 20
+    with pytest.raises(DataError, match=r"conv1.x has 3 indices, \[i,j,k\], but got 1"):
+        network.trace(image).at("conv1.x[1]")
+
+
+@pytest.mark.parametrize("name", ["conv1", "conv1.x", "conv1.dx"])
+def test_deltas_under_any_of_their_names(name: str) -> None:
+    trace = two_by_two().trace(np.arange(9).reshape(3, 3, 1), deltas={name: [1, 0, 0, 0]})
+    assert trace["conv1.dw"].values.ravel().tolist() == [0, 1, 3, 4]
 
 
 def test_deltas_before_flatten() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -75,15 +75,23 @@ def explain(
     convgrad explain classic --as pytorch;
     convgrad explain --serve
     """
-    bundled, x, wanted = found(source), _input(input_file, source), _target(target)
-    example = bundled.given(x, wanted)
-    if left_out := bundled.left_out(x, wanted):
-        messages().print(left_out, soft_wrap=True)
-    trace = example.trace(exact, unpin or ())
+    equation = _equation_sheet(source)
+    if equation is None:
+        bundled, x, wanted = found(source), _input(input_file, source), _target(target)
+        example = bundled.given(x, wanted)
+        if left_out := bundled.left_out(x, wanted):
+            messages().print(left_out, soft_wrap=True)
+        trace, name, text = example.trace(exact, unpin or ()), example.name, example.text
+        for note in _notes(trace):
+            messages().print(f"Note: {note}", soft_wrap=True)
+    else:
+        networks_only = {"--input": input_file, "--target": target, "--as": as_tool, "--html": html, "--serve": serve}
+        _refuse(source, [option for option, value in networks_only.items() if value])
+        trace, name, text = _trace_of(equation, source, exact, unpin or ()), Path(source).stem, equation.get("text", "")
     console = output()
     files = {suffix: path for suffix, path in ((".tex", latex), (".pdf", pdf)) if path is not None}
     if files:
-        _write(files, _document(example, trace, at))
+        _write(files, _document(name, text, trace, at))
     if html is not None:
         write_text(html, _page(example, trace))
     made = [*files.values(), *([html] if html is not None else [])]
@@ -106,7 +114,37 @@ def explain(
     else:
         from convgrad.explain.words.walk import walk
 
-        console.print(str(walk(trace, example.name, example.text)), soft_wrap=True)
+        console.print(str(walk(trace, name, text)), soft_wrap=True)
+
+
+def _equation_sheet(source: str) -> dict[str, Any] | None:
+    """The content of a file that gives an equation and no network; None of all else."""
+    from convgrad.check.sheets.sheet_file import is_equation, toml_numbers
+    from convgrad.models.toml_file import toml_content
+
+    path = Path(source)
+    if path.suffix.lower() != ".toml" or not is_equation(toml_content(path)):
+        return None
+    return toml_numbers(path)
+
+
+def _trace_of(equation: Mapping[str, Any], source: str, exact: bool, unpinned: Collection[str]) -> Trace:
+    from convgrad.check.sheets.sheet_file import read_trace
+
+    trace = read_trace(equation, Path(source))
+    return trace.without_pins() if exact else trace.without_pins(unpinned) if unpinned else trace
+
+
+def _notes(trace: Trace) -> tuple[str, ...]:
+    from convgrad.check.sheets.sheet_file import notes_on
+
+    return notes_on(trace)
+
+
+def _refuse(source: str, options: Collection[str]) -> None:
+    """Options that need a network, for a sheet that has none."""
+    if options:
+        raise DataError(f"{source} gives an equation, but {' and '.join(options)} can be used with networks only.")
 
 
 def _looked_at(trace: Trace, at: str) -> Any:
@@ -117,13 +155,13 @@ def _looked_at(trace: Trace, at: str) -> Any:
     return trace.at(at).explain()
 
 
-def _document(example: Example, trace: Trace, at: str | None) -> Document:
+def _document(name: str, text: str, trace: Trace, at: str | None) -> Document:
     from convgrad.explain.rendering.document import element_document, walk_document
     from convgrad.explain.words.walk import walk
 
     if at is not None:
         return element_document(trace.at(at).explain())
-    return walk_document(walk(trace, example.name, example.text), trace)
+    return walk_document(walk(trace, name, text), trace)
 
 
 def _page(example: Example, trace: Trace, served: bool = False) -> str:

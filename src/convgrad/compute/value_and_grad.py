@@ -16,8 +16,8 @@ from convgrad.calculus.derive import check_asked, gradients
 from convgrad.calculus.names import FreshTensors, names_used
 from convgrad.compute.choose import Backend, choose
 from convgrad.compute.program import Program
-from convgrad.errors import ArgumentError, DataError, ShapeError, suggestion
-from convgrad.notation.binding.bind import bind
+from convgrad.errors import ArgumentError, DataError, suggestion
+from convgrad.notation.binding.bind import bound_by
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.polynomial import Position
 from convgrad.notation.printing.text import text
@@ -162,13 +162,8 @@ class ValueAndGrad:
 
     def _bound(self, shapes: Mapping[str, tuple[int, ...]], above: Mapping[str, Array]) -> Equation:
         """With the sizes that the arrays tell; only where these leave one open, upstream tells it, too."""
-        try:
-            bound = bind(self.equation, shapes, **self._given)
-        except ShapeError:
-            results = {name: array.shape for name, array in above.items()}
-            if not results:
-                raise
-            bound = bind(self.equation, {**shapes, **results}, **self._given)
+        results = {name: array.shape for name, array in above.items()}
+        bound = bound_by(self.equation, shapes, results, **self._given)
         for name in self._of:
             shape = bound.shape_of[name]
             if not above and shape:

@@ -21,24 +21,26 @@
 
 All but the layers may be missing. `input = { digit = 3 }` is an image of the bundled digits and its label the target;
 an input that is not said is made of small whole numbers. Weights that are not said are those that training begins with,
-drawn with `seed`. Axes of length 1 need not be written in tables. Names with dots may be written as tables, too:
-`conv1.w = [...]`.
+drawn with `seed`. Axes of length 1 need not be written, nor sizes that the numbers have (`shapes`). Names with dots may
+be written as tables, too: `conv1.w = [...]`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import resources
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from convgrad.arguments import PATH, TEXT, at_least, shown, takes
-from convgrad.errors import DataError, ModelError, suggestion
+from convgrad.errors import ConvgradError, DataError, ModelError, suggestion
 from convgrad.examples.example import Example
+from convgrad.examples.shapes import readings
 from convgrad.explain.trace.start import without_ones
 from convgrad.losses import loss_from
 from convgrad.models.network import Network
@@ -54,7 +56,9 @@ RESULTS = "results"
 """A person's own numbers, which `convgrad check` marks; nothing is explained by them."""
 DECIMALS = "decimals"
 """What these are rounded to by agreement."""
-KEYS = ("about", "text", "input", "target", "seed", *TABLES, RESULTS, DECIMALS)
+TOLD = "told"
+"""Whether numbers that the person leaves open are told."""
+KEYS = ("about", "text", "input", "target", "seed", *TABLES, RESULTS, DECIMALS, TOLD)
 CLASSES = 10
 """What `units = "classes"` stands for in a file without data."""
 
@@ -97,6 +101,26 @@ def example_from(content: dict[str, Any], path: Path, most: int = MOST_NUMBERS) 
     unknown = next((key for key in content if key not in ("model", "layer")), None)
     if unknown is not None:
         raise ModelError(f"{path}: there is no key {unknown!r}.{suggestion(unknown, (*KEYS, 'model', 'layer'))}")
+    try:
+        possible = [*readings(content, _flat("weights", own.get("weights", {})), own.get("input"))]
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    refused: list[ConvgradError] = []
+    for reading in possible:
+        try:
+            return _from_reading(reading, own, path, most)
+        except ConvgradError as error:
+            refused.append(error)
+    raise max(refused, key=_progress)
+
+
+def _progress(error: ConvgradError) -> float:
+    """How far a reading came: to the layer that the message names, or to the numbers behind all layers."""
+    layer = re.search(r": layer (\d+)", str(error))
+    return float(layer[1]) if layer else inf
+
+
+def _from_reading(content: dict[str, Any], own: Mapping[str, Any], path: Path, most: int) -> Example:
     try:
         model = model_from(content, path, None, CLASSES, "float64", most)
         numbers = model.network.parameter_count

@@ -303,7 +303,7 @@ def _placed(image: Input, last: Node) -> tuple[PlacedLayer, ...]:
     for node in order:
         if id(node.layer) in layers:
             raise ModelError(f"Layer `{layers[id(node.layer)]}` is used twice. Make a second layer object.")
-        name = node.layer.name or _free_name(node.layer, taken, numbers)
+        name = node.layer.name or free_name(type(node.layer).__name__, taken, numbers)
         if name in used:
             raise ModelError(f"Two layers (or a layer and the input) are called `{name}`. Give one another name.")
         taken.add(name)
@@ -315,12 +315,12 @@ def _placed(image: Input, last: Node) -> tuple[PlacedLayer, ...]:
     return tuple(placed)
 
 
-def _free_name(layer: Layer, taken: set[str], numbers: dict[str, int]) -> str:
+def free_name(kind: str, taken: set[str], numbers: dict[str, int]) -> str:
     """conv1, conv2, ...: the class's name in lower case, without the dimension, and a number.
 
     numbers: the latest of each class, which the next one is looked for from.
     """
-    base = re.sub(r"\d+d$", "", type(layer).__name__.lower())
+    base = re.sub(r"\d+d$", "", kind.lower())
     number = numbers.get(base, 0) + 1
     while f"{base}{number}" in taken:
         number += 1

@@ -14,7 +14,7 @@ from typing import Any
 
 from convgrad import layers
 from convgrad.check.sheets.sheet import mark
-from convgrad.check.sheets.sheet_file import read_decimals, read_results, read_text, read_trace
+from convgrad.check.sheets.sheet_file import read_decimals, read_results, read_text, read_told, read_trace
 from convgrad.errors import DataError, ModelError
 from convgrad.examples import NAMES, Example, load_example
 from convgrad.examples.files import example_from
@@ -87,7 +87,8 @@ def check(asked: Mapping[str, Any]) -> dict[str, Any]:
     _check_depth(content)
     results = read_results(content, SHEET)
     trace = read_trace(content, SHEET, most=MOST_NUMBERS, largest=LARGEST_SIZE)
-    return mark(trace, results, SHEET, read_decimals(content, SHEET, trace)).to_json()
+    decimals = read_decimals(content, SHEET, trace)
+    return mark(trace, results, SHEET, decimals, told=read_told(content, SHEET)).to_json()
 
 
 GET: dict[str, Callable[[Mapping[str, str]], Any]] = {

@@ -19,18 +19,24 @@ class TrainingWarning(UserWarning):
 
 def warn_of_two_activations(network: PlainNetwork, loss: Loss, stacklevel: int = 2) -> None:
     """Warn where a loss that takes logits follows a layer that has already made probabilities of them."""
+    words = on_two_activations(network, loss, "with both, learning is slow and outputs are misread")
+    if words:
+        warnings.warn(words, TrainingWarning, stacklevel=stacklevel + 1)
+
+
+def on_two_activations(network: PlainNetwork, loss: Loss, effect: str = "") -> str:
+    """Words for the same, with what comes of it; empty where the network does not end so."""
     if not isinstance(loss, (SoftmaxCrossEntropy, BinaryCrossEntropy)):
-        return
+        return ""
     last = _last_that_computes(network)
     if not isinstance(last.layer, (Sigmoid, Softmax)):
-        return
+        return ""
     contains, name = ("softmax", "softmax_cross_entropy") if loss.takes_labels else ("sigmoid", "binary_cross_entropy")
-    warnings.warn(
-        f"The network ends with {type(last.layer).__name__} (layer `{last.name}`), but the loss {name} contains the "
-        f"{contains} and expects the numbers before it: with both, learning is slow and outputs are misread. "
-        f"Remove the layer; probabilities are {contains} of the outputs.",
-        TrainingWarning,
-        stacklevel=stacklevel + 1,
+    kind = type(last.layer).__name__
+    twice = f"{contains} is applied twice" if kind.lower() == contains else f"it gets what {kind.lower()} makes of them"
+    return (
+        f"The network ends with {kind} (layer `{last.name}`), but the loss {name} contains the {contains} and expects "
+        f"the numbers before it: {effect or twice}. Remove the layer; probabilities are {contains} of the outputs."
     )
 
 

@@ -40,6 +40,7 @@ def form(sheet: Worksheet) -> str:
         f"# {sheet.level.task} ({sheet.name}).",
         f"# Write your numbers in place of {OPEN}, then: convgrad check THIS_FILE",
         f'equation = """\n{text(equation)}\n"""',
+        "told = false",
         *([f"rate = {sheet.trace.learning_rate!r}"] if "update" in sheet.level.roles else []),
         f"sizes = {{ {', '.join(f'{name.upper()} = {size}' for name, size in _sizes(equation).items())} }}",
         *(["", "[decimals]"] if sheet.decimals else []),

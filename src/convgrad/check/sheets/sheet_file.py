@@ -25,8 +25,10 @@ or, shorter, any equation:
     [results]
     dz = [0.0364182, 0.068628, 0.04675125, -0.06818625]
 
-`given` holds inputs, and may pin what an equation defines (`h` here). In both forms `nan` stands for a result that is
-still to be entered, and `decimals = { h = 2 }` says that h is rounded to 2 decimals, and the rest goes on from there.
+`given` holds inputs, and may pin what an equation defines (`h` here). In both forms `nan` among the results stands for
+a number that is asked for, in place of a whole tensor, too; without results all are. `told = false` keeps numbers that
+are not entered yet to itself, as a sheet of exercises does. `decimals = { h = 2 }` says that h is rounded to 2
+decimals, and the rest goes on from there. Axes of length 1 need not be written.
 '''
 
 from __future__ import annotations
@@ -39,18 +41,14 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.calculus.derive import gradients
-from convgrad.check.derivations.latex_input import from_latex, looks_like_latex
-from convgrad.check.sheets.numbers import Array, Written
-from convgrad.errors import DataError, DerivationError, suggestion
-from convgrad.examples.files import DECIMALS, MOST_NUMBERS, RESULTS, example_from
-from convgrad.explain.trace.equations import equation_trace
+from convgrad.arguments import shown
+from convgrad.check.sheets.equations import trace_of_equation
+from convgrad.check.sheets.numbers import Written
+from convgrad.errors import DataError, suggestion
+from convgrad.examples.files import DECIMALS, MOST_NUMBERS, RESULTS, TOLD, example_from
 from convgrad.explain.trace.trace import Trace
-from convgrad.notation.batch import batched
-from convgrad.notation.binding.bind import bind
-from convgrad.notation.parsing.parser import parse
-from convgrad.notation.terms import Definition, Equation, Number, gradient_name
 from convgrad.system.texts import file_text, toml_from
+from convgrad.training.advice import on_two_activations
 
 
 def _is_number(value: Any) -> bool:
@@ -79,11 +77,13 @@ FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "rate": ("a number", _is_number),
     DECIMALS: ("a table of whole numbers from 0 on, { h = 2 }", lambda value: isinstance(value, dict)),
     "batch": ("a list of tensors' names", _is_row(lambda value: isinstance(value, str))),
+    "about": ("a text", lambda value: isinstance(value, str)),
+    "text": ("a text", lambda value: isinstance(value, str)),
 }
 """Key of a sheet with an equation -> what it must be, in words and as a test. What numbers of tensors are, `Written.of`
 says; what results are, `flat`; what decimals are, `read_decimals`.
 """
-KEYS = (*FORMS, RESULTS)
+KEYS = (*FORMS, RESULTS, TOLD)
 
 
 def toml_numbers(path: Path) -> dict[str, Any]:
@@ -96,11 +96,21 @@ def read_text(text: str, name: str = "sheet") -> dict[str, Any]:
     return toml_from(text, name, fraction=Decimal)
 
 
-def read_results(content: Mapping[str, Any], path: Path) -> dict[str, Written]:
-    """The person's numbers by the names of tensors. Raises: DataError."""
-    if RESULTS not in content:
+def read_results(content: Mapping[str, Any], path: Path, needed: bool = False) -> dict[str, Written]:
+    """The person's numbers by the names of tensors; none where all are asked for. Raises: DataError, also where they
+    are `needed` and not there.
+    """
+    if needed and RESULTS not in content:
         raise DataError(f"{path}: a sheet must have `results`, the numbers that are to be checked.")
-    return {name: Written.of(name, value) for name, value in flat(content[RESULTS], path).items()}
+    return {name: Written.of(name, value) for name, value in flat(content.get(RESULTS, {}), path).items()}
+
+
+def read_told(content: Mapping[str, Any], path: Path) -> bool:
+    """Whether numbers that are asked for are told. Raises: DataError."""
+    told = content.get(TOLD, True)
+    if not isinstance(told, bool):
+        raise DataError(f"{path}: `{TOLD}` is {shown(told)}, but must be true or false.")
+    return told
 
 
 def read_decimals(content: Mapping[str, Any], path: Path, trace: Trace) -> dict[str, int]:
@@ -150,7 +160,7 @@ def read_trace(content: Mapping[str, Any], path: Path, most: int = MOST_NUMBERS,
     sizes = [*content.get("sizes", {}).values(), *(n for shape in content.get("shapes", {}).values() for n in shape)]
     if largest is not None and max(sizes, default=0) > largest:
         raise DataError(f"{path}: a size is larger than {largest}, too large to calculate by hand.")
-    return _equation_trace(content)
+    return trace_of_equation(content)
 
 
 def _floats(content: Any) -> Any:
@@ -162,63 +172,17 @@ def _floats(content: Any) -> Any:
     return float(content) if isinstance(content, Decimal) else content
 
 
-def _equation_trace(content: Mapping[str, Any]) -> Trace:
-    """Forward, backward and update of an equation."""
-    given = {name: Written.of(name, value).values for name, value in content["given"].items()}
-    bound = _bound(content, given)
-    backward = _backward(bound, given)
-    upstream = gradient_name(bound.result.name)
-    shapes = {upstream: bound.shape_of[bound.result.name], **{d.name: d.shape for d in backward}, **bound.shape_of}
-    for tensor, values in given.items():
-        if tensor not in shapes:
-            raise DataError(f"`{tensor}` is not a tensor of the equation.{suggestion(tensor, shapes)}")
-        if values.shape != shapes[tensor]:
-            raise DataError(f"`{tensor}` has shape {values.shape}; the equation reads it with shape {shapes[tensor]}.")
-    return equation_trace(bound, given, backward, _updates(bound, content.get("rate")))
+def is_equation(content: Mapping[str, Any]) -> bool:
+    """Whether a sheet is a plain equation, and not a network."""
+    return "equation" in content and "layer" not in content
 
 
-def _bound(content: Mapping[str, Any], given: Mapping[str, Array]) -> Equation:
-    text = content["equation"]
-    equation = parse(from_latex(text) if looks_like_latex(text) else text)
-    shapes = {n: tuple(s) for n, s in content.get("shapes", {}).items()}
-    batch = tuple(content.get("batch", ()))
-    for tensor in (n for n in given if n in {*equation.inputs, *equation.defined}):
-        shapes[tensor] = given[tensor].shape[1:] if tensor in batch else given[tensor].shape
-    numbers = {n: float(v) for n, v in content.get("numbers", {}).items()}
-    bound = bind(equation, shapes, content.get("sizes", {}), content.get("integers", {}), numbers)
-    sizes = [a.shape[0] for n, a in given.items() if n in batch and a.ndim]
-    if batch and not sizes:
-        raise DataError(f"`batch` names {', '.join(batch)}, none of which is given with an axis of examples.")
-    return batched(bound, set(batch), sizes[0]) if batch else bound
-
-
-def _backward(bound: Equation, given: Mapping[str, Array]) -> list[Definition]:
-    """All gradients; none where the equation has no derivative, or has gradients of its own, as x and dx."""
-    upstream = gradient_name(bound.result.name)
-    tensors = {*bound.inputs, *bound.defined}
-    if any(gradient_name(tensor) in tensors for tensor in tensors):
-        return []
-    try:
-        adjoint = gradients(bound, sorted(tensors - {bound.result.name}))
-    except DerivationError:
-        return []
-    own = {d.name for d in bound.definitions}
-    helpers = [d for d in adjoint.forward.definitions if d.name not in own]
-    is_error = not bound.result.indices and upstream not in given
-    start = [Definition(upstream, (), Number(1.0))] if is_error else []
-    return [*helpers, *start, *adjoint.backward.definitions]
-
-
-def _updates(bound: Equation, rate: Any) -> list[Definition]:
-    """`w_next = w - rate * dw` of every input."""
-    found: list[Definition] = []
-    for tensor in bound.inputs if rate is not None else ():
-        shape = bound.shape_of[tensor]
-        indices = [f"i{axis}" for axis in range(len(shape))]
-        at = f"[{','.join(indices)}]" if indices else ""
-        step = f"{tensor}_next{at} = {tensor}{at} - {float(rate)!r} * {gradient_name(tensor)}{at}"
-        found += bind(parse(step), {tensor: shape, gradient_name(tensor): shape}).definitions
-    return found
+def notes_on(trace: Trace) -> tuple[str, ...]:
+    """What a person should know of a network before its numbers."""
+    if trace.start.network is None or trace.start.loss is None or trace.start.plan.loss not in trace:
+        return ()
+    words = on_two_activations(trace.start.network, trace.start.loss)
+    return (words,) if words else ()
 
 
 def check_names(trace: Trace, results: Mapping[str, Written], path: Path) -> None:
@@ -235,10 +199,13 @@ def check_names(trace: Trace, results: Mapping[str, Written], path: Path) -> Non
 
 
 def shaped(name: str, written: Written, shape: tuple[int, ...]) -> Written:
-    """In the tensor's shape; a row of as many numbers will do, and axes of length one need not be written.
+    """In the tensor's shape; a row of as many numbers will do, axes of length one need not be written, and one `nan`
+    stands for as many.
 
     Raises: DataError.
     """
+    if written.values.ndim == 0 and np.isnan(written.values):
+        return Written(np.full(shape, np.nan), np.zeros(shape))
     squeezed = tuple(s for s in shape if s != 1)
     own = written.values.shape
     if own != shape and own != (int(np.prod(shape)),) and tuple(s for s in own if s != 1) != squeezed:

@@ -193,9 +193,9 @@ def _numbers(path: Path, trace: Trace, decimals: Mapping[str, int]) -> Row:
         raise DataError(f"it has a number of more than {DIGITS} digits, or with an exponent of more than 4")
     name = Path(shown_name(path))
     try:
-        results = read_results(read_text(text, str(name)), name)
+        results = read_results(read_text(text, str(name)), name, needed=True)
     except (RecursionError, ValueError, OverflowError) as error:
         raise DataError(f"it is not a sheet: {type(error).__name__}: {error}") from None
-    report = mark(trace, results, name, decimals)
+    report = mark(trace, results, name, decimals, told=False)
     unfinished = ("unfinished",) if report.still_open else ()
     return Row(path.name, report.ok, (*report.causes, *unfinished), str(report))

@@ -23,8 +23,9 @@ def element_document(explanation: Explanation) -> Document:
 
 
 def walk_document(walk: Walk, trace: Trace) -> Document:
-    """The whole walk, and how the gradients of each layer's equation are derived."""
-    return Document(walk.title, (*_walked(walk), *_derived(trace)))
+    """The whole walk and, of a network, how the gradients of each layer's equation are derived."""
+    derived = () if trace.start.network is None else tuple(_derived(trace))
+    return Document(walk.title, (*_walked(walk), *derived))
 
 
 def explained(explanation: Explanation) -> Display:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -40,15 +41,15 @@ def trace(
     """Every tensor of one training step, computed when it is asked for.
 
     Args:
-        x: one example, of the network's input shape, or a batch (N, *input_shape); None where deltas and pins are
-            enough.
+        x: one example, of the network's input shape, or a batch (N, *input_shape), axes of length 1 left out or not;
+            None where deltas and pins are enough.
         target: of the example, or one for each of the batch; None where deltas are given, or nothing behind the forward
             pass is asked for.
         loss: half_squared_error where None, or the one that the network was trained with. Not needed, and free to be
-            of another shape, where the deltas of the last layer are given and no target is.
+            of another shape, where no target is given.
         optimizer: of the update; its state is that of the first step.
-        deltas: tensor, such as "dense1.x", or layer -> the gradient of the error with respect to it. Whatever the
-            equations say it is, all that reads it goes on from there.
+        deltas: tensor, such as "dense1.x", layer or gradient, "dense1.dx" -> the gradient of the error with respect to
+            it. Whatever the equations say it is, all that reads it goes on from there.
         pins: tensor -> values to go on from in place of what its equation says.
         seed: of initial weights, where the network has none yet, and of the random numbers of Dropout.
 
@@ -63,7 +64,7 @@ def trace(
     deltas, pins = deltas or {}, pins or {}
     batch, inputs = _example(network, x)
     chosen = optimizer_from(optimizer)
-    measured = _loss(network, loss, needed=target is not None or not _starts_behind(network, deltas))
+    measured = _loss(network, loss, needed=target is not None)
     plan = _plan(network, batch, measured, chosen)
     replaced = dict(_delta(network, plan, name, value, batch) for name, value in deltas.items())
     # A given delta is a tensor of its own, even where it would be another gradient seen in its shape.
@@ -110,16 +111,15 @@ def _example(network: PlainNetwork, x: npt.ArrayLike | None) -> tuple[int | None
         return (1, inputs[None]) if mixes else (None, inputs)
     if inputs.ndim == len(shape) + 1 and inputs.shape[1:] == shape and len(inputs):
         return len(inputs), inputs
+    if without_ones(inputs.shape) == without_ones(shape) or inputs.shape == (prod(shape),):
+        one = inputs.reshape(shape)
+        return (1, one[None]) if mixes else (None, one)
+    if inputs.ndim > 1 and inputs.shape[1:] == without_ones(shape) and len(inputs):
+        return len(inputs), inputs.reshape(len(inputs), *shape)
     raise DataError(
         f"The network takes an example of shape {shape}, or a batch of shape (N, {', '.join(map(str, shape))}), "
         f"but x has shape {inputs.shape}."
     )
-
-
-def _starts_behind(network: PlainNetwork, deltas: Values) -> bool:
-    """Whether the way back starts at deltas that are given, those of the last layer."""
-    last = network.layers[-1]
-    return last.name in deltas or last.output in deltas
 
 
 def _loss(network: PlainNetwork, loss: str | Loss | None, needed: bool) -> Loss:
@@ -160,8 +160,8 @@ def _target(target: npt.ArrayLike, shape: tuple[int, ...], batch: int | None, ta
 
 def _delta(network: PlainNetwork, plan: Plan, name: str, value: npt.ArrayLike, batch: int | None) -> tuple[str, Array]:
     """The gradient that a delta stands for, and its values."""
-    layer = next((placed for placed in network.layers if name in (placed.name, placed.output)), None)
-    tensor = name if layer is None else layer.output
+    layer = next((p for p in network.layers if name in (p.name, p.output, gradient_name(p.output))), None)
+    tensor = layer.output if layer else next((n for n in plan.shapes if gradient_name(n) == name), name)
     gradient = gradient_name(tensor)
     if tensor not in plan.shapes or gradient not in plan.shapes:
         known = [n for n in plan.shapes if gradient_name(n) in plan.shapes]

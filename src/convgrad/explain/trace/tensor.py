@@ -74,7 +74,10 @@ class Tensor:
         return written(value, self.decimals, self.trace.start.tolerance)
 
     def __getitem__(self, index: int | tuple[int, ...]) -> Element:
-        """Raises: DataError where there is no such element; the message has the legal range."""
+        """The element at an index, which need not have the axes of length 1.
+
+        Raises: DataError where there is none; the message has the legal range.
+        """
         place = self._checked(index)
         return Element(self, place)
 
@@ -84,6 +87,10 @@ class Tensor:
             place = tuple(as_whole(i) for i in given)
         except TypeError:
             raise DataError(f"{self.name} takes whole numbers as indices, not {shown(index)}.") from None
+        long = [axis for axis, size in enumerate(self.shape) if size > 1]
+        if len(place) == len(long) < len(self.shape):  # axes of length 1 need not be written
+            given_at = dict(zip(long, place, strict=True))
+            place = tuple(given_at.get(axis, 0) for axis in range(len(self.shape)))
         if len(place) != len(self.shape):
             raise DataError(
                 f"{self.name} has {len(self.shape)} indices, {self._example}, but got {len(place)}: "

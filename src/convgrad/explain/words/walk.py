@@ -84,9 +84,12 @@ class Walk:
 
 
 def walk(trace: Trace, title: str | None = None, text: str = "") -> Walk:
-    """The whole step, layer by layer. text: paragraphs that come first."""
+    """The whole step, layer by layer, or pass by pass where there are none. text: paragraphs that come first."""
+    paragraphs = tuple(map(Sentence, filter(None, text.split("\n\n"))))
+    if trace.start.network is None:
+        return Walk(title or "equation", tuple(s for s in _passes(trace, paragraphs) if s.items))
     sections = [
-        Section("Given", (*map(Sentence, filter(None, text.split("\n\n"))), *_given(trace))),
+        Section("Given", (*paragraphs, *_given(trace))),
         *_forward(trace),
         *_loss(trace),
         *_backward(trace),
@@ -100,6 +103,16 @@ def walk(trace: Trace, title: str | None = None, text: str = "") -> Walk:
 def walk_text(trace: Trace) -> str:
     """What `print(trace)` shows."""
     return str(walk(trace))
+
+
+PASSES = {"given": "Given", "forward": "Forward", "backward": "Back", "update": "Update"}
+"""Role of a tensor of equations that are not those of a network -> the title above all that have it."""
+
+
+def _passes(trace: Trace, paragraphs: tuple[Sentence, ...]) -> Iterator[Section]:
+    for role, title in PASSES.items():
+        items = [item for name in trace if trace[name].role == role for item in _shown(trace[name])]
+        yield Section(title, (*(paragraphs if role == "given" else ()), *items))
 
 
 def _given(trace: Trace) -> Iterator[Item]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import SupportsFloat, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex
 
 from convgrad.arguments import TABLE, optional, takes
 from convgrad.errors import ArgumentError, ShapeError
@@ -58,6 +58,30 @@ def bind(
     bound = replace(equation, definitions=definitions)
     _check_inside(known)
     return replace(bound, shapes=_shapes(bound, known))
+
+
+def bound_by(
+    equation: Equation,
+    shapes: Mapping[str, Sequence[int]],
+    results: Mapping[str, Sequence[int]],
+    **given: Mapping[str, Any],
+) -> Equation:
+    """Bound with the sizes that `shapes` tell; only where these leave one open, `results` tell it, too: shapes of
+    defined tensors, such as those of gradients with respect to them. `given` is what `bind` takes beside shapes.
+
+    >>> from convgrad.notation.parsing.parser import parse
+    >>> padded = parse("x[i] = sum[m](w[m] * o[i+m-1 else 0])")
+    >>> bound_by(padded, {"w": (3,), "o": (5,)}, {"x": (5,)}).shape_of["x"]
+    (5,)
+
+    Raises: ShapeError as `bind`.
+    """
+    try:
+        return bind(equation, shapes, **given)
+    except ShapeError:
+        if not {*results} - {*shapes}:
+            raise
+        return bind(equation, {**results, **shapes}, **given)
 
 
 def _bound_definition(known: Sizes, given: Given, number: int, definition: Definition) -> Definition:
