@@ -19,13 +19,19 @@ import numpy.typing as npt
 from convgrad.check.functions.comparison import Comparison, compared, distance, machine_epsilon
 from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.reading import Attempt
+from convgrad.check.functions.structure import as_mistake, seen_in
 from convgrad.check.mistakes import MISTAKES, Given, Mistake, Predicted, Prediction, changed_by, predict
 from convgrad.check.problems.bound import error_bounds
 from convgrad.check.problems.problem import Array, Problem
+from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, structures
 
 AnyArray = npt.NDArray[Any]
 SECONDS = 1.5
 """What the search for pairs may take."""
+
+
+OF_TWO = ("constant-factor", "reversed", "axes-exchanged")
+"""Structures that two mistakes of the table may have made, which then say more."""
 
 
 @dataclass(frozen=True)
@@ -143,11 +149,13 @@ class _Search:
         attempt, comparisons = result.attempt, result.comparisons
         self.attempt, self.comparisons = attempt, comparisons
         self.known: dict[tuple[Any, ...], Given | None] = {}
+        self.seen: dict[str, Seen] = {}
         self.outputs = [n for n, c in comparisons.items() if _usable(c)]
         self.problem = attempt.problem
         self.right = {n: attempt.values[n] for n in self.outputs}
         scales = {n: float(np.max(np.abs(a), initial=0.0)) for n, a in self.right.items()}
         bounds = error_bounds(self.problem, attempt.values)
+        self.terms = {n: bounds[n][1] for n in self.outputs}
         self.tolerance = {
             n: 4 * bounds[n][1] * machine_epsilon(comparisons[n].found) * (float(bounds[n][0].max()) + scales[n])
             for n in self.outputs
@@ -163,9 +171,7 @@ class _Search:
         left = []
         found: list[tuple[str, Prediction, float, tuple[Mistake, ...]]] = []
         for output in self.wrong:
-            fitting = self.fitting(output, singles)
-            if not fitting and self.seconds > 0:
-                fitting = self.fitting(output, self.pairs(output, singles))
+            fitting = self.fitting(output, singles) or self.explained(output, singles)
             if not fitting:
                 left.append(output)
                 continue
@@ -249,6 +255,41 @@ class _Search:
             return -sum(m.likelihood for m in item[0].mistakes), -shared
 
         return sorted(found, key=order)
+
+    def explained(self, output: str, singles: Sequence[Prediction]) -> list[tuple[Prediction, float]]:
+        """By what is seen of the numbers alone, by two mistakes, or by a mistake and what is seen then."""
+        seen = self.structured(output)
+        if self.seconds <= 0 or (seen and seen[0][0].mistakes[0].name not in OF_TWO):
+            return seen
+        if not seen:
+            seen = self.structured(output, singles, NO_MISTAKE)
+        if seen and seen[0][0].mistakes[-1].name not in OF_TWO:
+            return seen
+        pairs = self.fitting(output, self.pairs(output, singles))
+        return pairs or seen or self.structured(output, singles, WITH_ANOTHER)
+
+    def structured(
+        self, output: str, singles: Sequence[Prediction] = (), looks: Sequence[Look] = LOOKS
+    ) -> list[tuple[Prediction, float]]:
+        """How the numbers come from the right ones, whatever the layer; or from those with one mistake made."""
+        comparison = self.comparisons[output]
+        if output not in self.seen:
+            self.seen[output] = seen_in(
+                self.attempt, output, self.tolerance[output], self.terms[output], comparison.found
+            )
+        seen = self.seen[output]
+        if not singles:
+            found = next(structures(seen, looks), None)
+            return [] if found is None else [(Prediction((as_mistake(found),)), found.difference)]
+        for p in sorted(singles, key=lambda p: -p.mistakes[0].likelihood):
+            (mistake,) = p.mistakes
+            laid = self.laid_out(output, p.outputs[output]) if self.effect(output, p) and not mistake.whole else None
+            if laid is None:
+                continue
+            found = next(structures(replace(seen, expected=laid), looks), None)
+            if found is not None:
+                return [(Prediction((mistake, as_mistake(found))), found.difference)]
+        return []
 
     def pairs(self, output: str, singles: Sequence[Prediction]) -> list[Prediction]:
         """Two mistakes together, the likeliest first, until time is up."""
