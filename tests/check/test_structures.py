@@ -40,7 +40,7 @@ def _moved(by: int, axis: int) -> Array:
 
 
 def _int16(array: Array, bits: int) -> Array:
-    return np.round(array * 2**bits).astype(np.int64).astype(np.int16) / 2**bits
+    return np.asarray(np.round(array * 2**bits).astype(np.int64).astype(np.int16) / 2**bits)
 
 
 ALL = slice(None)
