@@ -138,9 +138,16 @@ def diagnose(attempt: Attempt, seconds: float = SECONDS) -> Diagnosis:
     result = Diagnosis(attempt, comparisons)
     result.broken = [n for n, c in comparisons.items() if not _usable(c)]
     wrong = [n for n, c in comparisons.items() if not c.right and n not in result.broken]
-    if wrong:
-        _Search(result, wrong, seconds).run()
+    doubtful = [n for n, c in comparisons.items() if c.single and not _is_single(c.found)]
+    if wrong or doubtful:
+        _Search(result, wrong, seconds).run(doubtful)
     return result
+
+
+def _is_single(found: AnyArray) -> bool:
+    """Whether float32 holds these numbers, so that it is what they come from."""
+    with np.errstate(all="ignore"):
+        return bool((found.astype(np.float32) == found).all())
 
 
 class _Search:
@@ -161,7 +168,8 @@ class _Search:
             for n in self.outputs
         }
 
-    def run(self) -> None:
+    def run(self, doubtful: Sequence[str]) -> None:
+        """Explain what is wrong; and what is right in single precision, where a mistake gives these very numbers."""
         result = self.result
         singles = [p for m in MISTAKES if (p := self.predicted((m,))) is not None]
         whole = self.whole(singles)
@@ -178,7 +186,11 @@ class _Search:
             best, difference = fitting[0]
             also = self.others(best, [p for p, _ in fitting[1:]])
             found.append((output, best, difference, also))
-        for cause in self.merged(found):
+        for output in doubtful:
+            for best, difference in self.fitting(output, singles)[:1]:
+                found.append((output, best, difference, ()))
+                result.comparisons[output] = self.exact(output)
+        for cause in self.merged(sorted(found, key=lambda one: self.outputs.index(one[0]))):
             (result.choices if all(m.choice for m in cause.mistakes) else result.causes).append(cause)
         result.unexplained = left
 
@@ -256,11 +268,20 @@ class _Search:
 
         return sorted(found, key=order)
 
+    def exact(self, output: str) -> Comparison:
+        """Compared in double precision."""
+        comparison = self.comparisons[output]
+        found, expected = (np.squeeze(np.asarray(a, np.float64)) for a in (comparison.found, comparison.expected))
+        bound = np.full_like(found, self.tolerance[output])
+        return replace(comparison, bound=bound, differs=np.abs(found - expected) > bound, single=False)
+
     def explained(self, output: str, singles: Sequence[Prediction]) -> list[tuple[Prediction, float]]:
         """By what is seen of the numbers alone, by two mistakes, or by a mistake and what is seen then."""
         seen = self.structured(output)
-        if self.seconds <= 0 or (seen and seen[0][0].mistakes[0].name not in OF_TWO):
+        if seen and seen[0][0].mistakes[0].name not in OF_TWO:
             return seen
+        if self.seconds <= 0:
+            return []
         if not seen:
             seen = self.structured(output, singles, NO_MISTAKE)
         if seen and seen[0][0].mistakes[-1].name not in OF_TWO:

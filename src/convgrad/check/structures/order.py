@@ -45,6 +45,8 @@ def another_order(seen: Seen) -> Iterator[Structure]:
     rank = seen.expected.ndim
     if seen.found.size != seen.expected.size or not seen.enough() or not 2 <= rank <= 6 or not _sizes(seen):
         return
+    if seen.found.ndim == rank and not seen.same_shape and sorted(seen.found.shape) == sorted(seen.expected.shape):
+        return  # its axes are exchanged, if anything
     flat = seen.found.ravel()
     for order in permutations(range(rank)):
         if order == tuple(range(rank)):
