@@ -363,15 +363,20 @@ CHOICES = (
     Family("relu, 1/2", slopes.activation_backward("relu"), (("kink at 1/2",),), "relu"),
     Family("leaky_relu", slopes.activation_backward("leaky_relu"), (("kink",),), "leaky_relu"),
     Family("max_pool2d, ties shared", loops.max_pool_backward, (("pool-ties-shared",),), "max_pool2d", POOL),
+    Family("dense+sigmoid, 1/m", layers.dense_sigmoid_backward, (("mean-over-batch",),), "dense+sigmoid"),
     Family("max_pool2d, ties", layers.max_pool_backward, (("pool-last-tie",),), "max_pool2d", POOL),
 )
 """Not wrong, but another convention: it is told, and the function is right."""
-NEEDS_OTHER = {("a layer that adds", "sign"), ("relu in place", "factor-2")}
-"""Switches that these factories can't do without their first fault."""
+NOT_ALONE = {
+    ("a layer that adds", "sign"),
+    ("relu in place", "factor-2"),  # these factories can't do without their first fault
+    ("dense+sigmoid", "mean-over-batch"),  # in both parameters: a convention
+}
+"""Switches that plant no single mistake of that name."""
 
 
 def singles() -> list[Planted]:
-    return [p for f in FAMILIES for p in f.single() if (p.where, p.switches[0]) not in NEEDS_OTHER]
+    return [p for f in FAMILIES for p in f.single() if (p.where, p.switches[0]) not in NOT_ALONE]
 
 
 def choices() -> list[Planted]:

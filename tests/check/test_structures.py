@@ -45,13 +45,13 @@ def _int16(array: Array, bits: int) -> Array:
 
 ALL = slice(None)
 SEEN: dict[str, tuple[Array, str, str]] = {
-    "times 0.01": (0.01 * RIGHT, "learning-rate", "times 0.01, as a learning rate would make it"),
-    "a step down": (-0.1 * RIGHT, "learning-rate", "as a step against the gradient"),
+    "times 0.01": (0.01 * RIGHT, "learning-rate", "has the factor 0.01, as of a learning rate"),
+    "a step down": (-0.1 * RIGHT, "learning-rate", "as of a step against the gradient"),
     "by batch and rows": (RIGHT / 18, "constant-factor", "= 1/(3 * 6): it is divided by the lengths of batch, h"),
-    "times the filters": (7 * RIGHT, "constant-factor", "times 7 = 7: the length of k"),
+    "times the filters": (7 * RIGHT, "constant-factor", "factor 7 = 7: the length of k"),
     "root of channels": (RIGHT / 2 * np.sqrt(4 / 7), "constant-factor", "1/sqrt(7)"),
     "three halves": (RIGHT * 1.5, "constant-factor", "= 3/2"),
-    "some factor": (RIGHT * 1.7320508, "constant-factor", "times 1.73205"),
+    "some factor": (RIGHT * 1.7320508, "constant-factor", "has the factor 1.73205"),
     "of pixels": (RIGHT / 255, "constant-factor", "as of pixels"),
     "by its norm": (RIGHT / np.linalg.norm(RIGHT), "clipped", "until its norm is 1"),
     "a constant": (RIGHT + 0.5, "constant-added", "0.5 is added"),
@@ -117,6 +117,7 @@ SEEN: dict[str, tuple[Array, str, str]] = {
         "slice-factor",
         "right but for row 5, which is 2 times as large",
     ),
+    "never set": (np.where(np.arange(5) < 2, -1e290, RIGHT), "not-initialized", "144 of its 360 numbers"),
     "another tensor": (DX.copy(), "another-tensor", "is dx itself"),
 }
 

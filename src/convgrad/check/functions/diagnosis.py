@@ -6,6 +6,7 @@ arithmetic; of several that agree, the likelier ones come first.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.functions.comparison import Comparison, compared, distance, machine_epsilon
+from convgrad.check.functions.comparison import FINEST, Comparison, compared, distance, machine_epsilon
 from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.reading import Attempt
 from convgrad.check.functions.structure import as_mistake, seen_in
@@ -26,6 +27,8 @@ from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, structures
 
 AnyArray = npt.NDArray[Any]
+PLURAL = {"is": "are", "has": "have", "comes": "come", "holds": "hold", "ends": "end", "lacks": "lack"}
+SINGULAR = re.compile(rf"\{{output\}} ({'|'.join(PLURAL)})\b")
 SECONDS = 1.5
 """What the search for pairs may take."""
 
@@ -39,7 +42,8 @@ class Cause:
     """A mistake, or two together, that explain outputs of the person's function.
 
     mistakes: one, or two that were made together. outputs: where. difference: the largest one that is left once the
-    same mistakes are made in the right calculation. also: other mistakes that give the same numbers here.
+    same mistakes are made in the right calculation. also: other mistakes that give the same numbers here. chosen:
+    conventions that the person follows beside them.
     """
 
     mistakes: tuple[Mistake, ...]
@@ -47,6 +51,7 @@ class Cause:
     difference: float
     also: tuple[Mistake, ...] = ()
     hint: str = ""
+    chosen: tuple[Mistake, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,12 +61,12 @@ class Cause:
     @property
     def where(self) -> str:
         """The outputs in words."""
-        return " and ".join(self.outputs)
+        return " and ".join(part for part in (", ".join(self.outputs[:-1]), self.outputs[-1]) if part)
 
     @property
     def words(self) -> str:
         """In a sentence."""
-        return "; and ".join(m.cause.format(output=self.where) for m in self.mistakes)
+        return "; and ".join(_of_several(m.cause, self.outputs).format(output=self.where) for m in self.mistakes)
 
     @property
     def change(self) -> str:
@@ -71,8 +76,13 @@ class Cause:
     @property
     def evidence(self) -> str:
         """What is left after the cause is undone."""
-        undone = " and ".join(m.undone.format(output=self.where).rstrip(",") for m in self.mistakes)
+        undone = " and ".join(m.undone.format(output=self.where).rstrip(",") for m in (*self.mistakes, *self.chosen))
         return f"{undone} the largest difference is {self.difference:.1g}."
+
+
+def _of_several(words: str, outputs: Sequence[str]) -> str:
+    """The sentence with its verb in the plural, where it is said of several outputs."""
+    return words if len(outputs) < 2 else SINGULAR.sub(lambda verb: f"{{output}} {PLURAL[verb[1]]}", words)
 
 
 @dataclass
@@ -124,9 +134,7 @@ class Diagnosis:
 
 
 def _usable(comparison: Comparison) -> bool:
-    """Whether it holds only numbers, where it should, and with more than the three digits of half precision."""
-    if comparison.found.dtype == np.float16 and not comparison.right:
-        return False
+    """Whether it holds only numbers, where it should."""
     return bool(np.isfinite(comparison.found).all()) or not np.isfinite(comparison.expected).all()
 
 
@@ -164,8 +172,9 @@ class _Search:
         bounds = error_bounds(self.problem, attempt.values)
         self.terms = {n: bounds[n][1] for n in self.outputs}
         self.tolerance = {
-            n: 4 * bounds[n][1] * machine_epsilon(comparisons[n].found) * (float(bounds[n][0].max()) + scales[n])
-            for n in self.outputs
+            n: 4 * self.terms[n] * min(machine_epsilon(c.found), FINEST) * (float(bounds[n][0].max()) + scales[n])
+            for n, c in comparisons.items()
+            if n in self.outputs
         }
 
     def run(self, doubtful: Sequence[str]) -> None:
@@ -180,6 +189,9 @@ class _Search:
         found: list[tuple[str, Prediction, float, tuple[Mistake, ...]]] = []
         for output in self.wrong:
             fitting = self.fitting(output, singles) or self.explained(output, singles)
+            if not fitting and self.comparisons[output].found.dtype == np.float16:
+                result.broken.append(output)  # three digits, of which nothing more can be said
+                continue
             if not fitting:
                 left.append(output)
                 continue
@@ -191,8 +203,43 @@ class _Search:
                 found.append((output, best, difference, ()))
                 result.comparisons[output] = self.exact(output)
         for cause in self.merged(sorted(found, key=lambda one: self.outputs.index(one[0]))):
-            (result.choices if all(m.choice for m in cause.mistakes) else result.causes).append(cause)
+            self.tell(self.as_in_a_course(cause, left))
+        for output, best, _, _ in found:
+            if not any(output in c.outputs for c in result.causes):
+                self.compare_as_chosen(output, best)
         result.unexplained = left
+
+    def tell(self, cause: Cause) -> None:
+        """As a cause, or as a choice of convention; of both together each by itself."""
+        chosen = tuple(m for m in cause.mistakes if m.choice)
+        faults = tuple(m for m in cause.mistakes if not m.choice)
+        if chosen:
+            self.result.choices.append(replace(cause, mistakes=chosen))
+        if faults:
+            self.result.causes.append(replace(cause, mistakes=faults, chosen=chosen))
+
+    def as_in_a_course(self, cause: Cause, left: Sequence[str]) -> Cause:
+        """A choice where weights and bias, all of them and nothing else, are means over the batch.
+
+        A course divides there and not in the loss. Of one gradient among several it is a mistake.
+        """
+        trained = [n for n in self.outputs if n != self.problem.of and n[1:] in ("w", "b")]
+        (mistake, *more) = cause.mistakes
+        passed_on = self.comparisons.get("do")
+        whole = sorted(cause.outputs) == sorted(trained) and len(trained) == len(self.problem.wrt) - 1
+        if mistake.name != "mean-over-batch" or more or left or not whole or passed_on is None or not passed_on.right:
+            return cause
+        words = "{output} are means over the batch, as where a course writes 1/m; here they are sums"
+        change = "Leave out the division, if the loss is a mean already."
+        return replace(cause, mistakes=(replace(mistake, choice=True, cause=words, change=change),))
+
+    def compare_as_chosen(self, output: str, prediction: Prediction) -> None:
+        """What is right in another convention is compared with that."""
+        laid = self.laid_out(output, prediction.outputs[output])
+        comparison = self.comparisons[output]
+        if laid is not None:
+            right = np.zeros(np.squeeze(laid).shape, bool)
+            self.result.comparisons[output] = replace(comparison, expected=laid, differs=right, convention=True)
 
     def predicted(self, mistakes: tuple[Mistake, ...], output: str | None = None) -> Prediction | None:
         """All outputs with the mistakes made, or one; None where they can't be made with these sizes."""
@@ -273,7 +320,7 @@ class _Search:
         comparison = self.comparisons[output]
         found, expected = (np.squeeze(np.asarray(a, np.float64)) for a in (comparison.found, comparison.expected))
         bound = np.full_like(found, self.tolerance[output])
-        return replace(comparison, bound=bound, differs=np.abs(found - expected) > bound, single=False)
+        return replace(comparison, bound=bound, differs=np.abs(found - expected) > bound, single="")
 
     def explained(self, output: str, singles: Sequence[Prediction]) -> list[tuple[Prediction, float]]:
         """By what is seen of the numbers alone, by two mistakes, or by a mistake and what is seen then."""

@@ -16,7 +16,7 @@ NO_MISTAKE: tuple[Look, ...] = (
     rounding.on_a_grid,
     rounding.half_precision,
     rounding.clipped,
-    factors.something_added,
+    factors.decay,
 )
 """Those that no mistake of the table is, nor two of them together."""
 WITH_ANOTHER: tuple[Look, ...] = (
@@ -29,6 +29,7 @@ WITH_ANOTHER: tuple[Look, ...] = (
 )
 """Those that are looked for together with a mistake of the table, where no two of the table explain the numbers."""
 LOOKS: tuple[Look, ...] = (
+    parts.not_set,
     order.axes_exchanged,
     order.reversed_axes,
     order.cut_out,

@@ -38,7 +38,7 @@ def constant_factor(seen: Seen) -> Iterator[Structure]:
     ) * float(np.abs(seen.expected).max()):
         yield Structure(
             name,
-            f"{{output}} is the right one times {_number(value)}{words}",
+            f"{{output}} has the factor {_number(value)}{words}",
             change,
             f"after dividing your {{output}} by {_number(value)}",
             seen.gap(value * seen.expected) / abs(value),
@@ -74,9 +74,9 @@ def _known(factor: float, seen: Seen) -> tuple[float, str, str, str] | None:
     for rate in RATES:
         for value in (rate, -rate):
             if _is(factor, value):
-                words = ", as a learning rate would" if value > 0 else ", as a step against the gradient would"
+                words = ", as of a learning rate" if value > 0 else ", as of a step against the gradient"
                 change = "Multiply by the learning rate where the parameters are updated, not in the gradient."
-                return value, "learning-rate", f"{words} make it", change
+                return value, "learning-rate", words, change
     for value, words in ((255.0, ", as of pixels"), (1 / 255, " = 1/255, as of pixels")):
         if _is(factor, value):
             return value, "constant-factor", words, "Scale the input, not the gradient."
@@ -198,6 +198,11 @@ def something_added(seen: Seen) -> Iterator[Structure]:
                 f"after taking {_number(factor)} * {what} from your {{output}}",
                 seen.gap(seen.expected + factor * added),
             )
+
+
+def decay(seen: Seen) -> Iterator[Structure]:
+    """Weight decay, or a constant."""
+    yield from (s for s in something_added(seen) if s.name != "something-added")
 
 
 def another_array(seen: Seen) -> Iterator[Structure]:

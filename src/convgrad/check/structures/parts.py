@@ -8,6 +8,26 @@ import numpy as np
 
 from convgrad.check.structures.base import Array, Seen, Structure, listed
 
+HUGE = 1e15
+"""How many times the largest right number no mistake makes any."""
+
+
+def not_set(seen: Seen) -> Iterator[Structure]:
+    """Numbers that memory held, far from all others, and right ones."""
+    if not seen.same_shape or not seen.found.size:
+        return
+    left = np.abs(seen.found) > HUGE * max(1.0, float(np.abs(seen.expected).max()))
+    gap = seen.gap(np.where(left, seen.found, seen.expected))
+    if left.any() and gap <= seen.tolerance:
+        count = "all its numbers" if left.all() else f"{int(left.sum())} of its {left.size} numbers"
+        yield Structure(
+            "not-initialized",
+            f"{{output}} is never set to zeros before something is added to it: {count} are what memory held before",
+            "Write np.zeros or np.zeros_like in place of np.empty or np.empty_like.",
+            "without these numbers",
+            gap,
+        )
+
 
 def zeros(seen: Seen) -> Iterator[Structure]:
     """0 outside of a box: only the first filter, all rows but the last, only the inner part."""
