@@ -10,7 +10,10 @@ from typing import Any
 import planted_axes as axes
 import planted_convolution as convolution
 import planted_layers as layers
+import planted_loops as loops
 import planted_norms as norms
+import planted_slopes as slopes
+import planted_statistics as statistics
 import planted_windows as windows
 from convgrad.check import Report, check
 
@@ -131,6 +134,78 @@ SETTINGS = {"strides": 2, "padding": 1, "dilation": 2}
 GROUPED = {**SETTINGS, "groups": 2}
 POOL = {"pool_size": (2, 3), "strides": 2}
 EPSILONS = tuple(f"epsilon {value:g}" for value in (1e-5, 1e-8, 1e-6, 1e-7, 1e-12))
+LOOPED = {"kernel_size": (3, 4)}
+PARTS = ("first-{}-only", "last-{}-only", "all-but-last-{}", "all-but-first-{}")
+
+
+def _loops() -> tuple[Family, ...]:
+    """Loops that come to some of the filters, examples, rows, columns only."""
+    seen = {
+        "filter": ("do",),
+        "example": ("dw",),
+        "row": ("do", "db"),
+        "column": ("dw", "db"),
+        "kernel-row": ("do",),
+        "kernel-column": ("do",),
+    }
+    elsewhere = {"first-example-only", "last-example-only"}
+    names = [f"{part.format(one)} in {output}" for one, outputs in seen.items() for output in outputs for part in PARTS]
+    far = ("all-but-last-row in do", "all-but-last-column in dw")  # stride-far-edge
+    names = [n for n in names if n not in far and n.split(" ")[0] not in elsewhere]
+    of_forward = tuple(part.format("channel") for part in PARTS)
+    return (
+        Family("conv2d by loops", loops.backward, (tuple(names),), "conv2d", LOOPED),
+        Family("conv2d forward by loops", loops.forward, (of_forward,), "conv2d", {**LOOPED, "bias": None}),
+    )
+
+
+def _slopes() -> tuple[Family, ...]:
+    """Activations with other derivatives."""
+    others = tuple(f"derivative-of-another {name}" for name in slopes.SLOPES if name != "tanh")
+    wrong = {name: tuple(s for s in switches if not s.startswith("kink")) for name, switches in slopes.WRONG.items()}
+    wrong["tanh"] += others
+    return tuple(
+        Family(f"{name} by its derivative", slopes.activation_backward(name), (switches,), name)
+        for name, switches in wrong.items()
+    )
+
+
+OF_SOFTMAX = (
+    "softmax-diagonal",
+    "softmax-diagonal without the sum",
+    "softmax-diagonal without dout",
+    "derivative-in-part, added",
+    "derivative-in-part, a plain sum",
+    "derivative-in-part, no factor",
+)
+OF_STATISTICS = (
+    "path-missing through the variance",
+    "path-missing through the mean",
+    "epsilon-outside-root",
+    "epsilon-outside-root, derived",
+    "count-less-one",
+    "count-less-one, derived",
+    "mean-without-1/n",
+    "mean-without-1/n in the mean",
+    "mean-without-1/n in the variance",
+    "scale-missing",
+    "root-missing",
+    "root-missing, twice",
+)
+OF_GAMMA = ("not-normalized", "not-normalized, but centred", "not-normalized, not centred")
+MIXED = (
+    "delta as rows of filters",
+    "delta as columns of filters",
+    "delta with filters last",
+    "delta by examples",
+    "delta by places",
+    "kernel as columns",
+    "kernel with channels last",
+    "kernel as rows",
+    "kernel with channels first",
+    "input with channels last",
+    "input with channels first",
+)
 FAMILIES = (
     Family("conv2d", _convolution(SETTINGS), (*IN_DO, *IN_DW, *IN_DB), "conv2d", SETTINGS),
     Family("conv2d in groups", _convolution(GROUPED), (("groups-ignored",), ("sign in do",)), "conv2d", GROUPED),
@@ -250,6 +325,31 @@ FAMILIES = (
     Family("half_squared_error, mean", norms.half_square_loss, (("mean-over-elements",),), "half_squared_error"),
     Family("mse", norms.mean_square_loss, (("sum-over-elements", "factor-half"),), "mse"),
     *_by_axis(),
+    *_loops(),
+    *_slopes(),
+    Family("softmax", slopes.softmax_backward, (OF_SOFTMAX,), "softmax"),
+    Family("batch_norm, step by step", statistics.batch_norm_backward, (OF_STATISTICS, OF_GAMMA), "batch_norm"),
+    Family(
+        "conv2d by matrices",
+        loops.by_matrices,
+        (tuple(f"order-mixed, {what}" for what in MIXED),),
+        "conv2d",
+        {"kernel_size": (3, 2)},
+    ),
+    Family(
+        "max_pool2d by places",
+        loops.max_pool_backward,
+        (("pool-index-by-rows", "pool-wrong-position, exchanged"),),
+        "max_pool2d",
+        POOL,
+    ),
+    Family(
+        "max_pool2d with padding",
+        loops.padded_max_pool_backward,
+        (("pool-padded-with-zeros",),),
+        "max_pool2d",
+        {"pool_size": 3, "strides": 2, "padding": 1},
+    ),
     Family("sigmoid forward", norms.sigmoid_forward, (("overflow",),), "sigmoid"),
     Family("conv2d forward", layers.correlation, (("convolution-for-correlation",),), "conv2d", {"bias": None}),
 )
@@ -260,15 +360,23 @@ CHOICES = (
     ),
     Family("group_norm, no epsilon", norms.group_norm_backward, (("epsilon 0",),), "group_norm"),
     Family("relu", axes.relu_backward, (("kink",),), "relu"),
+    Family("relu, 1/2", slopes.activation_backward("relu"), (("kink at 1/2",),), "relu"),
+    Family("leaky_relu", slopes.activation_backward("leaky_relu"), (("kink",),), "leaky_relu"),
+    Family("max_pool2d, ties shared", loops.max_pool_backward, (("pool-ties-shared",),), "max_pool2d", POOL),
+    Family("dense+sigmoid, 1/m", layers.dense_sigmoid_backward, (("mean-over-batch",),), "dense+sigmoid"),
     Family("max_pool2d, ties", layers.max_pool_backward, (("pool-last-tie",),), "max_pool2d", POOL),
 )
 """Not wrong, but another convention: it is told, and the function is right."""
-NEEDS_OTHER = {("a layer that adds", "sign"), ("relu in place", "factor-2")}
-"""Switches that these factories can't do without their first fault."""
+NOT_ALONE = {
+    ("a layer that adds", "sign"),
+    ("relu in place", "factor-2"),  # these factories can't do without their first fault
+    ("dense+sigmoid", "mean-over-batch"),  # in both parameters: a convention
+}
+"""Switches that plant no single mistake of that name."""
 
 
 def singles() -> list[Planted]:
-    return [p for f in FAMILIES for p in f.single() if (p.where, p.switches[0]) not in NEEDS_OTHER]
+    return [p for f in FAMILIES for p in f.single() if (p.where, p.switches[0]) not in NOT_ALONE]
 
 
 def choices() -> list[Planted]:

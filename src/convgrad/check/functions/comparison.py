@@ -27,7 +27,7 @@ class Comparison:
     """One output against what it should be, both as the person lays them out.
 
     bound: what rounding may do to each entry; none where the shapes differ. single: words where it is right as far as
-    single precision goes, and no further.
+    single precision goes, and no further. convention: it is compared with what is right in the person's convention.
     """
 
     output: str
@@ -36,6 +36,7 @@ class Comparison:
     bound: AnyArray
     differs: npt.NDArray[np.bool_] | None
     single: str = ""
+    convention: bool = False
 
     @property
     def right(self) -> bool:

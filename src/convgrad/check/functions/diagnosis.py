@@ -6,6 +6,7 @@ arithmetic; of several that agree, the likelier ones come first.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,18 +17,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.functions.comparison import Comparison, compared, distance, machine_epsilon
+from convgrad.check.functions.comparison import FINEST, Comparison, compared, distance, machine_epsilon
 from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.reading import Attempt
+from convgrad.check.functions.structure import as_mistake, seen_in
 from convgrad.check.mistakes import MISTAKES, Given, Mistake, Predicted, Prediction, changed_by, predict
 from convgrad.check.problems.bound import error_bounds
 from convgrad.check.problems.problem import Array, Problem
+from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, structures
 
 AnyArray = npt.NDArray[Any]
+PLURAL = {"is": "are", "has": "have", "comes": "come", "holds": "hold", "ends": "end", "lacks": "lack"}
+SINGULAR = re.compile(rf"\{{output\}} ({'|'.join(PLURAL)})\b")
 SECONDS = 1.5
 """What the search for pairs may take."""
-CONVENTIONS = tuple(m for m in MISTAKES if m.choice)
-"""Of the mistakes those that are none, but choices."""
+OF_A_COURSE = "mean-over-batch"
+"""Of the gradients of weights and bias, all of them and nothing else, it is a choice."""
+CONVENTIONS = tuple(m for m in MISTAKES if m.choice or m.name == OF_A_COURSE)
+"""Of the mistakes those that are, or may be, none but choices."""
+
+
+OF_TWO = ("constant-factor", "reversed", "axes-exchanged")
+"""Structures that two mistakes of the table may have made, which then say more."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,8 @@ class Cause:
     """A mistake, or two together, that explain outputs of the person's function.
 
     mistakes: one, or two that were made together. outputs: where. difference: the largest one that is left once the
-    same mistakes are made in the right calculation. also: other mistakes that give the same numbers here.
+    same mistakes are made in the right calculation. also: other mistakes that give the same numbers here. chosen:
+    conventions that the person follows beside them.
     """
 
     mistakes: tuple[Mistake, ...]
@@ -43,6 +55,7 @@ class Cause:
     difference: float
     also: tuple[Mistake, ...] = ()
     hint: str = ""
+    chosen: tuple[Mistake, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,12 +65,12 @@ class Cause:
     @property
     def where(self) -> str:
         """The outputs in words."""
-        return " and ".join(self.outputs)
+        return " and ".join(part for part in (", ".join(self.outputs[:-1]), self.outputs[-1]) if part)
 
     @property
     def words(self) -> str:
         """In a sentence."""
-        return "; and ".join(m.cause.format(output=self.where) for m in self.mistakes)
+        return "; and ".join(_of_several(m.cause, self.outputs).format(output=self.where) for m in self.mistakes)
 
     @property
     def change(self) -> str:
@@ -67,8 +80,13 @@ class Cause:
     @property
     def evidence(self) -> str:
         """What is left after the cause is undone."""
-        undone = " and ".join(m.undone.format(output=self.where).rstrip(",") for m in self.mistakes)
+        undone = " and ".join(m.undone.format(output=self.where).rstrip(",") for m in (*self.mistakes, *self.chosen))
         return f"{undone} the largest difference is {self.difference:.1g}."
+
+
+def _of_several(words: str, outputs: Sequence[str]) -> str:
+    """The sentence with its verb in the plural, where it is said of several outputs."""
+    return words if len(outputs) < 2 else SINGULAR.sub(lambda verb: f"{{output}} {PLURAL[verb[1]]}", words)
 
 
 @dataclass
@@ -120,9 +138,7 @@ class Diagnosis:
 
 
 def _usable(comparison: Comparison) -> bool:
-    """Whether it holds only numbers, where it should, and with more than the three digits of half precision."""
-    if comparison.found.dtype == np.float16 and not comparison.right:
-        return False
+    """Whether it holds only numbers, where it should."""
     return bool(np.isfinite(comparison.found).all()) or not np.isfinite(comparison.expected).all()
 
 
@@ -134,9 +150,17 @@ def diagnose(attempt: Attempt, seconds: float = SECONDS, explain: bool = True) -
     result = Diagnosis(attempt, comparisons)
     result.broken = [n for n, c in comparisons.items() if not _usable(c)]
     wrong = [n for n, c in comparisons.items() if not c.right and n not in result.broken]
-    if wrong:
-        _Search(result, wrong, seconds if explain else 0, MISTAKES if explain else CONVENTIONS).run()
+    doubtful = [n for n, c in comparisons.items() if c.single and not _is_single(c.found)]
+    if wrong or doubtful:
+        mistakes = MISTAKES if explain or doubtful else CONVENTIONS  # a doubt is part of the verdict
+        _Search(result, wrong, seconds if explain else 0, mistakes).run(doubtful)
     return result
+
+
+def _is_single(found: AnyArray) -> bool:
+    """Whether float32 holds these numbers, so that it is what they come from."""
+    with np.errstate(all="ignore"):
+        return bool((found.astype(np.float32) == found).all())
 
 
 class _Search:
@@ -146,17 +170,21 @@ class _Search:
         attempt, comparisons = result.attempt, result.comparisons
         self.attempt, self.comparisons = attempt, comparisons
         self.known: dict[tuple[Any, ...], Given | None] = {}
+        self.seen: dict[str, Seen] = {}
         self.outputs = [n for n, c in comparisons.items() if _usable(c)]
         self.problem = attempt.problem
         self.right = {n: attempt.values[n] for n in self.outputs}
         scales = {n: float(np.max(np.abs(a), initial=0.0)) for n, a in self.right.items()}
         bounds = error_bounds(self.problem, attempt.values)
+        self.terms = {n: bounds[n][1] for n in self.outputs}
         self.tolerance = {
-            n: 4 * bounds[n][1] * machine_epsilon(comparisons[n].found) * (float(bounds[n][0].max()) + scales[n])
-            for n in self.outputs
+            n: 4 * self.terms[n] * min(machine_epsilon(c.found), FINEST) * (float(bounds[n][0].max()) + scales[n])
+            for n, c in comparisons.items()
+            if n in self.outputs
         }
 
-    def run(self) -> None:
+    def run(self, doubtful: Sequence[str]) -> None:
+        """Explain what is wrong; and what is right in single precision, where a mistake gives these very numbers."""
         result = self.result
         singles = [p for m in self.mistakes if (p := self.predicted((m,))) is not None]
         whole = self.whole(singles)
@@ -166,18 +194,58 @@ class _Search:
         left = []
         found: list[tuple[str, Prediction, float, tuple[Mistake, ...]]] = []
         for output in self.wrong:
-            fitting = self.fitting(output, singles)
-            if not fitting and self.seconds > 0:
-                fitting = self.fitting(output, self.pairs(output, singles))
+            fitting = self.fitting(output, singles) or self.explained(output, singles)
+            if not fitting and self.comparisons[output].found.dtype == np.float16:
+                result.broken.append(output)  # three digits, of which nothing more can be said
+                continue
             if not fitting:
                 left.append(output)
                 continue
             best, difference = fitting[0]
             also = self.others(best, [p for p, _ in fitting[1:]])
             found.append((output, best, difference, also))
-        for cause in self.merged(found):
-            (result.choices if all(m.choice for m in cause.mistakes) else result.causes).append(cause)
+        for output in doubtful:
+            for best, difference in self.fitting(output, singles)[:1]:
+                found.append((output, best, difference, ()))
+                result.comparisons[output] = self.exact(output)
+        for cause in self.merged(sorted(found, key=lambda one: self.outputs.index(one[0]))):
+            self.tell(self.as_in_a_course(cause, left))
+        for output, best, _, _ in found:
+            if not any(output in c.outputs for c in result.causes):
+                self.compare_as_chosen(output, best)
         result.unexplained = left
+
+    def tell(self, cause: Cause) -> None:
+        """As a cause, or as a choice of convention; of both together each by itself."""
+        chosen = tuple(m for m in cause.mistakes if m.choice)
+        faults = tuple(m for m in cause.mistakes if not m.choice)
+        if chosen:
+            self.result.choices.append(replace(cause, mistakes=chosen))
+        if faults:
+            self.result.causes.append(replace(cause, mistakes=faults, chosen=chosen))
+
+    def as_in_a_course(self, cause: Cause, left: Sequence[str]) -> Cause:
+        """A choice where weights and bias, all of them and nothing else, are means over the batch.
+
+        A course divides there and not in the loss. Of one gradient among several it is a mistake.
+        """
+        trained = [n for n in self.outputs if n != self.problem.of and n[1:] in ("w", "b")]
+        (mistake, *more) = cause.mistakes
+        passed_on = self.comparisons.get("do")
+        whole = sorted(cause.outputs) == sorted(trained) and len(trained) == len(self.problem.wrt) - 1
+        if mistake.name != OF_A_COURSE or more or left or not whole or passed_on is None or not passed_on.right:
+            return cause
+        words = "{output} are means over the batch, as where a course writes 1/m; here they are sums"
+        change = "Leave out the division, if the loss is a mean already."
+        return replace(cause, mistakes=(replace(mistake, choice=True, cause=words, change=change),))
+
+    def compare_as_chosen(self, output: str, prediction: Prediction) -> None:
+        """What is right in another convention is compared with that."""
+        laid = self.laid_out(output, prediction.outputs[output])
+        comparison = self.comparisons[output]
+        if laid is not None:
+            right = np.zeros(np.squeeze(laid).shape, bool)
+            self.result.comparisons[output] = replace(comparison, expected=laid, differs=right, convention=True)
 
     def predicted(self, mistakes: tuple[Mistake, ...], output: str | None = None) -> Prediction | None:
         """All outputs with the mistakes made, or one; None where they can't be made with these sizes."""
@@ -252,6 +320,50 @@ class _Search:
             return -sum(m.likelihood for m in item[0].mistakes), -shared
 
         return sorted(found, key=order)
+
+    def exact(self, output: str) -> Comparison:
+        """Compared in double precision."""
+        comparison = self.comparisons[output]
+        found, expected = (np.squeeze(np.asarray(a, np.float64)) for a in (comparison.found, comparison.expected))
+        bound = np.full_like(found, self.tolerance[output])
+        return replace(comparison, bound=bound, differs=np.abs(found - expected) > bound, single="")
+
+    def explained(self, output: str, singles: Sequence[Prediction]) -> list[tuple[Prediction, float]]:
+        """By what is seen of the numbers alone, by two mistakes, or by a mistake and what is seen then."""
+        seen = self.structured(output)
+        if seen and seen[0][0].mistakes[0].name not in OF_TWO:
+            return seen
+        if self.seconds <= 0:
+            return []
+        if not seen:
+            seen = self.structured(output, singles, NO_MISTAKE)
+        if seen and seen[0][0].mistakes[-1].name not in OF_TWO:
+            return seen
+        pairs = self.fitting(output, self.pairs(output, singles))
+        return pairs or seen or self.structured(output, singles, WITH_ANOTHER)
+
+    def structured(
+        self, output: str, singles: Sequence[Prediction] = (), looks: Sequence[Look] = LOOKS
+    ) -> list[tuple[Prediction, float]]:
+        """How the numbers come from the right ones, whatever the layer; or from those with one mistake made."""
+        comparison = self.comparisons[output]
+        if output not in self.seen:
+            self.seen[output] = seen_in(
+                self.attempt, output, self.tolerance[output], self.terms[output], comparison.found
+            )
+        seen = self.seen[output]
+        if not singles:
+            found = next(structures(seen, looks), None)
+            return [] if found is None else [(Prediction((as_mistake(found),)), found.difference)]
+        for p in sorted(singles, key=lambda p: -p.mistakes[0].likelihood):
+            (mistake,) = p.mistakes
+            laid = self.laid_out(output, p.outputs[output]) if self.effect(output, p) and not mistake.whole else None
+            if laid is None:
+                continue
+            found = next(structures(replace(seen, expected=laid), looks), None)
+            if found is not None:
+                return [(Prediction((mistake, as_mistake(found))), found.difference)]
+        return []
 
     def pairs(self, output: str, singles: Sequence[Prediction]) -> list[Prediction]:
         """Two mistakes together, the likeliest first, until time is up."""

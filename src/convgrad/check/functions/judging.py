@@ -195,7 +195,7 @@ class Judge:
                 "added to and not reset.",
                 "Start each call with zeros: dw = np.zeros_like(w) inside the function.",
             )
-        report.findings += remarks(diagnosis)
+        report.findings += [f for f in remarks(diagnosis) if f.name not in report.causes]  # told as a cause
 
     def _causes_apart(self, diagnosis: Diagnosis) -> None:
         subject = diagnosis.attempt.convention.subject

@@ -141,7 +141,8 @@ def _output_lines(comparison: Comparison, diagnosis: Diagnosis) -> list[str]:
     if comparison.right:
         bound = float(np.max(comparison.bound, initial=0.0))
         precision = f"; {comparison.single}" if comparison.single else ""
-        line = f"{name}: right (largest difference {comparison.largest:.1g}, bound {bound:.1g}{precision})"
+        chosen = " in another convention" if comparison.convention else ""
+        line = f"{name}: right{chosen} (largest difference {comparison.largest:.1g}, bound {bound:.1g}{precision})"
         return wrapped(line)
     far = f", by up to {comparison.largest:.3g}" if np.isfinite(comparison.largest) else ""
     lines = wrapped(f"{name}: {summary(comparison.differs)} differ{far}.")

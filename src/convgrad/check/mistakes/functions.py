@@ -42,7 +42,7 @@ def activation_of(problem: Problem) -> tuple[Definition, str] | None:
     return last, inner.pop()
 
 
-def _activation(problem: Problem, at: Array, upstream: Array) -> Array | None:
+def activation_delta(problem: Problem, at: Array, upstream: Array) -> Array | None:
     """The gradient of the activation alone, at given places."""
     found = activation_of(problem)
     if found is None:
@@ -55,7 +55,7 @@ def _activation(problem: Problem, at: Array, upstream: Array) -> Array | None:
     return evaluate(adjoint.backward, arrays | evaluate(adjoint.forward, arrays))[f"d{inner}"]
 
 
-def _passed(problem: Problem, delta: Array | None) -> Problem | None:
+def passed(problem: Problem, delta: Array | None) -> Problem | None:
     """The problem without its activation, which has given this delta."""
     found = activation_of(problem)
     if delta is None or found is None:
@@ -70,7 +70,7 @@ def _passed(problem: Problem, delta: Array | None) -> Problem | None:
     )
 
 
-def _inner(problem: Problem) -> Array | None:
+def inner_of(problem: Problem) -> Array | None:
     found = activation_of(problem)
     if found is None:
         return None
@@ -78,25 +78,25 @@ def _inner(problem: Problem) -> Array | None:
 
 
 def _missing(problem: Problem) -> Problem | None:
-    return None if activation_of(problem) is None else _passed(problem, problem.arrays[problem.upstream])
+    return None if activation_of(problem) is None else passed(problem, problem.arrays[problem.upstream])
 
 
 def _twice(problem: Problem) -> Problem | None:
-    inner = _inner(problem)
+    inner = inner_of(problem)
     if inner is None:
         return None
-    once = _activation(problem, inner, problem.arrays[problem.upstream])
-    return None if once is None else _passed(problem, _activation(problem, inner, once))
+    once = activation_delta(problem, inner, problem.arrays[problem.upstream])
+    return None if once is None else passed(problem, activation_delta(problem, inner, once))
 
 
 def _at_result(problem: Problem) -> Problem | None:
     if activation_of(problem) is None:
         return None
-    return _passed(problem, _activation(problem, problem.values()[problem.of], problem.arrays[problem.upstream]))
+    return passed(problem, activation_delta(problem, problem.values()[problem.of], problem.arrays[problem.upstream]))
 
 
 def _result_formula(problem: Problem) -> Problem | None:
-    found, inner = activation_of(problem), _inner(problem)
+    found, inner = activation_of(problem), inner_of(problem)
     if found is None or inner is None:
         return None
     term = found[0].term
@@ -104,7 +104,7 @@ def _result_formula(problem: Problem) -> Problem | None:
         return None
     equation = bind(parse(BY_RESULT[term.function]), {"dx": (inner.size,), "a": (inner.size,)})
     delta = evaluate(equation, {"dx": problem.arrays[problem.upstream].ravel(), "a": inner.ravel()})["da"]
-    return _passed(problem, delta.reshape(inner.shape))
+    return passed(problem, delta.reshape(inner.shape))
 
 
 def _one_at_kink(problem: Problem) -> Problem | None:

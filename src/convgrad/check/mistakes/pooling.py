@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from math import prod
+from math import inf, prod
+
+import numpy as np
 
 from convgrad.calculus.derive import Adjoint, place_name
-from convgrad.check.mistakes.base import Before, Mistake
+from convgrad.check.mistakes.base import After, Array, Before, Mistake, Predicted
 from convgrad.check.problems.problem import Problem
+from convgrad.compute.oracle.grid import evaluate
 from convgrad.notation import polynomial
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Access,
+    Call,
     Compare,
     Definition,
     Divide,
     Equation,
     IndexValue,
     Multiply,
+    Number,
     Reduce,
     Term,
+    accesses,
     rebuild,
     substitute_indices,
     walk,
@@ -87,6 +95,76 @@ def _to_all_ties(adjoint: Adjoint, problem: Problem) -> Adjoint:
     shapes = {**dict(problem.bound.shapes), **dict(adjoint.backward.shapes)}
     backward = replace(_each(adjoint.backward, edited), shapes=tuple(shapes.items()))
     return replace(adjoint, backward=backward)
+
+
+def _to_shares(adjoint: Adjoint, problem: Problem) -> Adjoint:
+    """What each of several greatest elements gets, divided by how many there are."""
+    result = problem.bound.result
+    assert isinstance(result.term, Reduce)
+    count = f"{problem.of}_ties"
+    greatest = Access(problem.of, tuple(Position.name(i) for i in result.indices))
+    one = Call("where", (Compare("==", result.term.body, greatest), Number(1.0), Number(0.0)))
+    ties = replace(result, name=count, term=replace(result.term, kind="sum", body=one))
+    found = _to_all_ties(adjoint, problem)
+
+    def change(term: Term) -> Term:
+        if isinstance(term, Access) and term.tensor == problem.upstream:
+            return Divide(term, replace(term, tensor=count, outside=1.0))
+        return term
+
+    shapes = {count: problem.bound.shape_of[problem.of]}
+    forward = replace(
+        found.forward,
+        definitions=(*found.forward.definitions, ties),
+        shapes=tuple({**dict(found.forward.shapes), **shapes}.items()),
+    )
+    backward = _each(found.backward, lambda d: replace(d, term=rebuild(d.term, change)))
+    return replace(
+        found,
+        forward=forward,
+        backward=replace(backward, shapes=tuple({**dict(backward.shapes), **shapes}.items())),
+    )
+
+
+def _shared(problem: Problem) -> Problem | None:
+    window = _maximum(problem)
+    return _edited(_to_shares)(problem) if window is not None and isinstance(window.body, Access) else None
+
+
+def _zeros_outside(problem: Problem) -> Problem | None:
+    """0 where the padding has to be less than everything."""
+    if _maximum(problem) is None or not any(a.outside == -inf for a in accesses(problem.recipe.equation.result.term)):
+        return None
+
+    def change(term: Term) -> Term:
+        return replace(term, outside=0.0) if isinstance(term, Access) and term.outside == -inf else term
+
+    return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))
+
+
+def _scattered(row: Callable[[Array, int, int], Array], column: Callable[[Array, int, int], Array]) -> After:
+    """Given to the row and column of the image that are made of the place in the window, outside of the window, too."""
+
+    def after(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted | None:
+        window, places = problem.origin.window, values.get(place_name(problem.of))
+        if _maximum(problem) is None or window is None or len(window.kernel) != 2 or places is None or output != "do":
+            return None
+        if problem.labels["o"] != ("batch", "h", "v", "c"):
+            return None
+        pads = window.pad(problem.origin.image)
+        _, rows, columns, _ = places.shape
+        size = window.kernel
+        arrays = {
+            "P": row(places, *size) + (window.strides[0] * np.arange(rows) - pads[0][0])[:, None, None],
+            "Q": column(places, *size) + (window.strides[1] * np.arange(columns) - pads[1][0])[:, None],
+            "d": problem.arrays[problem.upstream],
+        }
+        text = "a[e,h,v,c] = sum[i,j](where(P[e,i,j,c] == h, where(Q[e,i,j,c] == v, d[e,i,j,c], 0), 0))"
+        _, height, width, _ = predicted.array.shape
+        equation = bind(parse(text), {n: a.shape for n, a in arrays.items()}, {"H": height, "V": width})
+        return Predicted(evaluate(equation, arrays)["a"], predicted.labels)
+
+    return after
 
 
 def _place(change_place: Callable[[dict[str, int], tuple[str, ...]], Polynomial]) -> Before:
@@ -275,6 +353,44 @@ MISTAKES = (
         outputs=("do",),
         before=_edited(_least),
         likelihood=6,
+    ),
+    Mistake(
+        "pool-ties-shared",
+        "where several elements of a window are greatest, they share the gradient; here the first gets all of it",
+        "Choose one of them, by argmax, if you want the same convention.",
+        "with the gradient shared among equal elements,",
+        outputs=("do",),
+        before=_shared,
+        choice=True,
+        likelihood=7,
+    ),
+    Mistake(
+        "pool-index-by-rows",
+        "in {output} the index of the greatest element is divided by the window's rows, and not by its columns",
+        _REMEDY,
+        "with the index divided by rows in the right calculation, too,",
+        outputs=("do",),
+        after=_scattered(lambda p, m, n: p // m, lambda p, m, n: p % m),
+        anew=True,
+        likelihood=7,
+    ),
+    Mistake(
+        "pool-wrong-position",
+        _POSITION + ": row and column of its index are exchanged",
+        _REMEDY,
+        "with the two exchanged,",
+        outputs=("do",),
+        after=_scattered(lambda p, m, n: p % n, lambda p, m, n: p // n),
+        anew=True,
+        likelihood=6,
+    ),
+    Mistake(
+        "pool-padded-with-zeros",
+        "in {output} the image is padded with zeros for the maximum, so that they win against negative values",
+        "Pad with -np.inf.",
+        "with zeros around in the right calculation, too,",
+        before=_zeros_outside,
+        likelihood=7,
     ),
     Mistake(
         "average-without-1/n",

@@ -61,6 +61,8 @@ NAMED = 8
 """Functions of a module that are named where the wanted one is not there."""
 LIMITS = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 64 * 2**20, "RLIMIT_NOFILE": 256}
 """Of each process, beside that of memory: bytes of a file that it writes, and files that are open at a time."""
+UNSET = -(2.0**-60)
+"""Of the largest number of a type: what memory holds that nobody has set."""
 
 
 def packed(tree: Mapping[str, Any], arrays: list[np.ndarray]) -> bytes:
@@ -172,7 +174,8 @@ def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.n
     """Call the function; its results as arrays, or what went wrong."""
     try:
         torch = importlib.import_module("torch") if tree["torch"] else None
-        given: list[Any] = [np.array(a) if torch is None else torch.from_numpy(np.array(a)) for a in arrays]
+        copies = [np.array(a, order="C") for a in arrays]  # PyTorch has errors of its own with other orders
+        given: list[Any] = copies if torch is None else [torch.from_numpy(a) for a in copies]
         plan, own = tree.get("object"), tree.get("forward")
         compiled = special.compiled(function)
         started = time.perf_counter()
@@ -338,6 +341,33 @@ def caught_output() -> Iterator[Printed]:
         yield caught
 
 
+@contextlib.contextmanager
+def unset_memory() -> Iterator[None]:
+    """What np.empty gives is told by its numbers: else it is now zeros, as was hoped, and now anything.
+
+    Functions that are compiled know np.empty by its name, and get it as it is.
+    """
+    if "numba" in sys.modules:
+        yield
+        return
+    empty, like = np.empty, np.empty_like
+
+    def unset(array: np.ndarray) -> np.ndarray:
+        if type(array) is np.ndarray and array.dtype.kind == "f" and array.dtype != np.float16:
+            array.fill(UNSET * float(np.finfo(array.dtype).max))
+        return array
+
+    def put(first: Callable[..., Any], second: Callable[..., Any]) -> None:
+        for name, value in (("empty", first), ("empty_like", second)):
+            setattr(np, name, value)
+
+    put(lambda *a, **named: unset(empty(*a, **named)), lambda *a, **named: unset(like(*a, **named)))
+    try:
+        yield
+    finally:
+        put(empty, like)
+
+
 def _limit(megabytes: int) -> None:
     """Of memory that of data, not of addresses: libraries for graphics cards reserve far more than they use."""
     try:
@@ -385,7 +415,8 @@ def main() -> None:
             if function is None:
                 function, answer = _about(sys.argv[1])
             else:
-                answer = run(function, tree, arrays)
+                with unset_memory():
+                    answer = run(function, tree, arrays)
         if os.getpid() != process:  # a copy that the person's code made of this process answers nothing
             os._exit(0)
         results = answer.pop("arrays", [])
