@@ -122,7 +122,7 @@ def between(low: float, high: float) -> Rule:
 POSITIVE = Rule("a number above 0", lambda value: 0 < _number(value) < math.inf)
 NOT_NEGATIVE = between(0, math.inf)
 NUMBER = Rule("a number", lambda value: value != value or not math.isnan(_number(value)))
-FINITE = Rule("a number, neither NaN nor infinite", lambda value: math.isfinite(_number(value)))
+FINITE = Rule("a finite number", lambda value: math.isfinite(_number(value)))
 FLAG = Rule("True or False", lambda value: isinstance(value, (bool, np.bool_)))
 TEXT = Rule("a text", lambda value: isinstance(value, str))
 LARGEST = 2**31 - 1

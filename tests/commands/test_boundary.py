@@ -49,10 +49,10 @@ def process(
         (OverflowError("too large to convert"), "A number that was given is too large: too large to convert.", 2),
         (
             OSError(errno.ENOSPC, "No space left on device", "a/b.png"),
-            "The system refuses something: a/b.png: No space left on device.",
+            "The system refused this: a/b.png: No space left on device.",
             2,
         ),
-        (RuntimeWarning("odd"), "Warning, which counts as an error here: odd", 2),
+        (RuntimeWarning("odd"), "Warning, treated as an error: odd", 2),
         (
             KeyError("eta"),
             "This is a bug in convgrad: KeyError: 'eta'. Please report it, with the command that you typed and "

@@ -50,7 +50,7 @@ def test_a_split_is_no_block_of_rows_and_depends_on_the_seed() -> None:
         (np.array([0, 0]), float("nan"), 0, r"the fraction for validation is nan"),
         (np.array([0, 1, 0]), 0.5, 0, r"class 1 has 1 image \(index 1\), but needs at least 2"),
         (np.array([], int), 0.5, 0, r"labels to split are int64 with shape \(0,\)"),
-        (np.array([-1, -1]), 0.5, 0, r"must be integers from 0 on"),
+        (np.array([-1, -1]), 0.5, 0, r"must be whole numbers of at least 0"),
         (np.array([0.0, 0.0]), 0.5, 0, r"labels to split are float64"),
         (np.array([0, 0]), 0.5, -1, r"seed must be a whole number of at least 0, not -1"),
         (np.array([0, 0]), 0.5, 0.5, r"seed must be a whole number of at least 0, not 0.5"),
@@ -65,7 +65,7 @@ def test_the_bits_of_a_seed_stay_for_good() -> None:
     """Written down from a run: another NumPy or a change here must not alter what a seed means."""
     assert raw_bits(2, 7, ORDER, 3).tolist() == [12145551771772166506, 13165712212965241932]
     assert random_order(7, 7, ORDER, 3).tolist() == [5, 2, 3, 6, 4, 0, 1]
-    with pytest.raises(DataError, match=r"epoch is -1, but must be an integer from 0 on"):
+    with pytest.raises(DataError, match=r"epoch is -1, but must be a whole number of at least 0"):
         raw_bits(2, 7, ORDER, -1)
 
 
@@ -199,7 +199,7 @@ def test_a_change_depends_on_the_image_not_on_its_batch() -> None:
 
 
 def test_augmentations_that_can_not_be() -> None:
-    with pytest.raises(DataError, match=r"shift is -1, but must be a number of pixels from 0 on"):
+    with pytest.raises(DataError, match=r"shift is -1, but must be a number of pixels, at least 0"):
         Augment(shift=-1)
     with pytest.raises(DataError, match=r"shift is 5, but images are 5x7: nothing might be left .* at most 4"):
         Augment(shift=5)(np.zeros((2, 5, 7, 3), np.float32), 0, 0)

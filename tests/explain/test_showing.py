@@ -29,9 +29,9 @@ def test_a_trace_shows_itself_where_only_it_was_imported() -> None:
 
 
 def test_what_nobody_draws_is_named() -> None:
-    with pytest.raises(NotImplementedError, match="Nothing writes list"):
+    with pytest.raises(NotImplementedError, match="list can't be shown as text"):
         as_text([])
-    with pytest.raises(NotImplementedError, match="Nothing sets list as LaTeX"):
+    with pytest.raises(NotImplementedError, match="list can't be shown as LaTeX"):
         as_latex([])
-    with pytest.raises(NotImplementedError, match="Nothing writes list as HTML"):
+    with pytest.raises(NotImplementedError, match="list can't be shown as HTML"):
         as_html([])

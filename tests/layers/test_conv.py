@@ -234,7 +234,7 @@ def test_refuses_arguments(make: Callable[..., np.ndarray], message: str) -> Non
             r"Reshape\(\(28, 28, 1\)\) before it adds the axis",
         ),
         (Conv2D(8, 3), (784,), r"takes 3 axes, \(rows, columns, channels\), but its input has shape \(784,\)\.$"),
-        (Conv2D(8, 1), (0, 3, 1), r"its input has shape \(0, 3, 1\), which holds nothing"),
+        (Conv2D(8, 1), (0, 3, 1), r"its input has shape \(0, 3, 1\), which has no elements"),
         (
             ConvTranspose2D(8, 3, padding=2),
             (2, 5, 1),

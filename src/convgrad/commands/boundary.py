@@ -73,9 +73,9 @@ def told(error: BaseException) -> tuple[str, int]:
         return f"A number that was given is too large: {words}.", EXIT_UNUSABLE
     if isinstance(error, OSError) and error.strerror:
         file = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-        return f"The system refuses something: {file}{error.strerror}.", EXIT_UNUSABLE
+        return f"The system refused this: {file}{error.strerror}.", EXIT_UNUSABLE
     if isinstance(error, Warning):
-        return f"Warning, which counts as an error here: {words}", EXIT_UNUSABLE
+        return f"Warning, treated as an error: {words}", EXIT_UNUSABLE
     return (
         f"This is a bug in convgrad: {type(error).__name__}{f': {words}' if words else ''}. Please report it, with "
         f"the command that you typed and what it prints with {DEBUG}.",

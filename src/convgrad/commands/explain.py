@@ -39,9 +39,9 @@ def explain(
     at: Annotated[
         str | None, typer.Option("--at", metavar="ELEMENT", help='One number, such as "conv1.dw[0,0]".')
     ] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Without pinned numbers, deltas apart.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Ignore pinned numbers, except deltas.")] = False,
     unpin: Annotated[
-        list[str] | None, typer.Option("--unpin", metavar="TENSOR", help="Without the pinned numbers of this one.")
+        list[str] | None, typer.Option("--unpin", metavar="TENSOR", help="Ignore the pinned numbers of this tensor.")
     ] = None,
     input_file: Annotated[
         Path | None, typer.Option("--input", metavar="FILE", help="Input: .json, .csv, .npy or an image.")

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 def worksheet(
     source: Annotated[
         str | None,
-        typer.Argument(
-            metavar="EXAMPLE|MODEL.toml|RUN_DIR", help="Network; one that suits the difficulty where none is named."
-        ),
+        typer.Argument(metavar="EXAMPLE|MODEL.toml|RUN_DIR", help="Network. [default: one that suits the difficulty]"),
     ] = None,
     blanks: Annotated[int, typer.Option(metavar="N", help="Numbers that are left out.")] = 10,
     seed: Annotated[int, typer.Option(metavar="S", help="The same seed gives the same sheet.")] = 0,
@@ -33,10 +31,13 @@ def worksheet(
         "worksheet.pdf"
     ),
     key_file: Annotated[
-        Path | None, typer.Option("--key", metavar="FILE", help="Its answers; at the end of the sheet without it.")
+        Path | None, typer.Option("--key", metavar="FILE", help="Where the answers go. [default: the end of the sheet]")
     ] = None,
     sheet_file: Annotated[
-        Path | None, typer.Option("--sheet", metavar="FILE.toml", help="Also a file that `convgrad check` marks.")
+        Path | None,
+        typer.Option(
+            "--sheet", metavar="FILE.toml", help="Write a file to fill in as well, which `convgrad check` marks."
+        ),
     ] = None,
 ) -> None:
     """Make an exercise sheet with blanks, and its answer key.

@@ -53,7 +53,7 @@ class Augment:
         if self.targets not in ("auto", "move", "keep"):
             raise DataError(f"targets is {self.targets!r}, but must be 'auto', 'move' or 'keep'.")
         if not isinstance(self.shift, int) or isinstance(self.shift, bool) or self.shift < 0:
-            raise DataError(f"shift is {shown(self.shift)}, but must be a number of pixels from 0 on.")
+            raise DataError(f"shift is {shown(self.shift)}, but must be a number of pixels, at least 0.")
 
     def moves(self, input_shape: tuple[int, ...], target_shape: tuple[int, ...], classes: bool, tags: bool) -> bool:
         """Whether targets move with their images.

@@ -44,7 +44,7 @@ class Batches:
 
     images: (N, H, W, C). labels: (N,).
     batch_size: B, at least 1; may exceed N.
-    seed: an integer from 0 on. The same seed and epoch give the same bits.
+    seed: a whole number of at least 0. The same seed and epoch give the same bits.
     shuffle: a new order each epoch; without it, the order of the arrays (for measuring).
     augment: how to change images, or None.
     move_labels: whether labels (N, H, W) or (N, H, W, C) are changed as their images are.

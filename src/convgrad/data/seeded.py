@@ -20,13 +20,13 @@ def raw_bits(count: int, seed: int, purpose: int, *place: int) -> npt.NDArray[np
     """`count` random 64-bit numbers for a seed, a purpose and a place (epoch, class, ...).
 
     Raises:
-        DataError: a seed or place that is not an integer from 0 on.
+        DataError: a seed or place that is not a whole number of at least 0.
 
     Reference: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011 (Philox).
     """
     for name, value in (("seed", seed), *(("epoch", value) for value in place)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 0:
-            raise DataError(f"{name} is {shown(value)}, but must be an integer from 0 on.")
+            raise DataError(f"{name} is {shown(value)}, but must be a whole number of at least 0.")
     sequence = np.random.SeedSequence(int(seed), spawn_key=(purpose, *(int(value) for value in place)))
     return np.random.Philox(sequence).random_raw(count)
 

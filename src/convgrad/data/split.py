@@ -20,7 +20,7 @@ def stratified_split(labels: Labels, fraction: float, seed: int) -> tuple[Labels
     Args:
         labels: (N,) integers, the class of each image.
         fraction: of each class, between 0 and 1; rounded to whole images, at least one and not all.
-        seed: an integer from 0 on; the same seed gives the same parts, whatever the order of other classes.
+        seed: a whole number of at least 0; the same seed gives the same parts, whatever the order of other classes.
 
     Returns:
         Positions to train on and positions to validate with, int64, each in rising order.
@@ -40,8 +40,8 @@ def stratified_split(labels: Labels, fraction: float, seed: int) -> tuple[Labels
         raise DataError(f"labels must be a NumPy array of integers with one axis, not {shown(labels)}.")
     if labels.ndim != 1 or len(labels) == 0 or labels.dtype.kind not in "iu" or labels.min() < 0:
         raise DataError(
-            f"labels to split are {labels.dtype} with shape {labels.shape}, but must be integers from 0 on, at least 1 "
-            "in all, with shape (N,)."
+            f"labels to split are {labels.dtype} with shape {labels.shape}, but must be whole numbers "
+            "of at least 0 with shape (N,), N at least 1."
         )
     validation: list[npt.NDArray[np.int64]] = []
     for number in np.unique(labels):

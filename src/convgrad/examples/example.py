@@ -37,7 +37,7 @@ class Example:
 
     @takes(DataError, exact=FLAG, unpinned=NAMES)
     def trace(self, exact: bool = False, unpinned: Collection[str] = ()) -> Trace:
-        """The step's numbers. exact: without any pins, deltas apart; unpinned: without these."""
+        """The step's numbers. exact: without pins, except deltas; unpinned: without these."""
         found = trace(
             self.network,
             self.x,

@@ -195,7 +195,7 @@ class Layer(Written):
                 remedy=f"Reshape({(*shape, 1)}) before it adds the axis." if len(shape) == rank - 1 else "",
             )
         if not shape or 0 in shape:
-            raise ShapeError(f"{self.label}: its input has shape {shape}, which holds nothing.")
+            raise ShapeError(f"{self.label}: its input has shape {shape}, which has no elements.")
         return shape
 
     def _plain(self, argument: str, value: Any) -> Any:

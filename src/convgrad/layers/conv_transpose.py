@@ -63,7 +63,7 @@ class ConvTranspose2D(Layer):
             if extra >= stride and extra > 0:
                 raise ModelError(
                     f"{self.label}: output_padding {extra} must be less than the stride, {stride}: "
-                    f"no kernel reaches what is further out."
+                    f"no kernel reaches further."
                 )
         self._extent  # noqa: B018  (kernel_size and dilation are checked there)
 

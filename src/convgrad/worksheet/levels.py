@@ -103,21 +103,21 @@ LEVELS = {
     for level in (
         Level(
             "easy",
-            "The way forward: sums and maxima",
+            "Forward pass: sums and maxima",
             lambda: _network(*_behind("conv1")[:2], size=5),
             ("forward",),
             ("forward",),
         ),
         Level(
             "medium",
-            "The way back: deltas and gradients",
+            "Backward pass: deltas and gradients",
             lambda: _network(*_behind("conv1"), size=5),
             ("forward", "loss", "backward"),
             ("backward",),
         ),
         Level(
             "hard",
-            "A whole training step: forward, back, update",
+            "A whole training step: forward, backward, update",
             lambda: _network(_convolution("conv1"), *_behind("conv2"), size=6),
             ("forward", "loss", "backward", "update"),
             ("forward", "backward", "update"),

@@ -80,9 +80,10 @@ def _task(sheet: Worksheet) -> Iterator[Part]:
         )
         yield ". "
     if sheet.hidden:
-        yield "Empty places without a number follow from your answers. "
+        yield "Empty cells without a number follow from your answers. "
     if any(is_place(sheet.trace[name]) for name in sheet.shown):
-        yield "A tensor with arg gives the place of the greatest value in its window, counted row by row from 0. "
+        yield "A tensor whose name ends in arg holds the position of the largest value in its window, "
+        yield "counted row by row from 0. "
     for places in sorted(set(sheet.decimals.values())):
         names = [name for name, kept in sheet.decimals.items() if kept == places]
         yield f"Round to {places} decimal{'s' if places > 1 else ''}, and continue with the rounded numbers: "

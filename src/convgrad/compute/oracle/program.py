@@ -51,16 +51,7 @@ def compile_program(
 ) -> Program:
     """A bound equation, ready to run on arrays that are laid out once.
 
-    Args:
-        equation: bound; may be a whole training step.
-        outputs: defined tensors whose values are wanted.
-        dtype: "float32" or "float64", of the arrays; the arithmetic is float64.
-        in_place: defined tensor -> input that it replaces in memory, `{"w_next": "w"}`. The definition may read that
-            input at its own element only.
-        buffers: input or output -> array of another program to share.
-        views: input of the equation -> tensor whose memory it is, row-major, in another shape.
-        examples: an input with examples along its first axis. What is computed for one of them is then the same to the
-            bit in programs for any number of them, at any place: they are computed one by one.
+    Args: as `convgrad.compute.contract.Request` says; the arithmetic is float64, and examples are computed one by one.
 
     Raises:
         ShapeError: the equation is not bound.

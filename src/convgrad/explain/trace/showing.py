@@ -10,16 +10,16 @@ from functools import singledispatch
 @singledispatch
 def as_text(part: object) -> str:
     """For a terminal."""
-    raise NotImplementedError(f"Nothing writes {type(part).__name__}.")
+    raise NotImplementedError(f"{type(part).__name__} can't be shown as text.")
 
 
 @singledispatch
 def as_latex(part: object) -> str:
     """For mathematics mode."""
-    raise NotImplementedError(f"Nothing sets {type(part).__name__} as LaTeX.")
+    raise NotImplementedError(f"{type(part).__name__} can't be shown as LaTeX.")
 
 
 @singledispatch
 def as_html(part: object) -> str:
     """For a notebook."""
-    raise NotImplementedError(f"Nothing writes {type(part).__name__} as HTML.")
+    raise NotImplementedError(f"{type(part).__name__} can't be shown as HTML.")

@@ -93,7 +93,7 @@ class Tensor:
             place = tuple(given_at.get(axis, 0) for axis in range(len(self.shape)))
         if len(place) != len(self.shape):
             raise DataError(
-                f"{self.name} has {len(self.shape)} indices, {self._example}, but got {len(place)}: "
+                f"{self.name} has {len(self.shape)} indices{self._example}, but got {len(place)}: "
                 f"[{','.join(map(str, place))}]. The legal range is {self._legal}."
             )
         for axis, (i, size) in enumerate(zip(place, self.shape, strict=True)):
@@ -107,7 +107,7 @@ class Tensor:
     @property
     def _example(self) -> str:
         names = self.definition.indices if self.definition else tuple(f"i{n + 1}" for n in range(len(self.shape)))
-        return f"[{','.join(names)}]" if names else "none at all"
+        return f", [{','.join(names)}]" if names else ""
 
     @property
     def _legal(self) -> str:

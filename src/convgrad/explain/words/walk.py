@@ -122,7 +122,7 @@ def _given(trace: Trace) -> Iterator[Item]:
     names = list(trace.start.replaced)
     if names:
         listed = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-        yield Sentence(f"Also given are numbers of {listed}, in place of what the equations say.")
+        yield Sentence(f"For {listed}, given numbers replace what the equations compute.")
 
 
 def _forward(trace: Trace) -> Iterator[Section]:
