@@ -152,9 +152,14 @@ def _loops() -> tuple[Family, ...]:
     names = [f"{part.format(one)} in {output}" for one, outputs in seen.items() for output in outputs for part in PARTS]
     far = ("all-but-last-row in do", "all-but-last-column in dw")  # stride-far-edge
     names = [n for n in names if n not in far and n.split(" ")[0] not in elsewhere]
+    swapped = "height-width-swapped of each"
+    wide = {"kernel_size": (2, 4), "input_shape": (6, 11, 3)}
+    high = {"kernel_size": (4, 2), "input_shape": (11, 6, 3)}
     of_forward = tuple(part.format("channel") for part in PARTS)
     return (
         Family("conv2d by loops", loops.backward, (tuple(names),), "conv2d", LOOPED),
+        Family("wide", loops.backward, ((f"{swapped} column", f"{swapped} kernel-column"),), "conv2d", wide),
+        Family("high", loops.backward, ((f"{swapped} row", f"{swapped} kernel-row"),), "conv2d", high),
         Family("conv2d forward by loops", loops.forward, (of_forward,), "conv2d", {**LOOPED, "bias": None}),
     )
 

@@ -9,8 +9,10 @@ import numpy as np
 Array = np.ndarray
 
 
-def _kept(planted: Collection[str], one: str, count: int) -> Sequence[int]:
-    """The places along an axis that a loop comes to."""
+def _kept(planted: Collection[str], one: str, count: int, other: int = 0) -> Sequence[int]:
+    """The places along an axis that a loop comes to; `other`: the length that is taken for its own."""
+    if f"height-width-swapped of each {one}" in planted:
+        return range(min(count, other))
     for switch, part in (
         (f"first-{one}-only", slice(0, 1)),
         (f"last-{one}-only", slice(-1, None)),
@@ -35,20 +37,20 @@ def backward(planted: Collection[str]) -> Callable[..., tuple[Array, ...]]:
         (examples, filters, rows, columns), (_, _, high, wide) = dout.shape, w.shape
         inside = _within(planted, "do")
         for f in _kept(inside, "filter", filters):
-            for i in _kept(inside, "row", rows):
-                for j in _kept(inside, "column", columns):
-                    for m in _kept(inside, "kernel-row", high):
-                        for n in _kept(inside, "kernel-column", wide):
+            for i in _kept(inside, "row", rows, columns):
+                for j in _kept(inside, "column", columns, rows):
+                    for m in _kept(inside, "kernel-row", high, wide):
+                        for n in _kept(inside, "kernel-column", wide, high):
                             dx[:, :, i + m, j + n] += dout[:, f, i, j][:, None] * w[f, :, m, n]
         inside = _within(planted, "dw")
         for e in _kept(inside, "example", examples):
-            for i in _kept(inside, "row", rows):
-                for j in _kept(inside, "column", columns):
+            for i in _kept(inside, "row", rows, columns):
+                for j in _kept(inside, "column", columns, rows):
                     dw += dout[e, :, i, j][:, None, None, None] * x[e, :, i : i + high, j : j + wide]
         inside = _within(planted, "db")
         for e in _kept(inside, "example", examples):
-            for i in _kept(inside, "row", rows):
-                for j in _kept(inside, "column", columns):
+            for i in _kept(inside, "row", rows, columns):
+                for j in _kept(inside, "column", columns, rows):
                     db += dout[e, :, i, j]
         return dx, dw, db
 

@@ -15,6 +15,13 @@ def logistic(z: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-z)))
 
 
+def _by_tanh(z: Array) -> Array:
+    """Of z/2 * (1 + tanh(inner))."""
+    root = math.sqrt(2 / math.pi)
+    t = np.tanh(root * (z + 0.044715 * z**3))
+    return np.asarray((1 + t) / 2 + z / 2 * (1 - t**2) * root * (1 + 3 * 0.044715 * z**2))
+
+
 SLOPES: dict[str, Callable[[Array], Array]] = {
     "relu": lambda z: (z > 0).astype(float),
     "sigmoid": lambda z: logistic(z) * logistic(-z),
@@ -27,6 +34,7 @@ SLOPES: dict[str, Callable[[Array], Array]] = {
     "softplus": logistic,
     "silu": lambda z: logistic(z) * (1 + z * logistic(-z)),
     "gelu": lambda z: PHI(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi),
+    "gelu by tanh": lambda z: _by_tanh(z),
     "exp": np.exp,
 }
 WRONG: dict[str, dict[str, Callable[[Array, Array], Array]]] = {
@@ -55,6 +63,7 @@ WRONG: dict[str, dict[str, Callable[[Array, Array], Array]]] = {
     },
     "leaky_relu": {
         "mask-of-wrong-tensor, dout > 0": lambda dout, z: np.where(dout > 0, 1, 0.3),
+        "derivative-in-part, the value": lambda dout, z: np.where(z > 0, 1, 0.3 * z),
         "kink": lambda dout, z: np.where(z >= 0, 1, 0.3),
     },
 }

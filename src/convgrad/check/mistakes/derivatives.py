@@ -31,6 +31,7 @@ OTHERS = {
     "softplus": "log(1 + exp(z[f]))",
     "silu": "z[f] * sigmoid(z[f])",
     "gelu": "z[f] * (1 + erf(z[f] / sqrt(2))) / 2",
+    "gelu by tanh": "z[f] * (1 + tanh(0.7978845608028654 * (z[f] + 0.044715 * z[f]^3))) / 2",
     "exp": "exp(z[f])",
 }
 PARTS: tuple[tuple[str, str, str, str, str], ...] = (
@@ -44,6 +45,13 @@ PARTS: tuple[tuple[str, str, str, str, str], ...] = (
     ("sigmoid", "derivative-in-part", "x[f]^2 * (1 - x[f])", "s^2 * (1 - s)", "s * (1 - s)"),
     ("sigmoid", "derivative-of-another", "1 - x[f]^2", "1 - s^2, which is tanh's", "s * (1 - s)"),
     ("tanh", "derivative-of-another", "x[f] * (1 - x[f])", "t * (1 - t), which is the sigmoid's", "1 - np.tanh(z)**2"),
+    (
+        "where",
+        "derivative-in-part",
+        "where(z[f] > 0, 1, x[f])",
+        "the value itself where z < 0, such as exp(z) - 1 for elu",
+        "the derivative there: exp(z) for elu, the slope for leaky relu",
+    ),
     ("max", "derivative-in-part", "max(z[f], 0)", "the value max(z, 0) in place of 1", "z > 0"),
     ("max", "derivative-in-part", "where(z[f] < 0, 1, 0)", "1 where z < 0: the mask is turned round", "z > 0"),
 )
@@ -144,7 +152,7 @@ def _of_softmax(text: str) -> After:
     def after(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted | None:
         if not isinstance(problem.origin.layer, Softmax) or output != "do":
             return None
-        x, dx = values[problem.of], problem.arrays[problem.upstream]
+        x, dx = problem.values((problem.of,))[problem.of], problem.arrays[problem.upstream]
         rows = (-1, x.shape[-1])
         arrays = {"x": x.reshape(rows), "dx": dx.reshape(rows)}
         equation = parse(f"a[e,k] = {text}")

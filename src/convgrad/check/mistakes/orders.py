@@ -22,7 +22,7 @@ ORDERS: tuple[tuple[str, str, str, str, tuple[str, ...], str], ...] = (
         "batch k i j",
         "batch i j k",
         "reshape(-1, F) takes it from (N, F, H, W) without a transpose",
-        ("do", "dw", "db"),
+        ("do", "dw"),
         "dout.transpose(0, 2, 3, 1).reshape(-1, F)",
     ),
     (
@@ -30,7 +30,7 @@ ORDERS: tuple[tuple[str, str, str, str, tuple[str, ...], str], ...] = (
         "batch i j k",
         "k batch i j",
         "reshape(F, -1) takes it from (N, H, W, F) without a transpose",
-        ("do", "dw", "db"),
+        ("do", "dw"),
         "dout.reshape(-1, F).T",
     ),
     (

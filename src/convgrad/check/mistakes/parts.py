@@ -20,8 +20,8 @@ KEPT = {
 """Which of the places along an axis count, how likely that is, and its short name."""
 
 
-def _counted(which: Which, letters: str, kept: slice) -> Before:
-    """A tensor with 0 outside of some places along an axis."""
+def _counted(which: Which, letters: str, kept: slice, other: str = "") -> Before:
+    """A tensor with 0 outside of some places along an axis; of as many as another axis has, where it has fewer."""
 
     def before(problem: Problem) -> Problem | None:
         name = which(problem)
@@ -29,9 +29,14 @@ def _counted(which: Which, letters: str, kept: slice) -> Before:
         axes = [n for n, label in enumerate(labels) if label in letters.split()]
         if name is None or name not in problem.arrays or len(axes) != 1 or problem.arrays[name].shape[axes[0]] < 2:
             return None
+        if other and (
+            other not in labels
+            or problem.arrays[name].shape[labels.index(other)] >= problem.arrays[name].shape[axes[0]]
+        ):
+            return None
         array = np.zeros_like(problem.arrays[name])
         at = [slice(None)] * array.ndim
-        at[axes[0]] = kept
+        at[axes[0]] = kept if not other else slice(array.shape[labels.index(other)])
         array[tuple(at)] = problem.arrays[name][tuple(at)]
         return problem.with_arrays(**{name: array})
 
@@ -60,7 +65,14 @@ ELSEWHERE = {("example", "first"): PARAMETERS, ("example", "last"): PARAMETERS} 
     [("row", "all-but-last"), ("column", "all-but-last")], ("do", "dw")
 )
 """Outputs for which they have an entry of their own."""
-MISTAKES = tuple(
+CONFUSED: tuple[tuple[str, str, Which, str, str, tuple[str, ...]], ...] = (
+    ("rows", "columns", _upstream, "i", "j", ("do", "dw", "db")),
+    ("columns", "rows", _upstream, "j", "i", ("do", "dw", "db")),
+    ("rows of the kernel", "columns", kernel_of, "m", "n", ("do", "x")),
+    ("columns of the kernel", "rows", kernel_of, "n", "m", ("do", "x")),
+)
+"""Of what only so many count as there are others, of which tensor, and in which outputs that is seen."""
+_OF_LOOPS = tuple(
     Mistake(
         f"{short}-{one}" if short.startswith("all") else f"{short}-{one}-only",
         f"in {{output}} {words} of the {many} count{'s' if short in ('first', 'last') else ''}",
@@ -73,4 +85,19 @@ MISTAKES = tuple(
     for one, many, which, letters, outputs in AXES
     for words, (kept, likelihood, short) in KEPT.items()
     if not set(outputs) <= set(ELSEWHERE.get((one, short), ()))
+)
+MISTAKES = (
+    *_OF_LOOPS,
+    *(
+        Mistake(
+            "height-width-swapped",
+            f"in {{output}} only as many {many} count as there are {others}: one number is taken for both",
+            "Let each loop run over its own axis: rows over shape[2], columns over shape[3] of NCHW.",
+            "with as few of them in the right calculation, too,",
+            outputs=outputs,
+            before=_counted(which, letter, slice(0), other),
+            likelihood=5,
+        )
+        for many, others, which, letter, other, outputs in CONFUSED
+    ),
 )

@@ -129,7 +129,7 @@ def clipped(seen: Seen) -> Iterator[Structure]:
         return
     predicted = np.clip(seen.expected, low, high)
     inside = seen.large & ~above & ~below
-    if seen.is_near(predicted) and np.count_nonzero(inside) > 1:
+    if seen.is_near(predicted) and (np.count_nonzero(inside) > 1 or low == -high):
         sides = [f"at most {high:.6g}"] if above.any() else []
         sides += [f"at least {low:.6g}"] if below.any() else []
         yield Structure(
