@@ -41,6 +41,8 @@ class Calls(Grammar):
         name = VARIANTS.get(token.name, token.name)
         if self.setting.rank(name) is not None or name in self.scope:
             return None
+        if name == "sigma" and self.peek() == "^" and self._is_variance("sigma"):
+            return None
         follows = self.peek() in ("(", "'", "^", "\\{") or (self.peek() == "[" and not self.plain)
         if name in ("ReLU", "relu", "Relu", "RELU"):
             return self._special(start, lambda t: Call("max", (t, Number(0.0))), "max(a, 0)")
