@@ -16,9 +16,9 @@ from convgrad.check.derivations.latex.arrays import Value
 from convgrad.check.derivations.latex.choices import Choices, alternatives
 from convgrad.check.derivations.latex.expressions import ExpressionReader
 from convgrad.check.derivations.latex.grammar import COMPARISONS
-from convgrad.check.derivations.latex.names import QUALIFIERS
 from convgrad.check.derivations.latex.setting import BY, Bound, Setting, about
 from convgrad.check.derivations.latex.tokens import RELATIONS, Token, lines_of, tokens
+from convgrad.check.derivations.latex.vocabulary import QUALIFIERS
 from convgrad.errors import EquationSyntaxError, Span
 from convgrad.notation.legality import check
 from convgrad.notation.parsing.lexer import LONGEST_TEXT

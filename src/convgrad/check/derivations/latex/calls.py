@@ -7,8 +7,8 @@ from dataclasses import replace
 from convgrad.check.derivations.latex.arrays import Value, number
 from convgrad.check.derivations.latex.convolutions import starred
 from convgrad.check.derivations.latex.grammar import BRACKETS, Grammar
-from convgrad.check.derivations.latex.names import CALLED, GENERIC, VARIANTS
 from convgrad.check.derivations.latex.tokens import Token
+from convgrad.check.derivations.latex.vocabulary import CALLED, GENERIC, VARIANTS
 from convgrad.errors import Span
 from convgrad.functions import FUNCTIONS, VALUE, Function
 from convgrad.notation.parsing.parser import parse

@@ -11,10 +11,11 @@ from convgrad.check.derivations.latex.calls import Calls
 from convgrad.check.derivations.latex.conditions import Conditions
 from convgrad.check.derivations.latex.convolutions import starred
 from convgrad.check.derivations.latex.grammar import BRACKETS
-from convgrad.check.derivations.latex.names import QUALIFIERS, STOPS, Named
+from convgrad.check.derivations.latex.names import Named
 from convgrad.check.derivations.latex.reductions import Reductions
 from convgrad.check.derivations.latex.slopes import Slopes
 from convgrad.check.derivations.latex.tokens import CASES, INDICATOR
+from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, STOPS
 from convgrad.errors import Span
 from convgrad.notation.polynomial import Polynomial
 from convgrad.notation.terms import (

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from convgrad.check.derivations.latex.arrays import Value, number
 from convgrad.check.derivations.latex.grammar import BRACKETS, Grammar
-from convgrad.check.derivations.latex.names import STOPS, Named
+from convgrad.check.derivations.latex.names import Named
 from convgrad.check.derivations.latex.setting import BY
 from convgrad.check.derivations.latex.tokens import Token
+from convgrad.check.derivations.latex.vocabulary import STOPS
 from convgrad.errors import Span
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
