@@ -14,6 +14,7 @@ from convgrad.calculus.names import size_name
 from convgrad.calculus.simplify import product, simplify
 from convgrad.calculus.table import ONE, ZERO, has_slopes, remedy, slopes
 from convgrad.errors import DerivationError
+from convgrad.notation.exponents import exact
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Access,
@@ -87,7 +88,7 @@ class Partials:
             yield from self._scaled(term.numerator, Divide(ONE, term.denominator))
             yield from self._scaled(term.denominator, Negate(Divide(term, term.denominator)))
         elif isinstance(term, Power):
-            slope = Multiply((Number(term.exponent), Power(term.base, term.exponent - 1)))
+            slope = Multiply((Number(term.exponent), Power(term.base, exact(term.exponent - 1))))
             yield from self._scaled(term.base, slope)
         elif isinstance(term, Call):
             yield from self._of_call(term)

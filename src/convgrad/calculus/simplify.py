@@ -14,6 +14,7 @@ from typing import TypeGuard
 
 from convgrad.arguments import TABLE, optional, takes
 from convgrad.errors import ArgumentError
+from convgrad.notation.exponents import exact
 from convgrad.notation.polynomial import LONGEST, Polynomial
 from convgrad.notation.terms import (
     TERM,
@@ -154,7 +155,7 @@ def _powers(factors: list[Term]) -> list[Term]:
         return factors
     if not all(map(isfinite, exponents.values())):
         return factors
-    raised = [_power(Power(base, exponent)) for base, exponent in exponents.items()]
+    raised = [_power(Power(base, exact(exponent))) for base, exponent in exponents.items()]
     return [factor for factor in raised if factor != ONE]
 
 

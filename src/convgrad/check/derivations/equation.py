@@ -18,7 +18,7 @@ from convgrad.check.derivations.report import EquationReport
 from convgrad.errors import EquationError, EquationSyntaxError
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.polynomial import Position
-from convgrad.notation.terms import Access, Definition, Equation, Reduce, walk
+from convgrad.notation.terms import Access, Definition, Equation, Reduce, gradient_name, walk
 
 GENERIC = ("tanh", "sigmoid", "softplus")
 """What an activation without a name, f, is tried as: a claim about f has to hold for each."""
@@ -214,7 +214,7 @@ def _best(claim: Claim, asked: Asked, einstein: bool) -> EquationReport:
             continue
         if reading.missing:
             try:
-                report = _without_sum(report, reading.missing, claim)
+                report = _without_sum(report, reading.missing, reading.claim, asked.forward)
             except EquationError as error:
                 failed = failed or error
                 continue
@@ -235,9 +235,28 @@ def _best(claim: Claim, asked: Asked, einstein: bool) -> EquationReport:
     return failed
 
 
-def _without_sum(report: EquationReport, missing: tuple[str, ...], claim: Claim) -> EquationReport:
+def _is_index(name: str, claim: Claim, forward: Equation) -> bool:
+    """Whether a name reads an axis that it reads in the equation, too, so that it is no size."""
+    slots = {(d.name, axis) for d in forward.definitions for axis, i in enumerate(d.indices) if i == name}
+    slots |= {
+        (t.tensor, axis)
+        for d in forward.definitions
+        for t in walk(d.term)
+        if isinstance(t, Access)
+        for axis, p in enumerate(t.positions)
+        if name in p.names
+    }
+    slots |= {(gradient_name(tensor), axis) for tensor, axis in slots}
+    reads = [t for d in claim.equation.definitions for t in walk(d.term) if isinstance(t, Access)]
+    return any((t.tensor, axis) in slots for t in reads for axis, p in enumerate(t.positions) if name in p.names)
+
+
+def _without_sum(report: EquationReport, missing: tuple[str, ...], claim: Claim, forward: Equation) -> EquationReport:
     """An index on the right that nothing binds makes a claim wrong where with the sum it would be right."""
     names = ", ".join(missing)
+    if not report.ok and all(_is_index(name, claim, forward) for name in missing):
+        proof = f"the right side hangs on {names}, the left side does not, so they can't be equal for all {names}."
+        return replace(report, ok=False, proof=proof, causes=(), place="", repair="", unchecked=False)
     if not report.ok:
         raise EquationSyntaxError(
             f"{names} {'is' if len(missing) == 1 else 'are'} neither on the left nor summed over.",

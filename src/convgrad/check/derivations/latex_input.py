@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, replace
 from convgrad.check.derivations.latex.arrays import Value
 from convgrad.check.derivations.latex.choices import Choices, alternatives
 from convgrad.check.derivations.latex.expressions import ExpressionReader
+from convgrad.check.derivations.latex.grammar import COMPARISONS
 from convgrad.check.derivations.latex.setting import BY, Bound, Setting, about
 from convgrad.check.derivations.latex.tokens import RELATIONS, Token, lines_of, tokens
+from convgrad.check.derivations.latex.vocabulary import QUALIFIERS
 from convgrad.errors import EquationSyntaxError, Span
 from convgrad.notation.legality import check
 from convgrad.notation.parsing.lexer import LONGEST_TEXT
@@ -33,6 +35,7 @@ from convgrad.notation.terms import (
     Number,
     Term,
     accesses,
+    rebuild,
 )
 
 __all__ = ["BY", "Bound", "Claim", "Latex", "from_latex", "looks_like_latex", "read_latex", "readings_of"]
@@ -138,16 +141,20 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
     alone = not setting.ranks
     setting.arrays = alone and not indexed and _speaks_of_arrays(text)
     plain = "\\" not in text
+    if alone:
+        setting.variances |= {f"sigma2{f'_{m[1]}' if m[1] else ''}" for m in VARIANCE.finditer(text)}
     before: list[Definition] = []
     for line in lines:
         if _is_range(line):
             setting.choices.notes.append(f"Not read: {text[line[0].start : line[-1].stop]}.")
             continue
-        if alone and any(
-            t.text == "\\sigma" and n + 1 < len(line) and line[n + 1].text == "^" for n, t in enumerate(line)
-        ):
-            setting.new_ranks.setdefault("sigma2", len(line) and 0) if _defines_variance(line) else None
         yield from _Line(text, line, setting, indexed, plain).claims(before)
+
+
+VARIANCE = re.compile(
+    r"(?:\\sigma|\u03c3)(?:_\s*(?:\{?\s*(?:\\math\w+\s*\{)?\s*([A-Z])\s*\}*|\{?[a-z]\}?))?\s*(?:\^\s*\{?2\}?|\u00b2)\s*&?\s*(?::?=)"
+)
+r"""The left side of a definition of \sigma^2, \sigma_B^2 or \sigma_j^2."""
 
 
 def _indexed(lines: Sequence[Sequence[Token]]) -> set[str]:
@@ -155,10 +162,10 @@ def _indexed(lines: Sequence[Sequence[Token]]) -> set[str]:
     found = set()
     for line in lines:
         for n, token in enumerate(line[:-1]):
-            if line[n + 1].text in ("_", "[", "(") and n + 2 < len(line):
+            if line[n + 1].text in ("_", "[") and n + 2 < len(line):
                 inside = line[n + 3] if line[n + 2].text == "{" and n + 3 < len(line) else line[n + 2]
                 name = inside.name
-                if inside.upright or not name[:1].islower() or (line[n + 1].text == "(" and len(name) > 1):
+                if inside.upright or not name[:1].islower():
                     continue
                 found.add(token.name)
     return found - {"sum", "max", "min", "Sigma", "frac"}
@@ -171,11 +178,6 @@ def _speaks_of_arrays(text: str) -> bool:
     ):
         return True
     return bool(set(re.findall(r"(?<![A-Za-z\\])([A-Z])(?![A-Za-z])", text)) - {"E", "L", "J", "C", "T", "R", "N"})
-
-
-def _defines_variance(line: Sequence[Token]) -> bool:
-    texts = [t.text for t in line]
-    return texts[:1] == ["\\sigma"] and "=" in texts and "^" in texts[: texts.index("=")]
 
 
 def _is_range(line: Sequence[Token]) -> bool:
@@ -194,7 +196,6 @@ class _Line(ExpressionReader):
         super().__init__(text, line, setting, indexed, plain)
         self.source = text
         self.used = set()
-        self.on_left = False
         self._scalar_line = not setting.arrays and all(not setting.rank(n) for n in setting.tensors)
 
     def claims(self, before: list[Definition]) -> Iterator[Claim]:
@@ -216,6 +217,7 @@ class _Line(ExpressionReader):
             first_bound, first_helper = len(self.setting.bounds), len(self.setting.helpers)
             self.setting.extents = {}
             right = self.sum()
+            self._skip_condition()
             if self.token is not None and self.peek() not in RELATIONS:
                 raise self.error(f"`{self.peek()}` is not expected here.")
             bounds = tuple(self.setting.bounds[first_bound:])
@@ -233,6 +235,19 @@ class _Line(ExpressionReader):
         if BY not in definition.name:
             before[:] = [*known, *helpers, definition]
             self.setting.new_ranks.setdefault(definition.name, len(definition.indices))
+
+    def _skip_condition(self) -> None:
+        """What is said of indices behind an equation, "for all i, j", is noted, for it is no part of it."""
+        token = self.token
+        if token is None or not (token.text in ("\\forall", ",") or token.text in QUALIFIERS):
+            return
+        rest = self.tokens[self.place :]
+        texts = {t.text for t in rest}
+        words = texts & {"\\forall", "for", "where", "each", "every"}
+        if not words or texts & {*COMPARISONS, *RELATIONS, "if", "when"} - {"\\le", "\\leq"}:
+            raise self.error("What comes behind the equation is not understood.", "Leave it out, or write cases.")
+        self.setting.choices.notes.append(f"Not read: {self.text[rest[0].start : rest[-1].stop]}.")
+        self.place = len(self.tokens)
 
     def _left(self) -> Access | Value:
         if self.peek() in ("\\Delta", "Delta") and self.peek(1) not in ("=", "_", "^"):
@@ -284,7 +299,7 @@ class _Line(ExpressionReader):
                     f"On the left is one number, on the right {right.said} with {right.rank} axes and no indices.",
                     right.span,
                 )
-        term = right.at(access.positions if isinstance(left, Value) and right.rank else ())
+        term = self._kronecker(right.at(access.positions if isinstance(left, Value) and right.rank else ()))
         name = access.tensor
         if sign in ("-=", "+="):
             old = replace(access, span=access.span)
@@ -306,6 +321,23 @@ class _Line(ExpressionReader):
                 "Write an index such as m, and the number where it is used.",
             )
         return access, Definition(name, indices, term)
+
+    def _kronecker(self, term: Term) -> Term:
+        """Beside a delta of one axis, one of two is Kronecker's."""
+        ranks = {len(a.positions) for a in accesses(term) if a.tensor == "delta"}
+        if len(ranks) < 2 or 2 not in ranks:
+            return term
+        note = "delta[i,j] was read as Kronecker's: 1 where i = j, else 0."
+        if note not in self.setting.choices.notes:
+            self.setting.choices.notes.append(note)
+
+        def change(t: Term) -> Term:
+            if isinstance(t, Access) and t.tensor == "delta" and len(t.positions) == 2:
+                one, two = (IndexValue(p.numerator) for p in t.positions)
+                return Call("where", (Compare("==", one, two), Number(1.0), Number(0.0)))
+            return t
+
+        return rebuild(term, change)
 
     def _whole(self, left: Value, right: Value) -> tuple[Access, Value]:
         """What stands on the left without indices gets some."""

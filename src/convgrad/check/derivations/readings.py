@@ -64,9 +64,10 @@ def readings(claim: Claim, forward: Equation, sizes: Collection[str], einstein: 
     if not names:
         yield Reading(claim, notes, missing)
         return
-    ways = [_meanings(name, claim, forward) for name in names]
+    ways = list(product(*(_meanings(name, claim, forward) for name in names)))
+    alike = [chosen for chosen in ways if len({base_of(one) for one in chosen if one}) == 1]
     count = 0
-    for chosen in product(*ways):
+    for chosen in alike or ways:  # the deltas of two layers are the same gradient of each
         gradients = [one for one in chosen if one]
         if len({*gradients}) < len(gradients):
             continue
@@ -87,6 +88,11 @@ def readings(claim: Claim, forward: Equation, sizes: Collection[str], einstein: 
             told = (*told, f"{name} was read as {gradient}{above}.")
             found = _renamed(found, {name: gradient})
         yield Reading(found, told, missing)
+
+
+def base_of(name: str) -> str:
+    """The name without its layer: dz of dz_after."""
+    return re.sub(r"(_before|_after|_last|_\d+)$", "", name)
 
 
 def _meanings(name: str, claim: Claim, forward: Equation) -> list[str | None]:

@@ -23,6 +23,7 @@ from convgrad.explain.trace.nodes import (
     Total,
 )
 from convgrad.explain.trace.numbers import written
+from convgrad.notation.exponents import exponent_text
 from convgrad.notation.printing.mathematics import Mathematics
 
 # How tightly a piece holds together, loosest first.
@@ -92,10 +93,10 @@ class Writer:
         if isinstance(node, Total):
             return self._total(node)
         if isinstance(node, Raised):
-            exponent = written(node.exponent)
+            exponent = exponent_text(node.exponent) or written(node.exponent)
             if self.setting:
                 return self.setting.power(self._at_least(PRIMARY, node.base), exponent), POWER
-            exponent = self._parenthesised(exponent) if exponent.startswith("-") else exponent
+            exponent = self._parenthesised(exponent) if exponent.startswith("-") or "/" in exponent else exponent
             return f"{self._at_least(PRIMARY, node.base)}^{exponent}", POWER
         if isinstance(node, Applied):
             return self._call(node.function, [self.text(argument) for argument in node.arguments]), PRIMARY

@@ -6,7 +6,7 @@
     signed      = { "+" | "-" } product
     product     = factor { ("*" | "/") factor }
     factor      = { "+" | "-" } power
-    power       = primary [ ("^" | "**") literal ]
+    power       = primary [ ("^" | "**") ( literal | "(" literal [ "/" number ] ")" ) ]
     primary     = number | name | access | call | reduction | "(" expression ")"
     access      = name "[" positions [ "else" literal ] "]"
 
@@ -199,11 +199,16 @@ class _Parser(PositionReader):
         return Power(base, exponent, span=self.span_from(start))
 
     def exponent(self) -> float:
-        remedy = "Write a number, such as ^2 or ^(-1); for others use sqrt(a) or exp(b * log(a))."
+        remedy = "Write a number, such as ^2 or ^(-3/2); for others use sqrt(a) or exp(b * log(a))."
         message = "An exponent is a literal number."
         if not self.take_symbol("("):
             return self.literal(message, remedy)
         value = self.literal(message, remedy)
+        if self.take_symbol("/"):
+            below = self.token
+            if below.kind != NUMBER or not self.number_value(below):
+                raise self.error("An exponent is divided by a number other than 0.", below.span, remedy)
+            value /= self.number_value(self.take())
         self.expect(")", message, remedy)
         return value
 

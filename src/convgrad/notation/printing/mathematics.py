@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from convgrad.notation.exponents import exponent_text
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.printing.text import is_negative, number_text, without_sign
 from convgrad.notation.terms import (
@@ -182,7 +183,7 @@ class Mathematics:
         return result, OPEN if level == OPEN else PRODUCT
 
     def _power(self, term: Power) -> tuple[str, int]:
-        exponent = self.number(number_text(term.exponent))
+        exponent = exponent_text(term.exponent) or self.number(number_text(term.exponent))
         if isinstance(term.base, Access) and "." in term.base.tensor:
             return self.power(self.parenthesised(self._written(term.base)[0]), exponent), POWER
         return self.power(self._at_least(PRIMARY, term.base), exponent), POWER

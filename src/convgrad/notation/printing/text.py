@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 
+from convgrad.notation.exponents import exponent_text
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.shown import Shown, as_text
 from convgrad.notation.terms import (
@@ -114,8 +115,8 @@ def _written(term: Term) -> tuple[str, int]:
         literals = all(_NUMBER.fullmatch(part) for part in fraction)  # 1/2 is written without spaces
         return ("/" if literals else " / ").join(fraction), PRODUCT
     if isinstance(term, Power):
-        exponent = number_text(term.exponent)
-        exponent = f"({exponent})" if exponent.startswith("-") else exponent
+        exponent = exponent_text(term.exponent) or number_text(term.exponent)
+        exponent = f"({exponent})" if exponent.startswith("-") or "/" in exponent else exponent
         return f"{_at_least(PRIMARY, term.base)}^{exponent}", POWER
     if isinstance(term, IndexValue):
         name = term.polynomial.as_name

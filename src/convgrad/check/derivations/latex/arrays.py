@@ -37,7 +37,8 @@ class Value:
 
     rank: of how many axes. at: the term that gives the number at a place. span: where it was written. tensor: its
     name where it is a tensor as it stands. like: for each axis one of a tensor that has the same size, where that is
-    known. row: it is one row, a vector that was transposed.
+    known. row: it is one row, a vector that was transposed. chain: the derivative that a
+    product by the chain rule is.
     """
 
     rank: int
@@ -46,6 +47,7 @@ class Value:
     tensor: str = ""
     like: Like = ()
     row: bool = False
+    chain: str = ""
 
     @property
     def term(self) -> Term:
@@ -174,6 +176,8 @@ class Arrays:
 
     def total(self, value: Value, span: Span) -> Value:
         """The sum of all its numbers."""
+        if not value.rank:
+            return value
         indices = tuple(self.fresh(one) for one in self._likes(value))
         return number(Reduce("sum", indices, value.at(tuple(Position.name(i) for i in indices)), span=span), span)
 
@@ -220,9 +224,9 @@ class Arrays:
         """A product without a sign of its own, of matrices where both are arrays."""
         if not one.rank or not two.rank:
             return self.elementwise(one, two)
-        along = self._chain(one, two)
+        along, chain = self._chain(one, two)
         if along:
-            return self.contracted(one, two, along)
+            return replace(self.contracted(one, two, along), chain=chain)
         ways = self._ways(one, two)
         if not ways:
             message = f"There is no product of {_axes(one.rank)} and {_axes(two.rank)} without indices."
@@ -248,13 +252,16 @@ class Arrays:
             return [(lambda: replace(self.contracted(one, two, 1), row=True), "")]
         return [single] if one.rank == two.rank else []
 
-    def _chain(self, one: Value, two: Value) -> int:
-        """Axes that the chain rule sums over: dx * x_by_w, and x_by_z * z_by_w."""
-        above, by, _ = two.tensor.partition(BY)
-        _, first_by, below = one.tensor.partition(BY)
-        if by and (one.tensor == f"d{above}" or (first_by and below == above)):
-            return self.setting.rank(above) or 0
-        return 0
+    def _chain(self, one: Value, two: Value) -> tuple[int, str]:
+        """Axes that the chain rule sums over, and what comes out: dx * x_by_w is dw, x_by_z * z_by_w is x_by_w."""
+        first, second = one.chain or one.tensor, two.chain or two.tensor
+        above, by, below = second.partition(BY)
+        start, first_by, end = first.partition(BY)
+        if by and first == f"d{above}":
+            return self.setting.rank(above) or 0, f"d{below}"
+        if by and first_by and end == above:
+            return self.setting.rank(above) or 0, f"{start}{BY}{below}"
+        return 0, ""
 
     def outer(self, one: Value, two: Value) -> Value:
         like = (*self._likes(one), *self._likes(two))

@@ -7,8 +7,8 @@ from dataclasses import replace
 from convgrad.check.derivations.latex.arrays import Value, number
 from convgrad.check.derivations.latex.convolutions import starred
 from convgrad.check.derivations.latex.grammar import BRACKETS, Grammar
-from convgrad.check.derivations.latex.names import CALLED, GENERIC, VARIANTS
 from convgrad.check.derivations.latex.tokens import Token
+from convgrad.check.derivations.latex.vocabulary import CALLED, GENERIC, VARIANTS
 from convgrad.errors import Span
 from convgrad.functions import FUNCTIONS, VALUE, Function
 from convgrad.notation.parsing.parser import parse
@@ -40,6 +40,8 @@ class Calls(Grammar):
         """A call of a function, or None where the token is no function here."""
         name = VARIANTS.get(token.name, token.name)
         if self.setting.rank(name) is not None or name in self.scope:
+            return None
+        if name == "sigma" and self.peek() == "^" and self._is_variance("sigma"):
             return None
         follows = self.peek() in ("(", "'", "^", "\\{") or (self.peek() == "[" and not self.plain)
         if name in ("ReLU", "relu", "Relu", "RELU"):

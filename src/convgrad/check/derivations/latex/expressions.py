@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cached_property
 
 from convgrad.check.derivations.latex.arrays import Value, number, tensor
 from convgrad.check.derivations.latex.calls import Calls
 from convgrad.check.derivations.latex.conditions import Conditions
 from convgrad.check.derivations.latex.convolutions import starred
 from convgrad.check.derivations.latex.grammar import BRACKETS
-from convgrad.check.derivations.latex.names import STOPS, Named
+from convgrad.check.derivations.latex.names import Named
 from convgrad.check.derivations.latex.reductions import Reductions
 from convgrad.check.derivations.latex.slopes import Slopes
 from convgrad.check.derivations.latex.tokens import CASES, INDICATOR
+from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, STOPS
 from convgrad.errors import Span
 from convgrad.notation.polynomial import Polynomial
 from convgrad.notation.terms import (
@@ -29,6 +31,7 @@ NUMBERWISE = {"\\odot", "\\circ", ".*", "\\bullet"}
 STARS = {"*", "\\ast", "\\star", "\\otimes", "\\circledast"}
 PLAIN = {"\\cdot", "\\times", "@"}
 SCALARS = {"eta", "alpha", "lambda", "epsilon", "lr", "eps", "E", "L", "J", "C", "beta", "rho", "gamma", "l_loss"}
+BARS = {"|": "|", "\\lvert": "\\rvert", "\\lVert": "\\rVert", "\\|": "\\|", "\\Vert": "\\Vert", "\\vert": "\\vert"}
 DEEPEST = 40
 """Sums in brackets inside each other."""
 
@@ -42,6 +45,11 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
 
     _scalar_line = False
     depth = 0
+
+    @cached_property
+    def open_bars(self) -> list[str]:
+        """Bars that are open."""
+        return []
 
     def value(self, named: Named) -> Value:
         """A name as a value: one number where it has indices, else an array of as many axes as its tensor has."""
@@ -64,10 +72,16 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         if rank is None and re.fullmatch(r"(delta|Delta)(_before|_after|_\d+)?", named.name):
             label = named.name[5:]
             targets = [n for n in self.setting.order if self.setting.rank(n)]
-            if label:
-                targets = [n for n in targets if n.endswith(label)]
+            if self.on_left:
+                targets += [n for n in sorted(self.setting.tensors) if n not in targets and self.setting.rank(n)]
+            same = [n for n in targets if (re.search(r"(_before|_after|_\d+)$", n) or [""])[0] == label]
+            targets = same or targets
+            bases = self.setting.delta_bases
+            targets = [n for n in targets if _base(n) in bases] or targets
             if targets and not self._scalar_line:
-                name = f"d{self.setting.choices.pick([(t, self._delta_note(named.name, t)) for t in targets])}"
+                target = self.setting.choices.pick([(t, self._delta_note(named.name, t)) for t in targets])
+                bases.add(_base(target))
+                name = f"d{target}"
                 return tensor(name, self.setting.rank(name) or 0, named.span)
         if rank is None and self.setting.arrays:
             first = named.name.removeprefix("d")[:1]
@@ -123,7 +137,9 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         result: Value | None = None
         divides = False
         over: Value | None = None
-        while (token := self.peek()) is not None and token not in STOPS and token not in NUMBERWISE | STARS:
+        while (token := self.peek()) is not None and token not in NUMBERWISE | STARS:
+            if (token in STOPS and not self._opens_bars(token)) or self._is_qualifier():
+                break
             if token in PLAIN:
                 self.next()
                 continue
@@ -157,6 +173,13 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
                 raise self.error("The equation ends too early: a number, a tensor or a sum is expected here.")
             raise self.error("A number, a tensor or a sum is expected here.")
         return result
+
+    def _is_qualifier(self) -> bool:
+        return self.token is not None and self.token.text in QUALIFIERS and (self.token.upright or self.plain)
+
+    def _opens_bars(self, token: str) -> bool:
+        """Whether bars begin here, and do not end."""
+        return token in BARS and (token in ("\\lvert", "\\lVert") or token not in self.open_bars)
 
     def _joins(self, place: int) -> bool:
         """Whether a factor stands directly behind the one before, without a sign."""
@@ -218,7 +241,7 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
             return self.indicator(start)
         if text in BRACKETS:
             return self._bracketed(start, text)
-        if text in ("|", "\\lvert", "\\lVert", "\\|"):
+        if text in BARS:
             return self._between_bars(start, text)
         if text[0].isdigit() or text[0] == ".":
             return number(Number(float(text), span=Span(token.start, token.stop)), Span(token.start, token.stop))
@@ -266,9 +289,10 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         return replace(inside, span=self.span_from(start), tensor=inside.tensor)
 
     def _between_bars(self, start: int, opened: str) -> Value:
-        closing = {"|": "|", "\\lvert": "\\rvert", "\\lVert": "\\rVert", "\\|": "\\|"}[opened]
+        self.open_bars.append(opened)
         inside = self.sum()
-        self.take(closing)
+        self.open_bars.pop()
+        self.take(BARS[opened])
         span = self.span_from(start)
         if opened in ("|", "\\lvert") and not inside.rank:
             return self.changed(inside, lambda t: Call("abs", (t,)), span)
@@ -311,3 +335,8 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
 
 def _is_number(value: Value) -> bool:
     return not value.rank and isinstance(value.term, Number)
+
+
+def _base(name: str) -> str:
+    """Without its layer."""
+    return re.sub(r"(_before|_after|_\d+)$", "", name)

@@ -4,40 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from convgrad.check.derivations.latex.setting import Setting
 from convgrad.check.derivations.latex.tokens import MARKS, OPENING, Token
+from convgrad.check.derivations.latex.vocabulary import CALLED, GREEK, LETTER_WORDS, TIMES, TRANSPOSES, VARIANTS, WORDS
 from convgrad.errors import EquationSyntaxError, Span
-from convgrad.functions import CONDITION, FUNCTIONS, Function
 from convgrad.notation.polynomial import Polynomial, Position
-
-CALLED: dict[str, Function] = {
-    name: row for row in FUNCTIONS.values() if CONDITION not in row.arguments for name in (row.name, *row.latex_names)
-}
-"""What a function is called in LaTeX -> its row."""
-GREEK = {
-    *("delta", "alpha", "beta", "gamma", "eta", "mu", "theta", "lambda", "epsilon", "varepsilon", "rho", "phi", "nu"),
-    *("omega", "psi", "xi", "zeta", "kappa", "tau", "varphi", "vartheta", "pi", "chi", "sigma", "ell", "Theta"),
-    *("Delta", "Phi", "Omega", "Gamma", "Lambda", "Psi", "Sigma"),
-}
-VARIANTS = {"varepsilon": "epsilon", "varphi": "phi", "vartheta": "theta", "ell": "l_loss"}
-GENERIC = {"f", "g", "h", "phi", "psi", "act"}
-"""Functions that have no name of their own: an activation, whichever."""
-WORDS = {
-    *("max", "out", "new", "old", "in", "hid", "tot", "total", "bias", "target", "pred", "true", "net", "loss", "ref"),
-    *("full", "pool", "min", "avg", "prev", "next", "err", "hat", "tilde", "bar", "rms", "norm", "conv", "hidden"),
-    *("output", "input", "next", "previous", "mean", "var", "std", "dense", "label"),
-}
-"""Subscripts that are words and no indices."""
-STOPS = {
-    *("+", "-", "=", ")", "]", "}", ",", "<", ">", "\\ge", "\\geq", "\\le", "\\leq", "\\ne", "\\neq", "==", "<=", ">="),
-    *("!=", "\\}", "|", "\\rvert", "\\rVert", "\\|", "&", "\\\\", "\\endcases", "\\in", ":=", "<-", "-=", "+="),
-    *("\\leftarrow", "\\gets", "\\equiv", "\\triangleq", "\\coloneqq", "\\doteq", "\\approx", "\\forall", "\\propto"),
-    *("\\rangle", "\\sim", "\\mapsto", "\\rfloor", "\\rceil"),
-}
-TRANSPOSES = {"T", "\\top", "\\intercal", "\\mathsf", "\\transp", "\\dagger"}
-TIMES = {"*", "\\cdot", "\\times"}
 
 
 @dataclass(frozen=True)
@@ -52,27 +25,27 @@ class Named:
     exponent: float | None = None
 
 
-@dataclass
-class Scope:
-    """Indices in force: as they are written -> as they are called, which differs where a sum hides an outer index."""
-
-    names: dict[str, str] = field(default_factory=dict)
-
-
 class NameReader:
     """Tokens from left to right, and names made of them."""
 
     def __init__(self, text: str, line: Sequence[Token], setting: Setting, indexed: Collection[str], plain: bool):
         self.text, self.setting, self.indexed, self.plain = text, setting, indexed, plain
-        self.tokens = [part for token in line for part in self._letters(token)]
+        self.tokens = [part for token, *kind in _with_subscripts(line) for part in self._letters(token, *kind)]
+        self.on_left = False
         self.place = 0
         self.scope: dict[str, str] = {}
         self.left: set[str] = set()
 
-    def _letters(self, token: Token) -> list[Token]:
+    def _letters(self, token: Token, below: bool, braced: bool) -> list[Token]:
         """A run of letters is a product of them, or pairs of indices, where it is no word."""
         text = token.text
-        if not text[0].isalpha() or len(text) == 1 or token.upright or self.plain:
+        if not text[0].isalpha() or len(text) == 1 or token.upright:
+            return [token]
+        if below and re.fullmatch(r"[ijklmnpqrstuv]{2,4}", text) and text not in WORDS:
+            parts = [Token(c, token.start + n, token.start + n + 1) for n, c in enumerate(text)]
+            ends = [replace(token, text=brace) for brace in "{}"]
+            return parts if braced else [ends[0], *parts, ends[1]]
+        if self.plain:
             return [token]
         word = text in CALLED or text in WORDS or self.setting.rank(text) is not None or text in LETTER_WORDS
         gradient = re.fullmatch(r"d[A-Za-z]\d*", text) is not None
@@ -175,6 +148,11 @@ class NameReader:
             if sign == "'":
                 name += "'" * self.primes()
             elif sign == "^" and exponent is None:
+                if self._is_variance(name):
+                    name = name.replace("sigma", "sigma2", 1)
+                    self.next()
+                    self.group()
+                    continue
                 kind = self.superscript(name)
                 if kind is None:
                     break
@@ -212,6 +190,11 @@ class NameReader:
         span = self.span_from(start)
         return Named(name, span, found, tuple(spans) if len(spans) == len(found or ()) else (), transposed, exponent)
 
+    def _is_variance(self, name: str) -> bool:
+        r"""Whether \sigma^2 is a name of its own: the equation defines it, or a derivative is taken by it."""
+        squared = name.replace("sigma", "sigma2", 1)
+        return name.startswith("sigma") and squared in self.setting.variances and self.ahead_of_sign() == ["2"]
+
     def base(self) -> str:
         """The letter or word, with marks such as a hat."""
         token = self.next()
@@ -228,15 +211,6 @@ class NameReader:
         if not token.name[:1].isalpha():
             self.place -= 1
             raise self.error(f"`{token.text}` is not expected here.")
-        if (
-            token.text == "\\sigma"
-            and self.peek() == "^"
-            and self.ahead() == ["2"]
-            and self.setting.rank("sigma2") is not None
-        ):
-            self.next()
-            self.group()
-            return "sigma2"
         return VARIANTS.get(token.name, token.name) if token.text[0] == "\\" else token.name
 
     def primes(self) -> int:
@@ -307,7 +281,9 @@ class NameReader:
             found = ""
         elif match := re.fullmatch(r"[(\[](\d+)[)\]]", joined):
             found = f"_{match[1]}"
-        elif (match := re.fullmatch(r"\(([a-z])\)", joined)) and (match[1] in self.scope or match[1] in self.left):
+        elif (match := re.fullmatch(r"\(([a-z])\)", joined)) and (
+            match[1] in self.scope or match[1] in self.left or (self.on_left and match[1] in "ijmnpq")
+        ):
             found = f"index {self.scope.get(match[1], match[1])}"
         if found is None:
             start = self.place
@@ -371,7 +347,7 @@ class NameReader:
         rank = self.setting.rank(name)
         if rank is not None and rank != commas:
             return False
-        if self.peek() == "[" and self.plain:
+        if (self.peek() == "[" and self.plain) or (self.on_left and all(len(w) == 1 for w in words)):
             return True
         known = {*self.scope, *self.left, *(i for own in self.setting.axes.values() for i in own)}
         tensors = any(self.setting.rank(w) is not None for w in words)
@@ -464,28 +440,6 @@ class NameReader:
         )
 
 
-LETTER_WORDS = {
-    *(
-        "sum",
-        "relu",
-        "ReLU",
-        "softmax",
-        "sign",
-        "sgn",
-        "diag",
-        "rot",
-        "rot180",
-        "flip",
-        "conv",
-        "conv2",
-        "corr",
-        "xcorr2",
-    ),
-    *("conv2d", "correlate2d", "convolve2d", "if", "otherwise", "else", "for", "and", "where", "full", "valid", "same"),
-    *("exp", "log", "ln", "max", "min", "tanh", "eta", "delta", "eps", "lr", "argmax", "argmin"),
-}
-
-
 def _rest(text: str) -> str | None:
     """What a part such as (t+1) adds to a name; None where it is none."""
     if not text:
@@ -493,3 +447,18 @@ def _rest(text: str) -> str | None:
     if re.fullmatch(r"[,]?[(\[]?t([+-]1)?[)\]]?", text):
         return "_next" if "+" in text else "_previous" if "-" in text else ""
     return None
+
+
+def _with_subscripts(line: Sequence[Token]) -> list[tuple[Token, bool, bool]]:
+    """Each token, whether it stands in a subscript, and whether that is in braces."""
+    found: list[tuple[Token, bool, bool]] = []
+    below: list[bool] = []
+    before = ""
+    for token in line:
+        if token.text == "{":
+            below.append(before == "_" or any(below))
+        found.append((token, before == "_" or any(below), any(below)))
+        if token.text == "}" and below:
+            below.pop()
+        before = token.text
+    return found

@@ -6,9 +6,9 @@ import re
 
 from convgrad.check.derivations.latex.arrays import Value
 from convgrad.check.derivations.latex.grammar import Grammar
-from convgrad.check.derivations.latex.names import GREEK
 from convgrad.check.derivations.latex.setting import Bound
 from convgrad.check.derivations.latex.tokens import Token
+from convgrad.check.derivations.latex.vocabulary import GREEK
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Call,

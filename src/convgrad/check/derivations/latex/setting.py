@@ -39,7 +39,8 @@ class Setting:
     whether names without indices are arrays of unknown rank, as in an equation that has no index at all. generic: what
     a function without a name, f, is tried as. functions: of those, which were read. bounds: of all sums. helpers:
     tensors that had to be named. extents: capital letter of an index -> the axis whose size it is. new_ranks: axes of
-    what is named on the way.
+    what is named on the way. variances: names of squares that are tensors of their own.
+    delta_bases: what delta was read as the gradient of, without the layer.
     """
 
     ranks: Mapping[str, int] = field(default_factory=dict)
@@ -55,6 +56,8 @@ class Setting:
     helpers: list[Definition] = field(default_factory=list)
     extents: dict[str, tuple[str, int]] = field(default_factory=dict)
     new_ranks: dict[str, int] = field(default_factory=dict)
+    variances: set[str] = field(default_factory=set)
+    delta_bases: set[str] = field(default_factory=set)
 
     def rank(self, name: str) -> int | None:
         """Axes of a tensor, a gradient or a local derivative; None where it is not known."""
@@ -99,6 +102,7 @@ def about(equation: Equation | Collection[str] | None, choices: Choices, generic
         ranks={**gradients, **ranks},
         axes=axes,
         tensors=frozenset(ranks),
+        variances={name for name in ranks if name.startswith("sigma2")},
         order=order,
         choices=choices,
         generic=generic,

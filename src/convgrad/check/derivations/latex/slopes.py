@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from convgrad.check.derivations.latex.arrays import Value, number
 from convgrad.check.derivations.latex.grammar import BRACKETS, Grammar
-from convgrad.check.derivations.latex.names import STOPS, Named
+from convgrad.check.derivations.latex.names import Named
 from convgrad.check.derivations.latex.setting import BY
+from convgrad.check.derivations.latex.tokens import Token
+from convgrad.check.derivations.latex.vocabulary import STOPS
 from convgrad.errors import Span
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
@@ -42,8 +44,18 @@ class Slopes(Grammar):
         if above is not None:
             return above
         self.place = start + 1
-        one, two = self.grouped_sum(), self.grouped_sum()
+        self._split_digits()
+        one = self.grouped_sum()
+        self._split_digits()
+        two = self.grouped_sum()
         return replace(self.divided(one, two), span=self.span_from(start))
+
+    def _split_digits(self) -> None:
+        r"""In \frac12 the two digits are two numbers."""
+        token = self.token
+        if token is not None and token.text.isdigit() and len(token.text) > 1:
+            parts = [Token(c, token.start + n, token.start + n + 1) for n, c in enumerate(token.text)]
+            self.tokens[self.place : self.place + 1] = parts
 
     def _is_d(self) -> int:
         """Tokens that a differential takes for its d: `\\partial`, `d`; -1 where it is part of a word, dw; else 0."""

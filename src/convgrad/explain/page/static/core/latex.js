@@ -135,7 +135,7 @@
     const [base] = term.parts;
     const named = base.kind === "access" && base.tensor.includes(".");
     const below = named ? parenthesised(written(base)[0]) : atLeast(PRIMARY, base);
-    return [`${below}^{${number(term.exponent)}}`, POWER];
+    return [`${below}^{${core.exponentText(term.exponent) ?? number(term.exponent)}}`, POWER];
   }
 
   function reduction(term) {

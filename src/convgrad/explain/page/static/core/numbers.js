@@ -132,5 +132,15 @@
     return mantissa === "1" ? power : `${mantissa} \\cdot ${power}`;
   }
 
-  Object.assign(core, { written, commonDecimals, latexNumber, numberText, general });
+  /** The fraction that a constant exponent stands for, as in notation/exponents.py; null where it is no simple one. */
+  function exponentText(value) {
+    if (Number.isInteger(value) || !Number.isFinite(value) || Math.abs(value) > 2 ** 20) return null;
+    for (let below = 2; below <= 16; below += 1) {
+      const above = Math.round(value * below);
+      if (Math.abs(above / below - value) <= 2 ** -50 * Math.max(1, Math.abs(value))) return `${above}/${below}`;
+    }
+    return null;
+  }
+
+  Object.assign(core, { written, commonDecimals, latexNumber, numberText, exponentText, general });
 })();

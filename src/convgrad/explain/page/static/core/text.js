@@ -46,8 +46,8 @@
       case "divide":
         return [fraction(term), PRODUCT];
       case "power": {
-        const exponent = core.numberText(term.exponent);
-        return [`${atLeast(PRIMARY, term.parts[0])}^${exponent.startsWith("-") ? `(${exponent})` : exponent}`, POWER];
+        const exponent = core.exponentText(term.exponent) ?? core.numberText(term.exponent);
+        return [`${atLeast(PRIMARY, term.parts[0])}^${/^-|[/]/.test(exponent) ? `(${exponent})` : exponent}`, POWER];
       }
       case "index": {
         const name = core.asName(term.polynomial);

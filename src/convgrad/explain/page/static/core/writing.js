@@ -72,10 +72,10 @@
         case "total":
           return this.total(node);
         case "raised": {
-          const exponent = core.writtenAlone(node.exponent);
+          const exponent = core.exponentText(node.exponent) ?? core.writtenAlone(node.exponent);
           const base = this.atLeast(PRIMARY, node.children[0]);
           if (this.latex) return [`${base}^{${exponent}}`, POWER];
-          return [`${base}^${exponent.startsWith("-") ? this.parenthesised(exponent) : exponent}`, POWER];
+          return [`${base}^${/^-|[/]/.test(exponent) ? this.parenthesised(exponent) : exponent}`, POWER];
         }
         case "applied":
           return [
