@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import PATH, takes
+from convgrad.check.sheets.edits import Slip
 from convgrad.check.sheets.numbers import Array, Written
 from convgrad.check.sheets.rounding import half_unit, half_up
 from convgrad.check.sheets.sheet_file import (
@@ -23,7 +24,7 @@ from convgrad.check.sheets.sheet_file import (
     shaped,
     toml_numbers,
 )
-from convgrad.check.sheets.slips import Slip, find_slip
+from convgrad.check.sheets.slips import find_choice, find_slip
 from convgrad.check.verdict import Verdict
 from convgrad.check.words import worked_lines, wrapped
 from convgrad.compute.contract import root
@@ -60,7 +61,8 @@ NOT_ENTERED = Written(np.array(np.nan), np.array(0.0))
 class Marked:
     """One tensor of the sheet: a mark for each number. `exact`: from the given numbers; `tensor`: from the person's
     earlier results; `answer`: as the sheet's own numbers give it, for what is asked. `slip`: what explains wrong
-    numbers. `untold`: elements before it that are still to be entered.
+    numbers; `choice`: another convention than ours that right ones follow. `untold`: elements before it that are still
+    to be entered.
     """
 
     written: Written
@@ -69,6 +71,7 @@ class Marked:
     tensor: Tensor
     answer: Tensor
     slip: Slip | None = None
+    choice: Slip | None = None
     untold: frozenset[tuple[str, tuple[int, ...]]] = frozenset()
 
     @property
@@ -110,6 +113,7 @@ class Marked:
             "from_own_numbers": self._told(self.tensor.values),
             "equation": self.tensor.equation,
             "cause": None if self.slip is None else {"name": self.slip.name, "words": self.slip.words},
+            "note": None if self.choice is None else {"name": self.choice.name, "words": self.choice.words},
         }
 
     def lines(self, first: bool) -> list[str]:
@@ -122,6 +126,8 @@ class Marked:
                 named = [element_text(self.name, _place(p)) for p in places[:LISTED]]
                 more = [f"{len(places) - LISTED} more"] if len(places) > LISTED else []
                 lines += wrapped(f"  {WORDS[kind]}: {', '.join(named + more)}", "    ") if named else []
+        if self.choice is not None:
+            lines += wrapped(f"  Note: {self.choice.words}", "    ")
         if self.mark != WRONG:
             return lines
         lines += wrapped(f"  {self.tensor.equation}", "    ")
@@ -322,8 +328,11 @@ def _marked(exact: Trace, own: Trace, name: str, written: Written, all_right: bo
             return Marked(written, marks, right, tensor, answer, Slip("not-rounded", words))
         room = np.maximum(room, half_unit(decimals))
     entered = np.where(is_open, following, written.values)
-    slip = find_slip(tensor, entered, np.where(is_open, np.inf, room))
-    return Marked(written, marks, right, tensor, answer, slip)
+    free = np.where(is_open, np.inf, room)
+    choice = find_choice(tensor, entered, free)
+    if choice is not None:
+        return Marked(written, np.where(marks == WRONG, RIGHT, marks), right, tensor, answer, choice=choice)
+    return Marked(written, marks, right, tensor, answer, find_slip(tensor, entered, free))
 
 
 def _right(exact: Trace, name: str, decimals: int | None) -> Array:

@@ -1,122 +1,95 @@
-"""Slips of the pen in one step of a calculation by hand, named by what undoes them.
+"""The one slip that explains wrong numbers of a step, or none: it gives every one of them, to the digits written.
 
-Each slip is the step's own equation on other numbers, or with a factor or a term taken out; nothing is computed by a
-second formula.
+Slips of the whole step come first, then those of single numbers, then those of a step before, whose numbers the person
+has not told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import floor, isfinite, log10
+from math import log2
 
 import numpy as np
 
+from convgrad.check.sheets.digits import cut_off, written_wrongly
+from convgrad.check.sheets.edits import Choice, Slip, choices, differences, slips_of_step
 from convgrad.check.sheets.numbers import Array
+from convgrad.compute.contract import in_order, root
 from convgrad.compute.oracle.grid import evaluate_definition
 from convgrad.explain.trace.numbers import written as number_text
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.terms import Factor, Term
+from convgrad.explain.trace.trace import Trace
 from convgrad.explain.trace.writing import element_text
-from convgrad.notation.terms import Definition, Multiply, Reduce, accesses, rebuild
-from convgrad.notation.terms import Term as Expression
+from convgrad.notation.terms import Definition, Equation, accesses
 
 MOST_TERMS = 200
 MOST_ELEMENTS = 40
 """Of a tensor, to ask whether another element of it was taken by mistake."""
+MOST_WRONG = 64
+"""Wrong numbers of a tensor that are looked at one by one."""
+MOST_STEPS = 12
+"""Steps before that are asked whether a slip in one of them explains the numbers."""
+LARGEST_STEP = 2000
+"""Numbers of such a step."""
+MOST_TIMES = 1000
+"""A constant factor that is told."""
+EXACT = 1e-9
+"""Room of a whole number, which stands for itself."""
+FEWEST = 4.0
+"""Bits that rounded numbers must hold for any cause but a sign: one digit has 3."""
+SURE = 12.0
+"""Bits that wrong numbers must hold, so that a slip in a step before, of which some 300 are tried, is not chance."""
 
-
-@dataclass(frozen=True)
-class Slip:
-    """What happened, in words."""
-
-    name: str
-    words: str
+Place = tuple[int, ...]
 
 
 def find_slip(tensor: Tensor, written: Array, room: Array) -> Slip | None:
-    """The first slip that explains every number of a step; of the whole tensor first, then of single numbers.
+    """The likeliest slip that explains every wrong number of a step.
 
     tensor: with what the step should have given. written: the person's numbers. room: what rounding may do to each.
     """
-    definition = tensor.definition
-    if definition is None or any(a.tensor not in tensor.trace for a in accesses(definition.term)):
+    step = _step(tensor, written, room)
+    if step is None or not step.wrong:
         return None
-    values = {a.tensor: tensor.trace.values_of(a.tensor) for a in accesses(definition.term)}
+    slip = step.whole() or step.of_numbers() or step.before()
+    return step.with_origin(slip) if slip is not None and slip.name == "sign" else slip
+
+
+def find_choice(tensor: Tensor, written: Array, room: Array) -> Slip | None:
+    """Another convention, at a kink or a tie of this step or of one before, that gives every number."""
+    step = _step(tensor, written, room)
+    if step is None or not step.wrong:
+        return None
+    found = (choice.slip for choice in step.choices() if choice.is_as_good and step.fits(choice.numbers))
+    return next(found, None) or step.choice_before()
+
+
+def _first_of_each(slips: Iterator[tuple[str, Slip]]) -> dict[str, Slip]:
+    found: dict[str, Slip] = {}
+    for kind, slip in slips:
+        found.setdefault(kind, slip)
+    return found
+
+
+def _step(tensor: Tensor, written: Array, room: Array) -> _Step | None:
+    trace = tensor.trace
+    assert isinstance(trace, Trace)
+    name = root(tensor.name, trace.views)
+    definition = trace.definitions.get(name)
+    if definition is None or any(a.tensor not in trace for a in accesses(definition.term)):
+        return None
+    values = {a.tensor: trace.values_of(a.tensor) for a in accesses(definition.term)}
     right = evaluate_definition(definition, values)
-    for slip, array in _whole(definition, values, right):
-        if array.shape == written.shape and bool((np.abs(array - written) <= room + 1e-12).all()):
-            return slip
-    wrong = [tuple(int(p) for p in at) for at in np.argwhere(np.abs(right - written) > room)]
-    step = _Step(tensor, definition, values, right, written, room)
-    slips = [step.slip(at) for at in wrong]
-    found = [s for s in slips if s is not None]
-    if len(found) < len(slips) or not found:
-        return None
-    return replace(found[0], words=" ".join(s.words for s in found[:3]))
-
-
-def _whole(definition: Definition, values: Mapping[str, Array], right: Array) -> Iterator[tuple[Slip, Array]]:
-    name = definition.name
-    yield Slip("sign", f"The sign of {name} is wrong."), -right
-    yield Slip("factor-2", f"{name} is twice as large: a factor 2 too many."), 2 * right
-    yield Slip("factor-half", f"{name} is half as large: a factor 1/2 too many."), right / 2
-    reads = list(dict.fromkeys(a.tensor for a in accesses(definition.term)))
-    for tensor in reads:
-        array = values[tensor]
-        for slip, moved in _moved(tensor, array):
-            yield slip, evaluate_definition(definition, {**values, tensor: moved})
-    for factor, without in _without_factors(definition):
-        yield Slip("factor-missing", f"In {name} the factor {factor} is missing."), evaluate_definition(without, values)
-    for factor, doubled in _with_factors_twice(definition):
-        slip = Slip("factor-twice", f"In {name} the factor {factor} is applied twice.")
-        yield slip, evaluate_definition(doubled, values)
-    if right.ndim == 2:
-        yield Slip("gradient-rotated", f"{name} comes out turned by 180 degrees."), right[::-1, ::-1]
-        yield Slip("height-width-swapped", f"{name} comes out with rows and columns swapped."), right.T
-
-
-def _moved(tensor: str, array: Array) -> Iterator[tuple[Slip, Array]]:
-    if array.ndim >= 2:
-        words = f"{tensor} is used turned by 180 degrees, or is not turned where it should be."
-        yield Slip("rotated", words), np.flip(array, (0, 1))
-        if array.shape[0] == array.shape[1]:
-            yield (
-                Slip("height-width-swapped", f"{tensor} is used with rows and columns swapped."),
-                np.swapaxes(array, 0, 1),
-            )
-    elif array.ndim == 1 and array.size > 1:
-        yield Slip("reversed", f"{tensor} is used in reversed order."), array[::-1]
-
-
-def _factor_lists(definition: Definition) -> Iterator[tuple[Multiply, Expression]]:
-    term = definition.term
-    while isinstance(term, Reduce):
-        term = term.body
-    if isinstance(term, Multiply):
-        yield from ((term, factor) for factor in term.factors)
-
-
-def _without_factors(definition: Definition) -> Iterator[tuple[Expression, Definition]]:
-    for whole, factor in _factor_lists(definition):
-        rest = tuple(f for f in whole.factors if f is not factor)
-        inside = rest[0] if len(rest) == 1 else Multiply(rest)
-        yield factor, _exchanged(definition, whole, inside)
-
-
-def _with_factors_twice(definition: Definition) -> Iterator[tuple[Expression, Definition]]:
-    for whole, factor in _factor_lists(definition):
-        yield factor, _exchanged(definition, whole, Multiply((*whole.factors, factor)))
-
-
-def _exchanged(definition: Definition, old: Expression, new: Expression) -> Definition:
-    return replace(definition, term=rebuild(definition.term, lambda t: new if t == old else t))
+    return _Step(trace, trace[name], definition, values, right, written.reshape(right.shape), room.reshape(right.shape))
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One step, to ask what happened to single numbers of it."""
+    """One step: what its equation gives, and what the person has."""
 
+    trace: Trace
     tensor: Tensor
     definition: Definition
     values: Mapping[str, Array]
@@ -124,41 +97,118 @@ class _Step:
     written: Array
     room: Array
 
-    def slip(self, at: tuple[int, ...]) -> Slip | None:
-        """A wrong sign, a term left out or counted twice, another element taken, digits exchanged, a point moved."""
-        got, expected, near = float(self.written[at]), float(self.right[at]), float(self.room[at]) + 1e-12
-        name = element_text(self.definition.name, at)
-        if abs(got + expected) <= near:
-            return Slip("sign", f"The sign of {name} is wrong.")
-        if abs(got - expected) <= 2 * near and abs(_cut(expected, near) - got) <= 1e-9 * abs(got):
-            return Slip("rounded-down", f"{name} is cut off and not rounded: {number_text(expected)} rounds up.")
-        terms = self.tensor[at].explain().terms_of_equation
-        return (
-            self._term(terms, got - expected, near, name)
-            or self._whole_at(at, got, expected, near, name)
-            or self._other_element(terms, got - expected, near, name)
-            or _written_wrongly(got, expected, near, name)
-        )
+    def fits(self, numbers: Array) -> bool:
+        return numbers.shape == self.written.shape and bool((np.abs(numbers - self.written) <= self.room + 1e-12).all())
 
-    def _term(self, terms: tuple[Term, ...], change: float, near: float, name: str) -> Slip | None:
-        if not 1 < len(terms) <= MOST_TERMS:
+    @property
+    def wrong(self) -> list[Place]:
+        return [tuple(int(p) for p in at) for at in np.argwhere(~(np.abs(self.right - self.written) <= self.room))]
+
+    def choices(self) -> Iterator[Choice]:
+        return choices(self.definition, self.values, self.trace.definitions, self.trace.values_of)
+
+    # All numbers of the step
+
+    def whole(self) -> Slip | None:
+        faults = ((choice.slip, choice.numbers) for choice in self.choices() if not choice.is_as_good)
+        for slip, numbers in (*faults, *slips_of_step(self.definition, self.values, self.right)):
+            if self.fits(numbers) and (slip.name == "sign" or not self.is_coarse):
+                return slip
+        return None if self.is_coarse else self._constant_factor()
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the wrong numbers are rounded so far that many slips give them."""
+        is_rounded = any(self.room[at] > EXACT for at in self.wrong)
+        return is_rounded and self._bits < FEWEST
+
+    @property
+    def _bits(self) -> float:
+        """How much the wrong numbers tell: each its digits."""
+        units = np.where(self.room > EXACT, 2 * self.room, 1.0)
+        scale = np.maximum(np.abs(self.written), np.abs(self.right))
+        return sum(log2(max(1.0, float(scale[at] / units[at]))) for at in self.wrong)
+
+    def _constant_factor(self) -> Slip | None:
+        """Two numbers at least that are so many times as large as they should be."""
+        finite = np.isfinite(self.room) & np.isfinite(self.right)
+        if not finite.any() or len(self.wrong) < 2:
             return None
+        at = np.unravel_index(int(np.argmax(np.abs(np.where(finite, self.right, 0)))), self.right.shape)
+        ratio = float(self.written[at] / self.right[at]) if self.right[at] else 0.0
+        times = round(abs(ratio)) if abs(ratio) >= 1 else -round(1 / abs(ratio)) if ratio else 0
+        factor = float(np.sign(ratio)) * (times if times > 0 else -1 / times if times else 0)
+        if not 2 < abs(times) <= MOST_TIMES or not self.fits(factor * self.right):
+            return None
+        size = f"{abs(times)} times as large" if times > 0 else f"1/{abs(times)} as large"
+        sign = " with the wrong sign" if ratio < 0 else ""
+        words = f"{self.definition.name} is {size}{sign}: a constant factor."
+        return Slip("constant-factor", words)
+
+    # Single numbers
+
+    def of_numbers(self) -> Slip | None:
+        """One kind of slip in all wrong numbers; or else, where each has one of its own, that of the first."""
+        wrong = self.wrong
+        if not 0 < len(wrong) <= MOST_WRONG:
+            return None
+        steps = [
+            (slip, numbers)
+            for slip, numbers in slips_of_step(self.definition, self.values, self.right)
+            if numbers.shape == self.right.shape
+        ]
+        found = [_first_of_each(self._at(at, steps)) for at in wrong]
+        if not all(found):
+            return None
+        shared = next((kind for kind in found[0] if all(kind in slips for slips in found)), None)
+        if shared is not None:
+            words = dict.fromkeys(slips[shared].words for slips in found)
+            return replace(found[0][shared], words=" ".join([*words][:3]))
+        first = next(iter(found[0].values()))
+        return replace(first, words=f"{first.words} The other wrong numbers have causes of their own.")
+
+    def _at(self, at: Place, steps: list[tuple[Slip, Array]]) -> Iterator[tuple[str, Slip]]:
+        """What may have happened to one number, by kind: the likeliest first."""
+        got, expected, half = float(self.written[at]), float(self.right[at]), float(self.room[at])
+        near, name = half + 1e-12, element_text(self.definition.name, at)
+        if abs(got + expected) <= near:
+            yield "sign", Slip("sign", f"The sign of {name} is wrong.")
+        cut = cut_off(got, expected, half, name)
+        if cut is not None:
+            yield cut.name, cut
+        if half > EXACT and max(abs(got), abs(expected)) < 2 * half * 2**FEWEST:
+            return
+        terms = self.tensor[at].explain().terms_of_equation
+        for slip in self._terms(terms, got, expected, near, name):
+            yield slip.name, slip
+        for slip, numbers in steps:
+            if abs(float(numbers[at]) - got) <= near:
+                words = slip.words.replace(f"In {self.definition.name} ", f"In {name} ")
+                yield slip.words, replace(slip, words=words if words != slip.words else f"In {name}: {slip.words}")
+        change = got - expected
+        for last in (self._other_element(terms, change, near, name), written_wrongly(got, expected, half, name)):
+            if last is not None:
+                yield last.name, last
+
+    def _terms(self, terms: tuple[Term, ...], got: float, expected: float, near: float, name: str) -> Iterator[Slip]:
+        if not 1 < len(terms) <= MOST_TERMS:
+            return
         kinds = (("term-missing", "left out", -1), ("term-twice", "counted twice", 1),
                  ("term-sign", "taken with the wrong sign", -2))  # fmt: skip
         for kind, words, factor in kinds:
             for term in terms:
-                if term.value != 0 and abs(change - factor * term.value) <= near:
+                if term.value != 0 and abs(got - expected - factor * term.value) <= near:
                     shown = f"{term.text} = {number_text(term.value)}"
-                    return Slip(kind, f"In {name} the term {shown} is {words}.")
-        return None
-
-    def _whole_at(self, at: tuple[int, ...], got: float, expected: float, near: float, name: str) -> Slip | None:
-        """A slip that would be one of the whole tensor, made in one number."""
-        for slip, array in _whole(self.definition, self.values, self.right):
-            if array.shape == self.right.shape and abs(float(array[at]) - got) <= near and abs(got - expected) > near:
-                words = slip.words.replace(f"In {self.definition.name} ", f"In {name} ")
-                return replace(slip, words=words if words != slip.words else f"In {name}: {slip.words}")
-        return None
+                    yield Slip(kind, f"In {name} the term {shown} is {words}.")
+                    break
+        sums = np.cumsum([term.value for term in terms])
+        for count, total in enumerate(sums[:-2], 1):
+            if abs(float(total) - got) <= near and abs(float(sums[-1]) - expected) <= near:
+                words = (
+                    f"In {name} the sum stops after {terms[count - 1].text}: {len(terms) - count} terms are left out."
+                )
+                yield Slip("sum-incomplete", words)
+                return
 
     def _other_element(self, terms: tuple[Term, ...], change: float, near: float, name: str) -> Slip | None:
         """Another element of a tensor taken in one factor; only where a single one fits, for many may by chance."""
@@ -180,30 +230,51 @@ class _Step:
             if place != factor.index and value != factor.value:
                 yield element_text(factor.tensor, place), float(value)
 
+    # Steps before, whose numbers are not told
 
-def _cut(value: float, half: float) -> float:
-    """The number with what is behind its last digit cut off; `half`: half a unit of that digit."""
-    if not (half > 1e-9 and isfinite(value)):
-        return value
-    unit = 10.0 ** round(log10(2 * half))
-    return float(np.sign(value)) * floor(abs(value) / unit + 1e-9) * unit
+    def before(self) -> Slip | None:
+        """A slip in a step before. Single numbers of few digits are given by too many to say which it was."""
+        if self._bits < SURE:
+            return None
+        for definition, values, right in self._steps_before():
+            faults = choices(definition, values, self.trace.definitions, self.trace.values_of)
+            found = ((choice.slip, choice.numbers) for choice in faults if not choice.is_as_good)
+            for slip, numbers in (*found, *slips_of_step(definition, values, right)):
+                if self._follows(definition, numbers, right):
+                    return replace(slip, words=f"{slip.words} {self.definition.name} follows from that.")
+        return None
 
+    def with_origin(self, slip: Slip) -> Slip:
+        """A wrong sign together with the difference in a step before that gives it when it is taken the other way."""
+        for definition, values, right in self._steps_before():
+            for origin, edited in differences(definition):
+                if self._follows(definition, evaluate_definition(edited, values), right):
+                    return replace(slip, words=f"{slip.words} {origin.words} That gives it.")
+        return slip
 
-def _written_wrongly(got: float, expected: float, near: float, name: str) -> Slip | None:
-    for power in (-2, -1, 1, 2):
-        if abs(got - expected * 10.0**power) <= near:
-            return Slip("decimal-point", f"In {name} the decimal point is moved.")
-    digits = f"{abs(got):.10f}".rstrip("0")
-    for n in range(len(digits) - 1):
-        swapped = digits[:n] + digits[n + 1] + digits[n] + digits[n + 2 :]
-        if swapped.count(".") == 1 and abs(float(swapped) - abs(expected)) <= near and digits[n] != digits[n + 1]:
-            return Slip(
-                "digits-swapped",
-                f"In {name} two digits are exchanged: {number_text(got)} for {number_text(expected)}.",
-            )
-    places = max(0, round(-log10(2 * near))) if near > 1e-9 else 8
-    pair = f"{got:.{places}f}", f"{expected:.{places}f}"
-    same = len(pair[0]) == len(pair[1]) and sum(a != b for a, b in zip(*pair, strict=True)) == 1
-    if same and len(pair[0].strip("-0.")) > 3:
-        return Slip("digit-wrong", f"In {name} one digit is another: {pair[0]} for {pair[1]}.")
-    return None
+    def choice_before(self) -> Slip | None:
+        for definition, values, right in self._steps_before():
+            for choice in choices(definition, values, self.trace.definitions, self.trace.values_of):
+                if choice.is_as_good and self._follows(definition, choice.numbers, right):
+                    return choice.slip
+        return None
+
+    def _follows(self, definition: Definition, numbers: Array, right: Array) -> bool:
+        """Whether the person's numbers follow from other numbers of a step before."""
+        if numbers.shape != right.shape or np.array_equal(numbers, right):
+            return False
+        return self.fits(self.trace.with_pins({definition.name: numbers}).values_of(self.definition.name))
+
+    def _steps_before(self) -> Iterator[tuple[Definition, dict[str, Array], Array]]:
+        """The steps that this one was computed from, the nearest first, with the numbers that they read and give."""
+        given = self.trace.start.replaced
+        equation = Equation(
+            tuple(d for d in self.trace.definitions.values() if d.name not in given or d.name == self.definition.name),
+            shapes=self.trace.equation.shapes,
+        )
+        needed = in_order(equation, [self.definition.name], views=self.trace.views)
+        earlier = [d for d in reversed(needed) if d.name != self.definition.name and d.name in self.trace]
+        for definition in earlier[:MOST_STEPS]:
+            values = {a.tensor: self.trace.values_of(a.tensor) for a in accesses(definition.term)}
+            if sum(array.size for array in values.values()) <= LARGEST_STEP:
+                yield definition, values, self.trace.values_of(definition.name)
