@@ -182,3 +182,20 @@ def test_a_class_that_has_no_name_in_a_file_is_run_here() -> None:
     assert report.causes == ("sign",)
     assert report.function == "Negative"
     assert check(Negative(), "relu").causes == ("sign",)
+
+
+def test_something_of_an_earlier_call_that_is_kept(tmp_path: Path) -> None:
+    code = """
+class Layer:
+    def __init__(self):
+        self.inputs = []
+    def forward(self, x):
+        self.inputs.append(x)
+        return np.maximum(x, 0)
+    def backward(self, g):
+        return g * (self.inputs[0] > 0)
+"""
+    report = report_on(tmp_path, code, "relu")
+    assert report.causes == ("stale",)
+    assert "has worked on other numbers before" in " ".join(str(report).split())
+    assert report_on(tmp_path, code.replace("inputs[0]", "inputs[-1]"), "relu").ok

@@ -13,7 +13,7 @@ from convgrad.check.functions.coverage import Coverage, Variation, dividing, not
 from convgrad.check.functions.diagnosis import Cause, Diagnosis, diagnose, tell_apart
 from convgrad.check.functions.fitting import fitted
 from convgrad.check.functions.person import Person
-from convgrad.check.functions.reading import Attempt, Convention, Found, accumulated, attempt, find
+from convgrad.check.functions.reading import Attempt, Convention, Found, accumulated, attempt, find, second
 from convgrad.check.functions.remarks import overflow, overlaps, remarks
 from convgrad.check.functions.report import Finding, Report
 from convgrad.check.functions.smallest import smallest_failure
@@ -211,6 +211,13 @@ class Judge:
         tried, convention = diagnosis.attempt, diagnosis.attempt.convention
         coverage = Coverage(left_out=not_returned(tried.roles, tried.problem.of, tried.problem.outputs[1:]))
         self.report.coverage = coverage
+        if self.person.methods is not None and second(tried, self.person, "other numbers") is not None:
+            self._add(
+                "stale",
+                "It gives a different result when the same object has worked on other numbers before: something of the "
+                "first call is kept.",
+                "Set everything that backward reads in each forward pass.",
+            )
         for variation, changed in variations(convention):
             if self._too_slow():
                 break

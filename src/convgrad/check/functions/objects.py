@@ -187,15 +187,15 @@ def _named(arrays: Sequence[Argument], names: Mapping[str, Sequence[str]]) -> di
 class ObjectCall:
     """How an object of a class is made and used with a problem's inputs.
 
-    tensor: a tensor's array, as the person lays it out. settings: of the layer. times: forward and backward on the same
-    object. look: only build one, and tell which arrays it holds.
+    tensor: a tensor's array, as the person lays it out. settings: of the layer. look: only build one, and tell which
+    arrays it holds. before: what the same object goes through first, "the same" or "other numbers".
     """
 
     reading: ObjectReading
     problem: Problem
     tensor: Callable[[str], AnyArray]
     settings: Mapping[str, Any]
-    times: int = 1
+    before: str = ""
     look: bool = False
 
     def plan(self, tree: Callable[[Any], Any]) -> dict[str, Any]:
@@ -206,10 +206,9 @@ class ObjectCall:
         inputs = [n for n in problem.wrt if n not in self.reading.parameters]
         of = problem.of
         return {  # arrays are numbered in this order: first those whose change is told
-            "forward": self._method(methods.forward, self.reading.forward, tree),
-            "backward": self._method(methods.backward, self.reading.backward, tree),
+            **self._methods(methods, tree),
             "look": self.look,
-            "times": self.times,
+            "before": [self._methods(methods, tree, self.before == "other numbers")] if self.before else [],
             "rate": RATE,
             "rate_names": RATES,
             "rated": any(role == "rate" for _, role in (*self.reading.forward, *(self.reading.backward or ()))),
@@ -229,25 +228,38 @@ class ObjectCall:
             },
         }
 
+    def _methods(self, methods: Methods, tree: Callable[[Any], Any], others: bool = False) -> dict[str, Any]:
+        """Both calls; `others`: with the numbers of each tensor in another order."""
+        return {
+            "forward": self._method(methods.forward, self.reading.forward, tree, others),
+            "backward": self._method(methods.backward, self.reading.backward, tree, others),
+        }
+
     def _method(
-        self, method: Method | None, roles: Sequence[tuple[Argument, str]] | None, tree: Callable[[Any], Any]
+        self,
+        method: Method | None,
+        roles: Sequence[tuple[Argument, str]] | None,
+        tree: Callable[[Any], Any],
+        others: bool,
     ) -> Any:
         if method is None or roles is None:
             return None
         positional: list[Any] = []
         named: dict[str, Any] = {}
         for argument, role in roles:
-            value = {"cache": True} if role == "cache" else tree(self._value(role))
+            value = {"cache": True} if role == "cache" else tree(self._value(role, others))
             if argument.keyword or named or not argument.required:
                 named[argument.name] = value
             else:
                 positional.append(value)
         return {"name": method.name, "positional": positional, "named": named}
 
-    def _value(self, role: str) -> Any:
+    def _value(self, role: str, others: bool) -> Any:
         if role == "rate":
             return RATE
-        return True if role == "flag" else self.tensor(role)
+        if role == "flag":
+            return True
+        return np.flip(self.tensor(role)).copy() if others else self.tensor(role)
 
     def _build(self, tree: Callable[[Any], Any]) -> list[dict[str, Any]] | None:
         assert self.reading.methods is not None

@@ -111,8 +111,8 @@ class Convention:
         classes = problem.arrays["y"].shape[1]
         return present((whole[:, None] == np.arange(classes)).astype(np.float64), ("batch", "k"), self.patterns["y"])
 
-    def call(self, problem: Problem, values: Mapping[str, Array], times: int = 1, look: bool = False) -> Call:
-        """The call on a problem's inputs; `values` has the forward pass. `times`, `look`: see `ObjectCall`."""
+    def call(self, problem: Problem, values: Mapping[str, Array], before: str = "", look: bool = False) -> Call:
+        """The call on a problem's inputs; `values` has the forward pass. `before`, `look`: see `ObjectCall`."""
         settings = self.subject.settings(self.sizes)
         known = {**values, **problem.arrays}
         call = Call(torch=self.torch, largest=max(LARGEST, 2 * sum(a.size for a in known.values())))
@@ -122,7 +122,7 @@ class Convention:
             return array.astype(self.dtype) if array.dtype == np.float64 else array
 
         if isinstance(self.reading, ObjectReading):
-            call.plan = ObjectCall(self.reading, problem, tensor, settings, times, look).plan
+            call.plan = ObjectCall(self.reading, problem, tensor, settings, before, look).plan
             return call
 
         def value(role: str) -> Any:
@@ -439,11 +439,16 @@ def _otherwise(right: Attempt, ran: Sequence[Attempt]) -> Attempt | None:
 
 def accumulated(first: Attempt, person: Person) -> Attempt | None:
     """The second of two equal calls, where it gives something else; of a class on the same object."""
-    again = person.call(first.convention.call(first.problem, first.values, times=2))
+    return second(first, person, "the same")
+
+
+def second(first: Attempt, person: Person, before: str) -> Attempt | None:
+    """A call after another, where it does not give what the first one gave. `before`: of a class, see `ObjectCall`."""
+    again = person.call(first.convention.call(first.problem, first.values, before))
     if again.trouble is not None or len(again.arrays) != len(first.outcome.arrays):
         return None
     if all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first.outcome.arrays, again.arrays, strict=True)):
         return None
-    second = replace(first, outcome=again)
-    _name_outputs(second)
-    return second
+    other = replace(first, outcome=again)
+    _name_outputs(other)
+    return other

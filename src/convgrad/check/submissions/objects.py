@@ -254,14 +254,15 @@ class Run:
         thing = self.built()
         if self.plan["look"]:
             raise Misfit("looked at", holds(thing))
-        for _ in range(int(self.plan["times"])):
-            result, returned, found = self.once(thing)
+        for calls in (*self.plan["before"], self.plan):
+            result, returned, found = self.once(thing, calls)
         return {self.plan["result"]: result}, found, returned
 
-    def once(self, thing: Any) -> tuple[Any, Any, dict[str, Any]]:
+    def once(self, thing: Any, calls: Mapping[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
         """Forward and backward, the parameters as they are given."""
         self.give(thing)
-        forward, backward = self.plan["forward"], self.plan["backward"]
+        self.recovered = []
+        forward, backward = calls["forward"], calls["backward"]
         out = None if forward is None else self.called(thing, forward)
         if self.overwritten():  # made by the first forward pass
             self.give(thing)

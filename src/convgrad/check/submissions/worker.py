@@ -203,7 +203,7 @@ def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.n
         words = f"{error.tried} raises {told['kind']}: {told['message']}"[:PRINTED]
         return {"error": told | {"kind": "Unbuilt", "message": words}, "arrays": []}
     except objects.Misfit as error:
-        return {"error": _told(error), "holds": [[str(n)[:NAME], s] for n, s in error.holds[:ARRAYS]], "arrays": []}
+        return {"error": _told(error), "holds": [[str(n)[:NAME], [*s]] for n, s in error.holds[:ARRAYS]], "arrays": []}
     except SystemExit as error:
         return {"error": _told(error) | {"message": "it ends the program"}, "arrays": []}
     except BaseException as error:
