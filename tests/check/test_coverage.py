@@ -243,3 +243,44 @@ def test_a_slow_function_is_tried_on_the_first_of_them() -> None:
     assert report.verdict is Verdict.RIGHT
     assert "so fewer inputs were tried than usual" in text(report)
     assert len(report.coverage.right) < 4
+
+
+def test_a_function_for_squares_only_that_says_so() -> None:
+    def squares(dout: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
+        if x.shape[2] != x.shape[3]:
+            raise ValueError("square images only")
+        return convolution(x, w, dout)
+
+    report = check(squares, "conv2d")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "height and width equal only. It refuses others: ValueError: square images only" in text(report)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_one_size_for_both_axes_of_a_kernel(axis: int) -> None:
+    def backward(dout: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
+        size = w.shape[axis]
+        return convolution(x, w[:, :, :size, :size], dout)
+
+    report = check(backward, "conv2d")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "square kernels only" in text(report) or "a kernel wider than high (it runs, but" in text(report)
+
+
+def test_an_order_of_axes_that_is_not_known_is_not_wrong() -> None:
+    def backward(dout: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
+        dx, dw, db = convolution(x, w.transpose(1, 3, 0, 2), dout)  # [h,out,w,in]
+        return dx, dw.transpose(2, 0, 3, 1), db
+
+    assert check(backward, "conv2d").verdict is Verdict.NOT_CHECKED
+
+
+@pytest.mark.parametrize("order", [(3, 2, 0, 1), (0, 3, 1, 2), (3, 0, 1, 2)])
+def test_orders_of_axes_that_are_known(order: tuple[int, ...]) -> None:
+    back = tuple(order.index(axis) for axis in range(4))
+
+    def backward(dout: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
+        dx, dw, db = convolution(x, w.transpose(order), dout)
+        return dx, dw.transpose(back), db
+
+    assert check(backward, "conv2d").verdict is Verdict.RIGHT

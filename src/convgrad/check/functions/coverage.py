@@ -27,8 +27,9 @@ class Variation:
     """Another input.
 
     words: what is special, for the report. given: arguments of the layer. batch, channels: other numbers of them.
-    image: None as chosen; "wide": more columns than rows; "kernel": as large as the kernel.
+    image: None as chosen; "wide": more columns than rows; "high": more rows; "kernel": as large as the kernel.
     sizes: fields of `Sizes`. optional: what a function may as well not take: then a failure is told as not covered.
+    shape: the same where it fails or gives other shapes, but wrong numbers are a fault.
     among: the family has one of these arguments, or is of one of these names; empty for all.
     """
 
@@ -40,6 +41,7 @@ class Variation:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     leading: tuple[int, ...] = ()
     optional: bool = False
+    shape: bool = False
     among: tuple[str, ...] = ()
 
 
@@ -75,8 +77,9 @@ TABLE = (
     Variation("one filter", {"filters": 1}, among=("filters",)),
     Variation("a kernel of 1 x 1", {"kernel_size": 1}, among=KERNELS),
     Variation("more columns than rows", image="wide", among=WINDOWS),
+    Variation("more rows than columns", image="high", among=WINDOWS),
     Variation("an image as large as the window", image="kernel", among=WINDOWS),
-    Variation("a kernel wider than high", {"kernel_size": (2, 3)}, among=KERNELS_2D),
+    Variation("a kernel wider than high", {"kernel_size": (2, 3)}, shape=True, among=KERNELS_2D),
     Variation("height and width equal", sizes={"square": True}, among=WINDOWS),
     Variation("as many filters as channels", sizes={"equal": True}, among=("filters",)),
     Variation("one feature", channels=1, among=("dense",)),
@@ -165,7 +168,7 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
         return False
     if "groups" in variation.given and sizes.channel:
         return False
-    if variation.image == "wide" and (sizes.square or len(subject.family.input_shape) < 3):
+    if variation.image in ("wide", "high") and (sizes.square or len(subject.family.input_shape) < 3):
         return False
     return not (variation.leading and (convention.leading or not convention.image.startswith("[batch")))
 
@@ -175,8 +178,9 @@ def _image(kind: str, subject: LayerSubject, sizes: Sizes) -> tuple[int, ...]:
     usual, window = subject.shape(layer, sizes)[:-1], getattr(layer, "window", None)
     if kind == "one" or window is None or subject.name == "conv_transpose2d":
         return (1,) * len(usual)
-    if kind == "wide":
-        return (*usual[:-2], *sorted(usual[-2:], key=lambda n: n)[:1], max(usual) + 2)
+    if kind in ("wide", "high"):
+        short, long = min(usual[-2:]), 2 * max(usual[-2:]) + 1
+        return (*usual[:-2], *((short, long) if kind == "wide" else (long, short)))
     pads = window.pad(usual)
     least = [max(1, extent - sum(pad)) for extent, pad in zip(window.extent, pads, strict=True)]
     return (max(least),) * len(least) if sizes.square else tuple(least)

@@ -69,6 +69,7 @@ def _kernels(axes: int) -> dict[str, dict[str, str]]:
         f"[out,in,{letters}]": f"(g k) c {m}",
         f"[out,{letters},in]": f"(g k) {m} c",
         f"[in,out,{letters}]": f"c (g k) {m}",
+        f"[in,{letters},out]": f"c {m} (g k)",
         f"[{letters}]": m,
     }
     return {name: {"w": order, "b": "(g k)"} for name, order in orders.items()}

@@ -18,6 +18,7 @@ from convgrad.check.functions.remarks import overflow, overlaps, remarks
 from convgrad.check.functions.report import Finding, Report
 from convgrad.check.functions.smallest import smallest_failure
 from convgrad.check.problems.subject import LayerSubject, Sizes, Subject
+from convgrad.check.submissions.answers import Trouble
 from convgrad.errors import ConvgradError
 
 LOOKED_AT = 6
@@ -82,7 +83,8 @@ class Judge:
             self.subjects = [fitted(s, self.person, self.roles) for s in self.subjects]
         chosen, troubles = self._chosen()
         if chosen is None:
-            self._explain_failure(troubles)
+            if not self.report.findings:
+                self._explain_failure(troubles)
             return self.report
         self._describe(chosen)
         if chosen.right:
@@ -122,7 +124,20 @@ class Judge:
             self._tell_sizes(chosen, ends[0][1])
             if all(c.differs is None for c in chosen.comparisons.values()):
                 self._add("wrong-shape", "No result has the shape that it should have.")
+            elif ends[0][1].equal:
+                self._unknown_layout(chosen.attempt)
+                return None, []
         return chosen, found_all
+
+    def _unknown_layout(self, tried: Attempt) -> None:
+        """What runs where two axes have one size only, and gives other numbers there, may order its axes otherwise."""
+        self.report.reading = tried.convention.words
+        self._unchecked(
+            "unknown-layout",
+            f"With {tried.convention.sizes.words} only it gives results of the right shape, with other numbers. It may "
+            "order the axes of its arrays in a way that is not known.",
+            "Wrap it: transpose its arguments, as in lambda dx, o, w: f(dx, o, w.transpose(3, 0, 1, 2)).",
+        )
 
     def _explained(self, ends: Iterator[tuple[Attempt, Sizes]], seconds: float) -> Diagnosis | None:
         """The first of the attempts that is right or can be explained."""
@@ -159,14 +174,27 @@ class Judge:
 
     def _tell_sizes(self, diagnosis: Diagnosis, sizes: Sizes) -> None:
         if not (sizes.square or sizes.equal):
+            if sizes.window and diagnosis.right and "w" in diagnosis.attempt.problem.labels:
+                words = "It is right for square kernels only: with another it fails, or gives other shapes."
+                self.report.findings.append(Finding("square-kernels", words, wrong=False))
             return
         words = f"It gives results of the right shape with {sizes.words} only."
         if not diagnosis.right:
             self.report.findings.append(Finding("special-sizes", words, wrong=False))
             return
+        refused = self._refused(diagnosis.attempt.convention)
+        if refused is not None:
+            self.report.findings.append(Finding("refuses", f"{words} It refuses others: {refused}.", wrong=False))
+            return
         name = "channels-swapped" if sizes.equal and not sizes.square else "height-width-swapped"
         what = "input and output channels" if sizes.equal and not sizes.square else "height and width"
         self._add(name, f"{words} So {what} are mixed up somewhere.", "Check each shape and loop bound for the two.")
+
+    def _refused(self, convention: Convention) -> Trouble | None:
+        """How it refuses sizes that are not special, where it does so on purpose."""
+        usual = replace(convention.sizes, square=False, equal=False, window=False)
+        trouble = attempt(convention, self.person, usual).outcome.trouble
+        return trouble if trouble is not None and refuses(trouble) else None
 
     def _note_layout(self, otherwise: Attempt) -> None:
         layout = otherwise.convention.image
@@ -231,7 +259,7 @@ class Judge:
         again = attempt(convention, self.person)
         trouble = again.outcome.trouble
         if trouble is not None:
-            if variation.optional or refuses(trouble):
+            if variation.optional or variation.shape or refuses(trouble):
                 other = dividing(variation, convention)
                 coverage.left_out.append(f"{variation.words} (it refuses: {trouble.message or trouble.kind})")
                 return other is not None and self._fails(*other, coverage)
@@ -244,9 +272,9 @@ class Judge:
             coverage.right.append(variation.words)
             self._note_precision(variation, found)
             return False
-        if variation.optional:
-            if again.shapes_fit:
-                coverage.left_out.append(f"{variation.words} (it runs, but is wrong there)")
+        if variation.optional or (variation.shape and not again.shapes_fit):
+            what = "is wrong there" if again.shapes_fit else "gives other shapes"
+            coverage.left_out.append(f"{variation.words} (it runs, but {what})")
             return False
         words = f"It is right on the first input, and wrong with {variation.words}."
         self.report.findings.append(Finding("where", words, wrong=False))

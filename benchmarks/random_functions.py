@@ -1,0 +1,106 @@
+"""Random right functions, none of which may be called wrong, and random wrong ones, none of which may be called right.
+
+    python benchmarks/random_functions.py --count 10000 --seed 1 --misses FOLDER
+
+The functions come from `planted/random_right.py` and `random_wrong.py`; only verdicts are asked for, not causes.
+The text of each function that is judged wrongly is written to FOLDER. Fails where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "planted"))
+
+from convgrad.check import Report, check
+from convgrad.check.verdict import Verdict
+from random_right import Random, Written, random_right
+from random_wrong import random_wrong
+
+Maker = Callable[[Random], Written]
+
+
+@dataclass
+class Tally:
+    """What a run found. misses: text, what was changed, report; by_layer: how many of each layer."""
+
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    by_layout: int = 0
+    misses: list[tuple[Written, str, Report]] = field(default_factory=list)
+    unchecked: list[tuple[Written, str, Report]] = field(default_factory=list)
+    by_layer: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """In one line."""
+        counts = ", ".join(f"{v} {self.verdicts[v]}" for v in Verdict)
+        other = f" (of the RIGHT ones {self.by_layout} with a note that they are so for one layout only)"
+        return f"{counts}{other if self.by_layout else ''}; the slowest took {self.slowest:.1f} s of computing"
+
+
+def judged(written: Written) -> tuple[Report, float]:
+    """The verdict, and the seconds of computing that it took."""
+    started = time.process_time()
+    report = check(written.function(), written.layer, dtype=written.dtype, explain=False, **written.settings)
+    return report, time.process_time() - started
+
+
+def run(count: int, seed: int, wrong: bool) -> Tally:
+    """Judge so many right functions, or so many wrong ones."""
+    rng, tally = np.random.default_rng([seed, wrong]), Tally()
+    for _ in range(count):
+        written, what = random_wrong(rng) if wrong else (random_right(rng), "")
+        report, seconds = judged(written)
+        tally.slowest = max(tally.slowest, seconds)
+        tally.verdicts[report.verdict] += 1
+        tally.by_layer[written.layer] += 1
+        if report.verdict is Verdict.NOT_CHECKED:
+            tally.unchecked.append((written, what, report))
+        elif wrong and report.ok and any(f.name == "layout" for f in report.findings):
+            tally.by_layout += 1
+        elif report.ok is wrong:
+            tally.misses.append((written, what, report))
+    return tally
+
+
+def write(folder: Path, name: str, found: list[tuple[Written, str, Report]]) -> None:
+    """One file for each function: its text, how it was checked, and the report."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (written, what, report) in enumerate(found):
+        told = "\n".join(f"# {line}" for line in str(report).splitlines())
+        head = f"# {written.layer} {dict(written.settings)} {written.dtype}{f'; changed: {what}' if what else ''}\n"
+        (folder / f"{name}{number}.py").write_text(f"{head}import numpy as np\n\n\n{written.source}\n{told}\n")
+
+
+def main() -> None:
+    """Run both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=("right", "wrong"), help="right, wrong")
+    parser.add_argument("--count", type=int, default=1000, help="functions of each part")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--misses", type=Path, help="folder for the texts of those that are judged wrongly")
+    arguments = parser.parse_args()
+    missed = 0
+    for part in arguments.parts:
+        tally = run(arguments.count, arguments.seed, part == "wrong")
+        missed += len(tally.misses)
+        print(f"{part} functions: {tally.verdicts.total()}: {tally.words}", flush=True)
+        print("  of", ", ".join(f"{layer} {n}" for layer, n in sorted(tally.by_layer.items())), flush=True)
+        if arguments.misses is not None:
+            write(arguments.misses, f"{part}-", tally.misses)
+            write(arguments.misses, f"{part}-unchecked-", tally.unchecked)
+    if missed:
+        sys.exit(f"{missed} verdicts are wrong")
+
+
+if __name__ == "__main__":
+    main()
