@@ -38,7 +38,7 @@ def windows(x: Array, size: int = 2) -> Array:
     """(rows, columns, channels) in windows side by side: (rows, columns, size * size, channels)."""
     rows, columns = x.shape[0] // size, x.shape[1] // size
     cut = x[: rows * size, : columns * size].reshape(rows, size, columns, size, -1)
-    return cut.transpose(0, 2, 1, 3, 4).reshape(rows, columns, size * size, -1)
+    return np.asarray(cut.transpose(0, 2, 1, 3, 4).reshape(rows, columns, size * size, -1))
 
 
 def sigmoid(x: Array) -> Array:
@@ -59,8 +59,8 @@ def cross_entropy(x: Array, label: int) -> Array:
 
 @dataclass(frozen=True)
 class Question:
-    """head: the sheet's first lines. given: shapes of what is drawn. forward: from these to what is asked. upstream: the
-    result whose gradient is drawn, None for an error. network: whether tensors are those of a network.
+    """head: the sheet's first lines. given: shapes of what is drawn. forward: from these to what is asked.
+    upstream: the result whose gradient is drawn, None for an error. network: whether tensors are those of a network.
     """
 
     head: str
