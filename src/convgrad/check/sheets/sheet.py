@@ -151,7 +151,7 @@ class Marked:
 
     def _told(self, values: Array) -> Any:
         told = values.astype(object)
-        told[self.marks == OPEN] = None
+        told[(self.marks == OPEN) | ~np.isfinite(values)] = None  # JSON has no infinity
         return told.tolist()
 
     def _expected(self, at: tuple[int, ...]) -> str:

@@ -147,7 +147,7 @@ def read_trace(content: Mapping[str, Any], path: Path, most: int = MOST_NUMBERS,
     its network can't be built.
     """
     if "layer" in content:
-        return example_from(_floats(content), path, most).trace()
+        return _known(example_from(_floats(content), path, most).trace(), path)
     for key in content:
         if key not in KEYS:
             raise DataError(f"{path}: there is no {key!r} in a sheet.{suggestion(key, KEYS)}")
@@ -160,7 +160,17 @@ def read_trace(content: Mapping[str, Any], path: Path, most: int = MOST_NUMBERS,
     sizes = [*content.get("sizes", {}).values(), *(n for shape in content.get("shapes", {}).values() for n in shape)]
     if largest is not None and max(sizes, default=0) > largest:
         raise DataError(f"{path}: a size is larger than {largest}, too large to calculate by hand.")
-    return trace_of_equation(content)
+    return _known(trace_of_equation(content), path)
+
+
+def _known(trace: Trace, path: Path) -> Trace:
+    """Raises: DataError where a number that is given is `nan`."""
+    for name, array in {**trace.start.given, **trace.start.replaced}.items():
+        if np.isnan(array).any():
+            raise DataError(
+                f"{path}: `{name}` is given and holds nan; only among the results does that ask for a number."
+            )
+    return trace
 
 
 def _floats(content: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.arguments import FINITE, shown, takes
+from convgrad.arguments import NUMBER, shown, takes
 from convgrad.errors import DataError
 from convgrad.explain.trace.element import Element, OfTrace
 from convgrad.explain.trace.given import Array
@@ -68,7 +68,7 @@ class Tensor:
             return None
         return common_decimals(self.values, self.trace.start.tolerance)
 
-    @takes(DataError, value=FINITE)
+    @takes(DataError, value=NUMBER)
     def written(self, value: float) -> str:
         """A number of this tensor as people write it."""
         return written(value, self.decimals, self.trace.start.tolerance)
