@@ -14,7 +14,7 @@ import numpy as np
 from convgrad.check.functions.layouts import groups
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.reading import Convention, conventions
-from convgrad.check.functions.roles import BIAS, KERNEL, plain
+from convgrad.check.functions.vocabulary import BIAS, KERNEL, plain
 from convgrad.check.problems.subject import LayerSubject, Sizes, Subject
 from convgrad.errors import ConvgradError
 

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.functions.roles import BIAS, KERNEL, RESULT, UPSTREAM, Reading, known_names, plain
+from convgrad.check.functions.roles import Reading, known_names
+from convgrad.check.functions.signature import Leaf
+from convgrad.check.functions.vocabulary import BIAS, KERNEL, RESULT, UPSTREAM, plain
 from convgrad.check.problems.problem import Problem
 from convgrad.check.submissions.answers import Argument, Method, Methods
 
@@ -113,15 +115,15 @@ def object_readings(methods: Methods, problem: Problem, given: Mapping[str, str]
     """Ways to read the signatures of its two methods, the likeliest first. `given`: argument -> role, by the caller."""
     inputs = [n for n in problem.given if n in problem.recipe.examples or problem.total]
     parameters = tuple(n for n in problem.wrt if n not in inputs)
-    held = tuple((Argument(n, True), n) for n in parameters)
-    settings = tuple((a, role) for a in methods.build or () for role in _settings(a))
+    held = tuple((Leaf(n, n), n) for n in parameters)
+    settings = tuple((Leaf(a.name, a.name), role) for a in methods.build or () for role in _settings(a))
     names = known_names(problem)
     found = []
     for forward in _read(methods.forward, inputs, names, given):
         above = [] if problem.total else [problem.upstream]
         for backward in _read(methods.backward, [*above, *inputs, problem.of], names, given, above):
             both = {
-                a.name: (a, r)
+                a.name: (Leaf(a.name, a.name), r)
                 for a, r in (*(forward or ()), *(backward or ()))
                 if r in problem.arrays or r == problem.of
             }

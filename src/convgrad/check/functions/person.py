@@ -123,6 +123,7 @@ class Person:
         self.compiles = False
         self.compiling = 0.0
         self.cache: tempfile.TemporaryDirectory[str] | None = None
+        self.source = ""
         try:
             self._describe(self._start() if self.apart else answers.about(worker.described(self.target)))  # type: ignore[arg-type]
         except BaseException:
@@ -182,7 +183,7 @@ class Person:
     def _describe(self, about: answers.About) -> None:
         self.arguments, self.torch, self.printed = about.arguments, about.torch, about.printed
         self.trouble, self.methods = about.trouble or self.trouble, about.methods
-        self.forward, self.compiles = about.forward, about.compiles
+        self.forward, self.compiles, self.source = about.forward, about.compiles, about.source
 
     def _start(self) -> answers.About:
         environment, target = _environment(self.folder) | self._compiled_goes_to(), str(self.target)
