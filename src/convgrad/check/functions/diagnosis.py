@@ -24,7 +24,7 @@ from convgrad.check.functions.structure import as_mistake, seen_in
 from convgrad.check.mistakes import MISTAKES, Given, Mistake, Predicted, Prediction, changed_by, predict
 from convgrad.check.problems.bound import error_bounds
 from convgrad.check.problems.problem import Array, Problem
-from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, structures
+from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, described, structures
 
 AnyArray = npt.NDArray[Any]
 PLURAL = {"is": "are", "has": "have", "comes": "come", "holds": "hold", "ends": "end", "lacks": "lack"}
@@ -94,7 +94,8 @@ class Diagnosis:
     """All outputs of one call, compared and explained.
 
     unexplained: outputs that no mistake fits. broken: outputs that hold no numbers, or too coarse ones. not_examined:
-    names of mistakes that could not be looked for, because their rule failed, and how it did.
+    names of mistakes that could not be looked for, because their rule failed, and how it did. seen: what the difference
+    of an unexplained output looks like.
     """
 
     attempt: Attempt
@@ -104,6 +105,7 @@ class Diagnosis:
     choices: list[Cause] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     not_examined: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, list[str]] = field(default_factory=dict)
 
     def predicted(
         self, problem: Problem, mistakes: tuple[Mistake, ...], outputs: Sequence[str], given: Callable[[], Given | None]
@@ -214,6 +216,7 @@ class _Search:
             if not any(output in c.outputs for c in result.causes):
                 self.compare_as_chosen(output, best)
         result.unexplained = left
+        result.seen = {n: lines for n in left if (lines := described(self.seen[n]))}
 
     def tell(self, cause: Cause) -> None:
         """As a cause, or as a choice of convention; of both together each by itself."""

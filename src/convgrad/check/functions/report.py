@@ -94,6 +94,7 @@ class Report:
             "explanations": [] if diagnosis is None else [_cause_data(c) for c in diagnosis.causes],
             "conventions": [] if diagnosis is None else [_cause_data(c) for c in diagnosis.choices],
             "unexplained": [] if diagnosis is None else list(diagnosis.unexplained),
+            "seen": {} if diagnosis is None else diagnosis.seen,
             "not_examined": [] if diagnosis is None else list(diagnosis.not_examined),
             "also_right_with": list(self.coverage.right),
             "not_covered": list(self.coverage.left_out),
@@ -124,6 +125,8 @@ class Report:
             names = " and ".join(self.diagnosis.unexplained)
             known = "mistake that was examined" if self.diagnosis.not_examined else "known mistake"
             lines += wrapped(f"No {known}, and no two of them together, explain {names}.")
+            for name, seen in self.diagnosis.seen.items():
+                lines += wrapped(f"  In {name} {'; '.join(seen)}.", "    ")
         lines += wrapped(self.diagnosis.faults) if self.diagnosis is not None else []
         if self.smallest:
             lines += ["The smallest input that still fails:", textwrap.indent(self.smallest, "  ")]
