@@ -28,7 +28,7 @@ def columns_of(x: Array, high: int, wide: int) -> Array:
     """Windows as columns, in the order (C, kh, kw) down and (N, I, J) across."""
     rows, columns = x.shape[2] - high + 1, x.shape[3] - wide + 1
     seen = np.stack([x[:, :, m : m + rows, n : n + columns] for m in range(high) for n in range(wide)], axis=2)
-    return seen.transpose(1, 2, 0, 3, 4).reshape(x.shape[1] * high * wide, -1)
+    return np.asarray(seen.transpose(1, 2, 0, 3, 4).reshape(x.shape[1] * high * wide, -1))
 
 
 def reshaped_delta(dout: Array, x: Array, w: Array) -> tuple[Array, ...]:
@@ -132,7 +132,7 @@ def flattened(dout: Array, x: Array, w: Array) -> tuple[Array, ...]:
 
 
 def absolute_mask(dout: Array, x: Array) -> Array:
-    return dout * (np.abs(x) > 0)
+    return np.asarray(dout * (np.abs(x) > 0))
 
 
 def mask_of_delta(dout: Array, x: Array, w: Array, b: Array) -> tuple[Array, ...]:
@@ -146,7 +146,7 @@ def relu_for_leaky(dout: Array, x: Array) -> Array:
 
 def sigmoid_for_silu(dout: Array, x: Array) -> Array:
     s = 1 / (1 + np.exp(-x))
-    return dout * s * (1 - s)
+    return np.asarray(dout * s * (1 - s))
 
 
 def elu_from_above(dout: Array, x: Array) -> Array:
@@ -226,10 +226,10 @@ def diagonal(dout: Array, x: Array) -> Array:
     return np.stack([np.diag(np.diag(np.outer(r, 1 - r))) @ d for r, d in zip(s, dout, strict=True)])
 
 
-def turned_over(dout: Array, x: Array) -> Array:
-    """One class a row, as it was computed."""
-    s = (np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)).T
-    return s * (dout.T - (dout.T * s).sum(axis=0))
+def kernel_of_another_layout(dout: Array, x: Array, w: Array) -> tuple[Array, ...]:
+    """The kernel comes as [out,in,h,w], and its gradient goes as [h,w,in,out]."""
+    dx, dw, db = convolved(dout, x, w)
+    return dx, dw.transpose(2, 3, 1, 0), db
 
 
 def stepped(scores: Array, labels: Array) -> tuple[float, Array]:
@@ -242,15 +242,15 @@ def stepped(scores: Array, labels: Array) -> tuple[float, Array]:
 
 
 def rounds(y: Array, t: Array) -> Array:
-    return np.round((y - t) / len(y), 3)
+    return np.asarray(np.round((y - t) / len(y), 3))
 
 
 def loses_the_sign(y: Array, t: Array) -> Array:
-    return np.abs(y - t)
+    return np.asarray(np.abs(y - t))
 
 
 def signs_alone(y: Array, t: Array) -> Array:
-    return np.sign(y - t)
+    return np.asarray(np.sign(y - t))
 
 
 def one_tap_less(dout: Array, x: Array, w: Array) -> tuple[Array, ...]:
@@ -294,7 +294,7 @@ SLIPS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "ints": ("conv2d", {}, "whole-numbers", "whole numbers"),
     "leftovers": ("avg_pool2d", {}, "not-initialized", "what memory held before"),
     "transposed_result": ("dense", {}, "channels-swapped", "with input and output channels swapped"),
-    "turned_over": ("softmax", {}, "axes-exchanged", "axes 0 and 1 exchanged"),
+    "kernel_of_another_layout": ("conv2d", {}, "axes-exchanged", "with its axes in the order (2, 3, 1, 0)"),
     "flattened": ("dense", {}, "order-mixed", "reshape where a transpose is meant"),
     "absolute_mask": ("relu", {}, "mask-of-wrong-tensor", "z != 0, as |z| > 0 is"),
     "mask_of_delta": ("dense+relu", {}, "mask-of-wrong-tensor", "of the gradient from above, dx > 0"),

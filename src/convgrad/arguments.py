@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import operator
 import os
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -36,6 +37,8 @@ BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 OWN = ("self", "cls")
 SHOWN = 60
 """Characters of a value that a message quotes."""
+DIGITS = 18
+"""Of a whole number that somebody wrote, the most that always fit into 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,11 @@ def whole(value: Any) -> int | None:
 def _number(value: Any) -> float:
     """`value` as a float, NaN where it is not a real number."""
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a text of digits is; None where it has other signs, or more digits than 64 bits hold."""
+    return int(text) if re.fullmatch(rf"[0-9]{{1,{DIGITS}}}", text.strip()) else None
 
 
 def at_least(least: int, most: float = math.inf) -> Rule:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calculus_cases import CASES
-from convgrad.calculus import gradients
+from convgrad.calculus import derivation, gradients
 from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import DerivationError, ShapeError
 from convgrad.notation import batched, bind, parse, rename
@@ -188,6 +188,8 @@ def test_forward_and_backward_are_one_equation_that_reads_what_the_forward_equat
     early = evaluate(gradients(bind(parse(text), {"o": (2, 3), "v": (3,)}), ["o", "v"]).whole, arrays)
     for name in ("y", "do", "dv"):
         np.testing.assert_allclose(late[name], early[name], rtol=1e-13)
+    told = evaluate(bind(derivation(parse(text), "o").whole, {"o": (2, 3), "v": (3,)}), arrays)
+    np.testing.assert_allclose(told["do"], early["do"], rtol=1e-13)
 
 
 def test_a_gradient_has_the_shape_of_its_tensor() -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from convgrad.commands.cli import app
 
@@ -15,11 +15,11 @@ SHEET = str(ROOT / "examples" / "sheets" / "deltas.toml")
 FUNCTIONS = str(ROOT / "planted" / "checked_functions.py")
 
 
-def run(*arguments):
+def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["check", *arguments])
 
 
-def test_code():
+def test_code() -> None:
     result = run("dense", f"{FUNCTIONS}:right")
     assert result.exit_code == 0, result.output
     assert result.output.startswith("RIGHT: right, against Dense(5)")
@@ -37,7 +37,7 @@ def test_code():
         ("raise SystemExit(3)\n", "SystemExit: 3 (mine.py, line 1"),
     ],
 )
-def test_what_can_not_be_loaded_is_no_wrong_function(tmp_path, text, words):
+def test_what_can_not_be_loaded_is_no_wrong_function(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "mine.py").write_text(text)
     result = run("dense", f"{tmp_path / 'mine.py'}:f")
     assert result.exit_code == 2
@@ -46,13 +46,13 @@ def test_what_can_not_be_loaded_is_no_wrong_function(tmp_path, text, words):
     assert "Traceback" not in result.output
 
 
-def test_a_module_that_is_not_there():
+def test_a_module_that_is_not_there() -> None:
     result = run("dense", "no_such_module:f")
     assert result.exit_code == 2
     assert " ".join(result.output.split()).endswith("ModuleNotFoundError: No module named 'no_such_module'.")
 
 
-def test_one_file_for_checking_and_explaining():
+def test_one_file_for_checking_and_explaining() -> None:
     sheet = str(ROOT / "examples" / "sheets" / "classic.toml")
     result = run(sheet)
     assert result.exit_code == 0, result.output
@@ -61,13 +61,13 @@ def test_one_file_for_checking_and_explaining():
     assert "0.04675125" in explained.output
 
 
-def test_settings_reach_the_layer():
+def test_settings_reach_the_layer() -> None:
     result = run("conv2d", f"{FUNCTIONS}:raises", "--strides", "2,3", "--padding", "same", "--kernel-size", "3")
     assert result.exit_code == 2
     assert "strides=(2, 3), padding='same'" in result.output
 
 
-def test_all_settings_of_a_convolution_reach_the_layer():
+def test_all_settings_of_a_convolution_reach_the_layer() -> None:
     options = ["--filters", "6", "--kernel-size", "2,3", "--groups", "3", "--dilation", "1,2", "--dtype", "float32"]
     result = run("conv2d", f"{FUNCTIONS}:raises", *options)
     assert result.exit_code == 2
@@ -76,17 +76,17 @@ def test_all_settings_of_a_convolution_reach_the_layer():
     assert result.exit_code == 2
 
 
-def test_the_window_of_a_pooling_reaches_the_layer():
+def test_the_window_of_a_pooling_reaches_the_layer() -> None:
     result = run("max_pool2d", f"{FUNCTIONS}:raises", "--pool-size", "2,3")
     assert "against MaxPool2D(pool_size=(2, 3))" in result.output, result.output
 
 
-def test_roles_and_shape():
+def test_roles_and_shape() -> None:
     result = run("dense", f"{FUNCTIONS}:right", "--argument", "dout=dx", "--input-shape", "6", "--units", "4")
     assert result.exit_code == 0, result.output
 
 
-def test_any_argument_of_a_layer(tmp_path):
+def test_any_argument_of_a_layer(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def leaky(dout, x):\n    return dout * ((x > 0) + 0.25 * (x <= 0))\n")
     result = run("leaky_relu", f"{tmp_path / 'mine.py'}:leaky", "--set", "negative_slope=0.25")
     assert result.exit_code == 0, result.output
@@ -94,13 +94,13 @@ def test_any_argument_of_a_layer(tmp_path):
     assert result.exit_code == 2
 
 
-def test_a_sheet():
+def test_a_sheet() -> None:
     result = run(SHEET)
     assert result.exit_code == 0
     assert "dz: right" in result.output
 
 
-def test_an_equation():
+def test_an_equation() -> None:
     of = "x[i] = sum[m](w[m] * o[i+m])"
     assert run("--equation", "dw[m] = sum[i](dx[i] * o[i+m])", "--of", of).exit_code == 0
     result = run("--equation", "dw[m] = sum[i](dx[i] * o[i-m else 0])", "--of", of)
@@ -108,7 +108,7 @@ def test_an_equation():
     assert "^^^" in result.output
 
 
-def test_a_class(tmp_path):
+def test_a_class(tmp_path: Path) -> None:
     (tmp_path / "all").mkdir()
     (tmp_path / "all" / "anna.toml").write_text("[results]\ndz = [0.0364, 0.0686, 0.0468, -0.0682]\n")
     table = tmp_path / "marks.csv"
@@ -134,7 +134,7 @@ def test_a_class(tmp_path):
         (["conv7", "a:b"], "There is no layer called 'conv7'"),
     ],
 )
-def test_what_it_refuses(arguments, words):
+def test_what_it_refuses(arguments: list[str], words: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert words in " ".join(result.output.replace("│", " ").split())

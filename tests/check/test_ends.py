@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +37,7 @@ WAIT = 30
 
 
 @pytest.fixture
-def in_class(tmp_path):
+def in_class(tmp_path: Path) -> list[str]:
     """A folder of two submissions, of which the second starts others and hangs, and the command to check it."""
     folder, begun = tmp_path / "class", tmp_path / "begun"
     folder.mkdir()
@@ -47,19 +49,19 @@ def in_class(tmp_path):
     return [sys.executable, "-m", "convgrad", "check", *arguments, "--seconds", "600"]
 
 
-def until(condition, what):
+def until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + WAIT
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
 
 
-def running(pids):
+def running(pids: Iterable[int]) -> list[int]:
     return [pid for pid in pids if Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()]
 
 
 @contextlib.contextmanager
-def begin(tmp_path, command, **streams):
+def begin(tmp_path: Path, command: Sequence[str], **streams: Any) -> Iterator[tuple[subprocess.Popen[Any], list[int]]]:
     process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path / "copies")}, **streams)
     until(lambda: (tmp_path / "begun").exists(), "it has not begun")
     try:
@@ -74,9 +76,10 @@ def begin(tmp_path, command, **streams):
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
-def test_signals(tmp_path, in_class, kind):
+def test_signals(tmp_path: Path, in_class: list[str], kind: signal.Signals) -> None:
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with begin(tmp_path, in_class, **streams) as (process, found):
+        assert process.stdout is not None
         assert process.stdout.readline() == "a.py: right\n"  # before the second is done
         process.send_signal(kind)
         rest = process.communicate(timeout=WAIT)[0]
@@ -89,7 +92,7 @@ def test_signals(tmp_path, in_class, kind):
         assert rest == "1 of 2 submissions were checked.\n1 of 1 are right.\n"
 
 
-def test_a_closed_terminal(tmp_path, in_class):
+def test_a_closed_terminal(tmp_path: Path, in_class: list[str]) -> None:
     ours, theirs = pty.openpty()
     streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     with begin(tmp_path, in_class, **streams, start_new_session=True) as (process, found):
@@ -100,7 +103,7 @@ def test_a_closed_terminal(tmp_path, in_class):
         until(lambda: not running(found), "something goes on")
 
 
-def test_an_exception_in_the_check(tmp_path, in_class):
+def test_an_exception_in_the_check(tmp_path: Path, in_class: list[str]) -> None:
     text = (
         "import sys, convgrad.check\n"
         "from convgrad.check.submissions import answers\n"
@@ -115,7 +118,7 @@ def test_an_exception_in_the_check(tmp_path, in_class):
     until(lambda: not marked(tmp_path), "something goes on")
 
 
-def marked(tmp_path):
+def marked(tmp_path: Path) -> list[int]:
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -127,7 +130,7 @@ def marked(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGSTOP, signal.SIGKILL])
-def test_a_guard_that_is_ended_or_stopped(tmp_path, in_class, kind):
+def test_a_guard_that_is_ended_or_stopped(tmp_path: Path, in_class: list[str], kind: signal.Signals) -> None:
     """As a submission could do it that looks for its parents."""
     command = [*in_class[:-1], "2"]
     with begin(tmp_path, command, stdout=subprocess.PIPE, text=True) as (process, found):

@@ -28,7 +28,7 @@ ERROR = "E = 1/2 * sum[k]((t[k] - y[k])^2)"
         (r"dw_{mn} = \sum_{i=0}^{I-1}\sum_{j=0}^{J-1} dx_{ij} \cdot o_{i+m,j+n}", CONV),
     ],
 )
-def test_right_and_proved(equation, of):
+def test_right_and_proved(equation: str, of: str) -> None:
     report = check_equation(equation, of)
     assert report.ok
     assert report.proof.startswith("proved")
@@ -42,7 +42,7 @@ def test_right_and_proved(equation, of):
         ("dz[k] = dx[k] * (x[k] - x[k]^2)\ndw[c,k] = dz[k] * o[c]", DENSE),
     ],
 )
-def test_right_by_numbers(equation, of):
+def test_right_by_numbers(equation: str, of: str) -> None:
     report = check_equation(equation, of)
     assert report.ok
     assert "not proved for others" in report.proof
@@ -63,37 +63,37 @@ def test_right_by_numbers(equation, of):
         ("dy[k] = t[k] - y[k]", ERROR, "sign"),
     ],
 )
-def test_wrong_and_named(equation, of, name):
+def test_wrong_and_named(equation: str, of: str, name: str) -> None:
     report = check_equation(equation, of)
     assert not report.ok
     assert report.names[0] == name, str(report)
     assert "Derived:" in str(report)
 
 
-def test_the_caret_stands_under_what_differs():
+def test_the_caret_stands_under_what_differs() -> None:
     report = check_equation("dw[m,n] = sum[i,j](dx[i,j] * o[i-m,j-n else 0])", CONV)
     assert report.place.splitlines()[1].strip() == "^" * len("o[i-m,j-n else 0]")
     assert report.place.splitlines()[1].index("^") == report.place.splitlines()[0].index("o[i-m")
     assert report.repair.startswith("With o[i+m,j+n] in place of o[i-m,j-n else 0]")
 
 
-def test_what_is_read_outside_is_told():
+def test_what_is_read_outside_is_told() -> None:
     report = check_equation("do[p,q] = sum[m,n](dx[p-m,q-n] * w[m,n])", CONV)
     assert report.ok
     assert "say `else 0`" in str(report)
 
 
-def test_an_else_that_matters_is_seen():
+def test_an_else_that_matters_is_seen() -> None:
     assert not check_equation("do[p,q] = sum[m,n](dx[p-m,q-n else 1] * w[m,n])", CONV).ok
 
 
-def test_a_result_of_another_shape():
+def test_a_result_of_another_shape() -> None:
     report = check_equation("dw[m,n] = sum[i,j](dx[i,j] * o[m,n])", CONV)
     assert not report.ok
     assert "has shape" in report.proof
 
 
-def test_as_json():
+def test_as_json() -> None:
     data = json.loads(json.dumps(check_equation("db = -sum[i,j](dx[i,j])", CONV).to_json()))
     assert data["names"] == ["sign"]
 
@@ -105,7 +105,7 @@ def test_as_json():
         ("dw[m,n] = sum[i,j](dy[i,j] * o[i+m,j+n])", "`dy` is not a tensor of this equation"),
     ],
 )
-def test_names_that_do_not_exist(equation, words):
+def test_names_that_do_not_exist(equation: str, words: str) -> None:
     with pytest.raises(EquationError) as error:
         check_equation(equation, CONV)
     assert words in str(error.value)
@@ -123,7 +123,7 @@ def test_names_that_do_not_exist(equation, words):
         (r"w_{m} = ", "is expected here"),
     ],
 )
-def test_latex_that_can_not_be_read(latex, words):
+def test_latex_that_can_not_be_read(latex: str, words: str) -> None:
     with pytest.raises(EquationSyntaxError, match=words):
         from_latex(latex)
 
@@ -137,28 +137,28 @@ def test_latex_that_can_not_be_read(latex, words):
         (r"dw_{m} = -\left( a_m + b_m \right) c_m", "dw[m] = -(a[m] + b[m]) * c[m]"),
     ],
 )
-def test_latex_in_our_notation(latex, text):
+def test_latex_in_our_notation(latex: str, text: str) -> None:
     assert from_latex(latex) == text
 
 
 SOFTMAX = "p[k] = exp(z[k]) / sum[l](exp(z[l]))\nE = -sum[k](t[k] * log(p[k]))"
 
 
-def test_softmax_and_cross_entropy_of_labels():
+def test_softmax_and_cross_entropy_of_labels() -> None:
     report = check_equation("dz[k] = p[k] - t[k]", SOFTMAX)
     assert report.ok
     assert "where the sum of t = 1, as of labels and probabilities; not for any other t" in report.proof
     assert check_equation("dz[k] = t[k] - p[k]", SOFTMAX).names == ("sign",)
 
 
-def test_the_gradient_from_above_may_be_called_delta():
+def test_the_gradient_from_above_may_be_called_delta() -> None:
     report = check_equation(r"dw_{mn} = \sum_i \sum_j \delta_{ij} o_{i+m,j+n}", CONV)
     assert report.ok
     assert "delta was read as dx, the gradient from above" in str(report)
 
 
 @pytest.mark.parametrize("equation", ["db = sum[i](dx[i,i])", "do[p,q] = sum[m](dx[p,q] * w[m,m])"])
-def test_indices_that_do_not_fit_are_wrong(equation):
+def test_indices_that_do_not_fit_are_wrong(equation: str) -> None:
     report = check_equation(equation, CONV)
     assert not report.ok
     assert "it can't be evaluated: Index" in report.proof

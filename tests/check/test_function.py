@@ -7,6 +7,9 @@ import json
 import re
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,22 +27,22 @@ FILE = "planted/checked_functions.py"
 
 
 @pytest.fixture(autouse=True)
-def here(request, monkeypatch):
+def here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(request.config.rootpath)
 
 
-def test_a_function_can_be_named_by_file():
+def test_a_function_can_be_named_by_file() -> None:
     assert check(f"{FILE}:right", "dense").ok
 
 
-def test_report_says_how_the_function_was_read():
+def test_report_says_how_the_function_was_read() -> None:
     report = check(by_windows(1, 0, 1, 1), "conv2d")
     assert "NHWC arrays, kernel [h,w,in,out], arguments (inputs = o, kernel = w, grad_output = dx)" in report.reading
     assert report.returned == ("do", "dw", "db")
     assert "CHW arrays, kernel [in,out,h,w], one example" in check(one_example(1, 0, 1, 1), "conv2d").reading
 
 
-def test_report_names_cause_change_and_proof():
+def test_report_names_cause_change_and_proof() -> None:
     text = " ".join(str(check(backward({"gradient-rotated"}, 1, 0, 1), "conv2d")).split())
     assert "WRONG" in text
     assert "expected" in text
@@ -50,15 +53,15 @@ def test_report_names_cause_change_and_proof():
     assert "after rotating your dw by 180 degrees the largest difference is" in text
 
 
-def test_report_as_json():
+def test_report_as_json() -> None:
     data = json.loads(json.dumps(check(backward({"sign"}, 1, 0, 1), "conv2d").to_json()))
     assert data["causes"] == ["sign"]
     assert [o["name"] for o in data["outputs"] if not o["right"]] == ["dw"]
     assert data["explanations"][0]["outputs"] == ["dw"]
 
 
-def test_a_map_shows_the_border():
-    def pads_with_nothing(dout, x, w):
+def test_a_map_shows_the_border() -> None:
+    def pads_with_nothing(dout: np.ndarray, x: np.ndarray, w: np.ndarray) -> object:
         dx, dw, db = backward((), 1, 1, 1)(dout, x, w)
         dx[:, :, 0] = dx[:, :, -1] = 0
         dx[:, :, :, 0] = dx[:, :, :, -1] = 0
@@ -102,7 +105,7 @@ COULD_NOT_BE_CALLED = ("raises", "hangs", "crashes", "wrong-count", "not-found",
         ("wrong_after_half_a_second", "unexplained", "No known mistake"),
     ],
 )
-def test_bad_functions_get_a_clear_report(name, cause, words):
+def test_bad_functions_get_a_clear_report(name: str, cause: str, words: str) -> None:
     report = check(f"{FILE}:{name}", "dense", seconds=1)
     assert report.verdict is (Verdict.NOT_CHECKED if cause in COULD_NOT_BE_CALLED else Verdict.WRONG)
     assert str(report).startswith(f"{report.verdict}: {name}, against Dense(")
@@ -111,22 +114,22 @@ def test_bad_functions_get_a_clear_report(name, cause, words):
     assert "Traceback" not in str(report)
 
 
-def test_memory_is_limited():
+def test_memory_is_limited() -> None:
     assert "MemoryError" in str(check(f"{FILE}:too_large", "dense"))
     assert "MemoryError" in str(check(f"{FILE}:fills_memory", "dense", megabytes=300))
 
 
-def test_an_output_that_was_closed():
+def test_an_output_that_was_closed() -> None:
     assert check(f"{FILE}:closes_its_output", "dense").causes in ((), ("raises",))
 
 
-def test_a_slow_function_is_tried_on_fewer_inputs():
+def test_a_slow_function_is_tried_on_fewer_inputs() -> None:
     report = check(f"{FILE}:takes_half_a_second", "dense", seconds=0.6)
     assert report.ok
     assert "so fewer inputs were tried than usual" in " ".join(str(report).split())
 
 
-def test_all_calls_together_are_limited():
+def test_all_calls_together_are_limited() -> None:
     with Person(f"{FILE}:wrong_after_half_a_second", seconds=0.6) as person:
         call = Call([np.ones((3, 5)), np.ones((3, 4)), np.ones((4, 5))])
         troubles = [person.call(call).trouble for _ in range(5)]
@@ -134,8 +137,8 @@ def test_all_calls_together_are_limited():
     assert "all calls on small inputs together took longer than 1.8 s" in str(troubles[-1])
 
 
-def test_a_layout_that_would_be_wrong_is_told():
-    def mean_of_rows(y, t):
+def test_a_layout_that_would_be_wrong_is_told() -> None:
+    def mean_of_rows(y: np.ndarray, t: np.ndarray) -> object:
         return 2 * (y - t) / len(y)
 
     report = check(mean_of_rows, "mse")
@@ -143,18 +146,18 @@ def test_a_layout_that_would_be_wrong_is_told():
     assert "on [batch, features] arrays it runs, too, but is wrong" in " ".join(str(report).split())
 
 
-def test_printing_is_a_note():
+def test_printing_is_a_note() -> None:
     report = check(f"{FILE}:prints", "dense")
     assert report.ok
     assert "It prints: shapes:" in str(report)
 
 
-def test_an_object_that_can_be_called():
+def test_an_object_that_can_be_called() -> None:
     assert check(Layer(), "dense").ok
     assert check(f"{FILE}:Layer", "dense").ok
 
 
-def test_modules_of_ours_are_not_in_the_way(tmp_path):
+def test_modules_of_ours_are_not_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "report.py").write_text("FACTOR = 1\n")
     (tmp_path / "mine.py").write_text(
         "import numbers\nfrom report import FACTOR\n\n\n"
@@ -163,12 +166,12 @@ def test_modules_of_ours_are_not_in_the_way(tmp_path):
     assert check(f"{tmp_path / 'mine.py'}:backward", "relu").ok
 
 
-def test_a_file_that_does_not_exist():
+def test_a_file_that_does_not_exist() -> None:
     assert "there is no file" in str(check("nowhere.py:f", "dense"))
 
 
-def test_a_hang_in_this_process_is_noticed():
-    def waits(dout, x, w):
+def test_a_hang_in_this_process_is_noticed() -> None:
+    def waits(dout: np.ndarray, x: np.ndarray, w: np.ndarray) -> None:
         time.sleep(0.5)
 
     before = sys.stdout, sys.stderr
@@ -181,26 +184,28 @@ def test_a_hang_in_this_process_is_noticed():
     assert found is replaced  # the function that came to its end has put nothing back
 
 
-def test_arguments_that_names_do_not_tell():
-    def odd(p1, p2, p3):
+def test_arguments_that_names_do_not_tell() -> None:
+    def odd(p1: np.ndarray, p2: np.ndarray, p3: np.ndarray) -> object:
         return p1 @ p3.T, p2.T @ p1
 
     assert check(odd, "dense").ok
     assert check(odd, "dense", roles={"p1": "dx", "p2": "o", "p3": "w"}).ok
 
-    def unclear(p1, p2, p3, p4, p5, p6, p7):
+    def unclear(
+        p1: np.ndarray, p2: np.ndarray, p3: np.ndarray, p4: np.ndarray, p5: np.ndarray, p6: np.ndarray, p7: np.ndarray
+    ) -> object:
         return p1
 
     assert check(unclear, "dense").causes == ("not-understood",)
 
 
-def test_a_layer_object_and_an_equation():
-    def conv(dx, o, w):
+def test_a_layer_object_and_an_equation() -> None:
+    def conv(dx: np.ndarray, o: np.ndarray, w: np.ndarray) -> object:
         return backward((), 2, 0, 1)(dx, o, w)
 
     assert check(conv, layers.Conv2D(3, (2, 3), strides=2)).ok
 
-    def derived(dx, o, w):
+    def derived(dx: np.ndarray, o: np.ndarray, w: np.ndarray) -> object:
         return {"dw": np.correlate(o, dx)}
 
     assert check(derived, "x[i] = sum[m](w[m] * o[i+m])").ok
@@ -209,8 +214,8 @@ def test_a_layer_object_and_an_equation():
     )
 
 
-def test_settings_are_passed_on():
-    def pooled(dout, x, stride):
+def test_settings_are_passed_on() -> None:
+    def pooled(dout: np.ndarray, x: np.ndarray, stride: int) -> np.ndarray:
         dx = np.zeros_like(x)
         for i in range(dout.shape[1]):
             for j in range(dout.shape[2]):
@@ -222,8 +227,8 @@ def test_settings_are_passed_on():
     assert check(pooled, "avg_pool2d", pool_size=2, strides=3).ok
 
 
-def overwriting_pool(size, step):
-    def pool(dout, x, pool_size=size, stride=step):
+def overwriting_pool(size: int, step: int) -> Callable[..., np.ndarray]:
+    def pool(dout: np.ndarray, x: np.ndarray, pool_size: int = size, stride: int = step) -> np.ndarray:
         dx = np.zeros_like(x)
         for n, i, j, c in np.ndindex(dout.shape):
             at = np.s_[n, i * stride : i * stride + pool_size, j * stride : j * stride + pool_size, c]
@@ -234,13 +239,13 @@ def overwriting_pool(size, step):
     return pool
 
 
-def test_windows_side_by_side_do_not_hide_a_mistake():
+def test_windows_side_by_side_do_not_hide_a_mistake() -> None:
     """A trap: with a stride as large as the window, = and += give the same."""
     assert check(overwriting_pool(2, 2), "max_pool2d").causes == ("overlaps-overwritten",)
     assert check(overwriting_pool(2, 2), "max_pool2d", pool_size=2).causes == ("overlaps-overwritten",)
     fixed = overwriting_pool(2, 2)
 
-    def without_arguments(dout, x):
+    def without_arguments(dout: np.ndarray, x: np.ndarray) -> object:
         return fixed(dout, x)
 
     report = check(without_arguments, "max_pool2d", pool_size=2)
@@ -248,34 +253,34 @@ def test_windows_side_by_side_do_not_hide_a_mistake():
     assert "is not distinguishable with these shapes; it would be with strides=1" in " ".join(str(report).split())
 
 
-def test_sums_that_come_out_equal_do_not_hide_a_mistake():
+def test_sums_that_come_out_equal_do_not_hide_a_mistake() -> None:
     """Two traps: inputs of ones, and comparing means."""
 
-    def right_mean(dout, x, w, b):
+    def right_mean(dout: np.ndarray, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> object:
         dx, dw, db = backward((), 1, 0, 1)(dout, x, w)
         return np.roll(dx, 1, axis=2), dw[:, :, ::-1], np.full_like(db, db.mean())
 
     causes = check(right_mean, "conv2d").causes
     assert "unexplained" in causes
 
-    def right_on_ones(dout, x):
+    def right_on_ones(dout: np.ndarray, x: np.ndarray) -> object:
         return dout * (1 - np.tanh(1.0) ** 2)
 
     assert not check(right_on_ones, "tanh").ok
 
 
-def test_conventions_are_notes():
+def test_conventions_are_notes() -> None:
     report = check(lambda dout, x: dout * (x >= 0), "relu")
     assert report.ok
     assert "at exactly 0 your derivative of relu is 1" in " ".join(str(report).split())
 
 
-def test_single_precision_inside_is_right():
+def test_single_precision_inside_is_right() -> None:
     assert check(lambda dout, x: (dout * (1 - np.tanh(x.astype(np.float32)) ** 2)).astype(np.float64), "tanh").ok
 
 
-def test_shapes_that_do_not_tell_two_causes_apart():
-    def mean(dout, x, w):
+def test_shapes_that_do_not_tell_two_causes_apart() -> None:
+    def mean(dout: np.ndarray, x: np.ndarray, w: np.ndarray) -> object:
         return dout @ w.T, x.T @ dout / 3, dout.sum(0)
 
     report = check(mean, layers.Dense(3), input_shape=(4,))
@@ -285,7 +290,7 @@ def test_shapes_that_do_not_tell_two_causes_apart():
     )
 
 
-def test_the_pytest_helper():
+def test_the_pytest_helper() -> None:
     assert_gradient_correct(f"{FILE}:right", "dense")
     with pytest.raises(AssertionError, match="the gradient is wrong"):
         assert_gradient_correct(lambda dout, x: dout, "sigmoid")
@@ -301,13 +306,13 @@ def test_the_pytest_helper():
         ("dense", {"dtype": "int8"}, "check: dtype must be 'float64' or 'float32', not 'int8'"),
     ],
 )
-def test_what_can_not_be_checked(layer, arguments, words):
+def test_what_can_not_be_checked(layer: Any, arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ModelError) as error:
         check(lambda dx, o: dx, layer, **arguments)
     assert words in str(error.value)
 
 
-def test_a_layer_of_its_own_needs_a_shape():
+def test_a_layer_of_its_own_needs_a_shape() -> None:
     own = layers.Equation("x[i] = w[i] * o[i]")
     with pytest.raises(ShapeError, match="give the shape of its input"):
         check(lambda dx, o, w: dx * w, own)

@@ -18,7 +18,7 @@ HELD = 30 * 2**20
 """Bytes that the check may take more than before: an answer of 2**20 numbers is the largest there is."""
 
 
-def left_over(mark):
+def left_over(mark: str) -> list[bytes]:
     """Processes with a text among their variables, this one aside."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
@@ -31,7 +31,7 @@ def left_over(mark):
 
 
 @pytest.fixture
-def specification(tmp_path, monkeypatch):
+def specification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "class").mkdir()
     (tmp_path / "copies").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "copies"))
@@ -44,7 +44,7 @@ def specification(tmp_path, monkeypatch):
 
 @LINUX
 @pytest.mark.parametrize("name", SUBMISSIONS)
-def test_a_hostile_submission(tmp_path, specification, name):
+def test_a_hostile_submission(tmp_path: Path, specification: Path, name: str) -> None:
     text, causes = SUBMISSIONS[name]
     (tmp_path / "class" / f"{name}.py").write_text(text)
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 import planted
 from convgrad.check import Report, check
 from convgrad.check.mistakes import MISTAKES
-from planted_right import STYLES, random_settings
+from planted_right import STYLES, Backward, random_settings
 
 RUNS = int(os.environ.get("CONVGRAD_CHECK_RUNS", "24"))
 PAIRS = int(os.environ.get("CONVGRAD_CHECK_PAIRS", "12"))
@@ -27,7 +29,7 @@ def _report(case: planted.Planted) -> Report:
 
 
 @pytest.mark.parametrize("case", planted.singles(), ids=lambda case: case.label)
-def test_one_mistake_is_named_first(case):
+def test_one_mistake_is_named_first(case: planted.Planted) -> None:
     report = _report(case)
     assert not report.ok
     assert report.causes[0] in case.names, str(report)
@@ -35,14 +37,15 @@ def test_one_mistake_is_named_first(case):
 
 
 @pytest.mark.parametrize("case", planted.choices(), ids=lambda case: case.label)
-def test_another_convention_is_told_and_right(case):
+def test_another_convention_is_told_and_right(case: planted.Planted) -> None:
     report = _report(case)
     assert report.ok, str(report)
+    assert report.diagnosis is not None
     assert {name for cause in report.diagnosis.choices for name in cause.names} == case.names, str(report)
 
 
 @pytest.mark.complete
-def test_every_entry_of_the_table_is_planted():
+def test_every_entry_of_the_table_is_planted() -> None:
     """Code that makes the mistake, and is told it in the words of this very entry."""
     found = [_report(case).diagnosis for case in (*planted.singles(), *planted.choices())]
     told = {id(m) for d in found if d is not None for cause in (*d.causes, *d.choices) for m in cause.mistakes}
@@ -51,13 +54,13 @@ def test_every_entry_of_the_table_is_planted():
 
 
 @pytest.mark.torch
-def test_mistakes_in_pytorch_are_named_first(torch):
+def test_mistakes_in_pytorch_are_named_first(torch: ModuleType) -> None:
     for case in planted.torch_cases():
         report = case.report()
         assert report.causes[:1] == tuple(case.names), f"{case.label}\n{report}"
 
 
-def test_of_two_mistakes_both_are_named():
+def test_of_two_mistakes_both_are_named() -> None:
     cases = planted.pairs()
     chosen = np.random.default_rng(5).permutation(len(cases))[:PAIRS]
     complete = [cases[n].label for n in chosen if cases[n].names <= set(cases[n].report().causes)]
@@ -65,7 +68,7 @@ def test_of_two_mistakes_both_are_named():
 
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__name__)
-def test_right_functions_are_right(style):
+def test_right_functions_are_right(style: Callable[..., Backward]) -> None:
     rng = np.random.default_rng(STYLES.index(style))
     for _ in range(max(1, RUNS // len(STYLES))):
         settings, kernel, dtype = random_settings(rng)
@@ -75,7 +78,7 @@ def test_right_functions_are_right(style):
 
 
 @pytest.mark.torch
-def test_automatic_differentiation_is_right(torch):
+def test_automatic_differentiation_is_right(torch: ModuleType) -> None:
     import planted_torch
 
     report = check(planted_torch.autograd(), "conv2d", strides=2, padding=1)
@@ -85,7 +88,7 @@ def test_automatic_differentiation_is_right(torch):
 
 
 @pytest.mark.parametrize("family", planted.FAMILIES, ids=lambda family: family.where)
-def test_without_its_mistakes_each_family_is_right(family):
+def test_without_its_mistakes_each_family_is_right(family: planted.Family) -> None:
     if family.where in ("a layer that adds", "relu in place"):
         return  # these can't do without
     report = family.planted().report()

@@ -24,7 +24,7 @@ from convgrad.notation.parsing.parser import parse
 LABELS = ("batch", "h", "v", "g", "c")
 
 
-def test_layouts_keep_every_element():
+def test_layouts_keep_every_element() -> None:
     array = np.arange(2 * 3 * 5 * 2 * 7).reshape(2, 3, 5, 2, 7)
     laid = present(array, LABELS, "batch (g c) h v")
     assert laid.shape == (2, 14, 3, 5)
@@ -34,7 +34,7 @@ def test_layouts_keep_every_element():
     assert not fits(LABELS, (2, 3, 5, 1, 1), "h v")
 
 
-def test_messages_come_through_unchanged():
+def test_messages_come_through_unchanged() -> None:
     stream = io.BytesIO()
     arrays = [np.arange(6.0).reshape(2, 3), np.array(True), np.zeros((0, 4), np.float32)]
     worker.write_message(stream, {"a": 1}, arrays)
@@ -48,19 +48,19 @@ def test_messages_come_through_unchanged():
         worker.read_message(stream)
 
 
-def test_messages_hold_no_objects():
+def test_messages_hold_no_objects() -> None:
     stream = io.BytesIO(b'{"tree": {}, "arrays": [["|O", [1]]]}\n12345678')
     with pytest.raises(ValueError, match="arrays of objects are not sent"):
         worker.read_message(stream)
 
 
-def test_what_is_no_function():
+def test_what_is_no_function() -> None:
     with pytest.raises(TypeError, match=r"STYLES in planted/planted_right\.py is a tuple and can't be called"):
         worker.find_function("planted/planted_right.py:STYLES")
 
 
 @pytest.mark.parametrize("name", [n for n in FAMILIES if n != "max_pool2d"])
-def test_expected_gradients_agree_with_differences(name):
+def test_expected_gradients_agree_with_differences(name: str) -> None:
     problem = subject_of(name, {}, None, {})[0].problem()
     values = problem.values()
     if name in ("relu", "leaky_relu", "elu"):
@@ -75,7 +75,7 @@ def test_expected_gradients_agree_with_differences(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_float32_stays_within_the_bound(name):
+def test_float32_stays_within_the_bound(name: str) -> None:
     problem = subject_of(name, {}, None, {})[0].problem()
     values = problem.values()
     rng = np.random.default_rng(3)
@@ -104,11 +104,11 @@ def test_float32_stays_within_the_bound(name):
         ("y[i] = a[i]", "y = a[0]", False),
     ],
 )
-def test_same_up_to_names_and_order(one, two, are):
+def test_same_up_to_names_and_order(one: str, two: str, are: bool) -> None:
     assert same(parse(one).result, parse(two).result) is are
 
 
-def test_maps():
+def test_maps() -> None:
     mask = np.zeros((6, 7), bool)
     mask[1::2] = True
     assert pattern(mask) == "in every second row only, which points to the stride"
@@ -119,13 +119,13 @@ def test_maps():
     assert pattern(np.ones((3, 3), bool)) == ""
 
 
-def test_a_mistake_in_the_forward_pass():
+def test_a_mistake_in_the_forward_pass() -> None:
     report = check(lambda x, w, b: x @ w - b, "dense")
     assert not report.ok
     assert "x" in report.returned
 
 
-def test_checking_is_imported_when_it_is_asked_for():
+def test_checking_is_imported_when_it_is_asked_for() -> None:
     code = (
         "import sys, convgrad\n"
         "assert not any(name.startswith('convgrad.check') for name in sys.modules)\n"
@@ -137,6 +137,6 @@ def test_checking_is_imported_when_it_is_asked_for():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_what_the_package_does_not_have():
+def test_what_the_package_does_not_have() -> None:
     with pytest.raises(AttributeError, match="module 'convgrad' has no attribute 'chek'"):
         _ = convgrad.chek

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ GOOD = "def backward(dout, x):\n    return dout * (x > 0)\n"
 
 
 @pytest.fixture
-def shut_in():
+def shut_in() -> None:
     try:
         require_sandbox()
     except SandboxError as error:
@@ -27,20 +28,20 @@ def shut_in():
 
 
 @pytest.fixture
-def listening():
+def listening() -> Iterator[int]:
     """A port on which somebody answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 @pytest.fixture(autouse=True)
-def found_anew():
+def found_anew() -> Iterator[None]:
     sandbox._program.cache_clear()
     yield
     sandbox._program.cache_clear()
 
 
-def in_class(tmp_path, **texts):
+def in_class(tmp_path: Path, **texts: str) -> tuple[Path, Path]:
     folder = tmp_path / "class"
     folder.mkdir()
     for name, text in texts.items():
@@ -49,7 +50,7 @@ def in_class(tmp_path, **texts):
     return folder, tmp_path / "spec.toml"
 
 
-def function(body):
+def function(body: str) -> str:
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     return f"import os, socket, sys\n\n\ndef backward(dout, x):\n{lines}\n    return dout * (x > 0)\n"
 
@@ -65,7 +66,7 @@ for place in ("/", "/dev", "/dev/shm", "/proc", "/tmp", "/etc", "/usr", "/usr/li
 
 
 @pytest.mark.usefixtures("shut_in")
-def test_what_is_shut_in(tmp_path, listening):
+def test_what_is_shut_in(tmp_path: Path, listening: int) -> None:
     secret = tmp_path / "class" / "secret.txt"
     texts = {
         "good": GOOD,
@@ -117,7 +118,7 @@ def test_what_is_shut_in(tmp_path, listening):
 
 
 @pytest.mark.usefixtures("shut_in")
-def test_memory_is_counted_for_all_that_was_started(tmp_path):
+def test_memory_is_counted_for_all_that_was_started(tmp_path: Path) -> None:
     shares = function("import mmap\nm = mmap.mmap(-1, 2**33)\nfor i in range(0, 2**33, 4096):\n    m[i] = 1")
     forks = function("for _ in range(8):\n    os.fork() or (bytes(range(256)) * 2**18, __import__('time').sleep(9))")
     folder, specification = in_class(tmp_path, shares=shares, forks=forks)
@@ -126,7 +127,7 @@ def test_memory_is_counted_for_all_that_was_started(tmp_path):
 
 
 @pytest.mark.usefixtures("shut_in")
-def test_one_function_is_shut_in(tmp_path):
+def test_one_function_is_shut_in(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(function("import convgrad"))
     assert "No module named 'convgrad'" in str(check(f"{file}:backward", "relu", sandbox=True))
@@ -139,7 +140,7 @@ def test_one_function_is_shut_in(tmp_path):
         check(f"{tmp_path}/none.py:f", "relu", sandbox=True)
 
 
-def program(tmp_path, text):
+def program(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bwrap"
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -156,7 +157,7 @@ def program(tmp_path, text):
         ),
     ],
 )
-def test_no_sandbox(tmp_path, monkeypatch, text, words):
+def test_no_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, words: str) -> None:
     if text is not None:
         program(tmp_path, text)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -171,7 +172,7 @@ def test_no_sandbox(tmp_path, monkeypatch, text, words):
     assert not table.exists()
 
 
-def test_numbers_need_no_sandbox(tmp_path, monkeypatch):
+def test_numbers_need_no_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     folder = tmp_path / "class"
     folder.mkdir()

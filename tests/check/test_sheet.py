@@ -13,6 +13,7 @@ import pytest
 from convgrad.check import check_class, check_sheet
 from convgrad.check.mistakes import MISTAKES
 from convgrad.check.sheets.rounding import half_unit, half_up
+from convgrad.check.sheets.sheet import SheetReport
 from convgrad.errors import DataError
 from convgrad.examples import load_example
 
@@ -31,13 +32,13 @@ t = [[0.5, 0.4], [0.3, 0.2]]
 '''
 
 
-def sheet(tmp_path, text):
+def sheet(tmp_path: Path, text: str) -> SheetReport:
     path = tmp_path / "sheet.toml"
     path.write_text(text)
     return check_sheet(path)
 
 
-def changed(tmp_path, *pairs):
+def changed(tmp_path: Path, *pairs: tuple[str, str]) -> SheetReport:
     text = EXAMPLE.read_text()
     for old, new in pairs:
         assert old in text
@@ -45,7 +46,7 @@ def changed(tmp_path, *pairs):
     return sheet(tmp_path, text)
 
 
-def test_the_classic_deltas_are_right():
+def test_the_classic_deltas_are_right() -> None:
     report = check_sheet(EXAMPLE)
     assert report.ok
     assert [m.name for m in report.marked] == ["dh", "dz"]
@@ -66,14 +67,14 @@ def test_the_classic_deltas_are_right():
         ("0.1495", "0.7777", "unexplained", "no known slip"),
     ],
 )
-def test_one_slip_is_found(tmp_path, old, new, name, words):
+def test_one_slip_is_found(tmp_path: Path, old: str, new: str, name: str, words: str) -> None:
     report = changed(tmp_path, (old, new))
     assert not report.ok
     assert report.causes == (name,), str(report)
     assert words in " ".join(str(report).split())
 
 
-def test_later_numbers_follow_from_an_earlier_slip(tmp_path):
+def test_later_numbers_follow_from_an_earlier_slip(tmp_path: Path) -> None:
     # 0.13 for 0.28; then 0.13 * 0.57 * 0.43 = 0.031863
     report = changed(tmp_path, ("0.28,", "0.13,"), ("0.068628", "0.031863"))
     assert report.first is not None
@@ -82,12 +83,12 @@ def test_later_numbers_follow_from_an_earlier_slip(tmp_path):
     assert "dz: right, given the earlier mistake" in str(report)
 
 
-def test_numbers_stand_for_all_that_rounds_to_them(tmp_path):
+def test_numbers_stand_for_all_that_rounds_to_them(tmp_path: Path) -> None:
     assert changed(tmp_path, ("0.0364182, 0.068628, 0.04675125, -0.06818625", "0.036, 0.07, 0.0468, -0.068")).ok
     assert not changed(tmp_path, ("0.0364182,", "0.037,")).ok
 
 
-def test_forward_backward_and_update(tmp_path):
+def test_forward_backward_and_update(tmp_path: Path) -> None:
     o, w = np.arange(1, 10).reshape(3, 3) / 10, np.array([[0.1, -0.2], [0.3, 0.4]])
     t = np.array([[0.5, 0.4], [0.3, 0.2]])
     windows = np.lib.stride_tricks.sliding_window_view(o, (2, 2))
@@ -106,7 +107,7 @@ def test_forward_backward_and_update(tmp_path):
 GIVEN = '[given]\n"c.x" = [0.5, 0.25]\n"c.dy" = [0.2, -0.4]\n[results]\n'
 
 
-def test_gradients_that_the_equations_say_themselves(tmp_path):
+def test_gradients_that_the_equations_say_themselves(tmp_path: Path) -> None:
     """None is derived then, so that `c.dx` has one meaning."""
     text = "equation = 'c.dx[k] = c.dy[k] * c.x[k]'\n"
     report = sheet(tmp_path, text + GIVEN + '"c.dx" = [0.1, 0.1]')
@@ -114,14 +115,14 @@ def test_gradients_that_the_equations_say_themselves(tmp_path):
     assert report.causes == ("sign",)
 
 
-def test_gradients_of_tensors_with_dots_are_derived(tmp_path):
+def test_gradients_of_tensors_with_dots_are_derived(tmp_path: Path) -> None:
     text = "equation = 'c.y[k] = 2 * c.x[k]'\n"
     assert sheet(tmp_path, text + GIVEN + '"c.dx" = [0.4, -0.8]').ok
     with pytest.raises(DataError, match=r"`c.dy` has shape \(3,\); the equation reads it with shape \(2,\)"):
         sheet(tmp_path, text + GIVEN.replace("-0.4", "-0.4, 1"))
 
 
-def test_a_whole_tensor_rotated(tmp_path):
+def test_a_whole_tensor_rotated(tmp_path: Path) -> None:
     # sum of w turned by 180 degrees times o
     turned = "[[0.07, 0.13], [0.25, 0.31]]"
     report = sheet(tmp_path, CONV + f"[results]\nx = {turned}\n")
@@ -139,12 +140,14 @@ OUTER = "equation = 'x[i,j] = a[i] * b[j]'\n[given]\na = [1, 2]\nb = [3, 5]\n[re
         ("[[3, 6], [5, 10]]", ("height-width-swapped",)),
     ],
 )
-def test_a_mistake_has_the_name_that_it_has_in_a_function(tmp_path, written, causes):
+def test_a_mistake_has_the_name_that_it_has_in_a_function(
+    tmp_path: Path, written: str, causes: tuple[str, ...]
+) -> None:
     assert sheet(tmp_path, OUTER + written).causes == causes
     assert {*causes} <= {mistake.name for mistake in MISTAKES}
 
 
-def test_as_json(tmp_path):
+def test_as_json(tmp_path: Path) -> None:
     data = json.loads(json.dumps(changed(tmp_path, ("0.28,", "0.13,")).to_json()))
     assert data["causes"] == ["term-sign"]
 
@@ -190,13 +193,13 @@ def test_as_json(tmp_path):
         ),
     ],
 )
-def test_sheets_that_can_not_be_used(tmp_path, text, words):
+def test_sheets_that_can_not_be_used(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(Exception, match=words) as error:
         sheet(tmp_path, text)
     assert type(error.value).__module__ == "convgrad.errors"
 
 
-def test_a_sheet_that_is_not_there(tmp_path):
+def test_a_sheet_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="can't be read"):
         check_sheet(tmp_path / "none.toml")
 
@@ -205,7 +208,7 @@ RIGHT = "def backward(dout, x, w):\n    return dout @ w.T, x.T @ dout\n"
 
 
 @pytest.fixture
-def submissions(tmp_path):
+def submissions(tmp_path: Path) -> Path:
     folder = tmp_path / "submissions"
     folder.mkdir()
     for name, text in {
@@ -220,7 +223,7 @@ def submissions(tmp_path):
     return folder
 
 
-def test_a_class_of_code(tmp_path, submissions):
+def test_a_class_of_code(tmp_path: Path, submissions: Path) -> None:
     specification = tmp_path / "spec.toml"
     specification.write_text('layer = "dense"\nfunction = "backward"\n[settings]\nunits = 5\n')
     report = check_class(submissions, specification, seconds=1)
@@ -244,7 +247,7 @@ def test_a_class_of_code(tmp_path, submissions):
         report.write(tmp_path / "none" / "marks.csv")
 
 
-def test_a_class_of_numbers(tmp_path):
+def test_a_class_of_numbers(tmp_path: Path) -> None:
     specification = tmp_path / "spec.toml"
     specification.write_text(EXAMPLE.read_text())
     folder = tmp_path / "sheets"
@@ -270,7 +273,7 @@ def test_a_class_of_numbers(tmp_path):
         ("layer = 'dense'\nfunction = 'f'", "has no submission"),
     ],
 )
-def test_specifications_that_can_not_be_used(tmp_path, text, words):
+def test_specifications_that_can_not_be_used(tmp_path: Path, text: str, words: str) -> None:
     specification = tmp_path / "spec.toml"
     specification.write_text(text)
     (tmp_path / "empty").mkdir()
@@ -278,7 +281,7 @@ def test_specifications_that_can_not_be_used(tmp_path, text, words):
         check_class(tmp_path / "empty", specification)
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     specification = tmp_path / "spec.toml"
     specification.write_text("layer = 'dense'\nfunction = 'f'")
     with pytest.raises(DataError, match="is not a folder"):
@@ -287,19 +290,19 @@ def test_a_folder_that_is_not_there(tmp_path):
         check_class(tmp_path, tmp_path / "none.toml")
 
 
-def network_sheet(tmp_path, old="", new=""):
+def network_sheet(tmp_path: Path, old: str = "", new: str = "") -> SheetReport:
     text = (EXAMPLE.parent / "classic.toml").read_text()
     assert old in text
     return sheet(tmp_path, text.replace(old, new, 1))
 
 
-def test_a_network_with_numbers(tmp_path):
+def test_a_network_with_numbers(tmp_path: Path) -> None:
     report = network_sheet(tmp_path)
     assert report.ok, str(report)
     assert [m.name for m in report.marked] == ["pool1.dx", "conv1.dw", "conv1.w_next"]
 
 
-def test_a_slip_in_a_network(tmp_path):
+def test_a_slip_in_a_network(tmp_path: Path) -> None:
     # 0.0364*0.62 left out of conv1.dw[0,0], and the update made with that
     report = network_sheet(tmp_path, "[[0.044606,", "[[0.022038,")
     assert report.causes == ("term-missing",), str(report)
@@ -308,14 +311,14 @@ def test_a_slip_in_a_network(tmp_path):
     assert "conv1.w_next: right" in words
 
 
-def test_a_network_sheet_that_names_no_tensor(tmp_path):
+def test_a_network_sheet_that_names_no_tensor(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"sheet.toml: There is no tensor `conv1.dv`\. Did you mean 'conv1\.dw' or 'conv1\.dx'\?"
     ):
         network_sheet(tmp_path, '"conv1.dw"', '"conv1.dv"')
 
 
-def test_numbers_in_one_row_are_as_good(tmp_path):
+def test_numbers_in_one_row_are_as_good(tmp_path: Path) -> None:
     report = network_sheet(tmp_path, "[[0.0364182, 0.068628], [0.04675125, -0.06818625]]",
                            "[0.0364182, 0.068628, 0.04675125, -0.06818625]")  # fmt: skip
     assert report.ok
@@ -324,7 +327,7 @@ def test_numbers_in_one_row_are_as_good(tmp_path):
 OPEN = CONV.replace("rate = 0.1", "rate = 0.1\ntold = false\ndecimals = { x = 1 }")
 
 
-def test_what_is_not_entered_yet_is_neither_right_nor_told(tmp_path):
+def test_what_is_not_entered_yet_is_neither_right_nor_told(tmp_path: Path) -> None:
     report = sheet(tmp_path, OPEN + "[results]\nx = [[nan, 0.4], [0.5, nan]]\nh = [[nan, nan], [nan, nan]]\n")
     assert not report.ok
     assert report.still_open == 6
@@ -341,7 +344,7 @@ def test_what_is_not_entered_yet_is_neither_right_nor_told(tmp_path):
     assert wrong.to_json()["tensors"][0]["expected"] == [[None, 0.4], [0.5, None]]
 
 
-def test_numbers_that_are_not_entered_are_not_told_by_later_ones(tmp_path):
+def test_numbers_that_are_not_entered_are_not_told_by_later_ones(tmp_path: Path) -> None:
     h = [[0.9, 0.6], [0.9, 0.63]]  # x[0,0] = 0.3 and x[1,0] = 0.5 would give 0.574 and 0.622
     text = str(sheet(tmp_path, OPEN + f"[results]\nx = [[nan, 0.4], [0.5, nan]]\nh = {h}\n"))
     assert "    indices  h[0,0] = sigmoid(x[0,0])\n  h[1,0]" in text
@@ -349,7 +352,7 @@ def test_numbers_that_are_not_entered_are_not_told_by_later_ones(tmp_path):
     assert "0.3" not in text
 
 
-def test_rounding_by_agreement(tmp_path):
+def test_rounding_by_agreement(tmp_path: Path) -> None:
     x = np.array([[0.3, 0.4], [0.5, 0.5]])  # of 0.29, 0.35, 0.47 and 0.53
     assert sheet(tmp_path, OPEN + f"[results]\nx = {x.tolist()}\n").ok
     h = np.round(1 / (1 + np.exp(-x)), 5)
@@ -357,7 +360,7 @@ def test_rounding_by_agreement(tmp_path):
     assert not sheet(tmp_path, CONV + f"[results]\nh = {h.tolist()}\n").ok
 
 
-def test_what_is_not_rounded_is_told(tmp_path):
+def test_what_is_not_rounded_is_told(tmp_path: Path) -> None:
     report = sheet(tmp_path, OPEN + "[results]\nx = [[0.29, 0.35], [0.47, nan]]\n")
     assert report.marked[0].marks.tolist() == [["wrong", "wrong"], ["wrong", "open"]]
     assert report.causes == ("not-rounded",)
@@ -366,7 +369,7 @@ def test_what_is_not_rounded_is_told(tmp_path):
     assert sheet(tmp_path, OPEN + "[results]\nx = [[0.3, 0.3], [0.5, 0.5]]\n").causes == ("unexplained",)  # of 0.35
 
 
-def test_names_with_a_layer_in_front(tmp_path):
+def test_names_with_a_layer_in_front(tmp_path: Path) -> None:
     text = """equation = "conv1.x[i] = sum[m](conv1.w[m] * o[i+m])"
 [given]
 o = [1, 2, 3, 5]
@@ -379,7 +382,7 @@ do = [1, -1, 2, -2]
     assert sheet(tmp_path, text).ok
 
 
-def test_a_sum_that_comes_to_nothing_is_0(tmp_path):
+def test_a_sum_that_comes_to_nothing_is_0(tmp_path: Path) -> None:
     text = 'equation = "y[i] = a[i] * 3 - b[i]"\n[given]\na = [0.1, 1]\nb = [0.3, 1]\n[results]\ny = [0, 2]\n'
     assert sheet(tmp_path, text).ok
 
@@ -394,12 +397,12 @@ def test_a_sum_that_comes_to_nothing_is_0(tmp_path):
         ("2", "`decimals` must be a table of whole numbers from 0 on, { h = 2 }"),
     ],
 )
-def test_decimals_that_can_not_be_used(tmp_path, decimals, words):
+def test_decimals_that_can_not_be_used(tmp_path: Path, decimals: str, words: str) -> None:
     with pytest.raises(DataError, match=re.escape(words)):
         sheet(tmp_path, OPEN.replace("{ x = 1 }", decimals) + "[results]\nx = [[0, 0], [0, 0]]\n")
 
 
-def rounded_network(tmp_path, results):
+def rounded_network(tmp_path: Path, results: str) -> SheetReport:
     """The deltas of the first convolution are not pinned, but rounded to 4 decimals by agreement."""
     text = (EXAMPLE.parent / "classic.toml").read_text().split("[results]")[0]
     start, pinned = text.split('"conv1.dx" = [')
@@ -407,10 +410,10 @@ def rounded_network(tmp_path, results):
     return sheet(tmp_path, before + "#" + pinned.split("]\n\n")[-1] + "\n[results]\n" + results)
 
 
-def test_blanks_and_rounding_in_a_network(tmp_path):
+def test_blanks_and_rounding_in_a_network(tmp_path: Path) -> None:
     image = np.array(load_example("classic").x)
     deltas = {(0, 2): 0.0686, (1, 1): 0.0364, (2, 1): 0.0468, (3, 3): -0.0682}
-    dw = sum(value * image[i : i + 2, j : j + 2] for (i, j), value in deltas.items()).round(6)
+    dw = np.sum([value * image[i : i + 2, j : j + 2] for (i, j), value in deltas.items()], axis=0).round(6)
     assert rounded_network(tmp_path, f"conv1.dw = {dw.tolist()}").ok
     assert not rounded_network(tmp_path, '"conv1.dw" = [[0.044606, 0.094061], [0.011262, 0.068288]]').ok
     report = rounded_network(tmp_path, f"conv1.dw = [[nan, {dw[0, 1]}], [nan, {dw[1, 1]}]]")
@@ -441,20 +444,20 @@ name = "last"
 
 
 @pytest.mark.parametrize("name", ["first.x", "flatten1.o"])
-def test_rounding_under_either_name_of_a_tensor(tmp_path, name):
+def test_rounding_under_either_name_of_a_tensor(tmp_path: Path, name: str) -> None:
     text = VIEW.replace("[model]", f'decimals = {{ "{name}" = 1 }}\n[model]')
     assert sheet(tmp_path, text + "[results]\n'last.x' = [0.8, 1.8]\n").ok
     assert not sheet(tmp_path, VIEW + "[results]\n'last.x' = [0.8, 1.8]\n").ok
 
 
-def test_rounding_of_what_was_given(tmp_path):
+def test_rounding_of_what_was_given(tmp_path: Path) -> None:
     """It stays as it is; what its equation says can't be computed without z."""
     text = "equation = 'h[q] = 2 * z[q]; y[q] = 3 * h[q]'\ndecimals = { h = 1 }\n[given]\nh = [0.58]\n[results]\n"
     assert sheet(tmp_path, text + "h = [0.58]\ny = [1.74]").ok
     assert sheet(tmp_path, text + "h = [0.7]").causes == ("unexplained",)
 
 
-def test_decimals_of_no_tensor_of_a_network(tmp_path):
+def test_decimals_of_no_tensor_of_a_network(tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
         match=r"`conv1.v`, which is not a tensor of this network\. Did you mean 'conv1.w' or 'conv1.x'\?",
@@ -464,7 +467,7 @@ def test_decimals_of_no_tensor_of_a_network(tmp_path):
         network_sheet(tmp_path, "target =", "decimals = 2\ntarget =")
 
 
-def test_a_class_goes_by_the_rounding_of_its_sheet(tmp_path):
+def test_a_class_goes_by_the_rounding_of_its_sheet(tmp_path: Path) -> None:
     specification = tmp_path / "spec.toml"
     specification.write_text(OPEN + "[results]\n")
     folder = tmp_path / "sheets"
@@ -475,7 +478,7 @@ def test_a_class_goes_by_the_rounding_of_its_sheet(tmp_path):
     assert [(row.ok, row.causes) for row in report.rows] == [(True, ()), (False, ("unfinished",))]
 
 
-def test_rounding_to_any_number_of_decimals():
+def test_rounding_to_any_number_of_decimals() -> None:
     values = np.array([1e300, 5e-324, -1.005, np.inf, np.nan])
     assert half_up(values, 2).tolist()[:4] == [1e300, 0.0, -1.01, np.inf]
     assert half_up(values, 10**9)[0] == 1e300

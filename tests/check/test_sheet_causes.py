@@ -282,3 +282,28 @@ v_next = """
     assert report.causes == ("reversed",), str(report)
     assert "w is used in reversed order. v_next follows from that." in " ".join(str(report).split())
     assert sheet(tmp_path, text + f"{wrong:.1f}").causes == ("unexplained",)
+
+
+def test_another_element_is_named_only_where_it_is_no_chance(tmp_path: Path) -> None:
+    """0.6 * 0.17 for 0.5 * 0.31 among 16 possible ones; to one decimal it says nothing."""
+    right = np.array([0.5, 0.75, 0.2, 0.9]) @ np.array([0.31, 0.17, 0.53, 0.71])
+    wrong = right + 0.5 * (0.71 - 0.31)
+    assert sheet(tmp_path, SUM + f"{wrong:.4f}").causes == ("wrong-element",)
+    assert sheet(tmp_path, SUM + f"{wrong:.1f}").causes == ("unexplained",)
+
+
+def test_a_sign_in_softmax_of_two(tmp_path: Path) -> None:
+    """What comes back is y - t: one number up, the other down."""
+    text = """
+equation = "y[k] = exp(z[k]) / sum[j](exp(z[j])); E = -sum[k](t[k] * log(y[k]))"
+[given]
+z = [0.5, 1.25]
+t = [0, 1]
+[results]
+y = [0.3208, 0.6792]
+dz = """
+    assert sheet(tmp_path, text + "[0.3208, -0.3208]").ok
+    report = sheet(tmp_path, text + "[0.3208, 0.3208]")
+    assert report.causes == ("sign",)
+    assert "Cause: The sign of dz[1] is wrong." in str(report)
+    assert sheet(tmp_path, text + "[-0.3208, 0.3208]").causes == ("sign",)

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -25,7 +26,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="kinds of files that only 
 
 
 @pytest.fixture
-def code(tmp_path):
+def code(tmp_path: Path) -> tuple[Path, Path]:
     folder = tmp_path / "class"
     folder.mkdir()
     (tmp_path / "spec.toml").write_text('layer = "relu"\nfunction = "backward"\n')
@@ -33,7 +34,7 @@ def code(tmp_path):
 
 
 @posix
-def test_what_is_no_file(tmp_path, code):
+def test_what_is_no_file(tmp_path: Path, code: tuple[Path, Path]) -> None:
     folder, specification = code
     (folder / "good.py").write_text(GOOD)
     (folder / "itself.py").symlink_to("itself.py")
@@ -63,7 +64,7 @@ def test_what_is_no_file(tmp_path, code):
 
 @posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root makes devices")
-def test_a_device(code):
+def test_a_device(code: tuple[Path, Path]) -> None:
     folder, specification = code
     try:
         os.mknod(folder / "device.py", stat.S_IFCHR | 0o600, os.makedev(1, 5))
@@ -73,7 +74,7 @@ def test_a_device(code):
 
 
 @posix
-def test_names(code):
+def test_names(code: tuple[Path, Path]) -> None:
     folder, specification = code
     names = [b"caf\xe9.py", b"a\x1b[2J.py", b"b\nRIGHT: c.py", b"=1+1;d.py", b"statistics.py", b"numpy.py", b"-x.py"]
     for name in names:
@@ -87,7 +88,7 @@ def test_names(code):
     assert json.dumps(report.to_json())
 
 
-def test_a_module_of_a_neighbour_is_not_found(code):
+def test_a_module_of_a_neighbour_is_not_found(code: tuple[Path, Path]) -> None:
     folder, specification = code
     (folder / "anna.py").write_text("import ben\n" + GOOD)
     (folder / "ben.py").write_text(GOOD)
@@ -96,7 +97,7 @@ def test_a_module_of_a_neighbour_is_not_found(code):
     assert rows[1].ok
 
 
-def test_a_copy_goes_whatever_it_holds():
+def test_a_copy_goes_whatever_it_holds() -> None:
     with copied("anna.py", b"pass") as copy:
         assert copy.name == "anna.py"
         (copy.parent / "closed").mkdir(0)
@@ -118,7 +119,7 @@ def test_a_copy_goes_whatever_it_holds():
         ("\xe9".encode("latin-1"), "it is not a TOML file"),
     ],
 )
-def test_hostile_sheets(tmp_path, text, words):
+def test_hostile_sheets(tmp_path: Path, text: str, words: str) -> None:
     folder = tmp_path / "class"
     folder.mkdir()
     (folder / "a.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -133,11 +134,11 @@ def test_hostile_sheets(tmp_path, text, words):
     assert good.ok
 
 
-def test_a_mistake_of_ours_stops_no_class(monkeypatch, code):
+def test_a_mistake_of_ours_stops_no_class(monkeypatch: pytest.MonkeyPatch, code: tuple[Path, Path]) -> None:
     folder, specification = code
     (folder / "anna.py").write_text(GOOD)
 
-    def fails(*_, **__):
+    def fails(*_: object, **__: object) -> None:
         raise KeyError("eta\x1b")
 
     monkeypatch.setattr("convgrad.check.submissions.classes.check", fails)
@@ -146,7 +147,7 @@ def test_a_mistake_of_ours_stops_no_class(monkeypatch, code):
     assert row.words.startswith("convgrad failed here, which is a bug of convgrad; please report it: KeyError: 'eta")
 
 
-def test_marks_come_one_by_one(code):
+def test_marks_come_one_by_one(code: tuple[Path, Path]) -> None:
     folder, specification = code
     for name in ("anna", "ben"):
         (folder / f"{name}.py").write_text(GOOD)
@@ -157,7 +158,7 @@ def test_marks_come_one_by_one(code):
     assert str(next(rows)) == "ben.py: not-found"
 
 
-def test_exit_codes_and_the_table(tmp_path, code):
+def test_exit_codes_and_the_table(tmp_path: Path, code: tuple[Path, Path]) -> None:
     folder, specification = code
     table = tmp_path / "marks.csv"
     (folder / "anna.py").write_text(GOOD)
@@ -182,13 +183,13 @@ def test_exit_codes_and_the_table(tmp_path, code):
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
-def test_cells_are_no_formulas(first):
+def test_cells_are_no_formulas(first: str) -> None:
     text = table_text([("file",), (f"{first}1;2",)])
     assert list(csv.reader(io.StringIO(text, newline=""))) == [["file"], [f"'{first}1;2"]]
 
 
 @posix
-def test_tables_in_other_places(tmp_path):
+def test_tables_in_other_places(tmp_path: Path) -> None:
     target = tmp_path / "target.csv"
     target.write_text("old")
     target.chmod(0o640)
@@ -198,13 +199,13 @@ def test_tables_in_other_places(tmp_path):
     assert target.read_text() == "new"
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert (tmp_path / "link.csv").is_symlink()
-    assert not try_table("/dev/null")
-    write_table("/dev/null", "all")
+    assert not try_table(Path("/dev/null"))
+    write_table(Path("/dev/null"), "all")
     with pytest.raises(DataError, match="Can't write /dev/full: No space left on device"):
-        write_table("/dev/full", "all")  # type: ignore[arg-type]
+        write_table(Path("/dev/full"), "all")
 
 
-def test_what_may_be_shown():
+def test_what_may_be_shown() -> None:
     assert printable("a\ud800\x9b\u202e\u00e9") == "a\\ud800\\x9b\\u202e\u00e9"
     assert printable("\U000e0001") == "\\U000e0001"
     assert printable("x" * 3000) == "x" * 2000 + "..."

@@ -150,6 +150,7 @@ def test_a_console_without_some_characters(encoding: str) -> None:
     [
         ("HL_NUM_THREADS", "²", "HL_NUM_THREADS must be a number of threads, at least 1; it is '²'."),
         ("HL_NUM_THREADS", "9" * 5000, "HL_NUM_THREADS must be a number of threads, at least 1; it is '99999"),
+        ("HL_NUM_THREADS", "1000000", "HL_NUM_THREADS must be a number of threads, at least 1; it is '1000000'."),
         ("HL_NUM_THREADS", "-1", "HL_NUM_THREADS must be a number of threads, at least 1; it is '-1'."),
     ],
 )

@@ -202,6 +202,7 @@ GOOD: dict[str, Any] = {"w": [1.0, 2.0], "o": [1.0, 2.0, 3.0], "b": 0.5}
         (GOOD, "ones", DataError, "upstream must be an array of real numbers"),
         (GOOD, {"x": [1, 1]}, DataError, "upstream must be the array for `x` alone, not a table"),
         ([1, 2], None, DataError, "arrays must be a table from names to values"),
+        (GOOD | {"w": np.ones((2, 2)), "b": np.ones(3)}, [1, 1], ShapeError, "w has 1 axis in the equation"),
     ],
 )  # fmt: skip
 def test_arrays_that_do_not_fit(arrays: Any, upstream: Any, error: type[ConvgradError], words: str) -> None:
@@ -254,3 +255,18 @@ def test_several_values_need_a_table_of_gradients_from_above() -> None:
     assert float(function({"o": 1.5}, {"a": 1, "b": 0})[1]) == 2
     with pytest.raises(DataError, match="upstream must be a table with an array for each of a, b"):
         function({"o": 1.5}, {"a": 1})
+
+
+def test_a_call_with_other_arguments_is_told_what_it_takes() -> None:
+    function = convgrad.value_and_grad("x = 2 * o", "o", engine="oracle")
+    call: Any = function
+    with pytest.raises(DataError, match="the function of value_and_grad has no argument 'up'"):
+        call({"o": 1.0}, up=1)
+    with pytest.raises(DataError, match="the function of value_and_grad needs arrays, which is missing"):
+        call()
+
+
+def test_the_arrays_that_disagree_are_told_and_not_upstream() -> None:
+    function = convgrad.value_and_grad("x[i,k] = sum[m](w[m,k] * o[i+m]) + b[k]", "o", engine="oracle")
+    with pytest.raises(ShapeError, match=re.escape("3 (axis 1 of w, shape (2, 3)), but 4 (axis 0 of b, shape (4,))")):
+        function({"o": np.ones(5), "w": np.ones((2, 3)), "b": np.ones(4)}, np.ones((4, 3)))

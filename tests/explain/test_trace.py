@@ -415,3 +415,14 @@ def test_the_loss_is_that_of_the_training() -> None:
     assert type(network.trace(np.ones(4)).start.loss).__name__ == "HalfSquaredError"
     network.training_step("softmax_cross_entropy", "sgd", 1, engine="oracle")
     assert type(network.trace(np.ones(4)).start.loss).__name__ == "SoftmaxCrossEntropy"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("classic", "For dense1.dx, sigmoid1.x and conv1.dx, given numbers replace what the equations compute."),
+        ("padded", "i+m-1 may run outside the 4 rows 0..3, where 0 is read: i = 3 reads up to 4."),
+    ],
+)
+def test_the_walk_says_what_was_given_and_what_is_read_outside(name: str, words: str) -> None:
+    assert words in " ".join(str(load_example(name).trace()).split())

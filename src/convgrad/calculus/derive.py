@@ -21,7 +21,7 @@ from convgrad.calculus.names import FreshTensors, bound_in_order, fresh_index, n
 from convgrad.calculus.partials import Partial, Partials
 from convgrad.calculus.prepare import prepared
 from convgrad.calculus.simplify import simplify
-from convgrad.calculus.steps import Derivation, Step
+from convgrad.calculus.steps import Derivation, Step, one_after_the_other
 from convgrad.errors import ArgumentError, DerivationError
 from convgrad.notation.legality import is_deeper
 from convgrad.notation.polynomial import Position
@@ -65,12 +65,7 @@ class Adjoint:
         """Forward and backward as one equation, which reads only the inputs of the forward pass and the gradient from
         above; it can be bound with the sizes of the forward pass, or is bound where that was.
         """
-        shapes = {**self.forward.shape_of, **self.backward.shape_of}
-        return Equation(
-            (*self.forward.definitions, *self.backward.definitions),
-            shapes=tuple(shapes.items()),
-            alike=self.backward.alike,
-        )
+        return one_after_the_other(self.forward, self.backward)
 
 
 MOST_PARTS = 100_000

@@ -117,6 +117,13 @@ class Step:
         return f"{self.rule}: {self.equation}"
 
 
+def one_after_the_other(forward: Equation, backward: Equation) -> Equation:
+    """Both passes as one equation. Places in errors point into its printed form: the source has only the first."""
+    shapes = {**forward.shape_of, **backward.shape_of}
+    definitions = (*forward.definitions, *backward.definitions)
+    return Equation(definitions, shapes=tuple(shapes.items()), alike=backward.alike)
+
+
 @dataclass(frozen=True)
 class Derivation:
     """How the gradient with respect to one tensor follows from an equation.
@@ -128,6 +135,11 @@ class Derivation:
     forward: Equation
     steps: tuple[Step, ...]
     result: Equation
+
+    @property
+    def whole(self) -> Equation:
+        """Forward and result as one equation, as `Adjoint.whole`: the result alone may read what `forward` names."""
+        return one_after_the_other(self.forward, self.result)
 
     def __str__(self) -> str:
         lines = [f"{self.forward}", ""]

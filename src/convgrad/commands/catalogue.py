@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from convgrad.arguments import shown
+from convgrad.arguments import shown, whole_number
 from convgrad.commands.terminal import output
-from convgrad.system.texts import whole_number
 
 
 def datasets() -> None:

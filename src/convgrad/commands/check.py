@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from convgrad.arguments import shown
+from convgrad.arguments import shown, whole_number
 from convgrad.commands.terminal import messages, output, print_json, say
 from convgrad.errors import DataError
-from convgrad.system.texts import json_from, whole_number
+from convgrad.system.texts import json_from
 
 EXIT_WRONG = 1
 

@@ -66,6 +66,7 @@ class ValueAndGrad:
         self._programs: OrderedDict[object, Program] = OrderedDict()
         self._lock = Lock()
 
+    @takes(DataError, "the function of value_and_grad", arrays=TABLE)
     def __call__(self, arrays: Arrays, upstream: npt.ArrayLike | Arrays | None = None) -> tuple[Any, Any]:
         """The value and the gradients of sum(upstream * value).
 
@@ -105,7 +106,6 @@ class ValueAndGrad:
     # What is given
 
     def _checked(self, arrays: Arrays) -> dict[str, Array]:
-        TABLE.keep("value_and_grad", "arrays", arrays, DataError)
         read = _readings(self.equation)
         wanted = {name for name in read if not self._is_said(name)}
         for name in arrays:

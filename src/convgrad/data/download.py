@@ -11,10 +11,10 @@ import pooch
 import requests
 import urllib3
 
+from convgrad.arguments import whole_number
 from convgrad.data.folders import Progress
 from convgrad.data.published import Published
 from convgrad.errors import DataError
-from convgrad.system.texts import whole_number
 
 _SECONDS_TO_CONNECT, _SECONDS_BETWEEN_BYTES = 10, 60
 # How often in a row a download may bring nothing new before the next mirror is tried.

@@ -186,6 +186,11 @@ def _set_weights(network: Network, given: Mapping[str, Any], seed: int) -> None:
         except (TypeError, ValueError, OverflowError):
             raise DataError(f"[weights] `{name}` must be numbers, in lists of one length.") from None
         shape = weights[name].shape
+        if given_values.ndim == len(shape) == 2 and given_values.shape[0] != shape[0] == given_values.shape[1]:
+            raise DataError(
+                f"[weights] `{name}` has {given_values.shape[0]} rows, but the layer reads {shape[0]} numbers, and "
+                f"there is a row for each of these. Write it transposed."
+            )
         same = without_ones(given_values.shape) == without_ones(shape)
         weights[name] = given_values.reshape(shape) if same else given_values
     network.set_weights(weights)

@@ -31,8 +31,6 @@ PARTS = 30
 """Of a name in TOML, which has dots between: `conv1.dw` has two. Reading takes time by the square of their number."""
 BITS = 64
 """Of a whole number, its sign included, as TOML has it."""
-DIGITS = 18
-"""Of a whole number that somebody wrote, the most that always fit into 64 bits."""
 NAME = r"(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')"
 LONG_NAME = re.compile(rf"(?<![\w-]){NAME}(?:[ \t]*\.[ \t]*{NAME}){{{PARTS},}}", re.ASCII)
 
@@ -62,11 +60,6 @@ def as_text(content: bytes, name: str, error: type[ConvgradError] = DataError) -
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as reason:
         raise error(f"{name} is not UTF-8 text: {reason}.") from None
-
-
-def whole_number(text: str) -> int | None:
-    """The number that a text of digits is; None where it has other signs, or more digits than 64 bits hold."""
-    return int(text) if re.fullmatch(rf"[0-9]{{1,{DIGITS}}}", text.strip()) else None
 
 
 def toml_from(

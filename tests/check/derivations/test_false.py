@@ -3,7 +3,10 @@ r"""False derivations near true ones: each is wrong, and none is "not checked", 
 from __future__ import annotations
 
 import pytest
-from tests.check.derivations.test_posted import (
+
+from convgrad.check import check_equation
+from convgrad.check.verdict import Verdict
+from posted_equations import (
     CONV,
     DEEP,
     DENSE,
@@ -18,9 +21,6 @@ from tests.check.derivations.test_posted import (
     TWO,
     VECTORS,
 )
-
-from convgrad.check import check_equation
-from convgrad.check.verdict import Verdict
 
 RESIDUAL = r"y_i = x_i + \sum_j w_{ij} x_j"
 RECURRENT = r"z_i = \sum_j u_{ij} x_j + \sum_j w_{ij} h_j; s_i = \tanh(z_i)"

@@ -111,7 +111,8 @@ def _gradients_needed(claim: Claim, asked: Asked) -> set[str]:
 
 def over(claim: Claim, bound: Equation, problem: Problem, asked: Asked) -> str:
     """What is wrong with the bounds of the sums; empty where they are right, or none were written."""
-    found = overrun(bound, claim.bounds, asked.known(problem), asked.indices)
+    firm = {letter for one in asked.said for letter in one.letters}
+    found = overrun(bound, claim.bounds, asked.known(problem), asked.indices, firm)
     return f"{found}, at sizes {shapes_of(problem)}." if found else ""
 
 

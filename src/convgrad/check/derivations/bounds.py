@@ -136,6 +136,10 @@ def known_sizes(forward: Equation, bound: Equation, said: Sequence[Bound]) -> di
     return {**usual, **known}
 
 
+CONVENTIONAL = {"k1", "kh", "K1", "k2", "kw", "K2", "k", "K", "F", "H", "W"}
+"""Letters that have a meaning by convention only, which the capital letter of a sum's own index comes before."""
+
+
 def claimed_sizes(said: Sequence[Bound], known: Mapping[str, int]) -> dict[str, int]:
     """The sizes of indices as bounds say them, where what they are written with is known."""
     counts = {bound.index: _count(bound, known) for bound in said if bound.last}
@@ -143,14 +147,18 @@ def claimed_sizes(said: Sequence[Bound], known: Mapping[str, int]) -> dict[str, 
 
 
 def overrun(
-    written: Equation, said: Sequence[Bound], known: Mapping[str, int], others: Collection[str] = ()
+    written: Equation,
+    said: Sequence[Bound],
+    known: Mapping[str, int],
+    others: Collection[str] = (),
+    firm: Collection[str] = (),
 ) -> Overrun | None:
     """The first sum of a bound equation whose bounds are not those of its index, or None.
 
     The capital letter of an index is its size in the bounds of that index. Another letter that stands for nothing yet
     gets the meaning that the first sum gives it.
 
-    others: indices of the equation that this is about.
+    others: indices of the equation that this is about. firm: letters that it gives a meaning itself.
 
     Raises: EquationError where bounds can't be understood.
     """
@@ -161,7 +169,7 @@ def overrun(
         size = ranges.get(bound.index)
         if size is None or (not bound.last and bound.first in ("0", "1")):
             continue
-        if bound.index.upper() not in known:
+        if bound.index.upper() not in known.keys() - (CONVENTIONAL - {*firm}):
             sizes[bound.index.upper()] = size
         unclear = {*_names(bound)} & capitals - {bound.index.upper()}
         _solve(bound, size, sizes)

@@ -13,6 +13,7 @@ from convgrad.check.derivations.claims import UnknownTensor, report_on
 from convgrad.check.derivations.latex.choices import MisfitError
 from convgrad.check.derivations.latex_input import BY, Bound, Claim, Latex, looks_like_latex, readings_of
 from convgrad.check.derivations.local import is_local
+from convgrad.check.derivations.outside import zero_outside
 from convgrad.check.derivations.readings import readings, relabelled, with_sums
 from convgrad.check.derivations.report import EquationReport
 from convgrad.errors import EquationError, EquationSyntaxError
@@ -81,7 +82,7 @@ def _checked(equation: str, of: str, given: Given, generic: str) -> tuple[Equati
     for latex in _read(equation, forward, generic):
         mine = counts_from_one(latex.bounds)
         counted = bool(mine) and slides_from_one(forward) if one is None else one
-        asked = Asked(from_zero(forward) if counted else forward, bounds, *given)
+        asked = Asked(zero_outside(from_zero(forward) if counted else forward), bounds, *given)
         from_one = counted if mine is None else mine
         functions |= frozenset(f for part in latex.parts for f in part.functions)
         try:

@@ -49,6 +49,8 @@ def likeness(variable: str, name: str, quantity: Quantity) -> int:
     """How likely a variable of a program is what the document calls `name`: 0 to 4."""
     if variable == name:
         return 4
+    if (variable, name) in quantity.aliases:
+        return 3
     one, two = (re.sub(r"_before|_after|_", "", text).lower() for text in (variable, name))
     if one == two:
         return 3
@@ -98,8 +100,11 @@ def _candidates(name: str, ran: Ran, known: Sequence[Quantity]) -> Iterator[Agre
         given = {need: ran.arrays[variable] for need, variable in inputs.items()}
         expected = quantity.value(given, array.shape)
         agrees = expected is not None and alike(array, expected)
-        if agrees or sure >= CERTAIN:
-            shape = quantity.own_shape({n: a.shape for n, a in given.items()}) if expected is None else None
+        if agrees or (sure >= CERTAIN and not quantity.is_guess):
+            shapes = {n: a.shape for n, a in given.items()}
+            if expected is not None and not quantity.is_whole(shapes, array.shape):
+                expected, agrees = None, False
+            shape = quantity.own_shape(shapes) if expected is None else None
             if expected is not None or shape is not None:
                 yield Agreement(name, quantity, inputs, expected, agrees, sure, shape)
 
@@ -144,7 +149,10 @@ CHANGES: dict[str, Callable[[Array], Array]] = {
 
 
 def _part(found: Array, right: Array) -> str:
-    """Whether the right numbers stand somewhere in a larger array."""
+    """Whether the right numbers stand somewhere in a larger array, or this is a part of them."""
+    if found.ndim == right.ndim and all(f <= r for f, r in zip(found.shape, right.shape, strict=True)):
+        part = tuple(slice(size) for size in found.shape)
+        return "It is the beginning of the right one; the rest is missing." if alike(found, right[part]) else ""
     if found.ndim != right.ndim or any(f < r for f, r in zip(found.shape, right.shape, strict=True)):
         return ""
     for words, content in (("", right), (", turned by 180 degrees", np.flip(right))):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from convgrad.check.documents.agreement import Agreement, agreements, explained
 from convgrad.check.documents.equations import judge_equation, tensor_on_left
+from convgrad.check.documents.identities import judge_identity, number_in
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Ledger
 from convgrad.check.documents.matrices import matrix_of
@@ -17,12 +18,16 @@ from convgrad.check.documents.programs import SECONDS, Ran, is_python, run_progr
 from convgrad.check.documents.quantities import quantities
 from convgrad.check.documents.runs import Kind, Place, Run
 from convgrad.check.documents.sizes import judge_sizes, sentences
+from convgrad.check.documents.slips import idle_numbers
 from convgrad.check.documents.statements import Statement, has_equality, relation_of, statements_of
+from convgrad.check.sheets.numbers import Written
 from convgrad.errors import ConvgradError
 from convgrad.notation.parsing.parser import parse
 
 NOTATION = re.compile(r"^[A-Za-z_][\w.]*(?:\[[\w\s,]*\])?\s*=\s*\S.*\[.*\].*$")
 """A line of a text that may be an equation in our notation."""
+OUTPUT = re.compile(r"\d")
+"""What a block without a language has that is taken as what the program before it prints."""
 NOT_HERE = "program: not run here"
 
 
@@ -46,6 +51,7 @@ class Course:
     ledger: Ledger = field(default_factory=Ledger)
     programs: Programs = field(default_factory=Programs)
     parts: list[Judged] = field(default_factory=list)
+    before: list[Judged] = field(default_factory=list)
 
     def check(self, runs: Sequence[Run]) -> list[Judged]:
         """The verdicts on all parts, in order."""
@@ -74,7 +80,7 @@ class Course:
 
     def _paragraph(self, runs: list[Run]) -> None:
         judged: list[Judged] = []
-        before, self.parts = self.parts, judged
+        self.before, self.parts = self.parts, judged
         prose = ""
         for run in runs:
             if run.kind is Kind.FORMULA:
@@ -87,11 +93,12 @@ class Course:
                 self._notation(run)
         for sentence in sentences(runs) if runs else ():
             judged += judge_sizes(sentence, self.ledger)
-        self.parts = [*before, *sorted(judged, key=lambda part: part.place)]
+        self.parts = [*self.before, *sorted(judged, key=lambda part: part.place)]
 
     def _notation(self, run: Run) -> None:
         """Equations in our notation, each on a line of its own, or as code in a sentence."""
-        for number, line in enumerate(run.text.split("\n")):
+        lines = [(n, part) for n, line in enumerate(run.text.split("\n")) for part in line.split("\x1d")]
+        for number, line in lines:
             text = line.strip().rstrip(".,;")
             if NOTATION.match(text) and "\\" not in text:
                 try:
@@ -124,21 +131,39 @@ class Course:
         if written is not None and (written.values.ndim or re.search(r"[\d.]", statement.right)):
             name = tensor_on_left(statement.left, self.ledger)
             if name:
-                self.parts.append(
-                    judge_numbers(statement.place, statement.text, written, name, self.ledger, self.programs)
-                )
+                self._numbers(statement.place, statement.text, written, name)
                 return
-        self.parts.append(judge_equation(statement, self.ledger))
+        numbers = Statement(statement.before, statement.right, statement.place) if statement.before else None
+        if numbers is not None and number_in(numbers.left) is not None and number_in(numbers.right) is not None:
+            judged = judge_identity(numbers)
+            self.parts += [] if judged is None else [judged]
+            return
+        self.parts.append(_guarded(statement, self.ledger))
 
     def _alone(self, run: Run) -> None:
         """A formula without `=`: numbers, or a relation that nobody can check; all else claims nothing."""
         written = matrix_of(run.text)
         if written is not None and (written.values.ndim or run.display):
-            self.parts.append(judge_numbers(run.place, run.text, written, "", self.ledger, self.programs))
+            self._numbers(run.place, run.text, written, "")
         elif run.display:
             relation = relation_of(run.text)
             words = f"`{relation}` is not checked." if relation else "It states nothing of anything: it has no `=`."
             self.parts.append(Judged(run.place, "equation", run.text.strip(), Mark.NOT_UNDERSTOOD, (words,)))
+
+    def _numbers(self, place: Place, text: str, written: Written, name: str) -> None:
+        judged, slip = judge_numbers(place, text, written, name, self.ledger, self.programs)
+        self.parts.append(judged)
+        if slip is not None:
+            words = f"{slip} the numbers of {place} come out."
+            self._mark_program(slip.literal.place, words)
+
+    def _mark_program(self, place: Place, words: str) -> None:
+        """A program that has a wrong number at a place."""
+        for parts in (self.parts, self.before):
+            for number, part in reversed(list(enumerate(parts))):
+                if part.what == "program" and part.place <= place and part.place.cell == place.cell:
+                    parts[number] = replace(part, mark=Mark.WRONG, words=(words, *part.words))
+                    return
 
     # Programs
 
@@ -170,8 +195,29 @@ class Course:
             else:
                 self._notation(run)
             return
+        if not run.language and self.programs.ran and OUTPUT.search(run.text):
+            self.parts.append(judge_output(run, self.programs.ran[-1]))
+            return
         words = f"A program in {run.language} is not run." if run.language else "It is no program of Python."
         self.parts.append(Judged(run.place, "program", run.text, Mark.NOT_UNDERSTOOD, (words,)))
+
+
+def _guarded(statement: Statement, ledger: Ledger) -> Judged:
+    """The verdict on an equation; where convgrad itself fails at it, it is not understood, and the rest goes on."""
+    try:
+        return judge_equation(statement, ledger)
+    except (
+        ConvgradError,
+        ArithmeticError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AssertionError,
+        RecursionError,
+    ) as error:
+        told = str(error) if isinstance(error, ConvgradError) else f"{type(error).__name__}: {error}"
+        words = f"Checking it failed: {' '.join(told.split())[:300]}"
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (words,))
 
 
 def _judged_program(run: Run, ran: Ran, found: list[Agreement]) -> Judged:
@@ -188,16 +234,16 @@ def _judged_program(run: Run, ran: Ran, found: list[Agreement]) -> Judged:
     words = []
     for one in wrong:
         line = (ran.lines or {}).get(one.array, ran.place)
-        shape = "x".join(map(str, ran.arrays[one.array].shape))
-        right = "x".join(map(str, one.shape or ()))
-        what = "has other numbers" if one.expected is not None else f"has {shape} numbers, and not {right}"
-        words += [
-            f"{line}: {one.words}, but {what} than the equations give."
-            if one.expected is not None
-            else f"{line}: {one.words}, but {what}."
-        ]
+        if one.expected is not None:
+            words += [f"{line}: {one.words}, but has other numbers than the equations give."]
+        else:
+            shape, right = ("x".join(map(str, s or ())) for s in (ran.arrays[one.array].shape, one.shape))
+            words += [f"{line}: {one.words}, but has {shape} numbers, and not {right}."]
         words += [cause] if (cause := explained(one, ran)) else []
     words += [f"{one.words}, as the equations give it." for one in found if one.agrees]
+    for array, count in idle_numbers(ran, [one for one in found if one.agrees]).items():
+        number, enter = ("number", "enters") if count == 1 else ("numbers", "enter")
+        words += [f"{count} {number} of {array} {enter} nothing that is compared, so nothing is said of them."]
     if wrong:
         return told(Mark.WRONG, *words)
     if not found:

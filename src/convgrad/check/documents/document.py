@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from convgrad.arguments import FLAG, PATH, POSITIVE, takes
 from convgrad.check.documents.course import Course, Options
 from convgrad.check.documents.formats import runs_in
+from convgrad.check.documents.repair import mended
 from convgrad.check.documents.report import DocumentReport
 from convgrad.check.submissions.sandbox import require_sandbox
 from convgrad.errors import DataError
@@ -53,4 +55,7 @@ def check_text(text: str, name: str, options: Options) -> DocumentReport:
     if options.sandbox and options.run:
         require_sandbox()
     runs = runs_in(text, name)
-    return DocumentReport(name, tuple(Course(options).check(runs)))
+    course = Course(options)
+    course.check(runs)
+    again = partial(Course, options, course.known_runs)
+    return DocumentReport(name, tuple(mended(course, again, runs)))

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convgrad.check.derivations.bounds import claimed_sizes
 from convgrad.check.derivations.equation import check_equation
 from convgrad.check.derivations.equivalence import same
 from convgrad.check.derivations.latex_input import BY, looks_like_latex, read_latex
 from convgrad.check.derivations.local import is_local, local_derivative, target_of
 from convgrad.check.derivations.readings import DELTAS
 from convgrad.check.derivations.report import EquationReport
+from convgrad.check.documents.identities import judge_identity
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Abbreviation, Known, Ledger, Said, text_of
 from convgrad.check.documents.numerics import SEEDS, alike, evaluated, problem_of
@@ -34,11 +36,12 @@ SIZE = re.compile(r"[A-Za-z](?:_\{?\w\}?)?(?![A-Za-z])")
 
 @dataclass(frozen=True)
 class Read:
-    """A statement in our notation."""
+    """A statement in our notation. sizes: of indices, where bounds of sums are numbers."""
 
     name: str
     equation: Equation
     indices: tuple[str, ...]
+    sizes: tuple[tuple[str, int], ...] = ()
 
 
 def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
@@ -50,7 +53,7 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     try:
         read = _read(statement.text, ledger)
     except (EquationError, RecursionError) as error:
-        return _unread(statement, ledger, error)
+        return judge_identity(statement) or _unread(statement, ledger, error)
     name, known = read.name, ledger.gradients
     if is_local(name) or (known.get(name, "") and _hangs(known[name], ledger)):
         return _claim(statement, read, ledger)
@@ -68,7 +71,8 @@ def _read(text: str, ledger: Ledger) -> Read:
         return Read(equation.result.name, equation, equation.result.indices)
     latex = read_latex(text, ledger.defined)
     equation = parse(latex.claims[-1])
-    return Read(equation.result.name, equation, latex.indices)
+    sizes = tuple(claimed_sizes(latex.bounds, {}).items())
+    return Read(equation.result.name, equation, latex.indices, sizes)
 
 
 def _hangs(target: str, ledger: Ledger) -> bool:
@@ -95,7 +99,7 @@ def _definition(statement: Statement, read: Read, ledger: Ledger) -> Judged:
         words = (f"{unbound} is neither summed nor on the left.",)
         return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
     strange = _odd_error(read)
-    known = Known(read.name, statement.text, read.equation, statement.place)
+    known = Known(read.name, statement.text, read.equation, statement.place, read.sizes)
     if read.equation.result.name in known.reads:
         words = (f"{read.name} is defined by itself, so it can't be evaluated.",)
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
@@ -111,7 +115,8 @@ def _unbound(equation: Equation) -> str:
         loops = {*definition.indices, *(i for t in walk(definition.term) if isinstance(t, Reduce) for i in t.indices)}
         for access in accesses(definition.term):
             for position in access.positions:
-                for name in sorted(position.names - loops - PARAMETERS):
+                whole = {position.as_name} if position.as_name else set()
+                for name in sorted(position.names - loops - (PARAMETERS - whole)):
                     if name.islower():
                         return name
     return ""
@@ -155,6 +160,7 @@ def _again(statement: Statement, read: Read, ledger: Ledger) -> Judged:
         return Judged(statement.place, "equation", statement.text, Mark.WRONG, (reason,))
     if agrees:
         return Judged(statement.place, "equation", statement.text, Mark.STEP, (f"It is {read.name} of {known.place}.",))
+    ledger.restated.setdefault(read.name, []).append((read.equation, statement.place))
     words = (f"It differs from {read.name} of {known.place}.",)
     return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
 
@@ -209,10 +215,11 @@ def _abbreviation(statement: Statement, read: Read, ledger: Ledger) -> Abbreviat
         return None
     plain = plain and places == result.indices
     if access.tensor in ledger.gradients and result.name not in ledger.gradients:
-        return Abbreviation(result.name, access.tensor, statement.text, plain, statement.place)
+        own = tuple(map(str, places))
+        return Abbreviation(result.name, access.tensor, statement.text, plain, statement.place, statement.text, own)
     if result.name in ledger.gradients and access.tensor not in {*ledger.tensors, *ledger.gradients}:
         text = f"{statement.right} = {statement.left}" if isinstance(result.term, Access) else statement.text
-        return Abbreviation(access.tensor, result.name, text, plain, statement.place)
+        return Abbreviation(access.tensor, result.name, text, plain, statement.place, statement.text, result.indices)
     return None
 
 
@@ -258,11 +265,14 @@ def _all(ledger: Ledger) -> tuple[Known, ...]:
 def _checked(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Known, ...]) -> EquationReport:
     """The report, with names of gradients as the document has defined them. Raises: ConvgradError."""
     of, text = text_of(forward), _usual_bounds(statement.text, ledger.letters)
-    report = check_equation(text, of)
     used = {access.tensor for d in read.equation.definitions for access in accesses(d.term)}
     told = [ledger.abbreviations[name] for name in sorted(used & ledger.abbreviations.keys())]
     known = {gradient_name(n) for f in forward for n in (f.name, *f.reads)}
     told = [one for one in told if one.gradient in known and one.name not in known]
+    with_told = " \\\\ ".join([*(one.text for one in told), text])
+    if any(one.name not in DELTAS for one in told):
+        return check_equation(with_told, of)
+    report = check_equation(text, of)
     if not told:
         return report
     as_told = all(
@@ -270,7 +280,7 @@ def _checked(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Kn
     )
     if as_told or (not report.ok and all(one.plain for one in told)):
         return report
-    return check_equation(" \\\\ ".join([*(one.text for one in told), text]), of)
+    return check_equation(with_told, of)
 
 
 def _usual_bounds(text: str, letters: Mapping[str, str]) -> str:

@@ -17,12 +17,18 @@ USUAL = {"input": ("H", "W"), "kernel": ("k1", "k2")}
 
 @dataclass(frozen=True)
 class Known:
-    """A definition: as it was written, and in our notation."""
+    """A definition: as it was written, and in our notation. sizes: of indices, where bounds are numbers."""
 
     name: str
     text: str
     equation: Equation
     place: Place
+    sizes: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def source(self) -> str:
+        """As it was written."""
+        return self.text
 
     @property
     def reads(self) -> set[str]:
@@ -34,7 +40,8 @@ class Known:
 class Abbreviation:
     r"""`\delta_{i,j} = \frac{\partial E}{\partial x_{i,j}}`: a name for a gradient.
 
-    plain: indices are in the same order, and nothing is multiplied. text: with the name on the left.
+    plain: indices are in the same order, and nothing is multiplied. text: with the name on the left. source: as it was
+    written. indices: of the gradient, in its order.
     """
 
     name: str
@@ -42,6 +49,8 @@ class Abbreviation:
     text: str
     plain: bool
     place: Place
+    source: str = ""
+    indices: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,15 +77,18 @@ class Ledger:
     """What is known at a place of a document.
 
     sizes: in letters and in numbers, of the input and the kernel, as the document has them: `H`, `W`; `2`, `2`.
-    settings: stride and padding.
+    outputs: sizes of results, in numbers. settings: stride and padding.
+    restated: what later lines say that a tensor is, where that differs.
     condition: what a sentence says of indices before a claim, as `i = j`: left, sign, right.
     """
 
     definitions: dict[str, Known] = field(default_factory=dict)
     abbreviations: dict[str, Abbreviation] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
+    restated: dict[str, list[tuple[Equation, Place]]] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
     sizes: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    outputs: list[tuple[str, ...]] = field(default_factory=list)
     settings: dict[str, int] = field(default_factory=dict)
     conditions: list[tuple[str, str, str]] = field(default_factory=list)
 

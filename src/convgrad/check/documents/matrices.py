@@ -85,8 +85,10 @@ def _number(text: str) -> Decimal | int | None:
     plain = re.sub(r"\\(?:times|cdot)10\^", "e", plain)
     if re.fullmatch(r"[-+]?\d+", plain):
         return int(plain) if len(plain) < 18 else None
+    if re.fullmatch(r"[-+]?\d{1,17}\.", plain):  # as NumPy writes a whole number
+        return int(plain[:-1])
     try:
-        return Decimal(plain.rstrip(".")) if re.fullmatch(NUMBER, plain) else None
+        return Decimal(plain) if re.fullmatch(NUMBER, plain) else None
     except InvalidOperation:
         return None
 

@@ -15,6 +15,7 @@ from convgrad.check.documents.matrices import NUMBER, agree, printed_array, resh
 from convgrad.check.documents.programs import Ran
 from convgrad.check.documents.quantities import Quantity, quantities
 from convgrad.check.documents.runs import Place, Run
+from convgrad.check.documents.slips import Slip, is_misprint, literal_slip
 from convgrad.check.problems.problem import Array
 from convgrad.check.sheets.numbers import Written
 from convgrad.explain.trace.numbers import written as number_text
@@ -30,7 +31,8 @@ class Source:
     values: Array
     words: str
     slack: Array | float = 0.0
-    wrong: bool = False
+    ran: Ran | None = None
+    agreement: Agreement | None = None
 
 
 @dataclass(frozen=True)
@@ -41,29 +43,39 @@ class Programs:
     found: tuple[tuple[Ran, Agreement], ...] = ()
 
 
-def judge_numbers(place: Place, text: str, written: Written, name: str, ledger: Ledger, programs: Programs) -> Judged:
-    """The verdict on numbers; those of a tensor that nothing computes are given. name: their tensor, or empty."""
+def judge_numbers(
+    place: Place, text: str, written: Written, name: str, ledger: Ledger, programs: Programs
+) -> tuple[Judged, Slip | None]:
+    """The verdict on numbers; those of a tensor that nothing computes are given. name: their tensor, or empty.
+
+    With it comes the slip in a program that explains why its numbers are others.
+    """
+
+    def told(mark: Mark, *words: str) -> tuple[Judged, None]:
+        return Judged(place, "numbers", text, mark, words), None
+
     sources = [*_sources(written, name, ledger, programs)]
     fitting = [(source, fitted) for source in sources if (fitted := reshaped(written, source.values.shape)) is not None]
     for source, fitted in fitting:
         if agree(fitted, source.values, source.slack).all():
-            return Judged(place, "numbers", text, Mark.RIGHT, (f"They are {source.words}.",))
+            return told(Mark.RIGHT, f"They are those of {source.words}.")
     if fitting:
         source, fitted = min(fitting, key=lambda pair: int((~agree(pair[1], pair[0].values, pair[0].slack)).sum()))
-        return Judged(place, "numbers", text, Mark.WRONG, tuple(_differences(fitted, source)))
+        slip = None
+        if source.ran is not None and source.agreement is not None and not is_misprint(fitted, source.values):
+            slip = literal_slip(fitted, source.ran, source.agreement)
+        if slip is not None:
+            words = (*_differences(fitted, source), f"{slip} they agree.")
+            return Judged(place, "numbers", text, Mark.FOLLOWS, words, slip.literal.place), slip
+        return told(Mark.WRONG, *_differences(fitted, source))
     if name and not sources:
         ledger.values[name] = Value(written, place)
-        return Judged(place, "numbers", text, Mark.GIVEN, (f"of {name}",))
+        return told(Mark.GIVEN, f"of {name}")
     shape = _by(written.values.shape)
     if sources and (name or len(sources) == 1):
-        words = f"They are {shape} numbers; {sources[0].words} {_are(sources[0].words)} {_by(sources[0].values.shape)}."
-        return Judged(place, "numbers", text, Mark.WRONG, (words,))
-    words = f"Nothing that the document computes has {shape} numbers."
-    return Judged(place, "numbers", text, Mark.NOT_UNDERSTOOD, (words,))
-
-
-def _are(words: str) -> str:
-    return "has" if words else "have"
+        other = f"{sources[0].words} has {_by(sources[0].values.shape)}"
+        return told(Mark.WRONG, f"They are {shape} numbers; {other}.")
+    return told(Mark.NOT_UNDERSTOOD, f"Nothing that the document computes has {shape} numbers.")
 
 
 def _by(shape: tuple[int, ...]) -> str:
@@ -76,17 +88,24 @@ def _sources(written: Written, name: str, ledger: Ledger, programs: Programs) ->
         if name and name not in (agreement.quantity.name, agreement.array):
             continue
         if agreement.agrees:
-            yield Source(
-                ran.arrays[agreement.array], f"{agreement.array} of the program ({_line(ran, agreement.array)})"
-            )
+            where = f"{agreement.array} of the program ({_line(ran, agreement.array)})"
+            yield Source(ran.arrays[agreement.array], where, ran=ran, agreement=agreement)
         elif agreement.expected is not None:
-            yield Source(agreement.expected, f"{agreement.quantity.name} for the numbers of the program", wrong=True)
+            yield Source(agreement.expected, f"{agreement.quantity.name} for the numbers of the program")
         elif agreement.shape is not None:
             given = {need: ran.arrays[variable] for need, variable in agreement.inputs.items()}
             value = agreement.quantity.value(given, agreement.shape)
             if value is not None:
-                yield Source(value, f"{agreement.quantity.name} for the numbers of the program", wrong=True)
+                yield Source(value, f"{agreement.quantity.name} for the numbers of the program")
     known = quantities(ledger)
+    wrong = [ran for ran, agreement in programs.found if not agreement.agrees]
+    for ran in reversed(list({id(ran): ran for ran in wrong}.values())):  # its results can't be used, its inputs can
+        for q in known:
+            inputs = {n: v for n in q.needs for v in ran.written if likeness(v, n, q) >= 3}
+            if q.name == name and len(inputs) == len(q.needs):
+                value = q.value({n: ran.arrays[v] for n, v in inputs.items()}, written.values.shape)
+                if value is not None and not q.is_guess:
+                    yield Source(value, f"{name} for the numbers of the program")
     for ran in reversed(programs.ran):
         examined = {agreement.array for other, agreement in programs.found if other is ran}
         for variable in reversed(ran.arrays):
@@ -109,6 +128,8 @@ def _computed(quantity: Quantity, written: Written, ledger: Ledger) -> Source | 
     arrays = {need: numbers.values for need, numbers in given.items()}
     shape = written.values.shape
     value = quantity.value(arrays, shape)
+    if quantity.is_guess and (value is None or not agree(written, value).all()):
+        return None
     if value is None:
         own = quantity.own_shape({n: a.shape for n, a in arrays.items()})
         value = None if own is None else quantity.value(arrays, own)
@@ -159,7 +180,7 @@ def judge_output(run: Run, ran: Ran | None) -> Judged:
         pairs = [
             (printed_array(f"[{a}]", 0), printed_array(f"[{b}]", 0)) for a, b in zip(mine, real[start:], strict=False)
         ]
-        if all(a is not None and b is not None and agree(a, b.values, b.halves).all() for a, b in pairs):
+        if all(a is not None and b is not None and agree(a, b.values).all() for a, b in pairs):
             return told(Mark.RIGHT, "The program prints it, up to the digits that are shown.")
     return told(Mark.WRONG, f"The program prints {ran.printed.strip()[:200]}")
 

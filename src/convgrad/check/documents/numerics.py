@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from convgrad.check.derivations.local import local_derivative, local_names
+from convgrad.check.derivations.outside import zero_outside
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.problems.subject import EquationSubject, Sizes
 from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import ConvgradError
 from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import Access, Equation, Term, accesses, rebuild, walk
 
 SEEDS = 3
@@ -22,6 +24,7 @@ TOLERANCE = 1e-9
 
 def problem_of(forward: str, target: str, seed: int = 0) -> Problem:
     """An equation in our notation at random numbers, with the gradient of a tensor. Raises: ConvgradError."""
+    forward = str(zero_outside(parse(forward)))
     subject = EquationSubject(forward)
     inputs = subject.problem().given
     wrt = tuple(dict.fromkeys([*([target] if target else []), *(n for n in inputs if n[:1].islower())]))

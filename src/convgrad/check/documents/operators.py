@@ -53,6 +53,8 @@ def judge_operator(statement: Statement, operator: tuple[str, str, str], ledger:
     if known is None:
         return None
     mark, words = _compared(said, known, below, ledger)
+    if not mark.is_right:
+        ledger.restated.setdefault(known.name, []).append((said, statement.place))
     ledger.said.append(Said(name, said, statement.text, statement.place, mark.is_right))
     return Judged(statement.place, "equation", statement.text, mark, words)
 

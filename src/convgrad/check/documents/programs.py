@@ -40,6 +40,7 @@ def {function}():
             found[name] = array
     return found
 '''
+SHOW = "None if _shown is None else print(repr(_shown))"
 NUMPY = "import numpy as np\n"
 
 
@@ -98,10 +99,11 @@ def run_program(
     if tell is not None:
         tell(f"Running the program of {run.place} (at most {seconds:g} s)...")
     before = "\n".join(_plain(r.text) for r in earlier)
-    source = (before + "\n" if before else "") + _plain(run.text)
+    own = _shows(run)
+    source = (before + "\n" if before else "") + own
     needs_numpy = bool(re.search(r"(?<![\w.])np\.", source)) and not re.search(r"import\s+numpy\s+as\s+np", source)
     source = (NUMPY if needs_numpy else "") + source
-    ahead = source.count("\n") - _plain(run.text).count("\n")
+    ahead = source.count("\n") - own.count("\n")
     with tempfile.TemporaryDirectory(prefix="convgrad-") as folder:
         file = Path(folder) / FILE
         file.write_text(source + ASK.format(function=FUNCTION, largest=LARGEST, most=MOST_ARRAYS), encoding="utf-8")
@@ -131,6 +133,19 @@ def _plain(text: str) -> str:
     if any(line.startswith(">>> ") for line in lines):
         lines = [line[4:] if line.startswith((">>> ", "... ")) else "" for line in lines]
     return "\n".join("" if re.match(r"\s*[%!]", line) else line for line in lines)
+
+
+def _shows(run: Run) -> str:
+    """A notebook's cell so that it prints its last expression, as notebooks do."""
+    text, tree = _plain(run.text), _tree(run.text)
+    last = tree.body[-1] if tree is not None and tree.body else None
+    if not run.place.cell or not isinstance(last, ast.Expr) or text.rstrip().endswith(";"):
+        return text
+    lines = text.split("\n")
+    first, stop = last.lineno - 1, last.end_lineno or last.lineno
+    if last.col_offset:
+        return text
+    return "\n".join([*lines[:first], f"_shown = ({lines[first]}", *lines[first + 1 : stop], ")", SHOW, *lines[stop:]])
 
 
 def _tree(text: str) -> ast.Module | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 
@@ -15,7 +15,7 @@ from convgrad.check.documents.ledger import Ledger
 from convgrad.check.documents.runs import Kind, Place, Run
 from convgrad.check.documents.statements import has_equality, product_parts, relation_of
 
-SENTENCE_END = re.compile(r"[.;:?!](?=\s|$)|\n\s*\n")
+SENTENCE_END = re.compile(r"[.;:?!](?=\s|$)|\n\s*\n|\x1d")
 PLAIN_SIZE = re.compile(
     r"(?<![\w.])(?P<size>(?:\d+|\([^()]{1,30}\)|[A-Za-z]_?\d?)(?:\s*[x\u00d7]\s*(?:\d+|\([^()]{1,30}\)|[A-Za-z]_?\d?))+|\d+(?:-by-|\s+by\s+)\d+)"
     r"(?![\w.]*\w)"
@@ -25,7 +25,10 @@ NOUNS = {
     "input": r"inputs?|images?|pictures?|photos?|previous layer",
     "output": r"outputs?|results?|feature maps?|deltas?|error maps?|elements|entries",
 }
-VERBS = r"gives?|yields?|becomes?|produces?|leads? to|that is|is then|are then|obtain\w*|returns?|we get|to|\u2192|->|="
+VERBS = (
+    r"gives?|makes?|yields?|becomes?|produces?|leads? to|that is|is then|are then|obtain\w*|returns?|we get|to|"
+    r"\u2192|->|="
+)
 """Before the size of a result."""
 SETTING = re.compile(r"\b(?P<name>stride|strides|padding|pad)s?\b(?:\s+(?:of|is|=|with))*\s*\$?\s*(?P<value>\d+)")
 AFTER = re.compile(
@@ -135,7 +138,12 @@ def judge_sizes(sentence: Sentence, ledger: Ledger) -> list[Judged]:
             plain = []
             letters = "letters" if any(_names(axis) for axis in size.axes) else "numbers"
             known = {role: axes for (kind, role), axes in ledger.sizes.items() if kind == letters}
-            found.append(_judged(size, {**known, **given}, window))
+            judged = _judged(size, {**known, **given}, window)
+            if judged.mark is not Mark.RIGHT and letters == "numbers" and len(given) < 2:
+                judged = _from_before(size, judged, {**known, **given}, window, ledger)
+            if letters == "numbers":
+                ledger.outputs.append(size.axes)
+            found.append(judged)
         else:
             plain.append(size)
     found += [
@@ -177,6 +185,21 @@ class _Window:
         padding = "+2p" if "p" in letters else f"+2*{self.padding}" if self.padding else ""
         stride = "s" if "s" in letters else str(self.stride)
         return f"{n}{padding}-{k}+1" if stride == "1" else f"({n}{padding}-{k})/{stride}+1"
+
+
+def _from_before(
+    size: Size, judged: Judged, known: Mapping[str, tuple[str, ...]], window: _Window, ledger: Ledger
+) -> Judged:
+    """Of a sentence that leaves the input or the kernel to others: right where an earlier result fits, else unclear."""
+    for axes in reversed(ledger.outputs):
+        other = _judged(size, {**known, "input": axes}, window)
+        if other.mark is Mark.RIGHT:
+            return other
+    if judged.mark is not Mark.WRONG:
+        return judged
+    earlier = " and ".join(" x ".join(known[role]) for role in ("input", "kernel"))
+    words = f"It does not fit the sizes of an earlier sentence, {earlier}: say in this one which it is about."
+    return replace(judged, mark=Mark.NOT_UNDERSTOOD, words=(words,))
 
 
 def _in_order(plain: list[Size], given: dict[str, tuple[str, ...]]) -> list[tuple[Size, str]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from convgrad.check.documents.runs import Place
 
 TOKEN = re.compile(
-    r"\\begin\{(?P<begin>[A-Za-z]+\*?)\}|\\end\{(?P<end>[A-Za-z]+\*?)\}|\\left\s*\\?.|\\right\s*\\?.|\\[{}]"
+    r"\\begin\{(?P<begin>[A-Za-z]+\*?)\}|\\end\{(?P<end>[A-Za-z]+\*?)\}|\\(?:left|right)(?![A-Za-z])\s*\\?.|\\[{}]"
     r"|\\(?P<command>[A-Za-z]+)|(?P<row>\\\\(?:\[[^\]]*\])?)|\\.|(?P<sign>:=|.)",
     re.DOTALL,
 )
@@ -134,8 +134,9 @@ def _sides(part: str) -> list[tuple[str, int]]:
 
 def _plain(side: str) -> str:
     without = WORDS.sub(" ", side)
-    depth_kept = re.sub(r"(?<!\\)&(?![^{]*\\end\{(?:cases|[bpvBV]?matrix|array)\})", " ", without)
-    return depth_kept.strip().strip(",.;").removesuffix("\\quad").removesuffix("\\qquad").strip(" ,.;\n\t")
+    for mark in reversed([mark for mark in _marks(without) if mark.sign == "&"]):
+        without = f"{without[: mark.start]} {without[mark.stop :]}"
+    return without.strip().strip(",.;").removesuffix("\\quad").removesuffix("\\qquad").strip(" ,.;\n\t")
 
 
 def _marks(text: str) -> Iterator[Mark]:

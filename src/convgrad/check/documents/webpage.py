@@ -10,6 +10,8 @@ from convgrad.check.documents.runs import Kind, Place, Run, runs_of
 
 BLOCKS = {"p", "div", "li", "br", "h1", "h2", "h3", "h4", "section", "article", "tr", "td", "ul", "ol", "blockquote"}
 LEFT_OUT = {"style", "head", "nav", "svg", "button", "noscript", "template"}
+BREAK = "\x1d"
+"""Stands for the end of a paragraph, which is no line of the page's own."""
 VOID = {"br", "img", "hr", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr"}
 FORMULA_CLASSES = {"katex-html", "MathJax", "MathJax_Display", "MathJax_Preview", "MJX_Assistive_MathML", "mjx-chtml"}
 """Of elements that show a formula whose source stands beside them."""
@@ -34,6 +36,7 @@ class _Page(HTMLParser):
         self.text = ""
         self.line = 1
         self.language = ""
+        self.has_source = False
 
     @property
     def mode(self) -> str:
@@ -51,6 +54,7 @@ class _Page(HTMLParser):
             place = place.later(text[: len(text) - len(text.lstrip("\n"))])
             self.found.append(Run(Kind.PROGRAM, body.rstrip(), place, language=self.language))
         elif kept in ("inline", "display"):
+            place = place.later(text[: len(text) - len(text.lstrip())])
             self.found.append(Run(Kind.FORMULA, text.strip(), place, kept == "display"))
         else:
             self.found += runs_of(text, place)
@@ -59,8 +63,8 @@ class _Page(HTMLParser):
         """An element begins."""
         given = {name: value or "" for name, value in attributes}
         classes = set(given.get("class", "").split())
-        if tag in BLOCKS and self.mode == "text" and not self.text.endswith("\n"):
-            self.text += "\n\n" if tag not in ("br", "td") else "\n"
+        if tag in BLOCKS and self.mode == "text" and not self.text.endswith(BREAK):
+            self.text += BREAK
         if tag == "img" and self.mode == "text" and _is_formula(given):
             self._formula(given.get("alt", ""))
         if tag in VOID:
@@ -83,8 +87,11 @@ class _Page(HTMLParser):
         if tag in LEFT_OUT or classes & FORMULA_CLASSES:
             return "out"
         if tag == "annotation":
-            return "display" if self._displayed() else "inline" if "tex" in given.get("encoding", "") else "out"
+            is_source = "tex" in given.get("encoding", "").lower()
+            self.has_source = self.has_source or is_source
+            return "out" if not is_source else "display" if self._displayed() else "inline"
         if tag == "math":
+            self.has_source = False
             return "mathml-block" if given.get("display") == "block" else "mathml"
         if self.mode.startswith("mathml"):
             return self.mode
@@ -99,7 +106,7 @@ class _Page(HTMLParser):
             return
         while self.open:
             before = self.mode
-            if tag == self.open[-1][0] and before.startswith("mathml") and not self._has_source():
+            if self.open[-1][0] == "math" and before.startswith("mathml") and not self.has_source:
                 self.found.append(Run(Kind.UNREADABLE, "MathML", Place(self.line)))
             name = self.open[-1][0]
             after = self.open[-2][1] if len(self.open) > 1 else "text"
@@ -110,26 +117,18 @@ class _Page(HTMLParser):
             if name == tag:
                 break
         if tag in BLOCKS and self.mode == "text":
-            self.text += "\n\n"
-
-    def _has_source(self) -> bool:
-        """Whether the formula that is about to end, or the element around it, came with its source."""
-        inner = self.open[-1][0] != "math"
-        return inner or bool(
-            self.found and self.found[-1].kind is Kind.FORMULA and self.found[-1].place.line >= self.line
-        )
+            self.text += BREAK
 
     def handle_data(self, data: str) -> None:
         """Text, as it is in the page."""
         if self.mode == "out":
             return
-        if not self.text.strip():
-            self.line = self.getpos()[0]
-            if self.mode == "text" and not data.strip():
-                self.text += data
-                return
-            if self.mode == "text":
-                self.text = ""
+        line = self.getpos()[0]
+        if not self.text.strip(f"{BREAK}\n "):
+            self.line = line
+            self.text = self.text.replace("\n", "")
+        else:  # what was left out between has lines, too
+            self.text += "\n" * max(0, line - self.line - self.text.count("\n"))
         self.text += data
 
     def _formula(self, source: str) -> None:

@@ -24,7 +24,7 @@ from convgrad.check.functions.structure import as_mistake, seen_in
 from convgrad.check.mistakes import MISTAKES, Given, Mistake, Predicted, Prediction, changed_by, predict
 from convgrad.check.problems.bound import error_bounds
 from convgrad.check.problems.problem import Array, Problem
-from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, structures
+from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, described, structures
 
 AnyArray = npt.NDArray[Any]
 PLURAL = {"is": "are", "has": "have", "comes": "come", "holds": "hold", "ends": "end", "lacks": "lack"}
@@ -80,13 +80,16 @@ class Cause:
     @property
     def evidence(self) -> str:
         """What is left after the cause is undone."""
-        undone = " and ".join(m.undone.format(output=self.where).rstrip(",") for m in (*self.mistakes, *self.chosen))
+        parts = [m.undone.format(output=self.where) for m in (*self.mistakes, *self.chosen)]
+        undone = " and ".join([*(part.rstrip(",") for part in parts[:-1]), parts[-1]])
         return f"{undone} the largest difference is {self.difference:.1g}."
 
 
 def _of_several(words: str, outputs: Sequence[str]) -> str:
     """The sentence with its verb in the plural, where it is said of several outputs."""
-    return words if len(outputs) < 2 else SINGULAR.sub(lambda verb: f"{{output}} {PLURAL[verb[1]]}", words)
+    if len(outputs) < 2:
+        return words
+    return SINGULAR.sub(lambda verb: f"{{output}} {PLURAL[verb[1]]}", words).replace(" it should", " they should")
 
 
 @dataclass
@@ -94,7 +97,8 @@ class Diagnosis:
     """All outputs of one call, compared and explained.
 
     unexplained: outputs that no mistake fits. broken: outputs that hold no numbers, or too coarse ones. not_examined:
-    names of mistakes that could not be looked for, because their rule failed, and how it did.
+    names of mistakes that could not be looked for, because their rule failed, and how it did. seen: what the difference
+    of an unexplained output looks like.
     """
 
     attempt: Attempt
@@ -104,6 +108,7 @@ class Diagnosis:
     choices: list[Cause] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     not_examined: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, list[str]] = field(default_factory=dict)
 
     def predicted(
         self, problem: Problem, mistakes: tuple[Mistake, ...], outputs: Sequence[str], given: Callable[[], Given | None]
@@ -214,6 +219,7 @@ class _Search:
             if not any(output in c.outputs for c in result.causes):
                 self.compare_as_chosen(output, best)
         result.unexplained = left
+        result.seen = {n: lines for n in left if (lines := described(self.seen[n]))}
 
     def tell(self, cause: Cause) -> None:
         """As a cause, or as a choice of convention; of both together each by itself."""

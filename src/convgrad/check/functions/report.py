@@ -94,6 +94,7 @@ class Report:
             "explanations": [] if diagnosis is None else [_cause_data(c) for c in diagnosis.causes],
             "conventions": [] if diagnosis is None else [_cause_data(c) for c in diagnosis.choices],
             "unexplained": [] if diagnosis is None else list(diagnosis.unexplained),
+            "seen": {} if diagnosis is None else diagnosis.seen,
             "not_examined": [] if diagnosis is None else list(diagnosis.not_examined),
             "also_right_with": list(self.coverage.right),
             "not_covered": list(self.coverage.left_out),
@@ -117,13 +118,13 @@ class Report:
         for cause in self.diagnosis.choices if self.diagnosis is not None else ():
             lines += wrapped(f"Note: {cause.words}. {cause.change}")
         for finding in self.findings:
-            label = "Reason" if not finding.checked else "Fault" if finding.wrong else "Note"
-            lines += wrapped(f"{label}: {finding.words}")
-            lines += wrapped(f"  {finding.change}") if finding.change else []
+            lines += _finding_lines(finding, alone=not self._causes)
         if self.diagnosis is not None and self.diagnosis.unexplained:
             names = " and ".join(self.diagnosis.unexplained)
             known = "mistake that was examined" if self.diagnosis.not_examined else "known mistake"
             lines += wrapped(f"No {known}, and no two of them together, explain {names}.")
+            for name, seen in self.diagnosis.seen.items():
+                lines += wrapped(f"  In {name} {'; '.join(seen)}.", "    ")
         lines += wrapped(self.diagnosis.faults) if self.diagnosis is not None else []
         if self.smallest:
             lines += ["The smallest input that still fails:", textwrap.indent(self.smallest, "  ")]
@@ -203,6 +204,14 @@ def _cause_lines(number: int, cause: Cause, count: int) -> list[str]:
     lines += wrapped(f"  Change: {cause.change}", "    ")
     lines += wrapped(f"  Proof: {cause.evidence}", "    ")
     return lines + (wrapped(f"  {cause.hint}", "    ") if cause.hint else [])
+
+
+def _finding_lines(finding: Finding, alone: bool) -> list[str]:
+    """alone: no output has a cause, so that a fault which says what to change is it."""
+    cause = alone and finding.checked and finding.wrong and bool(finding.change)
+    label = "Reason" if not finding.checked else "Cause" if cause else "Fault" if finding.wrong else "Note"
+    change = f"  {'Change: ' if cause else ''}{finding.change}"
+    return wrapped(f"{label}: {finding.words}") + (wrapped(change, "    " if cause else "  ") if finding.change else [])
 
 
 def _data(comparison: Comparison) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -33,14 +34,26 @@ def smallest_failure(diagnosis: Diagnosis, person: Person) -> str:
             tried = attempt(convention, person)
         except ConvgradError:
             continue  # the layer has no such size
-        if tried.outcome.trouble is None and set(tried.roles) == set(best.roles) and not _right(tried):
+        if tried.outcome.trouble is not None:
+            continue
+        tried = _named_as(best, tried)
+        if set(tried.roles) == set(best.roles) and _wrong(tried, diagnosis.unexplained):
             best = tried
             break
-    return described(best)
+    return described(best, diagnosis.unexplained)
 
 
-def _right(tried: Attempt) -> bool:
-    return all(c.right for c in compared(tried).values())
+def _named_as(first: Attempt, tried: Attempt) -> Attempt:
+    """Each result is what it was in the first call, whatever shapes are alike now."""
+    places = {n: at for n, own in first.roles.items() for at, a in enumerate(first.outcome.arrays) if a is own}
+    arrays = tried.outcome.arrays
+    if set(places) != set(first.roles) or len(arrays) != len(first.outcome.arrays):
+        return tried
+    return replace(tried, roles={name: arrays[at] for name, at in places.items()})
+
+
+def _wrong(tried: Attempt, among: Sequence[str]) -> list[str]:
+    return [n for n, c in compared(tried).items() if n in among and not c.right]
 
 
 def _smaller(convention: Convention) -> list[Convention]:
@@ -64,8 +77,8 @@ def _smaller(convention: Convention) -> list[Convention]:
     return found
 
 
-def described(tried: Attempt) -> str:
-    """Inputs, what is expected and what came."""
+def described(tried: Attempt, among: Sequence[str]) -> str:
+    """Inputs, and of these outputs what is expected and what came."""
     convention, problem = tried.convention, tried.problem
     lines = []
     with np.printoptions(precision=4, suppress=True, linewidth=80):
@@ -73,8 +86,7 @@ def described(tried: Attempt) -> str:
             if role in problem.arrays:
                 laid = convention.laid_out(role, problem.arrays[role], problem)
                 lines.append(f"{role} {laid.shape}{_numbers(laid)}")
-        wrong = [n for n, c in compared(tried).items() if not c.right]
-        for name, found in ((n, tried.roles[n]) for n in wrong):
+        for name, found in ((n, tried.roles[n]) for n in _wrong(tried, among)):
             lines.append(f"{name} expected{_numbers(tried.expected(name))}")
             lines.append(f"{name} got     {_numbers(np.asarray(found))}")
     return "\n".join(lines)

@@ -219,5 +219,6 @@ def shaped(name: str, written: Written, shape: tuple[int, ...]) -> Written:
     squeezed = tuple(s for s in shape if s != 1)
     own = written.values.shape
     if own != shape and own != (int(np.prod(shape)),) and tuple(s for s in own if s != 1) != squeezed:
-        raise DataError(f"`{name}` has shape {own}; it must have {shape}.")
+        transposed = " It is transposed." if own == squeezed[::-1] else ""
+        raise DataError(f"`{name}` has shape {own}; it must have {shape}.{transposed}")
     return Written(written.values.reshape(shape), written.halves.reshape(shape))

@@ -39,6 +39,8 @@ EXACT = 1e-9
 """Room of a whole number, which stands for itself."""
 FEWEST = 4.0
 """Bits that rounded numbers must hold for any cause but a sign: one digit has 3."""
+MARGIN = 2.0
+"""Bits that a number must hold beyond those that the count of other elements takes up."""
 SURE = 12.0
 """Bits that wrong numbers must hold, so that a slip in a step before, of which some 300 are tried, is not chance."""
 
@@ -176,7 +178,8 @@ class _Step:
         cut = cut_off(got, expected, half, name)
         if cut is not None:
             yield cut.name, cut
-        if half > EXACT and max(abs(got), abs(expected)) < 2 * half * 2**FEWEST:
+        bits = log2(max(1.0, max(abs(got), abs(expected)) / (2 * half if half > EXACT else 1.0)))
+        if half > EXACT and bits < FEWEST:
             return
         terms = self.tensor[at].explain().terms_of_equation
         for slip in self._terms(terms, got, expected, near, name):
@@ -186,7 +189,8 @@ class _Step:
                 words = slip.words.replace(f"In {self.definition.name} ", f"In {name} ")
                 yield slip.words, replace(slip, words=words if words != slip.words else f"In {name}: {slip.words}")
         change = got - expected
-        for last in (self._other_element(terms, change, near, name), written_wrongly(got, expected, half, name)):
+        other = self._other_element(terms, change, near, name, bits)
+        for last in (other, written_wrongly(got, expected, half, name)):
             if last is not None:
                 yield last.name, last
 
@@ -210,15 +214,21 @@ class _Step:
                 yield Slip("sum-incomplete", words)
                 return
 
-    def _other_element(self, terms: tuple[Term, ...], change: float, near: float, name: str) -> Slip | None:
-        """Another element of a tensor taken in one factor; only where a single one fits, for many may by chance."""
+    def _other_element(
+        self, terms: tuple[Term, ...], change: float, near: float, name: str, bits: float
+    ) -> Slip | None:
+        """Another element of a tensor taken in one factor; only where a single one fits, and none would by chance: the
+        number holds so many bits.
+        """
         found: list[tuple[str, str]] = []
+        tried = 1
         for term in terms if len(terms) <= MOST_TERMS else ():
             for factor in term.factors:
                 for other, value in self._others(factor):
+                    tried += 1
                     if factor.value and abs(term.value * (value / factor.value - 1) - change) <= near:
                         found.append((factor.text, other))
-        if len(found) != 1:
+        if len(found) != 1 or bits < log2(tried) + MARGIN:
             return None
         factor_text, other = found[0]
         return Slip("wrong-element", f"In {name} {other} is taken in place of {factor_text}.")

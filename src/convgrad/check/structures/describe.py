@@ -53,10 +53,14 @@ def _depends(seen: Seen, rest: Array, wrong: Mask) -> Iterator[str]:
     factors = [
         axis
         for axis, size in enumerate(rest.shape)
-        if size > 2 and rest.size > 2 * size and _rank(rest, axis, close) == 1
+        if _places(wrong, axis) > 2 and rest.size > 2 * size and _rank(rest, axis, close) == 1
     ]
     if factors:
         yield f"the difference is a product of a vector along axis {factors[0]} and an array of the other axes"
+
+
+def _places(wrong: Mask, axis: int) -> int:
+    return int(np.count_nonzero(wrong.any(axis=tuple(a for a in range(wrong.ndim) if a != axis))))
 
 
 def _rank(rest: Array, axis: int, close: float) -> int:

@@ -86,7 +86,7 @@ class Slide:
         if self.outside is None:
             return f"{self.position} must stay within {there}: {last}."
         value = {float("-inf"): "minus infinity"}.get(self.outside, f"{self.outside:g}")
-        return f"{self.position} may run past {there}, where {value} is read: {last}."
+        return f"{self.position} may run outside {there}, where {value} is read: {last}."
 
 
 def slides(trace: Trace, definition: Definition) -> tuple[Slide, ...]:

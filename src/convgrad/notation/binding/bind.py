@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, SupportsFloat, SupportsIndex
 
 from convgrad.arguments import TABLE, optional, takes
-from convgrad.errors import ArgumentError, ShapeError
+from convgrad.errors import ArgumentError, ShapeError, SizesDifferError
 from convgrad.notation.binding.given import LARGEST, Given, check_elements, checked, hint
 from convgrad.notation.binding.inference import Sizes, Use, counted_places
 from convgrad.notation.places import place_of
@@ -78,6 +78,8 @@ def bound_by(
     """
     try:
         return bind(equation, shapes, **given)
+    except SizesDifferError:
+        raise
     except ShapeError:
         if not {*results} - {*shapes}:
             raise

@@ -169,7 +169,7 @@ class Sizes:
                 if of_one.size != of_other.size:
                     message = f"{one} is the gradient with respect to {other}, but their shapes differ on axis {axis}."
                     remedy = f"  {of_one.size} ({of_one.why}), but {of_other.size} ({of_other.why}).\n"
-                    raise ShapeError(message, remedy=remedy + f"  Give {one} the shape of {other}.")
+                    raise SizesDifferError(message, remedy=remedy + f"  Give {one} the shape of {other}.")
             elif of_other:
                 self.of_axis[one, axis] = of_other
             elif of_one and other in self.axes:

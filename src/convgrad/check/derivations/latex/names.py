@@ -30,7 +30,9 @@ class NameReader:
 
     def __init__(self, text: str, line: Sequence[Token], setting: Setting, indexed: Collection[str], plain: bool):
         self.text, self.setting, self.indexed, self.plain = text, setting, indexed, plain
-        self.tokens = [part for token, *kind in _with_subscripts(line) for part in self._letters(token, *kind)]
+        marked = _with_subscripts(line)
+        self.index_letters = {t.text for t, below, _ in marked if below and len(t.text) == 1 and t.text.isalpha()}
+        self.tokens = [part for token, *kind in marked for part in self._letters(token, *kind)]
         self.on_left = False
         self.place = 0
         self.scope: dict[str, str] = {}
@@ -41,7 +43,8 @@ class NameReader:
         text = token.text
         if not text[0].isalpha() or len(text) == 1 or token.upright:
             return [token]
-        if below and re.fullmatch(r"[ijklmnpqrstuv]{2,4}", text) and text not in WORDS:
+        letters = r"[ijklmnpqrstuv]{2,4}" if self.plain else r"[a-z]{2,4}"
+        if below and re.fullmatch(letters, text) and (text not in WORDS or set(text) <= self.index_letters):
             parts = [Token(c, token.start + n, token.start + n + 1) for n, c in enumerate(text)]
             ends = [replace(token, text=brace) for brace in "{}"]
             return parts if braced else [ends[0], *parts, ends[1]]
@@ -241,7 +244,7 @@ class NameReader:
         self.next()
         tokens = self.group()
         joined = "".join(t.name for t in tokens)
-        if tokens and (tokens[0].upright or joined in WORDS) and joined.isalnum():
+        if len(tokens) == 1 and (tokens[0].upright or joined in WORDS) and joined.isalnum():
             return "" if joined in ("old", "current") else "_next" if joined == "new" else f"_{joined}"
         if re.fullmatch(r"[A-Z]", joined):
             return f"_{joined}"

@@ -10,13 +10,14 @@ import math
 import os
 from pathlib import Path
 
-from convgrad.arguments import shown
+from convgrad.arguments import shown, whole_number
 from convgrad.errors import EngineError
 
 VARIABLE = "HL_NUM_THREADS"
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
-MOST_DIGITS = 6  # of a number of threads
+MOST = 999_999
+"""Threads; a greater number is a slip, and no machine has as many."""
 
 _forked = False
 
@@ -35,11 +36,12 @@ def choose_threads() -> int:
     given = os.environ.get(VARIABLE, "")
     if not given:
         os.environ[VARIABLE] = given = str(processors_allowed())
-    if not (given.isascii() and given.isdigit() and len(given) <= MOST_DIGITS) or int(given) < 1:
+    number = whole_number(given)
+    if number is None or not 1 <= number <= MOST:
         raise EngineError(
             f"The environment variable {VARIABLE} must be a number of threads, at least 1; it is {shown(given)}."
         )
-    return int(given)
+    return number
 
 
 def refuse_forked_child() -> None:

@@ -1,0 +1,99 @@
+r"""Equalities between formulas that are no definitions: \sigma'(z) = \sigma(z) (1 - \sigma(z)), 0.5 * 0.2 = 0.1."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from convgrad.check.derivations.latex_input import read_latex
+from convgrad.check.documents.judged import Judged, Mark
+from convgrad.check.documents.matrices import agree, matrix_of
+from convgrad.check.documents.numerics import TOLERANCE
+from convgrad.check.documents.statements import Statement
+from convgrad.check.problems.problem import Array
+from convgrad.compute.oracle.grid import evaluate
+from convgrad.errors import ConvgradError
+from convgrad.notation.binding.bind import bind
+from convgrad.notation.parsing.parser import parse
+from convgrad.notation.terms import Equation, accesses
+
+POINTS = np.array([-1.7, -0.6, -0.1, 0.3, 0.9, 2.1])
+POSITIVE = np.array([0.1, 0.3, 0.7, 1.2, 1.9, 2.6])
+
+
+def judge_identity(statement: Statement) -> Judged | None:
+    """The verdict on two formulas of single numbers; None where one of them is something else."""
+    sides = [_read(side) for side in (statement.left, statement.right)]
+    if sides[0] is None or sides[1] is None:
+        return None
+    names = sorted({a.tensor for side in sides if side is not None for d in side.definitions for a in accesses(d.term)})
+    if not names:
+        return _judged_numbers(statement, sides[0], sides[1])
+    if any(a.positions for side in sides if side is not None for d in side.definitions for a in accesses(d.term)):
+        return None
+    for points in (POINTS, POSITIVE):
+        values = [_at(side, names, points) for side in sides if side is not None]
+        if any(value is None or not np.isfinite(value).all() for value in values):
+            continue
+        one, two = (np.asarray(value) for value in values)
+        wrong = np.abs(one - two) > TOLERANCE * np.maximum(1, np.abs(one))
+        if not wrong.any():
+            words = ("Both sides agree at the numbers that were tried; that is no proof.",)
+            return Judged(statement.place, "equation", statement.text, Mark.RIGHT, words)
+        place = int(np.argmax(wrong))
+        at = ", ".join(f"{name} = {_value(points, n)[place]:.6g}" for n, name in enumerate(names))
+        words = (f"At {at} the left side is {one[place]:.6g}, the right one {two[place]:.6g}.",)
+        return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
+    return None
+
+
+def number_in(formula: str) -> float | None:
+    """The value of a formula of numbers alone; None for others."""
+    equation = _read(formula)
+    if equation is None or any(True for d in equation.definitions for _ in accesses(d.term)):
+        return None
+    value = _at(equation, [], POINTS)
+    return None if value is None else float(value[0])
+
+
+def _judged_numbers(statement: Statement, left: Equation, right: Equation) -> Judged | None:
+    one, written = _at(left, [], POINTS), matrix_of(statement.right)
+    if one is None:
+        return None
+    if written is not None and written.values.ndim == 0:
+        agrees = bool(agree(written, one[0]))
+    else:
+        two = _at(right, [], POINTS)
+        if two is None:
+            return None
+        agrees = bool(abs(one[0] - two[0]) <= TOLERANCE * max(1.0, abs(one[0])))
+    words = () if agrees else (f"The left side is {one[0]:.8g}.",)
+    return Judged(statement.place, "numbers", statement.text, Mark.RIGHT if agrees else Mark.WRONG, words)
+
+
+def _read(side: str) -> Equation | None:
+    try:
+        latex = re.search(r"[\\_^{]", side)
+        text = read_latex(f"\\xi = {side}").claims[-1] if latex else f"xi = {side}"
+        equation = parse(text)
+    except (ConvgradError, RecursionError):
+        return None
+    return None if equation.result.indices or len(equation.definitions) > 1 else equation
+
+
+def _value(points: Array, number: int) -> Array:
+    """Numbers for the letter of that number, other ones for each."""
+    return np.roll(points, number) * (1 + 0.13 * number)
+
+
+def _at(equation: Equation, names: list[str], points: Array) -> Array | None:
+    found = []
+    for place in range(len(points)):
+        values = {name: np.asarray(_value(points, n)[place]) for n, name in enumerate(names)}
+        try:
+            bound = bind(equation, {name: () for name in names if name in equation.inputs})
+            found.append(float(evaluate(bound, values)[equation.result.name]))
+        except ConvgradError:
+            return None
+    return np.array(found)

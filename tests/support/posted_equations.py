@@ -1,0 +1,20 @@
+"""Equations of layers and losses in the many ways in which people post them."""
+
+CONV = r"x_{i,j}^l = \sum_m \sum_n w_{m,n}^l o_{i+m,j+n}^{l-1} + b^l"
+PLAIN_CONV = "x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b"
+DENSE = r"z_j = \sum_i w_{ij} a_i + b_j"
+TWO = r"z_j = \sum_i w_{ij} x_i + b_j; a_j = \sigma(z_j); E = \frac{1}{2} \sum_j (t_j - a_j)^2"
+DEEP = r"a^l_j = \sigma(z^l_j); z^{l+1}_k = \sum_j w^{l+1}_{kj} a^l_j + b^{l+1}_k"
+RELU = r"y_i = \max(0, z_i)"
+TANH = r"y_i = \tanh(z_i)"
+SIGMOID = r"y_i = \sigma(z_i)"
+SOFTMAX = r"p_j = \frac{e^{z_j}}{\sum_k e^{z_k}}"
+ENTROPY = SOFTMAX + r"; L = -\sum_j t_j \log p_j"
+ONE = r"y_i = \sum_{m=1}^{k} h_m x_{i+m-1}"
+ANY = r"z_j = \sum_i w_{ij} x_i; a_j = f(z_j)"
+VECTORS = r"z = W x + b; a = \sigma(z); C = \frac{1}{2} \|a - y\|^2"
+NORM = (
+    r"\mu = \frac{1}{m} \sum_{i=1}^m x_i; \sigma^2 = \frac{1}{m} \sum_{i=1}^m (x_i - \mu)^2; "
+    r"\hat{x}_i = \frac{x_i - \mu}{\sqrt{\sigma^2 + \epsilon}}; y_i = \gamma \hat{x}_i + \beta"
+)
+REGRESSION = r"h_i = \sum_j \theta_j x_{ij}; J = \frac{1}{2m} \sum_{i=1}^m (h_i - y_i)^2"
