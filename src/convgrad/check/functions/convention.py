@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.check.functions.caches import dictionary
 from convgrad.check.functions.layouts import groups, place_in_equation, present
 from convgrad.check.functions.objects import ObjectCall, ObjectReading
-from convgrad.check.functions.person import Call
+from convgrad.check.functions.person import CACHE, Call
 from convgrad.check.functions.roles import UNUSED, Reading, inputs_of
 from convgrad.check.functions.signature import Group, Leaf
 from convgrad.check.problems.kept import kept
@@ -34,7 +35,8 @@ class Convention:
     """One way to call a function. image, kernel: names of layouts; patterns: tensor -> pattern of its layout.
 
     pairs: settings are told as one number for each axis, even where these are equal. leading: of arrays that begin
-    with the batch, the axes that stand in its place; none where it is one axis.
+    with the batch, the axes that stand in its place; none where it is one axis. forward, maker: how the function is
+    called that makes the cache, and its name.
     """
 
     subject: Subject
@@ -48,6 +50,8 @@ class Convention:
     dtype: str = "float64"
     pairs: bool = False
     leading: tuple[int, ...] = ()
+    forward: Reading | None = None
+    maker: str = ""
 
     @property
     def words(self) -> str:
@@ -60,6 +64,7 @@ class Convention:
         parts += [
             "PyTorch tensors" if self.torch else "",
             self.reading.words if own else f"arguments ({self.reading.words})",
+            f"its cache was made by {self.maker}({self.forward.words})" if self.forward is not None else "",
         ]
         return ", ".join(p for p in parts if p)
 
@@ -127,27 +132,39 @@ class Convention:
         if isinstance(self.reading, ObjectReading):
             call.plan = ObjectCall(self.reading, problem, telling.tensor, telling.settings, before, look).plan
             return call
-        skipped = False
-        for parameter in self.reading.signature.parameters:
-            argument = parameter.argument
-            told = telling.node(parameter.holds)
-            if told is _MISSING:
-                skipped = True
-            elif argument.keyword or skipped or not argument.required:
-                call.named[argument.name] = told
-                skipped = True
-            else:
-                call.positional.append(told)
+        if self.forward is not None:
+            maker = Call()
+            _fill(maker, self.forward, _Telling(self, problem, known, self.forward))
+            call.forward = (maker, problem.of)
+        _fill(call, self.reading, telling)
         return call
+
+
+def _fill(call: Call, reading: Reading, telling: _Telling) -> None:
+    """Give a call its arguments, by place where that is possible."""
+    skipped = False
+    for parameter in reading.signature.parameters:
+        argument = parameter.argument
+        told = telling.node(parameter.holds)
+        if told is _MISSING:
+            skipped = True
+        elif argument.keyword or skipped or not argument.required:
+            call.named[argument.name] = told
+            skipped = True
+        else:
+            call.positional.append(told)
 
 
 class _Telling:
     """The values of one call."""
 
-    def __init__(self, convention: Convention, problem: Problem, known: Mapping[str, Array]):
+    def __init__(
+        self, convention: Convention, problem: Problem, known: Mapping[str, Array], reading: Reading | None = None
+    ):
         self.convention, self.problem, self.known = convention, problem, known
         self.settings = convention.subject.settings(convention.sizes)
-        own = () if isinstance(convention.reading, ObjectReading) else convention.reading.roles
+        reading = reading or convention.reading
+        own = () if isinstance(reading, ObjectReading) else reading.roles
         self.roles = {leaf.path: role for leaf, role in own}
 
     def node(self, node: Leaf | Group) -> Any:
@@ -163,11 +180,14 @@ class _Telling:
     def value(self, role: str, leaf: Leaf) -> Any:
         """What stands for a role."""
         problem = self.problem
+        made = self.convention.forward is not None
+        if role == "cache" and made:
+            return CACHE
         if role == "cache":
             inputs = [self.tensor(n) for n in inputs_of(problem)]
-            return (*inputs, dictionary(self.settings)) if self.settings else tuple(inputs)
+            return (*inputs, cs231n(self.settings)) if self.settings else tuple(inputs)
         if role == "settings":
-            return dictionary(self.settings)
+            return dictionary(self.settings, cs231n(self.settings)) if made else cs231n(self.settings)
         if role == UNUSED:
             return None
         if role == "train":
@@ -223,7 +243,7 @@ def _padding_word(value: Any, subject: Subject, sizes: Sizes, default: str) -> s
     return word.upper() if default.isupper() else word.capitalize() if default.istitle() else word
 
 
-def dictionary(settings: Mapping[str, Any]) -> dict[str, Any]:
+def cs231n(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as a dict, under the names that courses use."""
     result: dict[str, Any] = {}
     if "strides" in settings:

@@ -179,7 +179,10 @@ def _image(kind: str, subject: LayerSubject, sizes: Sizes) -> tuple[int, ...]:
     if kind == "one" or window is None or subject.name == "conv_transpose2d":
         return (1,) * len(usual)
     if kind in ("wide", "high"):
+        step = window.strides[-1]
         short, long = min(usual[-2:]), 2 * max(usual[-2:]) + 1
+        if sizes.divides:  # as much longer as leaves no rest
+            long = max(usual[-2:]) + step * (max(usual[-2:]) // step + 1)
         return (*usual[:-2], *((short, long) if kind == "wide" else (long, short)))
     pads = window.pad(usual)
     least = [max(1, extent - sum(pad)) for extent, pad in zip(window.extent, pads, strict=True)]

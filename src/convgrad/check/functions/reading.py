@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
+from convgrad.check.functions.caches import forward_readings
 from convgrad.check.functions.convention import Convention, Unsayable
 from convgrad.check.functions.families import PLACES_IN_ROWS, RARE
 from convgrad.check.functions.layouts import fits
@@ -66,18 +68,23 @@ def conventions(
                     raise
                 continue  # the layer's arguments don't allow one channel
             read: Sequence[Reading]
+            made: Sequence[tuple[Reading, Reading]] = ()
             if person.methods is not None:
                 read = object_readings(person.methods, problem, roles)
             else:
                 read = readings(called, problem, subject.settings(own), roles, local=local)
+                made = _with_own_cache(called, person, problem, subject.settings(own), roles)
             for kernel, kernels in subject.kernels.items():
                 if kernels and kernel and (own.channel, own.several) != _single_kernel(kernel):
                     continue
                 patterns = _patterns(image, images, kernels, problem)
                 if patterns is None:
                     continue
-                for reading in read:
-                    base = Convention(_without_bias(subject, reading, problem), own, image, kernel, patterns, reading)
+                for reading, maker in [*made, *((r, None) for r in read)]:
+                    layer = _without_bias(subject, reading if maker is None else maker, problem)
+                    base = Convention(layer, own, image, kernel, patterns, reading, forward=maker)
+                    if maker is not None and person.forward is not None:
+                        base = replace(base, maker=person.forward.name)
                     for one_hot in (False, True) if problem.total and problem.labels["t"] == ("batch",) else (False,):
                         for torch in frameworks:
                             usual = _led(replace(base, torch=torch, one_hot=one_hot, dtype=dtype))
@@ -85,6 +92,18 @@ def conventions(
                                 yield usual
                             if rare and person.methods is None:
                                 yield from _forms(usual, problem)
+
+
+def _with_own_cache(
+    called: Signature, person: Person, problem: Problem, settings: Mapping[str, Any], roles: Mapping[str, str]
+) -> list[tuple[Reading, Reading]]:
+    """Readings of a function whose cache is what the person's own forward function keeps, each with that function's."""
+    if person.forward is None:
+        return []
+    backward = [r for r in readings(called.with_whole_caches, problem, settings, roles) if r.has("cache")]
+    arguments = person.forward.arguments
+    forward = forward_readings(_signature(arguments, person.source, person.forward.name), problem, settings)
+    return [(one, made) for one in backward for made in forward]
 
 
 def _sizes_for(image: str, images: Mapping[str, str], sizes: Sizes) -> Sizes:
