@@ -80,13 +80,16 @@ class Cause:
     @property
     def evidence(self) -> str:
         """What is left after the cause is undone."""
-        undone = " and ".join(m.undone.format(output=self.where).rstrip(",") for m in (*self.mistakes, *self.chosen))
+        parts = [m.undone.format(output=self.where) for m in (*self.mistakes, *self.chosen)]
+        undone = " and ".join([*(part.rstrip(",") for part in parts[:-1]), parts[-1]])
         return f"{undone} the largest difference is {self.difference:.1g}."
 
 
 def _of_several(words: str, outputs: Sequence[str]) -> str:
     """The sentence with its verb in the plural, where it is said of several outputs."""
-    return words if len(outputs) < 2 else SINGULAR.sub(lambda verb: f"{{output}} {PLURAL[verb[1]]}", words)
+    if len(outputs) < 2:
+        return words
+    return SINGULAR.sub(lambda verb: f"{{output}} {PLURAL[verb[1]]}", words).replace(" it should", " they should")
 
 
 @dataclass

@@ -118,9 +118,7 @@ class Report:
         for cause in self.diagnosis.choices if self.diagnosis is not None else ():
             lines += wrapped(f"Note: {cause.words}. {cause.change}")
         for finding in self.findings:
-            label = "Reason" if not finding.checked else "Fault" if finding.wrong else "Note"
-            lines += wrapped(f"{label}: {finding.words}")
-            lines += wrapped(f"  {finding.change}") if finding.change else []
+            lines += _finding_lines(finding, alone=not self._causes)
         if self.diagnosis is not None and self.diagnosis.unexplained:
             names = " and ".join(self.diagnosis.unexplained)
             known = "mistake that was examined" if self.diagnosis.not_examined else "known mistake"
@@ -206,6 +204,14 @@ def _cause_lines(number: int, cause: Cause, count: int) -> list[str]:
     lines += wrapped(f"  Change: {cause.change}", "    ")
     lines += wrapped(f"  Proof: {cause.evidence}", "    ")
     return lines + (wrapped(f"  {cause.hint}", "    ") if cause.hint else [])
+
+
+def _finding_lines(finding: Finding, alone: bool) -> list[str]:
+    """alone: no output has a cause, so that a fault which says what to change is it."""
+    cause = alone and finding.checked and finding.wrong and bool(finding.change)
+    label = "Reason" if not finding.checked else "Cause" if cause else "Fault" if finding.wrong else "Note"
+    change = f"  {'Change: ' if cause else ''}{finding.change}"
+    return wrapped(f"{label}: {finding.words}") + (wrapped(change, "    " if cause else "  ") if finding.change else [])
 
 
 def _data(comparison: Comparison) -> dict[str, Any]:

@@ -126,7 +126,7 @@ MISTAKES = tuple(
         "with the same order in the right calculation",
         outputs=outputs,
         before=_misread(tensor, own, read),
-        likelihood=5,
+        likelihood=3,
     )
     for tensor, own, read, words, outputs, right in ORDERS
 )

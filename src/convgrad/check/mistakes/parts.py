@@ -12,10 +12,10 @@ from convgrad.check.problems.problem import Problem
 
 Which = Callable[[Problem], str | None]
 KEPT = {
-    "only the first": (slice(0, 1), 5, "first"),
-    "only the last": (slice(-1, None), 6, "last"),
-    "all but the last": (slice(0, -1), 5, "all-but-last"),
-    "all but the first": (slice(1, None), 4, "all-but-first"),
+    "only the first": (slice(0, 1), 4, "first"),
+    "only the last": (slice(-1, None), 4, "last"),
+    "all but the last": (slice(0, -1), 3, "all-but-last"),
+    "all but the first": (slice(1, None), 3, "all-but-first"),
 }
 """Which of the places along an axis count, how likely that is, and its short name."""
 
@@ -96,7 +96,7 @@ MISTAKES = (
             "with as few of them in the right calculation, too,",
             outputs=outputs,
             before=_counted(which, letter, slice(0), other),
-            likelihood=5,
+            likelihood=3,
         )
         for many, others, which, letter, other, outputs in CONFUSED
     ),

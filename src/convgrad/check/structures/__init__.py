@@ -12,7 +12,6 @@ from convgrad.check.structures.describe import described
 
 NO_MISTAKE: tuple[Look, ...] = (
     factors.odd_factor,
-    order.another_order,
     rounding.on_a_grid,
     rounding.half_precision,
     rounding.clipped,
@@ -52,7 +51,9 @@ LOOKS: tuple[Look, ...] = (
 
 
 def structures(seen: Seen, looks: Sequence[Look] = LOOKS) -> Iterator[Structure]:
-    """Those that explain every number of the output, the surest first."""
+    """Those that explain every number of the output, the surest first; none of numbers that are nearly right."""
+    if seen.same_shape and seen.gap(seen.expected) <= seen.tolerance:
+        return
     with np.errstate(all="ignore"):
         for look in looks:
             yield from look(seen)
