@@ -6,17 +6,18 @@ runs through, and where several do, the one nearest to the right values is taken
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.check.functions.caches import dictionary, forward_readings, without_bias
 from convgrad.check.functions.families import PLACES_IN_ROWS
 from convgrad.check.functions.layouts import fits, groups, place_in_equation, present
 from convgrad.check.functions.objects import ObjectCall, ObjectReading, object_readings
-from convgrad.check.functions.person import Call, Person
+from convgrad.check.functions.person import CACHE, Call, Person
 from convgrad.check.functions.rates import with_own_rate
 from convgrad.check.functions.roles import Reading, plain, readings
 from convgrad.check.problems.kept import kept
@@ -34,6 +35,7 @@ class Convention:
     """One way to call a function. image, kernel: names of layouts; patterns: tensor -> pattern of its layout.
 
     leading: of arrays that begin with the batch, the axes that stand in its place; none where it is one axis.
+    forward, maker: how the function is called that makes the cache, and its name.
     """
 
     subject: Subject
@@ -46,6 +48,8 @@ class Convention:
     one_hot: bool = False
     dtype: str = "float64"
     leading: tuple[int, ...] = ()
+    forward: Reading | None = None
+    maker: str = ""
 
     @property
     def words(self) -> str:
@@ -58,6 +62,7 @@ class Convention:
         parts += [
             "PyTorch tensors" if self.torch else "",
             self.reading.words if own else f"arguments ({self.reading.words})",
+            f"its cache was made by {self.maker}({self.forward.words})" if self.forward is not None else "",
         ]
         return ", ".join(p for p in parts if p)
 
@@ -125,24 +130,37 @@ class Convention:
             call.plan = ObjectCall(self.reading, problem, tensor, settings, before, look).plan
             return call
 
+        made = self.forward is not None
+
         def value(role: str) -> Any:
+            if role == "cache" and made:
+                return CACHE
             if role == "cache":
-                inputs = [tensor(n) for n in problem.given]
+                inputs = [tensor(n) for n in problem.given if n in problem.labels]
                 return (*inputs, cs231n(settings)) if settings else tuple(inputs)
             if role == "settings":
-                return cs231n(settings)
+                return dictionary(settings, cs231n(settings)) if made else cs231n(settings)
             if role in settings:
                 return _plain_setting(settings[role])
             return tensor(role)
 
-        skipped = False
-        for argument, role in self.reading.roles:
-            if argument.keyword or skipped or not argument.required:
-                call.named[argument.name] = value(role)
-                skipped = True
-            else:
-                call.positional.append(value(role))
+        if self.forward is not None:
+            maker = Call()
+            _fill(maker, self.forward, value)
+            call.forward = (maker, problem.of)
+        _fill(call, self.reading, value)
         return call
+
+
+def _fill(call: Call, reading: Reading, value: Callable[[str], Any]) -> None:
+    """Give a call its arguments, by place where that is possible."""
+    skipped = False
+    for argument, role in reading.roles:
+        if argument.keyword or skipped or not argument.required:
+            call.named[argument.name] = value(role)
+            skipped = True
+        else:
+            call.positional.append(value(role))
 
 
 def cs231n(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,6 +195,7 @@ class Attempt:
     again: Outcome | None = None
     score: tuple[float, ...] = (0.0,)
     strange: str = ""
+    forward_differs: str = ""
 
     @property
     def words(self) -> str:
@@ -258,9 +277,22 @@ def conventions(
                         for one_hot in (
                             (False, True) if problem.total and problem.labels["t"] == ("batch",) else (False,)
                         ):
-                            yield _led(
+                            usual = _led(
                                 Convention(subject, own, image, kernel, patterns, reading, torch, one_hot, dtype)
                             )
+                            yield from _with_own_cache(usual, person, problem)
+                            yield usual
+
+
+def _with_own_cache(usual: Convention, person: Person, problem: Problem) -> Iterator[Convention]:
+    """The same call with the cache that the person's forward function makes."""
+    subject = usual.subject
+    if not usual.reading.has("cache") or person.forward is None:
+        return
+    for made in forward_readings(person.forward, problem, subject.settings(usual.sizes)):
+        if isinstance(subject, LayerSubject):
+            subject = replace(subject, given=without_bias(subject.given, made, problem))
+        yield replace(usual, subject=subject, forward=made, maker=person.forward.name)
 
 
 def _led(convention: Convention) -> Convention:
