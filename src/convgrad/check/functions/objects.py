@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.functions.roles import BIAS, KERNEL, RESULT, UPSTREAM, Reading, known_names, plain
+from convgrad.check.functions.roles import BIAS, INPUT, KERNEL, RESULT, UPSTREAM, Reading, known_names, plain
 from convgrad.check.problems.problem import Problem
 from convgrad.check.submissions.answers import Argument, Method, Methods
 
@@ -188,7 +188,8 @@ class ObjectCall:
     """How an object of a class is made and used with a problem's inputs.
 
     tensor: a tensor's array, as the person lays it out. settings: of the layer. look: only build one, and tell which
-    arrays it holds. before: what the same object goes through first, "the same" or "other numbers".
+    arrays it holds. before: what the same object goes through first, "the same" or "other numbers". activation: of the
+    layer, where it has one.
     """
 
     reading: ObjectReading
@@ -196,6 +197,7 @@ class ObjectCall:
     tensor: Callable[[str], AnyArray]
     settings: Mapping[str, Any]
     before: str = ""
+    activation: str = ""
     look: bool = False
 
     def plan(self, tree: Callable[[Any], Any]) -> dict[str, Any]:
@@ -223,7 +225,10 @@ class ObjectCall:
             "result_shape": [] if problem.total else list(self.tensor(of).shape),
             "input_gradient": f"d{inputs[0]}" if inputs else "",
             "gradients": {
-                f"d{n}": {"names": [plain(n), *names.get(n, ())], "shape": list(self.tensor(n).shape)}
+                f"d{n}": {
+                    "names": [plain(n), *names.get(n, ()), *(INPUT if n in inputs else ())],
+                    "shape": list(self.tensor(n).shape),
+                }
                 for n in problem.wrt
             },
         }
@@ -269,10 +274,14 @@ class ObjectCall:
         built = []
         for argument in self.reading.methods.build:
             values = self._values(argument, known)
-            if values or argument.required:
+            if values or argument.required or self._must_be_told(argument):
                 told = [{"optimizer": True} if v is OPTIMIZER else tree(v) for v in values]
                 built.append({"name": argument.name, "values": told})
         return built
+
+    def _must_be_told(self, argument: Argument) -> bool:
+        """Whether a padding can't be left as it is: a word, where the layer has numbers."""
+        return isinstance(argument.default, str) and plain(argument.name) in MEANINGS["padding"].split()
 
     def _values(self, argument: Argument, known: Mapping[str, list[Any]]) -> list[Any]:
         """What it may be; nothing for one that keeps its default."""
@@ -286,7 +295,7 @@ class ObjectCall:
             if name in arrays.get(role, []) and not isinstance(argument.default, bool):
                 values.append(self.tensor(role))
         if not argument.required:
-            values = [v for v in values if _like(v, argument.default)]
+            values = [v for v in values if v is not OPTIMIZER and _like(v, argument.default)]
         elif not values:
             values = list(dict.fromkeys(known["any"]))
         return values
@@ -311,7 +320,7 @@ class ObjectCall:
             "rate": [RATE],
             "flag": [True],
             "bias": [own.get("bias") is not None or "b" in problem.wrt],
-            "activation": [None, "linear", "identity", "none"],
+            "activation": [self.activation] if self.activation else [None, "linear", "identity", "none"],
             "name": ["layer"],
             "optimizer": [OPTIMIZER],
         }
@@ -351,6 +360,8 @@ def _like(value: Any, default: Any) -> bool:
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, str):
         return isinstance(value, str)
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and len(value) == len(default)
     if isinstance(default, (int, float)):
         return isinstance(value, (int, float, tuple))
     return not isinstance(value, (str, type(None)))

@@ -127,7 +127,9 @@ class Convention:
             return array.astype(self.dtype) if array.dtype == np.float64 else array
 
         if isinstance(self.reading, ObjectReading):
-            call.plan = ObjectCall(self.reading, problem, tensor, settings, before, look).plan
+            then = getattr(self.subject, "then", None)
+            then = "" if then is None else type(then).__name__.lower()
+            call.plan = ObjectCall(self.reading, problem, tensor, settings, before, then, look).plan
             return call
 
         made = self.forward is not None
