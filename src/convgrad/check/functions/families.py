@@ -55,10 +55,14 @@ def _images(axes: int) -> dict[str, dict[str, str]]:
         f"{letters}C": "{0} {1}",
         f"C{letters}": "{1} {0}",
         letters: "{0}",
+        f"{letters}CN": "{0} {1} batch",
     }
-    return {
+    found = {
         name: {"o": order.format(h, channels[0]), "x": order.format(i, channels[1])} for name, order in orders.items()
     }
+    if axes == 2:  # one image of one channel, and several filters
+        found |= {"HW to HWF": {"o": h, "x": f"{i} (g k c q)"}, "HW to FHW": {"o": h, "x": f"(g k c q) {i}"}}
+    return found
 
 
 def _kernels(axes: int) -> dict[str, dict[str, str]]:
@@ -71,7 +75,7 @@ def _kernels(axes: int) -> dict[str, dict[str, str]]:
         f"[in,out,{letters}]": f"c (g k) {m}",
         f"[in,{letters},out]": f"c {m} (g k)",
         f"[{letters}]": m,
-    }
+    } | ({"[out,h,w]": f"(g k) {m}", "[h,w,out]": f"{m} (g k)"} if axes == 2 else {})
     return {name: {"w": order, "b": "(g k)"} for name, order in orders.items()}
 
 
@@ -94,7 +98,10 @@ _ROWS = {
     "[features, batch]": {"o": "f c batch", "x": "f k batch", "y": "k batch", "t": "k batch"},
     "[features]": {"o": "f c", "x": "f k", "y": "k", "t": "k"},
     "[features, 1]": {"o": "f c 1", "x": "f k 1", "y": "k 1", "t": "k 1"},
+    "[1, features]": {"o": "1 f c", "x": "1 f k", "y": "1 k", "t": "1 k"},
 }
+RARE = ("[1, features]", "LCN", "HWCN", "DHWCN", "HW to HWF", "HW to FHW")
+"""Layouts that are tried where others gave nothing."""
 _SAME = {name: {**rows, "x": rows["o"]} for name, rows in _ROWS.items()}
 _LAST_AXIS = {
     "[batch, features]": "batch c",

@@ -33,6 +33,7 @@ SLOW = 2
 OTHER_SIZES = (
     Sizes(),
     Sizes(window=True),
+    Sizes(window=True, divides=True),
     Sizes(square=True),
     Sizes(equal=True),
     Sizes(square=True, equal=True),
@@ -42,7 +43,7 @@ OTHER_SIZES = (
 def _combined(tried: Attempt, sizes: Sizes) -> Sizes:
     """Other sizes, with one example or one channel as before."""
     own = tried.convention.sizes
-    return replace(sizes, one=own.one, channel=own.channel)
+    return replace(sizes, one=own.one, channel=own.channel, several=own.several)
 
 
 def _with_right_total(attempts: list[Attempt]) -> list[Attempt]:
@@ -155,7 +156,7 @@ class Judge:
             return (Sizes(),)
         if not first.family.slides:
             return (Sizes(), Sizes(equal=True)) if first.name == "dense" else (Sizes(),)
-        return OTHER_SIZES if "filters" in first.family.defaults else OTHER_SIZES[:3]
+        return tuple(s for s in OTHER_SIZES if "filters" in first.family.defaults or not s.equal)
 
     def _diagnosed(self, tried: Attempt, seconds: float) -> Diagnosis:
         """With what a call adds to the one before taken away, where the function keeps something."""
@@ -349,7 +350,7 @@ class Judge:
             self._unchecked("crashes", f"{self.person.trouble or trouble}.")
         elif trouble is not None and trouble.kind == "Time limit":
             self._unchecked("hangs", f"{trouble}.")
-        elif trouble is not None and trouble.kind in ("Unbuilt", "Misfit"):
+        elif trouble is not None and trouble.kind in ("Unbuilt", "Misfit", "Overwritten"):
             name = self.person.name.rpartition(".")[2]
             self._unchecked(
                 "not-built",

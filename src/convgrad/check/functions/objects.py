@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.functions.roles import BIAS, INPUT, KERNEL, RESULT, UPSTREAM, Reading, known_names, plain
+from convgrad.check.functions.roles import Reading, known_names
+from convgrad.check.functions.signature import Leaf
+from convgrad.check.functions.vocabulary import BIAS, INPUT, KERNEL, RESULT, UPSTREAM, plain
 from convgrad.check.problems.problem import Problem
 from convgrad.check.submissions.answers import Argument, Method, Methods
 
@@ -28,6 +30,8 @@ OPTIMIZER = object()
 """An optimizer that takes one step against the gradient, which the worker has."""
 NO_TENSOR = ("rate", "flag", "cache")
 """Roles of arguments of methods that are no tensors of the problem."""
+LOCAL = ("gradient", "grad", "derivative", "deriv", "prime")
+"""Methods that may be a derivative, without the gradient from above."""
 UNKNOWN = 24
 """Meanings that are tried where the names of a constructor's arguments say nothing."""
 
@@ -109,25 +113,39 @@ def _argument_words(argument: Argument, role: str) -> str:
     return f"{argument.name} = {role}"
 
 
-def object_readings(methods: Methods, problem: Problem, given: Mapping[str, str]) -> list[ObjectReading]:
-    """Ways to read the signatures of its two methods, the likeliest first. `given`: argument -> role, by the caller."""
+def object_readings(
+    methods: Methods, problem: Problem, given: Mapping[str, str], *, elementwise: bool = False
+) -> list[ObjectReading]:
+    """Ways to read the signatures of its two methods, the likeliest first.
+
+    given: argument -> role, by the caller. elementwise: of single numbers, so that `gradient(x)` may be the derivative
+    without the gradient from above.
+    """
     inputs = [n for n in problem.given if n in problem.recipe.examples or problem.total]
     parameters = tuple(n for n in problem.wrt if n not in inputs)
-    held = tuple((Argument(n, True), n) for n in parameters)
-    settings = tuple((a, role) for a in methods.build or () for role in _settings(a))
+    held = tuple((Leaf(n, n), n) for n in parameters)
+    settings = tuple((Leaf(a.name, a.name), role) for a in methods.build or () for role in _settings(a))
     names = known_names(problem)
     found = []
+    above = [] if problem.total else [problem.upstream]
+    local = [((a, role),) for a in _taken_of(methods.backward) if elementwise for role in ("o", problem.of)]
+    usual = _read(methods.backward, [*above, *inputs, problem.of], names, given, above)
+    ways = [*((backward, True) for backward in local), *((backward, False) for backward in usual)]
     for forward in _read(methods.forward, inputs, names, given):
-        above = [] if problem.total else [problem.upstream]
-        for backward in _read(methods.backward, [*above, *inputs, problem.of], names, given, above):
-            both = {
-                a.name: (a, r)
-                for a, r in (*(forward or ()), *(backward or ()))
-                if r in problem.arrays or r == problem.of
-            }
-            roles = tuple(both.values())
-            found.append(ObjectReading((*roles, *held, *settings), False, methods, parameters, forward or (), backward))
+        for backward, is_local in ways:
+            both = [*(forward or ()), *(backward or ())]
+            roles = dict.fromkeys((Leaf(a.name, a.name), r) for a, r in both if r in problem.arrays or r == problem.of)
+            own = (*roles, *held, *settings)
+            found.append(ObjectReading(own, False, methods, parameters, forward or (), backward, local=is_local))
     return found[:UNKNOWN]
+
+
+def _taken_of(method: Method | None) -> list[Argument]:
+    """The argument of `gradient(x)`, where its name does not say that it is the gradient from above."""
+    if method is None or plain(method.name) not in LOCAL:
+        return []
+    required = [a for a in method.arguments if a.required]
+    return required if len(required) == 1 and plain(required[0].name) not in UPSTREAM else []
 
 
 def _settings(argument: Argument) -> list[str]:

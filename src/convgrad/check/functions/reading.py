@@ -1,254 +1,65 @@
 """Find out how a person's function is to be called: what each argument is, how arrays are laid out, what comes back.
 
-Every way that makes sense is tried on the same small inputs; sizes differ on every axis, so that a wrong way rarely
-runs through, and where several do, the one nearest to the right values is taken, and reported.
+Names and the function's text come first, then trials on the same small inputs; sizes differ on every axis, so that a
+wrong way rarely runs through, and where several do, the one nearest to the right values is taken, and reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-from convgrad.check.functions.caches import dictionary, forward_readings, without_bias
-from convgrad.check.functions.families import PLACES_IN_ROWS
-from convgrad.check.functions.layouts import fits, groups, place_in_equation, present
-from convgrad.check.functions.objects import ObjectCall, ObjectReading, object_readings
-from convgrad.check.functions.person import CACHE, Call, Person
+from convgrad.check.functions.caches import with_forward
+from convgrad.check.functions.convention import Convention, Unsayable
+from convgrad.check.functions.families import PLACES_IN_ROWS, RARE
+from convgrad.check.functions.layouts import fits
+from convgrad.check.functions.objects import ObjectReading, object_readings
+from convgrad.check.functions.person import Person
 from convgrad.check.functions.rates import with_own_rate
-from convgrad.check.functions.roles import Reading, plain, readings
-from convgrad.check.problems.kept import kept
+from convgrad.check.functions.returned import Attempt, name_outputs, score
+from convgrad.check.functions.roles import Reading, readings
+from convgrad.check.functions.signature import Signature, signature
+from convgrad.check.functions.source import Source
+from convgrad.check.functions.vocabulary import SETTINGS, is_gradient
 from convgrad.check.problems.problem import Array, Problem
-from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
-from convgrad.check.submissions.answers import Outcome, Trouble
-from convgrad.check.submissions.process import LARGEST
+from convgrad.check.problems.subject import LayerSubject, Sizes, Subject
+from convgrad.check.submissions.answers import Argument, Outcome, Trouble
 from convgrad.errors import ConvgradError
+from convgrad.layers.activation import Elementwise
 
-AnyArray = npt.NDArray[Any]
+__all__ = ["Attempt", "Convention", "Found", "accumulated", "answered", "attempt", "conventions", "find", "second"]
 
-
-@dataclass(frozen=True)
-class Convention:
-    """One way to call a function. image, kernel: names of layouts; patterns: tensor -> pattern of its layout.
-
-    leading: of arrays that begin with the batch, the axes that stand in its place; none where it is one axis.
-    forward, maker: how the function is called that makes the cache, and its name.
-    """
-
-    subject: Subject
-    sizes: Sizes
-    image: str
-    kernel: str
-    patterns: Mapping[str, str]
-    reading: Reading
-    torch: bool = False
-    one_hot: bool = False
-    dtype: str = "float64"
-    leading: tuple[int, ...] = ()
-    forward: Reading | None = None
-    maker: str = ""
-
-    @property
-    def words(self) -> str:
-        """How the function was read, for the report."""
-        parts = [f"{self.image} arrays" if self.image else "", f"kernel {self.kernel}" if self.kernel else ""]
-        parts += ["one example" if self.sizes.one else "", "targets one-hot" if self.one_hot else ""]
-        if isinstance(self.subject, LossSubject):
-            parts.append("mean over the batch" if self.subject.mean else "sum over the batch")
-        own = isinstance(self.reading, ObjectReading)
-        parts += [
-            "PyTorch tensors" if self.torch else "",
-            self.reading.words if own else f"arguments ({self.reading.words})",
-            f"its cache was made by {self.maker}({self.forward.words})" if self.forward is not None else "",
-        ]
-        return ", ".join(p for p in parts if p)
-
-    def problem(self) -> Problem:
-        """What it is called with."""
-        return kept(self.subject, self.sizes, self.dtype, self._made)
-
-    def _made(self) -> Problem:
-        problem = self.subject.problem(self.sizes)
-        if self.dtype == "float32":
-            arrays = {n: a.astype(np.float32).astype(np.float64) for n, a in problem.arrays.items()}
-            return replace(problem, arrays=arrays)
-        return problem
-
-    def pattern(self, tensor: str, problem: Problem) -> str:
-        """The layout of a tensor or of the gradient with respect to it."""
-        name = tensor if tensor in self.patterns else tensor[1:] if tensor[1:] in self.patterns else ""
-        return self.patterns.get(name) or " ".join(problem.labels.get(tensor, ()))
-
-    def laid_out(self, tensor: str, array: Array, problem: Problem) -> AnyArray:
-        """An array as the person has it."""
-        if problem.total and tensor == problem.of:
-            return array
-        labels = problem.labels[tensor]
-        if tensor == "t" and not labels[1:] and problem.origin.layer is None and problem.total:
-            return self._target(array, problem)
-        return self.arranged(array, labels, self.pattern(tensor, problem))
-
-    def arranged(self, array: Array, labels: Sequence[str], pattern: str) -> AnyArray:
-        """An array with these axes in a layout."""
-        laid = present(array, tuple(labels), pattern)
-        return laid.reshape(*self.leading, *laid.shape[1:]) if self._is_led(labels, pattern) else laid
-
-    def _is_led(self, labels: Sequence[str], pattern: str) -> bool:
-        return bool(self.leading) and groups(pattern, labels)[:1] == [("batch",)]
-
-    def place_in_equation(
-        self, place: Sequence[int], tensor: str, shape: Sequence[int], problem: Problem
-    ) -> tuple[int, ...]:
-        """Where an element of the array that the person has stands in the equation's tensor."""
-        labels, pattern = problem.labels[tensor], self.pattern(tensor, problem)
-        if self._is_led(labels, pattern):
-            count = len(self.leading)
-            place = (int(np.ravel_multi_index(tuple(place[:count]), self.leading)), *place[count:])
-        return place_in_equation(place, labels, shape, pattern)
-
-    def _target(self, array: Array, problem: Problem) -> AnyArray:
-        whole = array.astype(np.int64)
-        if not self.one_hot:
-            return whole
-        classes = problem.arrays["y"].shape[1]
-        return present((whole[:, None] == np.arange(classes)).astype(np.float64), ("batch", "k"), self.patterns["y"])
-
-    def call(self, problem: Problem, values: Mapping[str, Array], before: str = "", look: bool = False) -> Call:
-        """The call on a problem's inputs; `values` has the forward pass. `before`, `look`: see `ObjectCall`."""
-        settings = self.subject.settings(self.sizes)
-        known = {**values, **problem.arrays}
-        call = Call(torch=self.torch, largest=max(LARGEST, 2 * sum(a.size for a in known.values())))
-
-        def tensor(name: str) -> AnyArray:
-            array = self.laid_out(name, known[name], problem)
-            return array.astype(self.dtype) if array.dtype == np.float64 else array
-
-        if isinstance(self.reading, ObjectReading):
-            then = getattr(self.subject, "then", None)
-            then = "" if then is None else type(then).__name__.lower()
-            call.plan = ObjectCall(self.reading, problem, tensor, settings, before, then, look).plan
-            return call
-
-        made = self.forward is not None
-
-        def value(role: str) -> Any:
-            if role == "cache" and made:
-                return CACHE
-            if role == "cache":
-                inputs = [tensor(n) for n in problem.given if n in problem.labels]
-                return (*inputs, cs231n(settings)) if settings else tuple(inputs)
-            if role == "settings":
-                return dictionary(settings, cs231n(settings)) if made else cs231n(settings)
-            if role in settings:
-                return _plain_setting(settings[role])
-            return tensor(role)
-
-        if self.forward is not None:
-            maker = Call()
-            _fill(maker, self.forward, value)
-            call.forward = (maker, problem.of)
-        _fill(call, self.reading, value)
-        return call
+MOST = 240
+"""Ways to call that are tried where the usual ones gave nothing."""
+SINGLE = ("HW", "L", "DHW")
+"""Layouts of one image of one channel."""
 
 
-def _fill(call: Call, reading: Reading, value: Callable[[str], Any]) -> None:
-    """Give a call its arguments, by place where that is possible."""
-    skipped = False
-    for argument, role in reading.roles:
-        if argument.keyword or skipped or not argument.required:
-            call.named[argument.name] = value(role)
-            skipped = True
-        else:
-            call.positional.append(value(role))
-
-
-def cs231n(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as a dict, under the names that courses use."""
-    result: dict[str, Any] = {}
-    if "strides" in settings:
-        result["stride"] = _plain_setting(settings["strides"])
-    if "padding" in settings:
-        result["pad"] = _plain_setting(settings["padding"])
-    if "pool_size" in settings:
-        height, width = settings["kernel_size"]
-        result |= {"pool_height": height, "pool_width": width}
-    return result
-
-
-def _plain_setting(value: Any) -> Any:
-    """One number where all axes are alike."""
-    if isinstance(value, tuple) and value and all(v == value[0] for v in value) and not isinstance(value[0], tuple):
-        return value[0]
-    return value
-
-
-@dataclass
-class Attempt:
-    """A convention that was tried: what came back, and which output is what."""
-
-    convention: Convention
-    problem: Problem
-    values: Mapping[str, Array]
-    outcome: Outcome
-    roles: dict[str, AnyArray] = field(default_factory=dict)
-    again: Outcome | None = None
-    score: tuple[float, ...] = (0.0,)
-    strange: str = ""
-    forward_differs: str = ""
-
-    @property
-    def words(self) -> str:
-        """How it was read, and what was found where it is a class."""
-        how = self.outcome.how
-        return ", ".join(w for w in (self.convention.words, how.words if how is not None else "") if w)
-
-    @property
-    def shapes_fit(self) -> bool:
-        """Whether every output has the shape that it should have."""
-        return (
-            not self.strange
-            and bool(self.roles)
-            and all(np.squeeze(a).shape == np.squeeze(self.expected(n)).shape for n, a in self.roles.items())
-        )
-
-    @property
-    def is_right_on_batches(self) -> bool:
-        """Whether it is the loss of a batch whose value is right, whatever its gradient is."""
-        return not self.convention.sizes.one and self.shapes_fit and self.problem.total and self.total_is_right
-
-    @property
-    def total_is_right(self) -> bool:
-        """Whether the value of a loss was returned, and is right."""
-        value = self.roles.get(self.problem.of)
-        return value is not None and value.size == 1 and bool(np.allclose(value, self.expected(self.problem.of), 1e-4))
-
-    def taken_off(self, output: str) -> AnyArray:
-        """The magnitude of further terms of a gradient that is told from a change, (w - (w - rate*dw)) / rate."""
-        how = self.outcome.how
-        if how is None or output not in how.recovered:
-            return np.zeros(())
-        rate = how.rate or 1.0
-        changed = np.abs(self.convention.laid_out(output[1:], self.values[output[1:]], self.problem))
-        return 2 * changed / rate + np.abs(self.expected(output))
-
-    def expected(self, output: str) -> AnyArray:
-        """The right value of an output, as the person lays it out."""
-        return self.convention.laid_out(output, self.values[output], self.problem)
+@lru_cache(maxsize=64)
+def _signature(arguments: tuple[Argument, ...], source: str, name: str) -> Signature:
+    return signature(arguments, Source(source, name, [a.name for a in arguments]))
 
 
 def conventions(
-    subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mapping[str, str], dtype: str
+    subjects: Sequence[Subject],
+    sizes: Sizes,
+    person: Person,
+    roles: Mapping[str, str],
+    dtype: str,
+    rare: bool = False,
 ) -> Iterator[Convention]:
-    """All ways to call, the likeliest first."""
+    """Ways to call, the likeliest first; `rare`: those that are seldom meant, in place of the usual ones."""
     frameworks = [True, False] if person.torch else [False]
+    called = _signature(person.arguments or (), person.source, person.name)
     for subject in subjects:
+        local = is_gradient(person.name) and _is_elementwise(subject)
         for image, images in subject.images.items():
-            one = bool(images) and not any("batch" in p for p in images.values())
-            channel = image in ("HW", "L", "DHW")
-            own = replace(sizes, one=one or sizes.one, channel=channel or sizes.channel)
+            if image in RARE and not rare:
+                continue
+            own = _sizes_for(image, images, sizes)
             try:
                 problem = subject.problem(own)
             except ConvgradError:
@@ -257,44 +68,93 @@ def conventions(
                 continue  # the layer's arguments don't allow one channel
             read: Sequence[Reading]
             if person.methods is not None:
-                read = object_readings(person.methods, problem, roles)
+                read = object_readings(person.methods, problem, roles, elementwise=_is_elementwise(subject))
             else:
-                read = readings(person.arguments or (), problem, subject.settings(own), roles)
+                read = readings(called, problem, subject.settings(own), roles, local=local)
+            pairs = with_forward(person, problem, subject.settings(own), roles)
+            ways: list[tuple[Reading, Reading | None]] = [*pairs, *((r, None) for r in read)]
             for kernel, kernels in subject.kernels.items():
-                patterns = {**images, **kernels}
-                if "x" in patterns and "z" in problem.labels:
-                    patterns["z"] = patterns["x"]
-                if problem.labels.get("b", ())[:1] == ("i",) or problem.labels.get("b", ())[:1] == ("batch",):
-                    patterns["b"] = patterns["x"].replace("batch", "")
-                if not all(
-                    fits(problem.labels[n], problem.arrays[n].shape, p)
-                    for n, p in patterns.items()
-                    if n in problem.arrays
-                ):
+                if kernels and kernel and (own.channel, own.several) != _single_kernel(kernel):
                     continue
-                if channel != (kernel in ("[h,w]", "[l]", "[d,h,w]")) and kernel:
+                patterns = _patterns(image, images, kernels, problem)
+                if patterns is None:
                     continue
-                for reading in read:
-                    for torch in frameworks:
-                        for one_hot in (
-                            (False, True) if problem.total and problem.labels["t"] == ("batch",) else (False,)
-                        ):
-                            usual = _led(
-                                Convention(subject, own, image, kernel, patterns, reading, torch, one_hot, dtype)
-                            )
-                            yield from _with_own_cache(usual, person, problem)
-                            yield usual
+                for reading, forward in ways:
+                    told = _without_bias(subject, forward or reading, problem, person.both)
+                    base = Convention(told, own, image, kernel, patterns, reading, forward=forward)
+                    if forward is not None and person.forward is not None:
+                        base = replace(base, maker=person.forward.name)
+                    for one_hot in (False, True) if problem.total and problem.labels["t"] == ("batch",) else (False,):
+                        for torch in frameworks:
+                            usual = _led(replace(base, torch=torch, one_hot=one_hot, dtype=dtype))
+                            if image in RARE or not rare:
+                                yield usual
+                            if rare and person.methods is None:
+                                yield from _forms(usual, problem)
 
 
-def _with_own_cache(usual: Convention, person: Person, problem: Problem) -> Iterator[Convention]:
-    """The same call with the cache that the person's forward function makes."""
-    subject = usual.subject
-    if not usual.reading.has("cache") or person.forward is None:
-        return
-    for made in forward_readings(person.forward, problem, subject.settings(usual.sizes)):
-        if isinstance(subject, LayerSubject):
-            subject = replace(subject, given=without_bias(subject.given, made, problem))
-        yield replace(usual, subject=subject, forward=made, maker=person.forward.name)
+def _sizes_for(image: str, images: Mapping[str, str], sizes: Sizes) -> Sizes:
+    one = bool(images) and not any("batch" in p for p in images.values())
+    several = image.startswith("HW to ")
+    return replace(sizes, one=one or sizes.one, channel=image in SINGLE or sizes.channel, several=several)
+
+
+def _single_kernel(kernel: str) -> tuple[bool, bool]:
+    """Whether a kernel's layout is for one channel in and out, and for one in and several out."""
+    return kernel in ("[h,w]", "[l]", "[d,h,w]"), kernel in ("[out,h,w]", "[h,w,out]")
+
+
+def _patterns(
+    image: str, images: Mapping[str, str], kernels: Mapping[str, str], problem: Problem
+) -> dict[str, str] | None:
+    """The layouts of all tensors; None where they don't fit the sizes."""
+    patterns = {**images, **kernels}
+    if "x" in patterns and "z" in problem.labels:
+        patterns["z"] = patterns["x"]
+    if problem.labels.get("b", ())[:1] == ("i",) or problem.labels.get("b", ())[:1] == ("batch",):
+        patterns["b"] = patterns["x"].replace("batch", "")
+    elif image.startswith("[features, "):  # columns
+        patterns |= {n: f"{p} 1" for n, p in kernels.items() if n in ("b", "gamma", "beta")}
+    known = {n: p for n, p in patterns.items() if n in problem.arrays}
+    return patterns if all(fits(problem.labels[n], problem.arrays[n].shape, p) for n, p in known.items()) else None
+
+
+def _without_bias(subject: Subject, reading: Reading, problem: Problem, both: bool) -> Subject:
+    """The layer without a bias, where a forward pass does not get one. both: what that gives comes back in any case."""
+    needs = not reading.has(problem.upstream) or "z" in problem.labels or both
+    if (
+        isinstance(reading, ObjectReading)
+        or not isinstance(subject, LayerSubject)
+        or "b" not in problem.labels
+        or not needs
+        or reading.guessed
+        or "bias" in subject.given
+    ):
+        return subject
+    has_bias = any(f.name == "bias" for f in fields(subject.layer(Sizes())))
+    if not has_bias or reading.has("b") or reading.has("cache") or reading.has("z"):
+        return subject
+    return replace(subject, given={**subject.given, "bias": None})
+
+
+def _forms(usual: Convention, problem: Problem) -> Iterator[Convention]:
+    """The same call with vectors as columns or rows, or with axes of length one; with settings as tuples."""
+    reading = usual.forward or usual.reading
+    vectors = [n for n in ("b", "gamma", "beta") if reading.has(n) and "batch" not in problem.labels[n]]
+    if vectors:
+        own = [usual.patterns.get(n, "").removesuffix(" 1") for n in vectors]
+        for form in ("{}", "{} 1", "1 {}", "{} 1 1", "1 {} 1 1", "1 1 1 {}"):
+            laid = {n: form.format(p) for n, p in zip(vectors, own, strict=True)}
+            if any(usual.patterns[n] != p for n, p in laid.items()):
+                yield replace(usual, patterns={**usual.patterns, **laid})
+    if any(role in SETTINGS and not leaf.pair for leaf, role in usual.reading.roles):
+        yield replace(usual, pairs=True)
+
+
+def _is_elementwise(subject: Subject) -> bool:
+    return (
+        isinstance(subject, LayerSubject) and subject.then is None and isinstance(subject.layer(Sizes()), Elementwise)
+    )
 
 
 def _led(convention: Convention) -> Convention:
@@ -309,143 +169,85 @@ def attempt(convention: Convention, person: Person, sizes: Sizes | None = None) 
     convention = convention if sizes is None else replace(convention, sizes=sizes)
     problem = convention.problem()
     values = {**problem.arrays, **problem.values()}
-    return answered(convention, problem, values, person.call(convention.call(problem, values)))
+    try:
+        call = convention.call(problem, values)
+    except Unsayable as error:
+        return Attempt(convention, problem, values, Outcome(trouble=Trouble("NotImplementedError", str(error))))
+    return answered(convention, problem, values, person.call(call), person.name)
 
 
-def answered(convention: Convention, problem: Problem, values: Mapping[str, Array], outcome: Outcome) -> Attempt:
+def answered(
+    convention: Convention, problem: Problem, values: Mapping[str, Array], outcome: Outcome, function: str
+) -> Attempt:
     """An attempt with its answer: which output is what, and how well it fits."""
     result = Attempt(convention, problem, values, outcome)
     if outcome.trouble is None:
-        _name_outputs(result)
+        name_outputs(result, function)
         right = {name: result.expected(name) for name in result.roles}
         result.outcome, result.roles = with_own_rate(outcome, result.roles, right)
-        result.score = _score(result)
+        result.score = score(result)
     return result
-
-
-def _name_outputs(result: Attempt) -> None:
-    problem, outcome = result.problem, result.outcome
-    backward = result.convention.reading.has(problem.upstream) or (problem.total and len(outcome.arrays) > 0)
-    gradients = list(problem.outputs[1:])
-    order = _argument_order(result.convention.reading, problem)
-    expected = sorted(gradients, key=lambda n: order.get(n[1:], 9)) if backward else []
-    expected = [*expected, problem.of] if backward else [problem.of, *gradients]
-    left = list(range(len(outcome.arrays)))
-    forward_too = not backward or len(left) > len(gradients)
-    taken: dict[str, int] = {}
-    for place in list(left):
-        role = _by_key(outcome.keys[place], expected, problem)
-        if role is not None and role not in taken:
-            taken[role] = place
-            left.remove(place)
-    for place in list(left):
-        shape = np.squeeze(outcome.arrays[place]).shape
-        for role in expected:
-            if role == problem.of and not (forward_too or problem.total):
-                continue
-            if role not in taken and np.squeeze(result.expected(role)).shape == shape:
-                taken[role] = place
-                left.remove(place)
-                break
-    for place in list(left):
-        free = [r for r in expected if r not in taken and r != problem.of] or [r for r in expected if r not in taken]
-        same_rank = [r for r in free if result.expected(r).ndim == outcome.arrays[place].ndim]
-        if (same_rank or free) and (backward or len(left) == 1):
-            taken[(same_rank or free)[0]] = place
-            left.remove(place)
-    result.roles = {role: outcome.arrays[taken[role]] for role in expected if role in taken}
-    if not outcome.arrays:
-        result.strange = "it returns nothing"
-    elif left and not (not backward and problem.of in taken):
-        result.strange = f"it returns {len(outcome.arrays)} arrays; there are {len(expected)}: {', '.join(expected)}"
-
-
-def _argument_order(reading: Reading, problem: Problem) -> dict[str, int]:
-    order = {role: n for n, (_, role) in enumerate(reading.roles) if role != problem.of}
-    usual = {name: 10 + n for n, name in enumerate(problem.wrt)}
-    return order if set(problem.wrt) <= set(order) else usual
-
-
-def _by_key(key: str | None, expected: Sequence[str], problem: Problem) -> str | None:
-    if key is None:
-        return None
-    name = plain(key)
-    also = {
-        "do": ("do", "dx", "dinput", "gradinput", "dimage", "dimg", "daprev", "input", "o"),
-        "dw": ("dw", "dweight", "dweights", "gradweight", "dkernel", "dfilter", "dfilters", "weight", "w"),
-        "db": ("db", "dbias", "gradbias", "bias", "b"),
-        "dgamma": ("dgamma", "gamma"),
-        "dbeta": ("dbeta", "beta"),
-        "dy": ("dy", "dx", "dz", "dlogits", "dscores", "grad", "gradient"),
-        problem.of: (plain(problem.of), "y", "out", "output", "result", "loss", "z"),
-    }
-    return next((r for r in expected if name in also.get(r, (plain(r),))), None)
-
-
-def _score(result: Attempt) -> tuple[float, ...]:
-    """How well it fits, the smaller the better: wrong shapes, then one example, entries that differ, distance."""
-    misfits = wrong = distance = 0.0
-    for name, found in result.roles.items():
-        right = np.squeeze(result.expected(name))
-        value = np.squeeze(np.asarray(found, np.float64))
-        if value.shape != right.shape:
-            misfits += 1 + 0.01 * _axes_apart(np.shape(found), result.expected(name).shape)
-            continue
-        with np.errstate(all="ignore"):
-            near = np.abs(value - right) <= 1e-4 * (np.abs(right).max(initial=0) + 1e-9)
-            wrong += 1 - float(np.mean(near))
-            distance += float(np.nan_to_num(np.linalg.norm(value - right), nan=1e9))
-    exact = wrong == 0 and misfits == 0 and set(result.roles) != {"db"}
-    one = result.convention.sizes.one and not exact  # a batch is what most functions take
-    return (float(bool(result.strange)), misfits, float(one), wrong, distance)
-
-
-def _axes_apart(found: tuple[int, ...], right: tuple[int, ...]) -> int:
-    """How many axes differ in size, so that of layouts that all don't fit the likeliest is told."""
-    return sum(a != b for a, b in zip(found, right, strict=True)) if len(found) == len(right) else 9
 
 
 @dataclass
 class Found:
     """What trying gave: ways that ran through, best first, and, where none did, what went wrong.
 
-    otherwise: a likelier layout of images, in which the function runs, too, but is wrong.
+    otherwise: a likelier layout of images, in which the function runs, too, but is wrong. failed: of the ways that did
+    not run through the likeliest, as far as one can tell; `trouble` is what went wrong there.
     """
 
     attempts: list[Attempt]
     trouble: Trouble | None = None
     hung: bool = False
     otherwise: Attempt | None = None
+    failed: Convention | None = None
+    tried: int = 0
 
 
 def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mapping[str, str], dtype: str) -> Found:
     """Try all ways to call; those that ran, best first."""
     ran: list[Attempt] = []
-    troubles: list[Trouble] = []
-    candidates = list(conventions(subjects, sizes, person, roles, dtype))
-    if not candidates:
-        return Found([], None)
-    for torch in (None, True):
-        for candidate in candidates:
-            if torch and candidate.torch:
-                continue
-            tried = attempt(replace(candidate, torch=True) if torch else candidate, person)
-            if person.hangs or (person.exhausted and not ran):
-                return Found([], person.trouble or tried.outcome.trouble, True)
-            if person.exhausted:
+    failed: list[tuple[Convention, Trouble]] = []
+    for rare in (False, True):
+        candidates = list(conventions(subjects, sizes, person, roles, dtype, rare))[:MOST]
+        for torch in (None, True):
+            for candidate in candidates:
+                if torch and candidate.torch:
+                    continue
+                tried = attempt(replace(candidate, torch=True) if torch else candidate, person)
+                if person.hangs or (person.exhausted and not ran):
+                    return Found([], person.trouble or tried.outcome.trouble, True)
+                if person.exhausted:
+                    break
+                if tried.outcome.trouble is not None:
+                    failed.append((tried.convention, tried.outcome.trouble))
+                    continue
+                ran.append(tried)
+                if tried.is_exact and not (tried.convention.sizes.one and any(a.is_right_on_batches for a in ran)):
+                    return Found([tried], otherwise=_otherwise(tried, ran))
+            if ran or not any("numpy" in str(t) or "Tensor" in str(t) or "ndarray" in str(t) for _, t in failed):
                 break
-            if tried.outcome.trouble is not None:
-                troubles.append(tried.outcome.trouble)
-                continue
-            ran.append(tried)
-            exact = tried.shapes_fit and tried.score[3] == 0 and set(tried.roles) >= set(tried.problem.outputs[1:2])
-            if exact and not (tried.convention.sizes.one and any(a.is_right_on_batches for a in ran)):
-                return Found([tried], otherwise=_otherwise(tried, ran))
-        if ran or not any("numpy" in str(t) or "Tensor" in str(t) or "ndarray" in str(t) for t in troubles):
+        if ran or person.exhausted or person.trouble is not None:
             break
-    ran = _likeliest_first(ran)
-    usual = max(troubles, key=lambda t: sum(t == other for other in troubles)) if troubles else None
-    return Found(ran, usual)
+    convention, trouble = _furthest(failed)
+    return Found(_likeliest_first(ran), trouble, failed=convention, tried=len(failed))
+
+
+def _furthest(failed: Sequence[tuple[Convention, Trouble]]) -> tuple[Convention | None, Trouble | None]:
+    """Of the ways to call that failed the likeliest: with the first reading, what ran furthest down the text."""
+    if not failed:
+        return None, None
+
+    def line(trouble: Trouble) -> float:
+        if trouble.message.startswith("the result") or trouble.kind == "Overwritten":  # it ran to its end
+            return float("inf")
+        digits = trouble.place.rpartition("line ")[2]
+        return int(digits) if digits.isdecimal() else 0
+
+    first = failed[0][0].reading.words
+    same = [(c, t) for c, t in failed if c.reading.words == first]
+    return max(same, key=lambda one: line(one[1]))  # of equals the first
 
 
 def _likeliest_first(ran: Sequence[Attempt]) -> list[Attempt]:
@@ -484,5 +286,5 @@ def second(first: Attempt, person: Person, before: str) -> Attempt | None:
     if all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first.outcome.arrays, again.arrays, strict=True)):
         return None
     other = replace(first, outcome=again)
-    _name_outputs(other)
+    name_outputs(other, person.name)
     return other

@@ -87,7 +87,7 @@ def overflow(diagnosis: Diagnosis, person: Person) -> Finding | None:
     values = {**large.arrays, **large.values()}
     for given in reversed(FLOATS):
         own = replace(convention, dtype=given)
-        again = answered(own, large, values, person.call(own.call(large, values)))
+        again = answered(own, large, values, person.call(own.call(large, values)), person.name)
         for output, array in again.roles.items():
             if not np.isfinite(array).all() and np.isfinite(values[output]).all():
                 words = f"With values of a few hundred {output} is infinite or not a number: exp overflows in {given}."

@@ -1,156 +1,94 @@
-"""What each argument of a person's function is: found by its name, or else to be tried.
+"""What each value that a person's function gets is: found by its name, or else to be tried.
 
 A role is the name of a tensor of the problem, `dx` for the gradient that comes from above; `strides` and the like for
-settings; "cache" for a tuple of what the forward pass had; "settings" for a dict of settings.
+settings, `strides[0]` for one axis; `o.shape`, `batch`; `p` for the probabilities of a softmax; "cache" for a tuple of
+what the forward pass had and "settings" for a dict of settings, where nothing is known of what they hold.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import Any
 
+from convgrad.check.functions.signature import Group, Leaf, Signature
+from convgrad.check.functions.vocabulary import (
+    BIAS,
+    CACHE,
+    DICTIONARY,
+    INPUT,
+    KERNEL,
+    PREDICTION,
+    PROBABILITIES,
+    RESULT,
+    SETTINGS,
+    SPECIAL,
+    TARGET,
+    UPSTREAM,
+    axis_setting,
+    plain,
+)
 from convgrad.check.problems.problem import Problem
-from convgrad.check.submissions.answers import Argument
 
-UPSTREAM = [
-    "dx",
-    "dy",
-    "dz",
-    "da",
-    "dout",
-    "do",
-    "gradoutput",
-    "gradout",
-    "gradoutputs",
-    "gradients",
-    "outputgrad",
-    "gradz",
-    "grady",
-    "gradx",
-    "grad",
-    "g",
-    "gy",
-    "gz",
-    "delta",
-    "deltas",
-    "upstream",
-    "dldout",
-    "dldy",
-    "dldx",
-    "dldz",
-    "dldo",
-    "gout",
-    "error",
-    "doutput",
-    "topdiff",
-    "dh",
-    "ds",
-    "dscores",
-    "dnext",
-    "dlogits",
-]
-INPUT = [
-    "o",
-    "x",
-    "input",
-    "inputs",
-    "inp",
-    "ain",
-    "aprev",
-    "prev",
-    "image",
-    "images",
-    "img",
-    "imgs",
-    "data",
-    "features",
-    "a",
-    "xin",
-    "h",
-    "hprev",
-    "z",
-    "logits",
-    "scores",
-    "v",
-    "signal",
-    "src",
-]
-RESULT = ["x", "y", "out", "output", "outputs", "result", "a", "z", "act", "activation", "probs", "p", "s", "yhat"]
-KERNEL = [
-    "w",
-    "weight",
-    "weights",
-    "kernel",
-    "kernels",
-    "filter",
-    "filters",
-    "filt",
-    "f",
-    "k",
-    "theta",
-    "wt",
-    "weightmatrix",
-]
-BIAS = ["b", "bias", "biases", "beta", "b0", "bvec"]
-TARGET = ["t", "y", "target", "targets", "label", "labels", "ytrue", "truth", "true", "onehot", "classes"]
-PREDICTION = [
-    "y",
-    "ypred",
-    "pred",
-    "prediction",
-    "predictions",
-    "yhat",
-    "logits",
-    "scores",
-    "x",
-    "z",
-    "o",
-    "output",
-    "out",
-    "a",
-]
-SETTINGS = {
-    "strides": "stride strides s step",
-    "padding": "pad padding paddings p pads",
-    "dilation": "dilation dilations dilate d rate",
-    "groups": "group groups g numgroups ngroups",
-    "pool_size": "poolsize size pool window kernelsize ksize k windowsize filtersize kernel f",
-    "kernel_size": "kernelsize ksize filtersize size",
-    "epsilon": "eps epsilon",
-    "negative_slope": "slope alpha negativeslope leak",
-    "alpha": "alpha",
-}
-CACHE = ["cache", "ctx", "saved", "memory"]
-DICTIONARY = ["convparam", "poolparam", "params", "param", "settings", "config", "hparams", "hparameters"]
+MOST = 30
+"""Readings of one signature."""
+UNUSED = "nothing"
+"""The role of a value that is unpacked and never read."""
+BATCH = ("m", "n", "batchsize", "nsamples", "numsamples", "nexamples", "numexamples")
+NUMBERED = ("w", "b", "a", "z", "x", "h")
+"""Letters that are numbered by the layer."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Which role each argument has; those that keep their defaults are left out. `guessed`: not all were named."""
+    """Which role each value has; those that keep their defaults are left out.
 
-    roles: tuple[tuple[Argument, str], ...]
+    guessed: not all were named. signature: the arguments that hold them. local: it is the derivative of a function of
+    single numbers, without the gradient from above.
+    """
+
+    roles: tuple[tuple[Leaf, str], ...]
     guessed: bool = False
+    signature: Signature = field(default_factory=Signature, kw_only=True)
+    local: bool = field(default=False, kw_only=True)
 
     @property
     def words(self) -> str:
         """The arguments in order, with their roles where the name alone does not say it."""
-        return ", ".join(a.name if a.name == role else f"{a.name} = {role}" for a, role in self.roles)
+        own = {leaf.path: role for leaf, role in self.roles}
+        return ", ".join(w for p in self.signature.parameters if (w := _words(p.argument.name, p.holds, own)))
 
     def has(self, role: str) -> bool:
-        """Whether an argument has this role."""
+        """Whether a value has this role."""
         return any(r == role for _, r in self.roles)
 
+    def role(self, leaf: Leaf) -> str | None:
+        """The role of a value; None where it keeps its default."""
+        return next((role for own, role in self.roles if own.path == leaf.path), None)
 
-def plain(name: str) -> str:
-    """A name without case and underscores."""
-    return name.lower().replace("_", "")
+
+def _words(name: str, holds: Leaf | Group, own: Mapping[str, str]) -> str:
+    if isinstance(holds, Group):
+        names = holds.keys or [item.name if isinstance(item, Leaf) else "" for item in holds.items]
+        inner = [w for n, item in zip(names, holds.items, strict=True) if (w := _words(n, item, own))]
+        whole = f"({', '.join(inner)})"
+        return f"{name} = {whole}" if name else whole
+    role = own.get(holds.path)
+    if role is None:
+        return ""
+    return name if name == role else f"{name} = {role}" if name else role
+
+
+def inputs_of(problem: Problem) -> list[str]:
+    """The inputs that a function may get; those that a layer keeps, such as moving means, have no layout."""
+    return [name for name in problem.given if name in problem.labels]
 
 
 def known_names(problem: Problem) -> dict[str, list[str]]:
     """Role -> names that stand for it, the likelier role first."""
-    of, inputs = problem.of, problem.given
+    of, inputs = problem.of, inputs_of(problem)
     names: dict[str, list[str]] = {}
     if problem.total:
         return {"t": TARGET, "y": PREDICTION}
@@ -169,80 +107,178 @@ def known_names(problem: Problem) -> dict[str, list[str]]:
 
 
 def readings(
-    arguments: Sequence[Argument], problem: Problem, settings: Mapping[str, Any], given: Mapping[str, str]
+    signature: Signature,
+    problem: Problem,
+    settings: Mapping[str, Any],
+    given: Mapping[str, str],
+    *,
+    local: bool = False,
 ) -> list[Reading]:
-    """Ways to read a signature, the likeliest first. `given`: argument -> role where the caller says it."""
+    """Ways to read a signature, the likeliest first.
+
+    given: argument -> role where the caller says it. local: the function's name says that it is a derivative, and it is
+    one of single numbers, so that there may be no gradient from above.
+    """
     names = known_names(problem)
+    leaves = signature.leaves
     fixed: dict[str, str] = {}
-    for argument in arguments:
-        role = given.get(argument.name) or _setting(argument, settings, problem)
+    for leaf in leaves:
+        role = given.get(leaf.name) or given.get(leaf.path) or _setting(leaf, settings, problem)
         if role is not None:
-            fixed[argument.name] = role
-    arrays = [a for a in arguments if a.name not in fixed and a.required]
-    named = _by_name(arrays, names, problem)
+            fixed[leaf.path] = role
+    arrays = [leaf for leaf in leaves if leaf.path not in fixed and (leaf.required or leaf.default is None)]
+    named = _by_name(arrays, names, problem, len(leaves))
+    optional = {leaf.path for leaf in arrays if not leaf.required}
+    named = {path: role for path, role in named.items() if path not in optional or role in inputs_of(problem)}
     fixed |= named
-    rest = [a for a in arrays if a.name not in named]
+    rest = [leaf for leaf in arrays if leaf.path not in fixed and leaf.required]
+    for leaf in [r for r in rest if not r.used and r.path != r.name]:
+        fixed[leaf.path] = UNUSED
+        rest.remove(leaf)
+    free = [n for n in _in_order(problem) if n not in fixed.values()]
     found: list[Reading] = []
-    free = [n for n in _in_order(problem, arguments) if n not in fixed.values()]
     for choice in permutations(free, len(rest)):
-        roles = {**fixed, **{a.name: r for a, r in zip(rest, choice, strict=True)}}
-        found.append(Reading(tuple((a, roles[a.name]) for a in arguments if a.name in roles), bool(rest)))
+        roles = {**fixed, **{leaf.path: r for leaf, r in zip(rest, choice, strict=True)}}
+        own = tuple((leaf, roles[leaf.path]) for leaf in leaves if leaf.path in roles)
+        found.append(Reading(own, bool(rest), signature=signature))
+        if len(found) == MOST:
+            break
     if "dx" in names and not rest:
-        found += _exchanged(found, arrays, problem)
-    return found[:30]
+        found += _exchanged(found, problem)
+    found += _as_probabilities(found, problem, given)
+    if local and len([leaf for leaf in leaves if leaf.required and leaf.path not in fixed]) <= 1:
+        found = _local(found, arrays, fixed, problem, signature) or found
+    return found[:MOST]
 
 
-def _exchanged(found: Sequence[Reading], arrays: Sequence[Argument], problem: Problem) -> list[Reading]:
+def _local(
+    found: Sequence[Reading], arrays: Sequence[Leaf], fixed: Mapping[str, str], problem: Problem, signature: Signature
+) -> list[Reading]:
+    """One array alone is what the function is taken of, or what came out of it; the gradient from above is 1."""
+    required = [leaf for leaf in arrays if leaf.required and fixed.get(leaf.path) != UNUSED]
+    if len(required) != 1 or any(r.has(problem.upstream) and len(r.roles) > 1 for r in found if not r.guessed):
+        return []
+    (array,) = required
+    settings = {path: role for path, role in fixed.items() if path != array.path}
+    roles = [{**settings, array.path: role} for role in ("o", problem.of)]
+    leaves = signature.leaves
+    return [
+        Reading(
+            tuple((leaf, own[leaf.path]) for leaf in leaves if leaf.path in own), n > 0, signature=signature, local=True
+        )
+        for n, own in enumerate(roles)
+    ]
+
+
+def _as_probabilities(found: Sequence[Reading], problem: Problem, given: Mapping[str, str]) -> list[Reading]:
+    """Of a softmax with its loss the function may get what the softmax gave, whatever the argument is called."""
+    if not problem.total or "log" not in str(problem.recipe.equation) or problem.labels["t"][1:]:
+        return []
+    more = []
+    for reading in found:
+        predicted = [leaf for leaf, role in reading.roles if role == "y"]
+        if len(predicted) != 1 or predicted[0].name in given or {"logits", "scores"} & {*predicted[0].names}:
+            continue
+        roles = tuple((leaf, "p" if leaf is predicted[0] else role) for leaf, role in reading.roles)
+        more.append(replace(reading, roles=roles))
+    return more
+
+
+UNCLEAR = ("a", "z", "y", "s", "h", "p", "act", "activation", "activationcache", "cache")
+"""Names of what goes into a function of single numbers or comes out of it."""
+
+
+def _exchanged(found: Sequence[Reading], problem: Problem) -> list[Reading]:
     """`x` may be the layer's result or its input, and upstream may stand anywhere."""
     other = {"o": problem.of, problem.of: "o"}
     swapped = []
     for reading in found:
-        ours = any(a.name == problem.upstream for a, _ in reading.roles)  # then `x` may be our x, the result
-        unclear = ("x", "a", "z", "y") if ours else ("a", "z", "y")
-        ambiguous = [a for a, r in reading.roles if r in other and plain(a.name) in unclear]
+        ours = any(leaf.name == problem.upstream for leaf, _ in reading.roles)  # then `x` may be our x, the result
+        unclear = ("x", *UNCLEAR) if ours else UNCLEAR
+        ambiguous = [leaf for leaf, r in reading.roles if r in other and any(n in unclear for n in leaf.names)]
         if ambiguous:
-            swap = {a.name for a in ambiguous}
-            roles = tuple((a, other[r] if a.name in swap else r) for a, r in reading.roles)
+            swap = {leaf.path for leaf in ambiguous}
+            roles = tuple((leaf, other[r] if leaf.path in swap else r) for leaf, r in reading.roles)
             if len({r for _, r in roles}) == len(roles):
-                swapped.append(Reading(roles, True))
+                swapped.append(replace(reading, roles=roles, guessed=True))
     return swapped
 
 
-def _setting(argument: Argument, settings: Mapping[str, Any], problem: Problem) -> str | None:
-    name = plain(argument.name)
-    if argument.required and name in CACHE:
+def _setting(leaf: Leaf, settings: Mapping[str, Any], problem: Problem) -> str | None:
+    names = leaf.names
+    if leaf.required and leaf.whole and any(n in CACHE for n in names):
         return "cache"
-    if name in DICTIONARY:
+    if leaf.whole and any(n in DICTIONARY for n in names):
         return "settings"
-    tensors = {plain(n) for n in (*problem.recipe.equation.inputs, problem.upstream)} if argument.required else set()
+    along = axis_setting(leaf.name, {*settings}) or (axis_setting(leaf.also[0], {*settings}) if leaf.also else None)
+    if along is not None:
+        return f"{along[0]}[{along[1]}]"
+    tensors = {plain(n) for n in (*problem.recipe.equation.inputs, problem.upstream)} if leaf.required else set()
     for key, others in SETTINGS.items():
-        if key in settings and (name == plain(key) or (name in others.split() and name not in tensors)):
-            if argument.required and name in ("k", "f", "kernel") and "w" in problem.arrays:
-                continue
-            if argument.required and name == "g" and settings.get("groups", 1) == 1:
-                continue
-            return key
-    return None
+        if key not in settings or (key == "kernel_size" and "pool_size" in settings):
+            continue
+        for name in names:
+            if name == plain(key) or (name in others.split() and name not in tensors):
+                if leaf.required and name in ("k", "f", "kernel") and "w" in problem.arrays:
+                    continue
+                if leaf.required and name == "g" and settings.get("groups", 1) == 1:
+                    continue
+                if isinstance(leaf.default, str) and key != "padding":
+                    continue
+                return key
+    return _told(leaf, problem)
 
 
-def _by_name(arrays: Sequence[Argument], names: Mapping[str, Sequence[str]], problem: Problem) -> dict[str, str]:
-    """Roles by name: an argument gets the first role, in the order of arguments, whose names it is among."""
+def _told(leaf: Leaf, problem: Problem) -> str | None:
+    """Of a value that is no tensor: a shape, a number of examples, a word."""
+    for name in leaf.names:
+        if name.endswith(("shape", "dims")) and leaf.required:
+            return "w.shape" if name[:1] in "wkf" and "w" in problem.arrays else "o.shape"
+        told = SPECIAL.get(name)
+        if told == "activation" and "z" in problem.labels and name != "act":
+            return told
+        if told == "train" and leaf.required:
+            return told
+    return "batch" if leaf.required and leaf.names[0] in BATCH else None
+
+
+def _by_name(
+    arrays: Sequence[Leaf], names: Mapping[str, Sequence[str]], problem: Problem, count: int
+) -> dict[str, str]:
+    """Roles by name: a value gets the first role, in the order of arguments, whose names it is among."""
     result: dict[str, str] = {}
-    wanted = {plain(a.name) for a in arrays}
-    for role, others in names.items():
-        for other in others:
-            match = next((a for a in arrays if plain(a.name) == other and a.name not in result), None)
-            if match is None:
+    if problem.total:
+        for leaf in arrays:
+            if any(n in PROBABILITIES for n in leaf.names) and "y" not in leaf.names:
+                result[leaf.path] = "y"
+                break
+    taken = set(result.values())
+    for own in (lambda leaf: leaf.names, _loosely):
+        for role, others in names.items():
+            if role in taken:
                 continue
-            if role == problem.upstream and other in ("g", "do", "error", "grad") and len(wanted) == 1:
-                continue
-            result[match.name] = role
-            break
+            for other in others:
+                match = next((leaf for leaf in arrays if other in own(leaf) and leaf.path not in result), None)
+                if match is None:
+                    continue
+                if role == problem.upstream and other in ("g", "do", "error", "grad") and count == 1:
+                    continue
+                result[match.path] = role
+                taken.add(role)
+                break
     return result
 
 
-def _in_order(problem: Problem, arguments: Sequence[Argument]) -> list[str]:
+def _loosely(leaf: Leaf) -> tuple[str, ...]:
+    """Names without the number of a layer, and parts of names: `W1`, `conv_weights`."""
+    found = [n for n in (re.sub(r"\d+$", "", n) for n in leaf.names) if len(n) > 1 or n in NUMBERED]
+    for name in (leaf.name, *leaf.also):
+        found += [part.lower() for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", name) if len(part) > 2]
+    return tuple(dict.fromkeys(n for n in found if n))
+
+
+def _in_order(problem: Problem) -> list[str]:
     """Tensors that arguments may be, upstream first, as most backward functions have it."""
     if problem.total:
-        return list(problem.given)
-    return [problem.upstream, *problem.given, problem.of]
+        return inputs_of(problem)
+    return [problem.upstream, *inputs_of(problem), problem.of]

@@ -33,8 +33,9 @@ class Sizes:
     """Which sizes a problem has, and which values.
 
     one: one example. channel: one channel in and out. window: a square window, for functions that take one number.
-    square: the image's height equals its width, too. equal: as many channels out as in. divides: the stride leaves no
-    rest. seed: of the random values. values: which kind of them (`convgrad.check.problems.inputs.with_values`).
+    square: the image's height equals its width, too. equal: as many channels out as in. several: one channel in and
+    several filters. divides: the stride leaves no rest. seed: of the random values. values: which kind of them
+    (`convgrad.check.problems.inputs.with_values`).
     """
 
     one: bool = False
@@ -42,6 +43,7 @@ class Sizes:
     window: bool = False
     square: bool = False
     equal: bool = False
+    several: bool = False
     divides: bool = False
     seed: int = 0
     values: str = "usual"
@@ -54,6 +56,8 @@ class Sizes:
             "one channel": self.channel,
             "height and width equal": self.square,
             "as many channels out as in": self.equal,
+            "one channel in": self.several,
+            "a stride that divides": self.divides,
         }
         return ", ".join(name for name, is_so in named.items() if is_so)
 
@@ -138,7 +142,7 @@ class LayerSubject(Subject):
             return self.input_shape[-1]
         if self.channels is not None:
             return self.channels
-        return int(1 if sizes.channel else self.family.input_shape[-1] * self.given.get("groups", 1))
+        return int(1 if sizes.channel or sizes.several else self.family.input_shape[-1] * self.given.get("groups", 1))
 
     def shape(self, layer: Layer, sizes: Sizes) -> tuple[int, ...]:
         """The input's shape without the batch: given, or the least at which sizes tell apart."""

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.check.submissions.texts import printable
-from convgrad.check.submissions.worker import ARRAYS, NAME, PRINTED
+from convgrad.check.submissions.worker import ARRAYS, NAME, PRINTED, SOURCE, TUPLE
 
 Array = npt.NDArray[Any]
 HEAD = 2**18
@@ -125,17 +125,20 @@ class Methods:
 class About:
     """What a process says of its function. `arguments` is None where there is no signature to read.
 
-    methods: of a class. forward: the function beside a backward one that makes its cache. compiles: a first call with
-    arguments of other types takes long.
+    source: the text that it stands in. methods: of a class. forward: the function beside a backward one that makes its
+    cache. compiles: a first call with arguments of other types takes long. both: what the forward pass gives comes back
+    beside the gradients.
     """
 
     arguments: tuple[Argument, ...] | None = None
     torch: bool = False
+    source: str = ""
     printed: str = ""
     trouble: Trouble | None = None
     methods: Methods | None = None
     forward: Method | None = None
     compiles: bool = False
+    both: bool = False
 
 
 def read_answer(stream: BinaryIO, largest: int) -> tuple[dict[str, Any], list[Array]]:
@@ -182,13 +185,18 @@ def about(tree: Mapping[str, Any]) -> About:
     read = None if arguments is None else tuple(_argument(a) for a in _list(arguments, ARRAYS))
     methods = None if tree.get("object") is None else _methods(tree["object"])
     read = read if methods is None else methods.arguments
+    source = _is(tree.get("source", ""), str)
+    if len(source) > SOURCE:
+        raise NoAnswer
     return About(
         read,
         _is(tree.get("torch"), bool),
+        source,
         _text(tree.get("printed", "")),
         methods=methods,
         forward=_method(tree.get("forward")),
         compiles=_is(tree.get("compiles", False), bool),
+        both=_is(tree.get("both", False), bool),
     )
 
 
@@ -248,7 +256,9 @@ def _trouble(content: Any) -> Trouble:
 def _argument(content: Any) -> Argument:
     told = _is(content, dict)
     name, default = _is(told.get("name"), str), told.get("default")
-    if not name.isidentifier() or len(name) > NAME or not isinstance(default, (str, int, float, type(None))):
+    if isinstance(default, list):
+        default = tuple(_is(v, int) for v in _list(default, TUPLE))
+    if not name.isidentifier() or len(name) > NAME or not isinstance(default, (str, int, float, tuple, type(None))):
         raise NoAnswer
     return Argument(name, _is(told.get("required"), bool), default, _is(told.get("keyword"), bool))
 

@@ -105,7 +105,7 @@ class Run:
             self.reset(thing)
             out = self.called(thing, forward)
             if self.overwritten(thing):
-                raise held.Misfit("each forward pass makes new weights, so none can be given to it")
+                raise held.Overwritten("each forward pass makes new weights, so none can be given to it")
         cache: Any = None
         if isinstance(out, tuple) and len(out) > 1:
             out, cache = out[0], out[1] if len(out) == 2 else out[1:]

@@ -53,6 +53,10 @@ else:
 
 PRINTED = 2000
 """Characters of what a function prints that are kept, the first ones."""
+SOURCE = 30_000
+"""Characters of a source text that are sent: of the whole file, or else of the function alone."""
+TUPLE = 8
+"""Numbers of a default that is a tuple."""
 NAME = 100
 """Characters of a name of a result that are kept."""
 ARRAYS = 64
@@ -129,7 +133,8 @@ def find_function(target: str) -> Callable[..., Any]:
 def described(function: Callable[..., Any]) -> dict[str, Any]:
     """Its arguments, or those of its methods where it is a class or an object with a backward pass.
 
-    forward: the function beside it that makes its cache. compiles: whether a first call may take long.
+    forward: the function beside it that makes its cache. compiles: whether a first call may take long. source: the text
+    that it stands in, from which the check reads what it does with each argument.
     """
     thing = function() if special.factory(function) else function
     module = inspect.getmodule(special.readable(function))
@@ -143,13 +148,17 @@ def described(function: Callable[..., Any]) -> dict[str, Any]:
     return {
         "arguments": arguments,
         "torch": uses_torch or "torch" in str(inspect.signature(special.readable(function))),
+        "source": _source(special.readable(function)),
+        "both": hasattr(function, "applied"),
         "compiles": special.compiled(function) >= 0,
         "forward": None if own is None else {"name": own.__name__, "arguments": arguments_of(own) or []},
     }
 
 
 def arguments_of(function: Callable[..., Any]) -> list[dict[str, Any]] | None:
-    """Each argument: name, whether it must be given, and its default where that is a plain number or text."""
+    """Each argument: name, whether it must be given, and its default where that is a number, a text, or whole
+    numbers in a tuple.
+    """
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -158,16 +167,33 @@ def arguments_of(function: Callable[..., Any]) -> list[dict[str, Any]] | None:
     for p in parameters:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             continue
-        plain = isinstance(p.default, (int, float, str, bool)) or p.default is None
         arguments.append(
             {
                 "name": p.name,
                 "required": p.default is p.empty,
-                "default": p.default if plain and p.default is not p.empty else None,
+                "default": _default(p.default),
                 "keyword": p.kind is p.KEYWORD_ONLY,
             }
         )
     return arguments
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, tuple) and 0 < len(value) <= TUPLE and all(type(v) is int for v in value):
+        return list(value)
+    return value if isinstance(value, (int, float, str)) else None
+
+
+def _source(function: Callable[..., Any]) -> str:
+    """The text of the file that it stands in, or of the function where that is too long; empty where there is none."""
+    for of in (inspect.getmodule(function), inspect.unwrap(function)):
+        try:
+            text = inspect.getsource(of)  # type: ignore[arg-type]
+        except (OSError, TypeError):
+            continue
+        if len(text) <= SOURCE:
+            return text
+    return ""
 
 
 def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.ndarray]) -> dict[str, Any]:
