@@ -35,7 +35,7 @@ def examples() -> None:
 
 
 def explain(
-    source: Annotated[str, typer.Argument(metavar="EXAMPLE|MODEL.toml|RUN_DIR", help="What to explain.")] = "classic",
+    source: Annotated[str, typer.Argument(metavar="EXAMPLE|FILE.toml|RUN_DIR", help="What to explain.")] = "classic",
     at: Annotated[
         str | None, typer.Option("--at", metavar="ELEMENT", help='One number, such as "conv1.dw[0,0]".')
     ] = None,

@@ -15,6 +15,7 @@ import numpy as np
 from convgrad.check.sheets.digits import cut_off, written_wrongly
 from convgrad.check.sheets.edits import Choice, Slip, choices, differences, slips_of_step
 from convgrad.check.sheets.numbers import Array
+from convgrad.check.sheets.rounding import half_up
 from convgrad.compute.contract import in_order, root
 from convgrad.compute.oracle.grid import evaluate_definition
 from convgrad.explain.trace.numbers import written as number_text
@@ -33,6 +34,8 @@ MOST_STEPS = 12
 """Steps before that are asked whether a slip in one of them explains the numbers."""
 LARGEST_STEP = 2000
 """Numbers of such a step."""
+MOST_DECIMALS = 5
+"""That people round to in between."""
 MOST_TIMES = 1000
 """A constant factor that is told."""
 EXACT = 1e-9
@@ -55,7 +58,7 @@ def find_slip(tensor: Tensor, written: Array, room: Array) -> Slip | None:
     step = _step(tensor, written, room)
     if step is None or not step.wrong:
         return None
-    slip = step.whole() or step.of_numbers() or step.before()
+    slip = step.whole() or step.of_numbers() or step.before() or step.rounded_before()
     return step.with_origin(slip) if slip is not None and slip.name == "sign" else slip
 
 
@@ -252,6 +255,21 @@ class _Step:
             for slip, numbers in (*found, *slips_of_step(definition, values, right)):
                 if self._follows(definition, numbers, right):
                     return replace(slip, words=f"{slip.words} {self.definition.name} follows from that.")
+        return None
+
+    def rounded_before(self) -> Slip | None:
+        """All steps before rounded to as many decimals, which is how numbers by hand go wrong in their last digits."""
+        if self.is_coarse:
+            return None
+        order = [definition.name for definition, _, _ in self._steps_before()][::-1]
+        for decimals in range(1, MOST_DECIMALS + 1):
+            trace = self.trace
+            for name in order:
+                trace = trace.with_pins({name: half_up(trace.values_of(name), decimals)})
+            if order and self.fits(trace.values_of(self.definition.name)):
+                name = self.definition.name
+                digits = f"{decimals} decimal{'' if decimals == 1 else 's'}"
+                return Slip("rounded-between", f"{name} follows where the steps before it are rounded to {digits}.")
         return None
 
     def with_origin(self, slip: Slip) -> Slip:
