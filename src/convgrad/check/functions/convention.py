@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from convgrad.check.functions.layouts import groups, place_in_equation, present
 from convgrad.check.functions.objects import ObjectCall, ObjectReading
-from convgrad.check.functions.person import Call
+from convgrad.check.functions.person import CACHE, Call
 from convgrad.check.functions.roles import UNUSED, Reading, inputs_of
 from convgrad.check.functions.signature import Group, Leaf
 from convgrad.check.problems.kept import kept
@@ -34,7 +34,8 @@ class Convention:
     """One way to call a function. image, kernel: names of layouts; patterns: tensor -> pattern of its layout.
 
     pairs: settings are told as one number for each axis, even where these are equal. leading: of arrays that begin
-    with the batch, the axes that stand in its place; none where it is one axis.
+    with the batch, the axes that stand in its place; none where it is one axis. forward, maker: how the function is
+    called that makes the cache, and its name.
     """
 
     subject: Subject
@@ -48,6 +49,8 @@ class Convention:
     dtype: str = "float64"
     pairs: bool = False
     leading: tuple[int, ...] = ()
+    forward: Reading | None = None
+    maker: str = ""
 
     @property
     def words(self) -> str:
@@ -60,6 +63,7 @@ class Convention:
         parts += [
             "PyTorch tensors" if self.torch else "",
             self.reading.words if own else f"arguments ({self.reading.words})",
+            f"its cache was made by {self.maker}({self.forward.words})" if self.forward is not None else "",
         ]
         return ", ".join(p for p in parts if p)
 
@@ -123,31 +127,41 @@ class Convention:
         """
         known = {**values, **problem.arrays}
         call = Call(torch=self.torch, largest=max(LARGEST, 2 * sum(a.size for a in known.values())))
-        telling = _Telling(self, problem, known)
+        telling = _Telling(self, self.reading, problem, known)
         if isinstance(self.reading, ObjectReading):
-            call.plan = ObjectCall(self.reading, problem, telling.tensor, telling.settings, before, look).plan
+            then = getattr(self.subject, "then", None)
+            then = "" if then is None else type(then).__name__.lower()
+            call.plan = ObjectCall(self.reading, problem, telling.tensor, telling.settings, before, then, look).plan
             return call
-        skipped = False
-        for parameter in self.reading.signature.parameters:
-            argument = parameter.argument
-            told = telling.node(parameter.holds)
-            if told is _MISSING:
-                skipped = True
-            elif argument.keyword or skipped or not argument.required:
-                call.named[argument.name] = told
-                skipped = True
-            else:
-                call.positional.append(told)
+        if self.forward is not None:
+            call.forward = Call(), problem.of
+            _fill(call.forward[0], self.forward, _Telling(self, self.forward, problem, known))
+        _fill(call, self.reading, telling)
         return call
+
+
+def _fill(call: Call, reading: Reading, telling: _Telling) -> None:
+    """Give a call its arguments, by place where that is possible."""
+    skipped = False
+    for parameter in reading.signature.parameters:
+        argument = parameter.argument
+        told = telling.node(parameter.holds)
+        if told is _MISSING:
+            skipped = True
+        elif argument.keyword or skipped or not argument.required:
+            call.named[argument.name] = told
+            skipped = True
+        else:
+            call.positional.append(told)
 
 
 class _Telling:
     """The values of one call."""
 
-    def __init__(self, convention: Convention, problem: Problem, known: Mapping[str, Array]):
+    def __init__(self, convention: Convention, reading: Reading, problem: Problem, known: Mapping[str, Array]):
         self.convention, self.problem, self.known = convention, problem, known
         self.settings = convention.subject.settings(convention.sizes)
-        own = () if isinstance(convention.reading, ObjectReading) else convention.reading.roles
+        own = () if isinstance(reading, ObjectReading) else reading.roles
         self.roles = {leaf.path: role for leaf, role in own}
 
     def node(self, node: Leaf | Group) -> Any:
@@ -163,11 +177,14 @@ class _Telling:
     def value(self, role: str, leaf: Leaf) -> Any:
         """What stands for a role."""
         problem = self.problem
+        if role == "cache" and self.convention.forward is not None:
+            return CACHE
         if role == "cache":
             inputs = [self.tensor(n) for n in inputs_of(problem)]
             return (*inputs, dictionary(self.settings)) if self.settings else tuple(inputs)
         if role == "settings":
-            return dictionary(self.settings)
+            usual = dictionary(self.settings)
+            return usual if self.convention.forward is None else more_names(self.settings, usual)
         if role == UNUSED:
             return None
         if role == "train":
@@ -234,6 +251,18 @@ def dictionary(settings: Mapping[str, Any]) -> dict[str, Any]:
         height, width = settings["kernel_size"]
         result |= {"pool_height": height, "pool_width": width}
     return result
+
+
+def more_names(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings under further names that forward functions look for. `usual`: those that all courses have alike."""
+    also: dict[str, Any] = {"mode": "train", "momentum": 0.9}
+    if "epsilon" in settings:
+        also |= {"eps": settings["epsilon"], "epsilon": settings["epsilon"]}
+    if "kernel_size" in settings:
+        rows, columns = (*settings["kernel_size"], *settings["kernel_size"])[:2]
+        also |= {"kernel_size": settings["kernel_size"], **({"f": rows} if rows == columns else {})}
+    named = {"strides": "stride", "padding": "pad"}
+    return {**also, **usual, **{name: usual[key] for name, key in named.items() if key in usual}}
 
 
 def _plain_setting(value: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from convgrad.check.functions.coverage import Coverage, Variation, dividing, not_returned, refuses, variations
 from convgrad.check.functions.diagnosis import Cause, Diagnosis, diagnose, tell_apart
 from convgrad.check.functions.fitting import fitted
+from convgrad.check.functions.maps import summary
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.reading import Attempt, Convention, Found, accumulated, attempt, find, second
 from convgrad.check.functions.remarks import overflow, overlaps, remarks
@@ -161,13 +162,31 @@ class Judge:
         """With what a call adds to the one before taken away, where the function keeps something."""
         second = accumulated(tried, self.person)
         if second is None:
-            return diagnose(tried, seconds, self.explain)
+            return self._of_gradients(diagnose(tried, seconds, self.explain))
         roles = dict(tried.roles)
         for name, before in tried.roles.items():
             after = second.roles.get(name)
             if after is not None and after.shape == before.shape and not np.array_equal(after, before, equal_nan=True):
                 roles[name] = after - before
-        return diagnose(replace(tried, roles=roles, again=second.outcome), seconds, self.explain)
+        return self._of_gradients(diagnose(replace(tried, roles=roles, again=second.outcome), seconds, self.explain))
+
+    def _of_gradients(self, found: Diagnosis) -> Diagnosis:
+        """Without what the forward function returned that makes the cache, where that alone is wrong."""
+        tried, of = found.attempt, found.attempt.problem.of
+        comparison = found.comparisons.get(of)
+        others = {n: a for n, a in tried.roles.items() if n != of}
+        if tried.convention.forward is None or comparison is None or comparison.right or not others:
+            return found
+        if not all(c.right for n, c in found.comparisons.items() if n != of):
+            return found
+        maker = tried.convention.maker
+        words = (
+            f"The gradients are right, but {maker}, which made the cache, does not return {of} of this layer: "
+            f"{summary(comparison.differs)} differ."
+            if comparison.differs is not None
+            else f"The gradients are right, but {of}, which {maker} returns, has shape {comparison.found.shape}."
+        )
+        return diagnose(replace(tried, roles=others, forward_differs=words), 0)
 
     def _left(self) -> float:
         """Seconds that are left for the verdict."""
@@ -224,7 +243,12 @@ class Judge:
                 "added to and not reset.",
                 "Start each call with zeros: dw = np.zeros_like(w) inside the function.",
             )
+        self._note_forward(tried)
         report.findings += [f for f in remarks(diagnosis) if f.name not in report.causes]  # told as a cause
+
+    def _note_forward(self, tried: Attempt) -> None:
+        if tried.forward_differs and not any(f.name == "forward-differs" for f in self.report.findings):
+            self.report.findings.append(Finding("forward-differs", tried.forward_differs, wrong=False))
 
     def _causes_apart(self, diagnosis: Diagnosis) -> None:
         subject = diagnosis.attempt.convention.subject
@@ -269,6 +293,8 @@ class Judge:
         seconds = 0 if variation.optional else self._left()
         keeps = self.report.diagnosis is not None and self.report.diagnosis.attempt.again is not None
         found = self._diagnosed(again, seconds) if keeps else diagnose(again, seconds, self.explain)
+        found = self._of_gradients(found)
+        self._note_forward(found.attempt)
         if found.right:
             coverage.right.append(variation.words)
             self._note_precision(variation, found)
@@ -324,7 +350,7 @@ class Judge:
             self._unchecked("crashes", f"{self.person.trouble or trouble}.")
         elif trouble is not None and trouble.kind == "Time limit":
             self._unchecked("hangs", f"{trouble}.")
-        elif trouble is not None and trouble.kind in ("Unbuilt", "Misfit"):
+        elif trouble is not None and trouble.kind in ("Unbuilt", "Misfit", "Overwritten"):
             name = self.person.name.rpartition(".")[2]
             self._unchecked(
                 "not-built",

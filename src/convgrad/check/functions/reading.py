@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from convgrad.check.functions.caches import with_forward
 from convgrad.check.functions.convention import Convention, Unsayable
 from convgrad.check.functions.families import PLACES_IN_ROWS, RARE
 from convgrad.check.functions.layouts import fits
@@ -67,17 +68,22 @@ def conventions(
                 continue  # the layer's arguments don't allow one channel
             read: Sequence[Reading]
             if person.methods is not None:
-                read = object_readings(person.methods, problem, roles)
+                read = object_readings(person.methods, problem, roles, elementwise=_is_elementwise(subject))
             else:
                 read = readings(called, problem, subject.settings(own), roles, local=local)
+            pairs = with_forward(person, problem, subject.settings(own), roles)
+            ways: list[tuple[Reading, Reading | None]] = [*pairs, *((r, None) for r in read)]
             for kernel, kernels in subject.kernels.items():
                 if kernels and kernel and (own.channel, own.several) != _single_kernel(kernel):
                     continue
                 patterns = _patterns(image, images, kernels, problem)
                 if patterns is None:
                     continue
-                for reading in read:
-                    base = Convention(_without_bias(subject, reading, problem), own, image, kernel, patterns, reading)
+                for reading, forward in ways:
+                    told = _without_bias(subject, forward or reading, problem, person.both)
+                    base = Convention(told, own, image, kernel, patterns, reading, forward=forward)
+                    if forward is not None and person.forward is not None:
+                        base = replace(base, maker=person.forward.name)
                     for one_hot in (False, True) if problem.total and problem.labels["t"] == ("batch",) else (False,):
                         for torch in frameworks:
                             usual = _led(replace(base, torch=torch, one_hot=one_hot, dtype=dtype))
@@ -113,9 +119,9 @@ def _patterns(
     return patterns if all(fits(problem.labels[n], problem.arrays[n].shape, p) for n, p in known.items()) else None
 
 
-def _without_bias(subject: Subject, reading: Reading, problem: Problem) -> Subject:
-    """The layer without a bias, where a forward pass does not get one."""
-    needs = not reading.has(problem.upstream) or "z" in problem.labels
+def _without_bias(subject: Subject, reading: Reading, problem: Problem, both: bool) -> Subject:
+    """The layer without a bias, where a forward pass does not get one. both: what that gives comes back in any case."""
+    needs = not reading.has(problem.upstream) or "z" in problem.labels or both
     if (
         isinstance(reading, ObjectReading)
         or not isinstance(subject, LayerSubject)
@@ -133,7 +139,8 @@ def _without_bias(subject: Subject, reading: Reading, problem: Problem) -> Subje
 
 def _forms(usual: Convention, problem: Problem) -> Iterator[Convention]:
     """The same call with vectors as columns or rows, or with axes of length one; with settings as tuples."""
-    vectors = [n for n in ("b", "gamma", "beta") if usual.reading.has(n) and "batch" not in problem.labels[n]]
+    reading = usual.forward or usual.reading
+    vectors = [n for n in ("b", "gamma", "beta") if reading.has(n) and "batch" not in problem.labels[n]]
     if vectors:
         own = [usual.patterns.get(n, "").removesuffix(" 1") for n in vectors]
         for form in ("{}", "{} 1", "1 {}", "{} 1 1", "1 {} 1 1", "1 1 1 {}"):
@@ -233,7 +240,7 @@ def _furthest(failed: Sequence[tuple[Convention, Trouble]]) -> tuple[Convention 
         return None, None
 
     def line(trouble: Trouble) -> float:
-        if trouble.message.startswith("the result"):  # it ran to its end
+        if trouble.message.startswith("the result") or trouble.kind == "Overwritten":  # it ran to its end
             return float("inf")
         digits = trouble.place.rpartition("line ")[2]
         return int(digits) if digits.isdecimal() else 0
