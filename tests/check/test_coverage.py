@@ -284,3 +284,16 @@ def test_orders_of_axes_that_are_known(order: tuple[int, ...]) -> None:
         return dx, dw.transpose(back), db
 
     assert check(backward, "conv2d").verdict is Verdict.RIGHT
+
+
+def test_a_pooling_without_windows_that_end_outside() -> None:
+    def backward(x: Array, dout: Array) -> Array:
+        batch, rows, columns, channels = x.shape
+        windows = x.reshape(batch, rows // 2, 2, columns // 2, 2, channels)
+        shared = np.broadcast_to(dout[:, :, None, :, None] / 4, windows.shape)
+        return np.asarray(shared).reshape(x.shape)
+
+    report = check(backward, "avg_pool2d")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "for sizes that the stride divides only" in text(report)
+    assert "against AvgPool2D()" in text(report)

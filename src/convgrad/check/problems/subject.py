@@ -66,6 +66,10 @@ class Sizes:
 class Subject:
     """Base of what can be checked."""
 
+    def described(self, sizes: Sizes) -> str:
+        """What it is, for a report."""
+        return str(self)
+
     def problem(self, sizes: Sizes = Sizes()) -> Problem:
         """The equation with sizes and inputs."""
         raise NotImplementedError
@@ -122,7 +126,11 @@ class LayerSubject(Subject):
         return self.family.kernels
 
     def __str__(self) -> str:
-        layer = self.layer(Sizes())
+        return self.described(Sizes())
+
+    def described(self, sizes: Sizes) -> str:
+        """The layer, with what was chosen for these sizes."""
+        layer = self.layer(sizes)
         return f"{layer!r}" + (f" then {self.then!r}" if self.then is not None else "")
 
     def layer(self, sizes: Sizes) -> Layer:
