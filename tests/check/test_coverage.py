@@ -284,3 +284,41 @@ def test_orders_of_axes_that_are_known(order: tuple[int, ...]) -> None:
         return dx, dw.transpose(back), db
 
     assert check(backward, "conv2d").verdict is Verdict.RIGHT
+
+
+def test_a_pooling_without_windows_that_end_outside() -> None:
+    def backward(x: Array, dout: Array) -> Array:
+        batch, rows, columns, channels = x.shape
+        windows = x.reshape(batch, rows // 2, 2, columns // 2, 2, channels)
+        shared = np.broadcast_to(dout[:, :, None, :, None] / 4, windows.shape)
+        return np.asarray(shared).reshape(x.shape)
+
+    report = check(backward, "avg_pool2d")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "for sizes that the stride divides only" in text(report)
+    assert "against AvgPool2D()" in text(report)
+
+
+def test_a_dense_layer_of_sequences() -> None:
+    def backward(dout: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
+        batch, places, features = x.shape
+        rows, deltas = x.reshape(batch * places, features), dout.reshape(batch * places, -1)
+        return (deltas @ w.T).reshape(x.shape), rows.T @ deltas, deltas.sum(axis=0)
+
+    report = check(backward, "dense")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "[batch, places, features] arrays" in report.reading
+
+
+def test_without_explanations_the_verdict_is_the_same() -> None:
+    def negated(dout: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
+        dx, dw, db = convolution(x, w, dout)
+        return dx, -dw, db
+
+    assert check(negated, "conv2d").causes == ("sign",)
+    told = check(negated, "conv2d", explain=False)
+    assert told.verdict is Verdict.WRONG
+    assert told.causes == ("unexplained",)
+    assert told.smallest == ""
+    kink = check(lambda dout, x: dout * (x >= 0), "relu", explain=False)
+    assert kink.verdict is Verdict.RIGHT
