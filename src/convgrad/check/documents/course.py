@@ -29,6 +29,7 @@ NOTATION = re.compile(r"^[A-Za-z_][\w.]*(?:\[[\w\s,]*\])?\s*=\s*\S.*\[.*\].*$")
 OUTPUT = re.compile(r"\d")
 """What a block without a language has that is taken as what the program before it prints."""
 NOT_HERE = "program: not run here"
+"""Where whoever runs the check has not allowed it."""
 
 
 @dataclass(frozen=True)

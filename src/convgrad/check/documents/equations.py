@@ -22,6 +22,7 @@ from convgrad.check.documents.numerics import SEEDS, alike, evaluated, problem_o
 from convgrad.check.documents.operators import judge_operator, operator_of
 from convgrad.check.documents.statements import Statement
 from convgrad.check.problems.problem import Array
+from convgrad.check.verdict import Verdict
 from convgrad.errors import ConvgradError, EquationError, EquationSyntaxError
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.rename import rename
@@ -30,6 +31,8 @@ from convgrad.notation.terms import Access, Equation, Reduce, accesses, gradient
 PARAMETERS = {"s", "p", "d", "k", "c", "eta", "stride", "pad"}
 """Whole numbers that a definition may have in its positions without more."""
 
+CALLED = re.compile(r"^\s*(?:\\[a-z]+|[a-z]+)\s*'*\s*(?:\\left)?\(")
+"""A left side that is a function of something: \\sigma'(z)."""
 BOUND = re.compile(r"(?<=\\sum)\s*(?:_\s*\{[^{}]*\}\s*)?\^\s*\{(?:[^{}]|\{[^{}]*\})*\}")
 SIZE = re.compile(r"[A-Za-z](?:_\{?\w\}?)?(?![A-Za-z])")
 
@@ -50,6 +53,10 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     judged = None if operator is None else judge_operator(statement, operator, ledger)
     if judged is not None:
         return judged
+    if CALLED.search(statement.left):
+        identity = judge_identity(statement)
+        if identity is not None:
+            return identity
     try:
         read = _read(statement.text, ledger)
     except (EquationError, RecursionError) as error:
@@ -69,7 +76,7 @@ def _read(text: str, ledger: Ledger) -> Read:
     if not looks_like_latex(text) and "[" in text:
         equation = parse(text)
         return Read(equation.result.name, equation, equation.result.indices)
-    latex = read_latex(text, ledger.defined)
+    latex = read_latex(text, ledger.equation)
     equation = parse(latex.claims[-1])
     sizes = tuple(claimed_sizes(latex.bounds, {}).items())
     return Read(equation.result.name, equation, latex.indices, sizes)
@@ -213,13 +220,18 @@ def _abbreviation(statement: Statement, read: Read, ledger: Ledger) -> Abbreviat
     places = tuple(position.as_name for position in access.positions)
     if None in places or sorted(map(str, places)) != sorted(result.indices):
         return None
+    sign = 1.0 if plain else -1.0
     plain = plain and places == result.indices
     if access.tensor in ledger.gradients and result.name not in ledger.gradients:
         own = tuple(map(str, places))
-        return Abbreviation(result.name, access.tensor, statement.text, plain, statement.place, statement.text, own)
+        return Abbreviation(
+            result.name, access.tensor, plain, statement.place, statement.text, own, result.indices, sign
+        )
     if result.name in ledger.gradients and access.tensor not in {*ledger.tensors, *ledger.gradients}:
-        text = f"{statement.right} = {statement.left}" if isinstance(result.term, Access) else statement.text
-        return Abbreviation(access.tensor, result.name, text, plain, statement.place, statement.text, result.indices)
+        own = tuple(map(str, places))
+        return Abbreviation(
+            access.tensor, result.name, plain, statement.place, statement.text, result.indices, own, sign
+        )
     return None
 
 
@@ -242,6 +254,8 @@ def _claim(statement: Statement, read: Read, ledger: Ledger) -> Judged:
         return _unread(statement, ledger, error)
     except ConvgradError as error:
         return _refused(statement, read, ledger, error)
+    if report.verdict is Verdict.NOT_CHECKED:
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (_proof(report), *report.notes))
     if not report.ok and _holds_where_said(read, ledger, forward):
         conditions = " and ".join(f"{one} {sign} {two}" for one, sign, two in ledger.conditions)
         return _kept(statement, read, ledger, Mark.LOCAL if BY in read.name else Mark.RIGHT, (f"where {conditions}",))
@@ -269,18 +283,52 @@ def _checked(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Kn
     told = [ledger.abbreviations[name] for name in sorted(used & ledger.abbreviations.keys())]
     known = {gradient_name(n) for f in forward for n in (f.name, *f.reads)}
     told = [one for one in told if one.gradient in known and one.name not in known]
-    with_told = " \\\\ ".join([*(one.text for one in told), text])
-    if any(one.name not in DELTAS for one in told):
-        return check_equation(with_told, of)
-    report = check_equation(text, of)
-    if not told:
-        return report
-    as_told = all(
-        one.plain and any(f"{one.name} was read as {one.gradient}" in n for n in report.notes) for one in told
-    )
-    if as_told or (not report.ok and all(one.plain for one in told)):
-        return report
-    return check_equation(with_told, of)
+    try:
+        report: EquationReport | None = check_equation(text, of)
+    except EquationError:
+        if not told:
+            raise
+        report = None
+    if report is not None:
+        as_told = all(
+            one.plain and any(f"{one.name} was read as {one.gradient}" in n for n in report.notes) for one in told
+        )
+        if as_told or (not report.ok and all(one.plain for one in told)):
+            return report
+    return _with_names(read, told, forward, bounded="^" in BOUND.sub("^", text) and bool(BOUND.search(text)))
+
+
+def _with_names(read: Read, told: list[Abbreviation], forward: tuple[Known, ...], bounded: bool) -> EquationReport:
+    """The report on a claim that reads gradients by names of the document's own, by numbers. Raises: ConvgradError."""
+    text = "\n".join(str(known.equation) for known in forward)
+    target = target_of(read.name) if is_local(read.name) else read.name[1:]
+    for seed in range(SEEDS):
+        problem = problem_of(text, target, seed)
+        values = {**problem.arrays, **problem.values()}
+        instead = {one.name: _meant(one, values[one.gradient]) for one in told}
+        found = evaluated(read.equation, problem, instead)
+        if BY in read.name:
+            expected = local_derivative(problem, read.name)
+        elif is_local(read.name):
+            step = -np.asarray(0.375) * values[gradient_name(target)]
+            expected = step if read.name.startswith("Delta_") else values[target] + step
+        else:
+            expected = values[read.name]
+        if not alike(found, np.asarray(expected)):
+            names = ", ".join(f"{one.name} of {one.place}" for one in told)
+            return EquationReport(False, str(read.equation), "", f"with {names} it is not what is derived.")
+    if bounded:
+        raise EquationError("The bounds of the sums can't be checked with this name for the gradient.")
+    proof = "it agrees with the derived one in all entries, at sizes that differ; not proved for others."
+    return EquationReport(True, str(read.equation), "", proof)
+
+
+def _meant(one: Abbreviation, gradient: Array) -> Array:
+    """The numbers that a name stands for."""
+    if one.plain or one.places is None or one.indices is None:
+        return gradient
+    order = [one.indices.index(name) for name in one.places]
+    return np.asarray(one.sign * np.transpose(gradient, order))
 
 
 def _usual_bounds(text: str, letters: Mapping[str, str]) -> str:
@@ -334,7 +382,7 @@ def _right(statement: Statement, read: Read, ledger: Ledger, report: EquationRep
     for note in report.notes:  # delta has a meaning from here on
         match = re.match(r"(\w+) was read as (d\w+),", note)
         if match and match[1] not in ledger.abbreviations and read.name == match[2] and statement.left.count("delta"):
-            ledger.abbreviations[match[1]] = Abbreviation(match[1], match[2], "", True, statement.place)
+            ledger.abbreviations[match[1]] = Abbreviation(match[1], match[2], True, statement.place)
     if wrong is not None:
         return _kept(
             statement, read, ledger, Mark.FOLLOWS, (f"In itself it is right, but it goes on from {wrong.name}.",), wrong
