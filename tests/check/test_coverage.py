@@ -322,3 +322,19 @@ def test_without_explanations_the_verdict_is_the_same() -> None:
     assert told.smallest == ""
     kink = check(lambda dout, x: dout * (x >= 0), "relu", explain=False)
     assert kink.verdict is Verdict.RIGHT
+
+
+def test_what_comes_back_first_is_known_from_the_first_call() -> None:
+    """With an image as large as the kernel both gradients have one shape."""
+
+    def backward(x: Array, w: Array, delta: Array) -> tuple[Array, Array]:
+        dw, dx = np.zeros_like(w), np.zeros_like(x)
+        rows, columns = w.shape
+        for i, j in np.ndindex(*delta.shape):
+            dw += delta[i, j] * x[i : i + rows, j : j + columns]
+            dx[i : i + rows, j : j + columns] += delta[i, j] * w
+        return dw, dx
+
+    report = check(backward, "conv2d")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "an image as large as the window" in str(report)

@@ -284,7 +284,8 @@ class Judge:
 
     def _probe(self, diagnosis: Diagnosis) -> None:
         """More inputs for a function that has been right so far."""
-        tried, convention = diagnosis.attempt, diagnosis.attempt.convention
+        tried = diagnosis.attempt
+        convention = replace(tried.convention, places=tried.places)
         coverage = Coverage(left_out=not_returned(tried.roles, tried.problem.of, tried.problem.outputs[1:]))
         self.report.coverage = coverage
         if self.person.methods is not None and second(tried, self.person, "other numbers") is not None:
