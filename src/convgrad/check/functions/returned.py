@@ -106,7 +106,7 @@ def name_outputs(result: Attempt, function: str) -> None:
         expected = [n for n in expected if n != problem.of]
     left = list(range(len(outcome.arrays)))
     known = result.convention.places
-    if len(known) == len(left):
+    if known and len(known) == len(left):
         result.places = known
         result.roles = {role: outcome.arrays[known.index(role)] for role in expected if role in known}
         result.extra = tuple(place for place in left if not known[place])
