@@ -79,9 +79,7 @@ def test_every_telling_step_says_its_piece() -> None:
     for found in _every_derivation():
         for step in found.steps:
             assert (step.kind is StepKind.SURVIVAL_EVERYWHERE) == ("is a sum over all of them" in step.sentence)
-            assert (step.kind is StepKind.EXPANSION_OF_EXTREME) == (
-                "only that one has an effect" in step.sentence
-            )
+            assert (step.kind is StepKind.EXPANSION_OF_EXTREME) == ("only that one has an effect" in step.sentence)
 
 
 def test_with_other_words_the_same_notes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
