@@ -24,9 +24,9 @@ from convgrad.errors import ConvgradError
 
 LOOKED_AT = 6
 """Ways to call whose numbers are looked at where none gives the right ones."""
-VERDICT = 1.7
+VERDICT = 4.0
 """Seconds of computing after which nothing further is tried; of computing, so that a busy machine finds as much."""
-SEARCH = 1.0
+SEARCH = 2.0
 """Seconds for the search for pairs of mistakes, in all attempts together."""
 SLOW = 2
 """Calls of the longest that are made before a right function is tried on fewer inputs."""
