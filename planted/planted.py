@@ -261,7 +261,6 @@ FAMILIES = (
         (("softmax-twice", "target-missing"), ("sum-over-batch",), ("sign",)),
         "softmax_cross_entropy",
     ),
-    Family("overflow", layers.softmax_loss, (("overflow",),), "softmax_cross_entropy"),
     Family("half_squared_error", layers.half_square_loss, (("factor-2",), ("sign",)), "half_squared_error"),
     Family("a layer that adds", lambda s: layers.keeps_adding(s), (("accumulated",), ("sign",)), "dense"),
     Family("relu in place", lambda s: layers.spoils_its_argument(s), (("argument-changed",), ("factor-2",)), "relu"),
@@ -356,7 +355,6 @@ FAMILIES = (
         "max_pool2d",
         {"pool_size": 3, "strides": 2, "padding": 1},
     ),
-    Family("sigmoid forward", norms.sigmoid_forward, (("overflow",),), "sigmoid"),
     Family("conv2d forward", layers.correlation, (("convolution-for-correlation",),), "conv2d", {"bias": None}),
 )
 CHOICES = (

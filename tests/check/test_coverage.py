@@ -338,3 +338,18 @@ def test_what_comes_back_first_is_known_from_the_first_call() -> None:
     report = check(backward, "conv2d")
     assert report.verdict is Verdict.RIGHT, str(report)
     assert "an image as large as the window" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("layer", "function"),
+    [
+        ("softmax", lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)),
+        ("sigmoid", lambda x: np.exp(x) / (1 + np.exp(x))),
+        ("softmax_cross_entropy", lambda y, t: np.log(np.exp(y).sum(axis=1)).sum() - y[np.arange(len(y)), t].sum()),
+    ],
+)
+def test_a_formula_that_overflows_is_right_with_a_note(layer: str, function: Callable[..., Array]) -> None:
+    report = check(function, layer)
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "With values of a few hundred" in text(report)
+    assert "exp overflows" in text(report)

@@ -186,7 +186,7 @@ def _image(kind: str, subject: LayerSubject, sizes: Sizes) -> tuple[int, ...]:
         made = (*usual[:-2], *((short, long) if kind == "wide" else (long, short)))
         rest = [(h + sum(p) - e) % s for h, p, e, s in zip(made, pads, window.extent, window.strides, strict=True)]
         return tuple(h - r for h, r in zip(made, rest, strict=True)) if sizes.divides else made
-    least = [max(1, extent - sum(pad)) for extent, pad in zip(window.extent, pads, strict=True)]
+    least = window.extent
     return (max(least),) * len(least) if sizes.square else tuple(least)
 
 

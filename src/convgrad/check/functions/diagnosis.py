@@ -159,7 +159,7 @@ def diagnose(attempt: Attempt, seconds: float = SECONDS, explain: bool = True) -
     doubtful = [n for n, c in comparisons.items() if c.single and not _is_single(c.found)]
     if wrong or doubtful:
         mistakes = MISTAKES if explain or doubtful else CONVENTIONS  # a doubt is part of the verdict
-        _Search(result, wrong, seconds if explain else 0, mistakes).run(doubtful)
+        _Search(result, wrong, seconds if explain else 0, mistakes, explain).run(doubtful)
     return result
 
 
@@ -170,8 +170,15 @@ def _is_single(found: AnyArray) -> bool:
 
 
 class _Search:
-    def __init__(self, result: Diagnosis, wrong: Sequence[str], seconds: float, mistakes: Sequence[Mistake]):
-        self.mistakes = mistakes
+    def __init__(
+        self,
+        result: Diagnosis,
+        wrong: Sequence[str],
+        seconds: float,
+        mistakes: Sequence[Mistake],
+        explains: bool,
+    ):
+        self.mistakes, self.explains = mistakes, explains
         self.result, self.wrong, self.seconds = result, list(wrong), seconds
         attempt, comparisons = result.attempt, result.comparisons
         self.attempt, self.comparisons = attempt, comparisons
@@ -202,7 +209,7 @@ class _Search:
         left = []
         found: list[tuple[str, Prediction, float, tuple[Mistake, ...]]] = []
         for output in self.wrong:
-            fitting = self.fitting(output, singles) or self.explained(output, singles)
+            fitting = self.fitting(output, singles) or (self.explained(output, singles) if self.explains else [])
             if not fitting and self.comparisons[output].found.dtype == np.float16:
                 result.broken.append(output)  # three digits, of which nothing more can be said
                 continue
@@ -222,7 +229,7 @@ class _Search:
             if not any(output in c.outputs for c in result.causes):
                 self.compare_as_chosen(output, best)
         result.unexplained = left
-        result.seen = {n: lines for n in left if (lines := described(self.seen[n]))}
+        result.seen = {n: lines for n in left if n in self.seen and (lines := described(self.seen[n]))}
 
     def tell(self, cause: Cause) -> None:
         """As a cause, or as a choice of convention; of both together each by itself."""
