@@ -15,9 +15,10 @@ import planted_norms as norms
 import planted_slopes as slopes
 import planted_statistics as statistics
 import planted_windows as windows
+import slips
 from convgrad.check import Report, check
 
-Factory = Callable[[Collection[str]], Callable[..., Any]]
+Factory = Callable[[Collection[str]], Callable[..., Any] | str]
 
 
 @dataclass(frozen=True)
@@ -384,6 +385,18 @@ def singles() -> list[Planted]:
 
 def choices() -> list[Planted]:
     return [p for f in CHOICES for p in f.single()]
+
+
+def of_one_slip() -> list[Planted]:
+    """The functions of slips.py, which run from their file."""
+
+    def found_in_file(function: str) -> Factory:
+        return lambda _: f"{slips.__file__}:{function}"
+
+    return [
+        Planted("slips.py", found_in_file(function), (name,), layer, settings)
+        for function, (layer, settings, name, _) in slips.SLIPS.items()
+    ]
 
 
 def pairs() -> list[Planted]:

@@ -389,3 +389,110 @@ class SoftmaxLoss:
 class SoftmaxLossSum(SoftmaxLoss):
     def backward(self, dout: float = 1.0) -> Array:
         return super().backward(dout) * len(self.t)
+
+
+class ConvolutionFirst:
+    """The first layer: images without channels, kernels of 3 x 3 built in; nothing is handed on below."""
+
+    scale = 1.0
+
+    def __init__(self, num_filters: int):
+        self.filters = np.ones((num_filters, 3, 3))
+
+    def forward(self, image: Array) -> Array:
+        self.last_image = image
+        views = np.lib.stride_tricks.sliding_window_view(image, (3, 3))
+        return np.asarray(np.einsum("ijmn,fmn->ijf", views, self.filters))
+
+    def backprop(self, d_L_d_out: Array, learn_rate: float) -> None:
+        views = np.lib.stride_tricks.sliding_window_view(self.last_image, (3, 3))
+        self.filters -= self.scale * learn_rate * np.einsum("ijf,ijmn->fmn", d_L_d_out, views)
+
+
+class ConvolutionFirstTwice(ConvolutionFirst):
+    scale = 2.0
+
+
+class Tanh:
+    """Called with the input, and its derivative taken of the input, too."""
+
+    def __call__(self, x: Array) -> Array:
+        return np.asarray(np.tanh(x))
+
+    def gradient(self, x: Array) -> Array:
+        return np.asarray(1 - np.tanh(x) ** 2)
+
+
+class AveragePool:
+    """Sizes are pairs; channels last."""
+
+    def __init__(self, pool_size: tuple[int, int] = (2, 2), strides: tuple[int, int] | None = None):
+        self.pool_size, self.strides = pool_size, strides or pool_size
+
+    def _windows(self, rows: int, columns: int) -> list[tuple[int, int, slice, slice]]:
+        (h, w), (s, t) = self.pool_size, self.strides
+        return [(i, j, slice(i * s, i * s + h), slice(j * t, j * t + w)) for i in range(rows) for j in range(columns)]
+
+    def forward(self, x: Array) -> Array:
+        self.x, (h, w), (s, t) = x, self.pool_size, self.strides
+        out = np.zeros((len(x), (x.shape[1] - h) // s + 1, (x.shape[2] - w) // t + 1, x.shape[3]))
+        for i, j, rows, columns in self._windows(*out.shape[1:3]):
+            out[:, i, j] = x[:, rows, columns].mean(axis=(1, 2))
+        return out
+
+    def backward(self, dout: Array) -> Array:
+        dx = np.zeros_like(self.x)
+        for i, j, rows, columns in self._windows(*dout.shape[1:3]):
+            dx[:, rows, columns] += dout[:, i : i + 1, j : j + 1] / self._count()
+        return dx
+
+    def _count(self) -> int:
+        return self.pool_size[0] * self.pool_size[1]
+
+
+class AveragePoolUndivided(AveragePool):
+    def _count(self) -> int:
+        return 1
+
+
+class FullyConnected:
+    """Inputs are collected, parameters made by the first forward pass, gradients added up and flushed by a method."""
+
+    def __init__(self, n_out: int, act_fn: object = None, optimizer: object = None):
+        self.n_out, self.is_initialized = n_out, False
+        self.X: list[Array] = []
+        self.parameters: dict[str, Any] = {"W": None, "b": None}
+
+    def flush_gradients(self) -> None:
+        self.X = []
+        self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}
+
+    def forward(self, X: Array) -> Array:
+        if not self.is_initialized:
+            self.parameters = {"W": np.ones((X.shape[1], self.n_out)), "b": np.zeros((1, self.n_out))}
+            self.flush_gradients()
+            self.is_initialized = True
+        self.X.append(X)
+        return np.asarray(X @ self.parameters["W"] + self.parameters["b"])
+
+    def backward(self, dLdy: Array) -> Array:
+        for X in self.X:
+            self.gradients["W"] += X.T @ dLdy
+            self.gradients["b"] += dLdy.sum(axis=0, keepdims=True)
+        return np.asarray(dLdy @ self.parameters["W"].T)
+
+
+class SquaredError:
+    """A loss whose gradient is left in an attribute and taken of the predictions again."""
+
+    def forward(self, y_pred: Array, y_true: Array) -> float:
+        return float(((y_pred - y_true) ** 2).mean(axis=1).mean())
+
+    def backward(self, dvalues: Array, y_true: Array) -> None:
+        self.dinputs = 2 * (dvalues - y_true) / dvalues.size
+
+
+class SquaredErrorHalf(SquaredError):
+    def backward(self, dvalues: Array, y_true: Array) -> None:
+        super().backward(dvalues, y_true)
+        self.dinputs = self.dinputs / 2

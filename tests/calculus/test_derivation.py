@@ -152,7 +152,7 @@ def test_ends_as_in_a_textbook(text: str, wrt: str, result: str) -> None:
 
 def test_the_steps_are_those_of_a_textbook() -> None:
     rules = [step.rule for step in derivation(parse("x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b"), "o").steps]
-    assert rules == ["chain rule", "expand the sum", "change of index", "bounds", "turn the kernel"]
+    assert rules == ["chain rule", "expand the sum", "change of index", "bounds", "rotate the kernel"]
 
 
 @pytest.mark.parametrize(

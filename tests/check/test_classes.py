@@ -40,6 +40,11 @@ RIGHT = {
     "Columns": ("dense", "[features, batch] arrays, kernel [out,in]"),
     "WithoutBias": ("dense", "fprop(x = o), bprop(delta = dx), WithoutBias(size_in=4, size_out=5)"),
     "SoftmaxLoss": ("softmax_cross_entropy", "mean over the batch, forward(x = y, t), backward()"),
+    "ConvolutionFirst": ("conv2d", "HW to HWF arrays, kernel [out,h,w], one example, forward(image = o)"),
+    "Tanh": ("tanh", "__call__(x = o), gradient(x = o), Tanh()"),
+    "AveragePool": ("avg_pool2d", "AveragePool(pool_size=(2, 3), strides=(2, 3))"),
+    "FullyConnected": ("dense", "FullyConnected(n_out=5), w in self.parameters.W, b in self.parameters.b"),
+    "SquaredError": ("mse", "backward(dvalues = y, y_true = t), SquaredError(), dy in self.dinputs"),
 }
 
 
@@ -63,6 +68,9 @@ SLIPS: dict[str, tuple[str, dict[str, int], str, str]] = {
     "BatchNormConstant": ("batch_norm", {}, "statistics-constant", "do"),
     "LinearFirst": ("dense", {}, "first-example-only", "dw"),
     "ColumnsSign": ("dense", {}, "sign", "dw"),
+    "ConvolutionFirstTwice": ("conv2d", {}, "factor-2", "dw"),
+    "AveragePoolUndivided": ("avg_pool2d", {}, "average-without-1/n", "do"),
+    "SquaredErrorHalf": ("mse", {}, "factor-half", "dy"),
     "SoftmaxLossSum": ("softmax_cross_entropy", {}, "sum-over-batch", "dy"),
 }
 

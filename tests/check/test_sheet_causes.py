@@ -307,3 +307,32 @@ dz = """
     assert report.causes == ("sign",)
     assert "Cause: The sign of dz[1] is wrong." in str(report)
     assert sheet(tmp_path, text + "[-0.3208, 0.3208]").causes == ("sign",)
+
+
+def test_results_may_go_on_from_some_that_are_rounded_and_some_that_are_not(tmp_path: Path) -> None:
+    """Rounded, a is 0.05 too large and b as much too small: with both, what follows is nearly right."""
+    text = 'equation = "a = 2 * x; b = 3 * x; c = a - b"\n[given]\nx = 0.375\n[results]\n'
+    assert sheet(tmp_path, text + "a = 0.8\nb = 1.1\nc = -0.3\n").ok
+    assert sheet(tmp_path, text + "a = 0.8\nb = 1.1\nc = -0.375\n").ok
+    assert sheet(tmp_path, text + "a = 0.8\nb = 1.1\nc = -0.325\n").ok
+    assert sheet(tmp_path, text + "a = 0.8\nb = 1.1\nc = -0.35\n").ok
+    assert not sheet(tmp_path, text + "a = 0.8\nb = 1.1\nc = -0.45\n").ok
+    assert not sheet(tmp_path, text + "a = 0.75\nb = 1.125\nc = -0.35\n").ok
+
+
+def test_rounding_between_is_named(tmp_path: Path) -> None:
+    """The deltas were rounded to 2 decimals, and not told."""
+    right = np.outer(DY, X)
+    wrong = np.outer(np.round(DY + 1e-9, 2), X)
+    report = sheet(tmp_path, LINEAR + f"dw = {numbers(wrong, 4)}")
+    assert report.causes == ("rounded-between",), str(report)
+    assert "dw follows where the steps before it are rounded to 2 decimals." in " ".join(str(report).split())
+    assert sheet(tmp_path, LINEAR + f"dw = {numbers(right, 4)}").ok
+
+
+def test_two_numbers_in_each_others_place(tmp_path: Path) -> None:
+    dw = np.round(DW, 5)
+    dw[0, 1], dw[2, 0] = dw[2, 0], dw[0, 1]
+    report = sheet(tmp_path, LINEAR + f"dw = {dw.tolist()}")
+    assert report.causes == ("places-exchanged",)
+    assert "Cause: dw[0,1] and dw[2,0] are exchanged." in str(report)

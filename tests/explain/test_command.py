@@ -66,9 +66,9 @@ def test_all_numbers() -> None:
     ):
         assert said in printed or said in " ".join(printed), said
     text = " ".join(printed)
-    assert "turns it by 180 degrees" in text
-    assert "it alone lets the gradient through" in text
-    assert "Each w[m,n] touches every x[i,j] once, so its gradient is a sum over all of them." in text
+    assert "rotates the kernel by 180 degrees" in text
+    assert "only that one has an effect" in text
+    assert "Every x[i,j] uses w[m,n] once, so the gradient of w[m,n] is a sum over all of them." in text
 
 
 def test_which_rounding_makes_which_difference() -> None:
@@ -136,7 +136,7 @@ def test_a_latex_document(tmp_path: Path) -> None:
     assert document.startswith("\\documentclass[a4paper]{article}")
     assert document.endswith("\\end{document}\n")
     assert LINE.replace("*", r" \cdot ") in document
-    assert r"\textit{turn the kernel.}" in document
+    assert r"\textit{rotate the kernel.}" in document
     assert r"\formula{\mathrm{d}w_{m',n'} = \sum_{i,j} \mathrm{d}x_{i,j} \, \frac{\partial x_{i,j}}" in document
     assert document.count("\\begin{") == document.count("\\end{")
     assert document.count("{") == document.count("}")

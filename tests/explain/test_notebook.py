@@ -85,7 +85,7 @@ def test_equations_and_layers_show_themselves() -> None:
 def test_a_derivation_shows_its_steps() -> None:
     derived = derivation(parse("x[i] = sum[m](w[m] * o[i+m])"), "w")
     text = text_of(derived._repr_html_())
-    assert "chain rule: Every x[i] that reads w[m'] passes its gradient on" in text
+    assert "chain rule: w[m'] affects the error through every x[i] that reads it" in text
     assert "∂" in text
     assert r"\frac{\partial x_{i}}{\partial w_{m'}}" in derived.steps[0].latex
     assert derived._repr_latex_() == r"$\displaystyle \mathrm{d}w_{m} = \sum_{i} \mathrm{d}x_{i} \, o_{i+m}$"

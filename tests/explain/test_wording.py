@@ -78,10 +78,8 @@ def test_every_telling_step_says_its_piece() -> None:
     """The sentences of these kinds are those that say something of the layer; of the others, none does."""
     for found in _every_derivation():
         for step in found.steps:
-            assert (step.kind is StepKind.SURVIVAL_EVERYWHERE) == ("touches every" in step.sentence)
-            assert (step.kind is StepKind.EXPANSION_OF_EXTREME) == (
-                "it alone lets the gradient through" in step.sentence
-            )
+            assert (step.kind is StepKind.SURVIVAL_EVERYWHERE) == ("is a sum over all of them" in step.sentence)
+            assert (step.kind is StepKind.EXPANSION_OF_EXTREME) == ("only that one has an effect" in step.sentence)
 
 
 def test_with_other_words_the_same_notes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,18 +41,25 @@ def by_contribution(home: Definition, partial: Partial, part: Contribution, told
         steps.append(_survival(gathered, survivors, partial, home, part))
     elif part.gathered != part.expanded:
         steps.append(
-            Step(StepKind.TIDYING, "tidy up", gathered, "What does not change within the sum stands in front of it.")
+            Step(
+                StepKind.TIDYING,
+                "tidy up",
+                gathered,
+                "Factors that do not depend on the index of a sum move in front of it.",
+            )
         )
     if told != gathered:
-        steps.append(Step(StepKind.RENAMING, "rename", told, "The primes have done their work."))
+        steps.append(Step(StepKind.RENAMING, "rename", told, "The primes are no longer needed."))
     return steps
 
 
 def _chain_rule(home: Definition, partial: Partial, part: Contribution) -> Step:
     chain = ChainRule(home.name, tuple(home.indices), partial.reading.tensor, tuple(part.targets))
     result, wanted = element(chain.result, chain.indices), element(chain.wanted, chain.targets)
-    readers = f"Every {result} that reads {wanted} passes" if chain.summed else f"{result} reads {wanted} and passes"
-    sentence = f"{readers} its gradient on, times its own slope in {wanted}."
+    readers = f"every {result} that reads it" if chain.summed else result
+    delta = element(gradient_name(chain.result), chain.indices)
+    factor = f"{'the sum of ' if chain.summed else ''}{delta} times the derivative of {result} with respect to {wanted}"
+    sentence = f"{wanted} affects the error through {readers}. By the chain rule this gives {factor}."
     return Step(StepKind.CHAIN_RULE, "chain rule", chain, sentence)
 
 
@@ -63,36 +70,38 @@ def _expand(home: Definition, partial: Partial, part: Contribution) -> Step:
         slope = Multiply(partial.factors) if len(partial.factors) > 1 else (*partial.factors, ONE)[0]
         slope = Reduce("sum", partial.reductions, slope) if partial.reductions else slope
         slope = simplify(slope, part.ranges)
-        sentence = f"The slope of {home.name} in {wanted} is {slope}."
-        return Step(StepKind.SUBSTITUTION, "put the equation in", expanded, sentence)
-    sentence = f"Put the equation of {home.name} in; of all readings {partial.reading} only those of {wanted} count"
+        sentence = f"The derivative of {home.name} with respect to {wanted} is {slope}."
+        return Step(StepKind.SUBSTITUTION, "substitute", expanded, sentence)
+    sentence = f"Insert the equation of {home.name}. Its derivative is 0 except where {partial.reading} is {wanted}"
     kind = StepKind.EXPANSION
     if isinstance(home.term, Reduce) and home.term.kind in ("max", "min"):
         kind = StepKind.EXPANSION_OF_EXTREME
-        extreme = "greatest" if home.term.kind == "max" else "least"
-        sentence += f", and of these the first that is the {extreme}: it alone lets the gradient through"
+        extreme = "largest" if home.term.kind == "max" else "smallest"
+        sentence += (
+            f" and is the {extreme} value (the first of them, if several are equal): only that one has an effect"
+        )
     return Step(kind, "expand the sum", expanded, f"{sentence}.")
 
 
 def helper(definition: Definition) -> Step:
-    sentence = f"{definition.name} is needed inside its own range only; a name lets it be read as 0 outside."
-    return Step(StepKind.HELPER, "name the slope", definition, sentence)
+    sentence = f"{definition.name} is needed only within its own range. With a name, it can be read as 0 outside."
+    return Step(StepKind.HELPER, "name the derivative", definition, sentence)
 
 
 def add_up(definition: Definition, count: int) -> Step:
-    return Step(StepKind.ADDITION, "add up", definition, f"The gradient is the sum over its {count} ways in.")
+    return Step(StepKind.ADDITION, "add up", definition, f"The gradient is the sum of {count} contributions.")
 
 
 def nothing(definition: Definition, tensor: str, result: str) -> Step:
-    return Step(StepKind.NO_INFLUENCE, "no influence", definition, f"No change of {tensor} reaches {result}.")
+    return Step(StepKind.NO_INFLUENCE, "no influence", definition, f"{tensor} has no effect on {result}.")
 
 
 def turn(definition: Definition) -> Step:
     sentence = (
-        "Counting the kernel from its far end turns it by 180 degrees and the sum into a correlation over all "
-        "positions at which kernel and delta overlap (the full correlation)."
+        "Summing in the opposite order rotates the kernel by 180 degrees. The sum is then a correlation over all "
+        "positions where the kernel and the delta overlap, the full correlation."
     )
-    return Step(StepKind.TURN, "turn the kernel", definition, sentence)
+    return Step(StepKind.TURN, "rotate the kernel", definition, sentence)
 
 
 def turned(definition: Definition) -> Definition:
@@ -127,22 +136,24 @@ def _survival(
     gathered: Definition, survivors: list[str], partial: Partial, home: Definition, part: Contribution
 ) -> Step:
     """With the reason why a sum over the output is left, where one is."""
-    sentence = f"Only the term with {', '.join(survivors)} survives."
+    sentence = f"Only the term with {', '.join(survivors)} is not 0."
     left = part.gathered.indices if isinstance(part.gathered, Reduce) else ()
     if not (set(left) & set(home.indices) and partial.reductions):
-        return Step(StepKind.SURVIVAL, "one term survives", gathered, sentence)
+        return Step(StepKind.SURVIVAL, "one term remains", gathered, sentence)
     touched = element(home.name, home.indices)
-    sentence += f" Each {partial.reading} touches every {touched} once, so its gradient is a sum over all of them."
-    return Step(StepKind.SURVIVAL_EVERYWHERE, "one term survives", gathered, sentence)
+    sentence += (
+        f" Every {touched} uses {partial.reading} once, so the gradient of {partial.reading} is a sum over all of them."
+    )
+    return Step(StepKind.SURVIVAL_EVERYWHERE, "one term remains", gathered, sentence)
 
 
 def _change_of_index(home: Definition, partial: Partial, part: Contribution, survivors: list[str]) -> list[Step]:
     assert part.bounded is not None
     changes = ", ".join([f"{index} = {position}" for index, position in part.changed.items()] + survivors)
     outputs = [index for index in part.changed if index in home.indices]
-    place = f"that is a place in {home.name}" if len(outputs) == len(part.changed) else "the indices are in range"
+    inside = f"this is a position in {home.name}" if len(outputs) == len(part.changed) else "the indices are in range"
     bounded, gathered = _define(part, part.bounded, partial), _define(part, part.gathered, partial)
-    sentence = f"Only terms with {changes} survive, as far as {place}."
+    sentence = f"Only terms with {changes} are not 0, provided that {inside}."
     steps = [Step(StepKind.CHANGE_OF_INDEX, "change of index", bounded, sentence)]
     if bounded != gathered:
         steps.append(Step(StepKind.BOUNDS, "bounds", gathered, _where_bounds_go(home, part, outputs)))
@@ -153,16 +164,16 @@ def _where_bounds_go(home: Definition, part: Contribution, outputs: list[str]) -
     sentences = []
     if outputs:
         sentences.append(
-            f"The conditions ({_ranges(outputs, home)}) go into the reading: outside, the gradient of {home.name} "
-            "counts as 0."
+            f"Reading the gradient of {home.name} as 0 outside its range replaces the conditions "
+            f"({_ranges(outputs, home)})."
         )
     if not all(part.changed[index].is_whole for index in outputs):
-        sentences.append("So it does between its elements: the stride spreads it out with zeros between.")
+        sentences.append("It is also 0 between its elements: the stride spreads them out, with zeros in between.")
     inner = [index for index in part.changed if index not in outputs and index not in part.conditioned]
     if inner:
-        sentences.append(f"What {', '.join(inner)} reads counts as 0 outside ({_ranges(inner, home)}).")
+        sentences.append(f"What {', '.join(inner)} reads outside ({_ranges(inner, home)}) is 0.")
     if part.conditioned:
-        sentences.append(f"That {_ranges(part.conditioned, home)} stays a condition, where it could fail.")
+        sentences.append(f"The condition {_ranges(part.conditioned, home)} stays where it can fail.")
     return " ".join(sentences)
 
 

@@ -9,32 +9,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from convgrad.check.functions.person import Person
 from convgrad.check.functions.roles import Reading, readings
-from convgrad.check.functions.signature import Leaf, Signature
-from convgrad.check.functions.vocabulary import DICTIONARY, plain
+from convgrad.check.functions.signature import Signature, signature
+from convgrad.check.functions.source import Source
+from convgrad.check.functions.vocabulary import CACHE, DICTIONARY, plain
 from convgrad.check.problems.problem import Problem
+from convgrad.check.submissions.answers import Argument
 
 
-def forward_readings(signature: Signature, problem: Problem, settings: Mapping[str, Any]) -> list[Reading]:
-    """Ways to read the signature of a forward function; none where it needs a gradient."""
-    given = {leaf.path: "settings" for leaf in signature.leaves if _is_dictionary(leaf)}
-    found = readings(signature, problem, settings, given)
-    return [r for r in found if not r.has(problem.upstream) and not r.has(problem.of) and not r.has("cache")]
+def with_forward(
+    person: Person, problem: Problem, settings: Mapping[str, Any], given: Mapping[str, str]
+) -> list[tuple[Reading, Reading]]:
+    """Ways to read a backward function and the forward one that makes its cache; none where there is no such pair."""
+    if person.forward is None or not any(_is_cache(a) for a in person.arguments or ()):
+        return []
+    roles = {**given, **{a.name: "cache" for a in person.arguments or () if _is_cache(a)}}
+    backward = [r for r in readings(_plain(person.arguments or ()), problem, settings, roles) if r.has("cache")]
+    arguments = person.forward.arguments
+    text = signature(arguments, Source(person.source, person.forward.name, [a.name for a in arguments]))
+    dictionaries = {a.name: "settings" for a in arguments if _is_dictionary(a)}
+    found = readings(text, problem, settings, {}) + readings(_plain(arguments), problem, settings, dictionaries)
+    forward = [r for r in found if not any(r.has(role) for role in (problem.upstream, problem.of, "cache"))]
+    return [(b, f) for b in backward[:2] for f in dict.fromkeys(forward)]
 
 
-def _is_dictionary(leaf: Leaf) -> bool:
-    name = plain(leaf.name)
-    own = name in DICTIONARY or name.endswith(("param", "params", "parameters", "config"))
-    return leaf.required and leaf.path == leaf.name and own
+def _plain(arguments: tuple[Argument, ...]) -> Signature:
+    """The arguments as they stand, whatever the text does with them."""
+    return signature(arguments, Source("", "", []))
 
 
-def dictionary(settings: Mapping[str, Any], plainly: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings under the names that forward functions look for. `plainly`: those that all courses have alike."""
-    also: dict[str, Any] = {"mode": "train", "momentum": 0.9}
-    if "epsilon" in settings:
-        also |= {"eps": settings["epsilon"], "epsilon": settings["epsilon"]}
-    if "kernel_size" in settings:
-        rows, columns = (*settings["kernel_size"], *settings["kernel_size"])[:2]
-        also |= {"kernel_size": settings["kernel_size"], "f": rows} if rows == columns else {}
-    named = {"strides": "stride", "padding": "pad"}
-    return {**also, **plainly, **{name: plainly[key] for name, key in named.items() if key in plainly}}
+def _is_cache(argument: Argument) -> bool:
+    name = plain(argument.name)
+    return argument.required and (name in CACHE or name.endswith("cache"))
+
+
+def _is_dictionary(argument: Argument) -> bool:
+    name = plain(argument.name)
+    return argument.required and (name in DICTIONARY or name.endswith(("param", "params", "parameters", "config")))

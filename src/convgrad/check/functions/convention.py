@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.functions.caches import dictionary
 from convgrad.check.functions.layouts import groups, place_in_equation, present
 from convgrad.check.functions.objects import ObjectCall, ObjectReading
 from convgrad.check.functions.person import CACHE, Call
@@ -36,7 +35,8 @@ class Convention:
 
     pairs: settings are told as one number for each axis, even where these are equal. leading: of arrays that begin
     with the batch, the axes that stand in its place; none where it is one axis. forward, maker: how the function is
-    called that makes the cache, and its name.
+    called that makes the cache, and its name. places: which output each array is that comes back, where a call has
+    told; with some sizes several have the same shape.
     """
 
     subject: Subject
@@ -52,6 +52,7 @@ class Convention:
     leading: tuple[int, ...] = ()
     forward: Reading | None = None
     maker: str = ""
+    places: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -128,14 +129,15 @@ class Convention:
         """
         known = {**values, **problem.arrays}
         call = Call(torch=self.torch, largest=max(LARGEST, 2 * sum(a.size for a in known.values())))
-        telling = _Telling(self, problem, known)
+        telling = _Telling(self, self.reading, problem, known)
         if isinstance(self.reading, ObjectReading):
-            call.plan = ObjectCall(self.reading, problem, telling.tensor, telling.settings, before, look).plan
+            then = getattr(self.subject, "then", None)
+            then = "" if then is None else type(then).__name__.lower()
+            call.plan = ObjectCall(self.reading, problem, telling.tensor, telling.settings, before, then, look).plan
             return call
         if self.forward is not None:
-            maker = Call()
-            _fill(maker, self.forward, _Telling(self, problem, known, self.forward))
-            call.forward = (maker, problem.of)
+            call.forward = Call(), problem.of
+            _fill(call.forward[0], self.forward, _Telling(self, self.forward, problem, known))
         _fill(call, self.reading, telling)
         return call
 
@@ -158,12 +160,9 @@ def _fill(call: Call, reading: Reading, telling: _Telling) -> None:
 class _Telling:
     """The values of one call."""
 
-    def __init__(
-        self, convention: Convention, problem: Problem, known: Mapping[str, Array], reading: Reading | None = None
-    ):
+    def __init__(self, convention: Convention, reading: Reading, problem: Problem, known: Mapping[str, Array]):
         self.convention, self.problem, self.known = convention, problem, known
         self.settings = convention.subject.settings(convention.sizes)
-        reading = reading or convention.reading
         own = () if isinstance(reading, ObjectReading) else reading.roles
         self.roles = {leaf.path: role for leaf, role in own}
 
@@ -180,14 +179,14 @@ class _Telling:
     def value(self, role: str, leaf: Leaf) -> Any:
         """What stands for a role."""
         problem = self.problem
-        made = self.convention.forward is not None
-        if role == "cache" and made:
+        if role == "cache" and self.convention.forward is not None:
             return CACHE
         if role == "cache":
             inputs = [self.tensor(n) for n in inputs_of(problem)]
-            return (*inputs, cs231n(self.settings)) if self.settings else tuple(inputs)
+            return (*inputs, dictionary(self.settings)) if self.settings else tuple(inputs)
         if role == "settings":
-            return dictionary(self.settings, cs231n(self.settings)) if made else cs231n(self.settings)
+            usual = dictionary(self.settings)
+            return usual if self.convention.forward is None else more_names(self.settings, usual)
         if role == UNUSED:
             return None
         if role == "train":
@@ -243,7 +242,7 @@ def _padding_word(value: Any, subject: Subject, sizes: Sizes, default: str) -> s
     return word.upper() if default.isupper() else word.capitalize() if default.istitle() else word
 
 
-def cs231n(settings: Mapping[str, Any]) -> dict[str, Any]:
+def dictionary(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as a dict, under the names that courses use."""
     result: dict[str, Any] = {}
     if "strides" in settings:
@@ -254,6 +253,18 @@ def cs231n(settings: Mapping[str, Any]) -> dict[str, Any]:
         height, width = settings["kernel_size"]
         result |= {"pool_height": height, "pool_width": width}
     return result
+
+
+def more_names(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings under further names that forward functions look for. `usual`: those that all courses have alike."""
+    also: dict[str, Any] = {"mode": "train", "momentum": 0.9}
+    if "epsilon" in settings:
+        also |= {"eps": settings["epsilon"], "epsilon": settings["epsilon"]}
+    if "kernel_size" in settings:
+        rows, columns = (*settings["kernel_size"], *settings["kernel_size"])[:2]
+        also |= {"kernel_size": settings["kernel_size"], **({"f": rows} if rows == columns else {})}
+    named = {"strides": "stride", "padding": "pad"}
+    return {**also, **usual, **{name: usual[key] for name, key in named.items() if key in usual}}
 
 
 def _plain_setting(value: Any) -> Any:

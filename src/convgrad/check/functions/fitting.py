@@ -20,7 +20,7 @@ from convgrad.errors import ConvgradError
 
 Shape = tuple[int, ...]
 Held = Sequence[tuple[str, Shape]]
-LOOKS = 40
+LOOKS = 60
 """Ways to build an object that are looked at."""
 
 
@@ -60,7 +60,8 @@ def fitted(subject: Subject, person: Person, roles: Mapping[str, str]) -> Subjec
 def _looked_at(subject: LayerSubject, person: Person, roles: Mapping[str, str]) -> Iterator[Own]:
     """For each way to build an object, what differs."""
     sizes = Sizes(window=subject.family.slides)
-    for count, convention in enumerate(conventions([subject], sizes, person, roles, "float64")):
+    ways = (c for rare in (False, True) for c in conventions([subject], sizes, person, roles, "float64", rare))
+    for count, convention in enumerate(ways):
         if count == LOOKS or person.hangs:
             return
         try:

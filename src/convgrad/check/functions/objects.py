@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from convgrad.check.functions.roles import Reading, known_names
 from convgrad.check.functions.signature import Leaf
-from convgrad.check.functions.vocabulary import BIAS, KERNEL, RESULT, UPSTREAM, plain
+from convgrad.check.functions.vocabulary import BIAS, INPUT, KERNEL, RESULT, UPSTREAM, plain
 from convgrad.check.problems.problem import Problem
 from convgrad.check.submissions.answers import Argument, Method, Methods
 
@@ -30,6 +30,8 @@ OPTIMIZER = object()
 """An optimizer that takes one step against the gradient, which the worker has."""
 NO_TENSOR = ("rate", "flag", "cache")
 """Roles of arguments of methods that are no tensors of the problem."""
+LOCAL = ("gradient", "grad", "derivative", "deriv", "prime")
+"""Methods that may be a derivative, without the gradient from above."""
 UNKNOWN = 24
 """Meanings that are tried where the names of a constructor's arguments say nothing."""
 
@@ -111,25 +113,39 @@ def _argument_words(argument: Argument, role: str) -> str:
     return f"{argument.name} = {role}"
 
 
-def object_readings(methods: Methods, problem: Problem, given: Mapping[str, str]) -> list[ObjectReading]:
-    """Ways to read the signatures of its two methods, the likeliest first. `given`: argument -> role, by the caller."""
+def object_readings(
+    methods: Methods, problem: Problem, given: Mapping[str, str], *, elementwise: bool = False
+) -> list[ObjectReading]:
+    """Ways to read the signatures of its two methods, the likeliest first.
+
+    given: argument -> role, by the caller. elementwise: of single numbers, so that `gradient(x)` may be the derivative
+    without the gradient from above.
+    """
     inputs = [n for n in problem.given if n in problem.recipe.examples or problem.total]
     parameters = tuple(n for n in problem.wrt if n not in inputs)
     held = tuple((Leaf(n, n), n) for n in parameters)
     settings = tuple((Leaf(a.name, a.name), role) for a in methods.build or () for role in _settings(a))
     names = known_names(problem)
     found = []
+    above = [] if problem.total else [problem.upstream]
+    local = [((a, role),) for a in _taken_of(methods.backward) if elementwise for role in ("o", problem.of)]
+    usual = _read(methods.backward, [*above, *inputs, problem.of], names, given, above)
+    ways = [*((backward, True) for backward in local), *((backward, False) for backward in usual)]
     for forward in _read(methods.forward, inputs, names, given):
-        above = [] if problem.total else [problem.upstream]
-        for backward in _read(methods.backward, [*above, *inputs, problem.of], names, given, above):
-            both = {
-                a.name: (Leaf(a.name, a.name), r)
-                for a, r in (*(forward or ()), *(backward or ()))
-                if r in problem.arrays or r == problem.of
-            }
-            roles = tuple(both.values())
-            found.append(ObjectReading((*roles, *held, *settings), False, methods, parameters, forward or (), backward))
+        for backward, is_local in ways:
+            both = [*(forward or ()), *(backward or ())]
+            roles = dict.fromkeys((Leaf(a.name, a.name), r) for a, r in both if r in problem.arrays or r == problem.of)
+            own = (*roles, *held, *settings)
+            found.append(ObjectReading(own, False, methods, parameters, forward or (), backward, local=is_local))
     return found[:UNKNOWN]
+
+
+def _taken_of(method: Method | None) -> list[Argument]:
+    """The argument of `gradient(x)`, where its name does not say that it is the gradient from above."""
+    if method is None or plain(method.name) not in LOCAL:
+        return []
+    required = [a for a in method.arguments if a.required]
+    return required if len(required) == 1 and plain(required[0].name) not in UPSTREAM else []
 
 
 def _settings(argument: Argument) -> list[str]:
@@ -190,7 +206,8 @@ class ObjectCall:
     """How an object of a class is made and used with a problem's inputs.
 
     tensor: a tensor's array, as the person lays it out. settings: of the layer. look: only build one, and tell which
-    arrays it holds. before: what the same object goes through first, "the same" or "other numbers".
+    arrays it holds. before: what the same object goes through first, "the same" or "other numbers". activation: of the
+    layer, where it has one.
     """
 
     reading: ObjectReading
@@ -198,6 +215,7 @@ class ObjectCall:
     tensor: Callable[[str], AnyArray]
     settings: Mapping[str, Any]
     before: str = ""
+    activation: str = ""
     look: bool = False
 
     def plan(self, tree: Callable[[Any], Any]) -> dict[str, Any]:
@@ -225,7 +243,10 @@ class ObjectCall:
             "result_shape": [] if problem.total else list(self.tensor(of).shape),
             "input_gradient": f"d{inputs[0]}" if inputs else "",
             "gradients": {
-                f"d{n}": {"names": [plain(n), *names.get(n, ())], "shape": list(self.tensor(n).shape)}
+                f"d{n}": {
+                    "names": [plain(n), *names.get(n, ()), *(INPUT if n in inputs else ())],
+                    "shape": list(self.tensor(n).shape),
+                }
                 for n in problem.wrt
             },
         }
@@ -271,10 +292,14 @@ class ObjectCall:
         built = []
         for argument in self.reading.methods.build:
             values = self._values(argument, known)
-            if values or argument.required:
+            if values or argument.required or self._must_be_told(argument):
                 told = [{"optimizer": True} if v is OPTIMIZER else tree(v) for v in values]
                 built.append({"name": argument.name, "values": told})
         return built
+
+    def _must_be_told(self, argument: Argument) -> bool:
+        """Whether a padding can't be left as it is: a word, where the layer has numbers."""
+        return isinstance(argument.default, str) and plain(argument.name) in MEANINGS["padding"].split()
 
     def _values(self, argument: Argument, known: Mapping[str, list[Any]]) -> list[Any]:
         """What it may be; nothing for one that keeps its default."""
@@ -288,7 +313,7 @@ class ObjectCall:
             if name in arrays.get(role, []) and not isinstance(argument.default, bool):
                 values.append(self.tensor(role))
         if not argument.required:
-            values = [v for v in values if _like(v, argument.default)]
+            values = [v for v in values if v is not OPTIMIZER and _like(v, argument.default)]
         elif not values:
             values = list(dict.fromkeys(known["any"]))
         return values
@@ -313,7 +338,7 @@ class ObjectCall:
             "rate": [RATE],
             "flag": [True],
             "bias": [own.get("bias") is not None or "b" in problem.wrt],
-            "activation": [None, "linear", "identity", "none"],
+            "activation": [self.activation] if self.activation else [None, "linear", "identity", "none"],
             "name": ["layer"],
             "optimizer": [OPTIMIZER],
         }
@@ -353,6 +378,8 @@ def _like(value: Any, default: Any) -> bool:
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, str):
         return isinstance(value, str)
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and len(value) == len(default)
     if isinstance(default, (int, float)):
         return isinstance(value, (int, float, tuple))
     return not isinstance(value, (str, type(None)))

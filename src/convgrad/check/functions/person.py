@@ -120,7 +120,7 @@ class Person:
         self.torch = False
         self.methods: Methods | None = None
         self.forward: Method | None = None
-        self.compiles = False
+        self.compiles = self.both = False
         self.compiling = 0.0
         self.cache: tempfile.TemporaryDirectory[str] | None = None
         self.source = ""
@@ -183,7 +183,7 @@ class Person:
     def _describe(self, about: answers.About) -> None:
         self.arguments, self.torch, self.printed = about.arguments, about.torch, about.printed
         self.trouble, self.methods = about.trouble or self.trouble, about.methods
-        self.forward, self.compiles, self.source = about.forward, about.compiles, about.source
+        self.forward, self.compiles, self.both, self.source = about.forward, about.compiles, about.both, about.source
 
     def _start(self) -> answers.About:
         environment, target = _environment(self.folder) | self._compiled_goes_to(), str(self.target)

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-from convgrad.check.functions.caches import forward_readings
+from convgrad.check.functions.caches import with_forward
 from convgrad.check.functions.convention import Convention, Unsayable
 from convgrad.check.functions.families import PLACES_IN_ROWS, RARE
 from convgrad.check.functions.layouts import fits
@@ -68,22 +67,22 @@ def conventions(
                     raise
                 continue  # the layer's arguments don't allow one channel
             read: Sequence[Reading]
-            made: Sequence[tuple[Reading, Reading]] = ()
             if person.methods is not None:
-                read = object_readings(person.methods, problem, roles)
+                read = object_readings(person.methods, problem, roles, elementwise=_is_elementwise(subject))
             else:
                 read = readings(called, problem, subject.settings(own), roles, local=local)
-                made = _with_own_cache(called, person, problem, subject.settings(own), roles)
+            pairs = with_forward(person, problem, subject.settings(own), roles)
+            ways: list[tuple[Reading, Reading | None]] = [*pairs, *((r, None) for r in read)]
             for kernel, kernels in subject.kernels.items():
                 if kernels and kernel and (own.channel, own.several) != _single_kernel(kernel):
                     continue
                 patterns = _patterns(image, images, kernels, problem)
                 if patterns is None:
                     continue
-                for reading, maker in [*made, *((r, None) for r in read)]:
-                    layer = _without_bias(subject, reading if maker is None else maker, problem)
-                    base = Convention(layer, own, image, kernel, patterns, reading, forward=maker)
-                    if maker is not None and person.forward is not None:
+                for reading, forward in ways:
+                    told = _without_bias(subject, forward or reading, problem, person.both)
+                    base = Convention(told, own, image, kernel, patterns, reading, forward=forward)
+                    if forward is not None and person.forward is not None:
                         base = replace(base, maker=person.forward.name)
                     for one_hot in (False, True) if problem.total and problem.labels["t"] == ("batch",) else (False,):
                         for torch in frameworks:
@@ -92,18 +91,6 @@ def conventions(
                                 yield usual
                             if rare and person.methods is None:
                                 yield from _forms(usual, problem)
-
-
-def _with_own_cache(
-    called: Signature, person: Person, problem: Problem, settings: Mapping[str, Any], roles: Mapping[str, str]
-) -> list[tuple[Reading, Reading]]:
-    """Readings of a function whose cache is what the person's own forward function keeps, each with that function's."""
-    if person.forward is None:
-        return []
-    backward = [r for r in readings(called.with_whole_caches, problem, settings, roles) if r.has("cache")]
-    arguments = person.forward.arguments
-    forward = forward_readings(_signature(arguments, person.source, person.forward.name), problem, settings)
-    return [(one, made) for one in backward for made in forward]
 
 
 def _sizes_for(image: str, images: Mapping[str, str], sizes: Sizes) -> Sizes:
@@ -132,9 +119,9 @@ def _patterns(
     return patterns if all(fits(problem.labels[n], problem.arrays[n].shape, p) for n, p in known.items()) else None
 
 
-def _without_bias(subject: Subject, reading: Reading, problem: Problem) -> Subject:
-    """The layer without a bias, where a forward pass does not get one."""
-    needs = not reading.has(problem.upstream) or "z" in problem.labels
+def _without_bias(subject: Subject, reading: Reading, problem: Problem, both: bool) -> Subject:
+    """The layer without a bias, where a forward pass does not get one. both: what that gives comes back in any case."""
+    needs = not reading.has(problem.upstream) or "z" in problem.labels or both
     if (
         isinstance(reading, ObjectReading)
         or not isinstance(subject, LayerSubject)
@@ -152,7 +139,8 @@ def _without_bias(subject: Subject, reading: Reading, problem: Problem) -> Subje
 
 def _forms(usual: Convention, problem: Problem) -> Iterator[Convention]:
     """The same call with vectors as columns or rows, or with axes of length one; with settings as tuples."""
-    vectors = [n for n in ("b", "gamma", "beta") if usual.reading.has(n) and "batch" not in problem.labels[n]]
+    reading = usual.forward or usual.reading
+    vectors = [n for n in ("b", "gamma", "beta") if reading.has(n) and "batch" not in problem.labels[n]]
     if vectors:
         own = [usual.patterns.get(n, "").removesuffix(" 1") for n in vectors]
         for form in ("{}", "{} 1", "1 {}", "{} 1 1", "1 {} 1 1", "1 1 1 {}"):
@@ -252,7 +240,7 @@ def _furthest(failed: Sequence[tuple[Convention, Trouble]]) -> tuple[Convention 
         return None, None
 
     def line(trouble: Trouble) -> float:
-        if trouble.message.startswith("the result"):  # it ran to its end
+        if trouble.message.startswith("the result") or trouble.kind == "Overwritten":  # it ran to its end
             return float("inf")
         digits = trouble.place.rpartition("line ")[2]
         return int(digits) if digits.isdecimal() else 0

@@ -20,7 +20,10 @@ AnyArray = npt.NDArray[Any]
 
 @dataclass
 class Attempt:
-    """A convention that was tried: what came back, and which output is what; `extra`: arrays that are no output."""
+    """A convention that was tried: what came back, and which output is what.
+
+    extra: arrays that are no output. places: the output that each array is, "" for none.
+    """
 
     convention: Convention
     problem: Problem
@@ -30,8 +33,9 @@ class Attempt:
     again: Outcome | None = None
     score: tuple[float, ...] = (0.0,)
     strange: str = ""
-    forward_differs: str = ""
     extra: tuple[int, ...] = ()
+    places: tuple[str, ...] = ()
+    forward_differs: str = ""
 
     @property
     def words(self) -> str:
@@ -86,7 +90,7 @@ class Attempt:
 def name_outputs(result: Attempt, function: str) -> None:
     """Say which output is what: by its key, by its shape, by its place."""
     problem, outcome = result.problem, result.outcome
-    named_gradient = is_gradient(function) and result.convention.forward is None
+    named_gradient = is_gradient(function)
     reading = result.convention.reading
     backward = reading.has(problem.upstream) or reading.local or (problem.total and len(outcome.arrays) > 0)
     gradients = list(problem.outputs[1:])
@@ -97,9 +101,16 @@ def name_outputs(result: Attempt, function: str) -> None:
     order = _argument_order(reading, problem)
     expected = sorted(gradients, key=lambda n: order.get(n[1:], 9)) if backward else []
     expected = [*expected, problem.of] if backward else [problem.of, *gradients]
-    if named_gradient and not (problem.total and len(outcome.arrays) > 1):
+    told = problem.of in outcome.keys  # by a class, or by the forward function that made the cache
+    if named_gradient and not told and not (problem.total and len(outcome.arrays) > 1):
         expected = [n for n in expected if n != problem.of]
     left = list(range(len(outcome.arrays)))
+    known = result.convention.places
+    if known and len(known) == len(left):
+        result.places = known
+        result.roles = {role: outcome.arrays[known.index(role)] for role in expected if role in known}
+        result.extra = tuple(place for place in left if not known[place])
+        return
     forward_too = not backward or len(left) > len(gradients)
     taken: dict[str, int] = {}
     for place in list(left):
@@ -130,6 +141,8 @@ def name_outputs(result: Attempt, function: str) -> None:
     elif left and not (_is_loss_with_more(problem, taken) if backward else problem.of in taken):
         result.strange = f"it returns {len(outcome.arrays)} arrays; there are {len(expected)}: {', '.join(expected)}"
     result.extra = tuple(left)
+    named = {place: role for role, place in taken.items()}
+    result.places = tuple(named.get(place, "") for place in range(len(outcome.arrays)))
 
 
 def _is_loss_with_more(problem: Problem, taken: Mapping[str, int]) -> bool:
@@ -163,8 +176,8 @@ def score(result: Attempt) -> tuple[float, ...]:
     """How well it fits, the smaller the better: wrong shapes, then one example, entries that differ, distance."""
     misfits = wrong = distance = 0.0
     for name, found in result.roles.items():
-        if result.convention.forward is not None and name == result.problem.of and len(result.roles) > 1:
-            continue  # of a forward pass that only makes the cache
+        if name == result.problem.of and result.convention.forward is not None:
+            continue  # of the forward function that made the cache, and not of this one
         right = np.squeeze(result.expected(name))
         value = np.squeeze(np.asarray(found, np.float64))
         if value.shape != right.shape:

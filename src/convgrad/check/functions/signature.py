@@ -8,7 +8,7 @@ def backward(dout, cache):          dout, cache = (x, w, b, conv_param), conv_pa
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from convgrad.check.functions.source import Source, Use
@@ -70,17 +70,6 @@ class Signature:
     def leaves(self) -> list[Leaf]:
         """All values."""
         return [leaf for p in self.parameters for leaf in p.leaves]
-
-    @property
-    def with_whole_caches(self) -> Signature:
-        """With what a forward pass may have made as one value each."""
-        return Signature(tuple(replace(p, holds=_whole(p)) for p in self.parameters))
-
-
-def _whole(parameter: Parameter) -> Leaf | Group:
-    argument, holds = parameter.argument, parameter.holds
-    is_cache = plain(argument.name) in CACHE or (isinstance(holds, Group) and not holds.keys)
-    return Leaf("cache", argument.name, whole=True) if is_cache and argument.required else holds
 
 
 def signature(arguments: Sequence[Argument], source: Source) -> Signature:

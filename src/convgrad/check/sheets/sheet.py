@@ -261,7 +261,8 @@ def mark(
     exact, own = _rounded(trace, agreed), trace
     for name in (n for n in trace if n in results):
         written = shaped(name, results[name], trace[name].shape)
-        one = _marked(exact, _rounded(own, agreed), name, written, _is_faultless(marked), agreed.get(name))
+        spread = _spread(exact, own, name) if _is_faultless(marked) else None
+        one = _marked(exact, _rounded(own, agreed), name, written, spread, agreed.get(name))
         if told:
             one = replace(one, marks=np.where(one.marks == OPEN, ASKED, one.marks))
         marked.append(replace(one, untold=frozenset(untold)))
@@ -306,13 +307,36 @@ def _rounded(trace: Trace, decimals: Mapping[str, int]) -> Trace:
     return trace
 
 
-def _marked(exact: Trace, own: Trace, name: str, written: Written, all_right: bool, decimals: int | None) -> Marked:
+def _spread(exact: Trace, own: Trace, name: str) -> tuple[Array, Array]:
+    """What the person's rounding of earlier results may do to this one, down and up: each may have been gone on from as
+    it is written, or as it was before.
+    """
+    right = exact.values_of(name)
+    down, up = np.zeros_like(right), np.zeros_like(right)
+    for source, numbers in own.start.pins.items():
+        if source not in exact.start.pins and source != root(name, exact.views):
+            change = exact.with_pins({source: numbers}).values_of(name) - right
+            down, up = down + np.minimum(change, 0), up + np.maximum(change, 0)
+    return np.nan_to_num(down), np.nan_to_num(up)
+
+
+def _marked(
+    exact: Trace,
+    own: Trace,
+    name: str,
+    written: Written,
+    spread: tuple[Array, Array] | None,
+    decimals: int | None,
+) -> Marked:
+    """spread: what rounding before may have done; None where something is wrong already."""
     tensor = own[name]
     right, following = _right(exact, name, decimals), tensor.values
     is_open = np.isnan(written.values)
     largest = np.abs(right[np.isfinite(right)]).max(initial=0.0)
     room = written.halves * (1 + 1e-6) + SLACK * largest + NOTHING
-    low, high = (np.minimum(right, following), np.maximum(right, following)) if all_right else (right, right)
+    low, high = right, right
+    if spread is not None:
+        low, high = np.minimum(right + spread[0], following), np.maximum(right + spread[1], following)
     is_right = (written.values >= low - room) & (written.values <= high + room)
     follows = np.abs(written.values - following) <= room
     marks = np.where(is_right, RIGHT, np.where(follows, FOLLOWS, WRONG))

@@ -15,6 +15,7 @@ import numpy as np
 from convgrad.check.sheets.digits import cut_off, written_wrongly
 from convgrad.check.sheets.edits import Choice, Slip, choices, differences, slips_of_step
 from convgrad.check.sheets.numbers import Array
+from convgrad.check.sheets.rounding import half_up
 from convgrad.compute.contract import in_order, root
 from convgrad.compute.oracle.grid import evaluate_definition
 from convgrad.explain.trace.numbers import written as number_text
@@ -33,6 +34,10 @@ MOST_STEPS = 12
 """Steps before that are asked whether a slip in one of them explains the numbers."""
 LARGEST_STEP = 2000
 """Numbers of such a step."""
+OF_ALL = ("gradient-rotated",)
+"""Slips that are none of a single number."""
+MOST_DECIMALS = 5
+"""That people round to in between."""
 MOST_TIMES = 1000
 """A constant factor that is told."""
 EXACT = 1e-9
@@ -55,7 +60,7 @@ def find_slip(tensor: Tensor, written: Array, room: Array) -> Slip | None:
     step = _step(tensor, written, room)
     if step is None or not step.wrong:
         return None
-    slip = step.whole() or step.of_numbers() or step.before()
+    slip = step.whole() or step.of_numbers() or step.before() or step.rounded_before()
     return step.with_origin(slip) if slip is not None and slip.name == "sign" else slip
 
 
@@ -154,10 +159,13 @@ class _Step:
         wrong = self.wrong
         if not 0 < len(wrong) <= MOST_WRONG:
             return None
+        exchanged = self._exchanged(wrong)
+        if exchanged is not None:
+            return exchanged
         steps = [
             (slip, numbers)
             for slip, numbers in slips_of_step(self.definition, self.values, self.right)
-            if numbers.shape == self.right.shape
+            if numbers.shape == self.right.shape and slip.name not in OF_ALL
         ]
         found = [_first_of_each(self._at(at, steps)) for at in wrong]
         if not all(found):
@@ -168,6 +176,17 @@ class _Step:
             return replace(found[0][shared], words=" ".join([*words][:3]))
         first = next(iter(found[0].values()))
         return replace(first, words=f"{first.words} The other wrong numbers have causes of their own.")
+
+    def _exchanged(self, wrong: list[Place]) -> Slip | None:
+        """Two numbers, each in the other's place."""
+        if len(wrong) != 2 or self.is_coarse:
+            return None
+        (one, other), name = wrong, self.definition.name
+        pairs = ((one, other), (other, one))
+        if any(abs(self.right[a] - self.written[b]) > self.room[b] + 1e-12 for a, b in pairs):
+            return None
+        words = f"{element_text(name, one)} and {element_text(name, other)} are exchanged."
+        return Slip("places-exchanged", words)
 
     def _at(self, at: Place, steps: list[tuple[Slip, Array]]) -> Iterator[tuple[str, Slip]]:
         """What may have happened to one number, by kind: the likeliest first."""
@@ -252,6 +271,21 @@ class _Step:
             for slip, numbers in (*found, *slips_of_step(definition, values, right)):
                 if self._follows(definition, numbers, right):
                     return replace(slip, words=f"{slip.words} {self.definition.name} follows from that.")
+        return None
+
+    def rounded_before(self) -> Slip | None:
+        """All steps before rounded to as many decimals, which is how numbers by hand go wrong in their last digits."""
+        if self.is_coarse:
+            return None
+        order = [definition.name for definition, _, _ in self._steps_before()][::-1]
+        for decimals in range(1, MOST_DECIMALS + 1):
+            trace = self.trace
+            for name in order:
+                trace = trace.with_pins({name: half_up(trace.values_of(name), decimals)})
+            if order and self.fits(trace.values_of(self.definition.name)):
+                name = self.definition.name
+                digits = f"{decimals} decimal{'' if decimals == 1 else 's'}"
+                return Slip("rounded-between", f"{name} follows where the steps before it are rounded to {digits}.")
         return None
 
     def with_origin(self, slip: Slip) -> Slip:

@@ -126,7 +126,8 @@ class About:
     """What a process says of its function. `arguments` is None where there is no signature to read.
 
     source: the text that it stands in. methods: of a class. forward: the function beside a backward one that makes its
-    cache. compiles: a first call with arguments of other types takes long.
+    cache. compiles: a first call with arguments of other types takes long. both: what the forward pass gives comes back
+    beside the gradients.
     """
 
     arguments: tuple[Argument, ...] | None = None
@@ -137,6 +138,7 @@ class About:
     methods: Methods | None = None
     forward: Method | None = None
     compiles: bool = False
+    both: bool = False
 
 
 def read_answer(stream: BinaryIO, largest: int) -> tuple[dict[str, Any], list[Array]]:
@@ -194,6 +196,7 @@ def about(tree: Mapping[str, Any]) -> About:
         methods=methods,
         forward=_method(tree.get("forward")),
         compiles=_is(tree.get("compiles", False), bool),
+        both=_is(tree.get("both", False), bool),
     )
 
 

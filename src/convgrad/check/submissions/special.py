@@ -23,7 +23,7 @@ FORWARD = _words(
 )
 BACKWARD = _words(
     "backward backprop bprop backwardpass backwardpropagation backpropagation backwardprop backpropagate "
-    "propagateback backwards bwd back gradient grad derivative"
+    "propagateback backwards bwd back gradient grad derivative deriv prime"
 )
 AUTOGRAD = "torch.autograd.function"
 FORWARD_OF = {
@@ -120,6 +120,7 @@ def plain_function(thing: Any) -> Any:
         found = torch.autograd.grad(first, [given[n] for n in asked], grad_output, allow_unused=True)
         return {**{f"d{n}": g for n, g in zip(asked, found, strict=True)}, "output": first}
 
+    through.applied = thing  # type: ignore[attr-defined]
     through.__name__, through.__module__ = thing.__name__, thing.__module__
     above = inspect.Parameter("grad_output", inspect.Parameter.KEYWORD_ONLY)
     told = [p.replace(default=p.empty) if p.default is None else p for p in inputs]  # a bias that may be left out

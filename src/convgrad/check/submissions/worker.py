@@ -47,9 +47,9 @@ def _beside(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from convgrad.check.submissions import objects, special
+    from convgrad.check.submissions import held, objects, special
 else:
-    objects, special = _beside("objects"), _beside("special")
+    held, objects, special = _beside("held"), _beside("objects"), _beside("special")
 
 PRINTED = 2000
 """Characters of what a function prints that are kept, the first ones."""
@@ -149,6 +149,7 @@ def described(function: Callable[..., Any]) -> dict[str, Any]:
         "arguments": arguments,
         "torch": uses_torch or "torch" in str(inspect.signature(special.readable(function))),
         "source": _source(special.readable(function)),
+        "both": hasattr(function, "applied"),
         "compiles": special.compiled(function) >= 0,
         "forward": None if own is None else {"name": own.__name__, "arguments": arguments_of(own) or []},
     }
@@ -227,7 +228,7 @@ def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.n
         told = _told(error.reason)
         words = f"{error.tried} raises {told['kind']}: {told['message']}"[:PRINTED]
         return {"error": told | {"kind": "Unbuilt", "message": words}, "arrays": []}
-    except objects.Misfit as error:
+    except held.Misfit as error:
         return {"error": _told(error), "holds": [[str(n)[:NAME], [*s]] for n, s in error.holds[:ARRAYS]], "arrays": []}
     except SystemExit as error:
         return {"error": _told(error) | {"message": "it ends the program"}, "arrays": []}
@@ -326,7 +327,9 @@ def _message_and_place(error: BaseException) -> dict[str, str]:
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{os.path.basename(error.filename)}, line {error.lineno}"
         return {"message": str(error.msg)[:PRINTED], "place": place, "line": (error.text or "").strip()[:PRINTED]}
-    here = tuple(os.path.abspath(f) for f in (__file__, objects.__file__, special.__file__, importlib.__file__))
+    here = tuple(
+        os.path.abspath(f) for f in (__file__, held.__file__, objects.__file__, special.__file__, importlib.__file__)
+    )
     own = [f for f in frames if os.path.abspath(f.filename) not in here and "<" not in f.filename]
     outside = [f for f in own if "site-packages" not in f.filename] or own
     place = f"{os.path.basename(outside[-1].filename)}, line {outside[-1].lineno}" if outside else ""
