@@ -85,6 +85,7 @@ class Convention:
 
     def pattern(self, tensor: str, problem: Problem) -> str:
         """The layout of a tensor or of the gradient with respect to it."""
+        tensor = problem.of if tensor == "z" else tensor
         name = tensor if tensor in self.patterns else tensor[1:] if tensor[1:] in self.patterns else ""
         return self.patterns.get(name) or " ".join(problem.labels.get(tensor, ()))
 
@@ -92,7 +93,7 @@ class Convention:
         """An array as the person has it."""
         if problem.total and tensor == problem.of:
             return array
-        labels = problem.labels[tensor]
+        labels = problem.labels[problem.of if tensor == "z" else tensor]
         if tensor == "t" and not labels[1:] and problem.origin.layer is None and problem.total:
             return self._target(array, problem)
         return self.arranged(array, labels, self.pattern(tensor, problem))

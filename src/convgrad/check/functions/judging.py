@@ -18,6 +18,7 @@ from convgrad.check.functions.reading import Attempt, Convention, Found, accumul
 from convgrad.check.functions.remarks import overflow, overlaps, remarks
 from convgrad.check.functions.report import Finding, Report
 from convgrad.check.functions.smallest import smallest_failure
+from convgrad.check.functions.uncalled import is_unsure, what_to_write, why_not_called
 from convgrad.check.problems.subject import LayerSubject, Sizes, Subject
 from convgrad.check.submissions.answers import Trouble
 from convgrad.errors import ConvgradError
@@ -89,6 +90,13 @@ class Judge:
                 self._explain_failure(troubles)
             return self.report
         self._describe(chosen)
+        if is_unsure(chosen):
+            self._unchecked(
+                "unsure",
+                "What its arguments are is guessed, and nothing that it returns is right or explained: it may have to "
+                "be called in another way.",
+                what_to_write(chosen.attempt.convention),
+            )
         if chosen.right:
             self._probe(chosen)
         elif self.report.diagnosis is not None and chosen.unexplained and self.explain:
@@ -386,7 +394,9 @@ class Judge:
                 f"function in place of the class.",
             )
         elif trouble is not None:
-            self._unchecked("raises", f"It fails on every way to call it that was tried; the first: {trouble}.")
+            best = next(f for f in found if f.trouble is not None)
+            words = why_not_called(best.failed, trouble, best.tried)
+            self._unchecked("raises", words, what_to_write(best.failed, trouble))
         else:
             names = ", ".join(a.name for a in self.person.arguments or ())
             self._unchecked(

@@ -58,11 +58,13 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """Wrong only where something that was compared is; not checked where nothing could be."""
-        compared = self.diagnosis is not None
-        if any(f.wrong and f.checked for f in self.findings) or (self.diagnosis and not self.diagnosis.right):
-            return Verdict.WRONG
-        return Verdict.RIGHT if compared and all(f.checked for f in self.findings) else Verdict.NOT_CHECKED
+        """Wrong only where something that was compared is; not checked where nothing could be, or in an unsure way."""
+        if self.diagnosis is None and not any(f.wrong and f.checked for f in self.findings):
+            return Verdict.NOT_CHECKED
+        if not all(f.checked for f in self.findings):
+            return Verdict.NOT_CHECKED
+        is_wrong = any(f.wrong for f in self.findings) or (self.diagnosis is not None and not self.diagnosis.right)
+        return Verdict.WRONG if is_wrong else Verdict.RIGHT
 
     @property
     def ok(self) -> bool:

@@ -102,6 +102,8 @@ def name_outputs(result: Attempt, function: str) -> None:
     expected = sorted(gradients, key=lambda n: order.get(n[1:], 9)) if backward else []
     expected = [*expected, problem.of] if backward else [problem.of, *gradients]
     told = problem.of in outcome.keys  # by a class, or by the forward function that made the cache
+    if reading.has(problem.of) and not problem.total:  # what a function gets it does not give
+        expected = [n for n in expected if n != problem.of]
     if named_gradient and not told and not (problem.total and len(outcome.arrays) > 1):
         expected = [n for n in expected if n != problem.of]
     left = list(range(len(outcome.arrays)))
@@ -137,7 +139,8 @@ def name_outputs(result: Attempt, function: str) -> None:
     if not outcome.arrays:
         result.strange = "it returns nothing"
     elif not expected:
-        result.strange = "its name says that it is a gradient, but none of its arguments is the gradient from above"
+        said = "its name says that it is a gradient" if named_gradient else "it gets the result of the layer"
+        result.strange = f"{said}, but none of its arguments is the gradient from above"
     elif left and not (_is_loss_with_more(problem, taken) if backward else problem.of in taken):
         result.strange = f"it returns {len(outcome.arrays)} arrays; there are {len(expected)}: {', '.join(expected)}"
     result.extra = tuple(left)

@@ -45,14 +45,15 @@ NUMBERED = ("w", "b", "a", "z", "x", "h")
 class Reading:
     """Which role each value has; those that keep their defaults are left out.
 
-    guessed: not all were named. signature: the arguments that hold them. local: it is the derivative of a function of
-    single numbers, without the gradient from above.
+    guessed: not all were named. unnamed: a value has no name that says what it is. signature: the arguments that hold
+    them. local: it is the derivative of a function of single numbers, without the gradient from above.
     """
 
     roles: tuple[tuple[Leaf, str], ...]
     guessed: bool = False
     signature: Signature = field(default_factory=Signature, kw_only=True)
     local: bool = field(default=False, kw_only=True)
+    unnamed: bool = field(default=False, kw_only=True)
 
     @property
     def words(self) -> str:
@@ -86,6 +87,11 @@ def inputs_of(problem: Problem) -> list[str]:
     return [name for name in problem.given if name in problem.labels]
 
 
+def has_activation(problem: Problem) -> bool:
+    """Whether an activation follows the layer, so that z goes into it."""
+    return problem.origin.layer is not None and "z" in problem.recipe.equation.defined
+
+
 def known_names(problem: Problem) -> dict[str, list[str]]:
     """Role -> names that stand for it, the likelier role first."""
     of, inputs = problem.of, inputs_of(problem)
@@ -96,6 +102,8 @@ def known_names(problem: Problem) -> dict[str, list[str]]:
         names[problem.upstream] = [plain(problem.upstream), *UPSTREAM]
         return names | {n: [plain(n)] for n in inputs} | {of: [plain(of)]}
     names[problem.upstream] = UPSTREAM
+    if has_activation(problem):  # what goes into the activation after a layer
+        names["z"] = ["z", "activationcache", "preactivation", "zcache"]
     for name in inputs:
         names[name] = {"o": INPUT, "w": KERNEL, "b": BIAS}.get(name, [plain(name)])
         if name == "gamma":
@@ -140,7 +148,7 @@ def readings(
     for choice in permutations(free, len(rest)):
         roles = {**fixed, **{leaf.path: r for leaf, r in zip(rest, choice, strict=True)}}
         own = tuple((leaf, roles[leaf.path]) for leaf in leaves if leaf.path in roles)
-        found.append(Reading(own, bool(rest), signature=signature))
+        found.append(Reading(own, bool(rest), signature=signature, unnamed=bool(rest)))
         if len(found) == MOST:
             break
     if "dx" in names and not rest:
@@ -235,7 +243,7 @@ def _told(leaf: Leaf, problem: Problem) -> str | None:
         if name.endswith(("shape", "dims")) and leaf.required:
             return "w.shape" if name[:1] in "wkf" and "w" in problem.arrays else "o.shape"
         told = SPECIAL.get(name)
-        if told == "activation" and "z" in problem.labels and name != "act":
+        if told == "activation" and has_activation(problem) and name != "act":
             return told
         if told == "train" and leaf.required:
             return told

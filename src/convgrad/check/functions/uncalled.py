@@ -1,0 +1,56 @@
+"""Where a function could not be called, or not surely: the error of the likeliest call, and the line to write."""
+
+from __future__ import annotations
+
+from convgrad.check.functions.convention import Convention
+from convgrad.check.functions.diagnosis import Diagnosis
+from convgrad.check.functions.objects import ObjectReading
+from convgrad.check.functions.roles import inputs_of
+from convgrad.check.functions.signature import Leaf
+from convgrad.check.problems.subject import LayerSubject
+from convgrad.check.submissions.answers import Trouble
+
+
+def why_not_called(convention: Convention | None, trouble: Trouble, tried: int) -> str:
+    """The error of the likeliest call."""
+    if convention is None or tried < 2:
+        return f"It could not be called: {trouble}."
+    return f"It could not be called in any of {tried} ways. In the likeliest, with {convention.words}: {trouble}."
+
+
+def what_to_write(convention: Convention | None, trouble: Trouble | None = None) -> str:
+    """The option that tells what the check could not find out."""
+    if convention is None:
+        return ""
+    refused = trouble is not None and (trouble.kind == "AssertionError" or trouble.line.lstrip().startswith("assert"))
+    if refused and isinstance(convention.subject, LayerSubject) and convention.subject.input_shape is None:
+        shape = ",".join(
+            str(n) for n in convention.subject.shape(convention.subject.layer(convention.sizes), convention.sizes)
+        )
+        return f"If it takes certain sizes only, give one: --input-shape {shape} (of one example, channels last)."
+    unclear = _unclear(convention)
+    if not unclear:
+        return ""
+    problem = convention.problem()
+    tensors = ", ".join(dict.fromkeys([problem.upstream, *inputs_of(problem), problem.of]))
+    told = " ".join(f"--argument {leaf.name}={role}" for leaf, role in unclear)
+    return f"If an argument is something else, say what it is: {told} (of {tensors})."
+
+
+def _unclear(convention: Convention) -> list[tuple[Leaf, str]]:
+    """The values whose names have not said what they are, with what they were taken for."""
+    if isinstance(convention.reading, ObjectReading):
+        return []
+    problem = convention.problem()
+    known = {problem.upstream, *inputs_of(problem), problem.of}
+    return [
+        (leaf, role) for leaf, role in convention.reading.roles if role in known and leaf.name and leaf.name != role
+    ]
+
+
+def is_unsure(diagnosis: Diagnosis) -> bool:
+    """Whether its arguments were found by trying alone, and nothing that came back is right or explained."""
+    reading = diagnosis.attempt.convention.reading
+    compared = [c for c in diagnosis.comparisons.values() if c.differs is not None]
+    confirmed = any(c.right for c in compared) or bool(diagnosis.causes)
+    return not diagnosis.right and reading.unnamed and not confirmed
