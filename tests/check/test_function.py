@@ -21,6 +21,8 @@ from convgrad.check.functions.person import Call, Person
 from convgrad.check.verdict import Verdict
 from convgrad.errors import ModelError, ShapeError
 from planted_convolution import backward
+from planted_layers import softmax_loss
+from planted_norms import sigmoid_forward
 from planted_right import by_windows, one_example
 
 FILE = "planted/checked_functions.py"
@@ -317,3 +319,11 @@ def test_a_layer_of_its_own_needs_a_shape() -> None:
     with pytest.raises(ShapeError, match="give the shape of its input"):
         check(lambda dx, o, w: dx * w, own)
     assert check(lambda dx, o, w: dx * w, own, input_shape=(5,)).ok
+
+
+@pytest.mark.parametrize(("layer", "factory"), [("softmax_cross_entropy", softmax_loss), ("sigmoid", sigmoid_forward)])
+def test_an_overflow_is_a_note(layer, factory):
+    report = check(factory(("overflow",)), layer)
+    assert report.ok
+    assert "exp overflows" in " ".join(str(report).split()) or "or exp overflows" in str(report)
+    assert "overflow" not in str(check(factory(()), layer))
