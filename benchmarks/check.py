@@ -2,8 +2,8 @@
 
     python benchmarks/check.py [singles] [pairs] [right] [--runs 1000] [--pairs 100000]
 
-Prints the confusion table that stands in docs/checking.md, and fails below what is promised there: every single
-mistake named first, 80 % of the pairs named completely, no right function called wrong, each verdict within 3 s.
+Prints the confusion table that stands in docs/checking.md, and fails below what is promised there: 98 % of the single
+mistakes named first, 95 % of the pairs named completely, no right function called wrong.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PARTS = ("singles", "pairs", "right")
 
 def singles() -> tuple[int, int, float]:
     """Print the table: planted mistake, what was named, how often."""
-    cases = planted.singles()
+    cases = planted.singles() + planted.of_one_slip()
     try:
         cases += planted.torch_cases()
     except ImportError:
@@ -93,11 +93,11 @@ def main() -> None:
     if "singles" in arguments.parts:
         named, count, slowest = singles()
         print(f"\nsingle mistakes named first: {named} of {count}; the slowest verdict took {slowest:.1f} s")
-        low |= named < count
+        low |= named < 0.98 * count
     if "pairs" in arguments.parts:
         complete, count, slowest = pairs(arguments.pairs)
         print(f"\npairs named completely: {complete} of {count}; the slowest verdict took {slowest:.1f} s")
-        low |= complete < 0.8 * count
+        low |= complete < 0.95 * count
     if "right" in arguments.parts:
         wrong, slowest = right_functions(arguments.runs)
         print(f"\nright functions called wrong: {wrong} of {arguments.runs}; the slowest verdict took {slowest:.1f} s")

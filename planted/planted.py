@@ -15,9 +15,10 @@ import planted_norms as norms
 import planted_slopes as slopes
 import planted_statistics as statistics
 import planted_windows as windows
+import slips
 from convgrad.check import Report, check
 
-Factory = Callable[[Collection[str]], Callable[..., Any]]
+Factory = Callable[[Collection[str]], Callable[..., Any] | str]
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,6 @@ FAMILIES = (
         (("softmax-twice", "target-missing"), ("sum-over-batch",), ("sign",)),
         "softmax_cross_entropy",
     ),
-    Family("overflow", layers.softmax_loss, (("overflow",),), "softmax_cross_entropy"),
     Family("half_squared_error", layers.half_square_loss, (("factor-2",), ("sign",)), "half_squared_error"),
     Family("a layer that adds", lambda s: layers.keeps_adding(s), (("accumulated",), ("sign",)), "dense"),
     Family("relu in place", lambda s: layers.spoils_its_argument(s), (("argument-changed",), ("factor-2",)), "relu"),
@@ -355,7 +355,6 @@ FAMILIES = (
         "max_pool2d",
         {"pool_size": 3, "strides": 2, "padding": 1},
     ),
-    Family("sigmoid forward", norms.sigmoid_forward, (("overflow",),), "sigmoid"),
     Family("conv2d forward", layers.correlation, (("convolution-for-correlation",),), "conv2d", {"bias": None}),
 )
 CHOICES = (
@@ -386,6 +385,18 @@ def singles() -> list[Planted]:
 
 def choices() -> list[Planted]:
     return [p for f in CHOICES for p in f.single()]
+
+
+def of_one_slip() -> list[Planted]:
+    """The functions of slips.py, which run from their file."""
+
+    def found_in_file(function: str) -> Factory:
+        return lambda _: f"{slips.__file__}:{function}"
+
+    return [
+        Planted("slips.py", found_in_file(function), (name,), layer, settings)
+        for function, (layer, settings, name, _) in slips.SLIPS.items()
+    ]
 
 
 def pairs() -> list[Planted]:

@@ -315,7 +315,8 @@ def loss(rng: Random) -> Written:
         made = {names["Y"]: random.normal(size=(n, k)), names["T"]: t}
         return {a: made[a] for a in arguments}
 
-    return Written(source, layer, inputs, scales=True, also=(source.replace("shape[1]", "shape[0]"),))
+    columns = source.replace("shape[1]", "shape[0]").replace("axis=1", "axis=0")  # where examples are columns
+    return Written(source, layer, inputs, scales=True, also=(columns,))
 
 
 def normalization(rng: Random) -> Written:

@@ -284,3 +284,72 @@ def test_orders_of_axes_that_are_known(order: tuple[int, ...]) -> None:
         return dx, dw.transpose(back), db
 
     assert check(backward, "conv2d").verdict is Verdict.RIGHT
+
+
+def test_a_pooling_without_windows_that_end_outside() -> None:
+    def backward(x: Array, dout: Array) -> Array:
+        batch, rows, columns, channels = x.shape
+        windows = x.reshape(batch, rows // 2, 2, columns // 2, 2, channels)
+        shared = np.broadcast_to(dout[:, :, None, :, None] / 4, windows.shape)
+        return np.asarray(shared).reshape(x.shape)
+
+    report = check(backward, "avg_pool2d")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "for sizes that the stride divides only" in text(report)
+    assert "against AvgPool2D()" in text(report)
+
+
+def test_a_dense_layer_of_sequences() -> None:
+    def backward(dout: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
+        batch, places, features = x.shape
+        rows, deltas = x.reshape(batch * places, features), dout.reshape(batch * places, -1)
+        return (deltas @ w.T).reshape(x.shape), rows.T @ deltas, deltas.sum(axis=0)
+
+    report = check(backward, "dense")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "[batch, places, features] arrays" in report.reading
+
+
+def test_without_explanations_the_verdict_is_the_same() -> None:
+    def negated(dout: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
+        dx, dw, db = convolution(x, w, dout)
+        return dx, -dw, db
+
+    assert check(negated, "conv2d").causes == ("sign",)
+    told = check(negated, "conv2d", explain=False)
+    assert told.verdict is Verdict.WRONG
+    assert told.causes == ("unexplained",)
+    assert told.smallest == ""
+    kink = check(lambda dout, x: dout * (x >= 0), "relu", explain=False)
+    assert kink.verdict is Verdict.RIGHT
+
+
+def test_what_comes_back_first_is_known_from_the_first_call() -> None:
+    """With an image as large as the kernel both gradients have one shape."""
+
+    def backward(x: Array, w: Array, delta: Array) -> tuple[Array, Array]:
+        dw, dx = np.zeros_like(w), np.zeros_like(x)
+        rows, columns = w.shape
+        for i, j in np.ndindex(*delta.shape):
+            dw += delta[i, j] * x[i : i + rows, j : j + columns]
+            dx[i : i + rows, j : j + columns] += delta[i, j] * w
+        return dw, dx
+
+    report = check(backward, "conv2d")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "an image as large as the window" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("layer", "function"),
+    [
+        ("softmax", lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)),
+        ("sigmoid", lambda x: np.exp(x) / (1 + np.exp(x))),
+        ("softmax_cross_entropy", lambda y, t: np.log(np.exp(y).sum(axis=1)).sum() - y[np.arange(len(y)), t].sum()),
+    ],
+)
+def test_a_formula_that_overflows_is_right_with_a_note(layer: str, function: Callable[..., Array]) -> None:
+    report = check(function, layer)
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "With values of a few hundred" in text(report)
+    assert "exp overflows" in text(report)

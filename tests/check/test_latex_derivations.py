@@ -201,9 +201,3 @@ def test_a_kernel_that_reads_before_the_beginning_has_more_than_one_element() ->
     forward = r"x_i = \sum_m w_m o_{i-m}"
     assert not check_equation(r"\frac{\partial E}{\partial w_m} = \sum_i \delta_i o_{i+m}", forward).ok
     assert check_equation(r"\frac{\partial E}{\partial w_m} = \sum_i \delta_i o_{i-m}", forward).ok
-
-
-def test_an_index_for_two_axes_of_a_local_derivative() -> None:
-    forward = r"y_{i} = \sum_j w_{ij} x_j"
-    with pytest.raises(EquationError, match=r"The index i of `y_by_w` stands for axes of \d+ and \d+ elements"):
-        check_equation(r"\frac{\partial y_i}{\partial w_{ji}} = x_j", forward)

@@ -328,3 +328,11 @@ def test_rounding_between_is_named(tmp_path: Path) -> None:
     assert report.causes == ("rounded-between",), str(report)
     assert "dw follows where the steps before it are rounded to 2 decimals." in " ".join(str(report).split())
     assert sheet(tmp_path, LINEAR + f"dw = {numbers(right, 4)}").ok
+
+
+def test_two_numbers_in_each_others_place(tmp_path: Path) -> None:
+    dw = np.round(DW, 5)
+    dw[0, 1], dw[2, 0] = dw[2, 0], dw[0, 1]
+    report = sheet(tmp_path, LINEAR + f"dw = {dw.tolist()}")
+    assert report.causes == ("places-exchanged",)
+    assert "Cause: dw[0,1] and dw[2,0] are exchanged." in str(report)

@@ -7,7 +7,7 @@ What a fence's first word says is done to the block; in a page they go from top 
     text      what the block of Python before it printed; so does `math`, which is LaTeX
     console   `$ convgrad ...` and what it printed; `...` in it stands for anything
     sh        commands; those of convgrad are run, `make` is not
-    toml      written to the file that its first line names, before anything runs
+    toml      written to the file that its first line names, before anything runs; so does `markdown`
     equation  tests/notation/test_docs.py reads them
 
 What stands between the comments `printed` and `end` is Markdown that the block of Python before it printed.
@@ -75,8 +75,8 @@ def test_blocks_run_and_print_what_is_shown(page: Path) -> None:
     names: dict[str, object] = {"__name__": page.stem}
     printed, position, parts = "", 0, []
     for block in FENCED.finditer(text):
-        if block[1] == "toml":
-            Path(block[2].partition("\n")[0].removeprefix("# ")).write_text(block[2])
+        if block[1] in ("toml", "markdown"):
+            Path(block[2].partition("\n")[0].strip("#<!-> ")).write_text(block[2])
     for block in BLOCK.finditer(text):
         part = "content" if block["printed"] is None else "printed"
         kind, content = block["kind"] or "text", block[part]
@@ -92,7 +92,9 @@ def test_blocks_run_and_print_what_is_shown(page: Path) -> None:
             for line in content.splitlines():
                 _command(line, page)
         else:
-            assert kind.split()[0] in ("toml", "equation"), f"{page.name}: nothing is done with a block of {kind!r}"
+            assert kind.split()[0] in ("toml", "markdown", "equation"), (
+                f"{page.name}: nothing is done with a block of {kind!r}"
+            )
         parts += [text[position : block.start(part)], shown]
         position = block.end(part)
     if ACCEPT:

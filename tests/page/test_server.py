@@ -134,6 +134,32 @@ def test_a_sheet_is_marked(server: PageServer) -> None:
     assert ask(server, "/api/check", {"sheet": SHEET.replace("-0.3734", "-0.2734")})[1]["ok"]
 
 
+PROGRAM = """y[i] = sum[j](w[i,j] * x[j])
+
+```python
+w = [[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]]
+x = [0.5, 0.25]
+y = np.array(w) @ np.array(x)
+```
+"""
+
+
+def test_a_derivation_is_checked_without_its_programs(server: PageServer) -> None:
+    status, found = ask(server, "/api/derivation", {"text": PROGRAM})
+    assert (status, found["verdict"]) == (200, "NOT CHECKED")
+    assert [part["words"] for part in found["parts"] if part["what"] == "program"] == [["program: not run here"]]
+
+
+def test_programs_run_where_the_server_was_started_so() -> None:
+    with PageServer("", port=0, programs=True) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        status, found = ask(running, "/api/derivation", {"text": PROGRAM})
+        running.shutdown()
+        thread.join()
+    assert (status, found["verdict"], found["summary"]) == (200, "RIGHT", "1 claim: 1 right; 1 definition")
+
+
 def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
     status, found = ask(server, "/api/check", {"sheet": NETWORK_SHEET})
     assert (status, found["ok"], found["sheet"]) == (200, False, "sheet")
@@ -179,6 +205,8 @@ def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
         ("/api/model", {"input_shape": [2], "layers": [DENSE], "input": [1, [2]]}, "The input must be numbers"),
         ("/api/model", {"toml": 7}, 'A network takes {"toml": "..."}, the text of a model file.'),
         ("/api/model", {"toml": "a = ["}, "This is not TOML: "),
+        ("/api/derivation", {}, 'A check of a derivation takes {"text": "..."}.'),
+        ("/api/derivation", {"text": "x" * 100_001}, "has 100,001 characters; a page checks at most 100,000."),
         ("/api/check", {}, 'A check takes {"sheet": "..."}, the text of a sheet.'),
         ("/api/check", {"sheet": "a ="}, "sheet is not a TOML file"),
         ("/api/check", {"sheet": "equation = 'x = 1'"}, "sheet: a sheet must have `results`"),
@@ -307,7 +335,10 @@ def test_a_page_as_a_file(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent as a signal")
 def test_serving_until_ctrl_c() -> None:
     running = subprocess.Popen(
-        convgrad("--serve", "--no-browser", "--port", 0), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        convgrad("--serve", "--no-browser", "--run-programs", "--port", 0),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert running.stdout is not None

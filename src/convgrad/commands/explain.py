@@ -62,6 +62,9 @@ def explain(
     port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="N", help="With --serve; 0 takes any free one.")
     ] = 8765,
+    run_programs: Annotated[
+        bool, typer.Option("--run-programs", help="With --serve: run the programs in derivations that are pasted.")
+    ] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="With --serve: print the address only.")] = False,
 ) -> None:
     """Explain every number of a training step: forward, deltas, gradients, update.
@@ -100,7 +103,7 @@ def explain(
             console.print(f"wrote {path}", soft_wrap=True)
         return
     if serve:
-        _serve(_page(example, trace, served=True), port, not no_browser)
+        _serve(_page(example, trace, served=True), port, not no_browser, run_programs)
         return
     if as_tool is not None:
         from convgrad.explain.rendering.conventions import as_written_by
@@ -171,13 +174,13 @@ def _page(example: Example, trace: Trace, served: bool = False) -> str:
     return page_html(example_model(example, trace, served))
 
 
-def _serve(page: str, port: int, browser: bool) -> None:
+def _serve(page: str, port: int, browser: bool, programs: bool) -> None:
     """Until Ctrl-C is pressed."""
     import webbrowser
 
     from convgrad.serve.server import PageServer
 
-    with PageServer(page, port) as server:
+    with PageServer(page, port, programs=programs) as server:
         typer.echo(f"The page is at {server.url} until Ctrl-C is pressed.")
         if browser:
             webbrowser.open(server.url)

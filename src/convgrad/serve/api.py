@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from convgrad import layers
+from convgrad.check.documents.course import Options
+from convgrad.check.documents.document import check_text
 from convgrad.check.sheets.sheet import mark
 from convgrad.check.sheets.sheet_file import read_decimals, read_results, read_text, read_told, read_trace
 from convgrad.errors import DataError, ModelError
@@ -31,6 +33,11 @@ else:
 MODEL = Path("model")
 SHEET = Path("sheet")
 """How messages call a network and a sheet that come from the page."""
+PASTED = Path("what you pasted")
+LONGEST_DERIVATION = 100_000
+"""Characters."""
+runs_programs = False
+"""Whether programs in a derivation are run; the worker sets it."""
 MOST_LAYERS = 40
 LARGEST_SIZE = 1000
 """Of an axis in a sheet."""
@@ -91,13 +98,29 @@ def check(asked: Mapping[str, Any]) -> dict[str, Any]:
     return mark(trace, results, SHEET, decimals, told=read_told(content, SHEET)).to_json()
 
 
+def derivation(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """{"text": a derivation (docs/checking.md)} -> its verdicts: {"verdict", "summary", "parts": [{"line", "what",
+    "text", "mark", "words"}]}. Its programs are run only where the server was started so. Raises: ConvgradError.
+    """
+    text = asked.get("text")
+    if not isinstance(text, str):
+        raise DataError('A check of a derivation takes {"text": "..."}.')
+    if len(text) > LONGEST_DERIVATION:
+        raise DataError(f"The derivation has {len(text):,} characters; a page checks at most {LONGEST_DERIVATION:,}.")
+    return check_text(text, str(PASTED), Options(run=runs_programs)).to_json()
+
+
 GET: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "/api/examples": lambda asked: examples(),
     "/api/example": lambda asked: example(asked.get("name", ""), asked.get("exact") == "1"),
     "/api/layers": lambda asked: layer_list(),
 }
 """Path -> function of the query. What these take is known; the server itself answers them."""
-POST: dict[str, Callable[[Mapping[str, Any]], Any]] = {"/api/model": model, "/api/check": check}
+POST: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "/api/model": model,
+    "/api/check": check,
+    "/api/derivation": derivation,
+}
 """Path -> function of the body. What these take depends on the person; a worker answers them."""
 
 

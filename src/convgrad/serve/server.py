@@ -24,7 +24,7 @@ from convgrad.serve.access import Access
 from convgrad.serve.answer import Answer, answered, mistake, refusal
 from convgrad.serve.connections import MOST, Connections
 from convgrad.serve.request import NO_JSON, Refused, Request, Timed, read_body, read_request
-from convgrad.serve.workers import Workers
+from convgrad.serve.workers import COMMAND, Workers
 
 ADDRESS = "127.0.0.1"
 PORT = 8765
@@ -52,6 +52,7 @@ HTML, JSON = "text/html; charset=utf-8", "application/json"
 class PageServer(ThreadingTCPServer):
     """Serves one page, and answers what it asks. `port` 0 takes any that is free.
 
+    programs: whether programs in derivations that are pasted into the page are run on this machine.
     workers: what computes; the server ends them when it is closed. request_seconds: for a client to send the head of a
     request, and once more for the body.
 
@@ -62,7 +63,7 @@ class PageServer(ThreadingTCPServer):
     request_queue_size = MOST
     allow_reuse_address = os.name != "nt"  # there it would let two servers share a port
 
-    def __init__(self, page: str, port: int = PORT, request_seconds: float = REQUEST_SECONDS):
+    def __init__(self, page: str, port: int = PORT, request_seconds: float = REQUEST_SECONDS, programs: bool = False):
         self.page, self.request_seconds = page.encode(), request_seconds
         self.connections = Connections()
         try:
@@ -74,7 +75,7 @@ class PageServer(ThreadingTCPServer):
                 ) from None
             raise DataError(f"Can't listen on port {port}: {error.strerror}. Choose another with --port.") from None
         self.access = Access(ADDRESS, self.server_port)
-        self.workers = Workers()
+        self.workers = Workers(command=(*COMMAND, *(["--run-programs"] if programs else [])))
 
     @property
     def server_port(self) -> int:

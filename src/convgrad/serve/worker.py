@@ -1,6 +1,6 @@
 """The process that answers what may take long: networks and sheets of one's own.
 
-    python -m convgrad.serve.worker MEGABYTES
+    python -m convgrad.serve.worker [--run-programs] MEGABYTES
 
 It first writes a line, when it is ready. Questions come on standard input, each as one line of JSON, {"path", "size"},
 and so many bytes of a body; answers go to standard output, as {"status", "size", "last"} and the content. After one
@@ -31,7 +31,8 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for place in (0, 1, 2):  # what anything prints must not get between the answers
         os.dup2(nothing, place)
-    megabytes = int(sys.argv[1])
+    api.runs_programs = "--run-programs" in sys.argv
+    megabytes = int(sys.argv[-1])
     limit_memory(megabytes)
     asked: queue.Queue[tuple[str, bytes]] = queue.Queue()
     threading.Thread(target=_listen, args=(questions, asked), daemon=True).start()

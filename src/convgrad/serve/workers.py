@@ -27,6 +27,7 @@ MOST = 3
 """Questions that are answered at a time, so that one that takes long is in nobody's way."""
 START_SECONDS = 60.0
 """For a process to begin; half a second is usual."""
+COMMAND = (sys.executable, "-m", "convgrad.serve.worker")
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Each thread of a library would reserve memory that counts."""
 
@@ -106,7 +107,7 @@ class Workers:
         seconds: float = SECONDS,
         megabytes: int = MEGABYTES,
         most: int = MOST,
-        command: Sequence[str] = (sys.executable, "-m", "convgrad.serve.worker"),
+        command: Sequence[str] = COMMAND,
     ):
         self.seconds, self.megabytes = seconds, megabytes
         self._command = [*command, str(megabytes)]

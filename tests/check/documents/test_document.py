@@ -84,7 +84,7 @@ def test_right_documents_of_all_kinds(text: str, name: str, summary: str) -> Non
         (SOFTMAX, "page.html", "-0.3638", "-0.3538", "line 19"),
         (TWO, "two.md", r"\delta^{(2)}_{i,j} o^{(1)}_{i+m,j+n}", r"\delta^{(2)}_{i,j} o^{(0)}_{i+m,j+n}", "line 10"),
         (TWO, "two.md", "_{p-m,q-n}", "_{p+m,q+n}", "line 12"),
-        (TWO, "two.md", "_{p,q} > 0", "_{p,q} < 0", "line 16"),
+        (TWO, "two.md", "_{p,q} > 0", "_{p,q} < 0", "line 17"),
         (TWO, "two.md", r"w^{(1)}_{m,n} - \eta", r"w^{(1)}_{m,n} + \eta", "line 22"),
         (TWO, "two.md", "7x7", "7x6", "line 24"),
         (POOLING, "pooling.ipynb", "gives 2x3", "gives 2x2", "cell 1, line 2"),

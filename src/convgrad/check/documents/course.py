@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from convgrad.check.documents.agreement import Agreement, agreements, explained
-from convgrad.check.documents.equations import judge_equation, tensor_on_left
+from convgrad.check.documents.equations import judge_equation
 from convgrad.check.documents.identities import judge_identity, number_in
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Ledger
@@ -16,6 +16,7 @@ from convgrad.check.documents.numbers import Programs, judge_numbers, judge_outp
 from convgrad.check.documents.operators import condition_of, judge_condition
 from convgrad.check.documents.programs import SECONDS, Ran, is_python, run_program
 from convgrad.check.documents.quantities import quantities
+from convgrad.check.documents.reading import tensor_on_left
 from convgrad.check.documents.runs import Kind, Place, Run
 from convgrad.check.documents.sizes import judge_sizes, sentences
 from convgrad.check.documents.slips import idle_numbers
@@ -29,6 +30,7 @@ NOTATION = re.compile(r"^[A-Za-z_][\w.]*(?:\[[\w\s,]*\])?\s*=\s*\S.*\[.*\].*$")
 OUTPUT = re.compile(r"\d")
 """What a block without a language has that is taken as what the program before it prints."""
 NOT_HERE = "program: not run here"
+"""Where whoever runs the check has not allowed it."""
 
 
 @dataclass(frozen=True)

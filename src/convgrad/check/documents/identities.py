@@ -75,8 +75,10 @@ def _judged_numbers(statement: Statement, left: Equation, right: Equation) -> Ju
 def _read(side: str) -> Equation | None:
     try:
         latex = re.search(r"[\\_^{]", side)
-        text = read_latex(f"\\xi = {side}").claims[-1] if latex else f"xi = {side}"
-        equation = parse(text)
+        said = read_latex(f"\\xi = {side}") if latex or "'" in side else None
+        if said is not None and any(part.functions for part in said.parts):
+            return None
+        equation = parse(f"xi = {side}" if said is None else said.claims[-1])
     except (ConvgradError, RecursionError):
         return None
     return None if equation.result.indices or len(equation.definitions) > 1 else equation

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from convgrad.check.derivations.latex_input import ERRORS
 from convgrad.check.documents.runs import Place
 from convgrad.check.sheets.numbers import Written
+from convgrad.errors import EquationError
+from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import Equation, accesses, gradient_name
 
 USUAL = {"input": ("H", "W"), "kernel": ("k1", "k2")}
@@ -40,17 +42,18 @@ class Known:
 class Abbreviation:
     r"""`\delta_{i,j} = \frac{\partial E}{\partial x_{i,j}}`: a name for a gradient.
 
-    plain: indices are in the same order, and nothing is multiplied. text: with the name on the left. source: as it was
-    written. indices: of the gradient, in its order.
+    plain: indices are in the same order, and nothing is multiplied. source: as it was written. indices: those of the
+    gradient, places: those of the name, each in its order. sign: -1 where it is the negative.
     """
 
     name: str
     gradient: str
-    text: str
     plain: bool
     place: Place
     source: str = ""
     indices: tuple[str, ...] | None = None
+    places: tuple[str, ...] | None = None
+    sign: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,17 @@ class Ledger:
             axes = self.sizes.get(("letters", role), ())
             found |= {re.sub(r"[{}_\s]", "", axis): name for axis, name in zip(axes, usual, strict=False)}
         return {letter: name for letter, name in found.items() if letter.isalnum() and letter != name}
+
+    @property
+    def equation(self) -> Equation | tuple[str, ...]:
+        """All definitions, each after what it reads; their names alone where they make no equation."""
+        ordered: list[Known] = []
+        for name in self.definitions:
+            ordered += [known for known in self._with_all_read(name) if known not in ordered]
+        try:
+            return parse("\n".join(str(known.equation) for known in ordered))
+        except EquationError:
+            return self.defined
 
     def last(self, name: str) -> Said | None:
         """What was said of a name last."""

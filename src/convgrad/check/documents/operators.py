@@ -45,7 +45,7 @@ def judge_operator(statement: Statement, operator: tuple[str, str, str], ledger:
     above, below, inside = operator
     try:
         said = parse(read_latex(f"{above} = {inside}", ledger.defined).claims[-1])
-        local = read_latex(f"{statement.left} = 1", ledger.defined)
+        local = read_latex(f"{statement.left} = 1", ledger.equation)
         name = parse(local.claims[-1]).result.name
     except EquationError:
         return None

@@ -15,7 +15,7 @@ MATHEMATICS = re.compile(
     r"|\\\[(?P<square>.+?)\\\]"
     r"|\\\((?P<round>.+?)\\\)"
     rf"|\\begin\{{(?P<kind>(?:{ENVIRONMENTS})\*?)\}}(?P<inside>.+?)\\end\{{(?P=kind)\}}"
-    r"|\$(?=\S)(?P<one>(?:\\.|[^$\\])+?)(?<=\S)\$(?!\d)",
+    r"|\$(?=\S)(?P<one>(?:\\.|[^$\\`])+?)(?<=\S)\$(?!\d)",
     re.DOTALL,
 )
 PARTS = {"two": True, "square": True, "inside": True, "round": False, "one": False}

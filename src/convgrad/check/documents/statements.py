@@ -57,7 +57,7 @@ class Mark:
 
 def statements_of(formula: str, place: Place) -> Iterator[Statement]:
     """All that a formula states."""
-    clean = NUMBERED.sub("", formula)
+    clean = WORDS.sub(" \\\\quad ", NUMBERED.sub("", formula))
     left, before = "", ""
     for row, start in _rows(clean):
         at = place.later(clean[:start])

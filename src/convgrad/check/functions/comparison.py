@@ -89,7 +89,7 @@ def _judged(output: str, found: AnyArray, expected: AnyArray, magnitude: AnyArra
     value, right, size = (np.squeeze(np.asarray(a, np.float64)) for a in (found, expected, magnitude))
     off = np.where(value == right, 0.0, value - right)
     # What is small or 0 by the equation may be a rounding error of the largest terms where products are transformed.
-    scale = size + SPREAD * (size.max(initial=0.0) or 1.0)  # where all is 0, as the inputs, which are of about 1
+    scale = size + SPREAD * (size.max(initial=0.0) or 10.0)  # where all is 0, as a few inputs, which are of about 1
     eps = FINEST if found.dtype == np.float16 else machine_epsilon(found)
     single_bound = (8 + np.sqrt(operations)) * FINEST * scale
     if eps == FINEST:

@@ -35,7 +35,8 @@ class Convention:
 
     pairs: settings are told as one number for each axis, even where these are equal. leading: of arrays that begin
     with the batch, the axes that stand in its place; none where it is one axis. forward, maker: how the function is
-    called that makes the cache, and its name.
+    called that makes the cache, and its name. places: which output each array is that comes back, where a call has
+    told; with some sizes several have the same shape.
     """
 
     subject: Subject
@@ -51,6 +52,7 @@ class Convention:
     leading: tuple[int, ...] = ()
     forward: Reading | None = None
     maker: str = ""
+    places: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:

@@ -92,6 +92,8 @@ TABLE = (
     Variation("alpha 0.5", {"alpha": 0.5}, among=("elu",)),
     Variation("a batch of 2", batch=2, among=("batch_norm", "batch_norm2d")),
     Variation("a batch of 5", batch=5),
+    Variation("a kernel of 1 x 1 and padding 2", {"kernel_size": 1, "padding": 2}, among=KERNELS),
+    Variation("a kernel of 1 x 1 and stride 2", {"kernel_size": 1, "strides": 2}, among=KERNELS),
     # Many add a small number inside the logarithm, or clip what is in it.
     Variation("large values", sizes={"values": "large"}, optional=True, among=("losses",)),
     Variation("one channel", channels=1, among=("global_avg_pool2d", "batch_norm2d")),
@@ -178,11 +180,13 @@ def _image(kind: str, subject: LayerSubject, sizes: Sizes) -> tuple[int, ...]:
     usual, window = subject.shape(layer, sizes)[:-1], getattr(layer, "window", None)
     if kind == "one" or window is None or subject.name == "conv_transpose2d":
         return (1,) * len(usual)
+    pads = window.pad(usual)
     if kind in ("wide", "high"):
         short, long = min(usual[-2:]), 2 * max(usual[-2:]) + 1
-        return (*usual[:-2], *((short, long) if kind == "wide" else (long, short)))
-    pads = window.pad(usual)
-    least = [max(1, extent - sum(pad)) for extent, pad in zip(window.extent, pads, strict=True)]
+        made = (*usual[:-2], *((short, long) if kind == "wide" else (long, short)))
+        rest = [(h + sum(p) - e) % s for h, p, e, s in zip(made, pads, window.extent, window.strides, strict=True)]
+        return tuple(h - r for h, r in zip(made, rest, strict=True)) if sizes.divides else made
+    least = window.extent
     return (max(least),) * len(least) if sizes.square else tuple(least)
 
 

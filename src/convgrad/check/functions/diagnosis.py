@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from convgrad.check.functions.comparison import FINEST, Comparison, compared, distance, machine_epsilon
 from convgrad.check.functions.layouts import fits
+from convgrad.check.functions.predictions import Made, made
 from convgrad.check.functions.reading import Attempt
 from convgrad.check.functions.structure import as_mistake, seen_in
 from convgrad.check.mistakes import MISTAKES, Given, Mistake, Predicted, Prediction, changed_by, predict
@@ -158,7 +159,7 @@ def diagnose(attempt: Attempt, seconds: float = SECONDS, explain: bool = True) -
     doubtful = [n for n, c in comparisons.items() if c.single and not _is_single(c.found)]
     if wrong or doubtful:
         mistakes = MISTAKES if explain or doubtful else CONVENTIONS  # a doubt is part of the verdict
-        _Search(result, wrong, seconds if explain else 0, mistakes).run(doubtful)
+        _Search(result, wrong, seconds if explain else 0, mistakes, explain).run(doubtful)
     return result
 
 
@@ -169,8 +170,15 @@ def _is_single(found: AnyArray) -> bool:
 
 
 class _Search:
-    def __init__(self, result: Diagnosis, wrong: Sequence[str], seconds: float, mistakes: Sequence[Mistake]):
-        self.mistakes = mistakes
+    def __init__(
+        self,
+        result: Diagnosis,
+        wrong: Sequence[str],
+        seconds: float,
+        mistakes: Sequence[Mistake],
+        explains: bool,
+    ):
+        self.mistakes, self.explains = mistakes, explains
         self.result, self.wrong, self.seconds = result, list(wrong), seconds
         attempt, comparisons = result.attempt, result.comparisons
         self.attempt, self.comparisons = attempt, comparisons
@@ -191,7 +199,9 @@ class _Search:
     def run(self, doubtful: Sequence[str]) -> None:
         """Explain what is wrong; and what is right in single precision, where a mistake gives these very numbers."""
         result = self.result
-        singles = [p for m in self.mistakes if (p := self.predicted((m,))) is not None]
+        one_by_one = made(self.problem, self.mistakes, self.outputs, self.one_by_one)
+        result.not_examined |= one_by_one.failed
+        singles = one_by_one.predictions
         whole = self.whole(singles)
         if whole is not None:
             result.causes.append(whole)
@@ -199,7 +209,7 @@ class _Search:
         left = []
         found: list[tuple[str, Prediction, float, tuple[Mistake, ...]]] = []
         for output in self.wrong:
-            fitting = self.fitting(output, singles) or self.explained(output, singles)
+            fitting = self.fitting(output, singles) or (self.explained(output, singles) if self.explains else [])
             if not fitting and self.comparisons[output].found.dtype == np.float16:
                 result.broken.append(output)  # three digits, of which nothing more can be said
                 continue
@@ -219,7 +229,7 @@ class _Search:
             if not any(output in c.outputs for c in result.causes):
                 self.compare_as_chosen(output, best)
         result.unexplained = left
-        result.seen = {n: lines for n in left if (lines := described(self.seen[n]))}
+        result.seen = {n: lines for n in left if n in self.seen and (lines := described(self.seen[n]))}
 
     def tell(self, cause: Cause) -> None:
         """As a cause, or as a choice of convention; of both together each by itself."""
@@ -252,6 +262,11 @@ class _Search:
         if laid is not None:
             right = np.zeros(np.squeeze(laid).shape, bool)
             self.result.comparisons[output] = replace(comparison, expected=laid, differs=right, convention=True)
+
+    def one_by_one(self) -> Made:
+        """Each mistake of the table by itself."""
+        predictions = [p for m in self.mistakes if (p := self.predicted((m,))) is not None]
+        return Made(self.problem, self.mistakes, predictions, dict(self.result.not_examined))
 
     def predicted(self, mistakes: tuple[Mistake, ...], output: str | None = None) -> Prediction | None:
         """All outputs with the mistakes made, or one; None where they can't be made with these sizes."""
@@ -345,6 +360,11 @@ class _Search:
             seen = self.structured(output, singles, NO_MISTAKE)
         if seen and seen[0][0].mistakes[-1].name not in OF_TWO:
             return seen
+        if not seen:  # one mistake, and then a factor or an order: the other one is soon found
+            for near, _ in self.structured(output, singles, WITH_ANOTHER):
+                pairs = self.fitting(output, self.pairs(output, singles, near.mistakes[0]))
+                if pairs:
+                    return pairs
         pairs = self.fitting(output, self.pairs(output, singles))
         return pairs or seen or self.structured(output, singles, WITH_ANOTHER)
 
@@ -371,13 +391,16 @@ class _Search:
                 return [(Prediction((mistake, as_mistake(found))), found.difference)]
         return []
 
-    def pairs(self, output: str, singles: Sequence[Prediction]) -> list[Prediction]:
-        """Two mistakes together, the likeliest first, until time is up."""
+    def pairs(self, output: str, singles: Sequence[Prediction], one: Mistake | None = None) -> list[Prediction]:
+        """Two mistakes together, the likeliest first, until time is up. one: one of them, where it is known."""
         useful = [p.mistakes[0] for p in singles if not p.mistakes[0].whole and self.effect(output, p)]
         useful = self.different(output, useful)
-        couples = sorted(combinations(useful, 2), key=lambda c: -c[0].likelihood - c[1].likelihood)
-        started, found = time.process_time(), []
+        all_couples = combinations(useful, 2) if one is None else ((one, m) for m in useful)
+        couples = sorted(all_couples, key=lambda c: -c[0].likelihood - c[1].likelihood)
+        started, found = time.process_time(), list[Prediction]()
         for couple in couples:
+            if found and sum(m.likelihood for m in couple) < sum(m.likelihood for m in found[0].mistakes):
+                break  # the likeliest are found
             if time.process_time() - started > self.seconds / len(self.wrong):
                 break
             if couple[0].name == couple[1].name:

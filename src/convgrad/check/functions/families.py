@@ -93,7 +93,7 @@ def _convolution(layer: type[Layer], axes: int, kernel: tuple[int, ...], image: 
 
 
 _POOL_LABELS = {"o": ("h", "v", "c"), "x": ("i", "j", "c")}
-_ROWS = {
+ROWS = {
     "[batch, features]": {"o": "batch f c", "x": "batch f k", "y": "batch k", "t": "batch k"},
     "[features, batch]": {"o": "f c batch", "x": "f k batch", "y": "k batch", "t": "k batch"},
     "[features]": {"o": "f c", "x": "f k", "y": "k", "t": "k"},
@@ -102,7 +102,7 @@ _ROWS = {
 }
 RARE = ("[1, features]", "LCN", "HWCN", "DHWCN", "HW to HWF", "HW to FHW")
 """Layouts that are tried where others gave nothing."""
-_SAME = {name: {**rows, "x": rows["o"]} for name, rows in _ROWS.items()}
+_SAME = {name: {**rows, "x": rows["o"]} for name, rows in ROWS.items()}
 _LAST_AXIS = {
     "[batch, features]": "batch c",
     PLACES_IN_ROWS: "batch c",
@@ -161,11 +161,12 @@ FAMILIES: dict[str, Family] = {
         "NHWC": {"o": "batch i j c", "x": "batch c"}, "NCHW": {"o": "batch c i j", "x": "batch c"},
         "HWC": {"o": "i j c", "x": "c"}, "CHW": {"o": "c i j", "x": "c"},
     }, input_shape=(5, 6, 4)),
-    "dense": Family(dense.Dense, {"o": ("c",), "w": ("c", "k"), "b": ("k",), "x": ("k",)}, _ROWS, {
+    "dense": Family(dense.Dense, {"o": ("c",), "w": ("c", "k"), "b": ("k",), "x": ("k",)},
+                    {**ROWS, PLACES_IN_ROWS: ROWS["[batch, features]"]}, {
         "[in,out]": {"w": "c k", "b": "k"}, "[out,in]": {"w": "k c", "b": "k"},
     }, {"units": 5}, {}, (4,)),
     "softmax": Family(activation.Softmax, {"o": ("f", "k"), "x": ("f", "k")}, {
-        name: {"o": rows["y"], "x": rows["y"]} for name, rows in _ROWS.items()
+        name: {"o": rows["y"], "x": rows["y"]} for name, rows in ROWS.items()
     }, input_shape=(5,)),
     "layer_norm": Family(
         norm.LayerNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)},

@@ -24,9 +24,9 @@ from convgrad.errors import ConvgradError
 
 LOOKED_AT = 6
 """Ways to call whose numbers are looked at where none gives the right ones."""
-VERDICT = 1.7
+VERDICT = 4.0
 """Seconds of computing after which nothing further is tried; of computing, so that a busy machine finds as much."""
-SEARCH = 1.0
+SEARCH = 2.0
 """Seconds for the search for pairs of mistakes, in all attempts together."""
 SLOW = 2
 """Calls of the longest that are made before a right function is tried on fewer inputs."""
@@ -146,9 +146,25 @@ class Judge:
         for tried, sizes in ends:
             diagnosis = self._diagnosed(tried, min(seconds, self._left()))
             if diagnosis.right or not diagnosis.unexplained:
-                self._tell_sizes(diagnosis, sizes)
-                return diagnosis
+                found, sizes = self._right_where_shapes_fit(diagnosis, sizes) or (diagnosis, sizes)
+                self._tell_sizes(found, sizes)
+                return found
         return None
+
+    def _right_where_shapes_fit(self, diagnosis: Diagnosis, sizes: Sizes) -> tuple[Diagnosis, Sizes] | None:
+        """Of results that are too small or too large: whether they are right with square kernels.
+
+        Many read one size for both axes of a kernel.
+        """
+        fit = all(c.differs is not None for c in diagnosis.comparisons.values())
+        if fit or sizes != Sizes() or "w" not in diagnosis.attempt.problem.labels:
+            return None
+        square = Sizes(window=True)
+        tried = attempt(diagnosis.attempt.convention, self.person, _combined(diagnosis.attempt, square))
+        if tried.outcome.trouble is not None or not tried.shapes_fit:
+            return None
+        found = diagnose(tried, 0, self.explain)
+        return (found, square) if found.right else None
 
     def _sizes(self) -> tuple[Sizes, ...]:
         first = self.subjects[0]
@@ -194,9 +210,16 @@ class Judge:
 
     def _tell_sizes(self, diagnosis: Diagnosis, sizes: Sizes) -> None:
         if not (sizes.square or sizes.equal):
-            if sizes.window and diagnosis.right and "w" in diagnosis.attempt.problem.labels:
+            slides = diagnosis.attempt.problem.origin.window
+            kernel = sizes.window and "w" in diagnosis.attempt.problem.labels
+            if kernel and diagnosis.right:
                 words = "It is right for square kernels only: with another it fails, or gives other shapes."
                 self.report.findings.append(Finding("square-kernels", words, wrong=False))
+            if sizes.divides and diagnosis.right and slides is not None and max(slides.strides) > 1:
+                words = (
+                    "It is right for sizes that the stride divides only: with others it fails, or gives other shapes."
+                )
+                self.report.findings.append(Finding("stride-divides", words, wrong=False))
             return
         words = f"It gives results of the right shape with {sizes.words} only."
         if not diagnosis.right:
@@ -224,7 +247,7 @@ class Judge:
     def _describe(self, diagnosis: Diagnosis) -> None:
         tried = diagnosis.attempt
         report = self.report
-        report.against = str(tried.convention.subject)
+        report.against = tried.convention.subject.described(tried.convention.sizes)
         report.reading, report.returned = tried.words, tuple(tried.roles)
         report.diagnosis = diagnosis
         self._causes_apart(diagnosis)
@@ -261,7 +284,8 @@ class Judge:
 
     def _probe(self, diagnosis: Diagnosis) -> None:
         """More inputs for a function that has been right so far."""
-        tried, convention = diagnosis.attempt, diagnosis.attempt.convention
+        tried = diagnosis.attempt
+        convention = replace(tried.convention, places=tried.places)
         coverage = Coverage(left_out=not_returned(tried.roles, tried.problem.of, tried.problem.outputs[1:]))
         self.report.coverage = coverage
         if self.person.methods is not None and second(tried, self.person, "other numbers") is not None:
@@ -284,9 +308,12 @@ class Judge:
         again = attempt(convention, self.person)
         trouble = again.outcome.trouble
         if trouble is not None:
-            if variation.optional or variation.shape or refuses(trouble):
-                other = dividing(variation, convention)
-                coverage.left_out.append(f"{variation.words} (it refuses: {trouble.message or trouble.kind})")
+            other = dividing(variation, convention)
+            if variation.optional or variation.shape or other is not None or refuses(trouble):
+                how = (
+                    f"refuses: {trouble.message}" if refuses(trouble) and trouble.message else f"fails: {trouble.kind}"
+                )
+                coverage.left_out.append(f"{variation.words} (it {how})")
                 return other is not None and self._fails(*other, coverage)
             self._add("raises", f"It is right on the first input, but with {variation.words} it fails: {trouble}.")
             return True
@@ -305,7 +332,7 @@ class Judge:
             return False
         words = f"It is right on the first input, and wrong with {variation.words}."
         self.report.findings.append(Finding("where", words, wrong=False))
-        self.report.against = str(convention.subject)
+        self.report.against = convention.subject.described(convention.sizes)
         self.report.diagnosis = found
         self._causes_apart(found)
         return True

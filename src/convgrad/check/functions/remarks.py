@@ -75,7 +75,7 @@ def _coarse_numbers(diagnosis: Diagnosis) -> list[Finding]:
 
 
 def overflow(diagnosis: Diagnosis, person: Person) -> Finding | None:
-    """Large values, where exp overflows if the greatest is not taken off first."""
+    """Large values, where exp overflows if the greatest is not taken off first: a note, since the formula is right."""
     convention, problem = diagnosis.attempt.convention, diagnosis.attempt.problem
     text = str(problem.recipe.equation)
     if not any(f"{row.name}(" in text for row in FUNCTIONS.values() if row.by_exp):
@@ -92,10 +92,9 @@ def overflow(diagnosis: Diagnosis, person: Person) -> Finding | None:
             if not np.isfinite(array).all() and np.isfinite(values[output]).all():
                 words = f"With values of a few hundred {output} is infinite or not a number: exp overflows in {given}."
                 change = "Subtract the greatest value before exp: exp(z - z.max()) / sum."
-                if problem.total and output == problem.of and len(again.roles) > 1:
+                if problem.total and output == problem.of:
                     words = words.replace("exp overflows", "log gets 0, or exp overflows,")
-                    return Finding("overflow", words, wrong=False)  # the gradient is right all the same
-                return Finding("overflow", words, change)
+                return Finding("overflow", words, change, wrong=False)
     return None
 
 

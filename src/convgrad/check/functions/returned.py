@@ -20,7 +20,10 @@ AnyArray = npt.NDArray[Any]
 
 @dataclass
 class Attempt:
-    """A convention that was tried: what came back, and which output is what; `extra`: arrays that are no output."""
+    """A convention that was tried: what came back, and which output is what.
+
+    extra: arrays that are no output. places: the output that each array is, "" for none.
+    """
 
     convention: Convention
     problem: Problem
@@ -31,6 +34,7 @@ class Attempt:
     score: tuple[float, ...] = (0.0,)
     strange: str = ""
     extra: tuple[int, ...] = ()
+    places: tuple[str, ...] = ()
     forward_differs: str = ""
 
     @property
@@ -101,6 +105,12 @@ def name_outputs(result: Attempt, function: str) -> None:
     if named_gradient and not told and not (problem.total and len(outcome.arrays) > 1):
         expected = [n for n in expected if n != problem.of]
     left = list(range(len(outcome.arrays)))
+    known = result.convention.places
+    if known and len(known) == len(left):
+        result.places = known
+        result.roles = {role: outcome.arrays[known.index(role)] for role in expected if role in known}
+        result.extra = tuple(place for place in left if not known[place])
+        return
     forward_too = not backward or len(left) > len(gradients)
     taken: dict[str, int] = {}
     for place in list(left):
@@ -131,6 +141,8 @@ def name_outputs(result: Attempt, function: str) -> None:
     elif left and not (_is_loss_with_more(problem, taken) if backward else problem.of in taken):
         result.strange = f"it returns {len(outcome.arrays)} arrays; there are {len(expected)}: {', '.join(expected)}"
     result.extra = tuple(left)
+    named = {place: role for role, place in taken.items()}
+    result.places = tuple(named.get(place, "") for place in range(len(outcome.arrays)))
 
 
 def _is_loss_with_more(problem: Problem, taken: Mapping[str, int]) -> bool:

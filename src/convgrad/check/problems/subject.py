@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.functions.families import FAMILIES, LOSSES, Family, family_of, named
+from convgrad.check.functions.families import FAMILIES, LOSSES, ROWS, Family, family_of, named
 from convgrad.check.problems.choice import bound_by_choice, default_integers, space_labels
 from convgrad.check.problems.inputs import with_inputs, with_values
 from convgrad.check.problems.problem import Origin, Problem, Recipe
@@ -66,6 +66,10 @@ class Sizes:
 class Subject:
     """Base of what can be checked."""
 
+    def described(self, sizes: Sizes) -> str:
+        """What it is, for a report."""
+        return str(self)
+
     def problem(self, sizes: Sizes = Sizes()) -> Problem:
         """The equation with sizes and inputs."""
         raise NotImplementedError
@@ -105,6 +109,8 @@ class LayerSubject(Subject):
     batch: int | None = None
     image: tuple[int, ...] | None = None
     channels: int | None = None
+    known: dict[Sizes, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The shapes that were found before."""
 
     @property
     def family(self) -> Family:
@@ -122,7 +128,11 @@ class LayerSubject(Subject):
         return self.family.kernels
 
     def __str__(self) -> str:
-        layer = self.layer(Sizes())
+        return self.described(Sizes())
+
+    def described(self, sizes: Sizes) -> str:
+        """The layer, with what was chosen for these sizes."""
+        layer = self.layer(sizes)
         return f"{layer!r}" + (f" then {self.then!r}" if self.then is not None else "")
 
     def layer(self, sizes: Sizes) -> Layer:
@@ -146,6 +156,11 @@ class LayerSubject(Subject):
 
     def shape(self, layer: Layer, sizes: Sizes) -> tuple[int, ...]:
         """The input's shape without the batch: given, or the least at which sizes tell apart."""
+        if sizes not in self.known:
+            self.known[sizes] = self._shape(layer, sizes)
+        return self.known[sizes]
+
+    def _shape(self, layer: Layer, sizes: Sizes) -> tuple[int, ...]:
         if self.input_shape is not None:
             return self.input_shape
         *image, _ = self.family.input_shape
@@ -248,7 +263,7 @@ class LossSubject(Subject):
     @property
     def images(self) -> Mapping[str, Mapping[str, str]]:
         """Layouts of predictions and targets."""
-        return FAMILIES["dense"].images
+        return ROWS
 
     def problem(self, sizes: Sizes = Sizes()) -> Problem:
         """The equation with sizes and inputs."""

@@ -34,6 +34,8 @@ MOST_STEPS = 12
 """Steps before that are asked whether a slip in one of them explains the numbers."""
 LARGEST_STEP = 2000
 """Numbers of such a step."""
+OF_ALL = ("gradient-rotated",)
+"""Slips that are none of a single number."""
 MOST_DECIMALS = 5
 """That people round to in between."""
 MOST_TIMES = 1000
@@ -157,10 +159,13 @@ class _Step:
         wrong = self.wrong
         if not 0 < len(wrong) <= MOST_WRONG:
             return None
+        exchanged = self._exchanged(wrong)
+        if exchanged is not None:
+            return exchanged
         steps = [
             (slip, numbers)
             for slip, numbers in slips_of_step(self.definition, self.values, self.right)
-            if numbers.shape == self.right.shape
+            if numbers.shape == self.right.shape and slip.name not in OF_ALL
         ]
         found = [_first_of_each(self._at(at, steps)) for at in wrong]
         if not all(found):
@@ -171,6 +176,17 @@ class _Step:
             return replace(found[0][shared], words=" ".join([*words][:3]))
         first = next(iter(found[0].values()))
         return replace(first, words=f"{first.words} The other wrong numbers have causes of their own.")
+
+    def _exchanged(self, wrong: list[Place]) -> Slip | None:
+        """Two numbers, each in the other's place."""
+        if len(wrong) != 2 or self.is_coarse:
+            return None
+        (one, other), name = wrong, self.definition.name
+        pairs = ((one, other), (other, one))
+        if any(abs(self.right[a] - self.written[b]) > self.room[b] + 1e-12 for a, b in pairs):
+            return None
+        words = f"{element_text(name, one)} and {element_text(name, other)} are exchanged."
+        return Slip("places-exchanged", words)
 
     def _at(self, at: Place, steps: list[tuple[Slip, Array]]) -> Iterator[tuple[str, Slip]]:
         """What may have happened to one number, by kind: the likeliest first."""

@@ -140,6 +140,9 @@ def moved(seen: Seen) -> Iterator[Structure]:
     if not seen.same_shape or not seen.enough():
         return
     shape = seen.expected.shape
+    came_in = int(np.count_nonzero(seen.found == 0)) * max(shape) >= seen.found.size  # zeros enough for one place
+    if not came_in and not _sizes(seen):
+        return
     steps = [{axis: by} for axis, size in enumerate(shape) for by in sorted(range(1 - size, size), key=abs) if by]
     near = [by for by in range(-FURTHEST, FURTHEST + 1) if by]
     pairs = (axes for axes in combinations(range(len(shape)), 2) if min(shape[a] for a in axes) > 1)

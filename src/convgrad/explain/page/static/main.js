@@ -13,6 +13,7 @@
       this.served = new page.Served(this, byId("source"));
       this.builder = new page.Builder(this, byId("builder"));
       this.checker = new page.Checker(this, byId("checker"));
+      this.deriver = new page.Deriver(this, byId("derivation"));
       this._lenses();
       this._tools();
     }

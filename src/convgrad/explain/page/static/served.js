@@ -70,6 +70,7 @@
         ),
         h("button", { type: "button", id: "build", onclick: () => this.app.builder.open() }, "Build a network\u2026"),
         h("button", { type: "button", id: "check", onclick: () => this.app.checker.open() }, "Check my numbers\u2026"),
+        h("button", { type: "button", id: "derive", onclick: () => this.app.deriver.open() }, "Check a derivation\u2026"),
       ];
     }
 

@@ -1,0 +1,269 @@
+r"""Claims of a document about gradients and local derivatives: right, wrong, or what follows from a wrong line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from convgrad.check.derivations.equation import check_equation
+from convgrad.check.derivations.latex_input import BY
+from convgrad.check.derivations.local import is_local, local_derivative, target_of
+from convgrad.check.derivations.readings import DELTAS
+from convgrad.check.derivations.report import EquationReport
+from convgrad.check.documents.judged import Judged, Mark
+from convgrad.check.documents.ledger import Abbreviation, Known, Ledger, Said, text_of
+from convgrad.check.documents.numerics import SEEDS, alike, evaluated, problem_of
+from convgrad.check.documents.reading import Read, unread
+from convgrad.check.documents.statements import Statement
+from convgrad.check.problems.problem import Array
+from convgrad.check.verdict import Verdict
+from convgrad.errors import ConvgradError, EquationError, EquationSyntaxError
+from convgrad.notation.parsing.parser import parse
+from convgrad.notation.rename import rename
+from convgrad.notation.terms import Equation, accesses, gradient_name
+
+BOUND = re.compile(r"(?<=\\sum)\s*(?:_\s*\{[^{}]*\}\s*)?\^\s*\{(?:[^{}]|\{[^{}]*\})*\}")
+SIZE = re.compile(r"[A-Za-z](?:_\{?\w\}?)?(?![A-Za-z])")
+
+
+def judge_claim(statement: Statement, read: Read, ledger: Ledger) -> Judged:
+    target = target_of(read.name) if is_local(read.name) else ledger.gradients.get(read.name, "")
+    above = read.name.partition(BY)[0] if BY in read.name else ""
+    if above and above not in ledger.definitions:
+        words = (f"{above} has no definition in the document so far.",)
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
+    forward = ledger.forward(target, above) if target else _all(ledger)
+    if not forward:
+        words = (f"Nothing that was defined so far reads {target}, so there is nothing to derive it from.",)
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
+    try:
+        report = _checked(statement, read, ledger, forward)
+    except EquationSyntaxError as error:
+        return unread(statement, ledger, error)
+    except ConvgradError as error:
+        return _refused(statement, read, ledger, error)
+    if report.verdict is Verdict.NOT_CHECKED:
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (_proof(report), *report.notes))
+    if not report.ok and _holds_where_said(read, ledger, forward):
+        conditions = " and ".join(f"{one} {sign} {two}" for one, sign, two in ledger.conditions)
+        return _kept(statement, read, ledger, Mark.LOCAL if BY in read.name else Mark.RIGHT, (f"where {conditions}",))
+    if report.ok:
+        return _right(statement, read, ledger, report)
+    line = _followed(read, ledger, forward, report)
+    if line is not None:
+        words = (f"It is what comes out with {line.name} as {line.place} has it.",)
+        return _kept(statement, read, ledger, Mark.FOLLOWS, words, line)
+    return _kept(statement, read, ledger, Mark.WRONG, _reasons(report))
+
+
+def _all(ledger: Ledger) -> tuple[Known, ...]:
+    """The definitions that lead to the last one, or to the error."""
+    reads = {name for known in ledger.definitions.values() for name in known.reads}
+    ends = [name for name in ledger.definitions if name not in reads]
+    errors = [name for name in ends if not ledger.definitions[name].equation.result.indices]
+    return ledger.forward("", (errors or ends or list(ledger.definitions))[-1])
+
+
+def _checked(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Known, ...]) -> EquationReport:
+    """The report, with names of gradients as the document has defined them. Raises: ConvgradError."""
+    of, text = text_of(forward), _usual_bounds(statement.text, ledger.letters)
+    used = {access.tensor for d in read.equation.definitions for access in accesses(d.term)}
+    told = [ledger.abbreviations[name] for name in sorted(used & ledger.abbreviations.keys())]
+    known = {gradient_name(n) for f in forward for n in (f.name, *f.reads)}
+    told = [one for one in told if one.gradient in known and one.name not in known]
+    try:
+        report: EquationReport | None = check_equation(text, of)
+    except EquationError:
+        if not told:
+            raise
+        report = None
+    if report is not None:
+        as_told = all(
+            one.plain and any(f"{one.name} was read as {one.gradient}" in n for n in report.notes) for one in told
+        )
+        if as_told or (not report.ok and all(one.plain for one in told)):
+            return report
+    return _with_names(read, told, forward, bounded="^" in BOUND.sub("^", text) and bool(BOUND.search(text)))
+
+
+def _with_names(read: Read, told: list[Abbreviation], forward: tuple[Known, ...], bounded: bool) -> EquationReport:
+    """The report on a claim that reads gradients by names of the document's own, by numbers. Raises: ConvgradError."""
+    text = "\n".join(str(known.equation) for known in forward)
+    target = target_of(read.name) if is_local(read.name) else read.name[1:]
+    for seed in range(SEEDS):
+        problem = problem_of(text, target, seed)
+        values = {**problem.arrays, **problem.values()}
+        instead = {one.name: _meant(one, values[one.gradient]) for one in told}
+        found = evaluated(read.equation, problem, instead)
+        if BY in read.name:
+            expected = local_derivative(problem, read.name)
+        elif is_local(read.name):
+            step = -np.asarray(0.375) * values[gradient_name(target)]
+            expected = step if read.name.startswith("Delta_") else values[target] + step
+        else:
+            expected = values[read.name]
+        if not alike(found, np.asarray(expected)):
+            names = ", ".join(f"{one.name} of {one.place}" for one in told)
+            return EquationReport(False, str(read.equation), "", f"with {names} it is not what is derived.")
+    if bounded:
+        raise EquationError("The bounds of the sums can't be checked with this name for the gradient.")
+    proof = "it agrees with the derived one in all entries, at sizes that differ; not proved for others."
+    return EquationReport(True, str(read.equation), "", proof)
+
+
+def _meant(one: Abbreviation, gradient: Array) -> Array:
+    """The numbers that a name stands for."""
+    if one.plain or one.places is None or one.indices is None:
+        return gradient
+    order = [one.indices.index(name) for name in one.places]
+    return np.asarray(one.sign * np.transpose(gradient, order))
+
+
+def _usual_bounds(text: str, letters: Mapping[str, str]) -> str:
+    """With sizes in the bounds of sums as they are usually called: the document has said what its letters mean."""
+    if not letters:
+        return text
+
+    def usual(match: re.Match[str]) -> str:
+        return SIZE.sub(lambda m: letters.get(re.sub(r"[{}_]", "", m[0]), m[0]), match[0])
+
+    return BOUND.sub(usual, text)
+
+
+def _refused(statement: Statement, read: Read, ledger: Ledger, error: ConvgradError) -> Judged:
+    """What can't be evaluated: wrong where another layer's tensor makes it right, else not understood."""
+    reason = error.message if isinstance(error, EquationError) else str(error)
+    known = {*ledger.tensors, *ledger.gradients, *ledger.abbreviations}
+    for access in [a for d in read.equation.definitions for a in accesses(d.term)]:
+        base = re.sub(r"_(before|after|\d+)$", "", access.tensor)
+        near = [
+            n for n in sorted(ledger.tensors) if n != access.tensor and re.sub(r"_(before|after|\d+)$", "", n) == base
+        ]
+        if access.tensor in known or access.tensor in read.equation.defined or len(near) != 1:
+            continue
+        renamed = rename(read.equation, {access.tensor: near[0]})
+        forward = ledger.forward(
+            ledger.gradients.get(read.name) or target_of(read.name),
+            read.name.partition(BY)[0] if BY in read.name else "",
+        )
+        try:
+            report = check_equation(str(renamed), "\n".join(str(f.equation) for f in forward))
+        except ConvgradError:
+            continue
+        if report.ok:
+            words = (f"There is no {_layered(access.tensor)} here; with {_layered(near[0])} in its place it is right.",)
+            return _kept(statement, read, ledger, Mark.WRONG, words)
+    return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (reason,))
+
+
+def _layered(name: str) -> str:
+    return re.sub("_before$", "^{l-1}", re.sub("_after$", "^{l+1}", name)) if "_" in name else f"{name}^l"
+
+
+def _right(statement: Statement, read: Read, ledger: Ledger, report: EquationReport) -> Judged:
+    before = ledger.last(read.name)
+    used = {access.tensor for d in read.equation.definitions for access in accesses(d.term)}
+    wrong = next(
+        (said for n in sorted(used - {read.name}) if (said := ledger.last(n)) is not None and not said.right), None
+    )
+    words = (_proof(report), *report.notes)
+    for note in report.notes:  # delta has a meaning from here on
+        match = re.match(r"(\w+) was read as (d\w+),", note)
+        if match and match[1] not in ledger.abbreviations and read.name == match[2] and statement.left.count("delta"):
+            ledger.abbreviations[match[1]] = Abbreviation(match[1], match[2], True, statement.place)
+    if wrong is not None:
+        return _kept(
+            statement, read, ledger, Mark.FOLLOWS, (f"In itself it is right, but it goes on from {wrong.name}.",), wrong
+        )
+    mark = Mark.LOCAL if BY in read.name else Mark.STEP if before is not None else Mark.RIGHT
+    return _kept(statement, read, ledger, mark, words)
+
+
+def _kept(
+    statement: Statement, read: Read, ledger: Ledger, mark: Mark, words: tuple[str, ...], line: Said | None = None
+) -> Judged:
+    ledger.said.append(Said(read.name, read.equation, statement.text, statement.place, mark.is_right))
+    from_line = None if line is None else line.place
+    return Judged(statement.place, "equation", statement.text, mark, words, from_line)
+
+
+def _proof(report: EquationReport) -> str:
+    return report.proof[:1].upper() + report.proof[1:]
+
+
+def _reasons(report: EquationReport) -> tuple[str, ...]:
+    found = [_proof(report)]
+    found += [report.place] if report.place else []
+    found += [f"Cause: {cause.words}. {cause.change}" for cause in report.causes[:1]]
+    found += [report.repair] if report.repair else []
+    found += [f"Right is {report.derived}"] if report.derived else []
+    return (*found, *report.notes)
+
+
+def _holds_where_said(read: Read, ledger: Ledger, forward: tuple[Known, ...]) -> bool:
+    """Whether a local derivative is right for the indices that the sentence before it speaks of."""
+    if not ledger.conditions or BY not in read.name or len(set(read.indices)) < len(read.indices):
+        return False
+    text = "\n".join(str(known.equation) for known in forward)
+    try:
+        for seed in range(SEEDS):
+            problem = problem_of(text, target_of(read.name), seed)
+            expected = local_derivative(problem, read.name)
+            found = evaluated(read.equation, problem, {read.name: expected})
+            grid = dict(zip(read.equation.result.indices, np.indices(expected.shape), strict=True))
+            mask = np.ones(expected.shape, bool)
+            for one, sign, two in ledger.conditions:
+                if one not in grid or two not in grid:
+                    return False
+                mask &= (grid[one] == grid[two]) if sign == "=" else (grid[one] != grid[two])
+            if not mask.any() or not alike(found[mask], expected[mask]):
+                return False
+    except ConvgradError:
+        return False
+    return True
+
+
+def _followed(read: Read, ledger: Ledger, forward: tuple[Known, ...], report: EquationReport) -> Said | None:
+    """The wrong line that a wrong one comes from: with what that says it is right."""
+    wrong = [said for said in ledger.said if not said.right]
+    if not wrong or (BY not in read.name and is_local(read.name)):
+        return None
+    text = "\n".join(str(known.equation) for known in forward)
+    target = target_of(read.name) if is_local(read.name) else ledger.gradients.get(read.name, "")
+    try:
+        problem = problem_of(text, target)
+        known = {**problem.arrays, **problem.values()}
+        found = evaluated(read.equation, problem, _read_as(read.equation, ledger, known))
+    except ConvgradError:
+        return None
+    earlier = [said.equation for said in reversed(ledger.said) if said.name == read.name]
+    earlier += [parse(report.derived)] if report.derived else []
+    for said in reversed(wrong):
+        try:
+            value = evaluated(said.equation, problem, _read_as(said.equation, ledger, known))
+        except ConvgradError:
+            continue
+        if said.name == read.name and alike(value, found):
+            return said
+        for equation in earlier:
+            instead = {**_read_as(equation, ledger, known), said.name: value}
+            try:
+                if said.name in {a.tensor for a in accesses(equation.result.term)} and alike(
+                    evaluated(equation, problem, instead), found
+                ):
+                    return said
+            except ConvgradError:
+                continue
+    return None
+
+
+def _read_as(equation: Equation, ledger: Ledger, values: Mapping[str, Array]) -> dict[str, Array]:
+    """Values of names that stand for gradients."""
+    used = {access.tensor for d in equation.definitions for access in accesses(d.term)} - values.keys()
+    names = {name: ledger.abbreviations[name].gradient for name in used & ledger.abbreviations.keys()}
+    last = [name for name in values if name.startswith("d")]
+    for name in used & {*DELTAS} - names.keys():
+        names[name] = last[0] if last else ""
+    return {name: values[gradient] for name, gradient in names.items() if gradient in values}

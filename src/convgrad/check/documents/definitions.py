@@ -1,0 +1,97 @@
+"""Definitions of a document: whether they can be evaluated, and agree with what was defined before."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convgrad.check.derivations.equivalence import same
+from convgrad.check.documents.judged import Judged, Mark
+from convgrad.check.documents.ledger import Known, Ledger
+from convgrad.check.documents.numerics import SEEDS, alike, evaluated, problem_of
+from convgrad.check.documents.reading import Read
+from convgrad.check.documents.statements import Statement
+from convgrad.errors import ConvgradError, EquationError
+from convgrad.notation.terms import Equation, Reduce, accesses, walk
+
+PARAMETERS = {"s", "p", "d", "k", "c", "eta", "stride", "pad"}
+"""Whole numbers that a definition may have in its positions without more."""
+
+
+def judge_definition(statement: Statement, read: Read, ledger: Ledger) -> Judged:
+    unbound = _unbound(read.equation)
+    if unbound:
+        words = (f"{unbound} is neither summed nor on the left.",)
+        return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
+    strange = _odd_error(read)
+    known = Known(read.name, statement.text, read.equation, statement.place, read.sizes)
+    if read.equation.result.name in known.reads:
+        words = (f"{read.name} is defined by itself, so it can't be evaluated.",)
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
+    ledger.definitions[read.name] = known
+    if strange:
+        return Judged(statement.place, "equation", statement.text, Mark.WRONG, (strange,))
+    return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, (f"of {read.name}",))
+
+
+def _unbound(equation: Equation) -> str:
+    """The first index of a definition that stands for nothing; empty where there is none."""
+    for definition in equation.definitions:
+        loops = {*definition.indices, *(i for t in walk(definition.term) if isinstance(t, Reduce) for i in t.indices)}
+        for access in accesses(definition.term):
+            for position in access.positions:
+                whole = {position.as_name} if position.as_name else set()
+                for name in sorted(position.names - loops - (PARAMETERS - whole)):
+                    if name.islower():
+                        return name
+    return ""
+
+
+def _odd_error(read: Read) -> str:
+    """An error of squares that is smallest somewhere else than where the output is the target."""
+    result = read.equation.result
+    names = {access.tensor for access in accesses(result.term)}
+    targets, outputs = names & {"t", "y", "d", "y_hat", "target"}, names
+    if result.indices or read.name not in ("E", "L", "J", "C") or len(names) != 2 or not targets:
+        return ""
+    problem = problem_of(str(read.equation), "")
+    one, two = sorted(outputs)
+    if problem.arrays[one].shape != problem.arrays[two].shape:
+        return ""
+    at = problem.with_arrays(**{one: problem.arrays[two]})
+    opposite = problem.with_arrays(**{one: -problem.arrays[two]})
+    here, there = (float(p.values((read.name,))[read.name]) for p in (at, opposite))
+    if there == 0 and here > 0:
+        return f"It is smallest where {one} = -{two}: the error of an output is that of a difference, {one} - {two}."
+    return ""
+
+
+def judge_again(statement: Statement, read: Read, ledger: Ledger) -> Judged:
+    """Something that is defined already: the same in other words, or another definition."""
+    known = ledger.definitions[read.name]
+    forward = ledger.forward("", read.name)
+    try:
+        if len(read.equation.definitions) == 1 and same(known.equation.result, read.equation.result):
+            agrees = True
+        else:
+            agrees = all(_same_values(read.equation, forward, seed) for seed in range(SEEDS))
+    except ConvgradError as error:
+        reason = error.message if isinstance(error, EquationError) else str(error)
+        reads_new = {a.tensor for a in accesses(read.equation.result.term)} - {*ledger.tensors}
+        if reads_new:
+            ledger.definitions[read.name] = Known(read.name, statement.text, read.equation, statement.place)
+            words = (f"of {read.name}, in place of that of {known.place}",)
+            return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, words)
+        return Judged(statement.place, "equation", statement.text, Mark.WRONG, (reason,))
+    if agrees:
+        return Judged(statement.place, "equation", statement.text, Mark.STEP, (f"It is {read.name} of {known.place}.",))
+    ledger.restated.setdefault(read.name, []).append((read.equation, statement.place))
+    words = (f"It differs from {read.name} of {known.place}.",)
+    return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
+
+
+def _same_values(written: Equation, forward: tuple[Known, ...], seed: int) -> bool:
+    text = "\n".join(str(known.equation) for known in forward)
+    problem = problem_of(text, "", seed)
+    name = written.result.name
+    expected = problem.values((name,))[name]
+    return alike(evaluated(written, problem, {name: expected}), np.asarray(expected))

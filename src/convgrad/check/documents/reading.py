@@ -1,0 +1,58 @@
+"""Statements of a document in our notation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convgrad.check.derivations.bounds import claimed_sizes
+from convgrad.check.derivations.latex_input import looks_like_latex, read_latex
+from convgrad.check.documents.judged import Judged, Mark
+from convgrad.check.documents.ledger import Ledger
+from convgrad.check.documents.statements import Statement
+from convgrad.errors import EquationError
+from convgrad.notation.parsing.parser import parse
+from convgrad.notation.terms import Equation
+
+
+@dataclass(frozen=True)
+class Read:
+    """A statement in our notation. sizes: of indices, where bounds of sums are numbers."""
+
+    name: str
+    equation: Equation
+    indices: tuple[str, ...]
+    sizes: tuple[tuple[str, int], ...] = ()
+
+
+def read_statement(text: str, ledger: Ledger) -> Read:
+    """Raises: EquationError where it can't be read."""
+    if not looks_like_latex(text) and "[" in text:
+        equation = parse(text)
+        return Read(equation.result.name, equation, equation.result.indices)
+    latex = read_latex(text, ledger.equation)
+    equation = parse(latex.claims[-1])
+    sizes = tuple(claimed_sizes(latex.bounds, {}).items())
+    return Read(equation.result.name, equation, latex.indices, sizes)
+
+
+def tensor_on_left(left: str, ledger: Ledger) -> str:
+    """The name of what stands left of numbers; empty where that is an element, or can't be read."""
+    try:
+        read = read_statement(f"{left} = 1", ledger)
+    except (EquationError, RecursionError):
+        return ""
+    name = read.name
+    if any(index.isdigit() for index in read.indices):
+        return ""
+    return ledger.abbreviations[name].gradient if name in ledger.abbreviations else name
+
+
+def unread(statement: Statement, ledger: Ledger, error: Exception) -> Judged:
+    message = error.message if isinstance(error, EquationError) else "it is nested too deep"
+    place = _pointed(error)
+    return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (message, *place))
+
+
+def _pointed(error: Exception) -> tuple[str, ...]:
+    lines = [line for line in str(error).split("\n") if line.startswith("    ")]
+    return ("\n".join(lines),) if len(lines) == 2 else ()
