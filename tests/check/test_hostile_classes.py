@@ -97,8 +97,13 @@ class Layer:
 def test_weights_that_each_forward_pass_makes_anew(tmp_path: Path) -> None:
     code = DENSE.replace("        self.x = x", "        self.x, self.w = x, np.random.randn(*self.w.shape)")
     report = report_on(tmp_path, code)
-    assert report.verdict is Verdict.NOT_CHECKED
-    assert "each forward pass makes new weights" in " ".join(str(report).split())
+    assert report.ok, str(report)
+    assert "w in self.w, which each forward pass makes anew" in " ".join(str(report).split())
+    wrong = report_on(tmp_path, code.replace("self.x.T @ g", "-self.x.T @ g"))
+    assert wrong.causes == ("sign",)
+    alike = report_on(tmp_path, code.replace("np.random.randn(*self.w.shape)", "np.ones(self.w.shape)"))
+    assert alike.verdict is Verdict.NOT_CHECKED
+    assert "each forward pass makes new weights" in " ".join(str(alike).split())
 
 
 def test_a_class_without_weights_of_that_shape_shows_those_it_has(tmp_path: Path) -> None:
