@@ -174,6 +174,18 @@ def test_attributes_that_can_not_be_set_or_read(tmp_path: Path) -> None:
     assert report_on(tmp_path, around).ok
 
 
+def test_arguments_that_are_handed_on_to_the_class_below(tmp_path: Path) -> None:
+    code = DENSE + (
+        "class Signed(Layer):\n"
+        "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "    def backward(self, *args, **kwargs):\n"
+        "        do, dw, db = super().backward(*args, **kwargs)\n        return do, dw, -db\n"
+    )
+    report = report_on(tmp_path, code, name="Signed")
+    assert report.causes == ("sign",), str(report)
+    assert "backward(g = dx), Signed(n_in=4, n_out=5)" in report.reading
+
+
 def test_a_class_that_has_no_name_in_a_file_is_run_here() -> None:
     class Negative:
         def forward(self, x: np.ndarray) -> np.ndarray:
