@@ -353,3 +353,9 @@ def test_a_formula_that_overflows_is_right_with_a_note(layer: str, function: Cal
     assert report.verdict is Verdict.RIGHT, str(report)
     assert "With values of a few hundred" in text(report)
     assert "exp overflows" in text(report)
+
+
+@pytest.mark.parametrize("layer", ["relu", "leaky_relu", "elu", "sigmoid", "tanh", "gelu", "silu"])
+def test_a_convention_at_the_kink_excuses_no_forward_pass(layer: str) -> None:
+    report = check(lambda x: x, layer, explain=False)
+    assert report.verdict is Verdict.WRONG, str(report)
