@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.functions.coverage import Coverage, Variation, dividing, not_returned, refuses, variations
+from convgrad.check.functions.coverage import (
+    Coverage,
+    Variation,
+    dividing,
+    has_to_fill,
+    not_returned,
+    refuses,
+    variations,
+)
 from convgrad.check.functions.diagnosis import Cause, Diagnosis, diagnose, tell_apart
 from convgrad.check.functions.fitting import fitted
 from convgrad.check.functions.maps import summary
@@ -281,7 +289,7 @@ class Judge:
         again = attempt(convention, self.person)
         trouble = again.outcome.trouble
         if trouble is not None:
-            other = dividing(variation, convention)
+            other = dividing(variation, convention) if has_to_fill(trouble) else None
             if variation.optional or variation.shape or other is not None or refuses(trouble):
                 how = (
                     f"refuses: {trouble.message}" if refuses(trouble) and trouble.message else f"fails: {trouble.kind}"

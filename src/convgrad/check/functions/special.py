@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from convgrad.check.functions.coverage import refuses
+from convgrad.check.functions.coverage import has_to_fill, refuses
 from convgrad.check.functions.diagnosis import Diagnosis
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.reading import Convention, attempt
@@ -16,7 +16,7 @@ from convgrad.check.submissions.answers import Trouble
 def special(diagnosis: Diagnosis, sizes: Sizes, person: Person) -> list[Finding]:
     """Notes, where it is no fault; a fault where axes that are equal there are taken for one another."""
     if not (sizes.square or sizes.equal):
-        return _of_windows(diagnosis, sizes) if diagnosis.right else []
+        return _of_windows(diagnosis, sizes, person) if diagnosis.right else []
     words = f"It gives results of the right shape with {sizes.words} only."
     if not diagnosis.right:
         return [Finding("special-sizes", words, wrong=False)]
@@ -30,7 +30,7 @@ def special(diagnosis: Diagnosis, sizes: Sizes, person: Person) -> list[Finding]
     return [Finding(name, words, "Check each shape and loop bound for the two.")]
 
 
-def _of_windows(diagnosis: Diagnosis, sizes: Sizes) -> list[Finding]:
+def _of_windows(diagnosis: Diagnosis, sizes: Sizes, person: Person) -> list[Finding]:
     """Many read one size for both axes of a kernel, and split an image into windows that fill it."""
     problem, found = diagnosis.attempt.problem, []
     if sizes.window and "w" in problem.labels:
@@ -38,8 +38,11 @@ def _of_windows(diagnosis: Diagnosis, sizes: Sizes) -> list[Finding]:
         found.append(Finding("square-kernels", words, wrong=False))
     window = problem.origin.window
     if sizes.divides and window is not None and max(window.strides) > 1:
-        words = "It is right for sizes that the stride divides only: with others it fails, or gives other shapes."
-        found.append(Finding("stride-divides", words, wrong=False))
+        usual = replace(diagnosis.attempt.convention.sizes, divides=False)
+        trouble = attempt(diagnosis.attempt.convention, person, usual).outcome.trouble
+        what = "gives other shapes" if trouble is None else f"fails: {trouble}"
+        words = f"It is right for sizes that the stride divides only. With others it {what}."
+        found.append(Finding("stride-divides", words, wrong=trouble is None or not has_to_fill(trouble)))
     return found
 
 
