@@ -241,6 +241,11 @@ HOSTILE: list[tuple[str, type[ConvgradError], str]] = [
     (PADDED + "v = 2\n", DataError, "`v` is not a tensor of the equation"),
     (PADDED.replace("dz = [[1, 0, 0, 0]", "dz = [[1, 0, 0]"), DataError, "must be a number or lists of numbers"),
     (PADDED + "[results]\ndx = 'nan'\n", DataError, "must be a number or lists of numbers"),
+    (
+        "equation = 'x[i,j] = sum[m](c[i+j+m else 0])'\nsizes = { I = 30000, J = 30000, M = 500 }\n[given]\nc = [1]\n",
+        ShapeError,
+        "x would take about",
+    ),
     ("told = 'no'\n" + PADDED, DataError, "`told` is 'no', but must be true or false"),
 ]  # fmt: skip
 
