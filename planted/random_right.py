@@ -6,6 +6,7 @@ arguments, layouts, settings and forms of what comes back. `Written.inputs` make
 
 from __future__ import annotations
 
+import linecache
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from random_programs import (
 
 Array = np.ndarray
 Random = np.random.Generator
+MOST = 2000
+"""Texts that are kept to be read."""
 Inputs = Callable[[Random, bool], dict[str, Any]]
 
 
@@ -50,8 +53,18 @@ class Written:
 
     def function(self, source: str | None = None) -> Callable[..., Any]:
         """The function of its text, or of another."""
+        text = source or self.source
         names: dict[str, Any] = {"np": np}
-        exec(compile(source or self.source, "<written>", "exec"), names)
+        file = f"<written {hash(text)}>"
+        if len(linecache.cache) > MOST:
+            linecache.clearcache()
+        linecache.cache[file] = (
+            len(text),
+            None,
+            text.splitlines(True),
+            file,
+        )  # where its text can be read, as a notebook's
+        exec(compile(text, file, "exec"), names)
         found: Callable[..., Any] = names["function"]
         return found
 

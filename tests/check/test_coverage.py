@@ -353,3 +353,23 @@ def test_a_formula_that_overflows_is_right_with_a_note(layer: str, function: Cal
     assert report.verdict is Verdict.RIGHT, str(report)
     assert "With values of a few hundred" in text(report)
     assert "exp overflows" in text(report)
+
+
+@pytest.mark.parametrize("layer", ["relu", "leaky_relu", "elu", "sigmoid", "tanh", "gelu", "silu"])
+def test_a_convention_at_the_kink_excuses_no_forward_pass(layer: str) -> None:
+    report = check(lambda x: x, layer, explain=False)
+    assert report.verdict is Verdict.WRONG, str(report)
+
+
+def test_a_pooling_that_fails_where_the_stride_leaves_a_rest() -> None:
+    def backward(x: Array, dout: Array) -> Array:
+        dx = np.zeros_like(x)
+        for m in range(2):
+            for n in range(2):
+                dx[:, m::2, n::2] += dout / 4
+        return dx
+
+    report = check(backward, "avg_pool2d")
+    assert report.verdict is Verdict.WRONG
+    assert report.causes == ("stride-divides",)
+    assert "for sizes that the stride divides only. With others it fails: ValueError" in text(report)

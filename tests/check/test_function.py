@@ -322,7 +322,7 @@ def test_a_layer_of_its_own_needs_a_shape() -> None:
 
 
 @pytest.mark.parametrize(("layer", "factory"), [("softmax_cross_entropy", softmax_loss), ("sigmoid", sigmoid_forward)])
-def test_an_overflow_is_a_note(layer: str, factory: Callable[..., Callable[..., object]]) -> None:
+def test_an_overflow_is_a_note(layer: str, factory: Callable[..., Callable[..., Any]]) -> None:
     report = check(factory(("overflow",)), layer)
     assert report.ok
     assert "exp overflows" in " ".join(str(report).split()) or "or exp overflows" in str(report)

@@ -97,8 +97,13 @@ class Layer:
 def test_weights_that_each_forward_pass_makes_anew(tmp_path: Path) -> None:
     code = DENSE.replace("        self.x = x", "        self.x, self.w = x, np.random.randn(*self.w.shape)")
     report = report_on(tmp_path, code)
-    assert report.verdict is Verdict.NOT_CHECKED
-    assert "each forward pass makes new weights" in " ".join(str(report).split())
+    assert report.ok, str(report)
+    assert "w in self.w, which each forward pass makes anew" in " ".join(str(report).split())
+    wrong = report_on(tmp_path, code.replace("self.x.T @ g", "-self.x.T @ g"))
+    assert wrong.causes == ("sign",)
+    alike = report_on(tmp_path, code.replace("np.random.randn(*self.w.shape)", "np.ones(self.w.shape)"))
+    assert alike.verdict is Verdict.NOT_CHECKED
+    assert "each forward pass makes new weights" in " ".join(str(alike).split())
 
 
 def test_a_class_without_weights_of_that_shape_shows_those_it_has(tmp_path: Path) -> None:
@@ -167,6 +172,18 @@ def test_attributes_that_can_not_be_set_or_read(tmp_path: Path) -> None:
     assert report_on(tmp_path, in_tuple.replace("self.b", "self.all[1]")).ok
     around = DENSE.replace("        self.x = x", "        self.x, self.me = x, [self, {'me': self}]")
     assert report_on(tmp_path, around).ok
+
+
+def test_arguments_that_are_handed_on_to_the_class_below(tmp_path: Path) -> None:
+    code = DENSE + (
+        "class Signed(Layer):\n"
+        "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "    def backward(self, *args, **kwargs):\n"
+        "        do, dw, db = super().backward(*args, **kwargs)\n        return do, dw, -db\n"
+    )
+    report = report_on(tmp_path, code, name="Signed")
+    assert report.causes == ("sign",), str(report)
+    assert "backward(g = dx), Signed(n_in=4, n_out=5)" in report.reading
 
 
 def test_a_class_that_has_no_name_in_a_file_is_run_here() -> None:

@@ -229,6 +229,11 @@ class Turned(Linear):
         below, weight, bias = Linear.backward(ctx, grad_output)
         return below, -weight, bias
 
+class ClippedGrad(Clipped):
+    @staticmethod
+    def backward(ctx, grad_output):
+        return -Clipped.backward(ctx, grad_output)
+
 class Parted(Function):
     @staticmethod
     def forward(x):
@@ -249,6 +254,7 @@ class Parted(Function):
     ("layer", "name", "causes"),
     [
         ("relu", "Clipped", ()),
+        ("relu", "ClippedGrad", ("sign",)),
         ("dense", "Linear", ()),
         ("dense", "Turned", ("sign",)),
         ("tanh", "Parted", ()),

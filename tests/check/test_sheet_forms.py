@@ -241,6 +241,11 @@ HOSTILE: list[tuple[str, type[ConvgradError], str]] = [
     (PADDED + "v = 2\n", DataError, "`v` is not a tensor of the equation"),
     (PADDED.replace("dz = [[1, 0, 0, 0]", "dz = [[1, 0, 0]"), DataError, "must be a number or lists of numbers"),
     (PADDED + "[results]\ndx = 'nan'\n", DataError, "must be a number or lists of numbers"),
+    (
+        "equation = 'x[i,j] = sum[m](c[i+j+m else 0])'\nsizes = { I = 30000, J = 30000, M = 500 }\n[given]\nc = [1]\n",
+        ShapeError,
+        "x would take about",
+    ),
     ("told = 'no'\n" + PADDED, DataError, "`told` is 'no', but must be true or false"),
 ]  # fmt: skip
 
@@ -256,3 +261,16 @@ def test_hostile_sheets_get_one_message(tmp_path: Path, text: str, error: type[C
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     assert result.stderr.count("Error") == 1
+
+
+def test_explain_says_of_given_deltas_only_what_can_be_computed(tmp_path: Path) -> None:
+    """Without a target there is no other number that the equation of the deltas would give."""
+    path = tmp_path / "sheet.toml"
+    path.write_text(DELTAS + "flatten1.x = [10, 20, 30, 40]\n")
+    printed = str(convgrad("explain", str(path)).stdout)
+    assert "    10  20  30  40\n" in printed
+    assert "its equation gives" not in printed
+    assert "scale.dx[0,1,0] = 10" in printed
+    with_target = DELTAS.replace("[[layer]]", "target = [1, 0]\n[model]\nloss = 'mse'\n[[layer]]", 1)
+    path.write_text(with_target + "flatten1.x = [10, 20, 30, 40]\n")
+    assert "its equation gives" in str(convgrad("explain", str(path)).stdout)

@@ -14,6 +14,7 @@ import pytest
 
 from convgrad.check import SheetReport, check_sheet
 from convgrad.check.verdict import Verdict
+from convgrad.compute.arrays import place_of
 
 Array = npt.NDArray[np.float64]
 Values = dict[str, Array]
@@ -288,7 +289,7 @@ def changed(question: Question) -> Iterator[tuple[str, tuple[int, ...], Values]]
     """Each tensor with one of its numbers changed: the largest, by 7 %."""
     for name, array in question.right().items():
         other = np.array(np.round(array, DECIMALS))
-        at = tuple(int(i) for i in np.unravel_index(int(np.abs(other).argmax()), other.shape))
+        at = tuple(int(i) for i in place_of(int(np.abs(other).argmax()), other.shape))
         other[at] = np.round(1.07 * other[at] + 0.0001, DECIMALS)
         yield name, at, {name: other}
 

@@ -157,3 +157,18 @@ def test_only_the_engine_imports_halide() -> None:
         if re.search(r"^\s*(import|from) halide\b", file.read_text(), re.MULTILINE)
     }
     assert importing == {("compute", "halide")}
+
+
+def test_files_that_pages_name_are_there() -> None:
+    """`passes/fusion.py` is in the repository, in the package or in one of its folders; NAME stands for a new file."""
+    known = {
+        path.as_posix()
+        for folder in ("src", "tests", "docs", "tools", "planted")
+        for path in ROOT.glob(f"{folder}/**/*.*")
+    }
+    missing = []
+    for page in (*ROOT.glob("docs/*.md"), ROOT / "CONTRIBUTING.md", *PACKAGE.glob("**/README.md")):
+        for named in re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|js|c))`", page.read_text(encoding="utf-8")):
+            if "NAME" not in named and not any(path.endswith(f"/{named}") for path in known):
+                missing.append(f"{page.name}: {named}")
+    assert not missing

@@ -76,13 +76,17 @@ def in_latex(equation: Equation, claim: Definition, rng: np.random.Generator) ->
     gradients = {a.tensor for a in accesses(claim.term) if a.tensor[0] == "d"} - {above}
     kronecker = any(a.tensor == above and len(a.positions) == 2 for a in accesses(claim.term))
     named = bool(equation.result.indices)
+    loops = {i for d in equation.definitions for t in walk(d.term) if isinstance(t, Reduce) for i in t.indices}
+    loops |= {i for d in equation.definitions for i in d.indices}
+    # A letter that the equation's own bounds have given a meaning has no other one.
+    again = bool(loops & {i for t in walk(claim.term) if isinstance(t, Reduce) for i in t.indices})
     powers = any(isinstance(t, Power) for t in terms)
     letters = {i for t in terms if isinstance(t, Reduce) for i in t.indices} | {*claim.indices}
     style = Style(
         error=str(rng.choice(["E", "L", r"\mathcal{L}"])) if equation.result.name != "E" else "E",
         commas=bool(rng.random() < 0.7),
         nested=bool(rng.random() < 0.5),
-        bounds=bool(rng.random() < 0.3) and not _reads_sizes(claim),
+        bounds=bool(rng.random() < 0.3) and not _reads_sizes(claim) and not again,
         layer=bool(rng.random() < 0.3) and not scalars and named and len(equation.definitions) == 1 and not powers,
         delta=named and not gradients and not kronecker and bool(rng.random() < 0.5),
         dot=str(rng.choice(["", r" \cdot", r" \,", r" \times"])),

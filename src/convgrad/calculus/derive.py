@@ -63,7 +63,7 @@ class Adjoint:
     @property
     def whole(self) -> Equation:
         """Forward and backward as one equation, which reads only the inputs of the forward pass and the gradient from
-        above; it can be bound with the sizes of the forward pass, or is bound where that was.
+        above; it is bound where that was, or can be, with the same shapes and sizes.
         """
         return one_after_the_other(self.forward, self.backward)
 

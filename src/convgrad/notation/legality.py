@@ -174,5 +174,5 @@ def _check_axes(equation: Equation) -> None:
 
 def counted(number: int, thing: str) -> str:
     """`1 axis`, `2 axes`, `no axis`."""
-    plural = {"axis": "axes"}.get(thing, thing + "s")
+    plural = {"axis": "axes", "index": "indices"}.get(thing, thing + "s")
     return f"no {thing}" if number == 0 else f"{number} {thing if number == 1 else plural}"

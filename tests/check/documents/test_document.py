@@ -99,3 +99,49 @@ def test_one_planted_error(text: str, name: str, right: str, wrong: str, line: s
     found = report(text.replace(right, wrong, 1), name)
     assert found.verdict is Verdict.WRONG, str(found)
     assert line in [str(part.place) for part in found.parts if part.mark is Mark.WRONG], str(found)
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_report_fits_its_columns_and_points_into_long_lines(width: int) -> None:
+    found = report(CORRELATION.replace("u^{l-1}_{i+a',j+b'}$$\n\n$$v", "u^{l-1}_{i-a',j+b'}$$\n\n$$v"), programs=False)
+    lines = found.text(width).split("\n")
+    assert max(map(len, lines)) <= width
+    carets = next(n for n, line in enumerate(lines) if line.strip() and not line.strip("^ "))
+    place = lines[carets].index("^")
+    assert lines[carets - 1][place : place + 1] == "u"
+    assert len(lines[carets]) <= len(lines[carets - 1])
+
+
+CHANNELS = r"""
+$$y_{i,j,k} = \sum_{m,n,c} w_{m,n,c,k}\, x_{i+m,j+n,c} + b_k$$
+
+```python
+import numpy as np
+rng = np.random.default_rng(0)
+x, w, dy = rng.normal(size=(6, 5, 2)), rng.normal(size=(3, 2, 2, 3)), rng.normal(size=(4, 4, 3))
+db = dy.sum(axis=(0, 1))
+dw = np.zeros_like(w)
+for m in range(3):
+    for n in range(2):
+        dw[m, n] = np.einsum("ijk,ijc->ck", dy, x[m:m+4, n:n+4])
+dx = np.zeros_like(x)
+for i in range(4):
+    for j in range(4):
+        dx[i:i+3, j:j+2] += w @ dy[i, j]
+print(db.shape)
+```
+
+```
+(3,)
+```
+"""
+
+
+def test_a_program_of_several_channels() -> None:
+    found = report(CHANNELS)
+    assert found.summary == "2 claims: 2 right; 1 definition", str(found)
+    turned = report(CHANNELS.replace("w @ dy", "w[::-1] @ dy"))
+    words = next(part.words for part in turned.parts if part.mark is Mark.WRONG)
+    assert words[0].endswith("dx is dx, but has other numbers than the equations give.")
+    assert words[1] == "It is what comes out with w with its rows in the other order."
+    assert report(CHANNELS.replace("(3,)\n```", "(4,)\n```")).verdict is Verdict.WRONG

@@ -148,6 +148,15 @@ def test_the_command_prints_json() -> None:
 
 
 @pytest.mark.usefixtures("machine")
+def test_more_classes_are_more_work() -> None:
+    def work(classes: int) -> int:
+        options = ("--batch-size", 3, "--classes", classes, "--runs", 1, "--json")
+        return int(json.loads(convgrad("profile", "example", *options).stdout)["flops"])
+
+    assert work(3) < work(7)
+
+
+@pytest.mark.usefixtures("machine")
 def test_what_the_command_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "There is no model 'lenett'" in convgrad("profile", "lenett", code=2).stderr
     arguments = ("profile", "example", "--runs", 1, "--plot")

@@ -20,7 +20,7 @@ from convgrad.check.derivations.latex.setting import BY, Bound, Setting, about
 from convgrad.check.derivations.latex.tokens import RELATIONS, Token, lines_of, tokens
 from convgrad.check.derivations.latex.vocabulary import QUALIFIERS
 from convgrad.errors import EquationSyntaxError, Span
-from convgrad.notation.legality import check
+from convgrad.notation.legality import check, counted
 from convgrad.notation.parsing.lexer import LONGEST_TEXT
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
@@ -296,7 +296,8 @@ class _Line(ExpressionReader):
             access = left
             if right.rank:
                 raise self.misfit(
-                    f"On the left is one number, on the right {right.said} with {right.rank} axes and no indices.",
+                    f"On the left is one number, on the right {right.said} with {counted(right.rank, 'axis')} "
+                    "and no indices.",
                     right.span,
                 )
         term = self._kronecker(right.at(access.positions if isinstance(left, Value) and right.rank else ()))
@@ -356,7 +357,7 @@ class _Line(ExpressionReader):
             swapped = f"{left.tensor.replace(BY, ' by ')} was read with the index of what it is taken by in front."
             right = self.setting.choices.pick([(right, ""), (self.transposed(right), swapped)])
         elif right.rank not in (0, rank):
-            what = f"{left.tensor} has {rank} axes, but what it is said to be equal to has {right.rank}."
+            what = f"{left.tensor} has {counted(rank, 'axis')}, but what it is said to be equal to has {right.rank}."
             raise self.misfit(what, right.span)
         return Access(left.tensor, places, span=left.span), right
 

@@ -19,7 +19,7 @@ from convgrad.check.documents.reading import Read, unread
 from convgrad.check.documents.statements import Statement
 from convgrad.check.problems.problem import Array
 from convgrad.check.verdict import Verdict
-from convgrad.errors import ConvgradError, EquationError, EquationSyntaxError
+from convgrad.errors import ConvgradError, EquationError, EquationSyntaxError, SizesDifferError
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.rename import rename
 from convgrad.notation.terms import Equation, accesses, gradient_name
@@ -40,6 +40,8 @@ def judge_claim(statement: Statement, read: Read, ledger: Ledger) -> Judged:
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
     try:
         report = _checked(statement, read, ledger, forward)
+    except SizesDifferError as error:
+        report = EquationReport(False, str(read.equation), "", f"its axes don't fit: {error.message}")
     except EquationSyntaxError as error:
         return unread(statement, ledger, error)
     except ConvgradError as error:
@@ -96,7 +98,10 @@ def _with_names(read: Read, told: list[Abbreviation], forward: tuple[Known, ...]
         problem = problem_of(text, target, seed)
         values = {**problem.arrays, **problem.values()}
         instead = {one.name: _meant(one, values[one.gradient]) for one in told}
-        found = evaluated(read.equation, problem, instead)
+        try:
+            found = evaluated(read.equation, problem, instead)
+        except SizesDifferError as error:
+            return EquationReport(False, str(read.equation), "", f"its axes don't fit: {error.message}")
         if BY in read.name:
             expected = local_derivative(problem, read.name)
         elif is_local(read.name):

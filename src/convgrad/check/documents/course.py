@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from convgrad.check.documents.agreement import Agreement, agreements, explained
 from convgrad.check.documents.equations import judge_equation
-from convgrad.check.documents.identities import judge_identity, number_in
+from convgrad.check.documents.identities import is_calculation, judge_identity, number_in
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Ledger
 from convgrad.check.documents.matrices import matrix_of
@@ -27,6 +27,14 @@ from convgrad.notation.parsing.parser import parse
 
 NOTATION = re.compile(r"^[A-Za-z_][\w.]*(?:\[[\w\s,]*\])?\s*=\s*\S.*\[.*\].*$")
 """A line of a text that may be an equation in our notation."""
+RANGE = re.compile(r"\\[lcd]?dots|\\ldots|\u2026|\.\.\.")
+"""In `l = 1, 2, \\ldots, L`."""
+FUNCTIONS = "exp|log|ln|tanh|sum|max|min|sigmoid|softmax|relu|sqrt|rot180|diag|tr|sin|cos|abs|sign"
+PLAIN = re.compile(
+    rf"(?=.*(?:[\u0370-\u03ff\u2200-\u22ff]|\\[a-z]|[A-Za-z]_\w))[^\s=<>]{{1,60}}\s*=(?!.*(?<![\w\\])(?!(?:{FUNCTIONS})\b)"
+    r"[A-Za-z]{3,}(?![\w(\[]))\s*\S.*"
+)
+"""A line of a text that is an equation without marks: no words on its right side, and something of a formula in it."""
 OUTPUT = re.compile(r"\d")
 """What a block without a language has that is taken as what the program before it prints."""
 NOT_HERE = "program: not run here"
@@ -102,6 +110,14 @@ class Course:
         lines = [(n, part) for n, line in enumerate(run.text.split("\n")) for part in line.split("\x1d")]
         for number, line in lines:
             text = line.strip().rstrip(".,;")
+            if run.kind is Kind.PROSE and not NOTATION.match(text):
+                clauses = [text] if PLAIN.fullmatch(text) else re.split(r"(?<=[.:,;])\s+", text)
+                for clause in clauses:
+                    plain = clause.rstrip(".,;:")
+                    if PLAIN.fullmatch(plain):
+                        left, _, right = plain.partition("=")
+                        self._statement(Statement(left.strip(), right.strip(), run.place.later("\n" * number)))
+                continue
             if NOTATION.match(text) and "\\" not in text:
                 try:
                     parse(text)
@@ -130,15 +146,26 @@ class Course:
         if text is not None:
             left, _, right = text.partition("=")
             statement = Statement(left.strip(), right.strip(), statement.place, statement.before)
+        if written is not None and number_in(statement.before) is not None and is_calculation(statement.before):
+            judged = judge_identity(Statement(statement.before, statement.right, statement.place))
+            self.parts += [] if judged is None else [judged]
+            return
         if written is not None and (written.values.ndim or re.search(r"[\d.]", statement.right)):
             name = tensor_on_left(statement.left, self.ledger)
             if name:
                 self._numbers(statement.place, statement.text, written, name)
                 return
-        numbers = Statement(statement.before, statement.right, statement.place) if statement.before else None
-        if numbers is not None and number_in(numbers.left) is not None and number_in(numbers.right) is not None:
-            judged = judge_identity(numbers)
-            self.parts += [] if judged is None else [judged]
+        if RANGE.search(statement.right):
+            words = ("a range, of which nothing is claimed",)
+            self.parts.append(Judged(statement.place, "equation", statement.text, Mark.GIVEN, words))
+            return
+        if number_in(statement.right) is not None and is_calculation(statement.right):
+            if is_calculation(statement.before) and number_in(statement.before) is not None:
+                judged = judge_identity(Statement(statement.before, statement.right, statement.place))
+                self.parts += [] if judged is None else [judged]
+            else:  # with numbers put in, which may be rounded
+                words = ("numbers put in: the next `=` is checked against it",)
+                self.parts.append(Judged(statement.place, "numbers", statement.text, Mark.GIVEN, words))
             return
         self.parts.append(_guarded(statement, self.ledger))
 
@@ -231,6 +258,10 @@ def _judged_program(run: Run, ran: Ran, found: list[Agreement]) -> Judged:
     if not ran.computed:
         if ran.written:
             return told(Mark.GIVEN, f"numbers of {', '.join(sorted(ran.written))}")
+        functions = re.findall(r"^def (\w+)", run.text, re.MULTILINE)
+        if functions:
+            how = f"`convgrad check LAYER FILE.py:{functions[0]}`"
+            return told(Mark.NOT_UNDERSTOOD, f"It calls no function: check {functions[0]} by {how}.")
         return told(Mark.NOT_UNDERSTOOD, "It computes no array that could be compared.")
     wrong = [one for one in found if not one.agrees]
     words = []

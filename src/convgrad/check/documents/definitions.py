@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from convgrad.check.derivations.equivalence import same
@@ -18,6 +20,10 @@ PARAMETERS = {"s", "p", "d", "k", "c", "eta", "stride", "pad"}
 
 
 def judge_definition(statement: Statement, read: Read, ledger: Ledger) -> Judged:
+    labels = [index for index in read.indices if re.search(r"\d", index)]
+    if labels:
+        words = (f"{labels[0]} was read as one element; only definitions of all elements at once are understood.",)
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
     unbound = _unbound(read.equation)
     if unbound:
         words = (f"{unbound} is neither summed nor on the left.",)

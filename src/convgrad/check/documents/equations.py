@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from convgrad.check.derivations.local import is_local
-from convgrad.check.derivations.readings import DELTAS
+from convgrad.check.derivations.readings import DELTA
 from convgrad.check.documents.claims import judge_claim
 from convgrad.check.documents.definitions import judge_again, judge_definition
 from convgrad.check.documents.identities import judge_identity
@@ -38,7 +38,8 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     name, known = read.name, ledger.gradients
     if is_local(name) or (known.get(name, "") and _hangs(known[name], ledger)):
         return judge_claim(statement, read, ledger)
-    if name in known or name in DELTAS or _is_abbreviation(read, ledger):
+    is_derivative = bool(re.search(r"\\partial|\u2202", statement.left)) and name[:1] == "d"
+    if name in known or is_derivative or DELTA.fullmatch(name) or _is_abbreviation(read, ledger):
         return _named_gradient(statement, read, ledger)
     if name in ledger.definitions:
         return judge_again(statement, read, ledger)
@@ -63,14 +64,14 @@ def _named_gradient(statement: Statement, read: Read, ledger: Ledger) -> Judged:
     found = _abbreviation(statement, read, ledger)
     if found is not None:
         earlier = ledger.abbreviations.get(found.name)
-        if earlier is not None and (earlier.gradient, earlier.plain) != (found.gradient, found.plain):
+        if earlier is not None and earlier.gradient == found.gradient and earlier.plain != found.plain:
             words = (f"{found.name} stands for {earlier.gradient} since {earlier.place}.",)
             return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
         ledger.abbreviations[found.name] = found
         words = (f"{found.name} stands for {found.gradient}",)
         return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, words)
-    if read.name in ledger.gradients:  # of what the document derives from nothing
-        target = ledger.gradients[read.name]
+    if read.name not in ledger.abbreviations and not DELTA.fullmatch(read.name) and read.name[:1] == "d":
+        target = ledger.gradients.get(read.name, read.name[1:])
         words = (f"Nothing that was defined so far reads {target}, so its gradient can't be derived.",)
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
     if read.name in ledger.abbreviations or ledger.definitions:

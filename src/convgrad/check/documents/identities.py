@@ -57,19 +57,42 @@ def number_in(formula: str) -> float | None:
     return None if value is None else float(value[0])
 
 
+def is_calculation(formula: str) -> bool:
+    """Whether a formula calculates something, and is no number alone."""
+    return bool(formula) and matrix_of(formula) is None
+
+
 def _judged_numbers(statement: Statement, left: Equation, right: Equation) -> Judged | None:
+    """Numbers on the left stand for all that rounds to them, as those on the right do."""
     one, written = _at(left, [], POINTS), matrix_of(statement.right)
     if one is None:
         return None
+    value, room = np.asarray(one[0]), _rounding(statement.left, float(one[0]))
     if written is not None and written.values.ndim == 0:
-        agrees = bool(agree(written, one[0]))
+        agrees, nearly = bool(agree(written, value)), bool(agree(written, value, room))
     else:
         two = _at(right, [], POINTS)
         if two is None:
             return None
-        agrees = bool(abs(one[0] - two[0]) <= TOLERANCE * max(1.0, abs(one[0])))
-    words = () if agrees else (f"The left side is {one[0]:.8g}.",)
-    return Judged(statement.place, "numbers", statement.text, Mark.RIGHT if agrees else Mark.WRONG, words)
+        gap, small = abs(float(one[0] - two[0])), TOLERANCE * max(1.0, abs(float(one[0])))
+        agrees, nearly = gap <= small, gap <= small + room + _rounding(statement.right, float(two[0]))
+    if agrees:
+        return Judged(statement.place, "numbers", statement.text, Mark.RIGHT)
+    words = f"The left side is {one[0]:.8g}."
+    if nearly:
+        words += " It is not that far off that rounding of the numbers in it could not be why."
+    mark = Mark.NOT_UNDERSTOOD if nearly else Mark.WRONG
+    return Judged(statement.place, "numbers", statement.text, mark, (words,))
+
+
+def _rounding(formula: str, value: float) -> float:
+    """By how much a formula's value may change where each number in it is what something was rounded to."""
+    room = 0.0
+    for match in re.finditer(r"(?<![\w.])\d*\.\d+", formula):
+        half = 0.5 * 10.0 ** -len(match[0].partition(".")[2])
+        moved = number_in(f"{formula[: match.start()]}{float(match[0]) + half!r}{formula[match.end() :]}")
+        room += 0.0 if moved is None else abs(moved - value)
+    return room
 
 
 def _read(side: str) -> Equation | None:

@@ -57,8 +57,12 @@ def judge_numbers(
     sources = [*_sources(written, name, ledger, programs)]
     fitting = [(source, fitted) for source in sources if (fitted := reshaped(written, source.values.shape)) is not None]
     for source, fitted in fitting:
-        if agree(fitted, source.values, source.slack).all():
+        if agree(fitted, source.values).all():
             return told(Mark.RIGHT, f"They are those of {source.words}.")
+    for source, fitted in fitting:
+        if agree(fitted, source.values, source.slack).all():
+            why = f"They differ from {source.words} by no more than rounding of the numbers before them may do."
+            return told(Mark.NOT_UNDERSTOOD, why, *_differences(fitted, source, False))
     if fitting:
         source, fitted = min(fitting, key=lambda pair: int((~agree(pair[1], pair[0].values, pair[0].slack)).sum()))
         slip = None
@@ -148,9 +152,9 @@ def _computed(quantity: Quantity, written: Written, ledger: Ledger) -> Source | 
     return Source(value, f"{quantity.name} of {words}", slack)
 
 
-def _differences(written: Written, source: Source) -> Iterator[str]:
-    """The wrong entries, with what is right."""
-    wrong = np.argwhere(~agree(written, source.values, source.slack))
+def _differences(written: Written, source: Source, slack: bool = True) -> Iterator[str]:
+    """The wrong entries, with what is right. slack: of those that rounding does not explain."""
+    wrong = np.argwhere(~agree(written, source.values, source.slack if slack else 0.0))
     for index in wrong[:SHOWN]:
         place = tuple(int(i) for i in index)
         where = f"[{','.join(map(str, place))}]: " if place else ""

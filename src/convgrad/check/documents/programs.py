@@ -84,7 +84,19 @@ def is_python(run: Run) -> bool:
     """Whether a block holds a program of Python."""
     if run.language not in ("", "python", "py", "python3", "ipython", "ipython3", "numpy"):
         return False
-    return _tree(run.text) is not None and bool(re.search(r"=|\(", run.text))
+    tree = _tree(run.text)
+    if tree is None or all(isinstance(node, ast.Expr) and _is_literal(node.value) for node in tree.body):
+        return False
+    return bool(re.search(r"=|\(", run.text))
+
+
+def _is_literal(node: ast.expr) -> bool:
+    """Whether it is numbers, texts, or lists of them, which is no program."""
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def run_program(

@@ -17,6 +17,8 @@ from convgrad.errors import ConvgradError
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import Definition, Equation, Reduce, accesses, gradient_name, walk
 
+ENDLESS = 50
+"""So many elements more along an axis: no window reaches so far."""
 LARGEST_AXIS = 12
 """Of a kernel, where its size is to be found out."""
 
@@ -113,9 +115,14 @@ class Quantity:
             return None
 
     def is_whole(self, given: Mapping[str, tuple[int, ...]], own: tuple[int, ...]) -> bool:
-        """Whether it can't have more elements along an axis."""
-        larger = ((*own[:axis], own[axis] + 1, *own[axis + 1 :]) for axis in range(len(own)))
-        return all(self.shapes(given, shape) is None for shape in larger)
+        """Whether it can't have more elements along an axis. What may be as long as one likes, as an image of which
+        the end is not read, is whole.
+        """
+        for axis, size in enumerate(own):
+            longer, endless = ((*own[:axis], one, *own[axis + 1 :]) for one in (size + 1, size + ENDLESS))
+            if self.shapes(given, longer) is not None and self.shapes(given, endless) is None:
+                return False
+        return True
 
     def own_shape(self, given: Mapping[str, tuple[int, ...]]) -> tuple[int, ...] | None:
         """The shape that it has, where the shapes of what it needs tell it: the largest that fits."""

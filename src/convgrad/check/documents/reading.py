@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from convgrad.check.derivations.bounds import claimed_sizes
@@ -42,7 +43,7 @@ def tensor_on_left(left: str, ledger: Ledger) -> str:
     except (EquationError, RecursionError):
         return ""
     name = read.name
-    if any(index.isdigit() for index in read.indices):
+    if any(re.search(r"\d", index) for index in read.indices):
         return ""
     return ledger.abbreviations[name].gradient if name in ledger.abbreviations else name
 

@@ -87,9 +87,22 @@ def _told(part: Judged, width: int) -> Iterator[str]:
         yield from _wrapped(line, width, "    ")
     for words in part.words:
         if words.startswith("    "):
-            yield from (f"  {line}" for line in words.split("\n"))
+            yield from _pointed(words.strip("\n").split("\n"), width)
         else:
             yield from _wrapped(words, width, "  ")
+
+
+def _pointed(lines: list[str], width: int) -> Iterator[str]:
+    """A line with carets under it, and of a long one the part around them."""
+    room = width - 4
+    text, carets = (line[4:] for line in (lines if len(lines) == 2 else (lines[0], "")))
+    start = 0
+    if len(text) > room:
+        middle = (carets.find("^") + len(carets)) // 2 if "^" in carets else 0
+        start = max(0, min(middle - room // 2, len(text) - room))
+    yield f"    {text[start : start + room]}"
+    if carets.strip():
+        yield f"    {carets[start : start + room]}".rstrip()
 
 
 def _wrapped(line: str, width: int, indent: str) -> list[str]:

@@ -146,10 +146,10 @@ def judge_sizes(sentence: Sentence, ledger: Ledger) -> list[Judged]:
             found.append(judged)
         else:
             plain.append(size)
-    found += [
-        Judged(p.place, "size", p.text, Mark.NOT_UNDERSTOOD, ("The sentence does not say what this is the size of.",))
-        for p in plain
-    ]
+    claims = any(size.role == "output" for size in sentence.sizes)
+    mark = Mark.NOT_UNDERSTOOD if claims else Mark.GIVEN
+    words = ("The sentence does not say what this is the size of.",)
+    found += [Judged(p.place, "size", p.text, mark, words) for p in plain]
     for role, axes in given.items():
         ledger.sizes["letters" if any(_names(axis) for axis in axes) else "numbers", role] = axes
     if not any(size.role == "output" for size in sentence.sizes):

@@ -214,6 +214,11 @@ def refuses(trouble: Trouble) -> bool:
     return trouble.kind in ("AssertionError", "NotImplementedError", "Misfit") or by_itself
 
 
+def has_to_fill(trouble: Trouble) -> bool:
+    """Whether it takes only images that windows fill: it says so, or splits them by `reshape`."""
+    return refuses(trouble) or "cannot reshape" in trouble.message
+
+
 @dataclass
 class Coverage:
     """What a function was tried on, in words: where it was right, and what was not covered, with the reason."""

@@ -169,6 +169,10 @@ def _is_single(found: AnyArray) -> bool:
         return bool((found.astype(np.float32) == found).all())
 
 
+def _likelihood(mistakes: Sequence[Mistake]) -> int:
+    return sum(m.likelihood for m in mistakes)
+
+
 class _Search:
     def __init__(
         self,
@@ -360,13 +364,11 @@ class _Search:
             seen = self.structured(output, singles, NO_MISTAKE)
         if seen and seen[0][0].mistakes[-1].name not in OF_TWO:
             return seen
-        if not seen:  # one mistake, and then a factor or an order: the other one is soon found
-            for near, _ in self.structured(output, singles, WITH_ANOTHER):
-                pairs = self.fitting(output, self.pairs(output, singles, near.mistakes[0]))
-                if pairs:
-                    return pairs
-        pairs = self.fitting(output, self.pairs(output, singles))
-        return pairs or seen or self.structured(output, singles, WITH_ANOTHER)
+        near = [] if seen else self.structured(output, singles, WITH_ANOTHER)
+        known = near[0][0].mistakes[0] if near else None  # then the other one is soon found
+        pairs = self.pairs(output, singles, known) if known is not None else []
+        likelier = self.pairs(output, singles, above=_likelihood(pairs[0].mistakes) if pairs else 0)
+        return self.fitting(output, likelier or pairs) or seen or near
 
     def structured(
         self, output: str, singles: Sequence[Prediction] = (), looks: Sequence[Look] = LOOKS
@@ -391,18 +393,24 @@ class _Search:
                 return [(Prediction((mistake, as_mistake(found))), found.difference)]
         return []
 
-    def pairs(self, output: str, singles: Sequence[Prediction], one: Mistake | None = None) -> list[Prediction]:
-        """Two mistakes together, the likeliest first, until time is up. one: one of them, where it is known."""
+    def pairs(
+        self, output: str, singles: Sequence[Prediction], one: Mistake | None = None, above: int = 0
+    ) -> list[Prediction]:
+        """Two mistakes together, the likeliest first, until time is up.
+
+        one: one of them, where it is known. above: the likelihood of two that are found, which others must surpass, in
+        a quarter of the time.
+        """
         useful = [p.mistakes[0] for p in singles if not p.mistakes[0].whole and self.effect(output, p)]
         useful = self.different(output, useful)
         all_couples = combinations(useful, 2) if one is None else ((one, m) for m in useful)
-        couples = sorted(all_couples, key=lambda c: -c[0].likelihood - c[1].likelihood)
+        couples = sorted(all_couples, key=lambda c: -_likelihood(c))
         started, found = time.process_time(), list[Prediction]()
+        seconds = self.seconds / len(self.wrong) / (4 if above else 1)
         for couple in couples:
-            if found and sum(m.likelihood for m in couple) < sum(m.likelihood for m in found[0].mistakes):
+            least = _likelihood(found[0].mistakes) if found else above + 1
+            if _likelihood(couple) < least or time.process_time() - started > seconds:
                 break  # the likeliest are found
-            if time.process_time() - started > self.seconds / len(self.wrong):
-                break
             if couple[0].name == couple[1].name:
                 continue
             both = self.predicted(couple, output)

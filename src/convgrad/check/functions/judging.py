@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.functions.coverage import Coverage, Variation, dividing, not_returned, refuses, variations
+from convgrad.check.functions.coverage import (
+    Coverage,
+    Variation,
+    dividing,
+    has_to_fill,
+    not_returned,
+    refuses,
+    variations,
+)
 from convgrad.check.functions.diagnosis import Cause, Diagnosis, diagnose, tell_apart
 from convgrad.check.functions.fitting import fitted
 from convgrad.check.functions.maps import summary
@@ -18,9 +26,9 @@ from convgrad.check.functions.reading import Attempt, Convention, Found, accumul
 from convgrad.check.functions.remarks import overflow, overlaps, remarks
 from convgrad.check.functions.report import Finding, Report
 from convgrad.check.functions.smallest import smallest_failure
+from convgrad.check.functions.special import special
 from convgrad.check.functions.uncalled import is_unsure, what_to_write, why_not_called
 from convgrad.check.problems.subject import LayerSubject, Sizes, Subject
-from convgrad.check.submissions.answers import Trouble
 from convgrad.errors import ConvgradError
 
 LOOKED_AT = 6
@@ -31,6 +39,10 @@ SEARCH = 2.0
 """Seconds for the search for pairs of mistakes, in all attempts together."""
 SLOW = 2
 """Calls of the longest that are made before a right function is tried on fewer inputs."""
+CALLING = 5.0
+"""Seconds of its calls after which no further input is tried."""
+COMPUTING = 2.5
+"""Seconds of our own computing, for large inputs, after which no further one is tried."""
 OTHER_SIZES = (
     Sizes(),
     Sizes(window=True),
@@ -131,7 +143,7 @@ class Judge:
         chosen = self._explained(iter(ends[:4]), SEARCH / min(len(ends), 4))
         if chosen is None:
             chosen = self._diagnosed(ends[0][0], 0)
-            self._tell_sizes(chosen, ends[0][1])
+            self.report.findings += special(chosen, ends[0][1], self.person)
             if all(c.differs is None for c in chosen.comparisons.values()):
                 self._add("wrong-shape", "No result has the shape that it should have.")
             elif ends[0][1].equal:
@@ -155,7 +167,7 @@ class Judge:
             diagnosis = self._diagnosed(tried, min(seconds, self._left()))
             if diagnosis.right or not diagnosis.unexplained:
                 found, sizes = self._right_where_shapes_fit(diagnosis, sizes) or (diagnosis, sizes)
-                self._tell_sizes(found, sizes)
+                self.report.findings += special(found, sizes, self.person)
                 return found
         return None
 
@@ -215,37 +227,6 @@ class Judge:
     def _left(self) -> float:
         """Seconds that are left for the verdict."""
         return max(0.0, VERDICT - (time.process_time() - self.started))
-
-    def _tell_sizes(self, diagnosis: Diagnosis, sizes: Sizes) -> None:
-        if not (sizes.square or sizes.equal):
-            slides = diagnosis.attempt.problem.origin.window
-            kernel = sizes.window and "w" in diagnosis.attempt.problem.labels
-            if kernel and diagnosis.right:
-                words = "It is right for square kernels only: with another it fails, or gives other shapes."
-                self.report.findings.append(Finding("square-kernels", words, wrong=False))
-            if sizes.divides and diagnosis.right and slides is not None and max(slides.strides) > 1:
-                words = (
-                    "It is right for sizes that the stride divides only: with others it fails, or gives other shapes."
-                )
-                self.report.findings.append(Finding("stride-divides", words, wrong=False))
-            return
-        words = f"It gives results of the right shape with {sizes.words} only."
-        if not diagnosis.right:
-            self.report.findings.append(Finding("special-sizes", words, wrong=False))
-            return
-        refused = self._refused(diagnosis.attempt.convention)
-        if refused is not None:
-            self.report.findings.append(Finding("refuses", f"{words} It refuses others: {refused}.", wrong=False))
-            return
-        name = "channels-swapped" if sizes.equal and not sizes.square else "height-width-swapped"
-        what = "input and output channels" if sizes.equal and not sizes.square else "height and width"
-        self._add(name, f"{words} So {what} are mixed up somewhere.", "Check each shape and loop bound for the two.")
-
-    def _refused(self, convention: Convention) -> Trouble | None:
-        """How it refuses sizes that are not special, where it does so on purpose."""
-        usual = replace(convention.sizes, square=False, equal=False, window=False)
-        trouble = attempt(convention, self.person, usual).outcome.trouble
-        return trouble if trouble is not None and refuses(trouble) else None
 
     def _note_layout(self, otherwise: Attempt) -> None:
         layout = otherwise.convention.image
@@ -316,7 +297,7 @@ class Judge:
         again = attempt(convention, self.person)
         trouble = again.outcome.trouble
         if trouble is not None:
-            other = dividing(variation, convention)
+            other = dividing(variation, convention) if has_to_fill(trouble) else None
             if variation.optional or variation.shape or other is not None or refuses(trouble):
                 how = (
                     f"refuses: {trouble.message}" if refuses(trouble) and trouble.message else f"fails: {trouble.kind}"
@@ -357,9 +338,10 @@ class Judge:
 
     def _too_slow(self) -> bool:
         """Whether one more call may take more time than there is; then a note says so."""
-        if self.person.spent < SLOW * self.person.seconds:
+        spent = self.person.spent
+        if spent < min(SLOW * self.person.seconds, CALLING) and time.process_time() - self.started < COMPUTING:
             return False
-        words = f"Its calls took {self.person.spent:.1f} s, so fewer inputs were tried than usual."
+        words = f"Its calls took {spent:.1f} s, so fewer inputs were tried than usual."
         self.report.findings.append(Finding("slow", words, wrong=False))
         return True
 

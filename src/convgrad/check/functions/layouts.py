@@ -49,6 +49,20 @@ def present(array: Array, labels: Labels, pattern: str) -> Array:
     return laid
 
 
+def taken_back(laid: Array, labels: Labels, shape: Sequence[int], pattern: str) -> Array:
+    """The array of the equation, of this shape, that is so laid out: the reverse of `present`.
+
+    >>> taken_back(np.zeros((2, 3, 9, 8)), ("batch", "h", "w", "c"), (2, 9, 8, 3), "batch c h w").shape
+    (2, 9, 8, 3)
+    """
+    kept = [name for group in groups(pattern, labels) for name in group]
+    order = [*(name for name in labels if name not in kept), *kept]
+    sizes = dict(zip(labels, shape, strict=True))
+    turned = laid.reshape([sizes[name] for name in order])
+    back: Array = turned.transpose([order.index(name) for name in labels])
+    return back
+
+
 def fits(labels: Labels, shape: Sequence[int], pattern: str) -> bool:
     """Whether the labels that the layout leaves out have length one."""
     kept = {name for group in groups(pattern, labels) for name in group}

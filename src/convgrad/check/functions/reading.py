@@ -18,7 +18,7 @@ from convgrad.check.functions.families import PLACES_IN_ROWS, RARE
 from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.objects import ObjectReading, object_readings
 from convgrad.check.functions.person import Person
-from convgrad.check.functions.rates import with_own_rate
+from convgrad.check.functions.rates import with_own_rate, with_own_weights
 from convgrad.check.functions.returned import Attempt, name_outputs, score
 from convgrad.check.functions.roles import Reading, readings
 from convgrad.check.functions.signature import Signature, signature
@@ -180,6 +180,9 @@ def answered(
     convention: Convention, problem: Problem, values: Mapping[str, Array], outcome: Outcome, function: str
 ) -> Attempt:
     """An attempt with its answer: which output is what, and how well it fits."""
+    problem, outcome = with_own_weights(convention, problem, outcome)
+    if problem.arrays is not values and any(problem.arrays[n] is not values[n] for n in problem.arrays):
+        values = {**problem.arrays, **problem.values()}
     result = Attempt(convention, problem, values, outcome)
     if outcome.trouble is None:
         name_outputs(result, function)

@@ -101,8 +101,8 @@ def name_outputs(result: Attempt, function: str) -> None:
     order = _argument_order(reading, problem)
     expected = sorted(gradients, key=lambda n: order.get(n[1:], 9)) if backward else []
     expected = [*expected, problem.of] if backward else [problem.of, *gradients]
-    told = problem.of in outcome.keys  # by a class, or by the forward function that made the cache
-    if reading.has(problem.of) and not problem.total:  # what a function gets it does not give
+    told = any(_by_key(key, [problem.of], problem) for key in outcome.keys)  # by a class, say
+    if reading.has(problem.of) and not told and not problem.total:  # what a function gets it does not give
         expected = [n for n in expected if n != problem.of]
     if named_gradient and not told and not (problem.total and len(outcome.arrays) > 1):
         expected = [n for n in expected if n != problem.of]

@@ -17,6 +17,8 @@ from convgrad.check.functions.families import FAMILIES, LOSSES, ROWS, Family, fa
 from convgrad.check.problems.choice import bound_by_choice, default_integers, space_labels
 from convgrad.check.problems.inputs import with_inputs, with_values
 from convgrad.check.problems.problem import Origin, Problem, Recipe
+from convgrad.check.problems.sizes import USUAL
+from convgrad.check.problems.sizes import Sizes as Sizes
 from convgrad.check.problems.unrolled import unrolled
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.layers.activation import Elementwise
@@ -29,40 +31,6 @@ from convgrad.notation.terms import Access, Definition, rebuild
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """Which sizes a problem has, and which values.
-
-    one: one example. channel: one channel in and out. window: a square window, for functions that take one number.
-    square: the image's height equals its width, too. equal: as many channels out as in. several: one channel in and
-    several filters. divides: the stride leaves no rest. seed: of the random values. values: which kind of them
-    (`convgrad.check.problems.inputs.with_values`).
-    """
-
-    one: bool = False
-    channel: bool = False
-    window: bool = False
-    square: bool = False
-    equal: bool = False
-    several: bool = False
-    divides: bool = False
-    seed: int = 0
-    values: str = "usual"
-
-    @property
-    def words(self) -> str:
-        """What is special about them."""
-        named = {
-            "one example": self.one,
-            "one channel": self.channel,
-            "height and width equal": self.square,
-            "as many channels out as in": self.equal,
-            "one channel in": self.several,
-            "a stride that divides": self.divides,
-        }
-        return ", ".join(name for name, is_so in named.items() if is_so)
-
-
-@dataclass(frozen=True)
 class Subject:
     """Base of what can be checked."""
 
@@ -70,7 +38,7 @@ class Subject:
         """What it is, for a report."""
         return str(self)
 
-    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+    def problem(self, sizes: Sizes = USUAL) -> Problem:
         """The equation with sizes and inputs."""
         raise NotImplementedError
 
@@ -89,7 +57,7 @@ class Subject:
         """Layouts of the others, by name."""
         return {"": {}}
 
-    def settings(self, sizes: Sizes = Sizes()) -> dict[str, Any]:
+    def settings(self, sizes: Sizes = USUAL) -> dict[str, Any]:
         """Arguments that a function may take beside arrays: strides, padding, ..."""
         return {}
 
@@ -178,7 +146,7 @@ class LayerSubject(Subject):
         best = min(_grown(least, sizes.square), key=lambda shape: _badness(window, shape, sizes))
         return (*best, self._channels(sizes))
 
-    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+    def problem(self, sizes: Sizes = USUAL) -> Problem:
         """The equation with sizes and inputs."""
         layer = self.layer(sizes)
         built = layer.build(self.shape(layer, sizes))
@@ -207,7 +175,7 @@ class LayerSubject(Subject):
         labels = {n: tuple(a for a in axes if a not in absent) for n, axes in known.items() if n in (*tensors, "x")}
         return labels if of == built.output else {**labels, "z": labels["x"]}
 
-    def settings(self, sizes: Sizes = Sizes()) -> dict[str, Any]:
+    def settings(self, sizes: Sizes = USUAL) -> dict[str, Any]:
         """Arguments that a function may take beside arrays."""
         layer = self.layer(sizes)
         found = {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in ("name", "bias")}
@@ -265,7 +233,7 @@ class LossSubject(Subject):
         """Layouts of predictions and targets."""
         return ROWS
 
-    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+    def problem(self, sizes: Sizes = USUAL) -> Problem:
         """The equation with sizes and inputs."""
         classes, batch = self.classes, 1 if sizes.one else self.batch
         built = losses[self.name]().build((classes,))
@@ -304,7 +272,7 @@ class EquationSubject(Subject):
         """As the equation says it, with or without a batch."""
         return {"as written": {}} if not self.inputs else {"as written, batch first": {}}
 
-    def problem(self, sizes: Sizes = Sizes()) -> Problem:
+    def problem(self, sizes: Sizes = USUAL) -> Problem:
         """The equation with sizes and inputs."""
         equation = parse(self.text)
         bound = bound_by_choice(equation, self.shapes, self.sizes, self.integers, self.numbers)

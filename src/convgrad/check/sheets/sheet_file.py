@@ -215,7 +215,7 @@ def shaped(name: str, written: Written, shape: tuple[int, ...]) -> Written:
     Raises: DataError.
     """
     if written.values.ndim == 0 and np.isnan(written.values):
-        return Written(np.full(shape, np.nan), np.zeros(shape))
+        return Written(np.broadcast_to(written.values, shape), np.broadcast_to(written.halves, shape))
     squeezed = tuple(s for s in shape if s != 1)
     own = written.values.shape
     if own != shape and own != (int(np.prod(shape)),) and tuple(s for s in own if s != 1) != squeezed:

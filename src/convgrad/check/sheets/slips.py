@@ -16,6 +16,7 @@ from convgrad.check.sheets.digits import cut_off, written_wrongly
 from convgrad.check.sheets.edits import Choice, Slip, choices, differences, slips_of_step
 from convgrad.check.sheets.numbers import Array
 from convgrad.check.sheets.rounding import half_up
+from convgrad.compute.arrays import place_of
 from convgrad.compute.contract import in_order, root
 from convgrad.compute.oracle.grid import evaluate_definition
 from convgrad.explain.trace.numbers import written as number_text
@@ -141,7 +142,7 @@ class _Step:
         finite = np.isfinite(self.room) & np.isfinite(self.right)
         if not finite.any() or len(self.wrong) < 2:
             return None
-        at = np.unravel_index(int(np.argmax(np.abs(np.where(finite, self.right, 0)))), self.right.shape)
+        at = place_of(int(np.argmax(np.abs(np.where(finite, self.right, 0)))), self.right.shape)
         ratio = float(self.written[at] / self.right[at]) if self.right[at] else 0.0
         times = round(abs(ratio)) if abs(ratio) >= 1 else -round(1 / abs(ratio)) if ratio else 0
         factor = float(np.sign(ratio)) * (times if times > 0 else -1 / times if times else 0)

@@ -35,10 +35,6 @@ class Misfit(Exception):
         self.holds = holds
 
 
-class Overwritten(Misfit):
-    """Whatever it is given as weights, it makes its own."""
-
-
 def plain(name: Any) -> str:
     """A name without case and underscores."""
     return str(name).lower().replace("_", "")

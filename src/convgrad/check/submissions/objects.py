@@ -74,6 +74,7 @@ class Run:
         self.words = ""
         self.places: dict[str, str] = {}
         self.recovered: list[str] = []
+        self.made: dict[str, Any] = {}
         self.rated = False
         self.optimizer = Descent(plan["rate"])
 
@@ -90,13 +91,13 @@ class Run:
             except Exception as error:  # the next meaning of an argument may do
                 errors.append(error)
             else:
-                return {self.plan["result"]: result}, found, returned
+                return {self.plan["result"]: result}, self.made, found, returned
         raise errors[0]
 
     def once(self, thing: Any, calls: Mapping[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
         """Forward and backward, the parameters as they are given."""
         self.give(thing)
-        self.recovered = []
+        self.recovered, self.made = [], {}
         forward, backward = calls["forward"], calls["backward"]
         self.reset(thing)
         out = None if forward is None else self.called(thing, forward)
@@ -104,8 +105,7 @@ class Run:
             self.give(thing)
             self.reset(thing)
             out = self.called(thing, forward)
-            if self.overwritten(thing):
-                raise held.Overwritten("each forward pass makes new weights, so none can be given to it")
+            self.read(thing)
         cache: Any = None
         if isinstance(out, tuple) and len(out) > 1:
             out, cache = out[0], out[1] if len(out) == 2 else out[1:]
@@ -117,6 +117,15 @@ class Run:
         before = {id(leaf.value): held.copied(leaf.value) for leaf in held.leaves(thing) if leaf.is_array}
         returned = self.called(thing, backward, cache)
         return out, *self.gradients(thing, returned, before)
+
+    def read(self, thing: Any) -> None:
+        """Take the weights that each forward pass makes anew as they are."""
+        among = held.leaves(thing)
+        for parameter in self.parameters:
+            now = parameter.now(among)
+            if not held.same(now, parameter.before):
+                self.made[f"={parameter.role}"] = parameter.before = held.copied(now)
+                self.places[parameter.role] += ", which each forward pass makes anew"
 
     def reset(self, thing: Any) -> None:
         """Call what sets its gradients to zero, as a loop of training does; before the first pass it may fail."""

@@ -84,13 +84,20 @@ def described(thing: Any, arguments: Callable[[Callable[..., Any]], Any]) -> dic
     names = {"forward": method(thing, FORWARD), "backward": method(thing, BACKWARD)}
 
     def told(name: str) -> dict[str, Any]:
-        attribute = getattr(thing, name)
-        bound = arguments(attribute) or []
         static = isinstance(inspect.getattr_static(thing, name), (staticmethod, classmethod))
-        return {"name": name, "arguments": bound if static or not made else bound[1:]}
+        own = arguments(getattr(thing, name)) or []
+        own = own if static or not made else own[1:]
+        return {"name": name, "arguments": own or inherited(name)}
 
+    def inherited(name: str) -> Any:
+        """Of `backward(self, *args)` those of the method that it stands for, in a class that it is made from."""
+        kinds = [k for k in (thing if made else type(thing)).__mro__ if k is not object and name in vars(k)]
+        found = (arguments(vars(kind)[name]) for kind in kinds if inspect.isfunction(vars(kind)[name]))
+        return next((own[1:] for own in found if own and len(own) > 1), [])
+
+    build = arguments(thing) or inherited("__init__") if made and type(thing).__call__ is type.__call__ else None
     return {
-        "build": (arguments(thing) or []) if made and type(thing).__call__ is type.__call__ else None,
+        "build": build,
         **{key: told(name) if name else None for key, name in names.items()},
     }
 

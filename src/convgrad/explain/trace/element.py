@@ -159,14 +159,14 @@ class Explanation:
     @cached_property
     def node(self) -> Node:
         """What the equation comes to. Of a pinned element, too: its own number may then be another one."""
-        if self.tensor.definition is None or not self._is_computable:
+        if self.tensor.definition is None or not self.is_computable:
             return self._given
         definition = self.tensor.definition
         at = dict(zip(definition.indices, self.element.index, strict=True))
         return grow(definition.term, at, definition.sizes, self._read)
 
     @cached_property
-    def _is_computable(self) -> bool:
+    def is_computable(self) -> bool:
         """Whether there is an equation all of whose tensors are there; given deltas may stand without any target."""
         definition = self.tensor.definition
         return definition is not None and all(access.tensor in self.trace for access in accesses(definition.term))
@@ -207,7 +207,7 @@ class Explanation:
     @property
     def computed(self) -> str:
         """What the equation comes to, as people write it; of a pinned element, another number than its own."""
-        return written(self.node.value) if self.tensor.pinned and self._is_computable else self.element.written
+        return written(self.node.value) if self.tensor.pinned and self.is_computable else self.element.written
 
     @property
     def substituted(self) -> str:
@@ -217,7 +217,7 @@ class Explanation:
     def _substituted(self, limit: int | None) -> str:
         if self.tensor.definition is None and self.tensor.shows is None:
             return str(self.element)
-        if self.tensor.pinned and not self._is_computable:
+        if self.tensor.pinned and not self.is_computable:
             return f"{self.element}, {self.element.status}"
         computed = f"{self.with_indices} = {self._numbers(limit)}"
         return f"{self.element}, {self.element.status}; its equation: {computed}" if self.tensor.pinned else computed
@@ -279,7 +279,7 @@ class Explanation:
         """Equation, indices and numbers, a formula each; the numbers go on from the line before."""
         name = self._name(setting)
         lines = []
-        if self.tensor.definition is not None and self.definition is not None and self._is_computable:
+        if self.tensor.definition is not None and self.definition is not None and self.is_computable:
             lines.append(setting.definition(self.tensor.definition, equals))
             if self.element.index:
                 lines.append(f"{name} {equals} {setting.right_side(self.definition.term)}")

@@ -188,13 +188,14 @@ def _updates(trace: Trace) -> Iterator[Section]:
 
 
 def _shown(tensor: Tensor) -> list[Item]:
-    """A tensor, and one of its numbers worked out: the first that is not 0."""
+    """A tensor, and one of its numbers worked out, where it can be computed: the first that is not 0."""
     items: list[Item] = [Shown(tensor)]
     if tensor.definition is not None and list(accesses(tensor.definition.term)):
         values = tensor.values
         places = np.argwhere(values != 0)
         first = tuple(int(i) for i in places[0]) if len(places) else (0,) * values.ndim
-        items.append(Worked(tensor[first].explain()))
+        explanation = tensor[first].explain()
+        items += [Worked(explanation)] if explanation.is_computable else []
     return items
 
 

@@ -46,6 +46,7 @@ class Sizes:
         self.scalars = {n for n, s in given.shapes.items() if not s} | {
             d.name for d in equation.definitions if not d.indices
         }
+        self.scalars |= {one for one, other in equation.alike if other in self.scalars}
         self.uses = [use for n, d in enumerate(equation.definitions) for use in _uses(n, d, d.term, d.indices)]
         self.indices: list[tuple[str, ...]] = [_all_indices(d) for d in equation.definitions]
         self.axes = axes_of(equation)

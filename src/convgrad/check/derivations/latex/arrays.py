@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from convgrad.check.derivations.latex.choices import MisfitError
 from convgrad.check.derivations.latex.setting import BY, Setting
 from convgrad.errors import Span
+from convgrad.notation.legality import counted
 from convgrad.notation.polynomial import ONE, Polynomial, Position
 from convgrad.notation.terms import (
     Access,
@@ -149,7 +150,7 @@ class Arrays:
         if value.rank == 1:
             return replace(value, row=not value.row)
         if value.rank > 2:
-            raise self.misfit(f"A transpose is of a matrix; this has {value.rank} axes.", value.span)
+            raise self.misfit(f"A transpose is of a matrix; this has {counted(value.rank, 'axis')}.", value.span)
         return Value(2, lambda p: value.at((p[1], p[0])), value.span, "", self._likes(value)[::-1])
 
     def turned(self, value: Value, span: Span) -> Value:

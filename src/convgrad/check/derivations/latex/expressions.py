@@ -17,6 +17,7 @@ from convgrad.check.derivations.latex.slopes import Slopes
 from convgrad.check.derivations.latex.tokens import CASES, INDICATOR
 from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, STOPS
 from convgrad.errors import Span
+from convgrad.notation.legality import counted
 from convgrad.notation.polynomial import Polynomial
 from convgrad.notation.terms import (
     Access,
@@ -210,7 +211,7 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         self.next()
         places, _ = self.subscript(base.tensor)
         if len(places) != base.rank:
-            message = f"This has {base.rank} axes, but {len(places)} indices are written."
+            message = f"This has {counted(base.rank, 'axis')}, but here {counted(len(places), 'index')}."
             raise self.misfit(message, self.span_from(start))
         return number(base.at(tuple(places)), base.span.cover(self.span_from(start)))
 
@@ -237,6 +238,8 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         token = self.next()
         start = self.place - 1
         text = token.text
+        if text == INDICATOR and not self._condition_follows(text):
+            raise self.error("An indicator stands before a condition.", "Write \\mathbb{1}[z_i > 0].", start)
         if text in ("1", "I", INDICATOR) and self._condition_follows(text):
             return self.indicator(start)
         if text in BRACKETS:

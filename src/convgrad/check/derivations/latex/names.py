@@ -44,7 +44,7 @@ class NameReader:
         if not text[0].isalpha() or len(text) == 1 or token.upright:
             return [token]
         letters = r"[ijklmnpqrstuv]{2,4}" if self.plain else r"[a-z]{2,4}"
-        if below and re.fullmatch(letters, text) and (text not in WORDS or set(text) <= self.index_letters):
+        if below and re.fullmatch(letters, text) and not self._is_label(text):
             parts = [Token(c, token.start + n, token.start + n + 1) for n, c in enumerate(text)]
             ends = [replace(token, text=brace) for brace in "{}"]
             return parts if braced else [ends[0], *parts, ends[1]]
@@ -60,6 +60,12 @@ class NameReader:
 
     def _is_name(self, token: Token) -> bool:
         return not re.fullmatch(r"[a-z]{3}", token.text) or bool(set(token.text) - set("ijklmnpqrstuv"))
+
+    def _is_label(self, text: str) -> bool:
+        """Whether a subscript is a word, as in net_{in}, and not indices, as in w_{in} where no name ends so."""
+        if text not in WORDS or set(text) <= self.index_letters:
+            return False
+        return not self.setting.tensors or any(name.endswith(f"_{text}") for name in self.setting.tensors)
 
     # Tokens
 

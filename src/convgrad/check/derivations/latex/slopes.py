@@ -12,6 +12,7 @@ from convgrad.check.derivations.latex.setting import BY
 from convgrad.check.derivations.latex.tokens import Token
 from convgrad.check.derivations.latex.vocabulary import STOPS
 from convgrad.errors import Span
+from convgrad.notation.legality import counted
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
@@ -191,7 +192,8 @@ class Slopes(Grammar):
         for one, rank in zip((above, below), ranks, strict=True):
             if one.places is not None and rank is not None and len(one.places) != rank:
                 raise self.error(
-                    f"{one.name} has {rank} axes in the equation, but here {len(one.places)} indices.",
+                    f"{one.name} has {counted(rank, 'axis')} in the equation, "
+                    f"but here it has {counted(len(one.places), 'index')}.",
                     "Write one index for each axis.",
                     start,
                 )
