@@ -167,7 +167,8 @@ def spoils_its_argument(planted: Collection[str] = ()) -> Callable[..., Array]:
     def relu_backward(dout: Array, x: Array) -> Array:
         x[x <= 0] = 0
         x[x > 0] = 1
-        return 2 * dout * x if "factor-2" in planted else dout * x
+        slope: Array = 2 * x if "factor-2" in planted else x
+        return np.asarray(dout * slope)
 
     return relu_backward
 
