@@ -53,7 +53,8 @@ def _arrays(attempt: Attempt, output: str) -> dict[str, Array]:
     problem = attempt.problem
     found = {}
     for name, array in attempt.values.items():
-        if name != output and name in problem.labels and array.ndim == len(problem.labels[name]):
+        laid_like = problem.of if name == "z" else name  # as a convention lays it out
+        if name != output and name in problem.labels and array.ndim == len(problem.labels[laid_like]):
             found[name] = np.asarray(attempt.convention.laid_out(name, array, problem), np.float64)
     return found
 
