@@ -162,11 +162,13 @@ def keeps_adding(planted: Collection[str] = ()) -> Callable[..., tuple[Array, ..
 
 
 def spoils_its_argument(planted: Collection[str] = ()) -> Callable[..., Array]:
-    """relu's gradient, written into what was passed."""
+    """relu's gradient, with its mask written into what was passed."""
 
     def relu_backward(dout: Array, x: Array) -> Array:
-        dout[x <= 0] = 0
-        return 2 * dout if "factor-2" in planted else dout
+        x[x <= 0] = 0
+        x[x > 0] = 1
+        slope: Array = 2 * x if "factor-2" in planted else x
+        return np.asarray(dout * slope)
 
     return relu_backward
 

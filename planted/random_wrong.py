@@ -187,7 +187,7 @@ def apart(one: list[np.ndarray], other: list[np.ndarray], times: float = 1.0) ->
 
 def _near(one: np.ndarray, other: np.ndarray) -> bool:
     a, b = np.squeeze(one), np.squeeze(other)
-    return a.shape == b.shape and bool(np.allclose(a, b, 1e-4, 1e-5 * max(1e-9, np.abs(b).max(initial=0))))
+    return a.shape == b.shape and bool(np.allclose(a, b, 1e-4, 1e-5 * max(1e-3, np.abs(b).max(initial=0))))
 
 
 GENERAL, SPECIAL = 8, 24

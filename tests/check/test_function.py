@@ -327,3 +327,23 @@ def test_an_overflow_is_a_note(layer: str, factory: Callable[..., Callable[..., 
     assert report.ok
     assert "exp overflows" in " ".join(str(report).split()) or "or exp overflows" in str(report)
     assert "overflow" not in str(check(factory(()), layer))
+
+
+def test_the_gradient_from_above_may_be_changed_with_a_note() -> None:
+    def masked(dout: Any, x: Any) -> Any:
+        dout[x <= 0] = 0
+        return dout
+
+    report = check(masked, "relu")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "Note: It changes its argument dout in place. Work on a copy where" in " ".join(str(report).split())
+
+
+def test_a_local_derivative_is_called_one() -> None:
+    def sigmoid_prime(z: Any) -> Any:
+        return z * (1 - z)
+
+    report = check(sigmoid_prime, "sigmoid")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    words = "read as the local derivative, dx/do, which is multiplied by the gradient from above. Its z was read as the"
+    assert words in " ".join(str(report).split())

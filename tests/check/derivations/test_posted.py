@@ -202,6 +202,17 @@ RIGHT = {
         (r"\frac{\mathrm{d} E}{\mathrm{d} w_{ij}} = \delta_j a_i", DENSE),
         (r"\frac{\partial E}{\partial w_{ij}} = {\delta_j} {a_i}", DENSE),
     ],
+    "frames": [
+        (r"\frac{\partial E}{\partial w_{ij}} = \underbrace{\delta_j}_{\text{error}} a_i", DENSE),
+        (
+            r"\frac{\partial E}{\partial w_{ij}} = \delta_j a_i, \quad \text{where } \delta_j = "
+            r"\frac{\partial E}{\partial z_j}",
+            DENSE,
+        ),
+        (r"\frac{\partial E}{\partial w_{11}} = \delta_1 a_1", r"z_1 = w_{11} a_1 + w_{21} a_2 + b_1"),
+        (r"\boxed{\frac{\partial E}{\partial w_{ij}} = \delta_j a_i}", DENSE),
+        (r"\frac{\partial E}{\partial w_{ij}} = \textcolor{red}{\delta_j} \color{blue} a_i", DENSE),
+    ],
     "plain text": [
         ("dE/dw[m,n] = sum_i sum_j delta[i,j]*o[i+m,j+n]", PLAIN_CONV),
         ("∂E/∂w[m,n] = Σ_i Σ_j δ[i,j]·o[i+m,j+n]", PLAIN_CONV),

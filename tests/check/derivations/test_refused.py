@@ -23,6 +23,7 @@ REFUSED = [
     (r"\frac{\partial E}{\partial w_{ij}} = \delta_j a_i)", DENSE, r"`\)` is not expected here", ")"),
     (r"\frac{\partial E}{\partial w_{ij}} = (\delta_j a_i", DENSE, r"This \( is never closed", "("),
     (r"\frac{\partial E}{\partial w_{ij}} = \delta_{j a_i", DENSE, "This { is never closed", "{"),
+    (r"\frac{\partial E}{\partial w_{ij}} \propto a_i", DENSE, "says less than that both sides are equal", r"\propto"),
     (r"\frac{\partial E}{\partial w_{ij}}", DENSE, "`=` is expected here", "}"),
     (r"\frac{\partial E}{\partial w_{ij}} = \delta_j +", DENSE, "The equation ends too early", "+"),
     (

@@ -93,6 +93,25 @@ def test_a_name_of_its_own_for_a_gradient(claim: str, mark: Mark) -> None:
     assert claims(DENSE + rf"$$\frac{{\partial E}}{{\partial x_i}} = {claim}$$") == [mark]
 
 
+def test_matrices_without_indices() -> None:
+    text = r"The layer $y = Wx + b$, where $W$ is $m \times n$: $\frac{\partial L}{\partial W} = \delta x^T$ and "
+    text += r"$\frac{\partial L}{\partial x} = {0}$ with $\delta = \frac{\partial L}{\partial y}$."
+    assert claims(text.replace("{0}", r"W^T \delta")) == [Mark.RIGHT, Mark.RIGHT]
+    assert claims(text.replace("{0}", r"-W^T \delta")) == [Mark.RIGHT, Mark.WRONG]
+
+
+def test_numbers_of_columns() -> None:
+    text = r"""
+$$z_i = \sum_j w_{ij} x_j$$
+$$w = \begin{bmatrix} 0.1 & 0.2 \\ 0.3 & 0.4 \end{bmatrix}, \quad x = \begin{bmatrix} 1 \\ 2 \end{bmatrix}$$
+$$z = \begin{bmatrix} 0.5 \\ 1.1 \end{bmatrix}$$
+$$\frac{\partial E}{\partial z} = (0.5, -0.25)$$
+$$\frac{\partial E}{\partial w} = \begin{bmatrix} 0.5 & 1.0 \\ -0.25 & -0.5 \end{bmatrix}$$
+$$\frac{\partial E}{\partial x} = \begin{bmatrix} -0.025 \\ 0.1 \end{bmatrix}$$
+"""
+    assert claims(text) == [Mark.RIGHT, Mark.RIGHT, Mark.WRONG]
+
+
 def test_what_can_t_be_examined_is_not_right() -> None:
     assert claims(r"$$\frac{\partial E}{\partial w_m} = \sum_i \delta_i o_{i+m}$$") == [Mark.NOT_UNDERSTOOD]
     assert claims("```julia\nx = 1\n```") == [Mark.NOT_UNDERSTOOD]

@@ -206,6 +206,10 @@ class _Line(ExpressionReader):
         self.left = {n for p in left.positions for n in p.names} if isinstance(left, Access) else set()
         self.used |= self.left
         relation = self.token
+        if relation is not None and relation.text in ("\\approx", "\\propto", "\\sim", "<", ">", "\\le", "\\ge"):
+            raise self.error(
+                f"`{relation.text}` says less than that both sides are equal.", "Only an = can be checked."
+            )
         if relation is None or relation.text not in RELATIONS:
             raise self.error("`=` is expected here.")
         while self.token is not None:
@@ -226,7 +230,9 @@ class _Line(ExpressionReader):
             span = Span(self.tokens[0].start, self.tokens[self.place - 1].stop)
             definition = replace(definition, span=span)
             known = [d for d in before if d.name != definition.name]
-            equation = Equation((*known, *helpers, definition), self.text)
+            earlier = [*known, *helpers]
+            earlier = _needed(definition, earlier) if self.setting.ranks else earlier
+            equation = Equation((*earlier, definition), self.text)
             if not any(a.tensor == definition.name for a in accesses(definition.term)):
                 check(equation)
             words = self.text[self.tokens[0].start : self.tokens[self.place - 1].stop]
@@ -375,6 +381,17 @@ class _Line(ExpressionReader):
             return Call("where", (Compare("==", one, two), right.at(places[: right.rank]), Number(0.0)))
 
         return Value(2, at, right.span)
+
+
+def _needed(claim: Definition, before: Sequence[Definition]) -> list[Definition]:
+    """Those of the definitions before a claim that it reads, themselves or by others."""
+    wanted = {access.tensor for access in accesses(claim.term)}
+    found: list[Definition] = []
+    for definition in reversed(before):
+        if definition.name in wanted:
+            wanted |= {access.tensor for access in accesses(definition.term)}
+            found.append(definition)
+    return found[::-1]
 
 
 def _in_order(position: Position) -> list[str]:

@@ -31,7 +31,7 @@ from convgrad.notation.terms import (
     walk,
 )
 
-DELTA = re.compile(r"(?:[Dd]elta|deltas|g|grad|dout|grad_out|grad_output)(_before|_after|_last|_\d+)?'*")
+DELTA = re.compile(r"(?:[Dd]elta|deltas|g|grad|dout|grad_out|grad_output)(_before|_after|_last|_?\d+)?'*")
 """What the gradient from above is called beside `dx`; the layer in brackets."""
 DELTAS = ("delta", "deltas", "g", "grad")
 """Of these the ones without a layer."""
@@ -92,7 +92,7 @@ def readings(claim: Claim, forward: Equation, sizes: Collection[str], einstein: 
 
 def base_of(name: str) -> str:
     """The name without its layer: dz of dz_after."""
-    return re.sub(r"(_before|_after|_last|_\d+)$", "", name)
+    return re.sub(r"(_before|_after|_last|_?\d+)$", "", name)
 
 
 def _meanings(name: str, claim: Claim, forward: Equation) -> list[str | None]:

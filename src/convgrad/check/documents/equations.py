@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from convgrad.check.derivations.latex_input import read_latex
 from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.readings import DELTA
 from convgrad.check.documents.claims import judge_claim
@@ -15,6 +16,7 @@ from convgrad.check.documents.operators import judge_operator, operator_of
 from convgrad.check.documents.reading import Read, read_statement, unread
 from convgrad.check.documents.statements import Statement
 from convgrad.errors import EquationError
+from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import Access, accesses
 
 CALLED = re.compile(r"^\s*(?:\\[a-z]+|[a-z]+)\s*'*\s*(?:\\left)?\(")
@@ -34,7 +36,7 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     try:
         read = read_statement(statement.text, ledger)
     except (EquationError, RecursionError) as error:
-        return judge_identity(statement) or unread(statement, ledger, error)
+        return _introduced(statement, ledger) or judge_identity(statement) or unread(statement, ledger, error)
     name, known = read.name, ledger.gradients
     if is_local(name) or (known.get(name, "") and _hangs(known[name], ledger)):
         return judge_claim(statement, read, ledger)
@@ -44,6 +46,20 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     if name in ledger.definitions:
         return judge_again(statement, read, ledger)
     return judge_definition(statement, read, ledger)
+
+
+def _introduced(statement: Statement, ledger: Ledger) -> Judged | None:
+    r"""`\delta = \frac{\partial L}{\partial y}` without indices, both sides of which are read as one gradient."""
+    try:
+        both = read_latex(statement.text, ledger.equation).claims[-1]
+        name = parse(read_latex(f"{statement.left} = 1").claims[-1]).result.name
+    except (EquationError, RecursionError):
+        return None
+    match = re.fullmatch(r"(d\w+)(\[[^\]]*\])? = \1(?:\2)?", both)
+    if match is None or match[1] not in ledger.gradients or not DELTA.fullmatch(name):
+        return None
+    ledger.abbreviations[name] = Abbreviation(name, match[1], True, statement.place, statement.text)
+    return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, (f"{name} stands for {match[1]}",))
 
 
 def _hangs(target: str, ledger: Ledger) -> bool:

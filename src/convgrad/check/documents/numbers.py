@@ -129,10 +129,10 @@ def _computed(quantity: Quantity, written: Written, ledger: Ledger) -> Source | 
     given = {need: ledger.values[need].written for need in quantity.needs if need in ledger.values}
     if len(given) < len(quantity.needs):
         return None
-    arrays = {need: numbers.values for need, numbers in given.items()}
-    shape = written.values.shape
+    arrays = {need: quantity.ranked(need, numbers.values) for need, numbers in given.items()}
+    shape = quantity.ranked(quantity.target or quantity.name, written.values).shape
     value = quantity.value(arrays, shape)
-    if quantity.is_guess and (value is None or not agree(written, value).all()):
+    if quantity.is_guess and (value is None or not agree(_like(written, value), value).all()):
         return None
     if value is None:
         own = quantity.own_shape({n: a.shape for n, a in arrays.items()})
@@ -142,14 +142,21 @@ def _computed(quantity: Quantity, written: Written, ledger: Ledger) -> Source | 
         shape = own
     slack = np.zeros(shape)
     for need, numbers in given.items():
-        for index in np.ndindex(*numbers.values.shape):
-            if numbers.halves[index]:
-                moved = numbers.values.copy()
-                moved[index] += numbers.halves[index]
+        halves = quantity.ranked(need, numbers.halves)
+        for index in np.ndindex(*halves.shape):
+            if halves[index]:
+                moved = arrays[need].copy()
+                moved[index] += halves[index]
                 other = quantity.value({**arrays, need: moved}, shape)
                 slack += 0.0 if other is None else np.abs(other - value)
     words = ", ".join(f"{need} ({ledger.values[need].place})" for need in quantity.needs)
     return Source(value, f"{quantity.name} of {words}", slack)
+
+
+def _like(written: Written, value: Array) -> Written:
+    """Numbers in the shape of others, a column for a vector."""
+    fitted = reshaped(written, value.shape)
+    return written if fitted is None else fitted
 
 
 def _differences(written: Written, source: Source, slack: bool = True) -> Iterator[str]:

@@ -114,6 +114,16 @@ class Quantity:
         except ConvgradError:
             return None
 
+    def ranked(self, name: str, array: Array) -> Array:
+        """The numbers of a tensor with as many axes as it has: those of a column or a row as a vector."""
+        known = {d.name for d in self.forward.definitions} | {
+            a.tensor for d in self.forward.definitions for a in accesses(d.term)
+        }
+        rank = _axes(self.forward, name if name in known else name[1:])
+        if array.ndim > rank and sum(size != 1 for size in array.shape) <= rank == 1:
+            return array.reshape(-1)
+        return array
+
     def is_whole(self, given: Mapping[str, tuple[int, ...]], own: tuple[int, ...]) -> bool:
         """Whether it can't have more elements along an axis. What may be as long as one likes, as an image of which
         the end is not read, is whole.

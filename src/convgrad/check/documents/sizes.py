@@ -30,6 +30,8 @@ VERBS = (
     r"\u2192|->|="
 )
 """Before the size of a result."""
+PERHAPS = "output, if it can be one"
+"""What a size is of after `is` alone."""
 SETTING = re.compile(r"\b(?P<name>stride|strides|padding|pad)s?\b(?:\s+(?:of|is|=|with))*\s*\$?\s*(?P<value>\d+)")
 AFTER = re.compile(
     r"\s*-?\s*(?:(?!(?:on|an?|the|of|in|with|and|is|are|gives?|for|that|by|to|over)\b)[a-z]+\s+)?"
@@ -98,6 +100,7 @@ def _sized(text: str, start: int, end: int, mark: tuple[int, tuple[str, ...], Pl
     parts = text[start:at].split("\x00")
     of_other = AFTER.match(parts[-1]) if len(parts) > 1 else None  # a word after a size is that size's
     before = parts[-1][of_other.end() :] if of_other else parts[-1]
+    before = re.sub("\x01.*?(?:\x02|$)", "", before, flags=re.DOTALL)  # without formulas
     after = re.split("[\x00,.;:]", text[at + 1 : end])[0]
     return Size(axes, _role(before, after, "full" in text[start:end]), place, " ".join(written.split()), at)
 
@@ -110,7 +113,7 @@ def _role(before: str, after: str, full: bool) -> str:
         return "input" if full and role == "output" and re.match("delta|error", close["word"]) else role
     found = [(m.start(), role) for role in NOUNS for m in _words(NOUNS[role], before)]
     found += [(match.start(), "output") for match in _words(VERBS, before)]
-    return max(found)[1] if found else "output" if re.search(r"\b(?:is|are|has)\s*$", before) else ""
+    return max(found)[1] if found else PERHAPS if re.search(r"\b(?:is|are|has)\s*$", before) else ""
 
 
 def _words(words: str, text: str) -> Iterator[re.Match[str]]:
@@ -133,7 +136,7 @@ def judge_sizes(sentence: Sentence, ledger: Ledger) -> list[Judged]:
         if size.role in ("input", "kernel"):
             given[size.role] = size.axes
             found.append(Judged(size.place, "size", size.text, Mark.GIVEN, (f"of the {size.role}",)))
-        elif size.role == "output":
+        elif size.role == "output" or (size.role == PERHAPS and _is_known(size, given, ledger)):
             found += [Judged(p.place, "size", p.text, Mark.GIVEN, (f"of the {r}",)) for p, r in _in_order(plain, given)]
             plain = []
             letters = "letters" if any(_names(axis) for axis in size.axes) else "numbers"
@@ -155,6 +158,12 @@ def judge_sizes(sentence: Sentence, ledger: Ledger) -> list[Judged]:
     if not any(size.role == "output" for size in sentence.sizes):
         ledger.settings |= said
     return found
+
+
+def _is_known(size: Size, given: Mapping[str, tuple[str, ...]], ledger: Ledger) -> bool:
+    """Whether the sizes of an input and of a kernel are known, so that `is 4x4` may be of a result."""
+    kind = "letters" if any(_names(axis) for axis in size.axes) else "numbers"
+    return all(role in given or (kind, role) in ledger.sizes for role in ("input", "kernel"))
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ BETWEEN = {"Rightarrow", "implies", "Longrightarrow", "therefore", "iff", "Leftr
 WORDS = re.compile(
     r"\\(?:text|mathrm|textrm|mbox)\s*\{\s*(?:and|with|where|so|or|i\.e\.,?|thus|hence|then|,|;|\s)*\s*\}"
 )
+PRODUCT = re.compile(r"(?<![\\A-Za-z{])([A-Z])([a-z])(?![A-Za-z])")
+"""In formulas `Wx` is W times x."""
 NUMBERED = re.compile(r"\\(?:label|tag|eqref|ref)\*?\{[^}]*\}|\\(?:nonumber|notag)(?![A-Za-z])")
 
 
@@ -58,6 +60,7 @@ class Mark:
 def statements_of(formula: str, place: Place) -> Iterator[Statement]:
     """All that a formula states."""
     clean = WORDS.sub(" \\\\quad ", NUMBERED.sub("", formula))
+    clean = PRODUCT.sub(r"\1 \2", clean)
     left, before = "", ""
     for row, start in _rows(clean):
         at = place.later(clean[:start])

@@ -21,12 +21,24 @@ def remarks(diagnosis: Diagnosis) -> list[Finding]:
     """Faults and notes on one call."""
     tried = diagnosis.attempt
     outcome = tried.outcome
-    found = [*_changed_arguments(tried), *_odd_numbers(tried), *_coarse_numbers(diagnosis)]
+    found = [*_read_as(tried), *_changed_arguments(tried), *_odd_numbers(tried), *_coarse_numbers(diagnosis)]
     found += [Finding("warning", f"It warns: {text}", wrong=False) for text in outcome.warnings]
     if outcome.printed.strip():
         first = outcome.printed.strip().splitlines()[0][:60]
         found.append(Finding("prints", f"It prints: {first}", wrong=False))
     return found
+
+
+def _read_as(tried: Attempt) -> list[Finding]:
+    """What a function without the gradient from above is taken for."""
+    reading, problem = tried.convention.reading, tried.problem
+    if not reading.local:
+        return []
+    words = f"It was read as the local derivative, d{problem.of}/do, which is multiplied by the gradient from above."
+    at_result = [argument.name for argument, role in reading.roles if role == problem.of]
+    if at_result:
+        words += f" Its {at_result[0]} was read as the result {problem.of}, and not as the input o."
+    return [Finding("local-derivative", words, wrong=False)]
 
 
 def _changed_arguments(tried: Attempt) -> list[Finding]:
@@ -37,6 +49,10 @@ def _changed_arguments(tried: Attempt) -> list[Finding]:
     if not changed:
         return []
     words = f"It changes its argument{'s' if len(changed) > 1 else ''} {', '.join(changed)} in place."
+    above = {a.name for a, role in tried.convention.reading.roles if role == tried.problem.upstream}
+    if {*changed} <= above:  # in a chain of layers nobody reads it again
+        change = "Work on a copy where the gradient from above goes to two layers, as beside a skip connection."
+        return [Finding("argument-changed", words, change, wrong=False)]
     return [Finding("argument-changed", words, "Work on a copy: the caller still needs the values.")]
 
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 IGNORED = {
     *("left", "right", "displaystyle", "textstyle", "bigl", "bigr", "Bigl", "Bigr", "big", "Big", "bigg", "Bigg"),
     *("biggl", "biggr", "Biggl", "Biggr", "middle", "bigm", "limits", "nolimits", "quad", "qquad", "nonumber"),
-    *("notag", "phantom", "hfill", "noindent", "boxed", "therefore", "underbrace", "overbrace", "mathrel"),
+    *("notag", "phantom", "hfill", "noindent", "therefore", "mathrel"),
     *("[", "]", "(", ")", "!", ",", ";", ":", " ", ">"),
 }
 UPRIGHT = {"mathrm", "text", "operatorname", "textrm", "textbf", "textit", "mathsf", "mathtt", "texttt", "mbox", "rm"}
 FONTS = {*UPRIGHT, "mathcal", "mathbf", "mathit", "boldsymbol", "bm", "mathbb", "vec", "pmb", "mathscr", "mathfrak"}
-FONTS |= {"mathds", "mathbbm", "symbf", "bf"}
+FONTS |= {"mathds", "mathbbm", "symbf", "bf", "boxed", "underline", "ensuremath", "underbrace", "overbrace"}
 MARKS = {"hat": "hat", "tilde": "tilde", "bar": "bar", "widehat": "hat", "widetilde": "tilde", "overline": "bar"}
 INDICATOR = "\\indicator"
 CASES, END_CASES, ROW, COLUMN = "\\cases", "\\endcases", "\\\\", "&"
@@ -68,6 +68,7 @@ _HIDDEN = re.compile(
     r"(?<!\\)%[^\n]*"
     r"|\\(?:label|tag|ref|eqref|hspace|vspace|cite)\*?\s*\{[^}]*\}"
     rf"|\\(?:begin|end)\s*\{{(?:{_SETS}|displaymath|math|subequations)\*?\}}(?:\{{\d+\}})?"
+    r"|\\(?:text)?color\s*\{[^}]*\}"
     r"|\\left\s*\.|\\right\s*\.(?!\d)"
     r"|\\q?quad\s*\(\d+(?:\.\d+)?\)\s*(?=\n|\\\\|\$|$)"
     r"|\$\$?"
@@ -181,6 +182,8 @@ def _without_fonts(found: Sequence[Token]) -> list[Token]:
         else:
             inside = list(found[place : place + 1])
             place += 1
+        if name in ("underbrace", "overbrace") and place < len(found) and found[place].text in ("_", "^"):
+            place = closing(found, place + 1) + 1  # what is written at the brace is a remark
         if [t.text for t in inside] in (["1"], ["I"]) and name in ("mathbb", "mathds", "mathbbm"):
             inside = [Token(INDICATOR, token.start, inside[-1].stop)]
         elif name in UPRIGHT:
@@ -203,6 +206,8 @@ def lines_of(text: str) -> list[list[Token]]:
         while line and line[-1].text in (".", ",", ";"):
             line.pop()
         while line and (line[0].text in (".", ";") or (line[0].text == "," and _has_relation(line))):
+            line.pop(0)
+        if line and line[0].text in ("where", "with") and _has_relation(line):
             line.pop(0)
         if not line:
             continue
@@ -248,6 +253,10 @@ def _pieces(found: Sequence[Token]) -> Iterator[tuple[bool, list[Token]]]:
                 if columns == 2 and line:
                     yield soft, line
                     line, soft, columns = [], True, 0
+                continue
+            if token.upright and token.text in ("where", "with") and line:
+                yield soft, line
+                line, soft = [token], False
                 continue
             if token.newline and line:
                 yield soft, line
