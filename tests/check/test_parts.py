@@ -12,10 +12,10 @@ import pytest
 import convgrad
 from convgrad.check import check
 from convgrad.check.derivations.equivalence import same
-from convgrad.check.functions.families import FAMILIES
 from convgrad.check.functions.layouts import fits, place_in_equation, present
 from convgrad.check.functions.maps import drawn, pattern
 from convgrad.check.problems.bound import error_bounds
+from convgrad.check.problems.families import FAMILIES
 from convgrad.check.problems.subject import subject_of
 from convgrad.check.submissions import worker
 from convgrad.compute.oracle import central_difference

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from convgrad.check import check_class
-from convgrad.check.submissions.classes import marks
+from convgrad.check.classes import marks
 from convgrad.check.submissions.submissions import copied
 from convgrad.check.submissions.table import table_text, try_table, write_table
 from convgrad.check.submissions.texts import printable
@@ -141,7 +141,7 @@ def test_a_mistake_of_ours_stops_no_class(monkeypatch: pytest.MonkeyPatch, code:
     def fails(*_: object, **__: object) -> None:
         raise KeyError("eta\x1b")
 
-    monkeypatch.setattr("convgrad.check.submissions.classes.check", fails)
+    monkeypatch.setattr("convgrad.check.classes.check", fails)
     (row,) = check_class(folder, specification).rows
     assert row.causes == ("not-checked",)
     assert row.words.startswith("convgrad failed here, which is a bug of convgrad; please report it: KeyError: 'eta")

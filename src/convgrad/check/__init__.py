@@ -7,6 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from convgrad.check.classes import ClassReport, check_class
 from convgrad.check.derivations.equation import check_equation
 from convgrad.check.derivations.report import EquationReport
 from convgrad.check.documents.document import check_document
@@ -14,7 +15,6 @@ from convgrad.check.documents.report import DocumentReport
 from convgrad.check.functions.checking import assert_gradient_correct, check
 from convgrad.check.functions.report import Report
 from convgrad.check.sheets.sheet import SheetReport, check_sheet
-from convgrad.check.submissions.classes import ClassReport, check_class
 
 __all__ = [
     "ClassReport",

@@ -184,7 +184,7 @@ def _class(
     folder: Path, specification: Path | None, table: Path | None, seconds: float, sandbox: bool, as_json: bool
 ) -> None:
     """Print each mark as it comes, and keep all that there are in the table."""
-    from convgrad.check.submissions.classes import ClassReport, Row, marks
+    from convgrad.check.classes import ClassReport, Row, marks
     from convgrad.check.submissions.table import try_table
 
     if specification is None:

@@ -14,7 +14,6 @@ import numpy as np
 
 from convgrad.check.functions.caches import with_forward
 from convgrad.check.functions.convention import Convention, Unsayable
-from convgrad.check.functions.families import PLACES_IN_ROWS, RARE
 from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.objects import ObjectReading, object_readings
 from convgrad.check.functions.person import Person
@@ -24,6 +23,7 @@ from convgrad.check.functions.roles import Reading, readings
 from convgrad.check.functions.signature import Signature, signature
 from convgrad.check.functions.source import Source
 from convgrad.check.functions.vocabulary import SETTINGS, is_gradient
+from convgrad.check.problems.families import PLACES_IN_ROWS, RARE
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.problems.subject import LayerSubject, Sizes, Subject
 from convgrad.check.submissions.answers import Argument, Outcome, Trouble

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.functions.families import FAMILIES, LOSSES, ROWS, Family, family_of, named
 from convgrad.check.problems.choice import bound_by_choice, default_integers, space_labels
+from convgrad.check.problems.families import FAMILIES, LOSSES, ROWS, Family, family_of, named
 from convgrad.check.problems.inputs import with_inputs, with_values
 from convgrad.check.problems.problem import Origin, Problem, Recipe
 from convgrad.check.problems.sizes import USUAL
