@@ -9,6 +9,7 @@ import pytest
 
 from convgrad.check.structures import Seen, described, structures
 from convgrad.check.structures.base import Array
+from convgrad.check.structures.parts import LEFT_OVER
 
 SHAPE = (3, 4, 6, 5)
 AXES = ("batch", "c", "h", "v")
@@ -117,7 +118,7 @@ SEEN: dict[str, tuple[Array, str, str]] = {
         "slice-factor",
         "right but for row 5, which is 2 times as large",
     ),
-    "never set": (np.where(np.arange(5) < 2, -1e290, RIGHT), "not-initialized", "144 of its 360 numbers"),
+    "never set": (np.where(np.arange(5) < 2, LEFT_OVER[0], RIGHT), "not-initialized", "144 of its 360 numbers"),
     "another tensor": (DX.copy(), "another-tensor", "is dx itself"),
 }
 
@@ -193,3 +194,11 @@ def test_the_look_is_cheap() -> None:
     started = time.process_time()
     assert list(structures(seen)) == []
     assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize("number", [1e308, -1e300, 5e-324, 1e16, np.finfo(np.float64).max])
+def test_numbers_without_measure_have_no_cause_that_they_don_t_show(number: float) -> None:
+    for found in (np.full(RIGHT.shape, number), np.where(np.arange(5) < 2, number, RIGHT), RIGHT * min(number, 1e300)):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            named = {one.name for one in structures(Seen("dw", found, RIGHT, 1e-12, AXES, SIZES))}
+        assert not named & {"not-initialized", "constant-added", "empty-slice"}, (number, named)

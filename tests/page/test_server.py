@@ -209,7 +209,11 @@ def test_a_sheet_of_a_network_is_marked(server: PageServer) -> None:
         ("/api/derivation", {"text": "x" * 100_001}, "has 100,001 characters; a page checks at most 100,000."),
         ("/api/check", {}, 'A check takes {"sheet": "..."}, the text of a sheet.'),
         ("/api/check", {"sheet": "a ="}, "sheet is not a TOML file"),
-        ("/api/check", {"sheet": "equation = 'x = 1'"}, "sheet: a sheet must have `results`"),
+        (
+            "/api/check",
+            {"sheet": "equation = 'x = 1'"},
+            "sheet: a sheet must have `given`, or else the [[layer]] tables",
+        ),
         (
             "/api/check",
             {"sheet": NETWORK_SHEET + "[[layer]]\ntype = 'ReLU'\n" * 40},

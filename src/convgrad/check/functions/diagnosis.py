@@ -81,7 +81,9 @@ class Cause:
     @property
     def evidence(self) -> str:
         """What is left after the cause is undone."""
-        parts = [m.undone.format(output=self.where) for m in (*self.mistakes, *self.chosen)]
+        parts = [m.undone.format(output=self.where) for m in (*self.mistakes, *self.chosen) if m.undone]
+        if not parts:
+            return "its shape; it holds no numbers that could be compared."
         undone = " and ".join([*(part.rstrip(",") for part in parts[:-1]), parts[-1]])
         return f"{undone} the largest difference is {self.difference:.1g}."
 

@@ -92,7 +92,7 @@ def _known(factor: float, seen: Seen) -> tuple[float, str, str, str] | None:
             )
     for below in range(1, 65):
         above = factor * below
-        if abs(above) >= 0.5 and _is(above, round(above)) and abs(round(above)) <= 64:
+        if 0.5 <= abs(above) < 64.5 and _is(above, round(above)):
             fraction = f" = {round(above)}/{below}"
             return round(above) / below, "constant-factor", fraction, "Look for a factor that is not in the equation."
     return None
@@ -172,7 +172,7 @@ def something_added(seen: Seen) -> Iterator[Structure]:
         return
     rest = seen.found - seen.expected
     constant = float(np.median(rest))
-    if seen.is_near(seen.expected + constant):
+    if np.ptp(seen.found) and seen.is_near(seen.expected + constant):  # one number throughout is no sum with it
         yield Structure(
             "constant-added",
             f"{_number(constant)} is added to every number of {{output}}",
