@@ -203,13 +203,18 @@ def _exchanged(found: Sequence[Reading], problem: Problem) -> list[Reading]:
     for reading in found:
         ours = any(leaf.name == problem.upstream for leaf, _ in reading.roles)  # then `x` may be our x, the result
         unclear = ("x", *UNCLEAR) if ours else UNCLEAR
-        ambiguous = [leaf for leaf, r in reading.roles if r in other and any(n in unclear for n in leaf.names)]
+        ambiguous = [leaf for leaf, r in reading.roles if r in other and any(n in unclear for n in _said(leaf))]
         if ambiguous:
             swap = {leaf.path for leaf in ambiguous}
             roles = tuple((leaf, other[r] if leaf.path in swap else r) for leaf, r in reading.roles)
             if len({r for _, r in roles}) == len(roles):
                 swapped.append(replace(reading, roles=roles, guessed=True))
     return swapped
+
+
+def _said(leaf: Leaf) -> tuple[str, ...]:
+    """What it is called: where its own name is one for inputs, a second one inside the function tells nothing new."""
+    return leaf.names[:1] if plain(leaf.name) in INPUT else leaf.names
 
 
 def _setting(leaf: Leaf, settings: Mapping[str, Any], problem: Problem) -> str | None:
