@@ -16,10 +16,10 @@ from convgrad.check.functions.person import CACHE, Call
 from convgrad.check.functions.roles import UNUSED, Reading, inputs_of
 from convgrad.check.functions.signature import Group, Leaf
 from convgrad.check.problems.kept import kept
+from convgrad.check.problems.probabilities import probabilities
 from convgrad.check.problems.problem import Array, Problem
-from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject, recipe_of
+from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
 from convgrad.check.submissions.process import LARGEST
-from convgrad.layers.activation import Softmax
 
 AnyArray = npt.NDArray[Any]
 _MISSING = object()
@@ -61,6 +61,8 @@ class Convention:
         parts += ["one example" if self.sizes.one else "", "targets one-hot" if self.one_hot else ""]
         if isinstance(self.subject, LossSubject):
             parts.append("mean over the batch" if self.subject.mean else "sum over the batch")
+            parts.append("sum over the numbers of each example" if self.subject.summed else "")
+            parts.append("y the probabilities, and not what they are made of" if self.subject.probabilities else "")
         own = isinstance(self.reading, ObjectReading)
         parts += [
             "PyTorch tensors" if self.torch else "",
@@ -208,15 +210,14 @@ class _Telling:
         return self.tensor(role)
 
     def tensor(self, name: str) -> AnyArray:
+        if name == "p" and name not in self.known:
+            return self.probabilities()
         array = self.convention.laid_out(name, self.known[name], self.problem)
         return array.astype(self.convention.dtype) if array.dtype == np.float64 else array
 
     def probabilities(self) -> AnyArray:
-        """The softmax of the logits, by its own equation."""
-        logits = self.problem.arrays["y"]
-        recipe = recipe_of(Softmax().build(logits.shape[1:]), len(logits))
-        found = Problem(recipe, "x", ("o",), {"o": logits[:, None]}, {}).values({"x"})["x"]
-        laid = present(found[:, 0], ("batch", "k"), self.convention.pattern("y", self.problem))
+        """The softmax of the logits, or the sigmoid of each, by its own equation."""
+        laid = present(probabilities(self.problem), ("batch", "k"), self.convention.pattern("y", self.problem))
         return laid.astype(self.convention.dtype)
 
     def setting(self, key: str, axis: str | None, leaf: Leaf) -> Any:

@@ -30,6 +30,7 @@ from convgrad.check.functions.vocabulary import (
     axis_setting,
     plain,
 )
+from convgrad.check.problems.probabilities import loss_of_logits
 from convgrad.check.problems.problem import Problem
 
 MOST = 30
@@ -179,8 +180,8 @@ def _local(
 
 
 def _as_probabilities(found: Sequence[Reading], problem: Problem, given: Mapping[str, str]) -> list[Reading]:
-    """Of a softmax with its loss the function may get what the softmax gave, whatever the argument is called."""
-    if not problem.total or "log" not in str(problem.recipe.equation) or problem.labels["t"][1:]:
+    """A loss may get what the sigmoid or softmax in it gave, whatever the argument is called."""
+    if loss_of_logits(problem) is None:
         return []
     more = []
     for reading in found:
