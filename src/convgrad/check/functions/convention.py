@@ -13,7 +13,7 @@ import numpy.typing as npt
 from convgrad.check.functions.layouts import groups, place_in_equation, present
 from convgrad.check.functions.objects import ObjectCall, ObjectReading
 from convgrad.check.functions.person import CACHE, Call
-from convgrad.check.functions.roles import UNUSED, Reading, inputs_of
+from convgrad.check.functions.roles import TRUE_WINNERS, UNUSED, WINNERS, Reading, inputs_of
 from convgrad.check.functions.signature import Group, Leaf
 from convgrad.check.problems.kept import kept
 from convgrad.check.problems.probabilities import probabilities
@@ -201,6 +201,8 @@ class _Telling:
             return int(problem.recipe.batch)
         if role == "p":
             return self.probabilities()
+        if role in (WINNERS, TRUE_WINNERS):
+            return self.winners(role == TRUE_WINNERS)
         tensor, _, what = role.partition(".")
         if what == "shape":
             return tuple(int(n) for n in self.tensor(tensor).shape)
@@ -219,6 +221,14 @@ class _Telling:
         """The softmax of the logits, or the sigmoid of each, by its own equation."""
         laid = present(probabilities(self.problem), ("batch", "k"), self.convention.pattern("y", self.problem))
         return laid.astype(self.convention.dtype)
+
+    def winners(self, boolean: bool) -> AnyArray:
+        """Where a gradient of ones from above goes to: the elements that are greatest in their windows."""
+        problem = self.problem
+        ones = problem.with_arrays(**{problem.upstream: np.ones_like(problem.arrays[problem.upstream])})
+        mask = ones.values({"do"})["do"] != 0
+        laid = self.convention.laid_out("o", mask.astype(np.float64), problem)
+        return laid != 0 if boolean else laid.astype(self.convention.dtype)
 
     def setting(self, key: str, axis: str | None, leaf: Leaf) -> Any:
         """A setting in the form that the function takes it in: a number, one for each axis, or a word."""

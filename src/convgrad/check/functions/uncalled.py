@@ -5,7 +5,7 @@ from __future__ import annotations
 from convgrad.check.functions.convention import Convention
 from convgrad.check.functions.diagnosis import Diagnosis
 from convgrad.check.functions.objects import ObjectReading
-from convgrad.check.functions.roles import inputs_of
+from convgrad.check.functions.roles import TRUE_WINNERS, WINNERS, inputs_of
 from convgrad.check.functions.signature import Leaf
 from convgrad.check.problems.subject import LayerSubject
 from convgrad.check.submissions.answers import Trouble
@@ -28,6 +28,12 @@ def what_to_write(convention: Convention | None, trouble: Trouble | None = None)
             str(n) for n in convention.subject.shape(convention.subject.layer(convention.sizes), convention.sizes)
         )
         return f"If it takes certain sizes only, give one: --input-shape {shape} (of one example, channels last)."
+    masks = [leaf.name for leaf, role in convention.reading.roles if role in (WINNERS, TRUE_WINNERS)]
+    if masks:
+        return (
+            f"{masks[0]} can have many forms. Write the function that makes it beside this one, with forward in its "
+            f"name in place of backward and (out, {masks[0]}) returned; or check a function of the image that makes it."
+        )
     unclear = _unclear(convention)
     if not unclear:
         return ""
