@@ -12,6 +12,8 @@ UPSTREAM = [
     "gradoutput",
     "gradout",
     "gradoutputs",
+    "gradsout",
+    "gradsoutput",
     "gradients",
     "outputgrad",
     "outputgradient",

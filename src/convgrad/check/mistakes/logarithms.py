@@ -10,8 +10,8 @@ from convgrad.check.problems.probabilities import loss_of_logits, of_probabiliti
 from convgrad.check.problems.problem import Problem
 from convgrad.notation.terms import Add, Call, Number, Term, rebuild
 
-VALUES = (1e-7, 1e-8, 1e-9, 1e-10, 1e-15, 1e-12, 1e-6, 1e-5, 1e-11, 1e-13, 1e-14, 1e-16)
-"""Small numbers that people write; a greater one changes the loss."""
+VALUES = (1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-6, 1e-5, 1e-11)
+"""Small numbers that people write. A greater one changes the loss; one that is smaller is lost in the rounding."""
 
 
 def _inside(value: float) -> Before:
@@ -64,7 +64,7 @@ MISTAKES = tuple(
             outputs=("dy",),
             after=_below(value),
             choice=True,
-            likelihood=6,
+            likelihood=8,
         ),
     )
 )
