@@ -11,6 +11,7 @@ import planted_axes as axes
 import planted_convolution as convolution
 import planted_layers as layers
 import planted_loops as loops
+import planted_losses as losses
 import planted_norms as norms
 import planted_slopes as slopes
 import planted_statistics as statistics
@@ -134,6 +135,8 @@ IN_DB = (("bias-not-summed over batch", "bias-not-summed over space", "bias-not-
 SETTINGS = {"strides": 2, "padding": 1, "dilation": 2}
 GROUPED = {**SETTINGS, "groups": 2}
 POOL = {"pool_size": (2, 3), "strides": 2}
+SMALL = (1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-6, 1e-5, 1e-11)
+IN_LOG, BELOW = (tuple(f"{what} {value:g}" for value in SMALL) for what in ("epsilon-in-log", "epsilon-below"))
 EPSILONS = tuple(f"epsilon {value:g}" for value in (1e-5, 1e-8, 1e-6, 1e-7, 1e-12))
 LOOPED = {"kernel_size": (3, 4)}
 PARTS = ("first-{}-only", "last-{}-only", "all-but-last-{}", "all-but-first-{}")
@@ -358,6 +361,8 @@ FAMILIES = (
     Family("conv2d forward", layers.correlation, (("convolution-for-correlation",),), "conv2d", {"bias": None}),
 )
 CHOICES = (
+    Family("softmax_cross_entropy, in the logarithm", losses.class_loss, (IN_LOG,), "softmax_cross_entropy"),
+    Family("binary_cross_entropy, below", losses.two_class_gradient, (BELOW,), "binary_cross_entropy"),
     Family("group_norm, another epsilon", norms.group_norm_backward, (EPSILONS,), "group_norm"),
     Family(
         "group_norm, less epsilon", norms.group_norm_backward, (("epsilon 0.001",),), "group_norm", {"epsilon": 0.1}

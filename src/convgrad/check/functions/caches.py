@@ -13,7 +13,7 @@ from convgrad.check.functions.person import Person
 from convgrad.check.functions.roles import Reading, readings
 from convgrad.check.functions.signature import Signature, signature
 from convgrad.check.functions.source import Source
-from convgrad.check.functions.vocabulary import CACHE, DICTIONARY, plain
+from convgrad.check.functions.vocabulary import CACHE, DICTIONARY, WINNERS, plain
 from convgrad.check.problems.problem import Problem
 from convgrad.check.submissions.answers import Argument
 
@@ -22,9 +22,10 @@ def with_forward(
     person: Person, problem: Problem, settings: Mapping[str, Any], given: Mapping[str, str]
 ) -> list[tuple[Reading, Reading]]:
     """Ways to read a backward function and the forward one that makes its cache; none where there is no such pair."""
-    if person.forward is None or not any(_is_cache(a) for a in person.arguments or ()):
+    kept = [a for a in person.arguments or () if _is_cache(a) or ("pool_size" in settings and _is_of_winners(a))]
+    if person.forward is None or not kept:
         return []
-    roles = {**given, **{a.name: "cache" for a in person.arguments or () if _is_cache(a)}}
+    roles = {**{a.name: "cache" for a in kept}, **given}
     backward = [r for r in readings(_plain(person.arguments or ()), problem, settings, roles) if r.has("cache")]
     arguments = person.forward.arguments
     text = signature(arguments, Source(person.source, person.forward.name, [a.name for a in arguments]))
@@ -42,6 +43,11 @@ def _plain(arguments: tuple[Argument, ...]) -> Signature:
 def _is_cache(argument: Argument) -> bool:
     name = plain(argument.name)
     return argument.required and (name in CACHE or name.endswith("cache"))
+
+
+def _is_of_winners(argument: Argument) -> bool:
+    """Whether it says which elements of windows are the greatest."""
+    return argument.required and plain(argument.name) in WINNERS
 
 
 def _is_dictionary(argument: Argument) -> bool:

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from convgrad.check.functions.layouts import groups, place_in_equation, present
 from convgrad.check.functions.objects import ObjectCall, ObjectReading
 from convgrad.check.functions.person import CACHE, Call
-from convgrad.check.functions.roles import UNUSED, Reading, inputs_of
+from convgrad.check.functions.roles import TRUE_WINNERS, UNUSED, WINNERS, Reading, inputs_of
 from convgrad.check.functions.signature import Group, Leaf
 from convgrad.check.problems.kept import kept
+from convgrad.check.problems.probabilities import probabilities
 from convgrad.check.problems.problem import Array, Problem
-from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject, recipe_of
+from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
 from convgrad.check.submissions.process import LARGEST
-from convgrad.layers.activation import Softmax
 
 AnyArray = npt.NDArray[Any]
 _MISSING = object()
@@ -61,6 +61,8 @@ class Convention:
         parts += ["one example" if self.sizes.one else "", "targets one-hot" if self.one_hot else ""]
         if isinstance(self.subject, LossSubject):
             parts.append("mean over the batch" if self.subject.mean else "sum over the batch")
+            parts.append("sum over the numbers of each example" if self.subject.summed else "")
+            parts.append("y the probabilities, and not what they are made of" if self.subject.probabilities else "")
         own = isinstance(self.reading, ObjectReading)
         parts += [
             "PyTorch tensors" if self.torch else "",
@@ -199,6 +201,8 @@ class _Telling:
             return int(problem.recipe.batch)
         if role == "p":
             return self.probabilities()
+        if role in (WINNERS, TRUE_WINNERS):
+            return self.winners(role == TRUE_WINNERS)
         tensor, _, what = role.partition(".")
         if what == "shape":
             return tuple(int(n) for n in self.tensor(tensor).shape)
@@ -208,16 +212,23 @@ class _Telling:
         return self.tensor(role)
 
     def tensor(self, name: str) -> AnyArray:
+        if name == "p" and name not in self.known:
+            return self.probabilities()
         array = self.convention.laid_out(name, self.known[name], self.problem)
         return array.astype(self.convention.dtype) if array.dtype == np.float64 else array
 
     def probabilities(self) -> AnyArray:
-        """The softmax of the logits, by its own equation."""
-        logits = self.problem.arrays["y"]
-        recipe = recipe_of(Softmax().build(logits.shape[1:]), len(logits))
-        found = Problem(recipe, "x", ("o",), {"o": logits[:, None]}, {}).values({"x"})["x"]
-        laid = present(found[:, 0], ("batch", "k"), self.convention.pattern("y", self.problem))
+        """The softmax of the logits, or the sigmoid of each, by its own equation."""
+        laid = present(probabilities(self.problem), ("batch", "k"), self.convention.pattern("y", self.problem))
         return laid.astype(self.convention.dtype)
+
+    def winners(self, boolean: bool) -> AnyArray:
+        """Where a gradient of ones from above goes to: the elements that are greatest in their windows."""
+        problem = self.problem
+        ones = problem.with_arrays(**{problem.upstream: np.ones_like(problem.arrays[problem.upstream])})
+        mask = ones.values({"do"})["do"] != 0
+        laid = self.convention.laid_out("o", mask.astype(np.float64), problem)
+        return laid != 0 if boolean else laid.astype(self.convention.dtype)
 
     def setting(self, key: str, axis: str | None, leaf: Leaf) -> Any:
         """A setting in the form that the function takes it in: a number, one for each axis, or a word."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.reading import Convention
+from convgrad.check.functions.roles import TRUE_WINNERS, WINNERS
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes
 from convgrad.check.submissions.answers import Trouble
 from convgrad.errors import ConvgradError
@@ -113,9 +114,11 @@ def variations(convention: Convention) -> Iterator[tuple[Variation, Convention]]
 
 def admitted(convention: Convention) -> set[str]:
     """The settings of a layer that the function's arguments can say."""
-    roles = {role for _, role in convention.reading.roles}
+    maker = convention.forward
+    roles = {role for _, role in (*convention.reading.roles, *(maker.roles if maker is not None else ()))}
     taken = roles & {*IN_SIGNATURE}
-    if roles & {"cache", "settings"} and isinstance(convention.subject, LayerSubject):
+    unknown = {"settings"} if maker is not None else {"cache", "settings"}  # that it was made from is known then
+    if roles & unknown and isinstance(convention.subject, LayerSubject):
         for argument, inside in IN_DICTIONARY.items():
             taken |= {*inside} if argument in convention.subject.family.defaults else set()
     return taken
@@ -196,6 +199,10 @@ def _possible(convention: Convention) -> bool:
         problem = convention.problem()
     except ConvgradError:
         return False
+    window = problem.origin.window
+    masked = any(convention.reading.has(role) for role in (WINNERS, TRUE_WINNERS))
+    if masked and window is not None and any(s < e for s, e in zip(window.strides, window.extent, strict=True)):
+        return False  # of windows that overlap a mask does not say who has won where
     patterns = ((n, p) for n, p in convention.patterns.items() if n in problem.arrays)
     return all(fits(problem.labels[n], problem.arrays[n].shape, p) for n, p in patterns)
 

@@ -27,7 +27,7 @@ from convgrad.check.functions.remarks import overflow, overlaps, remarks
 from convgrad.check.functions.report import Finding, Report
 from convgrad.check.functions.smallest import smallest_failure
 from convgrad.check.functions.special import special
-from convgrad.check.functions.uncalled import is_unsure, what_to_write, why_not_called
+from convgrad.check.functions.uncalled import function_to_write, is_unsure, what_to_write, why_not_called
 from convgrad.check.problems.subject import LayerSubject, Sizes, Subject
 from convgrad.errors import ConvgradError
 
@@ -90,9 +90,7 @@ class Judge:
             return self.report
         if not self.person.arguments:
             words = "can't be read" if self.person.arguments is None else "are none, or *args or **kwargs"
-            self._unchecked(
-                "no-arguments", f"Its arguments {words}.", "Wrap it in a plain function with named arguments."
-            )
+            self._unchecked("no-arguments", f"Its arguments {words}.", self._wrapped())
             return self.report
         if self.person.methods is not None:
             self.subjects = [fitted(s, self.person, self.roles) for s in self.subjects]
@@ -357,7 +355,9 @@ class Judge:
             for tried in one.attempts:
                 self.report.reading = tried.convention.words
                 self._unchecked(
-                    "wrong-count", f"What it returns can't be compared: {tried.strange or 'no output fits'}."
+                    "wrong-count",
+                    f"What it returns can't be compared: {tried.strange or 'no output fits'}.",
+                    what_to_write(tried.convention),
                 )
                 return
         trouble = next((f.trouble for f in found if f.trouble is not None), None)
@@ -384,8 +384,13 @@ class Judge:
             self._unchecked(
                 "not-understood",
                 f"It is not clear what its arguments are: ({names}).",
-                "Name them: roles={'argument': 'tensor'} with the equation's names, dx for the gradient from above.",
+                self._wrapped(),
             )
+
+    def _wrapped(self) -> str:
+        """The line that makes a function of the equation's tensors of this one."""
+        problem = self.subjects[0].problem()
+        return function_to_write(problem, self.person.name, [a.name for a in self.person.arguments or ()])
 
     def _add(self, name: str, words: str, change: str = "") -> None:
         self.report.findings.append(Finding(name, words, change))

@@ -7,7 +7,7 @@ first object whose arrays have the shapes of the parameters (`convgrad.check.sub
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from math import prod
 from typing import Any
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from convgrad.check.functions.roles import Reading, known_names
 from convgrad.check.functions.signature import Leaf
 from convgrad.check.functions.vocabulary import BIAS, INPUT, KERNEL, RESULT, UPSTREAM, plain
+from convgrad.check.problems.probabilities import loss_of_logits
 from convgrad.check.problems.problem import Problem
 from convgrad.check.submissions.answers import Argument, Method, Methods
 
@@ -137,7 +138,24 @@ def object_readings(
             roles = dict.fromkeys((Leaf(a.name, a.name), r) for a, r in both if r in problem.arrays or r == problem.of)
             own = (*roles, *held, *settings)
             found.append(ObjectReading(own, False, methods, parameters, forward or (), backward, local=is_local))
+    if loss_of_logits(problem) is not None:
+        found += _of_probabilities(found)
     return found[:UNKNOWN]
+
+
+def _of_probabilities(found: Sequence[ObjectReading]) -> list[ObjectReading]:
+    """The same with what the sigmoid or softmax gave: for both methods, or for the backward one alone."""
+
+    def told(roles: Sequence[tuple[Argument, str]]) -> tuple[tuple[Argument, str], ...]:
+        return tuple((a, "p" if r == "y" else r) for a, r in roles)
+
+    more = []
+    for reading in found:
+        backward = None if reading.backward is None else told(reading.backward)
+        if backward != reading.backward:
+            more.append(replace(reading, backward=backward))
+        more.append(replace(reading, forward=told(reading.forward), backward=backward))
+    return [r for r in dict.fromkeys(more) if r not in found]
 
 
 def _taken_of(method: Method | None) -> list[Argument]:
@@ -182,7 +200,7 @@ def _read(
     if len(arrays) == 1 and (above or len(free) == 1):
         fixed[arrays[0].name] = (above or free)[0]
     else:
-        fixed |= _named(arrays, {n: names[n] for n in free if n in names})
+        fixed |= _named(arrays, {n: others for n, others in names.items() if n in free})
     rest = [a for a in arrays if a.name not in fixed]
     unused = [n for n in free if n not in fixed.values()]
     for choice in permutations(unused, len(rest)):
@@ -224,13 +242,13 @@ class ObjectCall:
         assert methods is not None
         names = known_names(problem)
         inputs = [n for n in problem.wrt if n not in self.reading.parameters]
-        of = problem.of
+        of, known_slope = problem.of, _has_slope(self.settings)
         return {  # arrays are numbered in this order: first those whose change is told
             **self._methods(methods, tree),
             "look": self.look,
             "before": [self._methods(methods, tree, self.before == "other numbers")] if self.before else [],
             "rate": RATE,
-            "rate_names": RATES,
+            "rate_names": [n for n in RATES if not (known_slope and n in MEANINGS["slope"].split())],
             "rated": any(role == "rate" for _, role in (*self.reading.forward, *(self.reading.backward or ()))),
             "build": self._build(tree),
             "parameters": [
@@ -306,7 +324,9 @@ class ObjectCall:
         name = plain(argument.name)
         values: list[Any] = []
         for meaning, names in MEANINGS.items():
-            if name in names.split():
+            if name in names.split() and not (
+                meaning == "rate" and known["slope"] and name in MEANINGS["slope"].split()
+            ):
                 values += known.get(meaning, [])
         arrays = {"w": KERNEL, "b": BIAS, "gamma": ["gamma", "g", "scale"], "beta": ["beta", "shift"]}
         for role in self.reading.parameters:
@@ -362,6 +382,11 @@ class ObjectCall:
             known["height"], known["width"] = [image[0]], [image[1]]
         known["any"] = [*known.get("out", []), *known["in"], *known.get("kernel", [])]
         return known
+
+
+def _has_slope(settings: Mapping[str, Any]) -> bool:
+    """Whether alpha is a number of the layer, and no learning rate."""
+    return bool({"alpha", "negative_slope"} & {*settings})
 
 
 def _spread(value: Any) -> list[Any]:

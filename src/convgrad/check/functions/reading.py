@@ -25,7 +25,7 @@ from convgrad.check.functions.source import Source
 from convgrad.check.functions.vocabulary import SETTINGS, is_gradient
 from convgrad.check.problems.families import PLACES_IN_ROWS, RARE
 from convgrad.check.problems.problem import Array, Problem
-from convgrad.check.problems.subject import LayerSubject, Sizes, Subject
+from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
 from convgrad.check.submissions.answers import Argument, Outcome, Trouble
 from convgrad.errors import ConvgradError
 from convgrad.layers.activation import Elementwise
@@ -214,6 +214,8 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
     failed: list[tuple[Convention, Trouble]] = []
     for rare in (False, True):
         candidates = list(conventions(subjects, sizes, person, roles, dtype, rare))[:MOST]
+        # With one example a sum and a mean over the batch are the same.
+        candidates.sort(key=lambda c: isinstance(c.subject, LossSubject) and c.sizes.one)
         for torch in (None, True):
             for candidate in candidates:
                 if torch and candidate.torch:

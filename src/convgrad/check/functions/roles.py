@@ -1,8 +1,9 @@
 """What each value that a person's function gets is: found by its name, or else to be tried.
 
 A role is the name of a tensor of the problem, `dx` for the gradient that comes from above; `strides` and the like for
-settings, `strides[0]` for one axis; `o.shape`, `batch`; `p` for the probabilities of a softmax; "cache" for a tuple of
-what the forward pass had and "settings" for a dict of settings, where nothing is known of what they hold.
+settings, `strides[0]` for one axis; `o.shape`, `batch`; `p` for the probabilities in a loss; "winners" for a mask of
+the elements that are greatest in their windows; "cache" for a tuple of what the forward pass had and "settings" for a
+dict of settings, where nothing is known of what they hold.
 """
 
 from __future__ import annotations
@@ -30,10 +31,14 @@ from convgrad.check.functions.vocabulary import (
     axis_setting,
     plain,
 )
+from convgrad.check.functions.vocabulary import WINNERS as OF_WINNERS
+from convgrad.check.problems.probabilities import loss_of_logits
 from convgrad.check.problems.problem import Problem
 
 MOST = 30
 """Readings of one signature."""
+WINNERS, TRUE_WINNERS = "winners", "winners, true or false"
+"""The roles of a mask of the elements that are greatest in their windows."""
 UNUSED = "nothing"
 """The role of a value that is unpacked and never read."""
 BATCH = ("m", "n", "batchsize", "nsamples", "numsamples", "nexamples", "numexamples")
@@ -140,6 +145,11 @@ def readings(
     named = {path: role for path, role in named.items() if path not in optional or role in inputs_of(problem)}
     fixed |= named
     rest = [leaf for leaf in arrays if leaf.path not in fixed and leaf.required]
+    too_many = len(rest) > len([n for n in _in_order(problem) if n not in fixed.values()])
+    if too_many and any(not leaf.used for leaf in arrays):  # then what is never read may be anything
+        idle = {leaf.name: UNUSED for leaf in arrays if not leaf.used and leaf.path == leaf.name} | {**given}
+        known = readings(signature, problem, settings, idle, local=local) if len(idle) > len(given) else []
+        return [r for r in known if not r.unnamed]
     for leaf in [r for r in rest if not r.used and r.path != r.name]:
         fixed[leaf.path] = UNUSED
         rest.remove(leaf)
@@ -154,6 +164,8 @@ def readings(
     if "dx" in names and not rest:
         found += _exchanged(found, problem)
     found += _as_probabilities(found, problem, given)
+    if WINNERS in fixed.values():
+        found = _of_winners(found)
     if local and len([leaf for leaf in leaves if leaf.required and leaf.path not in fixed]) <= 1:
         found = _local(found, arrays, fixed, problem, signature) or found
     return found[:MOST]
@@ -179,8 +191,8 @@ def _local(
 
 
 def _as_probabilities(found: Sequence[Reading], problem: Problem, given: Mapping[str, str]) -> list[Reading]:
-    """Of a softmax with its loss the function may get what the softmax gave, whatever the argument is called."""
-    if not problem.total or "log" not in str(problem.recipe.equation) or problem.labels["t"][1:]:
+    """A loss may get what the sigmoid or softmax in it gave, whatever the argument is called."""
+    if loss_of_logits(problem) is None:
         return []
     more = []
     for reading in found:
@@ -190,6 +202,16 @@ def _as_probabilities(found: Sequence[Reading], problem: Problem, given: Mapping
         roles = tuple((leaf, "p" if leaf is predicted[0] else role) for leaf, role in reading.roles)
         more.append(replace(reading, roles=roles))
     return more
+
+
+def _of_winners(found: Sequence[Reading]) -> list[Reading]:
+    """A mask of numbers, or of true and false; there are other forms, so that none is sure."""
+    forms = []
+    for kind in (WINNERS, TRUE_WINNERS):
+        for reading in found:
+            roles = tuple((leaf, kind if role == WINNERS else role) for leaf, role in reading.roles)
+            forms.append(replace(reading, roles=roles, unnamed=True))
+    return forms
 
 
 UNCLEAR = ("a", "z", "y", "s", "h", "p", "act", "activation", "activationcache", "cache")
@@ -247,6 +269,8 @@ def _told(leaf: Leaf, problem: Problem) -> str | None:
     for name in leaf.names:
         if name.endswith(("shape", "dims")) and leaf.required:
             return "w.shape" if name[:1] in "wkf" and "w" in problem.arrays else "o.shape"
+        if leaf.required and name in OF_WINNERS and "max[" in str(problem.recipe.equation) and problem.origin.window:
+            return WINNERS
         told = SPECIAL.get(name)
         if told == "activation" and has_activation(problem) and name != "act":
             return told

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from convgrad.check.functions.convention import Convention
 from convgrad.check.functions.diagnosis import Diagnosis
 from convgrad.check.functions.objects import ObjectReading
-from convgrad.check.functions.roles import inputs_of
+from convgrad.check.functions.roles import TRUE_WINNERS, WINNERS, inputs_of
 from convgrad.check.functions.signature import Leaf
+from convgrad.check.problems.problem import Problem
 from convgrad.check.problems.subject import LayerSubject
 from convgrad.check.submissions.answers import Trouble
 
@@ -28,6 +31,12 @@ def what_to_write(convention: Convention | None, trouble: Trouble | None = None)
             str(n) for n in convention.subject.shape(convention.subject.layer(convention.sizes), convention.sizes)
         )
         return f"If it takes certain sizes only, give one: --input-shape {shape} (of one example, channels last)."
+    masks = [leaf.name for leaf, role in convention.reading.roles if role in (WINNERS, TRUE_WINNERS)]
+    if masks:
+        return (
+            f"{masks[0]} can have many forms. Write the function that makes it beside this one, with forward in its "
+            f"name in place of backward and (out, {masks[0]}) returned; or check a function of the image that makes it."
+        )
     unclear = _unclear(convention)
     if not unclear:
         return ""
@@ -35,6 +44,17 @@ def what_to_write(convention: Convention | None, trouble: Trouble | None = None)
     tensors = ", ".join(dict.fromkeys([problem.upstream, *inputs_of(problem), problem.of]))
     told = " ".join(f"--argument {leaf.name}={role}" for leaf, role in unclear)
     return f"If an argument is something else, say what it is: {told} (of {tensors})."
+
+
+def function_to_write(problem: Problem, name: str, arguments: Sequence[str]) -> str:
+    """A function of the equation's tensors that calls one whose arguments can't be read."""
+    tensors = [*([] if problem.total else [problem.upstream]), *inputs_of(problem)]
+    inside = ", ".join(arguments) or "..."
+    plain_name = name.rpartition(".")[2]
+    return (
+        f"Write a function of what it is to get, and check that: def check_me({', '.join(tensors)}): "
+        f"return {plain_name}({inside}), with what these arguments are."
+    )
 
 
 def _unclear(convention: Convention) -> list[tuple[Leaf, str]]:

@@ -12,6 +12,8 @@ UPSTREAM = [
     "gradoutput",
     "gradout",
     "gradoutputs",
+    "gradsout",
+    "gradsoutput",
     "gradients",
     "outputgrad",
     "outputgradient",
@@ -158,6 +160,36 @@ ALONG = {
 }
 """Of settings with a number for each axis: how one for rows and one for columns are called."""
 CACHE = ["cache", "ctx", "saved", "memory", "caches", "context", "stored"]
+WINNERS = [
+    "mask",
+    "masks",
+    "maxmask",
+    "poolmask",
+    "maskpool",
+    "winners",
+    "switches",
+    "switch",
+    "argmax",
+    "argmaxes",
+    "argmaxs",
+    "maxarg",
+    "idx",
+    "idxs",
+    "index",
+    "indices",
+    "inds",
+    "maxidx",
+    "maxidxs",
+    "maxindex",
+    "maxindices",
+    "maxinds",
+    "maxpos",
+    "maxpositions",
+    "maxlocations",
+    "poolindices",
+    "poolidx",
+]
+"""What a max pooling keeps of its forward pass: which element of each window is the greatest."""
 DICTIONARY = [
     "convparam",
     "poolparam",

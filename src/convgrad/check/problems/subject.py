@@ -16,7 +16,7 @@ import numpy as np
 from convgrad.check.problems.choice import bound_by_choice, default_integers, space_labels
 from convgrad.check.problems.families import FAMILIES, LOSSES, ROWS, Family, family_of, named
 from convgrad.check.problems.inputs import with_inputs, with_values
-from convgrad.check.problems.problem import Origin, Problem, Recipe
+from convgrad.check.problems.problem import Array, Origin, Problem, Recipe
 from convgrad.check.problems.sizes import USUAL
 from convgrad.check.problems.sizes import Sizes as Sizes
 from convgrad.check.problems.unrolled import unrolled
@@ -27,7 +27,7 @@ from convgrad.losses import registry as losses
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.polynomial import Position
 from convgrad.notation.rename import rename
-from convgrad.notation.terms import Access, Definition, rebuild
+from convgrad.notation.terms import Access, Definition, Equation, rebuild
 
 
 @dataclass(frozen=True)
@@ -216,17 +216,34 @@ def _badness(window: Any, shape: tuple[int, ...], wanted: Sizes) -> tuple[int, i
     return divides + 3 * equal, len(sizes) - len(set(sizes)) if not square else 0, math.prod(shape)
 
 
+OF_PROBABILITIES = {
+    "binary_cross_entropy": "E = -mean[k](t[k] * log(y[k]) + (1 - t[k]) * log(1 - y[k]))",
+    "softmax_cross_entropy": "E = -sum[k](where(k == t, log(y[k]), 0))",
+}
+"""Losses as equations of what comes after the sigmoid or softmax, whose gradient is another one."""
+SUMMED = ("binary_cross_entropy",)
+"""Losses that many write as a sum over all numbers of an example; the two are one where there is one number."""
+
+
 @dataclass(frozen=True)
 class LossSubject(Subject):
-    """A loss over a batch; `mean`: the mean over the examples, else their sum. `after`: a Dense layer before it."""
+    """A loss over a batch; `mean`: the mean over the examples, else their sum.
+
+    probabilities: y is what comes after the sigmoid or softmax, and the gradient is the one with respect to that.
+    summed: the numbers of an example are added up where the loss takes their mean.
+    """
 
     name: str
     mean: bool = False
     batch: int = 3
     classes: int = 5
+    probabilities: bool = False
+    summed: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}, {'mean' if self.mean else 'sum'} over the batch"
+        of = " of probabilities" if self.probabilities else ""
+        summed = ", sum over the numbers of each example" if self.summed else ""
+        return f"{self.name}{of}, {'mean' if self.mean else 'sum'} over the batch{summed}"
 
     @property
     def images(self) -> Mapping[str, Mapping[str, str]]:
@@ -239,7 +256,7 @@ class LossSubject(Subject):
         built = losses[self.name]().build((classes,))
         shapes: dict[str, tuple[int, ...]] = {"y": built.prediction_shape, "t": built.target_shape}
         recipe = Recipe(
-            built.equation, shapes, built.sizes, built.integers, built.numbers, frozenset({"y", "t"}), batch
+            self._equation(), shapes, built.sizes, built.integers, built.numbers, frozenset({"y", "t"}), batch
         )
         problem = with_inputs(recipe, "E", ("y",), LOSSES[self.name], sizes.seed, Origin())
         upstream = np.full(batch, 1 / batch if self.mean else 1.0)
@@ -249,7 +266,20 @@ class LossSubject(Subject):
         elif self.name == "binary_cross_entropy":
             t = (t > 0).astype(np.float64)
         problem = replace(problem.with_arrays(dE=upstream, t=t), total=True)
-        return with_values(problem, sizes.values, "y")
+        problem = with_values(problem, sizes.values, "y")
+        return problem.with_arrays(y=self._between_0_and_1(problem.arrays["y"])) if self.probabilities else problem
+
+    def _equation(self) -> Equation:
+        text = OF_PROBABILITIES[self.name] if self.probabilities else losses[self.name]().text
+        return parse(text.replace("mean[k]", "sum[k]") if self.summed else text)
+
+    def _between_0_and_1(self, y: Array) -> Array:
+        """Probabilities, no two of them alike; of classes such that they add up to 1."""
+        if self.name == "binary_cross_entropy":
+            return 0.5 + np.clip(y, -1.9, 1.9) / 4
+        positive: Array = np.abs(y) + 0.01
+        whole: Array = positive.sum(axis=-1, keepdims=True)
+        return np.divide(positive, whole)
 
 
 @dataclass(frozen=True)
@@ -358,7 +388,7 @@ def subject_of(
     first, _, second = layer.replace(" ", "").partition("+")
     name = named(first)
     if name in LOSSES:
-        return [LossSubject(name, mean) for mean in (True, False)]
+        return _losses(name)
     if name not in FAMILIES:
         raise ModelError(f"There is no layer called {first!r} to check.{suggestion(name, {*FAMILIES, *LOSSES})}")
     for key in settings:
@@ -374,6 +404,15 @@ def subject_of(
             )
         then = after.layer()
     return [LayerSubject(name, dict(settings), then, shape)]
+
+
+def _losses(name: str) -> list[Subject]:
+    """A loss in every way that people mean by its name, the usual one first."""
+    found: list[Subject] = []
+    for summed in (False, True) if name in SUMMED else (False,):
+        for probabilities in (False, True) if name in OF_PROBABILITIES else (False,):
+            found += [LossSubject(name, m, probabilities=probabilities, summed=summed) for m in (True, False)]
+    return found
 
 
 def _custom(layer: Layer, shape: tuple[int, ...] | None, binding: Mapping[str, Any]) -> Subject:

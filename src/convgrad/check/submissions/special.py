@@ -95,11 +95,32 @@ def described(thing: Any, arguments: Callable[[Callable[..., Any]], Any]) -> dic
         found = (arguments(vars(kind)[name]) for kind in kinds if inspect.isfunction(vars(kind)[name]))
         return next((own[1:] for own in found if own and len(own) > 1), [])
 
-    build = arguments(thing) or inherited("__init__") if made and type(thing).__call__ is type.__call__ else None
+    build: Any = None
+    if made and type(thing).__call__ is type.__call__:
+        build = arguments(thing) or (inherited("__init__") if _passes_on(thing) else [])
     return {
         "build": build,
         **{key: told(name) if name else None for key, name in names.items()},
     }
+
+
+def _passes_on(function: Any) -> bool:
+    """Whether it takes whatever it is given: *args or **kwargs."""
+    try:
+        return any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return True
+
+
+def undecorated(function: Any) -> Any:
+    """The function in a decorator's one of *args and **kwargs alone, which does not say what it takes."""
+    if not inspect.isfunction(function) or hasattr(function, "__wrapped__"):
+        return function
+    parameters = inspect.signature(function).parameters.values()
+    if not parameters or any(p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+        return function
+    held = [c.cell_contents for c in function.__closure__ or () if inspect.isfunction(c.cell_contents)]
+    return held[0] if len(held) == 1 else function
 
 
 def is_autograd(thing: Any) -> bool:
@@ -144,7 +165,7 @@ def _leaf(torch: Any, value: Any) -> Any:
 def readable(function: Any) -> Any:
     """What was written, of a function that numba compiles."""
     own = getattr(function, "py_func", None)
-    return own if inspect.isfunction(own) else function
+    return own if inspect.isfunction(own) else undecorated(function)
 
 
 def compiled(function: Any) -> int:
