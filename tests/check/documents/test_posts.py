@@ -160,3 +160,24 @@ def test_a_letter_for_the_number_of_terms_is_said() -> None:
     )
     assert found.ok
     assert "D was read as the number of values of i." in found.notes
+
+
+def test_a_subscript_that_may_be_a_name_is_no_mistake() -> None:
+    text = r"""
+$$y_t = W_{hy} h_t + b_y$$
+$$\frac{\partial L}{\partial h_t} = W_{hy}^T \frac{\partial L}{\partial y_t}$$
+"""
+    found = report(text)
+    assert found.verdict is Verdict.NOT_CHECKED, str(found)
+    assert found.parts[0].words[0] == "hy is neither summed nor on the left."
+    assert "a part of a name leave out" in found.parts[0].words[1]
+    forgotten = report(r"$$x_{ij} = \sum_m w_{mn} o_{i+m,j+n}$$")
+    assert [part.mark for part in forgotten.parts] == [Mark.WRONG]
+
+
+def test_long_paragraphs_take_time_that_grows_with_their_length() -> None:
+    sentence = "It is 3x3 in size, and costs $5.\n"
+    found = report(sentence * 4000)
+    assert len(found.parts) == 4000
+    assert [part.place.line for part in found.parts] == list(range(1, 4001))
+    assert found.verdict is Verdict.NOT_CHECKED

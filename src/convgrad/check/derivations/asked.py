@@ -130,7 +130,7 @@ def over(claim: Claim, bound: Equation, problem: Problem, asked: Asked) -> str:
     """What is wrong with the bounds of the sums; empty where they are right, or none were written."""
     firm = {letter for one in asked.said for letter in one.letters}
     found = overrun(bound, claim.bounds, asked.known(problem), asked.indices, firm)
-    if found and not found.bound.letters and not asked.sizes and not claimed_sizes(asked.said, {}):
+    if found and not found.bound.letters and not asked.sizes and not asked.said:
         index = found.bound.index
         raise EquationError(
             f"The bounds of the sum over {found.bound} can't be checked: the equation does not say how many values "
