@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.derivations.bounds import claimed_sizes, known_sizes, overrun
+from convgrad.check.derivations.bounds import claimed_sizes, known_sizes, overrun, told_sizes
 from convgrad.check.derivations.latex_input import BY, Bound, Claim
 from convgrad.check.derivations.local import local_derivative, local_names
 from convgrad.check.problems.choice import equal_sizes
 from convgrad.check.problems.problem import Problem
 from convgrad.check.problems.subject import EquationSubject, Sizes
-from convgrad.errors import ConvgradError
+from convgrad.errors import ConvgradError, EquationError
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.terms import Access, Definition, Equation, Term, gradient_name, rebuild, walk
 
@@ -56,19 +56,36 @@ class Asked:
         """What letters for sizes stand for in a problem."""
         return known_sizes(self.forward, problem.bound, self.said)
 
-    def problems(self, target: str) -> Iterator[tuple[EquationSubject, Problem]]:
+    def problems(self, target: str, claim: Claim) -> Iterator[tuple[EquationSubject, Problem]]:
         """Several draws of numbers at two sets of sizes, so that no number of a claim is a size by chance."""
-        subject = self.subject(target)
+        told = told_sizes(self.forward, self.said, claim.equation, claim.bounds)
+        subject = self.subject(target, {**told.numbers, **(self.sizes or {})})
         first = subject.problem()
+        usual = first.recipe.sizes
+        wanted = {**told.applied(usual), **(self.sizes or {})}
+        if wanted != usual:
+            try:
+                subject = self.subject(target, wanted)
+                first = subject.problem()
+            except ConvgradError:
+                subject = self.subject(target)
+                first = subject.problem()
         yield subject, first
         yield subject, subject.problem(Sizes(seed=1))
-        larger = self._larger(first)
+        larger = {**told.applied(self._larger(first)), **(self.sizes or {})}
         try:
             grown = self.subject(target, larger)
             other = grown.problem(Sizes(seed=2))
         except ConvgradError:
             grown, other = subject, subject.problem(Sizes(seed=2))
         yield grown, other
+
+    def square(self, claim: Claim) -> tuple[str, ...]:
+        """What has to be said where a claim's bounds make sizes equal that the equation leaves free."""
+        own = told_sizes(self.forward, self.said, self.forward, ()).equal
+        ties = [t for t in told_sizes(self.forward, self.said, claim.equation, claim.bounds).equal if t not in own]
+        ties = list(dict.fromkeys(ties))
+        return tuple(f"Its bounds are right where {' and '.join(t)} have the same number of values." for t in ties)
 
     def _larger(self, problem: Problem) -> dict[str, int]:
         """Every free size one or two larger, those that have to be equal alike."""
@@ -113,6 +130,14 @@ def over(claim: Claim, bound: Equation, problem: Problem, asked: Asked) -> str:
     """What is wrong with the bounds of the sums; empty where they are right, or none were written."""
     firm = {letter for one in asked.said for letter in one.letters}
     found = overrun(bound, claim.bounds, asked.known(problem), asked.indices, firm)
+    if found and not found.bound.letters and not asked.sizes and not asked.said:
+        index = found.bound.index
+        raise EquationError(
+            f"The bounds of the sum over {found.bound} can't be checked: the equation does not say how many values "
+            f"{index} has.",
+            remedy=f"Write the equation with the same numbers, \\sum_{{{found.bound.index}={found.bound.first}}}"
+            f"^{{{found.bound.last}}}, or the sum without bounds: then it is over all.",
+        )
     return f"{found}, at sizes {shapes_of(problem)}." if found else ""
 
 

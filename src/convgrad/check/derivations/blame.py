@@ -57,7 +57,9 @@ def outside_notes(written: Equation, right: Definition) -> tuple[str, ...]:
     """A reading that leaves its tensor, where the person has not said what is read there."""
     padded = {a.tensor for a in walk(right.term) if isinstance(a, Access) and a.outside is not None}
     for access in walk(written.result.term):
-        if isinstance(access, Access) and access.outside is None and access.tensor in padded:
+        if not isinstance(access, Access) or all(position.as_name is not None for position in access.positions):
+            continue
+        if access.outside is None and access.tensor in padded:
             return (f"{access.tensor} is read outside its range: say `else 0`, as in {replace(access, outside=0.0)}.",)
     return ()
 

@@ -12,7 +12,17 @@ from fractions import Fraction
 from convgrad.check.derivations.latex.setting import Bound
 from convgrad.errors import EquationError
 from convgrad.notation.polynomial import Polynomial, Position
-from convgrad.notation.terms import Access, Definition, Equation, IndexValue, Reduce, Term, rebuild, walk
+from convgrad.notation.terms import (
+    Access,
+    Definition,
+    Equation,
+    IndexValue,
+    Reduce,
+    Term,
+    gradient_name,
+    rebuild,
+    walk,
+)
 
 OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,
@@ -115,17 +125,10 @@ def known_sizes(forward: Equation, bound: Equation, said: Sequence[Bound]) -> di
     for one in said:
         if one.index in ranges and one.last:
             _solve(one, ranges[one.index], known)
-    kernel: list[int] = []
-    image: list[int] = []
     shapes = bound.shape_of
-    for definition in forward.definitions:
-        summed = {i for t in walk(definition.term) if isinstance(t, Reduce) for i in t.indices}
-        for access in (t for t in walk(definition.term) if isinstance(t, Access)):
-            for axis, position in enumerate(access.positions):
-                sliding = position.names & summed
-                if position.as_name is None and len(sliding) == 1 and position.names & {*definition.indices}:
-                    kernel.append(ranges.get(next(iter(sliding)), 1))
-                    image.append(shapes[access.tensor][axis])
+    sliding = _sliding(forward)
+    kernel = [ranges.get(index, 1) for index, _, _ in sliding]
+    image = [shapes[tensor][axis] for _, tensor, axis in sliding]
     conventions: list[tuple[tuple[str, ...], list[int]]] = [
         (("k1", "kh", "K1"), kernel[:1]),
         (("k2", "kw", "K2"), kernel[1:2]),
@@ -136,6 +139,90 @@ def known_sizes(forward: Equation, bound: Equation, said: Sequence[Bound]) -> di
     return {**usual, **known}
 
 
+def told_sizes(forward: Equation, said: Sequence[Bound], claim: Equation, claimed: Sequence[Bound]) -> SizesTold:
+    """What bounds say of sizes before any is chosen.
+
+    Numbers in the equation's own bounds, and equal sizes: of indices with the same letters in their bounds, as in
+    k-1 for both axes of a kernel, and then n-k for both of an image.
+    """
+    numbers = claimed_sizes(said, {})
+    kernel = dict.fromkeys(index for index, _, _ in _sliding(forward))
+    slots = _slots(forward)
+    groups: dict[tuple[str, str], list[str]] = {}
+    for bound in said:
+        groups.setdefault((bound.first, bound.last), []).append(bound.index)
+    firm = {letter for bound in said for letter in bound.letters}
+    told = [indices for (_, last), indices in groups.items() if not last.lstrip("-").isdigit()]
+    mine: dict[tuple[str, str], list[str]] = {}
+    for bound in claimed:
+        letters = {*_names(bound)}
+        if not letters or letters <= firm or letters & (CONVENTIONAL - SQUARE):
+            continue
+        index = _index_of(bound.index, claim, slots)
+        if index and (letters - firm - SQUARE or index in kernel):
+            mine.setdefault((bound.first, bound.last), []).append(index)
+    square = SQUARE & {letter for bound in (*said, *claimed) for letter in bound.letters}
+    kernels = [list(kernel)] if square else []
+    ties = [*told, *kernels]
+    if any(len({*tie}) > 1 for tie in ties):  # who has square kernels may have square images
+        ties += mine.values()
+    return SizesTold(numbers, tuple(tuple(dict.fromkeys(tie)) for tie in ties if len({*tie}) > 1))
+
+
+@dataclass(frozen=True)
+class SizesTold:
+    """numbers: sizes of indices by their capital letters. equal: indices that have the same size."""
+
+    numbers: Mapping[str, int]
+    equal: tuple[tuple[str, ...], ...]
+
+    def applied(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """The sizes that were chosen, changed as the bounds say it."""
+        found = {**sizes, **self.numbers}
+        for tie in self.equal:
+            names = [index.upper() for index in tie if index.upper() in found]
+            if names:
+                first = next((name for name in names if name in self.numbers), names[0])
+                found.update(dict.fromkeys(names, found[first]))
+        return found
+
+
+def _slots(forward: Equation) -> dict[tuple[str, int], str]:
+    """Axes of tensors, and of their gradients -> the index that runs over all of them."""
+    found = {(d.name, axis): i for d in forward.definitions for axis, i in enumerate(d.indices)}
+    for definition in forward.definitions:
+        for access in (t for t in walk(definition.term) if isinstance(t, Access)):
+            for axis, position in enumerate(access.positions):
+                if position.as_name is not None:
+                    found.setdefault((access.tensor, axis), position.as_name)
+    return found | {(gradient_name(tensor), axis): index for (tensor, axis), index in found.items()}
+
+
+def _index_of(index: str, claim: Equation, slots: Mapping[tuple[str, int], str]) -> str:
+    """The equation's index for the axis that an index of a claim runs over; empty where it can't be told."""
+    for definition in claim.definitions:
+        for access in (t for t in walk(definition.term) if isinstance(t, Access)):
+            for axis, position in enumerate(access.positions):
+                if position.as_name == index and (access.tensor, axis) in slots:
+                    return slots[access.tensor, axis]
+    return ""
+
+
+def _sliding(forward: Equation) -> list[tuple[str, str, int]]:
+    """Indices of sums that slide over an axis: the index, the tensor, the axis."""
+    found: list[tuple[str, str, int]] = []
+    for definition in forward.definitions:
+        summed = {i for t in walk(definition.term) if isinstance(t, Reduce) for i in t.indices}
+        for access in (t for t in walk(definition.term) if isinstance(t, Access)):
+            for axis, position in enumerate(access.positions):
+                sliding = position.names & summed
+                if position.as_name is None and len(sliding) == 1 and position.names & {*definition.indices}:
+                    found.append((next(iter(sliding)), access.tensor, axis))
+    return found
+
+
+SQUARE = {"k", "K", "F"}
+"""Letters for the size of a kernel that is as high as wide."""
 CONVENTIONAL = {"k1", "kh", "K1", "k2", "kw", "K2", "k", "K", "F", "H", "W"}
 """Letters that have a meaning by convention only, which the capital letter of a sum's own index comes before."""
 

@@ -55,7 +55,7 @@ def report_on(claim: Claim, asked: Asked, explained: bool) -> EquationReport:
     certain = not local and len(written.definitions) == 1 and blame.proved(written.result, asked.forward, target)
     padded = False
     tried: list[Problem] = []
-    for subject, problem in asked.problems(target):
+    for subject, problem in asked.problems(target, claim):
         values = values_of(claim, problem, asked)
         found = _difference(claim, problem, values, asked)
         if isinstance(found, EquationReport):
@@ -76,10 +76,10 @@ def report_on(claim: Claim, asked: Asked, explained: bool) -> EquationReport:
             )
         tried.append(problem)
     if certain:
-        notes = blame.outside_notes(written, derivation(asked.forward, target).result.result)
+        notes = (*blame.outside_notes(written, derivation(asked.forward, target).result.result), *asked.square(claim))
         proof = "proved: the terms are the same as those derived, up to names and order."
         return EquationReport(True, str(written), right, proof, notes=notes)
-    notes = (PADDED,) if padded else ()
+    notes = (*((PADDED,) if padded else ()), *asked.square(claim))
     sizes = "; ".join(dict.fromkeys(shapes_of(problem) for problem in tried))
     if local:
         what = "local derivative" if BY in claim.left.tensor else "update"

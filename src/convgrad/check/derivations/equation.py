@@ -10,6 +10,7 @@ from convgrad.arguments import TABLE, TEXT, optional, takes
 from convgrad.check.derivations.asked import Asked, letters, names_of_gradients
 from convgrad.check.derivations.bounds import counts_from_one, from_zero, slides_from_one, with_size_names
 from convgrad.check.derivations.claims import UnknownTensor, report_on
+from convgrad.check.derivations.counts import counted, told
 from convgrad.check.derivations.latex.choices import MisfitError
 from convgrad.check.derivations.latex_input import BY, Bound, Claim, Latex, looks_like_latex, readings_of
 from convgrad.check.derivations.local import is_local
@@ -70,7 +71,8 @@ def _checked(equation: str, of: str, given: Given, generic: str) -> tuple[Equati
     """The report, and the functions without a name that were read."""
     said = next(_read(of, None, generic))
     bounds = said.bounds
-    forward = _ordered(with_size_names(said.parts[-1].equation, bounds))
+    means = counted(said.parts[-1].equation, bounds) if looks_like_latex(of) else ()
+    forward = _ordered(with_size_names(said.parts[-1].equation, (*bounds, *means)))
     einstein = not _has_sums(forward)
     if looks_like_latex(of):
         forward = with_sums(forward) if einstein else forward
@@ -81,16 +83,17 @@ def _checked(equation: str, of: str, given: Given, generic: str) -> tuple[Equati
     functions = frozenset(f for part in said.parts for f in part.functions)
     for latex in _read(equation, forward, generic):
         mine = counts_from_one(latex.bounds)
-        counted = bool(mine) and slides_from_one(forward) if one is None else one
-        asked = Asked(zero_outside(from_zero(forward) if counted else forward), bounds, *given)
-        from_one = counted if mine is None else mine
+        from_first = bool(mine) and slides_from_one(forward) if one is None else one
+        shifted = zero_outside(from_zero(forward) if from_first else forward)
+        asked = Asked(shifted, (*bounds, *means), *given)
+        from_one = from_first if mine is None else mine
         functions |= frozenset(f for part in latex.parts for f in part.functions)
         try:
             report = _all(latex, asked, from_one, einstein and not _sums_in(latex))
         except EquationError as error:
             problem = problem or error
             continue
-        report = replace(report, notes=(*latex.notes, *report.notes))
+        report = replace(report, notes=(*latex.notes, *report.notes, *told(means)))
         if report.ok:
             return report, functions
         if first is None or (first.unchecked and not report.unchecked):

@@ -141,8 +141,8 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
     alone = not setting.ranks
     setting.arrays = alone and not indexed and _speaks_of_arrays(text)
     plain = "\\" not in text
-    if alone:
-        setting.variances |= {f"sigma2{f'_{m[1]}' if m[1] else ''}" for m in VARIANCE.finditer(text)}
+    squares = [f"_{m[1]}" if m[1] else "" for m in VARIANCE.finditer(text)]
+    setting.variances |= {f"sigma2{one}" for one in squares if alone or f"sigma{one}" not in setting.ranks}
     before: list[Definition] = []
     for line in lines:
         if _is_range(line):

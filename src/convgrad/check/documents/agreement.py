@@ -19,6 +19,8 @@ UPSTREAM = {"d", "delta", "deltas", "dout", "g", "grad_output", "grad_out", "ups
 GRADIENTS = {"gradient", "grad", "gradients", "g", "grads"}
 RESULTS = {"out", "output", "result", "forward", "res", "y", "z", "conv"}
 MOST_TRIED = 400
+SAME = 4
+"""The likeness of a name to itself."""
 CERTAIN = 2
 """The least likeness of names at which a variable is called wrong."""
 
@@ -48,7 +50,7 @@ class Agreement:
 def likeness(variable: str, name: str, quantity: Quantity) -> int:
     """How likely a variable of a program is what the document calls `name`: 0 to 4."""
     if variable == name:
-        return 4
+        return SAME
     if (variable, name) in quantity.aliases:
         return 3
     one, two = (re.sub(r"_before|_after|_", "", text).lower() for text in (variable, name))
@@ -113,6 +115,8 @@ def _choices(need: str, quantity: Quantity, ran: Ran, name: str) -> list[tuple[i
     """Variables that a tensor may be, likeliest first; those that are written out where no name is like."""
     scored = [(likeness(variable, need, quantity), variable) for variable in ran.arrays if variable != name]
     like = sorted((pair for pair in scored if pair[0]), key=lambda pair: -pair[0])
+    if like and like[0][0] == SAME:  # what is called by its name is not another that only may be it
+        like = [pair for pair in like if pair[0] > CERTAIN]
     return like or [(0, variable) for _, variable in scored if variable in ran.written]
 
 

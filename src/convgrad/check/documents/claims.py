@@ -38,6 +38,10 @@ def judge_claim(statement: Statement, read: Read, ledger: Ledger) -> Judged:
     if not forward:
         words = (f"Nothing that was defined so far reads {target}, so there is nothing to derive it from.",)
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
+    lost = ledger.lost(target, forward)
+    if lost is not None:
+        words = (f"What is derived may hang on {lost.place}, which was not understood, so nothing is said of this.",)
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
     try:
         report = _checked(statement, read, ledger, forward)
     except SizesDifferError as error:

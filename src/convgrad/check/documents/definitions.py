@@ -8,7 +8,7 @@ import numpy as np
 
 from convgrad.check.derivations.equivalence import same
 from convgrad.check.documents.judged import Judged, Mark
-from convgrad.check.documents.ledger import Known, Ledger
+from convgrad.check.documents.ledger import Known, Ledger, Unread
 from convgrad.check.documents.numerics import SEEDS, alike, evaluated, problem_of
 from convgrad.check.documents.reading import Read
 from convgrad.check.documents.statements import Statement
@@ -27,7 +27,11 @@ def judge_definition(statement: Statement, read: Read, ledger: Ledger) -> Judged
     unbound = _unbound(read.equation)
     if unbound:
         words = (f"{unbound} is neither summed nor on the left.",)
-        return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
+        if _is_index(unbound, read, ledger):
+            return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
+        ledger.unread.append(Unread.of(statement.left, statement.right, statement.place))
+        more = "Write the sum over it, or put it on the left; a part of a name leave out, or write it as ^{(1)}."
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (*words, more))
     strange = _odd_error(read)
     known = Known(read.name, statement.text, read.equation, statement.place, read.sizes)
     if read.equation.result.name in known.reads:
@@ -37,6 +41,14 @@ def judge_definition(statement: Statement, read: Read, ledger: Ledger) -> Judged
     if strange:
         return Judged(statement.place, "equation", statement.text, Mark.WRONG, (strange,))
     return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, (f"of {read.name}",))
+
+
+def _is_index(unbound: str, read: Read, ledger: Ledger) -> bool:
+    """Whether a letter can only be an index that was forgotten: the left side has others, and two tensors share it."""
+    reads = [access for d in read.equation.definitions for access in accesses(d.term)]
+    shared = {access.tensor for access in reads if any(unbound in position.names for position in access.positions)}
+    names = {*ledger.tensors, read.name, *(access.tensor for access in reads)}
+    return len(unbound) == 1 and bool(read.indices) and len(shared) > 1 and unbound not in names
 
 
 def _unbound(equation: Equation) -> str:

@@ -11,7 +11,7 @@ from convgrad.check.documents.claims import judge_claim
 from convgrad.check.documents.definitions import judge_again, judge_definition
 from convgrad.check.documents.identities import judge_identity
 from convgrad.check.documents.judged import Judged, Mark
-from convgrad.check.documents.ledger import Abbreviation, Ledger
+from convgrad.check.documents.ledger import Abbreviation, Ledger, Unread
 from convgrad.check.documents.operators import judge_operator, operator_of
 from convgrad.check.documents.reading import Read, read_statement, unread
 from convgrad.check.documents.statements import Statement
@@ -21,6 +21,9 @@ from convgrad.notation.terms import Access, accesses
 
 CALLED = re.compile(r"^\s*(?:\\[a-z]+|[a-z]+)\s*'*\s*(?:\\left)?\(")
 """A left side that is a function of something: \\sigma'(z)."""
+
+GRADIENT = re.compile(r"partial|nabla|elta|[\u2202\u2207\u03b4\u0394]|\bd[A-Za-z]\b|\\sum")
+"""In a left side that defines no tensor of the forward pass."""
 
 
 def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
@@ -36,7 +39,10 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     try:
         read = read_statement(statement.text, ledger)
     except (EquationError, RecursionError) as error:
-        return _introduced(statement, ledger) or judge_identity(statement) or unread(statement, ledger, error)
+        judged = _introduced(statement, ledger) or judge_identity(statement)
+        if judged is None and not GRADIENT.search(statement.left):
+            ledger.unread.append(Unread.of(statement.left, statement.right, statement.place))
+        return judged or unread(statement, ledger, error)
     name, known = read.name, ledger.gradients
     if is_local(name) or (known.get(name, "") and _hangs(known[name], ledger)):
         return judge_claim(statement, read, ledger)

@@ -75,13 +75,30 @@ class Value:
     place: Place
 
 
+WORD = re.compile(r"[A-Za-z\u0370-\u03ff]+")
+"""Names in a formula that could not be read, roughly."""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """An equation that could not be read: the words of its sides, and where it stands."""
+
+    left: frozenset[str]
+    right: frozenset[str]
+    place: Place
+
+    @classmethod
+    def of(cls, left: str, right: str, place: Place) -> Unread:
+        return cls(frozenset(WORD.findall(left)), frozenset(WORD.findall(right)), place)
+
+
 @dataclass
 class Ledger:
     """What is known at a place of a document.
 
     sizes: in letters and in numbers, of the input and the kernel, as the document has them: `H`, `W`; `2`, `2`.
     outputs: sizes of results, in numbers. settings: stride and padding.
-    restated: what later lines say that a tensor is, where that differs.
+    unread: equations that could not be read. restated: what later lines say that a tensor is, where that differs.
     condition: what a sentence says of indices before a claim, as `i = j`: left, sign, right.
     """
 
@@ -94,6 +111,7 @@ class Ledger:
     outputs: list[tuple[str, ...]] = field(default_factory=list)
     settings: dict[str, int] = field(default_factory=dict)
     conditions: list[tuple[str, str, str]] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
 
     @property
     def defined(self) -> tuple[str, ...]:
@@ -148,6 +166,13 @@ class Ledger:
         errors = [name for name in ends if name in ERRORS and not self.definitions[name].equation.result.indices]
         return self._with_all_read((errors or ends)[-1])
 
+    def lost(self, target: str, forward: Collection[Known]) -> Unread | None:
+        """An equation that could not be read, through which what is derived may hang on a tensor: its left side is read
+        by these definitions, and has none itself, and the right one has the tensor, or what hangs on it."""
+        free = {_word(n) for known in forward for n in known.reads - self.definitions.keys()}
+        above = {_word(name) for name in (target, *self._above(target))}
+        return next((one for one in self.unread if one.left & free and one.right & above), None)
+
     def _readers(self, name: str) -> set[str]:
         return {known.name for known in self.definitions.values() if name in known.reads}
 
@@ -181,6 +206,11 @@ class Ledger:
     def with_definition(self, known: Known) -> Ledger:
         """With another definition of a name."""
         return replace(self, definitions={**self.definitions, known.name: known})
+
+
+def _word(name: str) -> str:
+    """The letter or word that a name is made of."""
+    return re.sub(r"(?<=[a-z])\d.*|_.*|'", "", name)
 
 
 def text_of(forward: Collection[Known]) -> str:

@@ -53,6 +53,10 @@ class Size:
     start: int
 
 
+Marked = tuple[int, tuple[str, ...], Place, str]
+"""Where a size stands in a text, its axes, its place, and how it was written."""
+
+
 @dataclass(frozen=True)
 class Sentence:
     """A part of a paragraph, with its formulas in it."""
@@ -65,7 +69,7 @@ class Sentence:
 def sentences(paragraph: Sequence[Run]) -> Iterator[Sentence]:
     """The sentences of a paragraph; formulas of sizes are sizes, others stay as they are."""
     text = ""
-    marks: list[tuple[int, tuple[str, ...], Place, str]] = []
+    marks: list[Marked] = []
     for run in paragraph:
         if run.kind is Kind.FORMULA and not has_equality(run.text) and not relation_of(run.text):
             axes = tuple(part for part in product_parts(run.text) if part)
@@ -74,28 +78,48 @@ def sentences(paragraph: Sequence[Run]) -> Iterator[Sentence]:
                 text += "\x00"
                 continue
         text += run.text if run.kind is not Kind.FORMULA else f" \x01 {run.text} \x02 "
-    for match in reversed(
-        list(PLAIN_SIZE.finditer(re.sub("\x01.*?\x02", lambda m: " " * len(m[0]), text, flags=re.DOTALL)))
-    ):
-        parts = tuple(p.strip() for p in re.split(r"\s*[x\u00d7]\s*|-by-|\s+by\s+", match["size"]))
-        if all(_parsed(part) is not None for part in parts):
-            place = paragraph[0].place.later(text[: match.start()])
-            gone = len(match[0]) - 1
-            marks = [(m[0] - gone if m[0] > match.start() else m[0], *m[1:]) for m in marks]
-            marks.append((match.start(), parts, place, match[0]))
-            text = text[: match.start()] + "\x00" + text[match.end() :]
-    marks.sort()
-    start = 0
+    text, marks = _with_plain_sizes(text, marks, paragraph)
+    start = line = first = 0
     for end in [*(m.end() for m in SENTENCE_END.finditer(text)), len(text)]:
-        inside = [mark for mark in marks if start <= mark[0] < end]
-        if inside or SETTING.search(text[start:end]):
+        until = first
+        while until < len(marks) and marks[until][0] < end:
+            until += 1
+        inside = marks[first:until]
+        if inside or SETTING.search(text, start, end):
             sizes = tuple(_sized(text, start, end, mark) for mark in inside)
-            place = inside[0][2] if inside else paragraph[0].place.later(text[:start])
+            place = inside[0][2] if inside else paragraph[0].place.later("\n" * line)
             yield Sentence(text[start:end], place, sizes)
-        start = end
+        line += text.count("\n", start, end)
+        start, first = end, until
 
 
-def _sized(text: str, start: int, end: int, mark: tuple[int, tuple[str, ...], Place, str]) -> Size:
+def _with_plain_sizes(text: str, marks: list[Marked], paragraph: Sequence[Run]) -> tuple[str, list[Marked]]:
+    """A text with a mark for each size that is no formula, too; in one pass, for paragraphs may be long."""
+    words = re.sub("\x01.*?\x02", lambda m: " " * len(m[0]), text, flags=re.DOTALL)
+    pieces: list[str] = []
+    found: list[Marked] = []
+    waiting = list(marks)
+    done = gone = line = 0
+    for match in PLAIN_SIZE.finditer(words):
+        parts = tuple(p.strip() for p in re.split(r"\s*[x\u00d7]\s*|-by-|\s+by\s+", match["size"]))
+        if any(_parsed(part) is None for part in parts):
+            continue
+        while waiting and waiting[0][0] <= match.start():
+            found.append(_moved(waiting.pop(0), gone))
+        line += text.count("\n", done, match.start())
+        found.append((match.start() - gone, parts, paragraph[0].place.later("\n" * line), match[0]))
+        pieces += [text[done : match.start()], "\x00"]
+        line += text.count("\n", match.start(), match.end())
+        done = match.end()
+        gone += len(match[0]) - 1
+    return "".join(pieces) + text[done:], [*found, *(_moved(mark, gone) for mark in waiting)]
+
+
+def _moved(mark: Marked, back: int) -> Marked:
+    return mark[0] - back, *mark[1:]
+
+
+def _sized(text: str, start: int, end: int, mark: Marked) -> Size:
     at, axes, place, written = mark
     parts = text[start:at].split("\x00")
     of_other = AFTER.match(parts[-1]) if len(parts) > 1 else None  # a word after a size is that size's

@@ -87,15 +87,21 @@ class Convention:
 
     def pattern(self, tensor: str, problem: Problem) -> str:
         """The layout of a tensor or of the gradient with respect to it."""
-        tensor = problem.of if tensor == "z" else tensor
+        tensor = self._called(tensor, problem)
         name = tensor if tensor in self.patterns else tensor[1:] if tensor[1:] in self.patterns else ""
         return self.patterns.get(name) or " ".join(problem.labels.get(tensor, ()))
+
+    @staticmethod
+    def _called(tensor: str, problem: Problem) -> str:
+        """`z` is the result of a layer before its activation; in an equation of the person's own it is a tensor."""
+        own = problem.origin.layer is None and tensor in problem.labels
+        return problem.of if tensor == "z" and not own else tensor
 
     def laid_out(self, tensor: str, array: Array, problem: Problem) -> AnyArray:
         """An array as the person has it."""
         if problem.total and tensor == problem.of:
             return array
-        labels = problem.labels[problem.of if tensor == "z" else tensor]
+        labels = problem.labels[self._called(tensor, problem)]
         if tensor == "t" and not labels[1:] and problem.origin.layer is None and problem.total:
             return self._target(array, problem)
         return self.arranged(array, labels, self.pattern(tensor, problem))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from convgrad.check.derivations.latex.setting import Setting
 from convgrad.check.derivations.latex.tokens import MARKS, OPENING, Token
@@ -367,7 +368,7 @@ class NameReader:
         rank = self.setting.rank(name)
         inside = self.tokens[self.place : stop]
         commas = sum(t.text == "," for t in inside) + 1
-        together = rank == commas and (rank > 1 or len(inside) > 2)
+        together = self._has_stride(inside) if rank is None else rank == commas and (rank > 1 or len(inside) > 2)
         places: list[Position] = []
         spans: list[Span] = []
         while True:
@@ -378,6 +379,21 @@ class NameReader:
                 return places, spans
             if self.peek() == ",":
                 self.next()
+
+    def _has_stride(self, inside: Sequence[Token]) -> bool:
+        """Whether a letter that is no index stands before one in a sum, as in si+m: it is a stride then."""
+        loops = {*self.scope, *self.left}
+        part: list[Token] = []
+        for token in (*inside, None):
+            if token is not None and token.text != ",":
+                part.append(token)
+                continue
+            pairs = pairwise(part)
+            stride = any(a.name.isalpha() and a.name not in loops and b.name in loops for a, b in pairs)
+            if stride and any(t.text in "+-" for t in part):
+                return True
+            part = []
+        return False
 
     def _affine(self, together: bool, stop: int) -> Position:
         total = Polynomial()
