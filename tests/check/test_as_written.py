@@ -102,3 +102,99 @@ def test_the_line_to_write_works_when_it_is_written(code: str, line: str, writte
     assert report.verdict is Verdict.NOT_CHECKED
     assert line in " ".join(str(report).split())
     assert report_on(tmp_path, code + written, "dense", "check_me").verdict is Verdict.RIGHT
+
+
+SINGLE_NUMBERS = """
+import math
+def logistic(z):
+    return 1 / (1 + math.exp(-z))
+"""
+METHOD = """
+class Dense:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, g):
+        return g @ self.W.T
+"""
+
+
+def test_a_function_of_single_numbers(tmp_path: Path) -> None:
+    report = report_on(tmp_path, SINGLE_NUMBERS, "sigmoid", "logistic")
+    assert report.verdict is Verdict.NOT_CHECKED
+    assert "def check_me(z): return np.vectorize(NAME)(z), with its name for NAME." in " ".join(str(report).split())
+    written = f"{SINGLE_NUMBERS}def check_me(z): return np.vectorize(logistic)(z)"
+    assert report_on(tmp_path, written, "sigmoid", "check_me").verdict is Verdict.RIGHT
+
+
+def test_a_method_is_checked_by_its_class(tmp_path: Path) -> None:
+    report = report_on(tmp_path, METHOD, "dense", "Dense.backward")
+    assert report.verdict is Verdict.NOT_CHECKED
+    assert "It is a method, which needs an object: check its class" in " ".join(str(report).split())
+    assert report_on(tmp_path, METHOD, "dense", "Dense").verdict is Verdict.RIGHT
+
+
+COLUMNS = """
+def linear_backward(dZ, A_prev, W):
+    m = A_prev.shape[1]
+    return W.T @ dZ, dZ @ A_prev.T / m, dZ.sum(axis=1, keepdims=True) / m
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "slip"),
+    [
+        ("W.T @ dZ,", "W.T @ dZ / m,"),
+        ("dZ.sum(axis=1, keepdims=True)", "dZ[:, :1]"),
+        ("A_prev.T / m", "A_prev.T / m ** 3"),
+    ],
+)
+def test_what_one_example_would_hide_is_wrong(right: str, slip: str, tmp_path: Path) -> None:
+    report = report_on(tmp_path, COLUMNS, "dense", "linear_backward")
+    assert report.verdict is Verdict.RIGHT
+    assert "means over the batch, as where a course writes 1/m" in " ".join(str(report).split())
+    assert right in COLUMNS
+    assert report_on(tmp_path, COLUMNS.replace(right, slip), "dense", "linear_backward").verdict is Verdict.WRONG
+
+
+def test_a_loss_divided_twice_is_wrong(tmp_path: Path) -> None:
+    code = """
+def entropy_gradient(logits, labels):
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    p[range(len(p)), labels] -= 1
+    return p / len(p)
+"""
+    assert report_on(tmp_path, code, "softmax_cross_entropy", "entropy_gradient").verdict is Verdict.RIGHT
+    twice = code.replace("/ len(p)", "/ len(p) ** 2")
+    assert report_on(tmp_path, twice, "softmax_cross_entropy", "entropy_gradient").verdict is Verdict.WRONG
+
+
+@pytest.mark.parametrize("names", ["y, target", "output, label", "y_hat, y", "y, d", "pred, expected"])
+def test_which_is_the_target(names: str, tmp_path: Path) -> None:
+    first, second = names.split(", ")
+    code = f"def slope({names}):\n    return 2 * ({first} - {second}) / {first}.size\n"
+    assert report_on(tmp_path, code, "mse", "slope").verdict is Verdict.RIGHT
+    turned = code.replace(f"({first} - {second})", f"({second} - {first})")
+    assert report_on(tmp_path, turned, "mse", "slope").verdict is Verdict.WRONG
+
+
+def test_the_size_of_a_pooling_is_no_number_of_channels(tmp_path: Path) -> None:
+    code = """
+class Average:
+    def __init__(self, size):
+        self.size = size
+    def forward(self, x):
+        n, c, h, w = self.shape = x.shape
+        s = self.size
+        return x[:, :, :h // s * s, :w // s * s].reshape(n, c, h // s, s, w // s, s).mean(axis=(3, 5))
+    def backward(self, g):
+        s, out = self.size, np.zeros(self.shape)
+        spread = g.repeat(s, 2).repeat(s, 3) / s**2
+        out[:, :, :spread.shape[2], :spread.shape[3]] = spread
+        return out
+"""
+    assert report_on(tmp_path, code, "avg_pool2d", "Average").verdict is Verdict.RIGHT
+    assert report_on(tmp_path, code.replace("s**2", "s"), "avg_pool2d", "Average").verdict is Verdict.WRONG

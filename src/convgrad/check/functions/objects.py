@@ -324,9 +324,7 @@ class ObjectCall:
         name = plain(argument.name)
         values: list[Any] = []
         for meaning, names in MEANINGS.items():
-            if name in names.split() and not (
-                meaning == "rate" and known["slope"] and name in MEANINGS["slope"].split()
-            ):
+            if name in names.split() and not self._means_another(name, meaning, known):
                 values += known.get(meaning, [])
         arrays = {"w": KERNEL, "b": BIAS, "gamma": ["gamma", "g", "scale"], "beta": ["beta", "shift"]}
         for role in self.reading.parameters:
@@ -337,6 +335,12 @@ class ObjectCall:
         elif not values:
             values = list(dict.fromkeys(known["any"]))
         return values
+
+    def _means_another(self, name: str, meaning: str, known: Mapping[str, list[Any]]) -> bool:
+        """Whether the layer has something else that this name stands for: alpha a slope, the size of a pooling."""
+        if meaning == "rate":
+            return bool(known["slope"]) and name in MEANINGS["slope"].split()
+        return meaning in ("in", "out") and "pool_size" in self.settings and name in MEANINGS["kernel"].split()
 
     def _meanings(self) -> dict[str, list[Any]]:
         """Each meaning with the values that it may have here."""

@@ -228,6 +228,8 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
                 if tried.outcome.trouble is not None:
                     failed.append((tried.convention, tried.outcome.trouble))
                     continue
+                if tried.is_exact and tried.convention.sizes.one and _depends_on_the_batch(tried, ran):
+                    continue
                 ran.append(tried)
                 if tried.is_exact and not (tried.convention.sizes.one and any(a.is_right_on_batches for a in ran)):
                     return Found([tried], otherwise=_otherwise(tried, ran))
@@ -237,6 +239,34 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
             break
     convention, trouble = _furthest(failed)
     return Found(_likeliest_first(ran), trouble, failed=convention, tried=len(failed))
+
+
+def _depends_on_the_batch(one: Attempt, ran: Sequence[Attempt]) -> bool:
+    """Whether the same call takes batches, too, and is wrong there: with one example a missing or second 1/m, or a sum
+    over the first example alone, can't be seen.
+
+    What is written for one column gives other shapes for several. Elsewhere it has to be wrong by a factor.
+    """
+    own = one.convention
+    for other in ran:
+        same = other.convention
+        if same.sizes.one or not other.shapes_fit or (same.kernel, same.reading) != (own.kernel, own.reading):
+            continue
+        column = (own.image, same.image) == ("[features, 1]", "[features, batch]") and "w" in other.problem.labels
+        if column or (other.problem.total and _is_a_multiple(other)):
+            return True
+    return False
+
+
+def _is_a_multiple(tried: Attempt) -> bool:
+    """Whether each gradient is the right one but for a constant factor."""
+    for name, found in tried.roles.items():
+        right, value = np.ravel(tried.expected(name)), np.ravel(np.asarray(found, np.float64))
+        size = float(right @ right)
+        factor = float(right @ value) / size if size else 0.0
+        if not factor or not np.allclose(value, factor * right, rtol=0, atol=1e-9 * np.abs(value).max(initial=0.0)):
+            return False
+    return True
 
 
 def _furthest(failed: Sequence[tuple[Convention, Trouble]]) -> tuple[Convention | None, Trouble | None]:

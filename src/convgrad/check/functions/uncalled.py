@@ -13,6 +13,9 @@ from convgrad.check.problems.problem import Problem
 from convgrad.check.problems.subject import LayerSubject
 from convgrad.check.submissions.answers import Trouble
 
+OF_SINGLE_NUMBERS = ("0-dimensional arrays", "length-1 arrays", "truth value of an array")
+"""What NumPy says where a function of single numbers gets an array."""
+
 
 def why_not_called(convention: Convention | None, trouble: Trouble, tried: int) -> str:
     """The error of the likeliest call."""
@@ -31,6 +34,15 @@ def what_to_write(convention: Convention | None, trouble: Trouble | None = None)
             str(n) for n in convention.subject.shape(convention.subject.layer(convention.sizes), convention.sizes)
         )
         return f"If it takes certain sizes only, give one: --input-shape {shape} (of one example, channels last)."
+    first = convention.reading.signature.parameters[:1]
+    if first and first[0].argument.name == "self":
+        return "It is a method, which needs an object: check its class, as in FILE.py:Layer in place of Layer.backward."
+    if trouble is not None and any(words in trouble.message for words in OF_SINGLE_NUMBERS):
+        names = ", ".join(p.argument.name for p in convention.reading.signature.parameters)
+        return (
+            "If it takes single numbers, write one for arrays and check that: "
+            f"def check_me({names}): return np.vectorize(NAME)({names}), with its name for NAME."
+        )
     masks = [leaf.name for leaf, role in convention.reading.roles if role in (WINNERS, TRUE_WINNERS)]
     if masks:
         return (

@@ -102,7 +102,27 @@ KERNEL = [
     "weightmatrix",
 ]
 BIAS = ["b", "bias", "biases", "beta", "b0", "bvec"]
-TARGET = ["t", "y", "target", "targets", "label", "labels", "ytrue", "truth", "true", "onehot", "classes", "yonehot"]
+TARGET = [
+    "t",
+    "target",
+    "targets",
+    "label",
+    "labels",
+    "ytrue",
+    "truth",
+    "true",
+    "groundtruth",
+    "gt",
+    "desired",
+    "expected",
+    "actual",
+    "onehot",
+    "classes",
+    "yonehot",
+    "d",
+    "y",
+]
+"""`y` comes last: beside a target it is the prediction."""
 PREDICTION = [
     "y",
     "ypred",
