@@ -198,3 +198,32 @@ class Average:
 """
     assert report_on(tmp_path, code, "avg_pool2d", "Average").verdict is Verdict.RIGHT
     assert report_on(tmp_path, code.replace("s**2", "s"), "avg_pool2d", "Average").verdict is Verdict.WRONG
+
+
+def test_labels_are_tried_where_one_hot_targets_are_right(tmp_path: Path) -> None:
+    code = """
+def entropy_gradient(x, t):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    if t.size == p.size:
+        return (p - t) / len(t)
+    p[np.arange(len(t)), t] -= 1
+    return p / len(t)
+"""
+    assert report_on(tmp_path, code, "softmax_cross_entropy", "entropy_gradient").verdict is Verdict.RIGHT
+    wrong = code.replace("return p / len(t)", "return p / len(t) ** 2")
+    assert report_on(tmp_path, wrong, "softmax_cross_entropy", "entropy_gradient").verdict is Verdict.WRONG
+
+
+def test_a_bias_as_a_column_for_one_image(tmp_path: Path) -> None:
+    code = """
+def conv(x, filters, bias):
+    F, C, kh, kw = filters.shape
+    _, H, W = x.shape
+    out = np.zeros((F, H - kh + 1, W - kw + 1))
+    for f, i, j in np.ndindex(*out.shape):
+        out[f, i, j] = np.sum(filters[f] * x[:, i:i + kh, j:j + kw]) + bias[f, 0]
+    return out
+"""
+    assert report_on(tmp_path, code, "conv2d", "conv").verdict is Verdict.RIGHT
+    assert report_on(tmp_path, code.replace("+ bias", "- bias"), "conv2d", "conv").verdict is Verdict.WRONG

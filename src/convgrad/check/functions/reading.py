@@ -228,14 +228,14 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
                 if tried.outcome.trouble is not None:
                     failed.append((tried.convention, tried.outcome.trouble))
                     continue
-                if tried.is_exact and tried.convention.sizes.one and _depends_on_the_batch(tried, ran):
+                if tried.is_exact and (_depends_on_the_batch(tried, ran) or _is_wrong_with_labels(tried, ran)):
                     continue
                 ran.append(tried)
                 if tried.is_exact and not (tried.convention.sizes.one and any(a.is_right_on_batches for a in ran)):
                     return Found([tried], otherwise=_otherwise(tried, ran))
             if ran or not any("numpy" in str(t) or "Tensor" in str(t) or "ndarray" in str(t) for _, t in failed):
                 break
-        if ran or person.exhausted or person.trouble is not None:
+        if any(a.shapes_fit or a.extra or a.strange for a in ran) or person.exhausted or person.trouble is not None:
             break
     convention, trouble = _furthest(failed)
     return Found(_likeliest_first(ran), trouble, failed=convention, tried=len(failed))
@@ -248,7 +248,7 @@ def _depends_on_the_batch(one: Attempt, ran: Sequence[Attempt]) -> bool:
     What is written for one column gives other shapes for several. Elsewhere it has to be wrong by a factor.
     """
     own = one.convention
-    for other in ran:
+    for other in ran if own.sizes.one else ():
         same = other.convention
         if same.sizes.one or not other.shapes_fit or (same.kernel, same.reading) != (own.kernel, own.reading):
             continue
@@ -256,6 +256,13 @@ def _depends_on_the_batch(one: Attempt, ran: Sequence[Attempt]) -> bool:
         if column or (other.problem.total and _is_a_multiple(other)):
             return True
     return False
+
+
+def _is_wrong_with_labels(one_hot: Attempt, ran: Sequence[Attempt]) -> bool:
+    """Whether a loss takes labels as well as one-hot targets, and is wrong by a factor with them."""
+    own = one_hot.convention
+    others = (a for a in ran if own.one_hot and a.shapes_fit and replace(a.convention, one_hot=True) == own)
+    return any(_is_a_multiple(a) for a in others)
 
 
 def _is_a_multiple(tried: Attempt) -> bool:
