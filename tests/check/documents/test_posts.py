@@ -74,7 +74,13 @@ $s_i = \frac{e^{z_i}}{\sum_k e^{z_k}}$, $L = -\sum_i y_i \log s_i$
 &= s_j - y_j
 \end{align}
 """
+ATTENTION = r"""
+$$S_{qk} = \frac{1}{\sqrt{d_k}} \sum_c Q_{qc} K_{kc}$$
+$$\frac{\partial L}{\partial Q_{qc}} = \frac{1}{\sqrt{d_k}} \sum_k \frac{\partial L}{\partial S_{qk}} K_{kc}$$
+"""
+"""d_k is one number, though k is an index."""
 POSTS = {
+    "attention": ATTENTION,
     "normalized": NORMALIZED,
     "layer": LAYER,
     "square": SQUARE,
@@ -94,6 +100,8 @@ def test_right_as_it_stands(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [
+        ("attention", r"\sum_k \frac", r"-\sum_k \frac"),
+        ("attention", "S_{qk}} K_{kc}", "S_{kq}} K_{kc}"),
         ("normalized", "^{-3/2}", "^{-1/2}"),
         ("normalized", r"\frac{-1}{2}", r"\frac{1}{2}"),
         ("normalized", r"- \hat x_{ij} \sum_{k=1}^N", r"- \hat x_{ij}^2 \sum_{k=1}^N"),

@@ -44,11 +44,13 @@ def judge_definition(statement: Statement, read: Read, ledger: Ledger) -> Judged
 
 
 def _is_index(unbound: str, read: Read, ledger: Ledger) -> bool:
-    """Whether a letter can only be an index that was forgotten: the left side has others, and two tensors share it."""
+    """Whether a letter can only be an index that was forgotten: a usual one, or one that two tensors share, beside
+    indices on the left."""
     reads = [access for d in read.equation.definitions for access in accesses(d.term)]
     shared = {access.tensor for access in reads if any(unbound in position.names for position in access.positions)}
     names = {*ledger.tensors, read.name, *(access.tensor for access in reads)}
-    return len(unbound) == 1 and bool(read.indices) and len(shared) > 1 and unbound not in names
+    usual = unbound in {*"ijklmnpqr"} or (bool(read.indices) and len(shared) > 1)
+    return len(unbound) == 1 and usual and unbound not in names
 
 
 def _unbound(equation: Equation) -> str:

@@ -251,6 +251,8 @@ class NameReader:
         self.next()
         tokens = self.group()
         joined = "".join(t.name for t in tokens)
+        if [t.text for t in self.tokens[max(start - 3, 0) : start]] == ["\\sqrt", "{", "d"]:  # as attention has it
+            return f"_{joined}"
         if len(tokens) == 1 and (tokens[0].upright or joined in WORDS) and joined.isalnum():
             return "" if joined in ("old", "current") else "_next" if joined == "new" else f"_{joined}"
         if re.fullmatch(r"[A-Z]", joined):
