@@ -373,3 +373,34 @@ def test_a_pooling_that_fails_where_the_stride_leaves_a_rest() -> None:
     assert report.verdict is Verdict.WRONG
     assert report.causes == ("stride-divides",)
     assert "for sizes that the stride divides only. With others it fails: ValueError" in text(report)
+
+
+def test_a_second_name_inside_a_function_is_no_reading() -> None:
+    """`z = b` makes the bias no result, and `y = x` the input no output."""
+
+    def of_bias(dout: Array, cache: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        x, w, b = cache
+        z = b
+        passed = dout * (z > 0)
+        return passed @ w.T, x.T @ passed
+
+    def of_input(dout: Array, x: Array) -> Array:
+        y = x
+        return np.asarray(dout * (1 - y * y))
+
+    assert check(of_bias, "dense+relu").verdict is not Verdict.RIGHT
+    assert check(of_input, "tanh").causes == ("activation-formula-at-input",)
+
+
+def test_a_size_that_is_off_only_where_the_stride_divides() -> None:
+    def forward(x: Array, w: Array, b: Array) -> Array:
+        (n, _, height, width), (filters, _, rows, columns) = x.shape, w.shape
+        padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        out = np.zeros((n, filters, (height + 2 - rows) // 3 + 1, (width + 1 - columns) // 3 + 1))
+        for i, j in np.ndindex(*out.shape[2:]):
+            seen = padded[:, :, 3 * i : 3 * i + rows, 3 * j : 3 * j + columns]
+            out[:, :, i, j] = np.einsum("ncmq,kcmq->nk", seen, w) + b
+        return out
+
+    report = check(forward, "conv2d", strides=3, padding=1)
+    assert report.verdict is Verdict.WRONG

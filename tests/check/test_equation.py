@@ -196,3 +196,9 @@ def test_parameters_are_drawn_where_the_equation_has_a_value() -> None:
 def test_an_equation_without_a_value_is_refused() -> None:
     with pytest.raises(EquationError, match="has no finite do at the numbers that were tried, so nothing can be said"):
         check_equation("do[i] = dy[i]", "y[i] = sqrt(-abs(o[i]) - 1)")
+
+
+def test_what_is_right_for_wide_images_only_is_wrong() -> None:
+    forward = "x[i,j] = sum[m,n](w[m,n] * o[i+m,j+n]) + b"
+    assert not check_equation("db = sum[i,j](dx[J-1-j,i])", forward).ok
+    assert not check_equation("db = sum[i,j](dx[j,I-1-i])", forward).ok

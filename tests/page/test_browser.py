@@ -365,10 +365,10 @@ def test_the_derivation_stands_beside_the_number(classic: Looker) -> None:
     assert layer.locator("h2").inner_text().startswith("Layer conv1")
     steps = layer.locator("details[open] .steps li")
     assert steps.nth(0).locator("strong").inner_text() == "chain rule"
-    assert "touches every" in layer.locator("details[open]").inner_text()
+    assert "affects the error through every" in layer.locator("details[open]").inner_text()
     assert steps.last.locator("math").count() == 1
     classic.cell("dinput[1,1]").click()
-    assert "turns it by 180 degrees" in layer.locator("details[open]").inner_text()
+    assert "rotates the kernel by 180 degrees" in layer.locator("details[open]").inner_text()
     classic.page.get_by_role("button", name="dense1, Equation: how its gradients follow").click()
     assert layer.locator("h2").inner_text().startswith("Layer dense1")
 

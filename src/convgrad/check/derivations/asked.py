@@ -88,12 +88,22 @@ class Asked:
         return tuple(f"Its bounds are right where {' and '.join(t)} have the same number of values." for t in ties)
 
     def _larger(self, problem: Problem) -> dict[str, int]:
-        """Every free size one or two larger, those that have to be equal alike."""
+        """Every free size another one, those that have to be equal alike, and the order of sizes the other way round.
+
+        What is right for images that are wider than high only is then found wrong.
+        """
         equal = equal_sizes(self.forward)
+        usual = problem.recipe.sizes
+        alone = [i for i in sorted(usual) if min(equal.get(i.lower(), {i.lower()})).upper() == i]
+        over = {letter.upper() for d in self.forward.definitions for letter in d.indices}
         grown: dict[str, int] = {}
-        for number, (index, size) in enumerate(sorted(problem.recipe.sizes.items())):
+        for group in ([i for i in alone if i in over], [i for i in alone if i not in over]):
+            ranked = sorted(group, key=lambda i: usual[i])
+            step = 1 + (len(group) + 1) % 2
+            grown |= {i: usual[other] + step for i, other in zip(ranked, reversed(ranked), strict=True)}
+        for index in usual:
             first = min(equal.get(index.lower(), {index.lower()})).upper()
-            grown[index] = grown[first] if first in grown and first != index else size + 1 + number % 2
+            grown.setdefault(index, grown.get(first, usual[index] + 1))
         return {**grown, **(self.sizes or {})}
 
 

@@ -20,6 +20,7 @@ from convgrad.check.problems.probabilities import probabilities
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
 from convgrad.check.submissions.process import LARGEST
+from convgrad.compute.arrays import number_of
 
 AnyArray = npt.NDArray[Any]
 _MISSING = object()
@@ -121,7 +122,7 @@ class Convention:
         labels, pattern = problem.labels[tensor], self.pattern(tensor, problem)
         if self._is_led(labels, pattern):
             count = len(self.leading)
-            place = (int(np.ravel_multi_index(tuple(place[:count]), self.leading)), *place[count:])
+            place = (number_of(place[:count], self.leading), *place[count:])
         return place_in_equation(place, labels, shape, pattern)
 
     def _target(self, array: Array, problem: Problem) -> AnyArray:

@@ -79,6 +79,7 @@ TABLE = (
     Variation("a kernel of 1 x 1", {"kernel_size": 1}, among=KERNELS),
     Variation("more columns than rows", image="wide", among=WINDOWS),
     Variation("more rows than columns", image="high", among=WINDOWS),
+    Variation("a stride that divides", sizes={"divides": True}, among=WINDOWS),
     Variation("an image as large as the window", image="kernel", among=WINDOWS),
     Variation("a kernel wider than high", {"kernel_size": (2, 3)}, shape=True, among=KERNELS_2D),
     Variation("height and width equal", sizes={"square": True}, among=WINDOWS),
@@ -163,8 +164,10 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
             return False
     if "equal" in variation.sizes and {"filters", "units"} & {*subject.given}:
         return False
+    if "divides" in variation.sizes and _strides(subject, sizes) <= 1:
+        return False
     if subject.input_shape is not None:
-        of_shape = {"groups", "filters"} & {*variation.given} or {"square", "equal"} & {*variation.sizes}
+        of_shape = {"groups", "filters"} & {*variation.given} or {"square", "equal", "divides"} & {*variation.sizes}
         if variation.channels or variation.image or of_shape:
             return False
     if variation.batch and (sizes.one or (convention.leading and not variation.leading)):
@@ -176,6 +179,11 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
     if variation.image in ("wide", "high") and (sizes.square or len(subject.family.input_shape) < 3):
         return False
     return not (variation.leading and (convention.leading or not convention.image.startswith("[batch")))
+
+
+def _strides(subject: LayerSubject, sizes: Sizes) -> int:
+    window = getattr(subject.layer(sizes), "window", None)
+    return 1 if window is None else max(window.strides)
 
 
 def _image(kind: str, subject: LayerSubject, sizes: Sizes) -> tuple[int, ...]:

@@ -235,8 +235,9 @@ def _exchanged(found: Sequence[Reading], problem: Problem) -> list[Reading]:
 
 
 def _said(leaf: Leaf) -> tuple[str, ...]:
-    """What it is called: where its own name is one for inputs, a second one inside the function tells nothing new."""
-    return leaf.names[:1] if plain(leaf.name) in INPUT else leaf.names
+    """What it is called: where its own name says what it is, a second one inside the function tells nothing new."""
+    known = {*INPUT, *KERNEL, *BIAS, *UPSTREAM}
+    return leaf.names[:1] if leaf.names and leaf.names[0] in known else leaf.names
 
 
 def _setting(leaf: Leaf, settings: Mapping[str, Any], problem: Problem) -> str | None:
@@ -290,7 +291,7 @@ def _by_name(
                 result[leaf.path] = "y"
                 break
     taken = set(result.values())
-    for own in (lambda leaf: leaf.names, _loosely):
+    for own in (_said, _loosely):
         for role, others in names.items():
             if role in taken:
                 continue
@@ -308,7 +309,7 @@ def _by_name(
 
 def _loosely(leaf: Leaf) -> tuple[str, ...]:
     """Names without the number of a layer, and parts of names: `W1`, `conv_weights`."""
-    found = [n for n in (re.sub(r"\d+$", "", n) for n in leaf.names) if len(n) > 1 or n in NUMBERED]
+    found = [n for n in (re.sub(r"\d+$", "", n) for n in _said(leaf)) if len(n) > 1 or n in NUMBERED]
     for name in (leaf.name, *leaf.also):
         found += [part.lower() for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", name) if len(part) > 2]
     return tuple(dict.fromkeys(n for n in found if n))
