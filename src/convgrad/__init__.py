@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from convgrad.calculus.derive import derivation, gradients
     from convgrad.check import assert_gradient_correct, check
     from convgrad.compute.oracle import evaluate
-    from convgrad.compute.value_and_grad import value_and_grad
     from convgrad.data import Dataset
     from convgrad.data import load as load_data
     from convgrad.errors import (
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
+    from convgrad.gradient_function import value_and_grad
     from convgrad.models.network import Network
     from convgrad.models.saved import load
     from convgrad.notation import batched, bind, latex, mathml, parse
@@ -90,7 +90,7 @@ HOMES = {
     "mathml": "notation.mathml",
     "parse": "notation.parse",
     "save": "training.checkpoint.save",
-    "value_and_grad": "compute.value_and_grad.value_and_grad",
+    "value_and_grad": "gradient_function.value_and_grad",
 }
 """Names that are imported when they are first asked for, and from where: processes that compile need none of them, and
 until the command has taken over Ctrl-C, nothing is loaded that takes time."""

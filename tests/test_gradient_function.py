@@ -13,8 +13,8 @@ import pytest
 import convgrad
 from convgrad.compute.halide import available
 from convgrad.compute.oracle import central_difference, evaluate
-from convgrad.compute.value_and_grad import MOST_PROGRAMS
 from convgrad.errors import ArgumentError, ConvgradError, DataError, DerivationError, EngineError, ShapeError
+from convgrad.gradient_function import MOST_PROGRAMS
 
 ENGINES = ["oracle", pytest.param("halide", marks=pytest.mark.skipif(not available()[0], reason="no Halide here"))]
 
