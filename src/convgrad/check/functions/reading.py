@@ -34,6 +34,8 @@ __all__ = ["Attempt", "Convention", "Found", "accumulated", "answered", "attempt
 
 MOST = 240
 """Ways to call that are tried where the usual ones gave nothing."""
+NEAR = 1e-4
+"""Of the largest right number: what is nearer is taken for right while it is not yet known how to call a function."""
 SINGLE = ("HW", "L", "DHW")
 """Layouts of one image of one channel."""
 
@@ -235,10 +237,24 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
                     return Found([tried], otherwise=_otherwise(tried, ran))
             if ran or not any("numpy" in str(t) or "Tensor" in str(t) or "ndarray" in str(t) for _, t in failed):
                 break
-        if any(a.shapes_fit or a.extra or a.strange for a in ran) or person.exhausted or person.trouble is not None:
+        told = any(a.shapes_fit or a.extra or a.strange or _is_partly_right(a) for a in ran)
+        if told or person.exhausted or person.trouble is not None:
             break
     convention, trouble = _furthest(failed)
     return Found(_likeliest_first(ran), trouble, failed=convention, tried=len(failed))
+
+
+def _is_partly_right(tried: Attempt) -> bool:
+    """Whether one of several results is right for a batch, so that it takes batches, whatever the others are."""
+    if tried.convention.sizes.one or len(tried.roles) < 2:
+        return False
+    for name, found in tried.roles.items():
+        right, value = np.squeeze(tried.expected(name)), np.squeeze(np.asarray(found, np.float64))
+        if right.size > 1 and value.shape == right.shape:
+            largest = float(np.abs(right).max())
+            if largest and float(np.abs(value - right).max()) <= NEAR * largest:
+                return True
+    return False
 
 
 def _depends_on_the_batch(one: Attempt, ran: Sequence[Attempt]) -> bool:
