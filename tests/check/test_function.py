@@ -347,3 +347,14 @@ def test_a_local_derivative_is_called_one() -> None:
     assert report.verdict is Verdict.RIGHT, str(report)
     words = "read as the local derivative, dx/do, which is multiplied by the gradient from above. Its z was read as the"
     assert words in " ".join(str(report).split())
+
+
+def test_the_input_of_a_softmax_may_be_called_z() -> None:
+    def softmax_backward(dout: Any, z: Any) -> Any:
+        s = np.exp(z - z.max(axis=1, keepdims=True))
+        s /= s.sum(axis=1, keepdims=True)
+        return s * (dout - (dout * s).sum(axis=1, keepdims=True))
+
+    report = check(softmax_backward, "softmax")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "[batch, features] arrays" in report.reading

@@ -93,8 +93,9 @@ def inputs_of(problem: Problem) -> list[str]:
 
 
 def has_activation(problem: Problem) -> bool:
-    """Whether an activation follows the layer, so that z goes into it."""
-    return problem.origin.layer is not None and "z" in problem.recipe.equation.defined
+    """Whether an activation follows the layer, so that z goes into it; softmax has a z of its own, which is none."""
+    layer = problem.origin.layer
+    return layer is not None and "z" in problem.recipe.equation.defined and "z" not in layer.equation.defined
 
 
 def known_names(problem: Problem) -> dict[str, list[str]]:
