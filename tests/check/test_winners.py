@@ -98,3 +98,17 @@ def test_what_is_not_known_is_not_checked_and_says_what_to_write(code: str, tmp_
     report = report_on(tmp_path, code)
     assert report.verdict is Verdict.NOT_CHECKED, str(report)
     assert "Write the function that makes it beside this one, with forward in its name" in " ".join(str(report).split())
+
+
+REPEATED = """
+import numpy as np
+def pool_backward(dout, mask):
+    return dout.repeat(2, axis=2).repeat(2, axis=3) * mask
+"""
+
+
+def test_windows_that_have_to_fill_the_image_are_a_note(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(REPEATED)
+    report = check(f"{tmp_path / 'mine.py'}:pool_backward", "max_pool2d")
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "Note: It is right for sizes that the stride divides only" in str(report)

@@ -42,7 +42,9 @@ def _of_windows(diagnosis: Diagnosis, sizes: Sizes, person: Person) -> list[Find
         trouble = attempt(diagnosis.attempt.convention, person, usual).outcome.trouble
         what = "gives other shapes" if trouble is None else f"fails: {trouble}"
         words = f"It is right for sizes that the stride divides only. With others it {what}."
-        found.append(Finding("stride-divides", words, wrong=trouble is None or not has_to_fill(trouble)))
+        repeats = trouble is not None and "w" not in problem.labels and "broadcast together" in trouble.message
+        fills = trouble is not None and (has_to_fill(trouble) or repeats)  # np.repeat makes an image that windows fill
+        found.append(Finding("stride-divides", words, wrong=not fills))
     return found
 
 
