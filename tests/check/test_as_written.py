@@ -227,3 +227,33 @@ def conv(x, filters, bias):
 """
     assert report_on(tmp_path, code, "conv2d", "conv").verdict is Verdict.RIGHT
     assert report_on(tmp_path, code.replace("+ bias", "- bias"), "conv2d", "conv").verdict is Verdict.WRONG
+
+
+MEAN_OVER_FILTERS = """
+import numpy as np
+class Conv3x3:
+    def __init__(self, num_filters):
+        self.num_filters, self.filters = num_filters, np.random.randn(num_filters, 3, 3)
+    def windows(self, image):
+        for i, j in np.ndindex(image.shape[0] - 2, image.shape[1] - 2):
+            yield image[i:i + 3, j:j + 3], i, j
+    def forward(self, image):
+        self.image = image
+        found = np.zeros((image.shape[0] - 2, image.shape[1] - 2, self.num_filters))
+        for window, i, j in self.windows(image):
+            found[i, j] = (window * self.filters).sum(axis=(1, 2))
+        return found
+    def backprop(self, gradient, learn_rate):
+        step = np.zeros(self.filters.shape)
+        for window, i, j in self.windows(self.image):
+            step += gradient[i, j, :, None, None] * window
+        self.filters -= learn_rate * step / DIVISOR
+"""
+
+
+@pytest.mark.parametrize(("divisor", "verdict"), [("1", Verdict.RIGHT), ("self.num_filters", Verdict.WRONG)])
+def test_what_is_right_for_one_filter_only_is_wrong(tmp_path: Path, divisor: str, verdict: Verdict) -> None:
+    (tmp_path / "mine.py").write_text(MEAN_OVER_FILTERS.replace("DIVISOR", divisor))
+    report = check(f"{tmp_path / 'mine.py'}:Conv3x3", "conv2d")
+    assert report.verdict is verdict, str(report)
+    assert ("as many channels out as in only" in str(report)) == (verdict is Verdict.WRONG)

@@ -130,6 +130,10 @@ class Judge:
                 return None, found_all
             usable = _with_right_total([a for a in found.attempts[:LOOKED_AT] if a.roles and not a.strange])
             chosen = self._explained(((a, sizes) for a in usable), 0)
+            if chosen is not None and chosen.right and fitting:  # it ran with sizes that are not special, and was wrong
+                words = f"It is right with {sizes.words or 'square kernels'} only."
+                self.report.findings[:] = [Finding("special-sizes", words, wrong=False)]
+                break
             if chosen is not None:
                 if chosen.right and found.otherwise is not None:
                     self._note_layout(found.otherwise)

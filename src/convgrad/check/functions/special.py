@@ -42,10 +42,14 @@ def _of_windows(diagnosis: Diagnosis, sizes: Sizes, person: Person) -> list[Find
         trouble = attempt(diagnosis.attempt.convention, person, usual).outcome.trouble
         what = "gives other shapes" if trouble is None else f"fails: {trouble}"
         words = f"It is right for sizes that the stride divides only. With others it {what}."
-        repeats = trouble is not None and "w" not in problem.labels and "broadcast together" in trouble.message
-        fills = trouble is not None and (has_to_fill(trouble) or repeats)  # np.repeat makes an image that windows fill
+        fills = trouble is not None and (has_to_fill(trouble) or _repeats(trouble))
         found.append(Finding("stride-divides", words, wrong=not fills))
     return found
+
+
+def _repeats(trouble: Trouble) -> bool:
+    """Whether arrays are multiplied as a whole, as after np.repeat, which makes an image that windows fill."""
+    return "broadcast together" in trouble.message and "[" not in trouble.line
 
 
 def _refused(convention: Convention, person: Person) -> Trouble | None:
