@@ -3,6 +3,9 @@
 (() => {
   const page = (convgrad.page = convgrad.page || {});
 
+  /** Classes, each made once with the app, that are told what happens: see main.js. */
+  page.parts = [];
+
   /** An element: h("button", {class: "x", onclick: f, "aria-label": "y"}, children); null and false are left out. */
   page.h = (tag, attributes, ...children) => {
     const element = document.createElement(tag);

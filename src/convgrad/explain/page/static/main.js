@@ -15,7 +15,12 @@
       this.checker = new page.Checker(this, byId("checker"));
       this.deriver = new page.Deriver(this, byId("derivation"));
       this._lenses();
-      this._tools();
+      this.parts = page.parts.map((Part) => new Part(this));
+    }
+
+    /** Tells all parts what has happened: "opened", "looked", "explained" or "changed". */
+    tell(what) {
+      for (const part of this.parts) part[what]?.();
     }
 
     /** Another network. */
@@ -36,6 +41,7 @@
       this.panel.about();
       this.panel.derived = null;
       byId("network").scrollLeft = 0;
+      this.tell("opened");
     }
 
     get chosen() {
@@ -83,6 +89,7 @@
           this.trail = [];
           this.light();
           this.panel.about();
+          this.tell("explained");
           page.say("Nothing is chosen.");
         }
       }
@@ -106,6 +113,7 @@
       this.light();
       this.panel.show(this.chosen, this.explanation, this.marks);
       this.panel.say(this.chosen, this.explanation);
+      this.tell("explained");
     }
 
     /** The lens in which an element and what it was made from can be seen. */
@@ -121,6 +129,7 @@
       this.trail = [];
       this.light();
       this.panel.layer(name);
+      this.tell("explained");
     }
 
     look(lens) {
@@ -133,6 +142,7 @@
       byId("lens-says").textContent = (remembering && remembers) || says;
       this.network.look(lens);
       if (this.chosen && this.explanation) this.panel.show(this.chosen, this.explanation, this.marks);
+      this.tell("looked");
     }
 
     light() {
@@ -165,6 +175,7 @@
         if (focused) byId("explained").focus();
         this.light();
       }
+      this.tell("changed");
     }
 
     _lenses() {
@@ -178,78 +189,6 @@
         });
         byId("lenses").append(radio, h("label", { for: `lens-${lens}` }, title));
       }
-    }
-
-    _tools() {
-      const toggle = (id, icon, words, act) => {
-        const button = h("button", {
-          type: "button",
-          id,
-          title: words,
-          "aria-label": words,
-          "data-icon": icon,
-          onclick: () => act(button),
-        });
-        return button;
-      };
-      const theme = toggle("theme", "\u25d0", "Dark or light", () => {
-        document.documentElement.dataset.theme = page.theme() === "dark" ? "light" : "dark";
-        this.network.repaint();
-      });
-      const large = toggle("large", "A\u2009A", "Large type, for a projector", (button) => {
-        const on = document.documentElement.classList.toggle("large");
-        button.setAttribute("aria-pressed", String(on));
-        this.network.drawLines();
-      });
-      large.setAttribute("aria-pressed", "false");
-      const help = toggle("keys", "?", "Keys and marks", () => byId("help").showModal());
-      byId("tools").replaceChildren(theme, large, help);
-      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.network.repaint());
-      byId("panel").addEventListener("keydown", (event) => {
-        if (
-          (event.key === "Escape" || event.key === "Backspace") &&
-          !event.target.closest("input, select, textarea") &&
-          this.chosen
-        ) {
-          this.back();
-          event.preventDefault();
-        }
-      });
-      this._help();
-    }
-
-    _help() {
-      const keys = [
-        ["Arrow keys", "move within a grid; in an image they move the window of numbers"],
-        ["Tab", "goes to the next grid"],
-        ["Enter", "explains a number; once more, it goes to the numbers that it was made from"],
-        ["Backspace, Escape", "go back"],
-        ["F2, a digit, double click", "change a number; Tab goes on to the next one"],
-        ["Page up, page down", "another plane of the same tensor"],
-      ];
-      const marks = [
-        ["chosen", "the number that is explained"],
-        ["a", "first factor of a term"],
-        ["b", "second factor; a term's two factors have the same small number"],
-        ["c", "a further factor, or read otherwise: candidates of a maximum, conditions"],
-        ["z", "in a term that is 0"],
-      ];
-      byId("help").replaceChildren(
-        h("h2", { id: "help-title" }, "Keys and marks"),
-        h(
-          "dl",
-          { class: "keys" },
-          keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]),
-        ),
-        h(
-          "ul",
-          { class: "legend" },
-          marks.map(([kind, what]) =>
-            h("li", {}, h("span", { class: "cell", "data-mark": kind, "aria-hidden": "true" }, "0.5"), what),
-          ),
-        ),
-        h("form", { method: "dialog" }, h("button", {}, "Close")),
-      );
     }
   }
 
