@@ -10,6 +10,7 @@ import numpy as np
 
 from convgrad.data.bundled import load_digits
 from convgrad.examples.example import Example
+from convgrad.examples.files import NAMES
 from convgrad.explain.page.model import page_model
 from convgrad.explain.trace.trace import Trace
 
@@ -20,9 +21,11 @@ def example_model(example: Example, trace: Trace, served: bool = False) -> dict[
     """The model of a page (`convgrad.explain.page.model.page_model`) with the example's texts, and with digits to
     choose where the network takes one.
 
-    trace: the example's, with or without pins. Raises: ModelError where the network is too large for a page.
+    trace: the example's, with or without pins. The published numbers of a bundled example are a switch on the page, off at
+    first; pins of a person's own file are on. Raises: ModelError where the network is too large for a page.
     """
     model = page_model(trace, example.name, example.about, example.text, served)
+    model["starts_unpinned"] = example.name in NAMES
     digits = _digits()
     if np.prod(trace.network.input_shape) == len(digits[0]["values"]) and trace.start.batch is None:
         model["digits"] = digits

@@ -108,6 +108,21 @@
       return this.names.filter((name) => this.tensor(name).pinned);
     }
 
+    /** The pins and deltas that came with the model and that its equations could compute, too: the numbers of a published
+     * example that were rounded, say. They belong to the weights and the input that came with them. */
+    get published() {
+      return this.model.tensors
+        .filter(({ name, definition, values }) => definition && values !== undefined && this.missing(name) === null)
+        .map(({ name }) => name);
+    }
+
+    /** Whether all of these are pinned now, as they came. */
+    get showsPublished() {
+      const came = new Map(this.model.tensors.map(({ name, values }) => [name, values]));
+      const as = (name) => this.kept.get(name)?.every((value, place) => value === number(came.get(name)[place]));
+      return this.published.length > 0 && this.published.every(as);
+    }
+
     explain(name, index) {
       const tensor = this.tensor(name);
       const fits =
@@ -141,16 +156,25 @@
       this.onchange();
     }
 
-    /** Back to the model's numbers. */
+    /** on: the published numbers stand in place of what their equations say, and what is before them in the network no
+     * longer matters to what follows. Else they are computed. */
+    pin(on) {
+      this.publish(on);
+      this.onchange();
+    }
+
+    /** Back to the model's numbers, the published ones pinned or not as the model says. */
     reset() {
       this.restore();
       this.onchange();
     }
 
-    /** Parameters and what else is carried along take their next values. Returns the loss before. */
+    /** Parameters and what else is carried along take their next values; what was published for the old ones is computed
+     * from then on. Returns the loss before. */
     step() {
       const before = this.loss;
       const next = this.model.updates.map(([from, to]) => [to, Float64Array.from(this.valuesOf(from))]);
+      this.publish(false);
       this.steps += 1;
       for (const [name, each] of Object.entries(this.model.each_step))
         next.push([name, [each[this.steps % each.length]]]);
@@ -191,6 +215,19 @@
       for (const { name, values, delta } of this.model.tensors) {
         if (values !== undefined) this.kept.set(name, Float64Array.from(values, number));
         if (delta) this.deltas.add(name);
+      }
+      if (this.model.starts_unpinned) this.publish(false);
+    }
+
+    publish(on) {
+      const published = new Set(this.published);
+      for (const { name, values, delta } of this.model.tensors) {
+        if (!published.has(name)) continue;
+        if (on) this.kept.set(name, Float64Array.from(values, number));
+        else this.kept.delete(name);
+        if (delta && on) this.deltas.add(name);
+        else this.deltas.delete(name);
+        this.forget(name);
       }
     }
 
