@@ -18,7 +18,8 @@
       this.score = null;
       this.fraction = 0;
       this.playing = false;
-      this.told = () => {};
+      this.player = new page.Player(app, this);
+      this.preview = new page.Preview(app, this);
       this._listen();
     }
 
@@ -37,7 +38,7 @@
       this.ended = this.ended || new Promise((resolve) => (this.settled = resolve));
       this.playing = true;
       this._run();
-      this.told("played");
+      this.player.show("played");
       return this.ended;
     }
 
@@ -45,7 +46,7 @@
       if (!this.playing) return;
       this.playing = false;
       cancelAnimationFrame(this.frame);
-      this.told("paused");
+      this.player.show("paused");
     }
 
     /** The page is as it was before. */
@@ -60,6 +61,7 @@
 
     /** Ends without going back to the lens before: somebody has chosen what to see. */
     _drop() {
+      this.preview.clear();
       if (!this.score) return;
       this.playing = false;
       cancelAnimationFrame(this.frame);
@@ -68,7 +70,7 @@
       this._quiet(false);
       for (const [name, plane] of this.before.planes) this.app.network.views.get(name)?.turn(plane);
       this._settle();
-      this.told("stopped");
+      this.player.show("stopped");
     }
 
     /** How far it has come: 0 is the beginning, 1 the end. What was not playing stays so. */
@@ -77,7 +79,7 @@
       if (!this.score) return;
       this.fraction = Math.max(0, Math.min(1, fraction));
       this._draw();
-      this.told("scrubbed");
+      this.player.show("scrubbed");
     }
 
     /** On by a number of steps, or back. */
@@ -110,6 +112,7 @@
       if (lens !== app.network.lens) this._look(lens);
       this.score = score;
       this.fraction = 0;
+      this.preview.clear();
       this._quiet(true);
       this.stage.forget();
       this._bring();
@@ -193,11 +196,11 @@
           this.playing = false;
         }
         this._draw();
-        this.told("moved");
+        this.player.show("moved");
         if (this.playing) this.frame = requestAnimationFrame(tick);
         else {
           this._settle();
-          this.told("ended");
+          this.player.show("ended");
         }
       };
       cancelAnimationFrame(this.frame);
@@ -213,7 +216,7 @@
       const { network } = this.app;
       const moved = (measured) => {
         if (measured) this.stage.forget();
-        if (this.score) this._draw();
+        this.stage.again();
       };
       network.section.addEventListener("pointerdown", () => {
         if (this.score && this.fraction >= 1) this.stop();
@@ -229,18 +232,22 @@
     /** Told by the page: what was shown is there no longer, or somebody looks at something else. */
     opened() {
       this._drop();
+      this.player.show("opened");
     }
 
     looked() {
+      this.stage.forget();
       if (!this.looking) this._drop();
     }
 
     explained() {
       this._drop();
+      this.player.show("explained");
     }
 
     changed() {
       this._drop();
+      this.player.show("changed");
     }
   };
   page.parts.push(page.Motion);

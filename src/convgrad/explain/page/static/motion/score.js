@@ -6,7 +6,7 @@
   const { core } = convgrad;
 
   /** At most so many steps show a tensor: of a greater one a step is a row, or several. */
-  const MOST_STEPS = 160;
+  const MOST_STEPS = 180;
   /** Seconds that all steps take together at most, and one step takes at most. */
   const ALL_SECONDS = 6;
   const ONE_SECOND = 0.7;
@@ -48,13 +48,13 @@
     }
   };
 
-  /** tensor -> places of everything that is read, terms that are 0 with it: the window that slides. */
-  const windowOf = (trace, nodes) => {
+  /** tensor -> places of everything that several elements may read. */
+  const windowOf = (trace, name, flats) => {
     const found = new Map();
-    for (const node of nodes) {
-      for (const read of inside(core.reads(node))) {
-        if (!found.has(read.tensor)) found.set(read.tensor, new Set());
-        found.get(read.tensor).add(flatIn(trace, read));
+    for (const flat of flats) {
+      for (const [tensor, places] of page.reachOf(trace, name, flat)) {
+        if (!found.has(tensor)) found.set(tensor, new Set());
+        for (const place of places) found.get(tensor).add(place);
       }
     }
     return found;
@@ -72,6 +72,12 @@
     return places.size <= MOST_FLIGHTS ? [...places.values()] : [];
   };
 
+  const termsOf = ({ definition, size }) =>
+    definition ? definition.ranges.reduce((product, [, length]) => product * length, 1) : size;
+
+  /** Elements of a step that are told in words, and whose numbers are seen to move. */
+  const MOST_TOLD = 16;
+
   const chunks = (items, size) =>
     Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
 
@@ -86,13 +92,12 @@
     }
     if (tensor.size > MOST_STEPS)
       return chunks(rows, Math.ceil(rows.length / MOST_STEPS)).map((several) => several.flat());
-    const work = tensor.definition ? tensor.definition.ranges.reduce((product, [, size]) => product * size, 1) : 0;
     const flats = rows.flat();
-    if (work > MOST_COMPARED) return flats.map((flat) => [flat]);
+    if (termsOf(tensor) > MOST_COMPARED) return flats.map((flat) => [flat]);
     const groups = new Map();
     for (const flat of flats) {
-      const reads = inside(core.reads(nodeOf(trace, tensor.name, flat)));
-      const key = reads.map((read) => `${read.tensor} ${read.index}`).join("|") || flat;
+      const reach = [...page.reachOf(trace, tensor.name, flat)];
+      const key = reach.map(([name, places]) => `${name} ${[...places]}`).join("|") || flat;
       if (!groups.has(key)) groups.set(key, []);
       groups.get(key).push(flat);
     }
@@ -110,8 +115,7 @@
       this.groups = groupsOf(trace, this.tensor, this.layout);
       this.length = this.groups.length;
       this.known = new Map();
-      const terms = this.tensor.definition ? this.tensor.definition.ranges.reduce((all, [, n]) => all * n, 1) : 1;
-      this.each = terms / this.tensor.size;
+      this.each = termsOf(this.tensor) / this.tensor.size;
     }
 
     get seconds() {
@@ -131,17 +135,22 @@
       const lit = new Map();
       explained.forEach((flat, n) => merge(lit, page.litOf(this.trace, this.name, flat, nodes[n])));
       const moves =
-        this.length < this.tensor.size && written.length > 16
+        written.length > MOST_TOLD
           ? []
           : explained.flatMap((to, n) => movedTo(this.trace, nodes[n]).map((from) => ({ ...from, to })));
-      return { written, explained, lit, moves, window: windowOf(this.trace, nodes), running: null };
+      return { written, explained, lit, moves, window: windowOf(this.trace, this.name, explained), running: null };
     }
 
-    /** What a step shows, in words. */
+    /** What a step shows, in words: of several elements that read the same, those that are not 0. */
     says(n) {
       const { written, explained } = this.step(n);
       const named = (flat) => page.elementName(this.name, this.tensor.shape, flat);
       if (written.length === 1) return sentence(this.trace, this.name, written[0]);
+      const telling = written.filter((flat) => this.tensor.values[flat] !== 0);
+      if (this.length < this.tensor.size && written.length <= MOST_TOLD && telling.length <= 1) {
+        const others = `${written.length - 1} others that read the same are 0`;
+        return `${sentence(this.trace, this.name, telling[0] ?? written[0])}; ${others}`;
+      }
       const span = `${named(written[0])} to ${named(written[written.length - 1])}`;
       return explained.length === written.length ? span : `${span}; lit is what the last one was made from`;
     }

@@ -8,6 +8,8 @@
   /** Parts of a step: until when the window slides, and when the numbers have arrived. */
   const SLIDES = 0.3;
   const ARRIVES = 0.75;
+  /** Pixels below which a number is a dot, which is filled and not framed. */
+  const SMALL = 12;
   const COLORS = ["chosen", "a", "b", "c"];
   const DASHES = { a: [], b: [5, 3], c: [2, 3] };
 
@@ -20,7 +22,7 @@
       this.places = new page.Places(app);
       this.canvas = h("canvas", { class: "stage", "aria-hidden": "true", hidden: true });
       document.body.append(this.canvas);
-      this.drawn = [];
+      this.clear();
     }
 
     get moving() {
@@ -30,6 +32,7 @@
     clear() {
       this.canvas.hidden = true;
       this.drawn = [];
+      this.again = () => {};
     }
 
     /** What was measured no longer holds; colours may have changed, too. */
@@ -74,6 +77,7 @@
 
     /** A score at step n, of which the part t (0 to 1) is done. */
     draw(score, n, t) {
+      this.again = () => this.draw(score, n, t);
       const context = this._begin();
       const step = score.step(n);
       const now = this.moving ? t : 1;
@@ -87,6 +91,7 @@
 
     /** What a click on an element would light, softly. */
     preview(lit) {
+      this.again = () => this.preview(lit);
       const context = this._begin();
       this._marks(context, lit, 0.55, true);
     }
@@ -149,7 +154,10 @@
           for (const [flat, mark] of own) {
             const box = mark === kind ? this.places.box(name, flat) : null;
             if (!box) continue;
-            context.rect(...box);
+            if (box[2] < SMALL) {
+              context.fillStyle = this.colors[kind];
+              context.fillRect(box[0] + 0.5, box[1] + 0.5, box[2] - 1, box[3] - 1);
+            } else context.rect(...box);
             if (noted) this.drawn.push({ name, flat, kind, box });
           }
         }
@@ -162,9 +170,9 @@
     /** Around what is written; of a sum, what it has come to. */
     _target(context, { name, layout }, step, t) {
       const boxes = layout ? this.places.covers(name, step.written, layout) : [this.places.box(name, step.written[0])];
-      context.lineWidth = 3;
       context.strokeStyle = this.colors.chosen;
       for (const box of boxes.filter(Boolean)) {
+        context.lineWidth = box[3] < SMALL ? 1 : 3;
         context.strokeRect(...box);
         if (step.running === null) continue;
         const shown = t < ARRIVES ? step.before : step.running;

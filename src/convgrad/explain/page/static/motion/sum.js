@@ -30,6 +30,7 @@
       const extreme = extremeOf(node);
       this.parts = extreme ? this._candidates(extreme) : this._terms(node);
       this.length = this.parts.length;
+      this.window = page.reachOf(trace, name, element);
     }
 
     get seconds() {
@@ -95,10 +96,9 @@
         lit.get(read.tensor).set(flat, this.lit.get(read.tensor)?.get(flat) ?? "c");
         if (moves.length < 4) moves.push({ name: read.tensor, flat, to: this.element });
       }
-      const window = new Map([...this.lit].map(([name, own]) => [name, new Set(own.keys())]));
       const before = n ? this.parts[n - 1].running : "";
       const written = [this.element];
-      return { written, explained: written, lit, moves, window, before, running, soft: this.lit };
+      return { written, explained: written, lit, moves, window: this.window, before, running, soft: this.lit };
     }
 
     says(n) {
