@@ -75,6 +75,20 @@
       ];
     }
 
+    /** Where an element is drawn, in the window's coordinates. */
+    boxOf(flat) {
+      const { plane, row, column } = this.view.layout.place(flat);
+      const [left, top] = this._origin(plane);
+      const box = this.canvas.getBoundingClientRect();
+      const [across, down] = [box.width / this.width, box.height / this.height];
+      return {
+        left: box.left + (left + column * this.scale) * across,
+        top: box.top + (top + row * this.scale) * down,
+        width: this.scale * across,
+        height: this.scale * down,
+      };
+    }
+
     _clicked(event) {
       const box = this.canvas.getBoundingClientRect();
       const x = ((event.clientX - box.left) / box.width) * this.width;
@@ -231,6 +245,7 @@
     }
 
     _outline(context) {
+      if (this.view.app.motion?.score) return; // while a tensor is played, only what it reads is lit
       const style = getComputedStyle(document.documentElement);
       const { layout } = this.view;
       const box = (plane, row, column, rows, columns, color, width) => {

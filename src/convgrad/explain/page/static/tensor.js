@@ -150,6 +150,13 @@
       return this.gridOf(flat)?.cells.get(flat) || null;
     }
 
+    /** Where an element is drawn now, {left, top, width, height} in the window; null where it is not. */
+    boxOf(flat) {
+      return this.layout.image
+        ? this.parts[0].boxOf(flat)
+        : (this.gridOf(flat)?.cells.get(flat)?.getBoundingClientRect() ?? null);
+    }
+
     /** The grid that shows an element now. */
     gridOf(flat) {
       const { plane } = this.layout.place(flat);
