@@ -97,23 +97,17 @@
     _digit(digit) {
       if (!digit) return;
       const { trace } = this.app;
-      const quiet = trace.onchange;
-      trace.onchange = () => {};
-      try {
+      trace.together(() => {
         trace.setAll("input", digit.values);
-        if (trace.has("target")) {
-          const target = trace.tensor("target");
-          if (target.values.length === 1) trace.set("target", 0, digit.label);
-          else
-            trace.setAll(
-              "target",
-              Array.from(target.values, (_, n) => (n === digit.label ? 1 : 0)),
-            );
-        }
-      } finally {
-        trace.onchange = quiet;
-      }
-      quiet();
+        if (!trace.has("target")) return;
+        const target = trace.tensor("target");
+        if (target.values.length === 1) trace.set("target", 0, digit.label);
+        else
+          trace.setAll(
+            "target",
+            Array.from(target.values, (_, n) => (n === digit.label ? 1 : 0)),
+          );
+      });
       page.say(`A handwritten ${digit.label} is the input now.`);
     }
   };
