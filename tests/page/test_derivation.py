@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from browser_support import Looker, opened, served
-from convgrad.serve import api
+from convgrad.questions.reading import LONGEST_TEXT
 from derivation_texts import CORRELATION
 
 pytestmark = pytest.mark.browser
@@ -65,7 +65,7 @@ def test_what_was_pasted_stays(looker: Looker) -> None:
 def test_a_text_that_is_too_long(looker: Looker) -> None:
     page = looker.page
     page.locator("#derive").click()
-    page.locator("#derivation-text").fill("x" * (api.LONGEST_DERIVATION + 1))
+    page.locator("#derivation-text").fill("x" * (LONGEST_TEXT + 1))
     page.locator("#derive-now").click()
     page.locator("#derivation .problem").wait_for()
     assert "a page checks at most 100,000" in page.locator("#derivation .problem").inner_text()

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from convgrad.errors import ConvgradError, DataError
+from convgrad.errors import DataError
 from convgrad.examples import NAMES
 from convgrad.explain.page.build import core_script
 from convgrad.layers.base import registry
-from convgrad.serve import api
+from convgrad.questions.table import GET
 from convgrad.serve.server import PageServer
 
 JSON = {"Content-Type": "application/json"}
@@ -286,7 +286,7 @@ def test_too_much_for_the_memory(server: PageServer, monkeypatch: pytest.MonkeyP
     def fail() -> None:
         raise MemoryError
 
-    monkeypatch.setattr(api, "layer_list", fail)
+    monkeypatch.setitem(GET, "/api/layers", lambda asked: fail())
     told = {"error": "There is too little memory for this. Close other programs, and ask again."}
     assert ask(server, "/api/layers") == (503, told)
 
@@ -294,7 +294,7 @@ def test_too_much_for_the_memory(server: PageServer, monkeypatch: pytest.MonkeyP
 def test_a_mistake_of_convgrad_s_own(
     server: PageServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(api, "layer_list", lambda: 1 / 0)
+    monkeypatch.setitem(GET, "/api/layers", lambda asked: 1 / 0)
     status, found = ask(server, "/api/layers")
     assert (status, set(found)) == (500, {"error"})
     told = r"This failed because of a bug in convgrad, not of what you asked: ZeroDivisionError: division by zero "
@@ -362,11 +362,6 @@ def test_serving_until_ctrl_c() -> None:
     assert (running.returncode, rest, errors) == (0, "The page is closed.\n", "")
     with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
         pass
-
-
-def test_answers_raise_errors_with_a_sentence() -> None:
-    with pytest.raises(ConvgradError, match="There is no example"):
-        api.example("")
 
 
 def test_a_browser_that_goes_away_is_no_news(server: PageServer, capsys: pytest.CaptureFixture[str]) -> None:

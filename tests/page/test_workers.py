@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from convgrad.serve import answer, api, workers
-from convgrad.serve.worker import READY, answer_to, too_much_memory
+from convgrad.serve import workers
+from convgrad.serve.worker import READY, too_much_memory
 from convgrad.serve.workers import Workers
 
 LIGHT = {"input_shape": [3], "layers": [{"type": "Dense", "units": 2}]}
@@ -228,26 +228,9 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_mistakes_and_odd_questions(monkeypatch: pytest.MonkeyPatch) -> None:
-    def told(body: bytes) -> tuple[int, str]:
-        found = answer_to("/api/model", body)
-        return found.status, json.loads(found.content)["error"]
-
-    assert told(b'"' + b"\\ud800" * 9 + b'"') == (400, "A request takes a JSON object.")
-    assert told(b'{"toml": "a = ' + b"[" * 10_000 + b'"}') == (400, "This TOML is nested too deep to be read.")
-    assert told(b'{"toml": "a = ' + b"1" * 10_000 + b'"}')[1].startswith("This is not TOML: ")
-    deep = json.dumps({"sheet": "a = " + "[" * 5000}).encode(), json.dumps({"sheet": "a = " + "9" * 5000}).encode()
-    too_deep = json.loads(answer_to("/api/check", deep[0]).content)["error"]
-    assert too_deep == "sheet has tables and lists nested more than 60 deep."
-    assert json.loads(answer_to("/api/check", deep[1]).content)["error"].startswith("sheet is not a TOML file: ")
-    monkeypatch.setitem(api.POST, "/api/model", lambda asked: asked["eta"])
-    status, words = told(b"{}")
-    assert status == 500
-    assert words.startswith(
-        "This failed because of a bug in convgrad, not of what you asked: KeyError: 'eta' (test_workers"
+def test_what_is_said_of_too_much_memory() -> None:
+    told = too_much_memory(9)
+    assert told.status == 400
+    assert json.loads(told.content)["error"].startswith(
+        "This takes more than 9 MB of memory, the most for one request."
     )
-    monkeypatch.setattr(answer, "MOST_BYTES", 5)
-    monkeypatch.setitem(api.POST, "/api/model", lambda asked: "a" * 10)
-    assert told(b"{}") == (400, answer.TOO_LARGE)
-    assert answer.TOO_LARGE.startswith("The answer has more than 64,000,000 bytes, the most for one request.")
-    assert too_much_memory(9).status == 400

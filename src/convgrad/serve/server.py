@@ -19,9 +19,9 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 from convgrad.errors import DataError, quoted
-from convgrad.serve import api
+from convgrad.questions.answer import Answer, answered, mistake, refusal
+from convgrad.questions.table import GET, POST
 from convgrad.serve.access import Access
-from convgrad.serve.answer import Answer, answered, mistake, refusal
 from convgrad.serve.connections import MOST, Connections
 from convgrad.serve.request import NO_JSON, Refused, Request, Timed, read_body, read_request
 from convgrad.serve.workers import COMMAND, Workers
@@ -170,7 +170,7 @@ class Handler(BaseRequestHandler):
     def _check(self, request: Request) -> None:
         """Whether its body is to be read. Raises: Refused."""
         self.server.access.check(request)
-        known = ("/", *api.GET) if request.method == "GET" else api.POST
+        known = ("/", *GET) if request.method == "GET" else POST
         if request.path not in known:
             raise Refused(f"There is nothing at {quoted(request.path)}.", HTTPStatus.NOT_FOUND)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -188,7 +188,7 @@ class Handler(BaseRequestHandler):
         """Data; None for the page."""
         if request.method == "POST":
             return self.server.workers.answer(request.path, body)
-        return None if request.path == "/" else answered(lambda: api.GET[request.path](request.query))
+        return None if request.path == "/" else answered(lambda: GET[request.path](request.query))
 
     def _close(self, answer: Answer, extra: Mapping[str, str] | None = None, to_head: bool = False) -> None:
         """Send the last answer. What still comes is dropped for a while: else it would undo what was sent."""

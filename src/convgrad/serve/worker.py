@@ -15,12 +15,11 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from convgrad.errors import DataError
-from convgrad.serve import api
-from convgrad.serve.answer import TOO_DEEP, Answer, answered, refusal
+from convgrad.questions.answer import Answer, refusal
+from convgrad.questions.rights import Rights
+from convgrad.questions.table import answer_to
 
 READY = b"ready\n"
 
@@ -31,7 +30,7 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for place in (0, 1, 2):  # what anything prints must not get between the answers
         os.dup2(nothing, place)
-    api.runs_programs = "--run-programs" in sys.argv
+    rights = Rights(runs_programs="--run-programs" in sys.argv)
     megabytes = int(sys.argv[-1])
     limit_memory(megabytes)
     asked: queue.Queue[tuple[str, bytes]] = queue.Queue()
@@ -42,7 +41,7 @@ def main() -> None:
     while not last:
         path, body = asked.get()
         try:
-            answer = answer_to(path, body)
+            answer = answer_to(path, body, rights)
             last = peak_megabytes() > megabytes / 2
         except MemoryError:
             answer, last = too_much_memory(megabytes), True
@@ -52,29 +51,12 @@ def main() -> None:
     os._exit(0)
 
 
-def answer_to(path: str, body: bytes) -> Answer:
-    """The answer to a POST request. Raises: MemoryError."""
-    return answered(lambda: api.POST[path](_object(body)))
-
-
 def too_much_memory(megabytes: int) -> Answer:
     """In place of an answer."""
     return refusal(
         f"This takes more than {megabytes:,} MB of memory, the most for one request. "
         "Make the network, or the sizes of its axes, smaller."
     )
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        content = json.loads(body)
-    except RecursionError:
-        raise DataError(TOO_DEEP) from None
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise DataError("A request takes a JSON object.")
-    return content
 
 
 def _listen(stream: BinaryIO, asked: queue.Queue[tuple[str, bytes]]) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-from convgrad.serve.answer import Answer, refusal
+from convgrad.questions.answer import Answer, refusal
 
 SECONDS = 30.0
 """For one answer."""

@@ -33,6 +33,7 @@ CORE = (
     "terms",
     "notes",
     "explanation",
+    "history",
 )
 """The files of static/core in an order in which each finds what it reads; the tables come first, core.js last."""
 FONT = re.compile(r"url\((fonts/[^)]+\.woff2)\)")

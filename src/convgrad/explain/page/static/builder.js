@@ -143,7 +143,7 @@
       try {
         const model = await page.ask("/api/model", request);
         this.dialog.close();
-        this.app.open(model);
+        this.app.open(model, { asked: request });
         page.say(`${model.name} is built: ${model.layers.length} layers.`);
       } catch (error) {
         this._failed(error.message);

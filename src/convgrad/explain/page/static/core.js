@@ -67,6 +67,37 @@
     }
   }
 
+  /** What changes numbers, by the name of its method; `trace.history` writes each of them down. */
+  const ACTIONS = {
+    set(trace, name, place, value) {
+      const values = Float64Array.from(trace.tensor(name).values);
+      if (!Object.hasOwn(values, place))
+        throw new Error(`${name} has ${values.length} numbers; there is no number ${place}.`);
+      values[place] = value;
+      trace.put(name, values);
+    },
+    setAll(trace, name, values) {
+      trace.put(name, values);
+    },
+    unpin(trace, name) {
+      if (!trace.tensor(name).pinned) throw new Error(`\`${name}\` is not pinned.`);
+      const lacks = trace.missing(name);
+      if (lacks !== null) throw new Error(`\`${name}\` can't be computed without \`${lacks}\`, which was not given.`);
+      trace.kept.delete(name);
+      trace.deltas.delete(name);
+      trace.forget(name);
+    },
+    pin(trace, on) {
+      trace.publish(on);
+    },
+    reset(trace) {
+      trace.restore();
+    },
+    step(trace, count) {
+      for (let n = 0; n < count; n += 1) trace.stepOnce();
+    },
+  };
+
   /** A step of a network: `model` as convgrad/explain/page/model.py makes it. */
   class Trace {
     constructor(model) {
@@ -81,6 +112,7 @@
         for (const read of tensorsRead(tensor.definition?.term)) this.readers.get(this.root(read))?.push(name);
       }
       this.restore();
+      this.history = new core.History(this);
     }
 
     has(name) {
@@ -134,53 +166,57 @@
 
     /** Change one number. A tensor that was computed is pinned by it: all its numbers stay as they are now. */
     set(name, place, value) {
-      const values = Float64Array.from(this.tensor(name).values);
-      if (!(place in values)) throw new Error(`${name} has ${values.length} numbers; there is no number ${place}.`);
-      values[place] = value;
-      this.setAll(name, values);
+      this.history.act("set", name, place, unsigned(value));
     }
 
     setAll(name, values) {
-      this.put(name, values);
-      this.onchange();
+      this.history.act("setAll", name, Array.from(values, unsigned));
     }
 
     /** Compute a tensor again from its equation. */
     unpin(name) {
-      if (!this.tensor(name).pinned) throw new Error(`\`${name}\` is not pinned.`);
-      const lacks = this.missing(name);
-      if (lacks !== null) throw new Error(`\`${name}\` can't be computed without \`${lacks}\`, which was not given.`);
-      this.kept.delete(name);
-      this.deltas.delete(name);
-      this.forget(name);
-      this.onchange();
+      this.history.act("unpin", name);
     }
 
     /** on: the published numbers stand in place of what their equations say, and what is before them in the network no
      * longer matters to what follows. Else they are computed. */
     pin(on) {
-      this.publish(on);
-      this.onchange();
+      this.history.act("pin", Boolean(on));
     }
 
     /** Back to the model's numbers, the published ones pinned or not as the model says. */
     reset() {
-      this.restore();
-      this.onchange();
+      this.history.act("reset");
     }
 
-    /** Parameters and what else is carried along take their next values; what was published for the old ones is computed
-     * from then on. Returns the loss before. */
-    step() {
+    /** Parameters and what else is carried along take their next values, so many times; what was published for the old
+     * ones is computed from then on. Returns the loss before. */
+    step(count = 1) {
       const before = this.loss;
+      this.history.act("step", count);
+      return before;
+    }
+
+    /** What `work` does with these methods, told and taken back as one change. */
+    together(work) {
+      this.history.together(work);
+    }
+
+    /** Does what one of these methods does, without writing it down. */
+    perform(method, given) {
+      if (!Object.hasOwn(ACTIONS, method)) throw new Error(`Numbers are not changed by \`${method}\`.`);
+      ACTIONS[method](this, ...given);
+    }
+
+    stepOnce() {
+      const { loss } = this;
       const next = this.model.updates.map(([from, to]) => [to, Float64Array.from(this.valuesOf(from))]);
       this.publish(false);
       this.steps += 1;
       for (const [name, each] of Object.entries(this.model.each_step))
         next.push([name, [each[this.steps % each.length]]]);
       for (const [name, values] of next) this.put(name, values);
-      this.onchange();
-      return before;
+      this.losses = [...this.losses, loss];
     }
 
     /** The name of what a tensor without equation is read instead of, where it shows another one. */
@@ -209,6 +245,7 @@
 
     restore() {
       this.steps = 0;
+      this.losses = []; // before each step
       this.kept = new Map(); // what is given or pinned
       this.computed = new Map();
       this.deltas = new Set();
@@ -229,6 +266,15 @@
         else this.deltas.delete(name);
         this.forget(name);
       }
+    }
+
+    /** What all numbers follow from. Its arrays never change. */
+    get given() {
+      return { steps: this.steps, losses: this.losses, kept: new Map(this.kept), deltas: new Set(this.deltas) };
+    }
+
+    set given({ steps, losses, kept, deltas }) {
+      Object.assign(this, { steps, losses, kept: new Map(kept), deltas: new Set(deltas), computed: new Map() });
     }
 
     put(name, values) {
@@ -266,6 +312,11 @@
   /** JSON has no infinity: it is written "inf". */
   function number(value) {
     return { inf: Infinity, "-inf": -Infinity, nan: NaN }[value] ?? value;
+  }
+
+  /** 0 for -0, whose sign a link would lose. */
+  function unsigned(value) {
+    return value === 0 ? 0 : value;
   }
 
   function decoded(term) {

@@ -23,9 +23,11 @@
       for (const part of this.parts) part[what]?.();
     }
 
-    /** Another network. */
-    open(model) {
-      this.trace = new convgrad.Trace(model);
+    /** Another network. asked: what a network of one's own was made from. */
+    open(model, { asked = null, trace = new convgrad.Trace(model) } = {}) {
+      this.trace = trace;
+      this.asked = asked;
+      this.layer = null;
       this.trace.onchange = () => this.changed();
       this.layers = new Map(model.layers.map((layer) => [layer.name, layer]));
       this.batched =
@@ -50,6 +52,19 @@
 
     isChosen(name, flat) {
       return this.chosen && this.chosen.name === name && this.chosen.flat === flat;
+    }
+
+    /** Shows a whole trail; an empty one: nothing is chosen. */
+    retrace(trail) {
+      this.trail = trail;
+      if (trail.length) {
+        this._explained();
+        return;
+      }
+      this.layer = null;
+      this.light();
+      this.panel.about();
+      this.tell("explained");
     }
 
     /** Starts from an element: a new trail. */
@@ -86,10 +101,7 @@
         const inside = byId("panel").contains(document.activeElement);
         if (inside) this.network.reveal(name, flat, true);
         else {
-          this.trail = [];
-          this.light();
-          this.panel.about();
-          this.tell("explained");
+          this.retrace([]);
           page.say("Nothing is chosen.");
         }
       }
@@ -107,6 +119,7 @@
     }
 
     _explained() {
+      this.layer = null;
       const { name, flat } = this.chosen;
       this.explanation = this.trace.explain(name, page.indexOf(this.trace.tensor(name).shape, flat));
       this.marks = page.marksOf(this.explanation, this.chosen, this.trace);
@@ -127,6 +140,7 @@
 
     showLayer(name) {
       this.trail = [];
+      this.layer = name;
       this.light();
       this.panel.layer(name);
       this.tell("explained");

@@ -1,35 +1,9 @@
 "use strict";
-/* What needs the local server: other examples, the builder, checking; and digits, which do not. */
+/* What needs answers from Python: other examples, the builder, checking; and digits, which do not. */
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h } = page;
-  const OFFLINE =
-    "This file works on its own. Start `convgrad explain --serve` to choose other examples, build a network and " +
-    "check your own numbers.";
-
-  /** The server's token, from the address. */
-  const token = new URLSearchParams(location.search).get("token");
-
-  /** JSON from the local server; an Error with its sentence where it says no. */
-  page.ask = async (path, body) => {
-    const headers = token ? { Authorization: `token ${token}` } : {};
-    const options =
-      body === undefined
-        ? { headers }
-        : { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
-    let response;
-    try {
-      response = await fetch(path, options);
-    } catch {
-      throw new Error("The local server does not answer. Is `convgrad explain --serve` still running?");
-    }
-    const content = await response
-      .json()
-      .catch(() => ({ error: `The server answered with status ${response.status}.` }));
-    if (!response.ok || (content && content.error))
-      throw new Error(content.error || `The server answered with status ${response.status}.`);
-    return content;
-  };
+  const { OFFLINE } = page;
 
   page.Served = class {
     constructor(app, element) {
@@ -42,7 +16,7 @@
     open() {
       const { model } = this.app.trace;
       this.served = this.served || Boolean(model.served);
-      if (this.served && token) history.replaceState(null, "", location.pathname); // a cookie has it for a reload
+      if (this.served) page.carrier.opened?.();
       const parts = this.served
         ? this._controls(model)
         : [h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
@@ -123,23 +97,17 @@
     _digit(digit) {
       if (!digit) return;
       const { trace } = this.app;
-      const quiet = trace.onchange;
-      trace.onchange = () => {};
-      try {
+      trace.together(() => {
         trace.setAll("input", digit.values);
-        if (trace.has("target")) {
-          const target = trace.tensor("target");
-          if (target.values.length === 1) trace.set("target", 0, digit.label);
-          else
-            trace.setAll(
-              "target",
-              Array.from(target.values, (_, n) => (n === digit.label ? 1 : 0)),
-            );
-        }
-      } finally {
-        trace.onchange = quiet;
-      }
-      quiet();
+        if (!trace.has("target")) return;
+        const target = trace.tensor("target");
+        if (target.values.length === 1) trace.set("target", 0, digit.label);
+        else
+          trace.setAll(
+            "target",
+            Array.from(target.values, (_, n) => (n === digit.label ? 1 : 0)),
+          );
+      });
       page.say(`A handwritten ${digit.label} is the input now.`);
     }
   };

@@ -5,7 +5,6 @@
   const { h, svg } = page;
   const WIDE = 120;
   const HIGH = 34;
-  const MOST = 400;
 
   /** A curve of losses with its ends marked; words for who can't see it. */
   page.lossChart = (history) => {
@@ -66,26 +65,12 @@
 
     /** A network is opened. */
     open() {
-      this.history = [this.app.trace.loss];
       this.update();
     }
 
     step(count) {
       const { trace } = this.app;
-      const quiet = trace.onchange;
-      trace.onchange = () => {};
-      try {
-        for (let n = 0; n < count; n += 1) {
-          trace.step();
-          this.history.push(trace.loss);
-        }
-      } finally {
-        trace.onchange = quiet;
-      }
-      if (this.history.length > MOST)
-        this.history = this.history.filter((_, n) => n === 0 || n % 2 === this.history.length % 2);
-      this.stepped = true;
-      quiet();
+      trace.step(count);
       const loss = trace.loss === null ? "" : ` Loss ${page.plain(trace.loss)}.`;
       const pinned = trace.pins.length ? ` Pinned numbers stay: ${trace.pins.join(", ")}.` : "";
       page.say(`${count === 1 ? "One step" : `${count} steps`} done.${loss}${pinned}`);
@@ -93,8 +78,6 @@
 
     reset() {
       this.app.trace.reset();
-      this.history = [this.app.trace.loss];
-      this.update();
       page.say("All numbers are as they were.");
     }
 
@@ -102,10 +85,8 @@
     update() {
       const { trace } = this.app;
       const { loss } = trace;
-      if (!this.stepped && this.history.length) this.history[this.history.length - 1] = loss;
-      this.stepped = false;
       this.loss.textContent = loss === null ? "no target" : Number.isFinite(loss) ? page.plain(loss) : "not finite";
-      this.chart.replaceChildren(loss === null ? "" : page.lossChart(this.history));
+      this.chart.replaceChildren(loss === null ? "" : page.lossChart([...trace.losses, loss]));
       const rate = trace.model.learning_rate;
       this.rate.disabled = rate === null;
       if (rate !== null && (document.activeElement !== this.rate || !this.problem.textContent))
@@ -130,11 +111,7 @@
 
     _unpinAll() {
       const { trace } = this.app;
-      const quiet = trace.onchange;
-      trace.onchange = () => {};
-      for (const name of trace.pins.slice()) trace.unpin(name);
-      trace.onchange = quiet;
-      quiet();
+      trace.together(() => trace.pins.forEach((name) => trace.unpin(name)));
       page.say("Nothing is pinned now; every number is computed.");
       page.byId("step").focus();
     }

@@ -1,0 +1,45 @@
+"""The one table of questions: a path, and the function that answers it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from convgrad.errors import DataError
+from convgrad.questions.answer import TOO_DEEP, Answer, answered
+from convgrad.questions.derivations import derivation
+from convgrad.questions.examples import example, examples
+from convgrad.questions.networks import layer_list, model
+from convgrad.questions.rights import Rights
+from convgrad.questions.sheets import check
+
+GET: dict[str, Callable[[Mapping[str, str]], Any]] = {
+    "/api/examples": lambda asked: examples(),
+    "/api/example": lambda asked: example(asked.get("name", ""), asked.get("exact") == "1"),
+    "/api/layers": lambda asked: layer_list(),
+}
+"""Path -> function of the query. What these take is known, so that they need no limits of time and memory."""
+POST: dict[str, Callable[[Mapping[str, Any], Rights], Any]] = {
+    "/api/model": lambda asked, rights: model(asked),
+    "/api/check": lambda asked, rights: check(asked),
+    "/api/derivation": derivation,
+}
+"""Path -> function of the body and of what may happen. What these take depends on the person."""
+
+
+def answer_to(path: str, body: bytes, rights: Rights) -> Answer:
+    """The answer to a question with a body. Raises: MemoryError."""
+    return answered(lambda: POST[path](_object(body), rights))
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        content = json.loads(body)
+    except RecursionError:
+        raise DataError(TOO_DEEP) from None
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise DataError("A request takes a JSON object.")
+    return content
