@@ -126,7 +126,7 @@
       const quiet = trace.onchange;
       trace.onchange = () => {};
       try {
-        trace.setAll("input", digit.values);
+        trace.setAll("input", digit.pixels.map((pixel) => Math.fround(pixel / 255)));
         if (trace.has("target")) {
           const target = trace.tensor("target");
           if (target.values.length === 1) trace.set("target", 0, digit.label);
