@@ -16,7 +16,7 @@ from convgrad.explain.trace.element import OfTrace
 from convgrad.notation.printing.latex import LATEX
 from networks import random_network
 
-SMALL = tuple(name for name in NAMES if name != "lenet-digit")
+SMALL = tuple(name for name in NAMES if not name.startswith("lenet-"))
 RANDOM = int(os.environ.get("CONVGRAD_FUZZ", "16"))
 
 

@@ -24,7 +24,11 @@ Array = npt.NDArray[np.float64]
 HEADER = re.compile(r"(\w+) =(?: +(\S+))?")
 PAGE = re.compile(r"ans\(:,:,([\d,]+)\) =(?: +(\S+))?")
 SAID = re.compile(r"^(\w+)(?: = .*)?  % (\S.*\d\]?|size [\d ]+)$", re.MULTILINE)
-NOT_WRITTEN = {"batch-of-two": "one example without a batch", "lenet-digit": "`input` has 784 numbers"}
+NOT_WRITTEN = {
+    "batch-of-two": "one example without a batch",
+    "lenet-digit": "`input` has 784 numbers",
+    "lenet-trained": "`input` has 784 numbers",
+}
 
 
 def run(program: str, folder: Path) -> dict[str, Array]:

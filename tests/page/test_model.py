@@ -48,7 +48,7 @@ def test_the_model_of_an_example(name: str) -> None:
         if "values" in tensor:
             np.testing.assert_array_equal(tensor["values"], own.values.ravel())
     assert [layer["name"] for layer in model["layers"]] == [placed.name for placed in example.network.layers]
-    assert len(model["digits"]) == (20 if name == "lenet-digit" else 0)
+    assert len(model["digits"]) == {"lenet-digit": 20, "lenet-trained": 25}.get(name, 0)
 
 
 def test_roles_and_lenses() -> None:

@@ -28,7 +28,7 @@ from convgrad.worksheet.dice import Dice
 from convgrad.worksheet.form import form
 from convgrad.worksheet.pages import exercise, key, with_key
 
-SMALL = tuple(name for name in NAMES if name != "lenet-digit")
+SMALL = tuple(name for name in NAMES if not name.startswith("lenet-"))
 SHEETS = [(name, level) for name in (None, *SMALL) for level in LEVELS]
 
 

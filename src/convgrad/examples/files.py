@@ -41,6 +41,7 @@ from convgrad.arguments import PATH, TEXT, at_least, shown, takes
 from convgrad.errors import ConvgradError, DataError, ModelError, suggestion
 from convgrad.examples.example import Example
 from convgrad.examples.shapes import readings
+from convgrad.examples.trained import read_weights
 from convgrad.explain.trace.start import without_ones
 from convgrad.losses import loss_from
 from convgrad.models.network import Network
@@ -48,7 +49,18 @@ from convgrad.models.toml_file import model_from, toml_content
 from convgrad.network.bounds import TooManyWeights, told
 from convgrad.optimizers import optimizer_from
 
-NAMES = ("classic", "two-convolutions", "strided", "padded", "two-channels", "batch-of-two", "lenet-digit")
+NAMES = (
+    "classic",
+    "two-convolutions",
+    "strided",
+    "padded",
+    "two-channels",
+    "batch-of-two",
+    "lenet-digit",
+    "lenet-trained",
+)
+TRAINED = {"lenet-trained": "lenet-trained.npz"}
+"""Example -> the file with its weights, which are too many for its own (`trained.py`)."""
 TABLES = ("weights", "deltas", "pins")
 MOST_NUMBERS = 10**7
 """Weights and inputs of an example, whose numbers are all computed and kept as float64."""
@@ -72,8 +84,13 @@ def load_example(name: str) -> Example:
     """
     if name not in NAMES:
         raise ModelError(f"There is no example {name!r}.{suggestion(name, NAMES)}")
-    with resources.as_file(resources.files("convgrad.examples") / f"{name}.toml") as path:
-        return replace(read_example(path), name=name)
+    folder = resources.files("convgrad.examples")
+    with resources.as_file(folder / f"{name}.toml") as path:
+        example = replace(read_example(path), name=name)
+    if name in TRAINED:
+        with resources.as_file(folder / TRAINED[name]) as path:
+            example.network.set_weights(read_weights(path))
+    return example
 
 
 @takes(ModelError, path=PATH, most=at_least(0))

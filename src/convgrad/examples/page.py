@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +14,11 @@ from convgrad.explain.page.model import page_model
 from convgrad.explain.trace.trace import Trace
 
 DIGITS_OF_A_LABEL = 2
+MISREAD = {"lenet-trained": (96, 106, 180, 227, 349)}
+"""Example -> the bundled test digits that it reads wrongly, all of them."""
+PIXELS = 28 * 28
+"""Of a bundled digit."""
+MOST_PIXEL = 255
 
 
 def example_model(example: Example, trace: Trace, served: bool = False) -> dict[str, Any]:
@@ -26,22 +30,26 @@ def example_model(example: Example, trace: Trace, served: bool = False) -> dict[
     """
     model = page_model(trace, example.name, example.about, example.text, served)
     model["starts_unpinned"] = example.name in NAMES
-    digits = _digits()
-    if np.prod(trace.network.input_shape) == len(digits[0]["values"]) and trace.start.batch is None:
-        model["digits"] = digits
+    if np.prod(trace.network.input_shape) == PIXELS and trace.start.batch is None:
+        model["digits"] = _digits(MISREAD.get(example.name, ()))
     return model
 
 
-@lru_cache(maxsize=1)
-def _digits() -> list[dict[str, Any]]:
-    """Bundled digits, some of each label."""
-    return list(_chosen())
-
-
-def _chosen() -> Iterator[dict[str, Any]]:
+@lru_cache(maxsize=2)
+def _digits(misread: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Bundled digits, some of each label, then those that are misread: {"label", "pixels", "misread"}. A pixel p of
+    0..255 is the number p / 255, as float32 has it.
+    """
     digits = load_digits()
     assert digits.test_images is not None
     assert digits.test_labels is not None
-    for label in range(10):
-        for place in np.flatnonzero(digits.test_labels == label)[:DIGITS_OF_A_LABEL]:
-            yield {"label": label, "values": digits.test_images[place].ravel().tolist()}
+    labels = digits.test_labels
+    chosen = [place for label in range(10) for place in np.flatnonzero(labels == label)[:DIGITS_OF_A_LABEL]]
+    return [
+        {
+            "label": int(labels[place]),
+            "pixels": np.rint(digits.test_images[place].ravel() * MOST_PIXEL).astype(int).tolist(),
+            "misread": place in misread,
+        }
+        for place in [*chosen, *(place for place in misread if place not in chosen)]
+    ]

@@ -98,7 +98,10 @@
       if (!digit) return;
       const { trace } = this.app;
       trace.together(() => {
-        trace.setAll("input", digit.values);
+        trace.setAll(
+          "input",
+          digit.pixels.map((pixel) => Math.fround(pixel / 255)),
+        );
         if (!trace.has("target")) return;
         const target = trace.tensor("target");
         if (target.values.length === 1) trace.set("target", 0, digit.label);
