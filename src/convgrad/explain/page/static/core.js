@@ -188,8 +188,9 @@
       this.kept = new Map(); // what is given or pinned
       this.computed = new Map();
       this.deltas = new Set();
-      for (const { name, values, delta } of this.model.tensors) {
+      for (const { name, values, packed, delta } of this.model.tensors) {
         if (values !== undefined) this.kept.set(name, Float64Array.from(values, number));
+        if (packed !== undefined) this.kept.set(name, unpacked(packed));
         if (delta) this.deltas.add(name);
       }
     }
@@ -229,6 +230,12 @@
   /** JSON has no infinity: it is written "inf". */
   function number(value) {
     return { inf: Infinity, "-inf": -Infinity, nan: NaN }[value] ?? value;
+  }
+
+  /** Many numbers are base64 of their bytes (explain/page/model.py). */
+  function unpacked({ type, bytes }) {
+    const { buffer } = Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0));
+    return Float64Array.from(type === "float32" ? new Float32Array(buffer) : new Float64Array(buffer));
   }
 
   function decoded(term) {
