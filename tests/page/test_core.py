@@ -42,6 +42,17 @@ def test_every_element_of_the_examples(name: str, exact: bool, browser: Browser)
     compare(browser, [(trace, [element for tensor in trace.values() for element in tensor])])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_page_unpacks_many_weights(browser: Browser, dtype: str) -> None:
+    network = Network(Dense(23), ReLU(), Dense(3), input_shape=(53,), dtype=dtype)
+    network.initialize(0)
+    model = page_model(network.trace(np.linspace(-1, 1, 53), [1.0, 0.0, 0.5]), "network")
+    assert next(t for t in model["tensors"] if t["name"] == "dense1.w")["packed"]["type"] == dtype
+    [found] = run(browser, [job(model, [["reset"]], values=list(network.parameters))])
+    for name, values in network.parameters.items():
+        assert found["values"][name] == [float(value) for value in values.ravel()]
+
+
 def test_elements_of_lenet_on_a_digit(browser: Browser, rng: np.random.Generator) -> None:
     trace = load_example("lenet-digit").trace()
     compare(browser, [(trace, sample(trace, rng, 2))])

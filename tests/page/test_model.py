@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import Any
@@ -14,9 +15,11 @@ from convgrad.errors import ModelError
 from convgrad.examples import NAMES, load_example
 from convgrad.examples.page import example_model
 from convgrad.explain.page import build
+from convgrad.explain.page.build import page_html
 from convgrad.explain.page.definitions import KINDS, term_data
-from convgrad.explain.page.model import page_model
+from convgrad.explain.page.model import PACKED_FROM, page_model
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Equation, Flatten, Input, ReLU, Sigmoid
+from convgrad.models import build as built
 from convgrad.notation import terms
 
 ROLES = {"given", "target", "parameter", "state", "forward", "loss", "delta", "gradient", "update", "helper"}
@@ -24,6 +27,15 @@ ROLES = {"given", "target", "parameter", "state", "forward", "loss", "delta", "g
 
 def tensors(model: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {tensor["name"]: tensor for tensor in model["tensors"]}
+
+
+def numbers(tensor: dict[str, Any]) -> list[float]:
+    """Those that a page holds of a tensor, however they are written."""
+    if "packed" not in tensor:
+        return list(tensor["values"])
+    packed = tensor["packed"]
+    kind = {"float32": "<f4", "float64": "<f8"}[packed["type"]]
+    return [float(value) for value in np.frombuffer(base64.b64decode(packed["bytes"]), kind)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,10 +55,11 @@ def test_the_model_of_an_example(name: str) -> None:
         assert tensor["equation"] == own.equation
         assert tensor["shape"] == list(own.shape)
         assert len(tensor["indices"]) == len(own.shape)
-        assert ("values" in tensor) == (own.role == "given" or own.pinned)
+        assert ("values" in tensor or "packed" in tensor) == (own.role == "given" or own.pinned)
         assert (tensor["definition"] is None) == (own.definition is None)
-        if "values" in tensor:
-            np.testing.assert_array_equal(tensor["values"], own.values.ravel())
+        assert not ("packed" in tensor and own.values.size < PACKED_FROM)
+        if "values" in tensor or "packed" in tensor:
+            np.testing.assert_array_equal(numbers(tensor), own.values.ravel())
     assert [layer["name"] for layer in model["layers"]] == [placed.name for placed in example.network.layers]
     assert len(model["digits"]) == {"lenet-digit": 20, "lenet-trained": 25}.get(name, 0)
 
@@ -124,13 +137,34 @@ def test_every_kind_of_term_has_a_form() -> None:
     assert term_data(terms.Access("o", (), float("nan")))["outside"] == "nan"
 
 
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("float64", 8)])
+def test_many_numbers_are_bytes_that_lose_nothing(dtype: str, size: int) -> None:
+    network = Network(Dense(13, bias=None), input_shape=(89,), dtype=dtype)
+    network.initialize(0)
+    weights = network.parameters["dense1.w"]
+    weights[0, :4] = [np.inf, -np.inf, np.nan, -0.0]
+    found = tensors(page_model(network.trace(np.ones(89), np.ones(13)), "network"))
+    assert "values" in found["input"]
+    assert found["dense1.w"]["packed"]["type"] == dtype
+    assert len(base64.b64decode(found["dense1.w"]["packed"]["bytes"])) == 89 * 13 * size
+    np.testing.assert_array_equal(numbers(found["dense1.w"]), weights.astype(np.float64).ravel())
+
+
+def test_the_network_that_is_trained_by_default_has_a_page() -> None:
+    network = built("lenet", (28, 28, 1), 10)
+    network.initialize(0)
+    x = np.random.default_rng(0).random((28, 28, 1), dtype=np.float32)
+    html = page_html(page_model(network.trace(x, 3, loss="softmax_cross_entropy"), "lenet"))
+    assert len(html) < 6_000_000
+
+
 def test_a_network_that_is_too_large() -> None:
-    network = Network(Dense(800, bias=None), input_shape=(800,))
+    network = Network(Dense(1500, bias=None), input_shape=(1500,))
     network.parameters["dense1.w"][...] = 1
     with pytest.raises(
-        ModelError, match="The network has 640,801 weights and other given numbers, too many for a page"
+        ModelError, match="The network has 2,251,501 weights and other given numbers, too many for a page"
     ):
-        page_model(network.trace(deltas={"dense1": np.ones(800)}), "network")
+        page_model(network.trace(deltas={"dense1": np.ones(1500)}), "network")
     network = Network(Conv2D(80, 9), input_shape=(160, 160, 8))
     with pytest.raises(ModelError, match=r"One step of the network adds up [\d,]+ terms, too many for a page"):
         page_model(network.trace(np.zeros((160, 160, 8))), "network")

@@ -5,15 +5,19 @@ The numbers that are given are in it; all others are computed in the browser, fr
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from math import prod
 from typing import Any
+
+import numpy as np
 
 from convgrad.calculus.steps import Derivation
 from convgrad.compute.contract import root
 from convgrad.errors import ModelError
 from convgrad.explain.page.definitions import definition_data, number_data
 from convgrad.explain.trace.element import OfTrace
+from convgrad.explain.trace.given import Array
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.explain.words.layers import derivations, gradient_sentences, size_sentences, sum_sentence
@@ -25,7 +29,11 @@ from convgrad.notation.terms import accesses, gradient_name
 Derived = dict[str, Derivation]
 """Gradient -> how it follows, for each of a layer's."""
 MOST_NUMBERS = 500_000
-"""Numbers that a page holds, weights above all: about 10 MB of text."""
+"""Weights and inputs of a network that is built on a page: a server answers with all that follows from them."""
+MOST_HELD = 2_000_000
+"""Numbers that a page holds, weights above all: about 11 MB of text for a network in float32."""
+PACKED_FROM = 1000
+"""Numbers of a tensor from which on they are written as bytes: 5 characters a number in place of 11 to 20."""
 MOST_WORK = 200_000_000
 """Terms that are added up in one step, which a browser does in a few seconds."""
 STEPS = 500
@@ -67,10 +75,10 @@ def page_model(trace: Trace, name: str, title: str = "", text: str = "", served:
 def _check_size(trace: Trace) -> None:
     numbers = sum(prod(trace.shapes[name]) for name in (*trace.start.given, *trace.start.replaced))
     work = sum(prod(size for _, size in definition.ranges) for definition in trace.definitions.values())
-    if numbers > MOST_NUMBERS:
+    if numbers > MOST_HELD:
         raise ModelError(
             f"The network has {numbers:,} weights and other given numbers, too many for a page, which holds "
-            f"{MOST_NUMBERS:,}. `convgrad explain` without --html and --serve explains it in the terminal."
+            f"{MOST_HELD:,}. `convgrad explain` without --html and --serve explains it in the terminal."
         )
     if work > MOST_WORK:
         raise ModelError(
@@ -139,8 +147,23 @@ def _tensor(tensor: Tensor, derived: Mapping[str, Derived]) -> dict[str, Any]:
         "definition": None if definition is None else definition_data(definition),
     }
     if tensor.pinned or tensor.role == "given":
-        found["values"] = [number_data(float(value)) for value in tensor.values.ravel()]
+        found |= _numbers(tensor.values.ravel())
     return found
+
+
+def _numbers(values: Array) -> dict[str, Any]:
+    """As numbers, or many of them as base64 of their bytes, in the shortest type that loses nothing."""
+    if values.size < PACKED_FROM:
+        return {"values": [number_data(float(value)) for value in values]}
+    with np.errstate(over="ignore"):
+        single = values.astype("<f4")
+    kind, content = ("float32", single) if np.array_equal(single, values, equal_nan=True) else ("float64", values)
+    return {
+        "packed": {
+            "type": kind,
+            "bytes": base64.b64encode(content.astype(f"<{content.dtype.str[1:]}").tobytes()).decode(),
+        }
+    }
 
 
 def _takes_labels(trace: OfTrace) -> bool:

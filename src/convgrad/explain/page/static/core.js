@@ -249,18 +249,20 @@
       this.kept = new Map(); // what is given or pinned
       this.computed = new Map();
       this.deltas = new Set();
-      for (const { name, values, delta } of this.model.tensors) {
-        if (values !== undefined) this.kept.set(name, Float64Array.from(values, number));
-        if (delta) this.deltas.add(name);
+      for (const about of this.model.tensors) {
+        const numbers = numbersOf(about);
+        if (numbers) this.kept.set(about.name, numbers);
+        if (about.delta) this.deltas.add(about.name);
       }
       if (this.model.starts_unpinned) this.publish(false);
     }
 
     publish(on) {
       const published = new Set(this.published);
-      for (const { name, values, delta } of this.model.tensors) {
+      for (const about of this.model.tensors) {
+        const { name, delta } = about;
         if (!published.has(name)) continue;
-        if (on) this.kept.set(name, Float64Array.from(values, number));
+        if (on) this.kept.set(name, numbersOf(about));
         else this.kept.delete(name);
         if (delta && on) this.deltas.add(name);
         else this.deltas.delete(name);
@@ -317,6 +319,14 @@
   /** 0 for -0, whose sign a link would lose. */
   function unsigned(value) {
     return value === 0 ? 0 : value;
+  }
+
+  /** The numbers that a tensor of the model is given, or null. Many are base64 of their bytes (explain/page/model.py). */
+  function numbersOf({ values, packed }) {
+    if (values !== undefined) return Float64Array.from(values, number);
+    if (packed === undefined) return null;
+    const { buffer } = Uint8Array.from(atob(packed.bytes), (character) => character.charCodeAt(0));
+    return Float64Array.from(packed.type === "float32" ? new Float32Array(buffer) : new Float64Array(buffer));
   }
 
   function decoded(term) {
