@@ -144,14 +144,17 @@
      * example that were rounded, say. They belong to the weights and the input that came with them. */
     get published() {
       return this.model.tensors
-        .filter(({ name, definition, values }) => definition && values !== undefined && this.missing(name) === null)
+        .filter((about) => about.definition && numbersOf(about) && this.missing(about.name) === null)
         .map(({ name }) => name);
     }
 
     /** Whether all of these are pinned now, as they came. */
     get showsPublished() {
-      const came = new Map(this.model.tensors.map(({ name, values }) => [name, values]));
-      const as = (name) => this.kept.get(name)?.every((value, place) => value === number(came.get(name)[place]));
+      const came = new Map(this.model.tensors.map((about) => [about.name, about]));
+      const as = (name) => {
+        const numbers = numbersOf(came.get(name));
+        return this.kept.get(name)?.every((value, place) => value === numbers[place]);
+      };
       return this.published.length > 0 && this.published.every(as);
     }
 
