@@ -25,8 +25,8 @@ def example_model(example: Example, trace: Trace, served: bool = False) -> dict[
     """The model of a page (`convgrad.explain.page.model.page_model`) with the example's texts, and with digits to
     choose where the network takes one.
 
-    trace: the example's, with or without pins. The published numbers of a bundled example are a switch on the page, off at
-    first; pins of a person's own file are on. Raises: ModelError where the network is too large for a page.
+    trace: the example's, with or without pins. The published numbers of a bundled example are a switch on the page, off
+    at first; pins of a person's own file are on. Raises: ModelError where the network is too large for a page.
     """
     model = page_model(trace, example.name, example.about, example.text, served)
     model["starts_unpinned"] = example.name in NAMES
