@@ -28,7 +28,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def classic(browser: Any, folder: Path) -> Iterator[Looker]:
+    """With the published, rounded numbers."""
     with opened(browser, written_to(folder, "classic")) as looker:
+        looker.publish()
         yield looker
 
 
@@ -54,7 +56,7 @@ def with_weights(name: str, weights: dict[str, Any], exact: bool = False) -> Tra
     """The example's trace with other weights."""
     example = load_example(name)
     example.network.set_weights({**dict(example.network.get_weights()), **weights})
-    return example.trace(exact)
+    return (replace(example, pins={}, deltas={}) if exact else example).trace()
 
 
 @pytest.mark.parametrize("name", ["classic", "two-channels", "batch-of-two", "padded"])
@@ -62,6 +64,7 @@ def test_every_cell_shows_the_number_of_the_trace(browser: Any, folder: Path, na
     trace = trace_of(name)
     shown: dict[str, str] = {}
     with opened(browser, written_to(folder, name)) as looker:
+        looker.publish()
         for lens in LENSES:
             looker.look(lens)
             shown |= looker.labels()
@@ -98,6 +101,7 @@ def test_cells_are_read_aloud_with_their_place(classic: Looker, channels: Looker
 )
 def test_a_click_lights_what_a_number_came_from(browser: Any, folder: Path, name: str, lens: str, element: str) -> None:
     with opened(browser, written_to(folder, name)) as looker:
+        looker.publish()
         looker.look(lens)
         looker.cell(element).click()
         explained = trace_of(name).at(element)
@@ -277,11 +281,52 @@ def test_pins_are_marked_and_can_be_taken_off(classic: Looker) -> None:
     assert classic.title() == str(trace.without_pins(["conv1.dx"]).at("conv1.dw[0,0]")) == "conv1.dw[0,0] = 0.0445918"
     classic.page.get_by_role("button", name="Unpin sigmoid1.x").click()
     assert classic.title() == str(trace.without_pins().at("conv1.dw[0,0]")) == "conv1.dw[0,0] = 0.0447573"
-    assert classic.page.locator("#pins").inner_text().startswith("1 tensor is pinned")
+    told = classic.page.locator("#pins-told")
+    assert told.inner_text() == "dense1.dx is pinned and does not follow. So the loss may not fall."
     classic.page.locator("#unpin-all").click()
     assert classic.page.locator(".tensor.pinned").count() == 0
-    classic.page.locator("#reset").click()
+    assert classic.title() == str(trace_of("classic", exact=True).at("conv1.dw[0,0]"))
+    assert told.is_hidden()
+    classic.publish()
     assert classic.title() == "conv1.dw[0,0] = 0.044606"
+
+
+def test_the_published_numbers_are_a_switch_that_says_what_it_does(browser: Any, folder: Path) -> None:
+    with opened(browser, written_to(folder, "classic")) as looker:
+        page, trace = looker.page, trace_of("classic", exact=True)
+        told = page.locator("#pins-told")
+        assert not page.locator("#published").is_checked()
+        assert looker.loss() == pytest.approx(trace.loss, rel=1e-12)
+        assert page.locator(".tensor.pinned").count() == 0
+        looker.publish()
+        assert looker.loss() == pytest.approx(trace_of("classic").loss, rel=1e-12)
+        held = "sigmoid1.x, dense1.dx and conv1.dx are pinned and do not follow."
+        assert told.inner_text() == f"{held} A step turns them off."
+        looker.edit("input[0,0]", "3")
+        assert page.locator("#edit-told").inner_text() == "sigmoid1.x and conv1.dx are pinned and do not follow."
+        page.locator("#step").click()
+        assert told.inner_text() == "The step turned the pinned numbers off: they belonged to the weights before it."
+        assert not page.locator("#published").is_checked()
+        for _ in range(6):
+            page.locator("#step10").click()
+        assert looker.loss() < 1e-3
+        page.locator("#reset").click()
+        assert told.is_hidden()
+        assert looker.loss() == pytest.approx(trace.loss, rel=1e-12)
+
+
+def test_pins_of_ones_own_stay_and_it_says_so(exact: Looker) -> None:
+    exact.look("backward")
+    exact.edit("conv1.dx[0,0]", "1")
+    assert exact.page.locator("#pins-told").inner_text() == (
+        "conv1.dx is pinned and does not follow. So the loss may not fall."
+    )
+    exact.page.locator("#step").click()
+    exact.page.wait_for_function("() => document.getElementById('live').textContent.includes('conv1.dx is pinned')")
+    assert exact.values("conv1.dx")[0, 0] == 1
+    exact.page.locator("#unpin-all").click()
+    assert exact.page.locator("#unpin-all").is_hidden()
+    assert exact.page.locator("#pins-told").is_hidden()
 
 
 def test_a_computed_number_that_is_changed_is_pinned(channels: Looker) -> None:

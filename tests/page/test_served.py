@@ -60,13 +60,14 @@ def test_another_example_is_chosen(looker: Looker) -> None:
     assert looker.title() == str(trace_of("strided").at("dinput[2,2]"))
 
 
-def test_exact_takes_the_pins_off(looker: Looker) -> None:
-    assert looker.page.locator("#pins").inner_text().startswith("3 tensors are pinned")
-    looker.page.locator("#exact").check()
-    looker.page.wait_for_function("() => convgrad.page.app.trace.pins.length === 1")
+def test_the_published_numbers_are_one_switch_for_served_pages_too(looker: Looker) -> None:
+    assert looker.page.locator("#exact").count() == 0
+    looker.publish()
+    np.testing.assert_allclose(looker.values("conv1.dw"), trace_of("classic")["conv1.dw"].values, rtol=1e-12)
+    choose(looker, "strided")
+    assert not looker.page.locator("#published").is_visible()
+    choose(looker, "classic")
     np.testing.assert_allclose(looker.values("conv1.dw"), trace_of("classic", True)["conv1.dw"].values, rtol=1e-12)
-    looker.page.locator("#exact").uncheck()
-    looker.page.wait_for_function("() => convgrad.page.app.trace.pins.length === 3")
 
 
 def rows(looker: Looker) -> list[str]:
@@ -189,6 +190,7 @@ def check(looker: Looker, typed: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def test_own_numbers_are_marked_right_or_wrong(looker: Looker) -> None:
+    looker.publish()
     looker.look("backward")
     looker.cell("conv1.dw[0,0]").click()
     marks = check(looker, {"conv1.dw": ["0.0446", "0.094", "0.0113", "-0.0683"]})
@@ -218,6 +220,7 @@ def test_what_follows_from_a_mistake_is_consistent(browser: Any) -> None:
 def test_all_right_numbers_of_an_example_are_right(browser: Any, name: str) -> None:
     """Every tensor that the form takes, all in one sheet: the sheet's equations are those of the page."""
     with served(name) as url, opened(browser, url) as looker:
+        looker.publish()
         script = """async () => {
             const { trace } = convgrad.page.app;
             const names = trace.names.filter((name) => trace.tensor(name).equation && !trace.tensor(name).shows);

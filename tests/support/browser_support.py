@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ LENSES = ("forward", "backward", "update")
 
 @lru_cache
 def trace_of(name: str, exact: bool = False) -> Trace:
-    """What the page has to show."""
-    return load_example(name).trace(exact)
+    """What the page has to show. exact: without published numbers, deltas among them, as it shows it at first."""
+    example = load_example(name)
+    return (replace(example, pins={}, deltas={}) if exact else example).trace()
 
 
 @lru_cache
@@ -50,6 +52,11 @@ class Looker:
     def look(self, lens: str) -> None:
         """Through another lens."""
         self.page.locator(f"label[for=lens-{lens}]").click()
+
+    def publish(self) -> None:
+        """Turns the published, rounded numbers on, where there are some: the page starts without them."""
+        if self.page.locator("#published").is_visible():
+            self.page.locator("#published").check()
 
     @property
     def lens(self) -> str:

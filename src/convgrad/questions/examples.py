@@ -13,11 +13,11 @@ def examples() -> list[dict[str, str]]:
     return [{"name": name, "about": load_example(name).about} for name in NAMES]
 
 
-def example(name: str, exact: bool = False) -> dict[str, Any]:
-    """A bundled example. exact: without pinned numbers. Raises: ModelError."""
-    return model_of(load_example(name), exact)
+def example(name: str) -> dict[str, Any]:
+    """A bundled example. Raises: ModelError."""
+    return model_of(load_example(name))
 
 
-def model_of(found: Example, exact: bool = False) -> dict[str, Any]:
+def model_of(found: Example) -> dict[str, Any]:
     """An example as the page shows it, its questions answered."""
-    return example_model(found, found.trace(exact), served=True)
+    return example_model(found, found.trace(), served=True)

@@ -16,7 +16,7 @@ from convgrad.questions.sheets import check
 
 GET: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "/api/examples": lambda asked: examples(),
-    "/api/example": lambda asked: example(asked.get("name", ""), asked.get("exact") == "1"),
+    "/api/example": lambda asked: example(asked.get("name", "")),
     "/api/layers": lambda asked: layer_list(),
 }
 """Path -> function of the query. What these take is known, so that they need no limits of time and memory."""

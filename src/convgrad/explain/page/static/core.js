@@ -167,6 +167,19 @@
       return new core.Explanation(this, tensor, index).toData();
     }
 
+    /** The pinned tensors that would follow when a tensor changes, and do not. */
+    heldBack(name) {
+      const found = new Set();
+      const pending = [name];
+      for (const changed of pending) {
+        for (const reader of this.readers.get(changed) ?? []) {
+          if (this.tensor(reader).pinned) found.add(reader);
+          else if (!pending.includes(reader)) pending.push(reader);
+        }
+      }
+      return this.names.filter((other) => found.has(other));
+    }
+
     /** Change one number. A tensor that was computed is pinned by it: all its numbers stay as they are now. */
     set(name, place, value) {
       this.history.act("set", name, place, unsigned(value));

@@ -114,7 +114,9 @@
       }
       const pins = computed ? ` ${name} is now pinned.` : "";
       const { loss } = this.app.trace;
-      page.say(`${name} changed to ${value}.${pins}${loss === null ? "" : ` Loss ${page.plain(loss)}.`}`);
+      const held = page.heldBack(this.app.trace.heldBack(name));
+      page.say(`${name} changed to ${value}.${pins}${loss === null ? "" : ` Loss ${page.plain(loss)}.`} ${held}`.trim());
+      if (held) this._tell(this.app.network.cellOf(name, flat), held);
       return true;
     }
 

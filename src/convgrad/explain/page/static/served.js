@@ -30,18 +30,9 @@
 
     _controls(model) {
       this.select = h("select", { id: "example", onchange: () => this.choose() });
-      this.exact = h("input", { id: "exact", type: "checkbox", onchange: () => this.choose() });
-      this.exact.checked = this.exactly || false;
-      this.exact.disabled = true; // until the list of examples is there
       this._fill(model.name);
       return [
         h("label", { for: "example" }, h("span", {}, "example"), this.select),
-        h(
-          "label",
-          { for: "exact", class: "check", title: "Without pinned numbers" },
-          this.exact,
-          h("span", {}, "exact"),
-        ),
         h("button", { type: "button", id: "build", onclick: () => this.app.builder.open() }, "Build a network\u2026"),
         h("button", { type: "button", id: "check", onclick: () => this.app.checker.open() }, "Check my numbers\u2026"),
         h("button", { type: "button", id: "derive", onclick: () => this.app.deriver.open() }, "Check a derivation\u2026"),
@@ -58,7 +49,6 @@
           ...this.examples.map(({ name: value, about }) => h("option", { value, title: about }, value)),
         );
         this.select.value = names.includes(name) ? name : "";
-        this.exact.disabled = !names.includes(name);
       } catch (error) {
         this.problem.textContent = error.message;
       }
@@ -66,13 +56,10 @@
 
     async choose() {
       if (!this.select.value) return;
-      this.exactly = this.exact.checked;
       this.problem.textContent = "";
       document.body.classList.add("waiting");
       try {
-        const model = await page.ask(
-          `/api/example?name=${encodeURIComponent(this.select.value)}&exact=${this.exactly ? 1 : 0}`,
-        );
+        const model = await page.ask(`/api/example?name=${encodeURIComponent(this.select.value)}`);
         const from = document.activeElement && document.activeElement.id;
         this.app.open(model);
         if (from) page.byId(from)?.focus();

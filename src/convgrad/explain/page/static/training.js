@@ -1,5 +1,5 @@
 "use strict";
-/* The learning rate, steps of gradient descent, the loss and its history, pins, and back to the beginning. */
+/* The learning rate, steps of gradient descent, the loss and its history, and back to the beginning. */
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h, svg } = page;
@@ -42,7 +42,6 @@
       this.rate.addEventListener("keydown", (event) => event.key === "Enter" && this._rate());
       this.loss = h("output", { id: "loss", class: "loss-value" });
       this.chart = h("span", { class: "chart-holder" });
-      this.pins = page.byId("pins");
       const button = (id, words, act, title) => h("button", { type: "button", id, onclick: act, title }, words);
       this.steps = [
         button(
@@ -72,8 +71,7 @@
       const { trace } = this.app;
       trace.step(count);
       const loss = trace.loss === null ? "" : ` Loss ${page.plain(trace.loss)}.`;
-      const pinned = trace.pins.length ? ` Pinned numbers stay: ${trace.pins.join(", ")}.` : "";
-      page.say(`${count === 1 ? "One step" : `${count} steps`} done.${loss}${pinned}`);
+      page.say(`${count === 1 ? "One step" : `${count} steps`} done.${loss} ${this.app.pins.words}`.trim());
     }
 
     reset() {
@@ -93,27 +91,6 @@
         this.rate.value = String(trace.tensor(rate).values[0]);
       const possible = trace.model.updates.length > 0;
       this.steps.forEach((button) => (button.disabled = !possible));
-      const { pins } = trace;
-      const words = pins.length === 1 ? "1 tensor is pinned" : `${pins.length} tensors are pinned`;
-      this.pins.replaceChildren(
-        ...(pins.length
-          ? [
-              h("span", { class: "pin-mark", title: pins.join(", ") }, words),
-              h(
-                "button",
-                { type: "button", id: "unpin-all", class: "small", onclick: () => this._unpinAll() },
-                "unpin all",
-              ),
-            ]
-          : []),
-      );
-    }
-
-    _unpinAll() {
-      const { trace } = this.app;
-      trace.together(() => trace.pins.forEach((name) => trace.unpin(name)));
-      page.say("Nothing is pinned now; every number is computed.");
-      page.byId("step").focus();
     }
 
     _rate() {

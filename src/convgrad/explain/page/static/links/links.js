@@ -122,7 +122,7 @@
       if (example === this.first.name) return this.first;
       if (!app.served.served)
         throw new Error(`This link can't be shown: it is about \u201c${example}\u201d, but this file shows ${open.name} only.`);
-      return page.ask(`/api/example?name=${encodeURIComponent(example)}&exact=${app.served.exactly ? 1 : 0}`);
+      return page.ask(`/api/example?name=${encodeURIComponent(example)}`);
     }
 
     /** Long work lets the page breathe, and ends when something else is to be shown. */
