@@ -62,6 +62,8 @@
       context.setTransform(1, 0, 0, 1, 0, 0);
       context.clearRect(0, 0, this.canvas.width, this.canvas.height);
       const corner = flow.getBoundingClientRect();
+      if (this.wide !== corner.width) this.places.forget(); // drawn larger or smaller
+      this.wide = corner.width;
       context.setTransform(sharp, 0, 0, sharp, (corner.left - left) * sharp, (corner.top - top) * sharp);
       this.drawn = [];
       return context;
@@ -176,7 +178,7 @@
         context.strokeRect(...box);
         if (step.running === null) continue;
         const shown = t < ARRIVES ? step.before : step.running;
-        if (shown) this._chip(context, box[0] + box[2] / 2, box[1] + box[3] / 2, page.typeset(shown), true);
+        if (shown) this._chip(context, box[0] + box[2] / 2, box[1] + box[3] / 2, page.typeset(shown), box[3], true);
       }
       for (const flat of step.written) this.drawn.push({ name, flat, kind: "written", box: this.places.box(name, flat) });
     }
@@ -189,15 +191,17 @@
         if (!start || !end) continue;
         const middle = (box, side) => box[side] + box[side + 2] / 2;
         const at = (side) => middle(start, side) + (middle(end, side) - middle(start, side)) * t;
-        const written = trace.written(name, trace.tensor(name).values[flat]);
-        this._chip(context, at(0), at(1) - 26 * Math.sin(Math.PI * t), page.typeset(written), false);
+        const written = page.typeset(trace.written(name, trace.tensor(name).values[flat]));
+        this._chip(context, at(0), at(1) - end[3] * Math.sin(Math.PI * t), written, end[3], false);
       }
     }
 
-    _chip(context, x, y, text, strong) {
-      context.font = `${strong ? 700 : 500} ${this.size}px system-ui, sans-serif`;
-      const width = context.measureText(text).width + 12;
-      const height = this.size * 1.7;
+    /** A number with its middle at x and y, as large as in a cell of that height. */
+    _chip(context, x, y, text, high, strong) {
+      const size = high < SMALL ? this.size : high / 2;
+      context.font = `${strong ? 700 : 500} ${size}px system-ui, sans-serif`;
+      const width = context.measureText(text).width + size;
+      const height = size * 1.8;
       context.fillStyle = strong ? this.colors.glow : this.colors.card;
       context.strokeStyle = this.colors.ink;
       context.lineWidth = 1;
