@@ -474,6 +474,7 @@ def test_signs_are_written_and_not_only_coloured(classic: Looker) -> None:
 
 
 def test_large_type_for_a_projector(classic: Looker) -> None:
+    classic.page.locator("#larger").click()  # a size by hand; else the network is as large as it fits, with any type
     before = classic.cell("conv1.w[0,0]").bounding_box()["height"]
     classic.page.locator("#large").click()
     assert classic.cell("conv1.w[0,0]").bounding_box()["height"] > 1.25 * before

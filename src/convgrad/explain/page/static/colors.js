@@ -1,12 +1,13 @@
 "use strict";
-/* Heat maps: numbers to colours, and the colour of the text upon them. */
+/* Heat maps: numbers to colours, and the colour of the text upon them. 0 is paper; the sign is also written. */
 (() => {
   const page = (convgrad.page = convgrad.page || {});
 
   const RAMPS = {
     light: {
       paper: [255, 255, 255],
-      high: [116, 190, 190],
+      high: [92, 184, 178],
+      low: [205, 148, 214],
       positive: [244, 160, 88],
       negative: [126, 166, 240],
       dark: [18, 20, 26],
@@ -14,7 +15,8 @@
     },
     dark: {
       paper: [24, 28, 36],
-      high: [22, 112, 118],
+      high: [16, 114, 116],
+      low: [124, 62, 138],
       positive: [150, 78, 14],
       negative: [44, 84, 172],
       dark: [12, 14, 18],
@@ -26,24 +28,17 @@
   page.theme = () =>
     document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 
-  /** Whether a tensor is drawn with signs, about 0, or from its least number to its greatest. */
+  /** Whether a tensor has the colours of weights and of what comes back, or those of results. */
   page.isSigned = (tensor) => SIGNED.includes(tensor.role) || tensor.lens === "backward";
 
-  /** What the colours of a tensor run over: {signed, low, high} of its finite numbers. */
+  /** What the colours of a tensor run over, {signed, high}: from -high to high, its finite number of the greatest size. */
   page.scale = (tensor) => {
-    let low = Infinity;
-    let high = -Infinity;
+    let high = 0;
     for (const value of tensor.values) {
-      if (!Number.isFinite(value)) continue;
-      if (value < low) low = value;
-      if (value > high) high = value;
+      const size = Math.abs(value);
+      if (size > high && size < Infinity) high = size;
     }
-    if (low > high) low = high = 0;
-    if (page.isSigned(tensor)) {
-      const size = Math.max(Math.abs(low), Math.abs(high)) || 1;
-      return { signed: true, low: -size, high: size };
-    }
-    return { signed: false, low: Math.min(low, 0), high: high > low ? high : low + 1 };
+    return { signed: page.isSigned(tensor), high };
   };
 
   const mix = (from, to, share) => from.map((part, n) => Math.round(part + (to[n] - part) * share));
@@ -52,12 +47,9 @@
   page.color = (value, scale, theme) => {
     const ramp = RAMPS[theme];
     if (!Number.isFinite(value)) return ramp.paper;
-    if (scale.signed) {
-      const share = Math.min(1, Math.abs(value) / scale.high);
-      return mix(ramp.paper, value < 0 ? ramp.negative : ramp.positive, share ** 0.8);
-    }
-    const share = (value - scale.low) / (scale.high - scale.low);
-    return mix(ramp.paper, ramp.high, Math.max(0, Math.min(1, share)));
+    const share = scale.high ? Math.min(1, Math.abs(value) / scale.high) : 0;
+    const [low, high] = scale.signed ? [ramp.negative, ramp.positive] : [ramp.low, ramp.high];
+    return mix(ramp.paper, value < 0 ? low : high, share ** 0.8);
   };
 
   const linear = (part) => (part <= 10.31475 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4);

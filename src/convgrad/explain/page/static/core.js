@@ -38,13 +38,18 @@
 
     /** A number of this tensor as people write it: given ones with as many decimals as all of them need. */
     written(value) {
+      return core.written(value, this.ownDecimals, this.trace.model.tolerance);
+    }
+
+    /** The decimals that given numbers have in common; null: each has its own. */
+    get ownDecimals() {
       const { values } = this;
       if (this.decimalsOf !== values) {
         this.decimalsOf = values;
         const own = this.pinned || this.given;
         this.decimals = own ? core.commonDecimals(values, this.trace.model.tolerance) : null;
       }
-      return core.written(value, this.decimals, this.trace.model.tolerance);
+      return this.decimals;
     }
 
     flat(index) {

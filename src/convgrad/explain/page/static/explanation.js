@@ -21,7 +21,7 @@
       });
       this.content = h("div", { class: "panel-content" });
       this.beside = h("div", { class: "panel-layer" });
-      this.fold(true);
+      this.fold(matchMedia("(max-width: 820px)").matches);
       element.replaceChildren(this.handle, h("div", { class: "panel-scroll" }, this.content, this.beside));
     }
 

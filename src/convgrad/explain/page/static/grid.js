@@ -87,13 +87,14 @@
     update() {
       const { tensor, layout, scale, app } = this.view;
       const theme = page.theme();
+      const how = `${scale.high} ${theme} ${tensor.pinned} ${app.network.allDigits} ${this.view.digits.decimals}`;
       for (const [flat, cell] of this.cells) {
         const value = tensor.values[flat];
-        const key = `${value} ${scale.low} ${scale.high} ${theme} ${tensor.pinned} ${tensor.name} ${flat}`;
+        const key = `${value} ${flat} ${how}`;
         if (cell.seen === key) continue;
         const written = app.trace.written(tensor.name, value);
         const color = page.color(value, scale, theme);
-        cell.textContent = page.typeset(written, scale.signed && tensor.lens === "backward");
+        cell.textContent = this.view.shown(value);
         cell.style.backgroundColor = page.rgb(color);
         cell.style.color = page.rgb(page.textOn(color, theme));
         cell.setAttribute(

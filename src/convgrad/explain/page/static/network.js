@@ -55,6 +55,9 @@
       this.lens = null;
     }
 
+    /** Whether cells show all digits. */
+    allDigits = false;
+
     shows(name, lens = this.lens) {
       const lane = this.lane.get(name);
       return lane in page.LENSES[lens].lanes || (lens === "update" && this.blockOf.get(name) === "step");

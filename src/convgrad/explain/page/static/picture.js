@@ -212,7 +212,7 @@
       const image = context.createImageData(this.width, this.height);
       const pixels = new Uint32Array(image.data.buffer);
       const size = this.scale;
-      const signed = scale.signed && size >= SIGNS;
+      const signed = size >= SIGNS;
       const pack = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
       for (let plane = 0; plane < layout.planes; plane += 1) {
         const [left, top] = this._origin(plane);

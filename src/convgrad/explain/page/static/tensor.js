@@ -10,7 +10,8 @@
       this.name = name;
       this.tensor = app.trace.tensor(name);
       this.layout = page.layout(this.tensor, app.batched);
-      this.scale = page.scale(this.tensor);
+      this.digits = new page.Digits(this.tensor);
+      this._measure();
       this.marks = null;
       this.pin = h("span", { class: "pin" });
       this.body = h("div", { class: "planes" });
@@ -25,6 +26,17 @@
       this.element = h("div", { class: `tensor ${this.tensor.role}`, "data-name": name }, title, this.body);
       this._build();
       this._pinned();
+    }
+
+    _measure() {
+      this.scale = page.scale(this.tensor);
+      this.digits.fit(this.scale.high);
+    }
+
+    /** A number as a cell shows it. */
+    shown(value) {
+      const text = this.digits.text(value, this.app.network.allDigits);
+      return page.typeset(text, this.scale.signed && this.tensor.lens === "backward");
     }
 
     _build() {
@@ -96,7 +108,7 @@
     /** After a change: new numbers and colours. */
     update() {
       this.tensor = this.app.trace.tensor(this.name);
-      this.scale = page.scale(this.tensor);
+      this._measure();
       for (const part of this.parts) if (part) part.update();
       this._pinned();
     }

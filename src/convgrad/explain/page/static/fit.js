@@ -1,0 +1,121 @@
+"use strict";
+/* How large the network is drawn: as large as it all fits, or as large as somebody wants it; and what stands below it. */
+(() => {
+  const page = (convgrad.page = convgrad.page || {});
+  const { h, byId } = page;
+
+  /** Smaller than this nobody reads it: from there on the network scrolls. */
+  const LEAST = 0.66;
+  const MOST = 1.35;
+  const BY_HAND = [0.3, 2.5];
+  const STEP = 1.2;
+
+  page.Fit = class {
+    constructor(app) {
+      this.app = app;
+      this.flow = app.network.flow;
+      this.section = app.network.section;
+      this.zoom = 1;
+      this.chosen = null;
+      const button = (id, icon, words, act) =>
+        h("button", { type: "button", class: "small", id, title: words, "aria-label": words, onclick: act }, icon);
+      this.says = h("output", { class: "zoom-says", id: "zoom-says" });
+      this.digits = h(
+        "button",
+        { type: "button", class: "small", id: "all-digits", "aria-pressed": "false", onclick: () => this.allDigits() },
+        "All digits",
+      );
+      byId("zoom").replaceChildren(
+        button("smaller", "\u2212", "Smaller", () => this.by(1 / STEP)),
+        this.says,
+        button("larger", "+", "Larger", () => this.by(STEP)),
+        button("fit", "Fit", "As large as it fits", () => this.fit(null)),
+        this.digits,
+      );
+      this.section.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
+      let pending = 0;
+      new ResizeObserver(() => {
+        cancelAnimationFrame(pending);
+        pending = requestAnimationFrame(() => this.fit());
+      }).observe(this.section);
+    }
+
+    /** Another network: its own size again. */
+    opened() {
+      this.chosen = null;
+      this.fit();
+    }
+
+    looked() {
+      this.fit();
+    }
+
+    /** All numbers as they are, or three or four digits of them. */
+    allDigits(on = !this.app.network.allDigits) {
+      this.app.network.allDigits = on;
+      this.digits.setAttribute("aria-pressed", String(on));
+      this.app.network.repaint();
+      this.fit();
+    }
+
+    by(factor) {
+      this.fit(Math.max(BY_HAND[0], Math.min(BY_HAND[1], this.zoom * factor)));
+    }
+
+    /** zoom: a size by hand, null: as large as it fits; without it: as it was asked for last. */
+    fit(zoom = this.chosen) {
+      this.chosen = zoom;
+      if (!this.app.network.lens || !this.section.clientWidth) return;
+      const middle = (this.section.scrollLeft + this.section.clientWidth / 2) / this.section.scrollWidth;
+      if (zoom !== null) this._put(zoom);
+      else if (this.narrow) this._put(1);
+      else this._fitted();
+      this.section.scrollLeft = middle * this.section.scrollWidth - this.section.clientWidth / 2;
+      this.says.textContent = `${Math.round(this.zoom * 100)}\u2009%`;
+      this.app.network.drawLines();
+      this.app.tell("fitted");
+    }
+
+    /** On a phone blocks stand one beside the other, each as wide as it likes. */
+    get narrow() {
+      return matchMedia("(max-width: 820px)").matches;
+    }
+
+    _put(zoom) {
+      this.zoom = zoom;
+      this.flow.style.setProperty("--zoom", zoom.toFixed(4));
+    }
+
+    /** The room for the network beside what it takes: the zoom for it all, and for its height alone. */
+    _room() {
+      const style = getComputedStyle(this.section);
+      const wide = this.section.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+      const high = this.section.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+      const down = high / this.flow.offsetHeight;
+      return { whole: Math.min(wide / this.flow.offsetWidth, down) * this.zoom, down: down * this.zoom };
+    }
+
+    /** Planes side by side or one below the other, whichever can be drawn larger. */
+    _fitted() {
+      const found = [false, true].map((tall) => {
+        this.flow.classList.toggle("tall", tall);
+        this._put(1);
+        const first = this._room();
+        this._put(Math.max(LEAST, Math.min(MOST, first.whole)));
+        return { tall, ...this._room() }; // what does not grow with it is in this one
+      });
+      const best = found[1].whole > found[0].whole * 1.02 ? found[1] : found[0];
+      this.flow.classList.toggle("tall", best.tall);
+      const wanted = best.whole >= LEAST ? best.whole : Math.max(LEAST, Math.min(1, best.down));
+      this._put(Math.min(MOST, Math.floor(wanted * 200) / 200));
+    }
+
+    /** Pinched, or with Ctrl. */
+    _wheel(event) {
+      if (!event.ctrlKey) return;
+      event.preventDefault();
+      this.by(Math.exp(-event.deltaY / 300));
+    }
+  };
+  page.parts.push(page.Fit);
+})();
