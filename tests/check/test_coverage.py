@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -373,6 +375,28 @@ def test_a_pooling_that_fails_where_the_stride_leaves_a_rest() -> None:
     assert report.verdict is Verdict.WRONG
     assert report.causes == ("stride-divides",)
     assert "for sizes that the stride divides only. With others it fails: ValueError" in text(report)
+
+
+def test_an_error_in_a_cell_of_a_notebook_has_its_line() -> None:
+    source = "def backward(x, dout):\n    dx = np.zeros_like(x)\n"
+    source += (
+        "".join(f"    dx[:, {m}::2, {n}::2] += dout / 4\n" for m in range(2) for n in range(2)) + "    return dx\n"
+    )
+    names: dict[str, Any] = {"np": np}
+    file = "<cell 7>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    exec(compile(source, file, "exec"), names)
+    report = check(names["backward"], "avg_pool2d")
+    assert report.causes == ("stride-divides",)
+    assert "(<cell 7>, line 3: dx[:, 0::2, 0::2] += dout / 4)" in text(report)
+
+
+def test_what_comes_back_transposed_for_a_batch_is_not_right_for_one_example() -> None:
+    report = check(lambda dout, x, w: np.einsum("nk,ck->cn", dout, w), "dense")
+    assert report.verdict is Verdict.WRONG
+    assert "do is the right one with axes 0 and 1 exchanged" in text(report)
+    assert check(lambda dout, x, w: w @ dout.T, "dense").verdict is Verdict.WRONG
+    assert check(lambda dout, x, w: (dout @ w.T, np.outer(x, dout), dout), "dense").verdict is Verdict.RIGHT
 
 
 def test_a_second_name_inside_a_function_is_no_reading() -> None:

@@ -30,7 +30,17 @@ from convgrad.check.submissions.answers import Argument, Outcome, Trouble
 from convgrad.errors import ConvgradError
 from convgrad.layers.activation import Elementwise
 
-__all__ = ["Attempt", "Convention", "Found", "accumulated", "answered", "attempt", "conventions", "find", "second"]
+__all__ = [
+    "Attempt",
+    "Convention",
+    "Found",
+    "accumulated",
+    "answered",
+    "attempt",
+    "conventions",
+    "find",
+    "second",
+]
 
 MOST = 240
 """Ways to call that are tried where the usual ones gave nothing."""
@@ -237,7 +247,7 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
                     return Found([tried], otherwise=_otherwise(tried, ran))
             if ran or not any("numpy" in str(t) or "Tensor" in str(t) or "ndarray" in str(t) for _, t in failed):
                 break
-        told = any(a.shapes_fit or a.extra or a.strange or _is_partly_right(a) for a in ran)
+        told = any(a.shapes_fit or a.extra or a.strange or _is_partly_right(a) or _is_right_but_turned(a) for a in ran)
         if told or person.exhausted or person.trouble is not None:
             break
     convention, trouble = _furthest(failed)
@@ -266,12 +276,27 @@ def _depends_on_the_batch(one: Attempt, ran: Sequence[Attempt]) -> bool:
     own = one.convention
     for other in ran if own.sizes.one else ():
         same = other.convention
-        if same.sizes.one or not other.shapes_fit or (same.kernel, same.reading) != (own.kernel, own.reading):
+        if same.sizes.one or (same.kernel, same.reading) != (own.kernel, own.reading):
+            continue
+        if _is_right_but_turned(other):
+            return True
+        if not other.shapes_fit:
             continue
         column = (own.image, same.image) == ("[features, 1]", "[features, batch]") and "w" in other.problem.labels
         if column or (other.problem.total and _is_a_multiple(other)):
             return True
     return False
+
+
+def _is_right_but_turned(tried: Attempt) -> bool:
+    """Whether everything comes back transposed: (features, batch) for (batch, features), where others come in so."""
+    for name, found in tried.roles.items():
+        right, value = np.asarray(tried.expected(name)), np.asarray(found, np.float64)
+        if right.ndim != 2 or value.shape != right.T.shape or 1 in right.shape:
+            return False
+        if float(np.abs(value - right.T).max()) > NEAR * float(np.abs(right).max()):
+            return False
+    return bool(tried.roles)
 
 
 def _is_wrong_with_labels(one_hot: Attempt, ran: Sequence[Attempt]) -> bool:

@@ -330,11 +330,16 @@ def _message_and_place(error: BaseException) -> dict[str, str]:
     here = tuple(
         os.path.abspath(f) for f in (__file__, held.__file__, objects.__file__, special.__file__, importlib.__file__)
     )
-    own = [f for f in frames if os.path.abspath(f.filename) not in here and "<" not in f.filename]
+    own = [f for f in frames if os.path.abspath(f.filename) not in here and _is_written(f)]
     outside = [f for f in own if "site-packages" not in f.filename] or own
     place = f"{os.path.basename(outside[-1].filename)}, line {outside[-1].lineno}" if outside else ""
     line = (outside[-1].line or "") if outside else ""
     return {"message": str(error)[:PRINTED], "place": place, "line": line[:PRINTED]}
+
+
+def _is_written(frame: traceback.FrameSummary) -> bool:
+    """Whether somebody wrote the line in a file, or where its text can be read as one: a cell of a notebook."""
+    return "<" not in frame.filename or (bool(frame.line) and not frame.filename.startswith("<frozen"))
 
 
 class Printed(io.RawIOBase):
