@@ -13,7 +13,7 @@ import numpy.typing as npt
 from convgrad.check.functions.layouts import groups, place_in_equation, present
 from convgrad.check.functions.objects import ObjectCall, ObjectReading
 from convgrad.check.functions.person import CACHE, Call
-from convgrad.check.functions.roles import TRUE_WINNERS, UNUSED, WINNERS, Reading, inputs_of
+from convgrad.check.functions.roles import ONE, TRUE_WINNERS, UNUSED, WINNERS, Reading, inputs_of
 from convgrad.check.functions.signature import Group, Leaf
 from convgrad.check.problems.kept import kept
 from convgrad.check.problems.probabilities import probabilities
@@ -197,8 +197,8 @@ class _Telling:
         if role == "settings":
             usual = dictionary(self.settings)
             return usual if self.convention.forward is None else more_names(self.settings, usual)
-        if role == UNUSED:
-            return None
+        if role in (UNUSED, ONE):
+            return None if role == UNUSED else 1.0
         if role == "train":
             return role
         if role == "activation":

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.submissions import answers, special, worker
+from convgrad.check.submissions import adapted, answers, worker
 from convgrad.check.submissions.answers import Argument, Array, Method, Methods, NoAnswer, Outcome, Trouble
 from convgrad.check.submissions.process import LARGEST, PROCESSES, Ended, NoTime, Process, code_words, signal_of
 from convgrad.check.submissions.sandbox import FOLDER, sandboxed
@@ -108,7 +108,7 @@ class Person:
     ):
         self.seconds, self.megabytes, self.folder, self.sandbox = seconds, megabytes, folder, sandbox
         named = target if isinstance(target, str) else importable(target)
-        self.target: Any = named or special.plain_function(target)
+        self.target: Any = named or adapted.plain_function(target)
         self.apart = named is not None
         self.process: Process | None = None
         self.trouble: Trouble | None = None

@@ -41,6 +41,23 @@ WINNERS, TRUE_WINNERS = "winners", "winners, true or false"
 """The roles of a mask of the elements that are greatest in their windows."""
 UNUSED = "nothing"
 """The role of a value that is unpacked and never read."""
+ONE = "1"
+"""The role of the gradient from above that a loss gets."""
+FROM_ABOVE = {
+    "gradoutput",
+    "dout",
+    "doutput",
+    "upstream",
+    "upstreamgrad",
+    "dloss",
+    "dl",
+    "gout",
+    "g",
+    "grad",
+    "gradout",
+}
+LOSS_TAKES = 2
+"""Arrays."""
 BATCH = ("m", "n", "batchsize", "nsamples", "numsamples", "nexamples", "numexamples")
 NUMBERED = ("w", "b", "a", "z", "x", "h")
 """Letters that are numbered by the layer."""
@@ -140,6 +157,8 @@ def readings(
         role = given.get(leaf.name) or given.get(leaf.path) or _setting(leaf, settings, problem)
         if role is not None:
             fixed[leaf.path] = role
+    if problem.total and len([leaf for leaf in leaves if leaf.required and leaf.path not in fixed]) > LOSS_TAKES:
+        fixed |= {leaf.path: ONE for leaf in leaves if leaf.required and {*leaf.names} & FROM_ABOVE}
     arrays = [leaf for leaf in leaves if leaf.path not in fixed and (leaf.required or leaf.default is None)]
     named = _by_name(arrays, names, problem, len(leaves))
     optional = {leaf.path for leaf in arrays if not leaf.required}

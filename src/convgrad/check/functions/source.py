@@ -12,6 +12,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from convgrad.check.submissions.adapted import ABOVE
+
 MOST = 16
 """Values that a tuple may have."""
 DEEP = 4
@@ -66,7 +68,9 @@ class Source:
 
     def use(self, argument: str) -> Use:
         """How the function uses an argument; nothing is known of it where there is no text."""
-        return Use() if self.own is None else self._use(self.own, argument, DEEP)
+        if self.own is None or argument not in _arguments(self.own):
+            return Use(reads=1)
+        return self._use(self.own, argument, DEEP)
 
     @property
     def words(self) -> frozenset[str]:
@@ -153,9 +157,14 @@ class Source:
 
 
 def _fits(node: ast.FunctionDef | ast.Lambda, name: str, arguments: Sequence[str]) -> bool:
-    own = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    own = _arguments(node)
+    asked = [n for n in arguments if n != ABOVE or n in own]  # one that returns its backward pass has none from above
     named = node.name == name if isinstance(node, ast.FunctionDef) else name == "<lambda>"
-    return named and own[-len(arguments) :] == list(arguments)
+    return named and own[-len(asked) :] == asked
+
+
+def _arguments(node: ast.FunctionDef | ast.Lambda) -> list[str]:
+    return [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
 
 
 def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:

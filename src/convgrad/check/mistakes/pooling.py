@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import inf, prod
 
@@ -242,7 +242,8 @@ def _last(adjoint: Adjoint, problem: Problem) -> Adjoint:
 
 def _without_count(problem: Problem) -> Problem | None:
     """A sum where the mean is meant."""
-    if not any(_is_quotient(d.term) or _is_mean(d.term) for d in problem.recipe.equation.definitions):
+    definitions = problem.recipe.equation.definitions
+    if not any(_is_quotient(d.term, problem.wrt) or _is_mean(d.term) for d in definitions):
         return None
     if "w" in problem.arrays or problem.total or "mu" in problem.recipe.equation.defined:
         return None
@@ -250,14 +251,17 @@ def _without_count(problem: Problem) -> Problem | None:
     def change(term: Term) -> Term:
         if _is_mean(term) and isinstance(term, Reduce):
             return replace(term, kind="sum")
-        return term.numerator if isinstance(term, Divide) and _is_quotient(term) else term
+        return term.numerator if isinstance(term, Divide) and _is_quotient(term, problem.wrt) else term
 
     return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))
 
 
-def _is_quotient(term: Term) -> bool:
-    """Divided by a number, and not by a sum, as softmax is."""
-    return isinstance(term, Divide) and not any(isinstance(part, Reduce) for part in walk(term.denominator))
+def _is_quotient(term: Term, inputs: Sequence[str]) -> bool:
+    """Divided by a number, and not by a sum, as softmax is, or by an input."""
+    return isinstance(term, Divide) and not any(
+        isinstance(part, Reduce) or (isinstance(part, Access) and part.tensor in inputs)
+        for part in walk(term.denominator)
+    )
 
 
 def _is_mean(term: Term) -> bool:

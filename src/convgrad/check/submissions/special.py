@@ -1,12 +1,11 @@
-"""What a person's code is where it is no plain function: a class or an object, one of PyTorch's autograd functions, a
-compiled one, or one that needs its forward pass.
+"""What a person's code is where it is no plain function: a class or an object, a compiled function, or one that
+needs its forward pass.
 
 A script of its own beside `worker.py`, which knows nothing of convgrad either.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 import sys
@@ -128,38 +127,9 @@ def is_autograd(thing: Any) -> bool:
     return inspect.isclass(thing) and any(kind.__module__ == AUTOGRAD for kind in thing.__mro__)
 
 
-def plain_function(thing: Any) -> Any:
-    """A function of the inputs and the gradient from above, for a class of PyTorch's autograd; others as they are."""
-    if not is_autograd(thing):
-        return thing
-    own = list(inspect.signature(thing.forward).parameters.values())
-    base = next(kind for kind in thing.__mro__ if kind.__module__ == AUTOGRAD)
-    parts = getattr(thing, "setup_context", None) is not getattr(base, "setup_context", None)
-    inputs = [p for p in (own if parts else own[1:]) if p.kind is not p.VAR_POSITIONAL]
-    torch = importlib.import_module("torch")
-
-    def through(*arguments: Any, grad_output: Any, **named: Any) -> dict[str, Any]:
-        bound = inspect.Signature(inputs).bind(*arguments, **named)
-        bound.apply_defaults()
-        given = {n: _leaf(torch, value) for n, value in bound.arguments.items()}
-        out = thing.apply(*given.values())
-        first = out[0] if isinstance(out, tuple) else out
-        asked = [n for n, value in given.items() if getattr(value, "requires_grad", False)]
-        found = torch.autograd.grad(first, [given[n] for n in asked], grad_output, allow_unused=True)
-        return {**{f"d{n}": g for n, g in zip(asked, found, strict=True)}, "output": first}
-
-    through.applied = thing  # type: ignore[attr-defined]
-    through.__name__, through.__module__ = thing.__name__, thing.__module__
-    above = inspect.Parameter("grad_output", inspect.Parameter.KEYWORD_ONLY)
-    told = [p.replace(default=p.empty) if p.default is None else p for p in inputs]  # a bias that may be left out
-    through.__signature__ = inspect.Signature([*told, above])  # type: ignore[attr-defined]
-    return through
-
-
-def _leaf(torch: Any, value: Any) -> Any:
-    if torch.is_tensor(value) and value.is_floating_point():
-        return value.detach().clone().requires_grad_()
-    return value
+def kept(value: Any) -> Any:
+    """A result as it is now, whatever is done with it later."""
+    return value.copy() if hasattr(value, "copy") else value.clone() if hasattr(value, "clone") else value
 
 
 def readable(function: Any) -> Any:

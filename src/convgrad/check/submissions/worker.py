@@ -47,9 +47,9 @@ def _beside(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from convgrad.check.submissions import held, objects, special
+    from convgrad.check.submissions import adapted, held, objects, special
 else:
-    held, objects, special = _beside("held"), _beside("objects"), _beside("special")
+    held, objects, special, adapted = (_beside(name) for name in ("held", "objects", "special", "adapted"))
 
 PRINTED = 2000
 """Characters of what a function prints that are kept, the first ones."""
@@ -122,7 +122,7 @@ def find_function(target: str) -> Callable[..., Any]:
             more = f" and {len(others) - len(near)} more" if len(others) > len(near) else ""
             raise AttributeError(f"{place} has no {name}; it has {', '.join(near) or 'no function'}{more}")
         found = getattr(found, part)
-    found = special.plain_function(found)
+    found = adapted.plain_function(found)
     if inspect.isclass(found) and not special.is_layer(found):
         found = found()
     if not callable(found) and not special.is_layer(found):
@@ -327,9 +327,8 @@ def _message_and_place(error: BaseException) -> dict[str, str]:
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{os.path.basename(error.filename)}, line {error.lineno}"
         return {"message": str(error.msg)[:PRINTED], "place": place, "line": (error.text or "").strip()[:PRINTED]}
-    here = tuple(
-        os.path.abspath(f) for f in (__file__, held.__file__, objects.__file__, special.__file__, importlib.__file__)
-    )
+    scripts = (__file__, *(module.__file__ or "" for module in (adapted, held, objects, special, importlib, inspect)))
+    here = tuple(os.path.abspath(f) for f in scripts)
     own = [f for f in frames if os.path.abspath(f.filename) not in here and _is_written(f)]
     outside = [f for f in own if "site-packages" not in f.filename] or own
     place = f"{os.path.basename(outside[-1].filename)}, line {outside[-1].lineno}" if outside else ""
