@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,6 +20,7 @@ from PIL import Image
 from rich.console import Console
 
 from command_runs import convgrad
+from convgrad.commands import terminal
 from convgrad.commands.terminal import counting
 
 KEYS = {
@@ -394,7 +396,8 @@ def test_a_process_refuses_with_exit_code_2_and_one_line() -> None:
     assert "DataError: there is no dataset, file or folder 'nowhere'" in one_line(result)
 
 
-def test_counting_shows_a_bar_on_a_terminal_only() -> None:
+def test_counting_shows_a_bar_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "PATIENCE", 0.0)  # else nothing that takes less than a second has one
     file = io.StringIO()
     with counting(Console(file=file, width=80), "loading") as count:
         assert count is None
@@ -402,6 +405,7 @@ def test_counting_shows_a_bar_on_a_terminal_only() -> None:
     with counting(Console(file=file, width=80, force_terminal=True), "loading") as count:
         assert count is not None
         count(3, 4)
+        time.sleep(0.3)
     assert "loading" in file.getvalue()
     assert "75%" in file.getvalue()
 

@@ -42,8 +42,8 @@ def test_one_number() -> None:
     assert printed[0] == "conv1.dw[0,0] = 0.044606"
     assert f"  numbers   {LINE}" in printed
     assert "            (12 terms are 0)" in printed
-    assert "  made of   conv1.dx[0,2] = 0.0686   pinned" in printed
-    assert "            input[3,3]    = 0.70     given" in printed
+    assert "  made of   conv1.dx[0,2] =  0.0686  pinned" in printed
+    assert "            input[3,3]    =  0.70    given" in printed
 
 
 def test_one_number_further_back() -> None:
@@ -283,6 +283,20 @@ def test_unknown_keys_and_names(tmp_path: Path) -> None:
         read_example(path)
     with pytest.raises(ModelError, match=r"There is no example 'paded'. Did you mean 'padded'\?"):
         load_example("paded")
+
+
+@pytest.mark.parametrize("kind", ["network", "equation"])
+def test_a_misspelt_result_of_a_sheet_is_told(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "sheet.toml"
+    sheet = 'equation = "x[i] = w * o[i]"\n[given]\no = [1, 2]\nw = 3\n[results]\n"xx" = [3, 6]\n'
+    path.write_text(MODEL + '[results]\n"layer1.xx" = [1]\n' if kind == "network" else sheet)
+    page = tmp_path / "page.html"
+    arguments = ["--html", page] if kind == "network" else []
+    result = convgrad("explain", path, *arguments, code=2)
+    wanted = "There is no tensor `layer1.xx`. Did you mean 'layer1.x'?" if kind == "network" else "no tensor `xx`"
+    assert wanted in result.stderr
+    assert result.stdout == ""
+    assert not page.exists()
 
 
 def test_deltas_of_another_target_are_not_used_in_silence() -> None:

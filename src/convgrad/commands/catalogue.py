@@ -7,20 +7,18 @@ from typing import Annotated
 import typer
 
 from convgrad.arguments import shown, whole_number
-from convgrad.commands.terminal import output
+from convgrad.commands.terminal import output, print_list, print_words, working
 
 
 def datasets() -> None:
     """List the datasets that are known by name."""
     from convgrad.data import NAMES
 
-    console = output()
-    for name in NAMES:
-        console.print(f"{name:15}{DATASETS.get(name, '')}".rstrip())
-    console.print()
-    console.print("`convgrad train` takes a path as well: a folder or .zip of images in")
-    console.print("train/CLASS/ and test/CLASS/ (or CLASS/ alone), a folder with IDX files,")
-    console.print("or an .npz file with x_train, y_train, x_test, y_test.")
+    print_list((name, DATASETS.get(name, "")) for name in NAMES)
+    print_words(
+        "\n`convgrad train` takes a path as well: a folder or .zip of images in train/CLASS/ and test/CLASS/ (or "
+        "CLASS/ alone), a folder with IDX files, or an .npz file with x_train, y_train, x_test, y_test."
+    )
 
 
 DATASETS = {
@@ -35,11 +33,8 @@ def models() -> None:
     """List the models that are known by name."""
     from convgrad.models import NAMED
 
-    console = output()
-    for name, named in NAMED.items():
-        console.print(f"{name:15}{named.about}")
-    console.print()
-    console.print("`convgrad train --model FILE.toml` trains your own network.")
+    print_list((name, named.about) for name, named in NAMED.items())
+    print_words("\n`convgrad train --model FILE.toml` trains your own network.")
 
 
 def summary(
@@ -55,7 +50,12 @@ def summary(
 
     shape = None if input_shape is None else image_shape(input_shape)
     console = output()
-    console.print(load_model(model, shape, classes).network.summary().text(console.width))
+    with working(f"building {model}"):
+        table = load_model(model, shape, classes).network.summary()
+    if console.is_terminal or console.color_system:
+        console.print(table)
+    else:
+        console.print(table.text(console.width))
 
 
 def image_shape(text: str) -> tuple[int, ...]:

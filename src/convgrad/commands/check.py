@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from convgrad.arguments import shown, whole_number
-from convgrad.commands.terminal import messages, output, print_json, say
+from convgrad.commands.terminal import messages, output, print_json, say, tell, working
 from convgrad.errors import DataError
 from convgrad.system.texts import json_from
 
 EXIT_WRONG = 1
 
 WIDEST = 100
-"""Columns of a report on a derivation, however wide a terminal is."""
+"""Columns of a report, however wide a terminal is."""
 
 
 def check(
@@ -78,20 +78,25 @@ def check(
     if folder is not None:
         _class(folder, specification, table, seconds, sandbox, as_json)
         return
+    report: Any
     if equation is not None:
-        report: Any = _equation(equation, of)
+        with working("checking the equation"):
+            report = _equation(equation, of)
     elif what is not None and function is None and what.endswith(".toml"):
         from convgrad.check.sheets.sheet import check_sheet
 
-        report = check_sheet(what)
+        with working(f"checking {what}"):
+            report = check_sheet(what)
     elif what is not None and function is None and _is_document(what):
-        report = _document(what, seconds, sandbox, not no_programs, as_json)
+        with working(f"checking {what}"):
+            report = _document(what, seconds, sandbox, not no_programs, as_json)
     elif what is not None and function is not None:
         numbers = {"strides": strides, "padding": padding, "dilation": dilation, "kernel_size": kernel_size}
         settings: dict[str, Any] = {n: _sizes(n, v) for n, v in (numbers | {"pool_size": pool_size}).items() if v}
         settings |= {n: v for n, v in (("groups", groups), ("filters", filters), ("units", units)) if v is not None}
         settings |= dict(_setting(pair) for pair in more or [])
-        report = _code(function, what, input_shape, argument or [], dtype, seconds, sandbox, settings)
+        with working(f"checking {function}"):
+            report = _code(function, what, input_shape, argument or [], dtype, seconds, sandbox, settings)
     else:
         raise typer.BadParameter(
             "give a layer and a function, or a sheet.toml, or a derivation.md, or --equation and --of, or --class."
@@ -99,9 +104,10 @@ def check(
     if as_json:
         print_json(report.to_json())
     else:
-        console = output()
-        told = report.text(min(console.width, WIDEST)) if hasattr(report, "text") else str(report)
-        console.print(told, soft_wrap=True)
+        from convgrad.check.words import in_columns
+
+        width = min(output().width, WIDEST)
+        tell(report.text(width) if hasattr(report, "text") else in_columns(report, width))
     raise typer.Exit(report.verdict.exit_code)
 
 
@@ -121,8 +127,8 @@ def _document(what: str, seconds: float, sandbox: bool, programs: bool, quiet: b
         text, name = as_text(sys.stdin.buffer.read(LONGEST_FILE + 1), STANDARD_INPUT), STANDARD_INPUT
     else:
         text, name = file_text(Path(what)), Path(what).name
-    tell = None if quiet or not messages().is_terminal else say
-    return check_text(text, name, Options(programs, seconds, sandbox, tell))
+    progress = None if quiet or not messages().is_terminal else say
+    return check_text(text, name, Options(programs, seconds, sandbox, progress))
 
 
 def _code(
@@ -193,13 +199,15 @@ def _class(
     count, rows = marks(folder, specification, seconds=seconds, sandbox=sandbox)
     done: list[Row] = []
     try:
-        for row in rows:
-            done.append(row)
-            if table is not None and row_by_row:
-                ClassReport(tuple(done)).write(table)
-            if not as_json:
-                output().print(str(row), soft_wrap=True)
-                sys.stdout.flush()
+        with working("checking") as progress:
+            for row in rows:
+                done.append(row)
+                progress(len(done), count)
+                if table is not None and row_by_row:
+                    ClassReport(tuple(done)).write(table)
+                if not as_json:
+                    output().print(str(row), soft_wrap=True)
+                    sys.stdout.flush()
     finally:
         report = ClassReport(tuple(done))
         if table is not None and not row_by_row:

@@ -53,7 +53,7 @@ def _print_warning(message: Warning | str, *place: object) -> None:
 
 app = typer.Typer(
     cls=Commands,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -70,12 +70,15 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def convgrad(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[bool, typer.Option(DEBUG, help="Show where in the program something went wrong.")] = False,
 ) -> None:
     """Convolutional networks whose layers are equations: derived, explained, checked and compiled."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convgrad.commands.terminal import output, print_json
+from convgrad.commands.terminal import output, print_json, tell, working
 
 if TYPE_CHECKING:
     from convgrad.calculus.steps import Derivation
@@ -38,7 +38,8 @@ def derive(
     from convgrad.calculus.derive import derivation
     from convgrad.notation.parsing.parser import parse
 
-    derived = derivation(parse(equation), wrt)
+    with working(f"deriving d{wrt}"):
+        derived = derivation(parse(equation), wrt)
     if as_json:
         steps = [{"rule": step.rule, "equation": step.equation} for step in derived.steps]
         print_json({"steps": steps, "result": str(derived.result)})
@@ -46,16 +47,14 @@ def derive(
     if mathml:
         typer.echo(derived.mathml)
         return
-    console = output()
-    for line in _latex_lines(derived) if latex else _lines(derived):
-        console.print(line, soft_wrap=True)
+    tell("\n".join(_latex_lines(derived) if latex else _lines(derived, min(WIDTH, output().width))))
 
 
-def _lines(derived: Derivation) -> list[str]:
+def _lines(derived: Derivation, width: int) -> list[str]:
     lines = []
     for number, step in enumerate(derived.steps, 1):
         lines += [f"{number}. {step.rule}"]
-        lines += textwrap.wrap(step.sentence, WIDTH, initial_indent="   ", subsequent_indent="   ")
+        lines += textwrap.wrap(step.sentence, width, initial_indent="   ", subsequent_indent="   ")
         lines += [textwrap.indent(step.equation, " " * 6), ""]
     return [*lines, "Result", textwrap.indent(str(derived.result), " " * 6)]
 

@@ -11,7 +11,7 @@ import typer
 
 from convgrad.arguments import shown
 from convgrad.commands.predict import read_image
-from convgrad.commands.terminal import messages, output, print_json
+from convgrad.commands.terminal import output, print_json, print_list, print_words, say, tell, working
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.system.files import check_regular, write_text
 from convgrad.system.texts import file_text, json_from
@@ -26,12 +26,8 @@ def examples() -> None:
     """List the examples that `convgrad explain` knows by name."""
     from convgrad.examples import NAMES, load_example
 
-    console = output()
-    width = max(map(len, NAMES)) + 2
-    for name in NAMES:
-        console.print(f"{name:{width}}{load_example(name).about}", soft_wrap=True)
-    console.print()
-    console.print("`convgrad explain FILE.toml` explains your own network.")
+    print_list((name, load_example(name).about) for name in NAMES)
+    print_words("\n`convgrad explain FILE.toml` explains your own network.")
 
 
 def explain(
@@ -80,23 +76,27 @@ def explain(
     """
     equation = _equation_sheet(source)
     if equation is None:
-        bundled, x, wanted = found(source), _input(input_file, source), _target(target)
-        example = bundled.given(x, wanted)
+        with working(f"reading {source}"):
+            bundled, x, wanted = found(source), _input(input_file, source), _target(target)
+            example = bundled.given(x, wanted)
         if left_out := bundled.left_out(x, wanted):
-            messages().print(left_out, soft_wrap=True)
+            say(left_out)
         trace, name, text = example.trace(exact, unpin or ()), example.name, example.text
         for note in _notes(trace):
-            messages().print(f"Note: {note}", soft_wrap=True)
+            say(f"Note: {note}")
     else:
         networks_only = {"--input": input_file, "--target": target, "--as": as_tool, "--html": html, "--serve": serve}
         _refuse(source, [option for option, value in networks_only.items() if value])
         trace, name, text = _trace_of(equation, source, exact, unpin or ()), Path(source).stem, equation.get("text", "")
+    _check_results(source, trace)
     console = output()
     files = {suffix: path for suffix, path in ((".tex", latex), (".pdf", pdf)) if path is not None}
     if files:
-        _write(files, _document(name, text, trace, at))
+        with working(f"writing {' and '.join(map(str, files.values()))}"):
+            _write(files, _document(name, text, trace, at))
     if html is not None:
-        write_text(html, _page(example, trace))
+        with working(f"writing {html}"):
+            write_text(html, _page(example, trace))
     made = [*files.values(), *([html] if html is not None else [])]
     if made and not (as_json or at or serve):
         for path in made:
@@ -108,16 +108,24 @@ def explain(
     if as_tool is not None:
         from convgrad.explain.rendering.conventions import as_written_by
 
-        console.print(as_written_by(trace, as_tool), soft_wrap=True)
+        with working(f"writing {name} for {as_tool}"):
+            program = as_written_by(trace, as_tool)
+        console.print(program, soft_wrap=True)
     elif as_json:
-        print_json(trace.to_json() if at is None else _looked_at(trace, at).to_json())
+        with working(f"computing {name}"):
+            content = trace.to_json() if at is None else _looked_at(trace, at).to_json()
+        print_json(content)
     elif at is not None:
         looked_at = _looked_at(trace, at)
-        console.print(str(looked_at) if not hasattr(looked_at, "text") else looked_at.text(depth), soft_wrap=True)
+        with working(f"explaining {at.strip()}"):
+            told = str(looked_at) if not hasattr(looked_at, "text") else looked_at.text(depth)
+        tell(told)
     else:
-        from convgrad.explain.words.walk import walk
+        from convgrad.explain.words.walk import WIDTH, walk
 
-        console.print(str(walk(trace, name, text)), soft_wrap=True)
+        with working(f"computing {name}"):
+            told = walk(trace, name, text).text(min(console.width, WIDTH))
+        tell(told)
 
 
 def _equation_sheet(source: str) -> dict[str, Any] | None:
@@ -129,6 +137,18 @@ def _equation_sheet(source: str) -> dict[str, Any] | None:
     if path.suffix.lower() != ".toml" or not is_equation(toml_content(path)):
         return None
     return toml_numbers(path)
+
+
+def _check_results(source: str, trace: Trace) -> None:
+    """Raises: DataError where a file names results that are not tensors of it: explained without them, nobody would see
+    that a name is misspelt.
+    """
+    path = Path(source)
+    if path.suffix.lower() != ".toml":
+        return
+    from convgrad.check.sheets.sheet_file import check_names, read_results, toml_numbers
+
+    check_names(trace, read_results(toml_numbers(path), path), path)
 
 
 def _trace_of(equation: Mapping[str, Any], source: str, exact: bool, unpinned: Collection[str]) -> Trace:

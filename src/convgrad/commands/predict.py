@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from convgrad.commands.terminal import output, print_json
+from convgrad.commands.terminal import output, print_json, working
 from convgrad.errors import DataError
+from convgrad.notation.printing.columns import points_aligned
 
 if TYPE_CHECKING:
     from convgrad.losses import Loss
@@ -29,6 +31,25 @@ def predict(
 
     Images are resized and turned into gray or RGB as the network needs them.
     """
+    with working(f"looking at {len(images)} image{'s' if len(images) > 1 else ''}") as count:
+        predictions = _predictions(run, images, engine, count)
+    if as_json:
+        print_json({"predictions": predictions})
+        return
+    console = output()
+    names = {p["class"] for p in predictions}
+    width, shares = max(map(len, names)), points_aligned([f"{p['probability']:.1%}" for p in predictions])
+    room = console.width - width - len(shares[0]) - 4
+    files = max(len(str(path)) for path in images)
+    for prediction, share in zip(predictions, shares, strict=True):
+        told = f"{prediction['class']:{width}}  {share}".rstrip()
+        file = prediction["image"]
+        below = "\n  " if files > room and console.is_terminal else f"{' ' * (files - len(file))}  "
+        console.print(f"{file}{below}{told}", soft_wrap=True)
+
+
+def _predictions(run: Path, images: list[Path], engine: str, count: Callable[[int, int], None]) -> list[dict[str, Any]]:
+    """The class of each image; `count` is told how many have been read."""
     from convgrad.models.saved import load
 
     network = load(run)
@@ -40,20 +61,17 @@ def predict(
     past, prepared = network.past, network.preparation
     if past.low is not None and past.high is not None:
         prepared.check_pixels(past.low, past.high, str(run))
-    pixels = np.stack([prepared.apply(read_image(path, network.input_shape)) for path in images])
+    read = []
+    for number, path in enumerate(images, 1):
+        read.append(prepared.apply(read_image(path, network.input_shape)))
+        count(number, len(images))
+    pixels = np.stack(read)
     rows = _probabilities(network.predict(pixels, engine=engine), network.loss)
     predictions: list[dict[str, Any]] = []
     for path, row in zip(images, rows, strict=True):
         best = int(row.argmax())
         predictions.append({"image": str(path), "class": names[best], "probability": round(float(row[best]), 6)})
-    if as_json:
-        print_json({"predictions": predictions})
-        return
-    console = output()
-    width = max(len(str(path)) for path in images)
-    for prediction in predictions:
-        line = f"{prediction['image']:{width}}  {prediction['class']}  {prediction['probability']:.1%}"
-        console.print(line, soft_wrap=True)
+    return predictions
 
 
 def _class_names(network: Network, run: Path) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convgrad.commands.catalogue import image_shape
-from convgrad.commands.terminal import messages, output, print_json
+from convgrad.commands.terminal import messages, output, print_json, working
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,14 +47,16 @@ def profile(
     from convgrad.network.step import TrainingStep
 
     chosen = load_model(model, None if input_shape is None else image_shape(input_shape), classes)
-    step = TrainingStep(chosen.network, chosen.loss, chosen.optimizer, batch_size, engine="halide")
+    with working(f"compiling {chosen.name}"):
+        step = TrainingStep(chosen.network, chosen.loss, chosen.optimizer, batch_size, engine="halide")
 
     from convgrad.compute.halide import profile as engine_profile
     from convgrad.compute.halide.runtime.peak import measured
 
-    _run_once(step)
-    found = engine_profile.profile(step.program, runs)
-    peak = measured(chosen.network.dtype)
+    with working(f"timing {chosen.name}"):
+        _run_once(step)
+        found = engine_profile.profile(step.program, runs)
+        peak = measured(chosen.network.dtype)
     if plot is not None:
         from convgrad.training.history import save_figure
 
@@ -63,7 +65,7 @@ def profile(
         print_json(_report(chosen.name, step, found, peak))
         return
     console = output()
-    console.print(_table(found, peak))
+    console.print(_table(found, peak, console.width))
     for line in _summary(step, found, peak):
         console.print(line)
     if plot is not None:
@@ -108,26 +110,35 @@ def _report(name: str, step: TrainingStep, found: Profile, peak: Peak) -> dict[s
     }
 
 
-def _table(found: Profile, peak: Peak) -> Table:
+NARROW = 76
+"""Columns below which the table keeps what tells most, so that stages can still be read."""
+TELLING = ("ms", "share", "GFLOP/s", "peak")
+
+
+def _table(found: Profile, peak: Peak, width: int) -> Table:
     from rich import box
     from rich.table import Table
 
     total = sum(stage.seconds for stage in found.stages)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
     table.add_column("stage", overflow="fold", ratio=1)
-    for heading in ("ms", "min", "share", "GFLOP/s", "peak", "MB", "GB/s"):
+    rows = [
+        {
+            "ms": f"{stage.seconds * 1e3:.3f}",
+            "min": f"{stage.least_seconds * 1e3:.3f}",
+            "share": f"{stage.seconds / total:.0%}",
+            "GFLOP/s": f"{stage.gflops:.1f}",
+            "peak": f"{stage.gflops / peak.gflops:.0%}",
+            "MB": f"{stage.bytes / 1e6:.1f}",
+            "GB/s": f"{stage.gbytes:.1f}",
+        }
+        for stage in found.stages
+    ]
+    shown = [heading for heading in rows[0] if width >= NARROW or heading in TELLING] if rows else []
+    for heading in shown:
         table.add_column(heading, justify="right", no_wrap=True)
-    for stage in found.stages:
-        table.add_row(
-            label(stage.names),
-            f"{stage.seconds * 1e3:.3f}",
-            f"{stage.least_seconds * 1e3:.3f}",
-            f"{stage.seconds / total:.0%}",
-            f"{stage.gflops:.1f}",
-            f"{stage.gflops / peak.gflops:.0%}",
-            f"{stage.bytes / 1e6:.1f}",
-            f"{stage.gbytes:.1f}",
-        )
+    for stage, row in zip(found.stages, rows, strict=True):
+        table.add_row(label(stage.names), *(row[heading] for heading in shown))
     return table
 
 

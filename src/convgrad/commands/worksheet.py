@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convgrad.commands.explain import found
-from convgrad.commands.terminal import output
+from convgrad.commands.terminal import output, print_words, working
 from convgrad.errors import DataError
 from convgrad.system.files import write_text
 
@@ -57,19 +57,20 @@ def worksheet(
         rendering(path)  # before anything takes time
     if out == key_file:
         raise DataError(f"--out and --key both name {out}; omit --key to put both in one file.")
-    example = _example(source)
-    sheet = make(example, blanks, difficulty, seed)
-    content = form(sheet) if sheet_file is not None else ""
-    write(with_key(sheet) if key_file is None else exercise(sheet), out)
-    if key_file is not None:
-        write(key(sheet), key_file)
+    with working(f"making {out}"):
+        example = _example(source)
+        sheet = make(example, blanks, difficulty, seed)
+        content = form(sheet) if sheet_file is not None else ""
+        write(with_key(sheet) if key_file is None else exercise(sheet), out)
+        if key_file is not None:
+            write(key(sheet), key_file)
     if sheet_file is not None:
         write_text(sheet_file, content)
     console = output()
     names = [] if example is None else [*example.deltas, *example.pins]
     if names:
         listed = ", ".join(names)
-        console.print(f"All numbers are new ones; those given for {listed} are not used.", soft_wrap=True)
+        print_words(f"All numbers are new ones; those given for {listed} are not used.")
     for path in filter(None, (out, key_file, sheet_file)):
         console.print(f"wrote {path}", soft_wrap=True)
 

@@ -10,8 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from convgrad.arguments import an, optional, takes
 from convgrad.errors import TrainingError
+from convgrad.notation.printing.columns import at_point
 from convgrad.training.events import Callback, Training
 
+POINT = (2, 5)
+"""Columns before and behind the point of a loss, so that those of all epochs stand under one another."""
+LEAST = 7
+"""Columns of a figure."""
 PLAIN_WIDTH = 80
 """Columns of a line in a file."""
 REFRESH_SECONDS = 0.1
@@ -32,11 +37,27 @@ class ProgressTable(Callback):
         self.console = console or Console(highlight=False)
         self._bar: Progress | None = None
         self._task = TaskID(0)
-        self._heading: str | None = None
+        self._heading: list[str] | None = None
         self._shown = 0.0
+
+    def waiting(self, what: str) -> None:
+        """A bar that shows that something else is being done, until the training begins or `close` is called."""
+        if self.console.is_terminal and self._bar is None:
+            self._begin(what, total=None)
+
+    def close(self) -> None:
+        """The bar goes away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
     def on_train_begin(self, training: Training) -> None:
         self._heading = None
+        self.close()
+        if self.console.is_terminal:
+            self._begin("", training.batches)
+
+    def _begin(self, what: str, total: int | None) -> None:
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -48,7 +69,7 @@ class ProgressTable(Callback):
                 console=self.console,
                 transient=True,
             )
-            self._task = self._bar.add_task("", total=training.batches, speed="", figures="")
+            self._task = self._bar.add_task(what, total=total, speed="", figures="")
             self._bar.start()
 
     def on_epoch_begin(self, training: Training) -> None:
@@ -80,23 +101,32 @@ class ProgressTable(Callback):
             (self._bar.console if self._bar is not None else self.console).print(line, soft_wrap=True)
 
     def on_train_end(self, training: Training) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        self.close()
 
     def _lines(self, columns: dict[str, str]) -> Iterable[str]:
         """A row, before the first one also the heading; running text where a row would be too wide."""
         width = self.console.width if self.console.is_terminal else PLAIN_WIDTH
         titles = [name.replace("_", " ") for name in columns]
-        widths = [max(len(title), 8) for title in titles]
-        if sum(widths) + 2 * (len(widths) - 1) > width:
+        texts = [at_point(text, *POINT) if _has_point(text) else text for text in columns.values()]
+        for words in ([[title] for title in titles], [title.split(" ") for title in titles]):
+            widths = [max(LEAST, len(text), *map(len, parts)) for parts, text in zip(words, texts, strict=True)]
+            if sum(widths) + 2 * (len(widths) - 1) <= width:
+                break
+        else:
             pairs = ", ".join(f"{title} {text}" for title, text in zip(titles, columns.values(), strict=True))
             return textwrap.wrap(pairs, width, subsequent_indent="    ")
-        row = "  ".join(text.rjust(w) for text, w in zip(columns.values(), widths, strict=True))
-        heading = "  ".join(title.rjust(w) for title, w in zip(titles, widths, strict=True))
-        lines = [row] if heading == self._heading else [heading, row]
+        row = "  ".join(text.rjust(w) for text, w in zip(texts, widths, strict=True))
+        depth = max(map(len, words))
+        stacked = [[""] * (depth - len(parts)) + parts for parts in words]
+        heading = ["  ".join(parts[n].rjust(w) for parts, w in zip(stacked, widths, strict=True)) for n in range(depth)]
+        lines = [row] if heading == self._heading else [*heading, row]
         self._heading = heading
-        return lines
+        return [line.rstrip() for line in lines]
+
+
+def _has_point(text: str) -> bool:
+    """Whether a figure is a number of which nobody knows how many decimals it has: neither a share nor a count."""
+    return not text.endswith("%") and "/" not in text and "," not in text and not text.isdigit()
 
 
 def figure_text(name: str, value: float) -> str:

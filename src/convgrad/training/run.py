@@ -11,8 +11,8 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -144,17 +144,20 @@ def run(
         console.print(repr(dataset).removeprefix("Dataset "))
         console.print(f"{network.name}: {network.parameter_count:,} parameters; {settings}", soft_wrap=True)
     problem: Diverged | None = None
+    progress = None if console is None else ProgressTable(console)
     try:
-        history = _fit(network, dataset, settings, console)
+        with _waiting(progress, "compiling"):
+            history = _fit(network, dataset, settings, progress)
     except Diverged as error:
         history, problem = error.history, error
     report = _report(network, dataset, settings, history)
     complete = problem is None and not history.interrupted
     if complete:
         try:
-            tested = evaluate(
-                network, dataset.test_images, dataset.test_labels, loss=settings.loss, engine=settings.engine
-            )
+            with _waiting(progress, "testing"):
+                tested = evaluate(
+                    network, dataset.test_images, dataset.test_labels, loss=settings.loss, engine=settings.engine
+                )
             report |= {"test_accuracy": tested["accuracy"], "test_loss": tested["loss"]}
         except KeyboardInterrupt:  # what was trained is kept
             complete, report["interrupted"] = False, True
@@ -166,11 +169,23 @@ def run(
     save = complete or overwrite or _epochs_in(folder) < history.epochs
     report |= {"total_seconds": round(time.perf_counter() - began, 3), "run_dir": str(folder), "saved": save}
     if save:
-        with Interruption():  # a second one ends even this
+        with Interruption(), _waiting(progress, f"writing {folder}"):  # a second one ends even this
             _write(network, about, history, report, folder)
     if problem is not None:
         raise problem
     return report
+
+
+@contextmanager
+def _waiting(progress: ProgressTable | None, what: str) -> Iterator[None]:
+    """A bar meanwhile, where progress is shown on a terminal."""
+    if progress is not None:
+        progress.waiting(what)
+    try:
+        yield
+    finally:
+        if progress is not None:
+            progress.close()
 
 
 def _epochs_in(folder: Path) -> int:
@@ -181,7 +196,7 @@ def _epochs_in(folder: Path) -> int:
         return -1
 
 
-def _fit(network: PlainNetwork, dataset: Dataset, settings: Settings, console: Console | None) -> History:
+def _fit(network: PlainNetwork, dataset: Dataset, settings: Settings, progress: ProgressTable | None) -> History:
     rows, columns, channels = dataset.image_shape
     shift = max(1, min(rows, columns) // 8)  # 4 for 32 x 32, as is usual; digits are not mirrored
     return fit(
@@ -197,7 +212,7 @@ def _fit(network: PlainNetwork, dataset: Dataset, settings: Settings, console: C
         validation_split=settings.validation_split,
         augment=Augment(flip=channels == 3, shift=shift) if settings.augment else None,
         seed=settings.seed,
-        callbacks=() if console is None else (ProgressTable(console),),
+        callbacks=() if progress is None else (progress,),
         verbose=False,
         engine=settings.engine,
     )

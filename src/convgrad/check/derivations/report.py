@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 from convgrad.check.functions.diagnosis import Cause
 from convgrad.check.verdict import Verdict
+from convgrad.check.words import wrapped
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,13 @@ class EquationReport:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.verdict}: {self.proof}"]
+        lines = wrapped(f"{self.verdict}: {self.proof}")
         lines += [] if self.ok or not self.place else [self.place]
         for cause in self.causes:
-            lines += textwrap.wrap(f"Cause: {cause.words}.", 88, subsequent_indent="  ")
-            lines += textwrap.wrap(f"  Change: {cause.change}", 88, subsequent_indent="    ")
-            lines += textwrap.wrap(f"  Proof: {cause.evidence}", 88, subsequent_indent="    ")
-        lines += textwrap.wrap(self.repair, 88, subsequent_indent="  ")
+            lines += wrapped(f"Cause: {cause.words}.")
+            lines += wrapped(f"  Change: {cause.change}", "    ")
+            lines += wrapped(f"  Proof: {cause.evidence}", "    ")
+        lines += wrapped(self.repair)
         if not self.ok and self.derived:
-            lines += ["Derived:", textwrap.indent(self.derived, "    ")]
-        return "\n".join(
-            [*lines, *(line for n in self.notes for line in textwrap.wrap(f"Note: {n}", 88, subsequent_indent="  "))]
-        )
+            lines += ["Derived:", *(line for d in self.derived.split("\n") for line in wrapped(f"    {d}", "      "))]
+        return "\n".join([*lines, *(line for note in self.notes for line in wrapped(f"Note: {note}"))])

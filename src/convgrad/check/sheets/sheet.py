@@ -213,7 +213,8 @@ class SheetReport:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.verdict}: {self.name}{self._why_not}", *(f"Note: {note}" for note in self.notes)]
+        lines = wrapped(f"{self.verdict}: {self.name}{self._why_not}")
+        lines += [line for note in self.notes for line in wrapped(f"Note: {note}")]
         return "\n".join([*lines, *(line for m in self.marked for line in m.lines(m is self.first))])
 
     @property

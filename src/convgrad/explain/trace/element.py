@@ -19,6 +19,7 @@ from convgrad.explain.trace.terms import Term, json_number, terms
 from convgrad.explain.trace.writing import LIMIT, SHOWN, Writer, element_set, element_text
 from convgrad.network.plain import PlainNetwork
 from convgrad.notation.polynomial import Polynomial, Position
+from convgrad.notation.printing.columns import points_aligned
 from convgrad.notation.printing.latex import LATEX
 from convgrad.notation.printing.mathematics import Mathematics
 from convgrad.notation.printing.mathml import mathml_of_latex
@@ -388,8 +389,8 @@ class Explanation:
         if self.tensor.shows is not None or not elements:
             return []
         shown = elements if len(elements) <= 2 * LIMIT else elements[: 2 * SHOWN]
-        wide, high = max(len(e.name) for e in shown), max(len(e.written) for e in shown)
-        lines = [f"{e.name:{wide}} = {e.written:{high}}  {e.status}" for e in shown]
+        wide, numbers = max(len(e.name) for e in shown), points_aligned([e.written for e in shown])
+        lines = [f"{e.name:{wide}} = {number}  {e.status}" for e, number in zip(shown, numbers, strict=True)]
         if len(shown) < len(elements):
             lines.append(f"... and {len(elements) - len(shown)} more")
         return [f"  {'made of' if not n else '':9} {line}" for n, line in enumerate(lines)]

@@ -10,6 +10,7 @@ import numpy as np
 from convgrad.explain.trace.given import Array
 from convgrad.explain.trace.showing import as_latex, as_text
 from convgrad.explain.trace.tensor import Tensor
+from convgrad.notation.printing.columns import points_aligned
 from convgrad.notation.printing.latex import LATEX
 from convgrad.notation.printing.mathematics import Mathematics
 
@@ -17,6 +18,8 @@ LARGEST = 200
 """Numbers of a tensor that are drawn; of a larger one, its range is told."""
 WIDEST = 12
 """Numbers in a row of a grid."""
+AXIS_OF_ROWS = "columns"
+"""What numbers of a row are called where a row is too long for a line."""
 
 
 def planes(shape: tuple[int, ...], images: bool = True) -> Iterator[tuple[tuple[int | slice, ...], str]]:
@@ -46,14 +49,17 @@ def tensor_text(tensor: Tensor) -> str:
     return "\n".join([tensor.equation or f"{tensor.name} (given)", *grid(tensor)])
 
 
-def grid(tensor: Tensor) -> list[str]:
-    """The tensor's numbers in lines of text."""
+def grid(tensor: Tensor, width: int | None = None) -> list[str]:
+    """The tensor's numbers in lines of text, points under one another.
+
+    width: columns of a line; rows that are longer go on below, under a line that says which numbers of each these are.
+    """
     if not is_drawn(tensor):
         return [summary(tensor)]
     lines = []
     for index, label in planes_of(tensor):
         lines += [f"{tensor.name}{label}"] if label else []
-        lines += _rows(tensor, tensor.values[index])
+        lines += _rows(tensor, tensor.values[index], width)
     return lines
 
 
@@ -101,7 +107,17 @@ def _has_examples(tensor: Tensor) -> bool:
     return tensor.definition is None or tensor.definition.indices[0].startswith("e")
 
 
-def _rows(tensor: Tensor, values: Array) -> list[str]:
-    rows = [[tensor.written(float(v)) for v in row] for row in np.atleast_2d(values)]
-    width = max(len(text) for row in rows for text in row)
-    return ["  ".join(f"{text:>{width}}" for text in row) for row in rows]
+def _rows(tensor: Tensor, values: Array, width: int | None) -> list[str]:
+    table = np.atleast_2d(values)
+    texts = points_aligned([tensor.written(float(v)) for v in table.ravel()])
+    count = table.shape[1]
+    rows = [texts[start : start + count] for start in range(0, len(texts), count)]
+    fitting = count if width is None else max(1, (width + 2) // (len(texts[0]) + 2))
+    if fitting >= count:
+        return ["  ".join(row).rstrip() for row in rows]
+    lines = []
+    for start in range(0, count, fitting):
+        stop = min(start + fitting, count)
+        lines.append(f"{AXIS_OF_ROWS} {start}..{stop - 1}:" if stop - start > 1 else f"{AXIS_OF_ROWS} {start}:")
+        lines += ["  ".join(row[start:stop]).rstrip() for row in rows]
+    return lines

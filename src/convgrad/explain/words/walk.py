@@ -75,11 +75,15 @@ class Walk:
     sections: tuple[Section, ...]
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int = WIDTH) -> str:
+        """For so many columns; equations and the numbers of an element stay in one line."""
         lines = [self.title, "=" * len(self.title)]
         for section in self.sections:
             lines += ["", section.title, "-" * len(section.title)]
             for item in section.items:
-                lines += ["", *_lines(item)]
+                lines += ["", *_lines(item, width)]
         return "\n".join(lines)
 
 
@@ -235,15 +239,15 @@ def _numbers(tensor: Tensor, where: np.ndarray[tuple[int, ...], np.dtype[np.floa
     return ", ".join(values[:8]) + (", ..." if len(values) > 8 else "")
 
 
-def _lines(item: Item) -> list[str]:
+def _lines(item: Item, width: int) -> list[str]:
     if isinstance(item, Sentence):
-        return textwrap.wrap(item.text, WIDTH)
+        return textwrap.wrap(item.text, width)
     if isinstance(item, Formula):
         return [f"    {line}" for line in str(item.equation).split("\n")]
     if isinstance(item, Shown):
         tensor = item.tensor
         state = f"   ({tensor[(0,) * len(tensor.shape)].status})" if tensor.pinned or tensor.role == "given" else ""
-        return [f"{tensor.equation or tensor.name}{state}", *(f"    {line}" for line in grid(tensor))]
+        return [f"{tensor.equation or tensor.name}{state}", *(f"    {line}" for line in grid(tensor, width - 4))]
     explained = item.explanation
     if explained.tensor.pinned:
         lines = [f"    {explained.element.name} is {explained.element.written}; its equation gives {explained.numbers}"]
