@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from convgrad.examples import load_example
-from convgrad.examples.page import example_model
+from convgrad.examples.page import example_model, example_page
 from convgrad.explain import Trace
 from convgrad.explain.page.build import page_html
 from convgrad.serve.server import PageServer
@@ -32,6 +32,12 @@ def trace_of(name: str, exact: bool = False) -> Trace:
 def html_of(name: str, exact: bool = False, served: bool = False) -> str:
     """The page of an example."""
     return page_html(example_model(load_example(name), trace_of(name, exact), served))
+
+
+@lru_cache
+def toured_html(name: str, served: bool = False) -> str:
+    """The page of an example as people get it, with the guided tour."""
+    return example_page(load_example(name), trace_of(name), served)
 
 
 class Looker:

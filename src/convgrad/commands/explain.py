@@ -188,10 +188,9 @@ def _document(name: str, text: str, trace: Trace, at: str | None) -> Document:
 
 
 def _page(example: Example, trace: Trace, served: bool = False) -> str:
-    from convgrad.examples.page import example_model
-    from convgrad.explain.page.build import page_html
+    from convgrad.examples.page import example_page
 
-    return page_html(example_model(example, trace, served))
+    return example_page(example, trace, served)
 
 
 def _serve(page: str, port: int, browser: bool, programs: bool) -> None:

@@ -9,13 +9,16 @@ import numpy as np
 
 from convgrad.data.bundled import load_digits
 from convgrad.examples.example import Example
-from convgrad.examples.files import NAMES
+from convgrad.examples.files import NAMES, load_example
+from convgrad.explain.page.build import page_html
 from convgrad.explain.page.model import page_model
 from convgrad.explain.trace.trace import Trace
 
 DIGITS_OF_A_LABEL = 2
 MISREAD = {"lenet-trained": (96, 106, 180, 227, 349)}
 """Example -> the bundled test digits that it reads wrongly, all of them."""
+TOUR = ("classic", "two-convolutions", "strided")
+"""The examples that the stops of the guided tour are about (static/tour/stops.js): each page has them, 80 kB in all."""
 PIXELS = 28 * 28
 """Of a bundled digit."""
 MOST_PIXEL = 255
@@ -33,6 +36,19 @@ def example_model(example: Example, trace: Trace, served: bool = False) -> dict[
     if np.prod(trace.network.input_shape) == PIXELS and trace.start.batch is None:
         model["digits"] = _digits(MISREAD.get(example.name, ()))
     return model
+
+
+def example_page(example: Example, trace: Trace, served: bool = False) -> str:
+    """The page of an example as one HTML file, with the guided tour. Arguments: as of `example_model`."""
+    model = example_model(example, trace, served)
+    tour = {name: None if {**of_tour, "served": served} == model else of_tour for name, of_tour in _tour().items()}
+    return page_html(model, tour)
+
+
+@lru_cache(maxsize=1)
+def _tour() -> dict[str, dict[str, Any]]:
+    examples = map(load_example, TOUR)
+    return {example.name: example_model(example, example.trace()) for example in examples}
 
 
 @lru_cache(maxsize=2)

@@ -9,6 +9,7 @@ import base64
 import json
 import re
 import sys
+from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -51,21 +52,28 @@ def core_script() -> str:
     return "\n".join([tables_script(), *parts, (folder / "core.js").read_text(encoding="utf-8")])
 
 
-def page_html(model: dict[str, Any]) -> str:
-    """The whole page that shows a model (`convgrad.explain.page.model.page_model`)."""
+def page_html(model: dict[str, Any], examples: Mapping[str, dict[str, Any] | None] | None = None) -> str:
+    """The whole page that shows a model (`convgrad.explain.page.model.page_model`).
+
+    examples: name -> model, of what the page can show besides without asking anybody; None stands for the model itself.
+    """
     folder = static()
     scripts = [*_vendored(".js"), core_script()]
     scripts += [(folder / name).read_text(encoding="utf-8") for name in _listed("scripts.txt")]
     styles = [_with_fonts(text) for text in _vendored(".css")]
     styles += [(folder / name).read_text(encoding="utf-8") for name in _listed("styles.txt")]
-    data = json.dumps(model, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     parts = {
         "<!-- styles -->": "\n".join(f"<style>\n{text}\n</style>" for text in styles),
         "<!-- scripts -->": "\n".join(f"<script>\n{_inline(text)}\n</script>" for text in scripts),
-        "<!-- model -->": f'<script type="application/json" id="model">{data}</script>',
+        "<!-- model -->": _data("model", model) + ("" if examples is None else "\n" + _data("examples", examples)),
     }
     html = (folder / "page.html").read_text(encoding="utf-8")
     return re.sub("|".join(map(re.escape, parts)), lambda match: parts[match[0]], html)
+
+
+def _data(name: str, content: Any) -> str:
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>'
 
 
 def _listed(name: str) -> list[str]:

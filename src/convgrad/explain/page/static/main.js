@@ -208,7 +208,7 @@
 
   const start = () => {
     const app = new App();
-    app.open(JSON.parse(byId("model").textContent));
+    app.open(page.ownModel());
     page.app = app;
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

@@ -1,0 +1,318 @@
+"use strict";
+/* A guided tour: captions in a column, moved by scrolling, keys and clicks; each changes the live network beside it. What a
+ * person does to the network meanwhile stays; the tour can be left, and come back to at the same stop. */
+(() => {
+  const page = (convgrad.page = convgrad.page || {});
+  const { h, byId } = page;
+  const { STOPS } = page;
+  const SETTLED = 140;
+  const NEXT = ["ArrowRight", "ArrowDown", "PageDown"];
+  const BEFORE = ["ArrowLeft", "ArrowUp", "PageUp"];
+
+  page.Tour = class {
+    constructor(app) {
+      this.app = app;
+      app.tour = this;
+      this.remembers = ["stop"];
+      this.n = 0;
+      this.target = null;
+      this.models = page.shippedModels();
+      this.possible = STOPS.every(({ example }) => this.models.has(example));
+      if (!this.possible) return;
+      this.traces = new Map(); // example -> its trace with what was changed in it
+      this._build();
+    }
+
+    get stop() {
+      return STOPS[this.n];
+    }
+
+    get open() {
+      return document.body.classList.contains("touring");
+    }
+
+    _build() {
+      const button = (id, words, act, title) => h("button", { type: "button", id, onclick: act, "aria-label": title }, words);
+      this.cards = STOPS.map((stop, n) => this._card(stop, n));
+      this.list = h("ol", { class: "tour-stops" }, this.cards.map(({ element }) => element));
+      this.dots = STOPS.map(({ title }, n) =>
+        h("button", { type: "button", "aria-label": `Stop ${n + 1}: ${title}`, title, onclick: () => this.go(n) }),
+      );
+      this.before = button("tour-before", "\u2190 Back", () => this.go(this.n - 1));
+      this.next = button("tour-next", "Next \u2192", () => (this.n < STOPS.length - 1 ? this.go(this.n + 1) : this.leave()));
+      this.next.classList.add("primary");
+      this.place = h("span", { class: "tour-place" });
+      this.element = h(
+        "section",
+        { id: "tour", class: "tour", "aria-labelledby": "tour-title" },
+        h(
+          "header",
+          { class: "tour-head" },
+          h("h2", { id: "tour-title" }, "How a network learns, number by number"),
+          button("tour-leave", "\u2715", () => this.leave(), "Leave the tour"),
+          h("p", {}, "A tour of one training step. Scroll here or press Next; touch any number at any time."),
+          h("div", { class: "tour-dots", role: "group", "aria-label": "Stops" }, this.dots),
+        ),
+        this.list,
+        h("footer", { class: "tour-foot" }, this.before, this.place, this.next),
+      );
+      byId("network").closest("main").prepend(this.element);
+      this.enter = button("tour-open", "Tour", () => this.enterAt(this.n));
+      byId("tools").prepend(this.enter);
+      this.element.addEventListener("keydown", (event) => this._key(event));
+      this.list.addEventListener("scroll", () => this._scrolled(), { passive: true });
+    }
+
+    _card(stop, n) {
+      const heading = h("h3", { tabindex: "-1" }, stop.title);
+      const words = h("div", { class: "tour-words" });
+      const parts = (stop.parts || []).map((name) => new page.TourParts[name](this.app));
+      const again = h("button", { type: "button", class: "small tour-again", onclick: () => this.show() });
+      const element = h(
+        "li",
+        { class: "tour-stop", "data-stop": stop.name },
+        h("p", { class: "tour-number-of", "aria-hidden": "true" }, String(n + 1)),
+        heading,
+        words,
+        parts.map((part) => part.element),
+        stop.hint ? h("p", { class: "hint tour-hint" }, stop.hint) : null,
+        again,
+      );
+      element.addEventListener("click", () => n !== this.n && this.go(n));
+      return { element, heading, words, parts, again, stale: true };
+    }
+
+    /** Whether a trace is the one that the page shows. */
+    isOpen(trace) {
+      return this.app.trace === trace;
+    }
+
+    /** The trace that a stop is about: the one on the page, or its own. */
+    traceOf({ example }) {
+      const model = this.models.get(example);
+      if (this.app.trace && this.app.trace.model === model) return this.app.trace;
+      if (!this.traces.has(example)) this.traces.set(example, new convgrad.Trace(model));
+      return this.traces.get(example);
+    }
+
+    /** An element that a caption names is pressed. */
+    touch(name, flat) {
+      const { app } = this;
+      if (!this.isOpen(this.traceOf(this.stop))) this._open(this.stop);
+      if (!app.network.shows(name)) app.look(app.lensFor(null, { name, flat }));
+      app.explain(name, flat);
+      app.network.revealAll();
+    }
+
+    // What the page tells
+
+    /** A network is opened: the first one decides whether the page begins with the tour. */
+    opened() {
+      if (!this.possible) return;
+      const { trace } = this.app;
+      const example = [...this.models.keys()].find((name) => this.models.get(name) === trace.model);
+      if (example) this.traces.set(example, trace);
+      const first = !this.begun;
+      this.begun = true;
+      if (first && example === STOPS[0].example && !location.hash.includes("=") && !page.embedded) this.enterAt(0);
+      else this._write();
+    }
+
+    looked() {
+      this._away();
+    }
+
+    /** A person has chosen a number: its explanation comes up below the caption. */
+    explained() {
+      if (this.open && !this.showing && this.app.chosen) this.app.panel.fold(false);
+      this._away();
+    }
+
+    changed() {
+      this._write();
+    }
+
+    remember() {
+      return this.possible && this.open ? { stop: this.stop.name } : {};
+    }
+
+    recall(state) {
+      if (!this.possible) return;
+      const n = STOPS.findIndex(({ name }) => name === state.stop);
+      if (n < 0) {
+        this._close();
+        return;
+      }
+      this._enter(n);
+      if (!state.lens && !state.at) this.show();
+    }
+
+    // Moving
+
+    /** Comes to the tour, or back to it. */
+    enterAt(n) {
+      this._enter(n);
+      this.show();
+      if (this.entered) this.cards[n].heading.focus({ preventScroll: true });
+      this.entered = true;
+    }
+
+    _enter(n) {
+      this.n = n;
+      document.body.classList.add("touring");
+      this.enter.hidden = true;
+      this._current();
+      this._scrollTo(n, "instant");
+    }
+
+    /** Leaves the network as it is. */
+    leave() {
+      const inside = this.element.contains(document.activeElement);
+      this._close();
+      this.app.tell("looked");
+      if (inside) this.enter.focus();
+      page.say("You have left the tour. The button Tour comes back to the same stop.");
+    }
+
+    _close() {
+      document.body.classList.remove("touring");
+      this.enter.hidden = false;
+    }
+
+    go(n, scrolled = false) {
+      if (n < 0 || n >= STOPS.length || n === this.n) return;
+      const inside = this.cards[this.n].element.contains(document.activeElement);
+      this.n = n;
+      this._current();
+      if (!scrolled) this._scrollTo(n);
+      this.show();
+      if (inside) this.cards[n].heading.focus({ preventScroll: true });
+      page.say(`Stop ${n + 1} of ${STOPS.length}: ${STOPS[n].title}. ${this.cards[n].words.innerText}`);
+    }
+
+    /** The network shows what the stop is about. */
+    async show() {
+      const { app, stop } = this;
+      app.motion?.stop();
+      this.showing = true;
+      try {
+        if (!this.isOpen(this.traceOf(stop))) this._open(stop);
+        if (app.network.lens !== stop.lens) app.look(stop.lens);
+        const { name, flat } = this._at(stop);
+        app.explain(name, flat);
+        app.network.revealAll();
+        app.panel.fold(true);
+      } finally {
+        this.showing = false;
+      }
+      this._write();
+      await this._play(stop);
+    }
+
+    _at(stop) {
+      const trace = this.traceOf(stop);
+      const element = typeof stop.at === "string" ? stop.at : stop.at(new page.See(trace));
+      return page.elementOf(trace, element);
+    }
+
+    _open(stop) {
+      this.app.open(this.models.get(stop.example), { trace: this.traceOf(stop) });
+    }
+
+    /** Plays what the stop is about; then what is lit is seen again. */
+    async _play({ motion }) {
+      const { app } = this;
+      if (!motion || !app.motion) return;
+      const played = app.motion.play(motion);
+      const { score } = app.motion;
+      await played;
+      if (score && app.motion.score === score) app.motion.stop();
+    }
+
+    // The column
+
+    /** Which card is the one, for the eye, for readers and for the order of tabs. */
+    _current() {
+      const last = this.n === STOPS.length - 1;
+      this.cards.forEach(({ element }, n) => {
+        element.toggleAttribute("aria-current", n === this.n);
+        for (const control of element.querySelectorAll("button, input, .scrolled"))
+          control.tabIndex = n === this.n ? 0 : -1;
+        if (n === this.n) element.setAttribute("aria-current", "step");
+      });
+      this.dots.forEach((dot, n) => {
+        dot.classList.toggle("passed", n <= this.n);
+        if (n === this.n) dot.setAttribute("aria-current", "step");
+        else dot.removeAttribute("aria-current");
+      });
+      this.place.textContent = `${this.n + 1} of ${STOPS.length}`;
+      this.before.setAttribute("aria-disabled", String(this.n === 0));
+      this.next.textContent = last ? "Explore on your own" : "Next \u2192";
+    }
+
+    /** Sentences anew, of all cards whose numbers may have changed. */
+    _write() {
+      if (!this.possible || !this.open) return;
+      this.cards.forEach((card, n) => {
+        const see = new page.See(this.traceOf(STOPS[n]));
+        const key = `${see.trace.history?.log.length ?? ""} ${see.trace.steps} ${this.isOpen(see.trace)}`;
+        const texts = STOPS[n].caption(see);
+        const said = JSON.stringify([key, texts]);
+        if (card.said === said) return;
+        card.said = said;
+        card.words.replaceChildren(...page.sentences(this.app, see, texts));
+        for (const part of card.parts) part.update?.();
+      });
+      this._current();
+      this._away();
+    }
+
+    /** Says where the network no longer shows what the stop is about. */
+    _away() {
+      if (!this.possible || !this.open || this.showing) return;
+      const { app, stop } = this;
+      const { again } = this.cards[this.n];
+      const at = this._at(stop);
+      const here =
+        this.isOpen(this.traceOf(stop)) && app.network.lens === stop.lens && app.isChosen(at.name, at.flat);
+      again.classList.toggle("away", !here);
+      again.textContent = here ? "\u21ba Play it again" : "\u21ba Back to this stop";
+      again.hidden = here && !stop.motion;
+    }
+
+    _scrollTo(n, behavior) {
+      const { element } = this.cards[n];
+      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      this.target = n;
+      this.list.scrollTo({ top: element.offsetTop - this.list.offsetTop, behavior: behavior || (still ? "instant" : "smooth") });
+      clearTimeout(this.arrived);
+      this.arrived = setTimeout(() => (this.target = null), still || behavior ? SETTLED : 900);
+    }
+
+    /** Scrolled by a person: the stop whose caption is at the top. */
+    _scrolled() {
+      if (!this.open || this.target !== null) return;
+      clearTimeout(this.settling);
+      this.settling = setTimeout(() => {
+        const top = this.list.scrollTop + this.list.clientHeight / 3;
+        const bottom = this.list.scrollTop + this.list.clientHeight >= this.list.scrollHeight - 2;
+        const tops = this.cards.map(({ element }) => element.offsetTop - this.list.offsetTop);
+        const n = bottom ? STOPS.length - 1 : Math.max(0, tops.filter((each) => each <= top).length - 1);
+        this.go(n, true);
+      }, SETTLED);
+    }
+
+    _key(event) {
+      const { key, target } = event;
+      if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, select, textarea")) return;
+      if (NEXT.includes(key)) this.go(this.n + 1);
+      else if (BEFORE.includes(key)) this.go(this.n - 1);
+      else if (key === "Home") this.go(0);
+      else if (key === "End") this.go(STOPS.length - 1);
+      else if (key === "Escape") this.leave();
+      else return;
+      event.preventDefault();
+    }
+  };
+  page.parts.push(page.Tour);
+})();
