@@ -52,8 +52,9 @@
     /** The page is as it was before. */
     stop() {
       if (!this.score) return;
-      const { lens } = this.before;
-      const { network } = this.app;
+      const { lens, folded } = this.before;
+      const { network, panel } = this.app;
+      if (this.sheet && !folded) panel.fold(false);
       const back = lens !== network.lens && this.changes === network.lens;
       this._drop();
       if (back) this._look(lens);
@@ -108,12 +109,15 @@
         place === null ? new page.Score(app.trace, tensor, app.batched) : new page.SumScore(app.trace, tensor, place);
       const madeFrom = [...score.step(0).window.keys()].map((read) => ({ tensor: read }));
       const lens = app.lensFor({ madeFrom }, { name: tensor });
-      this.before = { lens: app.network.lens, planes: new Map() };
+      const folded = page.byId("panel").classList.contains("folded");
+      this.before = { lens: app.network.lens, planes: new Map(), folded };
       if (lens !== app.network.lens) this._look(lens);
       this.score = score;
       this.fraction = 0;
       this.preview.clear();
       this._quiet(true);
+      this.player.show("taken");
+      if (this.sheet && !folded) app.panel.fold(true);
       this.stage.forget();
       this._bring();
     }
@@ -144,23 +148,34 @@
     /** The tensor and what it is made from come into view; where that is too much, the tensor. */
     _bring() {
       const { network } = this.app;
-      const room = network.section.getBoundingClientRect();
+      const { section } = network;
       const own = network.views.get(this.score.name)?.element;
-      const read = [...this.score.step(0).window.keys()].map((name) => network.shows(name) && network.views.get(name));
-      const boxes = [own, ...read.map((view) => view && view.element)].filter(Boolean);
-      for (const [ends, by] of [
-        [["left", "right"], "left"],
-        [["top", "bottom"], "top"],
-      ]) {
-        const sides = (some) => some.map((element) => element.getBoundingClientRect());
-        const low = (some) => Math.min(...sides(some).map((box) => box[ends[0]])) - 20;
-        const high = (some) => Math.max(...sides(some).map((box) => box[ends[1]])) + 20;
-        const space = room[ends[1]] - room[ends[0]];
-        const some = high(boxes) - low(boxes) <= space ? boxes : [own].filter(Boolean);
-        if (!some.length) continue;
-        const shift = Math.min(0, low(some) - room[ends[0]]) || Math.max(0, high(some) - room[ends[1]]);
-        network.section.scrollBy({ [by]: shift, behavior: "instant" });
-      }
+      if (!own) return;
+      const read = [...this.score.step(0).window.keys()].filter((name) => network.shows(name));
+      const boxes = [own, ...read.map((name) => network.view(name).element)].map((e) => e.getBoundingClientRect());
+      const room = this._room();
+      const shift = (low, high) => {
+        const [first, last] = [Math.min(...boxes.map((box) => box[low])), Math.max(...boxes.map((box) => box[high]))];
+        const fits = last - first <= room[high] - room[low];
+        const [from, to] = fits ? [first, last] : [boxes[0][low], boxes[0][high]];
+        return Math.max(0, to - room[high]) || Math.min(0, from - room[low]);
+      };
+      const down = shift("top", "bottom");
+      section.scrollBy({ left: shift("left", "right"), top: down, behavior: "instant" });
+      if (section.scrollHeight <= section.clientHeight) scrollBy({ top: down, behavior: "instant" });
+    }
+
+    /** What of the network can be seen, with a margin: on a narrow page a sheet covers the lower part. */
+    _room() {
+      const { left, right, top, bottom } = this.app.network.section.getBoundingClientRect();
+      const sheet = this.sheet ? page.byId("panel").getBoundingClientRect().top : innerHeight;
+      const scrolls = this.sheet ? 0 : Math.max(0, top);
+      return { left: left + 20, right: right - 20, top: scrolls + 20, bottom: Math.min(sheet, Math.max(bottom, 80)) - 20 };
+    }
+
+    /** Whether the panel lies over the network. */
+    get sheet() {
+      return getComputedStyle(page.byId("panel")).position === "fixed";
     }
 
     /** Planes that a step is in come to the front. */

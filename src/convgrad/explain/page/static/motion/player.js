@@ -119,10 +119,10 @@
       const able = Boolean(subject) && page.isMade(trace, subject.name);
       if (this.element.hidden === able) this.element.hidden = !able;
       if (!able) return;
-      this.slider.value = motion.score ? motion.fraction : 0;
       const n = motion.score ? motion.at.n : null;
-      if (what === "moved" && n === this.said) return;
+      if (what === "moved" && n === this.said) return; // a slider that moved with each frame would be laid out with each
       this.said = n;
+      this.slider.value = motion.score ? motion.fraction : 0;
       const words = motion.score ? motion.score.says(n) : "";
       this.says.textContent = words;
       if (!motion.playing) this.slider.setAttribute("aria-valuetext", words || "not begun"); // else read at each step

@@ -8,6 +8,8 @@
   /** Parts of a step: until when the window slides, and when the numbers have arrived. */
   const SLIDES = 0.3;
   const ARRIVES = 0.75;
+  /** Part of the way after which factors have become their product. */
+  const MEETS = 0.6;
   /** Pixels below which a number is a dot, which is filled and not framed. */
   const SMALL = 12;
   const COLORS = ["chosen", "a", "b", "c"];
@@ -184,15 +186,23 @@
     }
 
     /** Numbers on their way. */
-    _moves(context, target, { moves }, t) {
+    _moves(context, target, { moves, adds, written: [element] }, t) {
       const { trace } = this.app;
+      const meet = adds && moves.length > 1 ? this.places.box(target, element) : null;
+      if (meet && t > MEETS) {
+        const above = meet[1] + meet[3] * (0.5 - 1.6 * (1 - part(t, MEETS, 1)));
+        this._chip(context, meet[0] + meet[2] / 2, above, page.typeset(adds, true), meet[3], false);
+        return;
+      }
       for (const { name, flat, to } of moves) {
         const [start, end] = [this.places.box(name, flat), this.places.box(target, to)];
         if (!start || !end) continue;
         const middle = (box, side) => box[side] + box[side + 2] / 2;
-        const at = (side) => middle(start, side) + (middle(end, side) - middle(start, side)) * t;
+        const lift = meet ? [0, 1.6 * end[3]] : [0, 0];
+        const way = meet ? t / MEETS : t;
+        const at = (side) => middle(start, side) + (middle(end, side) - lift[side] - middle(start, side)) * way;
         const written = page.typeset(trace.written(name, trace.tensor(name).values[flat]));
-        this._chip(context, at(0), at(1) - end[3] * Math.sin(Math.PI * t), written, end[3], false);
+        this._chip(context, at(0), at(1) - end[3] * Math.sin(Math.PI * way), written, end[3], false);
       }
     }
 

@@ -49,7 +49,7 @@
         const left = zeros && n === terms.length - 1 ? `; ${zeros === 1 ? "1 term is" : `${zeros} terms are`} 0` : "";
         const so = terms.length > 1 ? `, ${n === terms.length - 1 ? "together" : "so far"} ${page.plain(total)}` : "";
         const which = terms.length > 1 ? `Term ${n + 1} of ${terms.length}: ` : "";
-        return { reads: readsOf(term.factors), running: page.plain(total), says: `${which}${written}${so}${left}` };
+        return { reads: readsOf(term.factors), adds: page.plain(term.value), running: page.plain(total), says: `${which}${written}${so}${left}` };
       });
     }
 
@@ -84,9 +84,9 @@
       });
     }
 
-    /** As `Score.step`; `running` is what the number has come to. */
+    /** As `Score.step`; `running` is what the number has come to, `before` what it was, `adds` what this term adds. */
     step(n) {
-      const { reads, running } = this.parts[n];
+      const { reads, running, adds = null } = this.parts[n];
       const lit = new Map();
       const moves = [];
       const place = (read) => page.flatOf(this.trace.tensor(read.tensor).shape, read.index);
@@ -98,7 +98,7 @@
       }
       const before = n ? this.parts[n - 1].running : "";
       const written = [this.element];
-      return { written, explained: written, lit, moves, window: this.window, before, running, soft: this.lit };
+      return { written, explained: written, lit, moves, window: this.window, adds, before, running, soft: this.lit };
     }
 
     says(n) {
