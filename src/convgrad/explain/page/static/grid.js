@@ -94,7 +94,7 @@
         if (cell.seen === key) continue;
         const written = app.trace.written(tensor.name, value);
         const color = page.color(value, scale, theme);
-        cell.textContent = this.view.shown(value);
+        cell.textContent = this.view.cellText(value);
         cell.style.backgroundColor = page.rgb(color);
         cell.style.color = page.rgb(page.textOn(color, theme));
         cell.setAttribute(

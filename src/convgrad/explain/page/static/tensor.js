@@ -34,7 +34,7 @@
     }
 
     /** A number as a cell shows it. */
-    shown(value) {
+    cellText(value) {
       const text = this.digits.text(value, this.app.network.allDigits);
       return page.typeset(text, this.scale.signed && this.tensor.lens === "backward");
     }
