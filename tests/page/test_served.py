@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from browser_support import Looker, opened, served, trace_of, written_to
-from convgrad.data.bundled import load_digits
-from convgrad.examples import load_example
 
 pytestmark = pytest.mark.browser
 
@@ -339,19 +337,3 @@ def test_lenet_fits_a_narrow_screen(browser: Any, tmp_path: Path) -> None:
         looker.page.keyboard.press("Enter")
         chosen = looker.page.locator('#network .cell[data-mark="chosen"]').bounding_box()
         assert chosen["y"] + chosen["height"] <= looker.page.locator("#panel").bounding_box()["y"]
-
-
-def test_a_digit_is_loaded(lenet: Looker) -> None:
-    digits = load_digits()
-    before = lenet.loss()
-    lenet.page.locator("#digit").select_option("11")
-    assert lenet.values("target") == 5
-    shown = lenet.values("input")
-    assert digits.test_images is not None
-    fives = digits.test_images[digits.test_labels == 5]
-    assert any(np.array_equal(shown, image.reshape(28, 28, 1)) for image in fives)
-    assert lenet.loss() != before
-    expected = load_example("lenet-digit").given(shown, 5).trace()
-    assert lenet.loss() == pytest.approx(expected.loss, rel=1e-9)
-    lenet.page.locator("#step").click()
-    assert lenet.loss() < float(expected.loss or 0)

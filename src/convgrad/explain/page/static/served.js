@@ -1,5 +1,5 @@
 "use strict";
-/* What needs answers from Python: other examples, the builder, checking; and digits, which do not. */
+/* What needs answers from Python: other examples, the builder, checking. */
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h } = page;
@@ -21,7 +21,7 @@
         ? this._controls(model)
         : [h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
       this.problem.textContent = "";
-      this.element.replaceChildren(...parts, ...this._digits(model), this.problem);
+      this.element.replaceChildren(...parts, this.problem);
     }
 
     _offline() {
@@ -69,36 +69,6 @@
       } finally {
         document.body.classList.remove("waiting");
       }
-    }
-
-    _digits(model) {
-      if (!model.digits || !model.digits.length) return [];
-      const select = h("select", { id: "digit", onchange: () => this._digit(model.digits[Number(select.value)]) });
-      select.append(
-        h("option", { value: "" }, "choose"),
-        ...model.digits.map(({ label }, n) => h("option", { value: n }, `a ${label}`)),
-      );
-      return [h("label", { for: "digit" }, h("span", {}, "digit"), select)];
-    }
-
-    _digit(digit) {
-      if (!digit) return;
-      const { trace } = this.app;
-      trace.together(() => {
-        trace.setAll(
-          "input",
-          digit.pixels.map((pixel) => Math.fround(pixel / 255)),
-        );
-        if (!trace.has("target")) return;
-        const target = trace.tensor("target");
-        if (target.values.length === 1) trace.set("target", 0, digit.label);
-        else
-          trace.setAll(
-            "target",
-            Array.from(target.values, (_, n) => (n === digit.label ? 1 : 0)),
-          );
-      });
-      page.say(`A handwritten ${digit.label} is the input now.`);
     }
   };
 })();

@@ -1,0 +1,247 @@
+"use strict";
+/* "Draw a digit": a canvas, digits to choose from, what the network thinks of them, and why. */
+(() => {
+  const page = (convgrad.page = convgrad.page || {});
+  const { h, byId } = page;
+  const SIDE = 28;
+  /** Drawings that are remembered, so that undoing brings their strokes back. */
+  const MOST = 200;
+
+  const grey = () => (page.theme() === "dark" ? (p) => 24 + 0.9 * p : (p) => 255 - p);
+
+  /** Pixels 0..255 as an image. */
+  const picture = (pixels, attributes) => {
+    const canvas = h("canvas", { width: SIDE, height: SIDE, ...attributes });
+    paint(canvas, pixels);
+    return canvas;
+  };
+
+  const paint = (canvas, pixels) => {
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(SIDE, SIDE);
+    const shade = grey();
+    pixels.forEach((pixel, n) => {
+      const value = shade(pixel);
+      image.data.set([value, value, value, 255], 4 * n);
+    });
+    context.putImageData(image, 0, 0);
+  };
+
+  page.Draw = class {
+    constructor(app) {
+      this.app = app;
+      app.draw = this;
+      this.button = h("button", { type: "button", id: "draw", onclick: () => this.open() }, "Draw a digit\u2026");
+      this.dialog = h("dialog", { id: "drawing", class: "dialog", "aria-labelledby": "drawing-title" });
+      this.dialog.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
+      document.querySelector("main").before(this.dialog);
+      this.pad = new page.Pad({ drawn: () => this._drawn(), moving: () => {} });
+      this.seen = picture(new Array(SIDE * SIDE).fill(0), { class: "as-seen", role: "img" });
+      this.why = new page.Why(app);
+      this.says = h("p", { class: "thinks", role: "status" });
+      this.explain = h("button", { type: "button", class: "primary", id: "explain-answer", onclick: () => this._explain() });
+    }
+
+    /** A network is opened. */
+    opened() {
+      const { model } = this.app.trace;
+      this.memory = new Map(); // pixels -> strokes
+      this.meant = null; // what the drawing is said to be
+      this.button.remove();
+      if (!model.digits?.length) {
+        this._hide();
+        return;
+      }
+      byId("source").append(this.button);
+      this._fill(model);
+      this.changed();
+    }
+
+    open() {
+      this.dialog.show();
+      document.body.classList.add("draws");
+      this.dialog.style.top = `${document.querySelector("main").getBoundingClientRect().top}px`;
+      this.changed();
+      byId("clear-drawing").focus();
+    }
+
+    close() {
+      this._hide();
+      this.button.focus();
+    }
+
+    _hide() {
+      this.dialog.close();
+      document.body.classList.remove("draws");
+      this.app.network.drawLines();
+    }
+
+    _fill(model) {
+      const button = (id, words, act) => h("button", { type: "button", class: "small", id, onclick: act }, words);
+      this.undoing = button("undo-stroke", "Undo stroke", () => this._take(this.pad.strokes.slice(0, -1)));
+      const clear = button("clear-drawing", "Clear", () => this._take([]));
+      const classes = page.probabilitiesOf(this.app.trace)?.length ?? 0;
+      this.bars = classes ? new page.Bars(classes, (k) => this._why(k)) : null;
+      this.labels = Array.from({ length: classes }, (_, k) =>
+        h("input", { type: "radio", name: "target", id: `target-${k}`, value: k, onchange: () => this._target(k) }),
+      );
+      const labels = this.labels.map((input, k) => [input, h("label", { for: `target-${k}` }, String(k))]);
+      this.why.clear();
+      this.pad.set([]);
+      this.dialog.replaceChildren(
+        h(
+          "div",
+          { class: "dialog-head" },
+          h("h2", { id: "drawing-title" }, "Draw a digit"),
+          button("close-drawing", "Close", () => this.close()),
+        ),
+        h(
+          "div",
+          { class: "drawing" },
+          this.pad.canvas,
+          h(
+            "div",
+            { class: "drawing-side" },
+            h("figure", {}, this.seen, h("figcaption", {}, "As the network gets it")),
+            h("div", { class: "actions" }, this.undoing, clear),
+          ),
+        ),
+        classes ? h("fieldset", { class: "segments targets" }, h("legend", {}, "It is a"), labels) : "",
+        this.bars ? h("div", {}, this.says, this.bars.element, h("div", { class: "actions" }, this.explain)) : "",
+        this.why.element,
+        h("h3", {}, "Or choose one"),
+        ...this._digits(model.digits),
+      );
+    }
+
+    _digits(digits) {
+      const group = (words, own) =>
+        own.length
+          ? [
+              h("p", { class: "hint" }, words),
+              h("div", { class: "digits", role: "group", "aria-label": words }, own.map((digit) => this._digit(digit))),
+            ]
+          : [];
+      return [
+        ...group("Handwritten digits that it was not trained on", digits.filter(({ misread }) => !misread)),
+        ...group("Those that it reads wrongly", digits.filter(({ misread }) => misread)),
+      ];
+    }
+
+    _digit({ label, pixels }) {
+      return h(
+        "button",
+        { type: "button", class: "digit", "aria-label": `A handwritten ${label}`, "data-label": label, onclick: () => this._choose(pixels, label) },
+        picture(pixels, { "aria-hidden": "true" }),
+      );
+    }
+
+    _choose(pixels, label) {
+      this._input(pixels, label);
+      page.say(`A handwritten ${label} is the input now.${this._spoken()}`);
+    }
+
+    /** Other strokes are the drawing. */
+    _take(strokes) {
+      this.pad.set(strokes);
+      this._drawn();
+    }
+
+    /** Strokes have changed. Until the person says what they are meant to be, the network's answer counts as right. */
+    _drawn() {
+      const { strokes } = this.pad;
+      const pixels = page.pixelsOfStrokes(strokes);
+      if (this.memory.size >= MOST) this.memory.delete(this.memory.keys().next().value);
+      this.memory.set(String(pixels), strokes);
+      if (strokes.length < 2) this.meant = null;
+      this._input(pixels, this.meant);
+      page.say(strokes.length ? this._spoken().trim() : "The drawing is empty.");
+    }
+
+    _target(k) {
+      this.meant = k;
+      this._input(null, k);
+      page.say(this._spoken().trim());
+    }
+
+    /** Other pixels, where they are given, and another target, as one change; target null: what the network thinks. */
+    _input(pixels, target) {
+      const { trace } = this.app;
+      const tell = trace.onchange;
+      trace.onchange = () => {};
+      try {
+        trace.together(() => {
+          if (pixels) trace.setAll("input", page.numbersOfPixels(pixels));
+          const probabilities = page.probabilitiesOf(trace);
+          const label = target ?? (probabilities && page.thinks(probabilities));
+          if (label !== null && trace.has("target")) this._setTarget(trace, label);
+        });
+      } finally {
+        trace.onchange = tell;
+      }
+      this._show();
+      requestAnimationFrame(() => setTimeout(tell)); // the answer is seen before the whole network is drawn anew
+    }
+
+    _setTarget(trace, label) {
+      const { values } = trace.tensor("target");
+      const wanted = values.length === 1 ? [label] : Array.from(values, (_, n) => (n === label ? 1 : 0));
+      if (wanted.some((value, n) => value !== values[n])) trace.setAll("target", wanted);
+    }
+
+    /** Numbers have changed, by whom ever. */
+    changed() {
+      if (!this.dialog.open) return;
+      this._show();
+      this.why.clear();
+    }
+
+    /** The drawing is that of the input, the bars are those of the answer. */
+    _show() {
+      const { trace } = this.app;
+      const pixels = Array.from(trace.tensor("input").values, (value) => Math.round(255 * value));
+      const key = String(pixels);
+      if (key !== String(page.pixelsOfStrokes(this.pad.strokes))) {
+        this.pad.set(this.memory.get(key) ?? []);
+        this.meant = null;
+      }
+      this.undoing.disabled = !this.pad.strokes.length;
+      paint(this.seen, pixels);
+      this._judge(pixels.some(Boolean));
+    }
+
+    _judge(isInk) {
+      if (!this.bars) return;
+      const { trace } = this.app;
+      const probabilities = page.probabilitiesOf(trace);
+      const target = trace.tensor("target").values[0];
+      const thinks = page.thinks(probabilities);
+      this.bars.show(probabilities, target);
+      this.labels.forEach((input, k) => (input.checked = k === target));
+      const right = thinks === target;
+      const taken = this.pad.strokes.length && this.meant === null ? " Is it? Say what you drew if it is not." : "";
+      this.told = `Thinks ${thinks}, ${page.percent(probabilities[thinks])}${right ? "." : `; should be ${target}.`}`;
+      this.says.textContent = isInk ? this.told + (right ? taken : "") : "Nothing is drawn yet.";
+      this.says.classList.toggle("wrong", isInk && !right);
+      this.seen.setAttribute("aria-label", isInk ? "The input, 28 by 28 pixels" : "An empty input, 28 by 28 pixels");
+      this.explain.textContent = right ? "Explain this answer" : "Explain this wrong answer";
+      this.explain.disabled = !isInk;
+    }
+
+    _spoken() {
+      return this.bars ? ` ${this.told}` : "";
+    }
+
+    _explain() {
+      this._why(page.thinks(page.probabilitiesOf(this.app.trace)));
+    }
+
+    /** other: the right class, where it is another one. */
+    _why(k) {
+      const target = this.app.trace.tensor("target").values[0];
+      this.why.start(k, k === target ? null : target);
+      this.why.element.scrollIntoView({ block: "nearest" });
+    }
+  };
+  page.parts.push(page.Draw);
+})();
