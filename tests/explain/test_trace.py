@@ -111,6 +111,13 @@ def test_a_pinned_element_says_what_its_equation_gives(classic: Trace) -> None:
     assert len(content["terms_of_equation"]) == 4
 
 
+def test_a_branch_that_is_taken_and_is_zero_does_not_just_count() -> None:
+    trace = load_example("two-channels").trace()
+    notes = trace.at("conv1.dx[0,1,0]").explain().notes
+    assert "conv1.x[0,1,0] = 0.46 is greater than 0, so the term counts, but it is 0" in notes
+    assert "conv1.x[0,0,0] = 1.07 is greater than 0, so the term counts" in trace.at("conv1.dx[0,0,0]").explain().notes
+
+
 def test_which_element_is_the_greatest(classic: Trace) -> None:
     explanation = classic["pool1.x"][0, 0].explain()
     assert explanation.numbers == "max(0.2491, -0.1648, 0.1089, 0.3092) = 0.3092"

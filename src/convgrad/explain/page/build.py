@@ -35,6 +35,7 @@ CORE = (
     "notes",
     "explanation",
     "history",
+    "readers",
 )
 """The files of static/core in an order in which each finds what it reads; the tables come first, core.js last."""
 FONT = re.compile(r"url\((fonts/[^)]+\.woff2)\)")

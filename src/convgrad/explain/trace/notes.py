@@ -69,7 +69,8 @@ def note(node: Choice | Extreme, reading: Callable[[Read], str]) -> str:
     numbers = Writer(reading)
     if isinstance(node, Choice):
         operator = node.operator if node.holds else OPPOSITES[node.operator]
-        consequence = "so the term counts" if node.holds else "so the other value counts"
+        taken = "so the term counts, but it is 0" if node.value == 0 else "so the term counts"
+        consequence = taken if node.holds else "so the other value counts"
         left, right = (_named(side, numbers) for side in (node.left, node.right))
         return f"{left} {WORDS[operator]} {right}, {consequence}"
     winner = node.candidates[node.winner]

@@ -185,6 +185,11 @@
       return this.names.filter((other) => found.has(other));
     }
 
+    /** The elements that read an element: [{tensor, count, counts, zeros}], see core/readers.js. */
+    goesInto(name, index) {
+      return core.goesInto(this, name, index);
+    }
+
     /** Change one number. A tensor that was computed is pinned by it: all its numbers stay as they are now. */
     set(name, place, value) {
       this.history.act("set", name, place, unsigned(value));

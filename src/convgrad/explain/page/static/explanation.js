@@ -76,6 +76,7 @@
         ...this._formulas(explanation, tensor),
         this._notes(explanation),
         h("div", { class: "sources" }, page.sourcesOf(app, explanation, marks, chosen)),
+        page.readersOf(app, chosen),
       ];
       this.content.replaceChildren(...parts.flat().filter(Boolean));
       const key = `${chosen.name}`;

@@ -71,6 +71,7 @@
       else if (this.narrow) this._put(1);
       else this._fitted();
       this.section.scrollLeft = middle * this.section.scrollWidth - this.section.clientWidth / 2;
+      this.app.network.fill();
       this.says.textContent = `${Math.round(this.zoom * 100)}\u2009%`;
       this.app.network.drawLines();
       this.app.tell("fitted");

@@ -26,6 +26,12 @@
       remembers: "One step of the optimizer: from weights, gradients and what it remembers to updated weights.",
     },
   };
+  /** A network with more cells than this is drawn where it is seen, and so many screens to its left and right. */
+  const LARGE = 6000;
+  const OF_IMAGE = 500;
+  const AHEAD = 0.5;
+  /** So many blocks that are seen no longer stay as they are. */
+  const KEPT = 24;
   const ORDER = ["parameters", "results", "deltas", "gradients", "updated"];
 
   /** Which lane a tensor lies in. */
@@ -53,6 +59,8 @@
       this.lane = new Map(trace.names.map((name) => [name, laneOf(trace.tensor(name))]));
       this.blockOf = new Map(trace.names.map((name) => [name, trace.tensor(name).block]));
       this.lens = null;
+      const cells = trace.names.map((name) => Math.min(trace.tensor(name).size, OF_IMAGE));
+      this.large = cells.reduce((sum, size) => sum + size, 0) > LARGE;
     }
 
     /** Whether cells show all digits. */
@@ -67,70 +75,79 @@
     look(lens) {
       if (this.lens === lens) return;
       this.lens = lens;
-      const names = this.app.trace.names.filter((name) => this.shows(name));
-      const blocks = [...(lens === "update" ? ["step"] : []), "input", ...this.app.layers.keys(), "loss"];
       const lanes = ORDER.filter((lane) => lane in page.LENSES[lens].lanes);
       this.flow.dataset.lens = lens;
       this.flow.style.setProperty("--lanes", lanes.length + 1);
       const labels = lanes.map((lane) => h("div", { class: `lane-label ${lane}` }, page.LENSES[lens].lanes[lane]));
-      const shown = blocks.map((block) =>
-        this._block(
-          block,
-          lanes,
-          names.filter((name) => this.blockOf.get(name) === block),
-        ),
-      );
+      this.blocks = this._blocks(lens, lanes);
       this.flow.replaceChildren(
         h("div", { class: "labels", "aria-hidden": "true" }, h("div", {}), labels),
-        ...shown.filter(Boolean),
+        ...[...this.blocks.values()].map(({ element }) => element),
         this.lines,
       );
+      this._makeRoom(lanes.length);
+      this.fill();
       this.app.light();
     }
 
-    _block(block, lanes, names) {
-      const layer = this.app.layers.get(block);
-      if (!names.length && (!layer || this.lens === "update")) return null;
-      const groups = lanes.map((lane) => {
-        const own = names.filter((name) => this.lane.get(name) === lane || (block === "step" && lane === "updated"));
-        return h(
-          "div",
-          { class: `lane ${lane}` },
-          own.map((name) => this.view(name).element),
+    /** Blocks without tensors are left out, but layers in forward and backward passes. */
+    _blocks(lens, lanes) {
+      const { trace, layers } = this.app;
+      const names = trace.names.filter((name) => this.shows(name));
+      const found = new Map();
+      for (const block of [...(lens === "update" ? ["step"] : []), "input", ...layers.keys(), "loss"]) {
+        const own = names.filter((name) => this.blockOf.get(name) === block);
+        if (!own.length && (!layers.has(block) || lens === "update")) continue;
+        const inLane = (lane) => (name) => this.lane.get(name) === lane || (block === "step" && lane === "updated");
+        found.set(
+          block,
+          new page.Block(
+            this.app,
+            block,
+            lanes.map((lane) => [lane, own.filter(inLane(lane))]),
+          ),
         );
-      });
-      const head = layer
-        ? h(
-            "div",
-            { class: "block-head" },
-            h(
-              "h2",
-              {},
-              h(
-                "button",
-                {
-                  type: "button",
-                  class: "layer-name",
-                  onclick: () => this.app.showLayer(block),
-                  "aria-label": `${block}, ${layer.type}: how its gradients follow`,
-                },
-                block,
-              ),
-            ),
-            layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type),
-            h("div", { class: "block-equation", tabindex: "-1" }, layer.latex ? page.formula(layer.latex) : ""),
-          )
-        : h(
-            "div",
-            { class: "block-head" },
-            h("h2", {}, { input: "input", loss: "loss", step: "learning rate" }[block]),
-          );
-      return h(
-        "section",
-        { class: `block ${layer ? "" : block}`, "aria-label": block, "data-block": block },
-        head,
-        groups,
-      );
+      }
+      return found;
+    }
+
+    /** A large network: blocks get their room before they are drawn, so that nothing moves when they are. */
+    _makeRoom(lanes) {
+      this.flow.style.removeProperty("grid-template-rows");
+      if (!this.large) return;
+      const most = Array(lanes + 1).fill(0);
+      for (const block of this.blocks.values()) {
+        const { wide, high } = block.room;
+        block.element.style.minWidth = `calc(${wide.toFixed(2)} * var(--u))`;
+        high.forEach((own, n) => (most[n] = Math.max(most[n], own)));
+      }
+      const rows = most.map((own) => `minmax(calc(${own.toFixed(2)} * var(--u)), auto)`);
+      this.flow.style.gridTemplateRows = rows.join(" ");
+    }
+
+    /** Draws what is seen, and what is a screen away; of a small network everything. */
+    fill() {
+      if (!this.blocks) return;
+      const { scrollLeft, clientWidth } = this.section;
+      const [from, to] = [scrollLeft - clientWidth * AHEAD, scrollLeft + clientWidth * (1 + AHEAD)];
+      const far = (box) => box.offsetLeft > to || box.offsetLeft + box.offsetWidth < from;
+      const blocks = [...this.blocks.values()];
+      const seen = this.large ? blocks.filter(({ element }) => !far(element)) : blocks;
+      const full = blocks.filter((block) => block.full && !seen.includes(block));
+      if (full.length > KEPT) for (const block of full) block.empty();
+      const filled = seen.filter((block) => block.fill((name) => this.view(name)));
+      if (filled.length) this._lightBlocks(filled);
+    }
+
+    _lightBlocks(blocks) {
+      for (const { lanes } of blocks)
+        for (const name of lanes.flatMap(({ names }) => names)) this.view(name).light(this.lit?.get(name) || null);
+      this.drawLines();
+    }
+
+    /** Whether a tensor's numbers are on the page now. */
+    drawn(name) {
+      return this.shows(name) && Boolean(this.blocks.get(this.blockOf.get(name))?.full);
     }
 
     /** The view of a tensor, made when it is first seen. */
@@ -144,18 +161,19 @@
     /** After a change: what is seen is drawn anew, the rest when it is seen again. */
     update() {
       this.stale = new Set(this.views.keys());
-      for (const name of this.views.keys()) if (this.shows(name)) this.view(name);
+      for (const name of this.views.keys()) if (this.drawn(name)) this.view(name);
     }
 
     repaint() {
-      for (const view of this.views.values()) view.update();
+      this.update();
       this.drawLines();
+      this.app.tell("painted");
     }
 
     /** marks: tensor -> flat -> {kind, badge}. */
     light(marks) {
       this.lit = marks;
-      for (const [name, view] of this.views) if (this.shows(name)) view.light(marks ? marks.get(name) || null : null);
+      for (const [name, view] of this.views) if (this.drawn(name)) view.light(marks ? marks.get(name) || null : null);
       this.drawLines();
     }
 
@@ -167,7 +185,7 @@
 
     /** The cell of an element where it can be seen now, else null. */
     cellOf(name, flat, reveal = false) {
-      return this.views.has(name) && this.shows(name) ? this.views.get(name).cell(flat, reveal) : null;
+      return this.views.has(name) && this.drawn(name) ? this.views.get(name).cell(flat, reveal) : null;
     }
 
     /** What is lit comes into view where it all fits. */
@@ -199,6 +217,8 @@
     }
 
     reveal(name, flat, focus = false) {
+      const block = this.blocks.get(this.blockOf.get(name));
+      if (block && block.fill((own) => this.view(own))) this._lightBlocks([block]);
       const cell = this.cellOf(name, flat, true);
       if (!cell) return;
       if (focus) this.views.get(name).gridOf(flat).focus(cell);
@@ -224,6 +244,15 @@
         if (cell && event.target === cell) this._key(event, cell);
       });
       new ResizeObserver(() => this.drawLines()).observe(this.flow);
+      this.section.addEventListener("scroll", () => this._scrolled(), { passive: true });
+    }
+
+    _scrolled() {
+      if (!this.large || this.pending) return;
+      this.pending = requestAnimationFrame(() => {
+        this.pending = 0;
+        this.fill();
+      });
     }
 
     _gridOf(cell) {

@@ -4,31 +4,53 @@
   const page = (convgrad.page = convgrad.page || {});
   const { h } = page;
 
-  const WIDE = 264;
-  const HIGH = 216;
+  const WIDE = 240;
+  const HIGH = 180;
   const WINDOW = 7;
   const GAP = 3;
   /** Pixels from which on a number has room for a minus sign. */
   const SIGNS = 6;
   const OUTLINES = { chosen: "chosen", a: "a", b: "b", c: "c", z: "z" };
 
+  /** The most pixels for a number; those of a canvas for one unit of the text. */
+  const MOST = 9;
+  const PIXELS = 15;
+
+  const bestAcross = ({ rows, columns, planes }) => {
+    let best = 1;
+    let least = Infinity;
+    for (let across = 1; across <= planes; across += 1) {
+      const [wide, high] = [across * columns, Math.ceil(planes / across) * rows];
+      const unlike = Math.abs(Math.log(wide / high / 1.2)) + (wide > WIDE ? 2 : 0);
+      if (unlike < least) [best, least] = [across, unlike];
+    }
+    return best;
+  };
+
+  /** How the planes of a tensor lie on a canvas: {across, scale, width, height} in its own pixels, and how large it is
+   * shown, {wide, high} in units of the text.
+   */
+  page.pictureSize = (layout) => {
+    const { rows, columns, planes } = layout;
+    const across = bestAcross(layout);
+    const down = Math.ceil(planes / across);
+    const room = Math.min((WIDE - GAP * (across - 1)) / (across * columns), (HIGH - GAP * (down - 1)) / (down * rows));
+    const scale = Math.max(1, Math.min(MOST, Math.ceil(room)));
+    const width = across * (columns * scale + GAP) - GAP;
+    const height = down * (rows * scale + GAP) - GAP;
+    const shown = Math.min(1, WIDE / width, HIGH / height) / PIXELS;
+    return { across, scale, width, height, wide: width * shown, high: height * shown };
+  };
+
   page.Picture = class {
     constructor(view) {
       this.view = view;
-      const { rows, columns, planes } = view.layout;
-      const across = this._across();
-      this.across = across;
-      const down = Math.ceil(planes / across);
-      const room = Math.min(
-        (WIDE - GAP * (across - 1)) / (across * columns),
-        (HIGH - GAP * (down - 1)) / (down * rows),
-      );
-      this.scale = room >= 1 ? Math.min(9, Math.floor(room)) : 1;
-      this.width = across * (columns * this.scale + GAP) - GAP;
-      this.height = Math.ceil(planes / across) * (rows * this.scale + GAP) - GAP;
+      const { rows, columns } = view.layout;
+      Object.assign(this, page.pictureSize(view.layout));
       this.cursor = { plane: 0, row: Math.floor(rows / 2), column: Math.floor(columns / 2) };
       this.marks = null;
       this.canvas = h("canvas", { width: this.width, height: this.height, "aria-hidden": "true" });
+      this.canvas.style.setProperty("--wide", this.wide);
       this.frame = h(
         "div",
         { class: "frame", role: "application", tabindex: "0", "aria-roledescription": "image of numbers" },
@@ -43,18 +65,6 @@
       this.frame.addEventListener("keydown", (event) => this._key(event));
       this._say();
       this.draw();
-    }
-
-    _across() {
-      const { rows, columns, planes } = this.view.layout;
-      let best = 1;
-      let least = Infinity;
-      for (let across = 1; across <= planes; across += 1) {
-        const [wide, high] = [across * columns, Math.ceil(planes / across) * rows];
-        const unlike = Math.abs(Math.log(wide / high / 1.2)) + (wide > WIDE ? 2 : 0);
-        if (unlike < least) [best, least] = [across, unlike];
-      }
-      return best;
     }
 
     _corner(size) {

@@ -101,13 +101,18 @@
     const telling = terms.filter((term) => term.value !== 0);
     const zeros = terms.filter((term) => term.value === 0);
     const key = (tensor, index) => `${tensor}[${index}]`;
+    const { shape } = app.trace.tensor(chosen.name);
+    const ownKey = key(chosen.name, page.indexOf(shape, chosen.flat));
     const inTerms = new Set(
       telling
         .flatMap((term) => term.factors)
         .filter((factor) => factor.tensor && factor.index)
         .map((factor) => key(factor.tensor, factor.index)),
     );
-    const others = (explanation.madeFrom || []).filter((source) => !inTerms.has(key(source.tensor, source.index)));
+    const isItself = (source) => source.tensor === chosen.name && key(source.tensor, source.index) === ownKey;
+    const others = (explanation.madeFrom || []).filter(
+      (source) => !isItself(source) && !inTerms.has(key(source.tensor, source.index)),
+    );
     const found = [];
     if (telling.length) {
       const title = telling.length === 1 ? "Made from" : `${telling.length} terms, added up`;

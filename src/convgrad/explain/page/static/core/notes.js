@@ -33,7 +33,8 @@
     const numbers = new core.Writer(reading);
     if (node.kind === "choice") {
       const operator = node.holds ? node.operator : OPPOSITES[node.operator];
-      const consequence = node.holds ? "so the term counts" : "so the other value counts";
+      const taken = node.value === 0 ? "so the term counts, but it is 0" : "so the term counts";
+      const consequence = node.holds ? taken : "so the other value counts";
       return `${named(node.left, numbers)} ${WORDS[operator]} ${named(node.right, numbers)}, ${consequence}`;
     }
     const winner = node.children[node.winner];

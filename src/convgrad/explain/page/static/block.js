@@ -1,0 +1,89 @@
+"use strict";
+/* A layer in the network, input, loss or step: its name, its equation, and a lane for each kind of tensor. In a large
+ * network it is empty, with the room that its tensors will take, until it is seen. */
+(() => {
+  const page = (convgrad.page = convgrad.page || {});
+  const { h } = page;
+
+  const TITLES = { input: "Input", loss: "Loss", step: "Learning rate" };
+  /** Sizes in units of the text, a little more than they take. */
+  const CELL = { wide: 3.8, high: 1.6 };
+  const TITLE = 2.2;
+  const CAPTION = 2.4;
+  const LETTER = 0.52;
+  const HEAD = 4.2;
+  const PADDING = 1.1;
+
+  /** The room that a tensor takes, {wide, high} in units of the text, without looking at its numbers. */
+  page.roomOf = (tensor, layout) => {
+    const title = (tensor.name.length + tensor.shape.join("\u00d7").length + 2) * LETTER;
+    if (layout.image) {
+      const { wide, high } = page.pictureSize(layout);
+      return { wide: Math.max(title, wide + 0.6), high: high + TITLE };
+    }
+    const across = layout.together ? Math.min(2, layout.planes) : 1;
+    const down = layout.together ? Math.ceil(layout.planes / across) : 1;
+    const caption = layout.planes > 1 || layout.rows * layout.columns > 1 ? CAPTION : 0;
+    return {
+      wide: Math.max(title, across * (layout.columns * CELL.wide + 1.2)),
+      high: down * (layout.rows * CELL.high + caption) + TITLE,
+    };
+  };
+
+  page.Block = class {
+    /** lanes: [lane, names of its tensors] from top to bottom. */
+    constructor(app, name, lanes) {
+      Object.assign(this, { app, name, full: false });
+      const layer = app.layers.get(name);
+      this.latex = layer?.latex;
+      this.lanes = lanes.map(([lane, names]) => ({ lane, names, element: h("div", { class: `lane ${lane}` }) }));
+      this.equation = h("div", { class: "block-equation", tabindex: "-1" });
+      const head = layer
+        ? [this._named(name, layer), layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type)]
+        : h("h2", {}, TITLES[name]);
+      this.element = h(
+        "section",
+        { class: `block ${layer ? "" : name}`, "aria-label": name, "data-block": name },
+        h("div", { class: "block-head" }, head, layer ? this.equation : null),
+        this.lanes.map(({ element }) => element),
+      );
+    }
+
+    _named(name, layer) {
+      const button = {
+        type: "button",
+        class: "layer-name",
+        onclick: () => this.app.showLayer(name),
+        "aria-label": `${name}, ${layer.type}: how its gradients follow`,
+      };
+      return h("h2", {}, h("button", button, name));
+    }
+
+    /** The room for each lane, and for all; [head, ...lanes] and the width, in units of the text. */
+    get room() {
+      const { trace, batched } = this.app;
+      let wide = 7;
+      const high = this.lanes.map(({ names }) => {
+        const rooms = names.map((name) => page.roomOf(trace.tensor(name), page.layout(trace.tensor(name), batched)));
+        wide = Math.max(wide, ...rooms.map((room) => room.wide));
+        return rooms.reduce((sum, room) => sum + room.high, 0.5);
+      });
+      return { wide: wide + PADDING, high: [HEAD, ...high] };
+    }
+
+    /** Its tensors are drawn. view: name -> TensorView. */
+    fill(view) {
+      if (this.full) return false;
+      this.full = true;
+      if (this.latex && !this.equation.firstChild) this.equation.append(page.formula(this.latex));
+      for (const { element, names } of this.lanes) element.replaceChildren(...names.map((name) => view(name).element));
+      return true;
+    }
+
+    /** Its tensors are taken off the page. */
+    empty() {
+      this.full = false;
+      for (const { element } of this.lanes) element.replaceChildren();
+    }
+  };
+})();
