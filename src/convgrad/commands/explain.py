@@ -59,7 +59,7 @@ def explain(
         int, typer.Option(min=0, max=65535, metavar="N", help="With --serve; 0 takes any free one.")
     ] = 8765,
     run_programs: Annotated[
-        bool, typer.Option("--run-programs", help="With --serve: run the programs in derivations that are pasted.")
+        bool, typer.Option("--run-programs", help="With --serve: run the programs that are pasted.")
     ] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="With --serve: print the address only.")] = False,
 ) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
 
 from convgrad.compute.samples import shares_of_bytes
 from convgrad.errors import DataError
@@ -34,15 +33,15 @@ MOST_PIXELS = 100_000_000
 """What the largest cameras take; a file that declares more is a mistake or an attack. In RGB it takes 400 MB."""
 
 _GRAY_MODES = ("L", "1", "LA")
-# What the place of the first pixel in EXIF means, and what puts it into the upper left corner.
+# What the place of the first pixel in EXIF means, and Pillow's name of what puts it into the upper left corner.
 _TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
 }
 _ORIENTATION, _BITS, _SAMPLE_FORMAT = 0x0112, 258, 339
 
@@ -62,6 +61,8 @@ def read_pixels(content: bytes, where: str, size: tuple[int, int] | None = None,
     Raises:
         DataError: another format, a damaged file, too many pixels, numbers whose range is unknown.
     """
+    from PIL import Image, UnidentifiedImageError  # most of what convgrad does needs no image files
+
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -72,7 +73,7 @@ def read_pixels(content: bytes, where: str, size: tuple[int, int] | None = None,
             image.load()
             turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
             plain = _plain(image, channels, where)
-            upright = plain if turn is None else plain.transpose(turn)
+            upright = plain if turn is None else plain.transpose(Image.Transpose[turn])
             if size is not None and (upright.height, upright.width) != size:
                 upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
             pixels = np.array(upright)
@@ -157,6 +158,8 @@ def _whole_numbers(image: Picture, where: str) -> Picture:
             f"{where} has {'signed ' if signed else ''}whole numbers of {bits} bits, whose range is unknown. Save "
             "it with 8 or 16 bits, or put floats of 0..1 into an .npz file."
         )
+    from PIL import Image
+
     return Image.fromarray(np.asarray(image).astype(np.float32) / np.float32(2**bits - 1))
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from html import escape
 from math import prod
-
-from rich import box
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import PlacedLayer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 class Summary:
@@ -22,6 +21,10 @@ class Summary:
         self.network = network
 
     def __rich__(self) -> RenderableType:
+        from rich import box  # only what is printed as a table needs it
+        from rich.table import Table
+        from rich.text import Text
+
         table = Table(box=box.SIMPLE_HEAD, title=Text(self.network.name or "Network"), title_justify="left")
         branches = not self._is_chain()
         table.add_column("layer", overflow="fold")
@@ -45,6 +48,8 @@ class Summary:
 
     def text(self, width: int = 80) -> str:
         """The table in plain characters, `width` columns at the most."""
+        from rich.console import Console
+
         page = io.StringIO()
         Console(file=page, width=width, color_system=None, force_terminal=False).print(self)
         return "\n".join(line.rstrip() for line in page.getvalue().splitlines())

@@ -10,6 +10,7 @@ from convgrad.errors import DataError
 from convgrad.questions.answer import TOO_DEEP, Answer, answered
 from convgrad.questions.derivations import derivation
 from convgrad.questions.examples import example, examples
+from convgrad.questions.functions import checkable, function
 from convgrad.questions.networks import layer_list, model
 from convgrad.questions.rights import Rights
 from convgrad.questions.sheets import check
@@ -18,12 +19,14 @@ GET: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "/api/examples": lambda asked: examples(),
     "/api/example": lambda asked: example(asked.get("name", "")),
     "/api/layers": lambda asked: layer_list(),
+    "/api/checkable": lambda asked: checkable(),
 }
 """Path -> function of the query. What these take is known, so that they need no limits of time and memory."""
 POST: dict[str, Callable[[Mapping[str, Any], Rights], Any]] = {
     "/api/model": lambda asked, rights: model(asked),
     "/api/check": lambda asked, rights: check(asked),
     "/api/derivation": derivation,
+    "/api/function": function,
 }
 """Path -> function of the body and of what may happen. What these take depends on the person."""
 

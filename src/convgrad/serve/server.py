@@ -19,6 +19,7 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 from convgrad.errors import DataError, quoted
+from convgrad.explain.page.build import editor_script
 from convgrad.questions.answer import Answer, answered, mistake, refusal
 from convgrad.questions.table import GET, POST
 from convgrad.serve.access import Access
@@ -35,8 +36,8 @@ WRITE_SECONDS = 60.0
 CLOSING_SECONDS = 1.0
 """For a client to take a refusal, before what it still sends is cut off."""
 POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; font-src data:; img-src data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'unsafe-inline' 'self'; style-src 'unsafe-inline'; font-src data:; "
+    "img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -46,7 +47,8 @@ HEADERS = {
 }
 NO_MEMORY = "There is too little memory for this. Close other programs, and ask again."
 FULL = "The server has too many connections. Close other pages of it, and ask again."
-HTML, JSON = "text/html; charset=utf-8", "application/json"
+HTML, JSON, SCRIPT = "text/html; charset=utf-8", "application/json", "text/javascript; charset=utf-8"
+EDITOR = "/editor.js"
 
 
 class PageServer(ThreadingTCPServer):
@@ -163,6 +165,8 @@ class Handler(BaseRequestHandler):
         if answer is None:
             keep = {"Set-Cookie": self.server.access.cookie} if "token" in request.query else {}
             self._send(Answer(HTTPStatus.OK, self.server.page), HTML, {**keep, **extra})
+        elif request.path == EDITOR:
+            self._send(answer, SCRIPT, extra)
         else:
             self._send(answer, JSON, extra)
         return request.keeps
@@ -170,7 +174,7 @@ class Handler(BaseRequestHandler):
     def _check(self, request: Request) -> None:
         """Whether its body is to be read. Raises: Refused."""
         self.server.access.check(request)
-        known = ("/", *GET) if request.method == "GET" else POST
+        known = ("/", EDITOR, *GET) if request.method == "GET" else POST
         if request.path not in known:
             raise Refused(f"There is nothing at {quoted(request.path)}.", HTTPStatus.NOT_FOUND)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -188,6 +192,8 @@ class Handler(BaseRequestHandler):
         """Data; None for the page."""
         if request.method == "POST":
             return self.server.workers.answer(request.path, body)
+        if request.path == EDITOR:
+            return Answer(HTTPStatus.OK, editor_script())
         return None if request.path == "/" else answered(lambda: GET[request.path](request.query))
 
     def _close(self, answer: Answer, extra: Mapping[str, str] | None = None, to_head: bool = False) -> None:

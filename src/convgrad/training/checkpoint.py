@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as tensors_from_bytes
-from safetensors.numpy import save as bytes_from_tensors
 
 from convgrad.arguments import PATH, TABLE, optional, shown, takes
 from convgrad.errors import ConvgradError, DataError
@@ -57,6 +54,8 @@ def save(network: PlainNetwork, folder: str | PathLike[str], about: Mapping[str,
 
 def saved(network: PlainNetwork, about: Mapping[str, Any] | None = None) -> dict[str, bytes]:
     """The content of the files that `save` writes, by their names. Raises: DataError, about `about`."""
+    from safetensors.numpy import save as bytes_from_tensors  # only files of weights need it
+
     try:
         json.dumps(about)
     except (TypeError, ValueError, RecursionError) as error:
@@ -121,6 +120,9 @@ def _config(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def _tensors(content: bytes, path: Path) -> Tensors:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as tensors_from_bytes
+
     try:
         return tensors_from_bytes(content)
     except SafetensorError as error:

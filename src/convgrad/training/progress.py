@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-from convgrad.arguments import an, optional, takes
+from convgrad.arguments import Rule, optional, takes
 from convgrad.errors import TrainingError
 from convgrad.notation.printing.columns import at_point
 from convgrad.training.events import Callback, Training
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 POINT = (2, 5)
 """Columns before and behind the point of a loss, so that those of all epochs stand under one another."""
@@ -23,6 +25,12 @@ REFRESH_SECONDS = 0.1
 """Between two updates of the bar: a step may take less time than one of them."""
 
 
+def _is_console(value: Any) -> bool:
+    from rich.console import Console  # only what shows progress needs it
+
+    return isinstance(value, Console)
+
+
 class ProgressTable(Callback):
     """One line of figures an epoch, under a heading; on a terminal also a bar with images per second and time left.
 
@@ -32,11 +40,13 @@ class ProgressTable(Callback):
         console: where to write; by default standard output.
     """
 
-    @takes(TrainingError, console=optional(an(Console, "a rich Console")))
+    @takes(TrainingError, console=optional(Rule("a rich Console", _is_console)))
     def __init__(self, console: Console | None = None):
+        from rich.console import Console
+
         self.console = console or Console(highlight=False)
         self._bar: Progress | None = None
-        self._task = TaskID(0)
+        self._task: TaskID | None = None
         self._heading: list[str] | None = None
         self._shown = 0.0
 
@@ -58,29 +68,30 @@ class ProgressTable(Callback):
             self._begin("", training.batches)
 
     def _begin(self, what: str, total: int | None) -> None:
-        if self.console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=20),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[speed]}"),
-                TimeRemainingColumn(compact=True),
-                TextColumn("{task.fields[figures]}"),
-                console=self.console,
-                transient=True,
-            )
-            self._task = self._bar.add_task(what, total=total, speed="", figures="")
-            self._bar.start()
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[figures]}"),
+            console=self.console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(what, total=total, speed="", figures="")
+        self._bar.start()
 
     def on_epoch_begin(self, training: Training) -> None:
         self._shown = 0.0
-        if self._bar is not None:
+        if self._bar is not None and self._task is not None:
             place = f"{training.epoch + 1}/{training.epochs}"
             self._bar.reset(self._task, total=training.batches, description=place, speed="", figures="")
 
     def on_batch_end(self, training: Training) -> None:
         last = training.batch + 1 == training.batches
-        if self._bar is None or (training.seconds - self._shown < REFRESH_SECONDS and not last):
+        if self._bar is None or self._task is None or (training.seconds - self._shown < REFRESH_SECONDS and not last):
             return
         self._shown = training.seconds
         done = (training.batch + 1) * training.batch_size

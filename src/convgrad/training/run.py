@@ -16,10 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
 
 from convgrad.data import Augment, Dataset
 from convgrad.errors import DataError
@@ -43,6 +42,9 @@ from convgrad.training.history import History
 from convgrad.training.progress import ProgressTable
 from convgrad.training.record import RECORDED
 from convgrad.training.safeguard import Diverged
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 MOST_FOLDERS = 10_000  # of one name and a number
 

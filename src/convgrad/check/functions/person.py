@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.submissions import adapted, answers, worker
+from convgrad.check.submissions import adapted, answers, in_place, worker
 from convgrad.check.submissions.answers import Argument, Array, Method, Methods, NoAnswer, Outcome, Trouble
 from convgrad.check.submissions.process import LARGEST, PROCESSES, Ended, NoTime, Process, code_words, signal_of
 from convgrad.check.submissions.sandbox import FOLDER, sandboxed
@@ -90,7 +90,8 @@ class Person:
     """A function that can be called. `arguments` is None where it has no signature to read.
 
     target: `module:function` or `file.py:function`, run in a process of its own; or a function that has no such name
-        (made in another function, in a notebook), run in a thread of this process.
+        (made in another function, in a notebook), run in a thread of this process. Where there are neither processes
+        nor threads, both are run in place (`in_place.py`), and `seconds` is kept by whoever started this process.
     seconds: what a call may take, and a third of what all may take.
     megabytes: what the process may use of memory.
     folder: where the process runs, with no variables of the environment but those that Python needs.
@@ -109,7 +110,7 @@ class Person:
         self.seconds, self.megabytes, self.folder, self.sandbox = seconds, megabytes, folder, sandbox
         named = target if isinstance(target, str) else importable(target)
         self.target: Any = named or adapted.plain_function(target)
-        self.apart = named is not None
+        self.apart = named is not None and in_place.HAS_PROCESSES
         self.process: Process | None = None
         self.trouble: Trouble | None = None
         self.printed = ""
@@ -124,8 +125,9 @@ class Person:
         self.compiling = 0.0
         self.cache: tempfile.TemporaryDirectory[str] | None = None
         self.source = ""
+        self.named_here: Callable[..., Any] | None = None
         try:
-            self._describe(self._start() if self.apart else answers.about(worker.described(self.target)))  # type: ignore[arg-type]
+            self._describe(self._start() if self.apart else self._found_here(named))
         except BaseException:
             self.close()
             raise
@@ -184,6 +186,12 @@ class Person:
         self.arguments, self.torch, self.printed = about.arguments, about.torch, about.printed
         self.trouble, self.methods = about.trouble or self.trouble, about.methods
         self.forward, self.compiles, self.both, self.source = about.forward, about.compiles, about.both, about.source
+
+    def _found_here(self, named: str | None) -> answers.About:
+        if named is None:
+            return answers.about(worker.described(self.target))
+        self.named_here, told = in_place.loaded(named)
+        return answers.about(told)
 
     def _start(self) -> answers.About:
         environment, target = _environment(self.folder) | self._compiled_goes_to(), str(self.target)
@@ -258,9 +266,12 @@ class Person:
         return self.trouble
 
     def _here(self, call: Call) -> Outcome:
-        """In a thread: a hang is noticed, but the thread can't be ended."""
+        """In a thread, where there are any: a hang is noticed, but the thread can't be ended."""
         told: queue.Queue[dict[str, Any]] = queue.Queue()
         tree, arrays = call.message()
+        if not in_place.HAS_PROCESSES:
+            answer = in_place.called(self.named_here or self.target, tree, arrays)
+            return answers.outcome(answer, answer.pop("arrays"), len(arrays))
 
         def work() -> None:
             told.put(worker.run(self.target, tree, arrays))

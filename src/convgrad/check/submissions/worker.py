@@ -422,7 +422,8 @@ def _listen(stream: BinaryIO, requests: queue.Queue[tuple[dict[str, Any], list[n
         os._exit(0)
 
 
-def _about(target: str) -> tuple[Callable[..., Any] | None, dict[str, Any]]:
+def about(target: str) -> tuple[Callable[..., Any] | None, dict[str, Any]]:
+    """What is named so, and what is told of it; or why there is nothing."""
     try:
         function = find_function(target)
         return function, described(function)
@@ -445,7 +446,7 @@ def main() -> None:
         tree, arrays = requests.get()
         with caught_output() as printed:
             if function is None:
-                function, answer = _about(sys.argv[1])
+                function, answer = about(sys.argv[1])
             else:
                 with unset_memory():
                     answer = run(function, tree, arrays)

@@ -1,6 +1,6 @@
 """The page as one HTML file that needs nothing else: no network, no other file.
 
-`page.html` has three markers; the styles, the scripts and the model take their places.
+`page.html` has markers; the policy, the styles, the scripts and the model take their places.
 """
 
 from __future__ import annotations
@@ -38,6 +38,17 @@ CORE = (
     "readers",
 )
 """The files of static/core in an order in which each finds what it reads; the tables come first, core.js last."""
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'unsafe-inline'",
+    "style-src": "'unsafe-inline'",
+    "font-src": "data:",
+    "img-src": "data:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+}
+"""What a page that is one file may load. A server's page loads the editor from it, too."""
 FONT = re.compile(r"url\((fonts/[^)]+\.woff2)\)")
 
 
@@ -58,23 +69,49 @@ def page_html(model: dict[str, Any], examples: Mapping[str, dict[str, Any] | Non
 
     examples: name -> model, of what the page can show besides without asking anybody; None stands for the model itself.
     """
-    folder = static()
-    scripts = [*_vendored(".js"), core_script()]
-    scripts += [(folder / name).read_text(encoding="utf-8") for name in _listed("scripts.txt")]
-    styles = [_with_fonts(text) for text in _vendored(".css")]
-    styles += [(folder / name).read_text(encoding="utf-8") for name in _listed("styles.txt")]
-    parts = {
-        "<!-- styles -->": "\n".join(f"<style>\n{text}\n</style>" for text in styles),
-        "<!-- scripts -->": "\n".join(f"<script>\n{_inline(text)}\n</script>" for text in scripts),
-        "<!-- model -->": _data("model", model) + ("" if examples is None else "\n" + _data("examples", examples)),
-    }
-    html = (folder / "page.html").read_text(encoding="utf-8")
+    own = {"script-src": "'unsafe-inline' 'self'"} if model["served"] else {}
+    return filled(
+        policy_of({**POLICY, **own}),
+        "\n".join(f"<style>\n{_with_fonts(text)}\n</style>" for text in style_texts()),
+        "\n".join(f"<script>\n{_inline(text)}\n</script>" for text in script_texts()),
+        data_block("model", model) + ("" if examples is None else "\n" + data_block("examples", examples)),
+    )
+
+
+def filled(policy: str, styles: str, scripts: str, data: str) -> str:
+    """`page.html` with what its markers stand for."""
+    named = {"policy": policy, "styles": styles, "scripts": scripts, "model": data}
+    parts = {f"<!-- {name} -->": text for name, text in named.items()}
+    html = (static() / "page.html").read_text(encoding="utf-8")
     return re.sub("|".join(map(re.escape, parts)), lambda match: parts[match[0]], html)
 
 
-def _data(name: str, content: Any) -> str:
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    return f'<script type="application/json" id="{name}">{text}</script>'
+def policy_of(policy: Mapping[str, str]) -> str:
+    """A Content-Security-Policy as an element of the page's head."""
+    content = "; ".join(f"{name} {value}" for name, value in policy.items())
+    return f'<meta http-equiv="Content-Security-Policy" content="{content}" />'
+
+
+def data_block(name: str, content: Any) -> str:
+    """Data that the page reads by its name."""
+    data = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{data}</script>'
+
+
+def script_texts() -> list[str]:
+    """The page's programs, the renderer of mathematics first, in their order."""
+    own = [(static() / name).read_text(encoding="utf-8") for name in _listed("scripts.txt")]
+    return [*_vendored(".js"), core_script(), *own]
+
+
+def style_texts() -> list[str]:
+    """The page's styles. They name fonts of the renderer as files."""
+    return [*_vendored(".css"), *((static() / name).read_text(encoding="utf-8") for name in _listed("styles.txt"))]
+
+
+def editor_script() -> bytes:
+    """The editor for pasted code, which a page loads when it is needed first; it defines `convgradEditor`."""
+    return (static() / "codemirror" / "codemirror.min.js").read_bytes()
 
 
 def _listed(name: str) -> list[str]:
