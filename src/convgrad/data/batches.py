@@ -96,12 +96,12 @@ class Batches:
         order = random_order(count, self.seed, ORDER, epoch) if self.shuffle else np.arange(count)
         return order if self.rows is None else self.rows[order].astype(np.int64)
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """All batches of epoch 0, 1, ...; depends on nothing that was asked for before."""
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of epoch 0, 1, ..., from `first` on; they depend on nothing that was asked for before."""
         order = self.order(epoch)
         filled = np.resize(order, len(self) * self.batch_size)
         draws = self.augment.draws(len(self.images), self.seed, epoch) if self.augment else None
-        for start in range(0, len(filled), self.batch_size):
+        for start in range(first * self.batch_size, len(filled), self.batch_size):
             positions = filled[start : start + self.batch_size]
             count = min(self.batch_size, len(order) - start)
             images, labels = self.images[positions], self.labels[positions]

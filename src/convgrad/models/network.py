@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy.typing as npt
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from convgrad.training.events import Callback
     from convgrad.training.history import History
     from convgrad.training.metrics import Metric
+    from convgrad.training.resuming import Checkpoint
     from convgrad.training.schedules import Schedule
 
 
@@ -119,6 +121,8 @@ class Network(PlainNetwork):
         shuffle: bool = True,
         verbose: bool = True,
         engine: str = "auto",
+        checkpoint: str | PathLike[str] | Checkpoint | None = None,
+        resume: bool = False,
     ) -> History:
         """Train; see `convgrad.training.fit.fit` for the arguments."""
         from convgrad.training.fit import fit
@@ -143,6 +147,8 @@ class Network(PlainNetwork):
             shuffle=shuffle,
             verbose=verbose,
             engine=engine,
+            checkpoint=checkpoint,
+            resume=resume,
         )
 
     @takes(TrainingError)

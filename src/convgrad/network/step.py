@@ -130,6 +130,11 @@ class TrainingStep:
         self.network.past.updates += 1
         self.program.run()
 
+    @property
+    def optimizer_state(self) -> dict[str, Array]:
+        """What the optimizer remembers from step to step, by name: `conv1.w.v`, say. The arrays themselves."""
+        return {name: self.program.arrays[name] for name in self.plan.state}
+
     def prepare(self, count: int) -> None:
         """Compile what a batch needs of which only `count` examples have a weight, where it needs a program of its own.
 

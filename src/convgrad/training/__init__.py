@@ -6,12 +6,14 @@ from convgrad.training.events import Callback, CSVLogger, EarlyStopping, Trainin
 from convgrad.training.history import History
 from convgrad.training.metrics import Metric, confusion_matrix, top_k
 from convgrad.training.progress import ProgressTable
+from convgrad.training.resuming import Checkpoint
 from convgrad.training.safeguard import Diverged
 from convgrad.training.schedules import constant, cosine, one_cycle, steps
 
 __all__ = [
     "CSVLogger",
     "Callback",
+    "Checkpoint",
     "Diverged",
     "EarlyStopping",
     "History",

@@ -12,14 +12,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from convgrad.arguments import FLAG, NOT_NEGATIVE, PATH, TEXT, at_least, one_of, optional, shown, takes
 from convgrad.errors import TrainingError
 from convgrad.network.plain import PlainNetwork
-from convgrad.system.files import read_folder, write_file
+from convgrad.system.files import write_file
 from convgrad.training.history import History
 from convgrad.training.metrics import Better, Metric, better_of
 
@@ -74,6 +74,15 @@ class Callback:
 
     def on_train_end(self, training: Training) -> None:
         """No more epochs: all done, stopped or interrupted. The weights may still be changed (restored)."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this callback: values that JSON can hold, and arrays, in tables. Empty for one
+        that begins anew where a training is resumed; else never empty.
+        """
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave; told after `on_train_begin`, where a training is resumed."""
 
 
 Event = Literal["on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end"]
@@ -174,6 +183,15 @@ class EarlyStopping(Callback):
         if self._best_weights:
             training.network.set_weights(self._best_weights)
 
+    def state(self) -> dict[str, Any]:
+        best = {"epoch": self.best_epoch, "value": self.best_value, "weights": self._best_weights}
+        return {"best": best, "waited": self._waited}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        best = state["best"]
+        self.best_epoch, self.best_value, self._best_weights = best["epoch"], best["value"], dict(best["weights"])
+        self._waited = state["waited"]
+
     def _wants(self, name: str, metrics: Iterable[Metric]) -> Better:
         """Whether less or more of a figure is better."""
         if self.mode != "auto":
@@ -189,19 +207,31 @@ class EarlyStopping(Callback):
 
 
 class CSVLogger(Callback):
-    """Write the figures of each epoch as one line of a CSV file, which is whole after each, whenever a crash comes."""
+    """Write the figures of each epoch as one line of a CSV file, which is whole after each, whenever a crash comes.
+
+    A training that is resumed goes on with the lines up to its checkpoint.
+    """
 
     @takes(TrainingError, path=PATH)
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self._written = b""
+
+    def on_train_begin(self, training: Training) -> None:
+        self._written = b""
 
     def on_epoch_end(self, training: Training) -> None:
         row = {"epoch": training.epoch + 1, "learning_rate": training.learning_rate, **training.logs}
-        first = training.epoch == 0
         lines = io.StringIO(newline="")
         writer = csv.DictWriter(lines, fieldnames=list(row))
-        if first:
+        if not self._written:
             writer.writeheader()
         writer.writerow(row)
-        before = b"" if first else read_folder(self.path.parent, [self.path.name])[self.path.name]
-        write_file(self.path, before + lines.getvalue().encode())
+        self._written += lines.getvalue().encode()
+        write_file(self.path, self._written)
+
+    def state(self) -> dict[str, Any]:
+        return {"written": self._written.decode()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._written = state["written"].encode()

@@ -1,31 +1,30 @@
-"""The training loop: batches in, updates of the weights, figures out."""
+"""Training: what is asked for, checked, and handed to the loop."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, an, between, optional, takes
-from convgrad.data import Augment, Batch, Batches
+from convgrad.data import Augment, Batches
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.step import TrainingStep
 from convgrad.optimizers import Optimizer, optimizer_from
-from convgrad.system.interruption import Interruption
 from convgrad.training.advice import warn_of_two_activations
 from convgrad.training.alone import trains_alone
-from convgrad.training.evaluate import checked_examples, figures
-from convgrad.training.events import Callback, Training, checked_callbacks, tell
-from convgrad.training.examples import Array
+from convgrad.training.evaluate import checked_examples
+from convgrad.training.events import Callback, Training, checked_callbacks
 from convgrad.training.history import History
-from convgrad.training.metrics import Metric, RunningMeans, meaning_of, metrics_from
+from convgrad.training.loop import Loop, ended
+from convgrad.training.metrics import Metric, meaning_of, metrics_from
 from convgrad.training.progress import ProgressTable
-from convgrad.training.safeguard import Diverged, WeightKeeper
+from convgrad.training.resuming import Checkpoint, Keeper, checkpoint_from, data_digest, described
+from convgrad.training.safeguard import WeightKeeper
 from convgrad.training.schedules import Schedule, schedule_from
 from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_out
 
@@ -43,6 +42,7 @@ from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_o
     split_seed=SEED,
     shuffle=FLAG,
     verbose=FLAG,
+    resume=FLAG,
 )
 @trains_alone
 def fit(
@@ -66,6 +66,8 @@ def fit(
     shuffle: bool = True,
     verbose: bool = True,
     engine: str = "auto",
+    checkpoint: str | PathLike[str] | Checkpoint | None = None,
+    resume: bool = False,
 ) -> History:
     """Train a network on examples x with targets y.
 
@@ -90,6 +92,9 @@ def fit(
         split_seed: of the split alone, so that a network that is trained on, with whatever seed, keeps its split.
         verbose: show a table, and on a terminal a progress bar.
         engine: "halide", "oracle" or "auto".
+        checkpoint: a folder to keep the training in while it goes on, or a `Checkpoint` that says how often.
+        resume: go on from the folder's checkpoint, where there is one; the weights at the end are those of a training
+            that was never interrupted, to the bit. One that had ended gives its weights and figures at once.
 
     Returns:
         The figures per epoch. After Ctrl-C `history.interrupted` is True and the weights are those of the last whole
@@ -97,11 +102,13 @@ def fit(
 
     Raises:
         DataError: the arrays can't be meant like this; found before anything is compiled.
-        TrainingError: options that can't work, or the network is in training by another call.
+        TrainingError: options that can't work, or the network is in training by another call; a checkpoint of another
+            training, or one that `resume` was not asked for.
         Diverged: the loss became NaN or infinite. The network has its last good weights again.
     """
     loss, optimizer = loss_from(loss), optimizer_from(optimizer)
     factor = schedule_from(schedule)
+    keeping = checkpoint_from(checkpoint, resume)
     listeners = [*checked_callbacks(callbacks), *([ProgressTable()] if verbose else [])]
 
     inputs, targets = checked_examples(network, loss, x, y, "training data")
@@ -122,103 +129,46 @@ def fit(
     warn_of_held_out(network, inputs, rows, stacklevel=4)
     warn_of_two_activations(network, loss, stacklevel=4)
 
+    rate = optimizer.learning_rate if learning_rate is None else learning_rate
+    asked = {
+        "network": network.to_config(),
+        "data": data_digest(inputs, targets),
+        "validation": None if validation is None else data_digest(*validation),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": described(optimizer),
+        "loss": described(loss),
+        "learning_rate": float(rate),
+        "schedule": described(schedule or "constant"),
+        "metrics": [metric.name for metric in chosen],
+        "callbacks": [type(listener).__name__ for listener in listeners if listener.state()],
+        "augment": described(augment),
+        "seed": seed,
+        "shuffle": shuffle,
+        "engine": engine,
+    }
+    found = None if keeping is None else keeping.found(asked, resume)
+    if found is not None and found["state"]["ended"]:
+        return ended(network, found["state"])
+
     step = TrainingStep(network, loss, optimizer, batch_size, seed=seed, engine=engine)
     step.prepare(len(rows) % batch_size or batch_size)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
     batches = Batches(inputs, targets, batch_size, seed, shuffle, augment, rows, move_labels=together)
-    loop = _Loop(
+    loop = Loop(
         training=Training(network, epochs, len(batches), batch_size, len(rows), history, metrics=chosen),
         step=step,
         batches=batches,
         loss=loss,
         metrics=chosen,
-        learning_rate=optimizer.learning_rate if learning_rate is None else learning_rate,
+        learning_rate=rate,
         factor=factor,
         listeners=listeners,
         keeper=WeightKeeper(network),
         validation=validation,
         engine=engine,
+        keeping=None if keeping is None else Keeper(keeping, asked),
     )
     network.past.add(inputs, rows)
-    loop.run()
+    loop.run(None if found is None else found["state"])
     return history
-
-
-@dataclass
-class _Loop:
-    """Epochs of a training, told to `listeners`."""
-
-    training: Training
-    step: TrainingStep
-    batches: Batches
-    loss: Loss
-    metrics: tuple[Metric, ...]
-    learning_rate: float
-    factor: Schedule
-    listeners: list[Callback]
-    keeper: WeightKeeper
-    validation: tuple[Array, Array] | None
-    engine: str
-
-    def run(self) -> None:
-        """Run all epochs, until one of the listeners or Ctrl-C stops them."""
-        training = self.training
-        tell(self.listeners, "on_train_begin", training)
-        try:
-            with Interruption() as interruption:
-                for epoch in range(training.epochs):
-                    training.epoch = epoch
-                    if not self._epoch(interruption) or training.stop:
-                        break
-                training.history.interrupted = interruption.requested
-        except KeyboardInterrupt:
-            training.history.interrupted = True
-        finally:
-            tell(self.listeners, "on_train_end", training)
-
-    def _epoch(self, interruption: Interruption) -> bool:
-        """One pass over all batches, then validation; False where Ctrl-C ended it early."""
-        training = self.training
-        training.logs, training.seconds = {}, 0.0
-        tell(self.listeners, "on_epoch_begin", training)
-        means = RunningMeans()
-        began = time.perf_counter()
-        for number, batch in enumerate(self.batches.epoch(training.network.past.epochs)):
-            if interruption.requested:
-                return False
-            training.batch = number
-            self._update(batch, means)
-            training.logs, training.seconds = means.values(), time.perf_counter() - began
-            tell(self.listeners, "on_batch_end", training)
-            if training.stop:
-                break
-        if not self.keeper.keep():
-            raise self._diverged("weights")
-        training.logs |= self._validated()
-        training.network.past.epochs += 1
-        training.history.add_epoch(training.logs, training.seconds)
-        tell(self.listeners, "on_epoch_end", training)
-        return True
-
-    def _update(self, batch: Batch, means: RunningMeans) -> None:
-        """One step, and its figures taken into the means."""
-        training, step, count = self.training, self.step, batch.real_count
-        done = (training.epoch + training.batch / training.batches) / training.epochs
-        training.learning_rate = self.learning_rate * self.factor(done)
-        step.run(batch.images, batch.labels, training.learning_rate, batch.weights)
-        if not self.keeper.check(step.loss):
-            raise self._diverged("loss")
-        means.add("loss", step.loss, count)
-        for metric in self.metrics:
-            means.add(metric.name, metric(step.output[:count], batch.labels[:count]), count)
-
-    def _diverged(self, what: str) -> Diverged:
-        training = self.training
-        return Diverged(what, training.epoch, training.batch, self.learning_rate, training.history)
-
-    def _validated(self) -> dict[str, float]:
-        """Loss and metrics on the validation examples, named `val_loss` and so on."""
-        if self.validation is None:
-            return {}
-        found = figures(self.training.network, *self.validation, self.loss, self.metrics, engine=self.engine)
-        return {f"val_{name}": value for name, value in found.items()}

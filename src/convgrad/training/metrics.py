@@ -6,7 +6,7 @@ up a batch take no part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -281,9 +281,10 @@ def confusion_matrix(
 class RunningMeans:
     """Weighted means of several figures over the batches of an epoch."""
 
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._weights: dict[str, float] = {}
+    def __init__(self, state: Mapping[str, Mapping[str, float]] | None = None) -> None:
+        """state: what `state` gave, to go on from."""
+        self._sums: dict[str, float] = dict(state["sums"]) if state else {}
+        self._weights: dict[str, float] = dict(state["weights"]) if state else {}
 
     def add(self, name: str, mean: float, weight: float) -> None:
         """Take a mean over `weight` examples in."""
@@ -293,3 +294,7 @@ class RunningMeans:
     def values(self) -> dict[str, float]:
         """Name -> mean so far."""
         return {name: total / self._weights[name] for name, total in self._sums.items()}
+
+    def state(self) -> dict[str, dict[str, float]]:
+        """All that is needed to go on."""
+        return {"sums": dict(self._sums), "weights": dict(self._weights)}

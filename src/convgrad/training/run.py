@@ -41,12 +41,15 @@ from convgrad.training.fit import fit
 from convgrad.training.history import History
 from convgrad.training.progress import ProgressTable
 from convgrad.training.record import RECORDED
+from convgrad.training.resuming import CHECKPOINT_FILES, STATE_FILE, Checkpoint, about_in
 from convgrad.training.safeguard import Diverged
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_FOLDERS = 10_000  # of one name and a number
+CONFIG, SOURCE = "config", "source"
+"""Entries of a run's checkpoint: config.json, and the options of the command that say where the data are from."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def check_folder(folder: Path, config: Mapping[str, Any]) -> None:
     Raises:
         DataError: it does.
     """
-    names = [name for name in RUN_FILES if (folder / name).exists()]
+    names = [name for name in (*RUN_FILES, *CHECKPOINT_FILES) if (folder / name).exists()]
     if names and not _is_of(folder, config):
         raise DataError(
             f"{folder} already holds a training run ({', '.join(names)}). Add --overwrite to replace it, or name "
@@ -99,12 +102,19 @@ def check_folder(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def _is_of(folder: Path, config: Mapping[str, Any]) -> bool:
-    """Whether a folder holds the training with this config.json."""
+    """Whether a folder holds the training with this config.json, finished or not."""
+    wanted = json.loads(as_json(config))
+    found = []
     try:
-        found, wanted = load_config(folder), json.loads(as_json(config))
-    except DataError:
+        if any((folder / name).exists() for name in CHECKPOINT_FILES):
+            found.append(about_in(folder)[CONFIG])
+        if any((folder / name).exists() for name in RUN_FILES):
+            found.append(load_config(folder))
+    except (DataError, KeyError):
         return False
-    return all(found.get(key) == wanted.get(key) for key in found.keys() | wanted.keys() if key not in RECORDED)
+    return all(
+        own.get(key) == wanted.get(key) for own in found for key in own.keys() | wanted.keys() if key not in RECORDED
+    )
 
 
 def run(
@@ -116,6 +126,8 @@ def run(
     overwrite: bool = False,
     console: Console | None = None,
     began: float | None = None,
+    source: Mapping[str, Any] | None = None,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """Train `network` on a dataset with a test part, test it, and write `folder`.
 
@@ -125,6 +137,8 @@ def run(
             before it got as far, the earlier one is kept.
         console: where the data, the network and progress are shown; None for none.
         began: when the whole command began, by `time.perf_counter`.
+        source: options that say where the data are from; the checkpoint keeps them, `unfinished` reads them.
+        resume: go on from the folder's checkpoint.
 
     Returns:
         The report: `dataset`, `train_images`, `test_images`, `epochs`, `test_accuracy`, `test_loss`, `seconds`,
@@ -140,8 +154,9 @@ def run(
     about = _about(dataset, settings)
     config = configuration(network, about)
     make_folder(folder)  # whether it can be written is known before anything long begins
-    if not overwrite:
+    if not overwrite and not resume:
         check_folder(folder, config)
+    checkpoint = Checkpoint(folder, replace=not resume, about={CONFIG: config, SOURCE: dict(source or {})})
     if console is not None:
         console.print(repr(dataset).removeprefix("Dataset "))
         console.print(f"{network.name}: {network.parameter_count:,} parameters; {settings}", soft_wrap=True)
@@ -149,7 +164,7 @@ def run(
     progress = None if console is None else ProgressTable(console)
     try:
         with _waiting(progress, "compiling"):
-            history = _fit(network, dataset, settings, progress)
+            history = _fit(network, dataset, settings, progress, checkpoint, resume)
     except Diverged as error:
         history, problem = error.history, error
     report = _report(network, dataset, settings, history)
@@ -169,10 +184,11 @@ def run(
         except DataError:
             folder = new_folder(folder)
     save = complete or overwrite or _epochs_in(folder) < history.epochs
+    ended = problem is not None or not report["interrupted"]
     report |= {"total_seconds": round(time.perf_counter() - began, 3), "run_dir": str(folder), "saved": save}
     if save:
         with Interruption(), _waiting(progress, f"writing {folder}"):  # a second one ends even this
-            _write(network, about, history, report, folder)
+            _write(network, about, history, report, folder, ended)
     if problem is not None:
         raise problem
     return report
@@ -198,7 +214,31 @@ def _epochs_in(folder: Path) -> int:
         return -1
 
 
-def _fit(network: PlainNetwork, dataset: Dataset, settings: Settings, progress: ProgressTable | None) -> History:
+def unfinished(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The config.json of the training that `run` left unfinished in a folder, and the `source` that it was given.
+
+    Raises:
+        DataError: there is none.
+    """
+    if (folder / METRICS_FILE).exists() and not (folder / STATE_FILE).exists():
+        raise DataError(f"{folder} holds a training that has ended, so there is nothing to resume.")
+    about = about_in(folder)
+    if CONFIG not in about or not about.get(SOURCE):
+        raise DataError(
+            f"The checkpoint in {folder} was not written by `convgrad train`. Resume it where it was made, with "
+            "fit(..., checkpoint=..., resume=True)."
+        )
+    return about[CONFIG], about[SOURCE]
+
+
+def _fit(
+    network: PlainNetwork,
+    dataset: Dataset,
+    settings: Settings,
+    progress: ProgressTable | None,
+    checkpoint: Checkpoint,
+    resume: bool,
+) -> History:
     rows, columns, channels = dataset.image_shape
     shift = max(1, min(rows, columns) // 8)  # 4 for 32 x 32, as is usual; digits are not mirrored
     return fit(
@@ -217,6 +257,8 @@ def _fit(network: PlainNetwork, dataset: Dataset, settings: Settings, progress: 
         callbacks=() if progress is None else (progress,),
         verbose=False,
         engine=settings.engine,
+        checkpoint=checkpoint,
+        resume=resume,
     )
 
 
@@ -264,12 +306,18 @@ def _digest(dataset: Dataset) -> str:
 
 
 def _write(
-    network: PlainNetwork, about: dict[str, Any], history: History, report: dict[str, Any], folder: Path
+    network: PlainNetwork,
+    about: dict[str, Any],
+    history: History,
+    report: dict[str, Any],
+    folder: Path,
+    ended: bool,
 ) -> None:
+    """All files of a run; the checkpoint goes where the training has ended."""
     metrics = {**report, "history": history.figures, "epoch_seconds": history.epoch_seconds}
     files = saved(network, about) | {METRICS_FILE: as_json(metrics)}
     if history.epochs:
         picture = io.BytesIO()
         history.plot().savefig(picture, format="png", dpi=150)
         files[CURVES_FILE] = picture.getvalue()
-    write_folder(folder, files, RUN_FILES)
+    write_folder(folder, files, (*RUN_FILES, *CHECKPOINT_FILES) if ended else RUN_FILES)

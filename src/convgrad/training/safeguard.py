@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -67,3 +68,12 @@ class WeightKeeper:
         if self._sound:
             self._good = weights
         return True
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on: arrays, and values that JSON can hold."""
+        return {"good": self._good, "limit": self._limit, "sound": self._sound, "batches": self._batches}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._good, self._limit = dict(state["good"]), state["limit"]
+        self._sound, self._batches = bool(state["sound"]), int(state["batches"])

@@ -1,0 +1,179 @@
+"""The training loop: batches in, updates of the weights, figures out; and all that it takes to go on with it later."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from convgrad.data import Batch, Batches
+from convgrad.errors import DataError
+from convgrad.losses import Loss
+from convgrad.network.past import Past
+from convgrad.network.plain import PlainNetwork
+from convgrad.network.step import TrainingStep
+from convgrad.system.interruption import Interruption
+from convgrad.training.evaluate import figures
+from convgrad.training.events import Callback, Training, tell
+from convgrad.training.examples import Array
+from convgrad.training.history import History
+from convgrad.training.metrics import Metric, RunningMeans
+from convgrad.training.resuming import Keeper, State
+from convgrad.training.safeguard import Diverged, WeightKeeper
+from convgrad.training.schedules import Schedule
+
+
+@dataclass
+class Loop:
+    """Epochs of a training, told to `listeners`."""
+
+    training: Training
+    step: TrainingStep
+    batches: Batches
+    loss: Loss
+    metrics: tuple[Metric, ...]
+    learning_rate: float
+    factor: Schedule
+    listeners: list[Callback]
+    keeper: WeightKeeper
+    validation: tuple[Array, Array] | None
+    engine: str
+    keeping: Keeper | None = None
+
+    def run(self, state: State | None = None) -> None:
+        """Run all epochs, until one of the listeners or Ctrl-C stops them. state: `_state` of where to go on."""
+        training = self.training
+        self._first, self._means = 0, RunningMeans()
+        tell(self.listeners, "on_train_begin", training)
+        if state is not None:
+            try:
+                self._restore(state)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise DataError(f"The checkpoint was changed or is damaged: {error}.") from error
+        else:
+            self._keep(0, always=True)  # from here on it can be resumed
+        over = state is not None and training.stop
+        try:
+            with Interruption() as interruption:
+                for epoch in range(training.epoch, 0 if over else training.epochs):
+                    training.epoch = epoch
+                    if not self._epoch(interruption) or training.stop:
+                        break
+                training.history.interrupted = interruption.requested
+        except KeyboardInterrupt:
+            training.history.interrupted = True
+        finally:
+            tell(self.listeners, "on_train_end", training)
+        if self.keeping is not None and not training.history.interrupted:
+            self.keeping.write(self._state(0, ended=True))
+
+    def _epoch(self, interruption: Interruption) -> bool:
+        """One pass over all batches, then validation; False where Ctrl-C ended it early."""
+        training = self.training
+        if not self._first:
+            training.logs, training.seconds = {}, 0.0
+            self._means = RunningMeans()
+        tell(self.listeners, "on_epoch_begin", training)
+        began = time.perf_counter() - training.seconds
+        for number, batch in enumerate(self.batches.epoch(training.network.past.epochs, self._first), self._first):
+            if interruption.requested:
+                self._keep(number, always=True)
+                return False
+            training.batch = number
+            self._update(batch, self._means)
+            training.logs, training.seconds = self._means.values(), time.perf_counter() - began
+            tell(self.listeners, "on_batch_end", training)
+            if training.stop:
+                break
+            self._keep(number + 1)
+        self._first = 0
+        if not self.keeper.keep():
+            raise self._diverged("weights")
+        training.logs |= self._validated()
+        training.network.past.epochs += 1
+        training.history.add_epoch(training.logs, training.seconds)
+        tell(self.listeners, "on_epoch_end", training)
+        training.epoch += 1
+        self._keep(0, always=interruption.requested)
+        training.epoch -= 1
+        return True
+
+    def _update(self, batch: Batch, means: RunningMeans) -> None:
+        """One step, and its figures taken into the means."""
+        training, step, count = self.training, self.step, batch.real_count
+        done = (training.epoch + training.batch / training.batches) / training.epochs
+        training.learning_rate = self.learning_rate * self.factor(done)
+        step.run(batch.images, batch.labels, training.learning_rate, batch.weights)
+        if not self.keeper.check(step.loss):
+            raise self._diverged("loss")
+        means.add("loss", step.loss, count)
+        for metric in self.metrics:
+            means.add(metric.name, metric(step.output[:count], batch.labels[:count]), count)
+
+    def _diverged(self, what: str) -> Diverged:
+        training = self.training
+        return Diverged(what, training.epoch, training.batch, self.learning_rate, training.history)
+
+    def _validated(self) -> dict[str, float]:
+        """Loss and metrics on the validation examples, named `val_loss` and so on."""
+        if self.validation is None:
+            return {}
+        found = figures(self.training.network, *self.validation, self.loss, self.metrics, engine=self.engine)
+        return {f"val_{name}": value for name, value in found.items()}
+
+    def _keep(self, batch: int, always: bool = False) -> None:
+        """Write a checkpoint where one is due; `batch` is the next one."""
+        if self.keeping is not None and (always or self.keeping.due):
+            self.keeping.write(self._state(batch))
+
+    def _state(self, batch: int, ended: bool = False) -> State:
+        """All that the rest of the training depends on; `batch` is the next one of epoch `training.epoch`."""
+        training, network = self.training, self.training.network
+        history = training.history
+        return {
+            "ended": ended,
+            "epoch": training.epoch,
+            "batch": batch,
+            "stop": training.stop,
+            "seconds": training.seconds,
+            "learning_rate": training.learning_rate,
+            "logs": training.logs,
+            "means": self._means.state(),
+            "history": {"figures": history.figures, "seconds": history.epoch_seconds, "images": history.images},
+            "past": network.past.to_config(),
+            "weights": network.get_weights(),
+            "steps": self.step.steps,
+            "optimizer": self.step.optimizer_state,
+            "keeper": self.keeper.state(),
+            "callbacks": [own for listener in self.listeners if (own := listener.state())],
+        }
+
+    def _restore(self, state: State) -> None:
+        """Go on from what `_state` gave."""
+        training, network = self.training, self.training.network
+        network.set_weights(state["weights"])
+        network.past = Past.from_config(state["past"])
+        self.step.steps = state["steps"]
+        for name, array in state["optimizer"].items():
+            self.step.optimizer_state[name][...] = array
+        self.keeper.restore(state["keeper"])
+        training.epoch, self._first, training.stop = state["epoch"], state["batch"], state["stop"]
+        training.batch = max(self._first - 1, 0)
+        training.seconds, training.learning_rate = state["seconds"], state["learning_rate"]
+        training.logs, self._means = dict(state["logs"]), RunningMeans(state["means"])
+        training.history.figures = {name: list(values) for name, values in state["history"]["figures"].items()}
+        training.history.epoch_seconds = list(state["history"]["seconds"])
+        remembering = [listener for listener in self.listeners if listener.state()]
+        for listener, own in zip(remembering, state["callbacks"], strict=True):
+            listener.restore(own)
+
+
+def ended(network: PlainNetwork, state: State) -> History:
+    """Give a network the weights of a training that is over, and return what it gave."""
+    if not network.initialized:
+        network.initialize()
+    network.set_weights(state["weights"])
+    network.past = Past.from_config(state["past"])
+    history = state["history"]
+    return History(
+        {name: list(values) for name, values in history["figures"].items()}, history["seconds"], history["images"]
+    )
