@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from optional import find_chromium, optional_module
+from optional import find_chromium, find_firefox, optional_module
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Playwright
 
 
 HERE = Path(__file__).parent
+FIREFOX_DRIVER = HERE / "support" / "firefox_driver.cjs"
 TAKES_LONG = {
     "benchmarks/test_benchmarks.py",
     "benchmarks/test_suites.py",
@@ -104,15 +105,42 @@ def torch() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium, one for the whole run: Playwright can't be started twice in one process. Tests that take it
-    are marked `@pytest.mark.browser`.
-    """
-    program, playwright = find_chromium(), optional_module("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield running
-        running.close()
+def driver() -> Iterator[Playwright]:
+    """Playwright, one for the whole run: it can't be started twice in one process."""
+    playwright = optional_module("playwright.sync_api")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("NODE_OPTIONS", f'--require="{FIREFOX_DRIVER.as_posix()}"')
+        running = playwright.sync_playwright().start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Headless Chromium, one for the whole run. Tests that take it are marked `@pytest.mark.browser`."""
+    program = find_chromium()
+    driver: Playwright = request.getfixturevalue("driver")
+    running = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Headless Firefox as the system has it, driven by WebDriver BiDi, with as little motion as `opened` asks for."""
+    program = find_firefox()
+    driver: Playwright = request.getfixturevalue("driver")
+    preferences: dict[str, str | float | bool] = {"ui.prefersReducedMotion": 1}
+    running = driver.firefox.launch(channel="moz-firefox", executable_path=program, firefox_user_prefs=preferences)
+    yield running
+    running.close()
+
+
+@pytest.fixture(params=["browser", "firefox"], ids=["chromium", "firefox"])
+def either(request: pytest.FixtureRequest) -> Browser:
+    """Chromium, and once more Firefox."""
+    found: Browser = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

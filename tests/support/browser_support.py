@@ -1,4 +1,4 @@
-"""A real browser, headless, for tests of the page: Chromium where it is installed, driven by Playwright."""
+"""A real browser, headless, for tests of the page: Chromium or Firefox where it is installed, driven by Playwright."""
 
 from __future__ import annotations
 
@@ -99,8 +99,12 @@ class Looker:
         return " ".join(self.page.locator("#panel .formulas annotation").all_text_contents())
 
     def edit(self, element: str, text: str) -> None:
-        """Double click, type, Enter."""
-        self.cell(element).dblclick()
+        """Double click, type, Enter. In Firefox F2, for what drives it makes no double clicks."""
+        if self.page.context.browser.browser_type.name == "firefox":
+            self.cell(element).focus()
+            self.page.keyboard.press("F2")
+        else:
+            self.cell(element).dblclick()
         self.page.keyboard.type(text)
         self.page.keyboard.press("Enter")
 

@@ -35,6 +35,16 @@ def find_chromium() -> str:
     return found
 
 
+def find_firefox() -> str:
+    """Firefox, or the test is skipped, even where everything is required: Chromium is what each page is opened with."""
+    found = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
+    if found is None:
+        pytest.skip(
+            "there is no Firefox (looked for firefox-esr, firefox); install it, as with `apt install firefox-esr`"
+        )
+    return found
+
+
 def find_octave() -> str:
     """GNU Octave, or the test is skipped, even where everything is required: convgrad itself does not need it."""
     found = shutil.which("octave-cli")

@@ -113,7 +113,7 @@
   /** "#example=classic&lens=backward&at=conv1.dw[0,0]": words can be read; numbers and networks are packed. */
   page.hashOf = async (state) => {
     const parts = [];
-    for (const [key, value] of Object.entries(state)) {
+    for (const [key, value] of Object.entries(state).filter(([, value]) => value !== undefined)) {
       const text = PACKED.includes(key) ? await packed(value) : key === "at" ? value.join(";") : String(value);
       parts.push(`${key}=${encodeURIComponent(text).replace(/%(5B|5D|2C|3B)/g, decodeURIComponent)}`);
     }

@@ -11,6 +11,7 @@
     constructor(app) {
       this.app = app;
       app.links = this;
+      this.given = location.hash.includes("="); // whether the page was opened with a state
       this.turn = 0;
       this.showing = 0;
       this.problem = h("div", { id: "link-problem", class: "link-problem", role: "alert", hidden: true });
@@ -20,13 +21,14 @@
     }
 
     opened() {
+      this.steps = this.app.trace.losses.length;
       if (this.first) {
         this._moved(true);
         return;
       }
       this.first = this.app.trace.model;
-      this.written = location.hash;
-      this.ready = this._fromAddress();
+      this.begin = this.state();
+      this.ready = this._fromAddress(true);
     }
 
     looked() {
@@ -137,17 +139,22 @@
       };
     }
 
-    async _fromAddress() {
+    /** Shows what the address says; one without a state, what the page began with. */
+    async _fromAddress(opening = false) {
       this.pushes = false;
-      const hash = location.hash;
+      const { hash } = location;
+      const isAnchor = hash.length > 1 && !hash.includes("=");
       try {
-        const state = await page.stateOf(hash, this._others());
+        this.written = this.written ?? (await page.hashOf(this.begin));
+        const said = isAnchor ? null : await page.stateOf(hash, this._others());
+        if (isAnchor || (opening && !said)) return;
+        const state = said ?? this.begin;
         if (hash !== location.hash) return;
         this.said(null);
-        if (state || this.written.includes("=")) await this.show(state || this.begin);
-        this.written = hash;
+        if (await this.show(state)) this.written = await page.hashOf(state);
       } catch (error) {
-        this.said(error.message);
+        const { message } = error;
+        this.said(message.startsWith("This link") ? message : `This link can't be shown: ${message}`);
       }
     }
 
@@ -175,11 +182,11 @@
         const { turn } = this;
         const state = this.state();
         let hash = await page.hashOf(state);
-        this.tooLong = hash.length > page.LONGEST_LINK;
-        if (this.tooLong) hash = await page.hashOf({ ...state, log: [] });
+        this.tooLong = hash.length > page.LONGEST_LINK ? hash.length : 0;
+        if (this.tooLong) hash = await page.hashOf({ ...state, log: undefined });
         if (turn !== this.turn || this.showing) continue;
         if (hash !== this.written) {
-          history[this.pushes ? "pushState" : "replaceState"](null, "", hash);
+          history[this.pushes && !page.isEmbedded ? "pushState" : "replaceState"](null, "", hash);
           this.written = hash;
           this.wrote = performance.now();
         }
