@@ -177,3 +177,240 @@ def test_no_number_is_typed_into_the_captions() -> None:
     names = r"\$\{(?:[^{}]|\{[^{}]*\})*\}|\{[^}]*\}|\bconv1\.dw\b"
     for literal in literals:
         assert not re.search(r"\d", re.sub(f"{names}|{said}", "", literal)), literal
+
+
+def test_the_column_is_moved_by_scrolling_by_dots_and_by_a_click_on_a_caption(tour: Looker) -> None:
+    page = tour.page
+    column = page.locator(".tour-stops")
+    column.hover()
+    tops = page.locator(".tour-stop").evaluate_all("all => all.map((card) => card.offsetTop)")
+    page.mouse.wheel(0, tops[1])
+    page.wait_for_function("() => convgrad.page.app.tour.n === 1")
+    assert shown(tour) == STOPS["maximum"]
+    page.mouse.wheel(0, tops[3] - tops[1])
+    page.wait_for_function("() => convgrad.page.app.tour.n === 3")
+    assert (stop(tour), shown(tour)) == ("delta", STOPS["delta"])
+    page.mouse.wheel(0, -tops[3])
+    page.wait_for_function("() => convgrad.page.app.tour.n === 0")
+    page.locator('.tour-stop[data-stop="maximum"] h3').click()
+    assert shown(tour) == STOPS["maximum"]
+    page.locator(".tour-dots button").nth(6).click()
+    assert shown(tour) == STOPS["update"]
+
+
+def test_keys_alone_go_through_the_tour_and_the_focus_is_never_lost(tour: Looker) -> None:
+    page, keys = tour.page, tour.page.keyboard
+    assert page.evaluate("document.activeElement === document.body")
+    for _ in range(40):
+        keys.press("Tab")
+        if page.evaluate("document.activeElement.id") == "tour-next":
+            break
+    assert page.evaluate("document.activeElement.id") == "tour-next"
+    for n, name in enumerate(NAMES):
+        assert (stop(tour), shown(tour)) == (name, STOPS[name])
+        assert page.evaluate("document.getElementById('tour').contains(document.activeElement)")
+        if n:
+            said = f"Stop {n + 1} of {len(STOPS)}: "
+            page.wait_for_function("(said) => document.getElementById('live').textContent.startsWith(said)", arg=said)
+        keys.press("Enter" if n % 2 else "ArrowRight")  # at the last stop, Enter leaves
+    assert page.evaluate("document.activeElement.id") == "tour-open"
+    assert not page.locator("#tour").is_visible()
+    keys.press("Enter")
+    assert stop(tour) == "correct"
+    assert page.evaluate("document.activeElement.tagName") == "H3"
+    keys.press("Home")
+    assert stop(tour) == "kernel"
+    assert page.evaluate("document.activeElement.textContent") == "A kernel slides"
+    keys.press("End")
+    keys.press("ArrowUp")
+    assert stop(tour) == "published"
+    assert page.evaluate("document.activeElement.textContent") == "Published, and rounded"
+    keys.press("Tab")
+    assert page.evaluate("document.activeElement.closest('.tour-stop').dataset.stop") == "published"
+    keys.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "tour-open"
+
+
+def test_the_network_can_be_touched_without_losing_the_tour(tour: Looker) -> None:
+    page = tour.page
+    go(tour, "gradient")
+    assert page.locator(".panel-scroll").is_hidden()
+    tour.cell("conv1.dw[1,0]").click()
+    assert stop(tour) == "gradient"
+    assert tour.title() == str(trace_of("classic", exact=True).at("conv1.dw[1,0]"))
+    assert page.locator("#explained").is_visible()
+    again = page.locator('.tour-stop[data-stop="gradient"] .tour-again')
+    assert "Back to this stop" in again.inner_text()
+    again.click()
+    assert shown(tour) == STOPS["gradient"]
+    assert page.locator(".panel-scroll").is_hidden()
+    assert "Play it again" in again.inner_text()
+    tour.edit("conv1.w[1,1]", "-0.4")
+    assert stop(tour) == "gradient"
+    example = load_example("classic")
+    example.network.set_weights({**dict(example.network.get_weights()), "conv1.w": [[-0.13, 0.15], [-0.51, -0.4]]})
+    trace = replace(example, pins={}, deltas={}).trace()
+    for name in ("gradient", "update", "kernel", "published"):
+        go(tour, name)
+        same_captions(tour, name, trace)
+    go(tour, "stride")
+    assert shown(tour)[0] == "strided"
+    go(tour, "update")  # what was changed in the example before is still there
+    assert tour.values("conv1.w")[1, 1] == -0.4
+    same_captions(tour, "update", trace)
+
+
+def test_a_name_in_a_caption_is_lit_when_it_is_pressed(tour: Looker) -> None:
+    go(tour, "delta")
+    tour.page.locator('.tour-stop[data-stop="delta"] .tour-element', has_text="pool1.dx[0,1]").click()
+    assert shown(tour) == ("classic", "backward", "pool1.dx[0,1]")
+    assert tour.title() == str(trace_of("classic", exact=True).at("pool1.dx[0,1]"))
+    assert stop(tour) == "delta"
+
+
+def test_one_leaves_and_comes_back_to_the_same_stop(tour: Looker) -> None:
+    page = tour.page
+    go(tour, "second")
+    wide = page.locator("#network").bounding_box()["width"]
+    page.locator("#tour-leave").click()
+    assert not page.locator("#tour").is_visible()
+    assert shown(tour)[0] == "two-convolutions"
+    tour.look("forward")
+    tour.cell("conv1.x[0,0]").click()
+    page.locator("#tour-open").click()
+    assert (stop(tour), shown(tour)) == ("second", STOPS["second"])
+    assert page.locator("#network").bounding_box()["width"] == pytest.approx(wide, abs=1)
+    assert not page.locator("#tour-open").is_visible()
+
+
+def test_steps_make_the_loss_fall_and_the_caption_counts_them(tour: Looker) -> None:
+    go(tour, "step")
+    card = tour.page.locator('.tour-stop[data-stop="step"]')
+    before = trace_of("classic", exact=True).at("loss.E").written
+    assert f"The loss is {before}" in card.inner_text()
+    card.get_by_role("button", name="Step", exact=True).click()
+    assert "After 1 step the loss is" in card.inner_text()
+    for _ in range(6):
+        card.get_by_role("button", name="10 steps").click()
+    assert "After 61 steps the loss is" in card.inner_text()
+    assert f"it was {before}" in card.inner_text()
+    assert tour.loss() < 1e-3
+    assert stop(tour) == "step"
+    card.get_by_role("button", name="Reset").click()
+    assert f"The loss is {before}" in card.inner_text()
+
+
+def test_the_published_numbers_are_one_switch_in_the_tour_and_on_the_page(tour: Looker) -> None:
+    go(tour, "published")
+    page, card = tour.page, tour.page.locator('.tour-stop[data-stop="published"]')
+    exact, published = trace_of("classic", exact=True), trace_of("classic")
+    element = "conv1.dw[0,0]"
+    assert f"makes {element} {published.at(element).written}; without" in card.inner_text()
+    assert f"Here it is now {exact.at(element).written}." in card.inner_text()
+    page.locator("#tour-published").check()
+    assert page.locator("#published").is_checked()
+    assert f"Here it is now {published.at(element).written}." in card.inner_text()
+    assert "sigmoid1.x, dense1.dx and conv1.dx are pinned and do not follow." in card.inner_text()
+    np.testing.assert_array_equal(tour.values("conv1.dw"), published["conv1.dw"].values)
+    go(tour, "step")
+    step = page.locator('.tour-stop[data-stop="step"]')
+    assert "are pinned and do not follow. So the loss need not fall." in step.inner_text()
+    step.get_by_role("button", name="10 steps").click()
+    assert "pinned" not in step.inner_text()
+    go(tour, "published")
+    assert not page.locator("#tour-published").is_checked()
+    page.locator("#published").check()
+    assert page.locator("#tour-published").is_checked()
+
+
+@pytest.mark.parametrize(
+    ("typed", "mark", "words"),
+    [
+        ("0.0671403", "right", "to the 7 decimals that you wrote"),
+        ("0.067", "right", "to the 3 decimals that you wrote"),
+        (".0671", "right", "to the 4 decimals that you wrote"),
+        ("0,06714", "right", "to the 5 decimals that you wrote"),
+        ("0.068", "right", "Right with the published, rounded numbers: 0.068288."),
+        ("0.066", "wrong", "No: it is off by 0.0011403"),
+        ("-0.067", "wrong", "No: it is off by"),
+        ("0.1", "problem", "Write two digits that count"),
+        ("0", "problem", "Write two digits that count"),
+        ("6.7e-2", "wrong", "No: it is off by"),
+        ("seven", "problem", "is not a number"),
+        ("", "problem", "Nothing is written here"),
+    ],
+)
+def test_a_number_of_ones_own_gets_a_verdict(typed: str, mark: str, words: str, tour: Looker) -> None:
+    go(tour, "correct")
+    tour.page.locator("#tour-answer").fill(typed)
+    tour.page.keyboard.press("Enter")
+    verdict = tour.page.locator(".tour-verdict")
+    assert words in verdict.inner_text()
+    assert mark in (verdict.get_attribute("class") or "").split()
+    assert stop(tour) == "correct"
+
+
+def test_a_stop_is_in_the_address(browser: Any, folder: Path, tour: Looker) -> None:
+    settled = "convgrad.page.app.links.settled()"
+    go(tour, "stride")
+    tour.page.evaluate(settled)
+    assert "stop=stride" in tour.page.url
+    with opened(browser, tour.page.url) as other:
+        other.page.evaluate(settled)
+        assert (stop(other), shown(other)) == ("stride", STOPS["stride"])
+    go(tour, "update")
+    tour.page.evaluate(settled)
+    tour.page.go_back()
+    tour.page.wait_for_function("() => convgrad.page.app.trace.model.name === 'strided'")
+    tour.page.evaluate(settled)
+    assert (stop(tour), shown(tour)) == ("stride", STOPS["stride"])
+    tour.page.locator("#tour-leave").click()
+    tour.page.evaluate(settled)
+    assert "stop=" not in tour.page.url
+    with opened(browser, f"{address(folder)}#stop=gradient") as short:
+        short.page.evaluate(settled)
+        assert (stop(short), shown(short)) == ("gradient", STOPS["gradient"])
+    with opened(browser, f"{address(folder)}#example=classic&lens=backward&at=conv1.dw[0,1]") as thought:
+        thought.page.evaluate(settled)
+        assert not thought.page.locator("#tour").is_visible()
+        assert thought.title().startswith("conv1.dw[0,1]")
+
+
+def test_the_page_of_another_network_offers_the_tour(browser: Any, folder: Path) -> None:
+    with opened(browser, address(folder, "two-channels"), offline=True) as looker:
+        assert not looker.page.locator("#tour").is_visible()
+        looker.page.locator("#tour-open").click()
+        assert shown(looker) == STOPS["kernel"]
+        assert [url for url in looker.requests if not url.startswith(("file:", "data:"))] == []
+
+
+def test_motion_is_played_and_then_the_number_is_lit_again(browser: Any, folder: Path) -> None:
+    with opened(browser, address(folder), reduced_motion="no-preference") as looker:
+        page = looker.page
+        page.wait_for_function("() => convgrad.page.app.motion.playing")
+        looker.page.evaluate("convgrad.page.app.motion.speed = 50")
+        page.wait_for_function("() => !convgrad.page.app.motion.score")
+        assert shown(looker) == STOPS["kernel"]
+        page.locator("#tour-next").click()
+        page.locator("#tour-next").click()  # before it has ended
+        page.wait_for_function("() => !convgrad.page.app.motion.score")
+        assert shown(looker) == STOPS["error"]
+    with opened(browser, address(folder)) as still:
+        assert still.page.evaluate("convgrad.page.app.motion.playing") is False
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), (768, 1024), (360, 740)])
+def test_every_stop_fits_and_can_be_read(browser: Any, folder: Path, scheme: str, size: tuple[int, int]) -> None:
+    options = {"viewport": {"width": size[0], "height": size[1]}, "color_scheme": scheme}
+    with opened(browser, address(folder), **options) as looker:
+        page = looker.page
+        for name, state in STOPS.items():
+            go(looker, name)
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+            assert page.evaluate(CONTRAST) == []
+            cell, column = looker.cell(state[2]).bounding_box(), page.locator("#tour").bounding_box()
+            assert 0 <= cell["y"] <= size[1] - cell["height"]
+            assert 0 <= cell["x"] <= size[0] - cell["width"]
+            beside = cell["x"] + cell["width"] <= column["x"] + 1
+            assert beside or cell["y"] + cell["height"] <= column["y"] + 1

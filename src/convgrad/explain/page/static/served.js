@@ -19,7 +19,7 @@
       if (this.served) page.carrier.opened?.();
       const parts = this.served
         ? this._controls(model)
-        : [h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
+        : [...this._shipped(model), h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
       this.problem.textContent = "";
       this.element.replaceChildren(...parts, this.problem);
     }
@@ -38,6 +38,26 @@
         h("button", { type: "button", id: "derive", onclick: () => this.app.deriver.open() }, "Check a derivation\u2026"),
         h("button", { type: "button", id: "code", onclick: () => this.app.coder.open() }, "Check my code\u2026"),
       ];
+    }
+
+    /** Without anybody to ask: the page's own network and the examples that came with it. */
+    _shipped(model) {
+      const names = [...new Set([page.ownModel().name, ...page.shippedModels().keys()])];
+      if (names.length === 1 || !page.shippedModels().size) return [];
+      this.select = h(
+        "select",
+        { id: "example", onchange: () => this.choose() },
+        names.map((name) => h("option", { value: name }, name)),
+      );
+      this.select.value = model.name;
+      return [h("label", { for: "example" }, h("span", {}, "example"), this.select)];
+    }
+
+    /** The model of an example; asked for where it did not come with the page. */
+    async _model(name) {
+      const own = page.ownModel();
+      if (!this.served && name === own.name) return own;
+      return page.shippedModels().get(name) ?? (await page.ask(`/api/example?name=${encodeURIComponent(name)}`));
     }
 
     async _fill(name) {
@@ -60,7 +80,7 @@
       this.problem.textContent = "";
       document.body.classList.add("waiting");
       try {
-        const model = await page.ask(`/api/example?name=${encodeURIComponent(this.select.value)}`);
+        const model = await this._model(this.select.value);
         const from = document.activeElement && document.activeElement.id;
         this.app.open(model);
         if (from) page.byId(from)?.focus();

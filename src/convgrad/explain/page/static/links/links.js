@@ -122,6 +122,8 @@
       if (network) return JSON.stringify(network) === JSON.stringify(app.asked) ? open : page.ask("/api/model", network);
       if (example === undefined || (example === open.name && !app.asked)) return open;
       if (example === this.first.name) return this.first;
+      const shipped = page.shippedModels().get(example);
+      if (shipped) return shipped;
       if (!app.served.served)
         throw new Error(`This link can't be shown: it is about \u201c${example}\u201d, but this file shows ${open.name} only.`);
       return page.ask(`/api/example?name=${encodeURIComponent(example)}`);

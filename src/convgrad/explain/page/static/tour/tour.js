@@ -67,7 +67,7 @@
       const heading = h("h3", { tabindex: "-1" }, stop.title);
       const words = h("div", { class: "tour-words" });
       const parts = (stop.parts || []).map((name) => new page.TourParts[name](this.app));
-      const again = h("button", { type: "button", class: "small tour-again", onclick: () => this.show() });
+      const again = h("button", { type: "button", class: "small tour-again", hidden: true, onclick: () => this.show() });
       const element = h(
         "li",
         { class: "tour-stop", "data-stop": stop.name },
@@ -247,7 +247,7 @@
       });
       this.place.textContent = `${this.n + 1} of ${STOPS.length}`;
       this.before.setAttribute("aria-disabled", String(this.n === 0));
-      this.next.textContent = last ? "Explore on your own" : "Next \u2192";
+      this.next.textContent = last ? "Explore" : "Next \u2192";
     }
 
     /** Sentences anew, of all cards whose numbers may have changed. */
@@ -272,6 +272,7 @@
       if (!this.possible || !this.open || this.showing) return;
       const { app, stop } = this;
       const { again } = this.cards[this.n];
+      for (const card of this.cards) card.again.hidden = card.again !== again;
       const at = this._at(stop);
       const here =
         this.isOpen(this.traceOf(stop)) && app.network.lens === stop.lens && app.isChosen(at.name, at.flat);
@@ -284,7 +285,7 @@
       const { element } = this.cards[n];
       const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
       this.target = n;
-      this.list.scrollTo({ top: element.offsetTop - this.list.offsetTop, behavior: behavior || (still ? "instant" : "smooth") });
+      this.list.scrollTo({ top: element.offsetTop, behavior: behavior || (still ? "instant" : "smooth") });
       clearTimeout(this.arrived);
       this.arrived = setTimeout(() => (this.target = null), still || behavior ? SETTLED : 900);
     }
@@ -296,7 +297,7 @@
       this.settling = setTimeout(() => {
         const top = this.list.scrollTop + this.list.clientHeight / 3;
         const bottom = this.list.scrollTop + this.list.clientHeight >= this.list.scrollHeight - 2;
-        const tops = this.cards.map(({ element }) => element.offsetTop - this.list.offsetTop);
+        const tops = this.cards.map(({ element }) => element.offsetTop);
         const n = bottom ? STOPS.length - 1 : Math.max(0, tops.filter((each) => each <= top).length - 1);
         this.go(n, true);
       }, SETTLED);
