@@ -52,12 +52,24 @@
     /** The page is as it was before. */
     stop() {
       if (!this.score) return;
-      const { lens, folded } = this.before;
+      const { lens, folded, scrolled, brought } = this.before;
       const { network, panel } = this.app;
       if (this.sheet && !folded) panel.fold(false);
+      const stayed = String(this._scrolled()) === String(brought);
       const back = lens !== network.lens && this.changes === network.lens;
       this._drop();
       if (back) this._look(lens);
+      if (stayed) this._scrollTo(scrolled); // else somebody has gone to where they want to be
+    }
+
+    _scrolled() {
+      const { section } = this.app.network;
+      return [section.scrollLeft, section.scrollTop, scrollX, scrollY];
+    }
+
+    _scrollTo([left, top, across, down]) {
+      this.app.network.section.scrollTo({ left, top, behavior: "instant" });
+      scrollTo({ left: across, top: down, behavior: "instant" });
     }
 
     /** Ends without going back to the lens before: somebody has chosen what to see. */
@@ -110,7 +122,7 @@
       const madeFrom = [...score.step(0).window.keys()].map((read) => ({ tensor: read }));
       const lens = app.lensFor({ madeFrom }, { name: tensor });
       const folded = page.byId("panel").classList.contains("folded");
-      this.before = { lens: app.network.lens, planes: new Map(), folded };
+      this.before = { lens: app.network.lens, planes: new Map(), folded, scrolled: this._scrolled() };
       if (lens !== app.network.lens) this._look(lens);
       this.score = score;
       this.fraction = 0;
@@ -120,6 +132,7 @@
       if (this.sheet && !folded) app.panel.fold(true);
       this.stage.forget();
       this._bring();
+      this.before.brought = this._scrolled();
     }
 
     /** [tensor, place or null] of a name and an element in any form. */
