@@ -12,7 +12,7 @@ N ?= 2000
 # Processes that run tests; each compiled kernel is tested with all processors all the same.
 WORKERS ?= auto
 
-.PHONY: train test quick complete docs setup hooks lines parity lint types unit fuzz bench bench-check lock clean
+.PHONY: train test quick complete docs setup hooks lines parity lint types unit fuzz bench bench-check bench-page lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -70,6 +70,10 @@ bench: parity
 # How often each mistake in a backward pass is named, and right code called right.
 bench-check: setup
 	$(BIN)/python benchmarks/check.py
+
+# How quickly the page answers and how smoothly it plays, in Chromium, on a machine that does nothing else.
+bench-page: setup
+	$(BIN)/python -m benchmarks.page
 
 lock: setup
 	tools/lock

@@ -1,4 +1,5 @@
-"""How long the page takes from an interaction to the next frame: `python -m benchmarks.page [EXAMPLE ...]`.
+"""How long the page takes from an interaction to the next frame, and how smoothly it plays:
+`python -m benchmarks.page [EXAMPLE ...]`, or `make bench-page`, on a machine that does nothing else.
 
 In headless Chromium, whose frames come every 16.7 ms: a time is that from the event to the task after the next frame,
 so that layout and painting count, and up to one frame of waiting with them. `script` is the part without waiting: the
@@ -19,6 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import processor
+from benchmarks.page_motion import GOAL as FRAMES
+from benchmarks.page_motion import GOALS as FRAMES_OF
+from benchmarks.page_motion import PLAYED, motion_table, played, too_slow
 from convgrad.examples import load_example
 from convgrad.examples.page import example_model
 from convgrad.explain.page.build import page_html
@@ -38,6 +42,10 @@ PREPARE = """() => {
   const look = (lens) => () => app.look(lens);
   let turn = 0;
   const some = (role) => { const all = cells(named(role)); turn += 7; return all[turn % all.length]; };
+  const pointed = () => {
+    const cell = some("gradient");
+    return { name: cell.dataset.tensor, flat: Number(cell.dataset.flat) };
+  };
   const follow = () => document.querySelector("#panel .source").click();
   const press = (id) => () => document.getElementById(id).click();
   const change = (name) => {
@@ -55,6 +63,12 @@ PREPARE = """() => {
     "change a weight": [begin, () => change(named("parameter")[0])],
     "a step": [begin, press("step")],
     "10 steps": [begin, press("step10")],
+    "point at a number": [() => { look("backward")(); app.motion.preview.clear(); },
+      () => { const { name, flat } = pointed(); app.motion.preview.next = { name, flat }; app.motion.preview._show(); }],
+    "start to play": [begin, () => app.motion.take(app.chosen.name)],
+    "scrub": [() => { begin(); app.motion.take(app.chosen.name); },
+      () => { turn += 3; app.motion.scrub((turn % 10) / 10); }],
+    "stop": [() => { begin(); app.motion.take(app.chosen.name); app.motion.scrub(0.5); }, () => app.motion.stop()],
     "reset": [() => { begin(); change("input"); }, press("reset")],
   };
 }"""
@@ -93,8 +107,11 @@ def table(example: str, times: Sequence[tuple[str, list[float], list[float]]]) -
 
 
 def main(examples: Sequence[str]) -> int:
-    """Measure and print; returns 1 where an interaction with a small example usually takes longer than the goal."""
+    """Measure and print; returns 1 where an interaction with a small example usually takes longer than the goal, or
+    something plays with fewer frames than it should.
+    """
     console, slow = Console(width=90), []
+    jerky: list[str] = []
     program = subprocess.run([ROOT / "tools" / "browser"], capture_output=True, text=True, check=True).stdout.strip()
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
@@ -105,11 +122,16 @@ def main(examples: Sequence[str]) -> int:
             page.set_content(page_html(example_model(example, example.trace())))
             times = measured(page, ROUNDS)
             console.print(table(name, times))
+            plays = [played(browser, page, tensor) for tensor in PLAYED.get(name, ())]
+            console.print(motion_table(name, plays))
+            jerky += too_slow(name, plays)
             page.close()
             if name not in LARGE:
                 slow += [f"{what} in {name}" for what, _, shown in times if statistics.median(shown) > GOAL]
     console.print(f"Slower than {GOAL:g} ms in a small example: {', '.join(slow) or 'nothing'}")
-    return 1 if slow else 0
+    goals = f"{FRAMES:g} frames a second, {', '.join(f'{goal:g} of {name}' for name, goal in FRAMES_OF.items())}"
+    console.print(f"Fewer than {goals}: {', '.join(jerky) or 'nothing'}")
+    return 1 if slow or jerky else 0
 
 
 if __name__ == "__main__":

@@ -52,12 +52,24 @@
     /** The page is as it was before. */
     stop() {
       if (!this.score) return;
-      const { lens, folded } = this.before;
+      const { lens, folded, scrolled, brought } = this.before;
       const { network, panel } = this.app;
       if (this.sheet && !folded) panel.fold(false);
+      const stayed = String(this._scrolled()) === String(brought);
       const back = lens !== network.lens && this.changes === network.lens;
       this._drop();
       if (back) this._look(lens);
+      if (stayed) this._scrollTo(scrolled); // else somebody has gone to where they want to be
+    }
+
+    _scrolled() {
+      const { section } = this.app.network;
+      return [section.scrollLeft, section.scrollTop, scrollX, scrollY];
+    }
+
+    _scrollTo([left, top, across, down]) {
+      this.app.network.section.scrollTo({ left, top, behavior: "instant" });
+      scrollTo({ left: across, top: down, behavior: "instant" });
     }
 
     /** Ends without going back to the lens before: somebody has chosen what to see. */
@@ -110,7 +122,7 @@
       const madeFrom = [...score.step(0).window.keys()].map((read) => ({ tensor: read }));
       const lens = app.lensFor({ madeFrom }, { name: tensor });
       const folded = page.byId("panel").classList.contains("folded");
-      this.before = { lens: app.network.lens, planes: new Map(), folded };
+      this.before = { lens: app.network.lens, planes: new Map(), folded, scrolled: this._scrolled() };
       if (lens !== app.network.lens) this._look(lens);
       this.score = score;
       this.fraction = 0;
@@ -120,6 +132,7 @@
       if (this.sheet && !folded) app.panel.fold(true);
       this.stage.forget();
       this._bring();
+      this.before.brought = this._scrolled();
     }
 
     /** [tensor, place or null] of a name and an element in any form. */
@@ -142,17 +155,17 @@
     _quiet(on) {
       const { network } = this.app;
       network.flow.classList.toggle("playing", on);
-      for (const [name, view] of network.views) if (network.shows(name) && view.layout.image) view.parts[0].draw();
+      for (const [name, view] of network.views) if (network.drawn(name) && view.layout.image) view.parts[0].draw();
     }
 
     /** The tensor and what it is made from come into view; where that is too much, the tensor. */
     _bring() {
       const { network } = this.app;
       const { section } = network;
-      const own = network.views.get(this.score.name)?.element;
-      if (!own) return;
-      const read = [...this.score.step(0).window.keys()].filter((name) => network.shows(name));
-      const boxes = [own, ...read.map((name) => network.view(name).element)].map((e) => e.getBoundingClientRect());
+      const names = [this.score.name, ...this.score.step(0).window.keys()].filter((name) => network.shows(name));
+      for (const name of names.slice().reverse()) this._fill(name);
+      const boxes = names.map((name) => network.view(name).element.getBoundingClientRect());
+      if (!boxes.length) return;
       const room = this._room();
       const shift = (low, high) => {
         const [first, last] = [Math.min(...boxes.map((box) => box[low])), Math.max(...boxes.map((box) => box[high]))];
@@ -163,6 +176,14 @@
       const down = shift("top", "bottom");
       section.scrollBy({ left: shift("left", "right"), top: down, behavior: "instant" });
       if (section.scrollHeight <= section.clientHeight) scrollBy({ top: down, behavior: "instant" });
+    }
+
+    /** Of a large network only what is seen is drawn. */
+    _fill(name) {
+      const { network } = this.app;
+      if (network.drawn(name)) return;
+      network.blocks.get(network.blockOf.get(name)).element.scrollIntoView({ block: "nearest", inline: "nearest" });
+      network.fill();
     }
 
     /** What of the network can be seen, with a margin: on a narrow page a sheet covers the lower part. */
@@ -182,7 +203,7 @@
     _turn({ lit, written }) {
       const { network } = this.app;
       const turn = (name, flats) => {
-        const view = network.shows(name) ? network.views.get(name) : null;
+        const view = network.drawn(name) ? network.views.get(name) : null;
         if (!view?.select) return;
         const planes = new Set(flats.map((flat) => view.layout.place(flat).plane));
         if (planes.has(view.shown)) return;

@@ -24,7 +24,7 @@
 
     _measured(name, flat) {
       const { network } = this.app;
-      const view = network.shows(name) ? network.views.get(name) : null;
+      const view = network.drawn(name) ? network.views.get(name) : null;
       const box = view?.boxOf(flat);
       if (!box || !box.width) return null;
       if (!this.origin) this.origin = network.flow.getBoundingClientRect();

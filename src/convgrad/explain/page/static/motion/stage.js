@@ -13,7 +13,7 @@
   /** Pixels below which a number is a dot, which is filled and not framed. */
   const SMALL = 12;
   const COLORS = ["chosen", "a", "b", "c"];
-  const DASHES = { a: [], b: [5, 3], c: [2, 3] };
+  const DASHES = { a: [], b: [5, 3], c: [2, 3], into: [1, 2] };
 
   const eased = (t) => (t < 0.5 ? 2 * t * t : 1 - (2 - 2 * t) ** 2 / 2);
   const part = (t, from, to) => Math.max(0, Math.min(1, (t - from) / (to - from)));
@@ -76,6 +76,7 @@
       this.colors = { card: style.getPropertyValue("--card"), glow: style.getPropertyValue("--glow") };
       for (const kind of COLORS) this.colors[kind] = style.getPropertyValue(`--mark-${kind}`);
       this.colors.ink = style.getPropertyValue("--ink");
+      this.colors.into = style.getPropertyValue("--accent");
       this.size = parseFloat(style.fontSize) * 0.8;
     }
 
@@ -93,7 +94,7 @@
       if (now > SLIDES && now < ARRIVES) this._moves(context, score.name, step, eased(part(now, SLIDES, ARRIVES)));
     }
 
-    /** What a click on an element would light, softly. */
+    /** What a click on an element would light, softly, and what it goes into. */
     preview(lit) {
       this.again = () => this.preview(lit);
       const context = this._begin();
@@ -150,7 +151,7 @@
     _marks(context, lit, alpha, noted) {
       context.lineWidth = 2;
       context.globalAlpha = alpha;
-      for (const kind of ["c", "b", "a"]) {
+      for (const kind of ["into", "c", "b", "a"]) {
         context.strokeStyle = this.colors[kind];
         context.setLineDash(DASHES[kind]);
         context.beginPath();
