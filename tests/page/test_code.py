@@ -10,6 +10,7 @@ import pytest
 from browser_support import Looker, opened, served, written_to
 
 pytestmark = pytest.mark.browser
+SLOW = 120_000
 RIGHT = "def relu_backward(dx, o):\n    return dx * (o > 0)\n"
 
 
@@ -31,7 +32,7 @@ def report(looker: Looker, text: str, layer: str = "", options: str = "") -> str
     page.locator("#code-layer").select_option(layer)
     page.locator("#code-options").fill(options)
     page.locator("#code-now").click()
-    page.locator("#code-verdict .report, #code-verdict .problem").wait_for(timeout=60_000)
+    page.locator("#code-verdict .report, #code-verdict .problem").wait_for(timeout=SLOW)
     return str(page.locator("#code-verdict").inner_text())
 
 
@@ -63,7 +64,7 @@ def test_the_example_is_wrong_and_told_so(looker: Looker) -> None:
     looker.page.locator("#code").click()
     looker.page.locator("#code-example").click()
     looker.page.locator("#code-now").click()
-    looker.page.locator("#code-verdict .report.wrong").wait_for(timeout=60_000)
+    looker.page.locator("#code-verdict .report.wrong").wait_for(timeout=SLOW)
     assert "the kernel is not rotated by 180 degrees" in looker.page.locator("#code-verdict").inner_text()
     looker.page.keyboard.press("Escape")
     assert looker.focused() == "Check my code\u2026"
@@ -88,7 +89,7 @@ def test_where_the_editor_is_missing_a_plain_field_takes_its_place(browser: Any)
         looker.page.locator("#code").click()
         looker.page.locator("#coder textarea").fill(RIGHT)
         looker.page.locator("#code-now").click()
-        looker.page.locator("#code-verdict .report.right").wait_for(timeout=60_000)
+        looker.page.locator("#code-verdict .report.right").wait_for(timeout=SLOW)
         looker.complaints[:] = [text for text in looker.complaints if "ERR_FAILED" not in text]
 
 

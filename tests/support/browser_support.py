@@ -142,6 +142,7 @@ def opened(browser: Any, where: str, **options: Any) -> Iterator[Looker]:
 def served(name: str, exact: bool = False, programs: bool = False) -> Iterator[str]:
     """The address of a server that shows an example. programs: whether it runs those that are pasted."""
     with PageServer(html_of(name, exact, served=True), port=0, programs=programs) as server:
+        server.workers.seconds = 120  # on a machine that does much else
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

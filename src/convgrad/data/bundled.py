@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import resources
 
-from convgrad.data.dataset import Dataset
-from convgrad.data.idx_folder import load_idx_folder
+from convgrad.data.dataset import Dataset, Images, Labels
+from convgrad.data.idx_folder import FILE_NAMES, load_idx_folder, read_pair
 
 DIGIT_NAMES = tuple("0123456789")
 
@@ -23,3 +23,10 @@ def load_digits() -> Dataset:
     """
     with resources.as_file(resources.files("convgrad.data") / "digits") as folder:
         return load_idx_folder(folder, "digits", DIGIT_NAMES, test_needed=True)
+
+
+def load_test_digits() -> tuple[Images, Labels]:
+    """The 1,000 digits of `load_digits` to test on, and their labels, without reading the others."""
+    with resources.as_file(resources.files("convgrad.data") / "digits") as folder:
+        images, labels = (folder / f"{name}.gz" for name in FILE_NAMES[2:])
+        return read_pair(images, labels)

@@ -47,13 +47,14 @@ def load_idx_folder(
             f"{folder} does not hold {' or '.join(missing)} (with or without .gz). Put the {len(needed)} files "
             f"{', '.join(needed)} into it."
         )
-    train_images, train_labels = _read_pair(*(paths[file] for file in _TRAIN))
-    test_images, test_labels = _read_pair(*(paths[file] for file in _TEST)) if with_test else (None, None)
+    train_images, train_labels = read_pair(*(paths[file] for file in _TRAIN))
+    test_images, test_labels = read_pair(*(paths[file] for file in _TEST)) if with_test else (None, None)
     names = numbered_classes(train_labels, str(paths[_TRAIN[1]])) if class_names is None else class_names
     return Dataset(name or folder.resolve().name, train_images, train_labels, test_images, test_labels, tuple(names))
 
 
-def _read_pair(images: Path, labels: Path) -> tuple[Images, Labels]:
+def read_pair(images: Path, labels: Path) -> tuple[Images, Labels]:
+    """Images and their labels, from a file each. Raises: DataError."""
     return images_from(read_idx(images, check_image_array), str(images)), labels_from(read_idx(labels), str(labels))
 
 

@@ -219,20 +219,16 @@ def _input(network: Network, given: Any) -> tuple[Any, Any]:
         return invented_input(network.input_shape), None
     if not isinstance(given, dict):
         return given, None
-    from convgrad.data.bundled import load_digits  # with all that reads images; few examples have one
+    from convgrad.data.bundled import load_test_digits  # with all that reads images; few examples have one
 
-    digits = load_digits()
-    assert digits.test_images is not None
-    assert digits.test_labels is not None
+    images, labels = load_test_digits()
     number = given.get("digit")
-    if set(given) != {"digit"} or type(number) is not int or not 0 <= number < len(digits.test_images):
-        raise DataError(
-            f"input is {shown(given)}, but must be numbers or {{ digit = 0..{len(digits.test_images) - 1} }}."
-        )
-    image = np.asarray(digits.test_images[number], dtype=np.float64)
+    if set(given) != {"digit"} or type(number) is not int or not 0 <= number < len(images):
+        raise DataError(f"input is {shown(given)}, but must be numbers or {{ digit = 0..{len(images) - 1} }}.")
+    image = np.asarray(images[number], dtype=np.float64)
     if image.size != np.prod(network.input_shape):
         raise DataError(f"A digit has {image.shape} numbers, but the network takes {network.input_shape}.")
-    return image.reshape(network.input_shape), int(digits.test_labels[number])
+    return image.reshape(network.input_shape), int(labels[number])
 
 
 def invented_input(shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:

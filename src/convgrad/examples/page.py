@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.data.bundled import load_digits
+from convgrad.data.bundled import load_test_digits
 from convgrad.examples.example import Example
 from convgrad.examples.files import NAMES, load_example
 from convgrad.explain.page.build import page_html
@@ -56,15 +56,12 @@ def _digits(misread: tuple[int, ...]) -> list[dict[str, Any]]:
     """Bundled digits, some of each label, then those that are misread: {"label", "pixels", "misread"}. A pixel p of
     0..255 is the number p / 255, as float32 has it.
     """
-    digits = load_digits()
-    assert digits.test_images is not None
-    assert digits.test_labels is not None
-    labels = digits.test_labels
+    images, labels = load_test_digits()
     chosen = [place for label in range(10) for place in np.flatnonzero(labels == label)[:DIGITS_OF_A_LABEL]]
     return [
         {
             "label": int(labels[place]),
-            "pixels": np.rint(digits.test_images[place].ravel() * MOST_PIXEL).astype(int).tolist(),
+            "pixels": np.rint(images[place].ravel() * MOST_PIXEL).astype(int).tolist(),
             "misread": place in misread,
         }
         for place in [*chosen, *(place for place in misread if place not in chosen)]

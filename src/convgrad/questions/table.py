@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from convgrad.errors import DataError
 from convgrad.questions.answer import TOO_DEEP, Answer, answered
@@ -29,6 +30,12 @@ POST: dict[str, Callable[[Mapping[str, Any], Rights], Any]] = {
     "/api/function": function,
 }
 """Path -> function of the body and of what may happen. What these take depends on the person."""
+
+
+def answer_to_query(path: str) -> Answer:
+    """The answer to a question without a body: a path, with its query where it has one."""
+    place, _, query = path.partition("?")
+    return answered(lambda: GET[place](dict(parse_qsl(query))))
 
 
 def answer_to(path: str, body: bytes, rights: Rights) -> Answer:

@@ -109,6 +109,13 @@ def style_texts() -> list[str]:
     return [*_vendored(".css"), *((static() / name).read_text(encoding="utf-8") for name in _listed("styles.txt"))]
 
 
+def font_files() -> dict[str, bytes]:
+    """The fonts that `style_texts` names, and the license that goes with them."""
+    folder = static() / "katex"
+    fonts = {f"fonts/{font.name}": font.read_bytes() for font in (folder / "fonts").iterdir()}
+    return {**fonts, "fonts/OFL.txt": (folder / "OFL.txt").read_bytes()}
+
+
 def editor_script() -> bytes:
     """The editor for pasted code, which a page loads when it is needed first; it defines `convgradEditor`."""
     return (static() / "codemirror" / "codemirror.min.js").read_bytes()
