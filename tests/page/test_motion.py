@@ -115,11 +115,10 @@ def moment(looker: Looker) -> dict[str, str]:
       const pictures = (view) => [...view.element.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL());
       const html = (view) => view.element.outerHTML.replaceAll(' data-mark=""', "");
       return {
-        ...Object.fromEntries(drawn.map(([name, view]) => [name, html(view) + pictures(view)])),
+        ...Object.fromEntries(drawn.map(([name, view]) => [name, html(view) + pictures(view) + view.select?.value])),
         "the page": [
           network.flow.className, network.lens, network.section.scrollLeft, network.section.scrollTop, scrollY,
           [...network.lines.children].map((line) => line.outerHTML),
-          [...document.querySelectorAll("#network select")].map((select) => select.value),
           document.querySelector(".panel-content").outerHTML, document.getElementById("panel").className,
           document.querySelector(".stage").hidden, JSON.stringify(trail),
         ].join("\\n"),
@@ -288,7 +287,10 @@ def test_pausing_stays_where_it_is_and_goes_on_from_there(classic: Looker) -> No
 @pytest.mark.parametrize("leaves", ["motion.stop()", "player"])
 def test_stop_leaves_the_page_as_it_was(browser: Any, folder: Path, leaves: str) -> None:
     with opened(browser, written_to(folder, "lenet-digit"), **MOVING) as looker:
-        looker.page.evaluate("() => { const { app } = convgrad.page; app.explain('conv1.x', 1000); }")
+        looker.page.evaluate(
+            """() => { const { app } = convgrad.page; app.explain("conv1.x", 1000);
+            app.look("backward"); app.look("forward"); }"""  # drawn as large as it fits with what is lit now
+        )
         looker.page.wait_for_timeout(50)
         before = moment(looker)
         for name in ("conv1.dw", "conv1.x", "pool2.x[1,2,3]"):
@@ -326,14 +328,18 @@ def test_keys_step_play_and_stop(classic: Looker) -> None:
     before = moment(classic)
     classic.page.locator("#play-tensor").focus()
     keys = classic.page.keyboard
-    keys.press("ArrowRight")
-    keys.press("ArrowRight")
-    assert motion(classic, "fraction") == pytest.approx(2 / 16)
+    for step in range(3):
+        keys.press("ArrowRight")
+        assert motion(classic, "at.n") == step
+        assert motion(classic, "at.t") > 0.99
     keys.press("ArrowLeft")
     assert motion(classic, "at.n") == 1
     classic.page.locator("#scrub").focus()
     keys.press("ArrowRight")
     assert motion(classic, "at.n") == 2
+    motion(classic, "scrub(5.5 / 16)")
+    keys.press("ArrowRight")
+    assert motion(classic, "fraction") == pytest.approx(5.999 / 16)
     keys.press("End")
     assert motion(classic, "fraction") == 1
     keys.press("Home")

@@ -3,6 +3,9 @@
 (() => {
   const page = (convgrad.page = convgrad.page || {});
 
+  /** So much of a step shows all of it; at 1 the next one begins. */
+  const DONE = 0.999;
+
   /** Whether a tensor's numbers are made from others that the page has. */
   page.isMade = (trace, name) => {
     const { shows, definition } = trace.tensor(name);
@@ -95,13 +98,14 @@
       this.player.show("scrubbed");
     }
 
-    /** On by a number of steps, or back. */
+    /** On by one step, or back: to where it is done. */
     step(by) {
       if (!this.score) return;
       this.pause();
-      const { length } = this.score;
-      const done = Math.round(this.fraction * length * 1e6) / 1e6;
-      this.scrub((by > 0 ? Math.floor(done) + by : Math.ceil(done) + by) / length);
+      const { n, t } = this.at;
+      const done = t > DONE - 1e-6 || !this.stage.moving;
+      const next = by > 0 && !done ? n : n + by;
+      this.scrub(next < 0 ? 0 : (next + DONE) / this.score.length);
     }
 
     /** The step that is shown, and how much of it is done. */

@@ -89,7 +89,7 @@
       this._cover(context, score, n, now);
       this._windows(context, score, n, now);
       if (step.soft) this._marks(context, step.soft, 0.35, false);
-      this._marks(context, step.lit, this.moving ? Math.max(0.25, part(now, 0, SLIDES)) : 1, true);
+      this._marks(context, step.lit, this.moving ? Math.max(0.5, part(now, 0, SLIDES)) : 1, true);
       this._target(context, score, step, now);
       if (now > SLIDES && now < ARRIVES) this._moves(context, score.name, step, eased(part(now, SLIDES, ARRIVES)));
     }
