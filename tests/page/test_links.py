@@ -157,7 +157,7 @@ def test_numbers_that_are_too_many_for_a_link_are_left_out(browser: Any, folder:
     ("hash_", "words"),
     [
         ("#lens=sideways", "there is no lens “sideways”."),
-        ("#example=other", "it is about “other”, but this file shows classic only."),
+        ("#example=other", "“other” is not in this file."),
         ("#at=conv1.w[9,9]", "classic has no number “conv1.w[9,9]”."),
         ("#at=__proto__[0]", "classic has no number “__proto__[0]”."),
         ("#at=", "the numbers that it explains can't be read."),

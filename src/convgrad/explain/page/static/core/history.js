@@ -12,6 +12,7 @@
       this.done = []; // [{action, before}]: what the trace was given before; null where too much is kept already
       this.undone = []; // actions, the next one last
       this.group = null;
+      this.mostKept = MOST_KEPT;
     }
 
     /** The actions since the model's own numbers. */
@@ -152,7 +153,7 @@
         if (!entry.before) break;
         for (const [name, values] of entry.before.kept) if (newer.get(name) !== values) kept += values.length;
         newer = entry.before.kept;
-        if (kept > MOST_KEPT) entry.before = null;
+        if (kept > this.mostKept) entry.before = null;
       }
     }
   }

@@ -18,18 +18,18 @@
     );
   };
 
-  page.isEmbedded = new URLSearchParams(location.search).has("embed");
+  page.embedded = new URLSearchParams(location.search).has("embed");
 
   page.Embed = class {
     constructor() {
-      if (!page.isEmbedded) return;
+      if (!page.embedded) return;
       document.documentElement.classList.add("embedded");
       this.link = h("a", { target: "_blank", rel: "noopener", id: "open-in-full" }, "Open in full \u2197");
       const aim = () => (this.link.href = this.address);
       for (const event of ["pointerdown", "focus", "mouseenter"]) this.link.addEventListener(event, aim);
       aim();
       this.title = h("strong", {});
-      document.body.append(h("footer", { class: "embed-bar" }, this.title, this.link));
+      document.body.prepend(h("header", { class: "embed-bar" }, this.title, this.link));
     }
 
     get address() {

@@ -11,7 +11,6 @@
     constructor(app) {
       this.app = app;
       app.links = this;
-      this.given = location.hash.includes("="); // whether the page was opened with a state
       this.turn = 0;
       this.showing = 0;
       this.problem = h("div", { id: "link-problem", class: "link-problem", role: "alert", hidden: true });
@@ -27,7 +26,6 @@
         return;
       }
       this.first = this.app.trace.model;
-      this.begin = this.state();
       this.ready = this._fromAddress(true);
     }
 
@@ -124,8 +122,7 @@
       if (example === this.first.name) return this.first;
       const shipped = page.shippedModels().get(example);
       if (shipped) return shipped;
-      if (!app.served.served)
-        throw new Error(`This link can't be shown: it is about \u201c${example}\u201d, but this file shows ${open.name} only.`);
+      if (!app.served.served) throw new Error(`This link can't be shown: \u201c${example}\u201d is not in this file.`);
       return page.ask(`/api/example?name=${encodeURIComponent(example)}`);
     }
 
@@ -147,6 +144,8 @@
       const { hash } = location;
       const isAnchor = hash.length > 1 && !hash.includes("=");
       try {
+        if (opening) await null; // until all parts know that the network is open
+        if (opening) this.begin = this.state();
         this.written = this.written ?? (await page.hashOf(this.begin));
         const said = isAnchor ? null : await page.stateOf(hash, this._others());
         if (isAnchor || (opening && !said)) return;
@@ -188,7 +187,7 @@
         if (this.tooLong) hash = await page.hashOf({ ...state, log: undefined });
         if (turn !== this.turn || this.showing) continue;
         if (hash !== this.written) {
-          history[this.pushes && !page.isEmbedded ? "pushState" : "replaceState"](null, "", hash);
+          history[this.pushes && !page.embedded ? "pushState" : "replaceState"](null, "", hash);
           this.written = hash;
           this.wrote = performance.now();
         }

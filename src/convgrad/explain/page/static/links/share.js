@@ -3,7 +3,7 @@
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h, byId } = page;
-  const HEIGHT = 520;
+  const HEIGHT = 640;
 
   page.Share = class {
     constructor(app) {
@@ -65,6 +65,7 @@
       this.text.hidden = false;
       this.text.focus();
       this.text.select();
+      this.text.scrollTop = 0;
       this.text.scrollIntoView({ block: "nearest" });
       return "The browser does not let the page copy. The text is selected: copy it with Ctrl+C.";
     }
@@ -119,7 +120,7 @@
       this.what = h(
         "select",
         { id: "share-what", "aria-label": "What is drawn" },
-        h("option", { value: "" }, "the network"),
+        h("option", { value: "" }, "The network"),
         shown.map((name) => h("option", { value: name }, name)),
       );
       if (app.chosen && shown.includes(app.chosen.name)) this.what.dataset.chosen = app.chosen.name;

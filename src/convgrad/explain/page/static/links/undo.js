@@ -61,16 +61,16 @@
     _update() {
       const { trace } = this.app;
       const words = { undo: ["Undo", "Ctrl+Z"], redo: ["Redo", "Ctrl+Shift+Z"] };
+      const lost = Object.values(this.buttons).find((button) => button === document.activeElement);
       for (const [key, action] of Object.entries(trace.history.next)) {
         const [verb, keys] = words[key];
         const text = action ? `${verb}: ${page.actionWords(trace, action)}` : `Nothing to ${key}`;
         const button = this.buttons[key];
-        const focused = document.activeElement === button;
         button.disabled = !action;
         button.title = action ? `${text} (${keys})` : text;
         button.setAttribute("aria-label", text);
-        if (focused && !action) Object.values(this.buttons).find((other) => !other.disabled)?.focus();
       }
+      if (lost?.disabled) Object.values(this.buttons).find((button) => !button.disabled)?.focus();
     }
 
     _key(event) {
