@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.static_site import published
 from tools.collect_pyodide import collect
 
 from browser_support import Looker, opened, trace_of
 from convgrad.site.build import build
-from static_site import published
 
 pytestmark = pytest.mark.browser
 SLOW = 300_000
