@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -41,8 +42,13 @@ def example_model(example: Example, trace: Trace, served: bool = False) -> dict[
 def example_page(example: Example, trace: Trace, served: bool = False) -> str:
     """The page of an example as one HTML file, with the guided tour. Arguments: as of `example_model`."""
     model = example_model(example, trace, served)
-    tour = {name: None if {**of_tour, "served": served} == model else of_tour for name, of_tour in _tour().items()}
-    return page_html(model, tour)
+    return page_html(model, tour_models(model))
+
+
+def tour_models(model: Mapping[str, Any]) -> dict[str, dict[str, Any] | None]:
+    """The examples of the tour for a page that shows a model first; None stands for that model."""
+    served = model["served"]
+    return {name: None if {**of_tour, "served": served} == model else of_tour for name, of_tour in _tour().items()}
 
 
 @lru_cache(maxsize=1)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import convgrad
 from convgrad.examples import NAMES
+from convgrad.examples.page import tour_models
 from convgrad.explain.page.build import (
     data_block,
     editor_script,
@@ -27,7 +27,7 @@ from convgrad.questions.examples import example
 from convgrad.questions.table import GET, answer_to_query
 from convgrad.site.pyodide import Pyodide, checked, sha384
 from convgrad.site.wheel import NAME as WHEEL
-from convgrad.site.wheel import wheel
+from convgrad.site.wheel import VERSION, wheel
 from convgrad.system.files import write_file
 
 FIRST = "classic"
@@ -56,7 +56,7 @@ def build(folder: Path, python: Path | str | None) -> dict[str, int]:
     answers = dict(_answers())
     own = {WHEEL: wheel(), "worker.js": _text("worker.js").encode()}
     settings: dict[str, Any] = {
-        "version": convgrad.__version__,
+        "version": VERSION,
         "seconds": SECONDS,
         "answers": {path: name for path, (name, _) in answers.items()},
         "python": None if base is None else Pyodide(base).told(),
@@ -77,11 +77,13 @@ def build(folder: Path, python: Path | str | None) -> dict[str, int]:
 
 
 def _index(settings: dict[str, Any]) -> str:
+    model = example(FIRST)
+    data = {"model": model, "examples": tour_models(model), "site": settings}
     return filled(
         policy_of(policy(None if settings["python"] is None else settings["python"]["base"])),
         '<link rel="stylesheet" href="page.css" />',
         '<script src="page.js"></script>',
-        data_block("model", example(FIRST)) + data_block("site", settings),
+        "\n".join(data_block(name, content) for name, content in data.items()),
     )
 
 

@@ -7,9 +7,8 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from importlib import resources
+from importlib.metadata import version
 from typing import TYPE_CHECKING
-
-import convgrad
 
 if TYPE_CHECKING:
     if sys.version_info >= (3, 11):
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
     else:
         from importlib.abc import Traversable
 
-NAME = f"convgrad-{convgrad.__version__}-py3-none-any.whl"
+VERSION = version("convgrad")
+NAME = f"convgrad-{VERSION}-py3-none-any.whl"
 LEFT_OUT = (
     "commands",
     "compute/halide",
@@ -38,10 +38,10 @@ MOMENT = (2020, 1, 1, 0, 0, 0)
 def wheel() -> bytes:
     """The whole file."""
     into = io.BytesIO()
-    about = f"convgrad-{convgrad.__version__}.dist-info"
+    about = f"convgrad-{VERSION}.dist-info"
     entries = dict(_sources(resources.files("convgrad"), ""))
     entries |= {
-        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: convgrad\nVersion: {convgrad.__version__}\n".encode(),
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: convgrad\nVersion: {VERSION}\n".encode(),
         f"{about}/WHEEL": b"Wheel-Version: 1.0\nGenerator: convgrad.site\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{name},,\n" for name in (*entries, f"{about}/RECORD"))

@@ -38,7 +38,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *arguments: object) -> None:
-        """Nothing."""
+        """Nothing is written, but it is counted."""
+        getattr(self.server, "seen", []).append(arguments)
 
 
 @functools.lru_cache(maxsize=64)
@@ -48,10 +49,11 @@ def packed(path: Path, changed: int) -> bytes:
 
 
 @contextmanager
-def published(folder: Path) -> Iterator[str]:
-    """The address of a folder on this machine."""
+def published(folder: Path, seen: list[object] | None = None) -> Iterator[str]:
+    """The address of a folder on this machine. seen: gets an entry for each request."""
     handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.seen = [] if seen is None else seen  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
