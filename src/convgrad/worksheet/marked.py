@@ -50,15 +50,13 @@ class Form:
         if len(answers) != len(blanks):
             raise DataError(f"The sheet has {len(blanks)} blanks, but there are {len(answers)} answers.")
         given = {place: _number(text) for place, text in zip(blanks, answers, strict=True) if text.strip()}
-        results = {
-            name: _filled(values, name, given, ()) for name, values in self.content["results"].items()
-        }
+        results = {name: _filled(values, name, given, ()) for name, values in self.content["results"].items()}
         content = {**self.content, "results": results}
         trace = read_trace(content, SHEET)
         return mark(trace, read_results(content, SHEET), SHEET, read_decimals(content, SHEET, trace), told=False)
 
     def mistakes(self, number: int) -> dict[str, str]:
-        """Wrong answer to a blank -> the mistake that gives it, all other answers being right; as `convgrad check` says it.
+        """Wrong answer to a blank -> the mistake that gives it where all others are right, as `convgrad check` says it.
 
         number: of the blank, from 0. Answers are written with the decimals that the sheet asks for.
         """
