@@ -14,6 +14,7 @@ from convgrad.system.files import write_text
 
 if TYPE_CHECKING:
     from convgrad.examples import Example
+    from convgrad.worksheet import Worksheet
 
 
 def worksheet(
@@ -27,9 +28,10 @@ def worksheet(
         str,
         typer.Option(metavar="easy|medium|hard", help="Forward; deltas and gradients; whole chains and the update."),
     ] = "medium",
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The sheet: .pdf, .html or .tex.")] = Path(
-        "worksheet.pdf"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The sheet: .pdf, .html or .tex. [default: worksheet.pdf]"),
+    ] = None,
     key_file: Annotated[
         Path | None, typer.Option("--key", metavar="FILE", help="Where the answers go. [default: the end of the sheet]")
     ] = None,
@@ -39,13 +41,18 @@ def worksheet(
             "--sheet", metavar="FILE.toml", help="Write a file to fill in as well, which `convgrad check` marks."
         ),
     ] = None,
+    page_file: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write one page for any browser that marks itself; offline, too."),
+    ] = None,
 ) -> None:
     """Make an exercise sheet with blanks, and its answer key.
 
     Examples:
     convgrad worksheet;
     convgrad worksheet --difficulty easy --blanks 6 --seed 3 --out sheet.pdf --key key.pdf;
-    convgrad worksheet classic --out sheet.html --sheet sheet.toml
+    convgrad worksheet classic --out sheet.html --sheet sheet.toml;
+    convgrad worksheet --difficulty easy --blanks 6 --html exercise.html
     """
     from convgrad.paper import write
     from convgrad.paper.write import rendering
@@ -53,26 +60,51 @@ def worksheet(
     from convgrad.worksheet.form import form
     from convgrad.worksheet.pages import exercise, key, with_key
 
+    if out is None and (page_file is None or key_file is not None or sheet_file is not None):
+        out = Path("worksheet.pdf")
     for path in filter(None, (out, key_file)):
         rendering(path)  # before anything takes time
-    if out == key_file:
-        raise DataError(f"--out and --key both name {out}; omit --key to put both in one file.")
-    with working(f"making {out}"):
+    _check_apart({"--out": out, "--key": key_file, "--html": page_file})
+    with working(f"making {out or page_file}"):
         example = _example(source)
         sheet = make(example, blanks, difficulty, seed)
         content = form(sheet) if sheet_file is not None else ""
-        write(with_key(sheet) if key_file is None else exercise(sheet), out)
+        page = _page(sheet) if page_file is not None else ""
+        if out is not None:
+            write(with_key(sheet) if key_file is None else exercise(sheet), out)
         if key_file is not None:
             write(key(sheet), key_file)
     if sheet_file is not None:
         write_text(sheet_file, content)
+    if page_file is not None:
+        write_text(page_file, page)
     console = output()
     names = [] if example is None else [*example.deltas, *example.pins]
     if names:
         listed = ", ".join(names)
         print_words(f"All numbers are new ones; those given for {listed} are not used.")
-    for path in filter(None, (out, key_file, sheet_file)):
+    for path in filter(None, (out, key_file, sheet_file, page_file)):
         console.print(f"wrote {path}", soft_wrap=True)
+
+
+def _check_apart(files: dict[str, Path | None]) -> None:
+    """Raises: DataError where two options name one file."""
+    seen: dict[Path, str] = {}
+    for option, path in files.items():
+        if path is None:
+            continue
+        if path in seen:
+            both = f"{seen[path]} and {option} both name {path}"
+            hint = "omit --key to put both in one file" if option == "--key" else "give each a file of its own"
+            raise DataError(f"{both}; {hint}.")
+        seen[path] = option
+
+
+def _page(sheet: Worksheet) -> str:
+    from convgrad.explain.page.build import page_html
+    from convgrad.worksheet.exercise import exercise_model
+
+    return page_html(exercise_model(sheet, marks_itself=True))
 
 
 def _example(source: str | None) -> Example | None:

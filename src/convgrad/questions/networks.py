@@ -17,6 +17,7 @@ from convgrad.explain.page.model import MOST_NUMBERS
 from convgrad.layers.base import Layer, registry
 from convgrad.models.toml_file import ALIASES
 from convgrad.questions.examples import model_of
+from convgrad.questions.exercises import exercise
 from convgrad.questions.reading import check_depth
 
 if sys.version_info >= (3, 11):
@@ -41,10 +42,12 @@ def layer_list() -> list[dict[str, Any]]:
 def model(asked: Mapping[str, Any]) -> dict[str, Any]:
     """A network of one's own: {"toml": text of a model file with numbers}, or {"input_shape", "layers": [{"type", and
     arguments}], ...} with all else that such a file may hold ("loss", "optimizer", "learning_rate"; "input", "target",
-    "weights", "deltas", "pins", "seed").
+    "weights", "deltas", "pins", "seed"); or {"worksheet": what `exercise` takes}, a network to be calculated by hand.
 
     Raises: ConvgradError where no network can be made of it, or one that is too large for a page.
     """
+    if "worksheet" in asked:
+        return exercise(asked["worksheet"])
     content = _from_toml(asked["toml"]) if "toml" in asked else _from_list(asked)
     check_depth(content)
     found = example_from(content, MODEL, most=MOST_NUMBERS)

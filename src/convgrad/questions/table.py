@@ -11,6 +11,7 @@ from convgrad.errors import DataError
 from convgrad.questions.answer import TOO_DEEP, Answer, answered
 from convgrad.questions.derivations import derivation
 from convgrad.questions.examples import example, examples
+from convgrad.questions.exercises import marks
 from convgrad.questions.functions import checkable, function
 from convgrad.questions.networks import layer_list, model
 from convgrad.questions.rights import Rights
@@ -26,6 +27,7 @@ GET: dict[str, Callable[[Mapping[str, str]], Any]] = {
 POST: dict[str, Callable[[Mapping[str, Any], Rights], Any]] = {
     "/api/model": lambda asked, rights: model(asked),
     "/api/check": lambda asked, rights: check(asked),
+    "/api/marks": lambda asked, rights: marks(asked),
     "/api/derivation": derivation,
     "/api/function": function,
 }

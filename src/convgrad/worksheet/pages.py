@@ -56,7 +56,7 @@ def _foot(sheet: Worksheet, what: str = "") -> str:
 
 def _exercise(sheet: Worksheet) -> Iterator[Block]:
     yield Fields(("Name", "Date"))
-    yield Paragraph(tuple(_task(sheet)))
+    yield Paragraph(task(sheet))
     yield Heading("Given")
     yield Grids(tuple(grid for name in sheet.given for grid in _grids(sheet, name)))
     for title, names in _sections(sheet):
@@ -65,6 +65,11 @@ def _exercise(sheet: Worksheet) -> Iterator[Block]:
         yield Grids(tuple(grid for name in names for grid in _grids(sheet, name)))
     yield Heading("Your answers")
     yield Answers(tuple((n, _name(element)) for n, element in enumerate(sheet.answers, 1)))
+
+
+def task(sheet: Worksheet) -> tuple[Part, ...]:
+    """What there is to do."""
+    return tuple(_task(sheet))
 
 
 def _task(sheet: Worksheet) -> Iterator[Part]:

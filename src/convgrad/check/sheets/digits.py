@@ -11,6 +11,8 @@ from convgrad.explain.trace.numbers import written as number_text
 
 FEWEST = 3
 """Digits of a number in which one may have been miscopied."""
+POINTS = (-2, -1, 1, 2)
+"""Powers of ten by which a point is moved."""
 
 
 def cut_off(got: float, expected: float, half: float, name: str) -> Slip | None:
@@ -29,7 +31,7 @@ def written_wrongly(got: float, expected: float, half: float, name: str) -> Slip
     of few digits is not explained by what it can't show.
     """
     places = max(0, round(-log10(2 * half))) if half > 1e-9 else 0
-    for power in (-2, -1, 1, 2):
+    for power in POINTS:
         shifted = expected * 10.0**power
         if _digits(got, places) and f"{shifted:.{places}f}" == f"{got:.{places}f}" and len(_digits(got, places)) > 1:
             return Slip("decimal-point", f"In {name} the decimal point is moved.")

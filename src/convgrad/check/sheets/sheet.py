@@ -349,8 +349,7 @@ def _marked(
         longer = _unpinned(own, name)[name].values
         is_longer = (np.abs(written.values - longer) <= room) & (written.halves < half_unit(decimals))
         if is_longer[marks == WRONG].all():
-            words = f"{name} is not rounded to {decimals} decimal{'' if decimals == 1 else 's'}, as the sheet asks."
-            return Marked(written, marks, right, tensor, answer, Slip("not-rounded", words))
+            return Marked(written, marks, right, tensor, answer, not_rounded(name, decimals))
         room = np.maximum(room, half_unit(decimals))
     entered = np.where(is_open, following, written.values)
     free = np.where(is_open, np.inf, room)
@@ -358,6 +357,12 @@ def _marked(
     if choice is not None:
         return Marked(written, np.where(marks == WRONG, RIGHT, marks), right, tensor, answer, choice=choice)
     return Marked(written, marks, right, tensor, answer, find_slip(tensor, entered, free))
+
+
+def not_rounded(name: str, decimals: int) -> Slip:
+    """A right number with more decimals than the sheet asks for."""
+    words = f"{name} is not rounded to {decimals} decimal{'' if decimals == 1 else 's'}, as the sheet asks."
+    return Slip("not-rounded", words)
 
 
 def _right(exact: Trace, name: str, decimals: int | None) -> Array:

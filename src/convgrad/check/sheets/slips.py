@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import log2
+from math import isfinite, log2
 
 import numpy as np
 
-from convgrad.check.sheets.digits import cut_off, written_wrongly
+from convgrad.check.sheets.digits import POINTS, cut_off, written_wrongly
 from convgrad.check.sheets.edits import Choice, Slip, choices, differences, slips_of_step
 from convgrad.check.sheets.numbers import Array
 from convgrad.check.sheets.rounding import half_up
@@ -72,6 +72,13 @@ def find_choice(tensor: Tensor, written: Array, room: Array) -> Slip | None:
         return None
     found = (choice.slip for choice in step.choices() if choice.is_as_good and step.fits(choice.numbers))
     return next(found, None) or step.choice_before()
+
+
+def foreseen(tensor: Tensor, at: Place) -> list[float]:
+    """The wrong numbers that slips of a step give at one of its places, each once, likelier ones first."""
+    nothing = np.zeros(tensor.shape)
+    step = _step(tensor, nothing, nothing)
+    return [] if step is None else list(dict.fromkeys(n for n in step.foreseen(at) if isfinite(n)))
 
 
 def _first_of_each(slips: Iterator[tuple[str, Slip]]) -> dict[str, Slip]:
@@ -202,8 +209,9 @@ class _Step:
         if half > EXACT and bits < FEWEST:
             return
         terms = self.tensor[at].explain().terms_of_equation
-        for slip in self._terms(terms, got, expected, near, name):
-            yield slip.name, slip
+        for number, slip in self._terms(terms, expected, near, name):
+            if abs(got - number) <= near:
+                yield slip.name, slip
         for slip, numbers in steps:
             if abs(float(numbers[at]) - got) <= near:
                 words = slip.words.replace(f"In {self.definition.name} ", f"In {name} ")
@@ -214,25 +222,40 @@ class _Step:
             if last is not None:
                 yield last.name, last
 
-    def _terms(self, terms: tuple[Term, ...], got: float, expected: float, near: float, name: str) -> Iterator[Slip]:
+    def _terms(self, terms: tuple[Term, ...], expected: float, near: float, name: str) -> Iterator[tuple[float, Slip]]:
+        """Slips in a term of a sum, with the number that comes of each."""
         if not 1 < len(terms) <= MOST_TERMS:
             return
         kinds = (("term-missing", "left out", -1), ("term-twice", "counted twice", 1),
                  ("term-sign", "taken with the wrong sign", -2))  # fmt: skip
         for kind, words, factor in kinds:
             for term in terms:
-                if term.value != 0 and abs(got - expected - factor * term.value) <= near:
+                if term.value != 0:
                     shown = f"{term.text} = {number_text(term.value)}"
-                    yield Slip(kind, f"In {name} the term {shown} is {words}.")
-                    break
+                    yield expected + factor * term.value, Slip(kind, f"In {name} the term {shown} is {words}.")
         sums = np.cumsum([term.value for term in terms])
+        if abs(float(sums[-1]) - expected) > near:
+            return
         for count, total in enumerate(sums[:-2], 1):
-            if abs(float(total) - got) <= near and abs(float(sums[-1]) - expected) <= near:
-                words = (
-                    f"In {name} the sum stops after {terms[count - 1].text}: {len(terms) - count} terms are left out."
-                )
-                yield Slip("sum-incomplete", words)
-                return
+            words = f"In {name} the sum stops after {terms[count - 1].text}: {len(terms) - count} terms are left out."
+            yield float(total), Slip("sum-incomplete", words)
+
+    def foreseen(self, at: Place) -> Iterator[float]:
+        """What comes of each slip that a single number may show, and of a moved point."""
+        expected, name = float(self.right[at]), element_text(self.definition.name, at)
+        yield -expected
+        terms = self.tensor[at].explain().terms_of_equation
+        for number, _ in self._terms(terms, expected, EXACT, name):
+            yield number
+        for _, numbers in slips_of_step(self.definition, self.values, self.right):
+            if numbers.shape == self.right.shape:
+                yield float(numbers[at])
+        for term in terms if len(terms) <= MOST_TERMS else ():
+            for factor in term.factors:
+                for _, value in self._others(factor) if factor.value else ():
+                    yield expected + term.value * (value / factor.value - 1)
+        for power in POINTS:
+            yield expected * 10.0**power
 
     def _other_element(
         self, terms: tuple[Term, ...], change: float, near: float, name: str, bits: float

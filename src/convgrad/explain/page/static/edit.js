@@ -21,6 +21,10 @@
       if (this.open && !this.finish()) return;
       const { tensor: name, flat } = cell.dataset;
       const tensor = this.app.trace.tensor(name);
+      if (this.app.trace.model.exercise) {
+        this._tell(cell, "This number is printed on the sheet.");
+        return;
+      }
       if (!tensor.editable) {
         page.say(
           tensor.shows ? `${name} shows ${tensor.shows} in another shape.` : `${name} follows from other numbers.`,

@@ -9,6 +9,10 @@
     "Choose any number: the cells that it came from light up, and this panel shows how it was calculated. Each of them " +
     "can be followed further, back to the input. Double click, or type a digit, to change a number; all else follows.";
 
+  const ASKED =
+    "This number is asked for. The cells that it is calculated from are lit; below are its equation and, where it has " +
+    "indices, these put in.";
+
   page.Panel = class {
     constructor(app, element) {
       this.app = app;
@@ -61,23 +65,28 @@
       this.opened = true;
       const tensor = app.trace.tensor(chosen.name);
       const name = page.elementName(chosen.name, tensor.shape, chosen.flat);
-      this._title(`${name} = ${page.typeset(explanation.written)}`);
+      const open = Boolean(app.exercises?.covers(chosen)); // a blank of an exercise: its number is not told
+      const written = open ? "?" : page.typeset(explanation.written);
+      this._title(`${name} = ${written}`);
       const value = h(
         "h2",
         { id: "explained", tabindex: "-1" },
         h("span", { class: "element" }, name),
         " = ",
-        h("span", { class: "number" }, page.typeset(explanation.written)),
+        h("span", { class: "number" }, written),
       );
       const parts = [
         this._trail(),
         value,
-        this._actions(chosen, explanation, tensor),
-        ...this._formulas(explanation, tensor),
-        this._notes(explanation),
-        h("div", { class: "sources" }, page.sourcesOf(app, explanation, marks, chosen)),
-        page.readersOf(app, chosen),
+        open ? h("p", { class: "hint" }, ASKED) : this._actions(chosen, explanation, tensor),
+        ...this._formulas(explanation, tensor, open),
       ];
+      if (!open)
+        parts.push(
+          this._notes(explanation),
+          h("div", { class: "sources" }, page.sourcesOf(app, explanation, marks, chosen)),
+          page.readersOf(app, chosen),
+        );
       this.content.replaceChildren(...parts.flat().filter(Boolean));
       const key = `${chosen.name}`;
       if (this.derived !== key || !this.beside.children.length)
@@ -89,6 +98,7 @@
     say(chosen, explanation) {
       const tensor = this.app.trace.tensor(chosen.name);
       const spoken = page.spokenName(tensor, page.layout(tensor, this.app.batched), chosen.flat);
+      if (this.app.exercises?.covers(chosen)) return;
       const numbers = explanation.equation ? explanation.numbers : "";
       const notes = explanation.notes.map(({ text }) => text).join(". ");
       page.say([`${spoken} is ${explanation.written}, ${explanation.status}.`, numbers, notes].join(" ").trim());
@@ -141,6 +151,7 @@
         );
       const unpin =
         tensor.pinned &&
+        !app.trace.model.exercise && // there it would compute what is asked
         h(
           "button",
           { type: "button", class: "small", onclick: () => app.edit.unpin(chosen.name) },
@@ -157,7 +168,9 @@
       return h(
         "div",
         { class: "actions" },
-        h("span", { class: `status ${tensor.pinned ? "pinned" : ""}` }, explanation.status),
+        app.trace.model.exercise
+          ? null
+          : h("span", { class: `status ${tensor.pinned ? "pinned" : ""}` }, explanation.status),
         edit,
         unpin,
         look,
@@ -176,7 +189,8 @@
         : null;
     }
 
-    _formulas(explanation, tensor) {
+    /** open: without the numbers put in. */
+    _formulas(explanation, tensor, open = false) {
       if (!explanation.equation || !explanation.latex)
         return [
           h(
@@ -187,8 +201,9 @@
         ];
       const lines = page.latexLines(explanation.latex);
       const last = lines.length - 1;
-      if (last > 0) lines[last] = lines[last - 1].split(" = ")[0] + " " + page.breakable(lines[last]);
-      const labels = lines.length === 3 ? LABELS : lines.length === 2 ? [LABELS[0], LABELS[2]] : LABELS.slice(2);
+      if (open) lines.pop();
+      else if (last > 0) lines[last] = lines[last - 1].split(" = ")[0] + " " + page.breakable(lines[last]);
+      const labels = open || lines.length === 3 ? LABELS : lines.length === 2 ? [LABELS[0], LABELS[2]] : LABELS.slice(2);
       return [
         h(
           "dl",

@@ -97,7 +97,7 @@
         ),
         h(
           "div",
-          { class: "drawing" },
+          { class: "pad-row" },
           this.pad.canvas,
           h(
             "div",
@@ -119,7 +119,7 @@
         own.length
           ? [
               h("p", { class: "hint" }, words),
-              h("div", { class: "digits", role: "group", "aria-label": words }, own.map((digit) => this._digit(digit))),
+              h("div", { class: "digit-list", role: "group", "aria-label": words }, own.map((digit) => this._digit(digit))),
             ]
           : [];
       return [
