@@ -115,7 +115,7 @@ class Made:
         (
             lambda: Dense(3, activation="relu"),  # type: ignore[call-arg]
             ModelError,
-            r"no argument 'activation'.*: bias, kernel_initializer, name",
+            r"no argument 'activation'\. An activation is a layer of its own",
         ),
         (lambda: Dropout(p=0.5), ModelError, r"Dropout has no argument 'p'\. Did you mean 'rate'\?"),  # type: ignore[call-arg]
         (lambda: ReLU(3), ModelError, r"ReLU takes 0 positional arguments, but got 1"),  # type: ignore[call-arg, arg-type]

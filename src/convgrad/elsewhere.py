@@ -8,6 +8,8 @@ NONE: tuple[str, ...] = ()
 NAMES: dict[str, tuple[str, ...]] = {
     # arguments
     "activation": NONE,
+    "dataformat": NONE,
+    "inputdim": NONE,
     "axis": NONE,
     "batch": ("batch_size",),
     "betas": ("beta1", "beta2"),
@@ -24,6 +26,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "ngroups": ("groups",),
     "numgroups": ("groups",),
     "outchannels": ("filters",),
+    "pad": ("padding",),
     "outfeatures": ("units",),
     "p": ("rate",),
     "poolsize": ("pool_size",),
@@ -149,3 +152,41 @@ NAMES: dict[str, tuple[str, ...]] = {
     "tan": NONE,
 }
 """A name elsewhere, in lower case without `_`, `-` and blanks -> names here."""
+
+ARGUMENTS: dict[str, str] = {
+    "activation": "An activation is a layer of its own, behind this one, such as ReLU().",
+    "inputshape": "The shape of the input is said once, for the network: input_shape.",
+    "inputdim": "The shape of the input is said once, for the network: input_shape.",
+    "inchannels": "It follows from the input.",
+    "infeatures": "It follows from the input.",
+    "dataformat": "Channels come last, (rows, columns, channels).",
+}
+"""An argument elsewhere -> why there is none here."""
+
+FORMULAS: dict[str, str] = {
+    "relu": "max({a}, 0)",
+    "relu6": "min(max({a}, 0), 6)",
+    "leakyrelu": "where({a} > 0, {a}, 0.01 * {a})",
+    "lrelu": "where({a} > 0, {a}, 0.01 * {a})",
+    "elu": "where({a} > 0, {a}, exp({a}) - 1)",
+    "gelu": "{a} * (1 + erf({a} / sqrt(2))) / 2",
+    "silu": "{a} * sigmoid({a})",
+    "swish": "{a} * sigmoid({a})",
+    "mish": "{a} * tanh(softplus({a}))",
+    "softsign": "{a} / (1 + abs({a}))",
+    "hardtanh": "min(max({a}, -1), 1)",
+    "logsigmoid": "-softplus(-{a})",
+    "heaviside": "where({a} > 0, 1, 0)",
+    "step": "where({a} > 0, 1, 0)",
+    "sign": "where({a} > 0, 1, where({a} < 0, -1, 0))",
+    "sinh": "(exp({a}) - exp(-{a})) / 2",
+    "cosh": "(exp({a}) + exp(-{a})) / 2",
+    "log2": "log({a}) / log(2)",
+    "log10": "log({a}) / log(10)",
+    "log1p": "log(1 + {a})",
+    "expm1": "exp({a}) - 1",
+    "square": "{a}^2",
+    "rsqrt": "1 / sqrt({a})",
+    "reciprocal": "1 / {a}",
+}
+"""A function elsewhere -> how it is written in an equation, of an argument {a}."""

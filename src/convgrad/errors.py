@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from convgrad.elsewhere import NAMES
+from convgrad.elsewhere import ARGUMENTS, NAMES
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,8 @@ def suggestion(name: object, known: Iterable[str]) -> str:
     (" Did you mean 'strides'?", ' Available: softmax_cross_entropy, mse.')
     """
     names = sorted({str(one) for one in known})
+    if isinstance(name, str) and name not in names and plain(name) in ARGUMENTS:
+        return f" {ARGUMENTS[plain(name)]}"
     sure, related = near(name if isinstance(name, str) else "", names)
     if sure:
         return f" Did you mean {' or '.join(map(repr, [*sure, *related]))}?"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from convgrad import derivation, parse
@@ -48,6 +50,34 @@ def test_everything_shows_itself(name: str) -> None:
         assert element.written.lstrip("-")[:6] in text_of(element._repr_html_())
         assert element._repr_latex_().count("{") == element._repr_latex_().count("}")
         ElementTree.fromstring(element.explain().mathml)
+
+
+def test_a_trace_is_grids_with_its_equations_folded_in() -> None:
+    trace = load_example("two-channels").trace()
+    html = trace._repr_html_()
+    unfolded = re.sub(r"<details><summary>equation</summary>.*?</details>", "", html)
+    assert "where(" in html
+    assert "where(" not in unfolded
+    titles = re.findall(r"<summary><b>(\w+)</b>", html)
+    assert titles == ["Given", "Forward", "Loss", "Backward", "Update"]
+    grids = html[html.index("<code>conv1.dw</code>") :]
+    grids = grids[: grids.index("equation")]
+    assert grids.count("<table") == 4  # a 2x2 kernel of each of 2 channels for each of 2 filters
+    first = grids[grids.index("<table") : grids.index("</table>")]
+    assert re.findall(r">([\d.]+)</td>", first) == ["0.050618", "0.354326", "0.455562", "0.101236"]
+    zero = re.search(r"<td style='([^']*)'>0</td>", html)
+    assert zero is not None
+    assert "background" not in zero[1]  # zero is white
+    largest = float(np.abs(trace["conv1.dw"].values).max())
+    assert f"rgba(31,95,191,{0.55 * 0.354326 / largest:.2f})'>0.354326" in grids
+    assert "rgba(214,109,0,0.55)'>-0.455562" in grids
+
+
+def test_of_a_large_network_nothing_is_computed_to_show_its_trace() -> None:
+    trace = load_example("lenet-digit").trace()
+    html = trace._repr_html_()
+    assert "400 × 120" in html
+    assert not {"conv1.x", "dense1.dw", "loss.E"} & set(trace._values)
 
 
 def test_the_same_number_everywhere() -> None:

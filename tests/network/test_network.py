@@ -74,6 +74,9 @@ def test_summary_of_a_graph_says_what_each_layer_reads() -> None:
     start = Input((4, 5, 2))
     network = Network(inputs=start, outputs=Add()(start, Conv2D(2, 3, padding="same")(start)))
     assert "input, conv1" in network.summary().text(100)
+    narrow = network.summary().text(60).split("\n")
+    assert max(map(len, narrow)) <= 60
+    assert any(line.startswith("    reads input, conv1") for line in narrow)
 
 
 @pytest.mark.parametrize(

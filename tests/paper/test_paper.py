@@ -27,7 +27,10 @@ from convgrad.paper.blocks import (
     Heading,
     NewPage,
     Paragraph,
+    Room,
     Slanted,
+    Stage,
+    Stages,
     Strong,
     is_breakable,
 )
@@ -50,6 +53,8 @@ BLOCKS: tuple[Block, ...] = (
     Formulas((SUM, CHOICE)),
     Grids((Grid(Formula.named("conv1.w", "0,1"), ((Cell("-1.5"), Cell("", 7)), (Cell("25", 8), Cell()))),)),
     Answers(((7, Formula.named("conv1.w", "0,1")), (8, Formula.named("x")))),
+    Stages((Stage("", "5 × 3 × 6", 5, 3, 6), Stage("conv_1 & more", "2 × 1", 2, 1))),
+    Room(),
     NewPage(),
     Paragraph(("The end",)),
 )
@@ -84,6 +89,24 @@ def test_long_formulas_stay_on_the_page() -> None:
 
 def test_pages() -> None:
     assert len(PdfReader(io.BytesIO(pdf(DOCUMENT))).pages) == 2
+
+
+def test_a_network_is_a_picture_and_the_rest_of_the_page_is_room() -> None:
+    text = PdfReader(io.BytesIO(pdf(DOCUMENT))).pages[0].extract_text()
+    assert "5 × 3 × 6" in text
+    assert "conv_1 & more" in text
+    page = ElementTree.fromstring(re.sub(r"<!DOCTYPE html>|<meta[^>]*>", "", html_document(DOCUMENT)))
+    first, second = page.findall(".//div[@class='stages']//svg")
+    assert (len(first.findall("rect")), len(second.findall("rect"))) == (4, 1)  # of 6 planes as many as can be told
+    lines = second.find("path")
+    assert lines is not None
+    assert str(lines.get("d")).count("h") == 1  # one line between two rows, none between one column
+    assert page.find(".//div[@class='room']") is not None
+    latex = latex_document(DOCUMENT)
+    assert latex.count(r"\begin{picture}") == 2
+    assert r"\stagearrow{conv\_1 \& more}" in latex
+    assert r"\multiput(0,0)(2.4,0){2}{\line(0,1){4.8}}" in latex
+    assert "\\room\n" in latex
 
 
 def test_latex_is_balanced_and_escaped() -> None:

@@ -19,7 +19,7 @@ from convgrad.check.sheets.rounding import half_up
 from convgrad.errors import DataError
 from convgrad.examples import NAMES, load_example
 from convgrad.paper import Document
-from convgrad.paper.blocks import Answers, Cell, Display, Grids
+from convgrad.paper.blocks import Answers, Cell, Display, Grids, Room, Stages
 from convgrad.paper.html import html_document
 from convgrad.paper.latex import latex_document
 from convgrad.paper.pdf import pdf
@@ -164,6 +164,21 @@ def test_what_the_pages_say() -> None:
     assert "Where" not in page
     assert "Answers" in both
     assert "the numbered blank." in text_of(exercise(made(None, "easy", 1)))
+
+
+def test_the_network_is_a_picture_with_the_sizes_of_its_tensors() -> None:
+    sheet = worksheet(load_example("two-channels"))
+    [picture] = [block for block in exercise(sheet).blocks if isinstance(block, Stages)]
+    told = [(s.by, s.size, s.rows, s.columns, s.planes) for s in picture.stages]
+    assert told == [
+        ("", "3 × 3 × 2", 3, 3, 2),
+        ("conv1", "2 × 2 × 2", 2, 2, 2),
+        ("relu1", "2 × 2 × 2", 2, 2, 2),
+        ("pool1", "1 × 1 × 2", 1, 1, 2),
+        ("flatten1", "2", 1, 2, 1),
+        ("dense1", "2", 1, 2, 1),
+    ]
+    assert isinstance(exercise(sheet).blocks[-1], Room)
 
 
 def test_an_answer_is_nowhere_on_the_exercise_page() -> None:

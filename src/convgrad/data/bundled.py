@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from importlib import resources
 
+from convgrad.arguments import takes
 from convgrad.data.dataset import Dataset, Images, Labels
 from convgrad.data.idx_folder import FILE_NAMES, load_idx_folder, read_pair
+from convgrad.errors import DataError
 
 DIGIT_NAMES = tuple("0123456789")
 
 
+@takes(DataError)
 def load_digits() -> Dataset:
     """6,000 + 1,000 real handwritten digits from MNIST, 28x28 gray, 600 + 100 of each.
 

@@ -45,7 +45,7 @@ from convgrad.examples.trained import read_weights
 from convgrad.explain.trace.start import without_ones
 from convgrad.losses import loss_from
 from convgrad.models.network import Network
-from convgrad.models.toml_file import model_from, toml_content
+from convgrad.models.toml_file import NUMBERS, misplaced, model_from, toml_content
 from convgrad.network.bounds import TooManyWeights, told
 from convgrad.optimizers import optimizer_from
 
@@ -70,7 +70,7 @@ DECIMALS = "decimals"
 """What these are rounded to by agreement."""
 TOLD = "told"
 """Whether numbers that the person leaves open are told."""
-KEYS = ("about", "text", "input", "target", "seed", *TABLES, RESULTS, DECIMALS, TOLD)
+KEYS = NUMBERS
 CLASSES = 10
 """What `units = "classes"` stands for in a file without data."""
 
@@ -117,7 +117,8 @@ def example_from(content: dict[str, Any], path: Path, most: int = MOST_NUMBERS) 
     own = {key: content.pop(key) for key in KEYS if key in content}
     unknown = next((key for key in content if key not in ("model", "layer")), None)
     if unknown is not None:
-        raise ModelError(f"{path}: there is no key {unknown!r}.{suggestion(unknown, (*KEYS, 'model', 'layer'))}")
+        where = misplaced(unknown, "") or suggestion(unknown, (*KEYS, "model", "layer"))
+        raise ModelError(f"{path}: there is no key {unknown!r}.{where}")
     try:
         possible = [*readings(content, _flat("weights", own.get("weights", {})), own.get("input"))]
     except DataError as error:

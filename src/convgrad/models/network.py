@@ -185,6 +185,7 @@ class Network(PlainNetwork):
         with self.lock:
             return trace(self, x, target, loss=loss, optimizer=optimizer, deltas=deltas, pins=pins, seed=seed)
 
+    @takes()
     def summary(self) -> Summary:
         """A table of the layers: output shapes, parameters, equations. Printing it shows it."""
         from convgrad.network.summary import Summary

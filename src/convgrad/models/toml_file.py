@@ -49,6 +49,8 @@ INPUT = "input"
 ALIASES = {"Equation": {"text": "definition", "tensors": "inputs"}}
 """Class -> key in files -> argument: `inputs` is where a layer's inputs come from."""
 MODEL_KEYS = ("name", "input_shape", "loss", "optimizer", "learning_rate", "schedule")
+NUMBERS = ("about", "text", "input", "target", "seed", "weights", "deltas", "pins", "results", "decimals", "told")
+"""Keys of an example (`convgrad.examples`), which is a model file with numbers; none is in [model] or [[layer]]."""
 
 
 @takes(ModelError, path=PATH, input_shape=optional(SHAPE), classes=COUNT)
@@ -80,7 +82,8 @@ def model_from(
     """
     for key in content:
         if key not in ("model", "layer"):
-            raise ModelError(f"{path}: there is no table {key!r} in a model file.{suggestion(key, ('model', 'layer'))}")
+            where = misplaced(key, "") or suggestion(key, ("model", "layer"))
+            raise ModelError(f"{path}: there is no table {key!r} in a model file.{where}")
     about = _about(path, content.get("model", {}))
     shape = _input_shape(path, about.pop("input_shape", None), input_shape)
     tables = content.get("layer", [])
@@ -102,6 +105,25 @@ def model_from(
     return Model(network=network, name=name, **about)
 
 
+def misplaced(key: str, place: str) -> str:
+    """Where a key that stands at `place` belongs, a sentence that begins with a space; empty where nobody knows.
+
+    place: "" for the top of the file, "[model]" or "[[layer]]".
+
+    >>> misplaced("input_shape", "")
+    ' It belongs below the line [model].'
+    """
+    if key in MODEL_KEYS and place != "[model]" and key != "name":
+        return " It belongs below the line [model]."
+    if key not in NUMBERS:
+        return ""
+    if place == "":
+        return " It belongs to an example, which `convgrad explain` takes: a model file has layers and no numbers."
+    shape = " The shape of an input is `input_shape`." if key == "input" and place == "[model]" else ""
+    reads = " What a layer reads is `inputs`." if key == "input" and place == "[[layer]]" else ""
+    return f" It belongs at the top of the file, above all tables: it holds numbers of an example.{shape}{reads}"
+
+
 def toml_content(path: Path) -> dict[str, Any]:
     """What the file says. Raises: ModelError where it can't be read or is not a TOML file; DataError for a device."""
     return toml_from(file_text(path, ModelError, "The model file"), str(path), ModelError)
@@ -113,7 +135,8 @@ def _about(path: Path, table: Any) -> dict[str, Any]:
         raise ModelError(f"{path}: `model` is a table, written [model] in single brackets.")
     for key, value in table.items():
         if key not in MODEL_KEYS:
-            raise ModelError(f"{path}: [model] has no key {key!r}.{suggestion(key, MODEL_KEYS)}")
+            where = misplaced(key, "[model]") or suggestion(key, MODEL_KEYS)
+            raise ModelError(f"{path}: [model] has no key {key!r}.{where}")
         if key in ("name", "loss", "optimizer", "schedule") and not isinstance(value, str):
             raise ModelError(f"{path}: {key} is {shown(value)}, but must be a name in quotes.")
     rate = table.get("learning_rate")
@@ -125,7 +148,10 @@ def _about(path: Path, table: Any) -> dict[str, Any]:
 def _input_shape(path: Path, declared: Any, wanted: Shape | None) -> Shape:
     if declared is None:
         if wanted is None:
-            raise ModelError(f"{path} does not say what images it is for. Give their shape, such as 28,28,1.")
+            raise ModelError(
+                f"{path} does not say what images it is for. Write their shape below [model], as in "
+                "input_shape = [28, 28, 1], or give it to the command or function that reads the file."
+            )
         return tuple(wanted)
     if not isinstance(declared, list) or not all(type(size) is int and size > 0 for size in declared):
         raise ModelError(f"{path}: input_shape is {shown(declared)}, but must be a list of sizes, such as [28, 28, 1].")
@@ -191,7 +217,8 @@ def _layer(where: str, kind: type[Layer], arguments: Mapping[str, Any], classes:
     known = [shown.get(f.name, f.name) for f in fields(kind)]
     for key in arguments:
         if key not in known:
-            raise ModelError(f"{where} has no key {key!r}.{suggestion(key, [*known, 'type', 'inputs'])}")
+            told = misplaced(key, "[[layer]]") or suggestion(key, [*known, "type", "inputs"])
+            raise ModelError(f"{where} has no key {key!r}.{told}")
     values = {aliases.get(key, key): _value(value, classes) for key, value in arguments.items()}
     for f in fields(kind):
         if f.default is MISSING and f.default_factory is MISSING and f.name not in values:

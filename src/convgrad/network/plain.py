@@ -176,6 +176,7 @@ class PlainNetwork:
         inputs = inputs_behind_views(equation, views)
         return {name: array for name, array in (self.parameters | self.state).items() if name in inputs}
 
+    @takes(ModelError)
     @locked
     def get_weights(self) -> dict[str, Array]:
         """Copies of all parameters and of the state."""
@@ -199,6 +200,7 @@ class PlainNetwork:
             copy_into(array, weights[name], name)
         self.initialized = True
 
+    @takes(ModelError)
     def to_config(self) -> dict[str, Any]:
         """What is needed to build the network again, as values that JSON can hold."""
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from html import escape
 from math import prod
 from typing import TYPE_CHECKING
@@ -11,7 +12,10 @@ from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import PlacedLayer
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+NARROW = 72
+"""Columns from which on a table has one for equations."""
 
 
 class Summary:
@@ -20,7 +24,35 @@ class Summary:
     def __init__(self, network: PlainNetwork):
         self.network = network
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._table() if options.max_width >= NARROW else self._narrow(options.max_width)
+
+    def _narrow(self, width: int) -> RenderableType:
+        """The equations below their layers, where columns of equations would be too narrow to be read."""
+        from rich.text import Text
+
+        layers: list[tuple[str, list[str], str, str, str]] = [("input", [], _shape(self.network.input_shape), "", "")]
+        for placed in self.network.layers:
+            reads = [] if self._is_chain() else list(placed.sources)
+            shape, equation = _shape(placed.built.output_shape), str(placed.built.equation)
+            layers.append((placed.name, reads, shape, f"{_count(placed):,}", equation))
+        wide, sizes, counts = (max(len(layer[n]) for layer in layers) for n in (0, 2, 3))
+        lines = [Text(self.network.name or "Network", style="italic"), Text()]
+        for layer in layers:
+            row = Text(f"{layer[0]:{wide}}  {layer[2]:{sizes}}  {layer[3]:>{counts}}".rstrip())
+            row.stylize("bold", 0, len(layer[0]))
+            below = [f"reads {', '.join(layer[1])}"] if layer[1] else []
+            below += layer[4].split("\n") if layer[4] else []
+            lines.append(row)
+            for text in below:
+                lines += map(Text, textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="        "))
+        return Text("\n").join([*lines, Text(), Text(self._caption, style="dim italic")])
+
+    @property
+    def _caption(self) -> str:
+        return f"{self.network.parameter_count:,} parameters, {self.network.dtype}"
+
+    def _table(self) -> RenderableType:
         from rich import box  # only what is printed as a table needs it
         from rich.table import Table
         from rich.text import Text
@@ -38,7 +70,7 @@ class Summary:
             reads = [", ".join(placed.sources)] if branches else []
             row = (_shape(placed.built.output_shape), f"{_count(placed):,}", Text(str(placed.built.equation)))
             table.add_row(placed.name, *reads, *row)
-        table.caption = f"{self.network.parameter_count:,} parameters, {self.network.dtype}"
+        table.caption = self._caption
         table.caption_justify = "left"
         return table
 

@@ -129,11 +129,37 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One tensor in the picture of a network: planes of rows x columns, drawn as empty cells.
+
+    by: what computes it from the one before, such as "conv1: Conv2D"; empty for the input. size: in words, "4 x 4 x 2".
+    """
+
+    by: str
+    size: str
+    rows: int
+    columns: int
+    planes: int = 1
+
+
+@dataclass(frozen=True)
+class Stages:
+    """A network as a picture: its tensors side by side, arrows between them."""
+
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True)
+class Room:
+    """Squared paper that fills the rest of the page."""
+
+
+@dataclass(frozen=True)
 class NewPage:
     """The rest begins on a new page."""
 
 
-Block = Heading | Paragraph | Display | Formulas | Grids | Fields | Answers | NewPage
+Block = Heading | Paragraph | Display | Formulas | Grids | Fields | Answers | Stages | Room | NewPage
 
 
 @dataclass(frozen=True)

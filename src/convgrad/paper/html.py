@@ -6,7 +6,20 @@ from html import escape
 
 from convgrad.notation.printing.latex import LATEX
 from convgrad.notation.printing.mathml import mathml_of_latex
-from convgrad.paper.blocks import Answers, Cell, Display, Document, Fields, Formula, Formulas, Grid, Grids, Heading
+from convgrad.paper.blocks import (
+    Answers,
+    Cell,
+    Display,
+    Document,
+    Fields,
+    Formula,
+    Formulas,
+    Grid,
+    Grids,
+    Heading,
+    Stage,
+    Stages,
+)
 from convgrad.paper.writer import DocumentWriter
 
 STYLE = """
@@ -40,11 +53,21 @@ td sup { font: bold .65rem/1 sans-serif; margin-right: .3rem }
 .answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: .9rem 2rem; padding: 0 }
 .answers li { list-style: none; display: flex; gap: .4rem; align-items: baseline; break-inside: avoid }
 .answers li::after { content: ""; flex: 1; border-bottom: 1px solid #000 }
+.stages { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; margin: .8rem 0; text-align: center;
+  font-size: .8rem }
+.stages figcaption { margin: .2rem 0 0 }
+.stages svg { fill: #fff; stroke: #000; stroke-width: .8 }
+.room { height: 14rem; border: 1px solid #ccc; background: repeating-linear-gradient(#ccc 0 1px, transparent 1px 5mm),
+  repeating-linear-gradient(90deg, #ccc 0 1px, transparent 1px 5mm); print-color-adjust: exact; break-inside: avoid }
 footer { margin-top: 2rem; font-size: .8rem }
 @media print { body { max-width: none; margin: 0; padding: 0; font-size: 11.5pt } .newpage { break-before: page }
   .formula, .formulas span, figure { overflow: visible } }
 @media screen { .newpage { border-top: 1px dashed #000; margin-top: 2.5rem; padding-top: 1rem } }
 """
+
+
+CELL, SHIFT, MOST_PLANES = 10, 5, 4
+"""Pixels of a cell of a picture and between planes, and planes that are drawn."""
 
 
 def html_document(document: Document) -> str:
@@ -88,6 +111,16 @@ class HtmlWriter(DocumentWriter):
         lines = "".join(f"<li><b>({number})</b> {name.mathml()} <span>=</span></li>" for number, name in answers.lines)
         return f'<ol class="answers">{lines}</ol>'
 
+    def stages(self, stages: Stages) -> str:
+        shown = []
+        for stage in stages.stages:
+            shown += [f"<span>{escape(stage.by)}<br/>→</span>"] if stage.by else []
+            shown.append(f"<figure>{_planes(stage)}<figcaption>{escape(stage.size)}</figcaption></figure>")
+        return f'<div class="stages">{"".join(shown)}</div>'
+
+    def room(self) -> str:
+        return '<div class="room"></div>'
+
     def new_page(self) -> str:
         return '<div class="newpage"></div>'
 
@@ -102,6 +135,20 @@ class HtmlWriter(DocumentWriter):
 
     def plain(self, text: str) -> str:
         return escape(text)
+
+
+def _planes(stage: Stage) -> str:
+    """A picture of empty cells, planes one behind the other."""
+    shown = min(stage.planes, MOST_PLANES)
+    width, height = (CELL * n + SHIFT * (shown - 1) + 1 for n in (stage.columns, stage.rows))
+    drawn = ""
+    for n in range(shown):
+        x, y = SHIFT * (shown - 1 - n) + 0.5, SHIFT * n + 0.5
+        right, below = CELL * stage.columns, CELL * stage.rows
+        lines = "".join(f"M{x + CELL * c:g} {y:g}v{below}" for c in range(1, stage.columns))
+        lines += "".join(f"M{x:g} {y + CELL * r:g}h{right}" for r in range(1, stage.rows))
+        drawn += f'<rect x="{x:g}" y="{y:g}" width="{right}" height="{below}"/><path d="{lines}"/>'
+    return f'<svg width="{width}" height="{height}" aria-hidden="true">{drawn}</svg>'
 
 
 def _displayed(formula: Formula) -> str:

@@ -14,6 +14,8 @@ from convgrad.paper.blocks import (
     Grid,
     Grids,
     Heading,
+    Stage,
+    Stages,
     is_breakable,
 )
 from convgrad.paper.writer import DocumentWriter
@@ -47,10 +49,17 @@ HEAD = r"""\documentclass[a4paper]{article}
 \newcommand{\filled}[2]{\raisebox{0.7ex}{\tiny\textbf{#1}}\,{\boldmath #2}}
 \newcommand{\numbergrid}[3]{\leavevmode\vtop{\hbox{#1\strut}\vskip -4pt
   \hbox{\renewcommand{\arraystretch}{1.5}\begin{tabular}[t]{@{}#2@{}}\hline #3\end{tabular}}\vskip 8pt}}
+% The network as a picture, and room to calculate: lines down to the end of the page.
+\setlength{\unitlength}{1mm}
+\newcommand{\stage}[2]{\begin{tabular}{@{}c@{}}#1\\#2\end{tabular}}
+\newcommand{\stagearrow}[1]{\begin{tabular}{@{\,}c@{\,}}#1\\$\longrightarrow$\end{tabular}}
+\newcommand{\room}{\par\leaders\vbox to 8mm{\vfil\hrule width \linewidth height 0.1pt}\vfill\hrule height 0pt}
 \newcommand{\field}[2]{#1: \rule[-0.4ex]{#2}{0.4pt}}
 \newcommand{\answerline}[2]{\makebox[0.48\linewidth][l]{\textbf{(#1)}\ $#2 =$\ \rule[-0.4ex]{10em}{0.4pt}}%
   \rule{0pt}{3.2ex}}
 """
+CELL, SHIFT, MOST_PLANES = 2.4, 1.2, 4
+"""Millimetres of a cell of a picture and between planes, and planes that are drawn."""
 SECTIONS = {1: "section", 2: "subsection", 3: "subsubsection"}
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -127,6 +136,17 @@ class LatexWriter(DocumentWriter):
         lines = "\n".join(rf"\answerline{{{number}}}{{{name.set_in(SETTING)}}}" for number, name in answers.lines)
         return f"{{\\raggedright\n{lines}\\par}}"
 
+    def stages(self, stages: Stages) -> str:
+        shown = []
+        for stage in stages.stages:
+            shown += [rf"\stagearrow{{{escaped(stage.by)}}}"] if stage.by else []
+            shown.append(rf"\stage{{{_planes(stage)}}}{{{escaped(stage.size)}}}")
+        written = "\n".join(shown)
+        return f"{{\\raggedright\\small\n{written}\\par}}"
+
+    def room(self) -> str:
+        return r"\room"
+
     def new_page(self) -> str:
         return r"\newpage"
 
@@ -141,6 +161,19 @@ class LatexWriter(DocumentWriter):
 
     def plain(self, text: str) -> str:
         return escaped(text)
+
+
+def _planes(stage: Stage) -> str:
+    """A picture of empty cells in millimetres, planes one behind the other."""
+    shown = min(stage.planes, MOST_PLANES)
+    width, height = CELL * stage.columns, CELL * stage.rows
+    drawn = ""
+    for n in range(shown):
+        x, y = SHIFT * (shown - 1 - n), SHIFT * (shown - 1 - n)
+        drawn += rf"\multiput({x:g},{y:g})({CELL:g},0){{{stage.columns + 1}}}{{\line(0,1){{{height:g}}}}}"
+        drawn += rf"\multiput({x:g},{y:g})(0,{CELL:g}){{{stage.rows + 1}}}{{\line(1,0){{{width:g}}}}}"
+    size = f"{width + SHIFT * (shown - 1):g},{height + SHIFT * (shown - 1):g}"
+    return rf"\begin{{picture}}({size}){drawn}\end{{picture}}"
 
 
 def _display(formula: Formula) -> str:

@@ -14,6 +14,7 @@ from convgrad.paper.blocks import (
     Grid,
     Grids,
     Heading,
+    Stages,
     is_breakable,
 )
 from convgrad.paper.writer import DocumentWriter
@@ -60,6 +61,25 @@ HEAD = """
   body
 })
 #let note(words) = block(inset: (left: 1.2em), text(size: 9.5pt, words))
+#let cellsize = 2.4mm
+#let plane(columns, rows) = grid(columns: columns * (cellsize,), rows: rows * (cellsize,), stroke: 0.4pt, fill: white)
+#let planes(columns, rows, count) = {
+  let shown = calc.min(count, 4)
+  box(width: columns * cellsize + (shown - 1) * 1.2mm, height: rows * cellsize + (shown - 1) * 1.2mm, {
+    for n in range(shown) {
+      place(top + left, dx: (shown - 1 - n) * 1.2mm, dy: n * 1.2mm, plane(columns, rows))
+    }
+  })
+}
+#let stage(columns, rows, count, size) = box(baseline: 50%, align(center, stack(
+  spacing: 1.2mm, planes(columns, rows, count), text(size: 8pt, size))))
+#let arrow(by) = box(baseline: 50%, inset: (x: 1mm), align(center, stack(
+  spacing: 0.8mm, text(size: 8pt, by), sym.arrow.r.long)))
+#let squared = tiling(size: (5mm, 5mm), {
+  place(line(start: (0mm, 0mm), end: (5mm, 0mm), stroke: 0.3pt + luma(75%)))
+  place(line(start: (0mm, 0mm), end: (0mm, 5mm), stroke: 0.3pt + luma(75%)))
+})
+#let room = block(height: 1fr, width: 100%, above: 1em, breakable: false, fill: squared, stroke: 0.3pt + luma(75%))
 #let field(name) = box(width: 1fr, [#name: #box(width: 1fr, stroke: (bottom: 0.5pt), height: 1em)])
 #let answer(number, name) = [*(#number)* #h(0.4em) #name #box(width: 1fr, stroke: (bottom: 0.5pt), height: 1em)]
 """
@@ -124,8 +144,18 @@ class TypstWriter(DocumentWriter):
         lines = ",\n".join(f"answer({quoted(str(n))}, ${name.set_in(SETTING)} =$)" for n, name in answers.lines)
         return f"#grid(columns: (1fr, 1fr), column-gutter: 8mm, row-gutter: 4.5mm, {lines})"
 
+    def stages(self, stages: Stages) -> str:
+        shown = []
+        for stage in stages.stages:
+            shown += [f"arrow({quoted(stage.by)})"] if stage.by else []
+            shown.append(f"stage({stage.columns}, {stage.rows}, {stage.planes}, {quoted(stage.size)})")
+        return "#block({ set par(leading: 3mm)\n" + "\n".join(shown) + "\n})"
+
+    def room(self) -> str:
+        return "#room"
+
     def new_page(self) -> str:
-        return "#pagebreak()"
+        return "#pagebreak(weak: true)"
 
     def formula(self, formula: Formula) -> str:
         return f"${formula.set_in(SETTING)}$"

@@ -16,7 +16,9 @@ from convgrad.paper.blocks import (
     NewPage,
     Paragraph,
     Part,
+    Room,
     Slanted,
+    Stages,
     Strong,
 )
 
@@ -41,6 +43,10 @@ class DocumentWriter(ABC):
                 return self.fields(block)
             case Answers():
                 return self.answers(block)
+            case Stages():
+                return self.stages(block)
+            case Room():
+                return self.room()
             case NewPage():
                 return self.new_page()
         raise TypeError(f"{type(block).__name__} is not a block of a document.")
@@ -78,6 +84,12 @@ class DocumentWriter(ABC):
 
     @abstractmethod
     def answers(self, answers: Answers) -> str: ...
+
+    @abstractmethod
+    def stages(self, stages: Stages) -> str: ...
+
+    @abstractmethod
+    def room(self) -> str: ...
 
     @abstractmethod
     def new_page(self) -> str: ...

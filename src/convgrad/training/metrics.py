@@ -253,6 +253,7 @@ def _refusal(metric: str, meaning: Meaning) -> str:
     )
 
 
+@takes(TrainingError)
 def confusion_matrix(
     outputs: Array, targets: Array, classes: int | None = None, threshold: float = 0.5
 ) -> npt.NDArray[np.int64]:

@@ -23,6 +23,7 @@ SHARES = Rule(
 )
 
 
+@takes(TrainingError)
 def constant() -> Schedule:
     """factor(f) = 1."""
     return lambda fraction: 1.0

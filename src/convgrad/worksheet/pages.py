@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 
 from convgrad.explain.trace.element import Element, OfTensor
 from convgrad.explain.trace.grids import plane_name, planes_of
@@ -26,6 +27,9 @@ from convgrad.paper.blocks import (
     NewPage,
     Paragraph,
     Part,
+    Room,
+    Stage,
+    Stages,
     Strong,
 )
 from convgrad.worksheet.levels import is_place
@@ -57,6 +61,7 @@ def _foot(sheet: Worksheet, what: str = "") -> str:
 def _exercise(sheet: Worksheet) -> Iterator[Block]:
     yield Fields(("Name", "Date"))
     yield Paragraph(task(sheet))
+    yield Stages(tuple(_stages(sheet)))
     yield Heading("Given")
     yield Grids(tuple(grid for name in sheet.given for grid in _grids(sheet, name)))
     for title, names in _sections(sheet):
@@ -65,6 +70,24 @@ def _exercise(sheet: Worksheet) -> Iterator[Block]:
         yield Grids(tuple(grid for name in names for grid in _grids(sheet, name)))
     yield Heading("Your answers")
     yield Answers(tuple((n, _name(element)) for n, element in enumerate(sheet.answers, 1)))
+    yield Heading("Room to calculate", 2)
+    yield Room()
+
+
+def _stages(sheet: Worksheet) -> Iterator[Stage]:
+    """The input and the result of each layer, as they follow one another."""
+    network = sheet.trace.network
+    yield _stage("", network.input_shape)
+    before = "input"
+    for placed in network.layers:
+        behind = "" if placed.sources == (before,) else f" of {' and '.join(placed.sources)}"
+        yield _stage(f"{placed.name}{behind}", placed.built.output_shape)
+        before = placed.name
+
+
+def _stage(by: str, shape: tuple[int, ...]) -> Stage:
+    rows, columns = shape[:2] if len(shape) > 1 else (1, prod(shape))
+    return Stage(by, " × ".join(map(str, shape)) or "1", rows, columns, prod(shape[2:]))
 
 
 def task(sheet: Worksheet) -> tuple[Part, ...]:

@@ -16,10 +16,12 @@ Chains of + and of * become one term with many parts as they are written; what s
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection
 
 from convgrad.arguments import TEXT, takes
-from convgrad.errors import ArgumentError, EquationSyntaxError, Span, near
+from convgrad.elsewhere import FORMULAS
+from convgrad.errors import ArgumentError, EquationSyntaxError, Span, near, plain
 from convgrad.functions import FUNCTIONS
 from convgrad.notation.legality import check
 from convgrad.notation.parsing.cursor import RESERVED
@@ -44,6 +46,9 @@ from convgrad.notation.terms import (
     Reduce,
     Term,
 )
+
+SINGLE = re.compile(r"[\w.]+(?:\[[^\[\]]*\])?")
+"""What is a factor without brackets: a name, with or without indices."""
 
 
 @takes(ArgumentError, text=TEXT)
@@ -283,7 +288,26 @@ class _Parser(PositionReader):
         if name.text in REDUCTIONS:
             remedy = f"Write {name.text}[m](...) for the indices that it runs over."
             return self.error(f"{name.text} needs its indices.", name.span, remedy)
+        formula = FORMULAS.get(plain(name.text))
+        if formula is not None:
+            remedy = f"Write {formula.format(a=self.argument_text())}"
+            return self.error(f"{name.text} is not a function of the notation.", name.span, remedy)
+        if name.text.lower() == "softmax":
+            remedy = "Write it in two lines: e[k] = exp(o[k]), and below x[k] = e[k] / sum[q](e[q])"
+            return self.error(f"{name.text} is not a function of the notation.", name.span, remedy)
         return self.unknown(name, "function", RESERVED - {"else", "inf"})
+
+    def argument_text(self) -> str:
+        """What stands in the brackets behind a name, as a factor; `a` where it is not one argument."""
+        start = self.token.span.stop
+        depth, stop = 1, start
+        while stop < len(self.source) and depth:
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(self.source[stop], 0)
+            stop += 1
+        text = self.source[start : stop - 1].strip()
+        if depth or not text or "\n" in text:
+            return "a"
+        return text if SINGLE.fullmatch(text) else f"({text})"
 
     def unknown(self, name: Token, what: str, known: Collection[str]) -> EquationSyntaxError:
         sure, _ = near(name.text, sorted(known))
