@@ -64,7 +64,8 @@ PREPARE = """() => {
     "a step": [begin, press("step")],
     "10 steps": [begin, press("step10")],
     "point at a number": [() => { look("backward")(); app.motion.preview.clear(); },
-      () => { const { name, flat } = pointed(); app.motion.preview.next = { name, flat }; app.motion.preview._show(); }],
+      () => { const { name, flat } = pointed();
+              app.motion.preview.next = { name, flat }; app.motion.preview._show(); }],
     "start to play": [begin, () => app.motion.take(app.chosen.name)],
     "scrub": [() => { begin(); app.motion.take(app.chosen.name); },
       () => { turn += 3; app.motion.scrub((turn % 10) / 10); }],

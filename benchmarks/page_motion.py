@@ -6,6 +6,7 @@ are counted, since what moves lies on a canvas and should need none.
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 from collections.abc import Sequence
@@ -76,7 +77,7 @@ def read(name: str, events: Sequence[dict[str, Any]]) -> Played:
         name,
         (end - begin) / 1e6,
         len(drawn),
-        [after - before for before, after in zip(drawn, drawn[1:])],  # noqa: B905 (one shorter on purpose)
+        [after - before for before, after in itertools.pairwise(drawn)],
         script,
         sum(event["name"] == "Layout" for event in within),
     )

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from convgrad.arguments import COUNT, FLAG, NEW_NAMES, PATH, POSITIVE, SHAPE, TABLE, Rule, an, one_of, optional, takes
+from convgrad.check.functions.engine import AUTOGRAD, engine_report, no_engine
 from convgrad.check.functions.judging import Judge
 from convgrad.check.functions.person import MEGABYTES, SECONDS, Person
 from convgrad.check.functions.report import Report
-from convgrad.check.problems.subject import subject_of
+from convgrad.check.problems.families import named
+from convgrad.check.problems.subject import Subject, subject_of
 from convgrad.check.submissions.sandbox import require_sandbox
 from convgrad.check.submissions.special import is_layer
 from convgrad.check.submissions.submissions import copied, read_submission
@@ -88,7 +90,9 @@ def check(
     False
     """
     started = time.perf_counter()
-    subjects = subject_of(layer, settings, input_shape, binding or {})
+
+    every = layer == AUTOGRAD
+    subjects = subject_of("relu" if every else layer, {} if every else settings, input_shape, binding or {})
     with contextlib.ExitStack() as stack:
         if sandbox and folder is None:
             function = stack.enter_context(_alone(function))
@@ -96,7 +100,19 @@ def check(
         person = stack.enter_context(
             Person(function, seconds=seconds, megabytes=megabytes, folder=folder, sandbox=sandbox)
         )
-        report = Judge(person, subjects, dict(roles or {}), dtype, settings, explain).run()
+
+        def judged(against: list[Subject], told: Mapping[str, str]) -> Report:
+            return Judge(person, against, told, dtype, settings, explain).run()
+
+        engine, name = person.engine, named(layer) if isinstance(layer, str) else ""
+        if engine is not None and every:
+            report: Report = engine_report(person, engine, judged)
+        elif every:
+            report = no_engine(person)
+        else:
+            if engine is not None and name in engine.names:
+                person.turn_to(name, ["x"])
+            report = judged(subjects, dict(roles or {}))
     report.seconds = time.perf_counter() - started
     return report
 

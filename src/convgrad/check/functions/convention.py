@@ -16,11 +16,12 @@ from convgrad.check.functions.person import CACHE, Call
 from convgrad.check.functions.roles import ONE, TRUE_WINNERS, UNUSED, WINNERS, Reading, inputs_of
 from convgrad.check.functions.signature import Group, Leaf
 from convgrad.check.problems.kept import kept
+from convgrad.check.problems.matrices import features, row_by_row
 from convgrad.check.problems.probabilities import probabilities
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
 from convgrad.check.submissions.process import LARGEST
-from convgrad.compute.arrays import number_of
+from convgrad.compute.arrays import number_of, place_of
 
 AnyArray = npt.NDArray[Any]
 _MISSING = object()
@@ -74,12 +75,15 @@ class Convention:
 
     def problem(self) -> Problem:
         """What it is called with."""
-        kind = f"{self.dtype}, local" if self.reading.local else self.dtype
+        local = "jacobian" if self.reading.jacobian else "local" if self.reading.local else ""
+        kind = f"{self.dtype}, {local}"
         return kept(self.subject, self.sizes, kind, self._made)
 
     def _made(self) -> Problem:
         problem = self.subject.problem(self.sizes)
-        if self.reading.local:
+        if self.reading.jacobian:
+            problem = row_by_row(problem)
+        elif self.reading.local:
             problem = problem.with_arrays(**{problem.upstream: np.ones_like(problem.arrays[problem.upstream])})
         if self.dtype == "float32":
             arrays = {n: a.astype(np.float32).astype(np.float64) for n, a in problem.arrays.items()}
@@ -102,6 +106,11 @@ class Convention:
         """An array as the person has it."""
         if problem.total and tensor == problem.of:
             return array
+        if self.reading.jacobian:
+            size = features(problem)
+            if tensor == "do":
+                return array.reshape(size, size) if self.sizes.one else array.reshape(-1, size, size)
+            array = array[::size]
         labels = problem.labels[self._called(tensor, problem)]
         if tensor == "t" and not labels[1:] and problem.origin.layer is None and problem.total:
             return self._target(array, problem)
@@ -120,6 +129,10 @@ class Convention:
     ) -> tuple[int, ...]:
         """Where an element of the array that the person has stands in the equation's tensor."""
         labels, pattern = problem.labels[tensor], self.pattern(tensor, problem)
+        if self.reading.jacobian:
+            example, rest = (0, place) if self.sizes.one else (place[0], place[1:])
+            row, column = (rest[0], rest[1]) if tensor == "do" else (0, rest[-1])
+            return (example * features(problem) + row, *place_of(column, shape[1:]))
         if self._is_led(labels, pattern):
             count = len(self.leading)
             place = (number_of(place[:count], self.leading), *place[count:])

@@ -178,6 +178,8 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
         return False
     if variation.image in ("wide", "high") and (sizes.square or len(subject.family.input_shape) < 3):
         return False
+    if variation.leading and convention.reading.jacobian:
+        return False
     return not (variation.leading and (convention.leading or not convention.image.startswith("[batch")))
 
 

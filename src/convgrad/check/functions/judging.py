@@ -88,6 +88,14 @@ class Judge:
         if self.person.trouble is not None:
             self._unchecked("not-found", f"The function can't be loaded: {self.person.trouble}.")
             return self.report
+        if self.person.engine is not None:
+            target = f"FILE.py:{self.person.name}"
+            self._unchecked(
+                "engine",
+                "It is a class of values with a backward() of its own, and has no method for this layer.",
+                f"Check one operation, as in {target}.__mul__, or all: convgrad check autograd {target}.",
+            )
+            return self.report
         if not self.person.arguments:
             words = "can't be read" if self.person.arguments is None else "are none, or *args or **kwargs"
             self._unchecked("no-arguments", f"Its arguments {words}.", self._wrapped())

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.submissions import adapted, answers, in_place, worker
-from convgrad.check.submissions.answers import Argument, Array, Method, Methods, NoAnswer, Outcome, Trouble
+from convgrad.check.submissions import adapted, answers, engines, in_place, worker
+from convgrad.check.submissions.answers import Argument, Array, Engine, Method, Methods, NoAnswer, Outcome, Trouble
 from convgrad.check.submissions.process import LARGEST, PROCESSES, Ended, NoTime, Process, code_words, signal_of
 from convgrad.check.submissions.sandbox import FOLDER, sandboxed
 
@@ -121,6 +121,8 @@ class Person:
         self.torch = False
         self.methods: Methods | None = None
         self.forward: Method | None = None
+        self.engine: Engine | None = None
+        self.operation = ""
         self.compiles = self.both = False
         self.compiling = 0.0
         self.cache: tempfile.TemporaryDirectory[str] | None = None
@@ -136,8 +138,15 @@ class Person:
     def name(self) -> str:
         """How reports call it."""
         if isinstance(self.target, str):
-            return self.target.rpartition(":")[2]
-        return getattr(self.target, "__name__", type(self.target).__name__)
+            own = self.target.rpartition(":")[2]
+        else:
+            own = getattr(self.target, "__name__", type(self.target).__name__)
+        return f"{own}.{self.operation.rstrip(engines.DEEP)}" if self.operation else own
+
+    def turn_to(self, operation: str, operands: Sequence[str]) -> None:
+        """From now on one operation of a class as in micrograd is called."""
+        self.operation, self.engine, self.spent = operation, None, 0.0
+        self.arguments = (*(Argument(n, True) for n in operands), Argument(adapted.ABOVE, True, keyword=True))
 
     def __enter__(self) -> Person:
         return self
@@ -186,6 +195,7 @@ class Person:
         self.arguments, self.torch, self.printed = about.arguments, about.torch, about.printed
         self.trouble, self.methods = about.trouble or self.trouble, about.methods
         self.forward, self.compiles, self.both, self.source = about.forward, about.compiles, about.both, about.source
+        self.engine = about.engine
 
     def _found_here(self, named: str | None) -> answers.About:
         if named is None:
@@ -229,12 +239,16 @@ class Person:
             if restarted.trouble is not None:
                 return Outcome(trouble=restarted.trouble)
         assert self.process is not None
-        tree, arrays = call.message()
+        tree, arrays = self._message(call)
         try:
             told, results = self.process.ask(tree, arrays, self.limit, call.largest)
             return answers.outcome(told, results, len(arrays))
         except (NoTime, Ended, NoAnswer) as error:
             return Outcome(trouble=self._failed(error, self.limit, "a call on small inputs"))
+
+    def _message(self, call: Call) -> tuple[dict[str, Any], list[Array]]:
+        tree, arrays = call.message()
+        return (tree | {"operation": self.operation} if self.operation else tree), arrays
 
     def _failed(self, error: Exception, seconds: float, what: str) -> Trouble:
         """No answer came: why, in words."""
@@ -268,7 +282,7 @@ class Person:
     def _here(self, call: Call) -> Outcome:
         """In a thread, where there are any: a hang is noticed, but the thread can't be ended."""
         told: queue.Queue[dict[str, Any]] = queue.Queue()
-        tree, arrays = call.message()
+        tree, arrays = self._message(call)
         if not in_place.HAS_PROCESSES:
             answer = in_place.called(self.named_here or self.target, tree, arrays)
             return answers.outcome(answer, answer.pop("arrays"), len(arrays))

@@ -19,7 +19,7 @@ from convgrad.check.functions.objects import ObjectReading, object_readings
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.rates import with_own_rate, with_own_weights
 from convgrad.check.functions.returned import Attempt, name_outputs, score
-from convgrad.check.functions.roles import Reading, readings
+from convgrad.check.functions.roles import Reading, jacobians, readings
 from convgrad.check.functions.signature import Signature, signature
 from convgrad.check.functions.source import Source
 from convgrad.check.functions.vocabulary import SETTINGS, is_gradient
@@ -83,6 +83,7 @@ def conventions(
                 read = object_readings(person.methods, problem, roles, elementwise=_is_elementwise(subject))
             else:
                 read = readings(called, problem, subject.settings(own), roles, local=local)
+                read = [*(jacobians(read, problem) if _has_jacobian(subject, image) else ()), *read]
             pairs = with_forward(person, problem, subject.settings(own), roles)
             ways: list[tuple[Reading, Reading | None]] = [*pairs, *((r, None) for r in read)]
             for kernel, kernels in subject.kernels.items():
@@ -152,7 +153,8 @@ def _without_bias(subject: Subject, reading: Reading, problem: Problem, both: bo
 def _forms(usual: Convention, problem: Problem) -> Iterator[Convention]:
     """The same call with vectors as columns or rows, or with axes of length one; with settings as tuples."""
     reading = usual.forward or usual.reading
-    vectors = [n for n in ("b", "gamma", "beta") if reading.has(n) and "batch" not in problem.labels[n]]
+    known = (n for n in ("b", "gamma", "beta") if n in usual.patterns and reading.has(n))
+    vectors = [n for n in known if "batch" not in problem.labels[n]]
     if vectors:
         own = [usual.patterns.get(n, "").removesuffix(" 1") for n in vectors]
         for form in ("{}", "{} 1", "1 {}", "{} 1 1", "1 {} 1 1", "1 1 1 {}"):
@@ -167,6 +169,12 @@ def _is_elementwise(subject: Subject) -> bool:
     return (
         isinstance(subject, LayerSubject) and subject.then is None and isinstance(subject.layer(Sizes()), Elementwise)
     )
+
+
+def _has_jacobian(subject: Subject, image: str) -> bool:
+    """Whether people write its derivative as a matrix, one for each example."""
+    vectors = image in ("[batch, features]", "[features]", "[features, 1]", "[1, features]")
+    return vectors and (_is_elementwise(subject) or (isinstance(subject, LayerSubject) and subject.name == "softmax"))
 
 
 def _led(convention: Convention) -> Convention:
@@ -240,7 +248,8 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
                 if tried.outcome.trouble is not None:
                     failed.append((tried.convention, tried.outcome.trouble))
                     continue
-                if tried.is_exact and (_depends_on_the_batch(tried, ran) or _is_wrong_with_labels(tried, ran)):
+                less = _depends_on_the_batch, _is_wrong_with_labels, _leaves_a_matrix_out
+                if tried.is_exact and any(tells(tried, ran) for tells in less):
                     continue
                 ran.append(tried)
                 if tried.is_exact and not (tried.convention.sizes.one and any(a.is_right_on_batches for a in ran)):
@@ -304,6 +313,13 @@ def _is_wrong_with_labels(one_hot: Attempt, ran: Sequence[Attempt]) -> bool:
     own = one_hot.convention
     others = (a for a in ran if own.one_hot and a.shapes_fit and replace(a.convention, one_hot=True) == own)
     return any(_is_a_multiple(a) for a in others)
+
+
+def _leaves_a_matrix_out(forward: Attempt, ran: Sequence[Attempt]) -> bool:
+    """Whether a matrix comes back beside the result, which a forward pass alone does not have."""
+    image, roles = forward.convention.image, set(forward.roles)
+    matrices = (a for a in ran if a.convention.reading.jacobian and a.convention.image == image)
+    return bool(forward.extra) and any(a.shapes_fit and set(a.roles) > roles for a in matrices)
 
 
 def _is_a_multiple(tried: Attempt) -> bool:

@@ -35,6 +35,8 @@ def _read_as(tried: Attempt) -> list[Finding]:
     if not reading.local:
         return []
     words = f"It was read as the local derivative, d{problem.of}/do, which is multiplied by the gradient from above."
+    if reading.jacobian:
+        words = f"It was read as the Jacobian d{problem.of}/do: row i holds the derivatives of {problem.of}[i]."
     at_result = [argument.name for argument, role in reading.roles if role == problem.of]
     if at_result:
         words += f" Its {at_result[0]} was read as the result {problem.of}, and not as the input o."

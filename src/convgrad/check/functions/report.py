@@ -168,7 +168,11 @@ def _map_lines(comparison: Comparison, diagnosis: Diagnosis) -> list[str]:
 def _squeezed_labels(comparison: Comparison, diagnosis: Diagnosis) -> list[str] | None:
     """A label for each axis that is longer than one."""
     attempt, name = diagnosis.attempt, comparison.output
-    if attempt.convention.leading or (attempt.problem.total and name == attempt.problem.of):
+    if (
+        attempt.convention.leading
+        or attempt.convention.reading.jacobian
+        or (attempt.problem.total and name == attempt.problem.of)
+    ):
         return None
     pattern_of = attempt.convention.pattern(name, attempt.problem)
     names = groups(pattern_of, attempt.problem.labels[name])

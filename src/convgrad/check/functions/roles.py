@@ -68,13 +68,15 @@ class Reading:
     """Which role each value has; those that keep their defaults are left out.
 
     guessed: not all were named. unnamed: a value has no name that says what it is. signature: the arguments that hold
-    them. local: it is the derivative of a function of single numbers, without the gradient from above.
+    them. local: it is the derivative of a function of single numbers, without the gradient from above. jacobian: the
+    same as a matrix, with a row for each result.
     """
 
     roles: tuple[tuple[Leaf, str], ...]
     guessed: bool = False
     signature: Signature = field(default_factory=Signature, kw_only=True)
     local: bool = field(default=False, kw_only=True)
+    jacobian: bool = field(default=False, kw_only=True)
     unnamed: bool = field(default=False, kw_only=True)
 
     @property
@@ -208,6 +210,18 @@ def _local(
         )
         for n, own in enumerate(roles)
     ]
+
+
+def jacobians(found: Sequence[Reading], problem: Problem) -> list[Reading]:
+    """What gets one array alone may return a matrix of derivatives, of its input or of its result."""
+    tensors = ("o", problem.of)
+    for reading in found:
+        arrays = [leaf for leaf, role in reading.roles if role in (*tensors, problem.upstream)]
+        others = [leaf for leaf in reading.signature.leaves if leaf.required and reading.role(leaf) is None]
+        if len(arrays) == 1 and not others:
+            own = [tuple((f, role if f is arrays[0] else r) for f, r in reading.roles) for role in tensors]
+            return [replace(reading, roles=r, local=True, jacobian=True, guessed=True, unnamed=False) for r in own]
+    return []
 
 
 def _as_probabilities(found: Sequence[Reading], problem: Problem, given: Mapping[str, str]) -> list[Reading]:

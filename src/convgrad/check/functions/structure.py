@@ -29,7 +29,7 @@ def seen_in(attempt: Attempt, output: str, tolerance: float, terms: int, found: 
 
 def _axes(attempt: Attempt, output: str) -> tuple[str, ...]:
     problem = attempt.problem
-    if attempt.convention.leading or (problem.total and output == problem.of):
+    if attempt.convention.leading or attempt.convention.reading.jacobian or (problem.total and output == problem.of):
         return ()
     pattern = attempt.convention.pattern(output, problem)
     return tuple(group[-1] if group else "" for group in groups(pattern, problem.labels[output]))

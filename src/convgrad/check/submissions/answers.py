@@ -122,12 +122,20 @@ class Methods:
 
 
 @dataclass(frozen=True)
+class Engine:
+    """A class whose objects know how they were made: its methods, and whether an object holds a whole array."""
+
+    names: tuple[str, ...]
+    arrays: bool
+
+
+@dataclass(frozen=True)
 class About:
     """What a process says of its function. `arguments` is None where there is no signature to read.
 
     source: the text that it stands in. methods: of a class. forward: the function beside a backward one that makes its
     cache. compiles: a first call with arguments of other types takes long. both: what the forward pass gives comes back
-    beside the gradients.
+    beside the gradients. engine: of a class as in micrograd.
     """
 
     arguments: tuple[Argument, ...] | None = None
@@ -139,6 +147,7 @@ class About:
     forward: Method | None = None
     compiles: bool = False
     both: bool = False
+    engine: Engine | None = None
 
 
 def read_answer(stream: BinaryIO, largest: int) -> tuple[dict[str, Any], list[Array]]:
@@ -197,6 +206,7 @@ def about(tree: Mapping[str, Any]) -> About:
         forward=_method(tree.get("forward")),
         compiles=_is(tree.get("compiles", False), bool),
         both=_is(tree.get("both", False), bool),
+        engine=None if tree.get("engine") is None else _engine(tree["engine"]),
     )
 
 
@@ -215,6 +225,12 @@ def outcome(tree: Mapping[str, Any], arrays: list[Array], given: int) -> Outcome
     return Outcome(
         tuple(arrays), keys, changed, printed, said, how=how, compiling=_is(tree.get("compiling", 0.0), float)
     )
+
+
+def _engine(content: Any) -> Engine:
+    told = _is(content, dict)
+    names = tuple(printable(_is(n, str), NAME) for n in _list(told.get("names"), ARRAYS))
+    return Engine(names, _is(told.get("arrays"), bool))
 
 
 def _methods(content: Any) -> Methods:

@@ -18,7 +18,8 @@ from convgrad.check.submissions.texts import printable
 from convgrad.errors import SandboxError
 
 PROGRAM = "bwrap"
-FOLDER, WORKER, BESIDE = "/submission", "/worker.py", ("adapted.py", "held.py", "objects.py", "special.py")
+FOLDER, WORKER = "/submission", "/worker.py"
+BESIDE = ("adapted.py", "engines.py", "held.py", "objects.py", "special.py")
 FOLDER_BYTES = 64 * 2**20
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/alternatives", "/etc/ld.so.cache")
 PROBE_SECONDS = 30

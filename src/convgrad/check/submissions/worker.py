@@ -47,9 +47,10 @@ def _beside(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from convgrad.check.submissions import adapted, held, objects, special
+    from convgrad.check.submissions import adapted, engines, held, objects, special
 else:
-    held, objects, special, adapted = (_beside(name) for name in ("held", "objects", "special", "adapted"))
+    held, objects, special = _beside("held"), _beside("objects"), _beside("special")
+    adapted, engines = _beside("adapted"), _beside("engines")
 
 PRINTED = 2000
 """Characters of what a function prints that are kept, the first ones."""
@@ -115,13 +116,18 @@ def find_function(target: str) -> Callable[..., Any]:
     else:
         module = importlib.import_module(place)
     found: Any = module
+    holder: Any = None
     for part in name.split("."):
         if not hasattr(found, part):
             others = [n for n, v in vars(module).items() if inspect.isfunction(v) and not n.startswith("_")]
             near = difflib.get_close_matches(name, others, NAMED) or others[:NAMED]
             more = f" and {len(others) - len(near)} more" if len(others) > len(near) else ""
             raise AttributeError(f"{place} has no {name}; it has {', '.join(near) or 'no function'}{more}")
-        found = getattr(found, part)
+        holder, found = found, getattr(found, part)
+    if engines.is_engine(holder) and inspect.isfunction(found):
+        return engines.operation(holder, part)
+    if engines.is_engine(found):
+        return found  # type: ignore[no-any-return]
     found = adapted.plain_function(found)
     if inspect.isclass(found) and not special.is_layer(found):
         found = found()
@@ -136,6 +142,9 @@ def described(function: Callable[..., Any]) -> dict[str, Any]:
     forward: the function beside it that makes its cache. compiles: whether a first call may take long. source: the text
     that it stands in, from which the check reads what it does with each argument.
     """
+    if engines.is_engine(function):
+        told = {"names": engines.operations(function)[:ARRAYS], "arrays": engines.takes_arrays(function)}
+        return {"arguments": [], "torch": False, "engine": told}
     thing = function() if special.factory(function) else function
     module = inspect.getmodule(special.readable(function))
     uses_torch = module is not None and any(getattr(v, "__name__", "") == "torch" for v in vars(module).values())
@@ -203,6 +212,7 @@ def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.n
         copies = [np.array(a, order="C") for a in arrays]  # PyTorch has errors of its own with other orders
         given: list[Any] = copies if torch is None else [torch.from_numpy(a) for a in copies]
         plan, own = tree.get("object"), tree.get("forward")
+        function = engines.operation(function, tree["operation"]) if "operation" in tree else function
         compiled = special.compiled(function)
         started = time.perf_counter()
         made = None if plan is None else objects.Run(function, plan, lambda v: _value(v, given), special.method)
@@ -327,7 +337,10 @@ def _message_and_place(error: BaseException) -> dict[str, str]:
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{os.path.basename(error.filename)}, line {error.lineno}"
         return {"message": str(error.msg)[:PRINTED], "place": place, "line": (error.text or "").strip()[:PRINTED]}
-    scripts = (__file__, *(module.__file__ or "" for module in (adapted, held, objects, special, importlib, inspect)))
+    scripts = (
+        __file__,
+        *(module.__file__ or "" for module in (adapted, engines, held, objects, special, importlib, inspect)),
+    )
     here = tuple(os.path.abspath(f) for f in scripts)
     own = [f for f in frames if os.path.abspath(f.filename) not in here and _is_written(f)]
     outside = [f for f in own if "site-packages" not in f.filename] or own
