@@ -1,8 +1,8 @@
 """How much the static site sends and how soon something is seen: `python -m benchmarks.site [--pyodide FOLDER]`.
 
 The site is built into a temporary folder and served from this machine as web servers do, packed by gzip; a headless
-Chromium opens it with an empty cache. Bytes are those on the line, with headers. Given a folder with Pyodide, also the seconds
-until Python has answered its first question, and those of the next ones.
+Chromium opens it with an empty cache. Bytes are those on the line, with headers. Given a folder with Pyodide, also the
+seconds until Python has answered its first question, and those of the next ones.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def test_the_oracle_goes_on_to_the_same_bits(tmp_path: Path) -> None:
 
 def test_figures_go_on_too(tmp_path: Path) -> None:
     whole = with_statistics().fit(IMAGES, LABELS, epochs=3, batch_size=16, verbose=False, **CLASSES)
-    options = {"epochs": 3, "batch_size": 16, "verbose": False, **CLASSES}
+    options: dict[str, Any] = {"epochs": 3, "batch_size": 16, "verbose": False, **CLASSES}
     place = Checkpoint(tmp_path, seconds=0)
     with pytest.raises(Killed):
         with_statistics().fit(IMAGES, LABELS, checkpoint=place, callbacks=[Killer(5)], **options)
@@ -138,7 +138,7 @@ def test_a_log_has_each_epoch_once(tmp_path: Path) -> None:
 
 def test_one_is_written_at_first_and_at_last_however_seldom(tmp_path: Path) -> None:
     network = with_statistics()
-    options = {"epochs": 1, "batch_size": 16, "verbose": False}
+    options: dict[str, Any] = {"epochs": 1, "batch_size": 16, "verbose": False}
     with pytest.raises(Killed):
         network.fit(IMAGES, LABELS, checkpoint=Checkpoint(tmp_path, seconds=1e6), callbacks=[Killer(3)], **options)
     state = read(tmp_path)["state"]
@@ -161,7 +161,7 @@ def test_batches_from_one_on_are_those_of_the_whole_epoch() -> None:
         rest = list(batches.epoch(2, first))
         assert len(rest) == len(whole) - first
         for own, other in zip(rest, whole[first:], strict=True):
-            assert all(np.array_equal(a, b) for a, b in zip(own, other, strict=True))
+            assert all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in zip(own, other, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -186,13 +186,13 @@ def test_another_training_is_refused(change: dict[str, Any], words: str, tmp_pat
 def test_other_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train("statistics", tmp_path, callbacks=[Killer(2)])
-    options = {"epochs": 3, "batch_size": 16, "verbose": False, **TRAININGS["statistics"][2]}
+    options: dict[str, Any] = {"epochs": 3, "batch_size": 16, "verbose": False, **TRAININGS["statistics"][2]}
     with pytest.raises(TrainingError, match="data is 70 examples"):
         with_statistics().fit(IMAGES, (LABELS + 1) % 3, checkpoint=tmp_path, resume=True, **options)
 
 
 def test_a_checkpoint_is_not_overwritten_unasked(tmp_path: Path) -> None:
-    options = {"epochs": 1, "verbose": False}
+    options: dict[str, Any] = {"epochs": 1, "verbose": False}
     with_statistics().fit(IMAGES, LABELS, checkpoint=tmp_path, **options)
     before = (tmp_path / STATE_FILE).read_bytes()
     with pytest.raises(TrainingError, match=r"holds a checkpoint. Write resume=True to go on from it"):
@@ -202,11 +202,11 @@ def test_a_checkpoint_is_not_overwritten_unasked(tmp_path: Path) -> None:
 
 
 def test_arguments_that_can_not_work(tmp_path: Path) -> None:
-    options = {"epochs": 1, "verbose": False}
+    options: dict[str, Any] = {"epochs": 1, "verbose": False}
     with pytest.raises(TrainingError, match=r"resume=True goes on from a checkpoint; say where it is"):
         with_statistics().fit(IMAGES, LABELS, resume=True, **options)
     with pytest.raises(TrainingError, match=r"checkpoint must be a folder or a Checkpoint, not 3"):
-        with_statistics().fit(IMAGES, LABELS, checkpoint=3, **options)
+        with_statistics().fit(IMAGES, LABELS, checkpoint=3, **options)  # type: ignore[arg-type]
     with pytest.raises(TrainingError, match="seconds"):
         Checkpoint(tmp_path, seconds=-1)
 
@@ -214,13 +214,14 @@ def test_arguments_that_can_not_work(tmp_path: Path) -> None:
 def test_damaged_checkpoints_say_so(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train("statistics", tmp_path / "a", callbacks=[Killer(2)])
-    for damage, words in [
+    damages: list[tuple[Callable[[Path], object], str]] = [
         (lambda folder: (folder / ARRAYS_FILE).unlink(), r"Can't read .*checkpoint.safetensors"),
         (lambda folder: (folder / ARRAYS_FILE).write_bytes(b"x" * 9), r"was changed or is damaged"),
         (lambda folder: (folder / STATE_FILE).write_text("{"), r"is not a JSON file"),
         (lambda folder: (folder / STATE_FILE).write_text("{}"), r"is not a checkpoint of this version"),
         (lambda folder: (folder / STATE_FILE).write_text('{"format": 1}'), r"was changed or is damaged: 'about'"),
-    ]:
+    ]
+    for damage, words in damages:
         copy = shutil.copytree(tmp_path / "a", tmp_path / "b", dirs_exist_ok=True)
         damage(copy)
         with pytest.raises(DataError, match=words):
