@@ -46,6 +46,7 @@
     _help() {
       const keys = [
         ["Arrow keys", "move within a grid; in an image they move the window of numbers"],
+        ["Arrow keys in the tour", "go to the next stop, or to the one before; Escape leaves the tour"],
         ["Tab", "goes to the next grid"],
         ["Enter", "explains a number; once more, it goes to the numbers that it was made from"],
         ["Backspace, Escape", "go back"],

@@ -114,6 +114,7 @@
       if (example) this.traces.set(example, trace);
       const first = !this.begun;
       this.begun = true;
+      this.cards.forEach((card) => (card.stale = true));
       if (first && example === STOPS[0].example && !location.hash.includes("=") && !page.embedded) this.enterAt(0);
       else this._write();
     }
@@ -129,6 +130,9 @@
     }
 
     changed() {
+      if (!this.possible) return;
+      const { trace } = this.app;
+      this.cards.forEach((card, n) => (card.stale = card.stale || this.traceOf(STOPS[n]) === trace));
       this._write();
     }
 
@@ -145,16 +149,17 @@
       }
       this._enter(n);
       if (!state.lens && !state.at) this.show();
+      else if (this._isHere()) this.app.panel.fold(true);
     }
 
     // Moving
 
     /** Comes to the tour, or back to it. */
     enterAt(n) {
+      const pressed = document.activeElement === this.enter;
       this._enter(n);
       this.show();
-      if (this.entered) this.cards[n].heading.focus({ preventScroll: true });
-      this.entered = true;
+      if (pressed) this.cards[n].heading.focus({ preventScroll: true });
     }
 
     _enter(n) {
@@ -235,10 +240,9 @@
     _current() {
       const last = this.n === STOPS.length - 1;
       this.cards.forEach(({ element }, n) => {
-        element.toggleAttribute("aria-current", n === this.n);
-        for (const control of element.querySelectorAll("button, input, .scrolled"))
-          control.tabIndex = n === this.n ? 0 : -1;
         if (n === this.n) element.setAttribute("aria-current", "step");
+        else element.removeAttribute("aria-current");
+        this._tabs(n);
       });
       this.dots.forEach((dot, n) => {
         dot.classList.toggle("passed", n <= this.n);
@@ -250,32 +254,45 @@
       this.next.textContent = last ? "Explore" : "Next \u2192";
     }
 
-    /** Sentences anew, of all cards whose numbers may have changed. */
+    /** Only what stands in the card of the stop is in the order of tabs. */
+    _tabs(n) {
+      for (const control of this.cards[n].element.querySelectorAll("button, input, .scrolled"))
+        control.tabIndex = n === this.n ? 0 : -1;
+    }
+
+    /** Sentences anew where numbers may have changed: of the stop at once, of the others when there is time. */
     _write() {
       if (!this.possible || !this.open) return;
-      this.cards.forEach((card, n) => {
-        const see = new page.See(this.traceOf(STOPS[n]));
-        const key = `${see.trace.history?.log.length ?? ""} ${see.trace.steps} ${this.isOpen(see.trace)}`;
-        const texts = STOPS[n].caption(see);
-        const said = JSON.stringify([key, texts]);
-        if (card.said === said) return;
-        card.said = said;
-        card.words.replaceChildren(...page.sentences(this.app, see, texts));
-        for (const part of card.parts) part.update?.();
-      });
-      this._current();
+      this._fill(this.n);
+      clearTimeout(this.filling);
+      this.filling = setTimeout(() => this.cards.forEach((_, n) => this._fill(n)));
       this._away();
     }
 
-    /** Says where the network no longer shows what the stop is about. */
+    _fill(n) {
+      const card = this.cards[n];
+      if (!card.stale) return;
+      card.stale = false;
+      const see = new page.See(this.traceOf(STOPS[n]));
+      card.words.replaceChildren(...page.sentences(this.app, see, STOPS[n].caption(see)));
+      for (const part of card.parts) part.update?.();
+      this._tabs(n);
+    }
+
+    /** Whether the page shows what the stop is about. */
+    _isHere() {
+      const { app, stop } = this;
+      const { name, flat } = this._at(stop);
+      return this.isOpen(this.traceOf(stop)) && app.network.lens === stop.lens && Boolean(app.isChosen(name, flat));
+    }
+
+    /** Says where it does not. */
     _away() {
       if (!this.possible || !this.open || this.showing) return;
-      const { app, stop } = this;
+      const { stop } = this;
       const { again } = this.cards[this.n];
       for (const card of this.cards) card.again.hidden = card.again !== again;
-      const at = this._at(stop);
-      const here =
-        this.isOpen(this.traceOf(stop)) && app.network.lens === stop.lens && app.isChosen(at.name, at.flat);
+      const here = this._isHere();
       again.classList.toggle("away", !here);
       again.textContent = here ? "\u21ba Play it again" : "\u21ba Back to this stop";
       again.hidden = here && !stop.motion;
