@@ -102,7 +102,7 @@ def motion(looker: Looker, does: str) -> Any:
 
 def lit(looker: Looker) -> set[Place]:
     """What is drawn as a source now."""
-    return {(name, flat) for name, flat, kind, _ in looker.page.evaluate(DRAWN) if kind != "written"}
+    return {(name, flat) for name, flat, kind, _ in looker.page.evaluate(DRAWN) if kind not in ("written", "into")}
 
 
 def moment(looker: Looker) -> dict[str, str]:
@@ -250,7 +250,7 @@ def test_a_maximum_is_found_number_by_number(classic: Looker) -> None:
 
 
 def test_it_plays_to_the_end_and_keeps_its_promise(classic: Looker) -> None:
-    motion(classic, "speed = 40")
+    motion(classic, "speed = 5")
     seen = classic.page.evaluate(
         """async () => {
           const { motion } = convgrad.page.app;
@@ -406,9 +406,26 @@ def test_pointing_at_a_number_previews_what_a_click_lights(still: Looker) -> Non
     still.cell("conv1.x[3,3]").click()
     still.page.wait_for_function("() => convgrad.page.app.motion.stage.canvas.hidden")
     assert still.marks() == made_from(trace, "conv1.x", [15])
-    still.cell("input[2,2]").hover()
-    still.page.wait_for_timeout(100)
-    assert lit(still) == set()
+
+
+@pytest.mark.parametrize("element", ["input[2,2]", "conv1.w[1,0]", "conv1.x[1,1]", "dense1.x[0]"])
+def test_who_rests_on_a_number_sees_what_it_goes_into(still: Looker, element: str) -> None:
+    trace = trace_of("classic")
+    own = trace.at(element)
+    place = place_of(trace, own.tensor.name, own.index)
+    shown = {name.partition(" ")[0] for name in still.labels()}
+    readers = {
+        (name, flat)
+        for name in shown
+        for flat in range(trace[name].values.size)
+        if (name, flat) != place and place in made_from(trace, name, [flat])
+    }
+    still.cell(element).hover()
+    still.page.wait_for_function("""() => convgrad.page.app.motion.stage.drawn.some(({ kind }) => kind === "into")""")
+    drawn = still.page.evaluate(DRAWN)
+    assert {(name, flat) for name, flat, kind, _ in drawn if kind == "into"} == readers
+    given = element.startswith(("input", "conv1.w"))
+    assert lit(still) == (set() if given else made_from(trace, own.tensor.name, [place[1]]))
 
 
 def test_a_large_layer_goes_by_rows_in_a_bounded_time(browser: Any, folder: Path) -> None:

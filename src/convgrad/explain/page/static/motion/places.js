@@ -11,6 +11,7 @@
 
     forget() {
       this.boxes = new Map();
+      this.kept = new Map(); // what was worked out from them
       this.origin = null;
     }
 
@@ -45,8 +46,17 @@
       return left < right ? [left, top, right - left, bottom - top] : null;
     }
 
-    /** Boxes that cover elements: of many, one for each row. */
+    _once(key, make) {
+      if (!this.kept.has(key)) this.kept.set(key, make());
+      return this.kept.get(key);
+    }
+
+    /** Boxes that cover elements: of many, one for each row. Asked for the same array again it is not worked out again. */
     covers(name, flats, layout) {
+      return this._once(flats, () => this._covers(name, flats, layout));
+    }
+
+    _covers(name, flats, layout) {
       if (flats.length <= 16) return flats.map((flat) => this.box(name, flat)).filter(Boolean);
       const rows = new Map();
       for (const flat of flats) {
@@ -56,6 +66,30 @@
         rows.get(key).push(flat);
       }
       return [...rows.values()].map((row) => this.around(name, [row[0], row[row.length - 1]])).filter(Boolean);
+    }
+
+    /** "conv1.x 0" -> the box around what is read in that plane, where that is more than one place. */
+    frames(window) {
+      return this._once(window, () => this._frames(window));
+    }
+
+    _frames(window) {
+      const frames = new Map();
+      for (const [name, flats] of window) {
+        const layout = this.app.network.views.get(name)?.layout;
+        if (!layout || flats.size < 2) continue;
+        const planes = new Map();
+        for (const flat of flats) {
+          const { plane } = layout.place(flat);
+          if (!planes.has(plane)) planes.set(plane, []);
+          planes.get(plane).push(flat);
+        }
+        for (const [plane, own] of planes) {
+          const box = this.around(name, own);
+          if (box) frames.set(`${name} ${plane}`, box);
+        }
+      }
+      return frames;
     }
   };
 })();

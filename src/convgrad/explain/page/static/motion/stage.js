@@ -113,12 +113,12 @@
 
     /** A frame around what is read in a plane; it slides from that of the step before. */
     _windows(context, score, n, t) {
-      const before = n ? this._frames(score, n - 1) : new Map();
+      const before = n ? this.places.frames(score.step(n - 1).window) : new Map();
       const slid = eased(part(t, 0, SLIDES));
       context.lineWidth = 2;
       context.strokeStyle = this.colors.ink;
       context.setLineDash([]);
-      for (const [key, box] of this._frames(score, n)) {
+      for (const [key, box] of this.places.frames(score.step(n).window)) {
         const from = before.get(key) || box;
         const at = box.map((end, side) => from[side] + (end - from[side]) * slid);
         context.globalAlpha = 0.8;
@@ -127,25 +127,6 @@
         context.stroke();
       }
       context.globalAlpha = 1;
-    }
-
-    _frames(score, n) {
-      const frames = new Map();
-      for (const [name, flats] of score.step(n).window) {
-        const layout = this.app.network.views.get(name)?.layout;
-        if (!layout || flats.size < 2) continue;
-        const planes = new Map();
-        for (const flat of flats) {
-          const { plane } = layout.place(flat);
-          if (!planes.has(plane)) planes.set(plane, []);
-          planes.get(plane).push(flat);
-        }
-        for (const [plane, own] of planes) {
-          const box = this.places.around(name, own);
-          if (box) frames.set(`${name} ${plane}`, box);
-        }
-      }
-      return frames;
     }
 
     _marks(context, lit, alpha, noted) {
