@@ -12,7 +12,7 @@ N ?= 2000
 # Processes that run tests; each compiled kernel is tested with all processors all the same.
 WORKERS ?= auto
 
-.PHONY: train test quick complete docs setup hooks lines parity lint types unit fuzz bench bench-check bench-page lock clean
+.PHONY: train test quick complete docs setup hooks lines parity lint types unit fuzz links bench bench-check bench-page lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -60,6 +60,11 @@ parity: $(VENV)/.torch
 # As many random equations and compiled random networks as wanted: make fuzz N=10000
 fuzz: setup
 	CONVGRAD_FUZZ=$(N) $(BIN)/python -m pytest -n $(WORKERS) -q tests/calculus/test_fuzz.py tests/network/test_fuzz.py
+
+# Random states of the page, opened fresh from their links, and random changes taken back, in each browser that is there.
+STATES ?= 200
+links: setup
+	CONVGRAD_FUZZ=$(STATES) $(BIN)/python -m pytest -q tests/page/test_links.py tests/page/test_undo.py -k random
 
 # Our times beside PyTorch's, on a machine that does nothing else, and the page that shows them. It takes half an hour.
 SUITES ?= layers networks startup accuracy

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browser_support import Looker, opened, served, written_to
-from link_support import bits, do, random_change, random_look, state
+from browser_support import Looker, opened, served, toured_html, written_to
+from link_support import bits, do, random_change, random_look, state, travel
 
 pytestmark = pytest.mark.browser
 
@@ -92,13 +92,32 @@ def test_back_and_forward(either: Any, folder: Path) -> None:
             seen.append((state(looker), bits(looker)))
         assert looker.page.evaluate("() => history.length") == length + len(actions)
         for shown, numbers in reversed(seen[:-1]):
-            looker.page.go_back()
+            travel(looker, "back")
             assert (state(looker), bits(looker)) == (shown, numbers)
-        looker.page.go_back()
+        travel(looker, "back")
         assert state(looker) == start
         for shown, numbers in seen:
-            looker.page.go_forward()
+            travel(looker, "forward")
             assert (state(looker), bits(looker)) == (shown, numbers)
+
+
+def test_each_stop_of_the_tour_has_its_link(either: Any, folder: Path) -> None:
+    file = folder / "toured.html"
+    file.write_text(toured_html("classic"), encoding="utf-8")
+    with opened(either, file.as_uri()) as looker, opened(either, "about:blank") as other:
+        stops = looker.page.evaluate("() => convgrad.page.STOPS.map(({ name }) => name)")
+        assert len(stops) >= 8
+        for place, name in enumerate(stops):
+            looker.page.evaluate("(place) => convgrad.page.app.tour.go(place)", place)
+            shown = state(looker)
+            assert shown["stop"] == name
+            other.page.goto("about:blank")
+            other.page.goto(looker.page.url if place else f"{file.as_uri()}#stop={name}")
+            assert state(other) == shown
+            assert bits(other) == bits(looker)
+        for name in reversed(stops[:-1]):
+            travel(looker, "back")
+            assert state(looker)["stop"] == name
 
 
 def test_steps_do_not_flood_the_history(looker: Looker) -> None:
@@ -127,7 +146,7 @@ def test_a_link_names_another_example_and_a_network_of_ones_own(browser: Any) ->
         assert shown["log"] == [["step", 2]]
         page.reload()
         assert (state(looker), bits(looker)) == (shown, numbers)
-        page.go_back()
+        travel(looker, "back")
         page.wait_for_function("() => document.getElementById('title').textContent === 'strided'")
         assert state(looker)["at"] == ["dinput[2,2]"]
 

@@ -53,6 +53,17 @@ def do(looker: Looker, *action: Any) -> None:
     looker.page.evaluate(DO, list(action))
 
 
+def travel(looker: Looker, way: str) -> None:
+    """Back or forward, as the browser's own buttons go."""
+    looker.page.evaluate(
+        """(way) => new Promise((done) => {
+            addEventListener('popstate', done, { once: true });
+            history[way]();
+        }).then(() => null)""",
+        way,
+    )
+
+
 def random_change(looker: Looker, rng: np.random.Generator) -> list[Any]:
     """Something that changes numbers."""
     tensors = looker.page.evaluate(TENSORS)

@@ -52,6 +52,7 @@
         ["Backspace, Escape", "go back"],
         ["F2, a digit, double click", "change a number; Tab goes on to the next one"],
         ["Page up, page down", "another plane of the same tensor"],
+        ["Ctrl+Z, Ctrl+Shift+Z", "take a change back, make it again"],
       ];
       const marks = [
         ["chosen", "the number that is explained"],

@@ -69,7 +69,12 @@
 
     step(count) {
       const { trace } = this.app;
-      trace.step(count);
+      try {
+        trace.step(count);
+      } catch (error) {
+        this.problem.textContent = `No step was made: ${error.message} Try a smaller learning rate.`;
+        return;
+      }
       const loss = trace.loss === null ? "" : ` Loss ${page.plain(trace.loss)}.`;
       page.say(`${count === 1 ? "One step" : `${count} steps`} done.${loss} ${this.app.pins.words}`.trim());
     }
@@ -83,6 +88,7 @@
     update() {
       const { trace } = this.app;
       const { loss } = trace;
+      if (!this.rate.hasAttribute("aria-invalid")) this.problem.textContent = "";
       this.loss.textContent = loss === null ? "no target" : Number.isFinite(loss) ? page.plain(loss) : "not finite";
       this.chart.replaceChildren(loss === null ? "" : page.lossChart([...trace.losses, loss]));
       const rate = trace.model.learning_rate;

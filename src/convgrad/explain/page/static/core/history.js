@@ -1,4 +1,4 @@
-// What was done to a trace since its model's own numbers, so that it can be taken back, done again, and put into a link.
+// What was done to a trace since its model's own numbers: to be taken back, done again, and put into a link.
 (() => {
   "use strict";
   const { core } = globalThis.convgrad;
@@ -75,7 +75,13 @@
       const first = done.length - this.log.length;
       let common = first;
       while (common < done.length && core.sameAction(done[common].action, log[common - first])) common += 1;
-      let undone = [...this.undone, ...done.slice(common).reverse().map(({ action }) => action)];
+      let undone = [
+        ...this.undone,
+        ...done
+          .slice(common)
+          .reverse()
+          .map(({ action }) => action),
+      ];
       const apart = this._apart(common);
       for (const action of log.slice(common - first)) {
         undone = undone.length && core.sameAction(undone.at(-1), action) ? undone.slice(0, -1) : [];

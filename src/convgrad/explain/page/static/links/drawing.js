@@ -1,6 +1,6 @@
 "use strict";
-/* A part of the page as a picture: SVG of what is drawn there, with the fonts that it needs, and from that PNG. It is read
- * from the page as it is laid out, so that whoever sees the page sees the picture. */
+/* A part of the page as a picture: SVG of what is drawn there, with the fonts that it needs, and from that PNG. It is
+ * read from the page as it is laid out, so that whoever sees the page sees the picture. */
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { svg } = page;
@@ -23,7 +23,12 @@
       const [width, height] = [this.box.width + 2 * MARGIN, this.box.height + 2 * MARGIN].map(Math.ceil);
       Object.assign(this, { width, height });
       const paper = getComputedStyle(document.body).backgroundColor;
-      this.picture = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}` });
+      this.picture = svg("svg", {
+        xmlns: "http://www.w3.org/2000/svg",
+        width,
+        height,
+        viewBox: `0 0 ${width} ${height}`,
+      });
       this.picture.append(svg("rect", { width, height, fill: paper }));
       this.whole(element, this.picture);
     }
@@ -87,7 +92,12 @@
       const rect = (grow, attributes) => {
         const [width, height] = [box.width + 2 * grow, box.height + 2 * grow];
         if (width <= 0 || height <= 0) return;
-        const place = { x: this.x(box.left - grow), y: this.y(box.top - grow), width: short(width), height: short(height) };
+        const place = {
+          x: this.x(box.left - grow),
+          y: this.y(box.top - grow),
+          width: short(width),
+          height: short(height),
+        };
         into.append(svg("rect", { ...place, rx: short(Math.max(0, radius + grow)), ...attributes }));
       };
       const stroke = (color, wide, kind) => ({
@@ -106,7 +116,9 @@
       const [first] = borders;
       if (borders.length === 4 && borders.every(({ wide, color }) => wide === first.wide && color === first.color))
         rect(-first.wide / 2, stroke(first.color, first.wide, first.kind));
-      else for (const border of borders) into.append(this.line(box, border, stroke(border.color, border.wide, border.kind)));
+      else
+        for (const border of borders)
+          into.append(this.line(box, border, stroke(border.color, border.wide, border.kind)));
       const outline = style.outlineStyle === "none" ? 0 : px(style.outlineWidth);
       if (outline) rect(px(style.outlineOffset) + outline / 2, stroke(style.outlineColor, outline, style.outlineStyle));
     }
@@ -168,7 +180,14 @@
             if (last.word !== index) last.words.push(word);
             Object.assign(last, { right: box.right, word: index });
           } else
-            lines.push({ left: box.left, right: box.right, top: box.top, height: box.height, words: [word], word: index });
+            lines.push({
+              left: box.left,
+              right: box.right,
+              top: box.top,
+              height: box.height,
+              words: [word],
+              word: index,
+            });
         }
       }
       for (const { words, ...box } of lines)
@@ -217,7 +236,9 @@
 
   /** The rules for the fonts that are used, with the fonts in them. */
   const fontRules = async (used) => {
-    const families = new Set([...used].flatMap((list) => list.split(",").map((name) => name.trim().replace(/["']/g, ""))));
+    const families = new Set(
+      [...used].flatMap((list) => list.split(",").map((name) => name.trim().replace(/["']/g, ""))),
+    );
     const found = [];
     for (const sheet of document.styleSheets) {
       for (const rule of sheet.cssRules) {

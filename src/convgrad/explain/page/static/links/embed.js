@@ -1,5 +1,5 @@
 "use strict";
-/* The page within another one: `?embed` in its address leaves the network and the explanation, and a link to all of it. */
+/* The page within another one: `?embed` in its address leaves the network, the explanation, and a link to all of it. */
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h } = page;

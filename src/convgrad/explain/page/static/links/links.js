@@ -3,7 +3,7 @@
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h, byId } = page;
-  const ELEMENT = /^([^[\]]+)(?:\[(\d+(?:,\d+)*)\])?$/;
+  const ELEMENT = /^([\w.']+)(?:\[\d+(?:,\d+)*\])?$/;
   const SLICE = 30;
   const APART = 150;
 
@@ -15,7 +15,7 @@
       this.showing = 0;
       this.problem = h("div", { id: "link-problem", class: "link-problem", role: "alert", hidden: true });
       byId("source").closest(".says-bar").after(this.problem);
-      addEventListener("popstate", () => this._fromAddress());
+      addEventListener("popstate", () => (this.ready = this._fromAddress()));
       new MutationObserver(() => this._moved()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     }
 
@@ -117,7 +117,8 @@
     async _model({ example, network }) {
       const { app } = this;
       const open = app.trace.model;
-      if (network) return JSON.stringify(network) === JSON.stringify(app.asked) ? open : page.ask("/api/model", network);
+      if (network)
+        return JSON.stringify(network) === JSON.stringify(app.asked) ? open : page.ask("/api/model", network);
       if (example === undefined || (example === open.name && !app.asked)) return open;
       if (example === this.first.name) return this.first;
       const shipped = page.shippedModels().get(example);
@@ -174,6 +175,15 @@
       this.writing = this.writing || this._write().finally(() => (this.writing = null));
     }
 
+    /** A page may have no address that can be changed: one that is written into another page, say. */
+    _put(hash) {
+      try {
+        history[this.pushes && !page.embedded ? "pushState" : "replaceState"](null, "", hash);
+      } catch {
+        // then it has no link
+      }
+    }
+
     async _write() {
       await this.ready;
       while (this.wanted) {
@@ -187,7 +197,7 @@
         if (this.tooLong) hash = await page.hashOf({ ...state, log: undefined });
         if (turn !== this.turn || this.showing) continue;
         if (hash !== this.written) {
-          history[this.pushes && !page.embedded ? "pushState" : "replaceState"](null, "", hash);
+          this._put(hash);
           this.written = hash;
           this.wrote = performance.now();
         }
@@ -196,14 +206,14 @@
     }
   };
 
-  /** {name, flat} of "conv1.dw[0,0]". */
+  /** {name, flat} of "conv1.dw[0,0]", which may be anything. */
   const elementOf = (trace, element) => {
-    const [, name, indices] = ELEMENT.exec(element) || [];
-    const index = indices ? indices.split(",").map(Number) : [];
-    const shape = name && trace.has(name) ? trace.tensor(name).shape : null;
+    const [, name] = ELEMENT.exec(element) || [];
+    const { index, flat } = name && trace.has(name) ? page.elementOf(trace, element) : {};
+    const shape = index && trace.tensor(name).shape;
     if (!shape || index.length !== shape.length || index.some((i, axis) => i >= shape[axis]))
       throw new Error(`This link can't be shown: ${trace.model.name} has no number \u201c${element}\u201d.`);
-    return { name, flat: page.flatOf(shape, index) };
+    return { name, flat };
   };
 
   page.parts.push(page.Links);

@@ -11,7 +11,12 @@
       this.dialog = h("dialog", { id: "share-dialog", class: "dialog wide", "aria-labelledby": "share-title" });
       this.button = h(
         "button",
-        { type: "button", id: "share", title: "A link, a formula, a picture of what is shown", onclick: () => this.open() },
+        {
+          type: "button",
+          id: "share",
+          title: "A link, a formula, a picture of what is shown",
+          onclick: () => this.open(),
+        },
         "Share\u2026",
       );
       byId("help").after(this.dialog);
@@ -22,13 +27,23 @@
       await this.app.links.settled();
       const { app } = this;
       this.told = h("p", { id: "share-told", role: "status" });
-      this.text = h("textarea", { id: "share-text", rows: 6, readonly: true, hidden: true, "aria-label": "To be copied" });
+      this.text = h("textarea", {
+        id: "share-text",
+        rows: 6,
+        readonly: true,
+        hidden: true,
+        "aria-label": "To be copied",
+      });
       this.dialog.replaceChildren(
         h(
           "div",
           { class: "dialog-head" },
           h("h2", { id: "share-title" }, "Share what is shown"),
-          h("button", { type: "button", class: "small", id: "close-share", onclick: () => this.dialog.close() }, "Close"),
+          h(
+            "button",
+            { type: "button", class: "small", id: "close-share", onclick: () => this.dialog.close() },
+            "Close",
+          ),
         ),
         this._link(),
         this._explanation(app.chosen && app.explanation),
@@ -78,7 +93,13 @@
 
     _link() {
       const { tooLong } = this.app.links;
-      const field = h("input", { type: "text", id: "share-link", readonly: true, "aria-label": "Link", value: this.address });
+      const field = h("input", {
+        type: "text",
+        id: "share-link",
+        readonly: true,
+        "aria-label": "Link",
+        value: this.address,
+      });
       field.addEventListener("focus", () => field.select());
       const where =
         location.protocol === "file:"
@@ -93,7 +114,12 @@
       return this._part(
         "Link",
         words.replaceAll("`", ""),
-        h("div", { class: "share-row" }, field, this._button("copy-link", "Copy link", () => this._copy(this.address, "The link"))),
+        h(
+          "div",
+          { class: "share-row" },
+          field,
+          this._button("copy-link", "Copy link", () => this._copy(this.address, "The link")),
+        ),
       );
     }
 
@@ -144,7 +170,9 @@
           this._button("copy-png", "Copy PNG", async () => {
             const blob = await png();
             if (await page.copyPicture(blob)) return "The PNG is copied.";
-            return saved(blob, name("png")).then((words) => `The browser does not let the page copy pictures: ${words}`);
+            return saved(blob, name("png")).then(
+              (words) => `The browser does not let the page copy pictures: ${words}`,
+            );
           }),
         ),
       );
@@ -172,14 +200,23 @@
         location.protocol === "file:"
           ? "Put this file beside your page; for blogs, slides and notebooks:"
           : "For blogs, slides and notebooks:";
-      const field = h("textarea", { id: "share-embed", rows: 3, readonly: true, "aria-label": "Text that embeds the page" });
+      const field = h("textarea", {
+        id: "share-embed",
+        rows: 3,
+        readonly: true,
+        "aria-label": "Text that embeds the page",
+      });
       field.value = text;
       field.addEventListener("focus", () => field.select());
       return this._part(
         "Embed",
         words,
         field,
-        h("div", { class: "share-row" }, this._button("copy-embed", "Copy", () => this._copy(text, "The text"))),
+        h(
+          "div",
+          { class: "share-row" },
+          this._button("copy-embed", "Copy", () => this._copy(text, "The text")),
+        ),
       );
     }
   };

@@ -70,13 +70,16 @@
         button.title = action ? `${text} (${keys})` : text;
         button.setAttribute("aria-label", text);
       }
-      if (lost?.disabled) Object.values(this.buttons).find((button) => !button.disabled)?.focus();
+      if (lost?.disabled)
+        Object.values(this.buttons)
+          .find((button) => !button.disabled)
+          ?.focus();
     }
 
     _key(event) {
       const key = event.key.toLowerCase();
       if (!(event.ctrlKey || event.metaKey) || event.altKey || !["z", "y"].includes(key)) return;
-      if (event.target.closest?.(TYPED) || document.querySelector("dialog[open]")) return;
+      if (event.target.closest?.(TYPED) || document.querySelector("dialog:modal")) return;
       event.preventDefault();
       if (key === "y" || event.shiftKey) this.redo();
       else this.undo();
