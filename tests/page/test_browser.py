@@ -409,7 +409,7 @@ def test_the_derivation_stands_beside_the_number(classic: Looker) -> None:
     layer = classic.page.locator(".panel-layer")
     assert layer.locator("h2").inner_text().startswith("Layer conv1")
     steps = layer.locator("details[open] .steps li")
-    assert steps.nth(0).locator("strong").inner_text() == "chain rule"
+    assert steps.nth(0).locator("strong").inner_text() == "Chain rule"
     assert "affects the error through every" in layer.locator("details[open]").inner_text()
     assert steps.last.locator("math").count() == 1
     classic.cell("dinput[1,1]").click()

@@ -116,7 +116,7 @@ def _steps(derivation: Derivation) -> list[dict[str, Any]]:
             "rule": step.rule,
             "sentence": step.sentence,
             "text": step.equation,
-            "latex": None if step.definition is None else latex(step.definition),
+            "latex": step.latex,
         }
         for step in derivation.steps
     ]

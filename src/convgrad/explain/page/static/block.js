@@ -12,6 +12,8 @@
   const CAPTION = 2.4;
   const LETTER = 0.52;
   const HEAD = 4.2;
+  /** The tensors of the loss stand in columns as high as this. */
+  const COLUMN = 15;
   const PADDING = 1.1;
 
   /** The room that a tensor takes, {wide, high} in units of the text, without looking at its numbers. */
@@ -65,8 +67,11 @@
       let wide = 7;
       const high = this.lanes.map(({ names }) => {
         const rooms = names.map((name) => page.roomOf(trace.tensor(name), page.layout(trace.tensor(name), batched)));
-        wide = Math.max(wide, ...rooms.map((room) => room.wide));
-        return rooms.reduce((sum, room) => sum + room.high, 0.5);
+        const across = Math.max(0, ...rooms.map((room) => room.wide));
+        const down = rooms.reduce((sum, room) => sum + room.high, 0.5);
+        const columns = this.name === "loss" ? Math.ceil(down / COLUMN) + 1 : 1; // and one for the answer
+        wide = Math.max(wide, across * columns);
+        return Math.min(down, this.name === "loss" ? COLUMN : down);
       });
       return { wide: wide + PADDING, high: [HEAD, ...high] };
     }
@@ -76,7 +81,10 @@
       if (this.full) return false;
       this.full = true;
       if (this.latex && !this.equation.firstChild) this.equation.append(page.formula(this.latex));
-      for (const { element, names } of this.lanes) element.replaceChildren(...names.map((name) => view(name).element));
+      for (const { lane, element, names } of this.lanes) {
+        const answer = this.name === "loss" && lane === "results" ? [this.app.answer.element] : [];
+        element.replaceChildren(...answer, ...names.map((name) => view(name).element));
+      }
       return true;
     }
 

@@ -12,17 +12,13 @@
         h(
           "li",
           {},
-          h("strong", {}, step.rule),
+          h("strong", {}, page.capital(step.rule)),
           step.sentence ? h("p", {}, step.sentence) : null,
-          step.latex
-            ? h(
-                "div",
-                { class: "scrolled", tabindex: "0", role: "group", "aria-label": step.rule },
-                page.formula(step.latex),
-              )
-            : step.text
-              ? h("code", {}, step.text)
-              : null,
+          h(
+            "div",
+            { class: "scrolled", tabindex: "0", role: "group", "aria-label": step.rule },
+            page.formula(step.latex),
+          ),
         ),
       ),
     );

@@ -14,6 +14,22 @@
     "not understood": ["?", "unclear"],
   };
 
+  /** Lines with places and carets below one another in one block, which is scrolled and not wrapped. */
+  const paragraphs = (words) => {
+    const found = [];
+    let block = null;
+    for (const said of words) {
+      const isPlaced = said.startsWith("    ");
+      if (isPlaced && block) block.textContent += `\n${said}`;
+      else if (isPlaced) found.push((block = h("pre", { tabindex: "0" }, said)));
+      else {
+        found.push(h("p", { class: "cause" }, said));
+        block = null;
+      }
+    }
+    return found;
+  };
+
   page.Deriver = class {
     constructor(app, dialog) {
       this.app = app;
@@ -110,7 +126,7 @@
           from ? ` (${from})` : null,
         ),
         what === "program" || what === "output" ? h("pre", {}, text.trim()) : this._formula(text),
-        words.map((said) => (said.startsWith("    ") ? h("pre", {}, said) : h("p", { class: "cause" }, said))),
+        paragraphs(words),
       );
     }
 

@@ -32,6 +32,22 @@
   const formulas = new Map();
   const OUTSIDE = /\\qquad \((.*?\\mathrm\{outside\})\)/g;
 
+  /** A formula of KaTeX may break behind every dot; its pieces that end in one are put together with the next. */
+  const productsTogether = (html) => {
+    const holder = page.h("template");
+    holder.innerHTML = html; // made by KaTeX, which escapes what it is given
+    for (const formula of holder.content.querySelectorAll(".katex-html")) {
+      let product = null;
+      for (const piece of [...formula.children]) {
+        const goesOn = piece.textContent.endsWith("\u22c5");
+        if (goesOn && !product) piece.before((product = page.h("span", { class: "product" })));
+        if (product) product.append(piece);
+        if (!goesOn) product = null;
+      }
+    }
+    return holder.innerHTML;
+  };
+
   /** LaTeX as a formula, with MathML for screen readers. It may break at = and + where the room is narrow. */
   page.formula = (latex, className = "formula") => {
     if (!formulas.has(latex)) {
@@ -45,7 +61,7 @@
         maxSize: 20,
         maxExpand: 200,
       };
-      formulas.set(latex, katex.renderToString(`\\displaystyle ${kept}`, options));
+      formulas.set(latex, productsTogether(katex.renderToString(`\\displaystyle ${kept}`, options)));
     }
     const element = page.h("span", { class: className });
     element.innerHTML = formulas.get(latex); // made by KaTeX, which escapes what it is given
@@ -101,6 +117,9 @@
     const text = written.replace(/-/g, "\u2212");
     return signed && !text.startsWith("\u2212") && text !== "0" && text !== "nan" ? `+${text}` : text;
   };
+
+  /** A title begins with a capital. */
+  page.capital = (title) => title.charAt(0).toUpperCase() + title.slice(1);
 
   let spoken = 0;
   /** Said by screen readers, once things have settled. */

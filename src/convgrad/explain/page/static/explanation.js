@@ -42,7 +42,7 @@
       this._title(model.name);
       const paragraphs = (model.text || []).map((text) => h("p", {}, text));
       const hint = h("p", { class: "hint" }, HINT);
-      this.content.replaceChildren(h("h2", {}, model.title || model.name), ...paragraphs, hint);
+      this.content.replaceChildren(h("h2", {}, page.capital(model.title || model.name)), ...paragraphs, hint);
       this.beside.replaceChildren();
     }
 

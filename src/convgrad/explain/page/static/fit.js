@@ -5,7 +5,7 @@
   const { h, byId } = page;
 
   /** Smaller than this nobody reads it: from there on the network scrolls. */
-  const LEAST = 0.66;
+  const LEAST = 0.6;
   const MOST = 1.35;
   const BY_HAND = [0.3, 2.5];
   const STEP = 1.2;
