@@ -1,4 +1,4 @@
-"""The page's size: the whole network at once, the overview, digits, colours, the panel as drawer and sheet, the answer."""
+"""The page's size: the whole network at once, the overview, digits, colours, the panel as a drawer, the answer."""
 
 from __future__ import annotations
 
@@ -112,7 +112,8 @@ def test_numbers_have_the_same_decimals_in_a_tensor_and_all_digits_on_demand(cha
 
 
 def test_decimals_stay_while_numbers_have_three_or_four_digits(channels: Looker) -> None:
-    written = """(all) => { const tensor = convgrad.page.app.trace.tensor("conv1.dw"), digits = new convgrad.page.Digits(
+    written = """(all) => { const tensor = convgrad.page.app.trace.tensor("conv1.dw");
+        const digits = new convgrad.page.Digits(
         { trace: tensor.trace, values: all, pinned: false, given: false, ownDecimals: null, written: String });
         return all.map((value) => { digits.fit(value); return digits.text(value); }); }"""
     found = channels.page.evaluate(written, [0.98765432, 1.0123456, 9.8765432, 10.123456, 0.012345678, 0, 1.23456e-7])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -51,3 +52,13 @@ def find_octave() -> str:
     if found is None:
         pytest.skip("there is no octave-cli; install it, as with `apt install --no-install-recommends octave`")
     return found
+
+
+def find_axe() -> str:
+    """The script of axe-core, which looks for what keeps people out of a page, or the test is skipped, even where
+    everything is required: it comes from npm, and convgrad itself does not need it.
+    """
+    at = Path(os.environ.get("CONVGRAD_AXE", Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"))
+    if not at.is_file():
+        pytest.skip("there is no axe-core; `npm install --no-save axe-core` here, or CONVGRAD_AXE=.../axe.min.js")
+    return at.read_text(encoding="utf-8")

@@ -79,9 +79,9 @@
             "aria-label": `Class ${n}${is}: ${percent(share)}. Explain ${result}`,
             onclick: () => this.app.explain(result, example * classes + n),
           },
-          h("span", { class: "class" }, String(n)),
+          h("span", { class: "class", "aria-hidden": "true" }, String(n)),
           h("span", { class: "track" }, fill),
-          h("span", { class: "percent" }, percent(share)),
+          h("span", { class: "percent", "aria-hidden": "true" }, percent(share)),
         );
       };
       return h("div", { class: "class-bars" }, shares.map(bar));

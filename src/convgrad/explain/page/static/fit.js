@@ -6,7 +6,7 @@
 
   /** Smaller than this nobody reads it: from there on the network scrolls. */
   const LEAST = 0.6;
-  const MOST = 1.35;
+  const MOST = 1.5;
   const BY_HAND = [0.3, 2.5];
   const STEP = 1.2;
 

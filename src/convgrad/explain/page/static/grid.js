@@ -45,7 +45,9 @@
         const row = h("div", { class: "row", role: "row" });
         row.append(headed && rows > 1 ? head(this.rowHeads) : h("span", { class: "head", "aria-hidden": "true" }));
         for (let c = 0; c < columns; c += 1) {
-          const cell = h("div", { class: "cell", role: "gridcell", tabindex: "-1" });
+          const shown = h("span", { "aria-hidden": "true" }); // the whole number is read aloud
+          const cell = h("div", { class: "cell", role: "gridcell", tabindex: "-1" }, shown);
+          cell.shown = shown;
           this.order.push(cell);
           this._place(cell, r, c);
           row.append(cell);
@@ -94,7 +96,7 @@
         if (cell.seen === key) continue;
         const written = app.trace.written(tensor.name, value);
         const color = page.color(value, scale, theme);
-        cell.textContent = this.view.textOf(value);
+        cell.shown.textContent = this.view.textOf(value);
         cell.style.backgroundColor = page.rgb(color);
         cell.style.color = page.rgb(page.textOn(color, theme));
         cell.setAttribute(
