@@ -45,9 +45,7 @@
         const row = h("div", { class: "row", role: "row" });
         row.append(headed && rows > 1 ? head(this.rowHeads) : h("span", { class: "head", "aria-hidden": "true" }));
         for (let c = 0; c < columns; c += 1) {
-          const shown = h("span", { "aria-hidden": "true" }); // the whole number is read aloud
-          const cell = h("div", { class: "cell", role: "gridcell", tabindex: "-1" }, shown);
-          cell.shown = shown;
+          const cell = h("div", { class: "cell", role: "gridcell", tabindex: "-1" });
           this.order.push(cell);
           this._place(cell, r, c);
           row.append(cell);
@@ -96,12 +94,14 @@
         if (cell.seen === key) continue;
         const written = app.trace.written(tensor.name, value);
         const color = page.color(value, scale, theme);
-        cell.shown.textContent = this.view.textOf(value);
+        const shown = this.view.textOf(value);
+        const cut = this.view.isCut(value) ? `, shown as ${shown}` : "";
+        cell.textContent = shown;
         cell.style.backgroundColor = page.rgb(color);
         cell.style.color = page.rgb(page.textOn(color, theme));
         cell.setAttribute(
           "aria-label",
-          `${page.spokenName(tensor, layout, flat)}, ${written}${tensor.pinned ? ", pinned" : ""}`,
+          `${page.spokenName(tensor, layout, flat)}, ${written}${tensor.pinned ? ", pinned" : ""}${cut}`,
         );
         cell.classList.toggle("changed", cell.seen !== undefined && cell.seenValue !== value && cell.seenFlat === flat);
         cell.seen = key;
