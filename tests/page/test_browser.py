@@ -77,7 +77,9 @@ def test_every_cell_shows_the_number_of_the_trace(browser: Any, folder: Path, na
 
 def test_cells_are_read_aloud_with_their_place(classic: Looker, channels: Looker) -> None:
     classic.look("backward")
-    assert classic.cell("conv1.dw[0,0]").get_attribute("aria-label") == "conv1.dw row 0 column 0, 0.044606"
+    assert classic.cell("conv1.dw[0,0]").get_attribute("aria-label") == (
+        "conv1.dw row 0 column 0, 0.044606, shown as +0.0446"
+    )
     assert classic.cell("dense1.x[1]").get_attribute("aria-label") == "dense1.x element 1, -0.0304"
     assert classic.cell("loss.E").get_attribute("aria-label") == "loss.E, 0.0425"
     assert channels.cell("conv1.w[0,1,1,0]").get_attribute("aria-label") == "conv1.w row 0 column 1 c 1 k 0, 0.3"

@@ -78,9 +78,10 @@ class Looker:
         return self.page.locator(f'#network .cell[data-tensor="{name}"][data-flat="{flat}"]')
 
     def labels(self) -> dict[str, str]:
-        """Of all cells that are shown: what is read aloud."""
+        """Of all cells that are shown: what is read aloud, without the digits that are seen of it."""
         script = """() => Object.fromEntries([...document.querySelectorAll('#network .cell:not([hidden])')].map(
-            (cell) => [`${cell.dataset.tensor} ${cell.dataset.flat}`, cell.getAttribute('aria-label')]))"""
+            (cell) => [`${cell.dataset.tensor} ${cell.dataset.flat}`,
+                cell.getAttribute('aria-label').split(', shown as ')[0]]))"""
         return dict(self.page.evaluate(script))
 
     def marks(self, *kinds: str) -> set[tuple[str, int]]:

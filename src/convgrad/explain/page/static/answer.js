@@ -76,12 +76,13 @@
           {
             type: "button",
             class: `class-bar ${is ? "right" : ""}`,
-            "aria-label": `Class ${n}${is}: ${percent(share)}. Explain ${result}`,
+            "aria-label": `Class ${n} ${percent(share)}${is}. Explain ${result}`,
             onclick: () => this.app.explain(result, example * classes + n),
           },
-          h("span", { class: "class", "aria-hidden": "true" }, String(n)),
+          h("span", { class: "class" }, String(n)),
+          " ",
           h("span", { class: "track" }, fill),
-          h("span", { class: "percent", "aria-hidden": "true" }, percent(share)),
+          h("span", { class: "percent" }, percent(share)),
         );
       };
       return h("div", { class: "class-bars" }, shares.map(bar));

@@ -29,7 +29,7 @@
         button("smaller", "\u2212", "Smaller", () => this.by(1 / STEP)),
         this.says,
         button("larger", "+", "Larger", () => this.by(STEP)),
-        button("fit", "Fit", "As large as it fits", () => this.fit(null)),
+        button("fit", "Fit", "Fit: as large as it fits", () => this.fit(null)),
         this.digits,
       );
       this.section.addEventListener("wheel", (event) => this._wheel(event), { passive: false });

@@ -96,12 +96,14 @@
         if (cell.seen === key) continue;
         const written = app.trace.written(tensor.name, value);
         const color = page.color(value, scale, theme);
-        cell.shown.textContent = this.view.textOf(value);
+        const shown = this.view.textOf(value);
+        const cut = this.view.isCut(value) ? `, shown as ${shown}` : "";
+        cell.shown.textContent = shown;
         cell.style.backgroundColor = page.rgb(color);
         cell.style.color = page.rgb(page.textOn(color, theme));
         cell.setAttribute(
           "aria-label",
-          `${page.spokenName(tensor, layout, flat)}, ${written}${tensor.pinned ? ", pinned" : ""}`,
+          `${page.spokenName(tensor, layout, flat)}, ${written}${tensor.pinned ? ", pinned" : ""}${cut}`,
         );
         cell.classList.toggle("changed", cell.seen !== undefined && cell.seenValue !== value && cell.seenFlat === flat);
         cell.seen = key;

@@ -50,7 +50,7 @@
       const tensor = trace.tensor(cell.dataset.tensor);
       const flat = Number(cell.dataset.flat);
       const written = tensor.written(tensor.values[flat]);
-      if (network.views.get(tensor.name).digits.text(tensor.values[flat], network.allDigits) === written) return;
+      if (!network.views.get(tensor.name).isCut(tensor.values[flat])) return;
       this.bubble.textContent = `${page.elementName(tensor.name, tensor.shape, flat)} = ${page.typeset(written)}`;
       this.bubble.hidden = false;
       const box = cell.getBoundingClientRect();

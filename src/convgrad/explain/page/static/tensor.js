@@ -39,6 +39,11 @@
       return page.typeset(text, this.scale.signed && this.tensor.lens === "backward");
     }
 
+    /** Whether a cell shows fewer digits of a number than there are. */
+    isCut(value) {
+      return this.digits.text(value, this.app.network.allDigits) !== this.tensor.written(value);
+    }
+
     _build() {
       const { layout } = this;
       if (layout.image) {
