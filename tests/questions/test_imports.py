@@ -31,6 +31,7 @@ loss = "half_squared_error"
 BODIES = {{
     "/api/model": {{"input_shape": [4, 4, 1], "layers": [{{"type": "Flatten"}}, {{"type": "Dense", "units": 2}}]}},
     "/api/check": {{"sheet": SHEET}},
+    "/api/marks": {{"worksheet": {{"blanks": 2, "seed": 3}}, "answers": ["0.5", ""]}},
     "/api/derivation": {{"text": "$x_i = 2 o_i$, so $do_i = 2 dx_i$.\\n```python\\nprint(1)\\n```"}},
     "/api/function": {{"text": "def relu_backward(dx, o):\\n    return dx * (o > 0)\\n"}},
 }}

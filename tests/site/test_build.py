@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import importlib
 import io
 import json
 import re
@@ -17,11 +18,12 @@ import pytest
 
 import convgrad
 from convgrad.errors import DataError
+from convgrad.explain.page.build import script_texts
 from convgrad.questions.examples import example
 from convgrad.questions.table import GET
 from convgrad.site import __main__ as command
 from convgrad.site import in_browser
-from convgrad.site.build import build, policy
+from convgrad.site.build import COMMENT, build, policy, without_comments
 from convgrad.site.pyodide import CDN, FILES, LOCK, VERSION, checked, sha384
 from convgrad.site.wheel import wheel
 
@@ -71,6 +73,21 @@ def test_what_is_seen_first_is_small(folder: Path) -> None:
         len(file.read_bytes() if file.suffix == ".woff2" else gzip.compress(file.read_bytes())) for file in first
     )
     assert packed < FIRST_PAINT
+
+
+def test_only_comments_are_left_out() -> None:
+    """None of them stands in a text over several lines, and no license is lost."""
+    vendored, *own = script_texts()
+    assert vendored.startswith("/*!")
+    lexer = importlib.import_module("pygments.lexers").JavascriptLexer(stripnl=False, ensurenl=False)
+    comments = importlib.import_module("pygments.token").Comment
+    for script in own:
+        kinds = {start: kind for start, kind, _ in lexer.get_tokens_unprocessed(script)}
+        for comment in COMMENT.finditer(script):
+            start = comment.start() + len(comment[0]) - len(comment[0].lstrip())
+            assert kinds.get(start) in comments, comment[0]
+            assert "/*!" not in comment[0]
+    assert not COMMENT.search(without_comments("\n".join(own)))
 
 
 def test_what_is_known_beforehand_is_files(folder: Path) -> None:

@@ -82,8 +82,8 @@ def with_seconds(looker: Looker, seconds: int) -> None:
     looker.page.evaluate("(seconds) => { convgrad.page.carrier.settings.seconds = seconds; }", seconds)
 
 
-def test_without_python_all_else_works(browser: Any, without: str) -> None:
-    with opened(browser, without) as looker:
+def test_without_python_all_else_works(either: Any, without: str) -> None:
+    with opened(either, without) as looker:
         page = looker.page
         page.locator("#example option[value=strided]").wait_for(state="attached")
         page.locator("#example").select_option("strided")
@@ -113,8 +113,8 @@ def test_what_the_site_cannot_load_is_said(browser: Any, without: str) -> None:
         looker.complaints[:] = [text for text in looker.complaints if "ERR_FAILED" not in text]
 
 
-def test_python_answers_in_the_browser(browser: Any, site: Path) -> None:
-    with published(site) as url, opened(browser, url) as looker:
+def test_python_answers_in_the_browser(either: Any, site: Path) -> None:
+    with published(site) as url, opened(either, url) as looker:
         page = looker.page
         assert not [u for u in looker.requests if "pyodide" in u or u.endswith(".whl")]
         page.locator("#build").click()

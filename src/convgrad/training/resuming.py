@@ -16,9 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load as arrays_from_bytes
-from safetensors.numpy import save as bytes_from_arrays
 
 from convgrad.arguments import NOT_NEGATIVE, PATH, TABLE, made_from, shown
 from convgrad.errors import DataError, TrainingError
@@ -118,6 +115,8 @@ class Keeper:
 
     def write(self, state: State) -> None:
         """Write the training's state, all or nothing. Raises: DataError where it can't be written."""
+        from safetensors.numpy import save as bytes_from_arrays  # only checkpoints need it
+
         began = time.perf_counter()
         arrays: dict[str, npt.NDArray[Any]] = {}
         plain = _without_arrays(state, "", arrays)
@@ -131,6 +130,9 @@ class Keeper:
 
 def read(folder: str | PathLike[str]) -> State:
     """What a folder's checkpoint holds: `about`, `training` and `state`. Raises: DataError."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as arrays_from_bytes
+
     folder = Path(folder)
     files = read_folder(folder, CHECKPOINT_FILES)
     name = str(folder / STATE_FILE)
