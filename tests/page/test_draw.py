@@ -16,6 +16,7 @@ from convgrad.examples import load_example
 
 pytestmark = pytest.mark.browser
 
+CONTRAST = Path(__file__).with_name("page_contrast.js")
 STROKES: dict[int, list[list[tuple[float, float]]]] = {
     0: [
         [
@@ -159,6 +160,20 @@ def test_pixels_are_made_as_those_of_the_training_data(empty: Looker) -> None:
         assert np.percentile(ink, 2) < mass / 255 < np.percentile(ink, 98), digit
 
 
+def test_both_browsers_make_the_same_pixels_and_answers(browser: Any, firefox: Any, where: str) -> None:
+    found = []
+    for program in (browser, firefox):
+        with opened(program, where) as looker:
+            looker.page.locator("#draw").click()
+            pixels = looker.page.evaluate(
+                "(all) => all.map((s) => convgrad.page.pixelsOfStrokes(s))", list(STROKES.values())
+            )
+            draw(looker, STROKES[3])
+            assert thinks(looker).startswith("Thinks 3, ")
+            found.append(pixels)
+    assert found[0] == found[1]
+
+
 def test_place_and_size_of_a_drawing_do_not_matter(empty: Looker) -> None:
     script = "(s) => convgrad.page.pixelsOfStrokes(s)"
     first = np.array(empty.page.evaluate(script, STROKES[3]))
@@ -285,6 +300,16 @@ def test_the_answer_comes_within_a_tenth_of_a_second(empty: Looker) -> None:
     print(f"{np.median(seconds):.0f} ms in the middle, {min(seconds):.0f} to {max(seconds):.0f} ms")
     assert min(seconds) < 100
     settled(empty)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_are_seen_in_both_themes(browser: Any, where: str, scheme: str) -> None:
+    with opened(browser, where, color_scheme=scheme) as looker:
+        looker.page.locator("#draw").click()
+        looker.page.locator("#drawing .digit").nth(20).click()
+        settled(looker)
+        looker.page.locator("#explain-answer").click()
+        assert looker.page.evaluate(CONTRAST.read_text(encoding="utf-8")) == []
 
 
 def test_keys_alone_choose_explain_and_close(browser: Any, where: str) -> None:
