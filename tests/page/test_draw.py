@@ -208,6 +208,26 @@ def _strokes(looker: Looker) -> int:
     return int(looker.page.evaluate("() => convgrad.page.app.draw.pad.strokes.length"))
 
 
+def test_bars_move_while_a_stroke_goes_on(empty: Looker) -> None:
+    box = empty.page.locator(".pad").bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in STROKES[3][0]]
+    empty.page.mouse.move(*points[0])
+    empty.page.mouse.down()
+    shown = set()
+    before = empty.values("input")
+    for point in points[1:]:
+        empty.page.mouse.move(*point, steps=3)
+        empty.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        shown.add(tuple(empty.page.locator(".bar-value").all_inner_texts()))
+        np.testing.assert_array_equal(empty.values("input"), before)
+    assert len(shown) >= 4
+    assert thinks(empty) == "Nothing is drawn yet."
+    empty.page.mouse.up()
+    settled(empty)
+    assert tuple(empty.page.locator(".bar-value").all_inner_texts()) in shown
+    assert thinks(empty).startswith("Thinks 3, ")
+
+
 def test_what_it_is_meant_to_be_is_the_target(empty: Looker) -> None:
     draw(empty, STROKES[7])
     settled(empty)

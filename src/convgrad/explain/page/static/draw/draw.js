@@ -35,7 +35,7 @@
       this.dialog = h("dialog", { id: "drawing", class: "dialog", "aria-labelledby": "drawing-title" });
       this.dialog.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
       document.querySelector("main").before(this.dialog);
-      this.pad = new page.Pad({ drawn: () => this._drawn(), moving: () => {} });
+      this.pad = new page.Pad({ drawn: () => this._drawn(), moving: () => this._foresee() });
       this.seen = picture(new Array(SIDE * SIDE).fill(0), { class: "as-seen", role: "img" });
       this.why = new page.Why(app);
       this.says = h("p", { class: "thinks", role: "status" });
@@ -156,6 +156,22 @@
       if (strokes.length < 2) this.meant = null;
       this._input(pixels, this.meant);
       page.say(strokes.length ? this._spoken().trim() : "The drawing is empty.");
+    }
+
+    /** While a stroke goes on: bars for what there is of it, once a frame; the page's own numbers stay. */
+    _foresee() {
+      if (!this.bars || this.foreseeing) return;
+      this.foreseeing = requestAnimationFrame(() => {
+        this.foreseeing = null;
+        if (!this.pad.stroke) return;
+        const { trace } = this.app;
+        if (this.beside?.model !== trace.model) this.beside = new convgrad.Trace(trace.model);
+        const pixels = page.pixelsOfStrokes(this.pad.strokes);
+        this.beside.given = trace.given;
+        this.beside.perform("setAll", ["input", page.numbersOfPixels(pixels)]);
+        this.bars.show(page.probabilitiesOf(this.beside), this.meant);
+        paint(this.seen, pixels);
+      });
     }
 
     _target(k) {
