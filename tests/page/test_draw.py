@@ -218,13 +218,13 @@ def test_bars_move_while_a_stroke_goes_on(empty: Looker) -> None:
     for point in points[1:]:
         empty.page.mouse.move(*point, steps=3)
         empty.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        shown.add(tuple(empty.page.locator(".bar-value").all_inner_texts()))
+        shown.add(tuple(empty.page.locator(".draw-bars .percent").all_inner_texts()))
         np.testing.assert_array_equal(empty.values("input"), before)
     assert len(shown) >= 4
     assert thinks(empty) == "Nothing is drawn yet."
     empty.page.mouse.up()
     settled(empty)
-    assert tuple(empty.page.locator(".bar-value").all_inner_texts()) in shown
+    assert tuple(empty.page.locator(".draw-bars .percent").all_inner_texts()) in shown
     assert thinks(empty).startswith("Thinks 3, ")
 
 
@@ -263,7 +263,10 @@ def test_bundled_digits_are_chosen_by_their_pictures(looker: Looker) -> None:
         wrong = trace["dense3.x"].values.argmax() != label
         assert wrong == (n >= 20)
         assert (f"should be {label}" in thinks(looker)) == wrong
-        bars = [float(bar.rstrip("%").lstrip("<> ")) for bar in looker.page.locator(".bar-value").all_inner_texts()]
+        bars = [
+            float(bar.rstrip("\u2009%").lstrip("<> "))
+            for bar in looker.page.locator(".draw-bars .percent").all_inner_texts()
+        ]
         scores = np.exp(trace["dense3.x"].values - trace["dense3.x"].values.max())
         np.testing.assert_allclose(bars, 100 * scores / scores.sum(), atol=0.11)
 
@@ -299,10 +302,10 @@ def test_a_wrong_answer_is_explained_from_its_bar_to_a_pixel(looker: Looker) -> 
 def test_any_bar_leads_to_where_it_comes_from(looker: Looker) -> None:
     looker.page.locator("#drawing .digit").nth(0).click()
     settled(looker)
-    looker.page.locator(".bar-row").nth(6).click()
+    looker.page.locator(".draw-bars .class-bar").nth(6).click()
     assert looker.title().startswith("loss.dz[6] = ")
     assert looker.page.locator(".why h3").inner_text() == "Why 6, and not 0?"
-    looker.page.locator(".bar-row").nth(0).click()
+    looker.page.locator(".draw-bars .class-bar").nth(0).click()
     assert looker.page.locator(".why h3").inner_text() == "Why 0?"
 
 

@@ -165,7 +165,7 @@ def test_answers_are_shown_explained_and_taken_back(alone: Looker) -> None:
     assert "Numbers put in" in alone.page.locator("#panel").inner_text()
     alone.page.evaluate("() => convgrad.page.app.trace.history.undo()")
     assert alone.title() == f"{element.name} = ?"
-    assert alone.page.locator("#network input.answer").count() > 0
+    assert alone.page.locator("#network input.blank-input").count() > 0
 
 
 def test_keys_alone_fill_in_and_check(alone: Looker) -> None:
