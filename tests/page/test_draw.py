@@ -16,6 +16,7 @@ from convgrad.examples import load_example
 
 pytestmark = pytest.mark.browser
 
+CONTRAST = Path(__file__).with_name("page_contrast.js")
 STROKES: dict[int, list[list[tuple[float, float]]]] = {
     0: [
         [
@@ -159,6 +160,20 @@ def test_pixels_are_made_as_those_of_the_training_data(empty: Looker) -> None:
         assert np.percentile(ink, 2) < mass / 255 < np.percentile(ink, 98), digit
 
 
+def test_both_browsers_make_the_same_pixels_and_answers(browser: Any, firefox: Any, where: str) -> None:
+    found = []
+    for program in (browser, firefox):
+        with opened(program, where) as looker:
+            looker.page.locator("#draw").click()
+            pixels = looker.page.evaluate(
+                "(all) => all.map((s) => convgrad.page.pixelsOfStrokes(s))", list(STROKES.values())
+            )
+            draw(looker, STROKES[3])
+            assert thinks(looker).startswith("Thinks 3, ")
+            found.append(pixels)
+    assert found[0] == found[1]
+
+
 def test_place_and_size_of_a_drawing_do_not_matter(empty: Looker) -> None:
     script = "(s) => convgrad.page.pixelsOfStrokes(s)"
     first = np.array(empty.page.evaluate(script, STROKES[3]))
@@ -191,6 +206,26 @@ def test_a_stroke_is_undone_and_comes_back_with_its_numbers(empty: Looker) -> No
 
 def _strokes(looker: Looker) -> int:
     return int(looker.page.evaluate("() => convgrad.page.app.draw.pad.strokes.length"))
+
+
+def test_bars_move_while_a_stroke_goes_on(empty: Looker) -> None:
+    box = empty.page.locator(".pad").bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in STROKES[3][0]]
+    empty.page.mouse.move(*points[0])
+    empty.page.mouse.down()
+    shown = set()
+    before = empty.values("input")
+    for point in points[1:]:
+        empty.page.mouse.move(*point, steps=3)
+        empty.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        shown.add(tuple(empty.page.locator(".draw-bars .percent").all_inner_texts()))
+        np.testing.assert_array_equal(empty.values("input"), before)
+    assert len(shown) >= 4
+    assert thinks(empty) == "Nothing is drawn yet."
+    empty.page.mouse.up()
+    settled(empty)
+    assert tuple(empty.page.locator(".draw-bars .percent").all_inner_texts()) in shown
+    assert thinks(empty).startswith("Thinks 3, ")
 
 
 def test_what_it_is_meant_to_be_is_the_target(empty: Looker) -> None:
@@ -228,7 +263,10 @@ def test_bundled_digits_are_chosen_by_their_pictures(looker: Looker) -> None:
         wrong = trace["dense3.x"].values.argmax() != label
         assert wrong == (n >= 20)
         assert (f"should be {label}" in thinks(looker)) == wrong
-        bars = [float(bar.rstrip("%").lstrip("<> ")) for bar in looker.page.locator(".bar-value").all_inner_texts()]
+        bars = [
+            float(bar.rstrip("\u2009%").lstrip("<> "))
+            for bar in looker.page.locator(".draw-bars .percent").all_inner_texts()
+        ]
         scores = np.exp(trace["dense3.x"].values - trace["dense3.x"].values.max())
         np.testing.assert_allclose(bars, 100 * scores / scores.sum(), atol=0.11)
 
@@ -264,10 +302,10 @@ def test_a_wrong_answer_is_explained_from_its_bar_to_a_pixel(looker: Looker) -> 
 def test_any_bar_leads_to_where_it_comes_from(looker: Looker) -> None:
     looker.page.locator("#drawing .digit").nth(0).click()
     settled(looker)
-    looker.page.locator(".bar-row").nth(6).click()
+    looker.page.locator(".draw-bars .class-bar").nth(6).click()
     assert looker.title().startswith("loss.dz[6] = ")
     assert looker.page.locator(".why h3").inner_text() == "Why 6, and not 0?"
-    looker.page.locator(".bar-row").nth(0).click()
+    looker.page.locator(".draw-bars .class-bar").nth(0).click()
     assert looker.page.locator(".why h3").inner_text() == "Why 0?"
 
 
@@ -285,6 +323,16 @@ def test_the_answer_comes_within_a_tenth_of_a_second(empty: Looker) -> None:
     print(f"{np.median(seconds):.0f} ms in the middle, {min(seconds):.0f} to {max(seconds):.0f} ms")
     assert min(seconds) < 100
     settled(empty)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_are_seen_in_both_themes(browser: Any, where: str, scheme: str) -> None:
+    with opened(browser, where, color_scheme=scheme) as looker:
+        looker.page.locator("#draw").click()
+        looker.page.locator("#drawing .digit").nth(20).click()
+        settled(looker)
+        looker.page.locator("#explain-answer").click()
+        assert looker.page.evaluate(CONTRAST.read_text(encoding="utf-8")) == []
 
 
 def test_keys_alone_choose_explain_and_close(browser: Any, where: str) -> None:

@@ -21,6 +21,7 @@ from convgrad.worksheet.marked import Form, of_blank
 
 pytestmark = pytest.mark.browser
 
+CONTRAST = Path(__file__).with_name("page_contrast.js")
 HARD = {"difficulty": "hard", "blanks": 6, "seed": 3}
 ROUNDS = 40
 
@@ -164,7 +165,7 @@ def test_answers_are_shown_explained_and_taken_back(alone: Looker) -> None:
     assert "Numbers put in" in alone.page.locator("#panel").inner_text()
     alone.page.evaluate("() => convgrad.page.app.trace.history.undo()")
     assert alone.title() == f"{element.name} = ?"
-    assert alone.page.locator("#network input.answer").count() > 0
+    assert alone.page.locator("#network input.blank-input").count() > 0
 
 
 def test_keys_alone_fill_in_and_check(alone: Looker) -> None:
@@ -250,6 +251,22 @@ def test_halves_are_rounded_as_python_does(alone: Looker, rng: np.random.Generat
     for decimals in (0, 1, 2, 3, 4):
         found = alone.page.evaluate("([v, d]) => v.map((x) => convgrad.page.halfUp(x, d))", [values, decimals])
         np.testing.assert_array_equal(found, half_up(np.array(values), decimals))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_are_seen_in_both_themes(browser: Any, where: str, scheme: str) -> None:
+    with opened(browser, where, color_scheme=scheme) as looker:
+        fill(looker, ["1", *right(made(None, "hard"))[1:5]])
+        looker.page.locator("#check-answers").click()
+        assert told(looker).startswith("4 of 6 right, 1 wrong, 1 still to be entered.")
+        assert looker.page.evaluate(CONTRAST.read_text(encoding="utf-8")) == []
+
+
+def test_firefox_sets_and_marks(firefox: Any, where: str) -> None:
+    with opened(firefox, where) as looker:
+        fill(looker, ["1", *right(made(None, "hard"))[1:]])
+        looker.page.locator("#check-answers").click()
+        assert told(looker).startswith("5 of 6 right, 1 wrong.")
 
 
 def test_a_narrow_screen(browser: Any, where: str, tmp_path: Path) -> None:

@@ -136,8 +136,9 @@ def test_a_page_that_marks_itself_has_answers_and_mistakes() -> None:
         (["1"] * 5, "The sheet has 6 blanks, but there are 5 answers."),
         (["1,5", *[""] * 5], "'1,5' is not a number. Write one such as 0.5 or -3."),
         (["1\n[given]", *[""] * 5], r"'1\\n\[given\]' is not a number."),
-        (["9" * 61, *[""] * 5], "'9{60}' is not a number."),
+        (["9" * 61, *[""] * 5], r"'9+\.\.\.' is not a number."),
         (["nan", *[""] * 5], "'nan' is not a number."),
+        (["1e999", *[""] * 5], "'1e999' is not a number."),
     ],
 )
 def test_answers_that_can_not_be_marked(answers: list[str], message: str) -> None:

@@ -6,17 +6,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from convgrad.arguments import shown
 from convgrad.check.sheets.numbers import Written
 from convgrad.check.sheets.rounding import half_up
 from convgrad.check.sheets.sheet import WRONG, Marked, SheetReport, mark
 from convgrad.check.sheets.sheet_file import read_decimals, read_results, read_text, read_trace
 from convgrad.check.sheets.slips import foreseen
-from convgrad.errors import DataError, quoted
+from convgrad.errors import DataError
 from convgrad.explain.trace.numbers import written
 from convgrad.worksheet.blanks import Place
 from convgrad.worksheet.form import form
@@ -104,6 +106,6 @@ def _filled(values: Any, name: str, given: dict[Place, Any], index: tuple[int, .
 def _number(text: str) -> int | Decimal:
     """As a file of TOML would have it: how many digits are written counts."""
     match = NUMBER.fullmatch(text.strip()) if len(text) <= LONGEST else None
-    if match is None:
-        raise DataError(f"{quoted(text[:LONGEST])} is not a number. Write one such as 0.5 or -3.")
+    if match is None or not isfinite(float(match[0])):
+        raise DataError(f"{shown(text)} is not a number. Write one such as 0.5 or -3.")
     return Decimal(match[0]) if match[3] or match[4] else int(match[0])

@@ -7,13 +7,44 @@
   /** Examples of a batch whose answers are shown. */
   const EXAMPLES = 3;
 
-  const percent = (share) => {
+  page.percent = (share) => {
     const text = (100 * share).toFixed(1);
     if (share > 0 && text === "0.0") return "< 0.1\u2009%";
     return share < 1 && text === "100.0" ? "> 99.9\u2009%" : `${text}\u2009%`;
   };
 
   const greatest = (values) => values.indexOf(Math.max(...values));
+
+  /** The probabilities that the loss makes of the network's result, an example after the other; null where it makes none. */
+  page.sharesInLoss = (trace) => {
+    const target = trace.has("target") ? trace.tensor("target") : null;
+    if (!target?.classes || !trace.has("loss.z") || !trace.has("loss.s")) return null;
+    const sums = trace.tensor("loss.s").values;
+    return Array.from(trace.tensor("loss.z").values, (z, n) => Math.exp(z) / sums[Math.floor(n / target.classes)]);
+  };
+
+  /** A bar for each class, which is a button. label: the right class; leads: where a bar leads to, in words. */
+  page.classBars = (shares, { label, leads, chosen }) => {
+    const bar = (share, n) => {
+      const is = n === label ? ", the right class" : "";
+      const fill = h("span", { class: "share" });
+      fill.style.width = `${Math.max(0, Math.min(100, 100 * share))}%`;
+      return h(
+        "button",
+        {
+          type: "button",
+          class: `class-bar ${is ? "right" : ""}`,
+          "aria-label": `Class ${n} ${page.percent(share)}${is}. ${leads}`,
+          onclick: () => chosen(n),
+        },
+        h("span", { class: "class" }, String(n)),
+        " ",
+        h("span", { class: "track" }, fill),
+        h("span", { class: "percent" }, page.percent(share)),
+      );
+    };
+    return h("div", { class: "class-bars" }, shares.map(bar));
+  };
 
   page.Answer = class {
     constructor(app) {
@@ -34,11 +65,8 @@
       const { values, shape } = trace.tensor(result);
       const classes = shape[shape.length - 1];
       const target = trace.has("target") ? trace.tensor("target") : null;
-      if (target?.classes && trace.has("loss.z") && trace.has("loss.s")) {
-        const sums = trace.tensor("loss.s").values;
-        const shares = Array.from(trace.tensor("loss.z").values, (z, n) => Math.exp(z) / sums[Math.floor(n / classes)]);
-        return { result, classes, shares, labels: [...target.values] };
-      }
+      const shares = page.sharesInLoss(trace);
+      if (shares) return { result, classes, shares, labels: [...target.values] };
       if ([...layers.values()].pop()?.type !== "Softmax") return null;
       const labels = [];
       for (let n = 0; target && n < target.size; n += classes)
@@ -67,25 +95,8 @@
     }
 
     _bars(shares, { result, classes, labels }, example) {
-      const bar = (share, n) => {
-        const is = n === labels[example] ? ", the right class" : "";
-        const fill = h("span", { class: "share" });
-        fill.style.width = `${Math.max(0, Math.min(100, 100 * share))}%`;
-        return h(
-          "button",
-          {
-            type: "button",
-            class: `class-bar ${is ? "right" : ""}`,
-            "aria-label": `Class ${n} ${percent(share)}${is}. Explain ${result}`,
-            onclick: () => this.app.explain(result, example * classes + n),
-          },
-          h("span", { class: "class" }, String(n)),
-          " ",
-          h("span", { class: "track" }, fill),
-          h("span", { class: "percent" }, percent(share)),
-        );
-      };
-      return h("div", { class: "class-bars" }, shares.map(bar));
+      const chosen = (n) => this.app.explain(result, example * classes + n);
+      return page.classBars(shares, { label: labels[example], leads: `Explain ${result}`, chosen });
     }
   };
   page.parts.unshift(page.Answer);

@@ -7,6 +7,10 @@
   /** Drawings that are remembered, so that undoing brings their strokes back. */
   const MOST = 200;
 
+  /** Of each class; null where the network tells none apart, or gets a batch. */
+  const probabilitiesOf = (trace) => (trace.has("target") && trace.tensor("target").size === 1 ? page.sharesInLoss(trace) : null);
+  const thinks = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
+
   const grey = () => (page.theme() === "dark" ? (p) => 24 + 0.9 * p : (p) => 255 - p);
 
   /** Pixels 0..255 as an image. */
@@ -35,7 +39,7 @@
       this.dialog = h("dialog", { id: "drawing", class: "dialog", "aria-labelledby": "drawing-title" });
       this.dialog.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
       document.querySelector("main").before(this.dialog);
-      this.pad = new page.Pad({ drawn: () => this._drawn(), moving: () => {} });
+      this.pad = new page.Pad({ drawn: () => this._drawn(), moving: () => this._foresee() });
       this.seen = picture(new Array(SIDE * SIDE).fill(0), { class: "as-seen", role: "img" });
       this.why = new page.Why(app);
       this.says = h("p", { class: "thinks", role: "status" });
@@ -80,8 +84,8 @@
       const button = (id, words, act) => h("button", { type: "button", class: "small", id, onclick: act }, words);
       this.undoing = button("undo-stroke", "Undo stroke", () => this._take(this.pad.strokes.slice(0, -1)));
       const clear = button("clear-drawing", "Clear", () => this._take([]));
-      const classes = page.probabilitiesOf(this.app.trace)?.length ?? 0;
-      this.bars = classes ? new page.Bars(classes, (k) => this._why(k)) : null;
+      const classes = probabilitiesOf(this.app.trace)?.length ?? 0;
+      this.bars = classes ? h("div", { class: "draw-bars" }) : null;
       this.labels = Array.from({ length: classes }, (_, k) =>
         h("input", { type: "radio", name: "target", id: `target-${k}`, value: k, onchange: () => this._target(k) }),
       );
@@ -107,7 +111,7 @@
           ),
         ),
         classes ? h("fieldset", { class: "segments targets" }, h("legend", {}, "It is a"), labels) : "",
-        this.bars ? h("div", {}, this.says, this.bars.element, h("div", { class: "actions" }, this.explain)) : "",
+        this.bars ? h("div", {}, this.says, this.bars, h("div", { class: "actions" }, this.explain)) : "",
         this.why.element,
         h("h3", {}, "Or choose one"),
         ...this._digits(model.digits),
@@ -158,6 +162,22 @@
       page.say(strokes.length ? this._spoken().trim() : "The drawing is empty.");
     }
 
+    /** While a stroke goes on: bars for what there is of it, once a frame; the page's own numbers stay. */
+    _foresee() {
+      if (!this.bars || this.foreseeing) return;
+      this.foreseeing = requestAnimationFrame(() => {
+        this.foreseeing = null;
+        if (!this.pad.stroke) return;
+        const { trace } = this.app;
+        if (this.beside?.model !== trace.model) this.beside = new convgrad.Trace(trace.model);
+        const pixels = page.pixelsOfStrokes(this.pad.strokes);
+        this.beside.given = trace.given;
+        this.beside.perform("setAll", ["input", page.numbersOfPixels(pixels)]);
+        this._bars(probabilitiesOf(this.beside), this.meant);
+        paint(this.seen, pixels);
+      });
+    }
+
     _target(k) {
       this.meant = k;
       this._input(null, k);
@@ -172,8 +192,8 @@
       try {
         trace.together(() => {
           if (pixels) trace.setAll("input", page.numbersOfPixels(pixels));
-          const probabilities = page.probabilitiesOf(trace);
-          const label = target ?? (probabilities && page.thinks(probabilities));
+          const probabilities = probabilitiesOf(trace);
+          const label = target ?? (probabilities && thinks(probabilities));
           if (label !== null && trace.has("target")) this._setTarget(trace, label);
         });
       } finally {
@@ -213,14 +233,14 @@
     _judge(isInk) {
       if (!this.bars) return;
       const { trace } = this.app;
-      const probabilities = page.probabilitiesOf(trace);
+      const probabilities = probabilitiesOf(trace);
       const target = trace.tensor("target").values[0];
-      const thinks = page.thinks(probabilities);
-      this.bars.show(probabilities, target);
+      const answer = thinks(probabilities);
+      this._bars(probabilities, target);
       this.labels.forEach((input, k) => (input.checked = k === target));
-      const right = thinks === target;
+      const right = answer === target;
       const taken = this.pad.strokes.length && this.meant === null ? " Is it? Say what you drew if it is not." : "";
-      this.told = `Thinks ${thinks}, ${page.percent(probabilities[thinks])}${right ? "." : `; should be ${target}.`}`;
+      this.told = `Thinks ${answer}, ${page.percent(probabilities[answer])}${right ? "." : `; should be ${target}.`}`;
       this.says.textContent = isInk ? this.told + (right ? taken : "") : "Nothing is drawn yet.";
       this.says.classList.toggle("wrong", isInk && !right);
       this.seen.setAttribute("aria-label", isInk ? "The input, 28 by 28 pixels" : "An empty input, 28 by 28 pixels");
@@ -228,12 +248,17 @@
       this.explain.disabled = !isInk;
     }
 
+    _bars(probabilities, label) {
+      const chosen = (k) => this._why(k);
+      this.bars.replaceChildren(page.classBars(probabilities, { label, leads: "Where it comes from", chosen }));
+    }
+
     _spoken() {
       return this.bars ? ` ${this.told}` : "";
     }
 
     _explain() {
-      this._why(page.thinks(page.probabilitiesOf(this.app.trace)));
+      this._why(thinks(probabilitiesOf(this.app.trace)));
     }
 
     /** other: the right class, where it is another one. */

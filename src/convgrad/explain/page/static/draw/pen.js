@@ -17,7 +17,8 @@
     const [along, down] = [x1 - x0, y1 - y0];
     const length = along * along + down * down;
     const share = length ? Math.max(0, Math.min(1, ((x - x0) * along + (y - y0) * down) / length)) : 0;
-    return Math.hypot(x - x0 - share * along, y - y0 - share * down);
+    const [dx, dy] = [x - x0 - share * along, y - y0 - share * down];
+    return Math.sqrt(dx * dx + dy * dy); // the same bits in every browser, as Math.hypot is not
   };
 
   /** How far each pixel is covered, 0..1. */

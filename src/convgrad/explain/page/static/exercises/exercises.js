@@ -105,7 +105,7 @@
       const spoken = page.spokenName(tensor, page.layout(tensor, this.app.batched), flat);
       const input = h("input", {
         type: "text",
-        class: "answer",
+        class: "blank-input",
         inputmode: "decimal",
         autocomplete: "off",
         spellcheck: "false",
