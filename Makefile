@@ -2,7 +2,7 @@
 # make test      installs what the tests need and runs all of them
 # make quick     runs in a minute the tests that tell most
 # make complete  after something was added: says what is missing (CONTRIBUTING.md)
-# make docs      the documentation as a site, in build/site
+# make docs      the documentation as a site, in build/site; make docs-check tests it
 # make setup     the package and its test tools in .venv; .venv/bin/convgrad is then the command
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +12,7 @@ N ?= 2000
 # Processes that run tests; each compiled kernel is tested with all processors all the same.
 WORKERS ?= auto
 
-.PHONY: train test quick complete docs setup hooks lines parity lint types unit fuzz bench bench-check bench-page lock clean
+.PHONY: train test quick complete docs docs-check setup hooks lines parity lint types unit fuzz bench bench-check bench-page lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -35,6 +35,8 @@ complete: setup
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-check: docs
 	CONVGRAD_SITE=build/site $(BIN)/python -m pytest -q tests/docs/test_site.py
 
 lint: setup
