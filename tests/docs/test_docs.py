@@ -171,7 +171,7 @@ def test_the_readme_begins_with_one_screen() -> None:
     assert more
     assert len(screen.splitlines()) <= 60
     assert "\n## " not in screen
-    assert "](docs/page.png)" in screen
+    assert "](docs/moving.gif)" in screen
 
 
 def test_the_glossary_names_files_and_folders_that_exist() -> None:
