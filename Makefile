@@ -2,8 +2,8 @@
 # make test      installs what the tests need and runs all of them
 # make quick     runs in a minute the tests that tell most
 # make complete  after something was added: says what is missing (CONTRIBUTING.md)
-# make docs      the documentation as a site, in build/site
-# make site      the same with the page, its questions answered by Python in the browser
+# make docs      the documentation as a site, in build/site; make docs-check tests it
+# make site      the same with the page's questions answered by Python in the browser
 # make setup     the package and its test tools in .venv; .venv/bin/convgrad is then the command
 PYTHON ?= python3
 VENV := .venv
@@ -13,8 +13,8 @@ N ?= 2000
 # Processes that run tests; each compiled kernel is tested with all processors all the same.
 WORKERS ?= auto
 
-.PHONY: train test quick complete docs site setup hooks lines parity lint types unit fuzz links bench bench-check bench-page \
-	lock clean
+.PHONY: train test quick complete docs docs-check site setup hooks lines parity lint types unit fuzz links bench bench-check \
+	bench-page lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -37,12 +37,13 @@ complete: setup
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-check: docs
 	CONVGRAD_SITE=build/site $(BIN)/python -m pytest -q tests/docs/test_site.py
 
 # PYODIDE: a folder with Python for the browser (tools/collect_pyodide.py), an address of it, or none.
 site: docs
 	$(BIN)/python -m convgrad.site build/site/page $(if $(PYODIDE),--pyodide $(PYODIDE))
-	CONVGRAD_SITE=build/site $(BIN)/python -m pytest -q tests/docs/test_site.py
 
 lint: setup
 	$(BIN)/ruff format --check .
