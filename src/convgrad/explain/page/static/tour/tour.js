@@ -211,7 +211,19 @@
         this.showing = false;
       }
       this._write();
+      requestAnimationFrame(() => this._bring()); // once everything has its size
       await this._play(stop);
+    }
+
+    /** On a narrow page the caption is a sheet over the network: what is lit comes out from under it. */
+    _bring() {
+      const { chosen, network } = this.app;
+      const cell = this.open && chosen && network.cellOf(chosen.name, chosen.flat);
+      if (!cell || !matchMedia("(max-width: 820px)").matches) return;
+      const box = cell.getBoundingClientRect();
+      const [low, high] = [16, this.element.getBoundingClientRect().top - 16];
+      if (box.bottom > high) scrollBy({ top: box.bottom - high, behavior: "instant" });
+      else if (box.top < low) scrollBy({ top: box.top - low, behavior: "instant" });
     }
 
     _at(stop) {
