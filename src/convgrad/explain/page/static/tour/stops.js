@@ -203,8 +203,8 @@
           `So not every one of its ${weights} weights met every input: {input[1,1]} was read ` +
             `${times(few)}, {input[2,2]} ${times(many)}.`,
           "{sum dinput[1,1]}",
-          `For the other ${see.outside("dinput[1,1]").length} weights the sum asks for a delta between two stops of the ` +
-            "kernel. There is none, so it counts as 0: a stride puts zeros between the deltas.",
+          `For the other ${see.outside("dinput[1,1]").length} weights the sum asks for a delta where the kernel did not ` +
+            "stop. There is none, so it counts as 0: a stride puts zeros between the deltas.",
         ];
       },
     },
@@ -216,8 +216,8 @@
       at: "conv1.dw[0,0]",
       parts: ["Switch"],
       caption: (see) => [
-        `The first example was published, calculated by hand. ${page.listed(see.trace.published.map((name) => `{${name}}`))} ` +
-          "were rounded there before they were used.",
+        "The first example was published, calculated by hand and rounded on the way. Of its numbers, " +
+          `${page.listed(see.trace.published.map((name) => `{${name}}`))} can be taken from there.`,
         `That makes {conv1.dw[0,0]} ${see.published(true).written("conv1.dw[0,0]")}; without rounding in between it is ` +
           `${see.published(false).written("conv1.dw[0,0]")}. Here it is now {=conv1.dw[0,0]}.`,
         see.trace.pins.length
