@@ -268,6 +268,27 @@ def test_it_plays_to_the_end_and_keeps_its_promise(classic: Looker) -> None:
     assert lit(classic) == made_from(trace_of("classic"), "conv1.x", [15])
 
 
+@pytest.mark.parametrize("name", ["conv1.x", "conv1.dx", "conv1.dw"])
+def test_it_plays_and_scrubs_in_both_browsers(either: Any, folder: Path, name: str) -> None:
+    trace = trace_of("classic")
+    with opened(either, written_to(folder, "classic")) as looker:
+        looker.publish()
+        compare(looker, trace, name, 0.5)
+        fraction = looker.page.evaluate(
+            """async (name) => {
+              const { motion } = convgrad.page.app;
+              Object.defineProperty(motion.stage, "moving", { value: true }); // Firefox is set to want no motion
+              motion.speed = 8;
+              await motion.play(name);
+              return motion.fraction;
+            }""",
+            name,
+        )
+        assert fraction == 1
+        last = motion(looker, "score.step(convgrad.page.app.motion.score.length - 1).written")
+        assert lit(looker) == made_from(trace, name, last)
+
+
 def test_pausing_stays_where_it_is_and_goes_on_from_there(classic: Looker) -> None:
     classic.cell("conv1.x[1,1]").click()
     classic.page.locator("#play-tensor").click()

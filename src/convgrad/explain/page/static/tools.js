@@ -53,6 +53,7 @@
         ["F2, a digit, double click", "change a number; Tab goes on to the next one"],
         ["Page up, page down", "another plane of the same tensor"],
         ["Ctrl+Z, Ctrl+Shift+Z", "take a change back, make it again"],
+        ["Space, arrow keys, Escape", "in the player: play or pause, one step on or back, stop"],
       ];
       const marks = [
         ["chosen", "the number that is explained"],
