@@ -82,6 +82,20 @@ def test_the_page(server: PageServer) -> None:
     assert server.server_address[0] == "127.0.0.1"
 
 
+def test_the_editor_is_for_its_own_page(server: PageServer) -> None:
+    status, script = ask(server, "/editor.js")
+    assert status == 200
+    assert "convgradEditor" in script
+    assert "Permission is hereby granted" in script
+    assert ask(server, "/editor.js", headers={"Cookie": "none"})[0] == 403
+
+
+def test_functions_are_checked_where_the_server_was_started_so(server: PageServer) -> None:
+    status, told = ask(server, "/api/function", {"text": "def relu_backward(dx, o): return dx"})
+    assert (status, told["error"][:31]) == (400, "This server runs no programs, s")
+    assert "relu" in ask(server, "/api/checkable")[1]
+
+
 def test_examples(server: PageServer) -> None:
     status, found = ask(server, "/api/examples")
     assert status == 200

@@ -228,6 +228,16 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def test_a_program_that_never_ends_is_told_from_one_that_is_large() -> None:
+    workers_here = Workers(seconds=2, most=1, command=(*workers.COMMAND, "--run-programs"))
+    try:
+        body = json.dumps({"text": "while True: pass\ndef relu_backward(dx, o): return dx"}).encode()
+        told = json.loads(workers_here.answer("/api/function", body).content)["error"]
+    finally:
+        workers_here.close()
+    assert told == ("This takes longer than 2 seconds, the most for one request. Does a loop of the program never end?")
+
+
 def test_what_is_said_of_too_much_memory() -> None:
     told = too_much_memory(9)
     assert told.status == 400

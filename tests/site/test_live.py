@@ -17,6 +17,7 @@ from benchmarks.static_site import published
 from tools.collect_pyodide import collect
 
 from browser_support import Looker, opened, trace_of
+from convgrad.examples import NAMES
 from convgrad.site.build import build
 
 pytestmark = pytest.mark.browser
@@ -104,6 +105,31 @@ def test_without_python_all_else_works(either: Any, without: str) -> None:
         assert {url for url in looker.requests if not url.startswith(without)} <= {"data:,"}
 
 
+def test_the_policy_is_enough_for_the_whole_page(either: Any, without: str) -> None:
+    """A browser complains about what the policy forbids; `opened` hears it."""
+    with opened(either, without) as looker:
+        page = looker.page
+        stops = page.evaluate("() => convgrad.page.app.tour.cards.length")
+        for stop in range(int(stops)):
+            page.evaluate("(stop) => convgrad.page.app.tour.go(stop)", stop)
+            page.wait_for_function("(stop) => convgrad.page.app.tour.n === stop", arg=stop)
+        page.evaluate("() => convgrad.page.app.tour.leave()")
+        for name in NAMES:
+            page.locator("#example").select_option(name)
+            page.wait_for_function("(name) => convgrad.page.app.trace.model.name === name", arg=name)
+        drawn = """async () => {
+            const picture = await convgrad.page.asSvg(document.getElementById("network"), "network");
+            return [picture.text.length, (await convgrad.page.asPng(picture)).size, picture.text.includes("data:font")];
+        }"""
+        letters, size, fonts = page.evaluate(drawn)
+        assert letters > 10_000
+        assert size > 10_000
+        assert fonts
+        for where in ("?embed", "#stop=gradient"):
+            page.goto(without + where)
+            page.wait_for_function("() => convgrad.page.app")
+
+
 def test_what_the_site_cannot_load_is_said(browser: Any, without: str) -> None:
     with opened(browser, without) as looker:
         looker.page.route("**/strided.json", lambda route: route.abort())
@@ -147,10 +173,13 @@ def test_python_answers_in_the_browser(either: Any, site: Path) -> None:
         )
         assert asked(looker, "/api/check", {"sheet": sheet})[1].startswith("sheet: ")
 
+        sheet_asked = {"worksheet": {"blanks": 2, "seed": 3}, "answers": ["0.5", ""]}
+        assert asked(looker, "/api/marks", sheet_asked)[0]["marks"] == ["wrong", "open"]
+
         with_seconds(looker, 5)
         started = time.perf_counter()
         said = asked(looker, "/api/function", {"text": HANGS})[1]
-        assert said == "This takes longer than 5 seconds, so it was stopped. Does a loop in it never end?"
+        assert said == "This takes longer than 5 seconds, so it was stopped. Does a loop of the program never end?"
         assert time.perf_counter() - started >= 5
         with_seconds(looker, 120)
         before = len(looker.requests)

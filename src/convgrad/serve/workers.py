@@ -32,6 +32,11 @@ ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Each thread of a library would reserve memory that counts."""
 
 
+SMALLER = "Make the network, the equation, or the sizes of its axes, smaller."
+ADVICE = {"/api/function": "Does a loop of the program never end?"}
+"""Path -> what to do where an answer takes too long, if it is not that."""
+
+
 class Ended(Exception):
     """A worker has ended instead of answering."""
 
@@ -143,7 +148,7 @@ class Workers:
             return answer
         except Ended:
             assert worker is not None
-            return self._told(worker)
+            return self._told(worker, path)
         finally:
             if worker is not None and last:
                 self._end(worker)
@@ -159,12 +164,10 @@ class Workers:
             worker.process.kill()
             self._end(worker)
 
-    def _told(self, worker: Worker) -> Answer:
+    def _told(self, worker: Worker, path: str) -> Answer:
         if worker.late:
-            return refusal(
-                f"This takes longer than {self.seconds:g} seconds, the most for one request. "
-                "Make the network, the equation, or the sizes of its axes, smaller."
-            )
+            advice = ADVICE.get(path, SMALLER)
+            return refusal(f"This takes longer than {self.seconds:g} seconds, the most for one request. {advice}")
         return refusal(
             f"The process that computed this has ended (code {worker.close()}); most likely it needed more memory than "
             "there is. Make the network, the equation, or the sizes of its axes, smaller.",

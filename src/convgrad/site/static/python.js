@@ -83,7 +83,7 @@
         throw new Error(`Python ended instead of answering: ${error.message}. The next question starts it anew.`);
       }
       this._end();
-      const advice = path === "/api/function" ? "Does a loop in it never end?" : "Make what is computed smaller.";
+      const advice = path === "/api/function" ? "Does a loop of the program never end?" : "Make what is computed smaller.";
       throw new Error(`This takes longer than ${seconds} seconds, so it was stopped. ${advice}`);
     }
 
