@@ -204,6 +204,21 @@ def test_a_stroke_is_undone_and_comes_back_with_its_numbers(empty: Looker) -> No
     assert empty.page.locator("#undo-stroke").is_disabled()
 
 
+def test_undo_of_the_page_takes_a_stroke_back_and_redo_brings_it(empty: Looker) -> None:
+    before = empty.values("target")
+    draw(empty, STROKES[7])
+    settled(empty)
+    drawn = empty.values("input")
+    empty.page.evaluate("() => convgrad.page.app.trace.history.undo()")
+    assert _strokes(empty) == 0
+    assert not empty.values("input").any()
+    assert empty.values("target") == before  # the input and what it is meant to be are one change
+    empty.page.evaluate("() => convgrad.page.app.trace.history.redo()")
+    assert _strokes(empty) == 1
+    np.testing.assert_array_equal(empty.values("input"), drawn)
+    assert thinks(empty).startswith("Thinks 7, ")
+
+
 def _strokes(looker: Looker) -> int:
     return int(looker.page.evaluate("() => convgrad.page.app.draw.pad.strokes.length"))
 
