@@ -56,6 +56,7 @@ STATES = {
     "how-to": State("strided", "backward", "dinput[2,2]"),
     "network": State("two-channels", "forward", "conv1.x[0,0,0]"),
     "training": State("lenet-trained", "forward", "dense3.x[7]"),
+    "site": State("padded", "forward", "conv1.x[0,0]"),
     "backpropagation": State("classic", "forward", "pool1.x[0,1]"),
 }
 """Picture -> state of the page."""

@@ -23,6 +23,9 @@ INTRODUCTION = """\
 This page is made from the commands themselves; `convgrad COMMAND --help` says the same. A command ends with 0 where it
 is done, 1 where a calculation that it checked is wrong, 2 where what was given can't be used, and 70 after a mistake in
 convgrad itself, which `--debug` before the command shows.
+
+In a terminal there are colours, lines that fit its width, and a bar for what takes more than a second; in a pipe there
+are none of them. `NO_COLOR` (any text) turns colours off, `FORCE_COLOR=1` turns them on in a pipe, too.
 """
 GROUP = get_command(app)
 assert isinstance(GROUP, TyperGroup)

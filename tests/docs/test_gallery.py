@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from browser_support import opened, served
 from convgrad.examples import NAMES, load_example
 from convgrad.examples.page import example_model
 from convgrad.explain.page.build import page_html
@@ -58,6 +59,56 @@ def _index(element: str) -> list[int]:
 @cache
 def models() -> dict[str, dict[str, object]]:
     return {name: example_model(load_example(name), load_example(name).trace()) for name in NAMES}
+
+
+CODE = """
+import numpy as np
+
+def conv2d_backward(dx, w, o):
+    M, N = w.shape
+    dw = np.zeros_like(w)
+    for i in range(dx.shape[0]):
+        for j in range(dx.shape[1]):
+            dw += dx[i, j] * o[i:i + M, j:j + N]
+    return dw
+"""
+ANSWERS = {
+    "See where one number of my network comes from": "#panel >> text=conv1.dw[0,1] =",
+    "Start from deltas or from rounded numbers of my own": "#panel >> text=pinned",
+    "Find the values that another convolution before mine would get": "#panel >> text=conv1.dx[1,1] =",
+    "Check numbers that I calculated by hand": "#checker >> text=is wrong",
+    "Test a backward pass that I wrote": "#code-verdict >> text=RIGHT",
+    "Derive a gradient for a paper or a page": "#panel details.derivation[open] >> text=chain rule",
+    "Use a trained network in a program": "canvas.pad",
+    "Add a layer of my own": "#title >> text=own network",
+}
+"""Question -> what is seen behind the last click."""
+
+
+def test_every_click_is_counted_for_a_question_of_the_page() -> None:
+    assert set(GALLERY.CLICKS) == set(ANSWERS) <= set(GALLERY.QUESTIONS)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("question", sorted(ANSWERS))
+def test_the_clicks_that_are_told_answer_the_question(question: str, browser: Browser) -> None:
+    with served("classic", programs=True) as url, opened(browser, url) as looker:
+        for click in GALLERY.CLICKS[question]:
+            target = looker.page.locator(click.selector).first
+            if click.selector == "#check-now":
+                for cell in looker.page.locator("#checker input").all():
+                    cell.fill("7")
+            if click.selector == "#code-now":
+                looker.page.locator("#code-text [contenteditable=true]").fill(CODE)
+            if click.selector == "#build-now":
+                looker.page.locator("#builder textarea").first.fill("x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[i+m,j+n,c])")
+                looker.page.get_by_label("Sizes in the equation of layer 1").fill("M = 2, N = 2, K = 2")
+            target.select_option(click.choice) if click.choice else target.click()
+            if click.selector == "#example":
+                looker.page.wait_for_function(
+                    "n => document.getElementById('title').textContent === n", arg=click.choice
+                )
+        looker.page.locator(ANSWERS[question]).first.wait_for(timeout=30_000)
 
 
 @pytest.mark.browser

@@ -10,7 +10,17 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-GUIDES = ("backpropagation", "derivation", "how-to", "explaining", "checking", "worksheets", "training", "network")
+GUIDES = (
+    "backpropagation",
+    "derivation",
+    "how-to",
+    "explaining",
+    "checking",
+    "worksheets",
+    "site",
+    "training",
+    "network",
+)
 """What the site calls back-propagation and guides."""
 ELSEWHERE = ("roofline.png",)
 """Made by another command (`convgrad profile --plot`)."""

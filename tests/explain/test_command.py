@@ -151,7 +151,7 @@ def test_a_pdf_document(tmp_path: Path) -> None:
     made = [f"wrote {tex}", f"wrote {path}", f"wrote {page}"]
     assert lines("--pdf", path, "--latex", tex, "--html", page) == made
     text = "".join(page.extract_text() for page in PdfReader(path).pages)
-    for said in ("Back through pool1", "What rounding does", "How the gradients are derived", "--exact takes"):
+    for said in ("Back through pool1", "What rounding does", "How the gradients are derived", "without the pins"):
         assert said in text
     assert "0.0686·0.88+0.0364·0.62+0.0467·0.20−0.0681·0.70=0.044606" in re.sub(r"\s", "", text).replace("⋅", "·")
     before = path.read_bytes()

@@ -59,8 +59,66 @@ EXAMPLES: dict[str, tuple[Link, ...]] = {
 }
 """Example -> what is worth seeing in it."""
 
-DRAW = "`Draw` opens a canvas for a digit of your own."
-PINS = "The switch `the published, rounded numbers` puts them in, and says what follows and what does not."
+
+@dataclass(frozen=True)
+class Click:
+    """One click, on what a CSS selector names, or a choice in a list. words: as people are told."""
+
+    words: str
+    selector: str
+    choice: str = ""
+
+
+def lens(name: str) -> Click:
+    """Another lens."""
+    return Click(f"`{name.capitalize()}`", f"label[for=lens-{name}]")
+
+
+def cell(tensor: str, flat: int, element: str) -> Click:
+    """A number: element `flat` of a tensor, counted row by row."""
+    return Click(f"`{element}`", f'#network .cell[data-tensor="{tensor}"][data-flat="{flat}"]')
+
+
+CLICKS: dict[str, tuple[Click, ...]] = {
+    "See where one number of my network comes from": (lens("backward"), cell("conv1.dw", 1, "conv1.dw[0,1]")),
+    "Start from deltas or from rounded numbers of my own": (
+        Click("`The published, rounded numbers`", "label[for=published]"),
+        lens("backward"),
+        cell("conv1.dx", 2, "conv1.dx[0,2]"),
+    ),
+    "Find the values that another convolution before mine would get": (
+        Click("the example `two-convolutions`", "#example", "two-convolutions"),
+        lens("backward"),
+        cell("conv1.dx", 6, "conv1.dx[1,1]"),
+    ),
+    "Check numbers that I calculated by hand": (
+        Click("`Check my numbers…`", "#check"),
+        Click("`Check`, behind the numbers", "#check-now"),
+    ),
+    "Test a backward pass that I wrote": (
+        Click("`Check my code…`", "#code"),
+        Click("`Check`, behind the code", "#code-now"),
+    ),
+    "Derive a gradient for a paper or a page": (
+        lens("backward"),
+        cell("conv1.dw", 0, "conv1.dw[0,0]"),
+    ),
+    "Use a trained network in a program": (
+        Click("the example `lenet-trained`", "#example", "lenet-trained"),
+        Click("`Draw a digit…`", "#draw"),
+    ),
+    "Add a layer of my own": (
+        Click("`Build a network…`", "#build"),
+        Click("`Equation` as the type of a layer", "#builder .layer-row:first-of-type select", "Equation"),
+        Click("`Build`, behind the equation", "#build-now"),
+    ),
+}
+"""Question -> the clicks that answer it on the served page, from the moment that it opens.
+What is typed is not counted.
+"""
+
+DRAW = "`Draw a digit…` opens a canvas for a digit of your own."
+PINS = "The switch `The published, rounded numbers` puts them in, and says what follows and what does not."
 PYTHON = "The page of `convgrad explain --serve`, or of the site with Python in it, answers this."
 QUESTIONS: dict[str, Link | str] = {
     "See where one number of my network comes from": Link("a gradient's sum", "classic", "backward", "conv1.dw[0,1]"),
@@ -70,10 +128,14 @@ QUESTIONS: dict[str, Link | str] = {
     "Find the values that another convolution before mine would get": Link(
         "those values, one explained", "two-convolutions", "backward", "conv1.dx[1,1]"
     ),
-    "Check numbers that I calculated by hand": "`Check my numbers` marks them as they are typed. " + PYTHON,
-    "Test a backward pass that I wrote": "`Check my code` takes a function that is pasted. " + PYTHON,
+    "Check numbers that I calculated by hand": "`Check my numbers…` marks them as they are typed. " + PYTHON,
+    "Test a backward pass that I wrote": "`Check my code…` takes a function that is pasted. " + PYTHON,
     "Derive a gradient for a paper or a page": Link(
-        "a kernel's gradient", "two-channels", "backward", "conv1.dw[0,0,0,0]", "`Why this formula?` has its steps."
+        "a kernel's gradient",
+        "two-channels",
+        "backward",
+        "conv1.dw[0,0,0,0]",
+        "Its steps are unfolded beside it.",
     ),
     "Compute an equation and its gradients in a program": "In Python only.",
     "Compare with what another tool printed": Link(
@@ -81,8 +143,8 @@ QUESTIONS: dict[str, Link | str] = {
     ),
     "Train on pictures of my own": "From the command line or in Python only: files are not uploaded anywhere.",
     "Use a trained network in a program": Link("a trained network", "lenet-trained", "forward", "dense3.x[3]", DRAW),
-    "Add a layer of my own": "`Build a network` takes layers as equations. " + PYTHON,
-    "Look at it all in a notebook": "In a notebook; a link's `Share` menu has a form to embed the page there.",
+    "Add a layer of my own": "`Build a network…` takes layers as equations. " + PYTHON,
+    "Look at it all in a notebook": "In a notebook; `Share…` on the page has a form to embed the page there.",
 }
 """Heading of docs/how-to.md -> the link that answers it, or why there is none."""
 
@@ -106,6 +168,16 @@ def gallery() -> str:
     lines += ["| question | on the page |", "| --- | --- |"]
     for question, answer in QUESTIONS.items():
         lines.append(f"| [{question}](how-to.md#{anchor(question)}) | {_answer(answer)} |")
+    lines += [
+        "",
+        "## Without a link",
+        "",
+        "On the page of `convgrad explain --serve --run-programs`, which begins with the first example:",
+        "",
+    ]
+    lines += ["| question | clicks | on what |", "| --- | ---: | --- |"]
+    for question, clicks in CLICKS.items():
+        lines.append(f"| {question} | {len(clicks)} | {', '.join(click.words for click in clicks)} |")
     return "\n".join([*lines, ""])
 
 
