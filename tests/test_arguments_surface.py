@@ -12,7 +12,7 @@ import pytest
 import convgrad
 from convgrad import Network, bind, layers, losses, models, optimizers, parse
 from convgrad.calculus import simplify
-from convgrad.check import check, check_equation, check_sheet
+from convgrad.check import check, check_document, check_equation, check_sheet
 from convgrad.compute.oracle import central_difference, compile_program, directional_difference, evaluate
 from convgrad.data import Augment, Batches, load_images, load_npz, read_idx, stratified_split, write_idx
 from convgrad.errors import ConvgradError, DataError, ModelError, TrainingError, UnknownName
@@ -177,6 +177,7 @@ SURFACE: dict[Callable[..., Any], dict[str, Any]] = {
     check: {"layer": "relu", "input_shape": None, "roles": None, "dtype": "float64", "binding": None},
     check_equation: {"equation": "do[i] = dx[i]", "of": "x[i] = o[i]", "integers": None, "sizes": None},
     check_sheet: {"path": "a.toml"},
+    check_document: {"path": "a.md", "programs": True, "seconds": 10.0, "sandbox": False},
 }
 ALONE = {check: {"function": lambda dx, o: dx * (o > 0)}}
 

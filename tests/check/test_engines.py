@@ -199,6 +199,20 @@ def test_a_slip_is_found_where_it_is(name: str, tmp_path: Path) -> None:
     assert f"{where}: WRONG" in str(report)
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "words"),
+    [
+        ("self.value.T @ out.grad", "out.grad @ self.value.T", "__matmul__: not checked. It could not be called"),
+        ("other.add_to(out.grad * self.value)", "other.grad = out.grad[:2] * self.value", "__mul__: not checked"),
+    ],
+)
+def test_an_operation_that_fails_leaves_the_class_unchecked(right: str, wrong: str, words: str, tmp_path: Path) -> None:
+    assert right in ARRAYS
+    report = report_on(tmp_path, ARRAYS.replace(right, wrong))
+    assert report.verdict is Verdict.NOT_CHECKED, str(report)
+    assert words in " ".join(str(report).split())
+
+
 def test_one_operation_by_the_name_of_a_layer_or_by_its_own(tmp_path: Path) -> None:
     for layer, method in (("relu", ""), ("tanh", ".tanh"), ("y[i] = a[i] + b[i]", ".__add__")):
         assert report_on(tmp_path, NUMBERS, layer, method).ok

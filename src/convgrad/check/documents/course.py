@@ -245,7 +245,8 @@ def _guarded(statement: Statement, ledger: Ledger) -> Judged:
         RecursionError,
     ) as error:
         told = str(error) if isinstance(error, ConvgradError) else f"{type(error).__name__}: {error}"
-        words = f"Checking it failed: {' '.join(told.split())[:300]}"
+        fault = "" if isinstance(error, ConvgradError) else "This is a fault of convgrad: "
+        words = f"{fault}{' '.join(told.split())[:300]}"
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (words,))
 
 

@@ -99,11 +99,11 @@ class EngineReport(Report):
 
     @property
     def verdict(self) -> Verdict:
-        """Wrong where one operation is; right where all that could be checked are, and there are any."""
+        """Wrong where one operation is; right only where all that it has, by its names, could be checked and are."""
         if any(o.wrong is not None for o in self.operations):
             return Verdict.WRONG
-        found = [o.report.verdict for o in self.operations]
-        return Verdict.RIGHT if Verdict.RIGHT in found else Verdict.NOT_CHECKED
+        found = [r.verdict for o in self.operations for r in (o.report, *o.further.values())]
+        return Verdict.RIGHT if {*found} == {Verdict.RIGHT} else Verdict.NOT_CHECKED
 
     @property
     def causes(self) -> tuple[str, ...]:
