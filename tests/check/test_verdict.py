@@ -66,7 +66,7 @@ def test_an_equation(index: str, verdict: Verdict) -> None:
         (
             "nan",
             Verdict.NOT_CHECKED,
-            "NOT CHECKED: sheet.toml, which has no numbers to compare; those that it asks for are computed",
+            "NOT CHECKED: sheet.toml, which has no numbers to compare; those that it asks for",
         ),
     ],
 )
