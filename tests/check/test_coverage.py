@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 from convgrad.check import Report, check
 from convgrad.check.functions.coverage import refuses
@@ -211,7 +212,7 @@ def clipped(x: Array, most: float) -> Array:
         ("sigmoid", lambda dout, x: dout * clipped(x, 500) * (1 - clipped(x, 500)), Verdict.RIGHT),
         ("sigmoid", lambda x: np.clip(0.2 * x + 0.5, 0, 1), Verdict.WRONG),
         ("tanh", lambda x: np.clip(x, -1, 1), Verdict.WRONG),
-        ("gelu", lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), Verdict.WRONG),
+        ("gelu", lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), Verdict.RIGHT),
         ("leaky_relu", lambda dout, x, alpha=0.3: dout * np.where(x > 0, 1, alpha), Verdict.RIGHT),
         ("leaky_relu", lambda dout, x, alpha=0.3: dout * np.where(x > 0, 1, 0.3), Verdict.WRONG),
     ],
@@ -397,6 +398,25 @@ def test_what_comes_back_transposed_for_a_batch_is_not_right_for_one_example() -
     assert "do is the right one with axes 0 and 1 exchanged" in text(report)
     assert check(lambda dout, x, w: w @ dout.T, "dense").verdict is Verdict.WRONG
     assert check(lambda dout, x, w: (dout @ w.T, np.outer(x, dout), dout), "dense").verdict is Verdict.RIGHT
+
+
+def test_gelu_is_the_exact_one_or_that_with_tanh() -> None:
+    """By differences, of either; a part that is missing has its cause as before."""
+
+    def by_tanh(x: Array) -> Array:
+        return np.asarray(0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))))
+
+    def backward(x: Array, dout: Array) -> Array:
+        r = np.sqrt(2 / np.pi)
+        t = np.tanh(r * (x + 0.044715 * x**3))
+        return np.asarray(dout * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * r * (1 + 3 * 0.044715 * x * x)))
+
+    for function in (by_tanh, backward):
+        report = check(function, "gelu")
+        assert report.ok, str(report)
+        assert report.against == "GELU(approximate=True)"
+    assert not check(by_tanh, "gelu", approximate=False).ok
+    assert check(lambda x, dout: dout * special.ndtr(x), "gelu").against == "GELU()"
 
 
 def test_a_second_name_inside_a_function_is_no_reading() -> None:

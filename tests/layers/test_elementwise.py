@@ -38,6 +38,7 @@ def test_dense_works_along_the_last_axis() -> None:
         (Sigmoid(), special.expit),
         (Tanh(), np.tanh),
         (GELU(), lambda o: o * special.ndtr(o)),
+        (GELU(approximate=True), lambda o: o * (1 + np.tanh(np.sqrt(2 / np.pi) * (o + 0.044715 * o**3))) / 2),
         (SiLU(), lambda o: o * special.expit(o)),
         (Softmax(), lambda o: special.softmax(o, axis=-1)),
     ],
@@ -56,11 +57,12 @@ def test_activation(layer: Layer, function: Callable[..., np.ndarray], shape: tu
         (LeakyReLU(), "leaky_relu", {"negative_slope": 0.3}),
         (ELU(2.0), "elu", {"alpha": 2.0}),
         (GELU(), "gelu", {}),
+        (GELU(approximate=True), "gelu", {"approximate": "tanh"}),
         (SiLU(), "silu", {}),
     ],
     ids=repr,
 )
-def test_activation_as_in_torch(layer: Elementwise, name: str, arguments: dict[str, float], torch: ModuleType) -> None:
+def test_activation_as_in_torch(layer: Elementwise, name: str, arguments: dict[str, object], torch: ModuleType) -> None:
     o = 3 * normal(2, 3, 5)
     expected = getattr(torch.nn.functional, name)(torch.tensor(o), **arguments)
     close(Run(layer, o).x, expected.numpy())

@@ -48,7 +48,7 @@ GROUPS: dict[str, tuple[Layer, ...]] = {
     ),
     "Pooling": (MaxPool2D(2), MaxPool2D(3, strides=2, padding="same"), AvgPool2D(2), GlobalAvgPool2D()),
     "Dense": (Dense(10), Dense(10, bias=None)),
-    "Activation": (ReLU(), LeakyReLU(), ELU(), Sigmoid(), Tanh(), SiLU(), GELU(), Softmax()),
+    "Activation": (ReLU(), LeakyReLU(), ELU(), Sigmoid(), Tanh(), SiLU(), GELU(), GELU(approximate=True), Softmax()),
     "Normalization and dropout": (BatchNorm(), LayerNorm(), GroupNorm(4), Dropout(0.5)),
     "Several inputs": (Add(), Multiply(), Concatenate()),
     "Shape": (Flatten(), Reshape((4, 7)), ZeroPadding2D(1)),

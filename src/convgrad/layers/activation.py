@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import pi, prod, sqrt
 
-from convgrad.arguments import NOT_NEGATIVE
+from convgrad.arguments import FLAG, NOT_NEGATIVE
 from convgrad.layers.base import Built, Layer, Shape
 
 
@@ -92,15 +92,31 @@ class Tanh(Elementwise):
         return "x[f] = tanh(o[f])"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class GELU(Elementwise):
-    """x[f] = o[f] * (1 + erf(o[f] / sqrt(2))) / 2, the exact form (not the one with tanh).
+    """x[f] = o[f] * (1 + erf(o[f] / sqrt(2))) / 2, or where approximate is True
+
+        x[f] = o[f] * (1 + tanh(r * (o[f] + 0.044715 * o[f]^3))) / 2, r = sqrt(2/pi)
+
+    approximate: the form with tanh, which differs from the exact one by up to 0.0005; as in Keras.
 
     Reference: Hendrycks and Gimpel, Gaussian error linear units, 2016, section 2.
     """
 
+    approximate: bool = False
+
+    def check(self) -> None:
+        self.require(approximate=FLAG)
+
     @property
     def text(self) -> str:
+        if self.approximate:
+            return "x[f] = o[f] * (1 + tanh(r * (o[f] + 0.044715 * o[f]^3))) / 2"
         return "x[f] = o[f] * (1 + erf(o[f] / sqrt(2))) / 2"
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        return {"r": sqrt(2 / pi)} if self.approximate else {}
 
 
 class SiLU(Elementwise):

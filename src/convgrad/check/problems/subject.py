@@ -406,6 +406,13 @@ def subject_of(
     return [LayerSubject(name, dict(settings), then, shape)]
 
 
+def also_called(layer: object, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Settings of a layer that goes by the same name: GELU may be the exact one or that with tanh. None for others."""
+    if isinstance(layer, str) and named(layer) == "gelu" and "approximate" not in settings:
+        return {**settings, "approximate": True}
+    return None
+
+
 def _losses(name: str) -> list[Subject]:
     """A loss in every way that people mean by its name, the usual one first."""
     found: list[Subject] = []
