@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 
 from browser_support import LENSES, Looker, opened, written_to
+from convgrad import Network
 from convgrad.examples import NAMES, load_example
+from convgrad.explain.page.build import page_html
+from convgrad.explain.page.model import page_model
+from convgrad.layers import Dense, ReLU
 
 pytestmark = pytest.mark.browser
 
@@ -85,10 +89,10 @@ def test_only_what_is_seen_of_a_large_network_is_drawn(lenet: Looker) -> None:
     assert lenet.cell("loss.E").is_visible()
     moved = np.array(lenet.page.evaluate(places)) - before
     assert np.abs(moved).max() < 60, "blocks have their room before they are drawn"
-    assert lenet.page.locator("#overview").get_attribute("aria-valuenow") == "100"
+    lenet.page.wait_for_selector("#overview[aria-valuenow='100']")
     lenet.page.locator("#overview").focus()
     lenet.page.keyboard.press("Home")
-    assert lenet.page.locator("#overview").get_attribute("aria-valuenow") == "0"
+    lenet.page.wait_for_selector("#overview[aria-valuenow='0']")
 
 
 def test_an_element_that_is_far_away_comes_into_view(lenet: Looker) -> None:
@@ -226,3 +230,28 @@ def test_titles_begin_with_capitals_and_products_stay_together(browser: Any, fol
         steps = looker.page.locator("#panel details[open] .steps")
         assert steps.locator("code").count() == 0
         assert steps.locator("strong").first.inner_text() == "Chain rule"
+
+
+def test_two_hundred_layers_are_drawn_where_they_are_seen(browser: Any, tmp_path: Path) -> None:
+    layers = [layer for _ in range(100) for layer in (Dense(5), ReLU())]
+    network = Network(*layers, input_shape=(5,))
+    trace = network.trace([0.1, 0.4, -0.2, 0.8, 0.3], [0, 1, 0, 0, 1], loss="half_squared_error")
+    file = tmp_path / "deep.html"
+    file.write_text(page_html(page_model(trace, "deep")), encoding="utf-8")
+    with opened(browser, file.as_uri(), **DESK) as looker:
+        looker.look("backward")
+        cells = looker.page.locator("#network .cell")
+        assert looker.page.locator("#network .block").count() == 202
+        scroll = "(share) => { const n = document.getElementById('network'); n.scrollLeft = share * n.scrollWidth; }"
+        for share in (0, 0.25, 0.5, 0.75, 1):
+            looker.page.evaluate(scroll, share)
+            looker.page.wait_for_timeout(60)
+            assert 0 < cells.count() < 3000
+            seen = """() => { const n = document.getElementById("network").getBoundingClientRect();
+                return [...document.querySelectorAll("#network .block")].filter((b) => {
+                    const { left, right } = b.getBoundingClientRect();
+                    return right > n.left && left < n.right && !b.querySelector(".tensor"); }).length; }"""
+            assert looker.page.evaluate(seen) == 0, "what is seen is drawn"
+        assert looker.values("loss.E") == pytest.approx(float(trace.loss or 0), rel=1e-12)
+        looker.page.evaluate("() => convgrad.page.app.explain('dense50.x', 2)")
+        assert looker.cell("dense50.x[2]").is_visible()

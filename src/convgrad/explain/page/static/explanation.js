@@ -203,7 +203,8 @@
       const last = lines.length - 1;
       if (open) lines.pop();
       else if (last > 0) lines[last] = lines[last - 1].split(" = ")[0] + " " + page.breakable(lines[last]);
-      const labels = open || lines.length === 3 ? LABELS : lines.length === 2 ? [LABELS[0], LABELS[2]] : LABELS.slice(2);
+      const labels =
+        open || lines.length === 3 ? LABELS : lines.length === 2 ? [LABELS[0], LABELS[2]] : LABELS.slice(2);
       return [
         h(
           "dl",

@@ -98,14 +98,14 @@
 
     /** Planes side by side or one below the other, whichever can be drawn larger. */
     _fitted() {
-      const found = [false, true].map((tall) => {
+      const found = (this.app.network.large ? [false] : [false, true]).map((tall) => {
         this.flow.classList.toggle("tall", tall);
         this._put(1);
         const first = this._room();
         this._put(Math.max(LEAST, Math.min(MOST, first.whole)));
         return { tall, ...this._room() }; // what does not grow with it is in this one
       });
-      const best = found[1].whole > found[0].whole * 1.02 ? found[1] : found[0];
+      const best = found.length > 1 && found[1].whole > found[0].whole * 1.02 ? found[1] : found[0];
       this.flow.classList.toggle("tall", best.tall);
       const wanted = best.whole >= LEAST ? best.whole : Math.max(LEAST, Math.min(1, best.down));
       this._put(Math.min(MOST, Math.floor(wanted * 200) / 200));

@@ -90,8 +90,9 @@
       const { tensor, layout, scale, app } = this.view;
       const theme = page.theme();
       const how = `${scale.high} ${theme} ${tensor.pinned} ${app.network.allDigits} ${this.view.digits.decimals}`;
+      const { values } = tensor;
       for (const [flat, cell] of this.cells) {
-        const value = tensor.values[flat];
+        const value = values[flat];
         const key = `${value} ${flat} ${how}`;
         if (cell.seen === key) continue;
         const written = app.trace.written(tensor.name, value);

@@ -27,7 +27,7 @@
     },
   };
   /** A network with more cells than this is drawn where it is seen, and so many screens to its left and right. */
-  const LARGE = 6000;
+  const LARGE = 2000;
   const OF_IMAGE = 500;
   const AHEAD = 0.5;
   /** So many blocks that are seen no longer stay as they are. */

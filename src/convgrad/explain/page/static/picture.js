@@ -216,7 +216,8 @@
     }
 
     draw() {
-      const { tensor, layout, scale } = this.view;
+      const { layout, scale } = this.view;
+      const { values } = this.view.tensor;
       const context = this.canvas.getContext("2d");
       const theme = page.theme();
       const image = context.createImageData(this.width, this.height);
@@ -232,12 +233,12 @@
           for (let column = 0; column < layout.columns; column += 1) {
             const flat = base + row * down + column * right;
             if (flat >= layout.size) continue;
-            const color = page.color(tensor.values[flat], scale, theme);
+            const color = page.color(values[flat], scale, theme);
             const packed = pack(color);
             const start = (top + row * size) * this.width + left + column * size;
             for (let y = 0; y < size; y += 1)
               pixels.fill(packed, start + y * this.width, start + y * this.width + size);
-            if (signed && tensor.values[flat] < 0) {
+            if (signed && values[flat] < 0) {
               // a minus sign, for those who can't tell the colours apart
               const middle = start + Math.floor(size / 2) * this.width + 1;
               const ink = page.textOn(color, theme);
@@ -258,9 +259,14 @@
       if (this.view.app.motion?.score) return; // while a tensor is played, only what it reads is lit
       const style = getComputedStyle(document.documentElement);
       const { layout } = this.view;
+      const colors = new Map();
+      const colorOf = (name) => {
+        if (!colors.has(name)) colors.set(name, style.getPropertyValue(name));
+        return colors.get(name);
+      };
       const box = (plane, row, column, rows, columns, color, width) => {
         const [left, top] = this._origin(plane);
-        context.strokeStyle = style.getPropertyValue(color);
+        context.strokeStyle = colorOf(color);
         context.lineWidth = width;
         context.strokeRect(
           left + column * this.scale + 0.5,
