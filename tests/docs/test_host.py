@@ -58,7 +58,7 @@ def test_targets_of_make_that_are_spoken_of_exist() -> None:
         for words in re.findall(r"(?:`|run: |^)make ((?:[a-z-]+ ?)+)", path.read_text(encoding="utf-8"), re.MULTILINE)
         for target in words.split()
     }
-    assert {"test", "quick", "lint", "types", "docs"} <= asked <= targets
+    assert {"test", "quick", "lint", "types", "docs-check", "site"} <= asked <= targets
 
 
 def test_hooks_are_the_tools_of_the_environment() -> None:

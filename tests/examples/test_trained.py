@@ -12,6 +12,7 @@ from convgrad.data.bundled import load_digits
 from convgrad.examples import Example, load_example
 from convgrad.examples.page import MISREAD, example_model
 from convgrad.examples.trained import in_hundredths, read_weights, write_weights
+from page_numbers import numbers
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_weights_are_whole_hundredths_of_float64(lenet: Example) -> None:
 def test_a_page_begins_with_the_same_bits(lenet: Example) -> None:
     trace = lenet.trace()
     model = example_model(lenet, trace)
-    found = {tensor["name"]: tensor["values"] for tensor in model["tensors"] if tensor["role"] == "parameter"}
+    found = {tensor["name"]: numbers(tensor) for tensor in model["tensors"] if tensor["role"] == "parameter"}
     assert found.keys() == trace.network.parameters.keys()
     for name, values in found.items():
         np.testing.assert_array_equal(values, trace[name].values.ravel())

@@ -16,7 +16,7 @@ from convgrad.explain.trace.equations import equation_trace
 equation = bind(parse("x[i] = 2 * o[i]"), shapes={"o": (2,)})
 trace = equation_trace(equation, {"o": np.array([1.0, 3.0])})
 x = trace["x"]
-print(x, x._repr_latex_(), trace._repr_html_()[:7], x[1].explain()._repr_html_()[:5], sep="|")
+print(x, x._repr_latex_(), trace._repr_html_()[:13], x[1].explain()._repr_html_()[:5], sep="|")
 """
 
 
@@ -25,7 +25,7 @@ def test_a_trace_shows_itself_where_only_it_was_imported() -> None:
     text, latex, html, explanation = done.stdout.strip().split("|")
     assert text.split() == ["x[i]", "=", "2", "*", "o[i]", "2", "6"]
     assert "x = " in latex
-    assert (html, explanation) == ("<table>", "<div>")
+    assert (html, explanation) == ("<div><details", "<div>")
 
 
 def test_what_nobody_draws_is_named() -> None:

@@ -21,21 +21,13 @@ from convgrad.explain.page.model import PACKED_FROM, page_model
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Equation, Flatten, Input, ReLU, Sigmoid
 from convgrad.models import build as built
 from convgrad.notation import terms
+from page_numbers import numbers
 
 ROLES = {"given", "target", "parameter", "state", "forward", "loss", "delta", "gradient", "update", "helper"}
 
 
 def tensors(model: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {tensor["name"]: tensor for tensor in model["tensors"]}
-
-
-def numbers(tensor: dict[str, Any]) -> list[float]:
-    """Those that a page holds of a tensor, however they are written."""
-    if "packed" not in tensor:
-        return list(tensor["values"])
-    packed = tensor["packed"]
-    kind = {"float32": "<f4", "float64": "<f8"}[packed["type"]]
-    return [float(value) for value in np.frombuffer(base64.b64decode(packed["bytes"]), kind)]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -28,7 +28,7 @@ def load_digits() -> Dataset:
         return load_idx_folder(folder, "digits", DIGIT_NAMES, test_needed=True)
 
 
-def load_test_digits() -> tuple[Images, Labels]:
+def bundled_test_digits() -> tuple[Images, Labels]:
     """The 1,000 digits of `load_digits` to test on, and their labels, without reading the others."""
     with resources.as_file(resources.files("convgrad.data") / "digits") as folder:
         images, labels = (folder / f"{name}.gz" for name in FILE_NAMES[2:])

@@ -220,9 +220,9 @@ def _input(network: Network, given: Any) -> tuple[Any, Any]:
         return invented_input(network.input_shape), None
     if not isinstance(given, dict):
         return given, None
-    from convgrad.data.bundled import load_test_digits  # with all that reads images; few examples have one
+    from convgrad.data.bundled import bundled_test_digits  # with all that reads images; few examples have one
 
-    images, labels = load_test_digits()
+    images, labels = bundled_test_digits()
     number = given.get("digit")
     if set(given) != {"digit"} or type(number) is not int or not 0 <= number < len(images):
         raise DataError(f"input is {shown(given)}, but must be numbers or {{ digit = 0..{len(images) - 1} }}.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.data.bundled import load_test_digits
+from convgrad.data.bundled import bundled_test_digits
 from convgrad.examples.example import Example
 from convgrad.examples.files import NAMES, load_example
 from convgrad.explain.page.build import page_html
@@ -62,7 +62,7 @@ def _digits(misread: tuple[int, ...]) -> list[dict[str, Any]]:
     """Bundled digits, some of each label, then those that are misread: {"label", "pixels", "misread"}. A pixel p of
     0..255 is the number p / 255, as float32 has it.
     """
-    images, labels = load_test_digits()
+    images, labels = bundled_test_digits()
     chosen = [place for label in range(10) for place in np.flatnonzero(labels == label)[:DIGITS_OF_A_LABEL]]
     return [
         {

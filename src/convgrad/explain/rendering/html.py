@@ -20,6 +20,8 @@ TITLES = {"given": "Given", "forward": "Forward", "loss": "Loss", "backward": "B
 """Role of tensors -> the title above them."""
 OPEN = ("given", "forward", "loss", "backward")
 """What is unfolded at first."""
+OPENED = " open='open'"
+"""An attribute that XML takes, too."""
 MOST_COMPUTED = 20_000
 """Numbers of a trace that are all computed to be shown: a moment's work."""
 POSITIVE, NEGATIVE, STRONGEST = "31,95,191", "214,109,0", 0.55
@@ -38,7 +40,7 @@ def trace_html(trace: Trace) -> str:
         if trace[name].shows is None:
             shown.setdefault(trace[name].role, []).append(_figure(trace[name], small))
     parts = (
-        f"<details{' open' if role in OPEN else ''}><summary><b>{TITLES.get(role, role)}</b></summary>"
+        f"<details{OPENED if role in OPEN else ''}><summary><b>{TITLES.get(role, role)}</b></summary>"
         f"<div style='{ROW}'>{''.join(shown[role])}</div></details>"
         for role in sorted(shown, key=[*TITLES].index)
     )
