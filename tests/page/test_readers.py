@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-SMALL = tuple(name for name in NAMES if name != "lenet-digit")
+SMALL = tuple(name for name in NAMES if not name.startswith("lenet"))
 ALL = """(text) => {
     const trace = new convgrad.Trace(JSON.parse(text));
     return trace.names.flatMap((name) => {

@@ -26,7 +26,15 @@
       this.content = h("div", { class: "panel-content" });
       this.beside = h("div", { class: "panel-layer" });
       this.fold(matchMedia("(max-width: 820px)").matches);
-      element.replaceChildren(this.handle, h("div", { class: "panel-scroll" }, this.content, this.beside));
+      element.replaceChildren(
+        this.handle,
+        h(
+          "div",
+          { class: "panel-scroll", tabindex: "0", role: "group", "aria-label": "Explained" },
+          this.content,
+          this.beside,
+        ),
+      );
     }
 
     /** On a narrow page the panel is a sheet that can be folded. */

@@ -72,6 +72,7 @@
       else this._fitted();
       this.section.scrollLeft = middle * this.section.scrollWidth - this.section.clientWidth / 2;
       this.app.network.fill();
+      this._letScroll();
       this.says.textContent = `${Math.round(this.zoom * 100)}\u2009%`;
       this.app.network.drawLines();
       this.app.tell("fitted");
@@ -80,6 +81,13 @@
     /** On a phone blocks stand one beside the other, each as wide as it likes. */
     get narrow() {
       return matchMedia("(max-width: 820px)").matches;
+    }
+
+    /** An equation that is wider than its block is scrolled by keys, too. */
+    _letScroll() {
+      const equations = [...this.flow.querySelectorAll(".block-equation")];
+      const wide = equations.map((equation) => equation.scrollWidth > equation.clientWidth);
+      equations.forEach((equation, n) => (equation.tabIndex = wide[n] ? 0 : -1));
     }
 
     _put(zoom) {
