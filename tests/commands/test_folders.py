@@ -95,7 +95,7 @@ def test_files_of_others_are_not_overwritten(place: Path, name: str) -> None:
 
 def test_what_a_training_does_not_write_goes_with_the_earlier_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     convgrad("--out", "run")
-    monkeypatch.setattr("convgrad.training.fit._Loop._epoch", interrupt)
+    monkeypatch.setattr("convgrad.training.loop.Loop._epoch", interrupt)
     convgrad("--out", "run", "--seed", 3, "--overwrite", code=130)
     assert sorted(content(place / "run")) == ["config.json", "metrics.json", "weights.safetensors"]
 
@@ -109,7 +109,7 @@ def test_an_interrupted_training_does_not_replace_the_same_one_that_got_further(
 ) -> None:
     convgrad("--out", "run")
     before = content(place / "run")
-    monkeypatch.setattr("convgrad.training.fit._Loop._epoch", interrupt)
+    monkeypatch.setattr("convgrad.training.loop.Loop._epoch", interrupt)
     result = convgrad("--out", "run", code=130)
     assert result.stdout == "Interrupted. The same training, done earlier and longer, is still in run\n"
     assert content(place / "run") == before
