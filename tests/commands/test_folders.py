@@ -97,7 +97,8 @@ def test_what_a_training_does_not_write_goes_with_the_earlier_one(place: Path, m
     convgrad("--out", "run")
     monkeypatch.setattr("convgrad.training.loop.Loop._epoch", interrupt)
     convgrad("--out", "run", "--seed", 3, "--overwrite", code=130)
-    assert sorted(content(place / "run")) == ["config.json", "metrics.json", "weights.safetensors"]
+    kept = ["checkpoint.json", "checkpoint.safetensors", "config.json", "metrics.json", "weights.safetensors"]
+    assert sorted(content(place / "run")) == kept
 
 
 def interrupt(*_: object) -> bool:
@@ -114,7 +115,7 @@ def test_an_interrupted_training_does_not_replace_the_same_one_that_got_further(
     assert result.stdout == "Interrupted. The same training, done earlier and longer, is still in run\n"
     assert content(place / "run") == before
     result = convgrad("--out", "run", "--overwrite", code=130)
-    assert result.stdout == "Interrupted. The weights so far are in run\n"
+    assert result.stdout == "Interrupted. The weights so far are in run\nTo go on: convgrad train --resume run\n"
     assert json.loads(content(place / "run")["metrics.json"])["epochs"] == 0
 
 

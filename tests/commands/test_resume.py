@@ -156,7 +156,8 @@ def test_another_training_does_not_take_the_folder_of_an_unfinished_one(unfinish
     message = train("data.npz", *OPTIONS, "--epochs", 4, "--out", "run", "--quiet", code=2).stderr
     assert "run already holds a training run (checkpoint.json, checkpoint.safetensors)" in message
     copy = shutil.copytree(unfinished, unfinished.parent / "copy")
-    train("data.npz", *OPTIONS, "--epochs", 3, "--out", "run", "--quiet")  # the same one may begin anew
+    train("data.npz", *OPTIONS, "--epochs", 3, "--out", "run", "--quiet")  # the same one goes on
+    assert not (unfinished / STATE_FILE).exists()
     train("data.npz", *OPTIONS, "--epochs", 4, "--out", copy, "--overwrite", "--quiet")
     assert not (copy / STATE_FILE).exists()
 

@@ -138,7 +138,8 @@ def run(
         console: where the data, the network and progress are shown; None for none.
         began: when the whole command began, by `time.perf_counter`.
         source: options that say where the data are from; the checkpoint keeps them, `unfinished` reads them.
-        resume: go on from the folder's checkpoint.
+        resume: go on from the folder's checkpoint, which must be there. The same training goes on from it unasked,
+            since it gives the same; `overwrite` begins anew.
 
     Returns:
         The report: `dataset`, `train_images`, `test_images`, `epochs`, `test_accuracy`, `test_loss`, `seconds`,
@@ -156,6 +157,7 @@ def run(
     make_folder(folder)  # whether it can be written is known before anything long begins
     if not overwrite and not resume:
         check_folder(folder, config)
+    resume = resume or (not overwrite and (folder / STATE_FILE).exists())  # the same training gives the same bits
     checkpoint = Checkpoint(folder, replace=not resume, about={CONFIG: config, SOURCE: dict(source or {})})
     if console is not None:
         console.print(repr(dataset).removeprefix("Dataset "))
@@ -189,6 +191,8 @@ def run(
     if save:
         with Interruption(), _waiting(progress, f"writing {folder}"):  # a second one ends even this
             _write(network, about, history, report, folder, ended)
+    elif _epochs_in(folder) >= settings.epochs:  # the earlier one is whole
+        write_folder(folder, {}, CHECKPOINT_FILES)
     if problem is not None:
         raise problem
     return report
