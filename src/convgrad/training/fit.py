@@ -130,26 +130,29 @@ def fit(
     warn_of_two_activations(network, loss, stacklevel=4)
 
     rate = optimizer.learning_rate if learning_rate is None else learning_rate
-    asked = {
-        "network": network.to_config(),
-        "data": data_digest(inputs, targets),
-        "validation": None if validation is None else data_digest(*validation),
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "optimizer": described(optimizer),
-        "loss": described(loss),
-        "learning_rate": float(rate),
-        "schedule": described(schedule or "constant"),
-        "metrics": [metric.name for metric in chosen],
-        "callbacks": [type(listener).__name__ for listener in listeners if listener.state()],
-        "augment": described(augment),
-        "seed": seed,
-        "shuffle": shuffle,
-        "engine": engine,
-    }
-    found = None if keeping is None else keeping.found(asked, resume)
-    if found is not None and found["state"]["ended"]:
-        return ended(network, found["state"])
+    found = writer = None
+    if keeping is not None:
+        asked = {
+            "network": network.to_config(),
+            "data": data_digest(inputs, targets),
+            "validation": None if validation is None else data_digest(*validation),
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "optimizer": described(optimizer),
+            "loss": described(loss),
+            "learning_rate": float(rate),
+            "schedule": described(schedule or "constant"),
+            "metrics": [metric.name for metric in chosen],
+            "callbacks": [type(listener).__name__ for listener in listeners if listener.state()],
+            "augment": described(augment),
+            "seed": seed,
+            "shuffle": shuffle,
+            "engine": engine,
+        }
+        found = keeping.found(asked, resume)
+        if found is not None and found["state"]["ended"]:
+            return ended(network, found["state"])
+        writer = Keeper(keeping, asked)
 
     step = TrainingStep(network, loss, optimizer, batch_size, seed=seed, engine=engine)
     step.prepare(len(rows) % batch_size or batch_size)
@@ -167,7 +170,7 @@ def fit(
         keeper=WeightKeeper(network),
         validation=validation,
         engine=engine,
-        keeping=None if keeping is None else Keeper(keeping, asked),
+        keeping=writer,
     )
     network.past.add(inputs, rows)
     loop.run(None if found is None else found["state"])
