@@ -8,6 +8,7 @@ import numpy as np
 
 from convgrad.check.sheets.rounding import half_unit
 from convgrad.check.sheets.sheet import NOTHING, SLACK, not_rounded
+from convgrad.compute.arrays import number_of
 from convgrad.explain.page.model import page_model
 from convgrad.explain.trace.given import Array
 from convgrad.notation.terms import accesses
@@ -107,5 +108,4 @@ def _finite(values: Array) -> Array:
 
 def _flat(sheet: Worksheet, place: Place) -> int:
     name, index = place
-    shape = sheet.trace[name].shape
-    return int(np.ravel_multi_index(index, shape)) if index else 0
+    return int(number_of(index, sheet.trace[name].shape))
