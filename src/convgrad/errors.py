@@ -75,6 +75,10 @@ class ArgumentError(ConvgradError):
     """A function was called with an argument that it does not have, or can't take."""
 
 
+class EstimatorError(ConvgradError, ValueError):
+    """An estimator can't be trained as asked; a ValueError, too, as tools of scikit-learn expect."""
+
+
 class EquationError(ConvgradError):
     """An equation can't be used as written. `span` and `source` tell the place, where one is known.
 

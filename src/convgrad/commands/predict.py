@@ -15,7 +15,6 @@ from convgrad.errors import DataError
 from convgrad.notation.printing.columns import points_aligned
 
 if TYPE_CHECKING:
-    from convgrad.losses import Loss
     from convgrad.models.network import Network
 
 
@@ -51,6 +50,7 @@ def predict(
 def _predictions(run: Path, images: list[Path], engine: str, count: Callable[[int, int], None]) -> list[dict[str, Any]]:
     """The class of each image; `count` is told how many have been read."""
     from convgrad.models.saved import load
+    from convgrad.training.probabilities import probabilities
 
     network = load(run)
     if len(network.input_shape) != 3 or len(network.output_shape) != 1:
@@ -66,7 +66,7 @@ def _predictions(run: Path, images: list[Path], engine: str, count: Callable[[in
         read.append(prepared.apply(read_image(path, network.input_shape)))
         count(number, len(images))
     pixels = np.stack(read)
-    rows = _probabilities(network.predict(pixels, engine=engine), network.loss)
+    rows = probabilities(network.predict(pixels, engine=engine), network.loss)
     predictions: list[dict[str, Any]] = []
     for path, row in zip(images, rows, strict=True):
         best = int(row.argmax())
@@ -81,23 +81,6 @@ def _class_names(network: Network, run: Path) -> list[str]:
     if len(names) != classes:
         raise DataError(f"{run}: config.json names {len(names)} classes, but the network has {outputs} outputs.")
     return names
-
-
-def _probabilities(outputs: npt.NDArray[Any], loss: str | Loss) -> npt.NDArray[np.float64]:
-    """Probabilities (N, K) from outputs, by the loss that the network was trained with; one output is no or yes."""
-    from convgrad.losses import BinaryCrossEntropy, SoftmaxCrossEntropy, loss_from
-
-    loss = loss_from(loss)
-    rows = outputs.astype(np.float64)
-    if rows.shape[1] == 1:
-        yes = 1 / (1 + np.exp(-rows)) if isinstance(loss, BinaryCrossEntropy) else np.clip(rows, 0, 1)
-        return np.concatenate([1 - yes, yes], axis=1)
-    if isinstance(loss, SoftmaxCrossEntropy):
-        powers = np.exp(rows - rows.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-    if isinstance(loss, BinaryCrossEntropy):
-        return np.asarray(1 / (1 + np.exp(-rows)))
-    return np.clip(rows, 0, 1)  # trained to be 1 for its class and 0 for the others
 
 
 def read_image(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
