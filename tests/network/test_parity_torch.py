@@ -173,6 +173,17 @@ CASES = [
     Case("tanh", L.Tanh(), (3, 5, 2), lambda t, o, p: o.tanh()),
     Case("gelu", L.GELU(), (3, 5, 2), lambda t, o, p: t.nn.functional.gelu(o)),
     Case("silu", L.SiLU(), (3, 5, 2), lambda t, o, p: t.nn.functional.silu(o)),
+    Case("relu6", L.ReLU6(), (3, 5, 2), lambda t, o, p: t.nn.functional.relu6(o)),
+    Case("selu", L.SELU(), (3, 5, 2), lambda t, o, p: t.nn.functional.selu(o)),
+    Case("softplus", L.Softplus(), (3, 5, 2), lambda t, o, p: t.nn.functional.softplus(o)),
+    Case("softsign", L.Softsign(), (3, 5, 2), lambda t, o, p: t.nn.functional.softsign(o)),
+    Case("mish", L.Mish(), (3, 5, 2), lambda t, o, p: t.nn.functional.mish(o)),
+    # PyTorch's own hardsigmoid takes 1/6 as a float32 in its backward pass, whatever the type.
+    Case("hard-sigmoid", L.HardSigmoid(), (3, 5, 2), lambda t, o, p: t.nn.functional.relu6(o + 3) / 6),
+    Case("hard-swish", L.HardSwish(), (3, 5, 2), lambda t, o, p: o * t.nn.functional.relu6(o + 3) / 6),
+    Case("prelu", L.PReLU(), (3, 5, 2), lambda t, o, p: back(t.nn.functional.prelu(image(o), p["alpha"]))),
+    Case("glu", L.GLU(), (3, 5, 6), lambda t, o, p: t.nn.functional.glu(o)),
+    Case("log-softmax", L.LogSoftmax(), (3, 5, 7), lambda t, o, p: o.log_softmax(-1)),
     Case("softmax", L.Softmax(), (3, 5, 7), lambda t, o, p: o.softmax(-1)),
     Case(
         "batch-norm",

@@ -1,8 +1,25 @@
 """Layers: one equation each, with the shapes and initial values that belong to it."""
 
-from convgrad.layers.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from convgrad.layers.activation import (
+    ELU,
+    GELU,
+    SELU,
+    HardSigmoid,
+    HardSwish,
+    LeakyReLU,
+    Mish,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 from convgrad.layers.base import Built, Input, Layer, Node, Parameter, registry
 from convgrad.layers.batch_norm import BatchNorm
+from convgrad.layers.channels import GLU, LogSoftmax, PReLU
 from convgrad.layers.conv import Conv1D, Conv2D, Conv3D
 from convgrad.layers.conv_transpose import ConvTranspose2D
 from convgrad.layers.custom import Equation
@@ -17,6 +34,8 @@ from convgrad.layers.shape import Flatten, Reshape, ZeroPadding2D
 __all__ = [
     "ELU",
     "GELU",
+    "GLU",
+    "SELU",
     "Add",
     "AvgPool2D",
     "BatchNorm",
@@ -33,19 +52,27 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool2D",
     "GroupNorm",
+    "HardSigmoid",
+    "HardSwish",
     "Input",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LogSoftmax",
     "MaxPool2D",
+    "Mish",
     "Multiply",
     "Node",
+    "PReLU",
     "Parameter",
     "ReLU",
+    "ReLU6",
     "Reshape",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
+    "Softsign",
     "Tanh",
     "ZeroPadding2D",
     "registry",
