@@ -28,7 +28,23 @@ from convgrad.layers.depthwise import DepthwiseConv2D
 from convgrad.layers.dropout import Dropout
 from convgrad.layers.merge import Add, Concatenate, Multiply
 from convgrad.layers.norm import GroupNorm, LayerNorm
-from convgrad.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
+from convgrad.layers.pool import (
+    AvgPool1D,
+    AvgPool2D,
+    AvgPool3D,
+    GlobalAvgPool1D,
+    GlobalAvgPool2D,
+    GlobalAvgPool3D,
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    GlobalMaxPool3D,
+    LpPool1D,
+    LpPool2D,
+    LpPool3D,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
+)
 from convgrad.layers.shape import Flatten, Reshape, ZeroPadding2D
 
 __all__ = [
@@ -37,7 +53,9 @@ __all__ = [
     "GLU",
     "SELU",
     "Add",
+    "AvgPool1D",
     "AvgPool2D",
+    "AvgPool3D",
     "BatchNorm",
     "Built",
     "Concatenate",
@@ -50,7 +68,12 @@ __all__ = [
     "Dropout",
     "Equation",
     "Flatten",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
     "GroupNorm",
     "HardSigmoid",
     "HardSwish",
@@ -59,7 +82,12 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "LpPool1D",
+    "LpPool2D",
+    "LpPool3D",
+    "MaxPool1D",
     "MaxPool2D",
+    "MaxPool3D",
     "Mish",
     "Multiply",
     "Node",
