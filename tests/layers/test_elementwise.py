@@ -9,8 +9,30 @@ import numpy as np
 import pytest
 from scipy import special
 
-from convgrad.errors import ModelError
-from convgrad.layers import ELU, GELU, Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from convgrad.errors import ModelError, ShapeError
+from convgrad.layers import (
+    ELU,
+    GELU,
+    GLU,
+    SELU,
+    Dense,
+    Dropout,
+    HardSigmoid,
+    HardSwish,
+    Layer,
+    LeakyReLU,
+    LogSoftmax,
+    Mish,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 from convgrad.layers.activation import Elementwise
 from layer_runs import Run, close, normal
 
@@ -40,6 +62,14 @@ def test_dense_works_along_the_last_axis() -> None:
         (GELU(), lambda o: o * special.ndtr(o)),
         (GELU(approximate=True), lambda o: o * (1 + np.tanh(np.sqrt(2 / np.pi) * (o + 0.044715 * o**3))) / 2),
         (SiLU(), lambda o: o * special.expit(o)),
+        (ReLU6(), lambda o: np.clip(o, 0, 6)),
+        (SELU(), lambda o: 1.0507009873554805 * np.where(o > 0, o, 1.6732632423543772 * np.expm1(o))),
+        (Softplus(), lambda o: np.logaddexp(o, 0)),
+        (Softsign(), lambda o: o / (1 + np.abs(o))),
+        (Mish(), lambda o: o * np.tanh(np.logaddexp(o, 0))),
+        (HardSigmoid(), lambda o: np.clip(o / 6 + 0.5, 0, 1)),
+        (HardSwish(), lambda o: o * np.clip(o / 6 + 0.5, 0, 1)),
+        (LogSoftmax(), lambda o: special.log_softmax(o, axis=-1)),
         (Softmax(), lambda o: special.softmax(o, axis=-1)),
     ],
     ids=lambda value: repr(value) if isinstance(value, Layer) else None,
@@ -73,6 +103,25 @@ def test_extreme_values() -> None:
     close(Run(Softmax(), o).x, special.softmax(o, axis=-1))
     close(Run(ELU(), o).x, np.array([[1000.0, -1.0, 999.0]]))
     close(Run(Sigmoid(), o).x, np.array([[1.0, 0.0, 1.0]]))
+    close(Run(LogSoftmax(), o).x, np.array([[0.0, -2000.0, -1.0]]) + np.log(1 / (1 + np.exp(-1))))
+    close(Run(SELU(), o).x, np.array([[1050.7009873554805, -1.7580993408473766, 1049.6502863681251]]))
+    close(Run(Softplus(), o).x, np.array([[1000.0, 0.0, 999.0]]))
+    close(Run(Mish(), o).x, np.array([[1000.0, 0.0, 999.0]]))
+    close(Run(Softsign(), 1e300 * o[:, :2]).x, np.array([[1.0, -1.0]]))
+
+
+def test_slopes_are_trained_for_each_channel() -> None:
+    run = Run(PReLU(), o := normal(2, 3, 5, 7))
+    close(run.x, np.where(o > 0, o, run.parameters["alpha"] * o))
+    (alpha,) = PReLU(0.1).build((3, 5)).parameters.values()
+    assert alpha.initial(np.random.default_rng(0)).tolist() == [0.1] * 5
+
+
+def test_half_of_the_channels_is_a_gate() -> None:
+    o = normal(2, 3, 5, 6)
+    close(Run(GLU(), o).x, o[..., :3] * special.expit(o[..., 3:]))
+    with pytest.raises(ShapeError, match=r"GLU\(\): the 7 channels of its input have no two halves.\nMake .* return 8"):
+        GLU().build((5, 7))
 
 
 def test_dropout_leaves_out_its_rate_and_keeps_the_mean() -> None:
@@ -106,6 +155,7 @@ def test_dropout_does_nothing_when_predicting() -> None:
         (lambda: Dropout(1), r"Dropout\(1\): rate must be a number of at least 0 and below 1, not 1"),
         (lambda: Dropout("half"), r"rate must be a number of at least 0 and below 1, not 'half'"),  # type: ignore[arg-type]
         (lambda: LeakyReLU(-0.1), r"negative_slope must be a number of at least 0, not -0.1"),
+        (lambda: PReLU(float("inf")), r"PReLU.*: initial must be a finite number, not inf"),
         (lambda: ELU(float("nan")), r"alpha must be a number of at least 0, not nan"),
     ],
 )

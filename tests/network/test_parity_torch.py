@@ -61,6 +61,12 @@ def grouped_kernel(w: Any) -> Any:
     return kernel(w.flatten(-2))
 
 
+def torch_windows(t: ModuleType, x: Any) -> Any:
+    """(N, C, H, W) -> (N, C, M*N, I, J), windows of 2x2 positions 2 apart with a border of 1."""
+    columns = t.nn.functional.unfold(x, 2, dilation=2, padding=1)
+    return columns.reshape(len(x), x.shape[1], 4, x.shape[2], x.shape[3])
+
+
 CASES = [
     Case(
         "conv1d",
@@ -156,6 +162,59 @@ CASES = [
         (7, 6, 2),
         lambda t, o, p: back(t.nn.functional.avg_pool2d(image(o), 3, 2, 1, count_include_pad=False)),
     ),
+    Case(
+        "max-pool1d-ceil",
+        L.MaxPool1D(3, strides=2, dilation=2, ceil_mode=True),
+        (12, 3),
+        lambda t, o, p: back(t.nn.functional.max_pool1d(image(o), 3, 2, dilation=2, ceil_mode=True)),
+    ),
+    Case(
+        "max-pool3d",
+        L.MaxPool3D((1, 2, 3), padding=(0, 1, 1)),
+        (3, 5, 7, 2),
+        lambda t, o, p: back(t.nn.functional.max_pool3d(image(o), (1, 2, 3), padding=(0, 1, 1))),
+    ),
+    Case(
+        "avg-pool1d",
+        L.AvgPool1D(3, strides=2, padding=1, ceil_mode=True),
+        (12, 3),
+        lambda t, o, p: back(t.nn.functional.avg_pool1d(image(o), 3, 2, 1, ceil_mode=True, count_include_pad=False)),
+    ),
+    Case(
+        "avg-pool3d",
+        L.AvgPool3D((1, 2, 3)),
+        (3, 5, 7, 2),
+        lambda t, o, p: back(t.nn.functional.avg_pool3d(image(o), (1, 2, 3))),
+    ),
+    Case(
+        "avg-pool2d-dilated",
+        L.AvgPool2D(2, strides=1, padding=1, dilation=2),
+        (5, 7, 2),
+        lambda t, o, p: back(torch_windows(t, image(o)).sum(2) / torch_windows(t, t.ones_like(image(o))).sum(2)),
+    ),
+    Case(
+        "lp-pool1d",
+        L.LpPool1D(3, norm=3),
+        (9, 2),
+        lambda t, o, p: back(t.nn.functional.lp_pool1d(image(o.abs()), 3.0, 3)),
+    ),
+    Case(
+        "lp-pool2d",
+        L.LpPool2D((2, 3)),
+        (5, 7, 3),
+        lambda t, o, p: back(t.nn.functional.lp_pool2d(image(o), 2.0, (2, 3))),
+    ),
+    Case(
+        "lp-pool3d",
+        L.LpPool3D((1, 2, 3)),
+        (3, 5, 7, 2),
+        lambda t, o, p: back(t.nn.functional.lp_pool3d(image(o), 2.0, (1, 2, 3))),
+    ),
+    Case("global-avg-pool1d", L.GlobalAvgPool1D(), (7, 3), lambda t, o, p: o.mean(1)),
+    Case("global-avg-pool3d", L.GlobalAvgPool3D(), (2, 5, 7, 3), lambda t, o, p: o.mean((1, 2, 3))),
+    Case("global-max-pool1d", L.GlobalMaxPool1D(), (7, 3), lambda t, o, p: o.amax(1)),
+    Case("global-max-pool2d", L.GlobalMaxPool2D(), (5, 7, 3), lambda t, o, p: o.amax((1, 2))),
+    Case("global-max-pool3d", L.GlobalMaxPool3D(), (2, 5, 7, 3), lambda t, o, p: o.amax((1, 2, 3))),
     Case("global-avg-pool2d", L.GlobalAvgPool2D(), (5, 7, 3), lambda t, o, p: o.mean((1, 2))),
     Case("dense", L.Dense(7), (5,), lambda t, o, p: o @ p["w"] + p["b"]),
     Case("flatten", L.Flatten(), (2, 3, 5), lambda t, o, p: o.flatten(1)),
@@ -173,6 +232,17 @@ CASES = [
     Case("tanh", L.Tanh(), (3, 5, 2), lambda t, o, p: o.tanh()),
     Case("gelu", L.GELU(), (3, 5, 2), lambda t, o, p: t.nn.functional.gelu(o)),
     Case("silu", L.SiLU(), (3, 5, 2), lambda t, o, p: t.nn.functional.silu(o)),
+    Case("relu6", L.ReLU6(), (3, 5, 2), lambda t, o, p: t.nn.functional.relu6(o)),
+    Case("selu", L.SELU(), (3, 5, 2), lambda t, o, p: t.nn.functional.selu(o)),
+    Case("softplus", L.Softplus(), (3, 5, 2), lambda t, o, p: t.nn.functional.softplus(o)),
+    Case("softsign", L.Softsign(), (3, 5, 2), lambda t, o, p: t.nn.functional.softsign(o)),
+    Case("mish", L.Mish(), (3, 5, 2), lambda t, o, p: t.nn.functional.mish(o)),
+    # PyTorch's own hardsigmoid takes 1/6 as a float32 in its backward pass, whatever the type.
+    Case("hard-sigmoid", L.HardSigmoid(), (3, 5, 2), lambda t, o, p: t.nn.functional.relu6(o + 3) / 6),
+    Case("hard-swish", L.HardSwish(), (3, 5, 2), lambda t, o, p: o * t.nn.functional.relu6(o + 3) / 6),
+    Case("prelu", L.PReLU(), (3, 5, 2), lambda t, o, p: back(t.nn.functional.prelu(image(o), p["alpha"]))),
+    Case("glu", L.GLU(), (3, 5, 6), lambda t, o, p: t.nn.functional.glu(o)),
+    Case("log-softmax", L.LogSoftmax(), (3, 5, 7), lambda t, o, p: o.log_softmax(-1)),
     Case("softmax", L.Softmax(), (3, 5, 7), lambda t, o, p: o.softmax(-1)),
     Case(
         "batch-norm",

@@ -130,6 +130,84 @@ class SiLU(Elementwise):
         return "x[f] = o[f] * sigmoid(o[f])"
 
 
+class ReLU6(Elementwise):
+    """x[f] = min(max(o[f], 0), 6), with derivative 0 at 0 and at 6.
+
+    Reference: Howard et al., MobileNets, 2017 (low-precision arithmetic keeps it in range).
+    """
+
+    @property
+    def text(self) -> str:
+        return "x[f] = min(max(o[f], 0), 6)"
+
+
+class SELU(Elementwise):
+    """x[f] = scale * where(o[f] > 0, o[f], alpha * (exp(min(0, o[f])) - 1))
+
+    scale = 1.0507... and alpha = 1.6732... keep a mean of 0 and a variance of 1 from layer to layer, with weights by
+    `lecun_normal`.
+
+    Reference: Klambauer, Unterthiner, Mayr and Hochreiter, Self-normalizing neural networks, 2017, eq. 2.
+    """
+
+    @property
+    def text(self) -> str:
+        return "x[f] = scale * where(o[f] > 0, o[f], alpha * (exp(min(0, o[f])) - 1))"
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        return {"scale": 1.0507009873554804934, "alpha": 1.6732632423543772848}
+
+
+class Softplus(Elementwise):
+    """x[f] = softplus(o[f]) = log(1 + exp(o[f])), evaluated without overflow."""
+
+    @property
+    def text(self) -> str:
+        return "x[f] = softplus(o[f])"
+
+
+class Softsign(Elementwise):
+    """x[f] = o[f] / (1 + abs(o[f]))."""
+
+    @property
+    def text(self) -> str:
+        return "x[f] = o[f] / (1 + abs(o[f]))"
+
+
+class Mish(Elementwise):
+    """x[f] = o[f] * tanh(softplus(o[f])).
+
+    Reference: Misra, Mish: A self regularized non-monotonic activation function, 2020, eq. 1.
+    """
+
+    @property
+    def text(self) -> str:
+        return "x[f] = o[f] * tanh(softplus(o[f]))"
+
+
+class HardSigmoid(Elementwise):
+    """x[f] = min(max(o[f] + 3, 0), 6) / 6, with derivative 0 at -3 and at 3.
+
+    Reference: Howard et al., Searching for MobileNetV3, 2019, section 5.2.
+    """
+
+    @property
+    def text(self) -> str:
+        return "x[f] = min(max(o[f] + 3, 0), 6) / 6"
+
+
+class HardSwish(Elementwise):
+    """x[f] = o[f] * min(max(o[f] + 3, 0), 6) / 6; at -3 and at 3 only the first factor is differentiated.
+
+    Reference: Howard et al., Searching for MobileNetV3, 2019, section 5.2.
+    """
+
+    @property
+    def text(self) -> str:
+        return "x[f] = o[f] * min(max(o[f] + 3, 0), 6) / 6"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Softmax(Layer):
     """x[f,k] = exp(o[f,k]) / sum[k](exp(o[f,k])), over the last axis

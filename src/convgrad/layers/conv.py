@@ -17,10 +17,7 @@ from convgrad.arguments import at_least, one_of
 from convgrad.errors import ModelError, ShapeError
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
-from convgrad.layers.window import AXIS_NAMES, Padding, Sizes, Window
-
-PLACES = {1: "i", 2: "ij", 3: "ijl"}
-OFFSETS = {1: "m", 2: "mn", 3: "mnr"}
+from convgrad.layers.window import AXIS_NAMES, OFFSETS, PLACES, Padding, Sizes, Window
 
 
 @dataclass(frozen=True, eq=False, repr=False)

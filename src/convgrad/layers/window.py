@@ -23,12 +23,17 @@ from convgrad.errors import ModelError, ShapeError
 
 Sizes = int | tuple[int, ...]
 Padding = str | int | tuple[int | tuple[int, int], ...]
+PLACES = {1: "i", 2: "ij", 3: "ijl"}
+OFFSETS = {1: "m", 2: "mn", 3: "mnr"}
+"""Number of axes -> the index of each place in the result, and of each place in the window."""
 AXIS_NAMES = {1: ("places",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
 
 
 @dataclass(frozen=True)
 class Window:
     """A window over `len(kernel)` axes. `label` is how messages call its layer.
+
+    ceil: whether what a stride leaves over at the end gets a window, too, which then reaches beyond the image.
 
     >>> window = Window.of("conv", 2, kernel=(3, 5), strides=2, padding="same")
     >>> window.positions("ij", "mn")
@@ -42,10 +47,17 @@ class Window:
     strides: tuple[int, ...]
     dilation: tuple[int, ...]
     padding: str | tuple[tuple[int, int], ...]
+    ceil: bool = False
 
     @staticmethod
     def of(
-        label: str, axes: int, kernel: Sizes, strides: Sizes = 1, padding: Padding = "valid", dilation: Sizes = 1
+        label: str,
+        axes: int,
+        kernel: Sizes,
+        strides: Sizes = 1,
+        padding: Padding = "valid",
+        dilation: Sizes = 1,
+        ceil: bool = False,
     ) -> Window:
         """From a layer's arguments. Raises: ModelError where one of them is not legal."""
         return Window(
@@ -54,6 +66,7 @@ class Window:
             per_axis(label, "strides", strides, axes),
             per_axis(label, "dilation", dilation, axes),
             padding_per_axis(label, padding, axes),
+            ceil,
         )
 
     @property
@@ -64,6 +77,8 @@ class Window:
     @property
     def pads(self) -> bool:
         """Whether positions outside may be read."""
+        if self.ceil:
+            return True
         if isinstance(self.padding, tuple):
             return any(before or after for before, after in self.padding)
         return self.padding == "same" and any(extent > 1 for extent in self.extent)
@@ -93,6 +108,8 @@ class Window:
     def outputs(self, sizes: Sequence[int]) -> tuple[int, ...]:
         """How many places the window has along each axis: floor((H + before + after - extent) / s) + 1.
 
+        With `ceil` it is rounded up, without a window that would begin behind the image, as in PyTorch.
+
         Raises: ShapeError where it has none because the image is smaller than the window.
         """
         result = []
@@ -100,7 +117,11 @@ class Window:
             room, extent = size + before + after, self.extent[axis]
             if room < extent:
                 raise self._too_large(axis, size, room - size)
-            result.append((room - extent) // self.strides[axis] + 1)
+            stride = self.strides[axis]
+            places = (room - extent) // stride + 1
+            if self.ceil and (room - extent) % stride and places * stride < size + before:
+                places += 1
+            result.append(places)
         return tuple(result)
 
     def check_overlap(self) -> None:
@@ -116,7 +137,7 @@ class Window:
                 )
 
     def _before_names(self) -> tuple[str, ...]:
-        if not self.pads:
+        if self.padding == "valid" or not self.pads:
             return ("",) * len(self.kernel)
         if isinstance(self.padding, tuple):
             before: tuple[int, ...] = tuple(before for before, _ in self.padding)
