@@ -9,16 +9,24 @@
   function rounded(value, count) {
     const [mantissa, exponent] = value.toExponential(count - 1).split("e");
     const digits = mantissa.replace(".", "");
-    const more = value
-      .toExponential(Math.min(100, count + 59))
+    // A half has one digit more, and is that number: only then is it worth while to look at all digits.
+    const isShort = Number(value.toExponential(count)) === value;
+    const down = isShort ? halfDown(value, count) : null; // JavaScript rounds halves up
+    if (down === null || Number(down.at(-1)) % 2 !== 0) return [digits, Number(exponent)];
+    return [down, exponentOf(value)];
+  }
+
+  /** The first `count` digits of a positive number that lies exactly halfway between two of so many; else null. */
+  function halfDown(value, count) {
+    const digits = value
+      .toExponential(Math.min(100, count + 60))
       .split("e")[0]
       .replace(".", "");
-    const isHalf = /^50*$/.test(more.slice(count));
-    if (!isHalf) return [digits, Number(exponent)];
-    const down = more.slice(0, count); // JavaScript rounds halves up
-    return Number(down.at(-1)) % 2 === 0
-      ? [down, Number(value.toExponential(60).split("e")[1])]
-      : [digits, Number(exponent)];
+    return /^50*$/.test(digits.slice(count)) ? digits.slice(0, count) : null;
+  }
+
+  function exponentOf(value) {
+    return value ? Number(value.toExponential(60).split("e")[1]) : 0;
   }
 
   /** The decimal number 0.digits * 10^(exponent+1), without exponent. */
@@ -40,17 +48,12 @@
   function fixed(value, decimals) {
     const size = Math.abs(value);
     const sign = value < 0 || Object.is(value, -0) ? "-" : "";
-    const exponent = size ? Number(size.toExponential(60).split("e")[1]) : 0;
-    const count = exponent + 1 + decimals;
     let text = size.toFixed(decimals);
-    if (size && count >= 0) {
-      const more = size
-        .toExponential(Math.min(100, count + 60))
-        .split("e")[0]
-        .replace(".", "");
-      const down = more.slice(0, count);
-      const isHalf = /^50*$/.test(more.slice(count));
-      if (isHalf && (!down || Number(down.at(-1)) % 2 === 0))
+    if (size && Number(size.toFixed(Math.min(100, decimals + 1))) === size) {
+      const exponent = exponentOf(size);
+      const count = exponent + 1 + decimals;
+      const down = count >= 0 ? halfDown(size, count) : null;
+      if (down !== null && (!down || Number(down.at(-1)) % 2 === 0))
         text = down ? filled(down, exponent, decimals) : (0).toFixed(decimals);
     }
     return sign + text;
@@ -91,15 +94,16 @@
     if (value === 0) return "0";
     if (decimals !== null) return fixed(value, decimals);
     const [sign, size] = [value < 0 ? "-" : "", Math.abs(value)];
-    let found = rounded(size, DIGITS);
-    for (let count = 1; count <= SHORT; count++) {
-      const [digits, exponent] = rounded(size, count);
-      if (Math.abs(Number(`${digits[0]}.${digits.slice(1)}e${exponent}`) - size) <= tolerance * size) {
-        found = [digits, exponent];
-        break;
+    const away = ([digits, exponent]) => Math.abs(Number(`${digits[0]}.${digits.slice(1)}e${exponent}`) - size);
+    let found = null;
+    // With fewer digits it is not nearer: where even the most are far away, none of them is looked at.
+    if (away(rounded(size, SHORT)) <= 2 * tolerance * size) {
+      for (let count = 1; count <= SHORT && !found; count++) {
+        const short = rounded(size, count);
+        if (away(short) <= tolerance * size) found = short;
       }
     }
-    const [digits, exponent] = found;
+    const [digits, exponent] = found ?? rounded(size, DIGITS);
     if (size >= SMALLEST_PLAIN && size < LARGEST_PLAIN) return sign + withoutZeros(plain(digits, exponent));
     return `${sign}${withoutZeros(`${digits[0]}.${digits.slice(1)}`)}e${exponent}`;
   }
