@@ -380,6 +380,9 @@ def test_slow_clients_are_in_nobody_s_way(server: PageServer) -> None:
         begun = time.monotonic()
         goes_on(server)
         assert time.monotonic() - begun < 10
+        # Threads of those that made room end when the machine gets to it.
+        while threading.active_count() > before + most + 5 and time.monotonic() - begun < 30:
+            time.sleep(0.02)
         assert threading.active_count() <= before + most + 5
         assert slow[0].recv(1) == b""
     finally:

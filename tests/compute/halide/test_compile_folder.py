@@ -52,7 +52,7 @@ def test_what_a_killed_process_was_compiling_ends_with_it_and_its_folder_goes(tm
     *pids, folder = killed.stdout.split()
     assert killed.returncode == -signal.SIGKILL
     assert Path(folder).is_dir()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60  # on a busy machine
     while (living := [pid for pid in pids if running(int(pid))]) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert pids
