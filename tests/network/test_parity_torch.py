@@ -267,6 +267,32 @@ CASES = [
         lambda t, o, p: t.nn.functional.layer_norm(o, (7,), p["gamma"], p["beta"], eps=1e-3),
     ),
     Case(
+        "layer-norm-images",
+        L.LayerNorm(axis=(-3, -1)),
+        (3, 5, 7),
+        lambda t, o, p: t.nn.functional.layer_norm(
+            o.transpose(1, 2), (3, 7), p["gamma"], p["beta"], eps=1e-3
+        ).transpose(1, 2),
+    ),
+    Case(
+        "instance-norm",
+        L.InstanceNorm(),
+        (3, 5, 7),
+        lambda t, o, p: back(t.nn.functional.instance_norm(image(o), weight=p["gamma"], bias=p["beta"], eps=1e-3)),
+    ),
+    Case(
+        "rms-norm",
+        L.RMSNorm(),
+        (3, 5, 7),
+        lambda t, o, p: t.nn.functional.rms_norm(o, (7,), p["gamma"], eps=1e-6),
+    ),
+    Case(
+        "local-response-norm",
+        L.LocalResponseNorm(4, alpha=0.7, k=2.0),
+        (3, 5, 7),
+        lambda t, o, p: back(t.nn.functional.local_response_norm(image(o), 4, alpha=0.7, k=2.0)),
+    ),
+    Case(
         "equation",
         L.Equation(
             "x[i,j,c] = sum[m,n](w[m,n,c] * o[i+m,j+n,c]) * sigmoid(v[c] * o[i+1,j+1,c])", sizes={"M": 3, "N": 2}

@@ -26,6 +26,7 @@ from convgrad.layers.custom import Equation
 from convgrad.layers.dense import Dense
 from convgrad.layers.depthwise import DepthwiseConv2D
 from convgrad.layers.dropout import Dropout
+from convgrad.layers.instance_norm import InstanceNorm, LocalResponseNorm, RMSNorm
 from convgrad.layers.merge import Add, Concatenate, Multiply
 from convgrad.layers.norm import GroupNorm, LayerNorm
 from convgrad.layers.pool import (
@@ -78,9 +79,11 @@ __all__ = [
     "HardSigmoid",
     "HardSwish",
     "Input",
+    "InstanceNorm",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LocalResponseNorm",
     "LogSoftmax",
     "LpPool1D",
     "LpPool2D",
@@ -93,6 +96,7 @@ __all__ = [
     "Node",
     "PReLU",
     "Parameter",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Reshape",
