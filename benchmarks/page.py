@@ -44,25 +44,27 @@ GOAL = 100.0
 PREPARE = """() => {
   const { app } = convgrad.page;
   const named = (role) => app.trace.names.filter((name) => app.trace.tensor(name).role === role);
-  const shown = () => [...document.querySelectorAll("#network .cell:not([hidden])")];
-  const cells = (names) => shown().filter((cell) => names.includes(cell.dataset.tensor));
   const look = (lens) => () => app.look(lens);
   let turn = 0;
-  const some = (role) => { const all = cells(named(role)); turn += 7; return all[turn % all.length]; };
-  const pointed = () => {
-    const cell = some("gradient");
-    return { name: cell.dataset.tensor, flat: Number(cell.dataset.flat) };
+  /* An element of any tensor that is drawn, of an image, too. */
+  const pick = (role) => {
+    const drawn = named(role).filter((name) => app.network.drawn(name));
+    turn += 7;
+    const name = drawn[turn % drawn.length];
+    return { name, flat: (turn * 101) % app.trace.tensor(name).size };
   };
-  const follow = () => document.querySelector("#panel .source").click();
+  /* A click on its cell, which in an image comes with the window of numbers. */
+  const click = (role) => { const { name, flat } = pick(role); app.network.cellOf(name, flat, true).click(); };
+  const follow = () => document.querySelector("#panel .source, #panel .reader").click();
   const press = (id) => () => document.getElementById(id).click();
   const change = (name) => {
     turn += 3;
     app.trace.set(name, turn % app.trace.tensor(name).values.length, (turn % 11) / 10);
   };
-  const begin = () => { app.look("backward"); some("gradient").click(); };
+  const begin = () => { app.look("backward"); click("gradient"); };
   window.interactions = {
-    "explain a result": [look("forward"), () => some("forward").click()],
-    "explain a gradient": [look("backward"), () => some("gradient").click()],
+    "explain a result": [look("forward"), () => click("forward")],
+    "explain a gradient": [look("backward"), () => click("gradient")],
     "follow a source": [begin, follow],
     "go back": [() => { begin(); follow(); }, () => app.back()],
     "change the lens": [look("forward"), look("backward")],
@@ -71,8 +73,7 @@ PREPARE = """() => {
     "a step": [begin, press("step")],
     "10 steps": [begin, press("step10")],
     "point at a number": [() => { look("backward")(); app.motion.preview.clear(); },
-      () => { const { name, flat } = pointed();
-              app.motion.preview.next = { name, flat }; app.motion.preview._show(); }],
+      () => { app.motion.preview.next = pick("gradient"); app.motion.preview._show(); }],
     "start to play": [begin, () => app.motion.take(app.chosen.name)],
     "scrub": [() => { begin(); app.motion.take(app.chosen.name); },
       () => { turn += 3; app.motion.scrub((turn % 10) / 10); }],
@@ -92,6 +93,7 @@ MEASURE = """async (name) => {
   await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   const start = performance.now();
   act();
+  await null; // what was put off until the event is done with
   document.body.getBoundingClientRect();
   const script = performance.now() - start;
   await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));

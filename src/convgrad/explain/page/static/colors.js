@@ -34,8 +34,9 @@
   /** What the colours of a tensor run over, {signed, high}: from -high to high, its finite number of the greatest size. */
   page.scale = (tensor) => {
     let high = 0;
-    for (const value of tensor.values) {
-      const size = Math.abs(value);
+    const { values } = tensor;
+    for (let n = 0; n < values.length; n += 1) {
+      const size = Math.abs(values[n]);
       if (size > high && size < Infinity) high = size;
     }
     return { signed: page.isSigned(tensor), high };
@@ -61,6 +62,45 @@
     const dark = (ground + 0.05) / (page.luminance(RAMPS[theme].dark) + 0.05);
     const bright = (page.luminance(RAMPS[theme].bright) + 0.05) / (ground + 0.05);
     return dark >= bright ? RAMPS[theme].dark : RAMPS[theme].bright;
+  };
+
+  /** The shades of a palette on each side of 0, more than a screen can tell apart. */
+  const SHADES = 2048;
+  const palettes = new Map();
+  const packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+
+  /** Colours and signs of values from -high to high, as pixels of a canvas; made once for each theme. */
+  page.palette = (signed, theme) => {
+    const key = `${signed} ${theme}`;
+    if (!palettes.has(key)) {
+      const shades = Array.from({ length: 2 * SHADES + 1 }, (_, n) =>
+        page.color(n / SHADES - 1, { signed, high: 1 }, theme),
+      );
+      const sign = (color) => {
+        const ink = page.textOn(color, theme);
+        return color.map((part, n) => Math.round(0.55 * part + 0.45 * ink[n]));
+      };
+      palettes.set(key, {
+        colors: Uint32Array.from(shades, packed),
+        signs: Uint32Array.from(shades, (color) => packed(sign(color))),
+      });
+    }
+    return palettes.get(key);
+  };
+
+  /** The place of a value in a palette; 0, and what is not finite, is in the middle. */
+  page.shade = (value, high) => {
+    const share = (value / high) * SHADES;
+    return Math.abs(share) <= SHADES ? SHADES + Math.round(share) : SHADES;
+  };
+
+  const inks = new Map();
+  /** A colour of the styles, "--mark-a" say, in the present theme. It is read once, for to ask for a style makes the
+   * browser work out all that have changed. */
+  page.ink = (name) => {
+    const key = `${page.theme()} ${name}`;
+    if (!inks.has(key)) inks.set(key, getComputedStyle(document.documentElement).getPropertyValue(name));
+    return inks.get(key);
   };
 
   page.rgb = ([r, g, b]) => `rgb(${r} ${g} ${b})`;

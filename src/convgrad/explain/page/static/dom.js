@@ -27,6 +27,19 @@
     return element;
   };
 
+  const wanted = new Map();
+  /** Does something once when the present event is done with, however often it is asked for until then. What looks where
+   * things lie waits for what changes them, so that the browser lays them out once. */
+  page.soon = (key, act) => {
+    if (!wanted.size)
+      queueMicrotask(() => {
+        const acts = [...wanted.values()];
+        wanted.clear();
+        acts.forEach((each) => each());
+      });
+    wanted.set(key, act);
+  };
+
   page.byId = (id) => document.getElementById(id);
 
   const formulas = new Map();

@@ -26,15 +26,15 @@
       this.content = h("div", { class: "panel-content" });
       this.beside = h("div", { class: "panel-layer" });
       this.fold(matchMedia("(max-width: 820px)").matches);
-      element.replaceChildren(
-        this.handle,
-        h(
-          "div",
-          { class: "panel-scroll", tabindex: "0", role: "group", "aria-label": "Explained" },
-          this.content,
-          this.beside,
-        ),
+      this.scrolls = h(
+        "div",
+        { class: "panel-scroll", tabindex: "0", role: "group", "aria-label": "Explained" },
+        this.content,
+        this.beside,
       );
+      this.isDown = false;
+      this.scrolls.addEventListener("scroll", () => (this.isDown = this.scrolls.scrollTop > 0), { passive: true });
+      element.replaceChildren(this.handle, this.scrolls);
     }
 
     /** On a narrow page the panel is a sheet that can be folded. */
@@ -100,7 +100,7 @@
       if (this.derived !== key || !this.beside.children.length)
         this.beside.replaceChildren(...page.derivationOf(app, tensor).flat().filter(Boolean));
       this.derived = key;
-      this.element.querySelector(".panel-scroll").scrollTop = 0;
+      if (this.isDown) this.scrolls.scrollTop = 0; // to ask for it would lay the page out
     }
 
     say(chosen, explanation) {

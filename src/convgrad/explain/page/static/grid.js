@@ -9,6 +9,7 @@
     constructor(view, plane, window) {
       this.view = view;
       this.cells = new Map();
+      this.lit = new Set(); // cells with a mark
       this.plane = plane;
       this.window = window || { row: 0, column: 0, rows: view.layout.rows, columns: view.layout.columns };
       this.element = h("div", { class: "grid", role: "grid" });
@@ -113,17 +114,25 @@
       }
     }
 
-    /** marks: flat -> {kind, badge}; kinds are classes in the style. */
+    /** marks: flat -> {kind, badge}; kinds are classes in the style. Only cells that are lit, or were, are touched. */
     light(marks) {
-      for (const [flat, cell] of this.cells) {
-        const mark = marks && marks.get(flat);
-        const kind = mark ? mark.kind : "";
-        if (cell.dataset.mark !== kind) cell.dataset.mark = kind;
-        const badge = (mark && mark.badge) || "";
-        if ((cell.dataset.badge || "") !== badge) cell.dataset.badge = badge;
-        if (mark && mark.kind === "chosen") cell.setAttribute("aria-selected", "true");
-        else if (cell.hasAttribute("aria-selected")) cell.removeAttribute("aria-selected");
-      }
+      const lit = new Set();
+      const put = (flat, mark) => {
+        const cell = mark && this.cells.get(flat);
+        if (cell) this._mark(cell, mark.kind, mark.badge || "");
+        if (cell) lit.add(cell);
+      };
+      if (marks && marks.size < this.cells.size) for (const [flat, mark] of marks) put(flat, mark);
+      else if (marks) for (const flat of this.cells.keys()) put(flat, marks.get(flat));
+      for (const cell of this.lit) if (!lit.has(cell)) this._mark(cell, "", "");
+      this.lit = lit;
+    }
+
+    _mark(cell, kind, badge) {
+      if ((cell.dataset.mark || "") !== kind) cell.dataset.mark = kind;
+      if ((cell.dataset.badge || "") !== badge) cell.dataset.badge = badge;
+      if (kind === "chosen") cell.setAttribute("aria-selected", "true");
+      else if (cell.hasAttribute("aria-selected")) cell.removeAttribute("aria-selected");
     }
 
     /** The cell for an arrow key, or null at the border. */

@@ -179,6 +179,10 @@
 
     /** Curves from the cells that are lit to the one that is chosen. */
     drawLines() {
+      if (this.lit || this.lines.firstChild) page.soon("lines", () => this._drawLines());
+    }
+
+    _drawLines() {
       const curves = this.lit ? page.curves(this.lit, this.flow, (name, flat) => this.cellOf(name, flat)) : [];
       this.lines.replaceChildren(...curves);
     }

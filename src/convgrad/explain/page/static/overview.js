@@ -86,8 +86,12 @@
       this.element.setAttribute("aria-valuenow", String(most > 0 ? Math.round((100 * scrollLeft) / most) : 0));
     }
 
-    /** Blocks with a stroke for each tensor, those with lit numbers filled. */
     draw() {
+      page.soon("overview", () => this._draw());
+    }
+
+    /** Blocks with a stroke for each tensor, those with lit numbers filled. */
+    _draw() {
       const { network, marks } = this.app;
       const { scrollWidth, clientWidth } = this.section;
       this.element.hidden = scrollWidth <= clientWidth + 1;
@@ -97,8 +101,6 @@
       Object.assign(this.canvas, { width: wide * dense, height: high * dense });
       const context = this.canvas.getContext("2d");
       context.scale(dense, dense);
-      const style = getComputedStyle(document.documentElement);
-      const color = (name) => style.getPropertyValue(name);
       context.font = `${Math.round(high * 0.34)}px sans-serif`;
       context.textBaseline = "top";
       const lit = new Set([...((this.app.chosen && marks) || new Map()).keys()]);
@@ -106,16 +108,16 @@
       for (const block of network.blocks.values()) {
         const from = ((block.element.offsetLeft + left) / scrollWidth) * wide;
         const across = Math.max(2, (block.element.offsetWidth / scrollWidth) * wide - 1);
-        context.fillStyle = color(block.lanes.some(({ names }) => names.some((n) => lit.has(n))) ? "--glow" : "--card");
+        context.fillStyle = page.ink(block.lanes.some(({ names }) => names.some((n) => lit.has(n))) ? "--glow" : "--card");
         context.fillRect(from, 1, across, high - 2);
         if (across > 3) {
-          context.strokeStyle = color("--line");
+          context.strokeStyle = page.ink("--line");
           context.strokeRect(from + 0.5, 1.5, across - 1, high - 3);
         }
         block.lanes.forEach(({ lane, names }, row) => {
           const thick = (high * 0.5) / block.lanes.length;
           const width = (across - 4) / Math.max(1, names.length);
-          context.fillStyle = color(COLORS[lane]);
+          context.fillStyle = page.ink(COLORS[lane]);
           names.forEach((_, n) =>
             context.fillRect(
               from + 2 + n * width,
@@ -126,7 +128,7 @@
           );
         });
         if (across > 34) {
-          context.fillStyle = color("--ink");
+          context.fillStyle = page.ink("--ink");
           context.fillText(block.name, from + 3, 3, across - 6);
         }
       }

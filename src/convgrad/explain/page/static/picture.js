@@ -58,8 +58,9 @@
       );
       this.says = h("p", { class: "where" });
       const size = { rows: Math.min(WINDOW, rows), columns: Math.min(WINDOW, columns) };
-      this.grid = new page.Grid(view, 0, { ...this._corner(size), ...size });
-      this.zoom = h("div", { class: "zoom", hidden: true }, this.says, this.grid.element);
+      this.window = { ...this._corner(size), ...size };
+      this.grid = null; // made when it is first shown
+      this.zoom = h("div", { class: "zoom", hidden: true }, this.says);
       this.element = h("div", { class: "picture" }, this.frame, this.zoom);
       this.frame.addEventListener("click", (event) => this._clicked(event));
       this.frame.addEventListener("keydown", (event) => this._key(event));
@@ -154,6 +155,11 @@
       if (cell) this.grid.focus(cell);
     }
 
+    /** Whether an element's number can be seen in the window. */
+    shows(flat) {
+      return !this.zoom.hidden && this.grid.cells.has(flat);
+    }
+
     /** The window moves so that a place is in its middle. */
     show(place) {
       const { rows, columns } = this.view.layout;
@@ -163,16 +169,25 @@
         row: Math.max(0, Math.min(rows - 1, place.row)),
         column: Math.max(0, Math.min(columns - 1, place.column)),
       };
-      const corner = this._corner(this.grid.window);
-      this.grid.move(this.cursor.plane, corner.row, corner.column);
+      this._move(this.cursor.plane, this._corner(this.window));
       this.grid.light(this.marks);
       this._say();
       this.draw();
     }
 
+    _move(plane, corner) {
+      if (this.grid) {
+        this.grid.move(plane, corner.row, corner.column);
+        return;
+      }
+      Object.assign(this.window, corner);
+      this.grid = new page.Grid(this.view, plane, this.window);
+      this.zoom.append(this.grid.element);
+    }
+
     _say() {
       const { layout, name } = this.view;
-      const { row, column, rows, columns } = this.grid.window;
+      const { row, column, rows, columns } = this.window;
       const plane = layout.planes > 1 ? `${layout.planeName(this.cursor.plane)}, ` : "";
       const end = layout.flat(0, row + rows - 1, column + columns - 1);
       const part = layout.wrapped
@@ -186,8 +201,9 @@
       );
     }
 
+    /** Numbers that can't be seen are written when the window is shown again. */
     update() {
-      this.grid.update();
+      if (!this.zoom.hidden) this.grid.update();
       this.draw();
     }
 
@@ -196,7 +212,7 @@
       if (marks && marks.size) this.show(this._middle(marks));
       else {
         this.zoom.hidden = true;
-        this.grid.light(null);
+        this.grid?.light(null);
         this.draw();
       }
     }
@@ -215,16 +231,26 @@
       return { plane: places[0].plane, row: middle("row"), column: middle("column") };
     }
 
+    /** The image, and outlines upon it. */
     draw() {
+      const context = this.canvas.getContext("2d");
+      this._paint(context);
+      context.putImageData(this.image, 0, 0);
+      this._outline(context);
+    }
+
+    /** A pixel, or some, for each number; again where the numbers or the theme are others. */
+    _paint(context) {
       const { layout, scale } = this.view;
       const { values } = this.view.tensor;
-      const context = this.canvas.getContext("2d");
       const theme = page.theme();
-      const image = context.createImageData(this.width, this.height);
-      const pixels = new Uint32Array(image.data.buffer);
+      if (this.painted?.values === values && this.painted.theme === theme) return;
+      this.painted = { values, theme };
+      this.image = this.image || context.createImageData(this.width, this.height);
+      const pixels = new Uint32Array(this.image.data.buffer);
+      const { colors, signs } = page.palette(scale.signed, theme);
       const size = this.scale;
       const signed = size >= SIGNS;
-      const pack = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
       for (let plane = 0; plane < layout.planes; plane += 1) {
         const [left, top] = this._origin(plane);
         const base = layout.flat(plane, 0, 0);
@@ -233,40 +259,26 @@
           for (let column = 0; column < layout.columns; column += 1) {
             const flat = base + row * down + column * right;
             if (flat >= layout.size) continue;
-            const color = page.color(values[flat], scale, theme);
-            const packed = pack(color);
+            const shade = page.shade(values[flat], scale.high);
             const start = (top + row * size) * this.width + left + column * size;
             for (let y = 0; y < size; y += 1)
-              pixels.fill(packed, start + y * this.width, start + y * this.width + size);
+              pixels.fill(colors[shade], start + y * this.width, start + y * this.width + size);
             if (signed && values[flat] < 0) {
               // a minus sign, for those who can't tell the colours apart
               const middle = start + Math.floor(size / 2) * this.width + 1;
-              const ink = page.textOn(color, theme);
-              pixels.fill(
-                pack(color.map((part, n) => Math.round(0.55 * part + 0.45 * ink[n]))),
-                middle,
-                middle + size - 2,
-              );
+              pixels.fill(signs[shade], middle, middle + size - 2);
             }
           }
         }
       }
-      context.putImageData(image, 0, 0);
-      this._outline(context);
     }
 
     _outline(context) {
       if (this.view.app.motion?.score) return; // while a tensor is played, only what it reads is lit
-      const style = getComputedStyle(document.documentElement);
       const { layout } = this.view;
-      const colors = new Map();
-      const colorOf = (name) => {
-        if (!colors.has(name)) colors.set(name, style.getPropertyValue(name));
-        return colors.get(name);
-      };
       const box = (plane, row, column, rows, columns, color, width) => {
         const [left, top] = this._origin(plane);
-        context.strokeStyle = colorOf(color);
+        context.strokeStyle = page.ink(color);
         context.lineWidth = width;
         context.strokeRect(
           left + column * this.scale + 0.5,
@@ -280,7 +292,7 @@
         const { plane, row, column } = layout.place(flat);
         box(plane, row, column, 1, 1, `--mark-${OUTLINES[mark.kind]}`, mark.kind === "chosen" ? 2 : 1);
       }
-      const { row, column, rows, columns } = this.grid.window;
+      const { row, column, rows, columns } = this.window;
       if (!this.zoom.hidden && (rows < layout.rows || columns < layout.columns || layout.planes > 1))
         box(this.grid.plane, row, column, rows, columns, "--ink", 1.5);
     }

@@ -12,6 +12,7 @@
       this.layout = page.layout(this.tensor, app.batched);
       this.digits = new page.Digits(this.tensor);
       this._measure();
+      this.seen = this._shown;
       this.marks = null;
       this.pin = h("span", { class: "pin" });
       this.body = h("div", { class: "planes" });
@@ -110,11 +111,19 @@
       this.app.network.drawLines();
     }
 
-    /** After a change: new numbers and colours. */
+    /** What its cells show follows from this alone; arrays of numbers never change. */
+    get _shown() {
+      return [this.tensor.values, this.tensor.pinned, page.theme(), this.app.network.allDigits];
+    }
+
+    /** After a change: new numbers and colours, where they are others. */
     update() {
-      this.tensor = this.app.trace.tensor(this.name);
+      const shown = this._shown;
+      if (shown.every((part, n) => part === this.seen[n])) return;
+      this.seen = shown;
       this._measure();
-      for (const part of this.parts) if (part) part.update();
+      if (this.select) this.parts[this.shown].update(); // others when they come to the front
+      else for (const part of this.parts) part.update();
       this._pinned();
     }
 
@@ -162,8 +171,7 @@
     cell(flat, reveal = false) {
       const { plane } = this.layout.place(flat);
       if (reveal && this.select) this.turn(plane);
-      if (reveal && this.layout.image && !this.parts[0].grid.cells.has(flat))
-        this.parts[0].show(this.layout.place(flat));
+      if (reveal && this.layout.image && !this.parts[0].shows(flat)) this.parts[0].show(this.layout.place(flat));
       return this.gridOf(flat)?.cells.get(flat) || null;
     }
 
@@ -177,7 +185,7 @@
     /** The grid that shows an element now. */
     gridOf(flat) {
       const { plane } = this.layout.place(flat);
-      if (this.layout.image) return this.parts[0].grid.cells.has(flat) ? this.parts[0].grid : null;
+      if (this.layout.image) return this.parts[0].grid?.cells.has(flat) ? this.parts[0].grid : null;
       return this.select && plane !== this.shown ? null : this.parts[plane];
     }
   };

@@ -159,7 +159,8 @@
     _quiet(on) {
       const { network } = this.app;
       network.flow.classList.toggle("playing", on);
-      for (const [name, view] of network.views) if (network.drawn(name) && view.layout.image) view.parts[0].draw();
+      for (const [name, view] of network.views)
+        if (view.marks && view.layout.image && network.drawn(name)) view.parts[0].draw();
     }
 
     /** The tensor and what it is made from come into view; where that is too much, the tensor. */

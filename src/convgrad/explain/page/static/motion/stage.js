@@ -72,12 +72,10 @@
     }
 
     _readColors() {
-      const style = getComputedStyle(document.documentElement);
-      this.colors = { card: style.getPropertyValue("--card"), glow: style.getPropertyValue("--glow") };
-      for (const kind of COLORS) this.colors[kind] = style.getPropertyValue(`--mark-${kind}`);
-      this.colors.ink = style.getPropertyValue("--ink");
-      this.colors.into = style.getPropertyValue("--accent");
-      this.size = parseFloat(style.fontSize) * 0.8;
+      this.colors = { card: page.ink("--card"), glow: page.ink("--glow"), ink: page.ink("--ink") };
+      for (const kind of COLORS) this.colors[kind] = page.ink(`--mark-${kind}`);
+      this.colors.into = page.ink("--accent");
+      this.size = parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.8;
     }
 
     /** A score at step n, of which the part t (0 to 1) is done. */
