@@ -14,7 +14,7 @@ N ?= 2000
 WORKERS ?= auto
 
 .PHONY: train test quick complete docs docs-check site setup hooks lines parity lint types unit fuzz links bench bench-check \
-	bench-page lock clean
+	bench-page axe lock clean
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -87,6 +87,15 @@ bench-check: setup
 # How quickly the page answers and how smoothly it plays, in Chromium, on a machine that does nothing else.
 bench-page: setup
 	$(BIN)/python -m benchmarks.page
+
+# What keeps people out of the page: axe-core, from npm, in each lens, at each stop of the tour, light and dark.
+AXE := build/axe-core/package/axe.min.js
+axe: setup $(AXE)
+	$(BIN)/python -m pytest -q tests/page/test_axe.py
+
+$(AXE):
+	mkdir -p build/axe-core
+	cd build/axe-core && npm pack --silent axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz
 
 lock: setup
 	tools/lock

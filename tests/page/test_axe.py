@@ -1,4 +1,4 @@
-"""axe-core finds nothing on the page that keeps people out: each lens, four screens, light and dark."""
+"""axe-core finds nothing on the page that keeps people out: each lens, each stop of the tour, light and dark."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from browser_support import LENSES, Looker, opened, written_to
+from browser_support import LENSES, Looker, opened, toured_html, written_to
 from optional import find_axe
 
 pytestmark = pytest.mark.browser
 
 SCREENS = ((1920, 1080), (1440, 900), (768, 1024), (360, 740))
+STOP_SCREENS = ((1440, 900), (360, 740))
 THEMES = ("light", "dark")
 FINDINGS = """async () => (await axe.run()).violations.map(({ id, nodes }) =>
     `${id}: ${nodes.slice(0, 3).map((node) => `${node.target} ${node.failureSummary}`).join(" | ")}`)"""
@@ -56,3 +57,42 @@ def test_axe_finds_nothing_where_a_number_is_explained_or_the_keys_are_shown(loo
     assert looker.page.evaluate(FINDINGS) == []
     looker.page.locator("#keys").click()
     assert looker.page.evaluate(FINDINGS) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_at_any_stop_of_the_tour(browser: Any, folder: Path, theme: str) -> None:
+    axe = find_axe()
+    file = folder / "tour.html"
+    file.write_text(toured_html("classic"), encoding="utf-8")
+    found = {}
+    for width, height in STOP_SCREENS:
+        with opened(browser, file.as_uri(), viewport={"width": width, "height": height}, color_scheme=theme) as looker:
+            looker.page.add_script_tag(content=axe)
+            dots = looker.page.locator(".tour-dots button")
+            for n in range(dots.count()):
+                dots.nth(n).click()
+                looker.page.wait_for_timeout(60)
+                said = looker.page.evaluate(FINDINGS)
+                if said:
+                    found[f"{width} {n + 1}"] = said
+    assert found == {}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_on_a_trained_lenet_and_its_canvas(browser: Any, folder: Path, theme: str) -> None:
+    axe = find_axe()
+    file = folder / "lenet.html"
+    file.write_text(toured_html("lenet-trained"), encoding="utf-8")
+    for width, height in STOP_SCREENS:
+        with opened(browser, file.as_uri(), viewport={"width": width, "height": height}, color_scheme=theme) as looker:
+            looker.page.add_script_tag(content=axe)
+            for lens in LENSES:
+                looker.page.evaluate("(lens) => convgrad.page.app.look(lens)", lens)
+                looker.page.wait_for_timeout(60)
+                assert looker.page.evaluate(FINDINGS) == [], (width, lens)
+            looker.page.locator("#draw").click()
+            looker.page.locator(".digit").first.click()
+            looker.page.wait_for_timeout(60)
+            assert looker.page.evaluate(FINDINGS) == [], (width, "drawing")
+            looker.page.locator("#explain-answer").click()
+            assert looker.page.evaluate(FINDINGS) == [], (width, "explained")

@@ -67,6 +67,7 @@
       this.chosen = zoom;
       if (!this.app.network.lens || !this.section.clientWidth) return;
       const middle = (this.section.scrollLeft + this.section.clientWidth / 2) / this.section.scrollWidth;
+      if (zoom !== null || this.narrow) this.flow.classList.remove("fitted");
       if (zoom !== null) this._put(zoom);
       else if (this.narrow) this._put(1);
       else this._fitted();
@@ -106,6 +107,7 @@
 
     /** Planes side by side or one below the other, whichever can be drawn larger. */
     _fitted() {
+      this.flow.classList.remove("fitted");
       const found = (this.app.network.large ? [false] : [false, true]).map((tall) => {
         this.flow.classList.toggle("tall", tall);
         this._put(1);
@@ -117,6 +119,7 @@
       this.flow.classList.toggle("tall", best.tall);
       const wanted = best.whole >= LEAST ? best.whole : Math.max(LEAST, Math.min(1, best.down));
       this._put(Math.min(MOST, Math.floor(wanted * 200) / 200));
+      this.flow.classList.toggle("fitted", !this.app.network.large);
     }
 
     /** Pinched, or with Ctrl. */

@@ -21,7 +21,8 @@
     let least = Infinity;
     for (let across = 1; across <= planes; across += 1) {
       const [wide, high] = [across * columns, Math.ceil(planes / across) * rows];
-      const unlike = Math.abs(Math.log(wide / high / 1.2)) + (wide > WIDE ? 2 : 0);
+      const empty = (across * Math.ceil(planes / across)) / planes - 1;
+      const unlike = Math.abs(Math.log(wide / high / 1.2)) + (wide > WIDE ? 2 : 0) + 2 * empty;
       if (unlike < least) [best, least] = [across, unlike];
     }
     return best;

@@ -48,7 +48,7 @@
         h(
           "header",
           { class: "tour-head" },
-          h("h2", { id: "tour-title" }, "How a network learns, number by number"),
+          h("h2", { id: "tour-title" }, "How a network learns", h("span", {}, ", number by number")),
           button("tour-leave", "\u2715", () => this.leave(), "Leave the tour"),
           h("p", {}, "A tour of one training step. Scroll here or press Next; touch any number at any time."),
           h("div", { class: "tour-dots", role: "group", "aria-label": "Stops" }, this.dots),
@@ -67,7 +67,7 @@
       const heading = h("h3", { tabindex: "-1" }, stop.title);
       const words = h("div", { class: "tour-words" });
       const parts = (stop.parts || []).map((name) => new page.TourParts[name](this.app));
-      const again = h("button", { type: "button", class: "small tour-again", hidden: true, onclick: () => this.show() });
+      const again = h("button", { type: "button", class: "small tour-again unseen", onclick: () => this.show() });
       const element = h(
         "li",
         { class: "tour-stop", "data-stop": stop.name },
@@ -303,11 +303,10 @@
       if (!this.possible || !this.open || this.showing) return;
       const { stop } = this;
       const { again } = this.cards[this.n];
-      for (const card of this.cards) card.again.hidden = card.again !== again;
       const here = this._isHere();
       again.classList.toggle("away", !here);
       again.textContent = here ? "\u21ba Play it again" : "\u21ba Back to this stop";
-      again.hidden = here && !stop.motion;
+      for (const card of this.cards) card.again.classList.toggle("unseen", card.again !== again || (here && !stop.motion));
     }
 
     _scrollTo(n, behavior) {
