@@ -19,7 +19,7 @@ from convgrad.arguments import PATH, TABLE, optional, shown, takes
 from convgrad.errors import ConvgradError, DataError
 from convgrad.network.bounds import TooManyWeights
 from convgrad.network.plain import NETWORK, N, PlainNetwork
-from convgrad.system.files import read_folder, reason, write_folder
+from convgrad.system.files import read_folder, read_regular, reason, write_folder
 from convgrad.system.texts import as_text, json_from
 from convgrad.training.record import record, restore
 
@@ -127,6 +127,18 @@ def _tensors(content: bytes, path: Path) -> Tensors:
         return tensors_from_bytes(content)
     except SafetensorError as error:
         raise DataError(f"{path} is not a safetensors file, or was cut off or damaged: {error}.") from error
+
+
+def read_tensors(path: Path) -> Tensors:
+    """All tensors of a .safetensors file, by name.
+
+    Raises:
+        DataError: it can't be read, or is no such file.
+    """
+    try:
+        return _tensors(read_regular(path), path)
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {reason(error)}.") from error
 
 
 def _check_shapes(found: Tensors, path: Path, expected: Mapping[str, tuple[int, ...]]) -> None:
