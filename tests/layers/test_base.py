@@ -21,11 +21,16 @@ ARGUMENTS = {
     "Conv1D": (8, 3),
     "Conv2D": (8, (2, 3)),
     "Conv3D": (8, (2, 3, 1)),
+    "ConvTranspose1D": (8, 3),
     "ConvTranspose2D": (8, 3),
+    "ConvTranspose3D": (8, 3),
     "Dense": (8,),
     "DepthwiseConv2D": (3,),
     "Dropout": (0.25,),
     "Equation": ("x[f] = a * w[f] * o[f]", ("o",), {}, {}, {"a": 2.0}, {"w": (7,)}),
+    "LocalResponseNorm": (5,),
+    "Permute": ((2, 1),),
+    "PixelShuffle": (2,),
     "Reshape": ((7, -1),),
 }
 LAYERS = [kind(*ARGUMENTS.get(name, ())) for name, kind in sorted(registry.items())]

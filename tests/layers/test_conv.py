@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from convgrad.errors import ModelError, ShapeError
-from convgrad.layers import Conv1D, Conv2D, Conv3D, ConvTranspose2D, DepthwiseConv2D, Layer
+from convgrad.layers import (
+    Conv1D,
+    Conv2D,
+    Conv3D,
+    ConvTranspose1D,
+    ConvTranspose2D,
+    ConvTranspose3D,
+    DepthwiseConv2D,
+    Layer,
+)
 from convgrad.layers.conv import Convolution
 from convgrad.layers.window import same_padding
 from layer_runs import Run, close, normal
@@ -121,6 +130,27 @@ def test_transposed_convolution_as_in_torch(layer: ConvTranspose2D, torch: Modul
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("kind", [ConvTranspose1D, ConvTranspose2D, ConvTranspose3D])
+def test_transposed_convolution_of_each_number_of_axes_as_in_torch(kind: Any, groups: int, torch: ModuleType) -> None:
+    axes = kind.axes
+    kernel, strides, padding, added = ((2, 3, 4)[:axes], (3, 2, 1)[:axes], (1, 0, 2)[:axes], (2, 1, 0)[:axes])
+    o = normal(2, *(4, 5, 3)[:axes], 6)
+    run = Run(kind(4, kernel, strides=strides, padding=padding, output_padding=added, groups=groups), o)
+    w = run.parameters["w"].reshape(*kernel, 4 // groups, 6)
+    expected = getattr(torch.nn.functional, f"conv_transpose{axes}d")(
+        torch.tensor(np.moveaxis(o, -1, 1).copy()),
+        torch.tensor(np.moveaxis(w, (-1, -2), (0, 1)).copy()),
+        torch.tensor(run.parameters["b"].ravel()),
+        strides,
+        padding,
+        added,
+        groups,
+    )
+    close(run.x, np.moveaxis(expected.numpy(), 1, -1))
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize(("kernel", "strides"), [((3, 4), 2), ((2, 5), (3, 2)), (4, 1)])
 def test_transposed_same_is_the_gradient_of_same(
     kernel: int | tuple[int, int], strides: int | tuple[int, int], torch: ModuleType
@@ -198,6 +228,10 @@ def test_bias_begins_at_zero() -> None:
         (lambda: Conv2D(8, 3, groups=3), r"3 groups don't divide 8 filters. Make filters a multiple of 3"),
         (lambda: Conv2D(8, 3, groups=0), r"groups must be a whole number of at least 1, not 0"),
         (lambda: Conv2D(8, 3, kernel_initializer="he_norml"), r"no initializer called 'he_norml'.*mean 'he_normal'\?"),
+        (
+            lambda: ConvTranspose1D(8, 3, groups=3),
+            r"ConvTranspose1D\(.*\): 3 groups don't divide 8 filters. Make filters a multiple of 3.",
+        ),
         (lambda: ConvTranspose2D(8, 3, output_padding=1), r"output_padding needs a padding in numbers; 'valid'"),
         (
             lambda: ConvTranspose2D(8, 3, strides=2, padding=0, output_padding=2),
@@ -235,6 +269,7 @@ def test_refuses_arguments(make: Callable[..., np.ndarray], message: str) -> Non
         ),
         (Conv2D(8, 3), (784,), r"takes 3 axes, \(rows, columns, channels\), but its input has shape \(784,\)\.$"),
         (Conv2D(8, 1), (0, 3, 1), r"its input has shape \(0, 3, 1\), which has no elements"),
+        (ConvTranspose2D(8, 3, groups=4), (7, 5, 6), r"4 groups don't divide the 6 channels of its input.\nMake the"),
         (
             ConvTranspose2D(8, 3, padding=2),
             (2, 5, 1),

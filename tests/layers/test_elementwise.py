@@ -140,6 +140,16 @@ def test_dropout_differs_by_example_and_by_seed() -> None:
     assert (Run(Dropout(0.5), o, given={"seed": 6.0}).x != x).any()
 
 
+def test_dropout_by_channel_leaves_out_whole_channels() -> None:
+    o = np.ones((40, 3, 5, 7))
+    x = Run(Dropout(0.25, by="channel"), o).x
+    assert set(np.unique(x)) == {0, 1 / 0.75}
+    assert (x == x[:, :1, :1]).all()
+    kept = (x[:, 0, 0] > 0).mean()
+    assert abs(kept - 0.75) < 4 * np.sqrt(0.25 * 0.75 / 280)  # four standard deviations
+    close(Run(Dropout(0.9, by="channel"), o, predict=True).x, o)
+
+
 def test_dropout_does_nothing_when_predicting() -> None:
     o = normal(3, 5, 7)
     close(Run(Dropout(0.9), o, predict=True).x, o)
@@ -153,6 +163,7 @@ def test_dropout_does_nothing_when_predicting() -> None:
         (lambda: Dense(3, bias="position"), r"bias must be 'channel' or None, not 'position'"),
         (lambda: Dense(3, kernel_initializer=3), r"An initializer is a name or a function .* not 3"),  # type: ignore[arg-type]
         (lambda: Dropout(1), r"Dropout\(1\): rate must be a number of at least 0 and below 1, not 1"),
+        (lambda: Dropout(0.5, by="row"), r"by must be 'element' or 'channel', not 'row'"),
         (lambda: Dropout("half"), r"rate must be a number of at least 0 and below 1, not 'half'"),  # type: ignore[arg-type]
         (lambda: LeakyReLU(-0.1), r"negative_slope must be a number of at least 0, not -0.1"),
         (lambda: PReLU(float("inf")), r"PReLU.*: initial must be a finite number, not inf"),

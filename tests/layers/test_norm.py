@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_rms_norm_as_in_torch(shape: tuple[int, ...], torch: ModuleType) -> None
 @pytest.mark.torch
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 11])
 @pytest.mark.parametrize("numbers", [{}, {"alpha": 0.7, "beta": 1.25, "k": 2.0}])
-def test_local_response_norm_as_in_torch(size: int, numbers: dict[str, float], torch: ModuleType) -> None:
+def test_local_response_norm_as_in_torch(size: int, numbers: dict[str, Any], torch: ModuleType) -> None:
     o = 3 * normal(2, 3, 5, 7)
     image = torch.tensor(np.moveaxis(o, -1, 1).copy())
     expected = torch.nn.functional.local_response_norm(image, size, **numbers)
@@ -156,14 +157,15 @@ def test_refuses_arguments() -> None:
     for layer in (InstanceNorm, RMSNorm):
         with pytest.raises(ModelError, match=r"epsilon must be a number above 0, not -1"):
             layer(epsilon=-1)
-    for message, given in {
+    refused: dict[str, dict[str, Any]] = {
         r"size must be a whole number of at least 1, not 0": {"size": 0},
         r"alpha must be a number of at least 0, not -1": {"size": 2, "alpha": -1},
         r"beta must be a number above 0, not 0": {"size": 2, "beta": 0},
         r"k must be a number above 0, not 0": {"size": 2, "k": 0},
-    }.items():
+    }
+    for message, given in refused.items():
         with pytest.raises(ModelError, match=message):
-            LocalResponseNorm(**given)  # type: ignore[arg-type]
+            LocalResponseNorm(**given)
     with pytest.raises(ModelError, match=r"groups must be a whole number of at least 1, not 0"):
         GroupNorm(0)
     with pytest.raises(

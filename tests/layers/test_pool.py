@@ -28,6 +28,7 @@ from convgrad.layers import (
     MaxPool2D,
     MaxPool3D,
 )
+from convgrad.layers.pool import Pooling
 from convgrad.models.network import Network
 from convgrad.network.step import gradients
 from layer_runs import Run, close, normal
@@ -99,7 +100,7 @@ IMAGES = {1: (11, 3), 2: (11, 7, 3), 3: (6, 11, 7, 2)}
 @pytest.mark.parametrize(
     "kind", [MaxPool1D, MaxPool2D, MaxPool3D, AvgPool1D, AvgPool2D, AvgPool3D, LpPool1D, LpPool2D, LpPool3D]
 )
-def test_each_number_of_axes_as_in_torch(kind: type, arguments: dict[str, Any], torch: ModuleType) -> None:
+def test_each_number_of_axes_as_in_torch(kind: type[Pooling], arguments: dict[str, Any], torch: ModuleType) -> None:
     axes, functions = kind.axes, torch.nn.functional
     o = normal(2, *IMAGES[axes])
     image = torch.tensor(np.moveaxis(o, -1, 1).copy())
@@ -110,7 +111,8 @@ def test_each_number_of_axes_as_in_torch(kind: type, arguments: dict[str, Any], 
         padded = functions.pad(image, [arguments.get("padding", 0), 5] * axes)
         places = kind(**arguments).window.outputs(o.shape[1:-1])
         expected = getattr(functions, f"lp_pool{axes}d")(padded, 2, arguments["pool_size"], stride=given["stride"])
-        expected = expected[(slice(None), slice(None), *(slice(n) for n in places))]
+        cut = (slice(None), slice(None), *(slice(n) for n in places))
+        expected = expected[cut]
     elif kind.__name__.startswith("Max"):
         pool = getattr(functions, f"max_pool{axes}d")
         expected = pool(image, arguments["pool_size"], padding=arguments.get("padding", 0), **given)

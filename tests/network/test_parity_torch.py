@@ -129,6 +129,28 @@ CASES = [
         ),
     ),
     Case(
+        "conv-transpose1d-groups",
+        L.ConvTranspose1D(6, 3, strides=2, padding=1, output_padding=1, groups=2),
+        (5, 4),
+        lambda t, o, p: back(
+            t.nn.functional.conv_transpose1d(
+                image(o), p["w"].flatten(-2).permute(2, 1, 0), p["b"].flatten(), 2, 1, 1, groups=2
+            )
+        ),
+    ),
+    Case(
+        "conv-transpose3d",
+        L.ConvTranspose3D(3, (2, 3, 1), strides=(2, 1, 2)),
+        (2, 4, 3, 2),
+        lambda t, o, p: (
+            t.nn.functional.pad(
+                back(t.nn.functional.conv_transpose3d(image(o), p["w"].permute(4, 3, 0, 1, 2), None, stride=(2, 1, 2))),
+                (0, 0, 0, 1),  # Keras' "valid" has a plane for each stride, PyTorch's ends with the last kernel
+            )
+            + p["b"]
+        ),
+    ),
+    Case(
         "depthwise2d",
         L.DepthwiseConv2D((3, 2), strides=2, padding=1),
         (7, 9, 5),
@@ -225,6 +247,51 @@ CASES = [
         (5, 7, 2),
         lambda t, o, p: t.nn.functional.pad(o, (0, 0, 3, 0, 1, 2)),
     ),
+    Case("zero-padding1d", L.ZeroPadding1D(2), (5, 2), lambda t, o, p: t.nn.functional.pad(o, (0, 0, 2, 2))),
+    Case(
+        "zero-padding3d",
+        L.ZeroPadding3D((1, 0, 2)),
+        (3, 5, 4, 2),
+        lambda t, o, p: t.nn.functional.pad(o, (0, 0, 2, 2, 0, 0, 1, 1)),
+    ),
+    Case(
+        "padding1d",
+        L.Padding1D(2, value=1.5),
+        (5, 2),
+        lambda t, o, p: t.nn.functional.pad(o, (0, 0, 2, 2), value=1.5),
+    ),
+    Case(
+        "padding2d",
+        L.Padding2D((3, (1, 2)), mode="reflect"),
+        (5, 4, 2),
+        lambda t, o, p: back(t.nn.functional.pad(image(o), (1, 2, 3, 3), mode="reflect")),
+    ),
+    Case(
+        "padding3d",
+        L.Padding3D((1, (0, 2), 3), mode="edge"),
+        (3, 5, 4, 2),
+        lambda t, o, p: back(t.nn.functional.pad(image(o), (3, 3, 0, 2, 1, 1), mode="replicate")),
+    ),
+    Case("permute", L.Permute((3, 1, 2)), (3, 5, 2), lambda t, o, p: o.permute(0, 3, 1, 2)),
+    Case("up-sampling1d", L.UpSampling1D(3), (5, 2), lambda t, o, p: o.repeat_interleave(3, 1)),
+    Case(
+        "up-sampling2d",
+        L.UpSampling2D((2, 3)),
+        (5, 4, 2),
+        lambda t, o, p: o.repeat_interleave(2, 1).repeat_interleave(3, 2),
+    ),
+    Case(
+        "up-sampling3d",
+        L.UpSampling3D(2),
+        (3, 5, 4, 2),
+        lambda t, o, p: back(t.nn.functional.interpolate(image(o), scale_factor=2)),
+    ),
+    Case(
+        "pixel-shuffle",
+        L.PixelShuffle(2),
+        (3, 5, 12),
+        lambda t, o, p: back(t.nn.functional.pixel_shuffle(image(o), 2)),
+    ),
     Case("relu", L.ReLU(), (3, 5, 2), lambda t, o, p: o.relu()),
     Case("leaky-relu", L.LeakyReLU(0.2), (3, 5, 2), lambda t, o, p: t.nn.functional.leaky_relu(o, 0.2)),
     Case("elu", L.ELU(0.7), (3, 5, 2), lambda t, o, p: t.nn.functional.elu(o, 0.7)),
@@ -307,7 +374,7 @@ CASES = [
 
 
 NOT_IN_CASES = {
-    **dict.fromkeys(("Add", "Concatenate", "Multiply"), "several inputs: in `test_graph`"),
+    **dict.fromkeys(("Add", "Concatenate", "Multiply", "Subtract"), "several inputs: in `test_graph`"),
     "Dropout": "its random numbers are our own: tests/layers/test_elementwise.py",
 }
 
@@ -372,14 +439,17 @@ def test_graph(engine: str, torch: ModuleType, rng: np.random.Generator) -> None
     start = L.Input((7, 5, 3))
     first = L.Conv2D(3, 3, padding="same", name="first")(start)
     second = L.Conv2D(3, (1, 3), padding="same", name="second")(L.ReLU()(first))
-    total = L.Concatenate()(L.Add()(first, second), first, L.Multiply()(start, second))
+    narrow = L.Conv2D(1, 1, name="narrow")(second)
+    gates = L.Multiply()(L.Subtract()(start, L.GlobalAvgPool2D()(first)), L.Reshape((7, 5, 1))(narrow), second)
+    total = L.Concatenate()(L.Add()(first, second), first, gates)
     network = Network(inputs=start, outputs=total, dtype="float64")
 
     def theirs(o: Any, p: Tensors, target: Any) -> Any:
         conv2d = torch.nn.functional.conv2d
         a = back(conv2d(image(o), kernel(p["first.w"]), p["first.b"], padding=1))
         b = back(conv2d(image(a.relu()), kernel(p["second.w"]), p["second.b"], padding=(0, 1)))
-        x = torch.cat([a + b, a, o * b], -1)
+        c = back(conv2d(image(b), kernel(p["narrow.w"]), p["narrow.b"]))
+        x = torch.cat([a + b, a, (o - a.mean((1, 2), keepdim=True)) * c * b], -1)
         return ((target - x) ** 2).sum() / (2 * BATCH)
 
     targets = rng.standard_normal((BATCH, 7, 5, 9))

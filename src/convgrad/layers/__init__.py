@@ -21,14 +21,15 @@ from convgrad.layers.base import Built, Input, Layer, Node, Parameter, registry
 from convgrad.layers.batch_norm import BatchNorm
 from convgrad.layers.channels import GLU, LogSoftmax, PReLU
 from convgrad.layers.conv import Conv1D, Conv2D, Conv3D
-from convgrad.layers.conv_transpose import ConvTranspose2D
+from convgrad.layers.conv_transpose import ConvTranspose1D, ConvTranspose2D, ConvTranspose3D
 from convgrad.layers.custom import Equation
 from convgrad.layers.dense import Dense
 from convgrad.layers.depthwise import DepthwiseConv2D
 from convgrad.layers.dropout import Dropout
 from convgrad.layers.instance_norm import InstanceNorm, LocalResponseNorm, RMSNorm
-from convgrad.layers.merge import Add, Concatenate, Multiply
+from convgrad.layers.merge import Add, Concatenate, Multiply, Subtract
 from convgrad.layers.norm import GroupNorm, LayerNorm
+from convgrad.layers.padding import Padding1D, Padding2D, Padding3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from convgrad.layers.pool import (
     AvgPool1D,
     AvgPool2D,
@@ -46,7 +47,8 @@ from convgrad.layers.pool import (
     MaxPool2D,
     MaxPool3D,
 )
-from convgrad.layers.shape import Flatten, Reshape, ZeroPadding2D
+from convgrad.layers.resize import PixelShuffle, UpSampling1D, UpSampling2D, UpSampling3D
+from convgrad.layers.shape import Flatten, Permute, Reshape
 
 __all__ = [
     "ELU",
@@ -63,7 +65,9 @@ __all__ = [
     "Conv1D",
     "Conv2D",
     "Conv3D",
+    "ConvTranspose1D",
     "ConvTranspose2D",
+    "ConvTranspose3D",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
@@ -95,7 +99,12 @@ __all__ = [
     "Multiply",
     "Node",
     "PReLU",
+    "Padding1D",
+    "Padding2D",
+    "Padding3D",
     "Parameter",
+    "Permute",
+    "PixelShuffle",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -105,7 +114,13 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Softsign",
+    "Subtract",
     "Tanh",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "ZeroPadding1D",
     "ZeroPadding2D",
+    "ZeroPadding3D",
     "registry",
 ]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from convgrad.arguments import at_least, one_of
 from convgrad.errors import ModelError, ShapeError
 from convgrad.initializers import Initializer, check_initializer
 from convgrad.layers.base import Built, Layer, Parameter, Shape
-from convgrad.layers.window import Padding, Sizes, padding_per_axis, per_axis, written
+from convgrad.layers.window import AXIS_NAMES, OFFSETS, PLACES, Padding, Sizes, padding_per_axis, per_axis, written
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ConvTranspose2D(Layer):
+class ConvTranspose(Layer, abstract=True):
     """x[i,j,k] = sum[m,n,c](w[m,n,k,c] * o[(i+p-d*m)/s, (j+p-d*n)/s, c else 0]) + b[k]
 
     A place (i+p-d*m)/s that is not whole reads 0 like one outside. Without padding and with s = 1, each o[h,w,c]
@@ -29,6 +30,8 @@ class ConvTranspose2D(Layer):
         numbers (an int, or for each axis an int or a pair): I = (H-1)*s + extent - before - after + output_padding,
         as in PyTorch.
     output_padding: rows and columns added behind, less than the stride; with numbers as padding only.
+    groups: G, which must divide C and K; an element goes into the filters of its own group. w is then
+        (M, N, K/G, G, C/G), a view of Keras' (M, N, K/G, C).
     bias: "channel" for one b[k] a filter, or None.
 
     Reference: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, section 4.
@@ -48,12 +51,19 @@ class ConvTranspose2D(Layer):
     dilation: Sizes = 1
     bias: str | None = "channel"
     kernel_initializer: str | Initializer = "glorot_uniform"
+    groups: int = 1
+    axes: ClassVar[int]
 
     def check(self) -> None:
-        self.require(filters=at_least(1), bias=one_of("channel", None))
+        self.require(filters=at_least(1), groups=at_least(1), bias=one_of("channel", None))
         check_initializer(self.kernel_initializer)
-        padding = padding_per_axis(self.label, self.padding, 2)
-        added = per_axis(self.label, "output_padding", self.output_padding, 2, least=0)
+        if self.filters % self.groups:
+            raise ModelError(
+                f"{self.label}: {self.groups} groups don't divide {self.filters} filters. "
+                f"Make filters a multiple of {self.groups}."
+            )
+        padding = padding_per_axis(self.label, self.padding, self.axes)
+        added = per_axis(self.label, "output_padding", self.output_padding, self.axes, least=0)
         if any(added) and isinstance(padding, str):
             raise ModelError(
                 f"{self.label}: output_padding needs a padding in numbers; {padding!r} fixes the size already. "
@@ -69,15 +79,15 @@ class ConvTranspose2D(Layer):
 
     @property
     def _strides(self) -> tuple[int, ...]:
-        return per_axis(self.label, "strides", self.strides, 2)
+        return per_axis(self.label, "strides", self.strides, self.axes)
 
     @property
     def _dilation(self) -> tuple[int, ...]:
-        return per_axis(self.label, "dilation", self.dilation, 2)
+        return per_axis(self.label, "dilation", self.dilation, self.axes)
 
     @property
     def _kernel(self) -> tuple[int, ...]:
-        return per_axis(self.label, "kernel_size", self.kernel_size, 2)
+        return per_axis(self.label, "kernel_size", self.kernel_size, self.axes)
 
     @property
     def _extent(self) -> tuple[int, ...]:
@@ -86,9 +96,9 @@ class ConvTranspose2D(Layer):
     @property
     def _cut(self) -> tuple[tuple[int, int], ...]:
         """(before, after) along each axis; after may be negative where "valid" or "same" adds empty rows."""
-        padding = padding_per_axis(self.label, self.padding, 2)
+        padding = padding_per_axis(self.label, self.padding, self.axes)
         if isinstance(padding, tuple):
-            added = per_axis(self.label, "output_padding", self.output_padding, 2, least=0)
+            added = per_axis(self.label, "output_padding", self.output_padding, self.axes, least=0)
             return tuple((pair[0], pair[1] - extra) for pair, extra in zip(padding, added, strict=True))
         cut = []
         for extent, stride in zip(self._extent, self._strides, strict=True):
@@ -99,9 +109,12 @@ class ConvTranspose2D(Layer):
 
     @property
     def text(self) -> str:
-        row, column = self._position("i", "m", 0), self._position("j", "n", 1)
-        bias = " + b[k]" if self.bias else ""
-        return f"x[i,j,k] = sum[m,n,c](w[m,n,k,c] * o[{row},{column},c else 0]){bias}"
+        places, offsets = PLACES[self.axes], OFFSETS[self.axes]
+        read = ",".join(self._position(i, m, axis) for axis, (i, m) in enumerate(zip(places, offsets, strict=True)))
+        group = "g," if self.groups > 1 else ""
+        bias = f" + b[{group}k]" if self.bias else ""
+        place, offset = ",".join(places), ",".join(offsets)
+        return f"x[{place},{group}k] = sum[{offset},c](w[{offset},k,{group}c] * o[{read},{group}c else 0]){bias}"
 
     def _position(self, place: str, offset: str, axis: int) -> str:
         s, d, p = (names[axis] for names, _ in self._named)
@@ -119,9 +132,15 @@ class ConvTranspose2D(Layer):
         )
 
     def build(self, *input_shapes: Shape) -> Built:
-        rows, columns, channels = self.one_input(input_shapes, 3, "rows, columns, channels")
+        named = ", ".join((*AXIS_NAMES[self.axes], "channels"))
+        *image, channels = self.one_input(input_shapes, self.axes + 1, named)
+        if channels % self.groups:
+            raise ShapeError(
+                f"{self.label}: {self.groups} groups don't divide the {channels} channels of its input.",
+                remedy=f"Make the layer before it return a multiple of {self.groups} channels.",
+            )
         outputs = []
-        for axis, size in enumerate((rows, columns)):
+        for axis, size in enumerate(image):
             full = (size - 1) * self._strides[axis] + self._extent[axis]
             outputs.append(full - sum(self._cut[axis]))
             if outputs[-1] < 1:
@@ -134,16 +153,40 @@ class ConvTranspose2D(Layer):
         integers = {
             name: value for names, values in self._named for name, value in zip(names, values, strict=True) if name
         }
-        fans = (prod(kernel) * channels, prod(kernel) * self.filters)
-        parameters = {"w": Parameter((*kernel, self.filters, channels), self.kernel_initializer, fans)}
+        within = channels // self.groups
+        grouped = (self.groups,) if self.groups > 1 else ()
+        filters = self.filters // self.groups
+        fans = (prod(kernel) * within, prod(kernel) * self.filters)
+        parameters = {"w": Parameter((*kernel, filters, *grouped, within), self.kernel_initializer, fans)}
         if self.bias:
-            parameters["b"] = Parameter((self.filters,), "zeros")
+            parameters["b"] = Parameter((*grouped, filters), "zeros")
         return Built(
             equation=self.equation,
             inputs=("o",),
-            input_shapes=((rows, columns, channels),),
-            output_shape=(outputs[0], outputs[1], self.filters),
+            input_shapes=((*image, *grouped, within),),
+            output_shape=(*outputs, self.filters),
             parameters=parameters,
-            sizes={"I": outputs[0], "J": outputs[1]},
+            sizes={i.upper(): size for i, size in zip(PLACES[self.axes], outputs, strict=True)},
             integers=integers,
         )
+
+
+class ConvTranspose1D(ConvTranspose):
+    """x[i,k] = sum[m,c](w[m,k,c] * o[(i+p-d*m)/s,c else 0]) + b[k]. See `ConvTranspose` for the arguments."""
+
+    axes = 1
+
+
+class ConvTranspose2D(ConvTranspose):
+    """x[i,j,k] = sum[m,n,c](w[m,n,k,c] * o[(i+p-d*m)/s,(j+p-d*n)/s,c else 0]) + b[k]. See `ConvTranspose`."""
+
+    axes = 2
+
+
+class ConvTranspose3D(ConvTranspose):
+    """x[i,j,l,k] = sum[m,n,r,c](w[m,n,r,k,c] * o[(i+p-d*m)/s,(j+p-d*n)/s,(l+p-d*r)/s,c else 0]) + b[k].
+
+    See `ConvTranspose` for the arguments.
+    """
+
+    axes = 3

@@ -1,9 +1,12 @@
-"""Layers of several inputs: sum, product, concatenation. Inputs are called o1, o2, ..."""
+"""Layers of several inputs: sum, difference, product, concatenation. Inputs are called o1, o2, ..."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
+
+import numpy as np
 
 from convgrad.arguments import SHAPE
 from convgrad.errors import ModelError, ShapeError
@@ -28,27 +31,89 @@ class Merge(Layer, abstract=True):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Add(Merge):
-    """x[f] = o1[f] + o2[f] + ..., any number of inputs, all of one shape."""
+class Joined(Merge, abstract=True):
+    """One element of each input for one of the result, joined by `sign`. Inputs of one shape are seen as rows o[f].
+
+    Other shapes are read as NumPy reads them: aligned at the last axis; along an axis of length 1, or one that an input
+    does not have, its elements serve every place. Neighbouring axes that all inputs treat alike are one index.
+    """
+
+    sign: ClassVar[str]
 
     @property
     def text(self) -> str:
-        return "x[f] = o1[f] + o2[f]"
+        return self._text(("f", "f"))
+
+    def _text(self, read: tuple[str, ...], every: str = "f") -> str:
+        parts = [f"o{n}[{indices}]" if indices else f"o{n}" for n, indices in enumerate(read, 1)]
+        return f"x[{every}] = {f' {self.sign} '.join(parts)}"
 
     def build(self, *input_shapes: Shape) -> Built:
-        names, shape = self.several(input_shapes), input_shapes[0]
-        if any(other != shape for other in input_shapes):
+        names = self.several(input_shapes)
+        try:
+            shape = np.broadcast_shapes(*input_shapes)
+        except ValueError:
             raise ShapeError(
                 f"{self.label}: its inputs have different shapes, {_listed(input_shapes)}.",
-                remedy="Where the channels differ, put Conv2D(channels, 1) before one of them.",
-            )
-        equation = parse(f"x[f] = {' + '.join(f'{name}[f]' for name in names)}")
-        return Built(equation, names, ((prod(shape),),) * len(names), shape)
+                remedy="Where the channels differ, put Conv2D(channels, 1) before one of them. Only an axis of length "
+                "1 may stand for a longer one.",
+            ) from None
+        runs = _runs(input_shapes, shape)
+        letters = ("f",) if len(runs) == 1 else (*"fghijl"[: len(runs) - 1], "c")
+        if len(runs) > len(letters):
+            raise ShapeError(f"{self.label}: its inputs take turns with their axes too often: {_listed(input_shapes)}.")
+        read = tuple(
+            ",".join(i for i, (_, held) in zip(letters, runs, strict=True) if held[n]) for n in range(len(names))
+        )
+        views = tuple(tuple(size for size, held in runs if held[n]) for n in range(len(names)))
+        return Built(parse(self._text(read, ",".join(letters))), names, views, shape)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Multiply(Merge):
-    """x[f] = o1[f] * o2[f] * ..., any number of inputs of one shape; or a gate for each channel:
+def _runs(input_shapes: tuple[Shape, ...], shape: Shape) -> list[tuple[int, tuple[bool, ...]]]:
+    """Neighbouring axes that the inputs treat alike: how many places, and which of the inputs hold one for each."""
+    runs: list[tuple[int, tuple[bool, ...]]] = []
+    aligned = [(1,) * (len(shape) - len(one)) + one for one in input_shapes]
+    for axis, size in enumerate(shape):
+        if size == 1:
+            continue
+        held = tuple(one[axis] == size for one in aligned)
+        if runs and runs[-1][1] == held:
+            runs[-1] = (runs[-1][0] * size, held)
+        else:
+            runs.append((size, held))
+    return runs or [(1, (True,) * len(input_shapes))]
+
+
+class Add(Joined):
+    """x[f] = o1[f] + o2[f] + ..., any number of inputs of one shape, or of shapes that go together as NumPy's do:
+
+        x[f,c] = o1[f,c] + o2[c]
+
+    >>> print(Add().build((5, 7, 3), (5, 1, 3)).equation)
+    x[f,g,c] = o1[f,g,c] + o2[f,c]
+    """
+
+    sign = "+"
+
+
+class Subtract(Joined):
+    """x[f] = o1[f] - o2[f], two inputs of one shape, or of shapes that go together as NumPy's do
+
+    >>> print(Subtract().build((5, 7, 3), (3,)).equation)
+    x[f,c] = o1[f,c] - o2[c]
+    """
+
+    sign = "-"
+
+    def build(self, *input_shapes: Shape) -> Built:
+        if len(input_shapes) > 2:
+            raise ModelError(f"{self.label} takes two inputs, but got {len(input_shapes)}. Add up the others before.")
+        return super().build(*input_shapes)
+
+
+class Multiply(Joined):
+    """x[f] = o1[f] * o2[f] * ..., any number of inputs of one shape, or of shapes that go together as NumPy's do, such
+    as a gate for each channel:
 
         x[f,c] = o1[f,c] * o2[c]
 
@@ -57,23 +122,7 @@ class Multiply(Merge):
     Reference: Hu, Shen and Sun, Squeeze-and-excitation networks, 2018, eq. 4 (gates).
     """
 
-    @property
-    def text(self) -> str:
-        return "x[f] = o1[f] * o2[f]"
-
-    def build(self, *input_shapes: Shape) -> Built:
-        names, shape = self.several(input_shapes), input_shapes[0]
-        if all(other == shape for other in input_shapes):
-            equation = parse(f"x[f] = {' * '.join(f'{name}[f]' for name in names)}")
-            return Built(equation, names, ((prod(shape),),) * len(names), shape)
-        gate = input_shapes[-1]
-        if len(names) != 2 or not shape or not gate or prod(gate) != gate[-1] or gate[-1] != shape[-1]:
-            raise ShapeError(
-                f"{self.label}: its inputs have different shapes, {_listed(input_shapes)}.",
-                remedy=f"They must be equal, or the second of two must be a gate for each channel, {shape[-1:]}.",
-            )
-        equation = parse("x[f,c] = o1[f,c] * o2[c]")
-        return Built(equation, names, ((prod(shape[:-1]), shape[-1]), shape[-1:]), shape)
+    sign = "*"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -61,10 +61,11 @@ class LayerNorm(Layer):
     @property
     def _indices(self) -> tuple[str, str, str]:
         """All indices, those that are normalized over and those that are not: `f,c`, `c`, `f`."""
-        over, kept = iter("cdlmn"), iter("fghij")
-        named = [(False, next(kept)), *((flag, next(over if flag else kept)) for flag, _ in self._runs)]
+        letters = {True: iter("cdlmn"), False: iter("fghij")}
+        named = [(flag, next(letters[flag])) for flag in (False, *(flag for flag, _ in self._runs))]
         every = ",".join(index for _, index in named)
-        return every, *(",".join(index for flag, index in named if flag is wanted) for wanted in (True, False))
+        over, kept = (",".join(index for flag, index in named if flag is wanted) for wanted in (True, False))
+        return every, over, kept
 
     @property
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""Layers that only arrange: flatten, reshape, pad."""
+"""Layers that only arrange: flatten, reshape, axes in another order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from math import prod
 from convgrad.arguments import shown, whole
 from convgrad.errors import ModelError, ShapeError
 from convgrad.layers.base import Built, Layer, Shape
-from convgrad.layers.window import Padding, padding_per_axis, written
+
+LETTERS = "abcdfghij"
+"""Indices of the axes of any shape."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,50 +68,38 @@ class Flatten(Layer):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ZeroPadding2D(Layer):
-    """x[i,j,c] = o[i-p,j-p,c else 0]
+class Permute(Layer):
+    """x[b,a] = o[a,b], the axes of an example in another order
 
-    o: (H, W, C). x: (H + before + after, W + before + after, C).
+    dims: for each axis of x, which axis of o it is, counted from 1 as in Keras: the batch is axis 0.
 
-    padding: a whole number, or for each axis a number or a pair (before, after).
-
-    >>> print(ZeroPadding2D(((1, 2), 3)))
-    x[i,j,c] = o[i-p1,j-p2,c else 0]
+    >>> print(Permute((2, 3, 1)))
+    x[b,c,a] = o[a,b,c]
+    >>> Permute((2, 3, 1)).build((5, 7, 2)).output_shape
+    (7, 2, 5)
     """
 
-    padding: Padding = 1
+    dims: tuple[int, ...]
 
     def check(self) -> None:
-        if isinstance(self.padding, str):
-            raise ModelError(f"{self.label}: padding must be given in numbers, not {self.padding!r}.")
-        self._pairs  # noqa: B018  (checks the padding)
-
-    @property
-    def _pairs(self) -> tuple[tuple[int, int], ...]:
-        pairs = padding_per_axis(self.label, self.padding, 2)
-        assert isinstance(pairs, tuple)  # text was refused
-        return pairs
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        # Said even where nothing comes before but something after: a bare i would say that the sizes are the same.
-        return written("p", tuple(pair[0] if any(pair) else -1 for pair in self._pairs), unsaid=-1)
+        dims = self.dims
+        axes = [whole(axis) for axis in dims] if isinstance(dims, (tuple, list)) else []
+        if not axes or set(axes) != set(range(1, len(axes) + 1)) or len(axes) > len(LETTERS):
+            raise ModelError(
+                f"{self.label}: dims must be a tuple that has each axis once, counted from 1 for the first one behind "
+                f"the batch, such as (2, 1), not {shown(dims)}."
+            )
 
     @property
     def text(self) -> str:
-        row, column = (f"{place}-{name}" if name else place for place, name in zip("ij", self._names, strict=True))
-        return f"x[i,j,c] = o[{row},{column},c else 0]"
+        read = LETTERS[: len(self.dims)]
+        return f"x[{','.join(read[axis - 1] for axis in self.dims)}] = o[{','.join(read)}]"
 
     def build(self, *input_shapes: Shape) -> Built:
-        rows, columns, channels = self.one_input(input_shapes, 3, "rows, columns, channels")
-        top, left = self._pairs
-        outputs = (rows + sum(top), columns + sum(left), channels)
-        integers = {name: before for name, (before, _) in zip(self._names, self._pairs, strict=True) if name}
-        return Built(
-            equation=self.equation,
-            inputs=("o",),
-            input_shapes=((rows, columns, channels),),
-            output_shape=outputs,
-            sizes={"I": outputs[0], "J": outputs[1]},
-            integers=integers,
-        )
+        shape = self.one_input(input_shapes)
+        if len(shape) != len(self.dims):
+            raise ShapeError(
+                f"{self.label} takes {len(self.dims)} axes, but its input has shape {shape}.",
+                remedy=f"Name each of {tuple(range(1, len(shape) + 1))} once.",
+            )
+        return Built(self.equation, ("o",), (shape,), tuple(shape[axis - 1] for axis in self.dims))
