@@ -32,6 +32,7 @@ BODIES = {{
     "/api/model": {{"input_shape": [4, 4, 1], "layers": [{{"type": "Flatten"}}, {{"type": "Dense", "units": 2}}]}},
     "/api/check": {{"sheet": SHEET}},
     "/api/marks": {{"worksheet": {{"blanks": 2, "seed": 3}}, "answers": ["0.5", ""]}},
+    "/api/program": {{"tool": "pytorch", "example": "classic"}},
     "/api/derivation": {{"text": "$x_i = 2 o_i$, so $do_i = 2 dx_i$.\\n```python\\nprint(1)\\n```"}},
     "/api/function": {{"text": "def relu_backward(dx, o):\\n    return dx * (o > 0)\\n"}},
 }}

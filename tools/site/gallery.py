@@ -103,20 +103,41 @@ CLICKS: dict[str, tuple[Click, ...]] = {
         lens("backward"),
         cell("conv1.dw", 0, "conv1.dw[0,0]"),
     ),
-    "Use a trained network in a program": (
+    "Compute an equation and its gradients in a program": (
+        Click("`Build a network…`", "#build"),
+        Click("`Equation` as the type of a layer", "#builder .layer-row:first-of-type select", "Equation"),
+        Click("`Build`, behind the equation", "#build-now"),
+        Click("`Share…`", "#share"),
+        Click("`Copy program`", "#copy-program"),
+    ),
+    "Compare with what another tool printed": (
+        Click("`Share…`", "#share"),
+        Click("`Copy program`, behind the tool", "#copy-program"),
+    ),
+    "Train on pictures of my own": (
         Click("the example `lenet-trained`", "#example", "lenet-trained"),
         Click("`Draw a digit…`", "#draw"),
+        Click("`Open a picture…`, or drop one on the page", "#photo"),
+        Click("`3`, what it is", "label[for=target-3]"),
+        Click("`Step`", "#step"),
+    ),
+    "Use a trained network in a program": (
+        Click("the example `lenet-trained`", "#example", "lenet-trained"),
+        Click("`Share…`", "#share"),
+        Click("`Copy cell`", "#copy-cell"),
     ),
     "Add a layer of my own": (
         Click("`Build a network…`", "#build"),
         Click("`Equation` as the type of a layer", "#builder .layer-row:first-of-type select", "Equation"),
         Click("`Build`, behind the equation", "#build-now"),
     ),
+    "Look at it all in a notebook": (Click("`Share…`", "#share"), Click("`Copy cell`", "#copy-cell")),
 }
 """Question -> the clicks that answer it on the served page, from the moment that it opens.
 What is typed is not counted.
 """
 
+PROGRAM = "`Share…` writes the network, with its numbers, as a program for PyTorch, Keras, NumPy or MATLAB."
 DRAW = "`Draw a digit…` opens a canvas for a digit of your own."
 PINS = "The switch `The published, rounded numbers` puts them in, and says what follows and what does not."
 PYTHON = "The page of `convgrad explain --serve`, or of the site with Python in it, answers this."
@@ -137,14 +158,32 @@ QUESTIONS: dict[str, Link | str] = {
         "conv1.dw[0,0,0,0]",
         "Its steps are unfolded beside it.",
     ),
-    "Compute an equation and its gradients in a program": "In Python only.",
+    "Compute an equation and its gradients in a program": "`Build a network…` takes the equation, and `Share…` writes it "
+    "with its gradients as a program for another tool. " + PYTHON,
     "Compare with what another tool printed": Link(
-        "the same numbers, in your network's place", "two-channels", "backward", "conv1.dw[1,1,0,0]", "Type over any."
+        "the same numbers, in your network's place",
+        "two-channels",
+        "backward",
+        "conv1.dw[1,1,0,0]",
+        "Type over any. " + PROGRAM,
     ),
-    "Train on pictures of my own": "From the command line or in Python only: files are not uploaded anywhere.",
+    "Train on pictures of my own": Link(
+        "a network that takes a picture",
+        "lenet-trained",
+        "forward",
+        "conv1.x[14,14,0]",
+        "Drop a picture on the page, say what it is, and press `Step`; it stays on your machine. More than one at a time "
+        "is trained from the command line.",
+    ),
     "Use a trained network in a program": Link("a trained network", "lenet-trained", "forward", "dense3.x[3]", DRAW),
     "Add a layer of my own": "`Build a network…` takes layers as equations. " + PYTHON,
-    "Look at it all in a notebook": "In a notebook; `Share…` on the page has a form to embed the page there.",
+    "Look at it all in a notebook": Link(
+        "a number",
+        "classic",
+        "backward",
+        "conv1.dw[1,1]",
+        "`Share…` has a cell that shows it in a notebook, and a form to embed the page there.",
+    ),
 }
 """Heading of docs/how-to.md -> the link that answers it, or why there is none."""
 
@@ -170,9 +209,10 @@ def gallery() -> str:
         lines.append(f"| [{question}](how-to.md#{anchor(question)}) | {_answer(answer)} |")
     lines += [
         "",
-        "## Without a link",
+        "## In clicks",
         "",
-        "On the page of `convgrad explain --serve --run-programs`, which begins with the first example:",
+        "On the page of `convgrad explain --serve --run-programs`, which begins with the first example. Each question of",
+        "[How to](how-to.md), in this many clicks:",
         "",
     ]
     lines += ["| question | clicks | on what |", "| --- | ---: | --- |"]

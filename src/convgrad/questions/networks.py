@@ -48,12 +48,17 @@ def model(asked: Mapping[str, Any]) -> dict[str, Any]:
     """
     if "worksheet" in asked:
         return exercise(asked["worksheet"])
+    return model_of(own_example(asked))
+
+
+def own_example(asked: Mapping[str, Any]) -> Example:
+    """The network that `model` takes, but a worksheet's, with its numbers. Raises: ConvgradError."""
     content = _from_toml(asked["toml"]) if "toml" in asked else _from_list(asked)
     check_depth(content)
     found = example_from(content, MODEL, most=MOST_NUMBERS)
     if found.target is None and not found.deltas:
         found = found.given(target=_invented_target(found))
-    return model_of(found)
+    return found
 
 
 def _arguments(kind: type[Layer]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from convgrad.questions.examples import example, examples
 from convgrad.questions.exercises import marks
 from convgrad.questions.functions import checkable, function
 from convgrad.questions.networks import layer_list, model
+from convgrad.questions.programs import program
 from convgrad.questions.rights import Rights
 from convgrad.questions.sheets import check
 
@@ -27,6 +28,7 @@ GET: dict[str, Callable[[Mapping[str, str]], Any]] = {
 POST: dict[str, Callable[[Mapping[str, Any], Rights], Any]] = {
     "/api/model": lambda asked, rights: model(asked),
     "/api/check": lambda asked, rights: check(asked),
+    "/api/program": lambda asked, rights: program(asked),
     "/api/marks": lambda asked, rights: marks(asked),
     "/api/derivation": derivation,
     "/api/function": function,

@@ -114,6 +114,7 @@
         this.bars ? h("div", {}, this.says, this.bars, h("div", { class: "actions" }, this.explain)) : "",
         this.why.element,
         h("h3", {}, "Or choose one"),
+        h("div", { class: "actions" }, this.app.photo.chooser("photo")),
         ...this._digits(model.digits),
       );
     }
@@ -143,6 +144,12 @@
     _choose(pixels, label) {
       this._input(pixels, label);
       page.say(`A handwritten ${label} is the input now.${this._spoken()}`);
+    }
+
+    /** Pixels from elsewhere; until the person says what they are, the network's answer counts as right. */
+    take(pixels) {
+      this.meant = null;
+      this._input(pixels, null);
     }
 
     /** Other strokes are the drawing. */

@@ -48,6 +48,7 @@
         this._link(),
         this._explanation(app.chosen && app.explanation),
         this._picture(),
+        ...page.programParts(this),
         this._embed(),
         this.told,
         this.text,
