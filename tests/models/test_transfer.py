@@ -54,7 +54,7 @@ def kinds(nn: Any) -> tuple[Network, Any]:
         L.GroupNorm(3, epsilon=1e-5),
         L.PReLU(),
         L.DepthwiseConv2D((2, 3), depth_multiplier=2, bias=None),
-        L.ConvTranspose2D(5, (3, 2), strides=2),
+        L.ConvTranspose2D(6, (3, 2), strides=2, groups=3),
         L.GlobalAvgPool2D(),
         L.LayerNorm(epsilon=1e-5),
         L.Dense(3, bias=None),
@@ -66,11 +66,11 @@ def kinds(nn: Any) -> tuple[Network, Any]:
         nn.GroupNorm(3, 6),
         nn.PReLU(6),
         nn.Conv2d(6, 12, (2, 3), groups=6, bias=False),
-        nn.ConvTranspose2d(12, 5, (3, 2), stride=2),
+        nn.ConvTranspose2d(12, 6, (3, 2), stride=2, groups=3),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.LayerNorm(5),
-        nn.Linear(5, 3, bias=False),
+        nn.LayerNorm(6),
+        nn.Linear(6, 3, bias=False),
     )
     return network, model
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.layers import BatchNorm, ConvTranspose2D, Dense, DepthwiseConv2D, Flatten, Layer, PReLU, Reshape
+from convgrad.layers import BatchNorm, Dense, DepthwiseConv2D, Flatten, Layer, PReLU, Reshape
 from convgrad.layers.conv import Convolution
+from convgrad.layers.conv_transpose import ConvTranspose
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import INPUT, PlacedLayer
 
@@ -107,8 +108,8 @@ def _convolution(placed: PlacedLayer, w: Array, _: Flattened) -> Array | None:
 
 
 def _transposed(placed: PlacedLayer, w: Array, _: Flattened) -> Array | None:
-    """(C, K, M, N) -> (M, N, K, C)."""
-    return _with_kernel(np.moveaxis(w, (1, 0), (-2, -1)), placed.built.parameters["w"].shape)
+    """(C, K, M, N) -> (M, N, K, C), with C made of groups where there are some."""
+    return _with_kernel(np.moveaxis(w, (1, 0), (-2, -1)), placed.built.parameters["w"].shape[: w.ndim - 1])
 
 
 def _depthwise(placed: PlacedLayer, w: Array, _: Flattened) -> Array | None:
@@ -135,7 +136,7 @@ def _with_kernel(w: Array, beginning: Shape) -> Array | None:
 
 KERNELS: dict[type[Layer], Callable[[PlacedLayer, Array, Flattened], Array | None]] = {
     DepthwiseConv2D: _depthwise,
-    ConvTranspose2D: _transposed,
+    ConvTranspose: _transposed,
     Convolution: _convolution,
     Dense: _dense,
 }
