@@ -14,6 +14,8 @@
       this.trace = trace;
       this.definition = about.definition && { ...about.definition, term: decoded(about.definition.term) };
       this.size = shape.reduce((a, b) => a * b, 1);
+      this.reads = tensorsRead(this.definition?.term); // names of tensors in its equation
+      this.sizes = Object.fromEntries(this.definition?.ranges ?? []); // of its equation's indices
       this.delta = about.delta;
     }
 
@@ -67,8 +69,13 @@
 
     /** The value at an index; null where there is none. */
     at(index) {
-      if (index.some((i, axis) => i < 0 || i >= this.shape[axis])) return null;
-      return this.values[this.flat(index)];
+      const { shape } = this;
+      let place = 0;
+      for (let axis = 0; axis < index.length; axis += 1) {
+        if (index[axis] < 0 || index[axis] >= shape[axis]) return null;
+        place = place * shape[axis] + index[axis];
+      }
+      return this.values[place];
     }
   }
 
@@ -114,7 +121,7 @@
       this.onchange = () => {};
       this.readers = new Map(this.names.map((name) => [name, []]));
       for (const [name, tensor] of this.tensors) {
-        for (const read of tensorsRead(tensor.definition?.term)) this.readers.get(this.root(read))?.push(name);
+        for (const read of tensor.reads) this.readers.get(this.root(read))?.push(name);
       }
       this.restore();
       this.history = new core.History(this);
@@ -253,8 +260,7 @@
 
     /** What a tensor's equation lacks, the target of given deltas, say; null where it can be computed. */
     missing(name) {
-      const reads = tensorsRead(this.tensor(name).definition?.term);
-      return reads.find((read) => !this.tensors.has(read)) ?? null;
+      return this.tensor(name).reads.find((read) => !this.tensors.has(read)) ?? null;
     }
 
     valuesOf(name) {
@@ -262,7 +268,7 @@
       const known = this.kept.get(source) ?? this.computed.get(source);
       if (known) return known;
       const tensor = this.tensor(source);
-      for (const read of tensorsRead(tensor.definition.term)) this.valuesOf(read); // before this one's loops run
+      for (const read of tensor.reads) this.valuesOf(read); // before this one's loops run
       if (!this.programs.has(source)) this.programs.set(source, core.compile(tensor.definition, this.shapes));
       const values = this.programs.get(source)((read) => this.valuesOf(read));
       this.computed.set(source, values);

@@ -83,10 +83,11 @@
         " = ",
         h("span", { class: "number" }, written),
       );
+      this.actions = open ? null : this._actions(chosen, explanation, tensor);
       const parts = [
         this._trail(),
         value,
-        open ? h("p", { class: "hint" }, ASKED) : this._actions(chosen, explanation, tensor),
+        this.actions ?? h("p", { class: "hint" }, ASKED),
         ...this._formulas(explanation, tensor, open),
       ];
       if (!open)
@@ -101,6 +102,14 @@
         this.beside.replaceChildren(...page.derivationOf(app, tensor).flat().filter(Boolean));
       this.derived = key;
       if (this.isDown) this.scrolls.scrollTop = 0; // to ask for it would lay the page out
+    }
+
+    /** Through another lens: what is explained stays. */
+    looked(chosen, explanation) {
+      if (!this.actions?.isConnected) return;
+      const actions = this._actions(chosen, explanation, this.app.trace.tensor(chosen.name));
+      this.actions.replaceWith(actions);
+      this.actions = actions;
     }
 
     say(chosen, explanation) {

@@ -36,18 +36,24 @@
       let pending = 0;
       new ResizeObserver(() => {
         cancelAnimationFrame(pending);
-        pending = requestAnimationFrame(() => this.fit());
+        pending = requestAnimationFrame(() => String(this._size()) !== String(this.sized) && this.fit());
       }).observe(this.section);
     }
 
-    /** Another network: its own size again. */
+    /** What of it was there only when it was open. A large network has the room for that from the beginning. */
     opened() {
-      this.chosen = null;
+      if (!this.app.network.large) this.fit();
+    }
+
+    /** Another network has its own size again. */
+    looked() {
+      if (this.trace !== this.app.trace) this.chosen = null;
+      this.trace = this.app.trace;
       this.fit();
     }
 
-    looked() {
-      this.fit();
+    _size() {
+      return [this.section.clientWidth, this.section.clientHeight];
     }
 
     /** All numbers as they are, or three or four digits of them. */
@@ -66,6 +72,7 @@
     fit(zoom = this.chosen) {
       this.chosen = zoom;
       if (!this.app.network.lens || !this.section.clientWidth) return;
+      this.sized = this._size();
       const middle = (this.section.scrollLeft + this.section.clientWidth / 2) / this.section.scrollWidth;
       if (zoom !== null || this.narrow) this.flow.classList.remove("fitted");
       if (zoom !== null) this._put(zoom);
@@ -73,7 +80,7 @@
       else this._fitted();
       this.section.scrollLeft = middle * this.section.scrollWidth - this.section.clientWidth / 2;
       this.app.network.fill();
-      this._letScroll();
+      page.soon("equations", () => this._letScroll());
       this.says.textContent = `${Math.round(this.zoom * 100)}\u2009%`;
       this.app.network.drawLines();
       this.app.tell("fitted");

@@ -155,7 +155,7 @@
       });
       byId("lens-says").textContent = (remembering && remembers) || says;
       this.network.look(lens);
-      if (this.chosen && this.explanation) this.panel.show(this.chosen, this.explanation, this.marks);
+      if (this.chosen && this.explanation) this.panel.looked(this.chosen, this.explanation);
       this.tell("looked");
     }
 

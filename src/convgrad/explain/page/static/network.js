@@ -26,7 +26,7 @@
       remembers: "One step of the optimizer: from weights, gradients and what it remembers to updated weights.",
     },
   };
-  /** A network with more cells than this is drawn where it is seen, and so many screens to its left and right. */
+  /** A network with more cells than this is drawn where it is seen, and after that so many screens to its left and right. */
   const LARGE = 2000;
   const OF_IMAGE = 500;
   const AHEAD = 0.5;
@@ -86,7 +86,7 @@
         this.lines,
       );
       this._makeRoom(lanes.length);
-      this.fill();
+      if (!this.large) this.fill(); // else once it is known how large it is drawn (fit.js): empty blocks are quick to lay out
       this.app.light();
     }
 
@@ -125,16 +125,28 @@
       this.flow.style.gridTemplateRows = rows.join(" ");
     }
 
-    /** Draws what is seen, and what is a screen away; of a small network everything. */
+    /** Draws what is seen, and after the next frame what is near; of a small network everything. */
     fill() {
       if (!this.blocks) return;
+      this._fill(0);
+      if (!this.large || this.later) return;
+      this.later = true;
+      requestAnimationFrame(() =>
+        setTimeout(() => {
+          this.later = false;
+          this._fill(AHEAD);
+        }),
+      );
+    }
+
+    _fill(ahead) {
       const { scrollLeft, clientWidth } = this.section;
-      const [from, to] = [scrollLeft - clientWidth * AHEAD, scrollLeft + clientWidth * (1 + AHEAD)];
+      const [from, to] = [scrollLeft - clientWidth * ahead, scrollLeft + clientWidth * (1 + ahead)];
       const far = (box) => box.offsetLeft > to || box.offsetLeft + box.offsetWidth < from;
       const blocks = [...this.blocks.values()];
       const seen = this.large ? blocks.filter(({ element }) => !far(element)) : blocks;
       const full = blocks.filter((block) => block.full && !seen.includes(block));
-      if (full.length > KEPT) for (const block of full) block.empty();
+      if (ahead && full.length > KEPT) for (const block of full) block.empty();
       const filled = seen.filter((block) => block.fill((name) => this.view(name)));
       if (filled.length) this._lightBlocks(filled);
     }

@@ -88,10 +88,10 @@
     }
 
     /** Where an element is drawn, in the window's coordinates. */
-    boxOf(flat) {
+    boxOf(flat, image) {
       const { plane, row, column } = this.view.layout.place(flat);
       const [left, top] = this._origin(plane);
-      const box = this.canvas.getBoundingClientRect();
+      const box = image || this.canvas.getBoundingClientRect();
       const [across, down] = [box.width / this.width, box.height / this.height];
       return {
         left: box.left + (left + column * this.scale) * across,

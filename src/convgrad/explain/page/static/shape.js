@@ -9,7 +9,16 @@
   const WORDS = { e: "example" };
   const ROWS_OF = ["parameter", "gradient", "update", "state"];
 
-  const strides = (shape) => shape.map((_, axis) => shape.slice(axis + 1).reduce((size, n) => size * n, 1));
+  const stepsOf = new WeakMap();
+  /** How far apart neighbours of each axis lie in row-major order. The shape of a tensor stays as it is. */
+  const strides = (shape) => {
+    if (!stepsOf.has(shape))
+      stepsOf.set(
+        shape,
+        shape.map((_, axis) => shape.slice(axis + 1).reduce((size, n) => size * n, 1)),
+      );
+    return stepsOf.get(shape);
+  };
 
   /** rows, columns, planes; flat(plane, row, column), place(flat) -> {plane, row, column}; planeName(plane). */
   page.layout = (tensor, batched) => {
@@ -82,7 +91,11 @@
   /** [2, 0] of an element's place in row-major order. */
   page.indexOf = (shape, flat) => strides(shape).map((step, axis) => Math.floor(flat / step) % shape[axis]);
 
-  page.flatOf = (shape, index) => strides(shape).reduce((at, step, axis) => at + step * index[axis], 0);
+  page.flatOf = (shape, index) => {
+    let at = 0;
+    for (let axis = 0; axis < shape.length; axis += 1) at = at * shape[axis] + index[axis];
+    return at;
+  };
 
   /** conv1.dw[0,0] */
   page.elementName = (name, shape, flat) => (shape.length ? `${name}[${page.indexOf(shape, flat).join(",")}]` : name);

@@ -175,10 +175,11 @@
       return this.gridOf(flat)?.cells.get(flat) || null;
     }
 
-    /** Where an element is drawn now, {left, top, width, height} in the window; null where it is not. */
-    boxOf(flat) {
+    /** Where an element is drawn now, {left, top, width, height} in the window; null where it is not. image: where the
+     * image is, if that is known. */
+    boxOf(flat, image = null) {
       return this.layout.image
-        ? this.parts[0].boxOf(flat)
+        ? this.parts[0].boxOf(flat, image)
         : (this.gridOf(flat)?.cells.get(flat)?.getBoundingClientRect() ?? null);
     }
 

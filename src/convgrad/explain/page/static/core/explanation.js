@@ -3,30 +3,42 @@
   "use strict";
   const core = globalThis.convgrad.core;
 
+  /** Whether a tensor has an equation, and all that it reads. */
+  function isComputable(trace, tensor) {
+    return tensor.definition !== null && trace.missing(tensor.name) === null;
+  }
+
+  /** An element itself; of a view, the one that it shows. */
+  function given(trace, tensor, index) {
+    const flat = tensor.flat(index);
+    const { shows } = tensor;
+    if (shows === null) return core.read(tensor.values[flat], tensor.name, index);
+    return core.read(tensor.values[flat], shows, trace.tensor(shows).unflat(flat));
+  }
+
+  /** What an element is computed from, as a tree (core/nodes.js). */
+  function nodeOf(trace, tensor, index) {
+    if (!isComputable(trace, tensor)) return given(trace, tensor, index);
+    const { indices, term } = tensor.definition;
+    const at = {};
+    indices.forEach((name, n) => (at[name] = index[n]));
+    return core.grow(term, at, tensor.sizes, (name, place) => trace.tensor(name).at(place));
+  }
+
   class Explanation {
     constructor(trace, tensor, index) {
       Object.assign(this, { trace, tensor, index });
       this.name = core.elementText(tensor.name, index);
       this.value = tensor.values[tensor.flat(index)];
       this.definition = tensor.definition;
-      this.isComputable = this.definition !== null && trace.missing(tensor.name) === null;
-      this.node = this.isComputable ? this.grown() : this.given();
+      this.isComputable = isComputable(trace, tensor);
+      this.node = core.nodeOf(trace, tensor, index);
       this.written = tensor.written(this.value);
       this.computed = tensor.pinned && this.isComputable ? core.writtenAlone(this.node.value) : this.written;
     }
 
-    grown() {
-      const at = {};
-      this.definition.indices.forEach((name, n) => (at[name] = this.index[n]));
-      const sizes = Object.fromEntries(this.definition.ranges);
-      return core.grow(this.definition.term, at, sizes, (name, index) => this.trace.tensor(name).at(index));
-    }
-
-    /** Itself; of a view, the element that it shows. */
     given() {
-      const { shows } = this.tensor;
-      if (shows === null) return core.read(this.value, this.tensor.name, this.index);
-      return core.read(this.value, shows, this.trace.tensor(shows).unflat(this.tensor.flat(this.index)));
+      return given(this.trace, this.tensor, this.index);
     }
 
     get withIndices() {
@@ -154,5 +166,5 @@
     return numbers === value || Number(numbers) === Number(value) ? value : `${numbers} = ${value}`;
   }
 
-  Object.assign(core, { Explanation });
+  Object.assign(core, { nodeOf, Explanation });
 })();

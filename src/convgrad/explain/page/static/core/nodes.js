@@ -63,8 +63,8 @@
   }
 
   function reduction(term, at, sizes, valueAt) {
+    const inner = { ...at }; // a node keeps none of it, so that one does for all
     const parts = places(term.indices.map((index) => sizes[index])).map((place) => {
-      const inner = { ...at };
       term.indices.forEach((index, n) => (inner[index] = place[n]));
       return grow(term.parts[0], inner, sizes, valueAt);
     });

@@ -18,8 +18,11 @@
     return core.distinct(everyCounting(node));
   }
 
-  function everyCounting(node) {
-    return node.kind === "read" ? [node] : telling(node).flatMap(everyCounting);
+  /** The same, with those that are read several times. */
+  function everyCounting(node, found = []) {
+    if (node.kind === "read") found.push(node);
+    else for (const part of telling(node)) everyCounting(part, found);
+    return found;
   }
 
   /** Choices and extremes in what matters. */
@@ -49,5 +52,5 @@
     return name === number ? name : `${name} = ${number}`;
   }
 
-  Object.assign(core, { counting, decisions, note });
+  Object.assign(core, { counting, everyCounting, decisions, note });
 })();

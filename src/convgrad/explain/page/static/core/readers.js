@@ -54,7 +54,7 @@
 
   /** The places of a tensor whose equation reads an element, in order. */
   function readersIn(tensor, name, index) {
-    const sizes = Object.fromEntries(tensor.definition.ranges);
+    const { sizes } = tensor;
     const places = new Set();
     for (const { positions } of accesses(tensor.definition.term, name))
       solve(positions, index, sizes, (known) => spread(tensor, known, (place) => places.add(place)));

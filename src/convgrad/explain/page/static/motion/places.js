@@ -26,7 +26,8 @@
     _measured(name, flat) {
       const { network } = this.app;
       const view = network.drawn(name) ? network.views.get(name) : null;
-      const box = view?.boxOf(flat);
+      const image = view?.layout.image ? this._once(view, () => view.parts[0].canvas.getBoundingClientRect()) : null;
+      const box = view?.boxOf(flat, image);
       if (!box || !box.width) return null;
       if (!this.origin) this.origin = network.flow.getBoundingClientRect();
       return [box.left - this.origin.left, box.top - this.origin.top, box.width, box.height];

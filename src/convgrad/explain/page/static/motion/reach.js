@@ -8,10 +8,9 @@
   const within = (index, shape) =>
     index.every((place, axis) => Number.isInteger(place) && place >= 0 && place < shape[axis]);
 
-  /** tensor -> places of an element. */
-  page.reachOf = (trace, name, flat) => {
-    const { definition, shows, shape } = trace.tensor(name);
-    const found = new Map();
+  /** tensor -> places of an element, added to what is `found` already. */
+  page.reachOf = (trace, name, flat, found = new Map()) => {
+    const { definition, shows, shape, sizes } = trace.tensor(name);
     const put = (tensor, place) => {
       if (!found.has(tensor)) found.set(tensor, new Set());
       found.get(tensor).add(place);
@@ -20,7 +19,6 @@
       if (shows !== null) put(shows, flat);
       return found;
     }
-    const sizes = new Map(definition.ranges);
     const at = {};
     page.indexOf(shape, flat).forEach((place, axis) => (at[definition.indices[axis]] = place));
     const walk = (term) => {
@@ -35,7 +33,7 @@
       if (n === term.indices.length) term.parts.forEach(walk);
       else {
         const index = term.indices[n];
-        for (let place = 0; place < sizes.get(index); place += 1) {
+        for (let place = 0; place < sizes[index]; place += 1) {
           at[index] = place;
           loop(term, n + 1);
         }

@@ -20,16 +20,16 @@
   /** An element's tree, and its parts that are read: see core/nodes.js. */
   const nodeOf = (trace, name, flat) => {
     const tensor = trace.tensor(name);
-    return new core.Explanation(trace, tensor, page.indexOf(tensor.shape, flat)).node;
+    return core.nodeOf(trace, tensor, page.indexOf(tensor.shape, flat));
   };
 
   const inside = (reads) => reads.filter((read) => read.inside);
   const flatIn = (trace, { tensor, index }) => page.flatOf(trace.tensor(tensor).shape, index);
 
   /** tensor -> flat -> kind of mark, of what an element was made from: what `Element.explain().made_from` has. */
-  page.litOf = (trace, name, flat, node = nodeOf(trace, name, flat)) => {
-    const madeFrom = inside(core.counting(node));
-    const marks = page.marksOf({ terms: core.terms(node), madeFrom }, { name, flat }, trace);
+  page.litOf = (trace, name, flat, node = nodeOf(trace, name, flat), terms = core.terms(node)) => {
+    const madeFrom = inside(core.everyCounting(node));
+    const marks = page.marksOf({ terms, madeFrom }, { name, flat }, trace);
     const lit = new Map();
     for (const read of madeFrom) {
       const place = flatIn(trace, read);
@@ -51,25 +51,21 @@
   /** tensor -> places of everything that several elements may read. */
   const windowOf = (trace, name, flats) => {
     const found = new Map();
-    for (const flat of flats) {
-      for (const [tensor, places] of page.reachOf(trace, name, flat)) {
-        if (!found.has(tensor)) found.set(tensor, new Set());
-        for (const place of places) found.get(tensor).add(place);
-      }
-    }
+    for (const flat of flats) page.reachOf(trace, name, flat, found);
     return found;
   };
 
   /** The numbers that a value adds up from, where they are few: [{name, flat}]. */
-  const movedTo = (trace, node) => {
-    const factors = core
-      .terms(node)
-      .filter((term) => term.value !== 0)
-      .flatMap((term) => term.factors)
-      .flatMap((factor) => (factor.tensor ? [factor] : factor.reads || []))
-      .filter((factor) => factor.index && !factor.outside);
-    const places = new Map(factors.map((f) => [`${f.tensor} ${f.index}`, { name: f.tensor, flat: flatIn(trace, f) }]));
-    return places.size <= MOST_FLIGHTS ? [...places.values()] : [];
+  const movedTo = (trace, terms) => {
+    const places = new Map();
+    for (const { value, factors } of terms) {
+      if (value === 0) continue;
+      for (const read of factors.flatMap((factor) => (factor.tensor ? [factor] : factor.reads || [])))
+        if (read.index && !read.outside)
+          places.set(`${read.tensor} ${read.index}`, { name: read.tensor, flat: flatIn(trace, read) });
+      if (places.size > MOST_FLIGHTS) return [];
+    }
+    return [...places.values()];
   };
 
   const termsOf = ({ definition, size }) =>
@@ -131,13 +127,15 @@
 
     _step(written) {
       const explained = written.length * this.each > MOST_TERMS ? written.slice(-1) : written;
-      const nodes = explained.map((flat) => nodeOf(this.trace, this.name, flat));
+      const isTold = written.length <= MOST_TOLD;
       const lit = new Map();
-      explained.forEach((flat, n) => merge(lit, page.litOf(this.trace, this.name, flat, nodes[n])));
-      const moves =
-        written.length > MOST_TOLD
-          ? []
-          : explained.flatMap((to, n) => movedTo(this.trace, nodes[n]).map((from) => ({ ...from, to })));
+      const moves = [];
+      for (const to of explained) {
+        const node = nodeOf(this.trace, this.name, to);
+        const terms = core.terms(node);
+        merge(lit, page.litOf(this.trace, this.name, to, node, terms));
+        if (isTold) moves.push(...movedTo(this.trace, terms).map((from) => ({ ...from, to })));
+      }
       return { written, explained, lit, moves, window: windowOf(this.trace, this.name, explained), running: null };
     }
 
