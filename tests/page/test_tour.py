@@ -1,4 +1,6 @@
-"""The guided tour: the page that people land on. Its numbers are Python's, at every stop and after every change."""
+"""The guided tour, in Chromium and Firefox: the page that people land on. Its numbers are Python's, at every stop and
+after every change.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +62,8 @@ def address(folder: Path, name: str = "classic") -> str:
 
 
 @pytest.fixture
-def tour(browser: Any, folder: Path) -> Iterator[Looker]:
-    with opened(browser, address(folder)) as looker:
+def tour(either: Any, folder: Path) -> Iterator[Looker]:
+    with opened(either, address(folder)) as looker:
         yield looker
 
 
@@ -350,12 +352,12 @@ def test_a_number_of_ones_own_gets_a_verdict(typed: str, mark: str, words: str, 
     assert stop(tour) == "correct"
 
 
-def test_a_stop_is_in_the_address(browser: Any, folder: Path, tour: Looker) -> None:
+def test_a_stop_is_in_the_address(either: Any, folder: Path, tour: Looker) -> None:
     settled = "convgrad.page.app.links.settled()"
     go(tour, "stride")
     tour.page.evaluate(settled)
     assert "stop=stride" in tour.page.url
-    with opened(browser, tour.page.url) as other:
+    with opened(either, tour.page.url) as other:
         other.page.evaluate(settled)
         assert (stop(other), shown(other)) == ("stride", STOPS["stride"])
     go(tour, "update")
@@ -367,17 +369,17 @@ def test_a_stop_is_in_the_address(browser: Any, folder: Path, tour: Looker) -> N
     tour.page.locator("#tour-leave").click()
     tour.page.evaluate(settled)
     assert "stop=" not in tour.page.url
-    with opened(browser, f"{address(folder)}#stop=gradient") as short:
+    with opened(either, f"{address(folder)}#stop=gradient") as short:
         short.page.evaluate(settled)
         assert (stop(short), shown(short)) == ("gradient", STOPS["gradient"])
-    with opened(browser, f"{address(folder)}#example=classic&lens=backward&at=conv1.dw[0,1]") as thought:
+    with opened(either, f"{address(folder)}#example=classic&lens=backward&at=conv1.dw[0,1]") as thought:
         thought.page.evaluate(settled)
         assert not thought.page.locator("#tour").is_visible()
         assert thought.title().startswith("conv1.dw[0,1]")
 
 
-def test_the_page_of_another_network_offers_the_tour(browser: Any, folder: Path) -> None:
-    with opened(browser, address(folder, "two-channels"), offline=True) as looker:
+def test_the_page_of_another_network_offers_the_tour(either: Any, folder: Path) -> None:
+    with opened(either, address(folder, "two-channels"), offline=True) as looker:
         assert not looker.page.locator("#tour").is_visible()
         looker.page.locator("#tour-open").click()
         assert shown(looker) == STOPS["kernel"]

@@ -158,8 +158,8 @@ QUESTIONS: dict[str, Link | str] = {
         "conv1.dw[0,0,0,0]",
         "Its steps are unfolded beside it.",
     ),
-    "Compute an equation and its gradients in a program": "`Build a network…` takes the equation, and `Share…` writes it "
-    "with its gradients as a program for another tool. " + PYTHON,
+    "Compute an equation and its gradients in a program": "`Build a network…` takes the equation, and `Share…` "
+    "writes it with its gradients as a program for another tool. " + PYTHON,
     "Compare with what another tool printed": Link(
         "the same numbers, in your network's place",
         "two-channels",
@@ -172,8 +172,8 @@ QUESTIONS: dict[str, Link | str] = {
         "lenet-trained",
         "forward",
         "conv1.x[14,14,0]",
-        "Drop a picture on the page, say what it is, and press `Step`; it stays on your machine. More than one at a time "
-        "is trained from the command line.",
+        "Drop a picture on the page, say what it is, and press `Step`; it stays on your machine. More than one at "
+        "a time is trained from the command line.",
     ),
     "Use a trained network in a program": Link("a trained network", "lenet-trained", "forward", "dense3.x[3]", DRAW),
     "Add a layer of my own": "`Build a network…` takes layers as equations. " + PYTHON,
@@ -211,8 +211,8 @@ def gallery() -> str:
         "",
         "## In clicks",
         "",
-        "On the page of `convgrad explain --serve --run-programs`, which begins with the first example. Each question of",
-        "[How to](how-to.md), in this many clicks:",
+        "On the page of `convgrad explain --serve --run-programs`, which begins with the first example. Each question",
+        "of [How to](how-to.md), in this many clicks:",
         "",
     ]
     lines += ["| question | clicks | on what |", "| --- | ---: | --- |"]
