@@ -204,7 +204,11 @@ def test_odd_arguments_raise_no_errors_of_others(
     ("call", "error", "message"),
     [  # A type checker refuses most of these as well, and is told to let them pass.
         (lambda: network().fit(X, LABELS, epoch=3), TrainingError, r"no argument 'epoch'\. Did you mean 'epochs'\?"),  # type: ignore[call-arg]
-        (lambda: network().evaluate(X), TrainingError, r"Network\.evaluate needs y, which is missing\."),  # type: ignore[call-arg]
+        (
+            lambda: network().evaluate(X),
+            DataError,
+            r"test data: y is missing\. Give x and y, or one convgrad\.data\.Data",
+        ),
         (
             lambda: Network(inputs=[Input((3,)), Input((3,))], outputs=Flatten()(Input((3,)))),  # type: ignore[arg-type]
             ModelError,

@@ -422,7 +422,7 @@ def with_label(index: int, label: int) -> np.ndarray:
         (IMAGES, LABELS[:-1], "x has 66 examples, but y 65 targets"),
         (IMAGES, 3, "x has 66 examples, but y one number"),
         (IMAGES[:0], LABELS[:0], "training data: x is empty"),
-        (IMAGES, np.array(["a"] * 66), "training data: y must be an array of real numbers.*<U1"),
+        (IMAGES, np.array([b"a"] * 66), r"training data: y must be an array of real numbers.*\|S1"),
         (IMAGES, np.zeros((66, 2, 2)), r"targets have shape \(2, 2\), but the network's output \(3,\)"),
         (IMAGES, np.full((66, 3), np.nan), "target 0 holds NaN or infinity"),
         (IMAGES, np.full((66, 3), 1.0), r"target 0 is not a one-hot row \(a 1, else 0\)"),

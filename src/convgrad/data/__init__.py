@@ -15,6 +15,7 @@ from convgrad.data.augment import Augment
 from convgrad.data.batches import Batch, Batches
 from convgrad.data.bundled import load_digits
 from convgrad.data.cifar import load_cifar10
+from convgrad.data.data import Data
 from convgrad.data.dataset import Dataset
 from convgrad.data.folders import Progress, load_images
 from convgrad.data.idx import read_idx, write_idx
@@ -29,6 +30,7 @@ __all__ = [
     "Augment",
     "Batch",
     "Batches",
+    "Data",
     "Dataset",
     "Progress",
     "load",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import COUNT, FLAG, SEED, Rule, an, made_from, optional
+from convgrad.data.ahead import read_ahead
 from convgrad.data.augment import Augment
 from convgrad.data.dataset import Images, Labels
 from convgrad.data.seeded import ORDER, random_order
@@ -28,12 +30,67 @@ class Batch(NamedTuple):
     real_count: int
 
 
+class Examples(Protocol):
+    """Examples as a network takes them, by their positions.
+
+    held: they are in memory, so that reading ahead would gain nothing. ordered, group, threads: as `Data` says.
+    """
+
+    @property
+    def held(self) -> bool: ...
+
+    @property
+    def ordered(self) -> bool: ...
+
+    @property
+    def group(self) -> int: ...
+
+    @property
+    def threads(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, positions: Labels) -> tuple[Any, Any]:
+        """Inputs and targets of the examples at these positions; of a stream, the next ones."""
+        ...
+
+
+class _Held:
+    """Arrays as examples."""
+
+    held, ordered, group, threads = True, True, 1, 1
+
+    def __init__(self, images: Images, labels: Labels):
+        self._images, self._labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def take(self, positions: Labels) -> tuple[Any, Any]:
+        return self._images[positions], self._labels[positions]
+
+
+MOST_AHEAD = 1 << 28
+"""Bytes of batches that are read ahead: fewer threads where batches are large."""
 ROWS = Rule("a NumPy array with one axis or more", lambda value: isinstance(value, np.ndarray) and value.ndim > 0)
 AUGMENT = optional(an(Augment, "an Augment"))
 
 
+EXAMPLES = Rule(
+    f"{ROWS.must}, or examples with `take`",
+    lambda value: ROWS.accepts(value) or (not isinstance(value, np.ndarray) and hasattr(value, "take")),
+)
+
+
 @made_from(
-    DataError, images=ROWS, labels=ROWS, batch_size=COUNT, seed=SEED, shuffle=FLAG, augment=AUGMENT, rows=optional(ROWS)
+    DataError,
+    images=EXAMPLES,
+    labels=optional(ROWS),
+    batch_size=COUNT,
+    seed=SEED,
+    shuffle=FLAG,
+    augment=AUGMENT,
+    rows=optional(ROWS),
 )
 @dataclass(frozen=True, eq=False)
 class Batches:
@@ -42,7 +99,7 @@ class Batches:
     Every batch has the same size, since compiled code has fixed sizes: the last one of an epoch is filled up with rows
     from the start of the epoch's order, whose weight is 0. Summed with their weights, an epoch's rows count once each.
 
-    images: (N, H, W, C). labels: (N,).
+    images: (N, H, W, C). labels: (N,). Or in place of both, `Examples` that are read while other things go on.
     batch_size: B, at least 1; may exceed N.
     seed: a whole number of at least 0. The same seed and epoch give the same bits.
     shuffle: a new order each epoch; without it, the order of the arrays (for measuring).
@@ -60,8 +117,8 @@ class Batches:
         [([0, 1, 1], [1.0, 1.0, 1.0], 3), ([0, 1, 0], [1.0, 1.0, 0.0], 2)]
     """
 
-    images: Images
-    labels: Labels
+    images: Images | Examples
+    labels: Labels | None
     batch_size: int
     seed: int = 0
     shuffle: bool = True
@@ -70,9 +127,10 @@ class Batches:
     move_labels: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.images) != len(self.labels) or len(self.images) == 0:
+        labels = 0 if self.labels is None else len(self.labels)
+        if isinstance(self.images, np.ndarray) and (len(self.images) != labels or labels == 0):
             raise DataError(
-                f"batches of {len(self.images)} images and {len(self.labels)} labels: there must be as many of both, "
+                f"batches of {len(self.images)} images and {labels} labels: there must be as many of both, "
                 "and at least 1."
             )
         if self.rows is not None:
@@ -90,24 +148,72 @@ class Batches:
     def _taken(self) -> int:
         return len(self.images) if self.rows is None else len(self.rows)
 
+    @property
+    def _examples(self) -> Examples:
+        if isinstance(self.images, np.ndarray):
+            assert self.labels is not None
+            return _Held(self.images, self.labels)
+        return self.images
+
     def order(self, epoch: int) -> Labels:
         """The positions of the images to take, (M,), in the order in which an epoch takes them."""
         count = self._taken()
-        order = random_order(count, self.seed, ORDER, epoch) if self.shuffle else np.arange(count)
-        return order if self.rows is None else self.rows[order].astype(np.int64)
+        if not self.shuffle or not self._examples.ordered:
+            order = np.arange(count)
+        else:
+            order = random_order(count, self.seed, ORDER, epoch)
+        order = order if self.rows is None else self.rows[order].astype(np.int64)
+        return in_groups(order, self._examples.group)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The batches of epoch 0, 1, ..., from `first` on; they depend on nothing that was asked for before."""
-        order = self.order(epoch)
+        """The batches of epoch 0, 1, ..., from `first` on; they depend on nothing that was asked for before.
+
+        What is not in memory is read ahead by threads; closing the iterator ends them.
+        """
+        examples, order = self._examples, self.order(epoch)
         filled = np.resize(order, len(self) * self.batch_size)
         draws = self.augment.draws(len(self.images), self.seed, epoch) if self.augment else None
-        for start in range(first * self.batch_size, len(filled), self.batch_size):
+
+        def batch(start: int) -> Batch:
             positions = filled[start : start + self.batch_size]
             count = min(self.batch_size, len(order) - start)
-            images, labels = self.images[positions], self.labels[positions]
+            if examples.ordered:
+                images, labels = examples.take(positions)
+            else:  # a stream has no rows from before to fill up with
+                images, labels = (_filled(part, self.batch_size) for part in examples.take(positions[:count]))
             if self.augment is not None and draws is not None:
                 images = self.augment.apply(images, draws[positions])
                 if self.move_labels:
                     labels = self.augment.apply_to_targets(labels, draws[positions])
             weights = (np.arange(self.batch_size) < count).astype(np.float32)
-            yield Batch(images, labels, weights, int(count))
+            return Batch(images, labels, weights, int(count))
+
+        starts = range(first * self.batch_size, len(filled), self.batch_size)
+        if examples.held:
+            yield from map(batch, starts)
+            return
+        if not starts:
+            return
+        begin = batch(starts[0])
+        size = begin.images.nbytes + begin.labels.nbytes
+        threads = max(1, min(examples.threads, MOST_AHEAD // max(1, size) - 1))
+        yield begin
+        with closing(read_ahead(starts[1:], batch, threads)) as batches:  # type: ignore[type-var]
+            yield from batches
+
+
+def in_groups(order: Labels, group: int) -> Labels:
+    """The same positions, those of one group one after the other, groups by their first ones.
+
+    >>> in_groups(np.array([5, 0, 2, 4, 1]), 3)
+    array([5, 4, 0, 2, 1])
+    """
+    if group == 1:
+        return order
+    _, firsts, which = np.unique(order // group, return_index=True, return_inverse=True)
+    return order[np.argsort(firsts[which.reshape(-1)], kind="stable")]
+
+
+def _filled(part: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """(size, ...) rows, the first ones once more where there are fewer."""
+    return part if len(part) == size else part[np.arange(size) % len(part)]

@@ -70,7 +70,7 @@ def load_images(
         )
     try:
         if path.is_dir():
-            layout = find_layout(*_walk(path), str(path))
+            layout = find_layout(*walk(path), str(path))
             return _load(path, layout, lambda name: read_file(path / name), image_size, progress)
         check_regular(path)
         with zipfile.ZipFile(path) as archive:
@@ -86,7 +86,7 @@ def load_images(
         raise DataError(f"{path} can't be read: {error.strerror or error}.") from error
 
 
-def _walk(top: Path) -> tuple[list[str], list[str]]:
+def walk(top: Path) -> tuple[list[str], list[str]]:
     """Paths of all files and all folders below `top`, relative to it, with `/`."""
     files: list[str] = []
     folders: list[str] = []

@@ -43,6 +43,7 @@ _TURNS = {
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }
+_ON_THE_SIDE = (5, 6, 7, 8)
 _ORIENTATION, _BITS, _SAMPLE_FORMAT = 0x0112, 258, 339
 
 
@@ -82,11 +83,33 @@ def read_pixels(content: bytes, where: str, size: tuple[int, int] | None = None,
     except MemoryError as error:
         raise DataError(f"{where} can't be read as an image: its pixels don't fit in memory.") from error
     except Exception as error:  # each format's decoder raises its own kinds
-        known = ", ".join(FORMATS)
-        unknown = isinstance(error, UnidentifiedImageError)
-        reason = f"its content is not a known image format ({known})" if unknown else " ".join(str(error).split())
-        raise DataError(f"{where} can't be read as an image: {reason.rstrip('.')}. Replace or remove it.") from error
+        raise _unreadable(where, error, isinstance(error, UnidentifiedImageError)) from error
     return np.repeat(pixels[:, :, np.newaxis], 3, axis=2) if channels == 3 and pixels.ndim == 2 else pixels
+
+
+def head_of(path: Path) -> tuple[int, int, bool]:
+    """Rows and columns of an image file, upright, and whether it is gray, without decoding it where that can be.
+
+    Raises:
+        DataError: another format, or a file that can't be read.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    check_file(path)
+    try:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            # Not every format has its EXIF data in front; whether a square is turned makes no difference.
+            turned = image.height != image.width and image.getexif().get(_ORIENTATION, 1) in _ON_THE_SIDE
+            if turned and image.format == "TIFF":  # Pillow turns these itself
+                image.load()
+                turned = image.getexif().get(_ORIENTATION, 1) in _ON_THE_SIDE
+            rows, columns = image.height, image.width
+            gray = image.mode in _GRAY_MODES or image.mode[0] in "IF"
+    except DataError:
+        raise
+    except Exception as error:
+        raise _unreadable(str(path), error, isinstance(error, UnidentifiedImageError)) from error
+    return (columns, rows, gray) if turned else (rows, columns, gray)
 
 
 def unit_range(pixels: Pixels) -> npt.NDArray[np.float32]:
@@ -110,12 +133,27 @@ def read_image(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     return unit_range(pixels).reshape(rows, columns, channels)
 
 
+def _unreadable(where: str, error: Exception, unknown: bool) -> DataError:
+    known = ", ".join(FORMATS)
+    reason = f"its content is not a known image format ({known})" if unknown else " ".join(str(error).split())
+    return DataError(f"{where} can't be read as an image: {reason.rstrip('.')}. Replace or remove it.")
+
+
 def read_file(path: Path) -> bytes:
     """The content of an image's file.
 
     Raises:
         DataError: it can't be read, is too large, or is not a regular file (a pipe or a device might never end).
     """
+    check_file(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} can't be read as an image: {error.strerror or error}.") from error
+
+
+def check_file(path: Path) -> None:
+    """Refuse what `read_file` does not read. Raises: DataError."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -123,7 +161,6 @@ def read_file(path: Path) -> bytes:
             raise DataError(f"{path} can't be read as an image: it is {kind}.")
         if found.st_size > MOST_BYTES:
             raise DataError(f"{path} has {found.st_size:,} bytes, more than an image can need.")
-        return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         raise DataError(f"{path} can't be read as an image: {getattr(error, 'strerror', None) or error}.") from error
 
@@ -134,6 +171,11 @@ def quiet_decoders() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def quiet_decoders_for_good() -> None:
+    """The same for threads that go on decoding: as long as nobody puts other filters in place of this one."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _plain(image: Picture, channels: int | None, where: str) -> Picture:

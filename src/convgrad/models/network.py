@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import takes
@@ -15,7 +16,7 @@ from convgrad.network.plain import Array, PlainNetwork
 # What trains and explains is loaded by the methods that need it: all of it, with tables for terminals and readers of
 # images, takes half as long again to import as the network itself, and most processes only predict.
 if TYPE_CHECKING:
-    from convgrad.data import Augment
+    from convgrad.data import Augment, Data
     from convgrad.explain.trace.trace import Trace
     from convgrad.losses import Loss
     from convgrad.network.step import TrainingStep
@@ -102,8 +103,8 @@ class Network(PlainNetwork):
     @takes(TrainingError)
     def fit(
         self,
-        x: npt.ArrayLike,
-        y: npt.ArrayLike,
+        x: npt.ArrayLike | Data,
+        y: Any = None,
         *,
         epochs: int = 5,
         batch_size: int = 64,
@@ -112,7 +113,7 @@ class Network(PlainNetwork):
         learning_rate: float | None = None,
         schedule: str | Schedule | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        validation_data: tuple[npt.ArrayLike, Any] | Data | None = None,
         metrics: str | Metric | Iterable[str | Metric] | None = None,
         callbacks: Iterable[Callback] = (),
         augment: Augment | None = None,
@@ -154,8 +155,8 @@ class Network(PlainNetwork):
     @takes(TrainingError)
     def evaluate(
         self,
-        x: npt.ArrayLike,
-        y: npt.ArrayLike,
+        x: npt.ArrayLike | Data,
+        y: Any = None,
         *,
         loss: str | Loss | None = None,
         metrics: str | Metric | Iterable[str | Metric] | None = None,
@@ -166,6 +167,18 @@ class Network(PlainNetwork):
         from convgrad.training.evaluate import evaluate
 
         return evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine)
+
+    @takes(DataError)
+    def predict(self, x: npt.ArrayLike | Data, batch_size: int = 256, engine: str = "auto") -> Array:
+        if isinstance(x, (np.ndarray, list, tuple)):
+            return super().predict(x, batch_size, engine)
+        from convgrad.data import Data
+
+        if not isinstance(x, Data):
+            return super().predict(x, batch_size, engine)
+        from convgrad.training.evaluate import predict
+
+        return predict(self, x, batch_size, engine)
 
     @takes(DataError)
     def trace(

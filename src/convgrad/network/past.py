@@ -10,7 +10,7 @@ import hashlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,18 @@ import numpy.typing as npt
 from convgrad.errors import DataError
 
 Mask = npt.NDArray[np.bool_]
+
+
+class Examples(Protocol):
+    """An array (N, ...), or what reads its rows where they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
 
 _SAMPLED = 64
 """Examples that a data set is known by: as many as tell two data sets apart, and few enough to take no time."""
@@ -42,21 +54,26 @@ class Past:
     low: float | None = None
     high: float | None = None
 
-    def trained_on(self, inputs: npt.NDArray[Any]) -> Mask | None:
+    def trained_on(self, inputs: Examples) -> Mask | None:
         """Which of these examples were trained on, (N,); None where the data set is another one than all before."""
         return self.trained.get(fingerprint(inputs))
 
-    def add(self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> None:
-        """Take note that the examples at `rows` are trained on."""
-        low, high = float(inputs.min()), float(inputs.max())
-        self.low = low if self.low is None else min(low, self.low)
-        self.high = high if self.high is None else max(high, self.high)
+    def add(self, inputs: Examples, rows: npt.NDArray[np.int64]) -> None:
+        """Take note that the examples at `rows` are trained on; `widen` has to be told of numbers read later."""
+        if isinstance(inputs, np.ndarray):
+            self.widen(inputs)
         key = fingerprint(inputs)
         mask = self.trained.pop(key, np.zeros(len(inputs), bool)).copy()
         mask[rows] = True
         self.trained[key] = mask
         for oldest in list(self.trained)[:-_KNOWN]:
             del self.trained[oldest]
+
+    def widen(self, inputs: npt.NDArray[Any]) -> None:
+        """Take note of the range of numbers that are trained on."""
+        low, high = float(inputs.min()), float(inputs.max())
+        self.low = low if self.low is None else min(low, self.low)
+        self.high = high if self.high is None else max(high, self.high)
 
     def to_config(self) -> dict[str, Any]:
         """As values that JSON can hold."""
@@ -81,7 +98,7 @@ class Past:
         return cls(epochs, updates, trained, low, high)
 
 
-def fingerprint(inputs: npt.NDArray[Any]) -> str:
+def fingerprint(inputs: Examples) -> str:
     """What a data set is known by: its size and the bits of some examples, evenly spread; 16 hexadecimal digits."""
     rows = np.unique(np.linspace(0, len(inputs) - 1, min(_SAMPLED, len(inputs))).astype(np.int64))
     state = hashlib.blake2b(repr(inputs.shape).encode(), digest_size=8)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import at_least, takes
+from convgrad.arguments import an, at_least, takes
 from convgrad.compute.oracle.program import compile_program
+from convgrad.data.ahead import read_ahead
+from convgrad.data.data import Data, data_from
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import NETWORK, PlainNetwork
-from convgrad.network.targets import Targets
-from convgrad.training.examples import Array, checked_inputs
+from convgrad.training.examples import Array, Examples, checked_inputs
 from convgrad.training.metrics import Metric, meaning_of, metrics_from
 
 LOSS_ROWS = 1024
@@ -25,7 +27,7 @@ LOSS_ROWS = 1024
 def evaluate(
     network: PlainNetwork,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     loss: str | Loss | None = None,
     metrics: str | Metric | Iterable[str | Metric] | None = None,
@@ -35,7 +37,7 @@ def evaluate(
     """The loss and the metrics, each the mean over all examples.
 
     Args:
-        x: (N, *input_shape) floats, or bytes (uint8) of 0..255, which become 0..1.
+        x: (N, *input_shape) floats, or bytes (uint8) of 0..255, which become 0..1. Or a `Data`, without y.
         y: labels (N,), or an array like the outputs, (N, *output_shape).
         loss: name or object; by default the one that the network was last trained with, else softmax_cross_entropy.
         metrics: names or objects; by default accuracy, or `mae` where the targets are numbers. Accuracy is the share
@@ -51,35 +53,65 @@ def evaluate(
         TrainingError: a metric that there is not, or that has no meaning for such targets.
     """
     function = loss_from(network.loss if loss is None else loss)
-    inputs, targets = checked_examples(network, function, x, y, "test data")
-    chosen = metrics_from(metrics, function, meaning_of(y, function, network.output_shape))
-    return figures(network, inputs, targets, function, chosen, batch_size, engine)
+    data, names = data_from(x, y, "test data"), network.preparation.class_names
+    examples = checked_examples(network, function, data, "test data", names)
+    chosen = metrics_from(metrics, function, meaning_of(examples.given, function, network.output_shape))
+    return figures(network, examples, function, chosen, batch_size, engine)
 
 
-def checked_examples(network: PlainNetwork, loss: Loss, x: Any, y: Any, where: str) -> tuple[Array, Array]:
+def checked_examples(
+    network: PlainNetwork, loss: Loss, data: Data, where: str, names: tuple[str, ...] = ()
+) -> Examples:
     """Inputs and targets as network and loss take them.
 
+    Args:
+        where: what a message calls the data. names: of the network's classes, where they are known: those of the data
+            are numbered alike.
+
     Raises:
-        DataError: the arrays can't be meant like this; `where` is what the message calls them.
+        DataError: the data can't be meant like this.
     """
-    targets = Targets(loss, network.output_shape)
-    inputs = checked_inputs(x, network.input_shape, where, network.dtype)
-    return inputs, targets.of(y, len(inputs), where, network.dtype)
+    return Examples(network, loss, data.with_classes(names, where) if names else data, where)
 
 
 def figures(
     network: PlainNetwork,
-    inputs: Array,
-    targets: Array,
+    examples: Examples,
     loss: Loss,
     metrics: Iterable[Metric],
     batch_size: int = 256,
     engine: str = "auto",
 ) -> dict[str, float]:
-    """`evaluate` for arrays that were checked already."""
-    outputs = network.predict(inputs, batch_size=batch_size, engine=engine)
-    means = {"loss": float(losses(loss, outputs, targets).mean())}
-    return means | {metric.name: metric(outputs, targets) for metric in metrics}
+    """`evaluate` for examples that were checked already.
+
+    Of those that are not in memory, one block is looked at after the other, and values of each example are kept: the
+    figures are the same to the bit.
+    """
+    chosen = tuple(metrics)
+    values: dict[str, list[Array]] = {"loss": [], **{metric.name: [] for metric in chosen}}
+    for inputs, targets in examples.blocks(batch_size):
+        outputs = network.predict(inputs, batch_size=batch_size, engine=engine)
+        values["loss"].append(losses(loss, outputs, targets))
+        for metric in chosen:
+            values[metric.name].append(np.asarray(metric.each(outputs, targets)))
+    return {name: float(np.average(np.concatenate(parts))) for name, parts in values.items()}
+
+
+@takes(TrainingError, network=NETWORK, data=an(Data, "a Data"), batch_size=at_least(1))
+def predict(network: PlainNetwork, data: Data, batch_size: int = 256, engine: str = "auto") -> Array:
+    """The network's results (N, *output_shape) for the examples of a `Data`, which are read while it computes.
+
+    Raises:
+        DataError: an example can't be read, or does not fit.
+    """
+    starts = range(0, len(data), batch_size)
+
+    def block(start: int) -> Array:
+        rows = np.arange(start, min(start + batch_size, len(data)))
+        return checked_inputs(data.take(rows)[0], network.input_shape, "x", network.dtype, rows)
+
+    with closing(read_ahead(starts, block, data.threads)) as blocks:  # type: ignore[type-var]
+        return np.concatenate([network.predict(inputs, batch_size, engine) for inputs in blocks])
 
 
 def losses(loss: Loss, outputs: Array, targets: Array) -> npt.NDArray[np.float64]:

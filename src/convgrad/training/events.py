@@ -34,12 +34,13 @@ class Training:
         batches: batches in an epoch; `batch` is the current one, counted from 0.
         batch_size: images in a batch (the last batch of an epoch may hold fewer).
         images: training images.
-        seconds: since the epoch began, validation not included.
+        seconds: since the epoch began, validation not included; `waited` of them for data.
         learning_rate: that of the last batch.
         logs: running averages within an epoch (`loss`, `accuracy`); at its end with `val_loss` and so on.
         history: what the epochs so far gave.
         stop: set it to end the training after the current batch or epoch.
         metrics: what is recorded beside the loss.
+        held: whether all examples are in memory, and none is read meanwhile.
     """
 
     network: PlainNetwork
@@ -55,6 +56,8 @@ class Training:
     logs: dict[str, float] = field(default_factory=dict)
     stop: bool = False
     metrics: tuple[Metric, ...] = ()
+    waited: float = 0.0
+    held: bool = True
 
 
 class Callback:

@@ -1,24 +1,133 @@
-"""Checks of the arrays that a network is trained or evaluated on, before anything is compiled."""
+"""What a network is trained or evaluated on, as network and loss take it: checked before anything is compiled, or where
+it is not in memory, as it is read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from convgrad.compute.samples import floats_from
+from convgrad.data.ahead import read_ahead
+from convgrad.data.data import Data, spread
 from convgrad.errors import DataError
-from convgrad.network.targets import first_not_finite
+from convgrad.losses import Loss
+from convgrad.network.plain import PlainNetwork
+from convgrad.network.targets import Targets, first_not_finite
 
 Array = npt.NDArray[Any]
+Rows = npt.NDArray[np.int64]
 
 
-def checked_inputs(x: Any, input_shape: tuple[int, ...], where: str, dtype: str) -> Array:
+class Examples:
+    """Examples of a `Data`, their inputs as a network takes them and their targets as a loss does.
+
+    held, ordered, group, threads: as `Data` says.
+    inputs: (N, *input_shape) of the network's type: an array, or what reads one where it is indexed by positions.
+    targets: (N, ...) as the loss takes them, where they are known without reading the inputs; else None.
+    given: the same as they were given; where they are not known, those of some examples. target_shape: of one.
+
+    Raises:
+        DataError: the data can't be meant like this; `where` is what the message calls them.
+    """
+
+    def __init__(self, network: PlainNetwork, loss: Loss, data: Data, where: str):
+        if not data.has_targets:
+            raise DataError(f"{where}: there are no targets. Give them to Data: Data(x, y).")
+        self._network, self._where = network, where
+        self._targets_of = Targets(loss, network.output_shape)
+        self.data, self._rows = data, np.arange(len(data))
+        self.held, self.ordered, self.group, self.threads = data.held, data.ordered, data.group, data.threads
+        known = data.targets()
+        self.inputs: Any
+        if data.held:
+            self.inputs = self._inputs(data.all_inputs())
+        else:
+            self._inputs(data.sample()[0])
+            self.inputs = _Read(self, network.input_shape)
+        given = data.sample()[1] if known is None else known
+        assert given is not None
+        self.given = given
+        some = self._targets(given, count=None if known is None else len(data))
+        self.targets = None if known is None else some
+        self.target_shape = some.shape[1:]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, positions: Rows) -> tuple[Array, Array]:
+        """Inputs (B, *input_shape) and targets (B, ...)."""
+        if self.held:
+            assert self.targets is not None
+            return self.inputs[positions], self.targets[positions]
+        rows = self._rows[positions]
+        x, y = self.data.take(rows)
+        inputs = self._inputs(x, rows)
+        return inputs, self._targets(y, rows) if self.targets is None else self.targets[positions]
+
+    def at(self, rows: Rows) -> Examples:
+        """Those at these positions."""
+        part = object.__new__(Examples)
+        part.__dict__.update(self.__dict__)
+        part._rows = self._rows[rows]
+        part.inputs = self.inputs[rows] if self.held else _Read(part, self._network.input_shape)
+        part.targets = None if self.targets is None else self.targets[rows]
+        return part
+
+    def blocks(self, size: int) -> Iterator[tuple[Array, Array]]:
+        """All of them, in order, `size` at a time at most, read ahead; those in memory in one go."""
+        if self.held:
+            yield self.inputs, self.targets  # type: ignore[misc]
+            return
+        starts = range(0, len(self), size)
+
+        def block(start: int) -> tuple[Array, Array]:
+            return self.take(np.arange(start, min(start + size, len(self))))
+
+        with closing(read_ahead(starts, block, self.threads)) as found:  # type: ignore[type-var]
+            yield from found
+
+    def some_targets(self) -> Array:
+        """All targets where they are known, else those of some examples."""
+        return self.take(spread(len(self)))[1] if self.targets is None else self.targets
+
+    def _inputs(self, x: Any, rows: Rows | None = None) -> Array:
+        return checked_inputs(x, self._network.input_shape, self._where, self._network.dtype, rows)
+
+    def _targets(self, y: Any, rows: Rows | None = None, count: int | None = None) -> Array:
+        of, dtype = self._targets_of, self._network.dtype
+        try:
+            return of.of(y, len(y) if count is None else count, self._where, dtype)
+        except DataError:
+            for position, each in () if rows is None else zip(rows, y, strict=True):  # which one is it?
+                of.of(np.asarray(each)[np.newaxis], 1, f"{self._where}, example {position}", dtype)
+            raise
+
+
+class _Read:
+    """Inputs that are read where they are indexed by positions; all else that a data set is known by is their shape."""
+
+    def __init__(self, examples: Examples, input_shape: tuple[int, ...]):
+        self._examples = examples
+        self.shape = (len(examples), *input_shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, positions: Rows) -> Array:
+        return self._examples.take(positions)[0]
+
+
+def checked_inputs(x: Any, input_shape: tuple[int, ...], where: str, dtype: str, rows: Rows | None = None) -> Array:
     """Examples (N, *input_shape) of `dtype`, float32 or float64; bytes (uint8) become 0..1.
 
     Args:
         where: what a message calls them, such as `training data`.
+        rows: (N,) positions that a message calls them by, where they are not 0, 1, 2, ...
 
     Raises:
         DataError: none at all, other whole numbers, another size than the network takes, or NaN or infinity in
@@ -37,7 +146,8 @@ def checked_inputs(x: Any, input_shape: tuple[int, ...], where: str, dtype: str)
     index = first_not_finite(inputs)
     if index is not None:
         raise DataError(
-            f"{where}: image {index} holds NaN or infinity. Remove it (from x and from y) or fix its source."
+            f"{where}: image {index if rows is None else rows[index]} holds NaN or infinity. Remove it (from x and "
+            "from y) or fix its source."
         )
     return inputs
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, an, between, optional, takes
-from convgrad.data import Augment, Batches
+from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, an, between, optional, takes
+from convgrad.data import Augment, Batches, Data
+from convgrad.data.data import data_from
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import NETWORK, PlainNetwork
@@ -19,6 +21,7 @@ from convgrad.training.advice import warn_of_two_activations
 from convgrad.training.alone import trains_alone
 from convgrad.training.evaluate import checked_examples
 from convgrad.training.events import Callback, Training, checked_callbacks
+from convgrad.training.examples import Examples
 from convgrad.training.history import History
 from convgrad.training.loop import Loop, ended
 from convgrad.training.metrics import Metric, meaning_of, metrics_from
@@ -28,6 +31,8 @@ from convgrad.training.safeguard import WeightKeeper
 from convgrad.training.schedules import Schedule, schedule_from
 from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_out
 
+VALIDATION = Rule("a pair (x, y) or a Data", lambda value: PAIR.accepts(value) or isinstance(value, Data))
+
 
 @takes(
     TrainingError,
@@ -36,7 +41,7 @@ from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_o
     batch_size=COUNT,
     learning_rate=optional(POSITIVE),
     validation_split=between(0, 1),
-    validation_data=optional(PAIR),
+    validation_data=optional(VALIDATION),
     augment=optional(an(Augment, "an Augment")),
     seed=SEED,
     split_seed=SEED,
@@ -48,7 +53,7 @@ from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_o
 def fit(
     network: PlainNetwork,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     epochs: int = 5,
     batch_size: int = 64,
@@ -57,7 +62,7 @@ def fit(
     learning_rate: float | None = None,
     schedule: str | Schedule | None = None,
     validation_split: float = 0.0,
-    validation_data: tuple[Any, Any] | None = None,
+    validation_data: tuple[Any, Any] | Data | None = None,
     metrics: str | Metric | Iterable[str | Metric] | None = None,
     callbacks: Iterable[Callback] = (),
     augment: Augment | None = None,
@@ -73,7 +78,7 @@ def fit(
 
     Args:
         x: (N, *input_shape) floats, or bytes (uint8) of 0..255, which become 0..1; images are (N, rows, columns,
-            channels).
+            channels). Or a `Data` for examples that are elsewhere than in memory, without y.
         y: labels (N,) of 0 .. classes-1, or an array like the outputs, (N, *output_shape).
         epochs: how often all examples are seen, after those of earlier calls (`network.past.epochs`).
         batch_size: examples in one update of the weights.
@@ -83,7 +88,7 @@ def fit(
             fraction done to a factor; constant by default.
         validation_split: share of the examples to hold out and validate with after each epoch, drawn by `split_seed`
             from every class alike.
-        validation_data: (x, y) to validate with instead.
+        validation_data: (x, y), or a `Data`, to validate with instead.
         metrics: figures beside the loss, by name or as `Metric`; by default as in `evaluate`.
         callbacks: told of what happens; may stop the training.
         augment: random changes of the training images, new ones in every epoch; targets that are images of the same
@@ -111,22 +116,40 @@ def fit(
     keeping = checkpoint_from(checkpoint, resume)
     listeners = [*checked_callbacks(callbacks), *([ProgressTable()] if verbose else [])]
 
-    inputs, targets = checked_examples(network, loss, x, y, "training data")
-    meaning = meaning_of(y, loss, network.output_shape)
+    data = data_from(x, y, "training data")
+    names = network.preparation.class_names if network.past.updates else data.class_names
+    examples = checked_examples(network, loss, data, "training data", names)
+    meaning = meaning_of(examples.given, loss, network.output_shape)
     chosen = metrics_from(metrics, loss, meaning)
     together = augment is not None and augment.moves(
-        network.input_shape, targets.shape[1:], classes=meaning == "classes", tags=meaning == "answers"
+        network.input_shape, examples.target_shape, classes=meaning == "classes", tags=meaning == "answers"
     )
-    validation, rows = None, np.arange(len(inputs))
+    validation, rows = None, np.arange(len(examples))
     if validation_data is not None:
-        validation = checked_examples(network, loss, *validation_data, "validation data")
+        xv, yv = (validation_data, None) if isinstance(validation_data, Data) else validation_data
+        given = data_from(xv, yv, "validation data")
+        validation = checked_examples(network, loss, given, "validation data", names)
     if validation_split:
         if validation is not None:
             raise TrainingError("validation_split and validation_data are both given. Give one of them.")
-        rows, held_out = split_rows(y, validation_split, split_seed)
-        check_unseen(network, inputs, held_out)
-        validation = inputs[held_out], targets[held_out]
-    warn_of_held_out(network, inputs, rows, stacklevel=4)
+        if not examples.ordered:
+            raise TrainingError(
+                "validation_split can't hold examples of a stream out: which ones come is its own affair. Give "
+                "validation_data, or a source with positions: Data.items(...)."
+            )
+        known = examples.data.targets_to_split()
+        rows, held_out = split_rows(np.zeros(len(examples)) if known is None else known, validation_split, split_seed)
+        check_unseen(network, examples.inputs, held_out)
+        validation = examples.at(held_out)
+    if examples.ordered:
+        warn_of_held_out(network, examples.inputs, rows, stacklevel=4)
+    if keeping is not None and not all(part.ordered for part in (examples, validation) if part is not None):
+        raise TrainingError(
+            "A training on a stream can't be kept in a checkpoint: a generator can't be put back to where it was. Use "
+            "a source with positions, such as Data.items(...), or leave checkpoint out and save the network afterwards."
+        )
+    if names:
+        network.preparation = replace(network.preparation, class_names=tuple(names))
     warn_of_two_activations(network, loss, stacklevel=4)
 
     rate = optimizer.learning_rate if learning_rate is None else learning_rate
@@ -134,8 +157,8 @@ def fit(
     if keeping is not None:
         asked = {
             "network": network.to_config(),
-            "data": data_digest(inputs, targets),
-            "validation": None if validation is None else data_digest(*validation),
+            "data": _digest_of(examples),
+            "validation": _digest_of(validation),
             "epochs": epochs,
             "batch_size": batch_size,
             "optimizer": described(optimizer),
@@ -157,9 +180,11 @@ def fit(
     step = TrainingStep(network, loss, optimizer, batch_size, seed=seed, engine=engine)
     step.prepare(len(rows) % batch_size or batch_size)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
-    batches = Batches(inputs, targets, batch_size, seed, shuffle, augment, rows, move_labels=together)
+    batches = Batches(examples, None, batch_size, seed, shuffle, augment, rows, move_labels=together)
     loop = Loop(
-        training=Training(network, epochs, len(batches), batch_size, len(rows), history, metrics=chosen),
+        training=Training(
+            network, epochs, len(batches), batch_size, len(rows), history, metrics=chosen, held=examples.held
+        ),
         step=step,
         batches=batches,
         loss=loss,
@@ -172,6 +197,11 @@ def fit(
         engine=engine,
         keeping=writer,
     )
-    network.past.add(inputs, rows)
+    if examples.ordered:
+        network.past.add(examples.inputs, rows)
     loop.run(None if found is None else found["state"])
     return history
+
+
+def _digest_of(examples: Examples | None) -> str | None:
+    return None if examples is None else data_digest(examples.inputs, examples.some_targets())

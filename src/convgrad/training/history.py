@@ -36,6 +36,7 @@ class History(Mapping[str, list[float]]):
         images: training images in an epoch.
         compile_seconds: time spent compiling the training step.
         interrupted: Ctrl-C ended the training; the weights are those of the last whole batch.
+        waiting_seconds: what of each epoch's time passed in waiting for data.
 
     >>> history = History({"loss": [0.5, 0.25]}, epoch_seconds=[2.0, 2.0], images=100)
     >>> history["loss"][-1], history.epochs, history.images_per_second
@@ -47,6 +48,7 @@ class History(Mapping[str, list[float]]):
     images: int = 0
     compile_seconds: float = 0.0
     interrupted: bool = False
+    waiting_seconds: list[float] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> list[float]:
         if not isinstance(name, str) or name not in self.figures:
@@ -70,12 +72,19 @@ class History(Mapping[str, list[float]]):
         seconds = sum(self.epoch_seconds)
         return self.images * self.epochs / seconds if seconds else 0.0
 
-    @takes(TrainingError, figures=TABLE, seconds=NOT_NEGATIVE)
-    def add_epoch(self, figures: Mapping[str, float], seconds: float) -> None:
-        """Append the figures of one epoch."""
+    @property
+    def waiting_share(self) -> float:
+        """The share of all whole epochs' time that passed in waiting for data; 0 before the first is over."""
+        seconds = sum(self.epoch_seconds)
+        return sum(self.waiting_seconds) / seconds if seconds else 0.0
+
+    @takes(TrainingError, figures=TABLE, seconds=NOT_NEGATIVE, waited=NOT_NEGATIVE)
+    def add_epoch(self, figures: Mapping[str, float], seconds: float, waited: float = 0.0) -> None:
+        """Append the figures of one epoch, and the seconds of it that passed in waiting for data."""
         for name, value in figures.items():
             self.figures.setdefault(name, []).append(float(value))
         self.epoch_seconds.append(seconds)
+        self.waiting_seconds.append(waited)
 
     def to_json(self) -> str:
         """The history as a JSON object; `from_json` reads it back."""
@@ -85,6 +94,7 @@ class History(Mapping[str, list[float]]):
             "images": self.images,
             "compile_seconds": self.compile_seconds,
             "interrupted": self.interrupted,
+            "waiting_seconds": self.waiting_seconds,
         }
         return json.dumps(fields, indent=2)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from convgrad.data import Batch, Batches
@@ -14,7 +16,7 @@ from convgrad.network.step import TrainingStep
 from convgrad.system.interruption import Interruption
 from convgrad.training.evaluate import figures
 from convgrad.training.events import Callback, Training, tell
-from convgrad.training.examples import Array
+from convgrad.training.examples import Examples
 from convgrad.training.history import History
 from convgrad.training.metrics import Metric, RunningMeans
 from convgrad.training.resuming import Keeper, State
@@ -35,7 +37,7 @@ class Loop:
     factor: Schedule
     listeners: list[Callback]
     keeper: WeightKeeper
-    validation: tuple[Array, Array] | None
+    validation: Examples | None
     engine: str
     keeping: Keeper | None = None
 
@@ -70,38 +72,51 @@ class Loop:
         """One pass over all batches, then validation; False where Ctrl-C ended it early."""
         training = self.training
         if not self._first:
-            training.logs, training.seconds = {}, 0.0
+            training.logs, training.seconds, training.waited = {}, 0.0, 0.0
             self._means = RunningMeans()
         tell(self.listeners, "on_epoch_begin", training)
         began = time.perf_counter() - training.seconds
-        for number, batch in enumerate(self.batches.epoch(training.network.past.epochs, self._first), self._first):
-            if interruption.requested:
-                self._keep(number, always=True)
-                return False
-            training.batch = number
-            self._update(batch, self._means)
-            training.logs, training.seconds = self._means.values(), time.perf_counter() - began
-            tell(self.listeners, "on_batch_end", training)
-            if training.stop:
-                break
-            self._keep(number + 1)
+        with closing(self.batches.epoch(training.network.past.epochs, self._first)) as batches:  # type: ignore[type-var]
+            for number, batch in enumerate(self._timed(batches), self._first):
+                if interruption.requested:
+                    self._keep(number, always=True)
+                    return False
+                training.batch = number
+                self._update(batch, self._means)
+                training.logs, training.seconds = self._means.values(), time.perf_counter() - began
+                tell(self.listeners, "on_batch_end", training)
+                if training.stop:
+                    break
+                self._keep(number + 1)
         self._first = 0
         if not self.keeper.keep():
             raise self._diverged("weights")
         training.logs |= self._validated()
         training.network.past.epochs += 1
-        training.history.add_epoch(training.logs, training.seconds)
+        training.history.add_epoch(training.logs, training.seconds, training.waited)
         tell(self.listeners, "on_epoch_end", training)
         training.epoch += 1
         self._keep(0, always=interruption.requested)
         training.epoch -= 1
         return True
 
+    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches; the time that passes until each is there is counted."""
+        while True:
+            began = time.perf_counter()
+            batch = next(batches, None)
+            self.training.waited += time.perf_counter() - began
+            if batch is None:
+                return
+            yield batch
+
     def _update(self, batch: Batch, means: RunningMeans) -> None:
         """One step, and its figures taken into the means."""
         training, step, count = self.training, self.step, batch.real_count
         done = (training.epoch + training.batch / training.batches) / training.epochs
         training.learning_rate = self.learning_rate * self.factor(done)
+        if not training.held:
+            training.network.past.widen(batch.images)
         step.run(batch.images, batch.labels, training.learning_rate, batch.weights)
         if not self.keeper.check(step.loss):
             raise self._diverged("loss")
@@ -117,7 +132,7 @@ class Loop:
         """Loss and metrics on the validation examples, named `val_loss` and so on."""
         if self.validation is None:
             return {}
-        found = figures(self.training.network, *self.validation, self.loss, self.metrics, engine=self.engine)
+        found = figures(self.training.network, self.validation, self.loss, self.metrics, engine=self.engine)
         return {f"val_{name}": value for name, value in found.items()}
 
     def _keep(self, batch: int, always: bool = False) -> None:
@@ -135,10 +150,16 @@ class Loop:
             "batch": batch,
             "stop": training.stop,
             "seconds": training.seconds,
+            "waited": training.waited,
             "learning_rate": training.learning_rate,
             "logs": training.logs,
             "means": self._means.state(),
-            "history": {"figures": history.figures, "seconds": history.epoch_seconds, "images": history.images},
+            "history": {
+                "figures": history.figures,
+                "seconds": history.epoch_seconds,
+                "waited": history.waiting_seconds,
+                "images": history.images,
+            },
             "past": network.past.to_config(),
             "weights": network.get_weights(),
             "steps": self.step.steps,
@@ -158,10 +179,12 @@ class Loop:
         self.keeper.restore(state["keeper"])
         training.epoch, self._first, training.stop = state["epoch"], state["batch"], state["stop"]
         training.batch = max(self._first - 1, 0)
-        training.seconds, training.learning_rate = state["seconds"], state["learning_rate"]
+        training.seconds, training.waited = state["seconds"], state["waited"]
+        training.learning_rate = state["learning_rate"]
         training.logs, self._means = dict(state["logs"]), RunningMeans(state["means"])
         training.history.figures = {name: list(values) for name, values in state["history"]["figures"].items()}
         training.history.epoch_seconds = list(state["history"]["seconds"])
+        training.history.waiting_seconds = list(state["history"]["waited"])
         remembering = [listener for listener in self.listeners if listener.state()]
         for listener, own in zip(remembering, state["callbacks"], strict=True):
             listener.restore(own)
@@ -174,6 +197,5 @@ def ended(network: PlainNetwork, state: State) -> History:
     network.set_weights(state["weights"])
     network.past = Past.from_config(state["past"])
     history = state["history"]
-    return History(
-        {name: list(values) for name, values in history["figures"].items()}, history["seconds"], history["images"]
-    )
+    figures = {name: list(values) for name, values in history["figures"].items()}
+    return History(figures, history["seconds"], history["images"], waiting_seconds=history["waited"])

@@ -98,7 +98,7 @@ class ProgressTable(Callback):
         self._bar.update(
             self._task,
             completed=training.batch + 1,
-            speed=f"{done / training.seconds:,.0f} images/s",
+            speed=f"{done / training.seconds:,.0f} images/s{_waiting(training)}",
             figures=f"loss {figure_text('loss', training.logs['loss'])}",
         )
 
@@ -107,6 +107,7 @@ class ProgressTable(Callback):
             "epoch": f"{training.epoch + 1}/{training.epochs}",
             **{name: figure_text(name, value) for name, value in training.logs.items()},
             "images/s": f"{training.images / max(training.seconds, 1e-9):,.0f}",
+            **({} if training.held else {"data wait": f"{_share_waited(training):.0%}"}),
         }
         for line in self._lines(columns):
             (self._bar.console if self._bar is not None else self.console).print(line, soft_wrap=True)
@@ -133,6 +134,15 @@ class ProgressTable(Callback):
         lines = [row] if heading == self._heading else [*heading, row]
         self._heading = heading
         return [line.rstrip() for line in lines]
+
+
+def _share_waited(training: Training) -> float:
+    return training.waited / max(training.seconds, 1e-9)
+
+
+def _waiting(training: Training) -> str:
+    """Of a batch that was read: how much of the time was spent on that."""
+    return "" if training.held else f", {_share_waited(training):.0%} waiting for data"
 
 
 def _has_point(text: str) -> bool:

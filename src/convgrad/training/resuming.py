@@ -165,8 +165,8 @@ def digest(array: npt.ArrayLike) -> str:
     return whole.hexdigest()
 
 
-def data_digest(inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> str:
-    """What a training's data are known by: the bits of some inputs, and those of all targets."""
+def data_digest(inputs: Any, targets: npt.NDArray[Any]) -> str:
+    """What a training's data are known by: the bits of some inputs, and those of the targets that are given."""
     return f"{len(inputs)} examples {fingerprint(inputs)}-{digest(targets)}"
 
 

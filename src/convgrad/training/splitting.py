@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from convgrad.data import stratified_split
 from convgrad.errors import TrainingError
+from convgrad.network.past import Examples
 from convgrad.network.plain import PlainNetwork
 from convgrad.training.advice import TrainingWarning
 from convgrad.training.metrics import are_one_hot, true_labels
@@ -35,7 +36,7 @@ def split_rows(y: Any, fraction: float, split_seed: int) -> tuple[Rows, Rows]:
     return stratified_split(np.zeros(len(targets), np.int64), fraction, split_seed)
 
 
-def check_unseen(network: PlainNetwork, inputs: npt.NDArray[Any], held_out: Rows) -> None:
+def check_unseen(network: PlainNetwork, inputs: Examples, held_out: Rows) -> None:
     """Refuse to validate with examples that the network was trained on.
 
     Raises:
@@ -51,7 +52,7 @@ def check_unseen(network: PlainNetwork, inputs: npt.NDArray[Any], held_out: Rows
         )
 
 
-def warn_of_held_out(network: PlainNetwork, inputs: npt.NDArray[Any], rows: Rows, stacklevel: int = 2) -> None:
+def warn_of_held_out(network: PlainNetwork, inputs: Examples, rows: Rows, stacklevel: int = 2) -> None:
     """Warn where training takes examples that were held out before."""
     trained = network.past.trained_on(inputs)
     if trained is None:

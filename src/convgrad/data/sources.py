@@ -1,0 +1,246 @@
+"""Where examples are: arrays, memory maps, anything that can be indexed, and iterators that come only once."""
+
+from __future__ import annotations
+
+import mmap
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.arguments import shown
+from convgrad.errors import DataError
+
+Array = npt.NDArray[Any]
+Rows = npt.NDArray[np.int64]
+
+PAGES_KEPT = 1 << 24
+"""Bytes of a memory map that may count as the process's own before they are given back to the system."""
+PAGES_AT_ONCE = 1 << 16
+"""What Linux maps where one byte is read (fault_around_bytes)."""
+BATCHES_KEPT = 2
+"""Batches of a source of batches that are kept: the one that was read last, and the one that it goes on with."""
+
+
+class Source(Protocol):
+    """Examples by their positions 0..count-1.
+
+    held: whether all of them are arrays in memory. ordered: whether a position means the same example each time.
+    group: examples that are best read together, side by side; 1 where it makes no difference.
+    threads: how many may call `take` at a time.
+    """
+
+    count: int
+    held: bool
+    ordered: bool
+    group: int
+    threads: int
+
+    def take(self, positions: Rows) -> tuple[Array, Any]:
+        """Inputs (B, ...), and targets as they were given: an array, a list of names, or None."""
+        ...
+
+    def targets(self) -> Any:
+        """All targets, where they are known without reading any example; else None."""
+        ...
+
+
+class Arrays:
+    """x[n], y[n]. A memory map is read by the rows that are asked for, and its pages are given back."""
+
+    ordered, group = True, 1
+
+    def __init__(self, x: Array, y: Array | None):
+        self.x, self.y = x, y
+        self.count = len(x)
+        self._maps = [found for found in (_map_behind(x), _map_behind(y)) if found is not None]
+        self.held = not self._maps
+        self.threads = 2
+        self._read = 0
+
+    def take(self, positions: Rows) -> tuple[Array, Any]:
+        y = self.y
+        taken = self.x[positions], None if y is None else y[positions]
+        if self._maps:
+            taken = np.array(taken[0]), None if y is None else np.array(taken[1])
+            self._give_back(len(positions))
+        return taken
+
+    def targets(self) -> Any:
+        return None if self.y is None or (_map_behind(self.y) is not None and self.y.ndim > 1) else self.y
+
+    def _give_back(self, rows: int) -> None:
+        """Pages that were read count as the process's memory until somebody else needs them; so long, a process with
+        a limit would be ended, or another one slowed down.
+        """
+        self._read += rows * max(PAGES_AT_ONCE, self.x[:1].nbytes)
+        if self._read < PAGES_KEPT:
+            return
+        self._read = 0
+        for found in self._maps:
+            if found.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):  # what was changed in mode "c" would go
+                found._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+
+
+class Items:
+    """source[n] gives (x, y) of one example."""
+
+    held, ordered, group = False, True, 1
+
+    def __init__(self, source: Any, threads: int):
+        self._source, self.threads = source, threads
+        self.count = len(source)
+        self._shape: tuple[int, ...] | None = None
+
+    def take(self, positions: Rows) -> tuple[Array, Any]:
+        pairs = [_pair(self._source[int(n)], f"source[{n}]") for n in positions]
+        inputs = [np.asarray(x) for x, _ in pairs]
+        self._shape = inputs[0].shape if self._shape is None else self._shape
+        for n, each in zip(positions, inputs, strict=True):
+            if each.shape != self._shape:
+                raise DataError(
+                    f"source[{n}] gives x of shape {each.shape}, but others of shape {self._shape}. All must have one."
+                )
+        return np.stack(inputs), [y for _, y in pairs]
+
+    def targets(self) -> Any:
+        return None
+
+
+class BatchItems:
+    """source[b] gives (x, y) of a batch: B examples each, the last one perhaps fewer."""
+
+    held, ordered = False, True
+
+    def __init__(self, source: Any, threads: int):
+        self._source, self.threads = source, threads
+        self._batches = len(source)
+        self._kept: dict[int, tuple[Array, Any]] = {}
+        self._lock = threading.Lock()
+        self.group, self.count = 1, 0
+        if self._batches:
+            self.group = len(self._batch(0)[0])
+            self.count = self.group * (self._batches - 1) + len(self._batch(self._batches - 1)[0])
+
+    def take(self, positions: Rows) -> tuple[Array, Any]:
+        inputs, targets = [], []
+        for n in positions:
+            number, place = divmod(int(n), self.group)
+            x, y = self._batch(number)
+            inputs.append(x[place])
+            targets.append(y[place])
+        return np.stack(inputs), targets
+
+    def targets(self) -> Any:
+        return None
+
+    def _batch(self, number: int) -> tuple[Array, Any]:
+        with self._lock:
+            found = self._kept.get(number)
+        if found is not None:
+            return found
+        x, y = _pair(self._source[number], f"source[{number}]")
+        x = np.asarray(x)
+        if not x.ndim or len(x) != len(y) or not len(x):
+            raise DataError(
+                f"source[{number}] gives x of shape {x.shape} and {_count(y)} targets: a batch has as many of both, "
+                "and at least 1. For a source of single examples, leave out batched=True."
+            )
+        whole = number < self._batches - 1
+        if self.count and len(x) != (self.group if whole else self.count - self.group * number):
+            raise DataError(
+                f"source[{number}] gives {len(x)} examples, but source[0] {self.group}: all batches have as many, but "
+                "for the last one."
+            )
+        with self._lock:
+            self._kept[number] = x, y
+            while len(self._kept) > BATCHES_KEPT * self.threads:
+                del self._kept[next(iter(self._kept))]
+        return x, y
+
+
+class Stream:
+    """What an iterator gives, in its own order; a new one where it ends."""
+
+    held, ordered, group, threads = False, False, 1, 1
+
+    def __init__(self, make: Callable[[], Iterator[Any]], count: int, batched: bool, once: bool):
+        self._make, self._batched, self._once = make, batched, once
+        self.count = count
+        self._now: Iterator[Any] | None = None
+        self._left: list[tuple[Any, Any]] = []
+        self._given = 0
+        self._lock = threading.Lock()
+
+    def take(self, positions: Rows) -> tuple[Array, Any]:
+        """The next ones, as many as there are positions."""
+        with self._lock:
+            pairs = [self._next() for _ in positions]
+            return np.stack([np.asarray(x) for x, _ in pairs]), [y for _, y in pairs]
+
+    def look(self, count: int) -> tuple[Array, Any]:
+        """The next ones, which `take` gives all the same."""
+        with self._lock:
+            pairs = [self._next() for _ in range(count)]
+            self._left = pairs + self._left
+            self._given -= count
+            return np.stack([np.asarray(x) for x, _ in pairs]), [y for _, y in pairs]
+
+    def targets(self) -> Any:
+        return None
+
+    def _next(self) -> tuple[Any, Any]:
+        while not self._left:
+            self._left = self._following()
+        self._given += 1
+        return self._left.pop(0)
+
+    def _following(self) -> list[tuple[Any, Any]]:
+        """The examples of what the iterator gives next."""
+        fresh = self._now is None
+        if self._now is None:
+            self._now = iter(self._make())
+        try:
+            x, y = _pair(next(self._now), "the generator")
+        except StopIteration:
+            if self._once:
+                raise DataError(
+                    f"the generator ended after {self._given} examples, and there is no other one. Give a function "
+                    "that makes a new one each time: Data.stream(lambda: my_generator(), count=...)."
+                ) from None
+            if fresh:
+                raise DataError("the generator gives no example at all. It must yield pairs (x, y).") from None
+            self._now = None
+            return []
+        if not self._batched:
+            return [(x, y)]
+        if len(x) != _count(y):
+            raise DataError(
+                f"the generator gives {len(x)} inputs and {_count(y)} targets: a batch has as many of both. For one of "
+                "single examples, leave out batched=True."
+            )
+        return list(zip(x, y, strict=True))
+
+
+def _pair(given: Any, what: str) -> tuple[Any, Any]:
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise DataError(f"{what} gives {shown(given)}, but must give a pair (x, y).")
+    return given[0], given[1]
+
+
+def _count(y: Any) -> int:
+    try:
+        return len(y)
+    except TypeError:
+        return 1
+
+
+def _map_behind(array: Any) -> np.memmap[Any, Any] | None:
+    """The memory map that an array shows a part of."""
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
+            return array
+        array = array.base
+    return None
