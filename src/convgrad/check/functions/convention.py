@@ -15,6 +15,7 @@ from convgrad.check.functions.objects import ObjectCall, ObjectReading
 from convgrad.check.functions.person import CACHE, Call
 from convgrad.check.functions.roles import ONE, TRUE_WINNERS, UNUSED, WINNERS, Reading, inputs_of
 from convgrad.check.functions.signature import Group, Leaf
+from convgrad.check.functions.statistics import KEPT, STATISTICS, kept_value, without_scale
 from convgrad.check.problems.kept import kept
 from convgrad.check.problems.matrices import features, row_by_row
 from convgrad.check.problems.probabilities import probabilities
@@ -25,6 +26,8 @@ from convgrad.compute.arrays import number_of, place_of
 
 AnyArray = npt.NDArray[Any]
 _MISSING = object()
+STATISTIC = "statistic"
+"""In a convention's patterns: how the means and variances of a normalization are laid out."""
 
 
 class Unsayable(Exception):
@@ -68,6 +71,7 @@ class Convention:
         own = isinstance(self.reading, ObjectReading)
         parts += [
             "PyTorch tensors" if self.torch else "",
+            "scale 1 and shift 0, since it gets none" if self.has_no_scale else "",
             self.reading.words if own else f"arguments ({self.reading.words})",
             f"its cache was made by {self.maker}({self.forward.words})" if self.forward is not None else "",
         ]
@@ -76,11 +80,21 @@ class Convention:
     def problem(self) -> Problem:
         """What it is called with."""
         local = "jacobian" if self.reading.jacobian else "local" if self.reading.local else ""
-        kind = f"{self.dtype}, {local}"
+        kind = f"{self.dtype}, {local}, {self.has_no_scale}"
         return kept(self.subject, self.sizes, kind, self._made)
+
+    @property
+    def has_no_scale(self) -> bool:
+        """Whether it is of a normalization, and gets neither scale nor shift."""
+        reading = self.reading
+        known = isinstance(reading, Reading) and self.forward is None and not reading.guessed and bool(reading.roles)
+        normalizes = isinstance(self.subject, LayerSubject) and "gamma" in self.subject.family.labels
+        return known and normalizes and not any(reading.has(role) for role in ("gamma", "beta", "cache"))
 
     def _made(self) -> Problem:
         problem = self.subject.problem(self.sizes)
+        if self.has_no_scale:
+            problem = without_scale(problem)
         if self.reading.jacobian:
             problem = row_by_row(problem)
         elif self.reading.local:
@@ -223,6 +237,8 @@ class _Telling:
             return self.probabilities()
         if role in (WINNERS, TRUE_WINNERS):
             return self.winners(role == TRUE_WINNERS)
+        if role in KEPT:
+            return self.kept(role)
         tensor, _, what = role.partition(".")
         if what == "shape":
             return tuple(int(n) for n in self.tensor(tensor).shape)
@@ -241,6 +257,13 @@ class _Telling:
         """The softmax of the logits, or the sigmoid of each, by its own equation."""
         laid = present(probabilities(self.problem), ("batch", "k"), self.convention.pattern("y", self.problem))
         return laid.astype(self.convention.dtype)
+
+    def kept(self, role: str) -> AnyArray:
+        """What a normalization keeps."""
+        array, labels = kept_value(role, self.problem)
+        convention = self.convention
+        pattern = convention.pattern(STATISTIC if role in STATISTICS else self.problem.of, self.problem)
+        return convention.arranged(array, labels, pattern).astype(convention.dtype)
 
     def winners(self, boolean: bool) -> AnyArray:
         """Where a gradient of ones from above goes to: the elements that are greatest in their windows."""

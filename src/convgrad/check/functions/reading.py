@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from convgrad.check.functions.caches import with_forward
-from convgrad.check.functions.convention import Convention, Unsayable
+from convgrad.check.functions.convention import STATISTIC, Convention, Unsayable
 from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.objects import ObjectReading, object_readings
 from convgrad.check.functions.person import Person
@@ -22,6 +22,7 @@ from convgrad.check.functions.returned import Attempt, name_outputs, score
 from convgrad.check.functions.roles import Reading, jacobians, readings
 from convgrad.check.functions.signature import Signature, signature
 from convgrad.check.functions.source import Source
+from convgrad.check.functions.statistics import KEPT, VARIANCE, statistic_forms, with_epsilons
 from convgrad.check.functions.vocabulary import SETTINGS, is_gradient
 from convgrad.check.problems.families import PLACES_IN_ROWS, RARE
 from convgrad.check.problems.problem import Array, Problem
@@ -46,6 +47,8 @@ MOST = 240
 """Ways to call that are tried where the usual ones gave nothing."""
 NEAR = 1e-4
 """Of the largest right number: what is nearer is taken for right while it is not yet known how to call a function."""
+EMPTY = Reading(())
+"""Of a convention that is yet to be read."""
 SINGLE = ("HW", "L", "DHW")
 """Layouts of one image of one channel."""
 
@@ -92,11 +95,9 @@ def conventions(
                 patterns = _patterns(image, images, kernels, problem)
                 if patterns is None:
                     continue
-                for reading, forward in ways:
-                    told = _without_bias(subject, forward or reading, problem, person.both)
-                    base = Convention(told, own, image, kernel, patterns, reading, forward=forward)
-                    if forward is not None and person.forward is not None:
-                        base = replace(base, maker=person.forward.name)
+                for base in _bases(
+                    subject, ways, problem, Convention(subject, own, image, kernel, patterns, EMPTY), person
+                ):
                     for one_hot in (False, True) if problem.total and problem.labels["t"] == ("batch",) else (False,):
                         for torch in frameworks:
                             usual = _led(replace(base, torch=torch, one_hot=one_hot, dtype=dtype))
@@ -104,6 +105,30 @@ def conventions(
                                 yield usual
                             if rare and person.methods is None:
                                 yield from _forms(usual, problem)
+
+
+def _bases(
+    subject: Subject,
+    ways: Sequence[tuple[Reading, Reading | None]],
+    problem: Problem,
+    plain: Convention,
+    person: Person,
+) -> Iterator[Convention]:
+    """Each way to read, with the layer that it is of; statistics of a normalization in each form."""
+    for reading, forward in ways:
+        told = _without_bias(subject, forward or reading, problem, person.both)
+        base = replace(plain, subject=told, reading=reading, forward=forward)
+        if forward is not None and person.forward is not None:
+            base = replace(base, maker=person.forward.name)
+        if isinstance(reading, ObjectReading) or forward is not None or not any(reading.has(k) for k in KEPT):
+            yield base
+            continue
+        own = Source(person.source, person.name, [a.name for a in person.arguments or ()])
+        doubtful = reading.has(VARIANCE) and not reading.has("epsilon")
+        subjects = with_epsilons(told, own) if doubtful else [told]
+        for of in subjects:
+            for form in statistic_forms(problem, plain.patterns[problem.of]):
+                yield replace(base, subject=of, patterns={**plain.patterns, STATISTIC: form})
 
 
 def _sizes_for(image: str, images: Mapping[str, str], sizes: Sizes) -> Sizes:

@@ -15,6 +15,7 @@ from itertools import permutations
 from typing import Any
 
 from convgrad.check.functions.signature import Group, Leaf, Signature
+from convgrad.check.functions.statistics import other_kinds, statistic
 from convgrad.check.functions.vocabulary import (
     BIAS,
     CACHE,
@@ -188,6 +189,7 @@ def readings(
     found += _as_probabilities(found, problem, given)
     if WINNERS in fixed.values():
         found = _of_winners(found)
+    found += [replace(r, roles=roles) for r in found for roles in other_kinds(r.roles)]
     if local and len([leaf for leaf in leaves if leaf.required and leaf.path not in fixed]) <= 1:
         found = _local(found, arrays, fixed, problem, signature) or found
     return found[:MOST]
@@ -283,7 +285,7 @@ def _setting(leaf: Leaf, settings: Mapping[str, Any], problem: Problem) -> str |
     along = axis_setting(leaf.name, {*settings}) or (axis_setting(leaf.also[0], {*settings}) if leaf.also else None)
     if along is not None:
         return f"{along[0]}[{along[1]}]"
-    tensors = {plain(n) for n in (*problem.recipe.equation.inputs, problem.upstream)} if leaf.required else set()
+    tensors = {plain(n) for n in (*inputs_of(problem), problem.upstream)} if leaf.required else set()
     for key, others in SETTINGS.items():
         if key not in settings or (key == "kernel_size" and "pool_size" in settings):
             continue
@@ -311,7 +313,9 @@ def _told(leaf: Leaf, problem: Problem) -> str | None:
             return told
         if told == "train" and leaf.required:
             return told
-    return "batch" if leaf.required and leaf.names[0] in BATCH else None
+    if leaf.required and leaf.names[0] in BATCH:
+        return "batch"
+    return statistic(leaf, problem) if leaf.required and leaf.used else None
 
 
 def _by_name(

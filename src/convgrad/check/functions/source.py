@@ -79,6 +79,12 @@ class Source:
             return frozenset()
         return frozenset(n.id for n in ast.walk(self.own) if isinstance(n, ast.Name))
 
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """All numbers with a decimal point or an exponent in the function."""
+        found = (n.value for n in ast.walk(self.own or ast.Pass()) if isinstance(n, ast.Constant))
+        return tuple(dict.fromkeys(n for n in found if isinstance(n, float)))
+
     def _use(self, function: ast.FunctionDef | ast.Lambda, name: str, deep: int) -> Use:
         use = Use()
         if deep == 0:

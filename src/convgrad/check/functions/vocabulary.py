@@ -53,6 +53,8 @@ UPSTREAM = [
     "nextdelta",
     "gradnext",
     "dlogits",
+    "dxhat",
+    "dxnorm",
 ]
 INPUT = [
     "o",
