@@ -57,11 +57,11 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
 def _introduced(statement: Statement, ledger: Ledger) -> Judged | None:
     r"""`\delta = \frac{\partial L}{\partial y}` without indices, both sides of which are read as one gradient."""
     try:
-        both = read_latex(statement.text, ledger.equation).claims[-1]
-        name = parse(read_latex(f"{statement.left} = 1").claims[-1]).result.name
+        both = read_latex(statement.text, ledger.equation, axes=ledger.axes).claims[-1]
+        name = parse(read_latex(f"{statement.left} = 1", ledger.defined).claims[-1]).result.name
     except (EquationError, RecursionError):
         return None
-    match = re.fullmatch(r"(d\w+)(\[[^\]]*\])? = \1(?:\2)?", both)
+    match = re.fullmatch(r"(d\w+)(\[[^\]]*\])? = \1(?:\2)?", both.split("\n")[-1])
     if match is None or match[1] not in ledger.gradients or not DELTA.fullmatch(name):
         return None
     ledger.abbreviations[name] = Abbreviation(name, match[1], True, statement.place, statement.text)
