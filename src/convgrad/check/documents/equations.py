@@ -9,6 +9,7 @@ from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.readings import DELTA
 from convgrad.check.documents.claims import judge_claim
 from convgrad.check.documents.definitions import judge_again, judge_definition
+from convgrad.check.documents.functions import judge_function, judged_with_functions
 from convgrad.check.documents.identities import judge_identity
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Abbreviation, Ledger, Unread
@@ -28,6 +29,9 @@ GRADIENT = re.compile(r"partial|nabla|elta|[\u2202\u2207\u03b4\u0394]|\bd[A-Za-z
 
 def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     """The verdict; the ledger learns what it says."""
+    found = judge_function(statement, ledger) or judged_with_functions(statement, ledger, judge_equation)
+    if found is not None:
+        return found
     operator = operator_of(statement)
     judged = None if operator is None else judge_operator(statement, operator, ledger)
     if judged is not None:

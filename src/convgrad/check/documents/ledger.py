@@ -12,7 +12,7 @@ from convgrad.check.documents.runs import Place
 from convgrad.check.sheets.numbers import Written
 from convgrad.errors import EquationError
 from convgrad.notation.parsing.parser import parse
-from convgrad.notation.terms import Equation, accesses, gradient_name
+from convgrad.notation.terms import Equation, Term, accesses, gradient_name
 
 USUAL = {"input": ("H", "W"), "kernel": ("k1", "k2")}
 """Sizes as bounds of sums are usually written with them."""
@@ -66,6 +66,17 @@ class Abbreviation:
 
 
 @dataclass(frozen=True)
+class Own:
+    """A function that a document defines, or its derivative, of one letter, as it was written and as a term."""
+
+    letter: str
+    text: str
+    place: Place
+    term: Term
+    right: bool = True
+
+
+@dataclass(frozen=True)
 class Said:
     """An equation that was claimed of a name, with its verdict."""
 
@@ -109,6 +120,7 @@ class Ledger:
     outputs: sizes of results, in numbers. settings: stride and padding.
     unread: equations that could not be read. restated: what later lines say that a tensor is, where that differs.
     axes: of names, without their layers, as far as the whole document tells them; None where it speaks of no arrays.
+    functions: that the document defines, by name, and their derivatives, as f'.
     condition: what a sentence says of indices before a claim, as `i = j`: left, sign, right.
     """
 
@@ -123,6 +135,7 @@ class Ledger:
     conditions: list[tuple[str, str, str]] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     axes: Mapping[str, int] | None = None
+    functions: dict[str, Own] = field(default_factory=dict)
 
     @property
     def defined(self) -> tuple[str, ...]:
