@@ -53,10 +53,19 @@ def check_equation(
     >>> check_equation("dw[m,n] = sum[i,j](dx[i,j] * o[i-m,j-n else 0])", forward).ok
     False
     """
-    given = (integers, numbers, sizes)
+    return checked_equation(equation, of, (integers, numbers, sizes))
+
+
+Given = tuple["Mapping[str, int] | None", "Mapping[str, float] | None", "Mapping[str, int] | None"]
+
+
+def checked_equation(
+    equation: str, of: str, given: Given = (None, None, None), axes: Mapping[str, int] | None = None
+) -> EquationReport:
+    """The same; axes: of names in `of` that have no indices there, as the document tells them that both are from."""
     report: EquationReport | None = None
     for generic in GENERIC:
-        report, functions = _checked(equation, of, given, generic)
+        report, functions = _checked(equation, of, given, generic, axes)
         if not functions or not report.ok:
             return report
     assert report is not None
@@ -64,17 +73,17 @@ def check_equation(
     return replace(report, notes=(*report.notes, note.replace("f ", f"{' and '.join(sorted(functions))} ", 1)))
 
 
-Given = tuple["Mapping[str, int] | None", "Mapping[str, float] | None", "Mapping[str, int] | None"]
-
-
-def _checked(equation: str, of: str, given: Given, generic: str) -> tuple[EquationReport, frozenset[str]]:
+def _checked(
+    equation: str, of: str, given: Given, generic: str, axes: Mapping[str, int] | None
+) -> tuple[EquationReport, frozenset[str]]:
     """The report, and the functions without a name that were read."""
-    said = next(_read(of, None, generic))
+    is_latex = looks_like_latex(of) or (axes is not None and "[" not in of)
+    said = next(readings_of(of, None, generic, axes) if is_latex else _read(of, None, generic))
     bounds = said.bounds
-    means = counted(said.parts[-1].equation, bounds) if looks_like_latex(of) else ()
+    means = counted(said.parts[-1].equation, bounds) if is_latex else ()
     forward = _ordered(with_size_names(said.parts[-1].equation, (*bounds, *means)))
     einstein = not _has_sums(forward)
-    if looks_like_latex(of):
+    if is_latex:
         forward = with_sums(forward) if einstein else forward
         forward = parse(str(forward))
     one = counts_from_one(bounds)

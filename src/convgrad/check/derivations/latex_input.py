@@ -98,14 +98,20 @@ ERRORS = {"E", "L", "J", "C", "\\ell", "l"}
 """What an error is called, whose derivative a gradient is."""
 
 
-def readings_of(text: str, forward: Equation | Collection[str] | None = None, generic: str = "tanh") -> Iterator[Latex]:
-    """A formula in our notation, in each way that it can be read, the likeliest first.
+def readings_of(
+    text: str,
+    forward: Equation | Collection[str] | None = None,
+    generic: str = "tanh",
+    axes: Mapping[str, int] | None = None,
+) -> Iterator[Latex]:
+    """A formula in our notation, in each way that it can be read, the likeliest first. axes: how many names have that a
+    document is about, where it speaks of arrays.
 
     Raises: EquationSyntaxError where something has no counterpart; MisfitError where arrays don't go together.
     """
 
     def read(choices: Choices) -> tuple[Claim, ...]:
-        return tuple(_claims(text, about(forward, choices, generic)))
+        return tuple(_claims(text, about(forward, choices, generic, axes)))
 
     _check_length(text)
     try:
@@ -116,11 +122,16 @@ def readings_of(text: str, forward: Equation | Collection[str] | None = None, ge
         raise EquationSyntaxError("This formula is nested too deep.", text, Span(0, 1), remedy) from None
 
 
-def read_latex(text: str, forward: Equation | Collection[str] | None = None, generic: str = "tanh") -> Latex:
+def read_latex(
+    text: str,
+    forward: Equation | Collection[str] | None = None,
+    generic: str = "tanh",
+    axes: Mapping[str, int] | None = None,
+) -> Latex:
     """A formula in our notation, read in the likeliest way. forward: the equation that it is about, or the names of
-    its tensors, whose derivatives are local ones.
+    its tensors, whose derivatives are local ones. axes: as in `readings_of`.
     """
-    return next(readings_of(text, forward, generic))
+    return next(readings_of(text, forward, generic, axes))
 
 
 def from_latex(text: str) -> str:
@@ -139,10 +150,12 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
         raise EquationSyntaxError("There is no equation here.", text, Span(0, 1), "Write it with =, as in y = a x.")
     indexed = _indexed(lines)
     alone = not setting.ranks
-    setting.arrays = alone and not indexed and _speaks_of_arrays(text)
+    setting.arrays = alone and not indexed and speaks_of_arrays(text)
     plain = "\\" not in text
     squares = [f"_{m[1]}" if m[1] else "" for m in VARIANCE.finditer(text)]
     setting.variances |= {f"sigma2{one}" for one in squares if alone or f"sigma{one}" not in setting.ranks}
+    if setting.told is not None:
+        setting.taken |= {letter for inside in SUBSCRIPT.findall(text) for letter in re.findall(r"[a-z]+", inside)}
     before: list[Definition] = []
     for line in lines:
         if _is_range(line):
@@ -151,6 +164,7 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
         yield from _Line(text, line, setting, indexed, plain).claims(before)
 
 
+SUBSCRIPT = re.compile(r"_\s*(\{[^{}]*\}|[a-z])")
 VARIANCE = re.compile(
     r"(?:\\sigma|\u03c3)(?:_\s*(?:\{?\s*(?:\\math\w+\s*\{)?\s*([A-Z])\s*\}*|\{?[a-z]\}?))?\s*(?:\^\s*\{?2\}?|\u00b2)\s*&?\s*(?::?=)"
 )
@@ -171,7 +185,7 @@ def _indexed(lines: Sequence[Sequence[Token]]) -> set[str]:
     return found - {"sum", "max", "min", "Sigma", "frac"}
 
 
-def _speaks_of_arrays(text: str) -> bool:
+def speaks_of_arrays(text: str) -> bool:
     """Whether a formula without indices is about vectors and matrices, and not about single numbers."""
     if re.search(
         r"\\odot|\\mathbf|\\boldsymbol|\\bm\b|\\vec|\^\{?(?:T|\\top|\\intercal)|\\\||\\lVert|softmax|@|⊙|ᵀ|‖", text
@@ -196,6 +210,11 @@ class _Line(ExpressionReader):
         super().__init__(text, line, setting, indexed, plain)
         self.source = text
         self.used = set()
+        if setting.told is not None:
+            setting.arrays = not _indexed([line])
+            self.used = (
+                setting.taken
+            )  # each line has letters of its own, so that sizes are equal only where they have to be
         self._scalar_line = not setting.arrays and all(not setting.rank(n) for n in setting.tensors)
 
     def claims(self, before: list[Definition]) -> Iterator[Claim]:

@@ -3,16 +3,20 @@ r"""Claims of a document about gradients and local derivatives: right, wrong, or
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from convgrad.check.derivations.equation import check_equation
-from convgrad.check.derivations.latex_input import BY
+from convgrad.check.derivations.equation import checked_equation
+from convgrad.check.derivations.latex.setting import without_layer
+from convgrad.check.derivations.latex_input import BY, read_latex
 from convgrad.check.derivations.local import is_local, local_derivative, target_of
 from convgrad.check.derivations.readings import DELTAS
 from convgrad.check.derivations.report import EquationReport
+from convgrad.check.documents.axes import COUNTED
 from convgrad.check.documents.judged import Judged, Mark
+from convgrad.check.documents.layers import with_next_layer
 from convgrad.check.documents.ledger import Abbreviation, Known, Ledger, Said, text_of
 from convgrad.check.documents.numerics import SEEDS, alike, evaluated, problem_of
 from convgrad.check.documents.reading import Read, unread
@@ -25,10 +29,12 @@ from convgrad.notation.rename import rename
 from convgrad.notation.terms import Equation, accesses, gradient_name
 
 BOUND = re.compile(r"(?<=\\sum)\s*(?:_\s*\{[^{}]*\}\s*)?\^\s*\{(?:[^{}]|\{[^{}]*\})*\}")
+LABELS = {"_before": "^{l-1}", "_after": "^{l+1}"}
 SIZE = re.compile(r"[A-Za-z](?:_\{?\w\}?)?(?![A-Za-z])")
 
 
 def judge_claim(statement: Statement, read: Read, ledger: Ledger) -> Judged:
+    ledger = with_next_layer(read, ledger)
     target = target_of(read.name) if is_local(read.name) else ledger.gradients.get(read.name, "")
     above = read.name.partition(BY)[0] if BY in read.name else ""
     if above and above not in ledger.definitions:
@@ -76,11 +82,18 @@ def _checked(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Kn
     """The report, with names of gradients as the document has defined them. Raises: ConvgradError."""
     of, text = text_of(forward), _usual_bounds(statement.text, ledger.letters)
     used = {access.tensor for d in read.equation.definitions for access in accesses(d.term)}
+    counted = _examples(used, forward, ledger)
+    if counted and (without := COUNTED.sub(lambda m: m[0] if counted not in m.groups() else " ", text)) != text:
+        whole = _checked(replace(statement, right=without.partition("=")[2]), read, ledger, forward)
+        note = (
+            f"It was checked without 1/{counted}, which is right where the error is the mean over {counted} examples."
+        )
+        return replace(whole, notes=(*whole.notes, note)) if whole.ok else whole
     told = [ledger.abbreviations[name] for name in sorted(used & ledger.abbreviations.keys())]
     known = {gradient_name(n) for f in forward for n in (f.name, *f.reads)}
     told = [one for one in told if one.gradient in known and one.name not in known]
     try:
-        report: EquationReport | None = check_equation(text, of)
+        report: EquationReport | None = checked_equation(text, of, axes=ledger.axes)
     except EquationError:
         if not told:
             raise
@@ -89,9 +102,52 @@ def _checked(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Kn
         as_told = all(
             one.plain and any(f"{one.name} was read as {one.gradient}" in n for n in report.notes) for one in told
         )
+        if text == statement.text and not all(_as_said(note, ledger, known) for note in report.notes):
+            spelled = _spelled_out(statement, ledger, known)
+            if spelled != statement:
+                return replace(
+                    _checked(spelled, read, ledger, forward), place=""
+                )  # which would quote what is spelled out
         if as_told or (not report.ok and all(one.plain for one in told)):
             return report
     return _with_names(read, told, forward, bounded="^" in BOUND.sub("^", text) and bool(BOUND.search(text)))
+
+
+READ_AS = re.compile(r"(\w+) was read as (d\w+),")
+DELTA_OF_LAYER = re.compile(r"(?:\\delta|\u03b4)(?![A-Za-z])(?:\s*\^\s*(?:\{[^{}]*\}|[lL\d]))?")
+
+
+def _as_said(note: str, ledger: Ledger, known: Collection[str]) -> bool:
+    """Whether a delta was read as what the document says that it stands for."""
+    match = READ_AS.match(note)
+    said = ledger.stands_for(match[1]) if match else None
+    return match is None or said is None or not said.plain or said.gradient in (match[2], *({said.gradient} - {*known}))
+
+
+def _spelled_out(statement: Statement, ledger: Ledger, known: Collection[str]) -> Statement:
+    r"""With `dz^{l}` for `\delta^{l}` where the document says that it stands for that."""
+
+    def spelled(match: re.Match[str]) -> str:
+        try:
+            name = parse(read_latex(f"{match[0]} = 1", ledger.defined).claims[-1]).result.name
+        except EquationError:
+            return match[0]
+        said = ledger.stands_for(name)
+        if said is None or not said.plain or said.gradient not in known:
+            return match[0]
+        base = without_layer(said.gradient)
+        label = said.gradient.removeprefix(base)
+        return f" {base}{LABELS.get(label) or (f'^{{({label[1:]})}}' if label else '')} "
+
+    one, two = (DELTA_OF_LAYER.sub(spelled, side) for side in (statement.left, statement.right))
+    return replace(statement, left=one, right=two)
+
+
+def _examples(used: Collection[str], forward: tuple[Known, ...], ledger: Ledger) -> str:
+    """The letter for a number of examples, of which definitions that lead to no error say nothing; or nothing."""
+    known = {name for one in forward for name in (one.name, *one.reads)}
+    found = [name for name in used if len(name) == 1 and (ledger.axes or {}).get(name) == 0 and name not in known]
+    return found[0] if len(found) == 1 and forward[-1].equation.result.indices else ""
 
 
 def _with_names(read: Read, told: list[Abbreviation], forward: tuple[Known, ...], bounded: bool) -> EquationReport:
@@ -158,7 +214,7 @@ def _refused(statement: Statement, read: Read, ledger: Ledger, error: ConvgradEr
             read.name.partition(BY)[0] if BY in read.name else "",
         )
         try:
-            report = check_equation(str(renamed), "\n".join(str(f.equation) for f in forward))
+            report = checked_equation(str(renamed), "\n".join(str(f.equation) for f in forward))
         except ConvgradError:
             continue
         if report.ok:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from convgrad.check.documents.agreement import Agreement, agreements, explained
+from convgrad.check.documents.axes import axes_told
 from convgrad.check.documents.equations import judge_equation
 from convgrad.check.documents.identities import is_calculation, judge_identity, number_in
 from convgrad.check.documents.judged import Judged, Mark
@@ -65,6 +66,7 @@ class Course:
 
     def check(self, runs: Sequence[Run]) -> list[Judged]:
         """The verdicts on all parts, in order."""
+        self.ledger.axes = axes_told(run.text for run in runs if run.kind is Kind.FORMULA)
         sources: list[Run] = []
         paragraph: list[Run] = []
         for run in [*runs, None]:

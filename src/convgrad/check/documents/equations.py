@@ -9,6 +9,7 @@ from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.readings import DELTA
 from convgrad.check.documents.claims import judge_claim
 from convgrad.check.documents.definitions import judge_again, judge_definition
+from convgrad.check.documents.functions import judge_function, judged_with_functions
 from convgrad.check.documents.identities import judge_identity
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Abbreviation, Ledger, Unread
@@ -28,6 +29,9 @@ GRADIENT = re.compile(r"partial|nabla|elta|[\u2202\u2207\u03b4\u0394]|\bd[A-Za-z
 
 def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     """The verdict; the ledger learns what it says."""
+    found = judge_function(statement, ledger) or judged_with_functions(statement, ledger, judge_equation)
+    if found is not None:
+        return found
     operator = operator_of(statement)
     judged = None if operator is None else judge_operator(statement, operator, ledger)
     if judged is not None:
@@ -57,11 +61,11 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
 def _introduced(statement: Statement, ledger: Ledger) -> Judged | None:
     r"""`\delta = \frac{\partial L}{\partial y}` without indices, both sides of which are read as one gradient."""
     try:
-        both = read_latex(statement.text, ledger.equation).claims[-1]
-        name = parse(read_latex(f"{statement.left} = 1").claims[-1]).result.name
+        both = read_latex(statement.text, ledger.equation, axes=ledger.axes).claims[-1]
+        name = parse(read_latex(f"{statement.left} = 1", ledger.defined).claims[-1]).result.name
     except (EquationError, RecursionError):
         return None
-    match = re.fullmatch(r"(d\w+)(\[[^\]]*\])? = \1(?:\2)?", both)
+    match = re.fullmatch(r"(d\w+)(\[[^\]]*\])? = \1(?:\2)?", both.split("\n")[-1])
     if match is None or match[1] not in ledger.gradients or not DELTA.fullmatch(name):
         return None
     ledger.abbreviations[name] = Abbreviation(name, match[1], True, statement.place, statement.text)

@@ -16,7 +16,7 @@ from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import ConvgradError
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.parsing.parser import parse
-from convgrad.notation.terms import Access, Equation, accesses
+from convgrad.notation.terms import Access, Equation, Power, accesses
 
 POINTS = np.array([-1.7, -0.6, -0.1, 0.3, 0.9, 2.1])
 POSITIVE = np.array([0.1, 0.3, 0.7, 1.2, 1.9, 2.6])
@@ -27,8 +27,9 @@ def judge_identity(statement: Statement) -> Judged | None:
     sides = [_read(side) for side in (statement.left, statement.right)]
     if sides[0] is None or sides[1] is None:
         return None
-    if isinstance(sides[0].result.term, Access):  # a name alone is defined, and equal to nothing by itself
-        return None
+    term = sides[0].result.term
+    if isinstance(term.base if isinstance(term, Power) else term, Access):
+        return None  # a name alone is defined, and equal to nothing by itself; what looks like its power may be a layer
     names = sorted({a.tensor for side in sides if side is not None for d in side.definitions for a in accesses(d.term)})
     if not names:
         return _judged_numbers(statement, sides[0], sides[1])

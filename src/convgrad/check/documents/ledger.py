@@ -3,18 +3,22 @@ r"""What a document has said so far: definitions of tensors, what gradients are 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from convgrad.check.derivations.latex_input import ERRORS
+from convgrad.check.derivations.latex.setting import without_layer
+from convgrad.check.derivations.latex_input import ERRORS, looks_like_latex
 from convgrad.check.documents.runs import Place
 from convgrad.check.sheets.numbers import Written
 from convgrad.errors import EquationError
 from convgrad.notation.parsing.parser import parse
-from convgrad.notation.terms import Equation, accesses, gradient_name
+from convgrad.notation.terms import Equation, Term, accesses, gradient_name
 
 USUAL = {"input": ("H", "W"), "kernel": ("k1", "k2")}
 """Sizes as bounds of sums are usually written with them."""
+
+INDEXED = re.compile(r"(?<!\\sum)_\s*\{?\s*[a-z]|\w\[")
+"""An index of a tensor as it is written."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Known:
     def source(self) -> str:
         """As it was written."""
         return self.text
+
+    @property
+    def is_of_arrays(self) -> bool:
+        """Whether it was written without the indices that it has."""
+        return any(d.indices for d in self.equation.definitions) and not INDEXED.search(self.text)
 
     @property
     def reads(self) -> set[str]:
@@ -54,6 +63,17 @@ class Abbreviation:
     indices: tuple[str, ...] | None = None
     places: tuple[str, ...] | None = None
     sign: float = 1.0
+
+
+@dataclass(frozen=True)
+class Own:
+    """A function that a document defines, or its derivative, of one letter, as it was written and as a term."""
+
+    letter: str
+    text: str
+    place: Place
+    term: Term
+    right: bool = True
 
 
 @dataclass(frozen=True)
@@ -99,6 +119,8 @@ class Ledger:
     sizes: in letters and in numbers, of the input and the kernel, as the document has them: `H`, `W`; `2`, `2`.
     outputs: sizes of results, in numbers. settings: stride and padding.
     unread: equations that could not be read. restated: what later lines say that a tensor is, where that differs.
+    axes: of names, without their layers, as far as the whole document tells them; None where it speaks of no arrays.
+    functions: that the document defines, by name, and their derivatives, as f'.
     condition: what a sentence says of indices before a claim, as `i = j`: left, sign, right.
     """
 
@@ -112,6 +134,8 @@ class Ledger:
     settings: dict[str, int] = field(default_factory=dict)
     conditions: list[tuple[str, str, str]] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
+    axes: Mapping[str, int] | None = None
+    functions: dict[str, Own] = field(default_factory=dict)
 
     @property
     def defined(self) -> tuple[str, ...]:
@@ -127,6 +151,22 @@ class Ledger:
     def gradients(self) -> dict[str, str]:
         """Names of gradients -> tensors."""
         return {gradient_name(name): name for name in self.tensors}
+
+    def stands_for(self, name: str) -> Abbreviation | None:
+        """What a name was said to stand for, if need be in another layer: delta_1 is dz_1 where delta_2 is dz_2."""
+        base = without_layer(name)
+        label = name.removeprefix(base)
+        for one in (self.abbreviations.get(name), *reversed(self.abbreviations.values())):
+            if one is None or one.name == name:
+                if one is not None:
+                    return one
+                continue
+            theirs = one.name.removeprefix(without_layer(one.name))
+            if without_layer(one.name) == base and one.gradient.removesuffix(theirs) == without_layer(one.gradient):
+                gradient = f"{without_layer(one.gradient)}{label}"
+                if gradient in self.gradients:
+                    return replace(one, name=name, gradient=gradient)
+        return None
 
     @property
     def letters(self) -> dict[str, str]:
@@ -214,7 +254,7 @@ def _word(name: str) -> str:
 
 
 def text_of(forward: Collection[Known]) -> str:
-    """The equations of definitions, as they were written where all of them are LaTeX."""
-    if all("\\" in known.text or ("_" in known.text and "[" not in known.text) for known in forward):
+    """The equations of definitions, as they were written where all of them are LaTeX, or of arrays."""
+    if all(looks_like_latex(known.text) or known.is_of_arrays for known in forward):
         return " \\\\ ".join(known.text for known in forward)
     return "\n".join(str(known.equation) for known in forward)

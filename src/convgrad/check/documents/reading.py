@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from convgrad.check.derivations.bounds import claimed_sizes
-from convgrad.check.derivations.latex_input import looks_like_latex, read_latex
+from convgrad.check.derivations.latex_input import looks_like_latex, readings_of
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Ledger
 from convgrad.check.documents.statements import Statement
@@ -30,10 +30,20 @@ def read_statement(text: str, ledger: Ledger) -> Read:
     if not looks_like_latex(text) and "[" in text:
         equation = parse(text)
         return Read(equation.result.name, equation, equation.result.indices)
-    latex = read_latex(text, ledger.equation)
-    equation = parse(latex.claims[-1])
-    sizes = tuple(claimed_sizes(latex.bounds, {}).items())
-    return Read(equation.result.name, equation, latex.indices, sizes)
+    failed: EquationError | None = None
+    for latex in readings_of(text, ledger.equation, axes=ledger.axes):
+        try:
+            equation = parse(latex.claims[-1])
+        except EquationError as error:  # a delta that was read as what it is made of
+            failed = failed or error
+            left, _, right = latex.claims[-1].split("\n")[-1].partition(" = ")
+            if left == right:  # what a delta is
+                break
+            continue
+        sizes = tuple(claimed_sizes(latex.bounds, {}).items())
+        return Read(equation.result.name, equation, latex.indices, sizes)
+    assert failed is not None
+    raise failed
 
 
 def tensor_on_left(left: str, ledger: Ledger) -> str:

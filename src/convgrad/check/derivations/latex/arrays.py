@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 
 from convgrad.check.derivations.latex.choices import MisfitError
-from convgrad.check.derivations.latex.setting import BY, Setting
+from convgrad.check.derivations.latex.setting import BY, Setting, without_layer
 from convgrad.errors import Span
 from convgrad.notation.legality import counted
 from convgrad.notation.polynomial import ONE, Polynomial, Position
@@ -29,6 +30,7 @@ Places = tuple[Position, ...]
 Like = tuple[tuple[str, int] | None, ...]
 Way = tuple[Callable[[], "Value"], str]
 """A way to read something, and what to note of it."""
+WEIGHTS = {"W", "w", "Theta", "theta", "U", "V"}
 LETTERS = "ijklmnpqrstuvabcdfgh"
 
 
@@ -182,6 +184,25 @@ class Arrays:
         indices = tuple(self.fresh(one) for one in self._likes(value))
         return number(Reduce("sum", indices, value.at(tuple(Position.name(i) for i in indices)), span=span), span)
 
+    def summed(self, value: Value, span: Span) -> Value:
+        """Of a sum without indices: all its numbers, or, of a matrix, those of each row or column, as for a batch."""
+        ways: list[Way] = [(lambda: self.total(value, span), "")]
+        if value.rank == 2:
+            for axis, which in ((1, "row"), (0, "column")):
+                note = f"The sum without indices was read as that of each {which}."
+                ways.append((partial(self._along, value, axis, span), note))
+        return self.setting.choices.pick(ways)()
+
+    def _along(self, value: Value, axis: int, span: Span) -> Value:
+        likes = self._likes(value)
+        index = self.fresh(likes[axis])
+
+        def at(places: Places) -> Term:
+            inside = (*places[:axis], Position.name(index), *places[axis:])
+            return Reduce("sum", (index,), value.at(inside), span=span)
+
+        return Value(1, at, span, "", (likes[1 - axis],))
+
     # Two values
 
     def added(self, values: list[tuple[bool, Value]]) -> Value:
@@ -195,10 +216,13 @@ class Arrays:
         if len(values) == 1 and not values[0][0]:
             return first
 
+        own = [n for n, one in enumerate(first.like) if one and without_layer(one[0]) in WEIGHTS]
+        axis = own[0] if len(own) == 1 else rank - 1  # a bias has the axis that a weight gave: of W x the first
+
         def at(places: Places) -> Term:
             terms: list[Term] = []
             for negative, value in values:
-                term = value.at(places if value.rank == rank else places[-value.rank :] if value.rank else ())
+                term = value.at(places if value.rank == rank else places[axis : axis + value.rank])
                 terms.append(Negate(term) if negative else term)
             return terms[0] if len(terms) == 1 else Add(tuple(terms))
 

@@ -13,6 +13,7 @@ from convgrad.check.derivations.latex.convolutions import starred
 from convgrad.check.derivations.latex.grammar import BRACKETS
 from convgrad.check.derivations.latex.names import Named
 from convgrad.check.derivations.latex.reductions import Reductions
+from convgrad.check.derivations.latex.setting import without_layer
 from convgrad.check.derivations.latex.slopes import Slopes
 from convgrad.check.derivations.latex.tokens import CASES, INDICATOR
 from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, STOPS
@@ -31,7 +32,6 @@ from convgrad.notation.terms import (
 NUMBERWISE = {"\\odot", "\\circ", ".*", "\\bullet"}
 STARS = {"*", "\\ast", "\\star", "\\otimes", "\\circledast"}
 PLAIN = {"\\cdot", "\\times", "@"}
-SCALARS = {"eta", "alpha", "lambda", "epsilon", "lr", "eps", "E", "L", "J", "C", "beta", "rho", "gamma", "l_loss"}
 BARS = {"|": "|", "\\lvert": "\\rvert", "\\lVert": "\\rVert", "\\|": "\\|", "\\Vert": "\\Vert", "\\vert": "\\vert"}
 DEEPEST = 40
 """Sums in brackets inside each other."""
@@ -75,18 +75,17 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
             targets = [n for n in self.setting.order if self.setting.rank(n)]
             if self.on_left:
                 targets += [n for n in sorted(self.setting.tensors) if n not in targets and self.setting.rank(n)]
-            same = [n for n in targets if (re.search(r"(_before|_after|_\d+)$", n) or [""])[0] == label]
+            same = [n for n in targets if n.removeprefix(without_layer(n)) == label]
             targets = same or targets
             bases = self.setting.delta_bases
-            targets = [n for n in targets if _base(n) in bases] or targets
+            targets = [n for n in targets if without_layer(n) in bases] or targets
             if targets and not self._scalar_line:
                 target = self.setting.choices.pick([(t, self._delta_note(named.name, t)) for t in targets])
-                bases.add(_base(target))
+                bases.add(without_layer(target))
                 name = f"d{target}"
                 return tensor(name, self.setting.rank(name) or 0, named.span)
         if rank is None and self.setting.arrays:
-            first = named.name.removeprefix("d")[:1]
-            rank = 0 if named.name in SCALARS else 2 if first.isupper() or named.name in ("Theta",) else 1
+            rank = self.setting.guessed(named.name)
             self.setting.new_ranks[named.name] = rank
         return tensor(named.name, rank or 0, named.span)
 
@@ -338,8 +337,3 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
 
 def _is_number(value: Value) -> bool:
     return not value.rank and isinstance(value.term, Number)
-
-
-def _base(name: str) -> str:
-    """Without its layer."""
-    return re.sub(r"(_before|_after|_\d+)$", "", name)

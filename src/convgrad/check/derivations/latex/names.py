@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from convgrad.check.derivations.latex.setting import Setting
-from convgrad.check.derivations.latex.tokens import MARKS, OPENING, Token
+from convgrad.check.derivations.latex.tokens import MARKS, OPENING, Token, with_subscripts
 from convgrad.check.derivations.latex.vocabulary import CALLED, GREEK, LETTER_WORDS, TIMES, TRANSPOSES, VARIANTS, WORDS
 from convgrad.errors import EquationSyntaxError, Span
 from convgrad.notation.polynomial import Polynomial, Position
@@ -31,7 +31,7 @@ class NameReader:
 
     def __init__(self, text: str, line: Sequence[Token], setting: Setting, indexed: Collection[str], plain: bool):
         self.text, self.setting, self.indexed, self.plain = text, setting, indexed, plain
-        marked = _with_subscripts(line)
+        marked = with_subscripts(line)
         self.index_letters = {t.text for t, below, _ in marked if below and len(t.text) == 1 and t.text.isalpha()}
         self.tokens = [part for token, *kind in marked for part in self._letters(token, *kind)]
         self.on_left = False
@@ -168,12 +168,11 @@ class NameReader:
                     break
                 if isinstance(kind, float):
                     exponent = kind
-                elif kind == "T":
-                    transposed = not transposed
                 elif kind.startswith("index "):
                     examples.append(Position.name(kind[6:]))
                 else:
-                    name += kind
+                    transposed ^= kind.endswith("T")
+                    name += kind.removesuffix("T")
             elif sign == "_":
                 label = self.label()
                 if label is not None:
@@ -268,21 +267,21 @@ class NameReader:
         return self.tokens[place - 1].name
 
     def superscript(self, name: str) -> str | float | None:
-        """What a superscript is: part of the name, "T", "index i", primes; a number between name and subscript; None
-        where it is an exponent that belongs to a power.
+        """What a superscript is: part of the name, with a T behind it where it is transposed; "index i", primes; a
+        number between name and subscript; None where it is an exponent that belongs to a power.
 
         Of layer l nothing is added; w^{l-1} is w_before, w^{l+1} w_after, w^{(2)} w_2 and w^{l(t+1)} w_next.
         """
         inside = self.ahead_of_sign()
-        joined = "".join(text.lstrip("\\") if text != "\\prime" else "'" for text in inside)
+        turned = "T" if len(inside) > 2 and inside[-1] in TRANSPOSES else ""
+        of_layer = inside[:-1] if turned else inside
+        joined = "".join(text.lstrip("\\") if text != "\\prime" else "'" for text in of_layer)
         found: str | float | None = None
         if set(joined) == {"'"}:
             found = joined
         elif inside and (inside[0] in TRANSPOSES) and len(inside) <= 2:
             found = "T"
-        elif (match := re.fullmatch(r"[\[(]?([lL])(?:([+-])([12]))?[\])]?(?:T)?(.*)", joined)) and _rest(
-            match[4]
-        ) is not None:
+        elif (match := self._layer(joined)) and _rest(match[4]) is not None:
             far = "" if match[3] in (None, "1") else match[3]
             found = {None: "", "-": "_before", "+": "_after"}[match[2]] + far + str(_rest(match[4]))
         elif _rest(joined) is not None and "t" in joined:
@@ -293,6 +292,8 @@ class NameReader:
             found = ""
         elif match := re.fullmatch(r"[(\[](\d+)[)\]]", joined):
             found = f"_{match[1]}"
+        elif joined.isdigit() and self._is_numbered_layer(name, joined):
+            found = f"_{joined}"
         elif (match := re.fullmatch(r"\(([a-z])\)", joined)) and (
             match[1] in self.scope or match[1] in self.left or (self.on_left and match[1] in "ijmnpq")
         ):
@@ -312,7 +313,24 @@ class NameReader:
             return None
         self.next()
         self.group()
-        return found
+        return found if isinstance(found, float) else f"{found}{turned}"
+
+    def _layer(self, label: str) -> re.Match[str] | None:
+        """l, l-1, L, and (k), [k] where k is no index."""
+        match = re.fullmatch(r"[\[(]?([lL]|(?<=[\[(])k)(?:([+-])([12]))?[\])]?(.*)", label)
+        return None if match and match[1] in {*self.scope, *self.left} else match
+
+    def _is_numbered_layer(self, name: str, number: str) -> bool:
+        """Whether a bare number is a layer's, and no exponent: nobody writes the power 1, and others where one layer
+        has such a number, and there is a tensor of that layer, or none of this name without a layer."""
+        if name in CALLED or name in ("e", "sigma", "sum") or not name[:1].isalpha():
+            return False
+        if number == "1":
+            return True
+        known = {*self.setting.tensors, *self.setting.new_ranks, *self.setting.names}
+        if not any(re.search(r"_\d+$", one) for one in known):
+            return False
+        return f"{name}_{number}" in known or (name not in known and self.setting.rank(name) is None)
 
     def subscript(self, name: str) -> tuple[list[Position], list[Span]]:
         if self.peek() == "{":
@@ -474,18 +492,3 @@ def _rest(text: str) -> str | None:
     if re.fullmatch(r"[,]?[(\[]?t([+-]1)?[)\]]?", text):
         return "_next" if "+" in text else "_previous" if "-" in text else ""
     return None
-
-
-def _with_subscripts(line: Sequence[Token]) -> list[tuple[Token, bool, bool]]:
-    """Each token, whether it stands in a subscript, and whether that is in braces."""
-    found: list[tuple[Token, bool, bool]] = []
-    below: list[bool] = []
-    before = ""
-    for token in line:
-        if token.text == "{":
-            below.append(before == "_" or any(below))
-        found.append((token, before == "_" or any(below), any(below)))
-        if token.text == "}" and below:
-            below.pop()
-        before = token.text
-    return found

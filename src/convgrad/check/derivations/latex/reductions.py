@@ -37,7 +37,7 @@ class Reductions(Grammar):
             body = self.product_of()
             if kind == "sum" and body.rank:
                 self.scope = outer
-                return self.total(body, self.span_from(start))
+                return self.summed(body, self.span_from(start))
             self.place = start
             raise self.error(f"Write what \\{kind} runs over, as in \\{kind}_{{i,j}}.")
         body = self.product_of()

@@ -12,6 +12,14 @@ from convgrad.notation.terms import Access, Definition, Equation, gradient_name,
 BY = "_by_"
 """In the name of a local derivative: x_by_w is the derivative of x with respect to w."""
 
+SCALARS = {"eta", "alpha", "lambda", "epsilon", "lr", "eps", "E", "L", "J", "C", "beta", "rho", "gamma", "l_loss"}
+"""What is a single number where nothing else is said."""
+
+
+def without_layer(name: str) -> str:
+    """The name of a tensor in all layers: z of z_2, z_before."""
+    return re.sub(r"(_before|_after|_\d+)+$", "", name)
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -36,7 +44,8 @@ class Setting:
 
     ranks: axes of each tensor. axes: for each axis the index that reads it alone, where one does. names: tensors of
     which no more is known. tensors: all of the equation. order: those that it defines, the result first. arrays:
-    whether names without indices are arrays of unknown rank, as in an equation that has no index at all. generic: what
+    whether names without indices are arrays of unknown rank, as in an equation that has no index at all. told: axes of
+    names without their layers, as a document of arrays has them elsewhere. taken: letters of its indices. generic: what
     a function without a name, f, is tried as. functions: of those, which were read. bounds: of all sums. helpers:
     tensors that had to be named. extents: capital letter of an index -> the axis whose size it is. new_ranks: axes of
     what is named on the way. variances: names of squares that are tensors of their own.
@@ -49,6 +58,8 @@ class Setting:
     tensors: frozenset[str] = frozenset()
     order: tuple[str, ...] = ()
     arrays: bool = False
+    told: Mapping[str, int] | None = None
+    taken: set[str] = field(default_factory=set)
     generic: str = "tanh"
     choices: Choices = field(default_factory=Choices)
     functions: set[str] = field(default_factory=set)
@@ -73,6 +84,13 @@ class Setting:
                 return known[name.removeprefix(prefix)]
         return known.get(name.removesuffix("_next")) if name.endswith("_next") else None
 
+    def guessed(self, name: str) -> int:
+        """Axes of an array of which no more is known than its name, and what a document says of it elsewhere."""
+        plain = without_layer(name if name.startswith("delta") else name.removeprefix("d"))
+        if plain in SCALARS:
+            return 0
+        return (self.told or {}).get(plain, 2 if plain[:1].isupper() else 1)
+
     def letters(self, name: str) -> tuple[str, ...]:
         """The indices that read the axes of a tensor, a gradient or an update, as far as the equation has them."""
         for plain in (name, name.removeprefix("d"), name.removeprefix("Delta_"), name.removesuffix("_next")):
@@ -81,10 +99,15 @@ class Setting:
         return ()
 
 
-def about(equation: Equation | Collection[str] | None, choices: Choices, generic: str = "tanh") -> Setting:
+def about(
+    equation: Equation | Collection[str] | None,
+    choices: Choices,
+    generic: str = "tanh",
+    told: Mapping[str, int] | None = None,
+) -> Setting:
     """The setting of a formula that is about an equation, or about tensors of which only the names are known."""
     if not isinstance(equation, Equation):
-        return Setting(names=frozenset(equation or ()), choices=choices, generic=generic)
+        return Setting(names=frozenset(equation or ()), choices=choices, generic=generic, told=told)
     ranks: dict[str, int] = {}
     axes: dict[str, tuple[str, ...]] = {}
     for definition in equation.definitions:
@@ -106,4 +129,5 @@ def about(equation: Equation | Collection[str] | None, choices: Choices, generic
         order=order,
         choices=choices,
         generic=generic,
+        told=told,
     )

@@ -278,3 +278,18 @@ def _in_cases(found: Sequence[Token], token: Token) -> bool:
             return opened > 0
         opened += {CASES: 1, END_CASES: -1}.get(other.text, 0)
     return False
+
+
+def with_subscripts(line: Sequence[Token]) -> list[tuple[Token, bool, bool]]:
+    """Each token, whether it stands in a subscript, and whether that is in braces."""
+    found: list[tuple[Token, bool, bool]] = []
+    below: list[bool] = []
+    before = ""
+    for token in line:
+        if token.text == "{":
+            below.append(before == "_" or any(below))
+        found.append((token, before == "_" or any(below), any(below)))
+        if token.text == "}" and below:
+            below.pop()
+        before = token.text
+    return found
