@@ -10,6 +10,16 @@
   const BY_HAND = [0.3, 2.5];
   const STEP = 1.2;
 
+  /** So often a large network is measured; and how near two sizes are of which the second needs no measuring. */
+  const TRIES = 3;
+  const NEAR = 0.03;
+
+  /** The size to draw it in: all of it if it can be read then, else its height. */
+  const wanted = ({ whole, down }) => {
+    const size = whole >= LEAST ? whole : Math.max(LEAST, Math.min(1, down));
+    return Math.min(MOST, Math.floor(size * 200) / 200);
+  };
+
   page.Fit = class {
     constructor(app) {
       this.app = app;
@@ -73,10 +83,13 @@
       this.chosen = zoom;
       if (!this.app.network.lens || !this.section.clientWidth) return;
       this.sized = this._size();
-      const middle = (this.section.scrollLeft + this.section.clientWidth / 2) / this.section.scrollWidth;
+      const { network } = this.app;
+      const middle = network.middle ?? network.seenMiddle; // asked before another lens was drawn, which costs nothing then
+      network.middle = null;
       if (zoom !== null || this.narrow) this.flow.classList.remove("fitted");
       if (zoom !== null) this._put(zoom);
       else if (this.narrow) this._put(1);
+      else if (network.large) this._fittedLarge();
       else this._fitted();
       this.section.scrollLeft = middle * this.section.scrollWidth - this.section.clientWidth / 2;
       this.app.network.fill();
@@ -99,6 +112,7 @@
     }
 
     _put(zoom) {
+      if (zoom === this.zoom) return;
       this.zoom = zoom;
       this.flow.style.setProperty("--zoom", zoom.toFixed(4));
     }
@@ -115,18 +129,27 @@
     /** Planes side by side or one below the other, whichever can be drawn larger. */
     _fitted() {
       this.flow.classList.remove("fitted");
-      const found = (this.app.network.large ? [false] : [false, true]).map((tall) => {
+      const found = [false, true].map((tall) => {
         this.flow.classList.toggle("tall", tall);
         this._put(1);
         const first = this._room();
         this._put(Math.max(LEAST, Math.min(MOST, first.whole)));
         return { tall, ...this._room() }; // what does not grow with it is in this one
       });
-      const best = found.length > 1 && found[1].whole > found[0].whole * 1.02 ? found[1] : found[0];
+      const best = found[1].whole > found[0].whole * 1.02 ? found[1] : found[0];
       this.flow.classList.toggle("tall", best.tall);
-      const wanted = best.whole >= LEAST ? best.whole : Math.max(LEAST, Math.min(1, best.down));
-      this._put(Math.min(MOST, Math.floor(wanted * 200) / 200));
-      this.flow.classList.toggle("fitted", !this.app.network.large);
+      this._put(wanted(best));
+      this.flow.classList.add("fitted");
+    }
+
+    /** From the size that it has, which is often nearly right: each other one that is tried lays it all out. */
+    _fittedLarge() {
+      this.flow.classList.remove("tall", "fitted");
+      for (let tries = 0; tries < TRIES; tries += 1) {
+        const before = this.zoom;
+        this._put(wanted(this._room()));
+        if (Math.abs(this.zoom / before - 1) < NEAR) break;
+      }
     }
 
     /** Pinched, or with Ctrl. */

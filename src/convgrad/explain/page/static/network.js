@@ -66,6 +66,12 @@
     /** Whether cells show all digits. */
     allDigits = false;
 
+    /** Where the middle of what is seen lies, as a part of all. */
+    get seenMiddle() {
+      const { scrollLeft, clientWidth, scrollWidth } = this.section;
+      return (scrollLeft + clientWidth / 2) / scrollWidth;
+    }
+
     shows(name, lens = this.lens) {
       const lane = this.lane.get(name);
       return lane in page.LENSES[lens].lanes || (lens === "update" && this.blockOf.get(name) === "step");
@@ -75,6 +81,7 @@
     look(lens) {
       if (this.lens === lens) return;
       this.lens = lens;
+      this.middle = this.seenMiddle;
       const lanes = ORDER.filter((lane) => lane in page.LENSES[lens].lanes);
       this.flow.dataset.lens = lens;
       this.flow.style.setProperty("--lanes", lanes.length + 1);
