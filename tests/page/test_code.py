@@ -99,3 +99,18 @@ def test_a_file_does_not_offer_it(browser: Any, tmp_path: Any) -> None:
         assert "convgradEditor" not in (tmp_path / "classic.html").read_text(encoding="utf-8").replace(
             "globalThis.convgradEditor", ""
         )
+
+
+def test_of_several_functions_one_can_be_chosen(looker: Looker) -> None:
+    two = RIGHT + "\ndef relu_backward_slow(dx, o):\n    return dx * (o >= 0.5)\n"
+    assert "The program has several: relu_backward, relu_backward_slow. Say which" in report(looker, two)
+    refused(looker)
+    choice = looker.page.locator("#code-function")
+    assert choice.locator("option").all_inner_texts()[1:] == ["relu_backward", "relu_backward_slow"]
+    for name, verdict in (("relu_backward", "RIGHT"), ("relu_backward_slow", "WRONG")):
+        choice.select_option(name)
+        looker.page.locator("#code-layer").select_option("relu")
+        looker.page.locator("#code-now").click()
+        looker.page.locator(f"#code-verdict >> text={verdict}: {name}, against").wait_for(timeout=SLOW)
+    report(looker, RIGHT)
+    assert not choice.is_visible()

@@ -164,7 +164,8 @@ def test_numbers_that_are_too_many_for_a_link_are_left_out(browser: Any, folder:
     with opened(browser, written_to(folder, "classic")) as looker:
         for _ in range(60):
             do(looker, "setAll", "input", [float(value) for value in rng.normal(size=25)])
-        assert len(state(looker)["log"]) == 60
+            do(looker, "step", 1)  # what was learnt from them keeps them in the link
+        assert len(state(looker)["log"]) == 120
         assert looker.page.url.endswith("#example=classic&lens=forward")
         looker.page.locator("#share").click()
         words = looker.page.locator("#share-dialog .share-part").first.inner_text()
@@ -278,3 +279,43 @@ def test_many_steps_of_a_link_leave_the_page_alive_and_can_be_left(looker: Looke
     }"""
     shown = {"example": "classic", "lens": "update"}
     assert looker.page.evaluate(script) == [True, True, False, True, shown]
+
+
+def test_a_link_holds_a_picture_once_and_as_bytes(either: Any, folder: Path) -> None:
+    """Each stroke of a drawing writes all pixels; between them a label is chosen."""
+    rng = np.random.default_rng(5)
+    pictures = [(rng.integers(0, 256, 784) / 255).astype(np.float32).tolist() for _ in range(4)]
+    with opened(either, written_to(folder, "lenet-digit")) as looker, opened(either, "about:blank") as other:
+        lengths = []
+        for n, picture in enumerate(pictures):
+            do(looker, "together", ["setAll", "input", picture], ["set", "target", 0, n])
+            shown = state(looker)
+            lengths.append(len(looker.page.url))
+        assert max(lengths) - min(lengths) < 60
+        assert max(lengths) < 1_800  # 784 bytes, in six bits a letter, twice
+        other.page.goto(looker.page.url)
+        assert state(other) == shown
+        np.testing.assert_array_equal(other.values("input").ravel(), np.float32(pictures[-1]))
+        assert bits(other) == bits(looker)
+
+
+def test_what_is_left_out_of_a_link_does_not_change_a_number(looker: Looker, folder: Path, browser: Any) -> None:
+    """A number that is set in a computed tensor pins the others as they are: what they follow from is kept."""
+    whole, again = [0.1] * 25, [0.7] * 25
+    do(looker, "setAll", "input", whole)
+    do(looker, "set", "input", 3, 5.0)
+    do(looker, "set", "conv1.x", 0, 2.0)
+    do(looker, "setAll", "input", again)
+    do(looker, "set", "input", 2, 1.0)
+    do(looker, "setAll", "input", whole)
+    do(looker, "together", ["setAll", "input", again], ["set", "pool1.x", 1, 1.0], ["setAll", "input", whole])
+    kept = state(looker)["log"]
+    assert [action[:2] for action in kept] == [
+        ["setAll", "input"],
+        ["set", "input"],
+        ["set", "conv1.x"],
+        ["together", ["setAll", "input", again]],
+    ]
+    with opened(browser, looker.page.url) as other:
+        assert state(other)["log"] == kept
+        assert bits(other) == bits(looker)

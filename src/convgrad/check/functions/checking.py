@@ -138,6 +138,7 @@ def _alone(function: object) -> Iterator[str]:
         yield f"{copy}:{name}"
 
 
+@takes(ModelError)
 def assert_gradient_correct(
     function: Callable[..., Any] | str | object,
     layer: str | Layer,

@@ -22,6 +22,9 @@ def conv_backward(dout, x, w):
     return dx, dw
 `;
 
+  /** The functions and classes at the top of a program. */
+  page.functionsIn = (text) => [...new Set([...text.matchAll(/^(?:async +)?(?:def|class) +(\w+)/gm)].map(([, name]) => name))];
+
   /** The editor, which is loaded when it is needed first; null where it can't be had. */
   const loaded = () =>
     (page.editorLoaded =
@@ -72,6 +75,7 @@ def conv_backward(dout, x, w):
       this.made = true;
       this.room = h("div", { class: "code-editor", id: "code-text" });
       this.layer = h("select", { id: "code-layer" });
+      this.function = h("select", { id: "code-function" });
       this.options = h("input", {
         type: "text",
         id: "code-options",
@@ -81,6 +85,7 @@ def conv_backward(dout, x, w):
       });
       this.options.addEventListener("keydown", (event) => event.key === "Enter" && this.check());
       this.verdict = h("div", { class: "verdict", id: "code-verdict", role: "status" });
+      this.choice = h("label", { class: "field", for: "code-function", hidden: true }, h("span", {}, "Function"), this.function);
       const field = (id, words, input) => h("label", { class: "field", for: id }, h("span", {}, words), input);
       this.dialog.append(
         h(
@@ -94,6 +99,7 @@ def conv_backward(dout, x, w):
         h(
           "div",
           { class: "fields" },
+          this.choice,
           field("code-layer", "Layer", this.layer),
           field("code-options", "Its arguments, if any", this.options),
         ),
@@ -123,7 +129,10 @@ def conv_backward(dout, x, w):
 
     async _editor() {
       const made = await loaded();
-      const changed = (text) => (this.typed = text);
+      const changed = (text) => {
+        this.typed = text;
+        this._choices();
+      };
       if (made)
         return made.make(this._emptied(), { text: this.typed, label: "The program", hint: HINT, changed });
       const area = h("textarea", {
@@ -151,6 +160,18 @@ def conv_backward(dout, x, w):
           area.setSelectionRange(start, start + (lines[n - 1] || "").length);
         },
       };
+    }
+
+    /** Where the program has several functions, the one that is checked can be said. */
+    _choices() {
+      const names = page.functionsIn(this.typed);
+      const { value } = this.function;
+      this.choice.hidden = names.length < 2;
+      this.function.replaceChildren(
+        h("option", { value: "" }, "The one that computes a gradient"),
+        ...names.map((name) => h("option", { value: name }, name)),
+      );
+      this.function.value = names.length > 1 && names.includes(value) ? value : "";
     }
 
     _emptied() {
@@ -185,7 +206,12 @@ def conv_backward(dout, x, w):
       this.verdict.replaceChildren(h("p", {}, "Checking\u2026"));
       const asked = (this.asked = {});
       try {
-        const report = await page.ask("/api/function", { text, layer: this.layer.value, options });
+        const report = await page.ask("/api/function", {
+          text,
+          function: this.function.value,
+          layer: this.layer.value,
+          options,
+        });
         if (asked === this.asked) this._show(report);
       } catch (error) {
         if (asked === this.asked) this._say(error.message);

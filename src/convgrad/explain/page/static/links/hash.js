@@ -12,6 +12,7 @@
   const MOST_TOGETHER = 100;
   const MOST_STEPS = 5_000;
   const MOST_ELEMENTS = 100;
+  const FEWEST_PIXELS = 64;
   const THEMES = ["light", "dark"];
   const PACKED = ["log", "network"];
 
@@ -90,8 +91,38 @@
     return new Uint8Array(await new Blob(parts).arrayBuffer());
   };
 
+  /** A picture's numbers, p / 255 as float32 has it, are written as bytes. */
+  const ofPixel = (pixel) => Math.fround(pixel / 255);
+  const shortly = (_, value) => {
+    if (!Array.isArray(value) || value.length < FEWEST_PIXELS) return value;
+    if (!value.every((number) => number === ofPixel(Math.round(255 * number)) && number >= 0 && number <= 1)) return value;
+    return { pixels: btoa(value.map((number) => String.fromCharCode(Math.round(255 * number))).join("")) };
+  };
+  const fully = (_, value) =>
+    isObject(value) && typeof value.pixels === "string" && Object.keys(value).length === 1
+      ? Array.from(atob(value.pixels), (letter) => ofPixel(letter.charCodeAt(0)))
+      : value;
+
+  /** What was done, without numbers that were all written over by what came after. trace: whose numbers. */
+  page.shortened = (log, trace) => {
+    const kept = [];
+    const later = new Set(); // tensors that are written whole before anything that follows from numbers is kept
+    for (const action of log.toReversed()) {
+      const parts = action[0] === "together" ? action.slice(1) : [action];
+      const own = parts.toReversed().filter(([method, name]) => {
+        const follows = method !== "setAll" && !(method === "set" && trace.tensor(name).given);
+        if (follows) later.clear();
+        const isOver = later.has(name) && !follows;
+        if (method === "setAll") later.add(name);
+        return !isOver;
+      });
+      if (own.length) kept.unshift(own.length === 1 ? own[0] : ["together", ...own.toReversed()]);
+    }
+    return kept;
+  };
+
   const packed = async (data) => {
-    const text = new TextEncoder().encode(JSON.stringify(data));
+    const text = new TextEncoder().encode(JSON.stringify(data, shortly));
     const bytes = await through(new CompressionStream("deflate-raw"), text, LONGEST_DATA);
     let binary = "";
     for (const byte of bytes) binary += String.fromCharCode(byte);
@@ -103,7 +134,7 @@
       const binary = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
       const bytes = Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
       const data = await through(new DecompressionStream("deflate-raw"), bytes, LONGEST_DATA);
-      return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(data));
+      return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(data), fully);
     } catch (error) {
       if (error.message.startsWith("This link")) throw error;
       return refuse("a part of it is missing or changed.");

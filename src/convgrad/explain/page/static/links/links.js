@@ -47,7 +47,7 @@
     /** What the page shows: {example or network, lens, at, layer, log, theme}, and what other parts remember. */
     state() {
       const { app } = this;
-      const { log } = app.trace.history;
+      const log = page.shortened(app.trace.history.log, app.trace);
       const state = app.asked ? { network: app.asked } : { example: app.trace.model.name };
       state.lens = app.network.lens;
       if (app.trail.length)

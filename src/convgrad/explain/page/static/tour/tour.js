@@ -61,6 +61,7 @@
       byId("tools").prepend(this.enter);
       this.element.addEventListener("keydown", (event) => this._key(event));
       this.list.addEventListener("scroll", () => this._scrolled(), { passive: true });
+      new ResizeObserver(() => this._resized()).observe(this.list);
     }
 
     _card(stop, n) {
@@ -313,14 +314,27 @@
       const { element } = this.cards[n];
       const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
       this.target = n;
+      this.into = 0;
       this.list.scrollTo({ top: element.offsetTop, behavior: behavior || (still ? "instant" : "smooth") });
+      clearTimeout(this.settling);
       clearTimeout(this.arrived);
       this.arrived = setTimeout(() => (this.target = null), still || behavior ? SETTLED : 900);
+    }
+
+    /** The column has another height: the caption stays where it was, whatever the browser makes of it. */
+    _resized() {
+      if (!this.open) return;
+      const { element } = this.cards[this.n];
+      const into = Math.max(0, Math.min(this.into, element.offsetHeight - this.list.clientHeight));
+      this._scrollTo(this.n, "instant");
+      if (into) this.list.scrollTop = element.offsetTop + into;
+      this.into = into;
     }
 
     /** Scrolled by a person: the stop whose caption is at the top. */
     _scrolled() {
       if (!this.open || this.target !== null) return;
+      this.into = this.list.scrollTop - this.cards[this.n].element.offsetTop;
       clearTimeout(this.settling);
       this.settling = setTimeout(() => {
         const top = this.list.scrollTop + this.list.clientHeight / 3;
