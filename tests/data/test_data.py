@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from PIL import Image
 from convgrad.data import Augment, Batches, Data
 from convgrad.data.ahead import read_ahead
 from convgrad.data.labels import numbered
-from convgrad.data.sources import PAGES_KEPT
+from convgrad.data.mapped import MappedRows, is_mapped
 from convgrad.errors import DataError
 
 COUNT, SHAPE = 23, (5, 7, 3)
@@ -172,14 +173,36 @@ def test_targets_to_split_are_read_where_nobody_knows_them() -> None:
     assert Data.items(ByExample(labels=IMAGES)).targets_to_split() is None  # images say nothing of classes
 
 
-def test_changes_of_a_private_map_are_not_given_back(tmp_path: Path) -> None:
-    """Pages of a map are handed back to the system; those with changes that no file has must not be."""
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["u1", "<f4", ">f8"])
+def test_rows_of_maps_are_those_of_their_arrays(order: Any, dtype: str, tmp_path: Path) -> None:
+    """Whatever part of a file they are, in whatever order and type."""
+    array = np.random.default_rng(0).integers(0, 99, (COUNT, *SHAPE)).astype(dtype)
+    np.save(tmp_path / "x.npy", np.asarray(array, order=order))
+    whole = np.load(tmp_path / "x.npy", mmap_mode="r")
+    raw = np.memmap(tmp_path / "raw", dtype, "w+", offset=4099, shape=array.shape)
+    raw[...] = array
+    for mapped in (whole, raw):
+        parts = (slice(None), slice(3, None, 2), slice(None, None, -1), (slice(None), slice(1, 4)))
+        for part in (mapped[part] for part in parts):
+            np.testing.assert_array_equal(MappedRows(part)[np.array([5, 0, 9, 5])], part[[5, 0, 9, 5]])
+            assert is_mapped(np.asarray(part))
+    assert not is_mapped(np.array(whole))
+
+
+def test_a_map_whose_file_has_changed(tmp_path: Path) -> None:
     changed = memory_map(tmp_path, "c")
-    changed[2] = 7
-    data = Data(changed, LABELS)
-    for _ in range(PAGES_KEPT // (COUNT << 16) + 2):
-        data.take(range(COUNT))
-    assert (data.take([2])[0] == 7).all()
+    changed[2] = 7  # in memory alone
+    assert (Data(changed, LABELS).take([2])[0] == 7).all()
+    mapped = memory_map(tmp_path)
+    data = Data(mapped, LABELS)
+    (tmp_path / "x.npy").rename(tmp_path / "y.npy")
+    np.testing.assert_array_equal(Data(mapped, LABELS).take([4])[0], IMAGES[[4]])  # there is no file of that name
+    np.save(tmp_path / "x.npy", IMAGES[::-1])
+    np.testing.assert_array_equal(Data(mapped, LABELS).take([4])[0], IMAGES[[4]])  # there is, and it is another one
+    os.truncate(tmp_path / "y.npy", 500)
+    with pytest.raises(DataError, match=r"A memory map's file is cut off: row 9 is not there any more"):
+        data.take([9])
 
 
 @pytest.mark.parametrize(

@@ -312,7 +312,7 @@ def test_progress_shows_the_share_of_waiting_where_data_are_read(tmp_path: Path)
 
 
 PEAK = """
-import resource, sys
+import sys
 import numpy as np
 from pathlib import Path
 from convgrad import Network
@@ -330,21 +330,22 @@ else:
 net.fit(data, epochs=1, batch_size=16, verbose=False, engine="oracle", validation_split=0.1)
 net.evaluate(data, engine="oracle", batch_size=16)
 net.predict(data, engine="oracle", batch_size=16)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not getrusage: its peak is that of the process that this one was started by, too.
+print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak")
 @pytest.mark.parametrize("kind", ["map", "folder"])
 def test_the_peak_of_memory_does_not_grow_with_the_source(kind: str, tmp_path: Path) -> None:
-    """Three times as many images, 210 MB of floats more; batches and what is read ahead take the same."""
+    """Many times as many images, 70 MB of bytes or floats more; batches and what is read ahead take the same."""
     peaks = []
-    for count in (600, 2100):
+    more = 1500 * 64 * 61 * 3 * 4 / 2**20
+    for count in (200, 1700):
         images = np.random.default_rng(0).integers(0, 256, (count, 64, 61, 3), np.uint8)
         if kind == "map":
-            images = np.tile(images, (4, 1, 1, 1))
             place = tmp_path / f"{count}.npy"
-            np.save(place, images)
+            np.save(place, np.tile(images, (4, 1, 1, 1)))
         else:
             place = tmp_path / str(count)
             for n, image in enumerate(images):
@@ -355,5 +356,4 @@ def test_the_peak_of_memory_does_not_grow_with_the_source(kind: str, tmp_path: P
         )
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout) / 1024)
-    grown = 1500 * 64 * 61 * 3 * (4 if kind == "map" else 1) / 2**20  # of bytes; floats would be four times as much
-    assert peaks[1] - peaks[0] < grown / 2, peaks
+    assert peaks[1] - peaks[0] < more / 4, peaks

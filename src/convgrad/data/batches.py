@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import COUNT, FLAG, SEED, Rule, an, made_from, optional
-from convgrad.data.ahead import read_ahead
+from convgrad.data.ahead import read_ahead, threads_at_once
 from convgrad.data.augment import Augment
 from convgrad.data.dataset import Images, Labels
 from convgrad.data.seeded import ORDER, random_order
@@ -70,8 +70,6 @@ class _Held:
         return self._images[positions], self._labels[positions]
 
 
-MOST_AHEAD = 1 << 28
-"""Bytes of batches that are read ahead: fewer threads where batches are large."""
 ROWS = Rule("a NumPy array with one axis or more", lambda value: isinstance(value, np.ndarray) and value.ndim > 0)
 AUGMENT = optional(an(Augment, "an Augment"))
 
@@ -196,7 +194,7 @@ class Batches:
             return
         begin = batch(starts[0])
         size = begin.images.nbytes + begin.labels.nbytes
-        threads = max(1, min(examples.threads, MOST_AHEAD // max(1, size) - 1))
+        threads = threads_at_once(examples.threads, size)
         yield begin
         with closing(read_ahead(starts[1:], batch, threads)) as batches:  # type: ignore[type-var]
             yield from batches

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -11,15 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import shown
+from convgrad.data.mapped import MappedRows, is_mapped
 from convgrad.errors import DataError
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
 
-PAGES_KEPT = 1 << 24
-"""Bytes of a memory map that may count as the process's own before they are given back to the system."""
-PAGES_AT_ONCE = 1 << 16
-"""What Linux maps where one byte is read (fault_around_bytes)."""
 BATCHES_KEPT = 2
 """Batches of a source of batches that are kept: the one that was read last, and the one that it goes on with."""
 
@@ -48,40 +44,22 @@ class Source(Protocol):
 
 
 class Arrays:
-    """x[n], y[n]. A memory map is read by the rows that are asked for, and its pages are given back."""
+    """x[n], y[n]. Of a memory map, the rows that are asked for are read from its file."""
 
-    ordered, group = True, 1
+    ordered, group, threads = True, 1, 2
 
     def __init__(self, x: Array, y: Array | None):
         self.x, self.y = x, y
         self.count = len(x)
-        self._maps = [found for found in (_map_behind(x), _map_behind(y)) if found is not None]
-        self.held = not self._maps
-        self.threads = 2
-        self._read = 0
+        self.held = not is_mapped(x) and (y is None or not is_mapped(y))
+        self._inputs = MappedRows(x) if is_mapped(x) else x
+        self._targets = MappedRows(y) if y is not None and is_mapped(y) else y
 
     def take(self, positions: Rows) -> tuple[Array, Any]:
-        y = self.y
-        taken = self.x[positions], None if y is None else y[positions]
-        if self._maps:
-            taken = np.array(taken[0]), None if y is None else np.array(taken[1])
-            self._give_back(len(positions))
-        return taken
+        return self._inputs[positions], None if self._targets is None else self._targets[positions]
 
     def targets(self) -> Any:
-        return None if self.y is None or (_map_behind(self.y) is not None and self.y.ndim > 1) else self.y
-
-    def _give_back(self, rows: int) -> None:
-        """Pages that were read count as the process's memory until somebody else needs them; so long, a process with
-        a limit would be ended, or another one slowed down.
-        """
-        self._read += rows * max(PAGES_AT_ONCE, self.x[:1].nbytes)
-        if self._read < PAGES_KEPT:
-            return
-        self._read = 0
-        for found in self._maps:
-            if found.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):  # what was changed in mode "c" would go
-                found._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+        return None if self.y is None or (is_mapped(self.y) and self.y.ndim > 1) else self.y
 
 
 class Items:
@@ -235,12 +213,3 @@ def _count(y: Any) -> int:
         return len(y)
     except TypeError:
         return 1
-
-
-def _map_behind(array: Any) -> np.memmap[Any, Any] | None:
-    """The memory map that an array shows a part of."""
-    while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
-            return array
-        array = array.base
-    return None

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from convgrad.compute.samples import floats_from
-from convgrad.data.ahead import read_ahead
+from convgrad.data.ahead import read_ahead, rows_at_once
 from convgrad.data.data import Data, spread
 from convgrad.errors import DataError
 from convgrad.losses import Loss
@@ -83,6 +84,8 @@ class Examples:
         if self.held:
             yield self.inputs, self.targets  # type: ignore[misc]
             return
+        numbers = prod(self._network.input_shape) + prod(self.target_shape)
+        size = rows_at_once(size, numbers * np.dtype(self._network.dtype).itemsize, self.threads)
         starts = range(0, len(self), size)
 
         def block(start: int) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from convgrad.network.past import Past
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.step import TrainingStep
 from convgrad.system.interruption import Interruption
-from convgrad.training.evaluate import figures
+from convgrad.training.evaluate import DEFAULT_ROWS, figures
 from convgrad.training.events import Callback, Training, tell
 from convgrad.training.examples import Examples
 from convgrad.training.history import History
@@ -132,7 +132,8 @@ class Loop:
         """Loss and metrics on the validation examples, named `val_loss` and so on."""
         if self.validation is None:
             return {}
-        found = figures(self.training.network, self.validation, self.loss, self.metrics, engine=self.engine)
+        size = DEFAULT_ROWS if self.validation.held else self.training.batch_size  # what is read must find room
+        found = figures(self.training.network, self.validation, self.loss, self.metrics, size, self.engine)
         return {f"val_{name}": value for name, value in found.items()}
 
     def _keep(self, batch: int, always: bool = False) -> None:
