@@ -14,8 +14,9 @@ from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.targets import Targets
+from convgrad.training.chosen_metrics import Chosen, metrics_from
 from convgrad.training.examples import Array, checked_inputs
-from convgrad.training.metrics import Metric, meaning_of, metrics_from
+from convgrad.training.metrics import Metric, meaning_of
 
 LOSS_ROWS = 1024
 """Examples whose loss is computed at once."""
@@ -28,7 +29,7 @@ def evaluate(
     y: Any,
     *,
     loss: str | Loss | None = None,
-    metrics: str | Metric | Iterable[str | Metric] | None = None,
+    metrics: Chosen | Iterable[Chosen] | None = None,
     batch_size: int = 256,
     engine: str = "auto",
 ) -> dict[str, float]:
