@@ -17,8 +17,9 @@ from convgrad.data.data import Data, data_from
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import NETWORK, PlainNetwork
+from convgrad.training.chosen_metrics import Chosen, metrics_from
 from convgrad.training.examples import Array, Examples, checked_inputs
-from convgrad.training.metrics import Metric, meaning_of, metrics_from
+from convgrad.training.metrics import Metric, meaning_of
 
 DEFAULT_ROWS = 256
 """Examples at once, where nobody says how many."""
@@ -33,7 +34,7 @@ def evaluate(
     y: Any = None,
     *,
     loss: str | Loss | None = None,
-    metrics: str | Metric | Iterable[str | Metric] | None = None,
+    metrics: Chosen | Iterable[Chosen] | None = None,
     batch_size: int = DEFAULT_ROWS,
     engine: str = "auto",
 ) -> dict[str, float]:
@@ -87,17 +88,24 @@ def figures(
 ) -> dict[str, float]:
     """`evaluate` for examples that were checked already.
 
-    Of those that are not in memory, one block is looked at after the other, and values of each example are kept: the
-    figures are the same to the bit.
+    Of those that are not in memory, one block is looked at after the other, and values of each example are kept, or
+    all outputs and targets where a metric is of all together: the figures are the same to the bit.
     """
     chosen = tuple(metrics)
-    values: dict[str, list[Array]] = {"loss": [], **{metric.name: [] for metric in chosen}}
+    values: dict[str, list[Array]] = {"loss": [], **{metric.name: [] for metric in chosen if metric.of_each}}
+    kept: list[tuple[Array, Array]] = []
     for inputs, targets in examples.blocks(batch_size):
         outputs = network.predict(inputs, batch_size=batch_size, engine=engine)
         values["loss"].append(losses(loss, outputs, targets))
+        if not all(metric.of_each for metric in chosen):
+            kept.append((outputs, targets))
         for metric in chosen:
-            values[metric.name].append(np.asarray(metric.each(outputs, targets)))
-    return {name: float(np.average(np.concatenate(parts))) for name, parts in values.items()}
+            if metric.of_each:
+                values[metric.name].append(np.asarray(metric.each(outputs, targets)))
+    found = {name: float(np.average(np.concatenate(parts))) for name, parts in values.items()}
+    whole = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
+    found |= {metric.name: metric(*whole) for metric in chosen if not metric.of_each}
+    return {name: found[name] for name in ("loss", *(metric.name for metric in chosen))}
 
 
 @takes(TrainingError, network=NETWORK, data=an(Data, "a Data"), batch_size=at_least(1))
