@@ -15,6 +15,7 @@ from typing import Any
 from convgrad.arguments import COUNT, FLAG, NEW_NAMES, PATH, POSITIVE, SHAPE, TABLE, Rule, an, one_of, optional, takes
 from convgrad.check.functions.engine import AUTOGRAD, engine_report, no_engine
 from convgrad.check.functions.judging import Judge
+from convgrad.check.functions.padding import other_paddings, with_own_padding
 from convgrad.check.functions.person import MEGABYTES, SECONDS, Person
 from convgrad.check.functions.report import Report
 from convgrad.check.problems.families import named
@@ -102,8 +103,8 @@ def check(
             Person(function, seconds=seconds, megabytes=megabytes, folder=folder, sandbox=sandbox)
         )
 
-        def judged(against: list[Subject], told: Mapping[str, str]) -> Report:
-            return Judge(person, against, told, dtype, settings, explain).run()
+        def judged(against: list[Subject], told: Mapping[str, str], fully: bool = explain) -> Report:
+            return Judge(person, against, told, dtype, settings, fully).run()
 
         engine, name = person.engine, named(layer) if isinstance(layer, str) else ""
         if engine is not None and every:
@@ -113,7 +114,15 @@ def check(
         else:
             if engine is not None and name in engine.names:
                 person.turn_to(name, ["x"])
-            report = judged(subjects, dict(roles or {}))
+            own = with_own_padding(person, layer, settings)
+            against = subjects if own == settings else subject_of(layer, own, input_shape, binding or {})
+            report = judged(against, dict(roles or {}))
+            for more in other_paddings(person, layer, settings, report):
+                padded = subject_of(layer, more, input_shape, {})
+                again = judged(padded, dict(roles or {}), False)
+                if again.ok:
+                    report = again
+                    break
             other = also_called(layer, settings)
             if other is not None and report.verdict is Verdict.WRONG:
                 again = judged(subject_of(layer, other, input_shape, {}), dict(roles or {}))

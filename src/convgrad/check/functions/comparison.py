@@ -56,7 +56,8 @@ def distance(found: AnyArray, expected: AnyArray) -> float:
         return float("inf")
     with np.errstate(all="ignore"):
         gap = np.where(a == b, 0.0, np.abs(a - b))
-    return float(np.nan_to_num(gap, nan=np.inf, posinf=np.inf).max(initial=0.0))
+    largest = float(gap.max(initial=0.0))  # not a number where one of them is none
+    return largest if largest == largest else float("inf")
 
 
 def compared(attempt: Attempt) -> dict[str, Comparison]:

@@ -64,6 +64,7 @@ TABLE = (
     Variation("stride 1", {"strides": 1}, among=("pool_size",)),
     Variation("padding 1", {"padding": 1}, among=WINDOWS),
     Variation("padding 2", {"padding": 2}, among=WINDOWS),
+    Variation("padding same", {"padding": "same", "kernel_size": 3}, shape=True, among=KERNELS),
     Variation("stride 3", {"strides": 3}, among=WINDOWS),
     Variation("stride 2 and padding 1", {"strides": 2, "padding": 1}, among=WINDOWS),
     Variation("stride 3 and padding 2", {"strides": 3, "padding": 2}, among=WINDOWS),
@@ -162,6 +163,8 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
             return False
         if isinstance(value, tuple) and (sizes.window or sizes.square):
             return False
+        if isinstance(value, str) and not _takes_a_word(key, convention):
+            return False
     if "equal" in variation.sizes and {"filters", "units"} & {*subject.given}:
         return False
     if "divides" in variation.sizes and _strides(subject, sizes) <= 1:
@@ -181,6 +184,10 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
     if variation.leading and convention.reading.jacobian:
         return False
     return not (variation.leading and (convention.leading or not convention.image.startswith("[batch")))
+
+
+def _takes_a_word(setting: str, convention: Convention) -> bool:
+    return any(role == setting and isinstance(leaf.default, str) for leaf, role in convention.reading.roles)
 
 
 def _strides(subject: LayerSubject, sizes: Sizes) -> int:

@@ -289,7 +289,7 @@ def _setting(leaf: Leaf, settings: Mapping[str, Any], problem: Problem) -> str |
     for key, others in SETTINGS.items():
         if key not in settings or (key == "kernel_size" and "pool_size" in settings):
             continue
-        for name in names:
+        for name in _said(leaf):
             if name == plain(key) or (name in others.split() and name not in tensors):
                 if leaf.required and name in ("k", "f", "kernel") and "w" in problem.arrays:
                     continue

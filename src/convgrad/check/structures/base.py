@@ -65,7 +65,8 @@ class Seen:
             return float("inf")
         with np.errstate(all="ignore"):
             gap = np.where(self.found == predicted, 0.0, np.abs(self.found - predicted))
-        return float(np.nan_to_num(gap, nan=np.inf, posinf=np.inf).max(initial=0.0))
+        largest = float(gap.max(initial=0.0))  # not a number where one of them is none
+        return largest if largest == largest else float("inf")
 
     def is_near(self, predicted: Array, scale: float = 1.0) -> bool:
         """Whether these numbers are those found; `scale`: of their rounding errors against those of the right ones."""

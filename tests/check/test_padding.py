@@ -1,0 +1,98 @@
+"""Functions that pad as much as the kernel asks for: by a word, a default, or half of the kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from convgrad.check import Report, check
+from convgrad.check.verdict import Verdict
+
+PARTS = """
+import numpy as np
+def around(size, kernel, stride, padding):
+    if padding.lower() == "valid":
+        return 0, 0
+    whole = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return {sides}
+def run(x, w, b, s, rows, columns):
+    x, (m, n) = np.pad(x, ((0, 0), rows, columns, (0, 0))), w.shape[:2]
+    steps = [(i, j) for i in range((x.shape[1] - m) // s + 1) for j in range((x.shape[2] - n) // s + 1)]
+    found = [np.tensordot(x[:, i * s:i * s + m, j * s:j * s + n], w, 3) + b for i, j in steps]
+    return np.stack(found, 1).reshape(len(x), steps[-1][0] + 1, steps[-1][1] + 1, -1)
+def back(d, x, w, s, rows, columns):
+    big, (m, n) = np.pad(x, ((0, 0), rows, columns, (0, 0))), w.shape[:2]
+    dbig, dw = np.zeros_like(big), np.zeros_like(w)
+    for i, j in np.ndindex(d.shape[1:3]):
+        at = np.s_[:, i * s:i * s + m, j * s:j * s + n]
+        dw += np.tensordot(big[at], d[:, i, j], (0, 0))
+        dbig[at] += np.einsum("ek,mnck->emnc", d[:, i, j], w)
+    return dbig[:, rows[0]:rows[0] + x.shape[1], columns[0]:columns[0] + x.shape[2]], dw, d.sum((0, 1, 2))
+"""
+AFTER, BEFORE = "whole // 2, whole - whole // 2", "whole - whole // 2, whole // 2"
+FORWARD = """
+def conv(x, w, b, stride=1, padding="same"):
+    rows, columns = (around(x.shape[a + 1], w.shape[a], stride, padding) for a in (0, 1))
+    return run(x, w, b, stride, rows, columns)
+"""
+BACKWARD = """
+def conv_back(dout, x, w, stride=1, padding="SAME"):
+    rows, columns = (around(x.shape[a + 1], w.shape[a], stride, padding) for a in (0, 1))
+    return back(dout, x, w, stride, rows, columns)
+"""
+HALF = """
+def conv(x, w, b):
+    half = w.shape[0] // 2
+    return run(x, w, b, 1, (half, half), (half, half))
+def conv_back(dout, x, w):
+    half = w.shape[0] // 2
+    return back(dout, x, w, 1, (half, half), (half, half))
+"""
+MODE = """
+from scipy.signal import correlate2d
+def conv(x, w, b):
+    planes = [[sum(correlate2d(x[n, c], k[c], mode="same") for c in range(len(k))) for k in w] for n in range(len(x))]
+    return np.array(planes) + b[:, None, None]
+"""
+RIGHT = {
+    "a default": (PARTS.format(sides=AFTER) + FORWARD, "conv"),
+    "a default in capitals, backward": (PARTS.format(sides=AFTER) + BACKWARD, "conv_back"),
+    "valid, and same": (PARTS.format(sides=AFTER) + FORWARD.replace('"same"', '"valid"'), "conv"),
+    "half of the kernel": (PARTS.format(sides=AFTER) + HALF, "conv"),
+    "half of the kernel, backward": (PARTS.format(sides=AFTER) + HALF, "conv_back"),
+    "a mode": (PARTS.format(sides=AFTER) + MODE, "conv"),
+}
+SLIPS = {
+    "the side with less": (PARTS.format(sides=BEFORE) + FORWARD, "conv"),
+    "the side with less, backward": (PARTS.format(sides=BEFORE) + BACKWARD, "conv_back"),
+    "half, cropped at the wrong end": (
+        PARTS.format(sides=AFTER).replace("rows[0]:rows[0] + ", ":") + HALF,
+        "conv_back",
+    ),
+    "valid is right, same is not": (
+        PARTS.format(sides="whole, 0") + FORWARD.replace('"same"', '"valid"'),
+        "conv",
+    ),
+}
+
+
+def report_on(folder: Path, code: str, name: str) -> Report:
+    file = folder / "padded.py"
+    file.write_text(code)
+    return check(f"{file}:{name}", "conv2d")
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_is_right(name: str, tmp_path: Path) -> None:
+    if name == "a mode":
+        pytest.importorskip("scipy")
+    report = report_on(tmp_path, *RIGHT[name])
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "same" in str(report), str(report)
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_is_wrong(name: str, tmp_path: Path) -> None:
+    report = report_on(tmp_path, *SLIPS[name])
+    assert report.verdict is Verdict.WRONG, str(report)
