@@ -64,8 +64,8 @@ def judge_function(statement: Statement, ledger: Ledger) -> Judged | None:
     if report.ok:
         words = (f"It is the derivative of {name} of {own.place}.",)
         return Judged(statement.place, "equation", statement.text, Mark.LOCAL, words)
-    words = (f"It is not the derivative of {name} of {own.place}.", f"Right is {report.derived}, with dxi = 1")
-    return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
+    wrong = (f"It is not the derivative of {name} of {own.place}.", f"Right is {report.derived}, with dxi = 1")
+    return Judged(statement.place, "equation", statement.text, Mark.WRONG, wrong)
 
 
 def judged_with_functions(
