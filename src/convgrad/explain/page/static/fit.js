@@ -126,7 +126,14 @@
       this.flow.classList.toggle("tall", best.tall);
       const wanted = best.whole >= LEAST ? best.whole : Math.max(LEAST, Math.min(1, best.down));
       this._put(Math.min(MOST, Math.floor(wanted * 200) / 200));
+      if (best.whole >= LEAST) this._settle();
       this.flow.classList.toggle("fitted", !this.app.network.large);
+    }
+
+    /** Letters do not grow evenly: what is a hair too wide gets smaller by a hair. */
+    _settle() {
+      for (let n = 0; n < 4 && this.zoom > LEAST && this._room().whole < this.zoom; n += 1)
+        this._put(Math.max(LEAST, this.zoom - 0.005));
     }
 
     /** Pinched, or with Ctrl. */
