@@ -139,6 +139,7 @@
       const best = found[1].whole > found[0].whole * 1.02 ? found[1] : found[0];
       this.flow.classList.toggle("tall", best.tall);
       this._put(wanted(best));
+      if (best.whole >= LEAST) this._settle();
       this.flow.classList.add("fitted");
     }
 
@@ -150,6 +151,12 @@
         this._put(wanted(this._room()));
         if (Math.abs(this.zoom / before - 1) < NEAR) break;
       }
+    }
+
+    /** Letters do not grow evenly: what is a hair too wide gets smaller by a hair. */
+    _settle() {
+      for (let n = 0; n < 4 && this.zoom > LEAST && this._room().whole < this.zoom; n += 1)
+        this._put(Math.max(LEAST, this.zoom - 0.005));
     }
 
     /** Pinched, or with Ctrl. */
