@@ -12,9 +12,16 @@ from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import ModelError
 from convgrad.losses import (
     BinaryCrossEntropy,
+    Dice,
     HalfSquaredError,
+    Huber,
+    KLDivergence,
     Loss,
+    MeanAbsoluteError,
     MeanSquaredError,
+    MultiMargin,
+    NegativeLogLikelihood,
+    PixelCrossEntropy,
     SoftmaxCrossEntropy,
     loss_from,
     registry,
@@ -51,6 +58,60 @@ def test_binary_cross_entropy_as_in_torch(torch: ModuleType) -> None:
     t = np.random.default_rng(0).uniform(size=y.shape).round(1)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor(y), torch.tensor(t), reduction="none")
     close(losses(BinaryCrossEntropy(), y, t), expected.numpy().mean(axis=1))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("ignore", [None, 255, -1, 2])
+@pytest.mark.parametrize("places", [(3,), (3, 4), (2, 3, 4)])
+def test_pixel_cross_entropy_as_in_torch(ignore: int | None, places: tuple[int, ...], torch: ModuleType) -> None:
+    y = 3 * normal(5, *places, 7)
+    t = np.random.default_rng(1).integers(0, 7, (5, *places))
+    if ignore is not None:
+        t[:, :1], t[4] = ignore, ignore
+    each = torch.nn.functional.cross_entropy(
+        torch.tensor(np.moveaxis(y, -1, 1).copy()), torch.tensor(t), reduction="none", ignore_index=ignore or -100
+    ).numpy()
+    counted = (t != ignore).reshape(5, -1).sum(axis=1)
+    close(losses(PixelCrossEntropy(ignore), y, t), each.reshape(5, -1).sum(axis=1) / np.maximum(counted, 1))
+
+
+@pytest.mark.torch
+def test_losses_of_classes_as_in_torch(torch: ModuleType) -> None:
+    y, t = 3 * normal(11, 7), np.arange(11) % 7
+    functions, given = torch.nn.functional, (torch.tensor(y), torch.tensor(t))
+    close(losses(NegativeLogLikelihood(), y, t), functions.nll_loss(*given, reduction="none").numpy())
+    for margin in (1.0, 0.25):
+        expected = functions.multi_margin_loss(*given, margin=margin, reduction="none")
+        close(losses(MultiMargin(margin), y, t), expected.numpy())
+
+
+@pytest.mark.torch
+def test_losses_of_numbers_as_in_torch(torch: ModuleType) -> None:
+    y, t = 3 * normal(11, 7), normal(11, 7) ** 2
+    functions, given = torch.nn.functional, (torch.tensor(y), torch.tensor(t))
+    expected = functions.l1_loss(*given, reduction="none")
+    close(losses(MeanAbsoluteError(), y, t), expected.numpy().mean(axis=1))
+    for delta in (1.0, 0.5, 4.0):
+        expected = functions.huber_loss(*given, reduction="none", delta=delta)
+        close(losses(Huber(delta), y, t), expected.numpy().mean(axis=1))
+
+
+@pytest.mark.torch
+def test_kl_divergence_as_in_torch(torch: ModuleType) -> None:
+    y, t = torch.tensor(normal(11, 7)).log_softmax(-1), torch.tensor(3 * normal(7, 11).T.copy()).softmax(-1)
+    t[:, 2] = 0
+    expected = torch.nn.functional.kl_div(y, t, reduction="none").sum(-1)
+    close(losses(KLDivergence(), y.numpy(), t.numpy()), expected.numpy())
+
+
+def test_dice_is_1_minus_the_overlap() -> None:
+    y, t = 3 * normal(11, 7), np.random.default_rng(0).uniform(size=(11, 7)).round()
+    p = 1 / (1 + np.exp(-y))
+    for smooth in (1.0, 0.01):
+        expected = 1 - (2 * (p * t).sum(axis=1) + smooth) / (p.sum(axis=1) + t.sum(axis=1) + smooth)
+        close(losses(Dice(smooth), y, t), expected)
+    far = np.array([[-2000.0, -2000.0], [2000.0, -2000.0]])
+    close(losses(Dice(), far, np.zeros((2, 2))), np.array([0.0, 0.5]))
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 5), (3, 5, 2)])
@@ -90,13 +151,25 @@ def test_by_name(name: str) -> None:
     ("make", "message"),
     [
         (lambda: loss_from("cross_entropy"), r"no loss called 'cross_entropy'. Available: binary_cross"),
-        (lambda: loss_from("l1"), r"no loss called 'l1'. Available: binary_cross_entropy, half_squared_error, mse"),
+        (lambda: loss_from("l1"), r"no loss called 'l1'. Did you mean 'mae'\?"),
         (lambda: loss_from(SoftmaxCrossEntropy), r"A loss is a name or an object such as SoftmaxCrossEntropy\(\), not"),  # type: ignore[arg-type]
         (lambda: SoftmaxCrossEntropy(1), r"label_smoothing must be a number of at least 0 and below 1, not 1"),
         (
             lambda: SoftmaxCrossEntropy().build((7, 5, 10)),
             r"one row of numbers for each example, .* returns shape \(7, 5, 10\). End it with Flatten",
         ),
+        (lambda: MultiMargin(0), r"MultiMargin: margin must be a number above 0, not 0"),
+        (lambda: Huber(-1), r"Huber: delta must be a number above 0, not -1"),
+        (lambda: Dice(0), r"Dice: smooth must be a number above 0, not 0"),
+        (lambda: PixelCrossEntropy(0.5), r"PixelCrossEntropy: ignore must be a whole number .* not 0.5"),  # type: ignore[arg-type]
+        (
+            lambda: PixelCrossEntropy().build((7,)),
+            r"pixel_cross_entropy takes an image with a channel for each of 2 classes or more, but the network returns "
+            r"shape \(7,\). End it with Conv2D\(classes, 1\), or use 'softmax_cross_entropy' for one label an example",
+        ),
+        (lambda: PixelCrossEntropy().build((7, 5, 1)), r"pixel_cross_entropy takes an image .* shape \(7, 5, 1\)"),
+        (lambda: MultiMargin().build((7, 5)), r"multi_margin takes one row of numbers for each example"),
+        (lambda: NegativeLogLikelihood().build((1,)), r"negative_log_likelihood takes a number for each of 2 classes"),
         (lambda: SoftmaxCrossEntropy().build((1,)), r"2 classes or more, .* End it with Dense\(2\), or use the loss"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import get_origin
 import pytest
 
 from convgrad import data, initializers, layers, losses, optimizers
-from convgrad.training import metrics, schedules
+from convgrad.training import metrics, schedules, whole_metrics
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -59,15 +59,17 @@ def test_every_optimizer_has_a_name_and_stands_in_the_reference() -> None:
 
 def test_what_training_takes_by_name_stands_in_its_guide() -> None:
     guide = (DOCS / "training.md").read_text(encoding="utf-8")
-    names = {*metrics.registry, *schedules.SCHEDULES}
+    names = {*metrics.registry, *whole_metrics.NAMES, *schedules.SCHEDULES}
     assert not sorted(name for name in names if f"`{name}`" not in guide and f'"{name}"' not in guide), (
         "describe them in docs/training.md"
     )
 
 
 def test_every_metric_is_tried_by_a_test() -> None:
-    tests = (ROOT / "tests" / "training" / "test_metrics.py").read_text(encoding="utf-8")
-    assert not sorted(name for name in metrics.registry if f'"{name}"' not in tests), "tests/training/test_metrics.py"
+    folder = ROOT / "tests" / "training"
+    tests = "".join((folder / f"test_{file}.py").read_text(encoding="utf-8") for file in ("metrics", "whole_metrics"))
+    names = {*metrics.registry, *whole_metrics.NAMES}
+    assert not sorted(name for name in names if f'"{name}"' not in tests), "tests/training/test_[whole_]metrics.py"
 
 
 def test_every_initializer_has_its_name() -> None:

@@ -18,9 +18,16 @@ import convgrad.layers as L
 from convgrad.compute.halide import available
 from convgrad.losses import (
     BinaryCrossEntropy,
+    Dice,
     HalfSquaredError,
+    Huber,
+    KLDivergence,
     Loss,
+    MeanAbsoluteError,
     MeanSquaredError,
+    MultiMargin,
+    NegativeLogLikelihood,
+    PixelCrossEntropy,
     SoftmaxCrossEntropy,
     registry,
 )
@@ -401,6 +408,10 @@ def test_layer(case: Case, engine: str, torch: ModuleType, rng: np.random.Genera
     assert_same(network, "half_squared_error", targets, half_squared_error, engine, torch, rng)
 
 
+def torch_dice(p: Any, target: Any) -> Any:
+    return (1 - (2 * (p * target).sum(1) + 1) / (p.sum(1) + target.sum(1) + 1)).mean()
+
+
 LOSSES: dict[str, tuple[Loss, Callable[[ModuleType, Any, Any], Any]]] = {
     "softmax": (SoftmaxCrossEntropy(), lambda t, y, target: t.nn.functional.cross_entropy(y, target.long())),
     "softmax-smoothed": (
@@ -412,6 +423,30 @@ LOSSES: dict[str, tuple[Loss, Callable[[ModuleType, Any, Any], Any]]] = {
         lambda t, y, target: t.nn.functional.binary_cross_entropy_with_logits(y, target),
     ),
     "half-squared": (HalfSquaredError(), lambda t, y, target: ((target - y) ** 2).sum() / (2 * BATCH)),
+    "negative-log-likelihood": (
+        NegativeLogLikelihood(),
+        lambda t, y, target: t.nn.functional.nll_loss(y, target.long()),
+    ),
+    "multi-margin": (
+        MultiMargin(0.7),
+        lambda t, y, target: t.nn.functional.multi_margin_loss(y, target.long(), margin=0.7),
+    ),
+    "mean-absolute": (MeanAbsoluteError(), lambda t, y, target: t.nn.functional.l1_loss(y, target)),
+    "huber": (Huber(0.7), lambda t, y, target: t.nn.functional.huber_loss(y, target, delta=0.7)),
+    "kl-divergence": (
+        KLDivergence(),
+        lambda t, y, target: t.nn.functional.kl_div(y, target, reduction="batchmean"),
+    ),
+    "dice": (Dice(), lambda t, y, target: torch_dice(y.sigmoid(), target)),
+    "pixels": (PixelCrossEntropy(), lambda t, y, target: t.nn.functional.cross_entropy(image(y), target.long())),
+    "pixels-ignored": (
+        PixelCrossEntropy(ignore=1),
+        # A mean for each example, then over the batch.
+        lambda t, y, target: (
+            t.nn.functional.cross_entropy(image(y), target.long(), ignore_index=1, reduction="none").sum(1)
+            / (target != 1).sum(1).clamp(min=1)
+        ).mean(),
+    ),
     "mean-squared": (MeanSquaredError(), lambda t, y, target: t.nn.functional.mse_loss(y, target)),
 }
 
@@ -420,8 +455,10 @@ LOSSES: dict[str, tuple[Loss, Callable[[ModuleType, Any, Any], Any]]] = {
 @pytest.mark.parametrize("loss", LOSSES)
 def test_loss(loss: str, engine: str, torch: ModuleType, rng: np.random.Generator) -> None:
     ours, theirs = LOSSES[loss]
-    network = Network(L.Dense(5), input_shape=(7,), dtype="float64")
-    targets = rng.integers(0, 5, BATCH) if ours.takes_labels else rng.random((BATCH, 5))
+    before = (4,) if ours.takes_label_maps else ()
+    network = Network(L.Dense(5), input_shape=(*before, 7), dtype="float64")
+    has_labels = ours.takes_labels or ours.takes_label_maps
+    targets = rng.integers(0, 5, (BATCH, *before)) if has_labels else rng.random((BATCH, 5))
     assert_same(
         network,
         ours,

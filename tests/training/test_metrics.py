@@ -11,6 +11,7 @@ from convgrad.errors import DataError, TrainingError
 from convgrad.layers import Conv2D, Dense
 from convgrad.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from convgrad.models.network import Network
+from convgrad.training.chosen_metrics import metrics_from
 from convgrad.training.metrics import (
     Metric,
     RunningMeans,
@@ -19,7 +20,6 @@ from convgrad.training.metrics import (
     confusion_matrix,
     mean_squared_error,
     meaning_of,
-    metrics_from,
     predicted_labels,
     top_k,
     true_labels,

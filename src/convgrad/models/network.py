@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from convgrad.network.step import TrainingStep
     from convgrad.network.summary import Summary
     from convgrad.optimizers import Optimizer
+    from convgrad.training.chosen_metrics import Chosen
     from convgrad.training.events import Callback
     from convgrad.training.history import History
-    from convgrad.training.metrics import Metric
     from convgrad.training.resuming import Checkpoint
     from convgrad.training.schedules import Schedule
 
@@ -114,7 +114,7 @@ class Network(PlainNetwork):
         schedule: str | Schedule | None = None,
         validation_split: float = 0.0,
         validation_data: tuple[npt.ArrayLike, Any] | Data | None = None,
-        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        metrics: Chosen | Iterable[Chosen] | None = None,
         callbacks: Iterable[Callback] = (),
         augment: Augment | None = None,
         seed: int = 0,
@@ -159,7 +159,7 @@ class Network(PlainNetwork):
         y: Any = None,
         *,
         loss: str | Loss | None = None,
-        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        metrics: Chosen | Iterable[Chosen] | None = None,
         batch_size: int = 256,
         engine: str = "auto",
     ) -> dict[str, float]:

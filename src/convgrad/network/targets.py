@@ -22,6 +22,7 @@ class Targets:
     """What a loss takes beside results of one shape; every way to train, evaluate or explain asks it.
 
     labels: whether that is a label of each example, 0..classes-1, and not an array.
+    label_maps: whether it is an array with a label for each place.
 
     >>> from convgrad.losses import loss_from
     >>> Targets(loss_from("softmax_cross_entropy"), (3,)).of([[0, 0, 1], [1, 0, 0]], 2, "data")
@@ -35,11 +36,14 @@ class Targets:
         """Raises: ModelError where the loss has no meaning for results of this shape."""
         self.output_shape = tuple(output_shape)
         taken = loss.build(self.output_shape).target_shape
+        self.label_maps, self.ignored = loss.takes_label_maps, loss.ignored_label
+        if self.label_maps:
+            taken = self.output_shape[:-1]
         self.labels = taken == ()
         is_like_results = self.labels or prod(taken) == prod(self.output_shape)
         self.shape: Shape = self.output_shape if is_like_results else taken
         self.limits = loss.target_limits
-        self.classes = self.output_shape[-1] if len(self.output_shape) == 1 else 0
+        self.classes = self.output_shape[-1] if len(self.output_shape) == 1 or self.label_maps else 0
 
     def of(self, y: Any, count: int, where: str, dtype: npt.DTypeLike | None = None, name: str = "y") -> Array:
         """The targets of `count` examples: labels (N,) as int64, or arrays (N, *shape).
@@ -63,7 +67,7 @@ class Targets:
         whole = targets.dtype.kind in "iub"
         if whole and targets.ndim == 2 and targets.shape[1] == 1:
             targets = targets[:, 0]
-        if targets.ndim == 1 and (self.labels or (whole and self.classes > 1)):
+        if targets.ndim == 1 and not self.label_maps and (self.labels or (whole and self.classes > 1)):
             numbers = self._labels(targets, where)
             return numbers if self.labels else one_hot(numbers, self.classes).astype(dtype or np.float64)
         targets = self._like_results(targets, where)
@@ -75,9 +79,25 @@ class Targets:
             raise DataError(f"{where}: target {index} holds NaN or infinity{_beyond(dtype)}.")
         if self.labels:
             return _labels_of_rows(targets, where)
+        if self.label_maps:
+            self._check_label_maps(targets, where)
         if self.limits is not None:
             self._check_limits(targets, where)
         return targets
+
+    def _check_label_maps(self, targets: Array, where: str) -> None:
+        counts = targets == np.floor(targets)
+        wrong = ~(counts & (targets >= 0) & (targets < self.classes))
+        if self.ignored is not None:
+            wrong &= targets != self.ignored
+        if wrong.any():
+            index = int(wrong.reshape(len(wrong), -1).any(axis=1).argmax())
+            value = targets[index].reshape(-1)[int(wrong[index].reshape(-1).argmax())]
+            besides = "" if self.ignored is None else f", or {self.ignored} where a place does not count"
+            raise DataError(
+                f"{where}: target {index} holds {value:g}, but the labels of places are whole numbers from 0 to "
+                f"{self.classes - 1}, as the network has {self.classes} channels{besides}."
+            )
 
     def _labels(self, targets: Array, where: str) -> npt.NDArray[np.int64]:
         classes = max(2, self.classes)

@@ -9,6 +9,7 @@ from convgrad.training.progress import ProgressTable
 from convgrad.training.resuming import Checkpoint
 from convgrad.training.safeguard import Diverged
 from convgrad.training.schedules import constant, cosine, one_cycle, steps
+from convgrad.training.whole_metrics import MetricOf, WholeMetric
 
 __all__ = [
     "CSVLogger",
@@ -18,9 +19,11 @@ __all__ = [
     "EarlyStopping",
     "History",
     "Metric",
+    "MetricOf",
     "ProgressTable",
     "Training",
     "TrainingWarning",
+    "WholeMetric",
     "confusion_matrix",
     "constant",
     "cosine",

@@ -16,8 +16,9 @@ from convgrad.data.data import Data, data_from
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import NETWORK, PlainNetwork
+from convgrad.training.chosen_metrics import Chosen, metrics_from
 from convgrad.training.examples import Array, Examples, checked_inputs
-from convgrad.training.metrics import Metric, meaning_of, metrics_from
+from convgrad.training.metrics import Metric, meaning_of
 
 LOSS_ROWS = 1024
 """Examples whose loss is computed at once."""
@@ -30,7 +31,7 @@ def evaluate(
     y: Any = None,
     *,
     loss: str | Loss | None = None,
-    metrics: str | Metric | Iterable[str | Metric] | None = None,
+    metrics: Chosen | Iterable[Chosen] | None = None,
     batch_size: int = 256,
     engine: str = "auto",
 ) -> dict[str, float]:
@@ -85,16 +86,21 @@ def figures(
     """`evaluate` for examples that were checked already.
 
     Of those that are not in memory, one block is looked at after the other, and values of each example are kept: the
-    figures are the same to the bit.
+    figures are the same to the bit. For a figure of all examples together all outputs are kept.
     """
-    chosen = tuple(metrics)
-    values: dict[str, list[Array]] = {"loss": [], **{metric.name: [] for metric in chosen}}
+    chosen, kept = tuple(metrics), []
+    values: dict[str, list[Array]] = {"loss": [], **{metric.name: [] for metric in chosen if metric.of_each}}
     for inputs, targets in examples.blocks(batch_size):
         outputs = network.predict(inputs, batch_size=batch_size, engine=engine)
         values["loss"].append(losses(loss, outputs, targets))
         for metric in chosen:
-            values[metric.name].append(np.asarray(metric.each(outputs, targets)))
-    return {name: float(np.average(np.concatenate(parts))) for name, parts in values.items()}
+            if metric.of_each:
+                values[metric.name].append(np.asarray(metric.each(outputs, targets)))
+        if len(values) <= len(chosen):
+            kept.append((outputs, targets))
+    found = {name: float(np.average(np.concatenate(parts))) for name, parts in values.items()}
+    together = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
+    return found | {metric.name: metric(*together) for metric in chosen if not metric.of_each}
 
 
 @takes(TrainingError, network=NETWORK, data=an(Data, "a Data"), batch_size=at_least(1))

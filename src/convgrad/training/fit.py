@@ -19,17 +19,19 @@ from convgrad.network.step import TrainingStep
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.training.advice import warn_of_two_activations
 from convgrad.training.alone import trains_alone
+from convgrad.training.chosen_metrics import Chosen, metrics_from
 from convgrad.training.evaluate import checked_examples
 from convgrad.training.events import Callback, Training, checked_callbacks
 from convgrad.training.examples import Examples
 from convgrad.training.history import History
 from convgrad.training.loop import Loop, ended
-from convgrad.training.metrics import Metric, meaning_of, metrics_from
+from convgrad.training.metrics import meaning_of
 from convgrad.training.progress import ProgressTable
 from convgrad.training.resuming import Checkpoint, Keeper, checkpoint_from, data_digest, described
 from convgrad.training.safeguard import WeightKeeper
 from convgrad.training.schedules import Schedule, schedule_from
 from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_out
+from convgrad.training.whole_metrics import check_validated
 
 VALIDATION = Rule("a pair (x, y) or a Data", lambda value: PAIR.accepts(value) or isinstance(value, Data))
 
@@ -63,7 +65,7 @@ def fit(
     schedule: str | Schedule | None = None,
     validation_split: float = 0.0,
     validation_data: tuple[Any, Any] | Data | None = None,
-    metrics: str | Metric | Iterable[str | Metric] | None = None,
+    metrics: Chosen | Iterable[Chosen] | None = None,
     callbacks: Iterable[Callback] = (),
     augment: Augment | None = None,
     seed: int = 0,
@@ -89,7 +91,8 @@ def fit(
         validation_split: share of the examples to hold out and validate with after each epoch, drawn by `split_seed`
             from every class alike.
         validation_data: (x, y), or a `Data`, to validate with instead.
-        metrics: figures beside the loss, by name or as `Metric`; by default as in `evaluate`.
+        metrics: figures beside the loss, by name, as `Metric` or as a function (targets, predictions); by default as in
+            `evaluate`. Those of all examples together, such as "f1", are of validation examples only.
         callbacks: told of what happens; may stop the training.
         augment: random changes of the training images, new ones in every epoch; targets that are images of the same
             rows and columns change with them.
@@ -141,6 +144,7 @@ def fit(
         rows, held_out = split_rows(np.zeros(len(examples)) if known is None else known, validation_split, split_seed)
         check_unseen(network, examples.inputs, held_out)
         validation = examples.at(held_out)
+    check_validated(chosen, validation is not None)
     if examples.ordered:
         warn_of_held_out(network, examples.inputs, rows, stacklevel=4)
     if keeping is not None and not all(part.ordered for part in (examples, validation) if part is not None):

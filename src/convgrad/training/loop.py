@@ -121,7 +121,7 @@ class Loop:
         if not self.keeper.check(step.loss):
             raise self._diverged("loss")
         means.add("loss", step.loss, count)
-        for metric in self.metrics:
+        for metric in (one for one in self.metrics if one.of_each):
             means.add(metric.name, metric(step.output[:count], batch.labels[:count]), count)
 
     def _diverged(self, what: str) -> Diverged:

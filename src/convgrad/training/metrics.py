@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import FUNCTION, TEXT, at_least, made_from, shown, takes
-from convgrad.errors import DataError, TrainingError, suggestion
-from convgrad.losses import BinaryCrossEntropy, Loss
+from convgrad.arguments import FUNCTION, TEXT, at_least, made_from, takes
+from convgrad.errors import DataError, TrainingError
+from convgrad.losses import BinaryCrossEntropy, Dice, Loss
 from convgrad.network.targets import one_hot
 
 Values = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
 Better = Literal["less", "more"]
-Meaning = Literal["classes", "answers", "numbers"]
-"""What targets are: one class of several for each example; yes or no for each output; numbers to come close to."""
+Meaning = Literal["classes", "places", "answers", "numbers"]
+"""What targets are: one class of several for each example, or for each place of it; yes or no for each output; numbers
+to come close to."""
+LOGITS = (BinaryCrossEntropy, Dice)
+"""Losses of outputs that say yes above 0."""
 
 
 @made_from(TrainingError, name=TEXT, each=FUNCTION)
@@ -38,6 +41,8 @@ class Metric:
     name: str
     each: Callable[[Array, Array], npt.NDArray[Any]]
     better: Better | None = None
+    of_each: ClassVar[bool] = True
+    """Whether it is a mean over examples."""
 
     def __post_init__(self) -> None:
         if self.better not in ("less", "more", None):
@@ -99,6 +104,13 @@ def _answers_right(outputs: Array, targets: Array) -> Values:
     return np.asarray(right.reshape(len(right), -1).mean(axis=1), dtype=np.float64)
 
 
+def _places_right(outputs: Array, targets: Array) -> Values:
+    """The share of an example's places whose class is named, of those with a label 0..K-1."""
+    counts = ((targets >= 0) & (targets < outputs.shape[-1])).reshape(len(outputs), -1)
+    right = (outputs.argmax(axis=-1) == targets).reshape(len(outputs), -1) & counts
+    return np.asarray(right.sum(axis=1) / np.maximum(counts.sum(axis=1), 1), dtype=np.float64)
+
+
 def _errors(outputs: Array, targets: Array, name: str) -> Values:
     """Outputs minus targets, a row (N, K) for each example; a label counts as its one-hot row."""
     rows = outputs.reshape(len(outputs), -1).astype(np.float64)
@@ -137,6 +149,7 @@ def top_k(k: int) -> Metric:
 
 accuracy = accuracy_above(0.5)
 answers_right = Metric("accuracy", _answers_right, "more")
+places_right = Metric("accuracy", _places_right, "more")
 mean_squared_error = Metric("mean_squared_error", _mean_squared_error, "less")
 mean_absolute_error = Metric("mae", _mean_absolute_error, "less")
 
@@ -144,9 +157,6 @@ registry: dict[str, Metric] = {
     m.name: m for m in (accuracy, mean_squared_error, mean_absolute_error, top_k(3), top_k(5))
 }
 """Name -> metric, of those that can be named in `fit(metrics=...)`."""
-_OF_CLASSES = ("accuracy", "top3", "top5")
-
-
 _KNOWN_BY_NAME: dict[str, Better] = {
     **dict.fromkeys(("mse", "rmse", "mape", "mean_absolute_error", "perplexity"), "less"),
     **dict.fromkeys(("precision", "recall", "f1", "auc", "iou", "dice", "r2"), "more"),
@@ -179,13 +189,15 @@ def better_of(name: str, metrics: Iterable[Metric] = ()) -> Better | None:
 def meaning_of(y: Any, loss: Loss, output_shape: tuple[int, ...]) -> Meaning:
     """What targets mean, told from the loss and from the array that was given.
 
-    `classes` where the loss takes labels, or where y is labels (N,) or one-hot rows (N, K); `answers` with binary
-    cross-entropy, for every other array; else `numbers`.
+    `places` where the loss takes labels of places; `classes` where it takes labels, or where y is labels (N,) or
+    one-hot rows (N, K); `answers` with binary cross-entropy and dice, for every other array; else `numbers`.
 
     Args:
         y: targets as they were given to `fit` or `evaluate`.
     """
     targets = np.asarray(y)
+    if loss.takes_label_maps:
+        return "places"
     if loss.takes_labels:
         return "classes"
     if targets.ndim == 2 and targets.shape[1] == 1 and targets.dtype.kind in "iub":
@@ -194,63 +206,9 @@ def meaning_of(y: Any, loss: Loss, output_shape: tuple[int, ...]) -> Meaning:
         classes = max(2, output_shape[0])
         if not targets.size or (targets.min() >= 0 and targets.max() < classes):
             return "classes"
-    if isinstance(loss, BinaryCrossEntropy):
+    if isinstance(loss, LOGITS):
         return "answers"
     return "classes" if targets.ndim == 2 and targets.shape[1] > 1 and are_one_hot(targets) else "numbers"
-
-
-def _listed(chosen: Iterable[str | Metric]) -> tuple[str | Metric, ...]:
-    try:
-        return tuple(chosen)
-    except TypeError:
-        raise TrainingError(f"metrics must be a list of names or Metric objects, not {shown(chosen)}.") from None
-
-
-def metrics_from(
-    chosen: str | Metric | Iterable[str | Metric] | None, loss: Loss | None = None, meaning: Meaning = "classes"
-) -> tuple[Metric, ...]:
-    """The metrics of these names; a `Metric` stands for itself. None: accuracy, and `mae` where targets are numbers.
-
-    `accuracy` is the share of examples whose class is named; where targets are `answers`, the share of answers that
-    are right, over all outputs of all examples.
-
-    Args:
-        loss: tells what outputs mean: with binary cross-entropy they are logits, and yes is above 0, not above 0.5.
-        meaning: what the targets are, by `meaning_of`.
-
-    Raises:
-        TrainingError: there is no metric of that name, or it has no meaning for such targets.
-    """
-    if chosen is None:
-        chosen = ("mae",) if meaning == "numbers" else ("accuracy",)
-    found = []
-    for metric in (chosen,) if isinstance(chosen, (str, Metric)) else _listed(chosen):
-        if isinstance(metric, Metric):
-            found.append(metric)
-        elif not isinstance(metric, str) or metric not in registry:
-            raise TrainingError(f"There is no metric {shown(metric)}.{suggestion(metric, registry)}")
-        elif metric in _OF_CLASSES and (meaning == "numbers" or (meaning == "answers" and metric != "accuracy")):
-            raise TrainingError(_refusal(metric, meaning))
-        elif metric == "accuracy" and meaning == "answers":
-            found.append(answers_right)
-        elif metric == "accuracy" and isinstance(loss, BinaryCrossEntropy):
-            found.append(accuracy_above(0.0))
-        else:
-            found.append(registry[metric])
-    return tuple(found)
-
-
-def _refusal(metric: str, meaning: Meaning) -> str:
-    if meaning == "answers":
-        return (
-            f"The metric {metric!r} is for one class of several, but these targets are answers of yes or no. Use "
-            "'accuracy', the share of answers that are right, or give labels."
-        )
-    return (
-        f"The metric {metric!r} counts right classes, but these targets are numbers. Use 'mae' or "
-        "'mean_squared_error', or a Metric of your own. Where classes are meant, give labels (whole numbers) or "
-        "one-hot rows; for answers of yes or no take the loss 'binary_cross_entropy'."
-    )
 
 
 @takes(TrainingError)
