@@ -100,8 +100,10 @@ class Adam(Optimizer):
 
     learning_rate: eta. beta1, beta2: from 0 up to 1. eps: above 0.
     weight_decay: added to the gradient as weight_decay * w[i].
+    amsgrad: the greatest s_next so far, h_next[i] = max(h[i], s_next[i]), in its place under the root.
 
-    Reference: Kingma and Ba, Adam, 2015, algorithm 1.
+    Reference: Kingma and Ba, Adam, 2015, algorithm 1; Reddi, Kale and Kumar, On the convergence of Adam and beyond,
+    2018, algorithm 2 (amsgrad, with the corrections of Adam as in PyTorch).
     """
 
     learning_rate: float = 0.001
@@ -109,9 +111,10 @@ class Adam(Optimizer):
     beta2: float = 0.999
     eps: float = 1e-8
     weight_decay: float = 0.0
+    amsgrad: bool = False
 
     def check(self) -> None:
-        self.require(beta1=between(0, 1), beta2=between(0, 1), eps=POSITIVE, weight_decay=NOT_NEGATIVE)
+        self.require(beta1=between(0, 1), beta2=between(0, 1), eps=POSITIVE, weight_decay=NOT_NEGATIVE, amsgrad=FLAG)
 
     @property
     def text(self) -> str:
@@ -119,18 +122,19 @@ class Adam(Optimizer):
         return "\n".join([*lines, *self._moments(gradient), f"w_next[i] = w[i] - eta * {self._direction}"])
 
     def _moments(self, gradient: str) -> list[str]:
-        return [
+        moments = [
             f"m_next[i] = {_number(self.beta1)} * m[i] + {_rest(self.beta1)} * {gradient}",
             f"s_next[i] = {_number(self.beta2)} * s[i] + {_rest(self.beta2)} * {gradient}^2",
         ]
+        return [*moments, "h_next[i] = max(h[i], s_next[i])"] if self.amsgrad else moments
 
     @property
     def _direction(self) -> str:
-        return f"c1 * m_next[i] / (sqrt(c2 * s_next[i]) + {_number(self.eps)})"
+        return f"c1 * m_next[i] / (sqrt(c2 * {'h' if self.amsgrad else 's'}_next[i]) + {_number(self.eps)})"
 
     @property
     def state(self) -> dict[str, float]:
-        return {"m": 0.0, "s": 0.0}
+        return {"m": 0.0, "s": 0.0} | ({"h": 0.0} if self.amsgrad else {})
 
     @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
     def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
@@ -158,9 +162,196 @@ class AdamW(Adam):
         return "\n".join([*self._moments("dw[i]"), f"w_next[i] = w[i] - eta * ({self._direction}{decay})"])
 
 
-def _with_decay(decay: float) -> tuple[list[str], str]:
+@dataclass(frozen=True)
+class Adamax(Adam):
+    """Adam with the greatest gradient of late in place of a root of squares:
+
+        m_next[i] = beta1 * m[i] + (1 - beta1) * dw[i]
+        s_next[i] = max(beta2 * s[i], abs(dw[i]) + eps)
+        w_next[i] = w[i] - eta * c1 * m_next[i] / s_next[i]
+
+    See `Adam` for c1 and the arguments; the learning rate is 0.002 by default, and there is no amsgrad.
+
+    Reference: Kingma and Ba, Adam, 2015, algorithm 2, with eps as in PyTorch.
+    """
+
+    learning_rate: float = 0.002
+
+    def check(self) -> None:
+        super().check()
+        if self.amsgrad:
+            raise ModelError("Adamax: s is the greatest of late already. Leave amsgrad out.")
+
+    @property
+    def text(self) -> str:
+        lines, gradient = _with_decay(self.weight_decay)
+        return "\n".join(
+            [
+                *lines,
+                f"m_next[i] = {_number(self.beta1)} * m[i] + {_rest(self.beta1)} * {gradient}",
+                f"s_next[i] = max({_number(self.beta2)} * s[i], abs({gradient}) + {_number(self.eps)})",
+                "w_next[i] = w[i] - eta * c1 * m_next[i] / s_next[i]",
+            ]
+        )
+
+    @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
+    def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
+        return {"eta": float(learning_rate), "c1": 1 / (1 - self.beta1 ** (step + 1))}
+
+
+@dataclass(frozen=True)
+class LAMB(Adam):
+    """Adam's step u, made as long as the parameter itself, for large batches:
+
+        u[i] = c1 * m_next[i] / (sqrt(c2 * s_next[i]) + eps) + weight_decay * w[i]
+        a = sqrt(sum[i](w[i]^2))
+        b = sqrt(sum[i](u[i]^2))
+        w_next[i] = w[i] - eta * where(a > 0, where(b > 0, a / b, 1), 1) * u[i]
+
+    See `Adam` for m_next, s_next, c1, c2 and the other arguments; eps is 1e-6 by default. The lengths a and b are those
+    of a whole parameter, such as all weights of a layer.
+
+    Reference: You et al., Large batch optimization for deep learning, 2020, algorithm 2.
+    """
+
+    eps: float = 1e-6
+
+    @property
+    def text(self) -> str:
+        decay = f" + {_number(self.weight_decay)} * w[i]" if self.weight_decay else ""
+        return "\n".join(
+            [
+                *self._moments("dw[i]"),
+                f"u[i] = {self._direction}{decay}",
+                "a = sqrt(sum[i](w[i]^2))",
+                "b = sqrt(sum[i](u[i]^2))",
+                "w_next[i] = w[i] - eta * where(a > 0, where(b > 0, a / b, 1), 1) * u[i]",
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """Gradients divided by the root of their mean square of late:
+
+        s_next[i] = rho * s[i] + (1 - rho) * dw[i]^2
+        w_next[i] = w[i] - eta * dw[i] / (sqrt(s_next[i]) + eps)
+
+    learning_rate: eta. rho: from 0 up to 1 (alpha in PyTorch, whose default 0.99 it has; 0.9 in Keras). eps: above 0.
+    momentum: mu; then v_next[i] = mu * v[i] + dw[i] / (sqrt(s_next[i]) + eps) and w_next[i] = w[i] - eta * v_next[i].
+    centered: divide by the deviation, the root of s_next[i] - g_next[i]^2, with
+        g_next[i] = rho * g[i] + (1 - rho) * dw[i].
+    weight_decay: added to the gradient as weight_decay * w[i].
+
+    Reference: Tieleman and Hinton, Lecture 6.5, 2012; Graves, Generating sequences with recurrent neural networks,
+    2013, eq. 38 to 41 (centered).
+    """
+
+    rho: float = 0.99
+    eps: float = 1e-8
+    momentum: float = 0.0
+    centered: bool = False
+    weight_decay: float = 0.0
+
+    def check(self) -> None:
+        self.require(rho=between(0, 1), eps=POSITIVE, momentum=between(0, 1), centered=FLAG, weight_decay=NOT_NEGATIVE)
+
+    @property
+    def text(self) -> str:
+        lines, gradient = _with_decay(self.weight_decay, "q")
+        rho, rest = _number(self.rho), _rest(self.rho)
+        lines.append(f"s_next[i] = {rho} * s[i] + {rest} * {gradient}^2")
+        square = "s_next[i]"
+        if self.centered:
+            lines.append(f"g_next[i] = {rho} * g[i] + {rest} * {gradient}")
+            square = "max(s_next[i] - g_next[i]^2, 0)"  # rounding may leave it below 0
+        step = f"{gradient} / (sqrt({square}) + {_number(self.eps)})"
+        if self.momentum:
+            lines.append(f"v_next[i] = {_number(self.momentum)} * v[i] + {step}")
+            step = "v_next[i]"
+        return "\n".join([*lines, f"w_next[i] = w[i] - eta * {step}"])
+
+    @property
+    def state(self) -> dict[str, float]:
+        return {"s": 0.0} | ({"g": 0.0} if self.centered else {}) | ({"v": 0.0} if self.momentum else {})
+
+
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    """Gradients divided by the root of the sum of all their squares:
+
+        s_next[i] = s[i] + dw[i]^2
+        w_next[i] = w[i] - eta * dw[i] / (sqrt(s_next[i]) + eps)
+
+    learning_rate: eta; at step t = 1, 2, ... it is divided by 1 + (t - 1) * rate_decay.
+    eps: above 0. initial: s to begin with. weight_decay: added to the gradient as weight_decay * w[i].
+
+    Reference: Duchi, Hazan and Singer, Adaptive subgradient methods, 2011, fig. 1.
+    """
+
+    rate_decay: float = 0.0
+    eps: float = 1e-10
+    initial: float = 0.0
+    weight_decay: float = 0.0
+
+    def check(self) -> None:
+        self.require(rate_decay=NOT_NEGATIVE, eps=POSITIVE, initial=NOT_NEGATIVE, weight_decay=NOT_NEGATIVE)
+
+    @property
+    def text(self) -> str:
+        lines, gradient = _with_decay(self.weight_decay)
+        lines.append(f"s_next[i] = s[i] + {gradient}^2")
+        return "\n".join([*lines, f"w_next[i] = w[i] - eta * {gradient} / (sqrt(s_next[i]) + {_number(self.eps)})"])
+
+    @property
+    def state(self) -> dict[str, float]:
+        return {"s": float(self.initial)}
+
+    @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
+    def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
+        return {"eta": float(learning_rate) / (1 + step * self.rate_decay)}
+
+
+@dataclass(frozen=True)
+class Lion(Optimizer):
+    """The sign of a mean of gradients, so that all steps have one length:
+
+        u[i] = beta1 * m[i] + (1 - beta1) * dw[i]
+        w_next[i] = w[i] - eta * where(u[i] > 0, 1, where(u[i] < 0, -1, 0))
+        m_next[i] = beta2 * m[i] + (1 - beta2) * dw[i]
+
+    learning_rate: eta, 0.0001 as in the paper. beta1, beta2: from 0 up to 1.
+    weight_decay: added to the sign as weight_decay * w[i], apart from the mean as for AdamW.
+
+    Reference: Chen et al., Symbolic discovery of optimization algorithms, 2023, algorithm 2.
+    """
+
+    learning_rate: float = 0.0001
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+
+    def check(self) -> None:
+        self.require(beta1=between(0, 1), beta2=between(0, 1), weight_decay=NOT_NEGATIVE)
+
+    @property
+    def text(self) -> str:
+        sign = "where(u[i] > 0, 1, where(u[i] < 0, -1, 0))"
+        step = f"({sign} + {_number(self.weight_decay)} * w[i])" if self.weight_decay else sign
+        return (
+            f"u[i] = {_number(self.beta1)} * m[i] + {_rest(self.beta1)} * dw[i]\n"
+            f"m_next[i] = {_number(self.beta2)} * m[i] + {_rest(self.beta2)} * dw[i]\n"
+            f"w_next[i] = w[i] - eta * {step}"
+        )
+
+    @property
+    def state(self) -> dict[str, float]:
+        return {"m": 0.0}
+
+
+def _with_decay(decay: float, name: str = "g") -> tuple[list[str], str]:
     """The definitions before an update, and what the equation calls the gradient."""
-    return ([f"g[i] = dw[i] + {_number(decay)} * w[i]"], "g[i]") if decay else ([], "dw[i]")
+    return ([f"{name}[i] = dw[i] + {_number(decay)} * w[i]"], f"{name}[i]") if decay else ([], "dw[i]")
 
 
 def _number(value: float) -> str:
@@ -178,6 +369,11 @@ registry: dict[str, Callable[[], Optimizer]] = {
     "nesterov": lambda: SGD(momentum=0.9, nesterov=True),
     "adam": Adam,
     "adamw": AdamW,
+    "adamax": Adamax,
+    "lamb": LAMB,
+    "rmsprop": RMSprop,
+    "adagrad": Adagrad,
+    "lion": Lion,
 }
 
 

@@ -52,6 +52,9 @@ def spread(equation: Equation, index: str, shape: Sequence[int]) -> Equation:
     wide: set[str] = set()
 
     def change(term: Term) -> Term:
+        if isinstance(term, Reduce) and index in term.indices:
+            bound = tuple(i for one in term.indices for i in (indices if one == index else (one,)))
+            return replace(term, indices=bound, index_spans=()) if bound else term.body
         if isinstance(term, Access) and term.positions and term.positions[-1].as_name == index:
             wide.add(term.tensor)
             return replace(term, positions=(*term.positions[:-1], *element), outside=None)
@@ -65,8 +68,10 @@ def spread(equation: Equation, index: str, shape: Sequence[int]) -> Equation:
             ranges = tuple((i, s) for i, s in definition.ranges if i != index)
             sized = tuple(zip(indices, shape, strict=True)) if definition.ranges else ()
             definition = Definition(definition.name, (*definition.indices[:-1], *indices), term, (*ranges, *sized))
-        else:
-            definition = replace(definition, term=term)
+        else:  # a reduction over the index, if any
+            sized = tuple(zip(indices, shape, strict=True))
+            ranges = tuple(r for i, s in definition.ranges for r in (sized if i == index else ((i, s),)))
+            definition = replace(definition, term=term, ranges=ranges)
         definitions.append(definition)
     shapes = tuple((n, (*s[:-1], *shape) if n in wide else s) for n, s in equation.shapes)
     return Equation(tuple(definitions), equation.source, shapes)

@@ -24,7 +24,7 @@ Chosen = str | Metric | MetricOf | Callable[..., Any]
 _OF_CLASSES = ("accuracy", "top3", "top5")
 
 
-def _listed(chosen: Iterable[Chosen]) -> tuple[Chosen, ...]:
+def _listed(chosen: Any) -> tuple[Chosen, ...]:
     try:
         return tuple(chosen)
     except TypeError:

@@ -39,7 +39,7 @@ class Metric:
     """
 
     name: str
-    each: Callable[[Array, Array], npt.NDArray[Any]]
+    each: Callable[[Array, Array], Any]
     better: Better | None = None
     of_each: ClassVar[bool] = True
     """Whether it is a mean over examples."""
