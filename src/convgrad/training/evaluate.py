@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from convgrad.arguments import an, at_least, takes
 from convgrad.compute.oracle.program import compile_program
-from convgrad.data.ahead import read_ahead
+from convgrad.data.ahead import read_ahead, rows_at_once
 from convgrad.data.data import Data, data_from
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
@@ -20,6 +21,8 @@ from convgrad.training.chosen_metrics import Chosen, metrics_from
 from convgrad.training.examples import Array, Examples, checked_inputs
 from convgrad.training.metrics import Metric, meaning_of
 
+DEFAULT_ROWS = 256
+"""Examples at once, where nobody says how many."""
 LOSS_ROWS = 1024
 """Examples whose loss is computed at once."""
 
@@ -32,7 +35,7 @@ def evaluate(
     *,
     loss: str | Loss | None = None,
     metrics: Chosen | Iterable[Chosen] | None = None,
-    batch_size: int = 256,
+    batch_size: int = DEFAULT_ROWS,
     engine: str = "auto",
 ) -> dict[str, float]:
     """The loss and the metrics, each the mean over all examples.
@@ -80,44 +83,47 @@ def figures(
     examples: Examples,
     loss: Loss,
     metrics: Iterable[Metric],
-    batch_size: int = 256,
+    batch_size: int = DEFAULT_ROWS,
     engine: str = "auto",
 ) -> dict[str, float]:
     """`evaluate` for examples that were checked already.
 
-    Of those that are not in memory, one block is looked at after the other, and values of each example are kept: the
-    figures are the same to the bit. For a figure of all examples together all outputs are kept.
+    Of those that are not in memory, one block is looked at after the other, and values of each example are kept, or
+    all outputs and targets where a metric is of all together: the figures are the same to the bit.
     """
-    chosen, kept = tuple(metrics), []
+    chosen = tuple(metrics)
     values: dict[str, list[Array]] = {"loss": [], **{metric.name: [] for metric in chosen if metric.of_each}}
+    kept: list[tuple[Array, Array]] = []
     for inputs, targets in examples.blocks(batch_size):
         outputs = network.predict(inputs, batch_size=batch_size, engine=engine)
         values["loss"].append(losses(loss, outputs, targets))
+        if not all(metric.of_each for metric in chosen):
+            kept.append((outputs, targets))
         for metric in chosen:
             if metric.of_each:
                 values[metric.name].append(np.asarray(metric.each(outputs, targets)))
-        if len(values) <= len(chosen):
-            kept.append((outputs, targets))
     found = {name: float(np.average(np.concatenate(parts))) for name, parts in values.items()}
-    together = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
-    return found | {metric.name: metric(*together) for metric in chosen if not metric.of_each}
+    whole = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
+    found |= {metric.name: metric(*whole) for metric in chosen if not metric.of_each}
+    return {name: found[name] for name in ("loss", *(metric.name for metric in chosen))}
 
 
 @takes(TrainingError, network=NETWORK, data=an(Data, "a Data"), batch_size=at_least(1))
-def predict(network: PlainNetwork, data: Data, batch_size: int = 256, engine: str = "auto") -> Array:
+def predict(network: PlainNetwork, data: Data, batch_size: int = DEFAULT_ROWS, engine: str = "auto") -> Array:
     """The network's results (N, *output_shape) for the examples of a `Data`, which are read while it computes.
 
     Raises:
         DataError: an example can't be read, or does not fit.
     """
-    starts = range(0, len(data), batch_size)
+    size = rows_at_once(batch_size, prod(network.input_shape) * np.dtype(network.dtype).itemsize, data.threads)
+    starts = range(0, len(data), size)
 
     def block(start: int) -> Array:
-        rows = np.arange(start, min(start + batch_size, len(data)))
+        rows = np.arange(start, min(start + size, len(data)))
         return checked_inputs(data.take(rows)[0], network.input_shape, "x", network.dtype, rows)
 
     with closing(read_ahead(starts, block, data.threads)) as blocks:  # type: ignore[type-var]
-        return np.concatenate([network.predict(inputs, batch_size, engine) for inputs in blocks])
+        return np.concatenate([network.predict(inputs, size, engine) for inputs in blocks])
 
 
 def losses(loss: Loss, outputs: Array, targets: Array) -> npt.NDArray[np.float64]:

@@ -82,13 +82,9 @@ class Kind:
         return (rows[:, 1:] if rows.shape[1] == 2 else rows), right
 
 
-<<<<<<< HEAD
-def _of_counts(figure: Callable[[Array, Array, Array], Array], kind: Kind, outputs: Array, targets: Array) -> float:
-=======
 def _of_counts(
     figure: Callable[[Array, Array, Array], tuple[Array, Array]], kind: Kind, outputs: Array, targets: Array
 ) -> float:
->>>>>>> h-layer
     """Of class 1 of two, else the mean over the classes that occur; 0 where nothing is divided by nothing.
 
     figure: from right guesses, guesses and examples of each class (K,) to the two sides of a fraction.
@@ -178,22 +174,14 @@ class MetricOf:
         1.0
     """
 
-<<<<<<< HEAD
-    function: Callable[[Array, Array], float]
-=======
     function: Callable[[Any, Any], Any]
->>>>>>> h-layer
     name: str | None = None
     better: Better | None = None
     of: str | None = None
 
     def metric(self, meaning: Meaning, loss: Loss | None) -> WholeMetric:
         """The metric, for outputs and targets of that meaning."""
-<<<<<<< HEAD
-        name = self.name or getattr(self.function, "__name__", type(self.function).__name__)
-=======
         name = self.name or str(getattr(self.function, "__name__", type(self.function).__name__))
->>>>>>> h-layer
         kind, of = Kind(meaning, loss), self.of or ("outputs" if meaning == "numbers" else "labels")
         better = self.better
         if better is None and name.endswith(("_score", "_error", "_loss")):
