@@ -315,7 +315,7 @@ def _told(leaf: Leaf, problem: Problem) -> str | None:
             return told
     if leaf.required and leaf.names[0] in BATCH:
         return "batch"
-    return statistic(leaf, problem) if leaf.required and leaf.used else None
+    return statistic(_said(leaf), problem) if leaf.required and leaf.used else None
 
 
 def _by_name(

@@ -47,13 +47,13 @@ NONE = 1e-30
 """An epsilon that is lost beside every variance."""
 
 
-def statistic(leaf: Leaf, problem: Problem) -> str | None:
-    """What a value of this name is, where the layer is a normalization.
+def statistic(names: Sequence[str], problem: Problem) -> str | None:
+    """What a value of these names is, where the layer is a normalization.
 
     >>> [named_statistic(name) for name in ("invstd", "xmu", "x")]
     ['1/sqrt(variance + eps)', 'o - mean', '']
     """
-    kinds = (named_statistic(name) for name in leaf.names) if is_normalization(problem) else ()
+    kinds = (named_statistic(name) for name in names) if is_normalization(problem) else ()
     return next((kind for kind in kinds if kind), None)
 
 
