@@ -109,8 +109,9 @@ def moment(looker: Looker) -> dict[str, str]:
     """Whatever is seen of the page, as texts: tensors that are drawn, with their pictures; what is turned to, scrolled
     to and chosen.
     """
-    script = """() => {
+    script = """async () => {
       const { network, trail } = convgrad.page.app;
+      while (network.later) await new Promise(requestAnimationFrame); // what is near is drawn after what is seen
       const drawn = [...network.views].filter(([name]) => network.drawn(name));
       const pictures = (view) => [...view.element.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL());
       const html = (view) => view.element.outerHTML.replaceAll(' data-mark=""', "");
