@@ -2,9 +2,9 @@
 
     python -m benchmarks.sources --gigabytes 4 --folder /tmp/sources
 
-Each source is made once at that size (of bytes, as the memory map holds them; JPEG files take less room), and trained on
-in a process of its own, whose peak is asked of Linux. Arrays are a part of the same images, so that they fit. Before a
-time is printed, the weights from a part of the memory map are compared with those from the same part in memory.
+Each source is made once at that size (of bytes, as the memory map holds them; JPEG files take less room), and trained
+on in a process of its own, whose peak is asked of Linux. Arrays are a part of the same images, so that they fit. Before
+a time is printed, the weights from a part of the memory map are compared with those from the same part in memory.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 import time
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def block(number: int) -> tuple[np.ndarray, np.ndarray]:
 
 def count_for(gigabytes: float) -> int:
     """Images of that size, in whole blocks."""
-    return max(1, round(gigabytes * 1e9 / (BLOCK * np.prod(SHAPE)))) * BLOCK
+    return max(1, round(gigabytes * 1e9 / (BLOCK * prod(SHAPE)))) * BLOCK
 
 
 def make(folder: Path, count: int) -> None:

@@ -14,6 +14,7 @@ Example:
 from convgrad.data.augment import Augment
 from convgrad.data.batches import Batch, Batches
 from convgrad.data.bundled import load_digits
+from convgrad.data.changes import Changes, Colour, Crop, Cutout, Flip, SomeOf
 from convgrad.data.cifar import load_cifar10
 from convgrad.data.data import Data
 from convgrad.data.dataset import Dataset
@@ -30,9 +31,15 @@ __all__ = [
     "Augment",
     "Batch",
     "Batches",
+    "Changes",
+    "Colour",
+    "Crop",
+    "Cutout",
     "Data",
     "Dataset",
+    "Flip",
     "Progress",
+    "SomeOf",
     "load",
     "load_cifar10",
     "load_digits",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import FLAG, LARGEST, SEED, Rule, at_least, made_from, shown, takes
+from convgrad.arguments import FLAG, LARGEST, SEED, Rule, at_least, made_from, one_of, shown, takes
 from convgrad.data.dataset import Images
 from convgrad.data.seeded import AUGMENT, raw_bits
 from convgrad.errors import DataError
@@ -67,23 +67,7 @@ class Augment:
         """
         if len(input_shape) != 3:
             raise DataError(f"augment changes images (rows, columns, channels), but examples have shape {input_shape}.")
-        if self.targets == "keep" or (classes and self.targets == "auto"):
-            return False
-        if len(target_shape) in (2, 3) and target_shape[:2] == input_shape[:2]:
-            return True
-        if self.targets == "move":
-            raise DataError(
-                f"targets='move': targets of shape {target_shape} don't have the rows and columns of the images, "
-                f"{input_shape[:2]}, so they can't be moved with them."
-            )
-        pixels = input_shape[0] * input_shape[1]
-        if tags and len(target_shape) == 1 and target_shape[0] % pixels:
-            return False
-        raise DataError(
-            f"augment moves images, but whether targets of shape {target_shape} must move with them is not "
-            "known: positions and pictures must, a weight or a price must not. Write Augment(..., targets='keep') for "
-            f"what must not; give pictures as (rows, columns, channels), here {input_shape[:2]} first."
-        )
+        return targets_move(self.targets, input_shape, target_shape, classes, tags)
 
     @takes(DataError, count=at_least(0, LARGEST), seed=SEED, epoch=SEED)
     def draws(self, count: int, seed: int, epoch: int) -> npt.NDArray[np.uint64]:
@@ -129,3 +113,35 @@ class Augment:
     def __call__(self, images: Images, seed: int, epoch: int) -> Images:
         """A whole dataset's images (N, H, W, C) as they are seen in an epoch."""
         return self.apply(images, self.draws(len(images), seed, epoch))
+
+    def changed(
+        self, images: Images, targets: npt.NDArray[Any], draws: npt.NDArray[np.uint64], move: bool = False
+    ) -> tuple[Images, npt.NDArray[Any]]:
+        """New images, and their targets: moved likewise, or as they are."""
+        return self.apply(images, draws), self.apply_to_targets(targets, draws) if move else targets
+
+
+TargetKind = one_of("auto", "move", "keep")
+
+
+def targets_move(
+    how: str, input_shape: tuple[int, ...], target_shape: tuple[int, ...], classes: bool, tags: bool
+) -> bool:
+    """Whether targets move with their images; `how` is what was said of it, "auto" where nothing was."""
+    if how == "keep" or (classes and how == "auto"):
+        return False
+    if len(target_shape) in (2, 3) and target_shape[:2] == input_shape[:2]:
+        return True
+    if how == "move":
+        raise DataError(
+            f"targets='move': targets of shape {target_shape} don't have the rows and columns of the images, "
+            f"{input_shape[:2]}, so they can't be moved with them."
+        )
+    pixels = input_shape[0] * input_shape[1]
+    if tags and len(target_shape) == 1 and target_shape[0] % pixels:
+        return False
+    raise DataError(
+        f"augment moves images, but whether targets of shape {target_shape} must move with them is not "
+        "known: positions and pictures must, a weight or a price must not. Write Augment(..., targets='keep') for "
+        f"what must not; give pictures as (rows, columns, channels), here {input_shape[:2]} first."
+    )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from convgrad.arguments import COUNT, FLAG, SEED, Rule, an, made_from, optional
 from convgrad.data.ahead import read_ahead, threads_at_once
 from convgrad.data.augment import Augment
+from convgrad.data.changes import Changes
 from convgrad.data.dataset import Images, Labels
 from convgrad.data.seeded import ORDER, random_order
 from convgrad.errors import DataError
@@ -71,7 +72,7 @@ class _Held:
 
 
 ROWS = Rule("a NumPy array with one axis or more", lambda value: isinstance(value, np.ndarray) and value.ndim > 0)
-AUGMENT = optional(an(Augment, "an Augment"))
+AUGMENT = optional(an((Augment, Changes), "an Augment, or Changes"))
 
 
 EXAMPLES = Rule(
@@ -120,7 +121,7 @@ class Batches:
     batch_size: int
     seed: int = 0
     shuffle: bool = True
-    augment: Augment | None = None
+    augment: Augment | Changes | None = None
     rows: Labels | None = None
     move_labels: bool = False
 
@@ -180,9 +181,7 @@ class Batches:
             else:  # a stream has no rows from before to fill up with
                 images, labels = (_filled(part, self.batch_size) for part in examples.take(positions[:count]))
             if self.augment is not None and draws is not None:
-                images = self.augment.apply(images, draws[positions])
-                if self.move_labels:
-                    labels = self.augment.apply_to_targets(labels, draws[positions])
+                images, labels = self.augment.changed(images, labels, draws[positions], self.move_labels)
             weights = (np.arange(self.batch_size) < count).astype(np.float32)
             return Batch(images, labels, weights, int(count))
 

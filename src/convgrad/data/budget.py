@@ -49,5 +49,5 @@ def check_bytes(needed: int, where: str) -> None:
     if limit is not None and needed > limit:
         raise DataError(
             f"{where} needs {needed / 1e6:,.0f} MB of memory, but this process can have at most {limit / 1e6:,.0f}. "
-            "Use fewer or smaller images."
+            "Use fewer or smaller images, or convgrad.data.Data, which reads them as they are needed."
         )

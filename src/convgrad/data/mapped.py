@@ -38,7 +38,8 @@ class MappedRows:
         row = array[:1]
         if whole is None or whole.mode not in ("r", "r+") or not row.flags.c_contiguous or not hasattr(os, "preadv"):
             return
-        base = np.frombuffer(whole.base, np.uint8).__array_interface__["data"][0]  # type: ignore[call-overload]
+        assert whole.base is not None
+        base = np.frombuffer(whole.base, np.uint8).__array_interface__["data"][0]
         begin = whole.offset - whole.offset % mmap.ALLOCATIONGRANULARITY
         self._begin = begin + array.__array_interface__["data"][0] - base
         self._step = array.strides[0]
@@ -56,7 +57,7 @@ class MappedRows:
         rows = np.empty((len(positions), *self._array.shape[1:]), self._array.dtype)
         for place, n in enumerate(positions):
             into = rows[place : place + 1].reshape(-1).view(np.uint8)
-            if os.preadv(self._file, [into], self._begin + int(n) * self._step) != into.size:
+            if os.preadv(self._file, [into.data], self._begin + int(n) * self._step) != into.size:
                 raise DataError(f"A memory map's file is cut off: row {n} is not there any more. Restore the file.")
         return rows
 

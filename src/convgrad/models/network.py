@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from convgrad.network.plain import Array, PlainNetwork
 # What trains and explains is loaded by the methods that need it: all of it, with tables for terminals and readers of
 # images, takes half as long again to import as the network itself, and most processes only predict.
 if TYPE_CHECKING:
-    from convgrad.data import Augment, Data
+    from convgrad.data import Augment, Changes, Data
+    from convgrad.data.changes import Change, Function
     from convgrad.explain.trace.trace import Trace
     from convgrad.losses import Loss
     from convgrad.network.step import TrainingStep
@@ -116,7 +117,7 @@ class Network(PlainNetwork):
         validation_data: tuple[npt.ArrayLike, Any] | Data | None = None,
         metrics: Chosen | Iterable[Chosen] | None = None,
         callbacks: Iterable[Callback] = (),
-        augment: Augment | None = None,
+        augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
         seed: int = 0,
         split_seed: int = 0,
         shuffle: bool = True,

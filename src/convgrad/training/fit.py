@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, an, between, optional, takes
+from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, between, optional, takes
 from convgrad.data import Augment, Batches, Data
+from convgrad.data.changes import Change, Changes, Function, augment_from
 from convgrad.data.data import data_from
 from convgrad.errors import TrainingError
 from convgrad.losses import Loss, loss_from
@@ -44,7 +45,6 @@ VALIDATION = Rule("a pair (x, y) or a Data", lambda value: PAIR.accepts(value) o
     learning_rate=optional(POSITIVE),
     validation_split=between(0, 1),
     validation_data=optional(VALIDATION),
-    augment=optional(an(Augment, "an Augment")),
     seed=SEED,
     split_seed=SEED,
     shuffle=FLAG,
@@ -67,7 +67,7 @@ def fit(
     validation_data: tuple[Any, Any] | Data | None = None,
     metrics: Chosen | Iterable[Chosen] | None = None,
     callbacks: Iterable[Callback] = (),
-    augment: Augment | None = None,
+    augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
     seed: int = 0,
     split_seed: int = 0,
     shuffle: bool = True,
@@ -94,8 +94,9 @@ def fit(
         metrics: figures beside the loss, by name, as `Metric` or as a function (targets, predictions); by default as in
             `evaluate`. Those of all examples together, such as "f1", are of validation examples only.
         callbacks: told of what happens; may stop the training.
-        augment: random changes of the training images, new ones in every epoch; targets that are images of the same
-            rows and columns change with them.
+        augment: random changes of the training images, new ones in every epoch: an `Augment`, or a list of changes
+            (`Flip()`, `Crop(4)`, `Cutout(8)`, `Colour()`, `SomeOf(...)`, functions of your own, as `Changes` says).
+            Targets that are images of the same rows and columns move with them.
         seed: of the initial weights, order, augmentation and dropout: the same seed gives the same bits.
         split_seed: of the split alone, so that a network that is trained on, with whatever seed, keeps its split.
         verbose: show a table, and on a terminal a progress bar.
@@ -124,7 +125,8 @@ def fit(
     examples = checked_examples(network, loss, data, "training data", names)
     meaning = meaning_of(examples.given, loss, network.output_shape)
     chosen = metrics_from(metrics, loss, meaning)
-    together = augment is not None and augment.moves(
+    changing = augment_from(augment)
+    together = changing is not None and changing.moves(
         network.input_shape, examples.target_shape, classes=meaning == "classes", tags=meaning == "answers"
     )
     validation, rows = None, np.arange(len(examples))
@@ -171,7 +173,7 @@ def fit(
             "schedule": described(schedule or "constant"),
             "metrics": [metric.name for metric in chosen],
             "callbacks": [type(listener).__name__ for listener in listeners if listener.state()],
-            "augment": described(augment),
+            "augment": described(changing),
             "seed": seed,
             "shuffle": shuffle,
             "engine": engine,
@@ -184,7 +186,7 @@ def fit(
     step = TrainingStep(network, loss, optimizer, batch_size, seed=seed, engine=engine)
     step.prepare(len(rows) % batch_size or batch_size)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
-    batches = Batches(examples, None, batch_size, seed, shuffle, augment, rows, move_labels=together)
+    batches = Batches(examples, None, batch_size, seed, shuffle, changing, rows, move_labels=together)
     loop = Loop(
         training=Training(
             network, epochs, len(batches), batch_size, len(rows), history, metrics=chosen, held=examples.held
