@@ -96,3 +96,56 @@ def test_right_is_right(name: str, tmp_path: Path) -> None:
 def test_a_slip_is_wrong(name: str, tmp_path: Path) -> None:
     report = report_on(tmp_path, *SLIPS[name])
     assert report.verdict is Verdict.WRONG, str(report)
+
+
+STRIDED = """
+import numpy as np
+
+def conv_back(dx, x, w, stride=1, padding="{default}"):
+    rows, columns, total = dx.shape[1], dx.shape[2], (0, 0)
+    if padding == "same":
+        total = {total}
+    top, left = total[0] // 2, total[1] // 2
+    padded = np.pad(x, ((0, 0), (top, total[0] - top), (left, total[1] - left), (0, 0)))
+    do, dw = np.zeros_like(padded), np.zeros_like(w)
+    for i in range(rows):
+        for j in range(columns):
+            at = np.s_[:, i * stride : i * stride + len(w), j * stride : j * stride + w.shape[1]]
+            dw += np.einsum("emnc,ek->mnck", padded[at], dx[:, i, j])
+            do[at] += np.einsum("mnck,ek->emnc", w, dx[:, i, j])
+    return do[:, top : top + x.shape[1], left : left + x.shape[2]], dw, dx.sum((0, 1, 2))
+"""
+LESS_THAN_THE_KERNEL = "(len(w) - 1, w.shape[1] - 1)"
+TO_THE_LAST = "[max((n - 1) * stride + m - h, 0) for n, m, h in zip((rows, columns), w.shape, x.shape[1:])]"
+POOL = """
+import numpy as np
+
+def pool_back(dx, x, size=2, stride=2, padding="same"):
+    sides = [{total} for n, h in zip(dx.shape[1:3], x.shape[1:3])]
+    (top, below), (left, right) = [(side // 2, side - side // 2) for side in sides]
+    padded = np.pad(x, ((0, 0), (top, below), (left, right), (0, 0)), constant_values=-np.inf)
+    do = np.zeros_like(padded)
+    for e, i, j, c in np.ndindex(*dx.shape):
+        window = padded[e, i * stride : i * stride + size, j * stride : j * stride + size, c]
+        m, n = divmod(int(window.argmax()), window.shape[1])
+        do[e, i * stride + m, j * stride + n, c] += dx[e, i, j, c]
+    return do[:, top : top + x.shape[1], left : left + x.shape[2]]
+"""
+
+
+@pytest.mark.parametrize("default", ["same", "valid"])
+def test_what_same_pads_depends_on_the_stride_and_the_size(default: str, tmp_path: Path) -> None:
+    """With a stride, the kernel less one is right for some sizes only."""
+    right = report_on(tmp_path, STRIDED.format(default=default, total=TO_THE_LAST), "conv_back")
+    assert right.verdict is Verdict.RIGHT, str(right)
+    assert "one more to an axis" in str(right).replace("\n ", "")
+    slip = report_on(tmp_path, STRIDED.format(default=default, total=LESS_THAN_THE_KERNEL), "conv_back")
+    assert slip.verdict is Verdict.WRONG, str(slip)
+
+
+def test_what_same_pads_depends_on_the_size_for_pooling(tmp_path: Path) -> None:
+    file = tmp_path / "pooled.py"
+    for total, verdict in (("max((n - 1) * stride + size - h, 0)", Verdict.RIGHT), ("size - 1", Verdict.WRONG)):
+        file.write_text(POOL.format(total=total))
+        report = check(f"{file}:pool_back", "max_pool2d")
+        assert report.verdict is verdict, str(report)

@@ -28,7 +28,8 @@ class Variation:
     """Another input.
 
     words: what is special, for the report. given: arguments of the layer. batch, channels: other numbers of them.
-    image: None as chosen; "wide": more columns than rows; "high": more rows; "kernel": as large as the kernel.
+    image: None as chosen; "wide": more columns than rows; "high": more rows; "kernel": as large as the kernel; "one
+        more", "two more": rows and columns, where the padding depends on how many there are.
     sizes: fields of `Sizes`. optional: what a function may as well not take: then a failure is told as not covered.
     shape: the same where it fails or gives other shapes, but wrong numbers are a fault.
     among: the family has one of these arguments, or is of one of these names; empty for all.
@@ -54,6 +55,17 @@ KERNELS = ("kernel_size",)
 KERNELS_2D = ("conv2d", "depthwise_conv2d", "conv_transpose2d")
 WINDOWS = ("kernel_size", "pool_size")
 
+MORE = ("one more", "two more")
+STEPS: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("", {}),
+    ("stride 2 and ", {"strides": 2}),
+    ("stride 3 and ", {"strides": 3}),
+    ("a window of 3 x 3, stride 2 and ", {"pool_size": 3, "strides": 2}),
+)
+"""With the image as chosen, each remainder of 2 and of 3: what "same" pads follows from it."""
+
+SAME_AND_STRIDE: Mapping[str, Any] = {"padding": "same", "kernel_size": 3, "strides": 2}
+
 TABLE = (
     Variation("other numbers", sizes={"seed": 1}),
     Variation("a batch of 1", batch=1, among=(*WINDOWS, "dense", "softmax", "layer_norm", "group_norm", *ACTIVATIONS)),
@@ -65,6 +77,8 @@ TABLE = (
     Variation("padding 1", {"padding": 1}, among=WINDOWS),
     Variation("padding 2", {"padding": 2}, among=WINDOWS),
     Variation("padding same", {"padding": "same", "kernel_size": 3}, shape=True, among=KERNELS),
+    Variation("padding same and stride 2", SAME_AND_STRIDE, shape=True, among=KERNELS),
+    Variation("padding same, stride 2, one more to an axis", SAME_AND_STRIDE, image=MORE[0], shape=True, among=KERNELS),
     Variation("stride 3", {"strides": 3}, among=WINDOWS),
     Variation("stride 2 and padding 1", {"strides": 2, "padding": 1}, among=WINDOWS),
     Variation("stride 3 and padding 2", {"strides": 3, "padding": 2}, among=WINDOWS),
@@ -80,6 +94,8 @@ TABLE = (
     Variation("a kernel of 1 x 1", {"kernel_size": 1}, among=KERNELS),
     Variation("more columns than rows", image="wide", among=WINDOWS),
     Variation("more rows than columns", image="high", among=WINDOWS),
+    *(Variation(f"{words}{more} to an axis", given, image=more, among=WINDOWS)
+      for words, given in STEPS for more in MORE),
     Variation("a stride that divides", sizes={"divides": True}, among=WINDOWS),
     Variation("an image as large as the window", image="kernel", among=WINDOWS),
     Variation("a kernel wider than high", {"kernel_size": (2, 3)}, shape=True, among=KERNELS_2D),
@@ -179,6 +195,8 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
         return False
     if "groups" in variation.given and sizes.channel:
         return False
+    if variation.image in MORE and {**subject.given, **variation.given}.get("padding") != "same":
+        return False
     if variation.image in ("wide", "high") and (sizes.square or len(subject.family.input_shape) < 3):
         return False
     if variation.leading and convention.reading.jacobian:
@@ -200,6 +218,8 @@ def _image(kind: str, subject: LayerSubject, sizes: Sizes) -> tuple[int, ...]:
     usual, window = subject.shape(layer, sizes)[:-1], getattr(layer, "window", None)
     if kind == "one" or window is None or subject.name == "conv_transpose2d":
         return (1,) * len(usual)
+    if kind in MORE:
+        return tuple(size + 1 + MORE.index(kind) for size in usual)
     pads = window.pad(usual)
     if kind in ("wide", "high"):
         short, long = min(usual[-2:]), 2 * max(usual[-2:]) + 1
