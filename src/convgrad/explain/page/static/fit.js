@@ -26,6 +26,7 @@
       this.flow = app.network.flow;
       this.section = app.network.section;
       this.zoom = 1;
+      this.known = new Map(); // lens -> the size that a large network was drawn in
       this.chosen = null;
       const button = (id, icon, words, act) =>
         h("button", { type: "button", class: "small", id, title: words, "aria-label": words, onclick: act }, icon);
@@ -57,7 +58,10 @@
 
     /** Another network has its own size again. */
     looked() {
-      if (this.trace !== this.app.trace) this.chosen = null;
+      if (this.trace !== this.app.trace) {
+        this.chosen = null;
+        this.known.clear();
+      }
       this.trace = this.app.trace;
       this.fit();
     }
@@ -81,9 +85,11 @@
     /** zoom: a size by hand, null: as large as it fits; without it: as it was asked for last. */
     fit(zoom = this.chosen) {
       this.chosen = zoom;
-      if (!this.app.network.lens || !this.section.clientWidth) return;
-      this.sized = this._size();
       const { network } = this.app;
+      const likely = zoom ?? (network.large && !this.narrow ? this.known.get(network.lens) : null);
+      if (likely) this._put(likely); // before anything is measured
+      if (!network.lens || !this.section.clientWidth) return;
+      this.sized = this._size();
       const middle = network.middle ?? network.seenMiddle; // asked before another lens was drawn, which costs nothing then
       network.middle = null;
       if (zoom !== null || this.narrow) this.flow.classList.remove("fitted");
@@ -151,6 +157,7 @@
         this._put(wanted(this._room()));
         if (Math.abs(this.zoom / before - 1) < NEAR) break;
       }
+      this.known.set(this.app.network.lens, this.zoom);
     }
 
     /** Letters do not grow evenly: what is a hair too wide gets smaller by a hair. */
