@@ -302,7 +302,7 @@ def test_a_call_with_other_arguments_is_told_so() -> None:
     with pytest.raises(ModelError, match="assert_gradient_correct needs layer, which is missing"):
         assert_gradient_correct(lambda dx, o: dx)  # type: ignore[call-arg]
     with pytest.raises(ModelError, match="assert_gradient_correct takes 2 positional arguments, but got 3"):
-        assert_gradient_correct(lambda dx, o: dx, "relu", (3,))  # type: ignore[misc]
+        assert_gradient_correct(lambda dx, o: dx, "relu", (3,))  # type: ignore[call-arg]
     with pytest.raises(ModelError, match="relu has no argument 'shape'"):
         assert_gradient_correct(lambda dx, o: dx, "relu", shape=(3,))
 

@@ -101,6 +101,18 @@ def test_an_element_that_is_far_away_comes_into_view(lenet: Looker) -> None:
     assert lenet.cell("dense3.x[3]").get_attribute("data-mark") == "chosen"
 
 
+def test_nothing_moves_where_a_number_is_chosen(channels: Looker) -> None:
+    places = """() => [...document.querySelectorAll('#network .cell')].map((cell) => {
+        const { x, y, width } = cell.getBoundingClientRect(); return [x, y, width]; })"""
+    for lens, cells in (("forward", ("conv1.x[1,0,1]", "loss.E", "dense1.w[1,1]")), ("backward", ("conv1.dx[0,0,0]",))):
+        channels.look(lens)
+        channels.page.wait_for_timeout(60)
+        before = channels.page.evaluate(places)
+        for cell in cells:
+            channels.cell(cell).click()
+            assert channels.page.evaluate(places) == before, cell
+
+
 def test_numbers_have_the_same_decimals_in_a_tensor_and_all_digits_on_demand(channels: Looker) -> None:
     channels.look("backward")
     assert shown(channels, "conv1.dx") == ["+0.506", "0", "0", "0", "-0.506", "0", "0", "0"]
