@@ -176,6 +176,16 @@ def test_the_panel_is_a_drawer(channels: Looker) -> None:
     assert panel.bounding_box()["width"] == pytest.approx(wide + 232, abs=3)
 
 
+def test_on_a_phone_another_lens_begins_where_the_network_begins(browser: Any, folder: Path) -> None:
+    with opened(browser, written_to(folder, "classic"), **PHONE) as looker:
+        for lens in LENSES:
+            looker.page.evaluate("(lens) => convgrad.page.app.look(lens)", lens)
+            looker.page.wait_for_timeout(60)
+            assert looker.page.evaluate("document.getElementById('network').scrollLeft") == 0
+            box = looker.page.locator("#network").bounding_box()
+            assert box["y"] < 330  # the bars above leave room for it
+
+
 def test_on_a_phone_the_sheet_is_dragged(browser: Any, folder: Path) -> None:
     with opened(browser, written_to(folder, "two-channels"), **PHONE) as looker:
         handle, panel = looker.page.locator("#panel .handle"), looker.page.locator("#panel")

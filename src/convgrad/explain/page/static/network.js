@@ -66,9 +66,10 @@
     /** Whether cells show all digits. */
     allDigits = false;
 
-    /** Where the middle of what is seen lies, as a part of all. */
+    /** Where the middle of what is seen lies, as a part of all; at the beginning one stays there. */
     get seenMiddle() {
       const { scrollLeft, clientWidth, scrollWidth } = this.section;
+      if (!scrollLeft) return 0;
       return (scrollLeft + clientWidth / 2) / scrollWidth;
     }
 
