@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from convgrad.layers import (
-    Add,
-    BatchNorm,
     Conv2D,
     Dense,
     Dropout,
@@ -18,8 +16,10 @@ from convgrad.layers import (
     ReLU,
     Sigmoid,
 )
-from convgrad.layers.base import Layer, Node, Shape
+from convgrad.layers.base import Shape
 from convgrad.models.network import Network
+from convgrad.models.parts import block, chain, residual
+from convgrad.models.ready import autoencoder, mobilenet_v2, resnet20, signal, unet, vgg16
 
 LARGE_ENOUGH = 16
 """Rows and columns from which two 5x5 convolutions without border and two poolings leave something over."""
@@ -104,18 +104,14 @@ def example(input_shape: Shape, classes: int) -> Network:
     )
 
 
-def _block(channels: int) -> list[Layer]:
-    return [Conv2D(channels, 3, padding="same", bias=None), BatchNorm(), ReLU()]
-
-
 def cifar_small(input_shape: Shape, classes: int) -> Network:
     """32-32-64-64 channels with batch normalization."""
     return Network(
-        *_block(32),
-        *_block(32),
+        *block(32),
+        *block(32),
         MaxPool2D(2),
-        *_block(64),
-        *_block(64),
+        *block(64),
+        *block(64),
         MaxPool2D(2),
         Flatten(),
         Dense(classes),
@@ -130,14 +126,14 @@ def vgg_small(input_shape: Shape, classes: int) -> Network:
     Reference: Simonyan and Zisserman, Very deep convolutional networks, 2015, cut down to small images.
     """
     return Network(
-        *_block(64),
-        *_block(64),
+        *block(64),
+        *block(64),
         MaxPool2D(2),
-        *_block(128),
-        *_block(128),
+        *block(128),
+        *block(128),
         MaxPool2D(2),
-        *_block(256),
-        *_block(256),
+        *block(256),
+        *block(256),
         GlobalAvgPool2D(),
         Dropout(0.2),
         Dense(classes),
@@ -152,32 +148,11 @@ def resnet18(input_shape: Shape, classes: int) -> Network:
     Reference: He, Zhang, Ren and Sun, Deep residual learning for image recognition, 2016, table 1 and fig. 3.
     """
     image = Input(input_shape)
-    node = _chain(image, *_block(64))
+    node = chain(image, *block(64))
     for channels, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
-        node = _residual(node, channels, stride, widen=stride > 1)
-    result = _chain(node, GlobalAvgPool2D(), Dense(classes))
+        node = residual(node, channels, stride, widen=stride > 1)
+    result = chain(node, GlobalAvgPool2D(), Dense(classes))
     return Network(inputs=image, outputs=result, name="resnet18")
-
-
-def _chain(node: Node | Input, *layers: Layer) -> Node:
-    for layer in layers:
-        node = layer(node)
-    assert isinstance(node, Node)
-    return node
-
-
-def _residual(node: Node, channels: int, stride: int, widen: bool) -> Node:
-    """relu(F(o) + o), with F two convolutions; where the size changes, o goes through a 1x1 convolution."""
-    changed = _chain(
-        node,
-        Conv2D(channels, 3, strides=stride, padding="same", bias=None),
-        BatchNorm(),
-        ReLU(),
-        Conv2D(channels, 3, padding="same", bias=None),
-        BatchNorm(),
-    )
-    kept = _chain(node, Conv2D(channels, 1, strides=stride, bias=None), BatchNorm()) if widen else node
-    return ReLU()(Add()(changed, kept))
 
 
 NAMED: dict[str, Named] = {
@@ -195,4 +170,24 @@ NAMED: dict[str, Named] = {
     "cifar-small": Named("four convolutions (32, 32, 64, 64); the default for RGB images", cifar_small, (32, 32, 3)),
     "vgg-small": Named("six convolutions (64 to 256), slower and better", vgg_small, (32, 32, 3)),
     "resnet18": Named("residual network with 17 convolutions for small images", resnet18, (32, 32, 3)),
+    "resnet20": Named("residual network with 19 convolutions for small images", resnet20, (32, 32, 3)),
+    "vgg16": Named("thirteen convolutions (64 to 512), large", vgg16, (32, 32, 3)),
+    "mobilenet-v2": Named("narrow blocks, few weights for its depth", mobilenet_v2, (32, 32, 3)),
+    "signal": Named("three convolutions along a signal of (places, channels)", signal, (128, 1)),
+    "unet": Named(
+        "a class for each place of an image; takes label maps",
+        unet,
+        (64, 64, 3),
+        loss="pixel_cross_entropy",
+        optimizer="adam",
+        learning_rate=0.001,
+    ),
+    "autoencoder": Named(
+        "an image to a few numbers and back; takes images as targets",
+        autoencoder,
+        (28, 28, 1),
+        loss="mse",
+        optimizer="adam",
+        learning_rate=0.001,
+    ),
 }
