@@ -104,7 +104,7 @@ class Cutout(Change):
         return place(rng, shape[0]), place(rng, shape[1])
 
     def image(self, image: Array, drawn: Drawn) -> Array:
-        changed = image.copy()
+        changed: Array = image.copy()
         top, left = (max(0, centre - self.size // 2) for centre in drawn)
         bottom, right = (centre - self.size // 2 + self.size for centre in drawn)
         changed[top:bottom, left:right] = 0
