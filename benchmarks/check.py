@@ -19,13 +19,33 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "planted"))
 
 import planted
-from convgrad.check import check
+from convgrad.check import Report, check
 from planted_right import STYLES, random_settings
 
 PARTS = ("singles", "pairs", "right")
 
 
-def singles() -> tuple[int, int, float]:
+class Slowest:
+    """The longest that a verdict took, by whether it explains all that is wrong."""
+
+    def __init__(self) -> None:
+        self._seconds = {True: 0.0, False: 0.0}
+
+    def timed(self, case: planted.Planted) -> Report:
+        """The verdict on a case."""
+        started = time.perf_counter()
+        report: Report = case.report()
+        explained = "unexplained" not in report.causes
+        self._seconds[explained] = max(self._seconds[explained], time.perf_counter() - started)
+        return report
+
+    def __str__(self) -> str:
+        words = f"the slowest verdict took {self._seconds[True]:.1f} s"
+        left = self._seconds[False]
+        return f"{words}, {left:.1f} s where something is left unexplained" if left else words
+
+
+def singles() -> tuple[int, int, Slowest]:
     """Print the table: planted mistake, what was named, how often."""
     cases = planted.singles() + planted.of_one_slip()
     try:
@@ -33,12 +53,10 @@ def singles() -> tuple[int, int, float]:
     except ImportError:
         print("PyTorch is not installed; its cases are left out.\n")
     named: dict[str, Counter[str]] = defaultdict(Counter)
-    slowest = 0.0
+    slowest = Slowest()
     right = 0
     for case in cases:
-        started = time.perf_counter()
-        report = case.report()
-        slowest = max(slowest, time.perf_counter() - started)
+        report = slowest.timed(case)
         (planted_name,) = case.names
         named[planted_name][report.causes[0] if report.causes else "right"] += 1
         right += report.causes[:1] == (planted_name,)
@@ -49,17 +67,15 @@ def singles() -> tuple[int, int, float]:
     return right, len(cases), slowest
 
 
-def pairs(most: int) -> tuple[int, int, float]:
+def pairs(most: int) -> tuple[int, int, Slowest]:
     """Print the pairs that are not named completely."""
     cases = planted.pairs()
     chosen = np.random.default_rng(1).permutation(len(cases))[:most]
-    complete, slowest = 0, 0.0
+    complete, slowest = 0, Slowest()
     print("\n| pair that is not named completely | named |\n| --- | --- |")
     for place in chosen:
         case = cases[place]
-        started = time.perf_counter()
-        report = case.report()
-        slowest = max(slowest, time.perf_counter() - started)
+        report = slowest.timed(case)
         complete += case.names <= set(report.causes)
         if not case.names <= set(report.causes):
             print(f"| {case.label} | {', '.join(report.causes)} |")
@@ -92,15 +108,15 @@ def main() -> None:
     low = False
     if "singles" in arguments.parts:
         named, count, slowest = singles()
-        print(f"\nsingle mistakes named first: {named} of {count}; the slowest verdict took {slowest:.1f} s")
+        print(f"\nsingle mistakes named first: {named} of {count}; {slowest}")
         low |= named < 0.98 * count
     if "pairs" in arguments.parts:
         complete, count, slowest = pairs(arguments.pairs)
-        print(f"\npairs named completely: {complete} of {count}; the slowest verdict took {slowest:.1f} s")
+        print(f"\npairs named completely: {complete} of {count}; {slowest}")
         low |= complete < 0.95 * count
     if "right" in arguments.parts:
-        wrong, slowest = right_functions(arguments.runs)
-        print(f"\nright functions called wrong: {wrong} of {arguments.runs}; the slowest verdict took {slowest:.1f} s")
+        wrong, seconds = right_functions(arguments.runs)
+        print(f"\nright functions called wrong: {wrong} of {arguments.runs}; the slowest verdict took {seconds:.1f} s")
         low |= wrong > 0
     if low:
         sys.exit("less than what docs/checking.md promises")
