@@ -29,7 +29,7 @@
   /** A network with more cells than this is drawn where it is seen, and after that so many screens to its left and right. */
   const LARGE = 2000;
   const OF_IMAGE = 500;
-  const AHEAD = 0.5;
+  const AHEAD = 0.75;
   /** So many blocks that are seen no longer stay as they are. */
   const KEPT = 24;
   const ORDER = ["parameters", "results", "deltas", "gradients", "updated"];
@@ -137,6 +137,11 @@
     fill() {
       if (!this.blocks) return;
       this._fill(0);
+      this._goOn();
+    }
+
+    /** After the next frame: what is near is drawn, and drawn anew. */
+    _goOn() {
       if (!this.large || this.later) return;
       this.later = true;
       requestAnimationFrame(() =>
@@ -147,16 +152,23 @@
       );
     }
 
-    _fill(ahead) {
+    /** The blocks that are seen, and those so many screens away. */
+    _near(ahead) {
       const { scrollLeft, clientWidth } = this.section;
       const [from, to] = [scrollLeft - clientWidth * ahead, scrollLeft + clientWidth * (1 + ahead)];
       const far = (box) => box.offsetLeft > to || box.offsetLeft + box.offsetWidth < from;
       const blocks = [...this.blocks.values()];
-      const seen = this.large ? blocks.filter(({ element }) => !far(element)) : blocks;
+      return this.large ? blocks.filter(({ element }) => !far(element)) : blocks;
+    }
+
+    _fill(ahead) {
+      const blocks = [...this.blocks.values()];
+      const seen = this._near(ahead);
       const full = blocks.filter((block) => block.full && !seen.includes(block));
       if (ahead && full.length > KEPT) for (const block of full) block.empty();
       const filled = seen.filter((block) => block.fill((name) => this.view(name)));
       if (filled.length) this._lightBlocks(filled);
+      if (ahead) for (const name of this.stale ?? []) if (this.drawn(name)) this.view(name);
     }
 
     _lightBlocks(blocks) {
@@ -178,10 +190,12 @@
       return this.views.get(name);
     }
 
-    /** After a change: what is seen is drawn anew, the rest when it is seen again. */
+    /** After a change: what is seen is drawn anew, what is near after the next frame, the rest when it is seen again. */
     update() {
       this.stale = new Set(this.views.keys());
-      for (const name of this.views.keys()) if (this.drawn(name)) this.view(name);
+      const names = this._near(0).flatMap(({ lanes }) => lanes.flatMap((lane) => lane.names));
+      for (const name of names) if (this.views.has(name) && this.drawn(name)) this.view(name);
+      this._goOn();
     }
 
     repaint() {
@@ -209,7 +223,7 @@
 
     /** The cell of an element where it can be seen now, else null. */
     cellOf(name, flat, reveal = false) {
-      return this.views.has(name) && this.drawn(name) ? this.views.get(name).cell(flat, reveal) : null;
+      return this.views.has(name) && this.drawn(name) ? this.view(name).cell(flat, reveal) : null;
     }
 
     /** What is lit comes into view where it all fits. */
