@@ -411,6 +411,8 @@ def test_every_stop_fits_and_can_be_read(browser: Any, folder: Path, scheme: str
             go(looker, name)
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
             assert page.evaluate(CONTRAST) == []
+            heading, stops = (page.locator(where).bounding_box() for where in (f"[data-stop={name}] h3", ".tour-stops"))
+            assert stops["y"] - 1 <= heading["y"] < stops["y"] + 40
             cell, column = looker.cell(state[2]).bounding_box(), page.locator("#tour").bounding_box()
             assert 0 <= cell["y"] <= size[1] - cell["height"]
             assert 0 <= cell["x"] <= size[0] - cell["width"]
