@@ -125,6 +125,9 @@ def test_a_memory_map_given_as_x_is_not_read_as_a_whole(tmp_path: Path) -> None:
     history = streamed.fit(memory_map(tmp_path, IMAGES), LABELS, **OPTIONS)
     assert bits(streamed) == bits(whole)
     assert len(history.waiting_seconds) == 3
+    assert all(
+        0 < waited < seconds for waited, seconds in zip(history.waiting_seconds, history.epoch_seconds, strict=True)
+    )
     assert 0 < history.waiting_share < 1
 
 

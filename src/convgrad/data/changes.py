@@ -61,7 +61,8 @@ class Flip(Change):
 
     def image(self, image: Array, drawn: Drawn) -> Array:
         rows, columns = drawn
-        return image[:: -1 if rows else 1, :: -1 if columns else 1]
+        mirrored: Array = image[:: -1 if rows else 1, :: -1 if columns else 1]
+        return mirrored
 
 
 @made_from(DataError, margin=COUNT)

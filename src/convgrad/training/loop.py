@@ -105,9 +105,9 @@ class Loop:
         while True:
             began = time.perf_counter()
             batch = next(batches, None)
-            self.training.waited += time.perf_counter() - began
-            if batch is None:
+            if batch is None:  # after the epoch's time was taken
                 return
+            self.training.waited += time.perf_counter() - began
             yield batch
 
     def _update(self, batch: Batch, means: RunningMeans) -> None:
