@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from scipy.signal import correlate2d
 
+from convgrad.compute.halide import available
 from convgrad.errors import EquationSyntaxError, ModelError, ShapeError
 from convgrad.layers import Equation
 from convgrad.layers.base import registry
 from layer_runs import Run, close, normal
+
+HALIDE = pytest.mark.skipif(not available()[0], reason=available()[1])
 
 
 def test_convolution_with_a_bias_for_each_position() -> None:
