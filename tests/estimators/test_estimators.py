@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convgrad import Network
-from convgrad.errors import EstimatorError
+from convgrad.errors import DataError, EstimatorError
 from convgrad.estimators import ConvgradClassifier, ConvgradRegressor
 from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from convgrad.training import EarlyStopping
@@ -111,6 +111,18 @@ def test_several_labels_for_a_row() -> None:
     assert model.predict(x).shape == (300, 3)
     assert (model.predict(x) == y).mean() > 0.95
     assert not np.allclose(model.predict_proba(x).sum(axis=1), 1)  # each label by itself
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mse", "multi_margin"])
+def test_the_class_is_that_of_the_greatest_output(loss: str) -> None:
+    x, y = digits(100)
+    model = ConvgradClassifier(loss=loss, epochs=30, random_state=0, engine="oracle").fit(x, y)
+    assert model.score(x, y) > 0.9
+    if loss == "multi_margin":
+        with pytest.raises(DataError, match="no probability of it"):
+            model.predict_proba(x)
+    else:
+        np.testing.assert_array_equal(model.predict_proba(x).argmax(axis=1), model.predict(x))
 
 
 def test_callbacks_of_one_training_are_not_those_of_the_next() -> None:

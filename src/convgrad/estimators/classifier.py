@@ -108,10 +108,11 @@ class ConvgradClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[mis
 
     def predict(self, X: Any) -> Array:
         """(N,): the most probable class of each row; with several labels (N, K) of 0 and 1."""
-        rows = self.predict_proba(X)
+        check_is_fitted(self, "network_")
+        outputs = self._outputs(X)
         if self._several:
-            return np.asarray(rows > 0.5, np.int64)
-        return np.asarray(self.classes_[rows.argmax(axis=1)])
+            return np.asarray(probabilities(outputs, self.network_.loss) > 0.5, np.int64)
+        return np.asarray(self.classes_[outputs.argmax(axis=1)])
 
     @property
     def _loss(self) -> str | Loss:

@@ -18,6 +18,7 @@ from convgrad.arguments import FUNCTION, TEXT, made_from, one_of, optional
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss
 from convgrad.training.metrics import LOGITS, Better, Meaning, Metric, predicted_labels, true_labels
+from convgrad.training.probabilities import softmax
 
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.int64]
@@ -77,8 +78,7 @@ class Kind:
             labels = targets.reshape(-1)
             rows = rows[(labels >= 0) & (labels < classes)]
         if self.loss is not None and (self.loss.takes_labels or self.loss.takes_label_maps):
-            rows = np.exp(rows - rows.max(axis=1, keepdims=True))
-            rows /= rows.sum(axis=1, keepdims=True)
+            rows = softmax(rows)
         return (rows[:, 1:] if rows.shape[1] == 2 else rows), right
 
 
