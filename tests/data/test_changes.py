@@ -12,7 +12,8 @@ from convgrad.data.changes import augment_from, place, share
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import Dense, Flatten, Reshape
 from convgrad.models.network import Network
-from convgrad.training import Callback, Checkpoint, Training
+from convgrad.training import Checkpoint
+from killed import Killed, Killer
 
 COUNT, SHAPE = 23, (7, 5, 3)
 IMAGES = np.random.default_rng(0).random((COUNT, *SHAPE), np.float32)
@@ -129,18 +130,6 @@ def test_whether_targets_move_is_asked_where_it_is_not_known(target_shape: tuple
     assert not Changes((Colour(), darker)).moves(SHAPE, target_shape, classes=False, tags=False)
 
 
-class Killed(Exception):
-    """What a test raises in place of a signal that nobody can catch."""
-
-
-class Killer(Callback):
-    """Ends a training in the fourth batch."""
-
-    def on_batch_end(self, training: Training) -> None:
-        if training.epoch == 1:
-            raise Killed
-
-
 def test_a_training_with_changes_is_resumed_to_the_same_bits(tmp_path: Any) -> None:
     def train(**more: Any) -> bytes:
         net = Network(Flatten(), Dense(105), Reshape(SHAPE), input_shape=SHAPE)
@@ -150,7 +139,7 @@ def test_a_training_with_changes_is_resumed_to_the_same_bits(tmp_path: Any) -> N
 
     place = Checkpoint(tmp_path, seconds=0)
     with pytest.raises(Killed):
-        train(checkpoint=place, callbacks=[Killer()])
+        train(checkpoint=place, callbacks=[Killer(4)])
     assert train(checkpoint=place, resume=True) == train()
 
 

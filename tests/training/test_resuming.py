@@ -15,27 +15,12 @@ from convgrad.data import Augment, Batches
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Reshape
 from convgrad.models.network import Network
-from convgrad.training import Callback, Checkpoint, CSVLogger, EarlyStopping, Training
+from convgrad.training import Checkpoint, CSVLogger, EarlyStopping
 from convgrad.training.resuming import ARRAYS_FILE, CHECKPOINT_FILES, STATE_FILE, about_in, read
+from killed import Killed, Killer
 
 IMAGES = np.random.default_rng(3).random((70, 6, 5, 2), dtype=np.float32)
 LABELS = np.random.default_rng(4).integers(0, 3, 70)
-
-
-class Killed(Exception):
-    """What a test raises in place of a signal that nobody can catch."""
-
-
-class Killer(Callback):
-    """Ends a training without warning after so many batches."""
-
-    def __init__(self, after: int):
-        self.left = after
-
-    def on_batch_end(self, training: Training) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise Killed
 
 
 def with_statistics() -> Network:

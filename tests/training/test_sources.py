@@ -19,7 +19,8 @@ from convgrad.data import Augment, Data
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, ReLU, Reshape
 from convgrad.models.network import Network
-from convgrad.training import Callback, Checkpoint, CSVLogger, ProgressTable, Training
+from convgrad.training import Checkpoint, CSVLogger, ProgressTable
+from killed import Killed, Killer
 from optional import compiled
 
 COUNT, SHAPE = 39, (6, 5, 3)
@@ -149,22 +150,6 @@ def test_pictures_as_targets_are_read_with_their_inputs(tmp_path: Path) -> None:
     whole.fit(IMAGES[order], shares[order], **options)
     streamed.fit(Data.folder(masks, targets=masks), **options)
     assert bits(streamed) == bits(whole)
-
-
-class Killed(Exception):
-    """What a test raises in place of a signal that nobody can catch."""
-
-
-class Killer(Callback):
-    """Ends a training without warning after so many batches."""
-
-    def __init__(self, after: int):
-        self.left = after
-
-    def on_batch_end(self, training: Training) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise Killed
 
 
 @pytest.mark.parametrize("after", [0, 3, 8])
