@@ -122,7 +122,6 @@ def test_what_names_no_class_and_no_number_is_refused_everywhere(where: str, los
         (1, r"x has 5 examples, but [yt] one number"),
         (ROWS[:, :2], r"targets have shape \(2,\), but the network's output \(3,\)"),
         (ROWS.T, r"x has 5 examples, but [yt] 3 targets"),
-        (["a"] * COUNT, r"[yt] must be an array of real numbers"),
         ([[0, 1], [1]], r"[yt] must be an array of real numbers, or lists of one length"),
     ],
 )

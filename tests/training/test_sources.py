@@ -345,3 +345,14 @@ def test_the_peak_of_memory_does_not_grow_with_the_source(kind: str, tmp_path: P
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout) / 1024)
     assert peaks[1] - peaks[0] < more / 4, peaks
+
+
+def test_names_are_as_many_as_the_classes_of_the_network() -> None:
+    """Else what the network says could not be named."""
+    x = np.zeros((5, *IMAGES.shape[1:]), np.float32)
+    for names in (["a"] * 5, list("abbab")):
+        message = (
+            f"there are {len({*names})} class names ({', '.join(sorted({*names}))}), but the network has 3 outputs"
+        )
+        with pytest.raises(DataError, match=re.escape(message)):
+            network().fit(x, names, **OPTIONS)

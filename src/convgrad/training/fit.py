@@ -13,7 +13,7 @@ from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, between,
 from convgrad.data import Augment, Batches, Data
 from convgrad.data.changes import Change, Changes, Function, augment_from
 from convgrad.data.data import data_from
-from convgrad.errors import TrainingError
+from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.step import TrainingStep
@@ -155,6 +155,7 @@ def fit(
             "a source with positions, such as Data.items(...), or leave checkpoint out and save the network afterwards."
         )
     if names:
+        _check_names(names, network.output_shape[-1])
         network.preparation = replace(network.preparation, class_names=tuple(names))
     warn_of_two_activations(network, loss, stacklevel=4)
 
@@ -211,3 +212,14 @@ def fit(
 
 def _digest_of(examples: Examples | None) -> str | None:
     return None if examples is None else data_digest(examples.inputs, examples.some_targets())
+
+
+def _check_names(names: Sequence[str], outputs: int) -> None:
+    """Each output is of one class; a single one is no or yes."""
+    classes = max(2, outputs)
+    if len(names) != classes:
+        found = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise DataError(
+            f"training data: there are {len(names)} class names ({found}), but the network has {outputs} outputs, so "
+            f"{classes} classes. Build it for {len(names)}, or give all names: Data(x, y, class_names=[...])."
+        )
