@@ -29,7 +29,7 @@
   /** A network with more cells than this is drawn where it is seen, and after that so many screens to its left and right. */
   const LARGE = 2000;
   const OF_IMAGE = 500;
-  const AHEAD = 0.75;
+  const AHEAD = 1;
   /** So many blocks that are seen no longer stay as they are. */
   const KEPT = 24;
   const ORDER = ["parameters", "results", "deltas", "gradients", "updated"];
