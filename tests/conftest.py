@@ -76,6 +76,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if " at 0x" in item.nodeid:  # another one in each process, so that they can't share the tests
+            raise pytest.UsageError(f"{item.nodeid}: an address is no name. Give the parameters `ids` of their own.")
     if config.getoption("--quick"):
         items[:] = [item for item in items if not item.get_closest_marker("browser")]
 

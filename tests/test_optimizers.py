@@ -122,7 +122,9 @@ AS_IN_PAPERS: list[tuple[Optimizer, Callable[..., np.ndarray], tuple[float, floa
 ]
 
 
-@pytest.mark.parametrize(("optimizer", "steps", "arguments"), AS_IN_PAPERS, ids=repr)
+@pytest.mark.parametrize(
+    ("optimizer", "steps", "arguments"), AS_IN_PAPERS, ids=lambda v: getattr(v, "__name__", repr(v))
+)
 def test_as_in_papers(optimizer: Optimizer, steps: Callable[..., np.ndarray], arguments: tuple[float, ...]) -> None:
     start = normal(7)
     close(run(optimizer, start), steps(start, *arguments))

@@ -134,7 +134,7 @@ def test_each_number_of_axes_as_in_torch(kind: type[Pooling], arguments: dict[st
         (LpPool2D((2, 3), norm=3), lambda a: np.nansum(np.abs(a) ** 3) ** (1 / 3)),
         (LpPool2D((2, 3), norm=2.5, ceil_mode=True), lambda a: np.nansum(np.abs(a) ** 2.5) ** 0.4),
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__name__", repr(value)),
 )
 def test_windows_cut_out_by_hand(layer: Any, function: Callable[..., Any]) -> None:
     o = normal(1, 11, 8, 2)
@@ -172,7 +172,7 @@ def test_a_root_of_zeros_has_slope_0() -> None:
         (GlobalMaxPool2D(), np.max),
         (GlobalMaxPool3D(), np.max),
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__name__", repr(value)),
 )
 def test_global(layer: Layer, function: Callable[..., np.ndarray]) -> None:
     o = normal(5, *IMAGES[type(layer).axes])  # type: ignore[attr-defined]
