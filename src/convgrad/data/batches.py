@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import COUNT, FLAG, SEED, Rule, an, made_from, optional
+from convgrad.arguments import COUNT, FLAG, FUNCTION, SEED, Rule, an, made_from, optional
 from convgrad.data.ahead import read_ahead, threads_at_once
 from convgrad.data.augment import Augment
 from convgrad.data.changes import Changes
@@ -22,7 +22,8 @@ from convgrad.errors import DataError
 class Batch(NamedTuple):
     """B images with labels, of which the first `real_count` are new; the rest only fills the batch up.
 
-    images: (B, H, W, C) float32. labels: (B,) int64. weights: (B,) float32, 1 for new rows and 0 for the rest.
+    images: (B, H, W, C) float32. labels: (B,) int64. weights: (B,) float32, 1 for new rows (or what
+    they are weighed with) and 0 for the rest.
     """
 
     images: Images
@@ -72,6 +73,7 @@ class _Held:
 
 
 ROWS = Rule("a NumPy array with one axis or more", lambda value: isinstance(value, np.ndarray) and value.ndim > 0)
+Weigh = Callable[[Labels, npt.NDArray[Any]], npt.NDArray[np.float64]]
 AUGMENT = optional(an((Augment, Changes), "an Augment, or Changes"))
 
 
@@ -90,6 +92,7 @@ EXAMPLES = Rule(
     shuffle=FLAG,
     augment=AUGMENT,
     rows=optional(ROWS),
+    weigh=optional(FUNCTION),
 )
 @dataclass(frozen=True, eq=False)
 class Batches:
@@ -105,6 +108,7 @@ class Batches:
     augment: how to change images, or None.
     move_labels: whether labels (N, H, W) or (N, H, W, C) are changed as their images are.
     rows: (M,) positions of the images to take, such as one half of a split; all N without it. Nothing is copied.
+    weigh: from positions (B,) and labels (B, ...) to the weights (B,) of new rows; 1 without it.
 
     Raises:
         DataError: lengths that differ, no images, a batch size below 1, rows that are not positions of images.
@@ -124,6 +128,7 @@ class Batches:
     augment: Augment | Changes | None = None
     rows: Labels | None = None
     move_labels: bool = False
+    weigh: Weigh | None = None
 
     def __post_init__(self) -> None:
         labels = 0 if self.labels is None else len(self.labels)
@@ -183,6 +188,8 @@ class Batches:
             if self.augment is not None and draws is not None:
                 images, labels = self.augment.changed(images, labels, draws[positions], self.move_labels)
             weights = (np.arange(self.batch_size) < count).astype(np.float32)
+            if self.weigh is not None:
+                weights[:count] = self.weigh(positions[:count], labels[:count])
             return Batch(images, labels, weights, int(count))
 
         starts = range(first * self.batch_size, len(filled), self.batch_size)

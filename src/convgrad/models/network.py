@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from convgrad.training.history import History
     from convgrad.training.resuming import Checkpoint
     from convgrad.training.schedules import Schedule
+    from convgrad.training.weighing import ClassWeight
 
 
 class Network(PlainNetwork):
@@ -116,6 +117,8 @@ class Network(PlainNetwork):
         validation_split: float = 0.0,
         validation_data: tuple[npt.ArrayLike, Any] | Data | None = None,
         metrics: Chosen | Iterable[Chosen] | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
         callbacks: Iterable[Callback] = (),
         augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
         seed: int = 0,
@@ -142,6 +145,8 @@ class Network(PlainNetwork):
             validation_split=validation_split,
             validation_data=validation_data,
             metrics=metrics,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
             callbacks=callbacks,
             augment=augment,
             seed=seed,

@@ -8,6 +8,7 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, between, optional, takes
 from convgrad.data import Augment, Batches, Data
@@ -32,6 +33,7 @@ from convgrad.training.resuming import Checkpoint, Keeper, checkpoint_from, data
 from convgrad.training.safeguard import WeightKeeper
 from convgrad.training.schedules import Schedule, schedule_from
 from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_out
+from convgrad.training.weighing import ClassWeight, weighing_from
 from convgrad.training.whole_metrics import check_validated
 
 VALIDATION = Rule("a pair (x, y) or a Data", lambda value: PAIR.accepts(value) or isinstance(value, Data))
@@ -66,6 +68,8 @@ def fit(
     validation_split: float = 0.0,
     validation_data: tuple[Any, Any] | Data | None = None,
     metrics: Chosen | Iterable[Chosen] | None = None,
+    sample_weight: npt.ArrayLike | None = None,
+    class_weight: ClassWeight | None = None,
     callbacks: Iterable[Callback] = (),
     augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
     seed: int = 0,
@@ -93,6 +97,10 @@ def fit(
         validation_data: (x, y), or a `Data`, to validate with instead.
         metrics: figures beside the loss, by name, as `Metric` or as a function (targets, predictions); by default as in
             `evaluate`. Those of all examples together, such as "f1", are of validation examples only.
+        sample_weight: (N,) how much each example counts, at least 0. The loss of a batch, and of an epoch, is then the
+            weighted mean: sum[n](u[n] * E[n]) / sum[n](u[n]). Validation and metrics count each example once.
+        class_weight: the same by class: "balanced" for N / (K * N[k]), with N[k] examples of class k of K classes; a
+            table from numbers or names of classes to weights above 0, 1 for those that it lacks; or K weights.
         callbacks: told of what happens; may stop the training.
         augment: random changes of the training images, new ones in every epoch: an `Augment`, or a list of changes
             (`Flip()`, `Crop(4)`, `Cutout(8)`, `Colour()`, `SomeOf(...)`, functions of your own, as `Changes` says).
@@ -157,6 +165,9 @@ def fit(
     if names:
         _check_names(names, network.output_shape[-1])
         network.preparation = replace(network.preparation, class_names=tuple(names))
+    weighing, rows = weighing_from(
+        sample_weight, class_weight, examples, rows, meaning, max(2, network.output_shape[-1]), names
+    )
     warn_of_two_activations(network, loss, stacklevel=4)
 
     rate = optimizer.learning_rate if learning_rate is None else learning_rate
@@ -178,6 +189,7 @@ def fit(
             "seed": seed,
             "shuffle": shuffle,
             "engine": engine,
+            **({} if weighing is None else weighing.described()),
         }
         found = keeping.found(asked, resume)
         if found is not None and found["state"]["ended"]:
@@ -187,7 +199,7 @@ def fit(
     step = TrainingStep(network, loss, optimizer, batch_size, seed=seed, engine=engine)
     step.prepare(len(rows) % batch_size or batch_size)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
-    batches = Batches(examples, None, batch_size, seed, shuffle, changing, rows, move_labels=together)
+    batches = Batches(examples, None, batch_size, seed, shuffle, changing, rows, together, weighing)
     loop = Loop(
         training=Training(
             network, epochs, len(batches), batch_size, len(rows), history, metrics=chosen, held=examples.held

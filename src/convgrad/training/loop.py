@@ -120,7 +120,7 @@ class Loop:
         step.run(batch.images, batch.labels, training.learning_rate, batch.weights)
         if not self.keeper.check(step.loss):
             raise self._diverged("loss")
-        means.add("loss", step.loss, count)
+        means.add("loss", step.loss, float(batch.weights.sum()))
         for metric in (one for one in self.metrics if one.of_each):
             means.add(metric.name, metric(step.output[:count], batch.labels[:count]), count)
 
