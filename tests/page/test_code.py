@@ -70,6 +70,18 @@ def test_the_example_is_wrong_and_told_so(looker: Looker) -> None:
     assert looker.focused() == "Check my code\u2026"
 
 
+def test_what_is_put_in_before_the_editor_is_there_stays(looker: Looker) -> None:
+    """The editor comes late, as over a slow line; the example is put in, and checked, meanwhile."""
+    held: list[Any] = []
+    looker.page.route("**/editor.js", held.append)
+    looker.page.locator("#code").click()
+    looker.page.locator("#code-example").click()
+    looker.page.locator("#code-now").click()
+    looker.page.locator("#code-verdict .report.wrong").wait_for(timeout=SLOW)
+    held[0].continue_()
+    looker.page.locator("#coder .cm-content", has_text="def ").wait_for()
+
+
 def test_a_server_that_runs_no_programs_says_so(browser: Any) -> None:
     with served("classic") as url, opened(browser, url) as stranger:
         assert "convgrad explain --serve --run-programs" in report(stranger, RIGHT)

@@ -136,7 +136,7 @@ def opened(browser: Any, where: str, **options: Any) -> Iterator[Looker]:
     looker.page.goto(where)
     yield looker
     context.close()
-    assert looker.complaints == []
+    assert not looker.complaints, looker.complaints
 
 
 @contextmanager

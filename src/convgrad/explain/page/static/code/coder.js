@@ -181,10 +181,13 @@ def conv_backward(dout, x, w):
       return room;
     }
 
+    /** Before the editor is there, it is made with the text. */
     _put(text) {
-      this.editor.text = text;
+      this.typed = text;
+      this._choices();
+      if (this.editor) this.editor.text = text;
       this.verdict.replaceChildren();
-      this.editor.focus();
+      this.editor?.focus();
     }
 
     _say(words) {
@@ -224,7 +227,7 @@ def conv_backward(dout, x, w):
       const parts = text.split(/(pasted\.py,\s+line\s+\d+)/).map((part) => {
         const [, line] = /^pasted\.py,\s+line\s+(\d+)$/.exec(part) || [];
         if (!line) return part;
-        return h("button", { type: "button", class: "place", onclick: () => this.editor.select(Number(line)) }, part);
+        return h("button", { type: "button", class: "place", onclick: () => this.editor?.select(Number(line)) }, part);
       });
       this.verdict.replaceChildren(h("pre", { class: `report ${kind}`, tabindex: "0" }, parts));
       this.verdict.scrollIntoView({ block: "nearest" });
