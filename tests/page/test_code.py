@@ -73,7 +73,7 @@ def test_the_example_is_wrong_and_told_so(looker: Looker) -> None:
 def test_what_is_put_in_before_the_editor_is_there_stays(looker: Looker) -> None:
     """The editor comes late, as over a slow line; the example is put in, and checked, meanwhile."""
     held: list[Any] = []
-    looker.page.route("**/editor.js", held.append)
+    looker.page.route("**/editor.js", lambda route: held.append(route))
     looker.page.locator("#code").click()
     looker.page.locator("#code-example").click()
     looker.page.locator("#code-now").click()

@@ -76,6 +76,19 @@ def test_the_program_of_an_example_is_that_of_the_command(browser: Any, tool: st
     assert text == as_written_by(example.network.trace(example.x, example.target, loss=example.loss), tool)
 
 
+def test_programs_are_offered_as_soon_as_examples_are_known(browser: Any) -> None:
+    """The list of examples comes late, as over a slow line; who shares meanwhile waits for it."""
+    with served("classic") as url, opened(browser, "about:blank") as looker:
+        held: list[Any] = []
+        looker.page.route("**/api/examples*", lambda route: held.append(route))
+        looker.page.goto(url)
+        looker.page.locator("#share").click()
+        while not held:
+            looker.page.wait_for_timeout(20)
+        held[0].continue_()
+        looker.page.locator("#program-tool").wait_for()
+
+
 def test_the_program_has_the_numbers_that_were_changed(browser: Any) -> None:
     with served("two-channels") as url, opened(browser, url) as looker:
         looker.edit("conv1.b[1]", "0.75")

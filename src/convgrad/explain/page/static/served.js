@@ -30,7 +30,7 @@
 
     _controls(model) {
       this.select = h("select", { id: "example", onchange: () => this.choose() });
-      this._fill(model.name);
+      this.filled = this._fill(model.name); // what offers things by an example's name waits for it
       return [
         h("label", { for: "example" }, h("span", {}, "example"), this.select),
         h("button", { type: "button", id: "build", onclick: () => this.app.builder.open() }, "Build a network\u2026"),

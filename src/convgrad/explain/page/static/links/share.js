@@ -25,6 +25,7 @@
 
     async open() {
       await this.app.links.settled();
+      await this.app.served.filled;
       const { app } = this;
       this.told = h("p", { id: "share-told", role: "status" });
       this.text = h("textarea", {
