@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from convgrad.errors import EstimatorError
 from convgrad.estimators.base import FLOATS, Array, NetworkEstimator
@@ -92,7 +92,6 @@ class ConvgradClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[mis
                     "partial_fit: the first call has to say all classes, of which later ones may bring new ones: "
                     "partial_fit(X, y, classes=np.unique(all_y))."
                 )
-            self._several = targets.ndim == 2
             self.classes_ = unique_labels(classes)
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise EstimatorError(
@@ -103,12 +102,10 @@ class ConvgradClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[mis
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """(N, K): the probability of each of `classes_`, in their order."""
-        check_is_fitted(self, "network_")
         return probabilities(self._outputs(X), self.network_.loss)
 
     def predict(self, X: Any) -> Array:
         """(N,): the most probable class of each row; with several labels (N, K) of 0 and 1."""
-        check_is_fitted(self, "network_")
         outputs = self._outputs(X)
         if self._several:
             return np.asarray(probabilities(outputs, self.network_.loss) > 0.5, np.int64)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.layers import BatchNorm, Dense, DepthwiseConv2D, Flatten, Layer, PReLU, Reshape
+from convgrad.layers import Dense, DepthwiseConv2D, Flatten, Layer, PReLU, Reshape
 from convgrad.layers.conv import Convolution
 from convgrad.layers.conv_transpose import ConvTranspose
 from convgrad.network.plain import PlainNetwork
@@ -145,7 +145,7 @@ KERNELS: dict[type[Layer], Callable[[PlacedLayer, Array, Flattened], Array | Non
 def said_elsewhere(placed: PlacedLayer) -> str:
     """What a layer computes with that PyTorch does not keep with the weights, and is another number there."""
     epsilon = getattr(placed.layer, "epsilon", TORCH_EPSILON)
-    if epsilon == TORCH_EPSILON or not (isinstance(placed.layer, BatchNorm) or "gamma" in placed.built.parameters):
+    if epsilon == TORCH_EPSILON or "gamma" not in placed.built.parameters:
         return ""
     return f"{placed.name} has epsilon={epsilon:g}; a state dict does not hold PyTorch's, {TORCH_EPSILON:g} by default."
 

@@ -99,8 +99,7 @@ def _of_counts(
 
 def _area(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:
     """The share of pairs, one positive and one not, of which the positive one has more; equal ones count one half."""
-    values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    del values
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)]
     many = int(positive.sum())
     return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * (len(scores) - many)))
