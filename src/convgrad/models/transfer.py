@@ -16,6 +16,7 @@ from convgrad.arguments import FLAG, NEW_NAMES, PAIR, an, optional, real_array, 
 from convgrad.errors import DataError, suggestion
 from convgrad.models.torch_order import PARTS, Array, Flattened, converted, said_elsewhere
 from convgrad.network.plain import PlainNetwork
+from convgrad.network.plan import PlacedLayer
 from convgrad.training.checkpoint import read_tensors
 
 Modules = dict[str, dict[str, Array]]
@@ -98,8 +99,9 @@ def from_torch(
         dense1  from head
     """
     modules = _modules(_state(weights))
-    pairs, guessed = _pairs(modules, network, names or {}, partial)
-    flattened, by_name = Flattened(network), {placed.name: placed for placed in network.layers}
+    by_name = {placed.name: placed for placed in network.layers if placed.built.parameters or placed.built.state}
+    flattened = Flattened(network)
+    pairs, guessed = _pairs(modules, by_name, flattened, names or {}, partial)
     before = network.get_weights() if network.initialized else None
     if before is None:
         network.initialize()
@@ -122,7 +124,7 @@ def from_torch(
             )
     return Transfer(
         taken=pairs,
-        left=tuple(p.name for p in network.layers if p.name not in pairs and (p.built.parameters or p.built.state)),
+        left=tuple(name for name in by_name if name not in pairs),
         unused=tuple(theirs for theirs in modules if theirs not in pairs.values()),
         notes=() if results is not None else (*([GUESSED] if guessed else []), *_notes(network, pairs)),
         difference=difference,
@@ -182,10 +184,15 @@ def _array(name: str, value: Any) -> Array:
     return array
 
 
-def _pairs(modules: Modules, network: PlainNetwork, names: Mapping[str, str], partial: bool) -> tuple[Pairs, bool]:
+def _pairs(
+    modules: Modules,
+    by_name: Mapping[str, PlacedLayer],
+    flattened: Flattened,
+    names: Mapping[str, str],
+    partial: bool,
+) -> tuple[Pairs, bool]:
     """Layer's name -> module's name, and whether that was guessed: as said, else of the same names, else in order, else
     the first module whose shapes fit."""
-    by_name = {placed.name: placed for placed in network.layers if placed.built.parameters or placed.built.state}
     for theirs, own in names.items():
         for name, known, whose in ((theirs, list(modules), "state dict"), (own, list(by_name), "network")):
             if name not in known:
@@ -197,7 +204,6 @@ def _pairs(modules: Modules, network: PlainNetwork, names: Mapping[str, str], pa
     ours_left = [own for own in by_name if own not in pairs]
     if set(theirs_left) == set(ours_left):
         return pairs | {name: name for name in ours_left}, False
-    flattened = Flattened(network)
 
     def fits(own: str, theirs: str) -> bool:
         return not isinstance(converted(by_name[own], modules[theirs], flattened), str)
