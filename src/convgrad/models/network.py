@@ -102,6 +102,40 @@ class Network(PlainNetwork):
         with self.lock:
             return gradients(self, x, t, loss, training=training, engine=engine)
 
+    @takes(DataError)
+    def activations(
+        self,
+        x: npt.ArrayLike,
+        *names: str,
+        training: bool = False,
+        batch_size: int = 64,
+        engine: str = "auto",
+    ) -> dict[str, Array]:
+        """What layers compute, by the names of their results.
+
+        >>> from convgrad.layers import Dense, ReLU
+        >>> network = Network(Dense(3), ReLU(), Dense(2), input_shape=(4,))
+        >>> network.initialize(seed=0)
+        >>> {name: found.shape for name, found in network.activations(np.ones((5, 4)), "relu1", "dense*").items()}
+        {'dense1.x': (5, 3), 'relu1.x': (5, 3), 'dense2.x': (5, 2)}
+
+        Args:
+            x: (N, *input_shape) inputs, N at least 1, as `predict` takes them.
+            names: of layers (`conv1`) or of their results (`conv1.x`), or patterns of them (`conv*`); all layers where
+                none is given.
+            training: False for what `predict` computes on the way to its result; True for what a training step does
+                (BatchNorm by the statistics of all of x, Dropout at random, the same elements each time).
+            batch_size: how many examples are computed at once at most, where training is False.
+
+        Returns: result's name -> (N, *shape of the layer's output), of the network's dtype.
+
+        Raises: DataError for inputs that don't fit or a name that no layer has; ModelError before there are weights.
+        """
+        from convgrad.network.activations import activations
+
+        with self.lock:
+            return activations(self, x, *names, training=training, batch_size=batch_size, engine=engine)
+
     @takes(TrainingError)
     def fit(
         self,

@@ -45,16 +45,25 @@ class Predicting(Protocol):
 
 
 class Predictions:
-    """The programs that a network predicts with, each compiled when it is first needed."""
+    """The programs that a network predicts with, each compiled when it is first needed.
 
-    def __init__(self) -> None:
-        self._programs: dict[tuple[int, str], tuple[Any, str]] = {}
+    wanted: results of layers and their shapes without the batch; None for the last layer's.
+    """
+
+    def __init__(self, wanted: Mapping[str, Shape] | None = None) -> None:
+        self._wanted = wanted
+        self._programs: dict[tuple[int, str], Any] = {}
         self._apart: bool | None = None
         self._lock = Lock()
 
     def results(self, network: Predicting, inputs: Array, batch_size: int, backend: Backend) -> Array:
         """(N, *output_shape) of (N, *input_shape) inputs, N at least 1, all with the same weights."""
-        results = np.empty((len(inputs), *network.output_shape), network.dtype)
+        return self.found(network, inputs, batch_size, backend)[network.layers[-1].output]
+
+    def found(self, network: Predicting, inputs: Array, batch_size: int, backend: Backend) -> dict[str, Array]:
+        """What is wanted of (N, *input_shape) inputs, N at least 1, all with the same weights."""
+        wanted = self._outputs(network)
+        results = {name: np.empty((len(inputs), *shape), network.dtype) for name, shape in wanted.items()}
         count, most = len(inputs), max(1, batch_size)
         if self._examples_are_apart(network):
             runs = in_runs(count, most)
@@ -64,12 +73,13 @@ class Predictions:
         start = 0
         with network.lock:
             for size in runs:
-                program, output = programs[size]
+                program = programs[size]
                 rows = inputs[start : start + size]
                 copy_into(program.arrays[INPUT][: len(rows)], rows, "x")
                 program.run()
-                found = program.arrays[output].reshape(size, *network.output_shape)
-                results[start : start + len(rows)] = found[: len(rows)]
+                for name, shape in wanted.items():
+                    found = program.arrays[name].reshape(size, *shape)
+                    results[name][start : start + len(rows)] = found[: len(rows)]
                 start += size
         return results
 
@@ -80,22 +90,24 @@ class Predictions:
             self._apart = example_indices(plan.definitions, plan.views, INPUT) is not None
         return self._apart
 
-    def _program(self, network: Predicting, count: int, backend: Backend) -> tuple[Any, str]:
-        """The program for so many examples, and the name of its output."""
+    def _outputs(self, network: Predicting) -> Mapping[str, Shape]:
+        return self._wanted or {network.layers[-1].output: network.output_shape}
+
+    def _program(self, network: Predicting, count: int, backend: Backend) -> Any:
+        """The program for so many examples."""
         key = (count, backend.name)
         with self._lock:
             if key not in self._programs:
                 plan = _plan(network, count)
                 equation = plan.equation
-                program = backend.compile_program(
+                self._programs[key] = backend.compile_program(
                     equation,
-                    [plan.output],
+                    [*self._outputs(network)],
                     network.dtype,
                     buffers=network.buffers(equation, plan.views),
                     views=plan.views,
                     examples=INPUT if self._examples_are_apart(network) else None,
                 )
-                self._programs[key] = (program, plan.output)
             return self._programs[key]
 
 
