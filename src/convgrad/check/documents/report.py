@@ -19,11 +19,13 @@ LONGEST = 400
 class DocumentReport:
     """What a document claims, part by part.
 
-    name: of the document. parts: in its order.
+    name: of the document. parts: in its order. ran: how many programs were run, and whether in a sandbox.
     """
 
     name: str
     parts: tuple[Judged, ...]
+    ran: int = 0
+    sandbox: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -54,7 +56,9 @@ class DocumentReport:
         told = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
         others = {"definition": marks.count(Mark.DEFINITION), "given part": marks.count(Mark.GIVEN)}
         also = ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in others.items() if n)
-        return f"{claims} claim{'s' if claims > 1 else ''}: {told}" + (f"; {also}" if also else "")
+        whole = f"{claims} claim{'s' if claims > 1 else ''}: {told}" + (f"; {also}" if also else "")
+        run = f"{self.ran} program{'s' if self.ran > 1 else ''} run {'in a' if self.sandbox else 'without a'} sandbox"
+        return f"{whole}; {run}" if self.ran else whole
 
     def to_json(self) -> dict[str, Any]:
         """As data that JSON can hold."""
