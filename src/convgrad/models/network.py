@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from convgrad.data.changes import Change, Function
     from convgrad.explain.trace.trace import Trace
     from convgrad.losses import Loss
+    from convgrad.network.chosen import Names
     from convgrad.network.step import TrainingStep
     from convgrad.network.summary import Summary
     from convgrad.optimizers import Optimizer
@@ -66,12 +67,19 @@ class Network(PlainNetwork):
 
     @takes(TrainingError)
     def training_step(
-        self, loss: str | Loss, optimizer: str | Optimizer, batch_size: int, *, seed: int = 0, engine: str = "auto"
+        self,
+        loss: str | Loss,
+        optimizer: str | Optimizer,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        engine: str = "auto",
+        frozen: Names = (),
     ) -> TrainingStep:
         """Forward, loss, backward and update on `batch_size` examples, compiled as one."""
         from convgrad.network.step import TrainingStep
 
-        return TrainingStep(self, loss, optimizer, batch_size, seed=seed, engine=engine)
+        return TrainingStep(self, loss, optimizer, batch_size, seed=seed, engine=engine, frozen=frozen)
 
     @takes(TrainingError)
     def gradients(
@@ -153,6 +161,7 @@ class Network(PlainNetwork):
         metrics: Chosen | Iterable[Chosen] | None = None,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
+        frozen: Names = (),
         callbacks: Iterable[Callback] = (),
         augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
         seed: int = 0,
@@ -181,6 +190,7 @@ class Network(PlainNetwork):
             metrics=metrics,
             sample_weight=sample_weight,
             class_weight=class_weight,
+            frozen=frozen,
             callbacks=callbacks,
             augment=augment,
             seed=seed,

@@ -8,7 +8,7 @@ view: the same memory in row-major order under another name.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from math import prod
@@ -178,22 +178,27 @@ def training_plan(
     loss: Loss,
     optimizer: Optimizer | None,
     input_gradient: bool = False,
+    frozen: Container[str] = (),
 ) -> Plan:
     """One whole step: results, loss, gradients from the last layer to the first, update of the parameters.
 
     Without an optimizer it ends with the gradients; `input_gradient` adds the one of the input, `dinput`. `batch` is
-    None for one example without a batch axis, as people write it; no layer may then name that axis itself.
+    None for one example without a batch axis, as people write it; no layer may then name that axis itself. `frozen`:
+    parameters that stay as they are. Neither their gradients are there, nor what only those need.
     """
     plan = Plan(shapes={INPUT: (*_front(batch), *input_shape)})
     forward = _Forward(plan, layers, batch)
-    reached = _reached(layers, input_gradient)
+    trained = {
+        placed.name: [name for name in placed.built.parameters if placed.tensor(name) not in frozen]
+        for placed in layers
+    }
+    reached = _reached(layers, trained, input_gradient)
     backward: list[_Backward] = []
     derived = cache(gradients)  # layers of equal equation and sizes are derived once
     for placed in layers:
         bound = forward.bound(placed, placed.built.equation)
         wanted = [name for name, source in zip(placed.built.inputs, placed.sources, strict=True) if reached[source]]
-        parameters = list(placed.built.parameters)
-        adjoint = derived(bound, (*parameters, *wanted), of=placed.built.output)
+        adjoint = derived(bound, (*trained[placed.name], *wanted), of=placed.built.output)
         names = forward.names(placed, adjoint.forward)
         plan.add(rename(adjoint.forward, names))
         backward.append(_Backward(placed, adjoint.backward, names, tuple(wanted)))
@@ -223,8 +228,8 @@ def training_plan(
     if optimizer is not None:
         update = cache(partial(_update, optimizer))
         for placed in layers:
-            for name, parameter in placed.built.parameters.items():
-                _add_update(plan, optimizer, update(parameter.shape), placed.tensor(name))
+            for name in trained[placed.name]:
+                _add_update(plan, optimizer, update(placed.built.parameters[name].shape), placed.tensor(name))
     return plan
 
 
@@ -331,11 +336,13 @@ class _Arriving:
         self.plan.add(Equation((definition,), shapes=((name, shape),)), "backward")
 
 
-def _reached(layers: Iterable[PlacedLayer], input_gradient: bool) -> dict[str, bool]:
-    """Layer -> whether gradients have to reach it: it has parameters, or it reads a result that they have to reach."""
+def _reached(
+    layers: Iterable[PlacedLayer], trained: Mapping[str, Sequence[str]], input_gradient: bool
+) -> dict[str, bool]:
+    """Layer -> whether gradients have to reach it: it is trained, or it reads a result that they have to reach."""
     reached = {INPUT: input_gradient}
     for placed in layers:
-        reached[placed.name] = bool(placed.built.parameters) or any(reached[s] for s in placed.sources)
+        reached[placed.name] = bool(trained[placed.name]) or any(reached[s] for s in placed.sources)
     return reached
 
 

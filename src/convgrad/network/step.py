@@ -14,6 +14,7 @@ from convgrad.compute.choose import choose
 from convgrad.compute.samples import shares_of_bytes
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
+from convgrad.network.chosen import Names, frozen_from
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.plan import INPUT, LOSS_MEAN, LOSS_WEIGHTS, TARGET, examples_meet, training_plan
 from convgrad.network.targets import Targets
@@ -33,6 +34,8 @@ class TrainingStep:
     Where examples meet (BatchNorm), rows of weight 0 are left out: the others go through a program for that many, which
     shares weights and optimizer's state, and is compiled when it is first needed, or by `prepare`.
 
+    `frozen`: layers and weights that stay as they are, as `fit` takes them. Their gradients are not computed.
+
     Attributes:
         batch_size, compile_seconds.
         program: the compiled program; `program.equation` is all that it computes.
@@ -51,6 +54,7 @@ class TrainingStep:
         *,
         seed: int = 0,
         engine: str = "auto",
+        frozen: Names = (),
     ):
         if not network.parameters:
             raise TrainingError("The network has no parameters, so there is nothing to train. Add one such as Dense.")
@@ -58,14 +62,17 @@ class TrainingStep:
             network.initialize(seed)
         self.network, self.batch_size, self.seed = network, batch_size, seed
         self.loss_function, self.optimizer = loss_from(loss), optimizer_from(optimizer)
+        self.frozen = frozen_from(network.layers, frozen)
         network.loss = self.loss_function
+        layers = [self.frozen.apply(placed) for placed in network.layers]
         self.plan = training_plan(
-            network.layers,
+            layers,
             network.input_shape,
-            network.layers[-1].name,
+            layers[-1].name,
             batch_size,
             self.loss_function,
             self.optimizer,
+            frozen=self.frozen.tensors,
         )
         equation = self.plan.equation
         self.program = choose(engine).compile_program(
@@ -84,7 +91,7 @@ class TrainingStep:
         arrays = self.program.arrays
         self._x, self._t, self._shares = arrays[INPUT], arrays[TARGET], arrays[LOSS_WEIGHTS]
         self._targets = Targets(self.loss_function, network.output_shape)
-        self._examples_meet = any(examples_meet(placed.built) for placed in network.layers)
+        self._examples_meet = any(examples_meet(placed.built) for placed in layers)
         self._engine = engine
         self._parts: dict[int, _PartOfBatch] = {}
         self._present: Array | None = None
@@ -207,7 +214,13 @@ class _PartOfBatch(TrainingStep):
     def __init__(self, whole: TrainingStep, count: int):
         self._shared_state = {name: whole.program.arrays[name] for name in whole.plan.state}  # type: ignore[misc]
         super().__init__(
-            whole.network, whole.loss_function, whole.optimizer, count, seed=whole.seed, engine=whole._engine
+            whole.network,
+            whole.loss_function,
+            whole.optimizer,
+            count,
+            seed=whole.seed,
+            engine=whole._engine,
+            frozen=whole.frozen.tensors,
         )
 
     def run_in_place_of(self, whole: TrainingStep, targets: Array, learning_rate: float | None, weights: Array) -> None:

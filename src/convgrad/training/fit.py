@@ -16,6 +16,7 @@ from convgrad.data.changes import Change, Changes, Function, augment_from
 from convgrad.data.data import data_from
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
+from convgrad.network.chosen import Names, frozen_from
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.step import TrainingStep
 from convgrad.optimizers import Optimizer, optimizer_from
@@ -70,6 +71,7 @@ def fit(
     metrics: Chosen | Iterable[Chosen] | None = None,
     sample_weight: npt.ArrayLike | None = None,
     class_weight: ClassWeight | None = None,
+    frozen: Names = (),
     callbacks: Iterable[Callback] = (),
     augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
     seed: int = 0,
@@ -101,6 +103,8 @@ def fit(
             weighted mean: sum[n](u[n] * E[n]) / sum[n](u[n]). Validation and metrics count each example once.
         class_weight: the same by class: "balanced" for N / (K * N[k]), with N[k] examples of class k of K classes; a
             table from numbers or names of classes to weights above 0, 1 for those that it lacks; or K weights.
+        frozen: layers and weights that stay as they are, to the bit, and for which no gradients are computed: names
+            such as "conv1" and "conv2.w", or patterns of names, "conv*". A frozen BatchNorm uses its moving statistics.
         callbacks: told of what happens; may stop the training.
         augment: random changes of the training images, new ones in every epoch: an `Augment`, or a list of changes
             (`Flip()`, `Crop(4)`, `Cutout(8)`, `Colour()`, `SomeOf(...)`, functions of your own, as `Changes` says).
@@ -168,6 +172,7 @@ def fit(
     weighing, rows = weighing_from(
         sample_weight, class_weight, examples, rows, meaning, max(2, network.output_shape[-1]), names
     )
+    kept = frozen_from(network.layers, frozen)
     warn_of_two_activations(network, loss, stacklevel=4)
 
     rate = optimizer.learning_rate if learning_rate is None else learning_rate
@@ -190,13 +195,14 @@ def fit(
             "shuffle": shuffle,
             "engine": engine,
             **({} if weighing is None else weighing.described()),
+            **({"frozen": sorted(kept.tensors)} if kept.tensors else {}),
         }
         found = keeping.found(asked, resume)
         if found is not None and found["state"]["ended"]:
             return ended(network, found["state"])
         writer = Keeper(keeping, asked)
 
-    step = TrainingStep(network, loss, optimizer, batch_size, seed=seed, engine=engine)
+    step = TrainingStep(network, loss, optimizer, batch_size, seed=seed, engine=engine, frozen=kept.tensors)
     step.prepare(len(rows) % batch_size or batch_size)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
     batches = Batches(examples, None, batch_size, seed, shuffle, changing, rows, together, weighing)

@@ -79,9 +79,11 @@ class Checkpoint:
 
     def _check(self, asked: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         wanted = json_from(as_json(asked).decode(), STATE_FILE)
-        others = [name for name in wanted if wanted[name] != found.get(name)]
+        others = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
         if others:
-            pairs = (f"{name} is {_short(found.get(name))} there and {_short(wanted[name])} here" for name in others)
+            pairs = (
+                f"{name} is {_short(found.get(name))} there and {_short(wanted.get(name))} here" for name in others
+            )
             raise TrainingError(
                 f"The checkpoint in {self.folder} is of another training: {'; '.join(pairs)}. Resume it with the same "
                 "arguments, data and network, or name another folder."
