@@ -247,7 +247,7 @@ def gradients(
     """
     wanted = [gradient_name(INPUT), *map(gradient_name, network.parameters)]
     wanted += [gradient_name(placed.output) for placed in network.layers]
-    return _evaluated(network, x, t, loss, engine, wanted, training)
+    return evaluated(network, x, t, loss, engine, wanted, training)
 
 
 @takes(TrainingError, network=NETWORK)
@@ -261,10 +261,10 @@ def loss_value(
     engine: str = "auto",
 ) -> float:
     """The mean loss, without an update: as training sees it, or as `predict` does where `training` is False."""
-    return float(_evaluated(network, x, t, loss, engine, [LOSS_MEAN], training)[LOSS_MEAN])
+    return float(evaluated(network, x, t, loss, engine, [LOSS_MEAN], training)[LOSS_MEAN])
 
 
-def _evaluated(
+def evaluated(
     network: PlainNetwork,
     x: npt.ArrayLike,
     t: npt.ArrayLike,
