@@ -177,7 +177,7 @@ SURFACE: dict[Callable[..., Any], dict[str, Any]] = {
     check: {"layer": "relu", "input_shape": None, "roles": None, "dtype": "float64", "binding": None},
     check_equation: {"equation": "do[i] = dx[i]", "of": "x[i] = o[i]", "integers": None, "sizes": None},
     check_sheet: {"path": "a.toml"},
-    check_document: {"path": "a.md", "programs": True, "seconds": 10.0, "sandbox": False},
+    check_document: {"path": "a.md", "programs": None, "seconds": 10.0, "sandbox": False},
 }
 ALONE = {check: {"function": lambda dx, o: dx * (o > 0)}}
 

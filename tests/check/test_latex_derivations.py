@@ -154,11 +154,18 @@ def test_products_of_matrices(says: str, right: bool) -> None:
     assert report.verdict is (Verdict.RIGHT if right else Verdict.WRONG), str(report)
 
 
+def test_sums_that_begin_differently_but_are_short_wherever_indices_begin() -> None:
+    says = r"\frac{\partial E}{\partial b} = \sum_{i=1}^{H-k_1} \sum_{j=0}^{W-k_2} \delta_{i,j}"
+    report = check_equation(says, CONV)
+    assert report.verdict is Verdict.WRONG
+    assert report.proof.startswith("the sum over i = 1..H-k1 has 4 terms, but i has 5 values")
+
+
 @pytest.mark.parametrize(
     ("says", "of", "words"),
     [
         (
-            r"\frac{\partial E}{\partial b} = \sum_{i=0}^{N-1} \sum_{j=1}^{W} \delta_{i,j}",
+            r"\frac{\partial E}{\partial b} = \sum_{i=0}^{H-k_1} \sum_{j=1}^{W-k_2+1} \delta_{i,j}",
             CONV,
             "Some sums begin at 0 and some at 1",
         ),

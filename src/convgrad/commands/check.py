@@ -59,9 +59,14 @@ def check(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Run the code in bubblewrap: no network, no files of yours.")
     ] = False,
-    no_programs: Annotated[
-        bool, typer.Option("--no-programs", help="Do not run the programs of a derivation.")
-    ] = False,
+    programs: Annotated[
+        bool | None,
+        typer.Option(
+            "--run-programs/--no-programs",
+            help="Of a derivation; by default those of files, but web pages.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check a calculation and name the mistake.
@@ -89,7 +94,7 @@ def check(
             report = check_sheet(what)
     elif what is not None and function is None and _is_document(what):
         with working(f"checking {what}"):
-            report = _document(what, seconds, sandbox, not no_programs, as_json)
+            report = _document(what, seconds, sandbox, programs, as_json)
     elif what is not None and function is not None:
         numbers = {"strides": strides, "padding": padding, "dilation": dilation, "kernel_size": kernel_size}
         settings: dict[str, Any] = {n: _sizes(n, v) for n, v in (numbers | {"pool_size": pool_size}).items() if v}
@@ -117,10 +122,9 @@ def _is_document(what: str) -> bool:
     return is_document(what)
 
 
-def _document(what: str, seconds: float, sandbox: bool, programs: bool, quiet: bool) -> Any:
+def _document(what: str, seconds: float, sandbox: bool, programs: bool | None, quiet: bool) -> Any:
     """On a whole derivation: a file, or standard input."""
-    from convgrad.check.documents.course import Options
-    from convgrad.check.documents.document import STANDARD_INPUT, check_text
+    from convgrad.check.documents.document import STANDARD_INPUT, check_text, options_for
     from convgrad.system.texts import LONGEST_FILE, as_text, file_text
 
     if what == "-":
@@ -128,7 +132,7 @@ def _document(what: str, seconds: float, sandbox: bool, programs: bool, quiet: b
     else:
         text, name = file_text(Path(what)), Path(what).name
     progress = None if quiet or not messages().is_terminal else say
-    return check_text(text, name, Options(programs, seconds, sandbox, progress))
+    return check_text(text, name, options_for(name, programs, seconds, sandbox, progress))
 
 
 def _code(

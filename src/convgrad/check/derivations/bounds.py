@@ -49,13 +49,23 @@ def counts_from_one(bounds: Sequence[Bound]) -> bool | None:
 
     Raises: EquationError where some do and some don't.
     """
+    if begin_differently(bounds):
+        raise unclear_beginning()
     firsts = {bound.first for bound in bounds} & {"0", "1"}
-    if len(firsts) > 1:
-        raise EquationError(
-            "Some sums begin at 0 and some at 1, so it is not clear where arrays begin.",
-            remedy="Begin all of them at the same number.",
-        )
     return firsts == {"1"} if firsts else None
+
+
+def begin_differently(bounds: Sequence[Bound]) -> bool:
+    """Whether some sums begin at 0 and some at 1."""
+    return {"0", "1"} <= {bound.first for bound in bounds}
+
+
+def unclear_beginning() -> EquationError:
+    """Of sums some of which begin at 0 and some at 1."""
+    return EquationError(
+        "Some sums begin at 0 and some at 1, so it is not clear where arrays begin.",
+        remedy="Begin all of them at the same number.",
+    )
 
 
 def slides_from_one(equation: Equation) -> bool:

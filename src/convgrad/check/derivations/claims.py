@@ -162,7 +162,7 @@ def _difference(
     except ShapeError as error:  # of the person's equation: sizes are those of the right one
         return _misfit(error, written)
     if wrong:
-        return EquationReport(False, str(written), "", wrong)
+        return EquationReport(False, str(written), "", wrong, overruns=True)
     found = np.asarray(evaluate(bound, values)[bound.result.name])
     expected = expected_of(claim.left, indices, found.shape, values)
     if not np.isfinite(expected).all():

@@ -8,7 +8,14 @@ from dataclasses import replace
 
 from convgrad.arguments import TABLE, TEXT, optional, takes
 from convgrad.check.derivations.asked import Asked, letters, names_of_gradients
-from convgrad.check.derivations.bounds import counts_from_one, from_zero, slides_from_one, with_size_names
+from convgrad.check.derivations.bounds import (
+    begin_differently,
+    counts_from_one,
+    from_zero,
+    slides_from_one,
+    unclear_beginning,
+    with_size_names,
+)
 from convgrad.check.derivations.claims import UnknownTensor, report_on
 from convgrad.check.derivations.counts import counted, told
 from convgrad.check.derivations.latex.choices import MisfitError
@@ -91,14 +98,19 @@ def _checked(
     problem: EquationError | None = None
     functions = frozenset(f for part in said.parts for f in part.functions)
     for latex in _read(equation, forward, generic):
-        mine = counts_from_one(latex.bounds)
-        from_first = bool(mine) and slides_from_one(forward) if one is None else one
-        shifted = zero_outside(from_zero(forward) if from_first else forward)
-        asked = Asked(shifted, (*bounds, *means), *given)
-        from_one = from_first if mine is None else mine
         functions |= frozenset(f for part in latex.parts for f in part.functions)
+        mixed = begin_differently(latex.bounds)
+        reports: list[EquationReport] = []
         try:
-            report = _all(latex, asked, from_one, einstein and not _sums_in(latex))
+            for mine in (False, True) if mixed else (counts_from_one(latex.bounds),):
+                from_first = bool(mine) and slides_from_one(forward) if one is None else one
+                shifted = zero_outside(from_zero(forward) if from_first else forward)
+                asked = Asked(shifted, (*bounds, *means), *given)
+                from_one = from_first if mine is None else mine
+                reports.append(_all(latex, asked, from_one, einstein and not _sums_in(latex)))
+            report = reports[0]
+            if mixed and not all(one.overruns for one in reports):
+                raise unclear_beginning()
         except EquationError as error:
             problem = problem or error
             continue

@@ -16,7 +16,8 @@ class EquationReport:
 
     ok: it is right. equation: as it was read. derived: the right one. proof: how it is known. causes: what explains a
     wrong one. place: the equation with a caret under what differs. notes: worth knowing, but no fault. repair: the one
-    reading to write otherwise, where that alone makes it right. unchecked: nothing could be compared.
+    reading to write otherwise, where that alone makes it right. unchecked: nothing could be compared. overruns: a sum
+    has more or fewer terms than its index has values, wherever indices begin.
     """
 
     ok: bool
@@ -28,6 +29,7 @@ class EquationReport:
     notes: tuple[str, ...] = ()
     repair: str = ""
     unchecked: bool = False
+    overruns: bool = False
 
     @property
     def verdict(self) -> Verdict:

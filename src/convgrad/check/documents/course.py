@@ -44,12 +44,13 @@ NOT_HERE = "program: not run here"
 
 @dataclass(frozen=True)
 class Options:
-    """How programs are run: `run` False where they are not, with what is then said."""
+    """How programs are run: `run` False where they are not, with the words that are then said."""
 
     run: bool = True
     seconds: float = SECONDS
     sandbox: bool = False
     tell: Callable[[str], None] | None = None
+    not_run: str = NOT_HERE
 
 
 @dataclass
@@ -203,7 +204,7 @@ class Course:
             self._not_python(run)
             return
         if not self.options.run:
-            self.parts.append(Judged(run.place, "program", run.text, Mark.NOT_UNDERSTOOD, (NOT_HERE,)))
+            self.parts.append(Judged(run.place, "program", run.text, Mark.NOT_UNDERSTOOD, (self.options.not_run,)))
             return
         ran = self.known_runs.get(run.place)
         if ran is None:

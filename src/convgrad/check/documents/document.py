@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from convgrad.arguments import FLAG, PATH, POSITIVE, takes
-from convgrad.check.documents.course import Course, Options
-from convgrad.check.documents.formats import runs_in
+from convgrad.arguments import FLAG, PATH, POSITIVE, optional, takes
+from convgrad.check.documents.course import NOT_HERE, Course, Options
+from convgrad.check.documents.formats import is_web_page, runs_in
 from convgrad.check.documents.repair import mended
 from convgrad.check.documents.report import DocumentReport
 from convgrad.check.submissions.sandbox import require_sandbox
@@ -18,15 +19,16 @@ STANDARD_INPUT = "standard input"
 """How reports call a text that has no name."""
 
 
-@takes(DataError, path=PATH, programs=FLAG, seconds=POSITIVE, sandbox=FLAG)
+@takes(DataError, path=PATH, programs=optional(FLAG), seconds=POSITIVE, sandbox=FLAG)
 def check_document(
-    path: str | Path, *, programs: bool = True, seconds: float = 10.0, sandbox: bool = False
+    path: str | Path, *, programs: bool | None = None, seconds: float = 10.0, sandbox: bool = False
 ) -> DocumentReport:
     """Whether each equation, size, number and program of a derivation is right, in its order.
 
     Args:
         path: a text in Markdown (`.md`, `.txt`), LaTeX (`.tex`), a notebook (`.ipynb`) or a web page (`.html`).
-        programs: whether its programs are run, in a process of their own.
+        programs: whether its programs are run, in a process of their own. None: those of a web page, which others
+            have written, only in a sandbox; those of other files always.
         seconds: what a program may take; importing what it uses may take 30 s.
         sandbox: whether programs are shut in by bubblewrap.
 
@@ -44,7 +46,17 @@ def check_document(
     """
     place = Path(path)
     text = file_text(place)
-    return check_text(text, place.name, Options(bool(programs), float(seconds), bool(sandbox)))
+    return check_text(text, place.name, options_for(place.name, programs, float(seconds), bool(sandbox)))
+
+
+def options_for(
+    name: str, programs: bool | None, seconds: float, sandbox: bool, tell: Callable[[str], None] | None = None
+) -> Options:
+    """How the programs of a document are run. programs: None where nobody has said whether they are to be."""
+    source = "a web page" if is_web_page(name) else name if name == STANDARD_INPUT else ""
+    run = bool(programs) if programs is not None else sandbox or not source
+    asked = f"It is not run, since it comes from {source}: `--run-programs` runs it, `--sandbox` shuts it in."
+    return Options(run, seconds, bool(sandbox), tell, asked if programs is None and not run else NOT_HERE)
 
 
 def check_text(text: str, name: str, options: Options) -> DocumentReport:
@@ -58,4 +70,5 @@ def check_text(text: str, name: str, options: Options) -> DocumentReport:
     course = Course(options)
     course.check(runs)
     again = partial(Course, options, course.known_runs)
-    return DocumentReport(name, tuple(mended(course, again, runs)))
+    parts = tuple(mended(course, again, runs))
+    return DocumentReport(name, parts, len(course.known_runs), options.sandbox)

@@ -29,6 +29,12 @@ def is_document(name: str) -> bool:
     return name == "-" or ending in READERS or ending in SAME
 
 
+def is_web_page(name: str) -> bool:
+    """Whether a name is that of a web page."""
+    ending = PurePath(name).suffix.lower()
+    return SAME.get(ending, ending) == ".html"
+
+
 def runs_in(text: str, name: str) -> list[Run]:
     """The parts of a document. Raises: DataError where a notebook can't be read."""
     ending = PurePath(name).suffix.lower()
