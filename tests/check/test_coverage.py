@@ -53,7 +53,13 @@ def test_what_was_covered_is_said() -> None:
     }  # fmt: skip
     assert covered <= set(report.coverage.right)
     assert not report.coverage.left_out
-    assert "Also right with " in text(report)
+    lines = str(report).split("\n")
+    groups = lines[lines.index("Also right with") + 1 :]
+    assert [line.split(":")[0] for line in groups if line[2:3] != " "] == [
+        *("  numbers", "  batches", "  windows", "  strides and paddings", "  channels and units", "  images"),
+    ]
+    assert "  batches: a batch of 1, a batch of 5" in groups
+    assert text(report).count("a kernel of 1 x 1 and padding 2") == 1
     assert report.to_json()["also_right_with"] == report.coverage.right
 
 

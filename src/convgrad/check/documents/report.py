@@ -67,6 +67,8 @@ class DocumentReport:
             "ok": self.ok,
             "name": self.name,
             "summary": self.summary,
+            "programs_run": self.ran,
+            "sandbox": self.sandbox,
             "parts": [part.to_json() for part in self.parts],
         }
 
@@ -76,7 +78,9 @@ class DocumentReport:
     def text(self, width: int = WIDTH) -> str:
         """For so many columns."""
         width = max(width, NARROWEST)
-        lines = textwrap.wrap(f"{self.verdict}: {self.name}, {self.summary}", width, subsequent_indent="  ")
+        run = f"{self.ran} program{'s' if self.ran > 1 else ''} run {'in a' if self.sandbox else 'without a'} sandbox"
+        first = f"{self.verdict}: {self.name}, {self.summary}" + (f"; {run}" if self.ran else "")
+        lines = textwrap.wrap(first, width, subsequent_indent="  ")
         for part in self.parts:
             lines += _told(part, width)
         return "\n".join(lines)

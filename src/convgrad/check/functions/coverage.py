@@ -122,6 +122,29 @@ TABLE = (
 """In the order of how much they tell, since a slow function is tried on the first of them only."""
 
 
+DIVIDES = " that divides"
+GROUP_NAMES = ("numbers", "batches", "windows", "strides and paddings", "channels and units", "images", "others")
+
+
+def _group(variation: Variation) -> str:
+    """What is varied, for the report."""
+    given, sizes = {*variation.given}, {*variation.sizes}
+    if sizes & {"seed", "values"}:
+        return "numbers"
+    if given & {"kernel_size", "pool_size"} and not given & {"padding"}:
+        return "windows"
+    if given & {"strides", "padding", "dilation", "groups"}:
+        return "strides and paddings"
+    if given & {"filters", "units"} or variation.channels or "equal" in sizes:
+        return "channels and units"
+    if variation.image or sizes:
+        return "images"
+    return "batches" if variation.batch and not variation.leading else "others"
+
+
+GROUPS = {variation.words: _group(variation) for variation in TABLE}
+
+
 def variations(convention: Convention) -> Iterator[tuple[Variation, Convention]]:
     """What applies to a function that is called in this way, with how it is called then."""
     for variation in TABLE:
@@ -248,8 +271,9 @@ def dividing(variation: Variation, convention: Convention) -> tuple[Variation, C
     """The same with sizes that the stride divides, for functions that refuse others; None where that is no other."""
     if "strides" not in variation.given or convention.sizes.divides:
         return None
-    words = f"{variation.words} that divides"
-    return replace(variation, words=words), replace(convention, sizes=replace(convention.sizes, divides=True))
+    return replace(variation, words=f"{variation.words}{DIVIDES}"), replace(
+        convention, sizes=replace(convention.sizes, divides=True)
+    )
 
 
 def refuses(trouble: Trouble) -> bool:
@@ -272,8 +296,12 @@ class Coverage:
 
     @property
     def words(self) -> list[str]:
-        """Sentences for the report."""
-        lines = [f"Also right with {', '.join(self.right)}."] if self.right else []
+        """Lines for the report: a group of inputs on each, and what is left out."""
+        groups: dict[str, list[str]] = {}
+        for one in self.right:
+            groups.setdefault(GROUPS.get(one.removesuffix(DIVIDES), "others"), []).append(one)
+        lines = [f"  {name}: {', '.join(groups[name])}" for name in GROUP_NAMES if name in groups]
+        lines = ["Also right with", *lines] if self.right else []
         return lines + ([f"Not covered: {'; '.join(self.left_out)}."] if self.left_out else [])
 
 

@@ -114,7 +114,9 @@ class Report:
             for comparison in self.diagnosis.comparisons.values():
                 lines += _output_lines(comparison, self.diagnosis)
         if self.ok:
-            lines += [line for words in self.coverage.words for line in wrapped(words)]
+            lines += [
+                line for words in self.coverage.words for line in wrapped(words, "    " if words[0] == " " else "  ")
+            ]
         for number, cause in enumerate(self._causes, 1):
             lines += _cause_lines(number, cause, len(self._causes))
         for cause in self.diagnosis.choices if self.diagnosis is not None else ():
