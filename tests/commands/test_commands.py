@@ -98,6 +98,7 @@ def test_training_prints_what_it_does_and_writes_a_run_folder(images: Path, mode
         "config.json",
         "curves.png",
         "metrics.json",
+        "run.toml",
         "weights.safetensors",
     ]
     metrics = json.loads((out / "metrics.json").read_text())

@@ -18,8 +18,9 @@ from convgrad.data import load as load_data
 from convgrad.errors import DataError
 from convgrad.models import load_model
 from convgrad.models.saved import load
-from convgrad.training.run import Settings, new_folder
+from convgrad.training.run import new_folder
 from convgrad.training.run import run as train
+from convgrad.training.settings import Settings
 
 TINY = '[[layer]]\ntype = "Flatten"\n[[layer]]\ntype = "Dense"\nunits = "classes"\n'
 
@@ -56,8 +57,8 @@ def test_another_training_is_not_overwritten_without_being_told(place: Path, oth
     before = content(place / "run")
     message = convgrad("--out", "run", *other, code=2).stderr
     assert message.splitlines() == [
-        "DataError: run already holds a training run (config.json, weights.safetensors, metrics.json, curves.png). "
-        "Add --overwrite to replace it, or name another folder with --out."
+        "DataError: run already holds a training run (config.json, weights.safetensors, metrics.json, curves.png, "
+        "run.toml). Add --overwrite to replace it, or name another folder with --out."
     ]
     assert content(place / "run") == before
     convgrad("--out", "run", *other, "--overwrite")
@@ -97,7 +98,8 @@ def test_what_a_training_does_not_write_goes_with_the_earlier_one(place: Path, m
     convgrad("--out", "run")
     monkeypatch.setattr("convgrad.training.loop.Loop._epoch", interrupt)
     convgrad("--out", "run", "--seed", 3, "--overwrite", code=130)
-    kept = ["checkpoint.json", "checkpoint.safetensors", "config.json", "metrics.json", "weights.safetensors"]
+    kept = ["checkpoint.json", "checkpoint.safetensors", "config.json", "metrics.json", "run.toml"]
+    kept.append("weights.safetensors")
     assert sorted(content(place / "run")) == kept
 
 

@@ -7,27 +7,29 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from convgrad.commands.configured import RUN_FILE, from_file, lasting, repeating, weights_of, worded
 from convgrad.commands.terminal import counting, messages, output, print_json
 from convgrad.system.interruption import exit_code
 
 if TYPE_CHECKING:
-    from convgrad.data import Dataset
+    from convgrad.data.parts import Parts
     from convgrad.models.network import Network
     from convgrad.network.preparation import Preparation
-    from convgrad.training.run import Settings
-
-TEST_SHARE = 0.2
-"""Share of the images held out to test on where a dataset has no test part."""
-
+    from convgrad.training.settings import Settings
 
 WITH_RESUME = {"resume", "data_dir", "as_json", "quiet"}
 """Parameters that may stand beside --resume: all others belong to the training that it goes on with."""
+
+
+def _configured(context: typer.Context, value: Path | None) -> Path | None:
+    if value is not None:
+        from_file(context, value, get_type_hints(train))
+    return value
 
 
 def train(
@@ -45,6 +47,13 @@ def train(
         float | None, typer.Option("--lr", metavar="RATE", help="Highest learning rate. [default: the model's]")
     ] = None,
     optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="Optimizer. [default: the model's]")] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(min=0, metavar="RATE", help="Weight decay. [default: the optimizer's]")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(metavar="NAME", help="Loss. [default: the model's]")] = None,
+    metrics: Annotated[
+        str, typer.Option(metavar="NAME,...", help="Figures beside loss and accuracy, such as top5,f1.")
+    ] = "",
     schedule: Annotated[
         str | None, typer.Option(metavar="NAME", help="Learning-rate schedule. [default: the model's]")
     ] = None,
@@ -67,6 +76,28 @@ def train(
             min=0.0, max=0.9, metavar="SHARE", help="Share of the training images to validate with after each epoch."
         ),
     ] = 0.0,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience",
+            "--early-stopping",
+            min=0,
+            metavar="N",
+            help="End after N epochs without a better figure; keep the best weights.",
+        ),
+    ] = None,
+    monitor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIGURE", help="What --patience looks at. [default: val_loss, or loss without validation]"
+        ),
+    ] = None,
+    class_weight: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHTS", help="Let rare classes count more: balanced; or each as you say: CLASS=W,CLASS=W."
+        ),
+    ] = None,
     augment: Annotated[
         bool, typer.Option("--augment", help="Shift training images at random; mirror them too if they are RGB.")
     ] = False,
@@ -79,14 +110,27 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with the unfinished training in this folder.")
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN.toml",
+            help="Take what is not given here from a file of options.",
+            is_eager=True,
+            callback=_configured,
+        ),
+    ] = None,
 ) -> None:
     """Train a network, test it and write a run folder.
 
-    The folder holds config.json, weights.safetensors, metrics.json and curves.png. In metrics.json and --json,
-    `seconds` is the time of the training itself, `compile_seconds` that of compiling before it, `total_seconds` that
-    of the whole command. The four are replaced together. A folder that holds another training is refused without
-    --overwrite; the same training may be done again. While it goes on, a checkpoint is kept there: after a crash,
-    --resume RUN goes on to the same weights, to the bit.
+    A folder of images may hold train, val and test, with a folder for each class in them. Where the images don't fit
+    in memory, they are read while the network computes.
+
+    The folder of results holds config.json, weights.safetensors, metrics.json, curves.png and run.toml, which repeats
+    the run: --config RUN/run.toml. In metrics.json and --json, `seconds` is the time of the training itself,
+    `compile_seconds` that of compiling before it, `total_seconds` that of the whole command. All are replaced
+    together. A folder that holds another training is refused without --overwrite; the same training may be done
+    again. While it goes on, a checkpoint is kept there: after a crash, --resume RUN goes on to the same weights, to
+    the bit.
     """
     began = time.perf_counter()
     console = messages() if as_json else output()
@@ -95,21 +139,32 @@ def train(
     size = _image_size(image_size)
 
     from convgrad.models import load_model
-    from convgrad.training.run import Settings, new_folder, run
+    from convgrad.training.run import new_folder, run
+    from convgrad.training.settings import Settings
 
+    if monitor is not None and patience is None:
+        raise typer.BadParameter("say after how many epochs to end: --patience 3.", param_hint="--monitor")
     source = {
-        "dataset": _lasting(dataset),
+        "dataset": lasting(dataset),
         "data_dir": None if data_dir is None else os.path.abspath(data_dir),
         "image_size": size,
         "standardize": standardize,
     }
     if resume is not None:
-        network, loaded, settings, source = _unfinished(resume, data_dir, quiet)
+        with worded():
+            network, parts, settings, source = _unfinished(resume, data_dir, quiet)
         folder, is_new = resume, False
     else:
-        loaded, preparation = _loaded(source, quiet)
-        gray = loaded.image_shape[-1] == 1
-        chosen = load_model(model or ("lenet" if gray else "cifar-small"), loaded.image_shape, loaded.class_count)
+        parts, preparation = _loaded(source, quiet)
+        if validation_split and parts.val is not None:
+            raise typer.BadParameter(
+                "The folder has a part to validate with, so --validation-split can't stand beside it. Leave it out.",
+                param_hint="--validation-split",
+            )
+        gray = parts.image_shape[-1] == 1
+        named = model or ("lenet" if gray else "cifar-small")
+        source["model"] = lasting(named)
+        chosen = load_model(named, parts.image_shape, parts.class_count)
         network = chosen.network
         network.preparation = preparation
         settings = Settings(
@@ -117,29 +172,36 @@ def train(
             batch_size=batch_size,
             learning_rate=chosen.learning_rate if lr is None else lr,
             optimizer=optimizer or chosen.optimizer,
-            loss=chosen.loss,
+            loss=loss or chosen.loss,
             schedule=schedule or chosen.schedule,
             seed=seed,
             validation_split=validation_split,
             augment=augment,
             engine=engine,
+            weight_decay=weight_decay,
+            metrics=tuple(name.strip() for name in metrics.split(",") if name.strip()),
+            patience=patience,
+            monitor=monitor,
+            class_weight=weights_of(class_weight),
         )
         is_new = out is None or not os.path.lexists(out)  # False too for a name that can't be
-        name = f"{loaded.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        name = f"{parts.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         folder = new_folder(Path("runs") / name) if out is None else out
 
     try:
-        report = run(
-            network,
-            loaded,
-            settings,
-            folder,
-            overwrite=overwrite,
-            console=None if quiet else console,
-            began=began,
-            source=source,
-            resume=resume is not None,
-        )
+        with worded():
+            report = run(
+                network,
+                parts,
+                settings,
+                folder,
+                overwrite=overwrite,
+                console=None if quiet else console,
+                began=began,
+                source=source,
+                resume=resume is not None,
+                beside=_beside(source, settings),
+            )
     finally:
         if is_new:
             with suppress(OSError):  # it holds something
@@ -153,7 +215,7 @@ def train(
         if report["saved"]:
             console.print(f"To go on: convgrad train --resume {folder}", soft_wrap=True)
     else:
-        console.print(f"test accuracy {report['test_accuracy']:.2%}, test loss {report['test_loss']:.4g}")
+        console.print(_result(report), soft_wrap=True)
         console.print(
             f"compiled in {report['compile_seconds']:.1f} s, trained in {report['seconds']:.1f} s, "
             f"{report['images_per_second']:,.0f} images/s"
@@ -185,31 +247,75 @@ def _is_given(context: typer.Context, name: str | None) -> bool:
     return origin is not None and origin.name == "COMMANDLINE"
 
 
-def _lasting(dataset: str) -> str:
-    """The name of a dataset, or a path that means the same from another folder."""
-    return os.path.abspath(dataset) if os.path.exists(dataset) else dataset
+def _result(report: Mapping[str, Any]) -> str:
+    """The figures at the end, in words."""
+    from convgrad.training.progress import figure_text
+
+    part = "test" if report["test_loss"] is not None else "val"
+    names = [name for name in report if name.startswith(f"{part}_") and isinstance(report[name], float)]
+    order = sorted(names, key=lambda name: (not name.endswith("accuracy"), not name.endswith("loss")))
+    shown = {"test": "test", "val": "validation"}[part]
+    plain = {name: name.removeprefix(f"{part}_") for name in order}
+    return ", ".join(f"{shown} {plain[name]} {figure_text(plain[name], report[name])}" for name in order)
 
 
-def _loaded(source: Mapping[str, Any], quiet: bool) -> tuple[Dataset, Preparation]:
+def _beside(source: Mapping[str, Any], settings: Settings) -> dict[str, bytes]:
+    """The file that repeats the run; none where a checkpoint of an earlier version does not know the model's name."""
+    return {RUN_FILE: repeating(_options(source, settings))} if "model" in source else {}
+
+
+def _options(source: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """What was asked for, as options: all of it, so that other defaults don't change it."""
+    size = source["image_size"]
+    weights = settings.class_weight
+    return {
+        "dataset": source["dataset"],
+        "model": source["model"],
+        "data_dir": source["data_dir"],
+        "image_size": None if size is None else f"{size[0]}x{size[1]}",
+        "standardize": source["standardize"],
+        "epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "lr": settings.learning_rate,
+        "optimizer": settings.optimizer,
+        "weight_decay": settings.weight_decay,
+        "loss": settings.loss,
+        "metrics": ",".join(settings.metrics),
+        "schedule": settings.schedule,
+        "seed": settings.seed,
+        "validation_split": settings.validation_split,
+        "patience": settings.patience,
+        "monitor": settings.monitor,
+        "class_weight": ",".join(f"{k}={w!r}" for k, w in weights.items()) if isinstance(weights, Mapping) else weights,
+        "augment": settings.augment,
+        "engine": settings.engine,
+    }
+
+
+def _loaded(source: Mapping[str, Any], quiet: bool) -> tuple[Parts, Preparation]:
     """The data that the command names, as the network sees them, and what was done to them."""
-    from convgrad.data import load
+    from convgrad.data.parts import load_parts
+    from convgrad.network.preparation import Preparation
 
     name, folder, size = source["dataset"], source["data_dir"], source["image_size"]
-    with nullcontext() if quiet else counting(messages(), f"loading {name}") as progress:
-        found = load(
+    with worded(), nullcontext() if quiet else counting(messages(), f"loading {name}") as progress:
+        found = load_parts(
             name,
             data_dir=None if folder is None else Path(folder),
             image_size=None if size is None else (size[0], size[1]),
             progress=progress,
-        )
-    return _prepared(_with_test_part(found), source["standardize"])
+        ).with_test_part()
+        if source["standardize"]:
+            return found.standardized()
+        return found, Preparation(class_names=found.class_names)
 
 
-def _unfinished(folder: Path, data_dir: Path | None, quiet: bool) -> tuple[Network, Dataset, Settings, dict[str, Any]]:
+def _unfinished(folder: Path, data_dir: Path | None, quiet: bool) -> tuple[Network, Parts, Settings, dict[str, Any]]:
     """What `run` needs to go on with the training that a folder holds."""
     from convgrad.errors import DataError
     from convgrad.models.network import Network
-    from convgrad.training.run import Settings, unfinished
+    from convgrad.training.run import unfinished
+    from convgrad.training.settings import Settings
 
     config, source = unfinished(folder)
     if data_dir is not None:
@@ -217,10 +323,10 @@ def _unfinished(folder: Path, data_dir: Path | None, quiet: bool) -> tuple[Netwo
     try:
         network = Network.from_config(config["network"])
         settings = Settings(**config["training"])
-        loaded, network.preparation = _loaded(source, quiet)
+        parts, network.preparation = _loaded(source, quiet)
     except (LookupError, TypeError) as error:
         raise DataError(f"The checkpoint in {folder} was changed or is damaged: {error}.") from error
-    return network, loaded, settings, source
+    return network, parts, settings, source
 
 
 def _image_size(text: str | None) -> tuple[int, int] | None:
@@ -232,36 +338,3 @@ def _image_size(text: str | None) -> tuple[int, int] | None:
         shown = text if len(text) <= 40 else f"{text[:40]}..."
         raise typer.BadParameter(f"{shown!r} is not a size; write rows x columns: 32x48.", param_hint="--image-size")
     return int(parts[0]), int(parts[-1])
-
-
-def _prepared(loaded: Dataset, standardize: bool) -> tuple[Dataset, Preparation]:
-    """The dataset as the network sees it, and what was done to it."""
-    from convgrad.network.preparation import Preparation
-
-    if not standardize:
-        return loaded, Preparation(class_names=loaded.class_names)
-    preparation = Preparation.standardizing(loaded.train_images, loaded.class_names)
-    test = loaded.test_images
-    changed = replace(
-        loaded,
-        train_images=preparation.apply(loaded.train_images),
-        test_images=None if test is None else preparation.apply(test),
-    )
-    return changed, preparation
-
-
-def _with_test_part(loaded: Dataset) -> Dataset:
-    """The dataset itself, or where it has no test part, one with a share of each class held out, whatever the seed."""
-    if loaded.test_images is not None:
-        return loaded
-    from convgrad.data import stratified_split
-
-    kept, held_out = stratified_split(loaded.train_labels, TEST_SHARE, seed=0)
-    images, labels = loaded.train_images, loaded.train_labels
-    return replace(
-        loaded,
-        train_images=images[kept],
-        train_labels=labels[kept],
-        test_images=images[held_out],
-        test_labels=labels[held_out],
-    )

@@ -243,8 +243,16 @@ class Data:
 
     def all_inputs(self) -> Array:
         """x of all examples, which are in memory."""
-        assert isinstance(self._source, (Arrays, _Renumbered))
+        assert isinstance(self._source, (Arrays, _Renumbered, _Seen))
         return self._source.x
+
+    def at(self, rows: Rows) -> Data:
+        """The examples at these positions, as data of their own."""
+        return self._of(_Seen(self._source, rows), self.class_names, self.has_targets)
+
+    def changed(self, change: Callable[[Array], Array]) -> Data:
+        """The same examples, their x (B, ...) changed by a function as they are read."""
+        return self._of(_Seen(self._source, None, change), self.class_names, self.has_targets)
 
     def targets(self) -> Array | None:
         """All targets, where they are known without reading the examples."""
@@ -326,6 +334,26 @@ class _Renumbered:
         rows = np.zeros((len(numbers), self._classes), numbers.dtype)
         rows[:, self._places] = numbers
         return rows
+
+
+class _Seen:
+    """Some examples of a source, and what is made of their inputs."""
+
+    def __init__(self, source: Source, rows: Rows | None, change: Callable[[Array], Array] | None = None):
+        self._source, self._change = source, change
+        self._rows = np.arange(source.count) if rows is None else np.asarray(rows, np.int64)
+        self.count, self.held, self.ordered = len(self._rows), source.held, source.ordered
+        self.group, self.threads = 1 if rows is not None else source.group, source.threads
+        if self.held:
+            self.x = self.take(np.arange(self.count))[0]
+
+    def take(self, positions: Rows) -> tuple[Array, Any]:
+        x, y = self._source.take(self._rows[positions])
+        return x if self._change is None else self._change(x), y
+
+    def targets(self) -> Any:
+        found = self._source.targets()
+        return None if found is None else found[self._rows]
 
 
 def spread(count: int) -> Rows:

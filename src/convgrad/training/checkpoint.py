@@ -24,8 +24,8 @@ from convgrad.system.texts import as_text, json_from
 from convgrad.training.record import record, restore
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
-METRICS_FILE, CURVES_FILE = "metrics.json", "curves.png"
-RUN_FILES = (CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE, CURVES_FILE)
+METRICS_FILE, CURVES_FILE, OPTIONS_FILE = "metrics.json", "curves.png", "run.toml"
+RUN_FILES = (CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE, CURVES_FILE, OPTIONS_FILE)
 """All that belongs to one training, and is replaced with it."""
 FORMAT = 1
 SPARE = 1_000_000

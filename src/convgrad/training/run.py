@@ -7,20 +7,17 @@ one where that is asked for.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from convgrad.data import Augment, Dataset
+from convgrad.data import Dataset
+from convgrad.data.parts import Parts, parts_of
 from convgrad.errors import DataError
 from convgrad.network.plain import PlainNetwork
 from convgrad.system.files import write_folder
@@ -43,6 +40,7 @@ from convgrad.training.progress import ProgressTable
 from convgrad.training.record import RECORDED
 from convgrad.training.resuming import CHECKPOINT_FILES, STATE_FILE, Checkpoint, about_in
 from convgrad.training.safeguard import Diverged
+from convgrad.training.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,26 +48,6 @@ if TYPE_CHECKING:
 MOST_FOLDERS = 10_000  # of one name and a number
 CONFIG, SOURCE = "config", "source"
 """Entries of a run's checkpoint: config.json, and the options of the command that say where the data are from."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a run trains: the arguments of `fit` as values that JSON can hold."""
-
-    epochs: int = 5
-    batch_size: int = 64
-    learning_rate: float | None = None
-    optimizer: str = "sgd"
-    loss: str = "softmax_cross_entropy"
-    schedule: str = "constant"
-    seed: int = 0
-    validation_split: float = 0.0
-    augment: bool = False
-    engine: str = "auto"
-
-    def __str__(self) -> str:
-        rate = "" if self.learning_rate is None else f" {self.learning_rate:g}"
-        return f"{self.optimizer}{rate}, {self.schedule}, batch {self.batch_size}, seed {self.seed}"
 
 
 def new_folder(folder: Path) -> Path:
@@ -119,7 +97,7 @@ def _is_of(folder: Path, config: Mapping[str, Any]) -> bool:
 
 def run(
     network: PlainNetwork,
-    dataset: Dataset,
+    dataset: Dataset | Parts,
     settings: Settings,
     folder: Path,
     *,
@@ -128,8 +106,11 @@ def run(
     began: float | None = None,
     source: Mapping[str, Any] | None = None,
     resume: bool = False,
+    beside: Mapping[str, bytes] | None = None,
 ) -> dict[str, Any]:
-    """Train `network` on a dataset with a test part, test it, and write `folder`.
+    """Train `network` on a dataset with a part to test on, test it, and write `folder`.
+
+    Where there is a part to validate with and none to test on, its figures are those of the last validation.
 
     Args:
         overwrite: replace another training that `folder` holds. The same training, of the same network with the same
@@ -138,6 +119,7 @@ def run(
         console: where the data, the network and progress are shown; None for none.
         began: when the whole command began, by `time.perf_counter`.
         source: options that say where the data are from; the checkpoint keeps them, `unfinished` reads them.
+        beside: further files that are written with those of the run, of `RUN_FILES`.
         resume: go on from the folder's checkpoint, which must be there. The same training goes on from it unasked,
             since it gives the same; `overwrite` begins anew.
 
@@ -152,7 +134,8 @@ def run(
         DataError: the folder can't be written, or holds another training.
     """
     began = time.perf_counter() if began is None else began
-    about = _about(dataset, settings)
+    parts = dataset if isinstance(dataset, Parts) else parts_of(dataset)
+    about = _about(parts, settings)
     config = configuration(network, about)
     make_folder(folder)  # whether it can be written is known before anything long begins
     if not overwrite and not resume:
@@ -160,24 +143,24 @@ def run(
     resume = resume or (not overwrite and (folder / STATE_FILE).exists())  # the same training gives the same bits
     checkpoint = Checkpoint(folder, replace=not resume, about={CONFIG: config, SOURCE: dict(source or {})})
     if console is not None:
-        console.print(repr(dataset).removeprefix("Dataset "))
+        console.print(repr(parts), soft_wrap=True)
         console.print(f"{network.name}: {network.parameter_count:,} parameters; {settings}", soft_wrap=True)
     problem: Diverged | None = None
     progress = None if console is None else ProgressTable(console)
     try:
         with _waiting(progress, "compiling"):
-            history = _fit(network, dataset, settings, progress, checkpoint, resume)
+            history = _fit(network, parts, settings, progress, checkpoint, resume)
     except Diverged as error:
         history, problem = error.history, error
-    report = _report(network, dataset, settings, history)
+    report = _report(network, parts, settings, history)
     complete = problem is None and not history.interrupted
-    if complete:
+    if complete and parts.test is not None:
         try:
             with _waiting(progress, "testing"):
                 tested = evaluate(
-                    network, dataset.test_images, dataset.test_labels, loss=settings.loss, engine=settings.engine
+                    network, parts.test, loss=settings.loss, metrics=settings.all_metrics(), engine=settings.engine
                 )
-            report |= {"test_accuracy": tested["accuracy"], "test_loss": tested["loss"]}
+            report |= {f"test_{name}": value for name, value in tested.items()}
         except KeyboardInterrupt:  # what was trained is kept
             complete, report["interrupted"] = False, True
     if not overwrite:
@@ -190,7 +173,7 @@ def run(
     report |= {"total_seconds": round(time.perf_counter() - began, 3), "run_dir": str(folder), "saved": save}
     if save:
         with Interruption(), _waiting(progress, f"writing {folder}"):  # a second one ends even this
-            _write(network, about, history, report, folder, ended)
+            _write(network, about, history, report, folder, ended, beside or {})
     elif _epochs_in(folder) >= settings.epochs:  # the earlier one is whole
         write_folder(folder, {}, CHECKPOINT_FILES)
     if problem is not None:
@@ -237,28 +220,28 @@ def unfinished(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _fit(
     network: PlainNetwork,
-    dataset: Dataset,
+    parts: Parts,
     settings: Settings,
     progress: ProgressTable | None,
     checkpoint: Checkpoint,
     resume: bool,
 ) -> History:
-    rows, columns, channels = dataset.image_shape
-    shift = max(1, min(rows, columns) // 8)  # 4 for 32 x 32, as is usual; digits are not mirrored
     return fit(
         network,
-        dataset.train_images,
-        dataset.train_labels,
+        parts.train,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
-        optimizer=settings.optimizer,
+        optimizer=settings.chosen_optimizer(),
         loss=settings.loss,
         learning_rate=settings.learning_rate,
         schedule=settings.schedule,
         validation_split=settings.validation_split,
-        augment=Augment(flip=channels == 3, shift=shift) if settings.augment else None,
+        validation_data=parts.val,
+        metrics=settings.all_metrics(),
+        class_weight=settings.class_weight,
+        augment=settings.augmenting(parts.image_shape),
         seed=settings.seed,
-        callbacks=() if progress is None else (progress,),
+        callbacks=(*settings.callbacks(), *(() if progress is None else (progress,))),
         verbose=False,
         engine=settings.engine,
         checkpoint=checkpoint,
@@ -266,15 +249,15 @@ def _fit(
     )
 
 
-def _report(network: PlainNetwork, dataset: Dataset, settings: Settings, history: History) -> dict[str, Any]:
-    held_out = len(dataset.train_images) - history.images
+def _report(network: PlainNetwork, parts: Parts, settings: Settings, history: History) -> dict[str, Any]:
+    held_out = len(parts.train) - history.images
     return {
-        "dataset": dataset.name,
+        "dataset": parts.name,
         "model": network.name,
-        "classes": dataset.class_count,
+        "classes": parts.class_count,
         "train_images": history.images,
-        "validation_images": held_out,
-        "test_images": 0 if dataset.test_images is None else len(dataset.test_images),
+        "validation_images": held_out if parts.val is None else len(parts.val),
+        "test_images": 0 if parts.test is None else len(parts.test),
         "parameters": network.parameter_count,
         "epochs": history.epochs,
         "test_accuracy": None,
@@ -283,30 +266,21 @@ def _report(network: PlainNetwork, dataset: Dataset, settings: Settings, history
         "compile_seconds": round(history.compile_seconds, 3),
         "images_per_second": round(history.images_per_second, 1),
         "interrupted": history.interrupted,
+        **({} if parts.val is None else {n: v[-1] for n, v in history.figures.items() if n.startswith("val_")}),
     }
 
 
-def _about(dataset: Dataset, settings: Settings) -> dict[str, Any]:
+def _about(parts: Parts, settings: Settings) -> dict[str, Any]:
     return {
         "convgrad": version("convgrad"),
         "dataset": {
-            "name": dataset.name,
-            "image_shape": list(dataset.image_shape),
-            "class_names": list(dataset.class_names),
-            "sha256": _digest(dataset),
+            "name": parts.name,
+            "image_shape": list(parts.image_shape),
+            "class_names": list(parts.class_names),
+            "sha256": parts.digest(),
         },
-        "training": asdict(settings),
+        "training": settings.described(),
     }
-
-
-def _digest(dataset: Dataset) -> str:
-    """Of all images and labels: equal where the data are."""
-    found = hashlib.sha256()
-    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
-        if array is not None:
-            found.update(f"{array.dtype.str} {array.shape}".encode())
-            found.update(np.ascontiguousarray(array).view(np.uint8).data)
-    return found.hexdigest()
 
 
 def _write(
@@ -316,10 +290,11 @@ def _write(
     report: dict[str, Any],
     folder: Path,
     ended: bool,
+    beside: Mapping[str, bytes],
 ) -> None:
     """All files of a run; the checkpoint goes where the training has ended."""
     metrics = {**report, "history": history.figures, "epoch_seconds": history.epoch_seconds}
-    files = saved(network, about) | {METRICS_FILE: as_json(metrics)}
+    files = {**saved(network, about), METRICS_FILE: as_json(metrics), **beside}
     if history.epochs:
         picture = io.BytesIO()
         history.plot().savefig(picture, format="png", dpi=150)
