@@ -48,10 +48,11 @@ def test_saliency_is_how_the_score_changes(engine: str) -> None:
             slopes = []
             for channel in range(2):
                 up, down = IMAGES[example].copy(), IMAGES[example].copy()
-                up[(*place, channel)] += step
-                down[(*place, channel)] -= step
+                element = (*place, channel)
+                up[element] += step
+                down[element] -= step
                 slopes.append(abs(score(made, up, k) - score(made, down, k)) / (2 * step))
-            assert found[(example, *place)] == pytest.approx(max(slopes), rel=1e-5, abs=1e-8)
+            assert found[example][place] == pytest.approx(max(slopes), rel=1e-5, abs=1e-8)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

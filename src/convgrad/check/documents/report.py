@@ -56,9 +56,7 @@ class DocumentReport:
         told = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
         others = {"definition": marks.count(Mark.DEFINITION), "given part": marks.count(Mark.GIVEN)}
         also = ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in others.items() if n)
-        whole = f"{claims} claim{'s' if claims > 1 else ''}: {told}" + (f"; {also}" if also else "")
-        run = f"{self.ran} program{'s' if self.ran > 1 else ''} run {'in a' if self.sandbox else 'without a'} sandbox"
-        return f"{whole}; {run}" if self.ran else whole
+        return f"{claims} claim{'s' if claims > 1 else ''}: {told}" + (f"; {also}" if also else "")
 
     def to_json(self) -> dict[str, Any]:
         """As data that JSON can hold."""
