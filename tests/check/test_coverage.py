@@ -346,7 +346,7 @@ def test_what_comes_back_first_is_known_from_the_first_call() -> None:
 
     report = check(backward, "conv2d")
     assert report.verdict is Verdict.RIGHT, str(report)
-    assert "an image as large as the window" in str(report)
+    assert "an image as large as the window" in text(report)
 
 
 @pytest.mark.parametrize(
