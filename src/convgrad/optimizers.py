@@ -7,26 +7,124 @@ PyTorch's conventions: the learning rate stands outside of the velocity (v_next 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
-from convgrad.arguments import FLAG, LARGEST, NOT_NEGATIVE, NUMBER, POSITIVE, at_least, between, shown, takes
+from convgrad.arguments import (
+    FLAG,
+    LARGEST,
+    NOT_NEGATIVE,
+    NUMBER,
+    POSITIVE,
+    Rule,
+    at_least,
+    between,
+    optional,
+    shown,
+    takes,
+)
 from convgrad.errors import ModelError, suggestion
+from convgrad.groups import BIASES_AND_NORMS as BIASES_AND_NORMS
+from convgrad.groups import CALLED
+from convgrad.groups import Group as Group
 from convgrad.notation.written import Written
+
+GROUPS = Rule(
+    "a list of Group(...)",
+    lambda value: isinstance(value, (tuple, list)) and all(isinstance(each, Group) for each in value),
+)
 
 
 @dataclass(frozen=True)
 class Optimizer(Written):
     """Base of all optimizers: a frozen dataclass whose fields are the arguments. A subclass gives `text`.
 
-    Numbers that stay the same are written into the equation; those of `scalars` are its inputs.
+    Numbers that stay the same are written into the equation; those of `scalars` are its inputs. What all of them take,
+    by name, concerns the gradients before, and some parameters apart:
+
+    clipvalue: c; each gradient is cut off at -c and c.
+    clipnorm: c; the gradient of a parameter is made shorter where it is longer, dw[i] * c / max(n, c), with
+        n = sqrt(sum[i](dw[i]^2)).
+    global_clipnorm: the same with one n, that of all trained parameters together, as PyTorch's clip_grad_norm_ does.
+    no_decay: names of layers and weights without weight decay, such as `BIASES_AND_NORMS`.
+    groups: parameters with a learning rate or a weight decay of their own, see `Group`.
     """
 
     learning_rate: float = 0.01
+    clipvalue: float | None = field(default=None, kw_only=True)
+    clipnorm: float | None = field(default=None, kw_only=True)
+    global_clipnorm: float | None = field(default=None, kw_only=True)
+    no_decay: str | Sequence[str] = field(default=(), kw_only=True)
+    groups: Sequence[Group] = field(default=(), kw_only=True)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = Optimizer.__repr__  # type: ignore[method-assign]  # which a dataclass then leaves alone
+
+    def __repr__(self) -> str:
+        """As it is written; of what all optimizers take, what was given."""
+        own = [each for each in fields(self) if not each.kw_only]
+        told = own + [each for each in fields(self) if each.kw_only and getattr(self, each.name) != each.default]
+        return f"{type(self).__name__}({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in told)})"
 
     def __post_init__(self) -> None:
         self.require(learning_rate=POSITIVE)
+        self.require(**dict.fromkeys(CLIPS, optional(POSITIVE)), no_decay=CALLED, groups=GROUPS)
+        given = [name for name in CLIPS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ModelError(f"{self.label}: {' and '.join(given)} are given. Gradients are clipped in one way.")
+        object.__setattr__(self, "groups", tuple(self.groups))  # so that it can be a key
+        if not isinstance(self.no_decay, str):
+            object.__setattr__(self, "no_decay", tuple(self.no_decay))
+        decays = self.no_decay or any(group.weight_decay is not None for group in self.groups)
+        if decays and not hasattr(self, "weight_decay"):
+            raise ModelError(f"{self.label} has no weight_decay, so there is none to leave out or to change.")
         self.check()
+
+    @property
+    def clipping(self) -> str:
+        """The equation from a gradient dw[i] to the one that is followed, g[i]; empty where it is dw[i] itself.
+
+        With `global_clipnorm` it reads n, which is made of all parameters.
+        """
+        if self.clipvalue is not None:
+            return f"g[i] = min(max(dw[i], {_number(-self.clipvalue)}), {_number(self.clipvalue)})"
+        limit = self.clipnorm if self.clipnorm is not None else self.global_clipnorm
+        if limit is None:
+            return ""
+        own = "n = sqrt(sum[i](dw[i]^2))\n" if self.clipnorm is not None else ""
+        return f"{own}g[i] = dw[i] * ({_number(limit)} / max(n, {_number(limit)}))"
+
+    def variant(self, group: Group | None = None, decays: bool = True) -> Optimizer:
+        """The optimizer of the parameters of a group alone."""
+        changed: dict[str, Any] = {each.name: each.default for each in fields(self) if each.kw_only}
+        if group is not None and group.learning_rate is not None:
+            changed["learning_rate"] = group.learning_rate
+        if group is not None and group.weight_decay is not None:
+            changed["weight_decay"] = group.weight_decay
+        if not decays:
+            changed["weight_decay"] = 0.0
+        return replace(self, **changed)
+
+    @property
+    def rates(self) -> dict[float, str]:
+        """Learning rates -> what is put behind the name of a scalar of that rate: nothing for the optimizer's own."""
+        found = {self.learning_rate: ""}
+        for group in self.groups:
+            if group.learning_rate is not None:
+                found.setdefault(group.learning_rate, str(len(found) + 1))
+        return found
+
+    @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
+    def all_scalars(self, step: int, learning_rate: float) -> dict[str, float]:
+        """`scalars` of each of `rates`, those of groups with a number behind their names."""
+        found: dict[str, float] = {}
+        for rate, behind in self.rates.items():
+            own = learning_rate if not behind else learning_rate / self.learning_rate * rate
+            found |= {f"{name}{behind}": value for name, value in self.scalars(step, own).items()}
+        return found
 
     def check(self) -> None:
         """Refuse arguments that can't work."""
@@ -347,6 +445,9 @@ class Lion(Optimizer):
     @property
     def state(self) -> dict[str, float]:
         return {"m": 0.0}
+
+
+CLIPS = ("clipvalue", "clipnorm", "global_clipnorm")
 
 
 def _with_decay(decay: float, name: str = "g") -> tuple[list[str], str]:

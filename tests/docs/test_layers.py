@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,10 @@ def _rows(layer: Layer) -> Iterable[tuple[str, str]]:
         yield "to predict", _code(str(layer.build((7, 5, 3)).predict))
 
 
+COMMON = [each.name for each in fields(optimizers.Optimizer) if each.kw_only]
+"""What all optimizers take, whose table has what is their own."""
+
+
 def _others() -> Iterable[str]:
     yield "## Losses\n"
     yield "`y` is the network's result for one example, `t` its target; the mean over a batch is what is minimized.\n"
@@ -77,6 +82,9 @@ def _others() -> Iterable[str]:
     rows = [(_code(name), _code(optimizer.text)) for name, optimizer in makers.items()]
     yield from _table(("name", "equation"), rows)
     yield from _argument_table(makers.values())
+    yield "All of them also take, by name,"
+    yield ", ".join(map(_code, COMMON)) + ": gradients are cut, and some parameters have a"
+    yield "learning rate or a decay of their own; see [training](training.md#weight-decay-groups-and-clipping).\n"
     yield "## Initial values\n"
     yield "For `kernel_initializer=` and `Equation(..., initial={tensor: ...})`, by name. A function of"
     yield "`(rng, shape, fan_in, fan_out)` that returns an array works, too.\n"
@@ -109,7 +117,9 @@ def _argument_table(objects: Iterable[object]) -> Iterable[str]:
 def _arguments(kind: type) -> str:
     """`filters`, `strides=1`, ..."""
     parameters = inspect.signature(kind).parameters.values()
-    shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters if p.name != "name"]
+    common = COMMON if issubclass(kind, optimizers.Optimizer) else []
+    own = [p for p in parameters if p.name not in {"name", *common}]
+    shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in own]
     return ", ".join(f"`{argument}`" for argument in shown)
 
 

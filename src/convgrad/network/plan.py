@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from math import prod
 
 from convgrad.calculus.derive import gradients
@@ -18,6 +18,7 @@ from convgrad.calculus.simplify import simplify
 from convgrad.errors import ModelError
 from convgrad.layers.base import Built, Layer
 from convgrad.losses import Loss
+from convgrad.network.updates import Updates, updates
 from convgrad.notation.batch import batched
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.polynomial import Position
@@ -124,6 +125,15 @@ class Plan:
         self.shapes.update(equation.shapes)
         self.passes.update(dict.fromkeys(equation.defined, during))
 
+    def update(self, found: Updates) -> None:
+        """Let updates of the weights follow. Raises: ModelError where a name of theirs is another tensor's."""
+        self.claim(found.names, "the optimizer")
+        self.in_place |= found.in_place
+        self.scalars |= found.scalars
+        self.state |= found.state
+        for equation in found.equations:
+            self.add(equation, "update")
+
     def claim(self, names: Iterable[str], whose: str) -> None:
         """Raises: ModelError where one of the names stands for something else already."""
         for name in names:
@@ -226,10 +236,13 @@ def training_plan(
     if input_gradient:
         arriving.finish(INPUT, INPUT)
     if optimizer is not None:
-        update = cache(partial(_update, optimizer))
-        for placed in layers:
-            for name in trained[placed.name]:
-                _add_update(plan, optimizer, update(placed.built.parameters[name].shape), placed.tensor(name))
+        own = {placed.name: [placed.tensor(name) for name in placed.built.parameters] for placed in layers}
+        learning = {
+            placed.tensor(name): placed.built.parameters[name].shape
+            for placed in layers
+            for name in trained[placed.name]
+        }
+        plan.update(updates(optimizer, own, {name: gradient_name(name) for name in learning}, learning))
     return plan
 
 
@@ -388,34 +401,3 @@ def _mean_loss(error: Access, weight: Access, batch: int) -> Equation:
     definition = Definition(LOSS_MEAN, (), total, (("e", batch),))
     shapes = ((error.tensor, (batch,)), (weight.tensor, (batch,)), (definition.name, ()))
     return Equation((definition,), shapes=shapes)
-
-
-def _update(optimizer: Optimizer, shape: Shape) -> Equation:
-    """The optimizer's equation, written for one index, for every element of a parameter of that shape."""
-    equation = optimizer.equation
-    vectors = _vectors(equation)
-    bound = bind(equation, shapes={n: (prod(shape),) if n in vectors else () for n in equation.inputs})
-    return spread(bound, "i", shape)
-
-
-def _vectors(equation: Equation) -> set[str]:
-    """The tensors of an optimizer that have an element for each of a parameter."""
-    return {a.tensor for d in equation.definitions for a in accesses(d.term) if a.positions}
-
-
-def _add_update(plan: Plan, optimizer: Optimizer, update: Equation, parameter: str) -> None:
-    """An optimizer's equation, with the names that belong to a parameter."""
-    names = {"w": parameter, "w_next": f"{parameter}_next", "dw": gradient_name(parameter)}
-    for name, value in optimizer.state.items():
-        names |= {name: f"{parameter}_{name}", f"{name}_next": f"{parameter}_{name}_next"}
-        plan.in_place[names[f"{name}_next"]] = names[name]
-        plan.state[names[name]] = value
-    plan.in_place[names["w_next"]] = parameter
-    equation = optimizer.equation
-    vectors = _vectors(equation)
-    scalars = {name: f"optimizer.{name}" for name in equation.inputs if name not in vectors}
-    names |= {name: f"{parameter}_{name}" for name in equation.defined if name not in names}
-    new = {own for name, own in names.items() if name not in ("w", "dw")} | {*scalars.values()}
-    plan.claim(new - {*plan.scalars.values()}, "the optimizer")
-    plan.scalars |= scalars
-    plan.add(rename(update, names | plan.scalars), "update")

@@ -14,7 +14,8 @@ from convgrad.compute.choose import choose
 from convgrad.compute.samples import shares_of_bytes
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
-from convgrad.network.chosen import Names, frozen_from
+from convgrad.network.chosen import Names
+from convgrad.network.frozen import frozen_from
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.plan import INPUT, LOSS_MEAN, LOSS_WEIGHTS, TARGET, examples_meet, training_plan
 from convgrad.network.targets import Targets
@@ -184,7 +185,7 @@ class TrainingStep:
 
     def _set_scalars(self, rate: float) -> None:
         """The optimizer's numbers of this step, where they are others than before."""
-        values = self.optimizer.scalars(self.steps, rate)
+        values = self.optimizer.all_scalars(self.steps, rate)
         if values != self._scalars:
             for name, value in values.items():
                 self.program.arrays[self.plan.scalars[name]][...] = value

@@ -16,7 +16,8 @@ from convgrad.data.changes import Change, Changes, Function, augment_from
 from convgrad.data.data import data_from
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
-from convgrad.network.chosen import Names, frozen_from
+from convgrad.network.chosen import Names
+from convgrad.network.frozen import frozen_from
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.step import TrainingStep
 from convgrad.optimizers import Optimizer, optimizer_from

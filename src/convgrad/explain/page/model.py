@@ -264,7 +264,7 @@ def _each_step(trace: Trace) -> dict[str, list[float]]:
     }
     if optimizer is None:
         return found
-    steps = [optimizer.scalars(step, optimizer.learning_rate) for step in range(STEPS)]
+    steps = [optimizer.all_scalars(step, optimizer.learning_rate) for step in range(STEPS)]
     for own, name in plan.scalars.items():
         values = [scalars[own] for scalars in steps]
         if name in trace and len(set(values)) > 1:

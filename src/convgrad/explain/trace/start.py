@@ -72,7 +72,7 @@ def trace(
     shapes = plan.equation.shape_of
     given: dict[str, npt.ArrayLike] = {**network.get_weights()}
     given |= {name: np.full(shapes[name], value) for name, value in plan.state.items()}
-    given |= {plan.scalars[n]: v for n, v in chosen.scalars(0, chosen.learning_rate).items() if n in plan.scalars}
+    given |= {plan.scalars[n]: v for n, v in chosen.all_scalars(0, chosen.learning_rate).items() if n in plan.scalars}
     given |= {name: step_seed(seed, 0, place) for place, name in enumerate(plan.seeds)}
     if batch is not None:
         given[LOSS_WEIGHTS] = np.full(batch, 1 / batch)
