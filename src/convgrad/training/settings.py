@@ -68,7 +68,8 @@ class Settings:
         if not hasattr(found, DECAY):
             able = ", ".join(name for name, kind in sorted(optimizers.items()) if hasattr(optimizer_from(name), DECAY))
             raise TrainingError(f"The optimizer {self.optimizer} has no weight_decay. Those that have: {able}.")
-        return replace(found, **{DECAY: self.weight_decay})
+        decayed: dict[str, Any] = {DECAY: self.weight_decay}
+        return replace(found, **decayed)
 
     def all_metrics(self) -> tuple[str, ...]:
         """Accuracy, and what is asked for."""
