@@ -66,7 +66,7 @@ def _variants(
     kept = tensors_called(own, optimizer.no_decay, "no_decay", some=False)
     group_of: dict[str, Group] = {}
     for group in optimizer.groups:
-        for name in tensors_called(own, group.names, "groups"):
+        for name in sorted(tensors_called(own, group.names, "groups")):  # the same message each time
             if name in group_of:
                 raise TrainingError(
                     f"groups: {name} is among {group_of[name].names!r} and among {group.names!r}. Let each parameter "
