@@ -21,6 +21,7 @@ from convgrad.commands.catalogue import datasets, models, summary
 from convgrad.commands.check import check
 from convgrad.commands.derive import derive
 from convgrad.commands.explain import examples, explain
+from convgrad.commands.inspect import inspect
 from convgrad.commands.predict import predict
 from convgrad.commands.profile import profile
 from convgrad.commands.terminal import EXIT_UNUSABLE, say
@@ -58,7 +59,21 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, predict, summary, derive, explain, examples, worksheet, check, profile, datasets, models, cache):
+for command in (
+    train,
+    predict,
+    inspect,
+    summary,
+    derive,
+    explain,
+    examples,
+    worksheet,
+    check,
+    profile,
+    datasets,
+    models,
+    cache,
+):
     app.command()(command)
 
 

@@ -57,7 +57,7 @@ def _predictions(run: Path, images: list[Path], engine: str, count: Callable[[in
         raise DataError(
             f"{run}: the network takes {network.input_shape}, which is not an image, or has no class names."
         )
-    names = _class_names(network, run)
+    names = class_names(network, run)
     past, prepared = network.past, network.preparation
     if past.low is not None and past.high is not None:
         prepared.check_pixels(past.low, past.high, str(run))
@@ -74,7 +74,8 @@ def _predictions(run: Path, images: list[Path], engine: str, count: Callable[[in
     return predictions
 
 
-def _class_names(network: Network, run: Path) -> list[str]:
+def class_names(network: Network, run: Path) -> list[str]:
+    """A name for each class that the network of a run folder knows. Raises: DataError where config.json has others."""
     outputs = network.output_shape[0]
     classes = max(2, outputs)  # a single output says yes or no
     names = list(network.preparation.class_names) or [str(number) for number in range(classes)]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from convgrad.arguments import takes
 from convgrad.compute.samples import floats_from
 from convgrad.errors import DataError, suggestion
+from convgrad.layers.pool import Pooling
 from convgrad.losses import Loss
 from convgrad.network.activations import layers_called
 from convgrad.network.plain import NETWORK, PlainNetwork
@@ -93,7 +94,8 @@ def grad_cam(
     Args:
         x: (N, *input_shape) inputs, N at least 1.
         classes: the class of each example (N,), or one for all; by default the one with the greatest output.
-        layer: its name. By default the last one whose result has several places, each with channels.
+        layer: its name. By default the last one whose result has several places, each with channels, and that is no
+            pooling: that of a ReLU behind the last convolution, say.
 
     Returns: (N, *places of the layer's result), of the network's dtype, not negative.
 
@@ -112,14 +114,15 @@ def grad_cam(
 
 
 def layer_with_places(network: PlainNetwork, name: str | None) -> PlacedLayer:
-    """The layer of that name, or the last whose result has several places with channels.
+    """The layer of that name, or the last whose result has several places with channels, not a pooling if possible.
 
     Raises:
         DataError: there is none, or it has no places.
     """
     fitting = [layer for layer in network.layers if _has_places(layer)]
     if name is None and fitting:
-        return fitting[-1]
+        finer = [layer for layer in fitting if not isinstance(layer.layer, Pooling)]
+        return (finer or fitting)[-1]
     if name is None:
         raise DataError("grad_cam: no layer of the network has a result with several places. Take saliency instead.")
     layer = layers_called(network, (name,))[0]
