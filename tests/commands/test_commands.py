@@ -94,12 +94,17 @@ def test_training_prints_what_it_does_and_writes_a_run_folder(images: Path, mode
     assert "test accuracy 100.00%" in result.stdout
     assert "\x1b" not in result.stdout
     assert all(len(line) <= 80 for line in result.stdout.splitlines() if str(tmp_path) not in line)
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == [
         "config.json",
+        "confusion.png",
         "curves.png",
         "metrics.json",
+        "report.html",
+        "results.csv",
         "run.toml",
         "weights.safetensors",
+        "weights/best.safetensors",
+        "weights/last.safetensors",
     ]
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["train_images"] == 36

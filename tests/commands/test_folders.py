@@ -48,7 +48,7 @@ def convgrad(*options: Any, code: int = 0, data: str = "data.npz") -> Any:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("other", [["--seed", 2], ["--epochs", 3], ["--lr", 0.5], ["--validation-split", 0.5]])
@@ -58,12 +58,15 @@ def test_another_training_is_not_overwritten_without_being_told(place: Path, oth
     message = convgrad("--out", "run", *other, code=2).stderr
     assert message.splitlines() == [
         "DataError: run already holds a training run (config.json, weights.safetensors, metrics.json, curves.png, "
-        "run.toml). Add --overwrite to replace it, or name another folder with --out."
+        "run.toml, weights/best.safetensors, weights/last.safetensors, results.csv, confusion.png, report.html). Add "
+        "--overwrite to replace it, or name another folder with --out."
     ]
     assert content(place / "run") == before
     convgrad("--out", "run", *other, "--overwrite")
     after = content(place / "run")
-    assert all(after[name] != before[name] for name in before if name != "weights.safetensors" or "--seed" in other)
+    same = {name for name in before if after.get(name) == before[name]}
+    assert not same - {"weights.safetensors", "weights/best.safetensors", "weights/last.safetensors", "confusion.png"}
+    assert "--seed" not in other or not same - {"confusion.png"}
 
 
 def test_the_same_training_may_be_done_again(place: Path) -> None:
@@ -71,7 +74,11 @@ def test_the_same_training_may_be_done_again(place: Path) -> None:
     before = content(place / "run")
     convgrad("--out", "run")
     after = content(place / "run")
-    assert {name for name in after if after[name] != before[name]} <= {"metrics.json", "curves.png"}  # times
+    assert {name for name in after if after[name] != before[name]} <= {
+        "metrics.json",
+        "curves.png",
+        "report.html",
+    }  # times
     assert json.loads(after["metrics.json"])["epochs"] == json.loads(before["metrics.json"])["epochs"]
 
 
@@ -98,8 +105,8 @@ def test_what_a_training_does_not_write_goes_with_the_earlier_one(place: Path, m
     convgrad("--out", "run")
     monkeypatch.setattr("convgrad.training.loop.Loop._epoch", interrupt)
     convgrad("--out", "run", "--seed", 3, "--overwrite", code=130)
-    kept = ["checkpoint.json", "checkpoint.safetensors", "config.json", "metrics.json", "run.toml"]
-    kept.append("weights.safetensors")
+    kept = ["checkpoint.json", "checkpoint.safetensors", "config.json", "metrics.json", "report.html", "run.toml"]
+    kept += ["weights.safetensors", "weights/last.safetensors"]
     assert sorted(content(place / "run")) == kept
 
 

@@ -80,7 +80,10 @@ def test_a_killed_training_goes_on_to_the_same_weights(place: Path, how: signal.
     train("data.npz", *OPTIONS, "--epochs", epochs, "--out", "whole", "--quiet")
     resumed, whole = ((place / name / "weights.safetensors").read_bytes() for name in ("run", "whole"))
     assert resumed == whole
-    assert sorted(p.name for p in (place / "run").iterdir()) == sorted(p.name for p in (place / "whole").iterdir())
+    files = [{p.relative_to(place / name) for p in (place / name).rglob("*")} for name in ("run", "whole")]
+    assert files[0] == files[1]
+    for name in ("weights/best.safetensors", "weights/last.safetensors", "results.csv"):
+        assert (place / "run" / name).read_bytes() == (place / "whole" / name).read_bytes(), name
     figures = [json.loads((place / name / "metrics.json").read_text())["history"] for name in ("run", "whole")]
     assert figures[0] == figures[1]
 
@@ -102,6 +105,33 @@ def unfinished(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             train("data.npz", *OPTIONS, "--epochs", 3, "--out", "run", "--quiet")
     assert sorted(file.name for file in (place / "run").iterdir()) == sorted(CHECKPOINT_FILES)
     return place / "run"
+
+
+def test_one_killed_before_its_folder_was_written_has_all_files(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*arguments: Any, **named: Any) -> None:
+        raise Killed
+
+    options = ["data.npz", *OPTIONS, "--epochs", 3, "--patience", 0, "--quiet"]
+    with monkeypatch.context() as patch:
+        patch.setattr("convgrad.training.reports.told.Telling.tested", killed)
+        with pytest.raises(Killed):
+            train(*options, "--out", "run")
+    train("--resume", "run", "--quiet")
+    train(*options, "--out", "whole")
+    for name in ("weights.safetensors", "weights/best.safetensors", "weights/last.safetensors", "results.csv"):
+        assert (place / "run" / name).read_bytes() == (place / "whole" / name).read_bytes(), name
+
+
+def test_an_unfinished_run_of_an_earlier_version_goes_on(unfinished: Path) -> None:
+    """It kept neither the best weights nor lines of results.csv, and did not know its model's name."""
+    content = json.loads((unfinished / STATE_FILE).read_text())
+    del content["about"]["keeps"], content["about"]["source"]["model"]
+    content["training"]["callbacks"], content["state"]["callbacks"] = [], []
+    (unfinished / STATE_FILE).write_text(json.dumps(content))
+    train("--resume", unfinished, "--quiet")
+    names = sorted(path.name for path in unfinished.iterdir())
+    told = ["config.json", "confusion.png", "curves.png", "metrics.json", "report.html", "weights.safetensors"]
+    assert names == told
 
 
 def test_it_may_be_resumed_from_another_folder(unfinished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -390,3 +390,49 @@ def test_nobody_else_may_look_into_a_temporary_folder(tmp_path: Path, monkeypatc
         assert folder.stat().st_mode & 0o777 == 0o700
         assert folder.parent == tmp_path
     assert list(tmp_path.iterdir()) == []
+
+
+BELOW = ("a", "w/best", "w/last")
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.usefixtures("way")
+def test_files_of_a_folder_within_are_replaced_with_the_others(tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    write_folder(place, {"a": b"1", "w/best": b"2", "w/last": b"3"}, BELOW)
+    assert tree(place) == {"a": b"1", "w/best": b"2", "w/last": b"3"}
+    write_folder(place, {"a": b"4", "w/last": b"5"}, BELOW)
+    assert tree(place) == {"a": b"4", "w/last": b"5"}
+    assert read_folder(place, ("a", "w/last")) == {"a": b"4", "w/last": b"5"}
+    write_folder(place, {"a": b"6"}, BELOW)
+    assert tree(place) == {"a": b"6"}
+    assert not (place / "w").exists()
+
+
+@pytest.mark.usefixtures("way")
+def test_other_files_of_a_folder_within_stay(tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    write_folder(place, {"a": b"1", "w/best": b"2"}, BELOW)
+    (place / "w" / "mine").write_bytes(b"mine")
+    write_folder(place, {"a": b"3", "w/last": b"4"}, BELOW)
+    assert tree(place) == {"a": b"3", "w/last": b"4", "w/mine": b"mine"}
+    write_folder(place, {"a": b"5"}, BELOW)
+    assert tree(place) == {"a": b"5", "w/mine": b"mine"}
+
+
+def test_what_a_dead_process_had_written_whole_is_settled_in_folders_within(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_exchange", no_exchange)
+    place = tmp_path / "run"
+    write_folder(place, {"a": b"1", "w/best": b"2"}, BELOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "settle", lambda folder: None)  # it died before
+        write_folder(place, {"a": b"3", "w/last": b"4"}, BELOW)
+        assert tree(place)["w/best"] == b"2"
+        assert read_folder(place, ("w/last",)) == {"w/last": b"4"}  # which is there, complete
+    assert read_folder(place, ("a", "w/last")) == {"a": b"3", "w/last": b"4"}
+    assert tree(place) == {"a": b"3", "w/last": b"4"}

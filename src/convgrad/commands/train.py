@@ -125,12 +125,12 @@ def train(
     A folder of images may hold train, val and test, with a folder for each class in them. Where the images don't fit
     in memory, they are read while the network computes.
 
-    The folder of results holds config.json, weights.safetensors, metrics.json, curves.png and run.toml, which repeats
-    the run: --config RUN/run.toml. In metrics.json and --json, `seconds` is the time of the training itself,
-    `compile_seconds` that of compiling before it, `total_seconds` that of the whole command. All are replaced
-    together. A folder that holds another training is refused without --overwrite; the same training may be done
-    again. While it goes on, a checkpoint is kept there: after a crash, --resume RUN goes on to the same weights, to
-    the bit.
+    The folder of results holds the network (config.json, weights.safetensors, and weights/best and weights/last),
+    results.csv, metrics.json, pictures, report.html, which sums it up, and run.toml, which repeats the run:
+    --config RUN/run.toml. In metrics.json and --json, `seconds` is the time of the training itself, `compile_seconds`
+    that of compiling before it, `total_seconds` that of the whole command. All are replaced together. A folder that
+    holds another training is refused without --overwrite; the same training may be done again. While it goes on, a
+    checkpoint is kept there: after a crash, --resume RUN goes on to the same weights, to the bit.
     """
     began = time.perf_counter()
     console = messages() if as_json else output()

@@ -33,6 +33,8 @@ except ImportError:  # Windows
 PREFIX, UNFINISHED = ".convgrad-", ".unfinished"
 COMPLETE = f"{PREFIX}complete"
 """In a folder: new files that are all there, and yet to be moved to their places."""
+BELOW = "%2F"
+"""In a name in `COMPLETE`, in place of the `/` of a file in a folder."""
 GONE = ".gone"
 """Ending of an empty file in `COMPLETE`: the file of that name is to go."""
 ABANDONED_SECONDS = 86_400
@@ -87,6 +89,9 @@ def write_text(path: str | PathLike[str], content: str) -> None:
 def write_folder(folder: str | PathLike[str], files: Mapping[str, bytes], names: Collection[str]) -> None:
     """Write `files` into `folder` in place of all that it holds of `names`, all or nothing. Other files stay.
 
+    Args:
+        names: of files in the folder; `weights/best` is one in a folder of its own.
+
     Raises:
         DataError: it can't be written; what was there before is still there.
     """
@@ -117,7 +122,7 @@ def read_folder(folder: str | PathLike[str], names: Collection[str]) -> dict[str
         found = {}
         problem = None
         for name in names:
-            complete = place / COMPLETE / name
+            complete = place / COMPLETE / name.replace("/", BELOW)
             try:
                 found[name] = read_regular(complete if complete.exists() else place / name)
             except OSError as error:
@@ -140,11 +145,16 @@ def settle(folder: Path) -> None:
         return
     for name in names:
         with suppress(FileNotFoundError):  # another process was quicker
+            own = folder / name.removesuffix(GONE).replace(BELOW, "/")
             if name.endswith(GONE):
-                (folder / name.removesuffix(GONE)).unlink(missing_ok=True)
+                own.unlink(missing_ok=True)
                 (complete / name).unlink()
+                if BELOW in name:
+                    with suppress(OSError):  # others are in it
+                        own.parent.rmdir()
             else:
-                os.replace(complete / name, folder / name)
+                own.parent.mkdir(exist_ok=True)
+                os.replace(complete / name, own)
     _flush_folder(folder)
     with suppress(FileNotFoundError):
         complete.rmdir()
@@ -295,10 +305,11 @@ def _moved_into(place: Path, files: Mapping[str, bytes], names: Collection[str])
     remove_abandoned(place)
     with _unfinished(place, is_folder=True) as new:
         for name in names:
+            flat = name.replace("/", BELOW)
             if name in files:
-                _fill(new / name, files[name])
+                _fill(new / flat, files[name])
             elif (place / name).exists():
-                _fill(new / f"{name}{GONE}", b"")
+                _fill(new / f"{flat}{GONE}", b"")
         _flush_folder(new)
         os.rename(new, place / COMPLETE)
         _flush_folder(place)
@@ -306,12 +317,20 @@ def _moved_into(place: Path, files: Mapping[str, bytes], names: Collection[str])
 
 
 def _others(place: Path, names: Collection[str]) -> list[str]:
-    """What else is in a folder; folders in it whatever their name."""
+    """What else is in a folder; folders in it whatever their name, but for those that hold nothing but `names`."""
     try:
         found = os.listdir(place)
     except FileNotFoundError:
         return []
-    return [name for name in found if name not in names or (place / name).is_dir()]
+    return [name for name in found if not _is_of(place, name, names)]
+
+
+def _is_of(place: Path, name: str, names: Collection[str]) -> bool:
+    path = place / name
+    if not path.is_dir():
+        return name in names
+    below = [f"{name}/{one}" for one in os.listdir(path)] if any(n.startswith(f"{name}/") for n in names) else []
+    return bool(below) and all(one in names and not (place / one).is_dir() for one in below)
 
 
 def _is_current(place: Path) -> bool:
@@ -336,7 +355,8 @@ def _exchange(first: Path, second: Path) -> None:
 
 
 def _fill(path: Path, content: bytes) -> None:
-    """Write a new file down to the disk."""
+    """Write a new file down to the disk, in a new folder where it is to be in one."""
+    path.parent.mkdir(exist_ok=True)
     with path.open("wb") as stream:
         stream.write(content)
         stream.flush()

@@ -25,7 +25,12 @@ from convgrad.training.record import record, restore
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
 METRICS_FILE, CURVES_FILE, OPTIONS_FILE = "metrics.json", "curves.png", "run.toml"
-RUN_FILES = (CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE, CURVES_FILE, OPTIONS_FILE)
+BEST_FILE, LAST_FILE = "weights/best.safetensors", "weights/last.safetensors"
+RESULTS_FILE, CONFUSION_FILE, PAGE_FILE = "results.csv", "confusion.png", "report.html"
+RUN_FILES = (
+    *(CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE, CURVES_FILE, OPTIONS_FILE),
+    *(BEST_FILE, LAST_FILE, RESULTS_FILE, CONFUSION_FILE, PAGE_FILE),
+)
 """All that belongs to one training, and is replaced with it."""
 FORMAT = 1
 SPARE = 1_000_000
@@ -139,6 +144,13 @@ def read_tensors(path: Path) -> Tensors:
         return _tensors(read_regular(path), path)
     except OSError as error:
         raise DataError(f"{path} can't be read: {reason(error)}.") from error
+
+
+def replace_weights(network: PlainNetwork, path: Path) -> None:
+    """Give a network the weights of a file. Raises: DataError where they are not its own."""
+    found = read_tensors(path)
+    _check_shapes(found, path, _expected_shapes(network))
+    network.set_weights(found)
 
 
 def _check_shapes(found: Tensors, path: Path, expected: Mapping[str, tuple[int, ...]]) -> None:

@@ -213,28 +213,35 @@ class CSVLogger(Callback):
     """Write the figures of each epoch as one line of a CSV file, which is whole after each, whenever a crash comes.
 
     A training that is resumed goes on with the lines up to its checkpoint.
+
+    Attributes:
+        written: the content so far.
     """
 
     @takes(TrainingError, path=PATH)
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self._written = b""
+        self.written = b""
 
     def on_train_begin(self, training: Training) -> None:
-        self._written = b""
+        self.written = b""
 
     def on_epoch_end(self, training: Training) -> None:
         row = {"epoch": training.epoch + 1, "learning_rate": training.learning_rate, **training.logs}
         lines = io.StringIO(newline="")
         writer = csv.DictWriter(lines, fieldnames=list(row))
-        if not self._written:
+        if not self.written:
             writer.writeheader()
         writer.writerow(row)
-        self._written += lines.getvalue().encode()
-        write_file(self.path, self._written)
+        self.written += lines.getvalue().encode()
+        self.write()
+
+    def write(self) -> None:
+        """Bring the file up to date."""
+        write_file(self.path, self.written)
 
     def state(self) -> dict[str, Any]:
-        return {"written": self._written.decode()}
+        return {"written": self.written.decode()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._written = state["written"].encode()
+        self.written = state["written"].encode()

@@ -1,13 +1,12 @@
 """One training from dataset to folder: fit, test, and files that tell everything about it.
 
 A run folder holds `config.json` (network, dataset, settings), `weights.safetensors`, `metrics.json` (the report and
-figures per epoch) and `curves.png`. All of them are replaced together: by the same training once more, or by another
-one where that is asked for.
+figures per epoch), and what `convgrad.training.reports` makes of them. All of them are replaced together: by the same
+training once more, or by another one where that is asked for.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -24,8 +23,8 @@ from convgrad.system.files import write_folder
 from convgrad.system.interruption import Interruption
 from convgrad.system.texts import file_text, json_from
 from convgrad.training.checkpoint import (
-    CURVES_FILE,
     METRICS_FILE,
+    RESULTS_FILE,
     RUN_FILES,
     as_json,
     configuration,
@@ -33,11 +32,11 @@ from convgrad.training.checkpoint import (
     make_folder,
     saved,
 )
-from convgrad.training.evaluate import evaluate
 from convgrad.training.fit import fit
 from convgrad.training.history import History
 from convgrad.training.progress import ProgressTable
 from convgrad.training.record import RECORDED
+from convgrad.training.reports.told import Telling
 from convgrad.training.resuming import CHECKPOINT_FILES, STATE_FILE, Checkpoint, about_in
 from convgrad.training.safeguard import Diverged
 from convgrad.training.settings import Settings
@@ -46,8 +45,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_FOLDERS = 10_000  # of one name and a number
-CONFIG, SOURCE = "config", "source"
-"""Entries of a run's checkpoint: config.json, and the options of the command that say where the data are from."""
+CONFIG, SOURCE, KEEPS = "config", "source", "keeps"
+"""Entries of a run's checkpoint: config.json, the options of the command that say where the data are from, and whether
+the best weights and the lines of results.csv are in it.
+"""
 
 
 def new_folder(folder: Path) -> Path:
@@ -86,7 +87,9 @@ def _is_of(folder: Path, config: Mapping[str, Any]) -> bool:
     try:
         if any((folder / name).exists() for name in CHECKPOINT_FILES):
             found.append(about_in(folder)[CONFIG])
-        if any((folder / name).exists() for name in RUN_FILES):
+        if any(
+            (folder / name).exists() for name in RUN_FILES if name != RESULTS_FILE
+        ):  # which may come before all else
             found.append(load_config(folder))
     except (DataError, KeyError):
         return False
@@ -141,7 +144,10 @@ def run(
     if not overwrite and not resume:
         check_folder(folder, config)
     resume = resume or (not overwrite and (folder / STATE_FILE).exists())  # the same training gives the same bits
-    checkpoint = Checkpoint(folder, replace=not resume, about={CONFIG: config, SOURCE: dict(source or {})})
+    keeps = not resume or KEEPS in about_in(folder)
+    known = {CONFIG: config, SOURCE: dict(source or {}), **({KEEPS: True} if keeps else {})}
+    checkpoint = Checkpoint(folder, replace=not resume, about=known)
+    telling = Telling(folder, settings, parts.class_count, keeps)
     if console is not None:
         console.print(repr(parts), soft_wrap=True)
         console.print(f"{network.name}: {network.parameter_count:,} parameters; {settings}", soft_wrap=True)
@@ -149,18 +155,17 @@ def run(
     progress = None if console is None else ProgressTable(console)
     try:
         with _waiting(progress, "compiling"):
-            history = _fit(network, parts, settings, progress, checkpoint, resume)
+            history = _fit(network, parts, settings, telling, progress, checkpoint, resume)
     except Diverged as error:
         history, problem = error.history, error
     report = _report(network, parts, settings, history)
     complete = problem is None and not history.interrupted
-    if complete and parts.test is not None:
+    graded, part = (parts.val, "val") if parts.test is None else (parts.test, "test")
+    if complete and graded is not None:
         try:
             with _waiting(progress, "testing"):
-                tested = evaluate(
-                    network, parts.test, loss=settings.loss, metrics=settings.all_metrics(), engine=settings.engine
-                )
-            report |= {f"test_{name}": value for name, value in tested.items()}
+                telling.recall()
+                report |= telling.tested(network, graded, part)
         except KeyboardInterrupt:  # what was trained is kept
             complete, report["interrupted"] = False, True
     if not overwrite:
@@ -170,10 +175,18 @@ def run(
             folder = new_folder(folder)
     save = complete or overwrite or _epochs_in(folder) < history.epochs
     ended = problem is not None or not report["interrupted"]
-    report |= {"total_seconds": round(time.perf_counter() - began, 3), "run_dir": str(folder), "saved": save}
+    report |= {
+        "total_seconds": round(time.perf_counter() - began, 3),
+        "run_dir": str(folder),
+        "saved": save,
+        "best_epoch": telling.best_epoch,
+    }
     if save:
         with Interruption(), _waiting(progress, f"writing {folder}"):  # a second one ends even this
-            _write(network, about, history, report, folder, ended, beside or {})
+            metrics = {**report, "history": history.figures, "epoch_seconds": history.epoch_seconds}
+            files = {**saved(network, about), METRICS_FILE: as_json(metrics)}
+            files |= telling.files(network, report, history, beside or {})
+            write_folder(folder, files, (*RUN_FILES, *CHECKPOINT_FILES) if ended else RUN_FILES)
     elif _epochs_in(folder) >= settings.epochs:  # the earlier one is whole
         write_folder(folder, {}, CHECKPOINT_FILES)
     if problem is not None:
@@ -222,6 +235,7 @@ def _fit(
     network: PlainNetwork,
     parts: Parts,
     settings: Settings,
+    telling: Telling,
     progress: ProgressTable | None,
     checkpoint: Checkpoint,
     resume: bool,
@@ -241,7 +255,7 @@ def _fit(
         class_weight=settings.class_weight,
         augment=settings.augmenting(parts.image_shape),
         seed=settings.seed,
-        callbacks=(*settings.callbacks(), *(() if progress is None else (progress,))),
+        callbacks=(*telling.callbacks, *settings.callbacks(), *(() if progress is None else (progress,))),
         verbose=False,
         engine=settings.engine,
         checkpoint=checkpoint,
@@ -266,7 +280,6 @@ def _report(network: PlainNetwork, parts: Parts, settings: Settings, history: Hi
         "compile_seconds": round(history.compile_seconds, 3),
         "images_per_second": round(history.images_per_second, 1),
         "interrupted": history.interrupted,
-        **({} if parts.val is None else {n: v[-1] for n, v in history.figures.items() if n.startswith("val_")}),
     }
 
 
@@ -281,22 +294,3 @@ def _about(parts: Parts, settings: Settings) -> dict[str, Any]:
         },
         "training": settings.described(),
     }
-
-
-def _write(
-    network: PlainNetwork,
-    about: dict[str, Any],
-    history: History,
-    report: dict[str, Any],
-    folder: Path,
-    ended: bool,
-    beside: Mapping[str, bytes],
-) -> None:
-    """All files of a run; the checkpoint goes where the training has ended."""
-    metrics = {**report, "history": history.figures, "epoch_seconds": history.epoch_seconds}
-    files = {**saved(network, about), METRICS_FILE: as_json(metrics), **beside}
-    if history.epochs:
-        picture = io.BytesIO()
-        history.plot().savefig(picture, format="png", dpi=150)
-        files[CURVES_FILE] = picture.getvalue()
-    write_folder(folder, files, (*RUN_FILES, *CHECKPOINT_FILES) if ended else RUN_FILES)
