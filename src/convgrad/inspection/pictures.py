@@ -94,7 +94,7 @@ def draw_layers(found: Health) -> Figure:
         (-0.2, TRAINING_COLOR, "weights", [layer.weights for layer in trained]),
         (0.2, VALIDATION_COLOR, "gradient", [layer.gradient for layer in trained]),
     ):
-        left.barh([place + offset for place in range(len(trained))], values, 0.36, color=color, label=label)  # type: ignore[arg-type]
+        left.barh([place + offset for place in range(len(trained))], values, 0.36, color=color, label=label)
     if any(layer.gradient for layer in trained):
         left.set_xscale("log")
     left.set_title("root of the sum of squares", loc="left", fontsize=11)
