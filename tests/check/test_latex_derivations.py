@@ -154,6 +154,28 @@ def test_products_of_matrices(says: str, right: bool) -> None:
     assert report.verdict is (Verdict.RIGHT if right else Verdict.WRONG), str(report)
 
 
+@pytest.mark.parametrize(
+    ("says", "right"),
+    [
+        (r"\frac{\partial E}{\partial o} = \delta *_{full} rot_{180}(w)", True),
+        (r"\frac{\partial E}{\partial o} = \delta \ast_{\text{full}} \mathrm{rot}_{180}(w)", True),
+        (r"\frac{\partial E}{\partial w} = o \ast_{valid} \delta", True),
+        (r"\frac{\partial E}{\partial w} = o \star^{valid} \delta", True),
+        (r"\frac{\partial E}{\partial w} = o *_{full} \delta", False),
+        (r"\frac{\partial E}{\partial o} = \delta *_{valid} w", False),
+    ],
+)
+def test_the_mode_of_a_convolution_below_its_star(says: str, right: bool) -> None:
+    report = check_equation(says, r"x_{i,j} = \sum_m \sum_n w_{m,n} o_{i+m,j+n}")
+    assert report.verdict is (Verdict.RIGHT if right else Verdict.WRONG), str(report)
+
+
+@pytest.mark.parametrize("says", [r"do = \delta *_{same} w", r"do = conv2(\delta, w, 'same')"])
+def test_same_is_not_read(says: str) -> None:
+    with pytest.raises(EquationError, match="'same' pads by a half of the kernel, which is not read here"):
+        check_equation(says, r"x_{i,j} = \sum_m \sum_n w_{m,n} o_{i+m,j+n}")
+
+
 def test_sums_that_begin_differently_but_are_short_wherever_indices_begin() -> None:
     says = r"\frac{\partial E}{\partial b} = \sum_{i=1}^{H-k_1} \sum_{j=0}^{W-k_2} \delta_{i,j}"
     report = check_equation(says, CONV)

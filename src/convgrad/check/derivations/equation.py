@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from convgrad.arguments import TABLE, TEXT, optional, takes
@@ -70,23 +70,43 @@ def checked_equation(
     equation: str, of: str, given: Given = (None, None, None), axes: Mapping[str, int] | None = None
 ) -> EquationReport:
     """The same; axes: of names in `of` that have no indices there, as the document tells them that both are from."""
+    report, guesses = _tried(equation, of, given, axes)
+    if report.verdict.exit_code == 1:
+        for names in [guesses, *([name] for name in guesses)] if len(guesses) > 1 else [guesses]:
+            if not names:
+                break
+            try:
+                other, _ = _tried(equation, of, given, axes, names)
+            except EquationError:
+                continue
+            if other.ok:
+                note = f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} read as one number."
+                return replace(other, notes=(*other.notes, note))
+    return report
+
+
+def _tried(
+    equation: str, of: str, given: Given, axes: Mapping[str, int] | None, single: Collection[str] = ()
+) -> tuple[EquationReport, list[str]]:
+    """The report, and names in `of` that were read as vectors for their letter alone."""
     report: EquationReport | None = None
     for generic in GENERIC:
-        report, functions = _checked(equation, of, given, generic, axes)
+        report, functions, guesses = _checked(equation, of, given, generic, axes, single)
         if not functions or not report.ok:
-            return report
+            return report, guesses
     assert report is not None
     note = f"f was tried as {', '.join(GENERIC[:-1])} and {GENERIC[-1]}."
-    return replace(report, notes=(*report.notes, note.replace("f ", f"{' and '.join(sorted(functions))} ", 1)))
+    note = note.replace("f ", f"{' and '.join(sorted(functions))} ", 1)
+    return replace(report, notes=(*report.notes, note)), guesses
 
 
 def _checked(
-    equation: str, of: str, given: Given, generic: str, axes: Mapping[str, int] | None
-) -> tuple[EquationReport, frozenset[str]]:
-    """The report, and the functions without a name that were read."""
+    equation: str, of: str, given: Given, generic: str, axes: Mapping[str, int] | None, single: Collection[str]
+) -> tuple[EquationReport, frozenset[str], list[str]]:
+    """The report, the functions without a name that were read, and vectors that are guessed."""
     is_latex = looks_like_latex(of) or (axes is not None and "[" not in of)
-    said = next(readings_of(of, None, generic, axes) if is_latex else _read(of, None, generic))
-    bounds = said.bounds
+    said = next(readings_of(of, None, generic, axes, single) if is_latex else _read(of, None, generic))
+    bounds, guesses = said.bounds, sorted(said.guesses)
     means = counted(said.parts[-1].equation, bounds) if is_latex else ()
     forward = _ordered(with_size_names(said.parts[-1].equation, (*bounds, *means)))
     einstein = not _has_sums(forward)
@@ -116,13 +136,13 @@ def _checked(
             continue
         report = replace(report, notes=(*latex.notes, *report.notes, *told(means)))
         if report.ok:
-            return report, functions
+            return report, functions, guesses
         if first is None or (first.unchecked and not report.unchecked):
             first = report
     if first is None:
         assert problem is not None
         raise problem
-    return first, functions
+    return first, functions, guesses
 
 
 def _read(text: str, forward: Equation | None, generic: str) -> Iterator[Latex]:

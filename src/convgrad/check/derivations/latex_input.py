@@ -16,7 +16,7 @@ from convgrad.check.derivations.latex.arrays import Value
 from convgrad.check.derivations.latex.choices import Choices, alternatives
 from convgrad.check.derivations.latex.expressions import ExpressionReader
 from convgrad.check.derivations.latex.grammar import COMPARISONS
-from convgrad.check.derivations.latex.setting import BY, Bound, Setting, about
+from convgrad.check.derivations.latex.setting import BY, Bound, Setting, about, axis_of_units
 from convgrad.check.derivations.latex.tokens import RELATIONS, Token, lines_of, tokens
 from convgrad.check.derivations.latex.vocabulary import QUALIFIERS
 from convgrad.errors import EquationSyntaxError, Span
@@ -60,10 +60,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Latex:
-    """A formula in our notation: its claims, in order, and what was noted where it could be read in several ways."""
+    """A formula in our notation: its claims, in order, and what was noted where it could be read in several ways.
+
+    guesses: names that were read as vectors for their letter alone.
+    """
 
     parts: tuple[Claim, ...]
     notes: tuple[str, ...] = ()
+    guesses: frozenset[str] = frozenset()
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -103,20 +107,22 @@ def readings_of(
     forward: Equation | Collection[str] | None = None,
     generic: str = "tanh",
     axes: Mapping[str, int] | None = None,
+    single: Collection[str] = (),
 ) -> Iterator[Latex]:
     """A formula in our notation, in each way that it can be read, the likeliest first. axes: how many names have that a
-    document is about, where it speaks of arrays.
+    document is about, where it speaks of arrays. single: guesses that are single numbers.
 
     Raises: EquationSyntaxError where something has no counterpart; MisfitError where arrays don't go together.
     """
 
-    def read(choices: Choices) -> tuple[Claim, ...]:
-        return tuple(_claims(text, about(forward, choices, generic, axes)))
+    def read(choices: Choices) -> tuple[tuple[Claim, ...], frozenset[str]]:
+        setting = about(forward, choices, generic, axes, single)
+        return tuple(_claims(text, setting)), frozenset(setting.guesses)
 
     _check_length(text)
     try:
-        for parts, notes in alternatives(read):
-            yield Latex(parts, notes)
+        for (parts, guesses), notes in alternatives(read):
+            yield Latex(parts, notes, guesses)
     except RecursionError:
         remedy = "Define a part of it as a tensor of its own."
         raise EquationSyntaxError("This formula is nested too deep.", text, Span(0, 1), remedy) from None
@@ -260,6 +266,9 @@ class _Line(ExpressionReader):
         if BY not in definition.name:
             before[:] = [*known, *helpers, definition]
             self.setting.new_ranks.setdefault(definition.name, len(definition.indices))
+            units = axis_of_units(definition)
+            if units is not None:
+                self.setting.features.setdefault(definition.name, units)
 
     def _skip_condition(self) -> None:
         """What is said of indices behind an equation, "for all i, j", is noted, for it is no part of it."""

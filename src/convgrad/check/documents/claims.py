@@ -18,6 +18,7 @@ from convgrad.check.documents.axes import COUNTED
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.layers import with_next_layer
 from convgrad.check.documents.ledger import Abbreviation, Known, Ledger, Said, text_of
+from convgrad.check.documents.losses import with_error
 from convgrad.check.documents.numerics import SEEDS, alike, evaluated, problem_of
 from convgrad.check.documents.reading import Read, unread
 from convgrad.check.documents.statements import Statement
@@ -55,7 +56,10 @@ def judge_claim(statement: Statement, read: Read, ledger: Ledger) -> Judged:
     except EquationSyntaxError as error:
         return unread(statement, ledger, error)
     except ConvgradError as error:
-        return _refused(statement, read, ledger, error)
+        found = with_error(read, ledger, forward, target)
+        if found is not None and found[0]:
+            return _kept(statement, read, ledger, Mark.RIGHT, found[1:])
+        return _refused(statement, read, ledger, error, found[1:] if found is not None else ())
     if report.verdict is Verdict.NOT_CHECKED:
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (_proof(report), *report.notes))
     if not report.ok and _holds_where_said(read, ledger, forward):
@@ -197,7 +201,20 @@ def _usual_bounds(text: str, letters: Mapping[str, str]) -> str:
     return BOUND.sub(usual, text)
 
 
-def _refused(statement: Statement, read: Read, ledger: Ledger, error: ConvgradError) -> Judged:
+def judge_end(statement: Statement, read: Read, ledger: Ledger, target: str) -> Judged:
+    """The verdict on the gradient of what nothing reads so far: right with an error that comes later, or in words."""
+    forward = ledger.forward("", target) if target in ledger.definitions else ()
+    found = with_error(read, ledger, forward, target) if forward else None
+    if found is not None and found[0]:
+        return _kept(statement, read, ledger, Mark.RIGHT, found[1:])
+    words = f"Nothing that was defined so far reads {target}, so its gradient can't be derived."
+    more = found[1:] if found is not None else ()
+    return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (words, *more))
+
+
+def _refused(
+    statement: Statement, read: Read, ledger: Ledger, error: ConvgradError, more: tuple[str, ...] = ()
+) -> Judged:
     """What can't be evaluated: wrong where another layer's tensor makes it right, else not understood."""
     reason = error.message if isinstance(error, EquationError) else str(error)
     known = {*ledger.tensors, *ledger.gradients, *ledger.abbreviations}
@@ -220,7 +237,7 @@ def _refused(statement: Statement, read: Read, ledger: Ledger, error: ConvgradEr
         if report.ok:
             words = (f"There is no {_layered(access.tensor)} here; with {_layered(near[0])} in its place it is right.",)
             return _kept(statement, read, ledger, Mark.WRONG, words)
-    return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (reason,))
+    return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (reason, *more))
 
 
 def _layered(name: str) -> str:

@@ -36,6 +36,8 @@ PLAIN = re.compile(
     r"[A-Za-z]{3,}(?![\w(\[]))\s*\S.*"
 )
 """A line of a text that is an equation without marks: no words on its right side, and something of a formula in it."""
+ERROR = re.compile(r"\s*(?:\\math\w+\s*\{?\s*)?(?:[ELJC]|\\ell)\s*\}?\s*(?:\(.*\))?\s*", re.DOTALL)
+"""A left side that is an error."""
 OUTPUT = re.compile(r"\d")
 """What a block without a language has that is taken as what the program before it prints."""
 NOT_HERE = "program: not run here"
@@ -68,6 +70,10 @@ class Course:
     def check(self, runs: Sequence[Run]) -> list[Judged]:
         """The verdicts on all parts, in order."""
         self.ledger.axes = axes_told(run.text for run in runs if run.kind is Kind.FORMULA)
+        formulas = [run for run in runs if run.kind is Kind.FORMULA]
+        said = [statement for run in formulas for statement in statements_of(run.text, run.place)]
+        self.ledger.later_errors = [statement for statement in said if ERROR.fullmatch(statement.left)]
+        self.ledger.prose = " ".join(run.text for run in runs if run.kind is Kind.PROSE)
         sources: list[Run] = []
         paragraph: list[Run] = []
         for run in [*runs, None]:

@@ -7,7 +7,7 @@ import re
 from convgrad.check.derivations.latex_input import read_latex
 from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.readings import DELTA
-from convgrad.check.documents.claims import judge_claim
+from convgrad.check.documents.claims import judge_claim, judge_end
 from convgrad.check.documents.definitions import judge_again, judge_definition
 from convgrad.check.documents.functions import judge_function, judged_with_functions
 from convgrad.check.documents.identities import judge_identity
@@ -97,9 +97,7 @@ def _named_gradient(statement: Statement, read: Read, ledger: Ledger) -> Judged:
         words = (f"{found.name} stands for {found.gradient}",)
         return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, words)
     if read.name not in ledger.abbreviations and not DELTA.fullmatch(read.name) and read.name[:1] == "d":
-        target = ledger.gradients.get(read.name, read.name[1:])
-        words = (f"Nothing that was defined so far reads {target}, so its gradient can't be derived.",)
-        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
+        return judge_end(statement, read, ledger, ledger.gradients.get(read.name, read.name[1:]))
     if read.name in ledger.abbreviations or ledger.definitions:
         return judge_claim(statement, read, ledger)
     return judge_definition(statement, read, ledger)

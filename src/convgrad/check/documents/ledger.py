@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from convgrad.check.derivations.latex.setting import without_layer
 from convgrad.check.derivations.latex_input import ERRORS, looks_like_latex
 from convgrad.check.documents.runs import Place
+from convgrad.check.documents.statements import Statement
 from convgrad.check.sheets.numbers import Written
 from convgrad.errors import EquationError
 from convgrad.notation.parsing.parser import parse
@@ -121,6 +122,7 @@ class Ledger:
     unread: equations that could not be read. restated: what later lines say that a tensor is, where that differs.
     axes: of names, without their layers, as far as the whole document tells them; None where it speaks of no arrays.
     functions: that the document defines, by name, and their derivatives, as f'.
+    later_errors: what the whole document says that an error is. prose: its words.
     condition: what a sentence says of indices before a claim, as `i = j`: left, sign, right.
     """
 
@@ -136,6 +138,13 @@ class Ledger:
     unread: list[Unread] = field(default_factory=list)
     axes: Mapping[str, int] | None = None
     functions: dict[str, Own] = field(default_factory=dict)
+    prose: str = ""
+    later_errors: list[Statement] = field(default_factory=list)
+
+    @property
+    def has_error(self) -> bool:
+        """Whether an error has a definition so far."""
+        return any(n in ERRORS and not known.equation.result.indices for n, known in self.definitions.items())
 
     @property
     def defined(self) -> tuple[str, ...]:

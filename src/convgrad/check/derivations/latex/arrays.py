@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from convgrad.check.derivations.latex.choices import MisfitError
-from convgrad.check.derivations.latex.setting import BY, Setting, without_layer
+from convgrad.check.derivations.latex.setting import BY, WEIGHTS, Setting, without_layer
 from convgrad.errors import Span
 from convgrad.notation.legality import counted
 from convgrad.notation.polynomial import ONE, Polynomial, Position
@@ -24,13 +24,13 @@ from convgrad.notation.terms import (
     Number,
     Reduce,
     Term,
+    accesses,
 )
 
 Places = tuple[Position, ...]
 Like = tuple[tuple[str, int] | None, ...]
 Way = tuple[Callable[[], "Value"], str]
 """A way to read something, and what to note of it."""
-WEIGHTS = {"W", "w", "Theta", "theta", "U", "V"}
 LETTERS = "ijklmnpqrstuvabcdfgh"
 
 
@@ -181,6 +181,7 @@ class Arrays:
         """The sum of all its numbers."""
         if not value.rank:
             return value
+        self._are_arrays(value)
         indices = tuple(self.fresh(one) for one in self._likes(value))
         return number(Reduce("sum", indices, value.at(tuple(Position.name(i) for i in indices)), span=span), span)
 
@@ -207,6 +208,7 @@ class Arrays:
 
     def added(self, values: list[tuple[bool, Value]]) -> Value:
         """negative?, value."""
+        values = self._with_numbers(values)
         rank = max(value.rank for _, value in values)
         first = next(value for _, value in values if value.rank == rank)
         for _, value in values:
@@ -227,6 +229,27 @@ class Arrays:
             return terms[0] if len(terms) == 1 else Add(tuple(terms))
 
         return Value(rank, at, values[0][1].span.cover(values[-1][1].span), "", first.like, first.row)
+
+    def _are_arrays(self, *values: Value) -> None:
+        """What is multiplied as vectors and matrices, or summed, is no single number, whatever its letter."""
+        for value in values:
+            places = tuple(Position.name(f"place{axis}") for axis in range(value.rank))
+            self.setting.guesses -= {access.tensor for access in accesses(value.at(places))}
+
+    def _with_numbers(self, values: list[tuple[bool, Value]]) -> list[tuple[bool, Value]]:
+        """With what was guessed to be a vector as one number where it is added to one: b in w^T x + b, or w^T X + b."""
+        others = [value for _, value in values if value.tensor not in self.setting.guesses]
+        whole = max(others, key=lambda value: value.rank, default=None)
+        if whole is None or not self.setting.arrays or not (_is_inner(whole) or _is_row_of_examples(whole)):
+            return values
+        found = []
+        for negative, value in values:
+            if value.tensor in self.setting.guesses and value.rank == 1 and not value.row:
+                self.setting.new_ranks[value.tensor] = 0
+                found.append((negative, tensor(value.tensor, 0, value.span)))
+            else:
+                found.append((negative, value))
+        return found
 
     def elementwise(self, one: Value, two: Value, join: Callable[[Term, Term], Term] = multiplied) -> Value:
         if one.rank and two.rank and one.rank != two.rank:
@@ -289,6 +312,7 @@ class Arrays:
         return 0, ""
 
     def outer(self, one: Value, two: Value) -> Value:
+        self._are_arrays(one, two)
         like = (*self._likes(one), *self._likes(two))
         span = one.span.cover(two.span)
         return Value(
@@ -297,6 +321,7 @@ class Arrays:
 
     def contracted(self, one: Value, two: Value, axes: int) -> Value:
         """Summed over the last axes of one and the first of the other."""
+        self._are_arrays(one, two)
         left, right = one.rank - axes, two.rank - axes
         ones, twos = self._likes(one), self._likes(two)
         along = tuple(self.fresh(ones[left + a] or twos[a]) for a in range(axes))
@@ -307,6 +332,19 @@ class Arrays:
             return Reduce("sum", along, multiplied(one.at((*p[:left], *inner)), two.at((*inner, *p[left:]))), span=span)
 
         return Value(left + right, at, span, "", (*ones[:left], *twos[axes:]))
+
+
+def _is_inner(value: Value) -> bool:
+    return not value.rank and isinstance(value.term, Reduce)
+
+
+def _is_row_of_examples(value: Value) -> bool:
+    """Whether it is one number for each example, as w^T X, and not one for each unit, as x^T W."""
+    return value.rank == 1 and value.row and bool(value.like) and _is_of_data(value.like[0])
+
+
+def _is_of_data(like: tuple[str, int] | None) -> bool:
+    return like is not None and without_layer(like[0]) not in WEIGHTS
 
 
 def _axes(rank: int) -> str:

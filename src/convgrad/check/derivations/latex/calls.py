@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from convgrad.check.derivations.latex.arrays import Value, number
+from convgrad.check.derivations.latex.arrays import Places, Value, number
 from convgrad.check.derivations.latex.convolutions import starred
 from convgrad.check.derivations.latex.grammar import BRACKETS, Grammar
 from convgrad.check.derivations.latex.tokens import Token
@@ -154,14 +154,18 @@ class Calls(Grammar):
 
     def _softmax(self, start: int) -> Value:
         argument = self._argument()
-        if argument.rank != 1:
-            raise self.error("softmax takes a vector without indices.", "Write e^{z_j} / \\sum_k e^{z_k}.", start)
-        letter = self.fresh(argument.like[0] if argument.like else None)
-        below = Reduce("sum", (letter,), Call("exp", (argument.at((Position.name(letter),)),)))
+        along = self.setting.features.get(argument.tensor) if argument.rank == 2 else 0
+        if argument.rank not in (1, 2) or along is None:
+            what = "takes a vector without indices, or a matrix whose units are told by its weights, as in Z = W A + b."
+            raise self.error(f"softmax {what}", "Write e^{z_j} / \\sum_k e^{z_k}.", start)
+        letter = self.fresh(argument.like[along] if argument.like else None)
 
-        return Value(
-            1, lambda p: Divide(Call("exp", (argument.at(p),)), below), self.span_from(start), "", argument.like
-        )
+        def at(places: Places) -> Term:
+            inside = (*places[:along], Position.name(letter), *places[along + 1 :])
+            below = Reduce("sum", (letter,), Call("exp", (argument.at(inside),)))
+            return Divide(Call("exp", (argument.at(places),)), below)
+
+        return Value(argument.rank, at, self.span_from(start), "", argument.like)
 
     def _turned(self, start: int) -> Value:
         """rot_{180}(w), rot180(w), \\text{flip}(w)."""
@@ -196,20 +200,29 @@ class Calls(Grammar):
         mode = ""
         if self.peek() == ",":
             self.next()
-            mode = "".join(t.name for t in self.tokens[self.place : self.closes(self._opened(start))]).strip(
-                "'`\"’“”=mode"
-            )
-            words = [w for w in ("valid", "full", "same") if w in mode or w.rstrip("d") in mode]
+            mode = "".join(t.name for t in self.tokens[self.place : self.closes(self._opened(start))])
             self.place = self.closes(self._opened(start))
-            if not words or words[0] == "same":
-                raise self.error(
-                    "The mode of a convolution is 'valid' or 'full' here.", "Write the sum with its indices.", start
-                )
-            mode = words[0]
+            mode = self._mode(mode, start)
         elif name in ("conv2", "convolve2d", "correlate2d", "xcorr2"):
             mode = "full"
         self.take(")")
         return starred(self, one, two, CONVOLVED[name], mode, name)
+
+    def mode_below(self) -> str:
+        """What stands below or above a star: `*_{full}`; empty where nothing does."""
+        if self.peek() not in ("_", "^"):
+            return ""
+        start = self.place
+        self.next()
+        return self._mode("".join(t.name for t in self.group()), start)
+
+    def _mode(self, said: str, start: int) -> str:
+        words = [w for w in ("valid", "full") if w in said or w.rstrip("d") in said]
+        if words:
+            return words[0]
+        what = "'same' pads by a half of the kernel, which is not read here" if "same" in said else "No other is known"
+        message = f"The mode of a convolution is 'valid' or 'full' here. {what}."
+        raise self.error(message, "Write the sum with its indices, and what is read outside.", start)
 
     def _opened(self, start: int) -> int:
         return next(at for at in range(start, len(self.tokens)) if self.tokens[at].text == "(")

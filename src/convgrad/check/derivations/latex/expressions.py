@@ -15,7 +15,7 @@ from convgrad.check.derivations.latex.names import Named
 from convgrad.check.derivations.latex.reductions import Reductions
 from convgrad.check.derivations.latex.setting import without_layer
 from convgrad.check.derivations.latex.slopes import Slopes
-from convgrad.check.derivations.latex.tokens import CASES, INDICATOR
+from convgrad.check.derivations.latex.tokens import CASES, INDICATOR, MARKS
 from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, STOPS
 from convgrad.errors import Span
 from convgrad.notation.legality import counted
@@ -85,9 +85,21 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
                 name = f"d{target}"
                 return tensor(name, self.setting.rank(name) or 0, named.span)
         if rank is None and self.setting.arrays:
-            rank = self.setting.guessed(named.name)
+            rank = 0 if self._of_single_numbers and named.name[:1].islower() else self.setting.guessed(named.name)
             self.setting.new_ranks[named.name] = rank
+            if rank == 1 and without_layer(named.name) not in (self.setting.told or {}):
+                self.setting.guesses.add(named.name)
         return tensor(named.name, rank or 0, named.span)
+
+    @cached_property
+    def _of_single_numbers(self) -> bool:
+        """Whether all that is known of what a line reads is single numbers."""
+        names, mark = [], ""
+        for token in self.tokens:
+            names.append(f"{token.name}_{mark}" if mark else token.name)
+            mark = MARKS.get(token.name, "") or (mark if token.text == "{" else "")
+        ranks = [rank for name in names if (rank := self.setting.rank(name)) is not None]
+        return bool(ranks) and not any(ranks)
 
     def sum(self) -> Value:
         """Products with + and - between."""
@@ -114,22 +126,23 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
 
     def product_of(self) -> Value:
         """Factors with signs between; matrix products bind closer than products number by number."""
-        groups: list[tuple[str, Value]] = []
-        sign = ""
+        groups: list[tuple[str, str, Value]] = []
+        sign, mode = "", ""
         while True:
-            groups.append((sign, self._run()))
+            groups.append((sign, mode, self._run()))
             token = self.peek()
             if token is None or token not in NUMBERWISE | STARS:
                 break
             sign = self.next().text
-        result = groups[0][1]
-        for sign, value in groups[1:]:
+            mode = self.mode_below() if sign in STARS else ""
+        result = groups[0][2]
+        for sign, mode, value in groups[1:]:
             if sign in NUMBERWISE or not result.rank or not value.rank:
                 result = self.elementwise(result, value)
             elif sign == "\\otimes" and result.rank == value.rank == 1:
                 result = self.outer(result, value)
             else:
-                result = starred(self, result, value, "correlation" if sign == "\\star" else "", "", sign)
+                result = starred(self, result, value, "correlation" if sign == "\\star" else "", mode, sign)
         return result
 
     def _run(self) -> Value:

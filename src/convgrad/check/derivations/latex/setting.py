@@ -16,6 +16,10 @@ SCALARS = {"eta", "alpha", "lambda", "epsilon", "lr", "eps", "E", "L", "J", "C",
 """What is a single number where nothing else is said."""
 
 
+WEIGHTS = {"W", "w", "Theta", "theta", "U", "V"}
+"""What weights are called, whose other axis is that of units."""
+
+
 def without_layer(name: str) -> str:
     """The name of a tensor in all layers: z of z_2, z_before."""
     return re.sub(r"(_before|_after|_\d+)+$", "", name)
@@ -49,7 +53,9 @@ class Setting:
     a function without a name, f, is tried as. functions: of those, which were read. bounds: of all sums. helpers:
     tensors that had to be named. extents: capital letter of an index -> the axis whose size it is. new_ranks: axes of
     what is named on the way. variances: names of squares that are tensors of their own.
-    delta_bases: what delta was read as the gradient of, without the layer.
+    delta_bases: what delta was read as the gradient of, without the layer. features: matrix -> its axis of units, the
+    one that it has from weights. guesses: vectors of which their letter alone says that they are.
+    single: those that are read as single numbers.
     """
 
     ranks: Mapping[str, int] = field(default_factory=dict)
@@ -69,6 +75,9 @@ class Setting:
     new_ranks: dict[str, int] = field(default_factory=dict)
     variances: set[str] = field(default_factory=set)
     delta_bases: set[str] = field(default_factory=set)
+    features: dict[str, int] = field(default_factory=dict)
+    guesses: set[str] = field(default_factory=set)
+    single: frozenset[str] = frozenset()
 
     def rank(self, name: str) -> int | None:
         """Axes of a tensor, a gradient or a local derivative; None where it is not known."""
@@ -87,7 +96,7 @@ class Setting:
     def guessed(self, name: str) -> int:
         """Axes of an array of which no more is known than its name, and what a document says of it elsewhere."""
         plain = without_layer(name if name.startswith("delta") else name.removeprefix("d"))
-        if plain in SCALARS:
+        if plain in SCALARS or name in self.single:
             return 0
         return (self.told or {}).get(plain, 2 if plain[:1].isupper() else 1)
 
@@ -104,10 +113,13 @@ def about(
     choices: Choices,
     generic: str = "tanh",
     told: Mapping[str, int] | None = None,
+    single: Collection[str] = (),
 ) -> Setting:
     """The setting of a formula that is about an equation, or about tensors of which only the names are known."""
     if not isinstance(equation, Equation):
-        return Setting(names=frozenset(equation or ()), choices=choices, generic=generic, told=told)
+        return Setting(
+            names=frozenset(equation or ()), choices=choices, generic=generic, told=told, single=frozenset(single)
+        )
     ranks: dict[str, int] = {}
     axes: dict[str, tuple[str, ...]] = {}
     for definition in equation.definitions:
@@ -119,6 +131,8 @@ def about(
             names = tuple(p.as_name or "" for p in access.positions)
             if access.tensor not in axes or "" in axes[access.tensor]:
                 axes[access.tensor] = names
+    units = {d.name: axis_of_units(d) for d in equation.definitions}
+    features = {name: axis for name, axis in units.items() if axis is not None}
     order = tuple(d.name for d in reversed(equation.definitions))
     gradients = {gradient_name(name): rank for name, rank in ranks.items()}
     return Setting(
@@ -130,4 +144,20 @@ def about(
         choices=choices,
         generic=generic,
         told=told,
+        features=features,
+        single=frozenset(single),
     )
+
+
+def axis_of_units(definition: Definition) -> int | None:
+    """Of a matrix, the axis that it has from weights, as the first one of W A + b; None where none is, or both are."""
+    if len(definition.indices) != 2:
+        return None
+    read = {
+        position.as_name
+        for term in walk(definition.term)
+        if isinstance(term, Access) and without_layer(term.tensor) in WEIGHTS
+        for position in term.positions
+    }
+    found = [axis for axis, index in enumerate(definition.indices) if index in read]
+    return found[0] if len(found) == 1 else None
