@@ -96,7 +96,7 @@ def test_a_gradient_passes_through_a_frozen_layer() -> None:
 def test_frozen_statistics_are_those_of_prediction() -> None:
     """So that no example of a batch depends on another, and one program does for the last, short batch."""
     step = TrainingStep(network(), "softmax_cross_entropy", "sgd", 16, engine="oracle", frozen="batchnorm1")
-    assert not step._examples_meet
+    assert not step.examples_meet
     trained = network()
     trained.state["batchnorm1.moving_mean"][...] = 0.25
     trained.state["batchnorm1.moving_variance"][...] = 3.0

@@ -204,7 +204,7 @@ def test_damaged_checkpoints_say_so(tmp_path: Path) -> None:
         (lambda folder: (folder / ARRAYS_FILE).write_bytes(b"x" * 9), r"was changed or is damaged"),
         (lambda folder: (folder / STATE_FILE).write_text("{"), r"is not a JSON file"),
         (lambda folder: (folder / STATE_FILE).write_text("{}"), r"is not a checkpoint of this version"),
-        (lambda folder: (folder / STATE_FILE).write_text('{"format": 1}'), r"was changed or is damaged: 'about'"),
+        (lambda folder: (folder / STATE_FILE).write_text('{"format": 2}'), r"was changed or is damaged: 'about'"),
     ]
     for damage, words in damages:
         copy = shutil.copytree(tmp_path / "a", tmp_path / "b", dirs_exist_ok=True)

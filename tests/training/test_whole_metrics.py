@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from scipy import special
 
+from convgrad.data import Data
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import Conv2D, Dense
 from convgrad.losses import BinaryCrossEntropy, Dice, Loss, MeanSquaredError, PixelCrossEntropy, SoftmaxCrossEntropy
 from convgrad.models.network import Network
+from convgrad.training.advice import TrainingWarning
 from convgrad.training.chosen_metrics import metrics_from
 from convgrad.training.events import EarlyStopping
 from convgrad.training.metrics import Meaning, better_of, meaning_of
@@ -153,10 +155,31 @@ def test_a_training_by_places() -> None:
         network.evaluate(x, np.where(np.arange(40)[:, None, None] == 3, 7, y), loss=loss)
 
 
+def test_an_area_of_one_class_is_found_before_a_training_or_is_no_number() -> None:
+    """Where labels are known only as they are read, the training goes on, and its other figures are kept."""
+    words = r"auc: all targets are of one class, .* Give examples of both."
+    with pytest.warns(TrainingWarning, match=rf"{words} The figure is NaN."):
+        assert np.isnan(value("auc", np.eye(2), np.array([1, 1]), "classes", CLASSES))
+    network = Network(Dense(2), input_shape=(3,))
+    x, y, one = np.ones((8, 3)), np.arange(8) % 2, np.ones(8, np.int64)
+    options: dict[str, Any] = {"metrics": "auc", "epochs": 2, "verbose": False, "engine": "oracle"}
+    with pytest.raises(DataError, match=f"validation data: {words}"):
+        network.fit(x, y, validation_data=(x, one), **options)
+    assert network.past.updates == 0
+    answers = Network(Dense(4), input_shape=(3,))
+    options |= {"loss": "binary_cross_entropy"}
+    with pytest.raises(DataError, match=f"validation data: {words}"):
+        answers.fit(x, np.eye(4)[y * 2], validation_data=(x, np.zeros((8, 4))), **options)
+    del options["loss"]
+    unknown = Data.items(list(zip(x, one, strict=True)))
+    with pytest.warns(TrainingWarning, match=words):
+        history = network.fit(x, y, validation_data=unknown, **options)
+    assert np.isnan(history["val_auc"]).all()
+    assert len(history["val_loss"]) == 2
+
+
 def test_refuses() -> None:
     labels = np.array([1, 1])
-    with pytest.raises(DataError, match=r"auc: all targets are of one class, .* Give examples of both."):
-        value("auc", np.eye(2), labels, "classes", CLASSES)
     with pytest.raises(DataError, match=r"r2: outputs have shape \(2, 3\), but targets \(2,\)"):
         value("r2", np.zeros((2, 3)), np.zeros(2), "numbers")
     with pytest.raises(TrainingError, match=r"The metric 'r2' is for numbers .* but these targets are classes .* 'f1'"):

@@ -75,11 +75,14 @@ class Network(PlainNetwork):
         seed: int = 0,
         engine: str = "auto",
         frozen: Names = (),
+        accumulate: int = 1,
     ) -> TrainingStep:
         """Forward, loss, backward and update on `batch_size` examples, compiled as one."""
         from convgrad.network.step import TrainingStep
 
-        return TrainingStep(self, loss, optimizer, batch_size, seed=seed, engine=engine, frozen=frozen)
+        return TrainingStep(
+            self, loss, optimizer, batch_size, seed=seed, engine=engine, frozen=frozen, accumulate=accumulate
+        )
 
     @takes(TrainingError)
     def gradients(
@@ -162,6 +165,7 @@ class Network(PlainNetwork):
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         frozen: Names = (),
+        accumulate: int = 1,
         callbacks: Iterable[Callback] = (),
         augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
         seed: int = 0,
@@ -191,6 +195,7 @@ class Network(PlainNetwork):
             sample_weight=sample_weight,
             class_weight=class_weight,
             frozen=frozen,
+            accumulate=accumulate,
             callbacks=callbacks,
             augment=augment,
             seed=seed,

@@ -18,6 +18,7 @@ from convgrad.calculus.simplify import simplify
 from convgrad.errors import ModelError
 from convgrad.layers.base import Built, Layer
 from convgrad.losses import Loss
+from convgrad.network.accumulation import sums
 from convgrad.network.updates import Updates, updates
 from convgrad.notation.batch import batched
 from convgrad.notation.binding.bind import bind
@@ -189,12 +190,14 @@ def training_plan(
     optimizer: Optimizer | None,
     input_gradient: bool = False,
     frozen: Container[str] = (),
+    accumulates: bool = False,
 ) -> Plan:
     """One whole step: results, loss, gradients from the last layer to the first, update of the parameters.
 
     Without an optimizer it ends with the gradients; `input_gradient` adds the one of the input, `dinput`. `batch` is
     None for one example without a batch axis, as people write it; no layer may then name that axis itself. `frozen`:
-    parameters that stay as they are. Neither their gradients are there, nor what only those need.
+    parameters that stay as they are. Neither their gradients are there, nor what only those need. `accumulates`: end
+    with sums of gradients, which `AccumulatedUpdate` goes on with.
     """
     plan = Plan(shapes={INPUT: (*_front(batch), *input_shape)})
     forward = _Forward(plan, layers, batch)
@@ -235,15 +238,24 @@ def training_plan(
         plan.add(rename(step.backward, names), "backward")
     if input_gradient:
         arriving.finish(INPUT, INPUT)
-    if optimizer is not None:
-        own = {placed.name: [placed.tensor(name) for name in placed.built.parameters] for placed in layers}
-        learning = {
-            placed.tensor(name): placed.built.parameters[name].shape
-            for placed in layers
-            for name in trained[placed.name]
-        }
-        plan.update(updates(optimizer, own, {name: gradient_name(name) for name in learning}, learning))
+    learning = trained_shapes(layers, frozen)
+    learned = {name: gradient_name(name) for name in learning}
+    if accumulates:
+        plan.update(sums(learned, learning))
+    elif optimizer is not None:
+        plan.update(updates(optimizer, parameters_of(layers), learned, learning))
     return plan
+
+
+def parameters_of(layers: Iterable[PlacedLayer]) -> dict[str, list[str]]:
+    """Layer's name -> its parameters."""
+    return {placed.name: [placed.tensor(name) for name in placed.built.parameters] for placed in layers}
+
+
+def trained_shapes(layers: Iterable[PlacedLayer], frozen: Container[str]) -> dict[str, Shape]:
+    """Parameter -> its shape, of those that are trained."""
+    found = {p.tensor(name): parameter.shape for p in layers for name, parameter in p.built.parameters.items()}
+    return {name: shape for name, shape in found.items() if name not in frozen}
 
 
 def _front(batch: int | None) -> Shape:

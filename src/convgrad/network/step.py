@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -14,10 +14,21 @@ from convgrad.compute.choose import choose
 from convgrad.compute.samples import shares_of_bytes
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
+from convgrad.network.accumulation import AccumulatedUpdate
 from convgrad.network.chosen import Names
 from convgrad.network.frozen import frozen_from
 from convgrad.network.plain import NETWORK, PlainNetwork
-from convgrad.network.plan import INPUT, LOSS_MEAN, LOSS_WEIGHTS, TARGET, examples_meet, training_plan
+from convgrad.network.plan import (
+    INPUT,
+    LOSS_MEAN,
+    LOSS_WEIGHTS,
+    TARGET,
+    PlacedLayer,
+    examples_meet,
+    parameters_of,
+    trained_shapes,
+    training_plan,
+)
 from convgrad.network.targets import Targets
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
@@ -36,16 +47,18 @@ class TrainingStep:
     shares weights and optimizer's state, and is compiled when it is first needed, or by `prepare`.
 
     `frozen`: layers and weights that stay as they are, as `fit` takes them. Their gradients are not computed.
+    `accumulate`: batches whose gradients are added up before the weights change, with every so many calls of `run`.
 
     Attributes:
         batch_size, compile_seconds.
+        examples_meet: whether what is computed for an example depends on the others of its batch.
         program: the compiled program; `program.equation` is all that it computes.
     """
 
     _shared_state: ClassVar[Mapping[str, Array]] = {}
     """The optimizer's arrays, where they are those of another step."""
 
-    @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED)
+    @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED, accumulate=COUNT)
     def __init__(
         self,
         network: PlainNetwork,
@@ -56,6 +69,7 @@ class TrainingStep:
         seed: int = 0,
         engine: str = "auto",
         frozen: Names = (),
+        accumulate: int = 1,
     ):
         if not network.parameters:
             raise TrainingError("The network has no parameters, so there is nothing to train. Add one such as Dense.")
@@ -74,6 +88,7 @@ class TrainingStep:
             self.loss_function,
             self.optimizer,
             frozen=self.frozen.tensors,
+            accumulates=accumulate > 1,
         )
         equation = self.plan.equation
         self.program = choose(engine).compile_program(
@@ -90,14 +105,28 @@ class TrainingStep:
             if name not in self._shared_state:
                 self.program.arrays[name][...] = value
         arrays = self.program.arrays
+        self.accumulate = accumulate
+        self.update = self._made_update(layers, engine)
         self._x, self._t, self._shares = arrays[INPUT], arrays[TARGET], arrays[LOSS_WEIGHTS]
         self._targets = Targets(self.loss_function, network.output_shape)
-        self._examples_meet = any(examples_meet(placed.built) for placed in layers)
+        self.examples_meet = any(examples_meet(placed.built) for placed in layers)
         self._engine = engine
         self._parts: dict[int, _PartOfBatch] = {}
         self._present: Array | None = None
         self._equal_shares = False
+        self._total, self._unit = 0.0, batch_size
+        self._draw = 0
         self._scalars: dict[str, float] = {}
+
+    def _made_update(self, layers: Sequence[PlacedLayer], engine: str) -> AccumulatedUpdate | None:
+        """The program that changes the weights, where this one only adds up gradients."""
+        if self.accumulate == 1:
+            return None
+        shapes = trained_shapes(layers, self.frozen.tensors)
+        arrays = {**self.network.parameters, **self.program.arrays}
+        update = AccumulatedUpdate(self.optimizer, parameters_of(layers), shapes, arrays, self.network.dtype, engine)
+        self.compile_seconds += update.program.compile_seconds
+        return update
 
     def __reduce__(self) -> NoReturn:
         raise TrainingError(
@@ -112,13 +141,18 @@ class TrainingStep:
 
     @locked
     def run(
-        self, x: npt.ArrayLike, t: npt.ArrayLike, learning_rate: float | None = None, weights: Array | None = None
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike,
+        learning_rate: float | None = None,
+        weights: Array | None = None,
+        last: bool = False,
     ) -> None:
         """One step on (batch, *input_shape) inputs and their targets.
 
         t: labels (batch,), one-hot rows or an array like the results, as `fit` takes them. learning_rate: the
         optimizer's where None. weights: (batch,) of the examples, at least 0, 1 each where None; 0 for rows that only
-        fill up the batch.
+        fill up the batch. last: let the weights change even if fewer than `accumulate` batches have come.
 
         Raises: DataError where a shape differs, or targets mean nothing to the loss; TrainingError where all weights
         are 0, or one is below 0 or no number. Nothing is changed, then.
@@ -128,33 +162,62 @@ class TrainingStep:
         copy_into(self._t, targets.reshape(self._t.shape), "t")
         self._weigh(weights)
         self._present = self._rows_that_count()
+        rate = self.optimizer.learning_rate if learning_rate is None else learning_rate
         if self._present is not None:
-            self._part.run_in_place_of(self, targets, learning_rate, np.asarray(weights))
-            return
-        self._set_scalars(self.optimizer.learning_rate if learning_rate is None else learning_rate)
+            self._part.run_in_place_of(self, targets, rate, np.asarray(weights))
+        else:
+            self._run_program(rate)
+        if self.update is not None:
+            self._accumulated(rate, last)
+
+    def _run_program(self, rate: float) -> None:
+        """All that is computed for a batch whose numbers are there."""
+        self._set_scalars(rate)
         for place, name in enumerate(self.plan.seeds):
-            self.program.arrays[name][...] = step_seed(self.seed, self.network.past.updates, place)
-        self.steps += 1
-        self.network.past.updates += 1
+            self.program.arrays[name][...] = step_seed(self.seed, self.network.past.updates, place, self._draw)
+        if self.accumulate == 1:
+            self.steps += 1
+            self.network.past.updates += 1
         self.program.run()
+
+    def _accumulated(self, rate: float, last: bool) -> None:
+        """Count a batch whose gradients were added up, and change the weights where it is time."""
+        assert self.update is not None
+        self.update.pending += 1
+        self.update.total += self._total / self._unit
+        if last or self.update.pending >= self.accumulate:
+            self.update.run(self.steps, rate)
+            self.steps += 1
+            self.network.past.updates += 1
+        self._draw = self.update.pending
+
+    def restore(self, state: Mapping[str, Array], steps: int, pending: int, total: float) -> None:
+        """Go on from what another step had: `optimizer_state`, and what it has counted."""
+        self.steps = steps
+        for name, array in state.items():
+            self.optimizer_state[name][...] = array
+        if self.update is not None:
+            self.update.pending, self.update.total = pending, total
+            self._draw = pending
 
     @property
     def optimizer_state(self) -> dict[str, Array]:
-        """What the optimizer remembers from step to step, by name: `conv1.w.v`, say. The arrays themselves."""
-        return {name: self.program.arrays[name] for name in self.plan.state}
+        """What the optimizer remembers from step to step, by name: `conv1.w_v`, say. The arrays themselves."""
+        own = {name: self.program.arrays[name] for name in self.plan.state}
+        return own if self.update is None else own | self.update.state
 
     def prepare(self, count: int) -> None:
         """Compile what a batch needs of which only `count` examples have a weight, where it needs a program of its own.
 
         count: 1..batch_size.
         """
-        if self._examples_meet and count < self.batch_size and count not in self._parts:
+        if self.examples_meet and count < self.batch_size and count not in self._parts:
             self._parts[count] = _PartOfBatch(self, count)
             self.compile_seconds += self._parts[count].compile_seconds
 
     def _rows_that_count(self) -> Array | None:
         """(batch,) of True and False where examples meet and some have no weight, so that they may not be seen."""
-        if not self._examples_meet or self._equal_shares:
+        if not self.examples_meet or self._equal_shares:
             return None
         counts: Array = self._shares > 0
         return None if counts.all() else counts
@@ -175,7 +238,7 @@ class TrainingStep:
             given = np.ones(self.batch_size)
         else:
             given = real_array("training step", "weights", weights, DataError).astype(np.float64)
-        total = float(np.sum(given))
+        total = self._total = float(np.sum(given))
         if not given.min(initial=0) >= 0 or not total < float("inf"):
             raise TrainingError("The weights of a batch must be numbers of at least 0, none of them infinite.")
         if not total > 0:
@@ -185,7 +248,10 @@ class TrainingStep:
 
     def _set_scalars(self, rate: float) -> None:
         """The optimizer's numbers of this step, where they are others than before."""
-        values = self.optimizer.all_scalars(self.steps, rate)
+        if self.accumulate > 1:
+            values = {"part": self._total / self._unit}
+        else:
+            values = self.optimizer.all_scalars(self.steps, rate)
         if values != self._scalars:
             for name, value in values.items():
                 self.program.arrays[self.plan.scalars[name]][...] = value
@@ -222,12 +288,16 @@ class _PartOfBatch(TrainingStep):
             seed=whole.seed,
             engine=whole._engine,
             frozen=whole.frozen.tensors,
+            accumulate=whole.accumulate,
         )
 
-    def run_in_place_of(self, whole: TrainingStep, targets: Array, learning_rate: float | None, weights: Array) -> None:
+    def _made_update(self, layers: Sequence[PlacedLayer], engine: str) -> None:
+        """It is the whole's."""
+
+    def run_in_place_of(self, whole: TrainingStep, targets: Array, learning_rate: float, weights: Array) -> None:
         """One step on the rows that count, which `whole` holds."""
         rows = whole._present
-        self.steps = whole.steps
+        self.steps, self._draw, self._unit = whole.steps, whole._draw, whole._unit
         self.run(whole._x[rows], targets[rows], learning_rate, weights[rows])
         whole.steps = self.steps
 
@@ -302,6 +372,6 @@ def evaluated(
     return {name: program.arrays[name] for name in wanted}
 
 
-def step_seed(seed: int, step: int, place: int) -> int:
-    """A whole number below 2^24 for `uniform`, another one for every step and layer."""
-    return int(np.random.SeedSequence([seed, step, place]).generate_state(1)[0] >> 8)
+def step_seed(seed: int, step: int, place: int, draw: int = 0) -> int:
+    """A whole number below 2^24 for `uniform`, another one for every step, layer and further batch of a step."""
+    return int(np.random.SeedSequence([seed, step, place, *([draw] if draw else [])]).generate_state(1)[0] >> 8)

@@ -7,7 +7,7 @@ import warnings
 from convgrad.layers import Dropout, Flatten, Reshape, Sigmoid, Softmax
 from convgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from convgrad.network.plain import PlainNetwork
-from convgrad.network.plan import PlacedLayer
+from convgrad.network.plan import PlacedLayer, examples_meet
 
 _SHAPE_ONLY = (Flatten, Reshape, Dropout)
 """Layers that hand numbers on as they are."""
@@ -22,6 +22,16 @@ def warn_of_two_activations(network: PlainNetwork, loss: Loss, stacklevel: int =
     words = on_two_activations(network, loss, "with both, learning is slow and outputs are misread")
     if words:
         warnings.warn(words, TrainingWarning, stacklevel=stacklevel + 1)
+
+
+def warn_of_small_statistics(network: PlainNetwork, batch_size: int, stacklevel: int = 2) -> None:
+    """Warn where gradients are added up over batches whose examples meet, which makes no large batch of them."""
+    names = ", ".join(f"`{placed.name}`" for placed in network.layers if examples_meet(placed.built))
+    words = (
+        f"accumulate adds up gradients, but the examples of a batch meet in {names}, and there still in batches of "
+        f"{batch_size}: the result is not that of a larger batch. LayerNorm or GroupNorm would give that."
+    )
+    warnings.warn(words, TrainingWarning, stacklevel=stacklevel + 1)
 
 
 def on_two_activations(network: PlainNetwork, loss: Loss, effect: str = "") -> str:

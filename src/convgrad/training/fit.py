@@ -21,7 +21,7 @@ from convgrad.network.frozen import frozen_from
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.step import TrainingStep
 from convgrad.optimizers import Optimizer, optimizer_from
-from convgrad.training.advice import warn_of_two_activations
+from convgrad.training.advice import warn_of_small_statistics, warn_of_two_activations
 from convgrad.training.alone import trains_alone
 from convgrad.training.chosen_metrics import Chosen, metrics_from
 from convgrad.training.evaluate import checked_examples
@@ -46,6 +46,7 @@ VALIDATION = Rule("a pair (x, y) or a Data", lambda value: PAIR.accepts(value) o
     network=NETWORK,
     epochs=COUNT,
     batch_size=COUNT,
+    accumulate=COUNT,
     learning_rate=optional(POSITIVE),
     validation_split=between(0, 1),
     validation_data=optional(VALIDATION),
@@ -73,6 +74,7 @@ def fit(
     sample_weight: npt.ArrayLike | None = None,
     class_weight: ClassWeight | None = None,
     frozen: Names = (),
+    accumulate: int = 1,
     callbacks: Iterable[Callback] = (),
     augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
     seed: int = 0,
@@ -106,6 +108,8 @@ def fit(
             table from numbers or names of classes to weights above 0, 1 for those that it lacks; or K weights.
         frozen: layers and weights that stay as they are, to the bit, and for which no gradients are computed: names
             such as "conv1" and "conv2.w", or patterns of names, "conv*". A frozen BatchNorm uses its moving statistics.
+        accumulate: batches whose gradients make one update, but for rounding that of one batch of all their examples.
+            Where examples of a batch meet (BatchNorm), they still meet in batches of `batch_size` only.
         callbacks: told of what happens; may stop the training.
         augment: random changes of the training images, new ones in every epoch: an `Augment`, or a list of changes
             (`Flip()`, `Crop(4)`, `Cutout(8)`, `Colour()`, `SomeOf(...)`, functions of your own, as `Changes` says).
@@ -159,7 +163,7 @@ def fit(
         rows, held_out = split_rows(np.zeros(len(examples)) if known is None else known, validation_split, split_seed)
         check_unseen(network, examples.inputs, held_out)
         validation = examples.at(held_out)
-    check_validated(chosen, validation is not None)
+    check_validated(chosen, validation is not None, None if validation is None else validation.targets)
     if examples.ordered:
         warn_of_held_out(network, examples.inputs, rows, stacklevel=4)
     if keeping is not None and not all(part.ordered for part in (examples, validation) if part is not None):
@@ -196,6 +200,7 @@ def fit(
             "shuffle": shuffle,
             "engine": engine,
             **({} if weighing is None else weighing.described()),
+            **({"accumulate": accumulate} if accumulate > 1 else {}),
             **({"frozen": sorted(kept.tensors)} if kept.tensors else {}),
         }
         found = keeping.found(asked, resume)
@@ -203,8 +208,12 @@ def fit(
             return ended(network, found["state"])
         writer = Keeper(keeping, asked)
 
-    step = TrainingStep(network, loss, optimizer, batch_size, seed=seed, engine=engine, frozen=kept.tensors)
+    step = TrainingStep(
+        network, loss, optimizer, batch_size, seed=seed, engine=engine, frozen=kept.tensors, accumulate=accumulate
+    )
     step.prepare(len(rows) % batch_size or batch_size)
+    if accumulate > 1 and step.examples_meet:
+        warn_of_small_statistics(network, batch_size, stacklevel=4)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
     batches = Batches(examples, None, batch_size, seed, shuffle, changing, rows, together, weighing)
     loop = Loop(

@@ -113,11 +113,13 @@ class Loop:
     def _update(self, batch: Batch, means: RunningMeans) -> None:
         """One step, and its figures taken into the means."""
         training, step, count = self.training, self.step, batch.real_count
-        done = (training.epoch + training.batch / training.batches) / training.epochs
+        updates = -(-training.batches // step.accumulate)
+        done = (training.epoch + training.batch // step.accumulate / updates) / training.epochs
         training.learning_rate = self.learning_rate * self.factor(done)
         if not training.held:
             training.network.past.widen(batch.images)
-        step.run(batch.images, batch.labels, training.learning_rate, batch.weights)
+        last = training.batch + 1 == training.batches
+        step.run(batch.images, batch.labels, training.learning_rate, batch.weights, last)
         if not self.keeper.check(step.loss):
             raise self._diverged("loss")
         means.add("loss", step.loss, float(batch.weights.sum()))
@@ -164,6 +166,7 @@ class Loop:
             "past": network.past.to_config(),
             "weights": network.get_weights(),
             "steps": self.step.steps,
+            "pending": [0, 0.0] if self.step.update is None else [self.step.update.pending, self.step.update.total],
             "optimizer": self.step.optimizer_state,
             "keeper": self.keeper.state(),
             "callbacks": [own for listener in self.listeners if (own := listener.state())],
@@ -174,9 +177,7 @@ class Loop:
         training, network = self.training, self.training.network
         network.set_weights(state["weights"])
         network.past = Past.from_config(state["past"])
-        self.step.steps = state["steps"]
-        for name, array in state["optimizer"].items():
-            self.step.optimizer_state[name][...] = array
+        self.step.restore(state["optimizer"], state["steps"], *state["pending"])
         self.keeper.restore(state["keeper"])
         training.epoch, self._first, training.stop = state["epoch"], state["batch"], state["stop"]
         training.batch = max(self._first - 1, 0)

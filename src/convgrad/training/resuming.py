@@ -26,7 +26,7 @@ from convgrad.training.checkpoint import as_json
 
 STATE_FILE, ARRAYS_FILE = "checkpoint.json", "checkpoint.safetensors"
 CHECKPOINT_FILES = (STATE_FILE, ARRAYS_FILE)
-FORMAT = 1
+FORMAT = 2
 SHARE = 20
 """A checkpoint that takes t seconds to write is followed by at least this many times t without one: 5 % at most."""
 ARRAY = "array"

@@ -6,6 +6,7 @@ it is that of the validation examples, `val_f1` in the history.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -17,29 +18,12 @@ import numpy.typing as npt
 from convgrad.arguments import FUNCTION, TEXT, made_from, one_of, optional
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss
+from convgrad.training.advice import TrainingWarning
 from convgrad.training.metrics import LOGITS, Better, Meaning, Metric, predicted_labels, true_labels
 from convgrad.training.probabilities import softmax
 
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.int64]
-
-
-@made_from(TrainingError, name=TEXT, each=FUNCTION)
-@dataclass(frozen=True)
-class WholeMetric(Metric):
-    """A figure called `name`: `each(outputs, targets)` of all examples together, one number.
-
-    >>> spread = WholeMetric("spread", lambda outputs, targets: (outputs - targets).std())
-    >>> spread(np.array([1.0, 4.0]), np.array([1.0, 2.0]))
-    1.0
-    """
-
-    of_each: ClassVar[bool] = False
-
-    def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> float:
-        if weights is not None:
-            raise TrainingError(f"{self.name} is of all examples together, so they can't have weights.")
-        return float(self.each(outputs, targets))
 
 
 @dataclass(frozen=True)
@@ -82,6 +66,27 @@ class Kind:
         return (rows[:, 1:] if rows.shape[1] == 2 else rows), right
 
 
+@made_from(TrainingError, name=TEXT, each=FUNCTION)
+@dataclass(frozen=True)
+class WholeMetric(Metric):
+    """A figure called `name`: `each(outputs, targets)` of all examples together, one number.
+
+    kind: what outputs and targets are, where the figure depends on it.
+
+    >>> spread = WholeMetric("spread", lambda outputs, targets: (outputs - targets).std())
+    >>> spread(np.array([1.0, 4.0]), np.array([1.0, 2.0]))
+    1.0
+    """
+
+    of_each: ClassVar[bool] = False
+    kind: Kind | None = None
+
+    def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> float:
+        if weights is not None:
+            raise TrainingError(f"{self.name} is of all examples together, so they can't have weights.")
+        return float(self.each(outputs, targets))
+
+
 def _of_counts(
     figure: Callable[[Array, Array, Array], tuple[Array, Array]], kind: Kind, outputs: Array, targets: Array
 ) -> float:
@@ -112,9 +117,13 @@ def _auc(kind: Kind, outputs: Array, targets: Array) -> float:
     else:
         columns = [(scores[:, k], labels == k) for k in range(scores.shape[1])]
     areas = [_area(column, positive) for column, positive in columns if 0 < positive.sum() < len(positive)]
-    if not areas:
-        raise DataError("auc: all targets are of one class, so there are no pairs to compare. Give examples of both.")
+    if not areas:  # which is told here where targets are known only as they are read
+        warnings.warn(f"{_ONE_CLASS} The figure is NaN.", TrainingWarning, stacklevel=2)
+        return float("nan")
     return float(np.mean(areas))
+
+
+_ONE_CLASS = "auc: all targets are of one class, so there are no pairs to compare. Give examples of both."
 
 
 def _r2(_kind: Kind, outputs: Array, targets: Array) -> float:
@@ -151,7 +160,8 @@ def whole_metric(name: str, meaning: Meaning, loss: Loss | None) -> WholeMetric:
         found = "numbers" if meaning == "numbers" else "classes or answers"
         instead = "'accuracy' or 'f1'" if name == "r2" else "'mae' or 'r2'"
         raise TrainingError(f"The metric {name!r} is for {wanted}, but these targets are {found}. Use {instead}.")
-    return WholeMetric(name, partial(_FIGURES[name], Kind(meaning, loss)), "more")
+    kind = Kind(meaning, loss)
+    return WholeMetric(name, partial(_FIGURES[name], kind), "more", kind)
 
 
 @made_from(TrainingError, function=FUNCTION, name=optional(TEXT), of=optional(one_of("labels", "scores", "outputs")))
@@ -199,11 +209,22 @@ def _given(kind: Kind, of: str, outputs: Array, targets: Array) -> tuple[Array, 
     return right, scores[:, 0] if scores.shape[1] == 1 else scores
 
 
-def check_validated(metrics: Iterable[Metric], validated: bool) -> None:
-    """Raises: TrainingError where a figure of all examples is asked for, and there are none to validate with."""
+def check_validated(metrics: Iterable[Metric], validated: bool, targets: Array | None) -> None:
+    """Before a training, refuse figures of all examples that it could not give.
+
+    Args:
+        validated: whether there are examples to validate with. targets: theirs, where they are known.
+
+    Raises:
+        TrainingError: there are none. DataError: they are of one class, and two are needed.
+    """
     for metric in metrics:
         if not (metric.of_each or validated):
             raise TrainingError(
                 f"The metric {metric.name!r} is of all outputs of the same weights, so it is that of the validation "
                 "examples. Give validation_split=0.1 or validation_data."
             )
+        if isinstance(metric, WholeMetric) and metric.name == "auc" and metric.kind is not None and targets is not None:
+            labels = targets > 0.5 if metric.kind.meaning == "answers" else targets
+            if len(np.unique(labels)) < 2:
+                raise DataError(f"validation data: {_ONE_CLASS}")
