@@ -24,6 +24,15 @@ $$\delta^l = ((w^{l+1})^T \delta^{l+1}) \odot \sigma'(z^l)$$
 $$\frac{\partial C}{\partial b^l_j} = \delta^l_j$$
 $$\frac{\partial C}{\partial w^l_{jk}} = a^{l-1}_k \delta^l_j$$
 """
+STEPS = r"""
+$$a^{(k)} = b^{(k)} + W^{(k)} h^{(k-1)}$$
+$$h^{(k)} = f(a^{(k)})$$
+$$g \leftarrow \nabla_{\hat{y}} J = \nabla_{\hat y} L(\hat y, y)$$
+$$g \leftarrow \nabla_{a^{(k)}} J = g \odot f'(a^{(k)})$$
+$$\nabla_{b^{(k)}} J = g$$
+$$\nabla_{W^{(k)}} J = g\, h^{(k-1)\top}$$
+$$g \leftarrow \nabla_{h^{(k-1)}} J = W^{(k)\top} g$$
+"""
 TWO_LAYERS = r"""
 $$z^{1} = W^{1} x + b^{1}$$
 $$a^{1} = \tanh(z^{1})$$
@@ -77,3 +86,43 @@ def test_with_one_slip_it_is_wrong(text: str, old: str, new: str) -> None:
 def test_the_number_of_a_layer_is_no_exponent() -> None:
     assert claims(r"$a^{3} = \tanh(z^{3})$") != [Mark.WRONG]
     assert claims(r"$y = w x$, $E = (y - t)^2$, $\frac{\partial E}{\partial w} = 2 (y - t) x$") == [Mark.RIGHT]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "marks"),
+    [
+        ("", "", [Mark.RIGHT] * 4),
+        (r"\odot f'(a", r"\odot f(a", [Mark.NOT_UNDERSTOOD, *[Mark.RIGHT] * 3]),  # what g is there, is assumed
+        ("J = g$$", "J = -g$$", [Mark.RIGHT, Mark.WRONG, Mark.RIGHT, Mark.RIGHT]),
+        (r"g\, h^{(k-1)\top}", r"h^{(k-1)} g^\top", [Mark.RIGHT, Mark.RIGHT, Mark.WRONG, Mark.RIGHT]),
+        (r"g\, h^{(k-1)\top}", r"g\, h^{(k)\top}", [Mark.RIGHT, Mark.RIGHT, Mark.WRONG, Mark.RIGHT]),
+        (r"W^{(k)\top} g", "W^{(k)} g", [*[Mark.RIGHT] * 3, Mark.WRONG]),
+    ],
+)
+def test_steps_in_which_one_name_stands_for_one_gradient_after_the_other(
+    right: str, wrong: str, marks: list[Mark]
+) -> None:
+    assert right in STEPS
+    assert claims(STEPS.replace(right, wrong, 1)) == marks
+
+
+def test_what_is_assumed_of_a_name_is_told() -> None:
+    parts = check_text(STEPS, "a.md", Options(run=False)).parts
+    assert [part.words[0] for part in parts if part.mark is Mark.GIVEN] == [
+        "Both sides are dy_hat, so nothing is claimed."
+    ]
+    first = next(part for part in parts if part.mark is Mark.RIGHT)
+    assert first.words[-1] == "g, which stands for dy_hat, was read as dh, the gradient from above."
+
+
+RECURRENT = r"""
+$$h_t = \tanh(u x_t + v h_{t-1} + b)$$
+$$\frac{\partial L}{\partial v} = \sum_t \delta_t h_{t-1}$$
+"""
+
+
+def test_recurrences_are_not_understood_with_the_reason() -> None:
+    recurrence, gradient = check_text(RECURRENT, "a.md", Options(run=False)).parts
+    assert {recurrence.mark, gradient.mark} == {Mark.NOT_UNDERSTOOD}
+    assert recurrence.words[0].startswith("A recurrence, in which each step reads the one before, is not checked: h is")
+    assert gradient.words[-1] == "Not understood before it: line 2."

@@ -188,7 +188,7 @@ def _indexed(lines: Sequence[Sequence[Token]]) -> set[str]:
                 if inside.upright or not name[:1].islower():
                     continue
                 found.add(token.name)
-    return found - {"sum", "max", "min", "Sigma", "frac"}
+    return found - {"sum", "max", "min", "Sigma", "frac", "nabla", "partial"}
 
 
 def speaks_of_arrays(text: str) -> bool:

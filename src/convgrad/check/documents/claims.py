@@ -44,7 +44,35 @@ def judge_claim(statement: Statement, read: Read, ledger: Ledger) -> Judged:
     forward = ledger.forward(target, above) if target else _all(ledger)
     if not forward:
         words = (f"Nothing that was defined so far reads {target}, so there is nothing to derive it from.",)
+        words += ledger.not_understood
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
+    ledger, taken = _with_gradient_from_above(read, ledger, forward)
+    judged = _judged(statement, read, ledger, forward, target)
+    if not taken:
+        return judged
+    if judged.mark.is_right:
+        return replace(judged, words=(*judged.words, taken))
+    return replace(judged, mark=Mark.NOT_UNDERSTOOD, words=(f"{taken} With that it is not what is derived.",))
+
+
+def _with_gradient_from_above(read: Read, ledger: Ledger, forward: tuple[Known, ...]) -> tuple[Ledger, str]:
+    """With the gradient from above for a name that stands for one of which nothing is known, and what to say of it."""
+    used = {access.tensor for d in read.equation.definitions for access in accesses(d.term)}
+    known = {gradient_name(n) for f in forward for n in (f.name, *f.reads)} | {*ledger.gradients}
+    open_ones = [
+        one
+        for n in sorted(used & ledger.abbreviations.keys())
+        if (one := ledger.abbreviations[n]).gradient not in known
+    ]
+    above = gradient_name(forward[-1].name)
+    if len(open_ones) != 1 or above in used:
+        return ledger, ""
+    one = open_ones[0]
+    words = f"{one.name}, which stands for {one.gradient}, was read as {above}, the gradient from above."
+    return replace(ledger, abbreviations={**ledger.abbreviations, one.name: replace(one, gradient=above)}), words
+
+
+def _judged(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Known, ...], target: str) -> Judged:
     lost = ledger.lost(target, forward)
     if lost is not None:
         words = (f"What is derived may hang on {lost.place}, which was not understood, so nothing is said of this.",)
@@ -208,7 +236,7 @@ def judge_end(statement: Statement, read: Read, ledger: Ledger, target: str) -> 
     if found is not None and found[0]:
         return _kept(statement, read, ledger, Mark.RIGHT, found[1:])
     words = f"Nothing that was defined so far reads {target}, so its gradient can't be derived."
-    more = found[1:] if found is not None else ()
+    more = found[1:] if found is not None else ledger.not_understood
     return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (words, *more))
 
 

@@ -66,6 +66,9 @@ def _introduced(statement: Statement, ledger: Ledger) -> Judged | None:
     except (EquationError, RecursionError):
         return None
     match = re.fullmatch(r"(d\w+)(\[[^\]]*\])? = \1(?:\2)?", both.split("\n")[-1])
+    if match is not None and name == match[1]:
+        words = (f"Both sides are {name}, so nothing is claimed.",)
+        return Judged(statement.place, "equation", statement.text, Mark.GIVEN, words)
     if match is None or match[1] not in ledger.gradients or not DELTA.fullmatch(name):
         return None
     ledger.abbreviations[name] = Abbreviation(name, match[1], True, statement.place, statement.text)
@@ -94,7 +97,8 @@ def _named_gradient(statement: Statement, read: Read, ledger: Ledger) -> Judged:
             words = (f"{found.name} stands for {earlier.gradient} since {earlier.place}.",)
             return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
         ledger.abbreviations[found.name] = found
-        words = (f"{found.name} stands for {found.gradient}",)
+        known = "" if found.gradient in ledger.gradients else ", of which nothing was said so far"
+        words = (f"{found.name} stands for {found.gradient}{known}",)
         return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, words)
     if read.name not in ledger.abbreviations and not DELTA.fullmatch(read.name) and read.name[:1] == "d":
         return judge_end(statement, read, ledger, ledger.gradients.get(read.name, read.name[1:]))
@@ -121,6 +125,9 @@ def _abbreviation(statement: Statement, read: Read, ledger: Ledger) -> Abbreviat
         return Abbreviation(
             result.name, access.tensor, plain, statement.place, statement.text, own, result.indices, sign
         )
+    unknown = access.tensor[:1] == "d" and access.tensor not in ledger.tensors and GRADIENT.search(statement.right)
+    if unknown and DELTA.fullmatch(result.name) and result.name not in {*ledger.gradients, *ledger.tensors} and plain:
+        return Abbreviation(result.name, access.tensor, True, statement.place, statement.text)
     if result.name in ledger.gradients and access.tensor not in {*ledger.tensors, *ledger.gradients}:
         own = tuple(map(str, places))
         return Abbreviation(

@@ -161,6 +161,25 @@ class Ledger:
         """Names of gradients -> tensors."""
         return {gradient_name(name): name for name in self.tensors}
 
+    @property
+    def not_understood(self) -> tuple[str, ...]:
+        """What to say where a definition may be missing: which could not be read."""
+        places = ", ".join(str(one.place) for one in self.unread)
+        return (f"Not understood before it: {places}.",) if places else ()
+
+    @property
+    def axes_with_names(self) -> Mapping[str, int] | None:
+        """`axes` with those of names that stand for gradients."""
+        if self.axes is None or not self.abbreviations:
+            return self.axes
+        ranks = {n: len(known.equation.result.indices) for n, known in self.definitions.items()}
+        last = next(reversed(ranks.values()), 1)
+        ranks |= {
+            a.tensor: len(a.positions) for k in self.definitions.values() for a in accesses(k.equation.result.term)
+        }
+        named = {one.name: ranks.get(one.gradient.removeprefix("d"), last) for one in self.abbreviations.values()}
+        return {**named, **self.axes}
+
     def stands_for(self, name: str) -> Abbreviation | None:
         """What a name was said to stand for, if need be in another layer: delta_1 is dz_1 where delta_2 is dz_2."""
         base = without_layer(name)

@@ -14,6 +14,9 @@ from convgrad.errors import EquationError
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import Equation
 
+RECURRENT = re.compile(r"[_^]\s*\{?\s*[(<\[]?\s*(?:\\langle)?\s*[a-z]\s*-\s*1")
+"""In h_{t-1} and h^{(t-1)}."""
+
 
 @dataclass(frozen=True)
 class Read:
@@ -31,7 +34,7 @@ def read_statement(text: str, ledger: Ledger) -> Read:
         equation = parse(text)
         return Read(equation.result.name, equation, equation.result.indices)
     failed: EquationError | None = None
-    for latex in readings_of(text, ledger.equation, axes=ledger.axes):
+    for latex in readings_of(text, ledger.equation, axes=ledger.axes_with_names):
         try:
             equation = parse(latex.claims[-1])
         except EquationError as error:  # a delta that was read as what it is made of
@@ -60,6 +63,8 @@ def tensor_on_left(left: str, ledger: Ledger) -> str:
 
 def unread(statement: Statement, ledger: Ledger, error: Exception) -> Judged:
     message = error.message if isinstance(error, EquationError) else "it is nested too deep"
+    if "is read in its own definition" in message and RECURRENT.search(statement.right):
+        message = f"A recurrence, in which each step reads the one before, is not checked: {message}"
     place = _pointed(error)
     return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (message, *place))
 

@@ -21,7 +21,8 @@ TOKEN = re.compile(
 OPENS, CLOSES = {"{", "(", "["}, {"}", ")", "]"}
 INNER = ("cases", "matrix", "array", "aligned")
 """Ends of names of environments whose rows are no rows of the formula; those of `aligned` are."""
-EQUALS = {"=", ":=", "equiv", "leftarrow", "gets", "approx", "simeq", "coloneqq", "triangleq"}
+EQUALS = {"=", ":=", "equiv", "leftarrow", "gets", "\u2190", "approx", "simeq", "coloneqq", "triangleq"}
+ARROWS = ("\\leftarrow", "\\gets", "\u2190")
 OTHER_RELATIONS = {"propto", "in", "ne", "neq", "sim", "le", "leq", "ge", "geq", "ll", "gg", "to", "mapsto"}
 BETWEEN = {"Rightarrow", "implies", "Longrightarrow", "therefore", "iff", "Leftrightarrow", "quad", "qquad", ","}
 """What stands between two statements, if each of them has an `=`."""
@@ -73,12 +74,19 @@ def statements_of(formula: str, place: Place) -> Iterator[Statement]:
                 left, before = _plain(sides[0][0]), ""
             if not left:
                 continue
-            for side, offset in sides[1:]:
+            assigned = part[sides[0][1] + len(sides[0][0]) :].lstrip().startswith(ARROWS) and len(sides) > 2
+            later = None
+            for number, (side, offset) in enumerate(sides[1:]):
                 right = _plain(side)
-                if right:
+                if right and assigned and not number:  # g <- A = B says A = B of the old g, and then that g is A
+                    later, left = Statement(left, right, here.later(part[:offset])), right
+                    before = right
+                elif right:
                     shift = len(side) - len(side.lstrip())
                     yield Statement(left, right, here.later(part[: offset + shift]), before)
                     before = right
+            if later is not None:
+                yield later
 
 
 def relation_of(formula: str) -> str:
