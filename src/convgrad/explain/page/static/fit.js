@@ -10,7 +10,7 @@
   const BY_HAND = [0.3, 2.5];
   const STEP = 1.2;
 
-  /** So often a large network is measured; and how near two sizes are of which the second needs no measuring. */
+  /** So often it is measured; and how near two sizes are of which the second needs no measuring. */
   const TRIES = 3;
   const NEAR = 0.03;
 
@@ -26,7 +26,7 @@
       this.flow = app.network.flow;
       this.section = app.network.section;
       this.zoom = 1;
-      this.known = new Map(); // lens -> the size that a large network was drawn in
+      this.known = new Map(); // lens -> the size that it was drawn in
       this.chosen = null;
       const button = (id, icon, words, act) =>
         h("button", { type: "button", class: "small", id, title: words, "aria-label": words, onclick: act }, icon);
@@ -86,7 +86,7 @@
     fit(zoom = this.chosen) {
       this.chosen = zoom;
       const { network } = this.app;
-      const likely = zoom ?? (network.large && !this.narrow ? this.known.get(network.lens) : null);
+      const likely = zoom ?? (this.narrow ? 1 : this.known.get(network.lens));
       if (likely) this._put(likely); // before anything is measured
       if (!network.lens || !this.section.clientWidth) return;
       this.sized = this._size();
@@ -95,7 +95,6 @@
       if (zoom !== null || this.narrow) this.flow.classList.remove("fitted");
       if (zoom !== null) this._put(zoom);
       else if (this.narrow) this._put(1);
-      else if (network.large) this._fittedLarge();
       else this._fitted();
       this.section.scrollLeft = middle * this.section.scrollWidth - this.section.clientWidth / 2;
       this.app.network.fill();
@@ -132,32 +131,27 @@
       return { whole: Math.min(wide / this.flow.offsetWidth, down) * this.zoom, down: down * this.zoom };
     }
 
-    /** Planes side by side or one below the other, whichever can be drawn larger. */
+    /** From the size that it has, which is often nearly right: each other one that is tried lays it all out. Planes stand
+     * side by side or one below the other, whichever can be drawn larger. */
     _fitted() {
+      const { large, lens } = this.app.network;
       this.flow.classList.remove("fitted");
-      const found = [false, true].map((tall) => {
-        this.flow.classList.toggle("tall", tall);
-        this._put(1);
-        const first = this._room();
-        this._put(Math.max(LEAST, Math.min(MOST, first.whole)));
-        return { tall, ...this._room() }; // what does not grow with it is in this one
-      });
-      const best = found[1].whole > found[0].whole * 1.02 ? found[1] : found[0];
-      this.flow.classList.toggle("tall", best.tall);
-      this._put(wanted(best));
-      if (best.whole >= LEAST) this._settle();
-      this.flow.classList.add("fitted");
-    }
-
-    /** From the size that it has, which is often nearly right: each other one that is tried lays it all out. */
-    _fittedLarge() {
-      this.flow.classList.remove("tall", "fitted");
+      let best = null;
       for (let tries = 0; tries < TRIES; tries += 1) {
-        const before = this.zoom;
-        this._put(wanted(this._room()));
-        if (Math.abs(this.zoom / before - 1) < NEAR) break;
+        const [flat, tall] = [false, !large].map((tall) => {
+          this.flow.classList.toggle("tall", tall);
+          return { tall, ...this._room() };
+        });
+        best = tall.whole > flat.whole * 1.02 ? tall : flat;
+        this.flow.classList.toggle("tall", best.tall);
+        const size = wanted(best);
+        const fits = large || best.whole < LEAST || best.whole >= this.zoom;
+        if (fits && Math.abs(size / this.zoom - 1) < NEAR) break;
+        this._put(size);
       }
-      this.known.set(this.app.network.lens, this.zoom);
+      if (!large && best.whole >= LEAST) this._settle();
+      if (!large) this.flow.classList.add("fitted");
+      this.known.set(lens, this.zoom);
     }
 
     /** Letters do not grow evenly: what is a hair too wide gets smaller by a hair. */
