@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from convgrad.network.preparation import Preparation
     from convgrad.training.settings import Settings
 
-WITH_RESUME = {"resume", "data_dir", "as_json", "quiet"}
+WITH_RESUME = {"resume", "data_dir", "tensorboard", "as_json", "quiet"}
 """Parameters that may stand beside --resume: all others belong to the training that it goes on with."""
 
 
@@ -104,6 +104,9 @@ def train(
     standardize: Annotated[
         bool, typer.Option("--standardize", help="Bring each channel to mean 0 and deviation 1; predict does the same.")
     ] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write event files that TensorBoard shows.")
+    ] = None,
     engine: Annotated[str, typer.Option(metavar="NAME", help="What computes: auto, halide or oracle.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
@@ -139,6 +142,7 @@ def train(
     size = _image_size(image_size)
 
     from convgrad.models import load_model
+    from convgrad.training.reports.loggers import TensorBoard
     from convgrad.training.run import new_folder, run
     from convgrad.training.settings import Settings
 
@@ -201,6 +205,7 @@ def train(
                 source=source,
                 resume=resume is not None,
                 beside=_beside(source, settings),
+                callbacks=() if tensorboard is None else (TensorBoard(tensorboard),),
             )
     finally:
         if is_new:

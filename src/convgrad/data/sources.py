@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -148,7 +149,7 @@ class Stream:
         self._make, self._batched, self._once = make, batched, once
         self.count = count
         self._now: Iterator[Any] | None = None
-        self._left: list[tuple[Any, Any]] = []
+        self._left: deque[tuple[Any, Any]] = deque()
         self._given = 0
         self._lock = threading.Lock()
 
@@ -162,7 +163,7 @@ class Stream:
         """The next ones, which `take` gives all the same."""
         with self._lock:
             pairs = [self._next() for _ in range(count)]
-            self._left = pairs + self._left
+            self._left.extendleft(reversed(pairs))
             self._given -= count
             return np.stack([np.asarray(x) for x, _ in pairs]), [y for _, y in pairs]
 
@@ -171,9 +172,9 @@ class Stream:
 
     def _next(self) -> tuple[Any, Any]:
         while not self._left:
-            self._left = self._following()
+            self._left.extend(self._following())
         self._given += 1
-        return self._left.pop(0)
+        return self._left.popleft()
 
     def _following(self) -> list[tuple[Any, Any]]:
         """The examples of what the iterator gives next."""

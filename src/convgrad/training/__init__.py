@@ -6,6 +6,7 @@ from convgrad.training.events import Callback, CSVLogger, EarlyStopping, Trainin
 from convgrad.training.history import History
 from convgrad.training.metrics import Metric, confusion_matrix, top_k
 from convgrad.training.progress import ProgressTable
+from convgrad.training.reports.loggers import MLflow, TensorBoard
 from convgrad.training.resuming import Checkpoint
 from convgrad.training.safeguard import Diverged
 from convgrad.training.schedules import constant, cosine, one_cycle, steps
@@ -18,9 +19,11 @@ __all__ = [
     "Diverged",
     "EarlyStopping",
     "History",
+    "MLflow",
     "Metric",
     "MetricOf",
     "ProgressTable",
+    "TensorBoard",
     "Training",
     "TrainingWarning",
     "WholeMetric",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +32,7 @@ from convgrad.training.checkpoint import (
     make_folder,
     saved,
 )
+from convgrad.training.events import Callback
 from convgrad.training.fit import fit
 from convgrad.training.history import History
 from convgrad.training.progress import ProgressTable
@@ -110,6 +111,7 @@ def run(
     source: Mapping[str, Any] | None = None,
     resume: bool = False,
     beside: Mapping[str, bytes] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> dict[str, Any]:
     """Train `network` on a dataset with a part to test on, test it, and write `folder`.
 
@@ -123,6 +125,7 @@ def run(
         began: when the whole command began, by `time.perf_counter`.
         source: options that say where the data are from; the checkpoint keeps them, `unfinished` reads them.
         beside: further files that are written with those of the run, of `RUN_FILES`.
+        callbacks: told of what happens; those that no checkpoint has to remember.
         resume: go on from the folder's checkpoint, which must be there. The same training goes on from it unasked,
             since it gives the same; `overwrite` begins anew.
 
@@ -155,7 +158,15 @@ def run(
     progress = None if console is None else ProgressTable(console)
     try:
         with _waiting(progress, "compiling"):
-            history = _fit(network, parts, settings, telling, progress, checkpoint, resume)
+            history = _fit(
+                network,
+                parts,
+                settings,
+                telling,
+                (*callbacks, *(() if progress is None else (progress,))),
+                checkpoint,
+                resume,
+            )
     except Diverged as error:
         history, problem = error.history, error
     report = _report(network, parts, settings, history)
@@ -236,7 +247,7 @@ def _fit(
     parts: Parts,
     settings: Settings,
     telling: Telling,
-    progress: ProgressTable | None,
+    callbacks: Sequence[Callback],
     checkpoint: Checkpoint,
     resume: bool,
 ) -> History:
@@ -255,7 +266,7 @@ def _fit(
         class_weight=settings.class_weight,
         augment=settings.augmenting(parts.image_shape),
         seed=settings.seed,
-        callbacks=(*telling.callbacks, *settings.callbacks(), *(() if progress is None else (progress,))),
+        callbacks=(*telling.callbacks, *settings.callbacks(), *callbacks),
         verbose=False,
         engine=settings.engine,
         checkpoint=checkpoint,

@@ -1,0 +1,169 @@
+"""TensorBoard and MLflow: what was written is read back; neither is imported unless it is asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from command_runs import convgrad
+from convgrad.errors import TrainingError
+from convgrad.layers import Dense
+from convgrad.models.network import Network
+from convgrad.training import CSVLogger, MLflow, TensorBoard
+from convgrad.training.safeguard import Diverged
+from killed import Killed, Killer
+
+RNG = np.random.default_rng(1)
+X, Y = RNG.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 3
+
+
+def fit(callbacks: list[Any], epochs: int = 3, **more: Any) -> tuple[Network, Any]:
+    network = Network(Dense(3), input_shape=(6,), name="small")
+    options = {"batch_size": 8, "validation_split": 0.25, "engine": "oracle", "verbose": False, **more}
+    return network, network.fit(X, Y, epochs=epochs, callbacks=callbacks, **options)
+
+
+def events(folder: Path) -> dict[str, list[Any]]:
+    """Tag -> its events, as TensorBoard itself reads them."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.plugin_event_accumulator")
+    reader = accumulator.EventAccumulator(str(folder), tensor_size_guidance={"scalars": 0, "histograms": 0})
+    reader.Reload()
+    return {tag: reader.Tensors(tag) for tag in reader.Tags()["tensors"]}
+
+
+def numbers(found: list[Any]) -> list[float]:
+    from tensorboard.util import tensor_util
+
+    return [float(tensor_util.make_ndarray(event.tensor_proto)) for event in found]
+
+
+def test_tensorboard_reads_figures_and_weights(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.util import tensor_util
+
+    network, history = fit([TensorBoard(tmp_path)])
+    trained, validated = events(tmp_path / "training"), events(tmp_path / "validation")
+    assert sorted(trained) == ["accuracy", "dense1.b", "dense1.w", "learning_rate", "loss"]
+    assert sorted(validated) == ["accuracy", "loss"]
+    for tags, prefix in ((trained, ""), (validated, "val_")):
+        for name in ("loss", "accuracy"):
+            assert numbers(tags[name]) == pytest.approx(history[f"{prefix}{name}"], rel=1e-6)
+            assert [event.step for event in tags[name]] == [1, 2, 3]
+    weights = network.get_weights()["dense1.w"]
+    buckets = tensor_util.make_ndarray(trained["dense1.w"][-1].tensor_proto)
+    assert buckets[:, 2].sum() == weights.size
+    assert (buckets[0, 0], buckets[-1, 1]) == pytest.approx((weights.min(), weights.max()), rel=1e-6)
+
+
+def test_the_command_writes_events(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    np.savez(tmp_path / "data.npz", x=np.random.default_rng(0).random((20, 4, 5, 1), np.float32), y=Y[:20])
+    (tmp_path / "tiny.toml").write_text('[[layer]]\ntype = "Flatten"\n[[layer]]\ntype = "Dense"\nunits = "classes"\n')
+    options = ["--model", tmp_path / "tiny.toml", "--engine", "oracle", "--epochs", 2, "--out", tmp_path / "run"]
+    convgrad("train", tmp_path / "data.npz", *options, "--tensorboard", tmp_path / "events")
+    assert [event.step for event in events(tmp_path / "events" / "training")["loss"]] == [1, 2]
+
+
+def test_histograms_may_be_left_out(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    fit([TensorBoard(tmp_path, histograms=False)])
+    assert sorted(events(tmp_path / "training")) == ["accuracy", "learning_rate", "loss"]
+
+
+def test_tensorboard_shows_each_epoch_once_after_a_resume(tmp_path: Path) -> None:
+    """The checkpoint is of the beginning; the killed process had told of two epochs."""
+    pytest.importorskip("tensorboard")
+    logger = TensorBoard(tmp_path / "events")
+    with pytest.raises(Killed):
+        fit([logger, Killer(9)], checkpoint=tmp_path / "kept")
+    _, history = fit([logger, Killer(1000)], checkpoint=tmp_path / "kept", resume=True)
+    found = events(tmp_path / "events" / "training")["loss"]
+    assert [event.step for event in found] == [1, 2, 3]
+    assert numbers(found) == pytest.approx(history["loss"], rel=1e-6)
+
+
+def mlflow_client(folder: Path) -> Any:
+    mlflow = pytest.importorskip("mlflow")
+    return mlflow.MlflowClient(tracking_uri=f"file:{folder}")
+
+
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own libraries
+class TestMLflow:
+    @pytest.fixture(autouse=True)
+    def _there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        pytest.importorskip("mlflow")
+
+    def test_a_run_has_sizes_and_figures(self, tmp_path: Path) -> None:
+        logger = MLflow("trials", address=f"file:{tmp_path}")
+        _, history = fit([logger])
+        client = mlflow_client(tmp_path)
+        run = client.get_run(logger.run)
+        assert run.info.status == "FINISHED"
+        assert run.info.run_name == "small"
+        assert run.data.params == {"epochs": "3", "batch_size": "8", "images": "30", "parameters": "21"}
+        for name in history:
+            found = sorted(client.get_metric_history(logger.run, name), key=lambda metric: metric.step)
+            assert [metric.value for metric in found] == history[name]
+        fit([again := MLflow("trials", address=f"file:{tmp_path}", name="second")], epochs=1)
+        second = client.get_run(again.run)
+        assert second.info.experiment_id == run.info.experiment_id
+        assert second.info.run_name == "second"
+
+    def test_a_resumed_training_goes_on_in_its_run(self, tmp_path: Path) -> None:
+        logger = MLflow(address=f"file:{tmp_path / 'runs'}")
+        with pytest.raises(Killed):
+            fit([logger, Killer(6)], checkpoint=_often(tmp_path / "kept"))
+        first = logger.run
+        client = mlflow_client(tmp_path / "runs")
+        assert client.get_run(first).info.status == "FAILED"
+        fit([logger, Killer(1000)], checkpoint=_often(tmp_path / "kept"), resume=True)
+        assert logger.run == first
+        assert client.get_run(first).info.status == "FINISHED"
+        assert {metric.step for metric in client.get_metric_history(first, "loss")} == {1, 2, 3}
+
+    def test_a_training_that_diverges_has_failed(self, tmp_path: Path) -> None:
+        logger = MLflow(address=f"file:{tmp_path}")
+        with pytest.raises(Diverged):
+            fit([logger, Breaking()])
+        assert mlflow_client(tmp_path).get_run(logger.run).info.status == "FAILED"
+
+
+def _often(folder: Path) -> Any:
+    from convgrad.training import Checkpoint
+
+    return Checkpoint(folder, seconds=0)
+
+
+class Breaking(CSVLogger):
+    """Makes weights infinite after the first epoch."""
+
+    def __init__(self) -> None:
+        super().__init__("unused.csv")
+
+    def on_epoch_end(self, training: Any) -> None:
+        training.network.set_weights({n: a * np.inf for n, a in training.network.get_weights().items()})
+
+
+@pytest.mark.parametrize(("kind", "module"), [(TensorBoard, "tensorboard"), (MLflow, "mlflow")])
+def test_a_package_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type, module: str) -> None:
+    for name in [*(name for name in sys.modules if name.split(".")[0] == module), module]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(TrainingError, match=f"{kind.__name__} needs the package {module}: pip install {module}"):
+        fit([kind(str(tmp_path))])
+
+
+def test_neither_is_imported_unless_asked_for() -> None:
+    code = """
+import sys
+import convgrad.training
+from convgrad.training import MLflow, TensorBoard, CSVLogger
+TensorBoard("here"), MLflow("there")
+assert not {"tensorboard", "mlflow", "tensorflow"} & {name.split(".")[0] for name in sys.modules}
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
