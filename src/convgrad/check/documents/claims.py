@@ -39,12 +39,12 @@ def judge_claim(statement: Statement, read: Read, ledger: Ledger) -> Judged:
     target = target_of(read.name) if is_local(read.name) else ledger.gradients.get(read.name, "")
     above = read.name.partition(BY)[0] if BY in read.name else ""
     if above and above not in ledger.definitions:
-        words = (f"{above} has no definition in the document so far.",)
-        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
+        why = f"{above} has no definition in the document so far."
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (why,))
     forward = ledger.forward(target, above) if target else _all(ledger)
     if not forward:
-        words = (f"Nothing that was defined so far reads {target}, so there is nothing to derive it from.",)
-        words += ledger.not_understood
+        why = f"Nothing that was defined so far reads {target}, so there is nothing to derive it from."
+        words = (why, *ledger.not_understood)
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
     ledger, taken = _with_gradient_from_above(read, ledger, forward)
     judged = _judged(statement, read, ledger, forward, target)
