@@ -55,6 +55,35 @@ def readings(claim: Claim, forward: Equation, sizes: Collection[str], einstein: 
 
     sizes: letters that stand for sizes. einstein: whether sums may be meant that are not written.
     """
+    yield from _readings(claim, forward, sizes, einstein)
+    split = _of_two_layers(claim)
+    if split is not None:
+        for reading in _readings(split, forward, sizes, einstein):
+            told = tuple(note.replace(OTHER_DELTA, f"{claim.left.tensor} on the right") for note in reading.notes)
+            yield replace(reading, notes=told)
+
+
+OTHER_DELTA = "delta''"
+
+
+def _of_two_layers(claim: Claim) -> Claim | None:
+    r"""With another name for \delta on the right where it is on the left with other indices: \delta_j of one layer from
+    the \delta_k of the next. None where it is not so."""
+    name, result = claim.left.tensor, claim.equation.result
+    if not DELTA.fullmatch(name) or name != result.name or not result.indices:
+        return None
+    read = [access for access in _accesses(claim.equation) if access.tensor == name]
+    if not read or any(access.positions == claim.left.positions for access in read):
+        return None
+
+    def change(term: Term) -> Term:
+        return replace(term, tensor=OTHER_DELTA) if isinstance(term, Access) and term.tensor == name else term
+
+    changed = replace(result, term=rebuild(result.term, change))
+    return replace(claim, equation=replace(claim.equation, definitions=(*claim.equation.definitions[:-1], changed)))
+
+
+def _readings(claim: Claim, forward: Equation, sizes: Collection[str], einstein: bool) -> Iterator[Reading]:
     claim, notes = _with_rate(claim, forward)
     claim, more, missing = _summed(claim, forward, sizes, einstein)
     notes = (*notes, *more)
@@ -65,12 +94,10 @@ def readings(claim: Claim, forward: Equation, sizes: Collection[str], einstein: 
         yield Reading(claim, notes, missing)
         return
     ways = list(product(*(_meanings(name, claim, forward) for name in names)))
+    ways = [chosen for chosen in ways if len({one for one in chosen if one}) == sum(map(bool, chosen))]
     alike = [chosen for chosen in ways if len({base_of(one) for one in chosen if one}) == 1]
     count = 0
     for chosen in alike or ways:  # the deltas of two layers are the same gradient of each
-        gradients = [one for one in chosen if one]
-        if len({*gradients}) < len(gradients):
-            continue
         count += 1
         if count > MOST:
             return

@@ -177,6 +177,15 @@ class Arrays:
 
         return Value(2, at, span, "", self._likes(value) * 2)
 
+    def trace(self, value: Value, span: Span) -> Value:
+        """The sum along the diagonal of a matrix."""
+        if value.rank != 2:
+            raise self.misfit("A trace is of a matrix.", span)
+        self._are_arrays(value)
+        index = self.fresh(self._likes(value)[0])
+        place = Position.name(index)
+        return number(Reduce("sum", (index,), value.at((place, place)), span=span), span)
+
     def total(self, value: Value, span: Span) -> Value:
         """The sum of all its numbers."""
         if not value.rank:

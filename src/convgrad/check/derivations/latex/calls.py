@@ -50,6 +50,8 @@ class Calls(Grammar):
             return self._special(start, _sign, "")
         if name == "softmax":
             return self._softmax(start)
+        if name in ("tr", "Tr", "trace") and self.peek() in BRACKETS:
+            return self.trace(self._argument(), self.span_from(start))
         if name == "diag":
             return self.diagonal(self._argument(), self.span_from(start))
         if name in TURNED:

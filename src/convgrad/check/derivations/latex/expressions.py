@@ -150,7 +150,13 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         result: Value | None = None
         divides = False
         over: Value | None = None
+        negative, first = False, self.place
         while (token := self.peek()) is not None and token not in NUMBERWISE | STARS:
+            joined = self.place > first and self.tokens[self.place - 1].text in PLAIN
+            if token in ("+", "-") and (self.place == first or divides or (result is not None and joined)):
+                first += self.place == first
+                negative ^= self.next().text == "-"  # of one factor, as in x \cdot -\frac{1}{2}
+                continue
             if (token in STOPS and not self._opens_bars(token)) or self._is_qualifier():
                 break
             if token in PLAIN:
@@ -185,7 +191,7 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
             if self.peek() is None:
                 raise self.error("The equation ends too early: a number, a tensor or a sum is expected here.")
             raise self.error("A number, a tensor or a sum is expected here.")
-        return result
+        return self.added([(True, result)]) if negative else result
 
     def _is_qualifier(self) -> bool:
         return self.token is not None and self.token.text in QUALIFIERS and (self.token.upright or self.plain)
