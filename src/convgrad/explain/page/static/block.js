@@ -36,19 +36,22 @@
     /** lanes: [lane, names of its tensors] from top to bottom. */
     constructor(app, name, lanes) {
       Object.assign(this, { app, name, full: false });
-      const layer = app.layers.get(name);
-      this.latex = layer?.latex;
       this.lanes = lanes.map(([lane, names]) => ({ lane, names, element: h("div", { class: `lane ${lane}` }) }));
-      this.equation = h("div", { class: "block-equation", tabindex: "-1" });
-      const head = layer
-        ? [this._named(name, layer), layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type)]
-        : h("h2", {}, TITLES[name]);
-      this.element = h(
-        "section",
-        { class: `block ${layer ? "" : name}`, "aria-label": name, "data-block": name },
-        h("div", { class: "block-head" }, head, layer ? this.equation : null),
-        this.lanes.map(({ element }) => element),
-      );
+      this.element = h("section", {
+        class: `block ${app.layers.has(name) ? "" : name}`,
+        "aria-label": name,
+        "data-block": name,
+      });
+    }
+
+    /** Its name and its equation. */
+    _head() {
+      const { app, name } = this;
+      const layer = app.layers.get(name);
+      if (!layer) return h("div", { class: "block-head" }, h("h2", {}, TITLES[name]));
+      const type = layer.type === "Equation" ? null : h("span", { class: "layer-type" }, layer.type);
+      const equation = h("div", { class: "block-equation", tabindex: "-1" }, page.formula(layer.latex));
+      return h("div", { class: "block-head" }, this._named(name, layer), type, equation);
     }
 
     _named(name, layer) {
@@ -63,8 +66,8 @@
 
     /** The room for each lane, and for all; [head, ...lanes] and the width, in units of the text. */
     get room() {
-      const { trace, batched } = this.app;
-      let wide = 7;
+      const { trace, batched, layers } = this.app;
+      let wide = Math.max(7, (this.name.length + (layers.get(this.name)?.type.length ?? 0) + 1) * LETTER);
       const high = this.lanes.map(({ names }) => {
         const rooms = names.map((name) => page.roomOf(trace.tensor(name), page.layout(trace.tensor(name), batched)));
         const across = Math.max(0, ...rooms.map((room) => room.wide));
@@ -80,7 +83,7 @@
     fill(view) {
       if (this.full) return false;
       this.full = true;
-      if (this.latex && !this.equation.firstChild) this.equation.append(page.formula(this.latex));
+      if (!this.element.firstChild) this.element.append(this._head(), ...this.lanes.map(({ element }) => element));
       for (const { lane, element, names } of this.lanes) {
         const answer = this.name === "loss" && lane === "results" ? [this.app.answer.element] : [];
         element.replaceChildren(...answer, ...names.map((name) => view(name).element));

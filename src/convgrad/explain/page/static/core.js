@@ -353,8 +353,15 @@
     return value === 0 ? 0 : value;
   }
 
+  const read = new WeakMap(); // a tensor of the model -> its numbers, which never change
+
   /** The numbers that a tensor of the model is given, or null. Many are base64 of their bytes (explain/page/model.py). */
-  function numbersOf({ values, packed }) {
+  function numbersOf(about) {
+    if (!read.has(about)) read.set(about, readNumbers(about));
+    return read.get(about);
+  }
+
+  function readNumbers({ values, packed }) {
     if (values !== undefined) return Float64Array.from(values, number);
     if (packed === undefined) return null;
     const { buffer } = Uint8Array.from(atob(packed.bytes), (character) => character.charCodeAt(0));
