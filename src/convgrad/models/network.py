@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convgrad.network.step import TrainingStep
     from convgrad.network.summary import Summary
     from convgrad.optimizers import Optimizer
+    from convgrad.training.averaging import Average
     from convgrad.training.chosen_metrics import Chosen
     from convgrad.training.events import Callback
     from convgrad.training.history import History
@@ -166,6 +167,7 @@ class Network(PlainNetwork):
         class_weight: ClassWeight | None = None,
         frozen: Names = (),
         accumulate: int = 1,
+        average: str | Average | None = None,
         callbacks: Iterable[Callback] = (),
         augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
         seed: int = 0,
@@ -196,6 +198,7 @@ class Network(PlainNetwork):
             class_weight=class_weight,
             frozen=frozen,
             accumulate=accumulate,
+            average=average,
             callbacks=callbacks,
             augment=augment,
             seed=seed,

@@ -172,11 +172,17 @@ def examples_meet(built: Built) -> bool:
 
 def prediction_plan(layers: Sequence[PlacedLayer], input_shape: Shape, output: str, batch: int) -> Plan:
     """The results of all layers that `output` (a layer's name) needs, for a batch of inputs."""
+    return forward_plan([placed.predicting for placed in layers], input_shape, output, batch)
+
+
+def forward_plan(layers: Sequence[PlacedLayer], input_shape: Shape, output: str, batch: int) -> Plan:
+    """The results of layers as they are in training, for a batch of inputs."""
     plan = Plan(shapes={INPUT: (batch, *input_shape)})
     forward = _Forward(plan, layers, batch)
     for placed in layers:
-        bound = forward.bound(placed, placed.built.predict or placed.built.equation)
+        bound = forward.bound(placed, placed.built.equation)
         plan.add(rename(bound, forward.names(placed, bound)))
+        plan.seeds += [placed.tensor(name) for name in placed.built.seeds]
     plan.output = forward.results[output]
     return plan
 

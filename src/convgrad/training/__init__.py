@@ -1,6 +1,7 @@
 """Training: the loop, its figures and events, schedules of the learning rate, and trained networks in folders."""
 
 from convgrad.training.advice import TrainingWarning
+from convgrad.training.averaging import EMA, SWA
 from convgrad.training.checkpoint import save
 from convgrad.training.events import Callback, CSVLogger, EarlyStopping, Training
 from convgrad.training.history import History
@@ -13,6 +14,8 @@ from convgrad.training.schedules import constant, cosine, one_cycle, steps
 from convgrad.training.whole_metrics import MetricOf, WholeMetric
 
 __all__ = [
+    "EMA",
+    "SWA",
     "CSVLogger",
     "Callback",
     "Checkpoint",

@@ -19,10 +19,12 @@ from convgrad.losses import Loss, loss_from
 from convgrad.network.chosen import Names
 from convgrad.network.frozen import frozen_from
 from convgrad.network.plain import NETWORK, PlainNetwork
+from convgrad.network.statistics import statistics_of
 from convgrad.network.step import TrainingStep
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.training.advice import warn_of_small_statistics, warn_of_two_activations
 from convgrad.training.alone import trains_alone
+from convgrad.training.averaging import Average, Averaging, average_from
 from convgrad.training.chosen_metrics import Chosen, metrics_from
 from convgrad.training.evaluate import checked_examples
 from convgrad.training.events import Callback, Training, checked_callbacks
@@ -75,6 +77,7 @@ def fit(
     class_weight: ClassWeight | None = None,
     frozen: Names = (),
     accumulate: int = 1,
+    average: str | Average | None = None,
     callbacks: Iterable[Callback] = (),
     augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
     seed: int = 0,
@@ -110,6 +113,8 @@ def fit(
             such as "conv1" and "conv2.w", or patterns of names, "conv*". A frozen BatchNorm uses its moving statistics.
         accumulate: batches whose gradients make one update, but for rounding that of one batch of all their examples.
             Where examples of a batch meet (BatchNorm), they still meet in batches of `batch_size` only.
+        average: "ema", "swa", `EMA(decay)` or `SWA(start)`: a mean of the weights, which is validated after each epoch
+            as soon as there is one, and which the network has at the end.
         callbacks: told of what happens; may stop the training.
         augment: random changes of the training images, new ones in every epoch: an `Augment`, or a list of changes
             (`Flip()`, `Crop(4)`, `Cutout(8)`, `Colour()`, `SomeOf(...)`, functions of your own, as `Changes` says).
@@ -177,7 +182,7 @@ def fit(
     weighing, rows = weighing_from(
         sample_weight, class_weight, examples, rows, meaning, max(2, network.output_shape[-1]), names
     )
-    kept = frozen_from(network.layers, frozen)
+    kept, mean = frozen_from(network.layers, frozen), average_from(average)
     warn_of_two_activations(network, loss, stacklevel=4)
 
     rate = optimizer.learning_rate if learning_rate is None else learning_rate
@@ -201,6 +206,7 @@ def fit(
             "engine": engine,
             **({} if weighing is None else weighing.described()),
             **({"accumulate": accumulate} if accumulate > 1 else {}),
+            **({} if mean is None else {"average": described(mean)}),
             **({"frozen": sorted(kept.tensors)} if kept.tensors else {}),
         }
         found = keeping.found(asked, resume)
@@ -216,6 +222,15 @@ def fit(
         warn_of_small_statistics(network, batch_size, stacklevel=4)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
     batches = Batches(examples, None, batch_size, seed, shuffle, changing, rows, together, weighing)
+    averaging = None
+    if mean is not None:
+        layers = [kept.apply(placed) for placed in network.layers]
+
+        def statistics() -> dict[str, npt.NDArray[Any]]:
+            own = (batch.images[: batch.real_count] for batch in batches.epoch(network.past.epochs))
+            return statistics_of(network, layers, own, seed, engine)
+
+        averaging = Averaging(mean, network, frozenset(network.parameters) - kept.tensors, statistics)
     loop = Loop(
         training=Training(
             network, epochs, len(batches), batch_size, len(rows), history, metrics=chosen, held=examples.held
@@ -231,6 +246,7 @@ def fit(
         validation=validation,
         engine=engine,
         keeping=writer,
+        averaging=averaging,
     )
     if examples.ordered:
         network.past.add(examples.inputs, rows)

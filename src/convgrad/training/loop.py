@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 
 from convgrad.data import Batch, Batches
@@ -14,6 +14,7 @@ from convgrad.network.past import Past
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.step import TrainingStep
 from convgrad.system.interruption import Interruption
+from convgrad.training.averaging import Averaging
 from convgrad.training.evaluate import DEFAULT_ROWS, figures
 from convgrad.training.events import Callback, Training, tell
 from convgrad.training.examples import Examples
@@ -40,6 +41,7 @@ class Loop:
     validation: Examples | None
     engine: str
     keeping: Keeper | None = None
+    averaging: Averaging | None = None
 
     def run(self, state: State | None = None) -> None:
         """Run all epochs, until one of the listeners or Ctrl-C stops them. state: `_state` of where to go on."""
@@ -54,6 +56,7 @@ class Loop:
         else:
             self._keep(0, always=True)  # from here on it can be resumed
         over = state is not None and training.stop
+        sound = False
         try:
             with Interruption() as interruption:
                 for epoch in range(training.epoch, 0 if over else training.epochs):
@@ -61,9 +64,12 @@ class Loop:
                     if not self._epoch(interruption) or training.stop:
                         break
                 training.history.interrupted = interruption.requested
+            sound = True
         except KeyboardInterrupt:
-            training.history.interrupted = True
+            training.history.interrupted = sound = True
         finally:
+            if self.averaging is not None and sound:
+                self.averaging.put()
             tell(self.listeners, "on_train_end", training)
         if self.keeping is not None and not training.history.interrupted:
             self.keeping.write(self._state(0, ended=True))
@@ -91,10 +97,13 @@ class Loop:
         self._first = 0
         if not self.keeper.keep():
             raise self._diverged("weights")
-        training.logs |= self._validated()
-        training.network.past.epochs += 1
-        training.history.add_epoch(training.logs, training.seconds, training.waited)
-        tell(self.listeners, "on_epoch_end", training)
+        if self.averaging is not None:
+            self.averaging.after_epoch(training.epoch, training.epochs)
+        with nullcontext() if self.averaging is None else self.averaging.in_place():
+            training.logs |= self._validated()
+            training.network.past.epochs += 1
+            training.history.add_epoch(training.logs, training.seconds, training.waited)
+            tell(self.listeners, "on_epoch_end", training)
         training.epoch += 1
         self._keep(0, always=interruption.requested)
         training.epoch -= 1
@@ -122,6 +131,8 @@ class Loop:
         step.run(batch.images, batch.labels, training.learning_rate, batch.weights, last)
         if not self.keeper.check(step.loss):
             raise self._diverged("loss")
+        if self.averaging is not None and (step.update is None or not step.update.pending):
+            self.averaging.after_update()
         means.add("loss", step.loss, float(batch.weights.sum()))
         for metric in (one for one in self.metrics if one.of_each):
             means.add(metric.name, metric(step.output[:count], batch.labels[:count]), count)
@@ -169,6 +180,7 @@ class Loop:
             "pending": [0, 0.0] if self.step.update is None else [self.step.update.pending, self.step.update.total],
             "optimizer": self.step.optimizer_state,
             "keeper": self.keeper.state(),
+            "average": {} if self.averaging is None else self.averaging.state(),
             "callbacks": [own for listener in self.listeners if (own := listener.state())],
         }
 
@@ -179,6 +191,8 @@ class Loop:
         network.past = Past.from_config(state["past"])
         self.step.restore(state["optimizer"], state["steps"], *state["pending"])
         self.keeper.restore(state["keeper"])
+        if self.averaging is not None:
+            self.averaging.restore(state["average"])
         training.epoch, self._first, training.stop = state["epoch"], state["batch"], state["stop"]
         training.batch = max(self._first - 1, 0)
         training.seconds, training.waited = state["seconds"], state["waited"]
