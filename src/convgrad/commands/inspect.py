@@ -16,8 +16,6 @@ from convgrad.commands.terminal import messages, output, print_json, working
 from convgrad.errors import DataError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from convgrad.data import Data
     from convgrad.inspection import Health
     from convgrad.models.network import Network
@@ -93,7 +91,8 @@ def inspect(
         return
     console = output()
     console.print(f"{found.examples} examples of {which}, mean loss {found.loss:.4g}", soft_wrap=True)
-    console.print(_table(found, console.width < 80))
+    for line in _lines(found, console.width < 70):
+        console.print(line, soft_wrap=True, highlight=False)
     for name, dead in found.dead.items():
         console.print(f"{name}: {dead} of its units are 0 for all of them.", soft_wrap=True)
     for path in written:
@@ -184,21 +183,17 @@ def _draw(
     return [folder / name for name in figures]
 
 
-def _table(found: Health, narrow: bool) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("layer")
-    for heading in ("mean", "deviation", "dead", "weights", "gradient"):
-        if not (narrow and heading == "mean"):
-            table.add_column(heading, justify="right")
+def _lines(found: Health, narrow: bool) -> list[str]:
+    """A line for each layer, numbers below numbers, nothing behind the last."""
+    rows = [["layer", "mean", "deviation", "dead", "weights", "gradient"]]
     for one in found:
-        cells = [
-            f"{one.mean:.3g}",
-            f"{one.deviation:.3g}",
-            "" if one.units is None else f"{one.dead} of {one.units}",
-            "" if one.weights is None else f"{one.weights:.3g}",
-            "" if one.gradient is None else f"{one.gradient:.3g}",
-        ]
-        table.add_row(one.name, *cells[narrow:])
-    return table
+        dead = "" if one.units is None else f"{one.dead} of {one.units}"
+        sizes = ["" if size is None else f"{size:.3g}" for size in (one.weights, one.gradient)]
+        rows.append([one.name, f"{one.mean:.3g}", f"{one.deviation:.3g}", dead, *sizes])
+    if narrow:
+        rows = [[row[0], *row[2:]] for row in rows]
+    name, *widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([f"{row[0]:{name}}", *(f"{c:>{w}}" for c, w in zip(row[1:], widths, strict=True))]).rstrip()
+        for row in rows
+    ]
