@@ -16,6 +16,8 @@ from PIL import Image
 from browser_support import Looker, opened, served, toured_html
 from convgrad.examples import load_example
 from convgrad.explain import Explanation
+from convgrad.explain.page.build import page_html
+from convgrad.explain.page.model import page_model
 from convgrad.explain.rendering.conventions import as_written_by
 from convgrad.questions.rights import Rights
 from convgrad.questions.table import answer_to
@@ -124,6 +126,38 @@ def test_the_cell_of_a_notebook_computes_what_the_page_shows(either: Any, tmp_pa
             found.append(shown(looker))
             assert value_of(copied(looker, "copy-cell")) == pytest.approx(found[-1], rel=1e-9)
         assert len(set(found)) == 4  # the learning rate alone does not change a gradient
+
+
+OWN = (
+    {
+        "input_shape": [4, 5, 1],
+        "layers": [{"type": "Conv2D", "filters": 2, "kernel_size": [2, 3], "bias": None}, {"type": "ReLU"}],
+    },
+    {"toml": '[model]\nname = "caf\u00e9 \\"q\\""\ninput_shape = [3]\n\n[[layer]]\ntype = "Dense"\nunits = 2\n'},
+)
+
+
+@pytest.mark.parametrize("network", OWN, ids=["layers", "toml"])
+def test_the_cell_of_ones_own_network_computes_what_the_page_shows(browser: Any, network: dict[str, Any]) -> None:
+    with served("classic") as url, opened(browser, url) as looker:
+        looker.page.evaluate("(network) => convgrad.page.app.links.show({ network, lens: 'backward' })", network)
+        element, read = ("conv1.dw[1,0,0,1]", 7) if "layers" in network else ("dense1.dw[1,1]", 1)
+        looker.cell(element).click()
+        before = value_of(copied(looker, "copy-cell"))
+        assert before == pytest.approx(shown(looker), rel=1e-9)
+        looker.page.evaluate("(read) => convgrad.page.app.trace.set('input', read, 2.5)", read)
+        assert value_of(copied(looker, "copy-cell")) == pytest.approx(shown(looker), rel=1e-9)
+        assert shown(looker) != before
+
+
+def test_a_network_whose_file_is_elsewhere_says_how_a_notebook_shows_it(browser: Any, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    trace = load_example("classic").trace()
+    file.write_text(page_html(page_model(trace, "a network of mine")), encoding="utf-8")
+    with opened(browser, file.as_uri()) as looker:
+        looker.page.locator("#share").click()
+        part = looker.page.locator(".share-part", has_text="does not know the file")
+        assert 'convgrad.examples.read_example("FILE.toml").trace()' in part.inner_text()
 
 
 def test_a_file_says_which_command_writes_the_program(browser: Any, tmp_path: Path) -> None:

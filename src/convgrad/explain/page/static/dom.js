@@ -66,14 +66,8 @@
     if (!formulas.has(latex)) {
       if (formulas.size > 2000) formulas.clear();
       const kept = latex.replace(OUTSIDE, "\\allowbreak\\quad {($1)}"); // what is read outside stays in one line
-      const options = {
-        throwOnError: false,
-        output: "htmlAndMathml",
-        strict: false,
-        trust: false,
-        maxSize: 20,
-        maxExpand: 200,
-      };
+      const bounds = { trust: false, maxSize: 20, maxExpand: 200 };
+      const options = { throwOnError: false, output: "htmlAndMathml", strict: false, ...bounds };
       formulas.set(latex, productsTogether(katex.renderToString(`\\displaystyle ${kept}`, options)));
     }
     const element = page.h("span", { class: className });

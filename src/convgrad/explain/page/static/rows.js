@@ -83,15 +83,8 @@
     select.value = layer.type;
     const button = (kind, icon, words, onclick, disabled) => {
       const label = `${words} layer ${place + 1}`;
-      const attributes = {
-        type: "button",
-        class: `small ${kind}`,
-        "aria-label": label,
-        title: words,
-        onclick,
-        disabled,
-      };
-      return h("button", attributes, icon);
+      const told = { "aria-label": label, title: words };
+      return h("button", { type: "button", class: `small ${kind}`, ...told, onclick, disabled }, icon);
     };
     const buttons = h(
       "span",

@@ -44,12 +44,7 @@
       this.chart = h("span", { class: "chart-holder" });
       const button = (id, words, act, title) => h("button", { type: "button", id, onclick: act, title }, words);
       this.steps = [
-        button(
-          "step",
-          "Step",
-          () => this.step(1),
-          "One step of gradient descent: every weight takes its updated value",
-        ),
+        button("step", "Step", () => this.step(1), "One step of gradient descent: every weight is updated"),
         button("step10", "10 steps", () => this.step(10), "Ten steps of gradient descent"),
       ];
       this.problem = h("p", { class: "rate-problem", role: "alert" });

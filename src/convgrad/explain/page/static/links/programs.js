@@ -28,8 +28,20 @@
     return `[${parts.join(", ")}]`;
   };
 
-  /** Python that computes what the page shows of a bundled example; an Error with a sentence where that is too long. */
-  page.asCell = (trace, element) => {
+  const KEYWORDS = new Map([[null, "None"], [true, "True"], [false, "False"]]);
+
+  /** What is JSON, as Python. */
+  const inPython = (value) => {
+    if (KEYWORDS.has(value)) return KEYWORDS.get(value);
+    if (Array.isArray(value)) return `[${value.map(inPython).join(", ")}]`;
+    if (typeof value !== "object") return JSON.stringify(value);
+    const items = Object.entries(value).map(([key, part]) => `${JSON.stringify(key)}: ${inPython(part)}`);
+    return `{${items.join(", ")}}`;
+  };
+
+  /** Python that computes what the page shows of a bundled example, or of the network that was asked for; an Error with a
+   * sentence where that is too long. */
+  page.asCell = (trace, element, asked = null) => {
     const { model } = trace;
     const text = (name) => nested(trace.tensor(name).shape, trace.tensor(name).values);
     const table = (names, called) => `{${names.map((name) => `"${called(name)}": ${text(name)}`).join(", ")}}`;
@@ -51,9 +63,9 @@
     return [
       "from dataclasses import replace",
       "",
-      "from convgrad.examples import load_example",
+      asked ? "from convgrad.questions.networks import own_example" : "from convgrad.examples import load_example",
       "",
-      `example = load_example("${model.name}")`,
+      asked ? `example = own_example(${inPython(asked)})` : `example = load_example("${model.name}")`,
       ...(weights.length ? ["weights = dict(example.network.get_weights())"] : []),
       ...weights.map((name) => `weights["${name}"] = ${text(name)}`),
       ...(weights.length ? ["example.network.set_weights(weights)"] : []),
@@ -74,7 +86,7 @@
     const { app } = share;
     const { trace, asked } = app;
     if (asked?.worksheet) return [];
-    return isBundled(app) ? [programPart(share), cellPart(share)] : [programPart(share)];
+    return [programPart(share), cellPart(share)];
   };
 
   const programPart = (share) => {
@@ -104,8 +116,12 @@
   };
 
   const cellPart = (share) => {
-    const { trace, chosen, explanation } = share.app;
-    const copy = () => share._copy(page.asCell(trace, chosen && explanation.element), "The cell");
+    const { trace, asked, chosen, explanation } = share.app;
+    if (!asked && !isBundled(share.app)) {
+      const words = "This page does not know the file that it was made from. With that file, a notebook shows the same:";
+      return share._part("Notebook", words, h("code", {}, 'convgrad.examples.read_example("FILE.toml").trace()'));
+    }
+    const copy = () => share._copy(page.asCell(trace, chosen && explanation.element, asked), "The cell");
     return share._part(
       "Notebook",
       "Python that shows the same, with convgrad installed:",
