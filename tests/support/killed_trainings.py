@@ -1,4 +1,6 @@
-"""Trainings to be killed: three networks on three sources, each in a process of its own that is ready at once.
+"""Trainings to be killed, of three networks on three sources, each in a process of its own that is ready at once.
+
+Two of the networks are trained with a mean of their weights as well, clipped, frozen and accumulated.
 
 `python tests/support/killed_trainings.py` is a nursery: it has imported everything and uses no threads. For each line
 `{"network": ..., "source": ..., "data": FOLDER, "run": FOLDER, "threads": 2, "checkpoint": true}` it forks a training,
@@ -34,8 +36,9 @@ from convgrad.layers import (
     Reshape,
 )
 from convgrad.models.network import Network
+from convgrad.optimizers import SGD
 from convgrad.system.interruption import exit_code, take_over
-from convgrad.training import Checkpoint
+from convgrad.training import SWA, Checkpoint
 from convgrad.training.resuming import digest
 
 SHAPE, COUNT, CLASSES = (13, 11, 1), 45, 3
@@ -70,6 +73,8 @@ TRAININGS: dict[str, tuple[Callable[[], Network], dict[str, Any]]] = {
     "lenet": (lenet, {"optimizer": "momentum", "schedule": "one-cycle", "learning_rate": 0.05}),
     "resnet8": (resnet8, {"optimizer": "nesterov", "schedule": "cosine", "augment": Augment(flip=True, shift=1)}),
     "autoencoder": (autoencoder, {"optimizer": "adam", "loss": "mse"}),
+    "mean": (lenet, {"optimizer": SGD(0.1, global_clipnorm=1.0), "average": "ema", "accumulate": 2, "frozen": "conv1"}),
+    "last epochs": (resnet8, {"optimizer": "adamw", "average": SWA(0.3)}),
 }
 
 

@@ -1,7 +1,8 @@
 """Trainings killed at random moments and resumed, as often as it takes: the bits of one that was left alone.
 
-Three networks on three sources, each process with another number of threads. A few kills here; `CONVGRAD_KILLS=1000`
-for more, `CONVGRAD_KILLS_SEED` for others, `CONVGRAD_KILLS_LOG` names a file for what came of each.
+Three networks (two of them also with a mean of their weights) on three sources, each process with another number of
+threads. A few kills here; `CONVGRAD_KILLS=1000` for more, `CONVGRAD_KILLS_SEED` for others, `CONVGRAD_KILLS_LOG` names
+a file for what came of each.
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 
 from convgrad.errors import TrainingError
-from convgrad.training.schedules import SCHEDULES, cosine, one_cycle, schedule_from, steps
+from convgrad.training.schedules import SCHEDULES, cosine, one_cycle, schedule_from, steps, warm_up
 
 FRACTIONS = np.linspace(0, 1, 101)[:-1]
 
@@ -51,3 +53,29 @@ def test_what_is_no_schedule_is_refused() -> None:
         cosine(warmup=1.0)
     with pytest.raises(TrainingError, match=r"one_cycle: rise must be a number above 0 and below 1, not 0.0"):
         one_cycle(rise=0.0)
+
+
+def test_any_schedule_may_follow_a_warm_up() -> None:
+    factor = warm_up("cosine", share=0.2, start=0.1)
+    assert [factor(0.0), factor(0.1)] == pytest.approx([0.1, 0.55])
+    for fraction in (0.2, 0.5, 0.9):
+        assert factor(fraction) == pytest.approx(cosine()((fraction - 0.2) / 0.8))
+    assert [warm_up(lambda done: done)(f) for f in (0.05, 1.0)] == pytest.approx([0.0, 1.0])
+    with pytest.raises(TrainingError, match="There is no learning-rate schedule 'cosin'"):
+        warm_up("cosin")
+    with pytest.raises(TrainingError, match="warm_up: share must be a number above 0 and below 1, not 0"):
+        warm_up(share=0)
+
+
+@pytest.mark.torch
+def test_a_warm_up_before_a_cosine_as_in_torch(torch: ModuleType) -> None:
+    """Of 20 updates the first 5 rise; ours reaches 1 with the update after them, as theirs does."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    kinds = torch.optim.lr_scheduler
+    parts = [kinds.LinearLR(optimizer, 0.1, 1.0, 5), kinds.CosineAnnealingLR(optimizer, 15)]
+    theirs = kinds.SequentialLR(optimizer, parts, milestones=[5])
+    factor = warm_up("cosine", share=0.25, start=0.1)
+    for update in range(20):
+        assert factor(update / 20) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-12)
+        optimizer.step()
+        theirs.step()

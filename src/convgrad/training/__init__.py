@@ -3,14 +3,14 @@
 from convgrad.training.advice import TrainingWarning
 from convgrad.training.averaging import EMA, SWA
 from convgrad.training.checkpoint import save
-from convgrad.training.events import Callback, CSVLogger, EarlyStopping, Training
+from convgrad.training.events import Callback, CSVLogger, EarlyStopping, ReduceLROnPlateau, Training
 from convgrad.training.history import History
 from convgrad.training.metrics import Metric, confusion_matrix, top_k
 from convgrad.training.progress import ProgressTable
 from convgrad.training.reports.loggers import MLflow, TensorBoard
 from convgrad.training.resuming import Checkpoint
 from convgrad.training.safeguard import Diverged
-from convgrad.training.schedules import constant, cosine, one_cycle, steps
+from convgrad.training.schedules import constant, cosine, one_cycle, steps, warm_up
 from convgrad.training.whole_metrics import MetricOf, WholeMetric
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Metric",
     "MetricOf",
     "ProgressTable",
+    "ReduceLROnPlateau",
     "TensorBoard",
     "Training",
     "TrainingWarning",
@@ -37,4 +38,5 @@ __all__ = [
     "save",
     "steps",
     "top_k",
+    "warm_up",
 ]

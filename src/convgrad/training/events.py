@@ -22,6 +22,7 @@ from convgrad.network.plain import PlainNetwork
 from convgrad.system.files import write_file
 from convgrad.training.history import History
 from convgrad.training.metrics import Better, Metric, better_of
+from convgrad.training.schedules import INSIDE
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Training:
         images: training images.
         seconds: since the epoch began, validation not included; `waited` of them for data.
         learning_rate: that of the last batch.
+        factor: what callbacks multiply the learning rate of all further batches by.
         logs: running averages within an epoch (`loss`, `accuracy`); at its end with `val_loss` and so on.
         history: what the epochs so far gave.
         stop: set it to end the training after the current batch or epoch.
@@ -58,6 +60,7 @@ class Training:
     metrics: tuple[Metric, ...] = ()
     waited: float = 0.0
     held: bool = True
+    factor: float = 1.0
 
 
 class Callback:
@@ -112,7 +115,71 @@ def tell(listeners: Iterable[Callback], event: Event, training: Training) -> Non
         getattr(listener, event)(training)
 
 
-class EarlyStopping(Callback):
+class Monitoring(Callback):
+    """Base of those that ask after each epoch whether a figure has got better. NaN is never better.
+
+    Attributes:
+        best_epoch, best_value: the best so far, the epoch counted from 0; None and NaN before there is one.
+    """
+
+    def __init__(self, monitor: str | None, patience: int, min_delta: float, mode: Literal["auto", "min", "max"]):
+        if not (patience >= 0 and min_delta >= 0):
+            raise TrainingError(
+                f"patience and min_delta must not be negative; here they are {patience} and {min_delta}."
+            )
+        if mode not in ("auto", "min", "max"):
+            raise TrainingError(f"mode is `auto`, `min` or `max`, not {mode!r}.")
+        self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, min_delta, mode
+        self._begin()
+
+    def _begin(self) -> None:
+        self.best_epoch: int | None = None
+        self.best_value = math.nan
+        self._waited = 0
+
+    def on_train_begin(self, training: Training) -> None:
+        self._begin()
+        if self.monitor is not None:  # known before the first epoch, whether it can be told what is better
+            self._wants(self.monitor, getattr(training, "metrics", ()))
+
+    def _got_better(self, training: Training) -> bool:
+        """Whether it did in this epoch; counts those in a row in which it did not."""
+        name = self.monitor or ("val_loss" if "val_loss" in training.logs else "loss")
+        if name not in training.logs:
+            raise TrainingError(
+                f"{type(self).__name__} monitors {name!r}, which this training does not record; it records "
+                f"{', '.join(training.logs)}."
+            )
+        value = training.logs[name]
+        gain = self.best_value - value if self._wants(name, training.metrics) == "less" else value - self.best_value
+        if not math.isnan(value) and (self.best_epoch is None or gain > self.min_delta):
+            self.best_epoch, self.best_value, self._waited = training.epoch, value, 0
+            return True
+        self._waited += 1
+        return False
+
+    def state(self) -> dict[str, Any]:
+        return {"best": {"epoch": self.best_epoch, "value": self.best_value}, "waited": self._waited}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        best = state["best"]
+        self.best_epoch, self.best_value, self._waited = best["epoch"], best["value"], state["waited"]
+
+    def _wants(self, name: str, metrics: Iterable[Metric]) -> Better:
+        """Whether less or more of a figure is better."""
+        if self.mode != "auto":
+            return "less" if self.mode == "min" else "more"
+        better = better_of(name, metrics)
+        if better is None:
+            plain = name.removeprefix("val_")
+            raise TrainingError(
+                f"{type(self).__name__} monitors {name!r}, but it is not known whether less or more of it is better. "
+                f"Write mode='min' or mode='max', or Metric({plain!r}, ..., better='less')."
+            )
+        return better
+
+
+class EarlyStopping(Monitoring):
     """Stop when a figure has not got better for `patience` epochs in a row. NaN is never better.
 
     Args:
@@ -143,43 +210,18 @@ class EarlyStopping(Callback):
         mode: Literal["auto", "min", "max"] = "auto",
         restore_best: bool = True,
     ):
-        if not (patience >= 0 and min_delta >= 0):
-            raise TrainingError(
-                f"patience and min_delta must not be negative; here they are {patience} and {min_delta}."
-            )
-        if mode not in ("auto", "min", "max"):
-            raise TrainingError(f"mode is `auto`, `min` or `max`, not {mode!r}.")
-        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
-        self.mode, self.restore_best = mode, restore_best
-        self._begin()
+        self.restore_best = restore_best
+        super().__init__(monitor, patience, min_delta, mode)
 
     def _begin(self) -> None:
-        self.best_epoch: int | None = None
-        self.best_value = math.nan
-        self._waited = 0
+        super()._begin()
         self._best_weights: dict[str, np.ndarray] = {}
 
-    def on_train_begin(self, training: Training) -> None:
-        self._begin()
-        if self.monitor is not None:  # known before the first epoch, whether it can be told what is better
-            self._wants(self.monitor, getattr(training, "metrics", ()))
-
     def on_epoch_end(self, training: Training) -> None:
-        name = self.monitor or ("val_loss" if "val_loss" in training.logs else "loss")
-        if name not in training.logs:
-            raise TrainingError(
-                f"EarlyStopping monitors {name!r}, which this training does not record; it records "
-                f"{', '.join(training.logs)}."
-            )
-        value = training.logs[name]
-        gain = self.best_value - value if self._wants(name, training.metrics) == "less" else value - self.best_value
-        if not math.isnan(value) and (self.best_epoch is None or gain > self.min_delta):
-            self.best_epoch, self.best_value, self._waited = training.epoch, value, 0
+        if self._got_better(training):
             if self.restore_best:
                 self._best_weights = training.network.get_weights()
-            return
-        self._waited += 1
-        if self._waited >= self.patience:
+        elif self._waited >= self.patience:
             training.stop = True
 
     def on_train_end(self, training: Training) -> None:
@@ -187,26 +229,69 @@ class EarlyStopping(Callback):
             training.network.set_weights(self._best_weights)
 
     def state(self) -> dict[str, Any]:
-        best = {"epoch": self.best_epoch, "value": self.best_value, "weights": self._best_weights}
-        return {"best": best, "waited": self._waited}
+        kept = super().state()
+        return {**kept, "best": {**kept["best"], "weights": self._best_weights}}
 
     def restore(self, state: dict[str, Any]) -> None:
-        best = state["best"]
-        self.best_epoch, self.best_value, self._best_weights = best["epoch"], best["value"], dict(best["weights"])
-        self._waited = state["waited"]
+        super().restore(state)
+        self._best_weights = dict(state["best"]["weights"])
 
-    def _wants(self, name: str, metrics: Iterable[Metric]) -> Better:
-        """Whether less or more of a figure is better."""
-        if self.mode != "auto":
-            return "less" if self.mode == "min" else "more"
-        better = better_of(name, metrics)
-        if better is None:
-            plain = name.removeprefix("val_")
-            raise TrainingError(
-                f"EarlyStopping monitors {name!r}, but it is not known whether less or more of it is better. Write "
-                f"mode='min' or mode='max', or Metric({plain!r}, ..., better='less')."
-            )
-        return better
+
+class ReduceLROnPlateau(Monitoring):
+    """Multiply the learning rate by `factor` when a figure has not got better for `patience` epochs in a row.
+
+    What a schedule says is multiplied by the same.
+
+    Args:
+        monitor, min_delta, mode: as for `EarlyStopping`.
+        factor: above 0 and below 1. patience: at least 1, as in Keras; PyTorch waits for one epoch more.
+        cooldown: epochs after a reduction in which none is counted.
+        min_lr: no reduction below this learning rate.
+    """
+
+    @takes(
+        TrainingError,
+        monitor=optional(TEXT),
+        factor=INSIDE,
+        patience=at_least(1),
+        min_delta=NOT_NEGATIVE,
+        mode=one_of("auto", "min", "max"),
+        cooldown=at_least(0),
+        min_lr=NOT_NEGATIVE,
+    )
+    def __init__(
+        self,
+        monitor: str | None = None,
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 0.0001,
+        mode: Literal["auto", "min", "max"] = "auto",
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ):
+        self.factor, self.cooldown, self.min_lr = factor, cooldown, min_lr
+        super().__init__(monitor, patience, min_delta, mode)
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._resting = 0
+
+    def on_epoch_end(self, training: Training) -> None:
+        self._got_better(training)
+        if self._resting:
+            self._resting -= 1
+            self._waited = 0
+        if self._waited >= self.patience:
+            least = self.min_lr / training.learning_rate if training.learning_rate else 0.0
+            training.factor *= min(1.0, max(self.factor, least))
+            self._resting, self._waited = self.cooldown, 0
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "resting": self._resting}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self._resting = state["resting"]
 
 
 class CSVLogger(Callback):

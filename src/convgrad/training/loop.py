@@ -124,7 +124,7 @@ class Loop:
         training, step, count = self.training, self.step, batch.real_count
         updates = -(-training.batches // step.accumulate)
         done = (training.epoch + training.batch // step.accumulate / updates) / training.epochs
-        training.learning_rate = self.learning_rate * self.factor(done)
+        training.learning_rate = self.learning_rate * self.factor(done) * training.factor
         if not training.held:
             training.network.past.widen(batch.images)
         last = training.batch + 1 == training.batches
@@ -166,6 +166,7 @@ class Loop:
             "seconds": training.seconds,
             "waited": training.waited,
             "learning_rate": training.learning_rate,
+            "factor": training.factor,
             "logs": training.logs,
             "means": self._means.state(),
             "history": {
@@ -196,7 +197,7 @@ class Loop:
         training.epoch, self._first, training.stop = state["epoch"], state["batch"], state["stop"]
         training.batch = max(self._first - 1, 0)
         training.seconds, training.waited = state["seconds"], state["waited"]
-        training.learning_rate = state["learning_rate"]
+        training.learning_rate, training.factor = state["learning_rate"], state["factor"]
         training.logs, self._means = dict(state["logs"]), RunningMeans(state["means"])
         training.history.figures = {name: list(values) for name, values in state["history"]["figures"].items()}
         training.history.epoch_seconds = list(state["history"]["seconds"])

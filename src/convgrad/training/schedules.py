@@ -76,11 +76,37 @@ def steps(at: Sequence[float] = (0.5, 0.75), factor: float = 0.1) -> Schedule:
     return lambda fraction: math.prod(factor for place in at if fraction >= place) * 1.0
 
 
+@takes(TrainingError, share=INSIDE, start=SHARE)
+def warm_up(then: str | Schedule | None = None, share: float = 0.05, start: float = 0.0) -> Schedule:
+    """Rise linearly from `start` to 1 over the first `share` of the training, and go on with another schedule.
+
+    factor(f) = start + (1 - start) * f / share    for f < share
+    factor(f) = then((f - share) / (1 - share))    after it
+
+    then: a name or a function, as `fit(schedule=...)` takes it; constant by default.
+
+    Reference: Goyal et al., Accurate, large minibatch SGD, 2017, section 2.2.
+
+    >>> rising = warm_up("steps", share=0.5)
+    >>> [rising(f) for f in (0.0, 0.25, 0.5)]
+    [0.0, 0.5, 1.0]
+    """
+    following = schedule_from(then)
+
+    def factor(fraction: float) -> float:
+        if fraction < share:
+            return start + (1 - start) * fraction / share
+        return following((fraction - share) / (1 - share))
+
+    return factor
+
+
 SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "constant": constant,
     "cosine": cosine,
     "one-cycle": one_cycle,
     "steps": steps,
+    "warm-up": warm_up,
 }
 
 
