@@ -25,6 +25,7 @@ import os
 import pkgutil
 import re
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_origin
@@ -101,6 +102,35 @@ def test_blocks_run_and_print_what_is_shown(page: Path) -> None:
         position = block.end(part)
     if ACCEPT:
         page.write_text("".join(parts) + text[position:])
+
+
+ROW = re.compile(r"^\| .*\|((?: `[^`\n]+`)+) \|$", re.MULTILINE)
+"""A row of a table whose last cell is nothing but code."""
+NEEDED = {"TensorBoard(": "tensorboard", "MLflow(": "mlflow"}
+"""What of a line needs a package that may be missing."""
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning:mlflow", "ignore::DeprecationWarning:mlflow")
+def test_lines_of_the_table_of_jobs_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    page = ROOT / "docs" / "week.md"
+    text = page.read_text()
+    names: dict[str, object] = {"__name__": page.stem}
+    for block in FENCED.finditer(text):
+        _python(block[2], names, page)
+    lines = [line for row in ROW.finditer(text) for line in re.findall("`([^`]+)`", row[1])]
+    told = [row for row in re.findall(r"^\|.*\|$", text, re.MULTILINE) if "---" not in row and row != "| job | line |"]
+    assert len(told) == len(list(ROW.finditer(text))), "a row without code"
+    for line in lines:
+        package = next((name for part, name in NEEDED.items() if part in line), None)
+        if package is not None and find_spec(package) is None:
+            continue
+        try:
+            _command(line, page) if line.startswith("convgrad ") else _python(line, names, page)
+        except Exception as error:
+            raise AssertionError(f"{page.name}: {line}") from error
 
 
 def _python(code: str, names: dict[str, object], page: Path) -> str:
