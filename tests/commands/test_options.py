@@ -125,6 +125,10 @@ OPTIONS = [
     "multi_margin",
     "--seed",
     "7",
+    "--frozen",
+    "*.b",
+    "--clip-norm",
+    "0.5",
     "--image-size",
     "6x5",
     "--augment",
@@ -206,6 +210,8 @@ def test_a_file_that_is_not_there(place: Path) -> None:
         (["--class-weight", "=2"], "'=2' is neither `balanced` nor weights of classes"),
         (["--class-weight", "dark=0"], "--class-weight of 'dark' is 0.0, but must be a number above 0"),
         (["--validation-split", "0.5"], "The folder has a part to validate with, so --validation-split"),
+        (["--frozen", "conv7"], "--frozen"),
+        (["--clip-norm", "-1"], "--clip-norm must be a number above 0, or None, not -1.0"),
         (["--loss", "mes"], "There is no loss called 'mes'"),
     ],
 )
@@ -227,6 +233,18 @@ def test_a_figure_of_all_examples_needs_some_to_validate_with(place: Path) -> No
 def test_images_of_several_sizes_are_told_the_option(place: Path) -> None:
     Image.new("RGB", (9, 4)).save(place / "photos" / "train" / "dark" / "0.png")
     assert "resize them with --image-size 6x5" in said(train("--out", "run", code=2))
+
+
+def test_frozen_weights_stay_and_gradients_are_cut(place: Path) -> None:
+    from convgrad.models.saved import load
+
+    train("--out", "whole")
+    train("--out", "frozen", "--frozen", "dense1.b")
+    train("--out", "cut", "--clip-norm", "0.001")
+    whole, frozen, cut = (load(place / name).get_weights() for name in ("whole", "frozen", "cut"))
+    assert not frozen["dense1.b"].any()
+    assert whole["dense1.b"].any()
+    assert np.abs(cut["dense1.b"]).max() < np.abs(whole["dense1.b"]).max()
 
 
 def test_early_stopping_ends_a_training(place: Path) -> None:

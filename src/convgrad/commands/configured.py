@@ -37,6 +37,8 @@ PYTHON = (
     (r"\bfit: (\w+) must", r"\1 must"),
     (r"\b(class_weight|validation_split|weight_decay|batch_size|image_size|data_dir)\b", None),
     (r"\blearning_rate\b", "--lr"),
+    (r"\w+: global_clipnorm must", "--clip-norm must"),
+    (r"\bfrozen\b", "--frozen"),
     (r"\b(epochs|seed|metrics|patience|monitor) must\b", r"--\1 must"),
 )
 """What messages of Python's functions call what the command line calls otherwise; None for the same with dashes."""
@@ -96,6 +98,15 @@ def repeating(options: Mapping[str, Any]) -> bytes:
 def lasting(name: str) -> str:
     """A name, or a path that means the same from another folder."""
     return os.path.abspath(name) if os.path.exists(name) else name
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Names between commas.
+
+    >>> listed("f1, top3")
+    ('f1', 'top3')
+    """
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def weights_of(text: str | None) -> str | dict[str, float] | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from convgrad.commands.configured import RUN_FILE, from_file, lasting, repeating, weights_of, worded
+from convgrad.commands.configured import RUN_FILE, from_file, lasting, listed, repeating, weights_of, worded
 from convgrad.commands.terminal import counting, messages, output, print_json
 from convgrad.system.interruption import exit_code
 
@@ -97,6 +97,12 @@ def train(
         typer.Option(
             metavar="WEIGHTS", help="Let rare classes count more: balanced; or each as you say: CLASS=W,CLASS=W."
         ),
+    ] = None,
+    frozen: Annotated[
+        str, typer.Option(metavar="NAME,...", help="Layers and weights that stay as they are, such as conv1 or conv*.")
+    ] = "",
+    clip_norm: Annotated[
+        float | None, typer.Option(metavar="LENGTH", help="Shorten gradients that are longer, all together.")
     ] = None,
     augment: Annotated[
         bool, typer.Option("--augment", help="Shift training images at random; mirror them too if they are RGB.")
@@ -183,10 +189,12 @@ def train(
             augment=augment,
             engine=engine,
             weight_decay=weight_decay,
-            metrics=tuple(name.strip() for name in metrics.split(",") if name.strip()),
+            metrics=listed(metrics),
             patience=patience,
             monitor=monitor,
             class_weight=weights_of(class_weight),
+            frozen=listed(frozen),
+            clip_norm=clip_norm,
         )
         is_new = out is None or not os.path.lexists(out)  # False too for a name that can't be
         name = f"{parts.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -292,6 +300,8 @@ def _options(source: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         "patience": settings.patience,
         "monitor": settings.monitor,
         "class_weight": ",".join(f"{k}={w!r}" for k, w in weights.items()) if isinstance(weights, Mapping) else weights,
+        "frozen": ",".join(settings.frozen),
+        "clip_norm": settings.clip_norm,
         "augment": settings.augment,
         "engine": settings.engine,
     }

@@ -264,6 +264,7 @@ def _fit(
         validation_data=parts.val,
         metrics=settings.all_metrics(),
         class_weight=settings.class_weight,
+        frozen=settings.frozen,
         augment=settings.augmenting(parts.image_shape),
         seed=settings.seed,
         callbacks=(*telling.callbacks, *settings.callbacks(), *callbacks),

@@ -24,6 +24,8 @@ class Settings:
     patience: epochs without a better figure `monitor` (`val_loss`, or `loss` where nothing is validated with) after
         which the training ends, with the weights of the best one; None to go on.
     class_weight: "balanced", or weights by the classes' names.
+    frozen: names of layers and weights that stay as they are.
+    clip_norm: the optimizer's `global_clipnorm`.
     """
 
     epochs: int = 5
@@ -41,9 +43,12 @@ class Settings:
     patience: int | None = None
     monitor: str | None = None
     class_weight: str | Mapping[str, float] | None = None
+    frozen: tuple[str, ...] = ()
+    clip_norm: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metrics", tuple(self.metrics))  # a list, where a file was read
+        for name in ("metrics", "frozen"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # a list, where a file was read
 
     def __str__(self) -> str:
         rate = "" if self.learning_rate is None else f" {self.learning_rate:g}"
@@ -51,7 +56,7 @@ class Settings:
 
     def described(self) -> dict[str, Any]:
         """As config.json holds it; what came later than it, only where it is asked for, so that it stays the same."""
-        kept = {**asdict(self), "metrics": list(self.metrics)}
+        kept = {**asdict(self), "metrics": list(self.metrics), "frozen": list(self.frozen)}
         later = {field.name: field.default for field in fields(self)[LATER:]}
         return {name: value for name, value in kept.items() if name not in later or value not in (later[name], [])}
 
@@ -63,6 +68,8 @@ class Settings:
             TrainingError: it has no weight decay, and one is asked for.
         """
         found = optimizer_from(self.optimizer)
+        if self.clip_norm is not None:
+            found = replace(found, global_clipnorm=self.clip_norm)
         if self.weight_decay is None:
             return found
         if not hasattr(found, DECAY):
