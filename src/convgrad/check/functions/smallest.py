@@ -65,13 +65,14 @@ def _smaller(convention: Convention) -> list[Convention]:
     axes = len(window.extent) if window is not None else len(subject.family.input_shape) - 1
     extent = window.extent if window is not None else (1,) * axes
     groups = int(getattr(layer, "groups", 1))
-    given = {"filters": groups} if "filters" in subject.family.defaults else {}
+    counts = (groups, 2 * groups) if "filters" in subject.family.defaults else (0,)
     choices = []
-    for batch, channels, more in product((1, 2), (groups, 2 * groups), product(range(4), repeat=axes)):
+    for batch, channels, filters, more in product((1, 2), (groups, 2 * groups), counts, product(range(4), repeat=axes)):
         shape = (*(e + m for e, m in zip(extent, more, strict=True)), channels)
-        choices.append((batch * prod(shape), batch, shape))
+        choices.append((batch * (prod(shape) + filters), batch, shape, filters))
     found = []
-    for _, batch, shape in sorted(choices):
+    for _, batch, shape, filters in sorted(choices):
+        given = {"filters": filters} if filters else {}
         smaller = replace(subject, input_shape=shape, batch=batch, given={**given, **subject.given})
         found.append(replace(convention, subject=smaller))
     return found
