@@ -44,13 +44,13 @@ def test_the_smallest_input_names_results_by_their_place() -> None:
 def test_the_smallest_input_of_an_image_without_channels() -> None:
     """Sizes with several channels, which such arrays have no axis for, are passed over."""
 
-    def kernels_gradient(picture: Any, kernels: Any, delta: Any) -> Any:
-        result = np.zeros_like(kernels)
-        count, side, _ = kernels.shape
-        for row in range(delta.shape[0]):
-            for column in range(delta.shape[1]):
+    def kernels_gradient(image: Any, filters: Any, dout: Any) -> Any:
+        result = np.zeros_like(filters)
+        count, side, _ = filters.shape
+        for row in range(dout.shape[0]):
+            for column in range(dout.shape[1]):
                 for number in range(count):
-                    result[number] += delta[row, column, 0] * picture[row : row + side, column : column + side]
+                    result[number] += dout[row, column, 0] * image[row : row + side, column : column + side]
         return result
 
     text = " ".join(str(check(kernels_gradient, "conv2d")).split())
