@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from command_runs import convgrad
-from convgrad.data.parts import load_parts
+from convgrad.data.parts import read_parts
 
 MODEL = '[[layer]]\ntype = "Flatten"\n[[layer]]\ntype = "Dense"\nunits = "classes"\n'
 COUNTS = {"train": (18, 6), "val": (5, 4), "test": (7, 3)}
@@ -76,7 +76,7 @@ def test_images_that_are_read_as_they_are_needed_give_the_same(
     train("--out", "held", *standardize)
     with monkeypatch.context() as patch:
         patch.setattr("convgrad.data.parts.MOST_HELD", 0)
-        assert not load_parts("photos").train.held
+        assert not read_parts("photos").train.held
         train("--out", "read", *standardize)
     held, read = (json.loads(content(place / name, "metrics.json")) for name in ("held", "read"))
     if standardize:  # the sums of a mean are added up in another order
@@ -91,7 +91,7 @@ def test_images_that_are_read_as_they_are_needed_give_the_same(
 def test_a_streamed_folder_without_parts_has_a_share_held_out(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = json.loads(train("--out", "held", "--json", data="photos/train").stdout)
     monkeypatch.setattr("convgrad.data.parts.MOST_HELD", 0)
-    parts = load_parts("photos/train").with_test_part()
+    parts = read_parts("photos/train").with_test_part()
     assert repr(parts).endswith("2 classes, read as they are needed")
     report = json.loads(train("--out", "read", "--json", data="photos/train").stdout)
     assert content(place / "held") == content(place / "read")

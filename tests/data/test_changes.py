@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from convgrad.data import Augment, Batches, Changes, Colour, Crop, Cutout, Flip, SomeOf
-from convgrad.data.changes import augment_from, place, share
+from convgrad.data.changes import augment_from
+from convgrad.data.seeded import place, share
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import Dense, Flatten, Reshape
 from convgrad.models.network import Network

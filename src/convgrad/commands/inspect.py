@@ -101,7 +101,7 @@ def inspect(
 
 def _part(run: Path, data_dir: Path | None) -> tuple[Data, str]:
     """The examples that the run was tested on, and what they are called."""
-    from convgrad.data.parts import load_parts
+    from convgrad.data.parts import read_parts
     from convgrad.system.texts import file_text, toml_from
 
     path = run / RUN_FILE
@@ -113,7 +113,7 @@ def _part(run: Path, data_dir: Path | None) -> tuple[Data, str]:
     size = options.get("image-size")
     folder = data_dir or options.get("data-dir")
     rows, _, columns = str(size).partition("x")
-    parts = load_parts(
+    parts = read_parts(
         str(options["dataset"]),
         data_dir=None if folder is None else Path(folder),
         image_size=None if size is None else (int(rows), int(columns)),

@@ -309,12 +309,12 @@ def _options(source: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
 
 def _loaded(source: Mapping[str, Any], quiet: bool) -> tuple[Parts, Preparation]:
     """The data that the command names, as the network sees them, and what was done to them."""
-    from convgrad.data.parts import load_parts
+    from convgrad.data.parts import read_parts
     from convgrad.network.preparation import Preparation
 
     name, folder, size = source["dataset"], source["data_dir"], source["image_size"]
     with worded(), nullcontext() if quiet else counting(messages(), f"loading {name}") as progress:
-        found = load_parts(
+        found = read_parts(
             name,
             data_dir=None if folder is None else Path(folder),
             image_size=None if size is None else (size[0], size[1]),

@@ -11,6 +11,7 @@ Example:
     (85, (64, 28, 28, 1))
 """
 
+from convgrad.data.albumentations import Albumentations
 from convgrad.data.augment import Augment
 from convgrad.data.batches import Batch, Batches
 from convgrad.data.bundled import load_digits
@@ -22,12 +23,15 @@ from convgrad.data.folders import Progress, load_images
 from convgrad.data.idx import read_idx, write_idx
 from convgrad.data.idx_folder import load_idx_folder
 from convgrad.data.load import load
+from convgrad.data.mixup import MixUp
 from convgrad.data.named import NAMES, load_named
 from convgrad.data.npz import load_npz
+from convgrad.data.randaugment import RandAugment
 from convgrad.data.split import stratified_split
 
 __all__ = [
     "NAMES",
+    "Albumentations",
     "Augment",
     "Batch",
     "Batches",
@@ -38,7 +42,9 @@ __all__ = [
     "Data",
     "Dataset",
     "Flip",
+    "MixUp",
     "Progress",
+    "RandAugment",
     "SomeOf",
     "load",
     "load_cifar10",

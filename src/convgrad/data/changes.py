@@ -15,13 +15,20 @@ import numpy.typing as npt
 
 from convgrad.arguments import COUNT, FLAG, NOT_NEGATIVE, made_from, shown
 from convgrad.data.augment import Augment, TargetKind, targets_move
-from convgrad.data.seeded import AUGMENT, raw_bits
+from convgrad.data.mixup import MixUp
+from convgrad.data.seeded import AUGMENT, place, raw_bits, share
 from convgrad.errors import DataError
 
 Array = npt.NDArray[Any]
 Drawn = tuple[Any, ...]
 Draws = npt.NDArray[np.uint64]
 Function = Callable[[Array, Any, np.random.Generator], tuple[Array, Any]]
+
+
+LABELS = (
+    "augment: MixUp mixes targets, and labels can't be mixed. Give rows of 0 and 1, one number for each class, and the "
+    "loss 'kl_divergence' behind a LogSoftmax."
+)
 
 
 class Change:
@@ -39,6 +46,10 @@ class Change:
     def image(self, image: Array, drawn: Drawn) -> Array:
         """A new image (H, W, C)."""
         raise NotImplementedError
+
+    def target(self, target: Array, drawn: Drawn) -> Array:
+        """A target that is an image (H, W, ...), moved as its image was."""
+        return self.image(target, drawn) if self.moves else target
 
 
 @made_from(DataError, columns=FLAG, rows=FLAG)
@@ -172,9 +183,8 @@ class SomeOf(Change):
         return image
 
     def target(self, target: Array, drawn: Drawn) -> Array:
-        """A target that is an image, moved as the image was."""
         for change, own in drawn:
-            target = moved(change, target, own)
+            target = change.target(target, own)
         return target
 
 
@@ -182,9 +192,9 @@ class SomeOf(Change):
 class Changes:
     """Changes of training images, one after the other: `fit(augment=[Flip(), Crop(4), mine])` makes one of a list.
 
-    changes: `Flip`, `Crop`, `Cutout`, `Colour`, `SomeOf`, or functions f(image, target, rng) that return image and
-        target: image (H, W, C) floats, target that of the example, rng a generator of the example's own. Both keep
-        their shapes.
+    changes: `Flip`, `Crop`, `Cutout`, `Colour`, `SomeOf`, `RandAugment`, a `MixUp`, or functions
+        f(image, target, rng) that return image and target: image (H, W, C) floats, target that of the example, rng a
+        generator of the example's own. Both keep their shapes.
     targets: as `Augment` says; functions of your own change targets themselves.
 
     Raises:
@@ -198,13 +208,13 @@ class Changes:
         array([0, 1])
     """
 
-    changes: tuple[Change | Function, ...]
+    changes: tuple[Change | MixUp | Function, ...]
     targets: Literal["auto", "move", "keep"] = "auto"
 
     def __post_init__(self) -> None:
         TargetKind.keep("Changes", "targets", self.targets, DataError)
         for change in self.changes:
-            if isinstance(change, type) or not (isinstance(change, Change) or callable(change)):
+            if isinstance(change, type) or not (isinstance(change, (Change, MixUp)) or callable(change)):
                 raise DataError(
                     f"augment: a change must be such as Flip() or a function f(image, target, rng), "
                     f"not {shown(change)}."
@@ -213,6 +223,8 @@ class Changes:
     def moves(self, input_shape: tuple[int, ...], target_shape: tuple[int, ...], classes: bool, tags: bool) -> bool:
         """Whether targets move with their images; as `Augment.moves`."""
         own = [change for change in self.changes if isinstance(change, Change)]
+        if self._mixing and classes and not target_shape:
+            raise DataError(LABELS)
         if len(input_shape) != 3 and own:
             raise DataError(f"augment changes images (rows, columns, channels), but examples have shape {input_shape}.")
         if not any(change.moves for change in own):
@@ -229,26 +241,38 @@ class Changes:
         Args:
             move: whether targets are images that move with theirs.
         """
+        if self._mixing and targets.dtype.kind != "f":
+            raise DataError(LABELS)
         found, answers = np.empty_like(images), np.empty_like(targets)
+        shares = np.empty((len(self._mixing), len(images)))
         for n, draw in enumerate(draws):
             rng = np.random.Generator(np.random.Philox(key=int(draw)))
             image, target = images[n], targets[n]
-            for change in self.changes:
+            for change in self._single:
                 if isinstance(change, Change):
                     drawn = change.draw(image.shape, rng)
                     image = change.image(image, drawn)
-                    target = moved(change, target, drawn) if move else target
+                    target = change.target(target, drawn) if move else target
                 else:
                     image, target = _checked(change, change(image.copy(), target, rng), images[n], targets[n])
             found[n], answers[n] = image, target
+            for number, mixing in enumerate(self._mixing):
+                shares[number, n] = mixing.draw(rng)
+        for mixing, own in zip(self._mixing, shares, strict=True):
+            found, answers = mixing.mixed(found, own), mixing.mixed(answers, own)
         return found, answers
 
+    @property
+    def _mixing(self) -> tuple[MixUp, ...]:
+        return tuple(change for change in self.changes if isinstance(change, MixUp))
 
-def moved(change: Change, target: Array, drawn: Drawn) -> Array:
-    """A target (H, W, ...) as the change moves its image."""
-    if isinstance(change, SomeOf):
-        return change.target(target, drawn)
-    return change.image(target, drawn) if change.moves else target
+    @property
+    def _single(self) -> tuple[Change | Function, ...]:
+        return tuple(change for change in self.changes if not isinstance(change, MixUp))
+
+
+Augmenting = Augment | Changes | Change | MixUp | Function | Sequence[Change | MixUp | Function]
+"""What `fit` takes as `augment`."""
 
 
 def augment_from(given: Any) -> Augment | Changes | None:
@@ -258,16 +282,6 @@ def augment_from(given: Any) -> Augment | Changes | None:
     if isinstance(given, Sequence) and not isinstance(given, str):
         return Changes(tuple(given))
     return Changes((given,))
-
-
-def share(rng: np.random.Generator) -> float:
-    """A number from 0 up to 1, of raw bits, which no version of NumPy changes."""
-    return (int(rng.bit_generator.random_raw()) >> 11) / 2**53
-
-
-def place(rng: np.random.Generator, count: int) -> int:
-    """A whole number of 0..count-1."""
-    return int(share(rng) * count)
 
 
 def _checked(change: Any, result: Any, image: Array, target: Any) -> tuple[Array, Any]:

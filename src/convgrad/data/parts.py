@@ -127,7 +127,7 @@ def parts_of(dataset: Dataset) -> Parts:
     return Parts(dataset.name, dataset.class_names, train, None, test)
 
 
-def load_parts(
+def read_parts(
     source: str,
     *,
     data_dir: Path | None = None,

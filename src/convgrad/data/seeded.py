@@ -35,3 +35,13 @@ def random_order(count: int, seed: int, purpose: int, *place: int) -> npt.NDArra
     """The numbers 0..count-1 in random order."""
     order = np.argsort(raw_bits(count, seed, purpose, *place), kind="stable")
     return order.astype(np.int64, copy=False)
+
+
+def share(rng: np.random.Generator) -> float:
+    """A number from 0 up to 1, of raw bits, which no version of NumPy changes."""
+    return (int(rng.bit_generator.random_raw()) >> 11) / 2**53
+
+
+def place(rng: np.random.Generator, count: int) -> int:
+    """A whole number of 0..count-1."""
+    return int(share(rng) * count)

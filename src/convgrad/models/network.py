@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ from convgrad.network.plain import Array, PlainNetwork
 # What trains and explains is loaded by the methods that need it: all of it, with tables for terminals and readers of
 # images, takes half as long again to import as the network itself, and most processes only predict.
 if TYPE_CHECKING:
-    from convgrad.data import Augment, Changes, Data
-    from convgrad.data.changes import Change, Function
+    from convgrad.data import Data
+    from convgrad.data.changes import Augmenting
     from convgrad.explain.trace.trace import Trace
     from convgrad.losses import Loss
     from convgrad.network.chosen import Names
@@ -169,7 +169,7 @@ class Network(PlainNetwork):
         accumulate: int = 1,
         average: str | Average | None = None,
         callbacks: Iterable[Callback] = (),
-        augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
+        augment: Augmenting | None = None,
         seed: int = 0,
         split_seed: int = 0,
         shuffle: bool = True,

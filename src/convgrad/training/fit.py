@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, between, optional, takes
-from convgrad.data import Augment, Batches, Data
-from convgrad.data.changes import Change, Changes, Function, augment_from
+from convgrad.data import Batches, Data
+from convgrad.data.changes import Augmenting, augment_from
 from convgrad.data.data import data_from
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
@@ -79,7 +79,7 @@ def fit(
     accumulate: int = 1,
     average: str | Average | None = None,
     callbacks: Iterable[Callback] = (),
-    augment: Augment | Changes | Change | Function | Sequence[Change | Function] | None = None,
+    augment: Augmenting | None = None,
     seed: int = 0,
     split_seed: int = 0,
     shuffle: bool = True,
@@ -117,7 +117,7 @@ def fit(
             as soon as there is one, and which the network has at the end.
         callbacks: told of what happens; may stop the training.
         augment: random changes of the training images, new ones in every epoch: an `Augment`, or a list of changes
-            (`Flip()`, `Crop(4)`, `Cutout(8)`, `Colour()`, `SomeOf(...)`, functions of your own, as `Changes` says).
+            (`Flip()`, `Crop(4)`, `Colour()`, `RandAugment()`, `MixUp()`, functions of your own, as `Changes` says).
             Targets that are images of the same rows and columns move with them.
         seed: of the initial weights, order, augmentation and dropout: the same seed gives the same bits.
         split_seed: of the split alone, so that a network that is trained on, with whatever seed, keeps its split.

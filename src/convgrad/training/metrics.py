@@ -24,6 +24,8 @@ Better = Literal["less", "more"]
 Meaning = Literal["classes", "places", "answers", "numbers"]
 """What targets are: one class of several for each example, or for each place of it; yes or no for each output; numbers
 to come close to."""
+SHARES_SLACK = 1e-5
+"""What the sum of a row of shares may differ from 1 by: each of them was rounded to float32, of up to 100 classes."""
 LOGITS = (BinaryCrossEntropy, Dice)
 """Losses of outputs that say yes above 0."""
 
@@ -68,14 +70,15 @@ def predicted_labels(outputs: Array, threshold: float = 0.5) -> npt.NDArray[np.i
 
 
 def true_labels(targets: Array) -> npt.NDArray[np.int64]:
-    """Labels (N,) as they are; one-hot rows (N, K) as labels; a column (N, 1) of 0 and 1 as labels.
+    """Labels (N,) as they are; one-hot rows (N, K) as labels, and rows of shares as the class of the largest one; a
+    column (N, 1) of 0 and 1 as labels.
 
     Raises:
         DataError: targets that name no class, such as several answers of yes or no for an example.
     """
     if targets.ndim == 1:
         return np.asarray(targets, dtype=np.int64)
-    if not are_one_hot(targets):
+    if not are_one_hot(targets) and not _are_shares(targets):
         raise DataError(
             f"targets of shape {targets.shape} do not name a class for each example: a row needs a single 1, else 0."
         )
@@ -87,6 +90,13 @@ def are_one_hot(targets: Array) -> bool:
     if targets.ndim != 2 or targets.shape[1] == 0 or not ((targets == 0) | (targets == 1)).all():
         return False
     return targets.shape[1] == 1 or bool((targets.sum(axis=1) == 1).all())
+
+
+def _are_shares(targets: Array) -> bool:
+    """Whether these are rows (N, K) of at least 0 whose sum is 1, but for rounding: classes that were mixed."""
+    if targets.ndim != 2 or targets.shape[1] < 2 or targets.dtype.kind != "f" or not (targets >= 0).all():
+        return False
+    return bool((np.abs(targets.sum(axis=1, dtype=np.float64) - 1) <= SHARES_SLACK).all())
 
 
 def accuracy_above(threshold: float) -> Metric:
