@@ -15,11 +15,10 @@ from math import prod
 
 from convgrad.calculus.derive import gradients
 from convgrad.calculus.simplify import simplify
-from convgrad.errors import ModelError
 from convgrad.layers.base import Built, Layer
 from convgrad.losses import Loss
 from convgrad.network.accumulation import sums
-from convgrad.network.updates import Updates, updates
+from convgrad.network.updates import Updates, name_taken, updates
 from convgrad.notation.batch import batched
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.polynomial import Position
@@ -139,10 +138,7 @@ class Plan:
         """Raises: ModelError where one of the names stands for something else already."""
         for name in names:
             if name in self.shapes:
-                raise ModelError(
-                    f"`{name}` is one of the network's tensors, and {whose} needs a tensor of that name, too. Give the "
-                    "layer, or the tensor of its equation, another name."
-                )
+                raise name_taken(name, whose)
 
     def view(self, name: str, shape: Shape, source: str) -> str:
         """`source` seen in another shape; `source` itself where the shape is the same."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from math import prod
 
-from convgrad.errors import TrainingError
+from convgrad.errors import ModelError, TrainingError
 from convgrad.groups import Group
 from convgrad.network.chosen import tensors_called
 from convgrad.notation.binding.bind import bind
@@ -129,6 +129,14 @@ def _vectors(equation: Equation) -> set[str]:
     return {a.tensor for d in equation.definitions for a in accesses(d.term) if a.positions}
 
 
+def name_taken(name: str, whose: str) -> ModelError:
+    """What is wrong where a layer has given one of its tensors a name that is needed."""
+    return ModelError(
+        f"`{name}` is one of the network's tensors, and {whose} needs a tensor of that name, too. Give the "
+        "layer, or the tensor of its equation, another name."
+    )
+
+
 def _add(found: Updates, optimizer: Optimizer, update: Equation, parameter: str, gradient: str, behind: str) -> None:
     """An optimizer's equation, with the names that belong to a parameter."""
     names = {"w": parameter, "w_next": f"{parameter}_next", "dw": gradient}
@@ -141,5 +149,8 @@ def _add(found: Updates, optimizer: Optimizer, update: Equation, parameter: str,
     vectors = _vectors(equation)
     scalars = {name: f"optimizer.{name}{behind}" for name in equation.inputs if name not in vectors}
     names |= {name: f"{parameter}_{name}" for name in equation.defined if name not in names}
+    for name in scalars.values():
+        if name in (parameter, gradient):
+            raise name_taken(name, "the optimizer")
     found.scalars |= {f"{name}{behind}": tensor for name, tensor in scalars.items()}
     found.equations.append(rename(update, names | scalars))
