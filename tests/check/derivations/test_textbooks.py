@@ -7,6 +7,7 @@ import pytest
 from convgrad.check import check_equation
 from convgrad.check.derivations.equation import MisfitError
 from convgrad.check.verdict import Verdict
+from convgrad.errors import EquationError, EquationSyntaxError
 
 NORM = r"""\mu_j = \frac{1}{N} \sum_i x_{ij};
 \sigma_j^2 = \frac{1}{N} \sum_i (x_{ij} - \mu_j)^2;
@@ -57,3 +58,42 @@ def test_what_two_deltas_were_read_as_is_told() -> None:
 def test_a_trace_is_of_a_matrix() -> None:
     with pytest.raises(MisfitError, match="A trace is of a matrix"):
         check_equation(r"dx = 1", r"L = \mathrm{tr}(x^T)")
+
+
+SLIDING = r"y_i = \sum_{k=1}^{K} w_k x_{i+k-1}"
+
+
+def test_a_letter_beside_others_in_a_bound_is_the_size_of_an_axis() -> None:
+    says = r"\frac{\partial L}{\partial w_k} = \sum_{i=1}^{%s} \delta_i x_{i+k-1}"
+    assert check_equation(says % "N-K+1", SLIDING).verdict is Verdict.RIGHT
+    with pytest.raises(EquationError, match=r"bounds of the sum over i = 1\.\.N-K can't be checked"):
+        check_equation(says % "N-K", SLIDING)
+
+
+def test_what_a_letter_of_a_bound_was_read_as_is_told() -> None:
+    forward = r"y_i = \sum_k w_k x_{i+k} + b"
+    for last, notes in (("N-1", 0), ("N", 1)):
+        report = check_equation(rf"\frac{{\partial L}}{{\partial b}} = \sum_{{i=0}}^{{{last}}} \delta_i", forward)
+        assert report.verdict is Verdict.RIGHT
+        told = [note for note in report.notes if "N was read" in note]
+        assert told == ["N was read so that i = 0..N are all values of i."][:notes]
+
+
+UPWARDS = r"E = \frac{1}{2} \sum_k (t_k - y_k)^2; y_k = \sigma(n_k); n_k = \sum_j w_{jk} h_j"
+
+
+@pytest.mark.parametrize(
+    ("says", "right"),
+    [
+        (r"\frac{\partial E}{\partial w_{jk}} = -(t_k - y_k) y_k (1 - y_k) h_j", True),
+        (r"\frac{\partial E}{\partial w_{jk}} = (t_k - y_k) y_k (1 - y_k) h_j", False),
+        (r"\Delta w_{jk} = \eta (t_k - y_k) y_k (1 - y_k) h_j", True),
+    ],
+)
+def test_an_error_before_what_it_reads(says: str, right: bool) -> None:
+    assert check_equation(says, UPWARDS).verdict is (Verdict.RIGHT if right else Verdict.WRONG)
+
+
+def test_an_equation_that_reads_itself_is_refused_as_before() -> None:
+    with pytest.raises(EquationSyntaxError, match="defined later"):
+        check_equation("da_i = db_i", r"a_i = b_i; b_i = a_i")

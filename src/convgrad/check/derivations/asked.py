@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.derivations.bounds import claimed_sizes, known_sizes, overrun, told_sizes
+from convgrad.check.derivations.bounds import claimed_sizes, known_sizes, letters_told, overrun, told_sizes
 from convgrad.check.derivations.latex_input import BY, Bound, Claim
 from convgrad.check.derivations.local import local_derivative, local_names
 from convgrad.check.problems.choice import equal_sizes
@@ -86,6 +86,11 @@ class Asked:
         ties = [t for t in told_sizes(self.forward, self.said, claim.equation, claim.bounds).equal if t not in own]
         ties = list(dict.fromkeys(ties))
         return tuple(f"Its bounds are right where {' and '.join(t)} have the same number of values." for t in ties)
+
+    def letters_told(self, claim: Claim, problem: Problem) -> tuple[str, ...]:
+        """What letters in a claim's bounds were read as."""
+        firm = {letter for bound in self.said for letter in bound.letters}
+        return letters_told(claim.bounds, {*firm, *self.known(problem)})
 
     def _larger(self, problem: Problem) -> dict[str, int]:
         """Every free size another one, those that have to be equal alike, and the order of sizes the other way round.

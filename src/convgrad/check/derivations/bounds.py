@@ -253,7 +253,7 @@ def overrun(
     """The first sum of a bound equation whose bounds are not those of its index, or None.
 
     The capital letter of an index is its size in the bounds of that index. Another letter that stands for nothing yet
-    gets the meaning that the first sum gives it.
+    gets the meaning that the first sum gives it; beside other letters, as N in N-K, it has to be the size of an axis.
 
     others: indices of the equation that this is about. firm: letters that it gives a meaning itself.
 
@@ -261,6 +261,7 @@ def overrun(
     """
     ranges = {index: size for d in written.definitions for index, size in d.ranges}
     sizes = dict(known)
+    axes = {size for shape in written.shape_of.values() for size in shape} | {*known.values()}
     capitals = {index.upper() for index in (*ranges, *others)} - known.keys()
     for bound in said:
         size = ranges.get(bound.index)
@@ -269,7 +270,9 @@ def overrun(
         if bound.index.upper() not in known.keys() - (CONVENTIONAL - {*firm}):
             sizes[bound.index.upper()] = size
         unclear = {*_names(bound)} & capitals - {bound.index.upper()}
+        before = {*sizes}
         _solve(bound, size, sizes)
+        unclear |= {n for n in sizes.keys() - before if len({*_names(bound)}) > 1 and sizes[n] not in axes}
         count = None if unclear else _count(bound, sizes)
         if count is None or count.denominator != 1 or {*_names(bound)} & ranges.keys():
             raise EquationError(
@@ -279,6 +282,17 @@ def overrun(
         if count != size:
             return Overrun(bound, int(count), size)
     return None
+
+
+def letters_told(said: Sequence[Bound], known: Collection[str]) -> tuple[str, ...]:
+    """What a claim's own letters were read as, where that is not the number of values that an index has."""
+    notes = []
+    for bound in said:
+        open_ones = {*_names(bound)} - {*known, bound.index.upper()}
+        usual = (bound.first, bound.last) in {(f, l) for one in open_ones for f, l in (("1", one), ("0", f"{one}-1"))}
+        if len(open_ones) == 1 and not usual:
+            notes.append(f"{open_ones.pop()} was read so that {bound} are all values of {bound.index}.")
+    return tuple(dict.fromkeys(notes))
 
 
 def _solve(bound: Bound, size: int, known: dict[str, int]) -> None:

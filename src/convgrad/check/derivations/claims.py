@@ -76,10 +76,11 @@ def report_on(claim: Claim, asked: Asked, explained: bool) -> EquationReport:
             )
         tried.append(problem)
     if certain:
-        notes = (*blame.outside_notes(written, derivation(asked.forward, target).result.result), *asked.square(claim))
+        outside = blame.outside_notes(written, derivation(asked.forward, target).result.result)
+        notes = (*outside, *asked.square(claim), *asked.letters_told(claim, tried[0]))
         proof = "proved: the terms are the same as those derived, up to names and order."
         return EquationReport(True, str(written), right, proof, notes=notes)
-    notes = (*((PADDED,) if padded else ()), *asked.square(claim))
+    notes = (*((PADDED,) if padded else ()), *asked.square(claim), *asked.letters_told(claim, tried[0]))
     sizes = "; ".join(dict.fromkeys(shapes_of(problem) for problem in tried))
     if local:
         what = "local derivative" if BY in claim.left.tensor else "update"

@@ -105,7 +105,7 @@ def _checked(
 ) -> tuple[EquationReport, frozenset[str], list[str]]:
     """The report, the functions without a name that were read, and vectors that are guessed."""
     is_latex = looks_like_latex(of) or (axes is not None and "[" not in of)
-    said = next(readings_of(of, None, generic, axes, single) if is_latex else _read(of, None, generic))
+    said = _forward(of, generic, axes, single) if is_latex else next(_read(of, None, generic))
     bounds, guesses = said.bounds, sorted(said.guesses)
     means = counted(said.parts[-1].equation, bounds) if is_latex else ()
     forward = _ordered(with_size_names(said.parts[-1].equation, (*bounds, *means)))
@@ -143,6 +143,20 @@ def _checked(
         assert problem is not None
         raise problem
     return first, functions, guesses
+
+
+def _forward(of: str, generic: str, axes: Mapping[str, int] | None, single: Collection[str]) -> Latex:
+    """The equation, also where what it reads is written after it, as y after E = (t - y)^2."""
+    try:
+        return next(readings_of(of, None, generic, axes, single))
+    except EquationSyntaxError as error:
+        parts = re.split(r";|\\\\", of)
+        if "defined later" not in error.message or len(parts) < 2:
+            raise
+        try:
+            return next(readings_of(" ; ".join(reversed(parts)), None, generic, axes, single))
+        except EquationError:
+            raise error from None
 
 
 def _read(text: str, forward: Equation | None, generic: str) -> Iterator[Latex]:

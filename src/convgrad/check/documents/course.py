@@ -38,6 +38,10 @@ PLAIN = re.compile(
 """A line of a text that is an equation without marks: no words on its right side, and something of a formula in it."""
 ERROR = re.compile(r"\s*(?:\\math\w+\s*\{?\s*)?(?:[ELJC]|\\ell)\s*\}?\s*(?:\(.*\))?\s*", re.DOTALL)
 """A left side that is an error."""
+SHORT = re.compile(
+    rf"[A-Za-z]\d?\s*=(?=(?:[^A-Za-z]*[A-Za-z]){{2}})(?=.*[-+*/^@(])\s*(?:(?:(?:{FUNCTIONS})(?![A-Za-z])|[A-Za-z]{{1,2}}(?![A-Za-z])|[\d.]+|[-+*/^@()])\s*)+"
+)
+"""A line of a text such as `y = W x + b`: letters and signs, and no words."""
 OUTPUT = re.compile(r"\d")
 """What a block without a language has that is taken as what the program before it prints."""
 NOT_HERE = "program: not run here"
@@ -120,10 +124,12 @@ class Course:
         for number, line in lines:
             text = line.strip().rstrip(".,;")
             if run.kind is Kind.PROSE and not NOTATION.match(text):
-                clauses = [text] if PLAIN.fullmatch(text) else re.split(r"(?<=[.:,;])\s+", text)
+                clauses = (
+                    [text] if PLAIN.fullmatch(text) or SHORT.fullmatch(text) else re.split(r"(?<=[.:,;])\s+", text)
+                )
                 for clause in clauses:
                     plain = clause.rstrip(".,;:")
-                    if PLAIN.fullmatch(plain):
+                    if PLAIN.fullmatch(plain) or (len(clauses) == 1 and SHORT.fullmatch(plain)):
                         left, _, right = plain.partition("=")
                         self._statement(Statement(left.strip(), right.strip(), run.place.later("\n" * number)))
                 continue

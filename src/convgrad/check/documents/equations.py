@@ -43,7 +43,7 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     try:
         read = read_statement(statement.text, ledger)
     except (EquationError, RecursionError) as error:
-        judged = _introduced(statement, ledger) or judge_identity(statement)
+        judged = _introduced(statement, ledger) or judge_identity(statement) or _labels(statement, ledger)
         if judged is None and not GRADIENT.search(statement.left):
             ledger.unread.append(Unread.of(statement.left, statement.right, statement.place))
         return judged or unread(statement, ledger, error)
@@ -56,6 +56,20 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     if name in ledger.definitions:
         return judge_again(statement, read, ledger)
     return judge_definition(statement, read, ledger)
+
+
+LABELS = re.compile(
+    r"\s*\\sum\s*(?:_\s*(?:\{[^{}]*\}|\w))?\s*(?:\^\s*(?:\{[^{}]*\}|\w))?\s*([A-Za-z]+)\s*_\s*(?:\{\w\}|\w)\s*"
+)
+
+
+def _labels(statement: Statement, ledger: Ledger) -> Judged | None:
+    """That labels add up to 1 is a condition, and no claim, where nothing defines them."""
+    match = LABELS.fullmatch(statement.left)
+    if match is None or statement.right.strip() != "1" or match[1] in ledger.definitions:
+        return None
+    words = (f"The sum of {match[1]} is 1.",)
+    return Judged(statement.place, "equation", statement.text, Mark.GIVEN, words)
 
 
 def _introduced(statement: Statement, ledger: Ledger) -> Judged | None:

@@ -29,8 +29,8 @@ BETWEEN = {"Rightarrow", "implies", "Longrightarrow", "therefore", "iff", "Leftr
 WORDS = re.compile(
     r"\\(?:text|mathrm|textrm|mbox)\s*\{\s*(?:and|with|where|so|or|i\.e\.,?|thus|hence|then|,|;|\s)*\s*\}"
 )
-PRODUCT = re.compile(r"(?<![\\A-Za-z{])([A-Z])([a-z])(?![A-Za-z])")
-"""In formulas `Wx` is W times x."""
+PRODUCT = re.compile(r"(?<![\\A-Za-z{])(?!CE|BN|LN|NN|KL|MI|TP|FP|TN|FN|OR|IS)([A-Z])([A-Za-z])(?![A-Za-z])")
+"""In formulas `Wx` is W times x, and `XW` X times W."""
 NUMBERED = re.compile(r"\\(?:label|tag|eqref|ref)\*?\{[^}]*\}|\\(?:nonumber|notag)(?![A-Za-z])")
 
 
