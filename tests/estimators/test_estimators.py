@@ -21,7 +21,7 @@ from convgrad import Network
 from convgrad.errors import DataError, EstimatorError
 from convgrad.estimators import ConvgradClassifier, ConvgradRegressor
 from convgrad.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
-from convgrad.training import EarlyStopping
+from convgrad.training import Diverged, EarlyStopping
 
 # A list of our own: scikit-learn's decorator hands pytest a generator before 1.8, which pytest 9.1 and later warn of.
 SCIKIT_LEARNS = [
@@ -192,7 +192,7 @@ def test_classes_that_can_not_be() -> None:
 def test_a_loss_that_is_infinite_is_said() -> None:
     x, _ = digits(1600)  # fifty batches, and each makes the weights larger
     model = ConvgradRegressor(optimizer="sgd", learning_rate=1e6, engine="oracle")
-    with np.errstate(all="ignore"), pytest.raises(EstimatorError, match="the loss became NaN or infinite"):
+    with np.errstate(all="ignore"), pytest.raises(Diverged, match="the loss became NaN or infinite"):
         model.partial_fit(x, x[:, 20] * 1e6)
 
 
@@ -201,3 +201,40 @@ def test_without_scikit_learn_its_name_is_told() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "scikit-learn is not installed" in done.stderr
     assert "pip install 'convgrad[sklearn]'" in done.stderr
+
+
+def test_classes_that_count_more() -> None:
+    """A rare class is named more often where it is balanced; a table says the same by name, in `partial_fit`, too."""
+    rng = np.random.default_rng(5)
+    y = np.repeat(["many", "few"], [70, 10])
+    x = rng.normal(size=(80, 4)) + (y == "few")[:, None]
+    options: dict[str, Any] = {
+        "hidden_layer_sizes": (),
+        "epochs": 30,
+        "learning_rate": 0.05,
+        "random_state": 1,
+        "engine": "oracle",
+    }
+    plain, balanced = (
+        ConvgradClassifier(**options).fit(x, y),
+        ConvgradClassifier(class_weight="balanced", **options).fit(x, y),
+    )
+    table = ConvgradClassifier(class_weight={"many": 80 / 140, "few": 80 / 20}, **options).fit(x, y)
+    assert (plain.predict(x) == "few").sum() < (balanced.predict(x) == "few").sum()
+    np.testing.assert_array_equal(table.predict_proba(x), balanced.predict_proba(x))
+    options["epochs"] = 1
+    whole = ConvgradClassifier(class_weight={"few": 7}, **options).fit(x, y)
+    part = ConvgradClassifier(class_weight={"few": 7}, **options).partial_fit(x, y, classes=["few", "many"])
+    np.testing.assert_array_equal(part.predict_proba(x), whole.predict_proba(x))
+    weights: Any
+    for weights, words in (
+        ({"fwe": 2}, "class_weight has 'fwe', which is none of the classes"),
+        ({"few": 0}, "class_weight of 'few' is 0, but weights are above 0"),
+        ([1, 2], "class_weight is 'balanced', or a table from classes to weights, not"),
+    ):
+        with pytest.raises(EstimatorError, match=words):
+            ConvgradClassifier(class_weight=weights, **options).fit(x, y)
+    with pytest.raises(EstimatorError, match="partial_fit: class_weight='balanced' would count the classes"):
+        ConvgradClassifier(class_weight="balanced", **options).partial_fit(x, y, classes=["few", "many"])
+    with pytest.raises(EstimatorError, match="class_weight is of one class a row, not"):
+        ConvgradClassifier(class_weight={0: 1}, **options).fit(x, np.eye(2, dtype=int)[[0, 1] * 40])

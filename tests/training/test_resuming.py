@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convgrad.compute.halide import available
 from convgrad.data import Augment, Batches
 from convgrad.errors import DataError, TrainingError
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Reshape
 from convgrad.models.network import Network
+from convgrad.system import interruption
 from convgrad.training import Checkpoint, CSVLogger, EarlyStopping
 from convgrad.training.resuming import ARRAYS_FILE, CHECKPOINT_FILES, STATE_FILE, about_in, read
 from killed import Killed, Killer
@@ -223,3 +227,32 @@ def test_a_state_that_lacks_a_part_is_told(tmp_path: Path) -> None:
     (tmp_path / STATE_FILE).write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"The checkpoint was changed or is damaged: 'keeper'"):
         train("statistics", tmp_path)
+
+
+def test_it_goes_on_with_the_engine_that_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others give other bits, also where nobody asked for one and the first is no longer there."""
+    with pytest.raises(Killed):
+        train("statistics", tmp_path, callbacks=[Killer(2)], epochs=1)
+    state = json.loads((tmp_path / STATE_FILE).read_text())["training"]["engine"]
+    other = {"halide": "oracle", "oracle": "halide"}[state]
+    monkeypatch.setattr("convgrad.training.fit.available", lambda: (other == "halide", ""))
+    with pytest.raises(TrainingError, match=f"engine is {state} there and {other} here"):
+        train("statistics", tmp_path, epochs=1)
+
+
+def test_a_signal_during_an_import_is_no_reason_for_another_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def interrupted(name: str, *arguments: Any, **named: Any) -> Any:
+        if name != "halide":
+            return real(name, *arguments, **named)
+        try:
+            interruption.interrupt(signal.SIGTERM, None)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+
+    monkeypatch.setattr(interruption, "_received", [])
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        available.__wrapped__()
+    assert not available.__wrapped__()[0]  # the signal was told

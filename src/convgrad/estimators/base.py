@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from convgrad.data import Augment, Batches
+from convgrad.data.changes import augment_from
 from convgrad.errors import EstimatorError, suggestion
 from convgrad.layers import Dense, Flatten, Layer, ReLU
 from convgrad.losses import Loss
@@ -21,9 +22,13 @@ from convgrad.models.named import NAMED
 from convgrad.models.network import Network
 from convgrad.network.step import TrainingStep
 from convgrad.optimizers import Optimizer
-from convgrad.training.events import Callback
+from convgrad.training.events import Callback, Training
 from convgrad.training.examples import checked_inputs
-from convgrad.training.schedules import Schedule
+from convgrad.training.history import History
+from convgrad.training.loop import Loop
+from convgrad.training.safeguard import WeightKeeper
+from convgrad.training.schedules import Schedule, constant
+from convgrad.training.weighing import ClassWeight, Weighing
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -77,7 +82,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.verbose = verbose
         self.engine = engine
 
-    def _train(self: E, x: Array, targets: Array, outputs: int, loss: str | Loss) -> E:
+    def _train(
+        self: E, x: Array, targets: Array, outputs: int, loss: str | Loss, class_weight: ClassWeight | None = None
+    ) -> E:
         """Build the network, unless a warm start has one that fits, and train it."""
         examples = self._examples(x)
         goes_on = self.warm_start and hasattr(self, "network_") and self._fits(examples, outputs)
@@ -93,6 +100,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             schedule=self.schedule,
             validation_split=self.validation_split,
             metrics=(),
+            class_weight=class_weight,
             callbacks=[deepcopy(callback) for callback in self.callbacks],  # they remember, and a clone shares them
             augment=self.augment,
             seed=seed,
@@ -102,7 +110,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         )
         return self
 
-    def _train_on(self: E, x: Array, targets: Array, outputs: int, loss: str | Loss) -> E:
+    def _train_on(
+        self: E, x: Array, targets: Array, outputs: int, loss: str | Loss, by_class: Array | None = None
+    ) -> E:
         """One more pass over these examples; the optimizer remembers the passes before."""
         examples = self._examples(x)
         if not hasattr(self, "_step"):
@@ -110,16 +120,29 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self._step = TrainingStep(
                 self.network_, loss, self.optimizer, self.batch_size, seed=seed, engine=self.engine
             )
-        step, epoch = self._step, self.network_.past.epochs
-        inputs = checked_inputs(examples, self.network_.input_shape, "partial_fit", self.network_.dtype)
-        for batch in Batches(inputs, targets, self.batch_size, step.seed, self.shuffle, self.augment).epoch(epoch):
-            step.run(batch.images, batch.labels, self.learning_rate, batch.weights)
-            if not np.isfinite(step.loss):
-                raise EstimatorError(
-                    "partial_fit: the loss became NaN or infinite. Use a smaller learning_rate, or scale the inputs, "
-                    "as StandardScaler does."
-                )
-        self.network_.past.epochs += 1
+        step, network = self._step, self.network_
+        inputs = checked_inputs(examples, network.input_shape, "partial_fit", network.dtype)
+        weighing = None if by_class is None else Weighing(by_class=by_class)
+        batches = Batches(
+            inputs, targets, self.batch_size, step.seed, self.shuffle, augment_from(self.augment), weigh=weighing
+        )
+        history = History(images=len(inputs))
+        rate = step.optimizer.learning_rate if self.learning_rate is None else self.learning_rate
+        Loop(
+            training=Training(network, 1, len(batches), self.batch_size, len(inputs), history),
+            step=step,
+            batches=batches,
+            loss=step.loss_function,
+            metrics=(),
+            learning_rate=rate,
+            factor=constant(),
+            listeners=[],
+            keeper=WeightKeeper(network),
+            validation=None,
+            engine=self.engine,
+        ).run()
+        if history.interrupted:
+            raise KeyboardInterrupt
         return self
 
     def _outputs(self, x: Any) -> Array:

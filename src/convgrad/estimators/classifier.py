@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,16 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from convgrad.arguments import POSITIVE
+from convgrad.data import Augment
 from convgrad.errors import EstimatorError
-from convgrad.estimators.base import FLOATS, Array, NetworkEstimator
+from convgrad.estimators.base import FLOATS, Array, Builder, NetworkEstimator
 from convgrad.losses import Loss
+from convgrad.optimizers import Optimizer
+from convgrad.training.events import Callback
 from convgrad.training.probabilities import probabilities
+from convgrad.training.schedules import Schedule
+from convgrad.training.weighing import BALANCED
 
 
 class ConvgradClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
@@ -32,6 +39,7 @@ class ConvgradClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[mis
             where there are fewer.
         optimizer, learning_rate, loss, schedule, augment, callbacks, shuffle, engine, verbose, validation_split: as
             `Network.fit` takes them. loss None: by what y is, see above. Callbacks are copied for each training.
+        class_weight: "balanced", or a table from classes to weights above 0, as `Network.fit` takes it.
         warm_start: `fit` goes on with the weights of the last one, where the shapes are the same.
         random_state: of initial weights, order and all else that is random. The same number gives the same bits.
 
@@ -59,6 +67,49 @@ class ConvgradClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[mis
 
     classes_: npt.NDArray[Any]
 
+    def __init__(  # scikit-learn asks a constructor for the names of all arguments
+        self,
+        network: str | Builder | None = None,
+        *,
+        hidden_layer_sizes: Sequence[int] = (100,),
+        input_shape: Sequence[int] | None = None,
+        epochs: int = 50,
+        batch_size: int = 32,
+        optimizer: str | Optimizer = "adam",
+        learning_rate: float | None = None,
+        loss: str | Loss | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
+        schedule: str | Schedule | None = None,
+        validation_split: float = 0.0,
+        augment: Augment | None = None,
+        callbacks: Sequence[Callback] = (),
+        shuffle: bool = True,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+        engine: str = "auto",
+    ):
+        super().__init__(
+            network,
+            hidden_layer_sizes=hidden_layer_sizes,
+            input_shape=input_shape,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            loss=loss,
+            schedule=schedule,
+            validation_split=validation_split,
+            augment=augment,
+            callbacks=callbacks,
+            shuffle=shuffle,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            engine=engine,
+        )
+        self.class_weight = class_weight
+
     def fit(self, X: Any, y: Any) -> ConvgradClassifier:
         """Train.
 
@@ -71,7 +122,10 @@ class ConvgradClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[mis
         self._forget_step()
         x, targets = self._checked(X, y, reset=True)
         self.classes_ = np.arange(targets.shape[1]) if targets.ndim == 2 else unique_labels(targets)
-        return self._train(x, self._targets(targets), len(self.classes_), self._loss)
+        weights = self.class_weight
+        if weights is not None and weights != BALANCED:
+            weights = dict(enumerate(self._weights()))
+        return self._train(x, self._targets(targets), len(self.classes_), self._loss, weights)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> ConvgradClassifier:
         """Go once over these examples, with the weights and the optimizer's memory of the calls before.
@@ -98,7 +152,30 @@ class ConvgradClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[mis
                 f"partial_fit: classes are {unique_labels(classes)}, but were {self.classes_} in the first call. Leave "
                 "them out, or make a new estimator with clone."
             )
-        return self._train_on(x, self._targets(targets), len(self.classes_), self._loss)
+        if self.class_weight == BALANCED:
+            raise EstimatorError(
+                "partial_fit: class_weight='balanced' would count the classes of each call by itself. Give a weight "
+                "for each class: class_weight={...}."
+            )
+        weights = None if self.class_weight is None else self._weights()
+        return self._train_on(x, self._targets(targets), len(self.classes_), self._loss, weights)
+
+    def _weights(self) -> npt.NDArray[np.float64]:
+        """(K,): the weight of each class, 1 for those that were given none."""
+        if not isinstance(self.class_weight, Mapping) or self._several:
+            whose = "of one class a row" if self._several else "'balanced', or a table from classes to weights"
+            raise EstimatorError(f"{type(self).__name__}: class_weight is {whose}, not {self.class_weight!r}.")
+        known = self.classes_.tolist()
+        for key, weight in self.class_weight.items():
+            if key not in known:
+                raise EstimatorError(
+                    f"{type(self).__name__}: class_weight has {key!r}, which is none of the classes {known}."
+                )
+            if not POSITIVE.accepts(weight):
+                raise EstimatorError(
+                    f"{type(self).__name__}: class_weight of {key!r} is {weight!r}, but weights are above 0."
+                )
+        return np.array([float(self.class_weight.get(each, 1.0)) for each in known])
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """(N, K): the probability of each of `classes_`, in their order."""
