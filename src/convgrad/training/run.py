@@ -265,6 +265,8 @@ def _fit(
         metrics=settings.all_metrics(),
         class_weight=settings.class_weight,
         frozen=settings.frozen,
+        accumulate=settings.accumulate,
+        average=settings.average,
         augment=settings.augmenting(parts.image_shape),
         seed=settings.seed,
         callbacks=(*telling.callbacks, *settings.callbacks(), *callbacks),
