@@ -122,6 +122,26 @@ def test_one_killed_before_its_folder_was_written_has_all_files(place: Path, mon
         assert (place / "run" / name).read_bytes() == (place / "whole" / name).read_bytes(), name
 
 
+def test_one_that_was_to_replace_another_does_so_when_it_is_resumed(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: Any) -> None:
+        raise Killed
+
+    train("data.npz", *OPTIONS, "--epochs", 1, "--out", "run", "--quiet")
+    before = (place / "run" / "metrics.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("convgrad.training.loop.Loop._update", killed)
+        with pytest.raises(Killed):
+            train("data.npz", *OPTIONS, "--epochs", 3, "--out", "run", "--overwrite", "--quiet")
+    assert (place / "run" / "metrics.json").read_bytes() == before
+    report = json.loads(train("--resume", "run", "--json").stdout)
+    assert (report["epochs"], report["run_dir"]) == (3, "run")
+    assert not (place / "run-2").exists()
+    assert not (place / "run" / STATE_FILE).exists()
+    assert len((place / "run" / "results.csv").read_text().splitlines()) == 4
+
+
 def test_an_unfinished_run_of_an_earlier_version_goes_on(unfinished: Path) -> None:
     """It kept neither the best weights nor lines of results.csv, and did not know its model's name."""
     content = json.loads((unfinished / STATE_FILE).read_text())

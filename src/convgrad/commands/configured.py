@@ -33,12 +33,13 @@ PYTHON = (
     (r"validation_split=([0-9.]+) or validation_data", r"--validation-split \1, or a folder val beside train"),
     (r"Write mode='min' or mode='max', or Metric\(.*?\)", "Name another figure"),
     (r"Resume it with the same arguments, data and network", "Resume it with the same data"),
-    (r"\bEarlyStopping monitors\b", "--monitor is"),
+    (r"\b\w+ monitors\b", "--monitor is"),
     (r"\bfit: (\w+) must", r"\1 must"),
     (r"\b(class_weight|validation_split|weight_decay|batch_size|image_size|data_dir)\b", None),
     (r"\blearning_rate\b", "--lr"),
     (r"\w+: global_clipnorm must", "--clip-norm must"),
     (r"\bfrozen\b", "--frozen"),
+    (r"^average: there", "--average: there"),
     (r"\b(epochs|seed|metrics|patience|monitor) must\b", r"--\1 must"),
 )
 """What messages of Python's functions call what the command line calls otherwise; None for the same with dashes."""

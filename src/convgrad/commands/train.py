@@ -104,6 +104,10 @@ def train(
     clip_norm: Annotated[
         float | None, typer.Option(metavar="LENGTH", help="Shorten gradients that are longer, all together.")
     ] = None,
+    accumulate: Annotated[int, typer.Option(min=1, metavar="N", help="Batches whose gradients make one update.")] = 1,
+    average: Annotated[
+        str | None, typer.Option(metavar="ema|swa", help="Validate and keep a mean of the weights.")
+    ] = None,
     augment: Annotated[
         bool, typer.Option("--augment", help="Shift training images at random; mirror them too if they are RGB.")
     ] = False,
@@ -195,6 +199,8 @@ def train(
             class_weight=weights_of(class_weight),
             frozen=listed(frozen),
             clip_norm=clip_norm,
+            accumulate=accumulate,
+            average=average,
         )
         is_new = out is None or not os.path.lexists(out)  # False too for a name that can't be
         name = f"{parts.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -302,6 +308,8 @@ def _options(source: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         "class_weight": ",".join(f"{k}={w!r}" for k, w in weights.items()) if isinstance(weights, Mapping) else weights,
         "frozen": ",".join(settings.frozen),
         "clip_norm": settings.clip_norm,
+        "accumulate": settings.accumulate,
+        "average": settings.average,
         "augment": settings.augment,
         "engine": settings.engine,
     }

@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_FOLDERS = 10_000  # of one name and a number
-CONFIG, SOURCE, KEEPS = "config", "source", "keeps"
-"""Entries of a run's checkpoint: config.json, the options of the command that say where the data are from, and whether
-the best weights and the lines of results.csv are in it.
+CONFIG, SOURCE, KEEPS, OVERWRITES = "config", "source", "keeps", "overwrites"
+"""Entries of a run's checkpoint: config.json, the options of the command that say where the data are from, whether
+the best weights and the lines of results.csv are in it, and whether it is to replace another training in its folder.
 """
 
 
@@ -147,8 +147,10 @@ def run(
     if not overwrite and not resume:
         check_folder(folder, config)
     resume = resume or (not overwrite and (folder / STATE_FILE).exists())  # the same training gives the same bits
-    keeps = not resume or KEEPS in about_in(folder)
-    known = {CONFIG: config, SOURCE: dict(source or {}), **({KEEPS: True} if keeps else {})}
+    before = about_in(folder) if resume else {KEEPS: True}
+    keeps, overwrite = KEEPS in before, overwrite or OVERWRITES in before  # as was asked for where it began
+    known: dict[str, Any] = {CONFIG: config, SOURCE: dict(source or {})}
+    known |= {name: True for name, holds in ((KEEPS, keeps), (OVERWRITES, overwrite)) if holds}
     checkpoint = Checkpoint(folder, replace=not resume, about=known)
     telling = Telling(folder, settings, parts.class_count, keeps)
     if console is not None:
@@ -265,6 +267,8 @@ def _fit(
         metrics=settings.all_metrics(),
         class_weight=settings.class_weight,
         frozen=settings.frozen,
+        accumulate=settings.accumulate,
+        average=settings.average,
         augment=settings.augmenting(parts.image_shape),
         seed=settings.seed,
         callbacks=(*telling.callbacks, *settings.callbacks(), *callbacks),

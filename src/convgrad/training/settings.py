@@ -26,6 +26,7 @@ class Settings:
     class_weight: "balanced", or weights by the classes' names.
     frozen: names of layers and weights that stay as they are.
     clip_norm: the optimizer's `global_clipnorm`.
+    accumulate: batches in one update. average: "ema" or "swa", a mean of the weights.
     """
 
     epochs: int = 5
@@ -45,6 +46,8 @@ class Settings:
     class_weight: str | Mapping[str, float] | None = None
     frozen: tuple[str, ...] = ()
     clip_norm: float | None = None
+    accumulate: int = 1
+    average: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("metrics", "frozen"):
