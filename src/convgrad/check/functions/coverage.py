@@ -126,7 +126,7 @@ def variations(convention: Convention) -> Iterator[tuple[Variation, Convention]]
     """What applies to a function that is called in this way, with how it is called then."""
     for variation in TABLE:
         changed = _changed(variation, convention)
-        if changed is not None and changed != convention and _possible(changed):
+        if changed is not None and changed != convention and possible(changed):
             yield variation, changed
 
 
@@ -230,7 +230,7 @@ def _image(kind: str, subject: LayerSubject, sizes: Sizes) -> tuple[int, ...]:
     return (max(least),) * len(least) if sizes.square else tuple(least)
 
 
-def _possible(convention: Convention) -> bool:
+def possible(convention: Convention) -> bool:
     """Whether there is such a layer, and the layout can hold its arrays."""
     try:
         problem = convention.problem()
