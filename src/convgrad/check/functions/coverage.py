@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from convgrad.check.functions.layouts import fits
+from convgrad.check.functions.objects import ObjectReading
 from convgrad.check.functions.reading import Convention
 from convgrad.check.functions.roles import TRUE_WINNERS, WINNERS
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes
@@ -181,6 +182,8 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
             return False
         if isinstance(value, str) and not _takes_a_word(key, convention):
             return False
+        if key == "padding" and isinstance(value, int) and value and _takes_words_only(key, convention):
+            return False
     if "equal" in variation.sizes and {"filters", "units"} & {*subject.given}:
         return False
     if "divides" in variation.sizes and _strides(subject, sizes) <= 1:
@@ -206,6 +209,11 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
 
 def _takes_a_word(setting: str, convention: Convention) -> bool:
     return any(role == setting and isinstance(leaf.default, str) for leaf, role in convention.reading.roles)
+
+
+def _takes_words_only(setting: str, convention: Convention) -> bool:
+    """Whether an object's class is told a setting by a word, so that a number can't be said."""
+    return isinstance(convention.reading, ObjectReading) and _takes_a_word(setting, convention)
 
 
 def _strides(subject: LayerSubject, sizes: Sizes) -> int:
