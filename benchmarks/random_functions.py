@@ -39,7 +39,7 @@ class Tally:
     """What a run found. misses: text, what was changed, report; by_layer: how many of each layer."""
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
-    by_layout: int = 0
+    by_layout: list[tuple[Written, str, Report]] = field(default_factory=list)
     misses: list[tuple[Written, str, Report]] = field(default_factory=list)
     unchecked: list[tuple[Written, str, Report]] = field(default_factory=list)
     by_layer: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class Tally:
     def words(self) -> str:
         """In one line."""
         counts = ", ".join(f"{v} {self.verdicts[v]}" for v in Verdict)
-        other = f" (of the RIGHT ones {self.by_layout} with a note that they are so for one layout only)"
+        other = f" (of the RIGHT ones {len(self.by_layout)} with a note that they are so for one layout only)"
         return f"{counts}{other if self.by_layout else ''}; the slowest took {self.slowest:.1f} s of computing"
 
 
@@ -72,7 +72,7 @@ def run(count: int, seed: int, wrong: bool, each: Callable[[Tally], None] = lamb
         if report.verdict is Verdict.NOT_CHECKED:
             tally.unchecked.append((written, what, report))
         elif wrong and report.ok and any(f.name == "layout" for f in report.findings):
-            tally.by_layout += 1
+            tally.by_layout.append((written, what, report))
         elif report.ok is wrong:
             tally.misses.append((written, what, report))
         each(tally)
@@ -122,6 +122,7 @@ def main() -> None:
         print("  of", ", ".join(f"{layer} {n}" for layer, n in sorted(tally.by_layer.items())), flush=True)
         if arguments.misses is not None:
             write(arguments.misses, f"{part}-{arguments.seed}-", tally.misses)
+            write(arguments.misses, f"{part}-{arguments.seed}-layout-", tally.by_layout)
             write(arguments.misses, f"{part}-{arguments.seed}-unchecked-", tally.unchecked)
     if missed:
         sys.exit(f"{missed} verdicts are wrong")

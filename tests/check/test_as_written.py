@@ -257,3 +257,43 @@ def test_what_is_right_for_one_filter_only_is_wrong(tmp_path: Path, divisor: str
     report = check(f"{tmp_path / 'mine.py'}:Conv3x3", "conv2d")
     assert report.verdict is verdict, str(report)
     assert ("as many channels out as in only" in str(report)) == (verdict is Verdict.WRONG)
+
+
+FOR_BATCHES = """
+def backward(dy, x, gamma, beta, eps=1e-5):
+    mean = x.mean(axis=-1, keepdims=True)
+    inverse = 1 / np.sqrt(x.var(axis=-1, keepdims=True) + eps)
+    n, g = (x - mean) * inverse, dy * gamma
+    return inverse * (g - g.mean(axis=-1, keepdims=True) - n * (g * n).mean(axis=-1, keepdims=True))
+"""
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_what_keeps_axes_has_to_be_right_for_a_batch(tmp_path: Path, place: int) -> None:
+    parts = FOR_BATCHES.split("axis=-1")
+    wrong = "axis=-1".join(parts[: place + 1]) + "axis=0" + "axis=-1".join(parts[place + 1 :])
+    assert report_on(tmp_path, FOR_BATCHES, "layer_norm", "backward").verdict is Verdict.RIGHT
+    report = report_on(tmp_path, wrong, "layer_norm", "backward")
+    assert report.verdict is Verdict.WRONG, report
+    assert "[batch, features]" in report.reading
+
+
+FIRST_PLANE_ALONE = """
+def backward(image, filters, dout):
+    dF = np.zeros_like(filters)
+    count, size, _ = filters.shape
+    for i in range(dout.shape[0]):
+        for j in range(dout.shape[1]):
+            for q in range(count):
+                dF[q] += dout[i, j, 0] * image[i:i + size, j:j + size]
+    return dF
+"""
+
+
+def test_the_smallest_failure_keeps_to_what_the_layout_can_hold(tmp_path: Path) -> None:
+    right = FIRST_PLANE_ALONE.replace("j, 0]", "j, q]")
+    assert report_on(tmp_path, right, "conv2d", "backward").verdict is Verdict.RIGHT
+    report = report_on(tmp_path, FIRST_PLANE_ALONE, "conv2d", "backward")
+    assert report.verdict is Verdict.WRONG, report
+    assert "HW to HWF" in report.reading
+    assert "o (" in report.smallest

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convgrad.check import check
-from convgrad.check.functions.engine import EngineReport
+from convgrad.check.functions.engine import SEVERAL, EngineReport
 from convgrad.check.submissions import engines
 from convgrad.check.verdict import Verdict
 
@@ -247,3 +247,28 @@ def test_what_is_no_such_class() -> None:
     assert not engines.is_engine(Layer)
     assert not engines.is_engine(np.ndarray)
     assert not engines.is_engine(Layer())
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "words"),
+    [
+        ({"self.grad += out.grad\n": "self.grad = out.grad\n"}, "__add__", "The gradient of the first operand"),
+        ({"other.grad += out.grad\n": "other.grad = out.grad\n"}, "__add__", "The gradient of the second operand"),
+        ({"self.grad += out": "self.grad = out", "other.grad += out": "other.grad = out"}, "__mul__", "Each gradient"),
+        ({"self.grad += (1": "self.grad = (1"}, "tanh", "Each gradient"),
+    ],
+)
+def test_what_is_set_and_not_added_to_is_named(changes: dict[str, str], where: str, words: str, tmp_path: Path) -> None:
+    code = NUMBERS
+    for right, wrong in changes.items():
+        assert right in code
+        code = code.replace(right, wrong)
+    report = report_on(tmp_path, code)
+    assert isinstance(report, EngineReport)
+    assert report.causes == ("overwritten",), str(report)
+    own = next(o for o in report.operations if o.name == where)
+    assert own.wrong is not None
+    assert own.wrong[0] == SEVERAL
+    said = " ".join(str(own.wrong[1]).split())
+    assert f"Cause: {words} is overwritten" in said
+    assert "No known mistake" not in said

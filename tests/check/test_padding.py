@@ -149,3 +149,61 @@ def test_what_same_pads_depends_on_the_size_for_pooling(tmp_path: Path) -> None:
         file.write_text(POOL.format(total=total))
         report = check(f"{file}:pool_back", "max_pool2d")
         assert report.verdict is verdict, str(report)
+
+
+WORD = """
+class Conv:
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding="SAME"):
+        self.stride, self.padding = stride, padding
+        self.W = np.random.randn(out_channels, in_channels, kernel_size, kernel_size)
+        self.b = np.zeros(out_channels)
+
+    def around(self, size):
+        if self.padding == "VALID":
+            return 0, 0
+        assert self.padding == "SAME"
+        k = self.W.shape[2]
+        missing = max((-(-size // self.stride) - 1) * self.stride + k - size, 0)
+        return missing // 2, missing - missing // 2
+
+    def windows(self, padded, rows, columns):
+        k, s = self.W.shape[2], self.stride
+        for i in range(rows):
+            for j in range(columns):
+                yield i, j, padded[:, :, i * s:i * s + k, j * s:j * s + k]
+
+    def forward(self, x):
+        self.sides = self.around(x.shape[2]), self.around(x.shape[3])
+        self.padded = np.pad(x, ((0, 0), (0, 0), *self.sides))
+        k, s = self.W.shape[2], self.stride
+        rows, columns = ((n - k) // s + 1 for n in self.padded.shape[2:])
+        out = np.zeros((len(x), len(self.W), rows, columns))
+        for i, j, seen in self.windows(self.padded, rows, columns):
+            out[:, :, i, j] = np.einsum("nchv,kchv->nk", seen, self.W) + self.b
+        return out
+
+    def backward(self, dout):
+        self.dW, self.db = np.zeros_like(self.W), dout.sum((0, 2, 3))
+        wide = np.zeros_like(self.padded)
+        rows, columns = dout.shape[2:]
+        of_wide = self.windows(wide, rows, columns)
+        for (i, j, seen), (_, _, part) in zip(self.windows(self.padded, rows, columns), of_wide):
+            self.dW += np.einsum("nk,nchv->kchv", dout[:, :, i, j], seen)
+            part += np.einsum("nk,kchv->nchv", dout[:, :, i, j], self.W)
+        (top, bottom), (left, right) = self.sides
+        return wide[:, :, top:wide.shape[2] - bottom, left:wide.shape[3] - right]
+"""
+
+
+@pytest.mark.parametrize("word", ["SAME", "VALID"])
+def test_a_class_that_pads_by_a_word(word: str, tmp_path: Path) -> None:
+    file = tmp_path / "word.py"
+    default = f'padding="{word}"'
+    file.write_text("import numpy as np\n" + WORD.replace('padding="SAME"', default))
+    report = check(f"{file}:Conv", "conv2d", explain=False)
+    assert report.verdict is Verdict.RIGHT, report
+    words = " ".join(report.coverage.words)
+    assert ("one more to an axis" if word == "SAME" else "padding same and stride 2") in words
+    assert "no value to try" not in words
+    file.write_text(file.read_text().replace("left:wide.shape[3] - right", ":wide.shape[3] - left - right"))
+    assert check(f"{file}:Conv", "conv2d", explain=False).verdict is Verdict.WRONG

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from convgrad.check.functions.layouts import fits
+from convgrad.check.functions.objects import ObjectReading
 from convgrad.check.functions.reading import Convention
 from convgrad.check.functions.roles import TRUE_WINNERS, WINNERS
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes
@@ -149,7 +150,7 @@ def variations(convention: Convention) -> Iterator[tuple[Variation, Convention]]
     """What applies to a function that is called in this way, with how it is called then."""
     for variation in TABLE:
         changed = _changed(variation, convention)
-        if changed is not None and changed != convention and _possible(changed):
+        if changed is not None and changed != convention and possible(changed):
             yield variation, changed
 
 
@@ -204,6 +205,8 @@ def _free(variation: Variation, convention: Convention, subject: LayerSubject) -
             return False
         if isinstance(value, str) and not _takes_a_word(key, convention):
             return False
+        if key == "padding" and isinstance(value, int) and value and _takes_words_only(key, convention):
+            return False
     if "equal" in variation.sizes and {"filters", "units"} & {*subject.given}:
         return False
     if "divides" in variation.sizes and _strides(subject, sizes) <= 1:
@@ -231,6 +234,11 @@ def _takes_a_word(setting: str, convention: Convention) -> bool:
     return any(role == setting and isinstance(leaf.default, str) for leaf, role in convention.reading.roles)
 
 
+def _takes_words_only(setting: str, convention: Convention) -> bool:
+    """Whether an object's class is told a setting by a word, so that a number can't be said."""
+    return isinstance(convention.reading, ObjectReading) and _takes_a_word(setting, convention)
+
+
 def _strides(subject: LayerSubject, sizes: Sizes) -> int:
     window = getattr(subject.layer(sizes), "window", None)
     return 1 if window is None else max(window.strides)
@@ -253,7 +261,7 @@ def _image(kind: str, subject: LayerSubject, sizes: Sizes) -> tuple[int, ...]:
     return (max(least),) * len(least) if sizes.square else tuple(least)
 
 
-def _possible(convention: Convention) -> bool:
+def possible(convention: Convention) -> bool:
     """Whether there is such a layer, and the layout can hold its arrays."""
     try:
         problem = convention.problem()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convgrad.check.functions.person import Person
@@ -54,8 +54,15 @@ WHOLE = {
 ONCE_ONLY = ("log", "sqrt")
 """Whose result may be negative, where they have no value."""
 NOT_CALLED = ("backward", "zero_grad", "zero_gradient", "numpy", "item", "detach", "build_topo", "topological_sort")
-Judged = Callable[[list[Subject], Mapping[str, str]], Report]
-"""The verdict on what a person has turned to, against subjects, where roles of arguments are told."""
+SEVERAL = "where a value is used several times"
+OVERWRITTEN = (
+    ("each gradient", "stop({once}) + {once_more_alone}"),
+    ("the gradient of the first operand", "stop({once}) + {once_more}"),
+    ("the gradient of the second operand", "{once} + {once_more_alone}"),
+)
+"""What a class computes that sets a gradient where it should add to it: only the last use of each value counts."""
+Judged = Callable[[list[Subject], Mapping[str, str], bool], Report]
+"""The verdict on what a person has turned to, against subjects, where roles of arguments are told; fully or not."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,19 @@ def engine_report(person: Person, engine: Engine, judged: Judged) -> EngineRepor
     return report
 
 
+def _overwritten(report: Report, name: str, several: Callable[[str, bool], Report]) -> Report | None:
+    """The same report with its cause, where only the last use of a value counts; None where that is not so."""
+    for what, hypothesis in OVERWRITTEN[: None if name in BINARY else 1]:
+        if several(hypothesis, False).verdict is Verdict.RIGHT and report.diagnosis is not None:
+            words = (
+                f"{what} is overwritten and not added to: of a value that is used several times the last use counts."
+            )
+            diagnosis = replace(report.diagnosis, unexplained=[])
+            cause = Finding("overwritten", words[0].upper() + words[1:], "Write += in place of = where it is set.")
+            return replace(report, diagnosis=diagnosis, findings=[*report.findings, cause], smallest="")
+    return None
+
+
 def no_engine(person: Person) -> Report:
     """Where what is to be checked is no such class, or can't be loaded."""
     words = f"{person.name} is no class with operators and a backward() of its own, as in micrograd."
@@ -140,10 +160,10 @@ def no_engine(person: Person) -> Report:
 
 
 def _operation(person: Person, name: str, arrays: bool, judged: Judged) -> Operation:
-    def tried(text: str, ending: str = "") -> Report:
+    def tried(text: str, ending: str = "", fully: bool = True) -> Report:
         operands = {"x": "a", **({"other": "b"} if name in BINARY or "b[" in text else {})}
         person.turn_to(name + ending, [*operands])
-        return judged([EquationSubject(text)], operands)
+        return judged([EquationSubject(text)], operands, fully)
 
     if name in WHOLE:
         return Operation(name, WHOLE[name].partition("= ")[2], tried(WHOLE[name]))
@@ -153,8 +173,18 @@ def _operation(person: Person, name: str, arrays: bool, judged: Judged) -> Opera
     further: dict[str, Report] = {}
     first = tried(f"y{place} = {once}")
     if first.verdict is Verdict.RIGHT and name not in ONCE_ONLY:
-        twice = form.format(a=f"({once})", b=f"b{place}")
-        further["where a value is used several times"] = tried(f"y{place} = {once} + {twice}", DEEP)
+        written = {
+            "once": once,
+            "once_more": form.format(a=f"({once})", b=f"b{place}"),
+            "once_more_alone": form.format(a=f"({once})", b=f"stop(b{place})"),
+        }
+
+        def several(hypothesis: str, fully: bool = True) -> Report:
+            return tried(f"y{place} = {hypothesis.format(**written)}", DEEP, fully)
+
+        report = further[SEVERAL] = several("{once} + {once_more}", False)
+        if report.verdict is Verdict.WRONG:
+            further[SEVERAL] = _overwritten(report, name, several) or several("{once} + {once_more}")
     if first.verdict is Verdict.RIGHT and arrays and name in BINARY:
         for words, b in (("where rows are broadcast", "b[j]"), ("where a number is broadcast", "b")):
             further[words] = tried(f"y{place} = {form.format(a=f'a{place}', b=b)}")

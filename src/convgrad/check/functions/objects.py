@@ -125,7 +125,9 @@ def object_readings(
     inputs = [n for n in problem.given if n in problem.recipe.examples or problem.total]
     parameters = tuple(n for n in problem.wrt if n not in inputs)
     held = tuple((Leaf(n, n), n) for n in parameters)
-    settings = tuple((Leaf(a.name, a.name), role) for a in methods.build or () for role in _settings(a))
+    settings = tuple(
+        (Leaf(a.name, a.name, default=a.default), role) for a in methods.build or () for role in _settings(a)
+    )
     names = known_names(problem)
     found = []
     above = [] if problem.total else [problem.upstream]
@@ -332,6 +334,8 @@ class ObjectCall:
                 values.append(self.tensor(role))
         if not argument.required:
             values = [v for v in values if v is not OPTIMIZER and _like(v, argument.default)]
+            if isinstance(argument.default, str) and argument.default.isupper():
+                values = [v.upper() for v in values]
         elif not values:
             values = list(dict.fromkeys(known["any"]))
         return values
@@ -380,6 +384,8 @@ class ObjectCall:
                 known["kernel_h"], known["kernel_w"] = [whole[0][0]], [whole[0][-1]]
         if "padding" in known and not np.any(own["padding"]):
             known["padding"].append("valid")
+        if getattr(problem.origin.layer, "padding", None) == "same":
+            known["padding"].append("same")
         known |= {m: [own[k]] for k, m in (("groups", "groups"), ("epsilon", "epsilon")) if k in own}
         known["slope"] = [own[k] for k in ("alpha", "negative_slope") if k in own]
         if len(image) == 2:

@@ -274,7 +274,7 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
                     failed.append((tried.convention, tried.outcome.trouble))
                     continue
                 less = _depends_on_the_batch, _is_wrong_with_labels, _leaves_a_matrix_out
-                if tried.is_exact and any(tells(tried, ran) for tells in less):
+                if tried.is_exact and (any(tells(tried, ran) for tells in less) or _is_for_batches(tried, ran, person)):
                     continue
                 ran.append(tried)
                 if tried.is_exact and not (tried.convention.sizes.one and any(a.is_right_on_batches for a in ran)):
@@ -320,6 +320,15 @@ def _depends_on_the_batch(one: Attempt, ran: Sequence[Attempt]) -> bool:
         if column or (other.problem.total and _is_a_multiple(other)):
             return True
     return False
+
+
+def _is_for_batches(one: Attempt, ran: Sequence[Attempt], person: Person) -> bool:
+    """Whether it is right for a single vector, but its text says that it is for batches, where it runs and is wrong."""
+    if one.convention.image != "[features]":
+        return False
+    same = (a.convention for a in ran if a.shapes_fit and not a.convention.sizes.one)
+    batches = any(c.reading == one.convention.reading for c in same)
+    return batches and Source(person.source, person.name, [a.name for a in person.arguments or ()]).keeps_axes
 
 
 def _is_right_but_turned(tried: Attempt) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 from math import prod
 from typing import Any
 
@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.check.functions.comparison import compared
+from convgrad.check.functions.coverage import possible
 from convgrad.check.functions.diagnosis import Diagnosis
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.reading import Attempt, Convention, attempt
 from convgrad.check.problems.subject import LayerSubject, Sizes
-from convgrad.errors import ConvgradError
 
 AnyArray = npt.NDArray[Any]
 TRIES = 40
@@ -27,13 +27,10 @@ MOST = 48
 def smallest_failure(diagnosis: Diagnosis, person: Person) -> str:
     """The shapes and numbers of the smallest input that still fails, of those that are tried in order of size."""
     best = diagnosis.attempt
-    for convention in _smaller(best.convention)[:TRIES]:
+    for convention in islice(filter(possible, _smaller(best.convention)), TRIES):
         if person.spent > person.seconds:
             break
-        try:
-            tried = attempt(convention, person)
-        except ConvgradError:
-            continue  # the layer has no such size
+        tried = attempt(convention, person)
         if tried.outcome.trouble is not None:
             continue
         tried = _named_as(best, tried)

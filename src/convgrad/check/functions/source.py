@@ -85,6 +85,12 @@ class Source:
         found = (n.value for n in ast.walk(self.own or ast.Pass()) if isinstance(n, ast.Constant))
         return tuple(dict.fromkeys(n for n in found if isinstance(n, float)))
 
+    @property
+    def keeps_axes(self) -> bool:
+        """Whether it sums over an axis and keeps that, which means something for arrays of several axes only."""
+        calls = (n for n in ast.walk(self.own or ast.Pass()) if isinstance(n, ast.Call))
+        return any({"axis", "keepdims"} <= {k.arg for k in call.keywords} for call in calls)
+
     def _use(self, function: ast.FunctionDef | ast.Lambda, name: str, deep: int) -> Use:
         use = Use()
         if deep == 0:
