@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browser_support import LENSES, Looker, opened, written_to
+from browser_support import LENSES, Looker, opened, served, written_to
 from convgrad import Network
 from convgrad.examples import NAMES, load_example
 from convgrad.explain.page.build import page_html
@@ -277,3 +277,23 @@ def test_two_hundred_layers_are_drawn_where_they_are_seen(browser: Any, tmp_path
         assert looker.values("loss.E") == pytest.approx(float(trace.loss or 0), rel=1e-12)
         looker.page.evaluate("() => convgrad.page.app.explain('dense50.x', 2)")
         assert looker.cell("dense50.x[2]").is_visible()
+
+
+def test_the_first_network_that_one_builds_is_seen_at_once(browser: Any) -> None:
+    with served("classic") as url, opened(browser, url, **DESK) as looker:
+        looker.page.locator("#build").click()
+        looker.page.locator("#build-now").click()
+        looker.page.wait_for_function("() => convgrad.page.app.asked")
+        for lens in LENSES:
+            looker.look(lens)
+            looker.page.wait_for_timeout(60)
+            assert looker.page.evaluate(OVERFLOWS) == [0, 0], lens
+
+
+def test_the_bar_of_a_trained_network_is_one_line(browser: Any, folder: Path) -> None:
+    with opened(browser, written_to(folder, "lenet-trained"), **DESK) as looker:
+        loss = looker.loss()
+        assert 0 < loss < 1e-4
+        assert float(looker.page.locator("#loss").inner_text()) == pytest.approx(loss, rel=1e-3)
+        tops = "() => [...document.querySelectorAll('.bar > *')].map((part) => part.getBoundingClientRect().top)"
+        assert max(looker.page.evaluate(tops)) < 30

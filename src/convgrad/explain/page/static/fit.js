@@ -5,7 +5,7 @@
   const { h, byId } = page;
 
   /** Smaller than this nobody reads it: from there on the network scrolls. */
-  const LEAST = 0.6;
+  const LEAST = 0.59;
   const MOST = 1.5;
   const BY_HAND = [0.3, 2.5];
   const STEP = 1.2;
@@ -13,6 +13,9 @@
   /** So often it is measured; and how near two sizes are of which the second needs no measuring. */
   const TRIES = 3;
   const NEAR = 0.03;
+
+  /** Planes side by side, one below the other, and these with the tensors of a lane side by side. */
+  const WAYS = ["", "tall", "tall beside"];
 
   /** The size to draw it in: all of it if it can be read then, else its height. */
   const wanted = ({ whole, down }) => {
@@ -131,19 +134,19 @@
       return { whole: Math.min(wide / this.flow.offsetWidth, down) * this.zoom, down: down * this.zoom };
     }
 
-    /** From the size that it has, which is often nearly right: each other one that is tried lays it all out. Planes stand
-     * side by side or one below the other, whichever can be drawn larger. */
+    /** From the size that it has, which is often nearly right: each other one that is tried lays it all out. Of the ways
+     * to stand that one is taken in which it can be drawn larger. */
     _fitted() {
       const { large, lens } = this.app.network;
       this.flow.classList.remove("fitted");
       let best = null;
       for (let tries = 0; tries < TRIES; tries += 1) {
-        const [flat, tall] = [false, !large].map((tall) => {
-          this.flow.classList.toggle("tall", tall);
-          return { tall, ...this._room() };
+        const rooms = (large ? [""] : WAYS).map((way) => {
+          this._stand(way);
+          return { way, ...this._room() };
         });
-        best = tall.whole > flat.whole * 1.02 ? tall : flat;
-        this.flow.classList.toggle("tall", best.tall);
+        best = rooms.reduce((one, other) => (other.whole > one.whole * 1.02 ? other : one));
+        this._stand(best.way);
         const size = wanted(best);
         const fits = large || best.whole < LEAST || best.whole >= this.zoom;
         if (fits && Math.abs(size / this.zoom - 1) < NEAR) break;
@@ -152,6 +155,10 @@
       if (!large && best.whole >= LEAST) this._settle();
       if (!large) this.flow.classList.add("fitted");
       this.known.set(lens, this.zoom);
+    }
+
+    _stand(way) {
+      for (const name of ["tall", "beside"]) this.flow.classList.toggle(name, way.includes(name));
     }
 
     /** Letters do not grow evenly: what is a hair too wide gets smaller by a hair. */

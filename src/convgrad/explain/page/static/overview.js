@@ -20,16 +20,6 @@
       this.canvas = h("canvas", { "aria-hidden": "true" });
       this.frame = h("div", { class: "seen" });
       this.element = byId("overview");
-      for (const [name, value] of Object.entries({
-        role: "scrollbar",
-        tabindex: "0",
-        "aria-controls": "network",
-        "aria-orientation": "horizontal",
-        "aria-valuemin": "0",
-        "aria-valuemax": "100",
-        "aria-label": "Overview of the network",
-      }))
-        this.element.setAttribute(name, value);
       this.element.replaceChildren(this.canvas, this.frame);
       this.element.addEventListener("pointerdown", (event) => {
         this.element.setPointerCapture(event.pointerId);

@@ -21,20 +21,13 @@
     constructor(app) {
       this.app = app;
       app.pins = this;
-      this.toggle = h("input", {
-        type: "checkbox",
-        role: "switch",
-        id: "published",
-        onchange: () => this.turn(this.toggle.checked),
-      });
+      const turn = () => this.turn(this.toggle.checked);
+      this.toggle = h("input", { type: "checkbox", role: "switch", id: "published", onchange: turn });
       this.label = h("span", {});
       this.told = h("span", { class: "pins-told", id: "pins-told" });
       this.toggle.setAttribute("aria-describedby", "pins-told");
-      this.unpin = h(
-        "button",
-        { type: "button", id: "unpin-all", class: "small", onclick: () => this.unpinAll() },
-        "Unpin all",
-      );
+      const unpin = { type: "button", id: "unpin-all", class: "small", onclick: () => this.unpinAll() };
+      this.unpin = h("button", unpin, "Unpin all");
       this.switch = h("label", { for: "published", class: "switch" }, this.toggle, this.label);
       byId("pins").replaceChildren(this.switch, this.told, this.unpin);
     }

@@ -17,13 +17,8 @@
       this.pin = h("span", { class: "pin" });
       this.body = h("div", { class: "planes" });
       const shape = this.tensor.shape.length ? this.tensor.shape.join("\u00d7") : "number";
-      const title = h(
-        "h3",
-        {},
-        h("span", { class: "tensor-name" }, name),
-        h("span", { class: "shape" }, shape),
-        this.pin,
-      );
+      const words = [h("span", { class: "tensor-name" }, name), h("span", { class: "shape" }, shape)];
+      const title = h("h3", {}, words, this.pin);
       this.element = h("div", { class: `tensor ${this.tensor.role}`, "data-name": name }, title, this.body);
       this._build();
       this._pinned();

@@ -34,6 +34,9 @@
     return chart;
   };
 
+  /** A loss in the bar, which has no room for many zeros. */
+  const short = (loss) => (loss > 0 && loss < 1e-4 ? loss.toExponential(3) : page.plain(loss));
+
   page.Training = class {
     constructor(app, element) {
       this.app = app;
@@ -84,7 +87,7 @@
       const { trace } = this.app;
       const { loss } = trace;
       if (!this.rate.hasAttribute("aria-invalid")) this.problem.textContent = "";
-      this.loss.textContent = loss === null ? "no target" : Number.isFinite(loss) ? page.plain(loss) : "not finite";
+      this.loss.textContent = loss === null ? "no target" : Number.isFinite(loss) ? short(loss) : "not finite";
       this.chart.replaceChildren(loss === null ? "" : page.lossChart([...trace.losses, loss]));
       const rate = trace.model.learning_rate;
       this.rate.disabled = rate === null;
