@@ -10,6 +10,7 @@ import pytest
 
 from convgrad.compute.oracle.grid import evaluate
 from convgrad.errors import ModelError
+from convgrad.layers import Dense
 from convgrad.losses import (
     BinaryCrossEntropy,
     Dice,
@@ -26,6 +27,7 @@ from convgrad.losses import (
     loss_from,
     registry,
 )
+from convgrad.models.network import Network
 from convgrad.notation.batch import batched
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.parsing.parser import parse
@@ -156,7 +158,7 @@ def test_by_name(name: str) -> None:
         (lambda: SoftmaxCrossEntropy(1), r"label_smoothing must be a number of at least 0 and below 1, not 1"),
         (
             lambda: SoftmaxCrossEntropy().build((7, 5, 10)),
-            r"one row of numbers for each example, .* returns shape \(7, 5, 10\). End it with Flatten",
+            r"one row of numbers for each example, .* returns shape \(7, 5, 10\). End it with .*'pixel_cross_entropy'",
         ),
         (lambda: MultiMargin(0), r"MultiMargin: margin must be a number above 0, not 0"),
         (lambda: Huber(-1), r"Huber: delta must be a number above 0, not -1"),
@@ -176,3 +178,17 @@ def test_by_name(name: str) -> None:
 def test_refuses(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         make()
+
+
+def test_labels_of_the_places_of_a_sequence_some_of_which_do_not_count() -> None:
+    """Padding with -100, as people do: what stands there changes neither the loss nor the accuracy."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 6, 4)), rng.integers(0, 3, (5, 6))
+    y[:, 4:] = -100
+    network = Network(Dense(3), input_shape=(6, 4), dtype="float64")
+    network.initialize(1)
+    whole = network.evaluate(x, y, loss=PixelCrossEntropy(ignore=-100), metrics="accuracy", engine="oracle")
+    short = Network(Dense(3), input_shape=(4, 4), dtype="float64")
+    short.set_weights(network.get_weights())
+    expected = short.evaluate(x[:, :4], y[:, :4], loss="pixel_cross_entropy", metrics="accuracy", engine="oracle")
+    assert whole == pytest.approx(expected, rel=1e-12)

@@ -87,7 +87,8 @@ class Loss(Written):
         if len(output_shape) != 1:
             raise ModelError(
                 f"{name} takes one row of numbers for each example, one for each class, but the network "
-                f"returns shape {output_shape}. End it with Flatten() or GlobalAvgPool2D() and Dense(classes)."
+                f"returns shape {output_shape}. End it with Flatten() or GlobalAvgPool2D() and Dense(classes), or use "
+                "'pixel_cross_entropy' for a label at each place."
             )
         if output_shape[0] < 2:
             raise ModelError(
