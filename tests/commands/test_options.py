@@ -274,3 +274,11 @@ def test_an_optimizer_without_weight_decay(place: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(registry, "plain", Plain)
     message = said(train("--optimizer", "plain", "--weight-decay", "0.1", "--out", "run", code=2))
     assert "The optimizer plain has no --weight-decay. Those that have: adagrad, adam" in message
+
+
+def test_a_folder_that_can_not_be_read(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("convgrad.data.parts.walk", refused)
+    assert "photos can't be read: Permission denied." in said(train("--out", "run", code=2))
