@@ -79,6 +79,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if " at 0x" in item.nodeid:  # another one in each process, so that they can't share the tests
             raise pytest.UsageError(f"{item.nodeid}: an address is no name. Give the parameters `ids` of their own.")
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if any(isinstance(v, (set, frozenset)) and len(v) > 1 and str(v) in item.nodeid for v in values):
+            raise pytest.UsageError(f"{item.nodeid}: a set is in another order each time. Give it an id of its own.")
     if config.getoption("--quick"):
         items[:] = [item for item in items if not item.get_closest_marker("browser")]
 

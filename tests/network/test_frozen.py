@@ -48,7 +48,7 @@ FROZEN: list[tuple[Any, set[str]]] = [
 
 
 @engines
-@pytest.mark.parametrize(("names", "kept"), FROZEN, ids=str)
+@pytest.mark.parametrize(("names", "kept"), FROZEN, ids=lambda value: None if isinstance(value, set) else str(value))
 def test_what_is_named_stays_to_the_bit_and_all_else_learns(names: Any, kept: set[str], engine: str) -> None:
     trained = network()
     before = trained.get_weights()
