@@ -205,3 +205,36 @@ def test_what_could_not_be_called_says_what_to_write(
     text = " ".join(str(report).split())
     for part in words:
         assert part in text, text
+
+
+RECURRENT = """
+def rnn_step_forward(x, prev_h, Wx, Wh, b):
+    next_h = np.tanh(x @ Wx + prev_h @ Wh + b)
+    return next_h, (x, prev_h, Wx, Wh, next_h)
+def rnn_step_backward(dnext_h, cache):
+    x, prev_h, Wx, Wh, next_h = cache
+    dz = dnext_h * (1 - next_h ** 2)
+    dprev_h = np.zeros_like(prev_h)
+    dprev_h += dz @ Wh.T
+    return dz @ Wx.T, dprev_h, x.T @ dz, prev_h.T @ dz, dz.sum(axis=0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "output"),
+    [
+        ("dz @ Wh.T", "dz @ Wh", "dprev_h"),
+        ("prev_h.T @ dz", "next_h.T @ dz", "dWh"),
+        ("dz.sum(axis=0)", "dz.mean(axis=0)", "db"),
+        ("next_h ** 2)", "next_h)", "dx"),
+    ],
+)
+def test_a_step_of_a_recurrent_network(right: str, wrong: str, output: str, tmp_path: Path) -> None:
+    file = tmp_path / "recurrent.py"
+    file.write_text(f"import numpy as np\n{RECURRENT}")
+    assert check(f"{file}:rnn_step_backward", "rnn_step").verdict is Verdict.RIGHT
+    file.write_text(f"import numpy as np\n{RECURRENT.replace(right, wrong)}")
+    report = check(f"{file}:rnn_step_backward", "RNNStep", explain=False)
+    assert report.verdict is Verdict.WRONG
+    assert report.diagnosis is not None
+    assert not report.diagnosis.comparisons[output].right

@@ -204,7 +204,15 @@ LOSSES: dict[str, dict[str, tuple[str, ...]]] = {
     "binary_cross_entropy": {"y": ("k",), "t": ("k",)},
     "softmax_cross_entropy": {"y": ("k",), "t": ()},
 }
+EQUATIONS: dict[str, tuple[str, dict[str, int]]] = {
+    "rnn_step": (
+        "next_h[n,i] = tanh(sum[d](x[n,d] * Wx[d,i]) + sum[j](prev_h[n,j] * Wh[j,i]) + b[i])",
+        {"I": 4, "J": 4},
+    ),
+}
+"""What is no layer of a network, by the name that courses give it, with sizes: a state is as long as the next one."""
 ALSO_CALLED = {
+    "rnncell": "rnn_step",
     "convolution": "conv2d",
     "conv": "conv2d",
     "linear": "dense",
@@ -232,7 +240,7 @@ def named(name: str) -> str:
     ('max_pool2d', 'dense', 'conv9')
     """
     plain = name.lower().replace("_", "")
-    known = {n.replace("_", ""): n for n in (*FAMILIES, *LOSSES)}
+    known = {n.replace("_", ""): n for n in (*FAMILIES, *LOSSES, *EQUATIONS)}
     return known.get(plain) or ALSO_CALLED.get(plain, name)
 
 

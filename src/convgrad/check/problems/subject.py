@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from convgrad.check.problems.choice import bound_by_choice, default_integers, space_labels
-from convgrad.check.problems.families import FAMILIES, LOSSES, ROWS, Family, family_of, named
+from convgrad.check.problems.families import EQUATIONS, FAMILIES, LOSSES, ROWS, Family, family_of, named
 from convgrad.check.problems.inputs import with_inputs, with_values
 from convgrad.check.problems.problem import Array, Origin, Problem, Recipe
 from convgrad.check.problems.sizes import USUAL
@@ -383,6 +383,9 @@ def subject_of(
         ]
     if not isinstance(layer, str):
         raise ModelError(f"A function is checked against a layer, its name or an equation, not {layer!r}.")
+    if named(layer) in EQUATIONS:
+        text, sizes = EQUATIONS[named(layer)]
+        return [EquationSubject(text, **{"sizes": sizes, **binding})]
     if "=" in layer:
         return [EquationSubject(layer, **binding)]
     first, _, second = layer.replace(" ", "").partition("+")
@@ -390,7 +393,9 @@ def subject_of(
     if name in LOSSES:
         return _losses(name)
     if name not in FAMILIES:
-        raise ModelError(f"There is no layer called {first!r} to check.{suggestion(name, {*FAMILIES, *LOSSES})}")
+        raise ModelError(
+            f"There is no layer called {first!r} to check.{suggestion(name, {*FAMILIES, *LOSSES, *EQUATIONS})}"
+        )
     for key in settings:
         known = [f.name for f in fields(FAMILIES[name].layer)]
         if key not in known:
