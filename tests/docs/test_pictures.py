@@ -22,6 +22,8 @@ GUIDES = (
     "network",
 )
 """What the site calls back-propagation and guides."""
+TABLES = ("week",)
+"""Guides that are nothing but lines to copy."""
 ELSEWHERE = ("roofline.png",)
 """Made by another command (`convgrad profile --plot`)."""
 MOST, MOST_MOVING = 100_000, 1_000_000
@@ -42,7 +44,7 @@ def test_every_guide_has_a_small_picture(guide: str) -> None:
 def test_the_navigation_has_the_same_guides() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     part = navigation[navigation.index("- Back-propagation:") : navigation.index("- Reference:")]
-    assert sorted(re.findall(r"(\S+)\.md", part)) == sorted(GUIDES)
+    assert sorted(re.findall(r"(\S+)\.md", part)) == sorted((*GUIDES, *TABLES))
 
 
 def test_the_moving_picture_moves_and_is_small() -> None:

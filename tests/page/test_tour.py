@@ -192,7 +192,7 @@ def test_the_column_is_moved_by_scrolling_by_dots_and_by_a_click_on_a_caption(to
     page.mouse.wheel(0, tops[3] - tops[1])
     page.wait_for_function("() => convgrad.page.app.tour.n === 3")
     assert (stop(tour), shown(tour)) == ("delta", STOPS["delta"])
-    page.mouse.wheel(0, -tops[3])
+    page.mouse.wheel(0, -2 * tops[3])  # to the top, even if the scrolling before has not come to its end
     page.wait_for_function("() => convgrad.page.app.tour.n === 0")
     page.locator('.tour-stop[data-stop="maximum"] h3').click()
     assert shown(tour) == STOPS["maximum"]

@@ -19,18 +19,21 @@ import pytest
 
 import convgrad
 from convgrad.system.files import UNFINISHED
+from convgrad.training.checkpoint import RUN_FILES
 from convgrad.training.resuming import CHECKPOINT_FILES
 
 KILLS = int(os.environ.get("CONVGRAD_KILLS", "6"))
 LOG = os.environ.get("CONVGRAD_KILLS_LOG")
 NAMES = ["config.json", "curves.png", "metrics.json", "weights.safetensors"]
+"""Files that differ between any two of these trainings; the others of a run may be the same."""
 SMALL = '[[layer]]\ntype = "Flatten"\n[[layer]]\ntype = "Dense"\nunits = "classes"\n'
 LARGE = '[[layer]]\ntype = "Flatten"\n[[layer]]\ntype = "Dense"\nunits = 300\n' + SMALL
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills a process")
 
 
 def digest(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def unfinished(folder: Path) -> set[Path]:
@@ -48,7 +51,7 @@ def problems(folder: Path, old: dict[str, bytes], seed: int, epochs: int) -> lis
     network = convgrad.load(folder)  # what was written whole goes to its place
     now = digest(folder)
     kept = sorted(now.keys() & set(CHECKPOINT_FILES))
-    is_whole = sorted(now) == sorted([*NAMES, *kept]) and kept in ([], sorted(CHECKPOINT_FILES))
+    is_whole = sorted(now) == sorted([*RUN_FILES, *kept]) and kept in ([], sorted(CHECKPOINT_FILES))
     found = [] if is_whole else [f"there are {sorted(now)}"]
     changed = [name for name in NAMES if now.get(name) != old.get(name)]
     if changed and changed != NAMES:

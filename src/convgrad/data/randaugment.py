@@ -51,7 +51,7 @@ class RandAugment(Change):
     Example:
         >>> import numpy as np
         >>> RandAugment().image(np.full((2, 3, 1), 0.75), (("solarize", 0.5), ("posterize", 6))).round(4).tolist()
-        [[[0.2471], [0.2471], [0.2471]], [[0.2471], [0.2471], [0.2471]]]
+        [[[0.2353], [0.2353], [0.2353]], [[0.2353], [0.2353], [0.2353]]]
     """
 
     count: int = 2
