@@ -6,6 +6,7 @@
   const { h, byId } = page;
   const { STOPS } = page;
   const SETTLED = 140;
+  const MOVING = 1000; // after the last turn of a wheel, with what the browser makes of it smoothly
   const NEXT = ["ArrowRight", "ArrowDown", "PageDown"];
   const BEFORE = ["ArrowLeft", "ArrowUp", "PageUp"];
 
@@ -61,6 +62,8 @@
       byId("tools").prepend(this.enter);
       this.element.addEventListener("keydown", (event) => this._key(event));
       this.list.addEventListener("scroll", () => this._scrolled(), { passive: true });
+      for (const kind of ["wheel", "touchmove"])
+        this.list.addEventListener(kind, () => (this.moved = performance.now()), { passive: true });
       new ResizeObserver(() => this._resized()).observe(this.list);
     }
 
@@ -318,12 +321,22 @@
       this.list.scrollTo({ top: element.offsetTop, behavior: behavior || (still ? "instant" : "smooth") });
       clearTimeout(this.settling);
       clearTimeout(this.arrived);
-      this.arrived = setTimeout(() => (this.target = null), still || behavior ? SETTLED : 900);
+      this.arrived = setTimeout(() => this._arrived(), still || behavior ? SETTLED : 900);
     }
 
-    /** The column has another height: the caption stays where it was, whatever the browser makes of it. */
+    _arrived() {
+      this.target = null;
+      if (this._isMoved()) this._scrolled();
+    }
+
+    /** Whether a person has just scrolled; browsers scroll by themselves, too, when heights change. */
+    _isMoved() {
+      return performance.now() - (this.moved || -Infinity) < MOVING;
+    }
+
+    /** The column has another height: the caption stays where it was, unless a person is scrolling. */
     _resized() {
-      if (!this.open) return;
+      if (!this.open || this._isMoved()) return;
       const { element } = this.cards[this.n];
       const into = Math.max(0, Math.min(this.into, element.offsetHeight - this.list.clientHeight));
       this._scrollTo(this.n, "instant");
