@@ -10,22 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from math import prod
 from typing import Any
 
 import numpy.typing as npt
 
 from convgrad.compute.choose import choose
-from convgrad.network.updates import Shape, Updates, updates
-from convgrad.notation.binding.bind import bind
+from convgrad.network.updates import Shape, Updates, over_all, updates
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.rename import rename
-from convgrad.notation.spread import spread
 from convgrad.notation.terms import Equation
 from convgrad.optimizers import Optimizer
 
 Array = npt.NDArray[Any]
 PART, SHARE = "optimizer.part", "optimizer.share"
+ADDED, MEAN = "a_next[i] = a[i] + part * dw[i]", "g[i] = share * a[i]"
 
 
 def sum_name(parameter: str) -> str:
@@ -35,11 +33,11 @@ def sum_name(parameter: str) -> str:
 
 def sums(gradients: Mapping[str, str], shapes: Mapping[str, Shape]) -> Updates:
     """What follows the gradients of a batch: they are added to those before."""
-    found = Updates()
+    found, bound, added = Updates(), cache(over_all), parse(ADDED)
     for parameter, gradient in gradients.items():
         own = sum_name(parameter)
         names = {"a": own, "a_next": f"{own}_next", "dw": gradient, "part": PART}
-        found.equations.append(rename(_bound("a_next[i] = a[i] + part * dw[i]", shapes[parameter]), names))
+        found.equations.append(rename(bound(added, shapes[parameter]), names))
         found.in_place[f"{own}_next"] = own
         found.state[own] = 0.0
     found.scalars["part"] = PART
@@ -62,10 +60,10 @@ class AccumulatedUpdate:
         engine: str,
     ):
         """own: layer's name -> its parameters. shapes: of those that are trained. arrays: they, and their sums."""
-        means = Updates()
+        means, bound, mean = Updates(), cache(over_all), parse(MEAN)
         for parameter, shape in shapes.items():
             names = {"a": sum_name(parameter), "g": f"{sum_name(parameter)}_mean", "share": SHARE}
-            means.equations.append(rename(_bound("g[i] = share * a[i]", shape), names))
+            means.equations.append(rename(bound(mean, shape), names))
         follow = updates(optimizer, own, {name: f"{sum_name(name)}_mean" for name in shapes}, shapes)
         equations = [*means.equations, *follow.equations]
         known = dict(pair for each in equations for pair in each.shapes)
@@ -94,12 +92,3 @@ class AccumulatedUpdate:
         for array in self._sums.values():
             array[...] = 0
         self.pending, self.total = 0, 0.0
-
-
-@cache
-def _bound(text: str, shape: Shape) -> Equation:
-    """An equation of one index, for every element of a parameter of that shape."""
-    equation = parse(text)
-    scalars = ("part", "share")
-    bound = bind(equation, shapes={n: () if n in scalars else (prod(shape),) for n in equation.inputs})
-    return spread(bound, "i", shape)

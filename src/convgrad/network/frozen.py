@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from convgrad.errors import TrainingError
 from convgrad.network.chosen import Names, tensors_called
-from convgrad.network.plan import PlacedLayer
+from convgrad.network.plan import PlacedLayer, parameters_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def frozen_from(layers: Sequence[PlacedLayer], names: Names) -> Frozen:
         layer.name: [layer.tensor(name) for name in (*layer.built.parameters, *layer.built.state)] for layer in layers
     }
     frozen = Frozen(tensors_called(own, names, "frozen"))
-    parameters = [layer.tensor(name) for layer in layers for name in layer.built.parameters]
+    parameters = [name for tensors in parameters_of(layers).values() for name in tensors]
     if parameters and frozen.tensors.issuperset(parameters):
         raise TrainingError("frozen names all parameters of the network, so there is nothing to train.")
     return frozen

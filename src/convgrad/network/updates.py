@@ -52,9 +52,9 @@ def updates(
     """
     found = Updates()
     followed = _clipped(found, optimizer, gradients, shapes)
-    update = cache(_update)
+    bound = cache(over_all)
     for parameter, (variant, behind) in _variants(optimizer, own, gradients).items():
-        equation = update(variant, shapes[parameter])
+        equation = bound(variant.equation, shapes[parameter])
         _add(found, variant, equation, parameter, followed[parameter], behind)
     return found
 
@@ -87,45 +87,36 @@ def _clipped(
         return gradients
     if optimizer.global_clipnorm is not None:
         _add_norm(found, gradients, shapes)
-    bound = cache(_over)
+    bound, equation = cache(over_all), parse(text)
     followed = {}
     for parameter, gradient in gradients.items():
         followed[parameter] = f"{gradient}_clipped"
         norm = NORM if optimizer.global_clipnorm is not None else f"{gradient}_norm"
         names = {"dw": gradient, "g": followed[parameter], "n": norm}
-        found.equations.append(rename(bound(text, shapes[parameter]), names))
+        found.equations.append(rename(bound(equation, shapes[parameter]), names))
     return followed
 
 
 def _add_norm(found: Updates, gradients: Mapping[str, str], shapes: Mapping[str, Shape]) -> None:
     """n = sqrt(the sum of all squares), of each gradient by itself first."""
     squares = {gradient: f"{gradient}_square" for gradient in gradients.values()}
-    bound = cache(_over)
+    bound, equation = cache(over_all), parse("q = sum[i](dw[i]^2)")
     for parameter, gradient in gradients.items():
-        equation = bound("q = sum[i](dw[i]^2)", shapes[parameter])
-        found.equations.append(rename(equation, {"dw": gradient, "q": squares[gradient]}))
+        found.equations.append(rename(bound(equation, shapes[parameter]), {"dw": gradient, "q": squares[gradient]}))
     parts = {f"q{number}": name for number, name in enumerate(squares.values())}
     total = bind(parse(f"n = sqrt({' + '.join(parts)})"), shapes=dict.fromkeys(parts, ()))
     found.equations.append(rename(total, parts | {"n": NORM}))
 
 
-def _over(text: str, shape: Shape) -> Equation:
-    """An equation of a gradient, written for one index, for every element of a parameter of that shape."""
-    equation = parse(text)
-    bound = bind(equation, shapes={name: (prod(shape),) if name == "dw" else () for name in equation.inputs})
-    return spread(bound, "i", shape)
-
-
-def _update(optimizer: Optimizer, shape: Shape) -> Equation:
-    """The optimizer's equation, written for one index, for every element of a parameter of that shape."""
-    equation = optimizer.equation
+def over_all(equation: Equation, shape: Shape) -> Equation:
+    """An equation that is written for one index i, for every element of a parameter of that shape."""
     vectors = _vectors(equation)
     bound = bind(equation, shapes={n: (prod(shape),) if n in vectors else () for n in equation.inputs})
     return spread(bound, "i", shape)
 
 
 def _vectors(equation: Equation) -> set[str]:
-    """The tensors of an optimizer that have an element for each of a parameter."""
+    """The tensors that have an element for each of a parameter."""
     return {a.tensor for d in equation.definitions for a in accesses(d.term) if a.positions}
 
 
