@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import takes
-from convgrad.compute.samples import floats_from
 from convgrad.errors import DataError, suggestion
 from convgrad.layers.pool import Pooling
 from convgrad.losses import Loss
-from convgrad.network.activations import layers_called
+from convgrad.network.activations import inputs_of, layers_called
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.plan import INPUT, PlacedLayer
 from convgrad.network.step import evaluated
@@ -153,10 +152,7 @@ def _of_scores(
             f"{where}: the network returns shape {network.output_shape}, not one row of numbers with a score for each "
             "class."
         )
-    inputs = floats_from(x, f"{where}: x", network.dtype)
-    if inputs.ndim == 0 or inputs.shape[1:] != network.input_shape or len(inputs) == 0:
-        shape = ", ".join(map(str, network.input_shape))
-        raise DataError(f"{where}: x must have shape (N, {shape}), N at least 1, but has {inputs.shape}.")
+    inputs = inputs_of(network, x, where)
     chosen = network.predict(inputs, engine=engine).argmax(axis=1) if classes is None else classes
     targets = np.eye(network.output_shape[0])[_classes(chosen, len(inputs), network.output_shape[0], where)]
     parts: dict[str, list[Array]] = {name: [] for name in (gradient, result) if name is not None}

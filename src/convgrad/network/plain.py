@@ -163,8 +163,7 @@ class PlainNetwork:
                 f"The network takes examples of shape {self.input_shape}, so an array of shape "
                 f"(N, {', '.join(map(str, self.input_shape))}), but got {inputs.shape}."
             )
-        if not self.initialized:
-            raise ModelError("The network has no weights yet. Train it (fit), load weights, or call initialize(seed).")
+        check_initialized(self)
         backend = choose(engine)
         if len(inputs) == 0:
             return np.empty((0, *self.output_shape), self.dtype)
@@ -270,6 +269,12 @@ def _remedy(layer: object) -> str:
     if isinstance(layer, (list, tuple)):
         return " Write Network(*layers, input_shape=...), with a star."
     return " Write a graph as Network(inputs=..., outputs=...)." if isinstance(layer, (Node, Input)) else ""
+
+
+def check_initialized(network: PlainNetwork) -> None:
+    """Raises: ModelError before there are weights."""
+    if not network.initialized:
+        raise ModelError("The network has no weights yet. Train it (fit), load weights, or call initialize(seed).")
 
 
 NETWORK = an(PlainNetwork, "a Network")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from convgrad.arguments import COUNT, SEED, real_array, takes
 from convgrad.compute.arrays import copy_into
-from convgrad.compute.choose import choose
+from convgrad.compute.choose import Backend, choose
 from convgrad.compute.samples import shares_of_bytes
 from convgrad.errors import DataError, TrainingError
 from convgrad.losses import Loss, loss_from
@@ -24,6 +24,7 @@ from convgrad.network.plan import (
     LOSS_WEIGHTS,
     TARGET,
     PlacedLayer,
+    Plan,
     examples_meet,
     parameters_of,
     trained_shapes,
@@ -354,18 +355,25 @@ def evaluated(
     last = network.layers[-1].name
     layers = network.layers if training else [placed.predicting for placed in network.layers]
     plan = training_plan(layers, network.input_shape, last, len(inputs), function, None, input_gradient=True)
-    equation = plan.equation
-    program = choose(engine).compile_program(equation, wanted, network.dtype, views=plan.views)
-    given: dict[str, npt.ArrayLike] = {
-        INPUT: inputs,
-        LOSS_WEIGHTS: np.full(len(inputs), 1 / len(inputs)),
-        **network.parameters,
-        **network.state,
-    }
-    given |= {name: step_seed(0, 1, place) for place, name in enumerate(plan.seeds)}
-    if TARGET in program.arrays:
-        given[TARGET] = targets.reshape(program.arrays[TARGET].shape)
-    for name, value in given.items():
+    given: dict[str, npt.ArrayLike] = {INPUT: inputs, LOSS_WEIGHTS: np.full(len(inputs), 1 / len(inputs))}
+    return run_once(network, plan, given, wanted, choose(engine), targets)
+
+
+def run_once(
+    network: PlainNetwork,
+    plan: Plan,
+    given: Mapping[str, npt.ArrayLike],
+    wanted: list[str],
+    backend: Backend,
+    targets: Array | None = None,
+) -> dict[str, Array]:
+    """Tensors that a plan computes from what is given and the network's weights, which stay as they are."""
+    program = backend.compile_program(plan.equation, wanted, network.dtype, views=plan.views)
+    values = {**given, **network.parameters, **network.state}
+    values |= {name: step_seed(0, 1, place) for place, name in enumerate(plan.seeds)}
+    if targets is not None and TARGET in program.arrays:
+        values[TARGET] = targets.reshape(program.arrays[TARGET].shape)
+    for name, value in values.items():
         if name in program.arrays:
             program.set(name, value)
     program.run()
