@@ -297,3 +297,5 @@ def test_the_smallest_failure_keeps_to_what_the_layout_can_hold(tmp_path: Path) 
     assert report.verdict is Verdict.WRONG, report
     assert "HW to HWF" in report.reading
     assert "o (" in report.smallest
+    assert "w (2, " in report.smallest
+    assert "In dw only filter 0 of 5 is right." in " ".join(str(report).split())

@@ -41,25 +41,6 @@ def test_the_smallest_input_names_results_by_their_place() -> None:
     assert "do " not in smallest
 
 
-def test_the_smallest_input_of_an_image_without_channels() -> None:
-    """Sizes with several channels, which such arrays have no axis for, are passed over."""
-
-    def kernels_gradient(image: Any, filters: Any, dout: Any) -> Any:
-        result = np.zeros_like(filters)
-        count, side, _ = filters.shape
-        for row in range(dout.shape[0]):
-            for column in range(dout.shape[1]):
-                for number in range(count):
-                    result[number] += dout[row, column, 0] * image[row : row + side, column : column + side]
-        return result
-
-    text = " ".join(str(check(kernels_gradient, "conv2d")).split())
-    assert text.startswith("WRONG: ")
-    assert "In dw only filter 0 of 5 is right." in text
-    smallest = text[text.index("The smallest input") :]
-    assert "w (2, " in smallest
-
-
 def test_what_nothing_explains_is_described() -> None:
     def one_filter_is_odd(dout: Array, x: Array, w: Array) -> tuple[Array, ...]:
         dx, dw, db = convolved(dout, x, w)

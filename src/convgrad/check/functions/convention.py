@@ -132,10 +132,6 @@ class Convention:
 
     def arranged(self, array: Array, labels: Sequence[str], pattern: str) -> AnyArray:
         """An array with these axes in a layout."""
-        told = {name for group in groups(pattern, labels) for name in group}
-        for name, size in zip(labels, array.shape, strict=True):
-            if name not in told and size > 1:
-                raise Unsayable(f"its arrays have no axis for {size} of {name}")
         laid = present(array, tuple(labels), pattern)
         return laid.reshape(*self.leading, *laid.shape[1:]) if self._is_led(labels, pattern) else laid
 
