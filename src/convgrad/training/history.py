@@ -153,12 +153,18 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     if not path.suffix:
         path = path.with_name(f"{path.name}.png")
-    picture = io.BytesIO()
     try:
-        figure.savefig(picture, format=path.suffix[1:].lower(), dpi=150)
+        content = picture_of(figure, path.suffix[1:].lower())
     except ValueError as error:
         raise DataError(f"Can't write {path}: {str(error).partition('(')[0].strip()}.") from error
-    write_file(path, picture.getvalue())
+    write_file(path, content)
+
+
+def picture_of(figure: Figure, form: str = "png") -> bytes:
+    """A figure as the content of a file. Raises: ValueError where there is no such format."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format=form, dpi=150)
+    return picture.getvalue()
 
 
 def _dress(axes: Axes, title: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.losses import Loss
+from convgrad.training.history import picture_of
 from convgrad.training.metrics import LOGITS, Metric, confusion_matrix, predicted_labels, true_labels
 
 MOST_NUMBERS = 20
@@ -61,6 +61,4 @@ def picture(counts: npt.NDArray[np.int64], names: Sequence[str]) -> bytes:
             if count:
                 colour = "white" if part[row, column] > 0.5 else "black"
                 axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=8, color=colour)
-    found = io.BytesIO()
-    figure.savefig(found, format="png", dpi=150)
-    return found.getvalue()
+    return picture_of(figure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from convgrad.training.checkpoint import (
 from convgrad.training.chosen_metrics import Chosen
 from convgrad.training.evaluate import evaluate
 from convgrad.training.events import Callback
-from convgrad.training.history import History
+from convgrad.training.history import History, picture_of
 from convgrad.training.reports.confusion import Counted, picture
 from convgrad.training.reports.kept import BestWeights, Results
 from convgrad.training.reports.page import page
@@ -78,9 +77,7 @@ class Telling:
             if self._results.written:
                 found[RESULTS_FILE] = self._results.written
         if history.epochs:
-            curves = io.BytesIO()
-            history.plot().savefig(curves, format="png", dpi=150)
-            found[CURVES_FILE] = curves.getvalue()
+            found[CURVES_FILE] = picture_of(history.plot())
         names = network.preparation.class_names or tuple(str(n) for n in range(len(self.counted.counts)))
         counts = self.counted.counts if self.counted.counts.any() else None
         if counts is not None:
