@@ -235,7 +235,7 @@ def test_it_goes_on_with_the_engine_that_it_began_with(tmp_path: Path, monkeypat
         train("statistics", tmp_path, callbacks=[Killer(2)], epochs=1)
     state = json.loads((tmp_path / STATE_FILE).read_text())["training"]["engine"]
     other = {"halide": "oracle", "oracle": "halide"}[state]
-    monkeypatch.setattr("convgrad.training.fit.available", lambda: (other == "halide", ""))
+    monkeypatch.setattr("convgrad.compute.halide.available", lambda: (other == "halide", ""))
     with pytest.raises(TrainingError, match=f"engine is {state} there and {other} here"):
         train("statistics", tmp_path, epochs=1)
 

@@ -20,6 +20,15 @@ class Backend:
     compile_program: Callable[..., Any]
 
 
+def name_of(engine: str) -> str:
+    """The engine that `choose` takes here, whose bits a result has, without loading it."""
+    if engine != "auto":
+        return engine
+    from convgrad.compute.halide import available
+
+    return "halide" if available()[0] else "oracle"
+
+
 def choose(engine: str = "auto") -> Backend:
     """The engine called `engine`; "auto" takes Halide, or the oracle with a warning that it is slow.
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, between, optional, takes
-from convgrad.compute.halide import available
+from convgrad.compute.choose import name_of
 from convgrad.data import Batches, Data
 from convgrad.data.changes import Augmenting, augment_from
 from convgrad.data.data import data_from
@@ -204,7 +204,7 @@ def fit(
             "augment": described(changing),
             "seed": seed,
             "shuffle": shuffle,
-            "engine": engine if engine != "auto" else "halide" if available()[0] else "oracle",  # which gives the bits
+            "engine": name_of(engine),
             **({} if weighing is None else weighing.described()),
             **({"accumulate": accumulate} if accumulate > 1 else {}),
             **({} if mean is None else {"average": described(mean)}),
