@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from command_runs import convgrad
+from command_runs import TINY, convgrad
 from convgrad.commands import terminal
 from convgrad.commands.terminal import counting
 
@@ -35,22 +35,6 @@ KEYS = {
     "parameters",
     "run_dir",
 }
-TINY = """
-[[layer]]
-type = "Conv2D"
-filters = 2
-kernel_size = 3
-
-[[layer]]
-type = "ReLU"
-
-[[layer]]
-type = "Flatten"
-
-[[layer]]
-type = "Dense"
-units = "classes"
-"""
 
 
 def process(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:

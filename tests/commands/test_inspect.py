@@ -10,35 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from command_runs import convgrad
+from command_runs import TINY, convgrad
 from convgrad import Network, save
 from convgrad.data import load as load_data
 from convgrad.inspection import health
 from convgrad.layers import Conv2D, Dense, Flatten, ReLU
 from convgrad.models.saved import load
 
-MODEL = """
-[[layer]]
-type = "Conv2D"
-filters = 5
-kernel_size = 3
-
-[[layer]]
-type = "ReLU"
-
-[[layer]]
-type = "Flatten"
-
-[[layer]]
-type = "Dense"
-units = "classes"
-"""
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("inspected")
-    (folder / "tiny.toml").write_text(MODEL)
+    (folder / "tiny.toml").write_text(TINY)
     convgrad("train", "digits", "--model", folder / "tiny.toml", "--epochs", 1, "--out", folder / "run", "--quiet")
     return folder / "run"
 

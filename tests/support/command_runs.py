@@ -8,6 +8,23 @@ from typer.testing import CliRunner
 
 from convgrad.commands.cli import app
 
+TINY = """
+[[layer]]
+type = "Conv2D"
+filters = 2
+kernel_size = 3
+
+[[layer]]
+type = "ReLU"
+
+[[layer]]
+type = "Flatten"
+
+[[layer]]
+type = "Dense"
+units = "classes"
+"""
+
 
 def convgrad(*arguments: Any, code: int = 0) -> Any:
     """Run the command in this process."""
