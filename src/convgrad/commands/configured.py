@@ -23,7 +23,6 @@ from convgrad.arguments import shown
 from convgrad.errors import ConvgradError, DataError, suggestion
 from convgrad.system.texts import file_text, toml_from
 
-RUN_FILE = "run.toml"
 NOT_IN_FILES = ("resume", "config", "help", "as_json", "quiet")
 """Parameters that say how a command is used, and nothing about a training."""
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
@@ -89,7 +88,9 @@ def repeating(options: Mapping[str, Any]) -> bytes:
     batch-size = 64
     lr = 0.05
     """
-    lines = [f"# convgrad train --config {RUN_FILE}"]
+    from convgrad.training.checkpoint import OPTIONS_FILE  # with all that it imports, once there is a run
+
+    lines = [f"# convgrad train --config {OPTIONS_FILE}"]
     for name, value in options.items():
         if value is not None and value is not False and value != "":
             lines.append(f"{name.replace('_', '-')} = {json.dumps(value, ensure_ascii=False)}")

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from convgrad.commands.configured import RUN_FILE, worded
+from convgrad.commands.configured import worded
 from convgrad.commands.predict import class_names, read_image
 from convgrad.commands.terminal import messages, output, print_json, working
+from convgrad.commands.train import loaded, size_from
 from convgrad.errors import DataError
 
 if TYPE_CHECKING:
@@ -72,11 +73,12 @@ def inspect(
             raise DataError(
                 f"{run}: the network takes images of {network.input_shape}, but its data have {pixels.shape[1:]}."
             )
-        found = health(network, network.preparation.apply(pixels), labels, engine=engine)
+        inputs = network.preparation.apply(pixels)
+        found = health(network, inputs, labels, engine=engine)
         if images:
             drawn, right = np.stack([read_image(path, network.input_shape) for path in images]), None
         else:
-            worst = _least_right(network, pixels, labels, engine)[:shown]
+            worst = _least_right(network, inputs, labels, engine)[:shown]
             drawn, right = pixels[worst], labels[worst]
         written = _draw(network, drawn, right, names, found, out or run / FOLDER, layer, engine)
     report = {
@@ -101,23 +103,23 @@ def inspect(
 
 def _part(run: Path, data_dir: Path | None) -> tuple[Data, str]:
     """The examples that the run was tested on, and what they are called."""
-    from convgrad.data.parts import read_parts
     from convgrad.system.texts import file_text, toml_from
+    from convgrad.training.checkpoint import OPTIONS_FILE
 
-    path = run / RUN_FILE
+    path = run / OPTIONS_FILE
     if not path.exists():
         raise DataError(
-            f"{run} has no {RUN_FILE}, which says what data it was trained on. Train it once more, with --out."
+            f"{run} has no {OPTIONS_FILE}, which says what data it was trained on. Train it once more, with --out."
         )
     options = toml_from(file_text(path), str(path))
     size = options.get("image-size")
-    folder = data_dir or options.get("data-dir")
-    rows, _, columns = str(size).partition("x")
-    parts = read_parts(
-        str(options["dataset"]),
-        data_dir=None if folder is None else Path(folder),
-        image_size=None if size is None else (int(rows), int(columns)),
-    ).with_test_part()
+    source = {
+        "dataset": str(options["dataset"]),
+        "data_dir": data_dir or options.get("data-dir"),
+        "image_size": size_from(None if size is None else str(size)),
+        "standardize": False,  # the network knows how its pixels are prepared
+    }
+    parts, _ = loaded(source, quiet=True)
     for name, part in (("test", parts.test), ("val", parts.val)):
         if part is not None:
             return part, f"the {name} images of {parts.name}"
@@ -126,16 +128,17 @@ def _part(run: Path, data_dir: Path | None) -> tuple[Data, str]:
 
 def _spread(part: Data, count: int) -> tuple[Array, Array]:
     """So many examples, evenly spread: those of one class may stand in a row."""
+    from convgrad.data.data import spread
     from convgrad.data.pixels import unit_range
 
-    pixels, labels = part.take(np.unique(np.linspace(0, len(part) - 1, min(count, len(part))).astype(np.int64)))
+    pixels, labels = part.take(spread(len(part), count))
     assert labels is not None
     return unit_range(pixels), labels
 
 
-def _least_right(network: Network, pixels: Array, labels: Array, engine: str) -> npt.NDArray[np.int64]:
-    """Positions of images, those first whose class the network finds least likely."""
-    shares = _shares(network, network.predict(network.preparation.apply(pixels), engine=engine))
+def _least_right(network: Network, inputs: Array, labels: Array, engine: str) -> npt.NDArray[np.int64]:
+    """Positions of prepared images, those first whose class the network finds least likely."""
+    shares = _shares(network, network.predict(inputs, engine=engine))
     return np.argsort(shares[np.arange(len(labels)), labels], kind="stable")
 
 
@@ -159,6 +162,7 @@ def _draw(
 ) -> list[Path]:
     """The pictures' files."""
     from convgrad.inspection import pictures
+    from convgrad.inspection.attribution import layer_with_places
     from convgrad.training.checkpoint import make_folder
     from convgrad.training.history import save_figure
 
@@ -168,9 +172,9 @@ def _draw(
         best = int(row.argmax())
         is_right = labels is None or labels[place] == best
         titles.append(f"{names[best]} {row[best]:.0%}" + ("" if is_right else f", is {names[int(labels[place])]}"))  # type: ignore[index]
-    answers = pictures.answers(network, pixels, titles, layer, engine)
+    answers = pictures.answers(network, pixels, outputs.argmax(axis=1), titles, layer, engine)
     figures = {
-        ANSWERS: pictures.draw_answers(answers, pictures.seen_layer(network, layer)),
+        ANSWERS: pictures.draw_answers(answers, layer_with_places(network, layer).name),
         LAYERS: pictures.draw_layers(found),
     }
     for name, array in network.parameters.items():

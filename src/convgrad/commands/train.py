@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from convgrad.commands.configured import RUN_FILE, from_file, lasting, listed, repeating, weights_of, worded
+from convgrad.commands.configured import from_file, lasting, listed, repeating, weights_of, worded
 from convgrad.commands.terminal import counting, messages, output, print_json
 from convgrad.system.interruption import exit_code
 
@@ -149,7 +149,7 @@ def train(
     console = messages() if as_json else output()
     if resume is not None:
         _refuse_beside_resume(context)
-    size = _image_size(image_size)
+    size = size_from(image_size)
 
     from convgrad.models import load_model
     from convgrad.training.reports.loggers import TensorBoard
@@ -169,7 +169,7 @@ def train(
             network, parts, settings, source = _unfinished(resume, data_dir, quiet)
         folder, is_new = resume, False
     else:
-        parts, preparation = _loaded(source, quiet)
+        parts, preparation = loaded(source, quiet)
         if validation_split and parts.val is not None:
             raise typer.BadParameter(
                 "The folder has a part to validate with, so --validation-split can't stand beside it. Leave it out.",
@@ -268,19 +268,18 @@ def _is_given(context: typer.Context, name: str | None) -> bool:
 
 def _result(report: Mapping[str, Any]) -> str:
     """The figures at the end, in words."""
-    from convgrad.training.progress import figure_text
+    from convgrad.training.reports.page import last_figures
 
-    part = "test" if report["test_loss"] is not None else "val"
-    names = [name for name in report if name.startswith(f"{part}_") and isinstance(report[name], float)]
-    order = sorted(names, key=lambda name: (not name.endswith("accuracy"), not name.endswith("loss")))
-    shown = {"test": "test", "val": "validation"}[part]
-    plain = {name: name.removeprefix(f"{part}_") for name in order}
-    return ", ".join(f"{shown} {plain[name]} {figure_text(plain[name], report[name])}" for name in order)
+    part, figures = last_figures(report)
+    figures.sort(key=lambda figure: (not figure[0].endswith("accuracy"), not figure[0].endswith("loss")))
+    return ", ".join(f"{part} {name} {text}" for name, text in figures)
 
 
 def _beside(source: Mapping[str, Any], settings: Settings) -> dict[str, bytes]:
     """The file that repeats the run; none where a checkpoint of an earlier version does not know the model's name."""
-    return {RUN_FILE: repeating(_options(source, settings))} if "model" in source else {}
+    from convgrad.training.checkpoint import OPTIONS_FILE
+
+    return {OPTIONS_FILE: repeating(_options(source, settings))} if "model" in source else {}
 
 
 def _options(source: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
@@ -315,7 +314,7 @@ def _options(source: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     }
 
 
-def _loaded(source: Mapping[str, Any], quiet: bool) -> tuple[Parts, Preparation]:
+def loaded(source: Mapping[str, Any], quiet: bool) -> tuple[Parts, Preparation]:
     """The data that the command names, as the network sees them, and what was done to them."""
     from convgrad.data.parts import read_parts
     from convgrad.network.preparation import Preparation
@@ -346,13 +345,13 @@ def _unfinished(folder: Path, data_dir: Path | None, quiet: bool) -> tuple[Netwo
     try:
         network = Network.from_config(config["network"])
         settings = Settings(**config["training"])
-        parts, network.preparation = _loaded(source, quiet)
+        parts, network.preparation = loaded(source, quiet)
     except (LookupError, TypeError) as error:
         raise DataError(f"The checkpoint in {folder} was changed or is damaged: {error}.") from error
     return network, parts, settings, source
 
 
-def _image_size(text: str | None) -> tuple[int, int] | None:
+def size_from(text: str | None) -> tuple[int, int] | None:
     """Rows and columns from `32x48` or `32`."""
     if text is None:
         return None

@@ -356,9 +356,9 @@ class _Seen:
         return None if found is None else found[self._rows]
 
 
-def spread(count: int) -> Rows:
-    """Positions of at most `SAMPLED` of so many examples, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(SAMPLED, count)).astype(np.int64))
+def spread(count: int, most: int = SAMPLED) -> Rows:
+    """Positions of at most `most` of so many examples, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
 
 
 def data_from(x: Any, y: Any, where: str) -> Data:

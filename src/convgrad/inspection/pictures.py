@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.inspection.attribution import grad_cam, layer_with_places, saliency
+from convgrad.inspection.attribution import grad_cam, saliency
 from convgrad.inspection.health import Health
 from convgrad.network.plain import PlainNetwork
 from convgrad.training.history import TRAINING_COLOR, VALIDATION_COLOR
@@ -30,7 +30,7 @@ class Answer:
     """An image as the network sees it, what it says of it, and where that comes from.
 
     pixels: (rows, columns, channels) of 0..1, before they are prepared. title: the answer in words.
-    saliency, cam: maps of the class that the network names; see `saliency` and `grad_cam`.
+    saliency, cam: maps of one class; see `saliency` and `grad_cam`.
     """
 
     pixels: Array
@@ -40,14 +40,18 @@ class Answer:
 
 
 def answers(
-    network: PlainNetwork, pixels: Array, titles: Sequence[str], layer: str | None = None, engine: str = "auto"
+    network: PlainNetwork,
+    pixels: Array,
+    classes: npt.NDArray[np.int64],
+    titles: Sequence[str],
+    layer: str | None = None,
+    engine: str = "auto",
 ) -> list[Answer]:
-    """Images (N, rows, columns, channels) of 0..1 with the maps of the class that the network finds in each."""
+    """Images (N, rows, columns, channels) of 0..1 with the maps of a class for each, (N,)."""
     inputs = network.preparation.apply(pixels)
-    maps = zip(
-        pixels, titles, saliency(network, inputs, engine=engine), grad_cam(network, inputs, layer=layer, engine=engine),
-        strict=True,
-    )  # fmt: skip
+    shown = saliency(network, inputs, classes, engine=engine)
+    spoken = grad_cam(network, inputs, classes, layer=layer, engine=engine)
+    maps = zip(pixels, titles, shown, spoken, strict=True)
     return [Answer(*each) for each in maps]
 
 
@@ -123,11 +127,6 @@ def draw_kernels(kernels: Array, name: str) -> Figure:
             shown = 0.5 + kernel / (2 * reach) if kernel.shape[-1] == 3 else kernel.mean(axis=-1)
             axes.imshow(shown, cmap="RdBu_r", vmin=-reach, vmax=reach, interpolation="nearest")
     return figure
-
-
-def seen_layer(network: PlainNetwork, layer: str | None) -> str:
-    """The name of the layer that Grad-CAM looks at."""
-    return layer_with_places(network, layer).name
 
 
 def _show(axes: Axes, picture: Array, title: str, **how: Any) -> None:

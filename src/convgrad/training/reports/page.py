@@ -71,15 +71,19 @@ def page(
 
 
 def _headline(report: Mapping[str, Any]) -> str:
-    part, told = ("test", "Test") if report["test_loss"] is not None else ("val", "Validation")
-    if report.get(f"{part}_loss") is None:
+    part, figures = last_figures(report)
+    if not any(name == "loss" for name, _ in figures):
         return "Nothing was tested."
-    shown = [name for name in report if name.startswith(f"{part}_") and isinstance(report[name], float)]
-    return ", ".join(
-        f"{told if n == 0 else told.lower()} {name.removeprefix(f'{part}_').replace('_', ' ')} "
-        f"{figure_text(name.removeprefix(f'{part}_'), report[name])}"
-        for n, name in enumerate(shown)
-    )
+    told = ", ".join(f"{part} {name.replace('_', ' ')} {text}" for name, text in figures)
+    return told[:1].upper() + told[1:]
+
+
+def last_figures(report: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+    """What a run ended with: the part that it was tested on, in words, and names and values of figures."""
+    part, words = ("test", "test") if report["test_loss"] is not None else ("val", "validation")
+    names = [name for name in report if name.startswith(f"{part}_") and isinstance(report[name], float)]
+    plain = {name: name.removeprefix(f"{part}_") for name in names}
+    return words, [(plain[name], figure_text(plain[name], report[name])) for name in names]
 
 
 def _told(report: Mapping[str, Any]) -> list[tuple[str, Any]]:
