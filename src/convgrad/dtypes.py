@@ -21,6 +21,11 @@ class Dtype:
         """Of one number."""
         return self.bits // 8
 
+    @property
+    def code(self) -> int:
+        """As halide_type_code_t has it."""
+        return ("int", "uint", "float").index(self.kind)
+
 
 DTYPES = {
     "float32": Dtype("float", 32),

@@ -120,10 +120,15 @@ class Optimizer(Written):
     @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
     def all_scalars(self, step: int, learning_rate: float) -> dict[str, float]:
         """`scalars` of each of `rates`, those of groups with a number behind their names."""
-        found: dict[str, float] = {}
+        return {name: float(value) for name, value in self.worked_out(step, float(learning_rate)).items()}
+
+    def worked_out(self, step: Any, learning_rate: Any) -> dict[str, Any]:
+        """`all_scalars` of anything that can be computed with, such as symbols that note how."""
+        scalars = getattr(type(self).scalars, "__wrapped__", type(self).scalars)
+        found: dict[str, Any] = {}
         for rate, behind in self.rates.items():
             own = learning_rate if not behind else learning_rate / self.learning_rate * rate
-            found |= {f"{name}{behind}": value for name, value in self.scalars(step, own).items()}
+            found |= {f"{name}{behind}": value for name, value in scalars(self, step, own).items()}
         return found
 
     def check(self) -> None:
@@ -140,7 +145,7 @@ class Optimizer(Written):
 
         step: how many steps were done before this one. learning_rate: the one of this step.
         """
-        return {"eta": float(learning_rate)}
+        return {"eta": learning_rate}
 
 
 @dataclass(frozen=True)
@@ -237,7 +242,7 @@ class Adam(Optimizer):
     @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
     def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
         c1, c2 = (1 / (1 - beta ** (step + 1)) for beta in (self.beta1, self.beta2))
-        return {"eta": float(learning_rate), "c1": c1, "c2": c2}
+        return {"eta": learning_rate, "c1": c1, "c2": c2}
 
 
 @dataclass(frozen=True)
@@ -294,7 +299,7 @@ class Adamax(Adam):
 
     @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
     def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
-        return {"eta": float(learning_rate), "c1": 1 / (1 - self.beta1 ** (step + 1))}
+        return {"eta": learning_rate, "c1": 1 / (1 - self.beta1 ** (step + 1))}
 
 
 @dataclass(frozen=True)
@@ -407,7 +412,7 @@ class Adagrad(Optimizer):
 
     @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
     def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
-        return {"eta": float(learning_rate) / (1 + step * self.rate_decay)}
+        return {"eta": learning_rate / (1 + step * self.rate_decay)}
 
 
 @dataclass(frozen=True)

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import halide as hl
 import numpy as np
-import numpy.typing as npt
 
 from convgrad.compute.halide.kernels.kernel import Kernel
-from convgrad.compute.halide.passes.memory import Layout
+from convgrad.compute.halide.planned import Place, buffer, extent, movement
 from convgrad.compute.halide.runtime import native, threads
 from convgrad.compute.halide.runtime.compile import COMPILER, compile_in_memory, symbol
 from convgrad.compute.halide.runtime.floats import flushing
 from convgrad.errors import EngineError
-
-
-@dataclass(frozen=True)
-class Place:
-    """A tensor (or view) as an argument of a kernel, and the memory it lies in, border included.
-
-    In a chain: sliced, whether each slice of examples has a part of that memory; local, whether nothing but the chain
-    reads that part, so that the thread's next slice may write over it.
-    """
-
-    name: str
-    array: npt.NDArray[Any]
-    sliced: bool = False
-    local: bool = False
 
 
 def call_list(
@@ -61,7 +45,7 @@ class LinkedCalls:
         from_here = [count - n for count in together for n in range(count)]
         self._calls = native.CallList(
             [
-                native.Call(function, buffers, [_movement(kernel, place) for place in row], kernel.slices, count)
+                native.Call(function, buffers, [native.Movement(*movement(kernel, p)) for p in row], kernel.slices, count)
                 for function, buffers, row, kernel, count in zip(
                     functions, self.buffers, rows, kernels, from_here, strict=True
                 )
@@ -93,30 +77,11 @@ class LinkedCalls:
         return EngineError(f"{title} failed: there is no memory left for it. A smaller batch needs less.")
 
 
-def _movement(kernel: Kernel, place: Place) -> native.Movement:
-    step = place.array.nbytes // kernel.slices if place.sliced else 0
-    return native.Movement(0, step) if place.local else native.Movement(step, 0)
-
-
 def _struct(kernel: Kernel, place: Place) -> native.BufferStruct:
-    layout, read = kernel.layouts[place.name], place.name in kernel.reads
-    item = place.array.itemsize
-    shape, lows = _extent(kernel, layout, read)
-    address = place.array.ctypes.data + (0 if read else layout.first * item)
-    strides = (1,) if kernel.flat and layout.shape else layout.strides
-    return native.buffer_struct(address, layout.element, shape, strides, lows)
-
-
-def _extent(kernel: Kernel, layout: Layout, read: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Size along each axis, and where the axis begins (minus that)."""
-    if kernel.flat and layout.shape:
-        count = 1
-        for size in layout.shape:
-            count *= size
-        return (count,), (0,)
-    if read and layout.bordered:
-        return layout.whole_shape, layout.low
-    return layout.shape, (0,) * len(layout.shape)
+    seen = buffer(kernel, place)
+    return native.buffer_struct(
+        place.array.ctypes.data + seen.first_byte, seen.element, seen.shape, seen.strides, seen.lows
+    )
 
 
 class InMemoryCalls:
@@ -178,7 +143,7 @@ def _halide_buffer(kernel: Kernel, place: Place, number: int) -> Any:
     layout, read = kernel.layouts[place.name], place.name in kernel.reads
     array = np.split(place.array.reshape(-1), kernel.slices)[number] if place.sliced else place.array
     whole = array.reshape(layout.whole_shape)
-    shape, lows = _extent(kernel, layout, read)
+    shape, lows = extent(kernel, layout, read)
     if kernel.flat and layout.shape:
         return hl.Buffer(whole.reshape(-1))
     if not layout.bordered or read:

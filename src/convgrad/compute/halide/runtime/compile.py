@@ -54,7 +54,7 @@ class Compiler:
 
         Raises: EngineError.
         """
-        kernels = [self._plain_if_slow(kernel) for kernel in kernels]
+        kernels = [self.plain_if_slow(kernel) for kernel in kernels]
         new = self._new(kernels)
         if new:
             slow = self._add(new)
@@ -67,7 +67,7 @@ class Compiler:
                     stacklevel=2,
                 )
             if slow:
-                kernels = [self._plain_if_slow(kernel) for kernel in kernels]
+                kernels = [self.plain_if_slow(kernel) for kernel in kernels]
                 self._add(self._new(kernels))
         return kernels, [self.functions[symbol(kernel)] for kernel in kernels]
 
@@ -78,7 +78,8 @@ class Compiler:
                 new.setdefault(name, kernel)
         return new
 
-    def _plain_if_slow(self, kernel: Kernel) -> Kernel:
+    def plain_if_slow(self, kernel: Kernel) -> Kernel:
+        """The kernel, or plain loops where it is known to take too long to compile."""
         name = symbol(kernel)
         if name in self.functions:
             return kernel
@@ -184,6 +185,23 @@ def compile_object(kernel: Kernel, name: str, path: Path) -> None:
         pipeline.compile_to_object(str(path), parameters, name, _linked_target())
     except (hl.HalideError, RuntimeError) as error:
         raise EngineError(f"{kernel.title} can't be compiled:\n{error}") from error
+
+
+def written_objects(kernels: Sequence[Kernel], folder: Path) -> tuple[list[Kernel], list[str]]:
+    """Object files of kernels in `folder`, for another program to link.
+
+    Returns: the kernels as they are to be called, plain ones in place of those whose compiling was given up, as
+    `Compiler.compiled` has them; and the name of each one's function, which is that of its file without the ending.
+
+    Raises: EngineError.
+    """
+    chosen = [COMPILER.plain_if_slow(kernel) for kernel in kernels]
+    while True:
+        missing = {n: k for k in chosen if not (folder / f"{(n := symbol(k))}.o").exists()}
+        if not missing:
+            return chosen, [symbol(kernel) for kernel in chosen]
+        slow, _ = compile_objects(missing, folder)
+        chosen = [plain(kernel) if symbol(kernel) in slow else kernel for kernel in chosen]
 
 
 def _linked_target() -> Any:

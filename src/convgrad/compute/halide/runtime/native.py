@@ -24,7 +24,7 @@ from convgrad.system.files import reason, temporary_folder
 from convgrad.system.sharing import Lock
 
 LINK_SECONDS = 120
-SOURCES = ("floats.c", "filling.c", "runner.c", "memory.c", "pool.c")
+SOURCES = ("structs.h", "floats.c", "filling.c", "runner.c", "memory.c", "pool.c")
 
 
 @lru_cache
@@ -189,9 +189,6 @@ class BufferStruct(ctypes.Structure):
     ]
 
 
-TYPE_CODES = {"int": 0, "uint": 1, "float": 2}
-"""As halide_type_code_t has them."""
-
 
 def buffer_struct(
     address: int, element: str, shape: Sequence[int], strides: Sequence[int], lows: Sequence[int]
@@ -201,19 +198,19 @@ def buffer_struct(
     for place, axis in enumerate(reversed(range(len(shape)))):
         dimensions[place] = Dimension(-lows[axis], shape[axis], strides[axis], 0)
     dtype = DTYPES[element]
-    struct = BufferStruct(0, None, address, 0, TYPE_CODES[dtype.kind], dtype.bits, 1, len(shape), dimensions, None)
+    struct = BufferStruct(0, None, address, 0, dtype.code, dtype.bits, 1, len(shape), dimensions, None)
     struct.keep = dimensions  # the array lives as long as the struct
     return struct
 
 
 class Movement(ctypes.Structure):
-    """`movement` of runner.c: bytes by which a buffer moves from slice to slice, and from slot to slot."""
+    """`movement` of structs.h: bytes by which a buffer moves from slice to slice, and from slot to slot."""
 
     _fields_ = [("by_slice", ctypes.c_int64), ("by_slot", ctypes.c_int64)]
 
 
 class CallStruct(ctypes.Structure):
-    """`call` of runner.c."""
+    """`call` of structs.h."""
 
     _fields_ = [
         ("function", ctypes.c_void_p),

@@ -3,14 +3,13 @@
  * allocated until then is lost.
  *
  * The kernels of a chain run one after the other on a slice of the examples; threads share the slices, and each kernel
- * is then computed by one thread. */
+ * is then computed by one thread. What a list is made of: `structs.h`. */
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
 
-typedef int (*kernel_function)(void **arguments);
 typedef int (*task_function)(void *context, int index, uint8_t *closure);
 extern int halide_do_par_for(void *context, task_function task, int min, int size, uint8_t *closure);
 extern uint64_t convgrad_float_setting(void);
@@ -22,35 +21,6 @@ extern void convgrad_fill_stack(void);
 
 __thread jmp_buf *convgrad_escape; /* where this thread goes on when there is no memory left */
 __thread int convgrad_in_slice;    /* whether loops are for this thread alone */
-
-/* halide_buffer_t */
-typedef struct {
-    uint64_t device;
-    void *device_interface;
-    uint8_t *host;
-    uint64_t flags;
-    uint32_t type;
-    int32_t dimensions;
-    void *dimension;
-    void *padding;
-} buffer;
-
-/* Bytes by which a buffer moves from slice to slice, and from one slot to the next: a thread has the lowest slot that
- * is free while it computes a slice, so that few are ever touched, and stay in caches. */
-typedef struct {
-    int64_t by_slice;
-    int64_t by_slot;
-} movement;
-
-/* `together` kernels from this one on are a chain in `slices`; without slices the kernel is called by itself. */
-typedef struct {
-    kernel_function function;
-    buffer **arguments;
-    const movement *movements;
-    int32_t count;
-    int32_t slices;
-    int32_t together;
-} call;
 
 typedef struct {
     const call *calls;
@@ -82,7 +52,8 @@ static int compute_slice(void *context, int slice, uint8_t *closure) {
     chain *all = (chain *)closure;
     jmp_buf here, *outside = convgrad_escape;
     volatile int n = 0;
-    int slot = 0, outer = convgrad_in_slice;
+    volatile int slot = 0;
+    int outer = convgrad_in_slice;
     if (__atomic_load_n(&all->failed, __ATOMIC_RELAXED)) {
         return 0;
     }

@@ -36,7 +36,7 @@ def sources(place: Any, path: str) -> Iterable[tuple[str, bytes]]:
     if place.is_dir():
         for inner in sorted(place.iterdir(), key=lambda inner: str(inner.name)):
             yield from sources(inner, f"{path}/{inner.name}")
-    elif path.endswith((".py", ".c")):
+    elif path.endswith((".py", ".c", ".h")):
         yield path, place.read_bytes()
 
 

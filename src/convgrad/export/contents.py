@@ -1,0 +1,104 @@
+"""What of a network leaves Python: its programs, where its numbers lie, and those that they begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.compute.contract import Request, example_indices
+from convgrad.compute.halide.exporting import Listing, Memory, listing
+from convgrad.losses import Loss
+from convgrad.models.network import Network
+from convgrad.network.plan import INPUT, LOSS_MEAN, Plan, prediction_plan, training_plan
+from convgrad.optimizers import Optimizer
+
+Array = npt.NDArray[Any]
+PREDICT, STEP = "predict", "step"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One of the network's arrays, by its name in Python."""
+
+    name: str
+    memory: Memory
+    values: Array
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training step that is exported beside the predictions."""
+
+    plan: Plan
+    loss: Loss
+    optimizer: Optimizer
+    seed: int
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A network with everything that an exported program of it has.
+
+    Attributes:
+        weights: parameters, then moving statistics; they lie where the programs have them.
+        state: what the optimizer remembers, with what it begins with.
+    """
+
+    network: Network
+    batch_size: int
+    listing: Listing
+    weights: list[Tensor]
+    state: list[Tensor]
+    training: Training | None
+
+    def memory(self, program: str, tensor: str) -> Memory:
+        return self.listing.places[program][tensor]
+
+    @property
+    def constants(self) -> dict[int, Array]:
+        """Blocks that no program writes, and their numbers: the weights, where there is no training."""
+        if self.training is not None:
+            return {}
+        return {tensor.memory.block: tensor.values for tensor in self.weights}
+
+    @property
+    def output(self) -> str:
+        """The tensor that is predicted."""
+        return self.network.layers[-1].output
+
+
+def contents(
+    network: Network, folder: Path, batch_size: int, loss: Loss | None, optimizer: Optimizer | None, seed: int
+) -> Contents:
+    """The programs of a network, with the object files of their kernels in `folder`."""
+    requests = {PREDICT: _prediction(network, batch_size)}
+    training = None
+    if loss is not None and optimizer is not None:
+        shape, last = network.input_shape, network.layers[-1].name
+        plan = training_plan(network.layers, shape, last, batch_size, loss, optimizer)
+        training = Training(plan, loss, optimizer, seed)
+        outputs = (plan.output, LOSS_MEAN)
+        buffers = network.buffers(plan.equation, plan.views)
+        requests[STEP] = Request(plan.equation, outputs, network.dtype, plan.in_place, buffers, plan.views)
+    listed = listing(requests, folder)
+    places: dict[str, Memory] = {name: memory for own in listed.places.values() for name, memory in own.items()}
+    arrays = {**network.parameters, **network.state}
+    weights = [Tensor(name, places[name], array) for name, array in arrays.items() if name in places]
+    state = []
+    if training is not None:
+        for name, value in training.plan.state.items():
+            state.append(Tensor(name, places[name], np.full(training.plan.shapes[name], value, network.dtype)))
+    return Contents(network, batch_size, listed, weights, state, training)
+
+
+def _prediction(network: Network, batch_size: int) -> Request:
+    plan = prediction_plan(network.layers, network.input_shape, network.layers[-1].name, batch_size)
+    equation = plan.equation
+    buffers = network.buffers(equation, plan.views)
+    apart = example_indices(plan.definitions, plan.views, INPUT) is not None
+    outputs = (network.layers[-1].output,)
+    return Request(equation, outputs, network.dtype, {}, buffers, plan.views, INPUT if apart else None)

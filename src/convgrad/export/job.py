@@ -1,0 +1,58 @@
+"""What is asked of an export, and its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from convgrad.export.c import c_files, weights_bytes
+from convgrad.export.contents import contents
+from convgrad.losses import Loss
+from convgrad.models.network import Network
+from convgrad.optimizers import Optimizer
+
+KERNELS = "kernels"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked of an export."""
+
+    network: Network
+    name: str
+    batch_size: int
+    loss: Loss | None
+    optimizer: Optimizer | None
+    seed: int
+    inside: bool
+    target: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """The files of an export by their paths, and what they take.
+
+    Attributes:
+        code_bytes: of the kernels' objects.
+        memory_bytes: of static memory that is written; weight_bytes: of all weights.
+    """
+
+    files: dict[str, bytes]
+    code_bytes: int
+    memory_bytes: int
+    weight_bytes: int
+    kernels: int
+
+
+def made(job: Job, folder: Path) -> Made:
+    """The files, with objects compiled in `folder`. Raises: as `convgrad.export.export`."""
+    found = contents(job.network, folder, job.batch_size, job.loss, job.optimizer, job.seed)
+    texts = c_files(found, job.name, job.inside, job.target)
+    functions = sorted({call.function for calls in found.listing.calls.values() for call in calls})
+    objects = {f"{KERNELS}/{function}.o": (folder / f"{function}.o").read_bytes() for function in functions}
+    weights = weights_bytes(found)
+    beside = {} if job.inside else {f"{job.name}.weights": weights}
+    constants = found.constants if job.inside else {}
+    memory = sum(size for block, size in enumerate(found.listing.blocks) if block not in constants)
+    code = sum(map(len, objects.values()))
+    return Made({**texts, **objects, **beside}, code, memory, len(weights), len(objects))
