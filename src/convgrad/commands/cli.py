@@ -21,6 +21,7 @@ from convgrad.commands.catalogue import datasets, models, summary
 from convgrad.commands.check import check
 from convgrad.commands.derive import derive
 from convgrad.commands.explain import examples, explain
+from convgrad.commands.export import export
 from convgrad.commands.inspect import inspect
 from convgrad.commands.predict import predict
 from convgrad.commands.profile import profile
@@ -63,6 +64,7 @@ for command in (
     train,
     predict,
     inspect,
+    export,
     summary,
     derive,
     explain,

@@ -20,7 +20,9 @@ TEMPLATES = ("net.h", "net.c", "main.c", "CMakeLists.txt")
 def c_files(found: Contents, name: str, inside: bool, target: str) -> dict[str, bytes]:
     """The texts by their paths. inside: whether the weights' numbers are constants of the program."""
     values = _values(found, name, inside, target)
-    texts = {path.replace("net", name, 1) if path.startswith("net") else path: _filled(path, values) for path in TEMPLATES}
+    texts = {
+        path.replace("net", name, 1) if path.startswith("net") else path: _filled(path, values) for path in TEMPLATES
+    }
     texts[f"{name}_runtime.c"] = _runtime()
     return {path: text.encode() for path, text in texts.items()}
 
@@ -31,7 +33,9 @@ def weights_bytes(found: Contents) -> bytes:
 
 
 def _runtime() -> str:
-    parts = {names: "\n".join(files(RUNTIME).joinpath(name).read_text() for name in names) for names in (THREADS, ALONE)}
+    parts = {
+        names: "\n".join(files(RUNTIME).joinpath(name).read_text() for name in names) for names in (THREADS, ALONE)
+    }
     return f"#ifdef NET_THREADS\n#define _GNU_SOURCE\n{parts[THREADS]}\n#else\n{parts[ALONE]}\n#endif\n"
 
 
@@ -120,7 +124,7 @@ def _training_values(found: Contents, c_type: str) -> dict[str, str]:
         ),
         "SEEDING": _filled("seeding.c", {"SEED": str(training.seed)}) if plan.seeds else "",
         "UPDATES": str(found.network.past.updates),
-        "LOSS": str(training.loss),
+        "LOSS": repr(training.loss),
         "OPTIMIZER": repr(training.optimizer),
     }
 

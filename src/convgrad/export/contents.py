@@ -12,7 +12,7 @@ import numpy.typing as npt
 from convgrad.compute.contract import Request, example_indices
 from convgrad.compute.halide.exporting import Listing, Memory, listing
 from convgrad.losses import Loss
-from convgrad.models.network import Network
+from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import INPUT, LOSS_MEAN, Plan, prediction_plan, training_plan
 from convgrad.optimizers import Optimizer
 
@@ -48,7 +48,7 @@ class Contents:
         state: what the optimizer remembers, with what it begins with.
     """
 
-    network: Network
+    network: PlainNetwork
     batch_size: int
     listing: Listing
     weights: list[Tensor]
@@ -72,7 +72,7 @@ class Contents:
 
 
 def contents(
-    network: Network, folder: Path, batch_size: int, loss: Loss | None, optimizer: Optimizer | None, seed: int
+    network: PlainNetwork, folder: Path, batch_size: int, loss: Loss | None, optimizer: Optimizer | None, seed: int
 ) -> Contents:
     """The programs of a network, with the object files of their kernels in `folder`."""
     requests = {PREDICT: _prediction(network, batch_size)}
@@ -95,7 +95,7 @@ def contents(
     return Contents(network, batch_size, listed, weights, state, training)
 
 
-def _prediction(network: Network, batch_size: int) -> Request:
+def _prediction(network: PlainNetwork, batch_size: int) -> Request:
     plan = prediction_plan(network.layers, network.input_shape, network.layers[-1].name, batch_size)
     equation = plan.equation
     buffers = network.buffers(equation, plan.views)

@@ -8,7 +8,7 @@ from pathlib import Path
 from convgrad.export.c import c_files, weights_bytes
 from convgrad.export.contents import contents
 from convgrad.losses import Loss
-from convgrad.models.network import Network
+from convgrad.network.plain import PlainNetwork
 from convgrad.optimizers import Optimizer
 
 KERNELS = "kernels"
@@ -18,7 +18,7 @@ KERNELS = "kernels"
 class Job:
     """What is asked of an export."""
 
-    network: Network
+    network: PlainNetwork
     name: str
     batch_size: int
     loss: Loss | None

@@ -1,4 +1,4 @@
-"""Numbers that note how they were computed, to be printed as C: what an optimizer works out in Python for every step."""
+"""Numbers that note how they were computed, as C: what an optimizer works out in Python for every step."""
 
 from __future__ import annotations
 

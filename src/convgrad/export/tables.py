@@ -39,12 +39,13 @@ def memory_name(block: int) -> str:
 
 def blocks(listing: Listing, constants: Mapping[int, Array], c_type: str) -> Iterator[str]:
     """The memory: numbers that never change, by block, and zeros for the others."""
+    aligned = f"static _Alignas({ALIGNMENT})"
     for block, size in enumerate(listing.blocks):
         if block in constants:
-            name, count = memory_name(block), constants[block].size
-            yield f"static _Alignas({ALIGNMENT}) const {c_type} {name}[{count}] = {{\n    {numbers(constants[block])}}};"
+            values = constants[block]
+            yield f"{aligned} const {c_type} {memory_name(block)}[{values.size}] = {{\n    {numbers(values)}}};"
         else:
-            yield f"static _Alignas({ALIGNMENT}) uint8_t {memory_name(block)}[{size}];"
+            yield f"{aligned} uint8_t {memory_name(block)}[{size}];"
 
 
 def kernels(listing: Listing) -> Iterator[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from convgrad.data import Data
     from convgrad.data.changes import Augmenting
     from convgrad.explain.trace.trace import Trace
+    from convgrad.export import Exported
     from convgrad.losses import Loss
     from convgrad.network.chosen import Names
     from convgrad.network.step import TrainingStep
@@ -255,6 +256,16 @@ class Network(PlainNetwork):
 
         with self.lock:
             return trace(self, x, target, loss=loss, optimizer=optimizer, deltas=deltas, pins=pins, seed=seed)
+
+    def export(self, path: str | PathLike[str], **options: Any) -> Exported:
+        """Write the network as C that needs neither Python nor Halide, to the bit; `convgrad.export.export` has the
+        options, such as `optimizer=SGD(0.01)` for a training step, `target="arm-64"` and `batch_size`.
+
+        Raises: as `convgrad.export.export`.
+        """
+        from convgrad.export import export
+
+        return export(self, path, **options)
 
     @takes()
     def summary(self) -> Summary:

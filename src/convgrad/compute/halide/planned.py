@@ -46,7 +46,7 @@ class Buffer:
     """What a kernel is told of the memory that a tensor lies in.
 
     Attributes:
-        first_byte: where the element begins that has 0 as each of its indices, or the border before it where one is read.
+        first_byte: of the element that has 0 as each of its indices, or of the border before it where one is read.
         shape, strides: along each axis, in elements.
         lows: how many elements lie before index 0 of each axis.
     """

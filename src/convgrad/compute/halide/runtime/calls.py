@@ -45,7 +45,9 @@ class LinkedCalls:
         from_here = [count - n for count in together for n in range(count)]
         self._calls = native.CallList(
             [
-                native.Call(function, buffers, [native.Movement(*movement(kernel, p)) for p in row], kernel.slices, count)
+                native.Call(
+                    function, buffers, [native.Movement(*movement(kernel, p)) for p in row], kernel.slices, count
+                )
                 for function, buffers, row, kernel, count in zip(
                     functions, self.buffers, rows, kernels, from_here, strict=True
                 )

@@ -189,7 +189,6 @@ class BufferStruct(ctypes.Structure):
     ]
 
 
-
 def buffer_struct(
     address: int, element: str, shape: Sequence[int], strides: Sequence[int], lows: Sequence[int]
 ) -> BufferStruct:

@@ -13,7 +13,7 @@ from convgrad.compute.halide import available
 from convgrad.errors import ArgumentError, EngineError
 from convgrad.export.targets import HOST, for_target, in_words_of_halide
 from convgrad.losses import Loss, loss_from
-from convgrad.models.network import Network
+from convgrad.network.plain import PlainNetwork
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.system.files import temporary_folder, write_folder
 
@@ -42,7 +42,7 @@ class Exported:
 
 @takes(ArgumentError, batch_size=COUNT, seed=SEED)
 def export(
-    network: Network,
+    network: PlainNetwork,
     path: str | PathLike[str],
     *,
     name: str = "net",

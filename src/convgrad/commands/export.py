@@ -1,0 +1,97 @@
+"""`convgrad export`: a trained network as a program that needs no Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convgrad.commands.terminal import output, print_json, working
+from convgrad.errors import ArgumentError, DataError
+from convgrad.system.texts import file_text, toml_from
+
+if TYPE_CHECKING:
+    from convgrad.optimizers import Optimizer
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a saved network.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", metavar="KIND", help="What to make: c.")] = "c",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the program. [default: RUN_DIR/KIND]")
+    ] = None,
+    name: Annotated[str, typer.Option(metavar="NAME", help="What files and functions begin with.")] = "net",
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Examples at once.")] = 1,
+    target: Annotated[
+        str,
+        typer.Option(metavar="TARGET", help="Processor: host, x86-64-v3, arm-64, arm-32-noos, or in Halide's words."),
+    ] = "host",
+    weights: Annotated[
+        str, typer.Option(metavar="WHERE", help="Weights inside the program, or beside it in a file.")
+    ] = "inside",
+    training: Annotated[bool, typer.Option("--training", help="A training step, too.")] = False,
+    optimizer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Optimizer of that step. [default: the run's]")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(metavar="NAME", help="Loss of that step. [default: the run's]")] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of dropout in that step.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Write a trained network as a program that needs no Python.
+
+    C: a header (net_init, net_predict, net_step), the compiled kernels, a runtime, weights, a CMake file and an
+    example. It computes the bits that Python does.
+    """
+    from convgrad.export import export
+    from convgrad.models.saved import load
+
+    if to != "c":
+        raise ArgumentError(f"--to is {to!r}. Networks are exported to: c.")
+    network = load(run)
+    chosen = _optimizer(run, optimizer) if training else None
+    with working(f"compiling {run}"):
+        found = export(
+            network,
+            out if out is not None else run / to,
+            name=name,
+            batch_size=batch_size,
+            target=target,
+            weights=weights,  # type: ignore[arg-type]  # which it looks at
+            optimizer=chosen,
+            loss=loss if training else None,
+            seed=seed,
+        )
+    told: dict[str, Any] = {
+        "folder": str(found.folder),
+        "target": found.target,
+        "kernels": found.kernels,
+        "code_bytes": found.code_bytes,
+        "weight_bytes": found.weight_bytes,
+        "memory_bytes": found.memory_bytes,
+    }
+    if as_json:
+        print_json(told)
+        return
+    console = output()
+    console.print(f"wrote {found.folder} for {found.target}", soft_wrap=True)
+    for title, what in (("code", "code_bytes"), ("weights", "weight_bytes"), ("memory", "memory_bytes")):
+        console.print(f"  {title:8}{told[what]:>12,} bytes")
+
+
+def _optimizer(run: Path, name: str | None) -> Optimizer:
+    """The one that is asked for, or what the run was trained with."""
+    from convgrad.optimizers import optimizer_from
+    from convgrad.training.checkpoint import OPTIONS_FILE
+    from convgrad.training.settings import Settings
+
+    if name is not None:
+        return optimizer_from(name)
+    path = run / OPTIONS_FILE
+    if not path.exists():
+        raise DataError(f"{run} has no {OPTIONS_FILE}, which says how it was trained. Write --optimizer NAME.")
+    options = toml_from(file_text(path), str(path))
+    known = {
+        key: options[key.replace("_", "-")] for key in ("weight_decay", "clip_norm") if key.replace("_", "-") in options
+    }
+    return Settings(optimizer=str(options.get("optimizer", "sgd")), **known).chosen_optimizer()

@@ -1,0 +1,71 @@
+"""`convgrad export`: a run as a program."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from command_runs import TINY, convgrad
+from optional import compiled
+
+pytestmark = compiled
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("exported")
+    (folder / "tiny.toml").write_text(TINY)
+    options = ("--epochs", 1, "--optimizer", "momentum", "--weight-decay", 0.01, "--clip-norm", 2)
+    convgrad("train", "digits", "--model", folder / "tiny.toml", *options, "--out", folder / "run", "--quiet")
+    return folder / "run"
+
+
+def test_a_run_with_the_step_that_it_was_trained_with(run: Path) -> None:
+    told = json.loads(convgrad("export", run, "--training", "--batch-size", 8, "--json").stdout)
+    assert told["folder"] == str(run / "c")
+    header = (run / "c" / "net.h").read_text()
+    assert "#define NET_BATCH 8 " in header
+    assert "SGD(learning_rate=0.01, momentum=0.9, nesterov=False, weight_decay=0.01, global_clipnorm=2.0)" in header
+    assert "SoftmaxCrossEntropy()" in header
+
+
+def test_sizes_are_told(run: Path, tmp_path: Path) -> None:
+    done = convgrad("export", run, "--out", tmp_path / "made", "--name", "digits", "--weights", "beside")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"wrote {tmp_path / 'made'} for ")
+    assert [line.split()[0] for line in lines[1:]] == ["code", "weights", "memory"]
+    weights = (tmp_path / "made" / "digits.weights").stat().st_size
+    assert lines[2].split()[1:] == [f"{weights:,}", "bytes"]
+    assert "digits_step" not in (tmp_path / "made" / "digits.h").read_text()
+
+
+def test_another_optimizer(run: Path, tmp_path: Path) -> None:
+    convgrad("export", run, "--training", "--optimizer", "adam", "--loss", "mse", "--out", tmp_path / "made")
+    header = (tmp_path / "made" / "net.h").read_text()
+    assert "Adam(" in header
+    assert "MeanSquaredError()" in header
+
+
+def test_a_saved_network_has_no_optimizer(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    for name in ("config.json", "weights.safetensors"):
+        (tmp_path / "saved" / name).write_bytes((run / name).read_bytes())
+    message = convgrad("export", tmp_path / "saved", "--training", code=2).stderr
+    assert "has no run.toml, which says how it was trained. Write --optimizer NAME." in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--to", "pascal"), "--to is 'pascal'. Networks are exported to: c."),
+        (("--target", "z80"), "There is no target 'z80'"),
+        (("--weights", "apart"), "weights is 'apart'"),
+        (("--name", "a b"), "name is 'a b', which is no name in C"),
+    ],
+    ids=["kind", "target", "weights", "name"],
+)
+def test_what_is_refused(run: Path, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    assert message in convgrad("export", run, *options, "--out", tmp_path / "made", code=2).stderr
+    assert not (tmp_path / "made").exists()
