@@ -33,6 +33,7 @@ IN_FUNCTIONS = {
     "convgrad.compute.halide": "all but compiling works without Halide",
     "convgrad.data.named": "few datasets are downloaded",
     "convgrad.examples.files": "few examples are images",
+    "convgrad.export": "without Halide it says that it is missing",
     "convgrad.models.network": "most processes only predict",
 }
 """The modules that import others of ours in functions, and why; all else is imported as a module is loaded."""

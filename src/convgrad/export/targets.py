@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from convgrad.arguments import shown
-from convgrad.compute.halide.target import VARIABLE
 from convgrad.errors import ArgumentError, EngineError, suggestion
 
 HOST = "host"
@@ -30,17 +29,16 @@ EXPECTED = 2
 
 def in_words_of_halide(target: str) -> str:
     """The target as Halide names it. Raises: ArgumentError where there is none of that name."""
-    import halide as hl
+    from convgrad.compute.halide.target import in_full
 
-    if target == HOST:
-        return str(hl.get_host_target().to_string())
-    try:
-        return str(hl.Target(TARGETS.get(target, target)).to_string())
-    except (hl.HalideError, RuntimeError, TypeError):
-        close = suggestion(target, (HOST, *TARGETS)) if isinstance(target, str) else ""
+    known = {HOST: "", **TARGETS}
+    found = in_full(known.get(target, target)) if isinstance(target, str) and target else None
+    if found is None:
         raise ArgumentError(
-            f"There is no target {shown(target)}.{close} Halide's words are taken, too, such as arm-64-android."
-        ) from None
+            f"There is no target {shown(target)}.{suggestion(target, known)} Halide's words are taken, too, such as "
+            "arm-64-android."
+        )
+    return found
 
 
 def for_target(job: object, target: str, folder: Path) -> object:
@@ -50,6 +48,8 @@ def for_target(job: object, target: str, folder: Path) -> object:
 
     Raises: EngineError where the process fails.
     """
+    from convgrad.compute.halide.target import VARIABLE
+
     try:
         (folder / JOB).write_bytes(pickle.dumps(job))
     except (pickle.PicklingError, AttributeError, TypeError) as error:

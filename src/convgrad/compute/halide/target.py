@@ -47,6 +47,14 @@ def target() -> Any:
         ) from error
 
 
+def in_full(name: str) -> str | None:
+    """A target in all of Halide's words; this processor's where the name is empty, None where there is no such target."""
+    try:
+        return str((hl.Target(name) if name else hl.get_host_target()).to_string())
+    except (hl.HalideError, RuntimeError):
+        return None
+
+
 @lru_cache
 def machine() -> Machine:
     """The target's: 32 registers of 64 bytes with AVX-512, 16 of 32 with AVX2, 32 of 16 on ARM."""
