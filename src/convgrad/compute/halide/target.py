@@ -48,7 +48,7 @@ def target() -> Any:
 
 
 def in_full(name: str) -> str | None:
-    """A target in all of Halide's words; this processor's where the name is empty, None where there is no such target."""
+    """A target in all of Halide's words; this processor for an empty name, None where there is none of that name."""
     try:
         return str((hl.Target(name) if name else hl.get_host_target()).to_string())
     except (hl.HalideError, RuntimeError):
