@@ -113,7 +113,7 @@ class Run:
             out = self.attribute(thing, self.plan["result_names"], self.plan["result_shape"], self.plan["result"])
         out = held.copied(out) if held.is_array(out) else copy.copy(out)
         if backward is None:
-            return out, None, {}
+            return out, cache if isinstance(cache, Mapping) else None, {}
         before = {id(leaf.value): held.copied(leaf.value) for leaf in held.leaves(thing) if leaf.is_array}
         returned = self.called(thing, backward, cache)
         return out, *self.gradients(thing, returned, before)
