@@ -275,7 +275,7 @@ class ObjectCall:
                 {"role": n, "value": tree(self.tensor(n)), "names": [plain(n), *names.get(n, ())]}
                 for n in self.reading.parameters
             ],
-            "input_shape": list(self._meanings()["image"][0]),
+            "input_shapes": [list(shape) for shape in self._meanings()["image"][:2]],
             "result": of,
             "result_names": [*RESULT, *("outputs", "activations", "o", "h", "pred", "yhat")],
             "result_shape": [] if problem.total else list(self.tensor(of).shape),
@@ -346,9 +346,11 @@ class ObjectCall:
         for meaning, names in MEANINGS.items():
             if name in names.split() and not self._means_another(name, meaning, known):
                 values += known.get(meaning, [])
-        for role in self.problem.origin.numbers:
-            if name in (plain(role), *self.problem.origin.names.get(role, ())):
-                values.append(float(self.problem.arrays[role]))
+        origin = self.problem.origin
+        for role in (*origin.parameters, *origin.numbers):
+            if name in (plain(role), *origin.names.get(role, ())):
+                own = self.tensor(role)
+                values.insert(0, own if np.ndim(own) else float(own))
         arrays = {"w": KERNEL, "b": BIAS, "gamma": ["gamma", "g", "scale"], "beta": ["beta", "shift"]}
         for role in self.reading.parameters:
             if name in arrays.get(role, []) and not isinstance(argument.default, bool):

@@ -24,6 +24,7 @@ from convgrad.check.functions.signature import Signature, signature
 from convgrad.check.functions.source import Source
 from convgrad.check.functions.statistics import KEPT, VARIANCE, statistic_forms, with_epsilons
 from convgrad.check.functions.vocabulary import SETTINGS, is_gradient
+from convgrad.check.problems.course_subject import WrittenSubject
 from convgrad.check.problems.families import PLACES_IN_ROWS, RARE
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
@@ -265,7 +266,10 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
     ran: list[Attempt] = []
     failed: list[tuple[Convention, Trouble]] = []
     for rare in (False, True):
-        candidates = list(conventions(subjects, sizes, person, roles, dtype, rare))[:MOST]
+        candidates = list(conventions(subjects, sizes, person, roles, dtype, rare))
+        # Of several programs under one name that one is likelier whose tensors the arguments are named after.
+        candidates.sort(key=lambda c: isinstance(c.subject, WrittenSubject) and c.reading.unnamed)
+        candidates = candidates[:MOST]
         # With one example a sum and a mean over the batch are the same.
         candidates.sort(key=lambda c: isinstance(c.subject, LossSubject) and c.sizes.one)
         for torch in (None, True):

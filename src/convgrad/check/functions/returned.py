@@ -121,6 +121,10 @@ def name_outputs(result: Attempt, function: str) -> None:
         if role is not None and role not in taken:
             taken[role] = place
             left.remove(place)
+    value = _place_of_value(result, left, gradients) if problem.total and problem.of not in taken else None
+    if value is not None and not named_gradient:
+        taken[problem.of] = value
+        left.remove(value)
     for place in list(left):
         shape = np.squeeze(outcome.arrays[place]).shape
         for role in expected:
@@ -147,6 +151,17 @@ def name_outputs(result: Attempt, function: str) -> None:
     result.extra = tuple(left)
     named = {place: role for role, place in taken.items()}
     result.places = tuple(named.get(place, "") for place in range(len(outcome.arrays)))
+
+
+def _place_of_value(result: Attempt, left: Sequence[int], gradients: Sequence[str]) -> int | None:
+    """Where the value of a loss is, among single numbers that are gradients, too: the first one or the last."""
+    single = [place for place in left if result.outcome.arrays[place].size == 1]
+    others = [g for g in gradients if result.expected(g).size == 1]
+    if not others or not single or (len(single) <= len(others) and len(result.outcome.arrays) > 1):
+        return None
+    right = float(result.expected(result.problem.of))
+    near = [place for place in (single[0], single[-1]) if np.isclose(result.outcome.arrays[place].item(), right)]
+    return next(iter([*near, single[0]]))
 
 
 def _is_loss_with_more(problem: Problem, taken: Mapping[str, int]) -> bool:

@@ -191,14 +191,14 @@ def readings(
     named = {path: role for path, role in named.items() if path not in optional or role in inputs_of(problem)}
     fixed |= named
     rest = [leaf for leaf in arrays if leaf.path not in fixed and leaf.required]
+    for leaf in [r for r in rest if not r.used and r.path != r.name]:
+        fixed[leaf.path] = UNUSED
+        rest.remove(leaf)
     too_many = len(rest) > len([n for n in _in_order(problem) if n not in fixed.values()])
     if too_many and any(not leaf.used for leaf in arrays):  # then what is never read may be anything
         idle = {leaf.name: UNUSED for leaf in arrays if not leaf.used and leaf.path == leaf.name} | {**given}
         known = readings(signature, problem, settings, idle, local=local) if len(idle) > len(given) else []
         return [r for r in known if not r.unnamed]
-    for leaf in [r for r in rest if not r.used and r.path != r.name]:
-        fixed[leaf.path] = UNUSED
-        rest.remove(leaf)
     free = [n for n in _in_order(problem) if n not in fixed.values()]
     found: list[Reading] = []
     for choice in permutations(free, len(rest)):
