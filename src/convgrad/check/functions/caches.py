@@ -31,7 +31,7 @@ def with_forward(
     text = signature(arguments, Source(person.source, person.forward.name, [a.name for a in arguments]))
     dictionaries = {a.name: "settings" for a in arguments if _is_dictionary(a)}
     found = readings(text, problem, settings, {}) + readings(_plain(arguments), problem, settings, dictionaries)
-    forward = [r for r in found if not any(r.has(role) for role in (problem.upstream, problem.of, "cache"))]
+    forward = [r for r in found if not any(r.has(role) for role in (*problem.upstreams, *problem.results, "cache"))]
     return [(b, f) for b in backward[:2] for f in dict.fromkeys(forward)]
 
 

@@ -21,6 +21,7 @@ from convgrad.check.problems.matrices import features, row_by_row
 from convgrad.check.problems.probabilities import probabilities
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
+from convgrad.check.problems.written import result_of
 from convgrad.check.submissions.process import LARGEST
 from convgrad.compute.arrays import number_of, place_of
 
@@ -107,8 +108,8 @@ class Convention:
     def pattern(self, tensor: str, problem: Problem) -> str:
         """The layout of a tensor or of the gradient with respect to it."""
         tensor = self._called(tensor, problem)
-        name = tensor if tensor in self.patterns else tensor[1:] if tensor[1:] in self.patterns else ""
-        return self.patterns.get(name) or " ".join(problem.labels.get(tensor, ()))
+        known = (n for n in (tensor, result_of(tensor), tensor.removeprefix("d")) if n in self.patterns)
+        return self.patterns.get(next(known, "")) or " ".join(problem.labels.get(tensor, ()))
 
     @staticmethod
     def _called(tensor: str, problem: Problem) -> str:
@@ -126,8 +127,10 @@ class Convention:
                 return array.reshape(size, size) if self.sizes.one else array.reshape(-1, size, size)
             array = array[::size]
         labels = problem.labels[self._called(tensor, problem)]
+        if tensor in problem.origin.whole:
+            return self._target(array, problem, problem.origin.whole[tensor], self.pattern(tensor, problem))
         if tensor == "t" and not labels[1:] and problem.origin.layer is None and problem.total:
-            return self._target(array, problem)
+            return self._target(array, problem, problem.arrays["y"].shape[1], "")
         return self.arranged(array, labels, self.pattern(tensor, problem))
 
     def arranged(self, array: Array, labels: Sequence[str], pattern: str) -> AnyArray:
@@ -152,12 +155,14 @@ class Convention:
             place = (number_of(place[:count], self.leading), *place[count:])
         return place_in_equation(place, labels, shape, pattern)
 
-    def _target(self, array: Array, problem: Problem) -> AnyArray:
+    def _target(self, array: Array, problem: Problem, classes: int, pattern: str) -> AnyArray:
+        """Whole numbers, or rows of zeros with a one. pattern: of the numbers, where they have one."""
         whole = array.astype(np.int64)
         if not self.one_hot:
             return whole
-        classes = problem.arrays["y"].shape[1]
-        return present((whole[:, None] == np.arange(classes)).astype(np.float64), ("batch", "k"), self.patterns["y"])
+        rows = (whole[..., None] == np.arange(classes)).astype(np.float64)
+        turned = "f batch" in pattern or "k batch" in self.patterns.get("y", "")
+        return np.ascontiguousarray(rows.T) if turned else rows
 
     def call(self, problem: Problem, values: Mapping[str, Array], before: str = "", look: bool = False) -> Call:
         """The call on a problem's inputs; `values` has the forward pass. `before`, `look`: see `ObjectCall`.
@@ -173,7 +178,7 @@ class Convention:
             call.plan = ObjectCall(self.reading, problem, telling.tensor, telling.settings, before, then, look).plan
             return call
         if self.forward is not None:
-            call.forward = Call(), problem.of
+            call.forward = Call(), problem.results
             _fill(call.forward[0], self.forward, _Telling(self, self.forward, problem, known))
         _fill(call, self.reading, telling)
         return call
@@ -245,7 +250,8 @@ class _Telling:
         key, axis = re.fullmatch(r"(\w+)(?:\[(\d)\])?", role).groups()  # type: ignore[union-attr]
         if key in self.settings:
             return self.setting(key, axis, leaf)
-        return self.tensor(role)
+        told = self.tensor(role)
+        return float(told) if problem.origin.written and not np.ndim(told) else told
 
     def tensor(self, name: str) -> AnyArray:
         if name == "p" and name not in self.known:

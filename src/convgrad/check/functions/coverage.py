@@ -14,6 +14,7 @@ from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.objects import ObjectReading
 from convgrad.check.functions.reading import Convention
 from convgrad.check.functions.roles import TRUE_WINNERS, WINNERS
+from convgrad.check.problems.course_subject import WrittenSubject
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes
 from convgrad.check.submissions.answers import Trouble
 from convgrad.errors import ConvgradError
@@ -31,6 +32,7 @@ class Variation:
     words: what is special, for the report. given: arguments of the layer. batch, channels: other numbers of them.
     image: None as chosen; "wide": more columns than rows; "high": more rows; "kernel": as large as the kernel; "one
         more", "two more": rows and columns, where the padding depends on how many there are.
+    steps: of what goes on in time.
     sizes: fields of `Sizes`. optional: what a function may as well not take: then a failure is told as not covered.
     shape: the same where it fails or gives other shapes, but wrong numbers are a fault.
     among: the family has one of these arguments, or is of one of these names; empty for all.
@@ -43,6 +45,7 @@ class Variation:
     image: str | None = None
     sizes: Mapping[str, Any] = field(default_factory=dict)
     leading: tuple[int, ...] = ()
+    steps: int | None = None
     optional: bool = False
     shape: bool = False
     among: tuple[str, ...] = ()
@@ -69,7 +72,10 @@ SAME_AND_STRIDE: Mapping[str, Any] = {"padding": "same", "kernel_size": 3, "stri
 
 TABLE = (
     Variation("other numbers", sizes={"seed": 1}),
-    Variation("a batch of 1", batch=1, among=(*WINDOWS, "dense", "softmax", "layer_norm", "group_norm", *ACTIVATIONS)),
+    Variation("a batch of 1", batch=1,
+              among=(*WINDOWS, "course", "dense", "softmax", "layer_norm", "group_norm", *ACTIVATIONS)),
+    Variation("one step", steps=1, among=("course",)),
+    Variation("six steps", steps=6, among=("course",)),
     Variation("large values", sizes={"values": "large"}, among=(*ACTIVATIONS, "softmax")),
     Variation("small values and zeros", sizes={"values": "small"}, among=(*ACTIVATIONS, "softmax", "losses")),
     Variation("negative values", sizes={"values": "negative"}, among=("pool_size", *ACTIVATIONS)),
@@ -140,7 +146,7 @@ def _group(variation: Variation) -> str:
         return "channels and units"
     if variation.image or sizes:
         return "images"
-    return "batches" if variation.batch and not variation.leading else "others"
+    return "batches" if (variation.batch or variation.steps) and not variation.leading else "others"
 
 
 GROUPS = {variation.words: _group(variation) for variation in TABLE}
@@ -174,6 +180,11 @@ def _changed(variation: Variation, convention: Convention) -> Convention | None:
             return None
         changed_loss = replace(subject, batch=1 if sizes.one else variation.batch or subject.batch)
         return replace(convention, subject=changed_loss, sizes=sizes)
+    if isinstance(subject, WrittenSubject):
+        own = replace(subject, batch=variation.batch or subject.batch, steps=variation.steps or subject.steps)
+        whole = variation.leading or {*variation.sizes} - {"seed"} or (variation.steps and not subject.written.in_time)
+        concerned = "course" in variation.among or not variation.among
+        return replace(convention, subject=own, sizes=sizes) if concerned and not whole else None
     if not isinstance(subject, LayerSubject):
         return replace(convention, sizes=sizes) if "seed" in variation.sizes else None
     if not (_concerns(variation, subject) and _free(variation, convention, subject)):
@@ -313,9 +324,9 @@ class Coverage:
         return lines + ([f"Not covered: {'; '.join(self.left_out)}."] if self.left_out else [])
 
 
-def not_returned(returned: Mapping[str, Any], of: str, gradients: Sequence[str]) -> list[str]:
+def not_returned(returned: Mapping[str, Any], results: Sequence[str], gradients: Sequence[str]) -> list[str]:
     """What was not checked because it does not come back."""
-    if {*returned} == {of}:
+    if {*returned} == {*results}:
         return ["gradients (only the forward pass was checked)"]
     missing = [name for name in gradients if name not in returned]
     return [f"{' and '.join(missing)} (not returned)"] if missing else []

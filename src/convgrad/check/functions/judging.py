@@ -218,13 +218,16 @@ class Judge:
 
     def _of_gradients(self, found: Diagnosis) -> Diagnosis:
         """Without what the forward function returned that makes the cache, where that alone is wrong."""
-        tried, of = found.attempt, found.attempt.problem.of
-        comparison = found.comparisons.get(of)
-        others = {n: a for n, a in tried.roles.items() if n != of}
-        if tried.convention.forward is None or comparison is None or comparison.right or not others:
+        tried, results = found.attempt, found.attempt.problem.results
+        wrong = [
+            (n, found.comparisons[n]) for n in results if n in found.comparisons and not found.comparisons[n].right
+        ]
+        others = {n: a for n, a in tried.roles.items() if n not in results}
+        if tried.convention.forward is None or not wrong or not others:
             return found
-        if not all(c.right for n, c in found.comparisons.items() if n != of):
+        if not all(c.right for n, c in found.comparisons.items() if n not in results):
             return found
+        of, comparison = wrong[0]
         maker = tried.convention.maker
         words = (
             f"The gradients are right, but {maker}, which made the cache, does not return {of} of this layer: "
@@ -285,7 +288,7 @@ class Judge:
         """More inputs for a function that has been right so far."""
         tried = diagnosis.attempt
         convention = replace(tried.convention, places=tried.places)
-        coverage = Coverage(left_out=not_returned(tried.roles, tried.problem.of, tried.problem.outputs[1:]))
+        coverage = Coverage(left_out=not_returned(tried.roles, tried.problem.results, tried.problem.gradients))
         self.report.coverage = coverage
         if self.person.methods is not None and second(tried, self.person, "other numbers") is not None:
             self._add(

@@ -6,7 +6,7 @@ first object whose arrays have the shapes of the parameters (`convgrad.check.sub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from math import prod
@@ -123,18 +123,23 @@ def object_readings(
     without the gradient from above.
     """
     inputs = [n for n in problem.given if n in problem.recipe.examples or problem.total]
+    if problem.origin.written:
+        inputs = [n for n in problem.given if n not in problem.origin.parameters]
     parameters = tuple(n for n in problem.wrt if n not in inputs)
+    if not _can_say(methods, problem):
+        return []
     held = tuple((Leaf(n, n), n) for n in parameters)
     settings = tuple(
         (Leaf(a.name, a.name, default=a.default), role) for a in methods.build or () for role in _settings(a)
     )
     names = known_names(problem)
     found = []
-    above = [] if problem.total else [problem.upstream]
+    above = [] if problem.total else [*problem.upstreams]
     local = [((a, role),) for a in _taken_of(methods.backward) if elementwise for role in ("o", problem.of)]
-    usual = _read(methods.backward, [*above, *inputs, problem.of], names, given, above)
+    usual = _read(methods.backward, [*above, *inputs, *problem.results], names, given, above)
     ways = [*((backward, True) for backward in local), *((backward, False) for backward in usual)]
-    for forward in _read(methods.forward, inputs, names, given):
+    further = {n for name in inputs for n in names.get(name, ())} if problem.origin.written else set()
+    for forward in _read(methods.forward, inputs, names, given, further=further):
         for backward, is_local in ways:
             both = [*(forward or ()), *(backward or ())]
             roles = dict.fromkeys((Leaf(a.name, a.name), r) for a, r in both if r in problem.arrays or r == problem.of)
@@ -143,6 +148,14 @@ def object_readings(
     if loss_of_logits(problem) is not None:
         found += _of_probabilities(found)
     return found[:UNKNOWN]
+
+
+def _can_say(methods: Methods, problem: Problem) -> bool:
+    """Whether an argument of a method or of the constructor is each number, as a penalty is, and none is too many."""
+    own = [m.arguments for m in (methods.forward, methods.backward) if m is not None]
+    said = {plain(a.name) for arguments in (*own, methods.build or ()) for a in arguments}
+    numbers = ({plain(n), *problem.origin.names.get(n, ())} for n in problem.origin.numbers)
+    return not said & {*problem.origin.absent} and all(said & names for names in numbers)
 
 
 def _of_probabilities(found: Sequence[ObjectReading]) -> list[ObjectReading]:
@@ -180,8 +193,9 @@ def _read(
     names: Mapping[str, Sequence[str]],
     given: Mapping[str, str],
     above: Sequence[str] = (),
+    further: Collection[str] = (),
 ) -> Iterator[Any]:
-    """Roles of the arguments of one method; None where there is no method."""
+    """Roles of the arguments of one method; None where there is no method. further: of arguments with a default."""
     if method is None:
         yield None
         return
@@ -197,7 +211,11 @@ def _read(
             fixed[argument.name] = "flag"
         elif argument.required and name in ("cache", "ctx", "saved", "memory"):
             fixed[argument.name] = "cache"
-        elif argument.required or (above and not arrays and argument.default is None and name in UPSTREAM):
+        elif (
+            argument.required
+            or name in further
+            or (above and not arrays and argument.default is None and name in UPSTREAM)
+        ):
             arrays.append(argument)
     if len(arrays) == 1 and (above or len(free) == 1):
         fixed[arrays[0].name] = (above or free)[0]
@@ -257,7 +275,7 @@ class ObjectCall:
                 {"role": n, "value": tree(self.tensor(n)), "names": [plain(n), *names.get(n, ())]}
                 for n in self.reading.parameters
             ],
-            "input_shape": list(self._meanings()["image"][0]),
+            "input_shapes": [list(shape) for shape in self._meanings()["image"][:2]],
             "result": of,
             "result_names": [*RESULT, *("outputs", "activations", "o", "h", "pred", "yhat")],
             "result_shape": [] if problem.total else list(self.tensor(of).shape),
@@ -328,6 +346,11 @@ class ObjectCall:
         for meaning, names in MEANINGS.items():
             if name in names.split() and not self._means_another(name, meaning, known):
                 values += known.get(meaning, [])
+        origin = self.problem.origin
+        for role in (*origin.parameters, *origin.numbers):
+            if name in (plain(role), *origin.names.get(role, ())):
+                own = self.tensor(role)
+                values.insert(0, own if np.ndim(own) else float(own))
         arrays = {"w": KERNEL, "b": BIAS, "gamma": ["gamma", "g", "scale"], "beta": ["beta", "shift"]}
         for role in self.reading.parameters:
             if name in arrays.get(role, []) and not isinstance(argument.default, bool):
@@ -372,6 +395,9 @@ class ObjectCall:
         }
         if "w" in problem.arrays and not problem.total:
             known["out"] = [prod(sizes.get(n, 1) for n in results if n in ("g", "k", "q"))]
+        if problem.origin.written:
+            own_sizes = dict.fromkeys(s for n in self.reading.parameters for s in problem.arrays[n].shape)
+            known |= {"in": [*own_sizes], "out": [*own_sizes]}
         for key, meaning in (("kernel_size", "kernel"), ("pool_size", "kernel"), ("strides", "strides")):
             if own.get(key) is not None:
                 known[meaning] = _spread(own[key])

@@ -46,7 +46,7 @@ class Call:
     """Arguments for one call. Values are arrays, numbers, text, and tuples and dicts of them.
 
     largest: numbers that its result may have.
-    forward: the call of the function that makes the cache of this one, and the name of its result.
+    forward: the call of the function that makes the cache of this one, and the names of its results.
     plan: of a class, how its object is built and sent forward and backward, for `submissions.objects`; it is told how
         a value is written.
     """
@@ -55,7 +55,7 @@ class Call:
     named: dict[str, Any] = field(default_factory=dict)
     torch: bool = False
     largest: int = LARGEST
-    forward: tuple[Call, str] | None = None
+    forward: tuple[Call, tuple[str, ...]] | None = None
     plan: Callable[[Callable[[Any], Any]], Mapping[str, Any]] | None = None
 
     def message(self) -> tuple[dict[str, Any], list[Array]]:
@@ -82,7 +82,7 @@ class Call:
 
         told = {**arguments(self), "torch": self.torch, "largest": self.largest}
         if self.forward is not None:
-            told["forward"] = {**arguments(self.forward[0]), "result": self.forward[1]}
+            told["forward"] = {**arguments(self.forward[0]), "results": [*self.forward[1]]}
         return (told if self.plan is None else told | {"object": self.plan(tree)}), arrays
 
 

@@ -24,6 +24,7 @@ from convgrad.check.functions.signature import Signature, signature
 from convgrad.check.functions.source import Source
 from convgrad.check.functions.statistics import KEPT, VARIANCE, statistic_forms, with_epsilons
 from convgrad.check.functions.vocabulary import SETTINGS, is_gradient
+from convgrad.check.problems.course_subject import WrittenSubject
 from convgrad.check.problems.families import PLACES_IN_ROWS, RARE
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
@@ -98,7 +99,7 @@ def conventions(
                 for base in _bases(
                     subject, ways, problem, Convention(subject, own, image, kernel, patterns, EMPTY), person
                 ):
-                    for one_hot in (False, True) if problem.total and problem.labels["t"] == ("batch",) else (False,):
+                    for one_hot in (False, True) if _has_labels(problem) else (False,):
                         for torch in frameworks:
                             usual = _led(replace(base, torch=torch, one_hot=one_hot, dtype=dtype))
                             if image in RARE or not rare:
@@ -132,7 +133,7 @@ def _bases(
 
 
 def _sizes_for(image: str, images: Mapping[str, str], sizes: Sizes) -> Sizes:
-    one = bool(images) and not any("batch" in p for p in images.values())
+    one = bool(images) and not any("batch" in p for p in images.values()) and not image.startswith("[batch")
     several = image.startswith("HW to ")
     return replace(sizes, one=one or sizes.one, channel=image in SINGLE or sizes.channel, several=several)
 
@@ -149,7 +150,9 @@ def _patterns(
     patterns = {**images, **kernels}
     if "x" in patterns and "z" in problem.labels:
         patterns["z"] = patterns["x"]
-    if problem.labels.get("b", ())[:1] == ("i",) or problem.labels.get("b", ())[:1] == ("batch",):
+    if problem.origin.written:
+        pass  # each layout says all of it
+    elif problem.labels.get("b", ())[:1] == ("i",) or problem.labels.get("b", ())[:1] == ("batch",):
         patterns["b"] = patterns["x"].replace("batch", "")
     elif image.startswith("[features, "):  # columns
         patterns |= {n: f"{p} 1" for n, p in kernels.items() if n in ("b", "gamma", "beta")}
@@ -159,7 +162,7 @@ def _patterns(
 
 def _without_bias(subject: Subject, reading: Reading, problem: Problem, both: bool) -> Subject:
     """The layer without a bias, where a forward pass does not get one. both: what that gives comes back in any case."""
-    needs = not reading.has(problem.upstream) or "z" in problem.labels or both
+    needs = not reading.has_any(problem.upstreams) or "z" in problem.labels or both
     if (
         isinstance(reading, ObjectReading)
         or not isinstance(subject, LayerSubject)
@@ -188,6 +191,11 @@ def _forms(usual: Convention, problem: Problem) -> Iterator[Convention]:
                 yield replace(usual, patterns={**usual.patterns, **laid})
     if any(role in SETTINGS and not leaf.pair for leaf, role in usual.reading.roles):
         yield replace(usual, pairs=True)
+
+
+def _has_labels(problem: Problem) -> bool:
+    """Whether classes are told by numbers, which may come as rows of ones and zeros, too."""
+    return problem.total and any(problem.labels.get(n) == ("batch",) for n in problem.origin.whole or ("t",))
 
 
 def _is_elementwise(subject: Subject) -> bool:
@@ -258,7 +266,10 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
     ran: list[Attempt] = []
     failed: list[tuple[Convention, Trouble]] = []
     for rare in (False, True):
-        candidates = list(conventions(subjects, sizes, person, roles, dtype, rare))[:MOST]
+        candidates = list(conventions(subjects, sizes, person, roles, dtype, rare))
+        # Of several programs under one name that one is likelier whose tensors the arguments are named after.
+        candidates.sort(key=lambda c: isinstance(c.subject, WrittenSubject) and c.reading.unnamed)
+        candidates = candidates[:MOST]
         # With one example a sum and a mean over the batch are the same.
         candidates.sort(key=lambda c: isinstance(c.subject, LossSubject) and c.sizes.one)
         for torch in (None, True):

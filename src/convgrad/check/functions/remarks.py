@@ -51,7 +51,7 @@ def _changed_arguments(tried: Attempt) -> list[Finding]:
     if not changed:
         return []
     words = f"It changes its argument{'s' if len(changed) > 1 else ''} {', '.join(changed)} in place."
-    above = {a.name for a, role in tried.convention.reading.roles if role == tried.problem.upstream}
+    above = {a.name for a, role in tried.convention.reading.roles if role in tried.problem.upstreams}
     if {*changed} <= above:  # in a chain of layers nobody reads it again
         change = "Work on a copy where the gradient from above goes to two layers, as beside a skip connection."
         return [Finding("argument-changed", words, change, wrong=False)]
@@ -98,7 +98,7 @@ def overflow(diagnosis: Diagnosis, person: Person) -> Finding | None:
     text = str(problem.recipe.equation)
     if not any(f"{row.name}(" in text for row in FUNCTIONS.values() if row.by_exp):
         return None
-    name = "y" if problem.total else "z" if "z" in problem.labels else "o"
+    name = "X" if problem.origin.written else "y" if problem.total else "z" if "z" in problem.labels else "o"
     if name not in problem.arrays:
         return None
     large = problem.with_arrays(**{name: np.round(problem.arrays[name] * 800)})

@@ -56,10 +56,10 @@ class Attempt:
     def is_exact(self) -> bool:
         """Whether the input's gradient, or all that a forward pass gives, has the right numbers."""
         reading = self.convention.reading
-        forward = set(self.roles) == {self.problem.of} and not reading.has(self.problem.upstream)
+        forward = {*self.roles} == {*self.problem.results} and not reading.has_any(self.problem.upstreams)
         if forward and reading.guessed:  # a gradient may look like the forward pass of a turned kernel
             return False
-        first = set(self.problem.outputs[1:2])
+        first = set(self.problem.gradients[:1])
         return self.shapes_fit and self.score[3] == 0 and (forward or set(self.roles) >= first)
 
     @property
@@ -92,20 +92,21 @@ def name_outputs(result: Attempt, function: str) -> None:
     problem, outcome = result.problem, result.outcome
     named_gradient = is_gradient(function)
     reading = result.convention.reading
-    backward = reading.has(problem.upstream) or reading.local or (problem.total and len(outcome.arrays) > 0)
-    gradients = list(problem.outputs[1:])
-    if not backward and np.ndim(problem.arrays[problem.upstream]):
+    results = problem.results
+    backward = reading.has_any(problem.upstreams) or reading.local or (problem.total and len(outcome.arrays) > 0)
+    gradients = list(problem.gradients)
+    if not backward and np.ndim(problem.arrays[problem.upstreams[0]]):
         gradients = []  # there are none without the gradient from above
     if reading.local:
         gradients = [g for g in gradients if g == "do"]
     order = _argument_order(reading, problem)
     expected = sorted(gradients, key=lambda n: order.get(n[1:], 9)) if backward else []
-    expected = [*expected, problem.of] if backward else [problem.of, *gradients]
-    told = any(_by_key(key, [problem.of], problem) for key in outcome.keys)  # by a class, say
-    if reading.has(problem.of) and not told and not problem.total:  # what a function gets it does not give
-        expected = [n for n in expected if n != problem.of]
+    expected = [*expected, *results] if backward else [*results, *gradients]
+    told = any(_by_key(key, results, problem) for key in outcome.keys)  # by a class, say
+    if not told and not problem.total:  # what a function gets it does not give
+        expected = [n for n in expected if n not in results or not reading.has(n)]
     if named_gradient and not told and not (problem.total and len(outcome.arrays) > 1):
-        expected = [n for n in expected if n != problem.of]
+        expected = [n for n in expected if n not in results]
     left = list(range(len(outcome.arrays)))
     known = result.convention.places
     if known and len(known) == len(left):
@@ -120,17 +121,21 @@ def name_outputs(result: Attempt, function: str) -> None:
         if role is not None and role not in taken:
             taken[role] = place
             left.remove(place)
+    value = _place_of_value(result, left, gradients) if problem.total and problem.of not in taken else None
+    if value is not None and not named_gradient:
+        taken[problem.of] = value
+        left.remove(value)
     for place in list(left):
         shape = np.squeeze(outcome.arrays[place]).shape
         for role in expected:
-            if role == problem.of and not (forward_too or problem.total):
+            if role in results and not (forward_too or problem.total):
                 continue
             if role not in taken and np.squeeze(result.expected(role)).shape == shape:
                 taken[role] = place
                 left.remove(place)
                 break
     for place in list(left):
-        free = [r for r in expected if r not in taken and r != problem.of] or [r for r in expected if r not in taken]
+        free = [r for r in expected if r not in taken and r not in results] or [r for r in expected if r not in taken]
         same_rank = [r for r in free if result.expected(r).ndim == outcome.arrays[place].ndim]
         if (same_rank or free) and (backward or len(left) == 1):
             taken[(same_rank or free)[0]] = place
@@ -141,11 +146,22 @@ def name_outputs(result: Attempt, function: str) -> None:
     elif not expected:
         said = "its name says that it is a gradient" if named_gradient else "it gets the result of the layer"
         result.strange = f"{said}, but none of its arguments is the gradient from above"
-    elif left and not (_is_loss_with_more(problem, taken) if backward else problem.of in taken):
+    elif left and not (_is_loss_with_more(problem, taken) if backward else {*results} <= {*taken}):
         result.strange = f"it returns {len(outcome.arrays)} arrays; there are {len(expected)}: {', '.join(expected)}"
     result.extra = tuple(left)
     named = {place: role for role, place in taken.items()}
     result.places = tuple(named.get(place, "") for place in range(len(outcome.arrays)))
+
+
+def _place_of_value(result: Attempt, left: Sequence[int], gradients: Sequence[str]) -> int | None:
+    """Where the value of a loss is, among single numbers that are gradients, too: the first one or the last."""
+    single = [place for place in left if result.outcome.arrays[place].size == 1]
+    others = [g for g in gradients if result.expected(g).size == 1]
+    if not others or not single or (len(single) <= len(others) and len(result.outcome.arrays) > 1):
+        return None
+    right = float(result.expected(result.problem.of))
+    near = [place for place in (single[0], single[-1]) if np.isclose(result.outcome.arrays[place].item(), right)]
+    return next(iter([*near, single[0]]))
 
 
 def _is_loss_with_more(problem: Problem, taken: Mapping[str, int]) -> bool:
@@ -154,7 +170,7 @@ def _is_loss_with_more(problem: Problem, taken: Mapping[str, int]) -> bool:
 
 
 def _argument_order(reading: Reading, problem: Problem) -> dict[str, int]:
-    order = {role: n for n, (_, role) in enumerate(reading.roles) if role != problem.of}
+    order = {role: n for n, (_, role) in enumerate(reading.roles) if role not in problem.results}
     usual = {name: 10 + n for n, name in enumerate(problem.wrt)}
     return order if set(problem.wrt) <= set(order) else usual
 
@@ -172,14 +188,26 @@ def _by_key(key: str | None, expected: Sequence[str], problem: Problem) -> str |
         "dy": ("dy", "dx", "dz", "dlogits", "dscores", "grad", "gradient"),
         problem.of: (plain(problem.of), "y", "out", "output", "result", "loss", "z"),
     }
+    if problem.origin.written:
+        also = _keys_in_courses(problem)
     return next((r for r in expected if name in also.get(r, (plain(r),))), None)
+
+
+def _keys_in_courses(problem: Problem) -> dict[str, tuple[str, ...]]:
+    """Names of gradients and results: that of the parameter, too, since gradients often go by it."""
+    further = problem.origin.names
+    known = {r: (plain(r), *further.get(r, ()), *(("loss", "cost") if problem.total else ())) for r in problem.results}
+    for gradient, name in zip(problem.gradients, problem.wrt, strict=True):
+        own = (plain(name), *further.get(name, ()))
+        known[gradient] = tuple(form.format(n) for form in ("d{}", "{}", "grad{}", "djd{}", "dld{}") for n in own)
+    return known
 
 
 def score(result: Attempt) -> tuple[float, ...]:
     """How well it fits, the smaller the better: wrong shapes, then one example, entries that differ, distance."""
     misfits = wrong = distance = 0.0
     for name, found in result.roles.items():
-        if name == result.problem.of and result.convention.forward is not None:
+        if name in result.problem.results and result.convention.forward is not None:
             continue  # of the forward function that made the cache, and not of this one
         right = np.squeeze(result.expected(name))
         value = np.squeeze(np.asarray(found, np.float64))

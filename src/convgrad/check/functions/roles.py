@@ -90,6 +90,10 @@ class Reading:
         """Whether a value has this role."""
         return any(r == role for _, r in self.roles)
 
+    def has_any(self, roles: Sequence[str]) -> bool:
+        """Whether a value has one of these roles."""
+        return any(self.has(role) for role in roles)
+
     def role(self, leaf: Leaf) -> str | None:
         """The role of a value; None where it keeps its default."""
         return next((role for own, role in self.roles if own.path == leaf.path), None)
@@ -122,6 +126,8 @@ def known_names(problem: Problem) -> dict[str, list[str]]:
     """Role -> names that stand for it, the likelier role first."""
     of, inputs = problem.of, inputs_of(problem)
     names: dict[str, list[str]] = {}
+    if problem.origin.written:
+        return _names_in_courses(problem)
     if problem.total:
         return {"t": TARGET, "y": PREDICTION}
     if problem.origin.layer is None:
@@ -140,6 +146,19 @@ def known_names(problem: Problem) -> dict[str, list[str]]:
     return names
 
 
+def _names_in_courses(problem: Problem) -> dict[str, list[str]]:
+    """Of what a course asks for: all gradients from above, inputs, results, and what is kept for the way back."""
+    further = problem.origin.names
+    above = () if problem.total else problem.upstreams
+    kept = [n for n in further if n in problem.labels and n not in (*above, *problem.given, *problem.outputs)]
+    results = () if problem.total else problem.results
+    told: dict[str, list[str]] = {}
+    for name in (*above, *inputs_of(problem), *results, *kept):
+        plainly = plain(name).replace("above", "d", 1) if name in above else plain(name)
+        told[name] = list(dict.fromkeys([plainly, *further.get(name, ())]))
+    return told
+
+
 def readings(
     signature: Signature,
     problem: Problem,
@@ -155,27 +174,31 @@ def readings(
     """
     names = known_names(problem)
     leaves = signature.leaves
+    if any({*leaf.names} & {*problem.origin.absent} for leaf in leaves):
+        return []
     fixed: dict[str, str] = {}
     for leaf in leaves:
         role = given.get(leaf.name) or given.get(leaf.path) or _setting(leaf, settings, problem)
         if role is not None:
             fixed[leaf.path] = role
-    if problem.total and len([leaf for leaf in leaves if leaf.required and leaf.path not in fixed]) > LOSS_TAKES:
+    of_scores = problem.total and not problem.origin.written
+    if of_scores and len([leaf for leaf in leaves if leaf.required and leaf.path not in fixed]) > LOSS_TAKES:
         fixed |= {leaf.path: ONE for leaf in leaves if leaf.required and {*leaf.names} & FROM_ABOVE}
     arrays = [leaf for leaf in leaves if leaf.path not in fixed and (leaf.required or leaf.default is None)]
+    arrays += [leaf for leaf in leaves if leaf not in arrays and leaf.path not in fixed and _is_number(leaf, problem)]
     named = _by_name(arrays, names, problem, len(leaves))
     optional = {leaf.path for leaf in arrays if not leaf.required}
     named = {path: role for path, role in named.items() if path not in optional or role in inputs_of(problem)}
     fixed |= named
     rest = [leaf for leaf in arrays if leaf.path not in fixed and leaf.required]
+    for leaf in [r for r in rest if not r.used and r.path != r.name]:
+        fixed[leaf.path] = UNUSED
+        rest.remove(leaf)
     too_many = len(rest) > len([n for n in _in_order(problem) if n not in fixed.values()])
     if too_many and any(not leaf.used for leaf in arrays):  # then what is never read may be anything
         idle = {leaf.name: UNUSED for leaf in arrays if not leaf.used and leaf.path == leaf.name} | {**given}
         known = readings(signature, problem, settings, idle, local=local) if len(idle) > len(given) else []
         return [r for r in known if not r.unnamed]
-    for leaf in [r for r in rest if not r.used and r.path != r.name]:
-        fixed[leaf.path] = UNUSED
-        rest.remove(leaf)
     free = [n for n in _in_order(problem) if n not in fixed.values()]
     found: list[Reading] = []
     for choice in permutations(free, len(rest)):
@@ -190,9 +213,24 @@ def readings(
     if WINNERS in fixed.values():
         found = _of_winners(found)
     found += [replace(r, roles=roles) for r in found for roles in other_kinds(r.roles)]
+    if problem.origin.written:
+        found = [r for r in found if _is_whole(r, problem)]
     if local and len([leaf for leaf in leaves if leaf.required and leaf.path not in fixed]) <= 1:
         found = _local(found, arrays, fixed, problem, signature) or found
     return found[:MOST]
+
+
+def _is_number(leaf: Leaf, problem: Problem) -> bool:
+    """Whether an argument with a default is a number of the problem, as a penalty is."""
+    own = (n for name in problem.origin.numbers for n in (plain(name), *problem.origin.names.get(name, ())))
+    return isinstance(leaf.default, (int, float)) and bool({*own} & {*leaf.names})
+
+
+def _is_whole(reading: Reading, problem: Problem) -> bool:
+    """Whether there is all that a loss is made of; of several gradients from above all or none."""
+    if problem.total:
+        return all(reading.has(name) for name in inputs_of(problem))
+    return len({reading.has(name) for name in problem.upstreams}) == 1
 
 
 def _local(
@@ -305,6 +343,8 @@ def _told(leaf: Leaf, problem: Problem) -> str | None:
     """Of a value that is no tensor: a shape, a number of examples, a word."""
     for name in leaf.names:
         if name.endswith(("shape", "dims")) and leaf.required:
+            if problem.origin.written:
+                return f"{problem.wrt[0]}.shape"
             return "w.shape" if name[:1] in "wkf" and "w" in problem.arrays else "o.shape"
         if leaf.required and name in OF_WINNERS and "max[" in str(problem.recipe.equation) and problem.origin.window:
             return WINNERS
@@ -313,7 +353,7 @@ def _told(leaf: Leaf, problem: Problem) -> str | None:
             return told
         if told == "train" and leaf.required:
             return told
-    if leaf.required and leaf.names[0] in BATCH:
+    if leaf.required and {*leaf.names[:1]} & {*BATCH}:
         return "batch"
     return statistic(_said(leaf), problem) if leaf.required and leaf.used else None
 
@@ -323,7 +363,7 @@ def _by_name(
 ) -> dict[str, str]:
     """Roles by name: a value gets the first role, in the order of arguments, whose names it is among."""
     result: dict[str, str] = {}
-    if problem.total:
+    if problem.total and not problem.origin.written:
         for leaf in arrays:
             if any(n in PROBABILITIES for n in leaf.names) and "y" not in leaf.names:
                 result[leaf.path] = "y"
@@ -337,7 +377,7 @@ def _by_name(
                 match = next((leaf for leaf in arrays if other in own(leaf) and leaf.path not in result), None)
                 if match is None:
                     continue
-                if role == problem.upstream and other in ("g", "do", "error", "grad") and count == 1:
+                if role in problem.upstreams and other in ("g", "do", "error", "grad") and count == 1:
                     continue
                 result[match.path] = role
                 taken.add(role)
@@ -357,4 +397,4 @@ def _in_order(problem: Problem) -> list[str]:
     """Tensors that arguments may be, upstream first, as most backward functions have it."""
     if problem.total:
         return inputs_of(problem)
-    return [problem.upstream, *inputs_of(problem), problem.of]
+    return [*problem.upstreams, *inputs_of(problem), *problem.results]

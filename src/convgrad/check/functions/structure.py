@@ -39,7 +39,7 @@ def _sizes(attempt: Attempt) -> dict[str, int]:
     """The length of each axis; those of the result and of the batch first."""
     problem = attempt.problem
     found: dict[str, int] = {}
-    for name in (problem.of, *problem.outputs, *problem.labels):
+    for name in (*problem.outputs, *problem.labels):
         array = attempt.values.get(name)
         labels = problem.labels.get(name, ())
         if array is not None and array.ndim == len(labels):

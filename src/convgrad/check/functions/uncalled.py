@@ -53,14 +53,14 @@ def what_to_write(convention: Convention | None, trouble: Trouble | None = None)
     if not unclear:
         return ""
     problem = convention.problem()
-    tensors = ", ".join(dict.fromkeys([problem.upstream, *inputs_of(problem), problem.of]))
+    tensors = ", ".join(dict.fromkeys([*problem.upstreams, *inputs_of(problem), *problem.results]))
     told = " ".join(f"--argument {leaf.name}={role}" for leaf, role in unclear)
     return f"If an argument is something else, say what it is: {told} (of {tensors})."
 
 
 def function_to_write(problem: Problem, name: str, arguments: Sequence[str]) -> str:
     """A function of the equation's tensors that calls one whose arguments can't be read."""
-    tensors = [*([] if problem.total else [problem.upstream]), *inputs_of(problem)]
+    tensors = [*([] if problem.total else problem.upstreams), *inputs_of(problem)]
     inside = ", ".join(arguments) or "..."
     plain_name = name.rpartition(".")[2]
     return (
@@ -74,7 +74,7 @@ def _unclear(convention: Convention) -> list[tuple[Leaf, str]]:
     if isinstance(convention.reading, ObjectReading):
         return []
     problem = convention.problem()
-    known = {problem.upstream, *inputs_of(problem), problem.of}
+    known = {*problem.upstreams, *inputs_of(problem), *problem.results}
     return [
         (leaf, role) for leaf, role in convention.reading.roles if role in known and leaf.name and leaf.name != role
     ]

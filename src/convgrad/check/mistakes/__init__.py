@@ -1,6 +1,7 @@
 """The mistakes that are looked for."""
 
 from convgrad.check.mistakes import (
+    courses,
     derivatives,
     functions,
     kernels,
@@ -25,6 +26,7 @@ MISTAKES: tuple[Mistake, ...] = (
     *sums.MISTAKES,
     *parts.MISTAKES,
     *orders.MISTAKES,
+    *courses.MISTAKES,
 )
 
 __all__ = ["MISTAKES", "Given", "Mistake", "Predicted", "Prediction", "changed_by", "predict"]

@@ -37,7 +37,7 @@ def _places(problem: Problem, output: str) -> float | None:
 
 def _results(problem: Problem, output: str) -> float | None:
     """How many numbers the prediction of one example has."""
-    shape = problem.arrays["y"].shape if problem.total else problem.arrays[problem.upstream].shape
+    shape = problem.arrays["y" if problem.total and "y" in problem.arrays else problem.upstream].shape
     return float(np.prod(shape[1:])) if len(shape) > 1 else None
 
 
@@ -88,7 +88,8 @@ def _example(keep: int) -> Before:
     """Only one example counts."""
 
     def before(problem: Problem) -> Problem | None:
-        if problem.recipe.batch == 1 or problem.recipe.batch_index is not None:
+        above = problem.arrays[problem.upstream]
+        if problem.recipe.batch == 1 or problem.recipe.batch_index is not None or not np.ndim(above):
             return None
         delta = np.zeros_like(problem.arrays[problem.upstream])
         delta[keep] = problem.arrays[problem.upstream][keep]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from convgrad.check.problems.courses import COURSES
 from convgrad.layers import activation, conv, conv_transpose, dense, depthwise, norm, pool
 from convgrad.layers.base import Layer
 from convgrad.layers.batch_norm import BatchNorm
@@ -204,15 +205,20 @@ LOSSES: dict[str, dict[str, tuple[str, ...]]] = {
     "binary_cross_entropy": {"y": ("k",), "t": ("k",)},
     "softmax_cross_entropy": {"y": ("k",), "t": ()},
 }
-EQUATIONS: dict[str, tuple[str, dict[str, int]]] = {
-    "rnn_step": (
-        "next_h[n,i] = tanh(sum[d](x[n,d] * Wx[d,i]) + sum[j](prev_h[n,j] * Wh[j,i]) + b[i])",
-        {"I": 4, "J": 4},
-    ),
-}
-"""What is no layer of a network, by the name that courses give it, with sizes: a state is as long as the next one."""
 ALSO_CALLED = {
     "rnncell": "rnn_step",
+    "lstmcell": "lstm_step",
+    "rnnlayer": "rnn",
+    "lstmlayer": "lstm",
+    "embedding": "word_embedding",
+    "temporalaffine": "dense",
+    "softmaxclassifier": "softmax_loss",
+    "svmclassifier": "svm_loss",
+    "svm": "svm_loss",
+    "multiclasssvm": "svm_loss",
+    "hingeloss": "svm_loss",
+    "twolayernetwork": "two_layer_net",
+    "linearregressor": "linear_regression",
     "convolution": "conv2d",
     "conv": "conv2d",
     "linear": "dense",
@@ -240,7 +246,7 @@ def named(name: str) -> str:
     ('max_pool2d', 'dense', 'conv9')
     """
     plain = name.lower().replace("_", "")
-    known = {n.replace("_", ""): n for n in (*FAMILIES, *LOSSES, *EQUATIONS)}
+    known = {n.replace("_", ""): n for n in (*FAMILIES, *LOSSES, *COURSES)}
     return known.get(plain) or ALSO_CALLED.get(plain, name)
 
 

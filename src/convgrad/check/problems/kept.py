@@ -7,6 +7,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+from convgrad.check.problems.course_subject import WrittenSubject
 from convgrad.check.problems.problem import Problem
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes, Subject
 
@@ -42,6 +43,8 @@ def _said(subject: Subject) -> str | None:
     """Everything that a subject is, in words; None where it holds what words don't tell."""
     if isinstance(subject, LossSubject):
         return repr(subject)
+    if isinstance(subject, WrittenSubject):
+        return repr((str(subject), subject.batch, subject.steps, subject.written.wrt))
     if not isinstance(subject, LayerSubject) or not _plain(tuple(subject.given.values())):
         return None
     after = None if subject.then is None else subject.then.config()

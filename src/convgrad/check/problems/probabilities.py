@@ -19,7 +19,7 @@ def loss_of_logits(problem: Problem) -> str | None:
     >>> loss_of_logits(LossSubject("mse").problem()), loss_of_logits(LossSubject("softmax_cross_entropy").problem())
     (None, 'softmax_cross_entropy')
     """
-    if not problem.total or problem.origin.layer is not None:
+    if not problem.total or problem.origin.layer is not None or problem.origin.written:
         return None
     text = str(problem.recipe.equation)
     return "binary_cross_entropy" if "softplus(" in text else "softmax_cross_entropy" if "exp(" in text else None
@@ -39,7 +39,11 @@ def of_probabilities(problem: Problem) -> Problem | None:
     """The same loss as an equation of its probabilities; as it is where it is one; None where it has none."""
     name = loss_of_logits(problem)
     if name is None:
-        is_one = problem.total and "log(y[" in str(problem.recipe.equation).replace("1 - ", "")
+        is_one = (
+            problem.total
+            and not problem.origin.written
+            and "log(y[" in str(problem.recipe.equation).replace("1 - ", "")
+        )
         return problem if is_one else None
     summed = name == "binary_cross_entropy" and "mean[" not in str(problem.recipe.equation)
     text = OF_PROBABILITIES[name].replace("mean[k]", "sum[k]") if summed else OF_PROBABILITIES[name]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.calculus.derive import Adjoint, gradients
+from convgrad.check.problems.written import above
 from convgrad.compute.oracle.grid import evaluate
 from convgrad.explain.trace.equations import equation_trace
 from convgrad.explain.trace.trace import Trace
@@ -74,11 +75,20 @@ class Origin:
     space: labels of the axes along which something slides.
     layer, input_shape: a layer of the library, and the shape of one example that it gets; None for equations of a
         person's own, and for losses.
+    written: it is a calculation of a course (`written.py`), whose tensors have further names; whole: those that hold
+        whole numbers, with how many there are; numbers: single ones that an argument with a default may hold;
+        parameters: what an object of a class has; absent: names of arguments that it can't have.
     """
 
     space: frozenset[str] = frozenset()
     layer: Layer | None = None
     input_shape: tuple[int, ...] | None = None
+    written: bool = False
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    whole: Mapping[str, int] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def window(self) -> Window | None:
@@ -100,6 +110,7 @@ class Problem:
     labels: the name of each axis of every tensor and gradient a person may see.
     total: the result is one number, the sum over (upstream * result): a loss over a batch.
     origin: what the problem was made from.
+    several: the results that people know, where `of` is the sum of what each gives with its gradient from above.
     edits: changes of the derived gradients, where a mistake is one in the derivation.
     """
 
@@ -110,6 +121,7 @@ class Problem:
     labels: Mapping[str, tuple[str, ...]]
     total: bool = False
     origin: Origin = Origin()
+    several: tuple[str, ...] = ()
     edits: tuple[Callable[[Adjoint, Problem], Adjoint], ...] = ()
     known: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was computed of it before; a changed problem begins with nothing."""
@@ -118,6 +130,21 @@ class Problem:
     def upstream(self) -> str:
         """The name of the gradient that comes from above."""
         return gradient_name(self.of)
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """What goes forward."""
+        return self.several or (self.of,)
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        """The gradient of each result, as it comes from above."""
+        return tuple(above(r) for r in self.several) or (self.upstream,)
+
+    @property
+    def gradients(self) -> tuple[str, ...]:
+        """The gradients that are asked for."""
+        return tuple(gradient_name(name) for name in self.wrt)
 
     @property
     def bound(self) -> Equation:
@@ -157,13 +184,13 @@ class Problem:
     @property
     def given(self) -> tuple[str, ...]:
         """The equation's inputs in the order people pass them: those of the layer, then its parameters."""
-        inputs = [n for n in self.recipe.equation.inputs if n in self.arrays]
+        inputs = [n for n in self.recipe.equation.inputs if n in self.arrays and n not in self.upstreams]
         return (*(n for n in self.wrt if n in inputs), *(n for n in inputs if n not in self.wrt))
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """What a person's function may return: the result and the gradients."""
-        return (self.of, *(gradient_name(name) for name in self.wrt))
+        return (*self.results, *self.gradients)
 
     def with_arrays(self, **arrays: Array) -> Problem:
         """With other arrays."""

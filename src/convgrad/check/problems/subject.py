@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.check.problems.base import Subject as Subject
 from convgrad.check.problems.choice import bound_by_choice, default_integers, space_labels
-from convgrad.check.problems.families import EQUATIONS, FAMILIES, LOSSES, ROWS, Family, family_of, named
+from convgrad.check.problems.course_subject import WrittenSubject
+from convgrad.check.problems.courses import COURSES
+from convgrad.check.problems.families import FAMILIES, LOSSES, ROWS, Family, family_of, named
 from convgrad.check.problems.inputs import with_inputs, with_values
 from convgrad.check.problems.problem import Array, Origin, Problem, Recipe
 from convgrad.check.problems.sizes import USUAL
@@ -28,38 +31,6 @@ from convgrad.notation.parsing.parser import parse
 from convgrad.notation.polynomial import Position
 from convgrad.notation.rename import rename
 from convgrad.notation.terms import Access, Definition, Equation, rebuild
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Base of what can be checked."""
-
-    def described(self, sizes: Sizes) -> str:
-        """What it is, for a report."""
-        return str(self)
-
-    def problem(self, sizes: Sizes = USUAL) -> Problem:
-        """The equation with sizes and inputs."""
-        raise NotImplementedError
-
-    @property
-    def family(self) -> Family | None:
-        """What is known of its layouts."""
-        return None
-
-    @property
-    def images(self) -> Mapping[str, Mapping[str, str]]:
-        """Layouts of tensors that have a batch, by name."""
-        return {"": {}}
-
-    @property
-    def kernels(self) -> Mapping[str, Mapping[str, str]]:
-        """Layouts of the others, by name."""
-        return {"": {}}
-
-    def settings(self, sizes: Sizes = USUAL) -> dict[str, Any]:
-        """Arguments that a function may take beside arrays: strides, padding, ..."""
-        return {}
 
 
 @dataclass(frozen=True)
@@ -383,9 +354,9 @@ def subject_of(
         ]
     if not isinstance(layer, str):
         raise ModelError(f"A function is checked against a layer, its name or an equation, not {layer!r}.")
-    if named(layer) in EQUATIONS:
-        text, sizes = EQUATIONS[named(layer)]
-        return [EquationSubject(text, **{"sizes": sizes, **binding})]
+    if named(layer) in COURSES:
+        scores = _losses("softmax_cross_entropy") if named(layer) == "softmax_loss" else []
+        return [*(WrittenSubject(named(layer), written) for written in COURSES[named(layer)]), *scores]
     if "=" in layer:
         return [EquationSubject(layer, **binding)]
     first, _, second = layer.replace(" ", "").partition("+")
@@ -394,7 +365,7 @@ def subject_of(
         return _losses(name)
     if name not in FAMILIES:
         raise ModelError(
-            f"There is no layer called {first!r} to check.{suggestion(name, {*FAMILIES, *LOSSES, *EQUATIONS})}"
+            f"There is no layer called {first!r} to check.{suggestion(name, {*FAMILIES, *LOSSES, *COURSES})}"
         )
     for key in settings:
         known = [f.name for f in fields(FAMILIES[name].layer)]

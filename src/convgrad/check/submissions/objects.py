@@ -113,7 +113,7 @@ class Run:
             out = self.attribute(thing, self.plan["result_names"], self.plan["result_shape"], self.plan["result"])
         out = held.copied(out) if held.is_array(out) else copy.copy(out)
         if backward is None:
-            return out, None, {}
+            return out, cache if isinstance(cache, Mapping) else None, {}
         before = {id(leaf.value): held.copied(leaf.value) for leaf in held.leaves(thing) if leaf.is_array}
         returned = self.called(thing, backward, cache)
         return out, *self.gradients(thing, returned, before)
@@ -202,16 +202,21 @@ class Run:
             return
         for name in [self.method(made, [n]) for n in PREPARE]:
             given: dict[str, Any] = {}
+            shaped: list[str] = []
             for argument in inspect.signature(getattr(made, name)).parameters.values() if name else ():
                 own = held.plain(argument.name)
                 if "optim" in own or own == "opt":
                     given[argument.name], self.optimizer.used = self.optimizer, True
                 elif "shape" in own or own in ("input", "inputsize", "inputdim"):
-                    given[argument.name] = tuple(self.plan["input_shape"])
+                    shaped.append(argument.name)
                 elif argument.default is argument.empty and argument.kind is argument.POSITIONAL_OR_KEYWORD:
                     name = ""
-            if name:
-                getattr(made, name)(**given)
+            for shape in self.plan["input_shapes"] if name else ():
+                with contextlib.suppress(
+                    Exception
+                ):  # with the batch or without; else the first forward pass makes them
+                    getattr(made, name)(**given, **dict.fromkeys(shaped, tuple(shape)))
+                    break
 
     def missing(self, thing: Any) -> tuple[int, int]:
         """How many parameters it has no array for, and how many arrays have further axes of length one."""

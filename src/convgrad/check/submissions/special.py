@@ -24,6 +24,8 @@ BACKWARD = _words(
     "backward backprop bprop backwardpass backwardpropagation backpropagation backwardprop backpropagate "
     "propagateback backwards bwd back gradient grad derivative deriv prime"
 )
+LOSS = _words("loss lossandgradient lossgrad lossandgradients computeloss computelossandgradients costandgradient")
+"""Methods that go both ways at once: a loss with its gradients comes back."""
 AUTOGRAD = "torch.autograd.function"
 FORWARD_OF = {
     "backward": "forward",
@@ -60,13 +62,13 @@ def method(thing: Any, names: Sequence[str]) -> str:
 
 
 def is_layer(thing: Any) -> bool:
-    """Whether it is a class, or an object of one, with a forward or a backward method."""
+    """Whether it is a class, or an object of one, with a forward or a backward method, or one of a loss."""
     own = thing if inspect.isclass(thing) else type(thing)
     if inspect.isroutine(thing) or readable(thing) is not thing or own.__module__ == "builtins":
         return False
     if hasattr(own, "named_parameters") or is_autograd(own):
         return False  # modules of PyTorch are called, and know their gradients themselves
-    return bool(method(own, BACKWARD)) or method(own, FORWARD) not in ("", "__call__")
+    return bool(method(own, BACKWARD) or method(own, LOSS)) or method(own, FORWARD) not in ("", "__call__")
 
 
 def factory(function: Callable[..., Any]) -> bool:
@@ -81,6 +83,8 @@ def described(thing: Any, arguments: Callable[[Callable[..., Any]], Any]) -> dic
     """The signatures of its constructor and of its methods. `arguments`: how one is told."""
     made = inspect.isclass(thing)
     names = {"forward": method(thing, FORWARD), "backward": method(thing, BACKWARD)}
+    if method(thing, LOSS) and not all(names.values()):
+        names["forward"] = method(thing, LOSS)
 
     def told(name: str) -> dict[str, Any]:
         static = isinstance(inspect.getattr_static(thing, name), (staticmethod, classmethod))
@@ -173,12 +177,14 @@ def _forward_names(name: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def cache_of(backward: Any, positional: list[Any], named: Mapping[str, Any]) -> tuple[Any, Any]:
-    """What the forward function of a backward one returns, and what it keeps for that."""
+def cache_of(
+    backward: Any, positional: list[Any], named: Mapping[str, Any], results: int = 1
+) -> tuple[tuple[Any, ...], Any]:
+    """What the forward function of a backward one returns, so many results, and what it keeps for that."""
     function = own_forward(backward)
     if function is None:
         raise NoCache("there is no forward function beside it")
     result = function(*positional, **named)
-    if not isinstance(result, tuple) or len(result) < 2:
-        raise NoCache(f"{function.__name__} returns no cache beside its result")
-    return result[0], result[1] if len(result) == 2 else result[1:]
+    if not isinstance(result, tuple) or len(result) <= results:
+        raise NoCache(f"{function.__name__} returns no cache beside its result{'s' if results > 1 else ''}")
+    return result[:results], result[results] if len(result) == results + 1 else result[results:]

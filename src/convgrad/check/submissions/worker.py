@@ -221,10 +221,10 @@ def run(function: Callable[..., Any], tree: Mapping[str, Any], arrays: list[np.n
             if made is not None:
                 result = made.results()
             elif own is not None:
-                out, cache = special.cache_of(function, *_arguments(own, given, None))
-                out = np.array(out)
+                made_by, cache = special.cache_of(function, *_arguments(own, given, None), len(own["results"]))
+                before = {name: np.array(out) for name, out in zip(own["results"], made_by, strict=True)}
                 positional, named = _arguments(tree, given, cache)
-                result = {own["result"]: out}, function(*positional, **named)
+                result = before, function(*positional, **named)
             else:
                 positional, named = _arguments(tree, given, None)
                 result = function(*positional, **named)

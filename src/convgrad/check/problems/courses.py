@@ -1,0 +1,256 @@
+"""What courses ask for, by the names that they give it: classifiers, regressions, recurrent networks, embeddings.
+
+One name may stand for several calculations, such as a penalty with and without a half: that one is meant whose loss a
+person's function returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from convgrad.check.problems.in_time import over_time
+from convgrad.check.problems.written import Layouts, Written
+
+PENALTY = 0.375
+"""How much a penalty counts: no factor that anybody would take for another one."""
+_TARGETS = "t target targets label labels ytrue truth ytrain gt"
+_DATA = "x data inputs input features xtrain xbatch"
+_WEIGHTS = "w weights weight theta params coef"
+_PENALTY = (
+    "reg lambda lambd lam l2 l2reg regularization regstrength regparam regularizationstrength alpha weightdecay c"
+)
+_SURELY_PENALTY = "reg lambda lambd lam l2 l2reg regularization regstrength regparam regularizationstrength weightdecay"
+"""A calculation without a penalty has no such argument, whatever it is when nobody gives it."""
+_ROWS = "[examples, features]"
+_COLUMNS = "[features, examples]"
+
+_SOFTMAX = """right[n] = sum[k](where(k == y[n], s[n,k], 0))
+top[n] = max[k](s[n,k])
+E = mean[n](log(sum[k](exp(s[n,k] - stop(top[n])))) + stop(top[n]) - right[n])"""
+_HINGE = """right[n] = sum[k](where(k == y[n], s[n,k], 0))
+E = mean[n](sum[k](where(k == y[n], 0, max(0, s[n,k] - right[n] + 1))))"""
+_LINEAR = "s[n,k] = sum[f](X[n,f] * W[f,k])"
+
+
+def _penalties(weights: Mapping[str, str]) -> list[tuple[str, str]]:
+    """A term for each way to punish large weights, with words: none, the sum of squares, half of it, and more."""
+    squares = " + ".join(f"sum[{i}]({w}[{i}] * {w}[{i}])" for w, i in weights.items())
+    whole = f"({squares})" if len(weights) > 1 else squares
+    return [
+        (f" + reg * {whole}", "the penalty is reg times the sum of squares"),
+        (f" + reg * {whole} / 2", "the penalty is reg / 2 times the sum of squares"),
+        (f" + reg * {whole} / (2 * N)", "the penalty is reg / (2 N) times the sum of squares"),
+        (f" + reg * {whole} / N", "the penalty is reg / N times the sum of squares"),
+        ("", "no penalty"),
+    ]
+
+
+def _with_penalties(
+    program: str, wrt: tuple[str, ...], weights: Mapping[str, str], sizes: Mapping[str, int], layouts: Layouts,
+    names: Mapping[str, str], whole: Mapping[str, str], words: str = "",
+) -> list[Written]:  # fmt: skip
+    found = []
+    for text, said in _penalties(weights):
+        own = {**names, **({"reg": _PENALTY} if text else {})}
+        numbers, absent = ({"reg": PENALTY}, "") if text else ({}, _SURELY_PENALTY)
+        told = ", ".join(w for w in (words, said) if w)
+        found.append(Written(program + text, wrt, (), sizes, own, whole, numbers, layouts, wrt, absent, told))
+    return found
+
+
+_CLASSIFIED = {"X": _DATA, "y": f"y {_TARGETS}"}
+_LINEAR_LAYOUTS: Layouts = {
+    _ROWS: {"X": "batch f", "W": "f k"},
+    "[examples, features], W [classes, features]": {"X": "batch f", "W": "k f"},
+    _COLUMNS: {"X": "f batch", "W": "k f"},
+}
+
+
+def _linear(loss: str) -> list[Written]:
+    sizes = {"F": 4, "K": 5}
+    bias = _LINEAR + " + b[k]"
+    names = _CLASSIFIED | {"W": _WEIGHTS}
+    return [
+        *_with_penalties(f"{_LINEAR}\n{loss}", ("W",), {"W": "f,k"}, sizes, _LINEAR_LAYOUTS, names, {"y": "k"}),
+        *_with_penalties(
+            f"{bias}\n{loss}", ("W", "b"), {"W": "f,k"}, sizes, _LINEAR_LAYOUTS, names | {"b": "b bias"}, {"y": "k"}
+        ),
+    ]
+
+
+def _of_scores(loss: str) -> Written:
+    sizes = {"K": 5}
+    names = {"s": "s x scores logits z f", "y": f"y {_TARGETS}"}
+    return Written(loss, ("s",), (), sizes, names, {"y": "k"}, words="of scores")
+
+
+def _network() -> list[Written]:
+    names = _CLASSIFIED | {"W1": "w1", "W2": "w2", "b1": "b1", "b2": "b2"}
+    wrt, sizes = ("W1", "b1", "W2", "b2"), {"F": 4, "H": 6, "K": 5}
+    found = []
+    for function in ("relu", "sigmoid", "tanh"):
+        called = "max(0, {})" if function == "relu" else f"{function}({{}})"
+        inner = called.format("sum[f](X[n,f] * W1[f,h]) + b1[h]")
+        program = f"hidden[n,h] = {inner}\ns[n,k] = sum[h](hidden[n,h] * W2[h,k]) + b2[k]\n{_SOFTMAX}"
+        layouts: Layouts = {_ROWS: {"X": "batch f"}}
+        weights = {"W1": "f,h", "W2": "h,k"}
+        found += _with_penalties(program, wrt, weights, sizes, layouts, names, {"y": "k"}, f"{function} between")
+    return found
+
+
+_COLUMN = {"X": "f batch", "w": "f 1", "b": "", "y": "1 batch"}
+_REGRESSION_LAYOUTS: Layouts = {
+    _ROWS: {"X": "batch f", "w": "f", "y": "batch"},
+    "[examples, features], w and y columns": {"X": "batch f", "w": "f 1", "y": "batch 1"},
+    "[features, examples], y a row": _COLUMN,
+    "[features, examples], w and y rows": {"X": "f batch", "w": "1 f", "y": "1 batch"},
+    "[features, examples], y a row, b 1 x 1": _COLUMN | {"b": "1 1"},
+}
+
+
+def _regression(loss: str, words: str = "") -> list[Written]:
+    names = {"X": _DATA, "y": f"y {_TARGETS}", "w": _WEIGHTS, "b": "b bias intercept"}
+    found = []
+    for bias in (True, False):
+        program = f"z[n] = sum[f](X[n,f] * w[f]){' + b' if bias else ''}\n{loss}"
+        wrt = ("w", "b") if bias else ("w",)
+        own = names if bias else {n: v for n, v in names.items() if n != "b"}
+        layouts = {n: {t: p for t, p in laid.items() if bias or t != "b"} for n, laid in _REGRESSION_LAYOUTS.items()}
+        found += _with_penalties(program, wrt, {"w": "f"}, {"F": 4}, layouts, own, {}, words)
+    return found
+
+
+def _one_feature(loss: str) -> Written:
+    names = {"x": _DATA, "y": f"y {_TARGETS}", "w": _WEIGHTS, "b": "b bias intercept"}
+    return Written(f"z[n] = x[n] * w + b\n{loss}", ("w", "b"), (), {}, names, words="one feature")
+
+
+_LOGISTIC = "E = mean[n](softplus(z[n]) - y[n] * z[n])"
+_HALF = "E = mean[n]((z[n] - y[n])^2) / 2"
+_MEAN = "E = mean[n]((z[n] - y[n])^2)"
+
+_STATES: Layouts = {
+    "[batch, features]": {},
+    _COLUMNS: {
+        "x": "d batch", "prev_h": "j batch", "next_h": "i batch", "Wx": "i d", "Wh": "i j", "b": "i 1",
+        "above_next_h": "i batch",
+    },
+    "[batch, features], weights [out, in]": {"Wx": "i d", "Wh": "i j"},
+    "one example": {"x": "d", "prev_h": "j", "next_h": "i", "Wx": "i d", "Wh": "i j", "b": "i"},
+    "[features, 1]": {
+        "x": "d 1", "prev_h": "j 1", "next_h": "i 1", "Wx": "i d", "Wh": "i j", "b": "i 1",
+    },
+}  # fmt: skip
+_RECURRENT = {
+    "x": "x xt xin input inputs xs",
+    "Wx": "wx wxh wax u wih weightih wi",
+    "Wh": "wh whh waa w weighthh wr",
+    "b": "b ba bh bias",
+}
+_STEP = {"prev_h": "prevh hprev aprev h hidden state prevstate hiddenprev", "next_h": "nexth hnext anext"}
+_NEXT = {"above_next_h": "dnexth dhnext danext dh da dout grad upstream dhidden gradoutput gradh"}
+_RNN = "next_h[n,i] = tanh(sum[d](x[n,d] * Wx[d,i]) + sum[j](prev_h[n,j] * Wh[j,i]) + b[i])"
+_IN_TIME: Layouts = {"[batch, time, features]": {}, "[time, batch, features]": {"x": "t batch d", "h": "t batch i"}}
+GATES = ("ifog", "ifgo", "fiog", "figo", "iofg", "oifg")
+"""Orders of the gates of an LSTM that people lay side by side: input, forget, output, and g, what goes in."""
+
+
+def _lstm(order: str) -> str:
+    gate = {letter: place for place, letter in enumerate(order)}
+    return f"""z[n,a,j] = sum[d](x[n,d] * Wx[d,a,j]) + sum[l](prev_h[n,l] * Wh[l,a,j]) + b[a,j]
+i[n,j] = sigmoid(z[n,{gate["i"]},j])
+f[n,j] = sigmoid(z[n,{gate["f"]},j])
+o[n,j] = sigmoid(z[n,{gate["o"]},j])
+g[n,j] = tanh(z[n,{gate["g"]},j])
+next_c[n,j] = f[n,j] * prev_c[n,j] + i[n,j] * g[n,j]
+next_h[n,j] = o[n,j] * tanh(next_c[n,j])"""
+
+
+_GATES_LAID = {"Wx": "d (a j)", "Wh": "l (a j)", "b": "(a j)", "z": "batch (a j)"}
+_GATES_TURNED = {"Wx": "(a j) d", "Wh": "(a j) l", "b": "(a j)", "z": "batch (a j)"}
+_CELL_LAYOUTS: Layouts = {
+    "[batch, features]": _GATES_LAID,
+    "[batch, features], weights [out, in]": _GATES_TURNED,
+}
+_CELL = {
+    "prev_c": "prevc cprev c cell cellprev",
+    "next_c": "nextc cnext ct",
+    "above_next_c": "dnextc dcnext dc dcell gradc",
+    "i": "i it ig inputgate",
+    "f": "f ft fg forgetgate",
+    "o": "o ot og outputgate",
+    "g": "g gt cct ctilde cbar candidate",
+    "z": "z a activation gates",
+}
+
+
+def _cell(order: str) -> Written:
+    wrt = ("x", "prev_h", "prev_c", "Wx", "Wh", "b")
+    names = {**_RECURRENT, **_STEP, **_NEXT, **_CELL}
+    return Written(
+        _lstm(order), wrt, ("next_h", "next_c"), {"D": 6, "J": 5, "L": 5, "A": 4}, names,
+        layouts=_CELL_LAYOUTS, parameters=("Wx", "Wh", "b"), words=f"gates in the order {', '.join(order)}",
+    )  # fmt: skip
+
+
+def _cells_in_time(order: str, with_c: bool) -> Written:
+    states: dict[str, tuple[str, str | None]] = {
+        "prev_h": ("next_h", "h0"), "prev_c": ("next_c", "c0" if with_c else None),
+    }  # fmt: skip
+    wrt = ("x", "h0", *(("c0",) if with_c else ()), "Wx", "Wh", "b")
+    layouts: Layouts = {
+        f"{name}{', weights [out, in]' if laid is _GATES_TURNED else ''}": {**orders, **laid}
+        for laid in (_GATES_LAID, _GATES_TURNED)
+        for name, orders in (
+            ("[batch, time, features]", {}),
+            ("[time, batch, features]", {"x": "t batch d", "h": "t batch j"}),
+        )
+    }
+    names = {
+        **_RECURRENT,
+        "h0": "h0 hprev prevh initialh",
+        "c0": "c0 cprev prevc",
+        "h": "h hs out",
+        "dh": "dh dhs dout",
+    }
+    return Written(
+        partial(over_time, _lstm(order), states, "h"), wrt, ("h",), {"D": 6, "J": 5, "L": 5, "A": 4}, names,
+        layouts=layouts, parameters=("Wx", "Wh", "b"), words=f"gates in the order {', '.join(order)}",
+    )  # fmt: skip
+
+
+COURSES: dict[str, list[Written]] = {
+    "softmax_loss": _linear(_SOFTMAX),
+    "svm_loss": [*_linear(_HINGE), _of_scores(_HINGE)],
+    "two_layer_net": _network(),
+    "logistic_regression": _regression(_LOGISTIC),
+    "linear_regression": [
+        *_regression(_HALF, "half of the mean square"), *_regression(_MEAN, "the mean square"),
+        _one_feature(_HALF), _one_feature(_MEAN),
+    ],
+    "rnn_step": [Written(
+        _RNN, ("x", "prev_h", "Wx", "Wh", "b"), ("next_h",), {"D": 6, "I": 5, "J": 5},
+        {**_RECURRENT, **_STEP, "dnext_h": _NEXT["above_next_h"]}, layouts=_STATES, parameters=("Wx", "Wh", "b"),
+    )],
+    "rnn": [Written(
+        partial(over_time, _RNN, {"prev_h": ("next_h", "h0")}, "h"), ("x", "h0", "Wx", "Wh", "b"), ("h",),
+        {"D": 6, "I": 5, "J": 5},
+        {**_RECURRENT, "h0": "h0 hprev prevh initialh a0", "h": "h hs out a", "dh": "dh dhs dout da"},
+        layouts=_IN_TIME, parameters=("Wx", "Wh", "b"),
+    )],
+    "lstm_step": [_cell(order) for order in GATES],
+    "lstm": [_cells_in_time(order, with_c) for with_c in (False, True) for order in GATES],
+    "word_embedding": [Written(
+        "out[n,t,d] = sum[v](where(v == x[n,t], W[v,d], 0))", ("W",), ("out",), {"T": 4, "V": 6, "D": 5},
+        {"x": "x idx ids indices tokens words inputs input", "W": "w weight weights embedding embeddings table",
+         "out": "out output y", "dout": "dout grad gradoutput dy dvalues upstream"}, {"x": "v"}, parameters=("W",),
+    )],
+    "temporal_softmax_loss": [Written(
+        """right[n,t] = sum[v](where(v == y[n,t], x[n,t,v], 0))
+top[n,t] = max[v](x[n,t,v])
+E = sum[n,t](mask[n,t] * (log(sum[v](exp(x[n,t,v] - stop(top[n,t])))) + stop(top[n,t]) - right[n,t])) / N""",
+        ("x",), (), {"T": 4, "V": 6, "M": 2}, {"x": "x scores logits", "y": f"y {_TARGETS}", "mask": "mask masks"},
+        {"y": "v", "mask": "m"},
+    )],
+}  # fmt: skip
