@@ -3,13 +3,17 @@
 from convgrad.check.mistakes import (
     derivatives,
     functions,
+    gelu,
     kernels,
     logarithms,
     norms,
     orders,
     parts,
+    paths,
     pooling,
+    repeated,
     sums,
+    targets,
     windows,
 )
 from convgrad.check.mistakes.base import Given, Mistake, Predicted, Prediction, changed_by, predict
@@ -19,11 +23,15 @@ MISTAKES: tuple[Mistake, ...] = (
     *functions.MISTAKES,
     *logarithms.MISTAKES,
     *derivatives.MISTAKES,
+    *gelu.MISTAKES,
     *norms.MISTAKES,
+    *paths.MISTAKES,
+    *targets.MISTAKES,
     *windows.MISTAKES,
     *pooling.MISTAKES,
     *sums.MISTAKES,
     *parts.MISTAKES,
+    *repeated.MISTAKES,
     *orders.MISTAKES,
 )
 
