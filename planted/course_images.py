@@ -214,6 +214,15 @@ OF_IMAGES = {
         "max_pool2d",
         (("pool_size", 2), ("padding", 1)),
     ),
+    "max_pool_views": Original(
+        """
+        def function(x):
+            views = np.lib.stride_tricks.sliding_window_view(x, (2, 2), axis=(2, 3))[:, :, ::2, ::2]
+            return views.max(axis=(4, 5))
+        """,
+        "max_pool2d",
+        (("pool_size", 2),),
+    ),
     "avg_pool": Original(
         """
         def function(dout, x):

@@ -151,7 +151,7 @@ EDITS = (
     Edit("max_pool_loops", "r, q = np", "q, r = np", "pool-wrong-position"),
     Edit("max_pool_loops", "np.argmax(window)", "0", "pool-wrong-position"),
     Edit("max_pool_forward", "constant_values=-np.inf", "constant_values=0", "pool-padded-with-zeros"),
-    Edit("max_pool_forward", ".max(axis=(2, 3))", ".mean(axis=(2, 3))", "pool-of-another-kind"),
+    Edit("max_pool_views", ".max", ".mean", "pool-of-another-kind"),
     Edit("avg_pool", "/ 9.0", "", "average-without-1/n"),
     Edit("avg_pool", "+= g", "= g", "overlaps-overwritten"),
     Edit("global_pool", " / (H * W)", "", "average-without-1/n"),
@@ -183,5 +183,5 @@ EDITS = (
     Edit("leaky_relu", "alpha * dout)", "x * alpha * dout)", "slope-of-leaky"),
     Edit("leaky_relu", "alpha * dout)", "(1 - alpha) * dout)", "slope-of-leaky"),
     Edit("leaky_relu", "x > 0, dout", "x > 0, x * dout", "slope-of-leaky"),
-    Edit("max_pool_forward", ".max(axis=(2, 3))", ".sum(axis=(2, 3))", "pool-of-another-kind"),
+    Edit("max_pool_views", ".max", ".sum", "pool-of-another-kind"),
 )
