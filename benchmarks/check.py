@@ -47,7 +47,7 @@ class Slowest:
 
 def singles() -> tuple[int, int, Slowest]:
     """Print the table: planted mistake, what was named, how often."""
-    cases = planted.singles() + planted.of_one_slip()
+    cases = planted.singles() + planted.of_one_slip() + planted.of_edits()
     try:
         cases += planted.torch_cases()
     except ImportError:

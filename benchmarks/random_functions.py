@@ -2,7 +2,8 @@
 
     python benchmarks/random_functions.py --count 10000 --seed 1 --misses FOLDER
 
-The functions come from `planted/random_right.py` and `random_wrong.py`; only verdicts are asked for, not causes.
+The functions come from `planted/random_right.py` and `random_wrong.py`, those of a person's own equations
+(`own-right`, `own-wrong`) from `random_equations.py`; only verdicts are asked for, not causes.
 The text of each function that is judged wrongly is written to FOLDER. Fails where there is one.
 """
 
@@ -26,17 +27,22 @@ from convgrad.check.problems import kept
 from convgrad.check.submissions import answers, worker
 from convgrad.check.submissions.answers import Outcome
 from convgrad.check.verdict import Verdict
+from random_equations import random_equation
 from random_right import Random, Written, random_right
 from random_wrong import random_wrong
 
 TOLD = 500
 """Functions after which what was found so far is told."""
+PARTS = ("right", "wrong", "own-right", "own-wrong")
 Maker = Callable[[Random], Written]
 
 
 @dataclass
 class Tally:
-    """What a run found. misses: text, what was changed, report; by_layer: how many of each layer."""
+    """What a run found. misses: text, what was changed, report; by_layer: how many of each layer.
+
+    nothing: changes that did not make a function wrong, as its numbers beside the right one's showed.
+    """
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     by_layout: list[tuple[Written, str, Report]] = field(default_factory=list)
@@ -44,13 +50,16 @@ class Tally:
     unchecked: list[tuple[Written, str, Report]] = field(default_factory=list)
     by_layer: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
+    nothing: int = 0
 
     @property
     def words(self) -> str:
         """In one line."""
         counts = ", ".join(f"{v} {self.verdicts[v]}" for v in Verdict)
         other = f" (of the RIGHT ones {len(self.by_layout)} with a note that they are so for one layout only)"
-        return f"{counts}{other if self.by_layout else ''}; the slowest took {self.slowest:.1f} s of computing"
+        nothing = f"; {self.nothing} changes that change nothing" if self.nothing else ""
+        slowest = f"the slowest took {self.slowest:.1f} s of computing"
+        return f"{counts}{other if self.by_layout else ''}; {slowest}{nothing}"
 
 
 def judged(written: Written) -> tuple[Report, float]:
@@ -60,15 +69,22 @@ def judged(written: Written) -> tuple[Report, float]:
     return report, time.process_time() - started
 
 
-def run(count: int, seed: int, wrong: bool, each: Callable[[Tally], None] = lambda tally: None) -> Tally:
+def run(
+    count: int,
+    seed: int,
+    wrong: bool,
+    each: Callable[[Tally], None] = lambda tally: None,
+    make: Maker = random_right,
+) -> Tally:
     """Judge so many right functions, or so many wrong ones. each: called after each with what there is."""
     rng, tally = np.random.default_rng([seed, wrong]), Tally()
     for _ in range(count):
-        written, what = random_wrong(rng) if wrong else (random_right(rng), "")
+        written, what, nothing = random_wrong(rng, make) if wrong else (make(rng), "", 0)
+        tally.nothing += nothing
         report, seconds = judged(written)
         tally.slowest = max(tally.slowest, seconds)
         tally.verdicts[report.verdict] += 1
-        tally.by_layer[written.layer] += 1
+        tally.by_layer[written.layer if make is random_right else "own equations"] += 1
         if report.verdict is Verdict.NOT_CHECKED:
             tally.unchecked.append((written, what, report))
         elif wrong and report.ok and any(f.name == "layout" for f in report.findings):
@@ -100,7 +116,7 @@ def _directly(person: Person, call: Call) -> Outcome:
 def main() -> None:
     """Run both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=("right", "wrong"), help="right, wrong")
+    parser.add_argument("parts", nargs="*", default=PARTS[:2], help=", ".join(PARTS))
     parser.add_argument("--count", type=int, default=1000, help="functions of each part")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--misses", type=Path, help="folder for the texts of those that are judged wrongly")
@@ -116,7 +132,8 @@ def main() -> None:
                 if arguments.misses is not None:
                     write(arguments.misses, f"{part}-{arguments.seed}-", tally.misses)
 
-        tally = run(arguments.count, arguments.seed, part == "wrong", told)
+        make = random_equation if part.startswith("own-") else random_right
+        tally = run(arguments.count, arguments.seed, part.endswith("wrong"), told, make)
         missed += len(tally.misses)
         print(f"{part} functions: {tally.verdicts.total()}: {tally.words}", flush=True)
         print("  of", ", ".join(f"{layer} {n}" for layer, n in sorted(tally.by_layer.items())), flush=True)

@@ -18,6 +18,7 @@ import planted_statistics as statistics
 import planted_windows as windows
 import slips
 from convgrad.check import Report, check
+from edited_slips import EDITS, ORIGINALS, Edit
 
 Factory = Callable[[Collection[str]], Callable[..., Any] | str]
 
@@ -401,6 +402,19 @@ def of_one_slip() -> list[Planted]:
     return [
         Planted("slips.py", found_in_file(function), (name,), layer, settings)
         for function, (layer, settings, name, _) in slips.SLIPS.items()
+    ]
+
+
+def of_edits() -> list[Planted]:
+    """The slips of edited_slips.py."""
+
+    def edited(edit: Edit) -> Factory:
+        return lambda _: ORIGINALS[edit.original].function(edit.old, edit.new)
+
+    return [
+        Planted(edit.label, edited(edit), (edit.name,), found.layer, dict(found.settings))
+        for edit in EDITS
+        for found in [ORIGINALS[edit.original]]
     ]
 
 

@@ -35,12 +35,20 @@ Inputs = Callable[[Random, bool], dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class Relaid:
+    """Another layout: how the axes of each argument, by its name, and of each result are turned."""
+
+    arguments: Mapping[str, Sequence[int]]
+    results: Sequence[Sequence[int] | None]
+
+
+@dataclass(frozen=True)
 class Written:
     """A function as text, and how it is checked.
 
     inputs: random arguments by name; with True special sizes: a batch of one, equal axes, one channel.
     scales: whether its gradients times the batch, or over it, are right as well, by another convention. also: texts of
-    the same function by other conventions, such as another epsilon.
+    the same function by other conventions, such as another epsilon. relaid: other layouts that the check accepts.
     """
 
     source: str
@@ -50,6 +58,7 @@ class Written:
     dtype: str = "float64"
     scales: bool = False
     also: tuple[str, ...] = ()
+    relaid: tuple[Relaid, ...] = ()
 
     def function(self, source: str | None = None) -> Callable[..., Any]:
         """The function of its text, or of another."""
@@ -107,6 +116,9 @@ def assembled(arguments: Sequence[str], before: Sequence[str], body: str, after:
 
 IMAGES = {"nchw": (0, 1, 2, 3), "nhwc": (0, 2, 3, 1), "chw": (1, 2, 3), "hwc": (2, 3, 1)}
 """Which axis of NCHW each axis of a layout is; without the batch where it has none."""
+PLANE = ((0, 1), (1, 0))
+OTHER_IMAGES = (*IMAGES.values(), (2, 3, 1, 0))
+"""Those and HWCN, which no function here is written for."""
 KERNELS = {"kchw": (0, 1, 2, 3), "hwck": (2, 3, 1, 0), "khwc": (0, 2, 3, 1), "ckhw": (1, 0, 2, 3)}
 
 
@@ -133,6 +145,11 @@ def given_back(name: str, layout: Sequence[int]) -> list[str]:
         order = tuple(a - 1 for a in layout)
         return [f"{name} = {name}[0]" if order == (0, 1, 2) else f"{name} = {name}[0].transpose({order})"]
     return [] if tuple(layout) == (0, 1, 2, 3) else [f"{name} = {name}.transpose{tuple(layout)}"]
+
+
+def _turns(own: Sequence[int], others: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """How to come from a layout to each of the others of as many axes, itself among them."""
+    return [tuple(list(own).index(a) for a in other) for other in others if len(other) == len(own)]
 
 
 def _settings(rng: Random, choices: Mapping[str, Sequence[int]]) -> tuple[str, dict[str, int]]:
@@ -200,7 +217,16 @@ def convolution(rng: Random) -> Written:
         return {a: made[a] for a in (one.split("=")[0] for one in arguments)}
 
     settings = values if how == "fixed" else {}
-    return Written(source, "conv2d", inputs, settings, choose(rng, ("float64", "float64", "float32")), scales=False)
+    relaid = [
+        Relaid(
+            {names["X"]: turn, names["DOUT"]: turn, names["W"]: kernel_turn},
+            [{"dw": kernel_turn, "db": None}.get(r, turn) for r in results],
+        )
+        for turn in _turns(axes, OTHER_IMAGES)
+        for kernel_turn in _turns(order, tuple(KERNELS.values()))
+    ]
+    dtype = choose(rng, ("float64", "float64", "float32"))
+    return Written(source, "conv2d", inputs, settings, dtype, relaid=() if how == "cache" else tuple(relaid))
 
 
 def _kernel_taken(name: str, order: Sequence[int]) -> list[str]:
@@ -240,7 +266,10 @@ def pooling(rng: Random) -> Written:
         return {a: made[a] for a in arguments}
 
     settings = {"pool_size": size, "strides": stride} if how == "fixed" else {}
-    return Written(source, f"{kind}_pool2d", inputs, settings, choose(rng, ("float64", "float32")))
+    relaid = [Relaid({names["X"]: turn, names["DOUT"]: turn}, [turn]) for turn in _turns(axes, OTHER_IMAGES)]
+    return Written(
+        source, f"{kind}_pool2d", inputs, settings, choose(rng, ("float64", "float32")), relaid=tuple(relaid)
+    )
 
 
 def dense(rng: Random) -> Written:
@@ -273,7 +302,16 @@ def dense(rng: Random) -> Written:
         made["cache"] = tuple(made[n] for n in arrays)
         return {a: made[a] for a in arguments}
 
-    return Written(source, layer, inputs, {}, choose(rng, ("float64", "float32")))
+    relaid = [
+        Relaid(
+            {names["X"]: turn, names["DOUT"]: turn, names["W"]: kernel},
+            [{"dw": kernel, "db": None}.get(r, turn) for r in kept],
+        )
+        for turn in PLANE
+        for kernel in PLANE
+    ]
+    dtype = choose(rng, ("float64", "float32"))
+    return Written(source, layer, inputs, {}, dtype, relaid=() if "cache" in arguments else tuple(relaid))
 
 
 def activation(rng: Random) -> Written:
@@ -304,7 +342,9 @@ def softmax(rng: Random) -> Written:
         n, k = (int(a) for a in random.integers(1, 4, 2)) if special else (3, 5)
         return {a: random.normal(size=(n, k) if rows else (k, n)) * 2 for a in arguments}
 
-    return Written(source, "softmax", inputs)
+    return Written(
+        source, "softmax", inputs, relaid=tuple(Relaid(dict.fromkeys(names.values(), t), [t]) for t in PLANE)
+    )
 
 
 def loss(rng: Random) -> Written:

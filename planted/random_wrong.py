@@ -10,14 +10,14 @@ from __future__ import annotations
 import ast
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, permutations
 from typing import Any
 
 import numpy as np
 
-from random_right import Random, Written, choose, random_right
+from random_right import Random, Relaid, Written, choose, random_right
 
 OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
     ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div, ast.Add), ast.Div: (ast.Mult,), ast.Pow: (ast.Mult,),
@@ -196,7 +196,30 @@ GENERAL, SPECIAL = 8, 24
 
 def really_wrong(right: Written, source: str, rng: Random) -> bool:
     """Whether a changed function is wrong beside the right one, and beside others that are right by convention."""
-    return all(_wrong_beside(replace(right, source=also), source, rng) for also in (right.source, *right.also))
+    if not all(_wrong_beside(replace(right, source=also), source, rng) for also in (right.source, *right.also)):
+        return False
+    return not any(_right_in(relaid, right, source, rng) for relaid in right.relaid)
+
+
+def _right_in(relaid: Relaid, right: Written, source: str, rng: Random) -> bool:
+    """Whether a changed function is the right one of arrays in another layout."""
+    function, other = right.function(), right.function(source)
+    seen = 0
+    for _ in range(GENERAL):
+        arguments = right.inputs(rng, False)
+        expected = results(function, arguments)
+        if expected is None:
+            continue
+        found = results(other, {name: _turned_array(a, relaid.arguments.get(name)) for name, a in arguments.items()})
+        pairs = zip(expected, relaid.results, strict=True)
+        if found is None or apart(found, [_turned_array(array, order) for array, order in pairs]):
+            return False
+        seen += 1
+    return seen > 0
+
+
+def _turned_array(array: Any, order: Sequence[int] | None) -> Any:
+    return array if order is None or np.ndim(array) != len(order) else np.ascontiguousarray(np.transpose(array, order))
 
 
 def _wrong_beside(right: Written, source: str, rng: Random) -> bool:
@@ -226,13 +249,15 @@ def _wrong_beside(right: Written, source: str, rng: Random) -> bool:
     return all(any(apart(found, expected, times(n)) for expected, found, n in batches) for times in scaled)
 
 
-def random_wrong(rng: Random) -> tuple[Written, str]:
-    """A random wrong function, and what was changed in the right one."""
+def random_wrong(rng: Random, make: Callable[[Random], Written] = random_right) -> tuple[Written, str, int]:
+    """A random wrong function, what was changed in the right one, and how many changes before it changed nothing."""
+    nothing = 0
     while True:
-        right = random_right(rng)
+        right = make(rng)
         places = changes(ast.parse(right.source))
         for _ in range(5):
             place: Place = choose(rng, places)
             source = changed(right.source, place)
             if really_wrong(right, source, rng):
-                return replace(right, source=source), place.what
+                return replace(right, source=source), place.what, nothing
+            nothing += 1

@@ -299,3 +299,23 @@ def test_the_smallest_failure_keeps_to_what_the_layout_can_hold(tmp_path: Path) 
     assert "o (" in report.smallest
     assert "w (2, " in report.smallest
     assert "In dw only filter 0 of 5 is right." in " ".join(str(report).split())
+
+
+@pytest.mark.parametrize(
+    ("code", "layer"),
+    [
+        ("def f(dy, a, b):\n    db, da = dy * a, dy * b\n    return db, da", "y[i] = a[i] * b[i]"),
+        ("def f(dy, a, b):\n    db = dy * a\n    return db", "y[i] = a[i] * b[i]"),
+        ("def f(w, m, v):\n    return w - m * v", "y[i] = w[i] - m[i] * v[i]"),
+        ("def f(w, g, v):\n    return w - g * v", "y[i] = w[i] - g[i] * v[i]"),
+        ("def f(g, dy, v):\n    dg = dy * v\n    return dg", "y[i] = g[i] * v[i]"),
+    ],
+)
+def test_names_of_an_equation_come_before_all_others(code: str, layer: str, tmp_path: Path) -> None:
+    """m is no size of a batch and g no gradient where the equation has them; a result is what it is called."""
+    file = tmp_path / "own.py"
+    file.write_text(f"{code}\n")
+    report = check(f"{file}:f", layer)
+    assert report.verdict is Verdict.RIGHT, str(report)
+    file.write_text(code.replace("*", "+") + "\n")
+    assert check(f"{file}:f", layer).verdict is Verdict.WRONG

@@ -47,7 +47,7 @@ def test_another_convention_is_told_and_right(case: planted.Planted) -> None:
 @pytest.mark.complete
 def test_every_entry_of_the_table_is_planted() -> None:
     """Code that makes the mistake, and is told it in the words of this very entry."""
-    found = [_report(case).diagnosis for case in (*planted.singles(), *planted.choices())]
+    found = [_report(case).diagnosis for case in (*planted.singles(), *planted.choices(), *planted.of_edits())]
     told = {id(m) for d in found if d is not None for cause in (*d.causes, *d.choices) for m in cause.mistakes}
     missing = [f"{m.name}: {m.cause}" for m in MISTAKES if id(m) not in told]
     assert not missing, "plant them, in planted/planted.py: nobody has seen these entries found"

@@ -226,7 +226,21 @@ def attempt(convention: Convention, person: Person, sizes: Sizes | None = None) 
         call = convention.call(problem, values)
     except Unsayable as error:
         return Attempt(convention, problem, values, Outcome(trouble=Trouble("NotImplementedError", str(error))))
-    return answered(convention, problem, values, person.call(call), person.name)
+    outcome = person.call(call)
+    result = answered(convention, problem, values, outcome, person.name)
+    if result.shapes_fit and result.score[3] and not any(outcome.keys) and not convention.places:
+        return min([result, *_by_their_names(result, outcome, person)], key=lambda tried: tried.score)
+    return result
+
+
+def _by_their_names(result: Attempt, outcome: Outcome, person: Person) -> Iterator[Attempt]:
+    """What came back, each array taken for what the function calls it: some may be left out, or in another order."""
+    names = Source(person.source, person.name, [a.name for a in person.arguments or ()]).returned
+    if names and len(names) == len(outcome.arrays):
+        called = replace(outcome, keys=names)
+        named = answered(result.convention, result.convention.problem(), result.values, called, person.name)
+        if len(named.roles) == len(result.roles):
+            yield named
 
 
 def answered(

@@ -131,8 +131,9 @@ def known_names(problem: Problem) -> dict[str, list[str]]:
     if problem.total:
         return {"t": TARGET, "y": PREDICTION}
     if problem.origin.layer is None:
-        names[problem.upstream] = [plain(problem.upstream), *UPSTREAM]
-        return names | {n: [plain(n)] for n in inputs} | {of: [plain(of)]}
+        own = {n: [plain(n)] for n in inputs} | {of: [plain(of)]}
+        usual = [n for n in UPSTREAM if [n] not in own.values()]
+        return {problem.upstream: [plain(problem.upstream), *usual]} | own
     names[problem.upstream] = UPSTREAM
     if has_activation(problem):  # what goes into the activation after a layer
         names["z"] = ["z", "activationcache", "preactivation", "zcache"]
@@ -341,6 +342,8 @@ def _setting(leaf: Leaf, settings: Mapping[str, Any], problem: Problem) -> str |
 
 def _told(leaf: Leaf, problem: Problem) -> str | None:
     """Of a value that is no tensor: a shape, a number of examples, a word."""
+    if leaf.required and leaf.names[0] in {plain(n) for n in inputs_of(problem)}:
+        return None
     for name in leaf.names:
         if name.endswith(("shape", "dims")) and leaf.required:
             if problem.origin.written:

@@ -86,6 +86,15 @@ class Source:
         return tuple(dict.fromkeys(n for n in found if isinstance(n, float)))
 
     @property
+    def returned(self) -> tuple[str, ...]:
+        """What the results are called that it returns last, where each is a variable."""
+        found = [n.value for n in ast.walk(self.own or ast.Pass()) if isinstance(n, ast.Return)]
+        last = found[-1] if found else None
+        results = last.elts if isinstance(last, (ast.Tuple, ast.List)) else [last]
+        names = [e.id for e in results if isinstance(e, ast.Name)]
+        return tuple(names) if len(names) == len(results) else ()
+
+    @property
     def keeps_axes(self) -> bool:
         """Whether it sums over an axis and keeps that, which means something for arrays of several axes only."""
         calls = (n for n in ast.walk(self.own or ast.Pass()) if isinstance(n, ast.Call))

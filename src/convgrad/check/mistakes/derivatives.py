@@ -52,13 +52,30 @@ PARTS: tuple[tuple[str, str, str, str, str], ...] = (
         "the value itself where z < 0, such as exp(z) - 1 for elu",
         "the derivative there: exp(z) for elu, the slope for leaky relu",
     ),
+    (
+        "where",
+        "derivative-in-part",
+        "where(z[f] > 0, 1, z[f])",
+        "z itself where z < 0",
+        "the derivative there: exp(z) for elu, the slope for leaky relu",
+    ),
     ("max", "derivative-in-part", "max(z[f], 0)", "the value max(z, 0) in place of 1", "z > 0"),
     ("max", "derivative-in-part", "where(z[f] < 0, 1, 0)", "1 where z < 0: the mask is turned round", "z > 0"),
 )
 """Function, name, the wrong derivative, the same in words, and the right one."""
+SLOPES = (
+    ("where(z[f] > 0, 1, -{0})", "has the wrong sign where z < 0"),
+    ("where(z[f] > 0, 1, {0} * z[f])", "has the factor z where z < 0: the value, and not the slope"),
+    ("where(z[f] > 0, 1, 1 - {0})", "is 1 - slope where z < 0"),
+    ("where(z[f] > 0, z[f], {0})", "has the factor z where z > 0"),
+)
+"""Of a leaky relu: the wrong derivative, and the same in words."""
 MASKS = (
     ("dx[f] > 0", "of the gradient from above, dx > 0, and not of z"),
     ("z[f] != 0", "z != 0, as |z| > 0 is: it lets negative values through"),
+    ("z[f] <= 0", "z <= 0: the two sides are exchanged"),
+    ("z[f] > 1", "z > 1, and not z > 0"),
+    ("z[f] > -1", "z > -1, and not z > 0"),
 )
 
 
@@ -68,12 +85,12 @@ def _factor(text: str, *functions: str) -> Before:
     def before(problem: Problem) -> Problem | None:
         if functions and _function(problem) not in functions:
             return None
-        return _multiplied(problem, text)
+        return multiplied(problem, text)
 
     return before
 
 
-def _multiplied(problem: Problem, text: str) -> Problem | None:
+def multiplied(problem: Problem, text: str) -> Problem | None:
     inner = inner_of(problem)
     if inner is None:
         return None
@@ -116,7 +133,7 @@ def _masked(mask: str) -> Before:
         if function not in ("max", "where") or found is None:
             return None
         slope = 0.0 if function == "max" else _slope(found[0].term)
-        return None if slope is None else _multiplied(problem, f"where({mask}, 1, {slope:.12g})")
+        return None if slope is None else multiplied(problem, f"where({mask}, 1, {slope:.12g})")
 
     return before
 
@@ -130,11 +147,22 @@ def _slope(term: Term) -> float | None:
     return numbers[0] if plain and len(numbers) == 1 else None
 
 
+def _sloped(text: str) -> Before:
+    """In a function of two lines, the slopes changed."""
+
+    def before(problem: Problem) -> Problem | None:
+        found = activation_of(problem)
+        slope = None if found is None else _slope(found[0].term)
+        return None if slope is None else multiplied(problem, text.format(f"{slope:.12g}"))
+
+    return before
+
+
 def _half_at_kink(problem: Problem) -> Problem | None:
     """The derivative of max(o,0) taken as 1/2 at 0."""
     if _function(problem) != "max":
         return None
-    return _multiplied(problem, "where(z[f] > 0, 1, where(z[f] == 0, 0.5, 0))")
+    return multiplied(problem, "where(z[f] > 0, 1, where(z[f] == 0, 0.5, 0))")
 
 
 def _one_at_kink(problem: Problem) -> Problem | None:
@@ -205,9 +233,20 @@ MISTAKES = (
             "Mask where what went into the activation is positive: dz = dx * (z > 0).",
             "with that mask in the right calculation, too,",
             before=_masked(mask),
-            likelihood=7,
+            likelihood=7 if "1" not in mask else 5,
         )
         for mask, words in MASKS
+    ),
+    *(
+        Mistake(
+            "slope-of-leaky",
+            f"in {{output}} the derivative {words}",
+            "It is 1 where z > 0, and the slope elsewhere: dz = dx * np.where(z > 0, 1, slope).",
+            "with that derivative in the right calculation, too,",
+            before=_sloped(text),
+            likelihood=7,
+        )
+        for text, words in SLOPES
     ),
     Mistake(
         "mask-of-wrong-tensor",

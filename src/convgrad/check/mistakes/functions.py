@@ -180,7 +180,8 @@ def _after_sigmoid(
     return Predicted(again.reshape(predicted.array.shape), predicted.labels)
 
 
-def _without_target(problem: Problem) -> Problem | None:
+def without_target(problem: Problem) -> Problem | None:
+    """A loss whose gradient is that of its probabilities alone."""
     if "t" not in problem.arrays or not problem.total:
         return None
 
@@ -281,7 +282,7 @@ MISTAKES = (
         "The gradient of the logits is p - t.",
         "with the target put in",
         outputs=("dy",),
-        before=_without_target,
+        before=without_target,
         likelihood=6,
     ),
 )

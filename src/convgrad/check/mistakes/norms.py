@@ -140,6 +140,15 @@ def _summed(*names: str) -> Before:
     return before
 
 
+def _without_root(problem: Problem) -> Problem | None:
+    """1 / (v + eps)."""
+
+    def change(term: Term) -> Term:
+        return term.arguments[0] if isinstance(term, Call) and term.function == "sqrt" else term
+
+    return _in("r", lambda term, _: rebuild(term, change))(problem)
+
+
 def _scaled(power: int) -> After:
     """The right output times a power of 1/sqrt(v + eps)."""
 
@@ -219,9 +228,9 @@ MISTAKES = (
     Mistake(
         "scale-missing",
         "in {output} the factor gamma is missing",
-        "Begin with dxhat = dout * gamma.",
+        "Begin with dxhat = dout * gamma; forward it is gamma * xhat + beta.",
         "with gamma left out of the right calculation, too,",
-        outputs=("do",),
+        outputs=("do", "x"),
         before=_without_scale,
         likelihood=7,
     ),
@@ -251,6 +260,15 @@ MISTAKES = (
         outputs=("dgamma", "x"),
         before=_left_out({"mu": 0.0}),
         likelihood=6,
+    ),
+    Mistake(
+        "root-missing",
+        "in {output} it is divided by v + eps, and not by the root of that",
+        "Write 1 / np.sqrt(v + eps).",
+        "without the root in the right calculation, too,",
+        outputs=("x", "dgamma"),
+        before=_without_root,
+        likelihood=7,
     ),
     Mistake(
         "root-missing",

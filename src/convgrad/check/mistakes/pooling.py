@@ -206,6 +206,31 @@ def _next(sizes: dict[str, int], window: tuple[str, ...]) -> Polynomial:
     return _row_major(sizes, window) - polynomial.ONE
 
 
+def _first(adjoint: Adjoint, problem: Problem) -> Adjoint:
+    """The window's first place, whatever it holds."""
+
+    def edited(definition: Definition) -> Definition:
+        def change(term: Term) -> Term:
+            if isinstance(term, Compare) and isinstance(term.left, Access) and isinstance(term.right, IndexValue):
+                return replace(term, left=replace(term.left, tensor=problem.of + "_first"))
+            return term
+
+        return replace(definition, term=rebuild(definition.term, change))
+
+    place = next(d for d in adjoint.forward.definitions if d.name == place_name(problem.of))
+    zero = Multiply((Number(0.0), replace(problem.bound.result, name=place.name).term))
+    first = replace(place, name=problem.of + "_first", term=zero)
+    shapes = {first.name: problem.bound.shape_of[problem.of]}
+    forward = replace(
+        adjoint.forward,
+        definitions=(*adjoint.forward.definitions, first),
+        shapes=tuple({**dict(adjoint.forward.shapes), **shapes}.items()),
+    )
+    backward = _each(adjoint.backward, edited)
+    backward = replace(backward, shapes=tuple({**dict(backward.shapes), **shapes}.items()))
+    return replace(adjoint, forward=forward, backward=backward)
+
+
 def _least(adjoint: Adjoint, problem: Problem) -> Adjoint:
     """The place of the smallest."""
 
@@ -257,10 +282,14 @@ def _without_count(problem: Problem) -> Problem | None:
 
 
 def _is_quotient(term: Term, inputs: Sequence[str]) -> bool:
-    """Divided by a number, and not by a sum, as softmax is, or by an input."""
-    return isinstance(term, Divide) and not any(
-        isinstance(part, Reduce) or (isinstance(part, Access) and part.tensor in inputs)
-        for part in walk(term.denominator)
+    """Divided by how many there are, and not by a sum, as softmax is, or by an input, or by 2."""
+    return (
+        isinstance(term, Divide)
+        and not isinstance(term.denominator, Number)
+        and not any(
+            isinstance(part, Reduce) or (isinstance(part, Access) and part.tensor in inputs)
+            for part in walk(term.denominator)
+        )
     )
 
 
@@ -357,6 +386,27 @@ MISTAKES = (
         outputs=("do",),
         before=_edited(_least),
         likelihood=6,
+    ),
+    Mistake(
+        "pool-wrong-position",
+        _POSITION + ": always to its first",
+        "Search for the greatest value of each window, and add its row and column to where the window begins.",
+        "with the first place of each window,",
+        outputs=("do",),
+        before=_edited(_first),
+        likelihood=6,
+    ),
+    *(
+        Mistake(
+            "pool-of-another-kind",
+            f"{{output}} is {words}",
+            "Take the maximum: window.max().",
+            "with the same in place of the maximum,",
+            outputs=("x",),
+            before=_kind(kind),
+            likelihood=8,
+        )
+        for kind, words in (("mean", "the mean of each window, and not its maximum"), ("sum", "the sum of each window"))
     ),
     Mistake(
         "pool-ties-shared",

@@ -8,11 +8,11 @@ from itertools import product
 
 import numpy as np
 
-from convgrad.check.mistakes.base import After, Array, Before, Mistake, Predicted, space_of
+from convgrad.check.mistakes.base import After, Array, Before, Mistake, Predicted, is_transposed, space_of
 from convgrad.check.problems.problem import Problem
 from convgrad.compute.oracle.grid import evaluate_definition
 from convgrad.notation.polynomial import Polynomial, Position
-from convgrad.notation.terms import Reduce, substitute_indices
+from convgrad.notation.terms import Divide, Reduce, substitute_indices
 
 Factor = Callable[[Problem, str], "float | None"]
 
@@ -101,9 +101,10 @@ def _example(keep: int) -> Before:
 def _last_window(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted | None:
     """Of all windows that an element lies in, what the last one gives: that of the first place in the window."""
     definition = next((d for d in problem.adjoint.backward.definitions if d.name == output), None)
-    if definition is None or not isinstance(definition.term, Reduce) or definition.term.kind != "sum":
+    whole = None if definition is None else definition.term
+    term = whole.numerator if isinstance(whole, Divide) else whole
+    if definition is None or not isinstance(term, Reduce) or term.kind != "sum":
         return None
-    term = definition.term
     slides = [i for i in term.indices if i in problem.origin.space]
     rest = tuple(i for i in term.indices if i not in slides)
     if not slides:
@@ -112,23 +113,25 @@ def _last_window(predicted: Predicted, output: str, problem: Problem, values: Ma
     for place in product(*(range(definition.sizes[i]) for i in slides)):
         at = {i: Position(Polynomial.constant(p)) for i, p in zip(slides, place, strict=True)}
         body = substitute_indices(term.body, at)
-        one = replace(definition, term=Reduce("sum", rest, body) if rest else body)
-        given = evaluate_definition(one, values)
+        part = Reduce("sum", rest, body) if rest else body
+        one = Divide(part, whole.denominator) if isinstance(whole, Divide) else part
+        given = evaluate_definition(replace(definition, term=one), values)
         kept = given if kept is None else np.where(kept == 0, given, kept)
     return None if kept is None else Predicted(kept, predicted.labels)
 
 
 def _last_place(problem: Problem) -> Problem | None:
-    """Only the last place of the result counts."""
-    axes = space_of(problem, problem.of)
+    """Only the last place of the result counts; of a transposed convolution, whose loops run over it, of the input."""
+    axes = space_of(problem, "o" if is_transposed(problem) else problem.of)
     if not axes:
         return None
-    delta = np.zeros_like(problem.arrays[problem.upstream])
-    at = [slice(None)] * delta.ndim
+    name = "o" if is_transposed(problem) else problem.upstream
+    kept = np.zeros_like(problem.arrays[name])
+    at = [slice(None)] * kept.ndim
     for axis in axes:
         at[axis] = slice(-1, None)
-    delta[tuple(at)] = problem.arrays[problem.upstream][tuple(at)]
-    return problem.with_arrays(**{problem.upstream: delta})
+    kept[tuple(at)] = problem.arrays[name][tuple(at)]
+    return problem.with_arrays(**{name: kept})
 
 
 PARAMETERS = ("dw", "db", "dgamma", "dbeta")

@@ -22,6 +22,8 @@ def constant_factor(seen: Seen) -> Iterator[Structure]:
     if not seen.same_shape or not seen.large.any():
         return
     factor = _fitted(seen.found, seen.expected)
+    if factor is not None and 0 < abs(factor) < 1e-12:
+        yield from _vanishing(seen, factor)
     if factor is None or abs(factor) < 1e-12 or abs(factor - 1) < CLOSE:
         return
     known = _known(factor, seen)
@@ -42,6 +44,19 @@ def constant_factor(seen: Seen) -> Iterator[Structure]:
             change,
             f"after dividing your {{output}} by {_number(value)}",
             seen.gap(value * seen.expected) / abs(value),
+        )
+
+
+def _vanishing(seen: Seen, factor: float) -> Iterator[Structure]:
+    """A factor so small that numbers come near the least that there are, and lose digits there."""
+    gap = seen.gap(factor * seen.expected)
+    if seen.enough(1) and gap <= max(CLOSE * float(np.abs(seen.found).max()), 4 * float(np.nextafter(0, 1))):
+        yield Structure(
+            "constant-factor",
+            f"{{output}} has the factor {_number(factor)}: its numbers are nearly 0",
+            "Look for a factor that is not in the equation, or a product of many small numbers.",
+            "beside the right numbers times that factor",
+            gap,
         )
 
 

@@ -46,8 +46,9 @@ def _grids(seen: Seen) -> Iterator[tuple[float, str, str]]:
 
 
 def _on(array: Array, step: float) -> bool:
+    """Whether all are multiples of the step; what is nearly 0 and not 0 is none."""
     counts = array / step
-    return bool((np.abs(counts - np.round(counts)) <= 1e-9 * np.maximum(1.0, np.abs(counts))).all())
+    return bool((np.abs(counts - np.round(counts)) <= 1e-9 * np.abs(counts)).all())
 
 
 def _rounded(counts: Array) -> tuple[Array, Array, Array]:
