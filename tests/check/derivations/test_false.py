@@ -28,7 +28,16 @@ SUMS = r"x_{i,j} = \sum_{m=0}^{k_1-1} \sum_{n=0}^{k_2-1} w_{m,n} o_{i+m,j+n}"
 CHANNELS = r"x_{i,k} = \sum_m \sum_c w_{m,c,k} o_{i+m,c} + b_k"
 BATCH = r"z_{nj} = \sum_i x_{ni} w_{ij} + b_j"
 
+PRODUCT = r"c_{ij} = \sum_k a_{ik} b_{kj}"
+UNIT = r"n = \|x\|; u_i = \frac{x_i}{n}"
+
 WRONG = {
+    "local derivatives": [
+        (r"\frac{\partial c_{ij}}{\partial a_{pq}} = \delta_{iq} b_{pj}", PRODUCT),
+        (r"\frac{\partial z_j}{\partial a_i} = w_{ji}", DENSE),
+        (r"\frac{\partial n}{\partial x_i} = \frac{x_i}{\|x\|^2}", UNIT),
+        (r"\frac{\partial L}{\partial z_i} = \frac{\delta_i}{\cosh z_i}", TANH),
+    ],
     "bounds": [
         (
             r"\frac{\partial E}{\partial w_{m,n}} = \sum_{i=0}^{H-k_1+1} \sum_{j=0}^{W-k_2} \delta_{i,j} o_{i+m,j+n}",

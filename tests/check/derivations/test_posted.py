@@ -23,6 +23,8 @@ from posted_equations import (
     VECTORS,
 )
 
+PRODUCT = r"c_{ij} = \sum_k a_{ik} b_{kj}"
+UNIT = r"n = \|x\|; u_i = \frac{x_i}{n}"
 RIGHT = {
     "layers": [
         (r"\frac{\partial E}{\partial w_{m,n}^l} = \sum_i \sum_j \delta_{i,j}^l o_{i+m,j+n}^{l-1}", CONV),
@@ -212,6 +214,19 @@ RIGHT = {
         (r"\frac{\partial E}{\partial w_{11}} = \delta_1 a_1", r"z_1 = w_{11} a_1 + w_{21} a_2 + b_1"),
         (r"\boxed{\frac{\partial E}{\partial w_{ij}} = \delta_j a_i}", DENSE),
         (r"\frac{\partial E}{\partial w_{ij}} = \textcolor{red}{\delta_j} \color{blue} a_i", DENSE),
+    ],
+    "kronecker beside a matrix": [
+        (r"\frac{\partial c_{ij}}{\partial a_{pq}} = \delta_{ip} b_{qj}", PRODUCT),
+        (r"\frac{\partial c_{ij}}{\partial b_{pq}} = a_{ip} \delta_{jq}", PRODUCT),
+    ],
+    "hyperbolic": [
+        (r"\frac{\partial L}{\partial z_i} = \delta_i \operatorname{sech}^2(z_i)", TANH),
+        (r"\frac{\partial L}{\partial z_i} = \frac{\delta_i}{\cosh^2 z_i}", TANH),
+        (r"\frac{\partial L}{\partial z_i} = \delta_i \sinh(z_i)", r"y_i = \cosh z_i"),
+    ],
+    "a norm beside indices": [
+        (r"\frac{\partial n}{\partial x_i} = \frac{x_i}{\|x\|}", UNIT),
+        (r"\frac{\partial u_i}{\partial x_j} = \frac{\delta_{ij} - u_i u_j}{n}", UNIT),
     ],
     "plain text": [
         ("dE/dw[m,n] = sum_i sum_j delta[i,j]*o[i+m,j+n]", PLAIN_CONV),

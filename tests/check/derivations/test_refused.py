@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from convgrad.check import check_equation
+from convgrad.check.verdict import Verdict
 from convgrad.errors import EquationError
 from posted_equations import CONV, DENSE, PLAIN_CONV, RELU, SIGMOID, SOFTMAX, VECTORS
 
@@ -157,3 +158,14 @@ def test_unnamed_functions_are_told() -> None:
     assert "f was tried as tanh, sigmoid and softplus." in report.notes
     assert not check_equation(r"\frac{\partial a_j}{\partial z_j} = f(z_j) (1 - f(z_j))", of).ok
     assert not check_equation(r"\frac{\partial a_j}{\partial z_j} = 1 - f(z_j)^2", of).ok
+
+
+def test_sizes_of_one_tell_nothing_apart() -> None:
+    report = check_equation("dk[j,c] = sum[i](ds[i,j]*q[i,c])", "s[i,j] = sum[c](q[-i,c]*k[j,c])")
+    assert report.verdict is Verdict.NOT_CHECKED
+    assert "what is read fits only where I = 1" in report.proof
+
+
+def test_an_inverse_hyperbolic_function_is_refused() -> None:
+    with pytest.raises(EquationError, match=r"cosh\^\{-1\} may be the inverse"):
+        check_equation(r"\frac{\partial L}{\partial z_i} = \cosh^{-1} z_i", SIGMOID)

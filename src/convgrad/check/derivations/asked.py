@@ -25,13 +25,17 @@ LEARNING_RATE = 0.375
 
 @dataclass(frozen=True)
 class Asked:
-    """forward: the equation. said: bounds of its own sums. integers, numbers, sizes: what the caller gives."""
+    """forward: the equation. said: bounds of its own sums. integers, numbers, sizes: what the caller gives.
+
+    explained: whether a wrong claim is to be told with its causes.
+    """
 
     forward: Equation
     said: tuple[Bound, ...] = ()
     integers: Mapping[str, int] | None = None
     numbers: Mapping[str, float] | None = None
     sizes: Mapping[str, int] | None = None
+    explained: bool = True
 
     def subject(self, target: str, sizes: Mapping[str, int] | None = None) -> EquationSubject:
         return EquationSubject(

@@ -80,6 +80,11 @@ def report_on(claim: Claim, asked: Asked, explained: bool) -> EquationReport:
         notes = (*outside, *asked.square(claim), *asked.letters_told(claim, tried[0]))
         proof = "proved: the terms are the same as those derived, up to names and order."
         return EquationReport(True, str(written), right, proof, notes=notes)
+    alone = sorted({index for problem in tried for index, size in problem.recipe.sizes.items() if size == 1})
+    if alone and not asked.sizes:
+        where = " and ".join(f"{index} = 1" for index in alone)
+        proof = f"what is read fits only where {where}, and with single values nothing is told apart."
+        return EquationReport(False, str(written), right, proof, unchecked=True)
     notes = (*((PADDED,) if padded else ()), *asked.square(claim), *asked.letters_told(claim, tried[0]))
     sizes = "; ".join(dict.fromkeys(shapes_of(problem) for problem in tried))
     if local:
@@ -165,7 +170,10 @@ def _difference(
     if wrong:
         return EquationReport(False, str(written), "", wrong, overruns=True)
     found = np.asarray(evaluate(bound, values)[bound.result.name])
-    expected = expected_of(claim.left, indices, found.shape, values)
+    try:
+        expected = expected_of(claim.left, indices, found.shape, values)
+    except SizesDifferError as error:  # of a local derivative, whose axes are those of two tensors
+        return _misfit(error, written)
     if not np.isfinite(expected).all():
         raise EquationError(
             f"The equation has no finite {name} at the numbers that were tried, so nothing can be said of yours.",

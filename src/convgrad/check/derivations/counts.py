@@ -15,15 +15,17 @@ COUNTS = {*"NMDKBCHLFPnmdk"}
 def counted(equation: Equation, said: Collection[Bound]) -> tuple[Bound, ...]:
     """The bounds of sums that are divided by a letter for their number of terms, as if they had been written.
 
-    A letter that bounds give a meaning, or that divides sums of unlike lengths, gets none here.
+    A letter that bounds give a meaning, or that divides sums of unlike lengths, gets none here, nor one of an index
+    whose size has the name of a tensor, as K of k beside K_{jk}.
     """
     found: dict[str, str] = {}
     unlike: set[str] = {letter for bound in said for letter in bound.letters}
     equal = equal_sizes(equation)
+    tensors = {t.tensor for d in equation.definitions for t in walk(d.term) if isinstance(t, Access) and t.positions}
     for definition in equation.definitions:
         for term in walk(definition.term):
             letter, index = _mean(term)
-            if not letter or letter in equation.defined:
+            if not letter or letter in equation.defined or index.upper() in tensors:
                 continue
             if found.setdefault(letter, index) not in equal[index]:
                 unlike.add(letter)

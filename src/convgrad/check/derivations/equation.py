@@ -22,6 +22,7 @@ from convgrad.check.derivations.latex.choices import MisfitError
 from convgrad.check.derivations.latex_input import BY, Bound, Claim, Latex, looks_like_latex, readings_of
 from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.outside import zero_outside
+from convgrad.check.derivations.ranks import ranks_told
 from convgrad.check.derivations.readings import readings, relabelled, with_sums
 from convgrad.check.derivations.report import EquationReport
 from convgrad.errors import EquationError, EquationSyntaxError
@@ -67,16 +68,23 @@ Given = tuple["Mapping[str, int] | None", "Mapping[str, float] | None", "Mapping
 
 
 def checked_equation(
-    equation: str, of: str, given: Given = (None, None, None), axes: Mapping[str, int] | None = None
+    equation: str,
+    of: str,
+    given: Given = (None, None, None),
+    axes: Mapping[str, int] | None = None,
+    explained: bool = True,
 ) -> EquationReport:
-    """The same; axes: of names in `of` that have no indices there, as the document tells them that both are from."""
-    report, guesses = _tried(equation, of, given, axes)
+    """The same; axes: of names in `of` that have no indices there, as the document tells them that both are from.
+
+    explained: a wrong one with its causes, which takes a second or two.
+    """
+    report, guesses = _tried(equation, of, given, axes, explained)
     if report.verdict.exit_code == 1:
         for names in [guesses, *([name] for name in guesses)] if len(guesses) > 1 else [guesses]:
             if not names:
                 break
             try:
-                other, _ = _tried(equation, of, given, axes, names)
+                other, _ = _tried(equation, of, given, axes, explained, names)
             except EquationError:
                 continue
             if other.ok:
@@ -86,12 +94,17 @@ def checked_equation(
 
 
 def _tried(
-    equation: str, of: str, given: Given, axes: Mapping[str, int] | None, single: Collection[str] = ()
+    equation: str,
+    of: str,
+    given: Given,
+    axes: Mapping[str, int] | None,
+    explained: bool,
+    single: Collection[str] = (),
 ) -> tuple[EquationReport, list[str]]:
     """The report, and names in `of` that were read as vectors for their letter alone."""
     report: EquationReport | None = None
     for generic in GENERIC:
-        report, functions, guesses = _checked(equation, of, given, generic, axes, single)
+        report, functions, guesses = _checked(equation, of, given, generic, axes, explained, single)
         if not functions or not report.ok:
             return report, guesses
     assert report is not None
@@ -101,7 +114,13 @@ def _tried(
 
 
 def _checked(
-    equation: str, of: str, given: Given, generic: str, axes: Mapping[str, int] | None, single: Collection[str]
+    equation: str,
+    of: str,
+    given: Given,
+    generic: str,
+    axes: Mapping[str, int] | None,
+    explained: bool,
+    single: Collection[str],
 ) -> tuple[EquationReport, frozenset[str], list[str]]:
     """The report, the functions without a name that were read, and vectors that are guessed."""
     is_latex = looks_like_latex(of) or (axes is not None and "[" not in of)
@@ -125,7 +144,7 @@ def _checked(
             for mine in (False, True) if mixed else (counts_from_one(latex.bounds),):
                 from_first = bool(mine) and slides_from_one(forward) if one is None else one
                 shifted = zero_outside(from_zero(forward) if from_first else forward)
-                asked = Asked(shifted, (*bounds, *means), *given)
+                asked = Asked(shifted, (*bounds, *means), *given, explained=explained)
                 from_one = from_first if mine is None else mine
                 reports.append(_all(latex, asked, from_one, einstein and not _sums_in(latex)))
             report = reports[0]
@@ -150,6 +169,9 @@ def _forward(of: str, generic: str, axes: Mapping[str, int] | None, single: Coll
     try:
         return next(readings_of(of, None, generic, axes, single))
     except EquationSyntaxError as error:
+        told = ranks_told(of) if not axes and "with no axis" in error.message else {}
+        if told:  # \|x\| beside x_i
+            return next(readings_of(of, None, generic, told, single))
         parts = re.split(r";|\\\\", of)
         if "defined later" not in error.message or len(parts) < 2:
             raise
@@ -286,7 +308,7 @@ def _best(claim: Claim, asked: Asked, einstein: bool) -> EquationReport:
         else:
             first = first or (reading.claim, reading.notes)
     if first is not None:
-        report = _report(first[0], asked, True)
+        report = _report(first[0], asked, asked.explained)
         return replace(report, notes=(*first[1], *report.notes))
     assert failed is not None
     if isinstance(failed, EquationError):

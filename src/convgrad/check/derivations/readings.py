@@ -95,7 +95,7 @@ def _readings(claim: Claim, forward: Equation, sizes: Collection[str], einstein:
         return
     ways = list(product(*(_meanings(name, claim, forward) for name in names)))
     ways = [chosen for chosen in ways if len({one for one in chosen if one}) == sum(map(bool, chosen))]
-    alike = [chosen for chosen in ways if len({base_of(one) for one in chosen if one}) == 1]
+    alike = [chosen for chosen in ways if len({base_of(one) for one in chosen if one}) <= 1]
     count = 0
     for chosen in alike or ways:  # the deltas of two layers are the same gradient of each
         count += 1
@@ -146,7 +146,7 @@ def _meanings(name: str, claim: Claim, forward: Equation) -> list[str | None]:
         if not helper and not (gradient == written.result.name != name and not _introduces(written, name)):
             found.append(gradient)
     if axes == {2} and name not in written.defined:
-        found.append("")
+        found = [""] if BY in claim.left.tensor else [*found, ""]  # no gradient from above is in a local derivative
     return found or [None]
 
 

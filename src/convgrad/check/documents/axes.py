@@ -3,15 +3,13 @@ r"""How many axes the names of a document have: `z^l = w^l a^{l-1}` is of arrays
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from convgrad.check.derivations.latex.setting import BY, without_layer
-from convgrad.check.derivations.latex_input import read_latex, speaks_of_arrays
+from convgrad.check.derivations.latex_input import speaks_of_arrays
+from convgrad.check.derivations.ranks import ranks_read
 from convgrad.check.documents.runs import Place
 from convgrad.check.documents.statements import statements_of
-from convgrad.errors import ConvgradError
-from convgrad.notation.parsing.parser import parse
-from convgrad.notation.terms import accesses
 
 COUNTED = re.compile(
     r"\\[dt]?frac\s*\{?\s*1\s*\}?\s*\{?\s*([A-Za-z])\s*\}?(?![A-Za-z])|(?<![\d.])1\s*/\s*([A-Za-z])(?![A-Za-z])"
@@ -30,7 +28,7 @@ def axes_told(formulas: Iterable[str]) -> Mapping[str, int] | None:
     for text in texts:
         for statement in statements_of(text, Place(1)):
             if "_" in statement.text:
-                for tensor, axes in _read(statement.text):
+                for tensor, axes in ranks_read(statement.text):
                     name = without_layer(tensor.removeprefix("d") if tensor != "delta" else tensor)
                     if BY not in name and axes:
                         found.setdefault(name, set()).add(axes)
@@ -38,14 +36,3 @@ def axes_told(formulas: Iterable[str]) -> Mapping[str, int] | None:
     numbers = {name: 0 for match in COUNTED.finditer(whole) if (name := match[1] or match[2]) not in found}
     weights = {match[1]: 2 for match in LAYERED.finditer(whole)}
     return {**weights, **numbers, **{name: ranks.pop() for name, ranks in found.items() if len(ranks) == 1}}
-
-
-def _read(text: str) -> Iterator[tuple[str, int]]:
-    """What a statement with indices reads and defines, taken for itself, with the axes of each."""
-    try:
-        equation = parse(read_latex(text).claims[-1])
-    except (ConvgradError, RecursionError):
-        return
-    for definition in equation.definitions:
-        yield definition.name, len(definition.indices)
-        yield from ((access.tensor, len(access.positions)) for access in accesses(definition.term))

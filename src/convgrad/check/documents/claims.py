@@ -125,7 +125,7 @@ def _checked(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Kn
     known = {gradient_name(n) for f in forward for n in (f.name, *f.reads)}
     told = [one for one in told if one.gradient in known and one.name not in known]
     try:
-        report: EquationReport | None = checked_equation(text, of, axes=ledger.axes)
+        report: EquationReport | None = checked_equation(text, of, axes=ledger.axes, explained=ledger.explained)
     except EquationError:
         if not told:
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from convgrad.check.documents.agreement import Agreement, agreements, explained
@@ -59,9 +59,16 @@ class Options:
     not_run: str = NOT_HERE
 
 
+class NotAsWanted(Exception):
+    """A part that had to be right is not."""
+
+
 @dataclass
 class Course:
-    """Where the check of a document is. instead: texts of statements that are read in place of their own."""
+    """Where the check of a document is. instead: texts of statements that are read in place of their own.
+
+    wanted: parts that have to be right, by place and text; where one is not, the check ends there.
+    """
 
     options: Options
     known_runs: dict[Place, Ran] = field(default_factory=dict)
@@ -70,6 +77,7 @@ class Course:
     programs: Programs = field(default_factory=Programs)
     parts: list[Judged] = field(default_factory=list)
     before: list[Judged] = field(default_factory=list)
+    wanted: Collection[tuple[Place, str, str]] = ()
 
     def check(self, runs: Sequence[Run]) -> list[Judged]:
         """The verdicts on all parts, in order."""
@@ -182,7 +190,10 @@ class Course:
                 words = ("numbers put in: the next `=` is checked against it",)
                 self.parts.append(Judged(statement.place, "numbers", statement.text, Mark.GIVEN, words))
             return
-        self.parts.append(_guarded(statement, self.ledger))
+        judged = _guarded(statement, self.ledger)
+        self.parts.append(judged)
+        if judged.key in self.wanted and not judged.mark.is_right:
+            raise NotAsWanted
 
     def _alone(self, run: Run) -> None:
         """A formula without `=`: numbers, or a relation that nobody can check; all else claims nothing."""

@@ -40,6 +40,9 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
         identity = judge_identity(statement)
         if identity is not None:
             return identity
+    judged = _introduced_at_once(statement, ledger)
+    if judged is not None:
+        return judged
     try:
         read = read_statement(statement.text, ledger)
     except (EquationError, RecursionError) as error:
@@ -87,6 +90,33 @@ def _introduced(statement: Statement, ledger: Ledger) -> Judged | None:
         return None
     ledger.abbreviations[name] = Abbreviation(name, match[1], True, statement.place, statement.text)
     return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, (f"{name} stands for {match[1]}",))
+
+
+DERIVATIVE = re.compile(
+    r"\s*(?:\\[dt]?frac\s*\{\s*\\partial\s*[^{}\s]+\s*\}\s*\{\s*\\partial\s*(?:[^{}]|\{[^{}]*\})*\}"
+    r"|\\nabla\s*_\s*(?:\w|\{(?:[^{}]|\{[^{}]*\})*\})\s*[A-Za-z])\s*"
+)
+"""One derivative, and nothing else."""
+
+
+def _introduced_at_once(statement: Statement, ledger: Ledger) -> Judged | None:
+    r"""`\delta^l = \frac{\partial C}{\partial z^l}` without indices, where delta has no meaning so far: else
+    `\delta` is whichever gradient makes a claim right."""
+    if statement.before or not DERIVATIVE.fullmatch(statement.right):
+        return None
+    try:
+        left = parse(read_latex(f"{statement.left} = 1", ledger.defined).claims[-1]).result
+        both = read_latex(f"{statement.right} = {statement.right}", ledger.equation, axes=ledger.axes).claims[-1]
+    except (EquationError, RecursionError):
+        return None
+    gradient = re.fullmatch(r"(d\w+)\[([\w,]+)\] = \1\[\2\]", both)
+    if left.indices or not DELTA.fullmatch(left.name) or left.name in {*ledger.abbreviations, *ledger.tensors}:
+        return None
+    if gradient is None or gradient[1] not in ledger.gradients:
+        return None
+    ledger.abbreviations[left.name] = Abbreviation(left.name, gradient[1], True, statement.place, statement.text)
+    words = (f"{left.name} stands for {gradient[1]}",)
+    return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, words)
 
 
 def _hangs(target: str, ledger: Ledger) -> bool:

@@ -47,6 +47,11 @@ class Judged:
     words: tuple[str, ...] = ()
     from_line: Place | None = None
 
+    @property
+    def key(self) -> tuple[Place, str, str]:
+        """What it is known by, whatever its verdict."""
+        return self.place, self.what, self.text
+
     def to_json(self) -> dict[str, Any]:
         """As data that JSON can hold."""
         found: dict[str, Any] = {"line": self.place.line}

@@ -123,6 +123,7 @@ class Ledger:
     axes: of names, without their layers, as far as the whole document tells them; None where it speaks of no arrays.
     functions: that the document defines, by name, and their derivatives, as f'.
     later_errors: what the whole document says that an error is. prose: its words.
+    explained: whether wrong lines are to be told with their causes.
     condition: what a sentence says of indices before a claim, as `i = j`: left, sign, right.
     """
 
@@ -140,6 +141,7 @@ class Ledger:
     functions: dict[str, Own] = field(default_factory=dict)
     prose: str = ""
     later_errors: list[Statement] = field(default_factory=list)
+    explained: bool = True
 
     @property
     def has_error(self) -> bool:

@@ -15,9 +15,11 @@ from convgrad.notation.parsing.parser import parse
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
+    Add,
     Call,
     Compare,
     Divide,
+    Negate,
     Number,
     Reduce,
     Term,
@@ -31,6 +33,10 @@ CONVOLVED = {
     **dict.fromkeys(("xcorr2", "correlate2d", "correlate", "corr", "filter2"), "correlation"),
 }
 """What an operation is called -> its kind, where the name says it."""
+
+
+HYPERBOLIC = {"cosh": (1, False), "sinh": (-1, False), "sech": (1, True), "csch": (-1, True)}
+"""The sign between e^z and e^{-z}, and whether it is 1 over that."""
 
 
 class Calls(Grammar):
@@ -48,6 +54,8 @@ class Calls(Grammar):
             return self._special(start, lambda t: Call("max", (t, Number(0.0))), "max(a, 0)")
         if name in ("sgn", "sign"):
             return self._special(start, _sign, "")
+        if name in HYPERBOLIC:
+            return self._hyperbolic(name, start)
         if name == "softmax":
             return self._softmax(start)
         if name in ("tr", "Tr", "trace") and self.peek() in BRACKETS:
@@ -84,6 +92,25 @@ class Calls(Grammar):
         if primes:
             raise self.error("This derivative is not known here.", "Write it out.", start)
         return self.changed(argument, change, span)
+
+    def _hyperbolic(self, name: str, start: int) -> Value:
+        r"""`\cosh^2 z` by exponentials."""
+        sign, below = HYPERBOLIC[name]
+        exponent = None
+        if self.peek() == "^":
+            self.next()
+            exponent = self.exponent()
+            if exponent == -1:
+                message = f"{name}^{{-1}} may be the inverse function or 1/{name}."
+                raise self.error(message, "Write 1/... for it.", start)
+
+        def change(term: Term) -> Term:
+            one, two = Call("exp", (term,)), Call("exp", (Negate(term),))
+            both = Add((one, two if sign > 0 else Negate(two)))
+            return Divide(Number(2.0), both) if below else Divide(both, Number(2.0))
+
+        result = self._special(start, change, "")
+        return result if exponent is None else self.raised(result, exponent)
 
     def function(self, row: Function, start: int) -> Value:
         primes = self.primes()
