@@ -14,7 +14,7 @@ N ?= 2000
 WORKERS ?= auto
 
 .PHONY: train test quick complete docs docs-check site setup hooks lines parity lint types unit fuzz links bench bench-check \
-	bench-page axe lock clean
+	bench-page axe lock clean extras
 
 train: $(VENV)/.package
 	$(BIN)/convgrad train digits
@@ -52,6 +52,10 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+# The tests with MLflow and Albumentations, which are too large for every environment of tests; nothing is skipped.
+extras: $(VENV)/.extras
+	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -q tests/training/test_loggers.py tests/data/test_mixing.py
 
 # What is checked before each commit: .pre-commit-config.yaml.
 hooks: setup
@@ -114,6 +118,10 @@ $(VENV)/.test: $(VENV)/.package requirements-test.lock
 
 $(VENV)/.docs: $(VENV)/.test requirements-docs.lock
 	$(PIP) --requirement requirements-docs.lock
+	touch $@
+
+$(VENV)/.extras: $(VENV)/.test
+	$(PIP) mlflow-skinny albumentations
 	touch $@
 
 $(VENV)/.torch: $(VENV)/.test

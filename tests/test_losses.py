@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 
 import numpy as np
@@ -52,6 +53,24 @@ def test_softmax_cross_entropy_as_in_torch(smoothing: float, torch: ModuleType) 
         torch.tensor(y), torch.tensor(t), reduction="none", label_smoothing=smoothing
     )
     close(losses(SoftmaxCrossEntropy(smoothing), y, t), expected.numpy())
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("ignore", [255, -1, 2])
+@pytest.mark.parametrize("smoothing", [None, 0.0, 0.1])
+def test_labels_that_do_not_count_as_in_torch(smoothing: float | None, ignore: int, torch: ModuleType) -> None:
+    """E of each example, 0 for those; smoothing None: the log-likelihood."""
+    y, t = 3 * normal(11, 7), np.arange(11) % 7
+    t[3], t[8] = ignore, ignore
+    ours: Loss
+    if smoothing is None:
+        ours, theirs = NegativeLogLikelihood(ignore), torch.nn.functional.nll_loss
+    else:
+        ours = SoftmaxCrossEntropy(smoothing, ignore)
+        theirs = partial(torch.nn.functional.cross_entropy, label_smoothing=smoothing)
+    each = losses(ours, y, t)
+    close(each, theirs(torch.tensor(y), torch.tensor(t), reduction="none", ignore_index=ignore).numpy())
+    assert each[3] == each[8] == 0
 
 
 @pytest.mark.torch
@@ -163,6 +182,8 @@ def test_by_name(name: str) -> None:
         (lambda: MultiMargin(0), r"MultiMargin: margin must be a number above 0, not 0"),
         (lambda: Huber(-1), r"Huber: delta must be a number above 0, not -1"),
         (lambda: Dice(0), r"Dice: smooth must be a number above 0, not 0"),
+        (lambda: SoftmaxCrossEntropy(ignore="no"), r"SoftmaxCrossEntropy: ignore must be a whole number .* not 'no'"),  # type: ignore[arg-type]
+        (lambda: NegativeLogLikelihood(0.5), r"NegativeLogLikelihood: ignore must be a whole number .* not 0.5"),  # type: ignore[arg-type]
         (lambda: PixelCrossEntropy(0.5), r"PixelCrossEntropy: ignore must be a whole number .* not 0.5"),  # type: ignore[arg-type]
         (
             lambda: PixelCrossEntropy().build((7,)),

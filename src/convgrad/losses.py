@@ -62,7 +62,7 @@ class Loss(Written):
 
     @property
     def ignored_label(self) -> int | None:
-        """The label of places that don't count; None where all do."""
+        """The label of examples, or of places, that don't count; None where all do."""
         return None
 
     @property
@@ -153,6 +153,8 @@ class SoftmaxCrossEntropy(Loss):
     y: what comes before softmax, (K,). t: the label, a whole number 0..K-1.
 
     label_smoothing: a; the target of the right class is then 1 - a + a/K and that of every other a/K.
+    ignore: a label of examples that don't count, such as -1 for what nobody labelled: E is 0 for them, and neither the
+        mean of a batch nor any metric takes them in, as with PyTorch's ignore_index.
 
     Reference: Szegedy et al., Rethinking the Inception architecture, 2016, section 7 (label smoothing).
 
@@ -160,18 +162,23 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     label_smoothing: float = 0.0
+    ignore: int | None = None
 
     def __post_init__(self) -> None:
-        self.require(label_smoothing=between(0, 1))
+        self.require(label_smoothing=between(0, 1), ignore=optional(LABEL))
 
     @property
     def text(self) -> str:
         lines = ["h = stop(max[k](y[k]))", "z[k] = y[k] - h", "s = sum[k](exp(z[k]))"]
         if self.label_smoothing:
-            lines.append("E = log(s) - sum[k]((where(k == t, 1 - a, 0) + a/K) * z[k])")
+            error = "log(s) - sum[k]((where(k == t, 1 - a, 0) + a/K) * z[k])"
         else:
-            lines.append("E = log(s) - sum[k](where(k == t, z[k], 0))")
-        return "\n".join(lines)
+            error = "log(s) - sum[k](where(k == t, z[k], 0))"
+        return "\n".join([*lines, _unless_ignored(error, self.ignore)])
+
+    @property
+    def ignored_label(self) -> int | None:
+        return None if self.ignore is None else int(self.ignore)
 
     @property
     def takes_labels(self) -> bool:
@@ -245,16 +252,28 @@ class PixelCrossEntropy(Loss):
         return BuiltLoss(self.equation, (places, output_shape[-1]), (places,))
 
 
+@dataclass(frozen=True)
 class NegativeLogLikelihood(Loss):
     """E = -sum[k](where(k == t, y[k], 0)), for one of K classes, on logarithms of probabilities
 
     y: what LogSoftmax gives, (K,). t: the label, a whole number 0..K-1. LogSoftmax and this loss together are
     softmax_cross_entropy.
+
+    ignore: a label of examples that don't count, as `SoftmaxCrossEntropy` says.
     """
+
+    ignore: int | None = None
+
+    def __post_init__(self) -> None:
+        self.require(ignore=optional(LABEL))
 
     @property
     def text(self) -> str:
-        return "E = -sum[k](where(k == t, y[k], 0))"
+        return _unless_ignored("-sum[k](where(k == t, y[k], 0))", self.ignore)
+
+    @property
+    def ignored_label(self) -> int | None:
+        return None if self.ignore is None else int(self.ignore)
 
     @property
     def takes_labels(self) -> bool:
@@ -382,6 +401,11 @@ class Dice(Loss):
     @property
     def numbers(self) -> dict[str, float]:
         return {"smooth": float(self.smooth)}
+
+
+def _unless_ignored(error: str, ignore: int | None) -> str:
+    """The last line of a loss of labels: this error, and 0 for the label that does not count."""
+    return f"E = {error}" if ignore is None else f"E = where(t == {int(ignore)}, 0, {error})"
 
 
 registry: dict[str, type[Loss]] = {

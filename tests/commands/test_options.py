@@ -132,7 +132,17 @@ OPTIONS = [
     "--accumulate",
     "2",
     "--average",
-    "ema",
+    "ema=0.9",
+    "--no-decay",
+    "dense1.b",
+    "--lr-of",
+    "dense1.w=0.002",
+    "--decay-of",
+    "dense1.w=0.02",
+    "--plateau",
+    "1",
+    "--warm-up",
+    "0.5",
     "--image-size",
     "6x5",
     "--augment",
@@ -203,7 +213,34 @@ def test_a_file_that_is_not_there(place: Path) -> None:
     [
         (["--lr", "-1"], "--lr must be a number above 0"),
         (["--metrics", "f2"], "There is no metric 'f2'"),
-        (["--monitor", "val_f1"], "say after how many epochs to end: --patience 3"),
+        (
+            ["--monitor", "val_f1"],
+            "say after how many epochs to end: --patience 3; or to learn more slowly: --plateau 3",
+        ),
+        (["--augment", "--augment-with", "flip"], "name all changes there, and leave --augment out"),
+        (["--augment-with", "flop"], "--augment-with: there is no change 'flop'. Did you mean 'flip'?"),
+        (["--augment-with", "flip=2"], "--augment-with: flip takes no number. Write flip alone, not 'flip=2'."),
+        (
+            ["--augment-with", "crop=wide"],
+            "--augment-with: 'crop=wide' has no number behind the =. Write such as crop=4.",
+        ),
+        (["--augment-with", "crop=1.5"], "--augment-with: crop takes a whole number of pixels, not 1.5."),
+        (["--augment-with", "crop=9"], "--augment-with: Crop: margin is 9, but images are 6x5"),
+        (
+            ["--augment-with", "mixup"],
+            "--augment-with: MixUp mixes targets, and labels can't be mixed. Take --loss kl_",
+        ),
+        (["--augment-with", "mixup=9"], "--augment-with: MixUp: alpha must be a number from 0.05 to 2, not 9.0"),
+        (["--average", "ema=2"], "--average: EMA: decay must be"),
+        (["--average", "ema=long"], "--average: 'ema=long' has no number behind the =, such as ema=0.99."),
+        (["--average", "emma=0.9"], "--average: there is no 'emma'. Did you mean 'ema'?"),
+        (["--warm-up", "2"], "--warm-up must be a number above 0 and below 1, not 2.0"),
+        (["--lr-of", "dense1"], "'dense1' is no list of names and numbers, such as conv*=0.001,dense1=0.01."),
+        (["--lr-of", "dense1=-1"], "--lr-of must be"),
+        (["--decay-of", "dense1=-1"], "--decay-of must be"),
+        (["--lr-of", "conv7=1"], "--lr-of, --decay-of: "),
+        (["--lr-of", "dense1=1,dense1.w=2"], "--lr-of, --decay-of: dense1.w is among"),
+        (["--no-decay", "conv7"], "--no-decay: "),
         (
             ["--patience", "1", "--monitor", "val_f9"],
             "it is not known whether less or more of it is better. Name another figure.",
@@ -251,6 +288,65 @@ def test_frozen_weights_stay_and_gradients_are_cut(place: Path) -> None:
     assert not frozen["dense1.b"].any()
     assert whole["dense1.b"].any()
     assert np.abs(cut["dense1.b"]).max() < np.abs(whole["dense1.b"]).max()
+
+
+def test_changes_by_name_are_those_of_python(place: Path) -> None:
+    """What the command does is `fit` with the same objects."""
+    from convgrad.data import Colour, Crop, Cutout, Flip, RandAugment
+    from convgrad.models import load_model
+    from convgrad.models.saved import load
+    from convgrad.optimizers import SGD, Group
+    from convgrad.training import EMA, ReduceLROnPlateau, warm_up
+
+    options = [
+        "--augment-with",
+        "flip, crop=2, cutout, colour=0.1, randaugment=5",
+        "--optimizer",
+        "sgd",
+        "--lr",
+        "0.02",
+    ]
+    options += ["--average", "ema=0.8", "--plateau", "1", "--warm-up", "0.3", "--schedule", "cosine"]
+    options += ["--lr-of", "dense1.b=0.04", "--decay-of", "dense1.w=0.1,dense1.b=0.2"]
+    train("--out", "run", *options)
+    parts = read_parts("photos")
+    network = load_model(place / "tiny.toml", parts.image_shape, 2).network
+    network.fit(
+        parts.train,
+        epochs=3,
+        batch_size=4,
+        validation_data=parts.val,
+        optimizer=SGD(0.02, groups=[Group("dense1.b", 0.04, 0.2), Group("dense1.w", None, 0.1)]),
+        schedule=warm_up("cosine", 0.3),
+        average=EMA(0.8),
+        augment=[Flip(), Crop(2), Cutout(2), Colour(0.1, 0.1, 0.1), RandAugment(magnitude=5)],
+        callbacks=[ReduceLROnPlateau(patience=1)],
+        engine="oracle",
+        verbose=False,
+    )
+    found = load(place / "run").get_weights()
+    for name, array in network.get_weights().items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+def test_mixup_of_a_network_that_ends_with_logarithms(place: Path) -> None:
+    (place / "tiny.toml").write_text(MODEL + '[[layer]]\ntype = "LogSoftmax"\n')
+    train("--out", "run", "--augment-with", "mixup", "--loss", "kl_divergence")
+    train("--out", "other", "--loss", "kl_divergence")
+    assert content(place / "run") != content(place / "other")
+    assert 'augment-with = "mixup"' in content(place / "run", "run.toml").decode().splitlines()
+
+
+def test_weights_without_decay(place: Path) -> None:
+    from convgrad.models.saved import load
+
+    decay = ["--optimizer", "sgd", "--weight-decay", "0.5"]
+    train("--out", "all", *decay)
+    train("--out", "none", *decay, "--no-decay", "dense1.w,*.b")
+    train("--out", "plain", "--optimizer", "sgd")
+    decayed, kept, plain = (load(place / name).get_weights()["dense1.w"] for name in ("all", "none", "plain"))
+    np.testing.assert_array_equal(kept, plain)
+    assert np.abs(decayed).sum() < np.abs(plain).sum()
 
 
 def test_early_stopping_ends_a_training(place: Path) -> None:

@@ -14,6 +14,7 @@ from convgrad.layers import Dense, Flatten, LogSoftmax
 from convgrad.models.network import Network
 from convgrad.training import Checkpoint
 from killed import Killed, Killer
+from optional import large_module
 
 RNG = np.random.default_rng(5)
 IMAGES = RNG.random((7, 6, 9, 3)).astype(np.float32)
@@ -212,7 +213,7 @@ def test_what_is_no_compose() -> None:
 
 
 def test_albumentations_itself() -> None:
-    library = pytest.importorskip("albumentations")
+    library = large_module("albumentations")
     compose = library.Compose([library.HorizontalFlip(p=0.5), library.RandomBrightnessContrast(p=0.5)])
     changing = Changes((Albumentations(compose),))
     masks = RNG.integers(0, 3, (7, 6, 9)).astype(np.int64)

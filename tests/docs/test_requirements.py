@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from optional import find_chromium, optional_module
+from optional import find_chromium, large_module, optional_module
 
 
 def test_a_missing_browser(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,3 +24,13 @@ def test_a_missing_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVGRAD_REQUIRE_ALL", "1")
     with pytest.raises(ModuleNotFoundError):
         optional_module("nothing_of_this_name")
+
+
+def test_a_missing_module_of_a_large_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONVGRAD_EXTRAS", raising=False)
+    monkeypatch.setenv("CONVGRAD_REQUIRE_ALL", "1")
+    with pytest.raises(pytest.skip.Exception):
+        large_module("nothing_of_this_name")
+    monkeypatch.setenv("CONVGRAD_EXTRAS", "1")
+    with pytest.raises(ModuleNotFoundError):
+        large_module("nothing_of_this_name")

@@ -84,6 +84,14 @@ LOSSES: dict[str, tuple[Loss, Callable[[ModuleType, Any, Any], Any]]] = {
         NegativeLogLikelihood(),
         lambda t, y, target: t.nn.functional.nll_loss(y, target.long()),
     ),
+    "negative-log-likelihood-ignored": (
+        NegativeLogLikelihood(ignore=1),
+        lambda t, y, target: t.nn.functional.nll_loss(y, target.long(), ignore_index=1),
+    ),
+    "softmax-ignored": (
+        SoftmaxCrossEntropy(ignore=1),
+        lambda t, y, target: t.nn.functional.cross_entropy(y, target.long(), ignore_index=1),
+    ),
     "multi-margin": (
         MultiMargin(0.7),
         lambda t, y, target: t.nn.functional.multi_margin_loss(y, target.long(), margin=0.7),
@@ -116,6 +124,8 @@ def test_loss(loss: str, engine: str, torch: ModuleType, rng: np.random.Generato
     network = Network(L.Dense(5), input_shape=(*before, 7), dtype="float64")
     has_labels = ours.takes_labels or ours.takes_label_maps
     targets = rng.integers(0, 5, (BATCH, *before)) if has_labels else rng.random((BATCH, 5))
+    if ours.ignored_label is not None:
+        targets.reshape(-1)[0] = ours.ignored_label
     assert_same(
         network,
         ours,

@@ -27,6 +27,13 @@ def optional_module(name: str) -> ModuleType:
     return importlib.import_module(name) if all_required() else pytest.importorskip(name)
 
 
+def large_module(name: str) -> ModuleType:
+    """The module of a large package, or the test is skipped, even where everything is required; `make extras` installs
+    them, and sets CONVGRAD_EXTRAS, so that then it is an error.
+    """
+    return importlib.import_module(name) if os.environ.get("CONVGRAD_EXTRAS") else pytest.importorskip(name)
+
+
 def find_chromium() -> str:
     """The program that pages are opened with, or the test is skipped; a failure where everything is required."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)

@@ -17,6 +17,7 @@ from convgrad.models.network import Network
 from convgrad.training import CSVLogger, MLflow, TensorBoard
 from convgrad.training.safeguard import Diverged
 from killed import Killed, Killer
+from optional import large_module, optional_module
 
 RNG = np.random.default_rng(1)
 X, Y = RNG.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 3
@@ -30,7 +31,7 @@ def fit(callbacks: list[Any], epochs: int = 3, **more: Any) -> tuple[Network, An
 
 def events(folder: Path) -> dict[str, list[Any]]:
     """Tag -> its events, as TensorBoard itself reads them."""
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.plugin_event_accumulator")
+    accumulator = optional_module("tensorboard.backend.event_processing.plugin_event_accumulator")
     reader = accumulator.EventAccumulator(str(folder), tensor_size_guidance={"scalars": 0, "histograms": 0})
     reader.Reload()
     return {tag: reader.Tensors(tag) for tag in reader.Tags()["tensors"]}
@@ -43,7 +44,7 @@ def numbers(found: list[Any]) -> list[float]:
 
 
 def test_tensorboard_reads_figures_and_weights(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
+    optional_module("tensorboard")
     from tensorboard.util import tensor_util
 
     network, history = fit([TensorBoard(tmp_path)])
@@ -61,7 +62,7 @@ def test_tensorboard_reads_figures_and_weights(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_events(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
+    optional_module("tensorboard")
     np.savez(tmp_path / "data.npz", x=np.random.default_rng(0).random((20, 4, 5, 1), np.float32), y=Y[:20])
     (tmp_path / "tiny.toml").write_text('[[layer]]\ntype = "Flatten"\n[[layer]]\ntype = "Dense"\nunits = "classes"\n')
     options = ["--model", tmp_path / "tiny.toml", "--engine", "oracle", "--epochs", 2, "--out", tmp_path / "run"]
@@ -70,14 +71,14 @@ def test_the_command_writes_events(tmp_path: Path) -> None:
 
 
 def test_histograms_may_be_left_out(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
+    optional_module("tensorboard")
     fit([TensorBoard(tmp_path, histograms=False)])
     assert sorted(events(tmp_path / "training")) == ["accuracy", "learning_rate", "loss"]
 
 
 def test_tensorboard_shows_each_epoch_once_after_a_resume(tmp_path: Path) -> None:
     """The checkpoint is of the beginning; the killed process had told of two epochs."""
-    pytest.importorskip("tensorboard")
+    optional_module("tensorboard")
     logger = TensorBoard(tmp_path / "events")
     with pytest.raises(Killed):
         fit([logger, Killer(9)], checkpoint=tmp_path / "kept")
@@ -88,7 +89,7 @@ def test_tensorboard_shows_each_epoch_once_after_a_resume(tmp_path: Path) -> Non
 
 
 def mlflow_client(folder: Path) -> Any:
-    mlflow = pytest.importorskip("mlflow")
+    mlflow = large_module("mlflow")
     return mlflow.MlflowClient(tracking_uri=f"file:{folder}")
 
 
@@ -97,7 +98,7 @@ class TestMLflow:
     @pytest.fixture(autouse=True)
     def _there(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-        pytest.importorskip("mlflow")
+        large_module("mlflow")
 
     def test_a_run_has_sizes_and_figures(self, tmp_path: Path) -> None:
         logger = MLflow("trials", address=f"file:{tmp_path}")

@@ -12,6 +12,7 @@ import pytest
 from convgrad import DataError, Network, TrainingError
 from convgrad.data import Data
 from convgrad.layers import BatchNorm, Dense, Tanh
+from convgrad.losses import SoftmaxCrossEntropy
 from convgrad.training import Callback, Training
 
 COUNT, FEATURES, CLASSES = 14, 4, 3
@@ -53,6 +54,89 @@ def test_only_how_much_more_one_counts_matters() -> None:
 def test_a_weight_of_zero_is_no_example() -> None:
     kept = Y != 1
     assert_same(trained(X, Y, sample_weight=kept.astype(float)), trained(X[kept], Y[kept]))
+
+
+def with_unknown(label: int) -> np.ndarray:
+    """The labels, two of them that one."""
+    return np.where((np.arange(COUNT) == 3) | (np.arange(COUNT) == 9), label, Y)
+
+
+@pytest.mark.parametrize("label", [-100, 255, 1])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_label_that_the_loss_ignores_is_no_example(label: int, smoothing: float) -> None:
+    """Also where it is the number of a class."""
+    loss, plain = SoftmaxCrossEntropy(smoothing, ignore=label), SoftmaxCrossEntropy(smoothing)
+    y = with_unknown(label)
+    kept = y != label
+    for weights in (None, {2: 5}, "balanced"):
+        expected = trained(X[kept], y[kept], loss=plain, class_weight=weights)
+        assert_same(trained(X, y, loss=loss, class_weight=weights), expected)
+        stream = Data.items([(x, one) for x, one in zip(X, y, strict=True)], threads=1)
+        if weights != "balanced":  # which has to know the labels
+            assert_same(trained_on(stream, loss=loss, class_weight=weights), expected)
+
+
+def trained_on(data: Data, **options: Any) -> tuple[dict[str, Any], float]:
+    net = network()
+    history = net.fit(data, epochs=2, batch_size=COUNT, shuffle=False, **OPTIONS, **options)
+    assert list(history.figures) == ["loss", "accuracy"]
+    return net.get_weights(), history.figures["loss"][-1]
+
+
+def test_batches_of_normalized_examples_leave_those_out_whose_label_is_ignored() -> None:
+    y = with_unknown(-1)
+    stream = Data.items([(x, one) for x, one in zip(X, y, strict=True)], threads=1)
+    nets = [network(Dense(5), BatchNorm(), Tanh()) for _ in range(2)]
+    nets[0].fit(stream, epochs=2, batch_size=COUNT, shuffle=False, loss=SoftmaxCrossEntropy(ignore=-1), **OPTIONS)
+    nets[1].fit(X[y >= 0], y[y >= 0], epochs=2, batch_size=COUNT, shuffle=False, **OPTIONS)
+    expected = nets[1].get_weights()
+    for name, array in nets[0].get_weights().items():
+        np.testing.assert_allclose(array, expected[name], rtol=0, atol=256 * EPS, err_msg=name)
+
+
+def test_figures_of_validation_and_of_evaluate_leave_them_out() -> None:
+    y, loss = with_unknown(-1), SoftmaxCrossEntropy(ignore=-1)
+    kept = y >= 0
+    nets = [network() for _ in range(2)]
+    metrics = ["accuracy", "f1", "top3"]
+    options = {"epochs": 1, "batch_size": 5, "shuffle": False, "metrics": metrics, **OPTIONS}
+    found = nets[0].fit(X[kept], y[kept], loss=loss, validation_data=(X, y), **options)
+    expected = nets[1].fit(X[kept], y[kept], validation_data=(X[kept], y[kept]), **options)
+    assert found.figures.keys() == expected.figures.keys()
+    for name, values in expected.figures.items():
+        assert found[name] == pytest.approx(values, abs=256 * EPS), name
+    whole = nets[0].evaluate(X, y, metrics=metrics)
+    assert whole == pytest.approx(nets[1].evaluate(X[kept], y[kept], metrics=metrics), abs=256 * EPS)
+    streamed = nets[0].evaluate(Data.items(list(zip(X, y, strict=True))), metrics=metrics, batch_size=3)
+    assert streamed == pytest.approx(whole, abs=256 * EPS)
+
+
+def test_gradients_and_explanations_leave_them_out() -> None:
+    y, loss = with_unknown(-1), SoftmaxCrossEntropy(ignore=-1)
+    kept = y >= 0
+    net = network()
+    net.initialize(1)
+    found, expected = net.gradients(X, y, loss), net.gradients(X[kept], y[kept], "softmax_cross_entropy")
+    traced = net.trace(X, y, loss=loss)
+    for name in ("dense1.dw", "dense2.db"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=64 * EPS)
+        np.testing.assert_allclose(traced[name].values, expected[name], rtol=0, atol=64 * EPS)
+    assert not net.gradients(X, np.full(COUNT, -1), loss)["dense1.dw"].any()
+
+
+def test_refuses_examples_of_which_none_counts() -> None:
+    loss, unknown = SoftmaxCrossEntropy(ignore=-1), np.full(COUNT, -1)
+    net = network()
+    message = "training data: each label is -1, which the loss ignores, so nothing is left. Give some examples other"
+    with pytest.raises(DataError, match=message):
+        net.fit(X, unknown, loss=loss, **OPTIONS)
+    with pytest.raises(DataError, match="validation data: each label is -1"):
+        net.fit(X, Y, loss=loss, validation_data=(X, unknown), **OPTIONS)
+    net.initialize()
+    with pytest.raises(DataError, match="test data: each label is -1"):
+        net.evaluate(Data.items([(x, -1) for x in X]), loss=loss)
+    with pytest.raises(DataError, match=r"label -2 of example 0 .* labels are 0 to 2, or -1 where an example does not"):
+        net.evaluate(X, np.where(Y, Y, -2), loss=loss)
 
 
 def test_balanced_classes_count_alike() -> None:

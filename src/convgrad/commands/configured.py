@@ -27,6 +27,8 @@ NOT_IN_FILES = ("resume", "config", "help", "as_json", "quiet")
 """Parameters that say how a command is used, and nothing about a training."""
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 PYTHON = (
+    (r"\bGroup: learning_rate must", "--lr-of must"),
+    (r"\bGroup: weight_decay must", "--decay-of must"),
     (r"image_size=\((\d+), (\d+)\)", r"--image-size \1x\2"),
     (r"class_weight='balanced'", "--class-weight balanced"),
     (r"validation_split=([0-9.]+) or validation_data", r"--validation-split \1, or a folder val beside train"),
@@ -38,7 +40,20 @@ PYTHON = (
     (r"\blearning_rate\b", "--lr"),
     (r"\w+: global_clipnorm must", "--clip-norm must"),
     (r"\bfrozen\b", "--frozen"),
-    (r"^average: there", "--average: there"),
+    (r"^average: ", "--average: "),
+    (r"^(EMA: decay|SWA: start) must", r"--average: \1 must"),
+    (
+        r"^augment: MixUp (.*)Give rows .* behind a LogSoftmax\.",
+        r"--augment-with: MixUp \1Take --loss kl_divergence, "
+        "and a --model of your own that ends with LogSoftmax.",
+    ),
+    (r"^augment: there", "--augment-with: there"),
+    (r"^augment: (\w+ takes|'.*' has no number)", r"--augment-with: \1"),
+    (r"^(Crop|Cutout|Colour|RandAugment|MixUp): ", r"--augment-with: \1: "),
+    (r"\bwarm_up: share must", "--warm-up must"),
+    (r"\bno_decay\b", "--no-decay"),
+    (r"^groups: (.* among)", r"--lr-of, --decay-of: \1"),
+    (r"^groups\b", "--lr-of, --decay-of"),
     (r"\b(epochs|seed|metrics|patience|monitor) must\b", r"--\1 must"),
 )
 """What messages of Python's functions call what the command line calls otherwise; None for the same with dashes."""
@@ -115,18 +130,28 @@ def weights_of(text: str | None) -> str | dict[str, float] | None:
     """What --class-weight says: `balanced`, or a weight for each class named. Raises: typer.BadParameter."""
     if text is None or text == "balanced":
         return text
+    return _pairs(text, "neither `balanced` nor weights of classes, such as cat=2,dog=0.5", "--class-weight")
+
+
+def numbers_of(text: str | None, option: str) -> dict[str, float] | None:
+    """A number for each name. Raises: typer.BadParameter.
+
+    >>> numbers_of("conv*=0.001,dense1=0.1", "--lr-of")
+    {'conv*': 0.001, 'dense1': 0.1}
+    """
+    return _pairs(text, "no list of names and numbers, such as conv*=0.001,dense1=0.01", option) if text else None
+
+
+def _pairs(text: str, wrong: str, option: str) -> dict[str, float]:
     found = {}
     for pair in text.split(","):
-        name, _, weight = pair.rpartition("=")
+        name, _, number = pair.rpartition("=")
         try:
-            found[name.strip()] = float(weight)
+            found[name.strip()] = float(number)
         except ValueError:
             name = ""
         if not name.strip():
-            raise typer.BadParameter(
-                f"{shown(text)} is neither `balanced` nor weights of classes, such as cat=2,dog=0.5.",
-                param_hint="--class-weight",
-            )
+            raise typer.BadParameter(f"{shown(text)} is {wrong}.", param_hint=option)
     return found
 
 

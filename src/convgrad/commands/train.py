@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from convgrad.commands.configured import from_file, lasting, listed, repeating, weights_of, worded
+from convgrad.commands.configured import from_file, lasting, listed, numbers_of, repeating, weights_of, worded
 from convgrad.commands.terminal import counting, messages, output, print_json
 from convgrad.system.interruption import exit_code
 
@@ -57,6 +57,23 @@ def train(
     schedule: Annotated[
         str | None, typer.Option(metavar="NAME", help="Learning-rate schedule. [default: the model's]")
     ] = None,
+    warm_up: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Share of the training in which the learning rate rises from 0."),
+    ] = None,
+    no_decay: Annotated[
+        str,
+        typer.Option(metavar="NAME,...", help="Layers and weights without weight decay, such as *.b,*.gamma,*.beta."),
+    ] = "",
+    lr_of: Annotated[
+        str | None,
+        typer.Option(
+            "--lr-of", metavar="NAME=RATE,...", help="Learning rates of some layers or weights, such as conv*=0.001."
+        ),
+    ] = None,
+    decay_of: Annotated[
+        str | None, typer.Option(metavar="NAME=RATE,...", help="Weight decays of some layers or weights.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of weights, order and augmentation.")] = 0,
     data_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the dataset's files are. [default: download to a cache]")
@@ -89,8 +106,13 @@ def train(
     monitor: Annotated[
         str | None,
         typer.Option(
-            metavar="FIGURE", help="What --patience looks at. [default: val_loss, or loss without validation]"
+            metavar="FIGURE",
+            help="What --patience and --plateau look at. [default: val_loss, or loss without validation]",
         ),
+    ] = None,
+    plateau: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Divide the learning rate by 10 after N epochs without a better figure."),
     ] = None,
     class_weight: Annotated[
         str | None,
@@ -106,11 +128,23 @@ def train(
     ] = None,
     accumulate: Annotated[int, typer.Option(min=1, metavar="N", help="Batches whose gradients make one update.")] = 1,
     average: Annotated[
-        str | None, typer.Option(metavar="ema|swa", help="Validate and keep a mean of the weights.")
+        str | None,
+        typer.Option(
+            metavar="ema|swa",
+            help="Validate and keep a mean of the weights; ema=0.99 says its decay, swa=0.5 its start.",
+        ),
     ] = None,
     augment: Annotated[
         bool, typer.Option("--augment", help="Shift training images at random; mirror them too if they are RGB.")
     ] = False,
+    augment_with: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="Change training images at random, one change after the other: flip, crop, cutout, colour, "
+            "randaugment, mixup; with a number as crop=4.",
+        ),
+    ] = "",
     standardize: Annotated[
         bool, typer.Option("--standardize", help="Bring each channel to mean 0 and deviation 1; predict does the same.")
     ] = False,
@@ -156,8 +190,16 @@ def train(
     from convgrad.training.run import new_folder, run
     from convgrad.training.settings import Settings
 
-    if monitor is not None and patience is None:
-        raise typer.BadParameter("say after how many epochs to end: --patience 3.", param_hint="--monitor")
+    if monitor is not None and patience is None and plateau is None:
+        raise typer.BadParameter(
+            "say after how many epochs to end: --patience 3; or to learn more slowly: --plateau 3.",
+            param_hint="--monitor",
+        )
+    if augment and augment_with:
+        raise typer.BadParameter(
+            "--augment is --augment-with crop, and flip for RGB; name all changes there, and leave --augment out.",
+            param_hint="--augment-with",
+        )
     source = {
         "dataset": lasting(dataset),
         "data_dir": None if data_dir is None else os.path.abspath(data_dir),
@@ -201,6 +243,12 @@ def train(
             clip_norm=clip_norm,
             accumulate=accumulate,
             average=average,
+            changes=listed(augment_with),
+            no_decay=listed(no_decay),
+            learning_rates=numbers_of(lr_of, "--lr-of"),
+            decays=numbers_of(decay_of, "--decay-of"),
+            plateau=plateau,
+            warm_up=warm_up,
         )
         is_new = out is None or not os.path.lexists(out)  # False too for a name that can't be
         name = f"{parts.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -304,14 +352,24 @@ def _options(source: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         "validation_split": settings.validation_split,
         "patience": settings.patience,
         "monitor": settings.monitor,
-        "class_weight": ",".join(f"{k}={w!r}" for k, w in weights.items()) if isinstance(weights, Mapping) else weights,
+        "class_weight": _pairs(weights) if isinstance(weights, Mapping) else weights,
         "frozen": ",".join(settings.frozen),
         "clip_norm": settings.clip_norm,
         "accumulate": settings.accumulate,
         "average": settings.average,
         "augment": settings.augment,
+        "augment_with": ",".join(settings.changes),
+        "no_decay": ",".join(settings.no_decay),
+        "lr_of": _pairs(settings.learning_rates),
+        "decay_of": _pairs(settings.decays),
+        "plateau": settings.plateau,
+        "warm_up": settings.warm_up,
         "engine": settings.engine,
     }
+
+
+def _pairs(numbers: Mapping[str, float] | None) -> str:
+    return ",".join(f"{name}={number!r}" for name, number in (numbers or {}).items())
 
 
 def loaded(source: Mapping[str, Any], quiet: bool) -> tuple[Parts, Preparation]:

@@ -39,6 +39,9 @@ class Change:
 
     moves = False
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raises: DataError where images (H, W, C) of this shape can't be changed so."""
+
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
         """What is random in it, for an image (H, W, C)."""
         raise NotImplementedError
@@ -87,12 +90,15 @@ class Crop(Change):
     margin: int
     moves = True
 
-    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+    def check(self, shape: tuple[int, ...]) -> None:
         if self.margin >= min(shape[:2]):
             raise DataError(
                 f"Crop: margin is {self.margin}, but images are {shape[0]}x{shape[1]}: nothing might be left of them. "
                 f"Use at most {min(shape[:2]) - 1}, better a tenth."
             )
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+        self.check(shape)
         return place(rng, 2 * self.margin + 1), place(rng, 2 * self.margin + 1)
 
     def image(self, image: Array, drawn: Drawn) -> Array:
@@ -173,6 +179,10 @@ class SomeOf(Change):
     def moves(self) -> bool:  # type: ignore[override]
         return any(change.moves for change in self.changes)
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        for change in self.changes:
+            change.check(shape)
+
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
         chosen = [self.changes[place(rng, len(self.changes))] for _ in range(self.count)]
         return tuple((change, change.draw(shape, rng)) for change in chosen)
@@ -221,12 +231,14 @@ class Changes:
                 )
 
     def moves(self, input_shape: tuple[int, ...], target_shape: tuple[int, ...], classes: bool, tags: bool) -> bool:
-        """Whether targets move with their images; as `Augment.moves`."""
+        """Whether targets move with their images; as `Augment.moves`. Raises, too, what `check` does."""
         own = [change for change in self.changes if isinstance(change, Change)]
         if self._mixing and classes and not target_shape:
             raise DataError(LABELS)
         if len(input_shape) != 3 and own:
             raise DataError(f"augment changes images (rows, columns, channels), but examples have shape {input_shape}.")
+        for change in own:
+            change.check(input_shape)
         if not any(change.moves for change in own):
             return False
         return targets_move(self.targets, input_shape, target_shape, classes, tags)

@@ -109,7 +109,7 @@ class TrainingStep:
         self.accumulate = accumulate
         self.update = self._made_update(layers, engine)
         self._x, self._t, self._shares = arrays[INPUT], arrays[TARGET], arrays[LOSS_WEIGHTS]
-        self._targets = Targets(self.loss_function, network.output_shape)
+        self.targets = Targets(self.loss_function, network.output_shape)
         self.examples_meet = any(examples_meet(placed.built) for placed in layers)
         self._engine = engine
         self._parts: dict[int, _PartOfBatch] = {}
@@ -153,14 +153,17 @@ class TrainingStep:
 
         t: labels (batch,), one-hot rows or an array like the results, as `fit` takes them. learning_rate: the
         optimizer's where None. weights: (batch,) of the examples, at least 0, 1 each where None; 0 for rows that only
-        fill up the batch. last: let the weights change even if fewer than `accumulate` batches have come.
+        fill up the batch, and for those whose label the loss ignores. last: let the weights change even if fewer than
+        `accumulate` batches have come.
 
         Raises: DataError where a shape differs, or targets mean nothing to the loss; TrainingError where all weights
         are 0, or one is below 0 or no number. Nothing is changed, then.
         """
-        targets = self._targets.of(t, self.batch_size, "training step", name="t")
+        targets = self.targets.of(t, self.batch_size, "training step", name="t")
         copy_into(self._x, shares_of_bytes(x, self.network.dtype), "x")
         copy_into(self._t, targets.reshape(self._t.shape), "t")
+        if self.targets.ignored is not None:
+            weights = self.targets.counts(targets) * (1.0 if weights is None else np.asarray(weights))
         self._weigh(weights)
         self._present = self._rows_that_count()
         rate = self.optimizer.learning_rate if learning_rate is None else learning_rate
@@ -351,11 +354,12 @@ def evaluated(
     if inputs.shape[1:] != network.input_shape or inputs.size == 0:
         shape = ", ".join(map(str, network.input_shape))
         raise DataError(f"gradients: x must have shape (N, {shape}), N at least 1, but has {inputs.shape}.")
-    targets = Targets(function, network.output_shape).of(t, len(inputs), "gradients", name="t")
+    taken = Targets(function, network.output_shape)
+    targets = taken.of(t, len(inputs), "gradients", name="t")
     last = network.layers[-1].name
     layers = network.layers if training else [placed.predicting for placed in network.layers]
     plan = training_plan(layers, network.input_shape, last, len(inputs), function, None, input_gradient=True)
-    given: dict[str, npt.ArrayLike] = {INPUT: inputs, LOSS_WEIGHTS: np.full(len(inputs), 1 / len(inputs))}
+    given: dict[str, npt.ArrayLike] = {INPUT: inputs, LOSS_WEIGHTS: taken.shares(targets)}
     return run_once(network, plan, given, wanted, choose(engine), targets)
 
 

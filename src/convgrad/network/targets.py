@@ -23,6 +23,7 @@ class Targets:
 
     labels: whether that is a label of each example, 0..classes-1, and not an array.
     label_maps: whether it is an array with a label for each place.
+    ignored: the label that does not count; of examples where they have one each, else of places.
 
     >>> from convgrad.losses import loss_from
     >>> Targets(loss_from("softmax_cross_entropy"), (3,)).of([[0, 0, 1], [1, 0, 0]], 2, "data")
@@ -85,6 +86,17 @@ class Targets:
             self._check_limits(targets, where)
         return targets
 
+    def counts(self, targets: Array) -> npt.NDArray[np.bool_]:
+        """(N,): which examples count, of targets that `of` gave; those do not whose label is the ignored one."""
+        if self.ignored is None or not self.labels:
+            return np.ones(len(targets), bool)
+        return np.asarray(targets != self.ignored)
+
+    def shares(self, targets: Array) -> npt.NDArray[np.float64]:
+        """(N,): each example's share of the mean, equal for all that count; 0 for all where none does."""
+        counts = self.counts(targets)
+        return counts / max(1, int(counts.sum()))
+
     def _check_label_maps(self, targets: Array, where: str) -> None:
         counts = targets == np.floor(targets)
         wrong = ~(counts & (targets >= 0) & (targets < self.classes))
@@ -107,10 +119,16 @@ class Targets:
                 index = int(fraction.argmax())
                 raise DataError(f"{where}: target {index} is {targets[index]}, but labels are whole numbers.")
         if len(targets) and not (targets.min() >= 0 and targets.max() < classes):
-            index = int(((targets < 0) | (targets >= classes)).argmax())
+            wrong = (targets < 0) | (targets >= classes)
+            if self.ignored is not None:
+                wrong &= targets != self.ignored
+            if not wrong.any():
+                return targets.astype(np.int64, copy=False)
+            index = int(wrong.argmax())
+            besides = "" if self.ignored is None else f", or {self.ignored} where an example does not count"
             raise DataError(
                 f"{where}: label {targets[index]} of example {index} is out of range: the network has {classes} "
-                f"classes, so labels are 0 to {classes - 1}."
+                f"classes, so labels are 0 to {classes - 1}{besides}."
             )
         return targets.astype(np.int64, copy=False)
 

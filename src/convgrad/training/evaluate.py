@@ -94,7 +94,9 @@ def figures(
     chosen = tuple(metrics)
     values: dict[str, list[Array]] = {"loss": [], **{metric.name: [] for metric in chosen if metric.of_each}}
     kept: list[tuple[Array, Array]] = []
-    for inputs, targets in examples.blocks(batch_size):
+    for inputs, targets in (examples.counted(*block) for block in examples.blocks(batch_size)):
+        if not len(inputs):
+            continue
         outputs = network.predict(inputs, batch_size=batch_size, engine=engine)
         values["loss"].append(losses(loss, outputs, targets))
         if not all(metric.of_each for metric in chosen):
@@ -102,6 +104,8 @@ def figures(
         for metric in chosen:
             if metric.of_each:
                 values[metric.name].append(np.asarray(metric.each(outputs, targets)))
+    if not values["loss"]:
+        raise examples.none_counts()
     found = {name: float(np.average(np.concatenate(parts))) for name, parts in values.items()}
     whole = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
     found |= {metric.name: metric(*whole) for metric in chosen if not metric.of_each}

@@ -94,6 +94,30 @@ class Examples:
         with closing(read_ahead(starts, block, self.threads)) as found:  # type: ignore[type-var]
             yield from found
 
+    def counted(self, inputs: Array, targets: Array) -> tuple[Array, Array]:
+        """Those of these examples that count: without those whose label the loss ignores."""
+        counts = self._targets_of.counts(targets)
+        return (inputs, targets) if counts.all() else (inputs[counts], targets[counts])
+
+    def rows_that_count(self, rows: Rows) -> Rows:
+        """Those of these positions that count, as far as targets are known without reading inputs.
+
+        Raises: DataError where none does.
+        """
+        if self.targets is None:
+            return rows
+        found = rows[self._targets_of.counts(self.targets[rows])]
+        if not len(found):
+            raise self.none_counts()
+        return found
+
+    def none_counts(self) -> DataError:
+        """What is said where the loss ignores the label of every example."""
+        return DataError(
+            f"{self._where}: each label is {self._targets_of.ignored}, which the loss ignores, so nothing is left. "
+            "Give some examples other labels."
+        )
+
     def some_targets(self) -> Array:
         """All targets where they are known, else those of some examples."""
         return self.take(spread(len(self)))[1] if self.targets is None else self.targets

@@ -180,6 +180,9 @@ def fit(
     if names:
         _check_names(names, network.output_shape[-1])
         network.preparation = replace(network.preparation, class_names=tuple(names))
+    rows = examples.rows_that_count(rows)
+    if validation is not None:
+        validation.rows_that_count(np.arange(len(validation)))
     weighing, rows = weighing_from(
         sample_weight, class_weight, examples, rows, meaning, max(2, network.output_shape[-1]), names
     )

@@ -133,9 +133,12 @@ class Loop:
             raise self._diverged("loss")
         if self.averaging is not None and (step.update is None or not step.update.pending):
             self.averaging.after_update()
-        means.add("loss", step.loss, float(batch.weights.sum()))
+        counts = step.targets.counts(batch.labels)
+        means.add("loss", step.loss, float(batch.weights[counts].sum()))
+        counts = counts[:count]
         for metric in (one for one in self.metrics if one.of_each):
-            means.add(metric.name, metric(step.output[:count], batch.labels[:count]), count)
+            value = metric(step.output[:count][counts], batch.labels[:count][counts])
+            means.add(metric.name, value, int(counts.sum()))
 
     def _diverged(self, what: str) -> Diverged:
         training = self.training

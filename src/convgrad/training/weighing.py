@@ -34,7 +34,10 @@ class Weighing:
     def __call__(self, positions: npt.NDArray[np.int64], targets: Array) -> Weights:
         """(B,): the weights of the examples at these positions, with these targets."""
         weights = np.ones(len(positions)) if self.sample is None else self.sample[positions]
-        return weights if self.by_class is None else weights * self.by_class[true_labels(targets)]
+        if self.by_class is None:
+            return weights
+        labels = np.clip(true_labels(targets), 0, len(self.by_class) - 1)  # one that the loss ignores has weight 0
+        return np.asarray(weights * self.by_class[labels])
 
     def described(self) -> dict[str, Any]:
         """What a checkpoint knows the weights by."""

@@ -79,7 +79,10 @@ def trace(
     if inputs is not None:
         given[INPUT] = inputs
     if target is not None and TARGET in shapes:
-        given[TARGET] = _target(target, shapes[TARGET], batch, Targets(measured, network.output_shape))
+        taken = Targets(measured, network.output_shape)
+        given[TARGET] = _target(target, shapes[TARGET], batch, taken)
+        if batch is not None:
+            given[LOSS_WEIGHTS] = taken.shares(np.asarray(given[TARGET]))
     known = {name: _values(name, value, shapes[name]) for name, value in given.items() if name in shapes}
     pinned = {name: _pin(plan, name, value, batch) for name, value in pins.items()}
     defined = {d.name for d in plan.definitions}
