@@ -70,8 +70,9 @@ def export(
 
     Returns: what was written, and the bytes that it takes.
 
-    Raises: ArgumentError where the network has no weights, or there is no such target, name or place of weights; EngineError where Halide is not
-    available here, or can't compile for the target; DataError where the folder can't be written.
+    Raises: ArgumentError where the network has no weights, or there is no such target, name or place of weights;
+    EngineError where Halide is not available here, or can't compile for the target; DataError where the folder can't
+    be written.
 
     >>> from tempfile import mkdtemp
     >>> from convgrad import Network
