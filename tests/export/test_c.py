@@ -219,7 +219,6 @@ REFUSED: list[tuple[Callable[[], Network], dict[str, object], type[Exception], s
     (lenet, {"weights": "apart"}, ArgumentError, 'weights is \'apart\'. Write "inside" or "beside".'),
     (lenet, {"target": "arm-46"}, ArgumentError, "There is no target 'arm-46'. Available: arm-32-noos, arm-64, "),
     (lenet, {"target": "z80"}, ArgumentError, "Halide's words are taken, too, such as arm-64-android."),
-    (mixed, {"optimizer": "sgd"}, ArgumentError, "A training step needs a loss: write loss="),
     (lambda: Network(Dense(3), input_shape=(2,)), {}, ArgumentError, "The network has no weights yet. Train it"),
     (hidden, {"target": "arm-64"}, EngineError, "can't be handed to the process that compiles for arm-64-linux"),
 ]

@@ -65,13 +65,14 @@ def export(
         target: `host`, `x86-64` (or -v2, -v3, -v4), `arm-64`, `arm-64-osx`, `arm-32-noos`, or Halide's words.
         weights: "inside" the program as constants, or "beside" it in `net.weights`, which `net_load` takes.
         optimizer: exports a training step, too, `net_step`, which begins like a new call of `fit`.
-        loss: of that step; what the network was last trained with where it is not given.
+        loss: of that step; by default the one that the network was last trained with.
         seed: what the step draws dropout with, as `fit(seed=...)`.
 
     Returns: what was written, and the bytes that it takes.
 
-    Raises: ArgumentError where the target, the name or the loss is missing or is none; EngineError where Halide is not
-    available here, or can't compile for the target; DataError where the folder can't be written.
+    Raises: ArgumentError where the network has no weights, or there is no such target, name or place of weights;
+    EngineError where Halide is not available here, or can't compile for the target; DataError where the folder can't
+    be written.
 
     >>> from tempfile import mkdtemp
     >>> from convgrad import Network
@@ -94,11 +95,7 @@ def export(
     if not network.initialized:
         raise ArgumentError("The network has no weights yet. Train it, load it, or call network.initialize(seed).")
     words = in_words_of_halide(target)
-    function = None
-    if optimizer is not None:
-        if loss is None and network.loss is None:
-            raise ArgumentError('A training step needs a loss: write loss="softmax_cross_entropy", say.')
-        function = loss_from(loss if loss is not None else cast(Loss, network.loss))
+    function = None if optimizer is None else loss_from(network.loss if loss is None else loss)
     chosen = None if optimizer is None else optimizer_from(optimizer)
     job = Job(network, name, batch_size, function, chosen, seed, weights == "inside", words)
     with temporary_folder() as folder:
