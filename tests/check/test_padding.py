@@ -207,3 +207,26 @@ def test_a_class_that_pads_by_a_word(word: str, tmp_path: Path) -> None:
     assert "no value to try" not in words
     file.write_text(file.read_text().replace("left:wide.shape[3] - right", ":wide.shape[3] - left - right"))
     assert check(f"{file}:Conv", "conv2d", explain=False).verdict is Verdict.WRONG
+
+
+CUT = """
+import numpy as np
+from scipy import signal
+def turned_back(dout, image, kernel):
+    return signal.correlate2d(dout, kernel[::-1, ::-1], mode="same")
+def cut_back(dout, image, kernel):
+    p, q = (kernel.shape[0] - 1) // 2, (kernel.shape[1] - 1) // 2
+    return signal.convolve2d(dout, kernel, mode="full")[p:p + image.shape[0], q:q + image.shape[1]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"), [("turned_back", "kernel[::-1, ::-1]", "kernel"), ("cut_back", "convolve2d", "correlate2d")]
+)
+def test_a_gradient_alone_that_is_as_large_as_the_image(name: str, old: str, new: str, tmp_path: Path) -> None:
+    file = tmp_path / "same.py"
+    file.write_text(CUT)
+    report = check(f"{file}:{name}", "conv2d", explain=False)
+    assert report.verdict is Verdict.RIGHT, str(report)
+    file.write_text(CUT.replace(old, new))
+    assert check(f"{file}:{name}", "conv2d", explain=False).verdict is Verdict.WRONG

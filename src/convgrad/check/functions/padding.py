@@ -13,6 +13,8 @@ from convgrad.check.verdict import Verdict
 from convgrad.layers.base import Layer
 
 SAME = "same"
+PADS = (SAME, "pad", "// 2", "//2")
+"""What stands in the text of a function that pads, or cuts off what padding has added."""
 OTHER_SHAPES = ("not-cropped", "wrong-shape", "padding-not-cropped", "special-sizes", "unexplained")
 """Findings of what has another size, as with a padding that is not known, or nearly so."""
 
@@ -34,8 +36,10 @@ def other_paddings(
     own = with_own_padding(person, layer, settings)
     if report.ok or person.methods is not None or not _is_open(layer, settings):
         return []
-    fits = report.verdict is Verdict.WRONG and not {*report.causes} & {*OTHER_SHAPES}
-    if own == settings and (fits or not any(word in text for word in (SAME, "pad"))):
+    compared = () if report.diagnosis is None else report.diagnosis.comparisons.values()
+    other_shape = bool({*report.causes} & {*OTHER_SHAPES}) or any(c.differs is None for c in compared)
+    fits = report.verdict is Verdict.WRONG and not other_shape
+    if own == settings and (fits or not any(word in text for word in PADS)):
         return []
     same = {**settings, "padding": SAME}
     window = "kernel_size" if "kernel_size" in FAMILIES[named(str(layer))].defaults else "pool_size"
