@@ -65,7 +65,6 @@ PARTS: tuple[tuple[str, str, str, str, str], ...] = (
 """Function, name, the wrong derivative, the same in words, and the right one."""
 SLOPES = (
     ("where(z[f] > 0, 1, -{0})", "has the wrong sign where z < 0"),
-    ("where(z[f] > 0, 1, {0} * z[f])", "has the factor z where z < 0: the value, and not the slope"),
     ("where(z[f] > 0, 1, 1 - {0})", "is 1 - slope where z < 0"),
     ("where(z[f] > 0, z[f], {0})", "has the factor z where z > 0"),
 )

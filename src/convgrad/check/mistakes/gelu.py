@@ -57,7 +57,10 @@ def _with(inside: str) -> Before:
         at = f"[{','.join(last.indices)}]"
         argument = inside.format(z=f"{inner}{at}")
         term = parse(f"{last.name}{at} = {inner}{at} * (1 + tanh({argument})) / 2").result.term
-        return problem.with_definitions(lambda d: replace(d, term=term) if d.name == last.name else d)
+        changed = problem.with_definitions(lambda d: replace(d, term=term) if d.name == last.name else d)
+        recipe = changed.recipe
+        numbers = {name: value for name, value in recipe.numbers.items() if name in recipe.equation.inputs}
+        return replace(changed, recipe=replace(recipe, numbers=numbers))
 
     return before
 
