@@ -26,8 +26,8 @@ PLAIN: dict[str, Callable[[int], Change | MixUp]] = {
     "randaugment": lambda side: RandAugment(),
     "mixup": lambda side: MixUp(),
 }
-"""The same without a number, from the smaller side of the images: a border of an eighth, a square of a half, as usual for
-32 x 32."""
+"""The same without a number, from the smaller side of the images: a border of an eighth and a square of a half, as is
+usual for 32 x 32."""
 
 
 def changes_called(names: Sequence[str], image_shape: tuple[int, ...]) -> Changes:
