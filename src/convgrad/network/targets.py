@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import real_array
-from convgrad.errors import DataError
+from convgrad.compute.several import Several, named
+from convgrad.errors import DataError, ModelError
 from convgrad.losses import Loss
+from convgrad.network.losses import Losses
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -133,6 +136,37 @@ class Targets:
                 f"{where}: target {index} holds {value}, but the loss takes numbers from {low:g} (no) to {high:g} "
                 "(yes)."
             )
+
+
+class SeveralTargets:
+    """What the losses of several outputs take beside their results: a table by name, or a list in the outputs' order.
+
+    parts: output's name -> its `Targets`.
+    """
+
+    def __init__(self, losses: Losses, output_shapes: Mapping[str, Shape]):
+        """Raises: ModelError where a loss has no meaning for the results of its output."""
+        self.parts: dict[str, Targets] = {}
+        for name, loss in losses.of.items():
+            try:
+                self.parts[name] = Targets(loss, output_shapes[name])
+            except ModelError as error:
+                raise ModelError(f"Output `{name}`: {error}") from error
+
+    def of(self, y: Any, count: int, where: str, dtype: npt.DTypeLike | None = None, name: str = "y") -> Several:
+        """As `Targets.of`, for each output. Raises: DataError, which names the output."""
+        given = named(y, [*self.parts], where, name, "outputs")
+        return Several(
+            {
+                output: targets.of(given.parts[output], count, f"{where}, output `{output}`", dtype, name)
+                for output, targets in self.parts.items()
+            }
+        )
+
+
+def targets_for(loss: Loss | Losses, output_shapes: Mapping[str, Shape]) -> Targets | SeveralTargets:
+    """What a loss takes, of one output, called "", or of several."""
+    return SeveralTargets(loss, output_shapes) if isinstance(loss, Losses) else Targets(loss, output_shapes[""])
 
 
 def one_hot(labels: Array, classes: int) -> npt.NDArray[np.float64]:

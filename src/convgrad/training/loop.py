@@ -6,10 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
+from convgrad.compute.several import Several
 from convgrad.data import Batch, Batches
 from convgrad.errors import DataError
 from convgrad.losses import Loss
+from convgrad.network.losses import Losses
 from convgrad.network.past import Past
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.step import TrainingStep
@@ -32,7 +35,7 @@ class Loop:
     training: Training
     step: TrainingStep
     batches: Batches
-    loss: Loss
+    loss: Loss | Losses
     metrics: tuple[Metric, ...]
     learning_rate: float
     factor: Schedule
@@ -134,8 +137,11 @@ class Loop:
         if self.averaging is not None and (step.update is None or not step.update.pending):
             self.averaging.after_update()
         means.add("loss", step.loss, float(batch.weights.sum()))
+        for name, loss in step.losses.items():
+            means.add(f"{name}_loss", loss, float(batch.weights.sum()))
         for metric in (one for one in self.metrics if one.of_each):
-            means.add(metric.name, metric(step.output[:count], batch.labels[:count]), count)
+            output: Any = Several(step.output) if step.losses else step.output
+            means.add(metric.name, metric(output[:count], batch.labels[:count]), count)
 
     def _diverged(self, what: str) -> Diverged:
         training = self.training

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -38,7 +38,7 @@ def compile_program(
     in_place: Mapping[str, str] | None = None,
     buffers: Mapping[str, Array] | None = None,
     views: Mapping[str, str] | None = None,
-    examples: str | None = None,
+    examples: Collection[str] = (),
 ) -> Program:
     """A bound equation, compiled for this processor, with arrays that are laid out once.
 
@@ -64,7 +64,9 @@ def compile_program(
     if not there:
         raise EngineError(f"Equations can't be compiled here: {reason}")
     threads.refuse_forked_child()
-    return Program(Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, examples))
+    return Program(
+        Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, tuple(examples))
+    )
 
 
 class Program(program.Program):
@@ -89,11 +91,11 @@ class Program(program.Program):
         super().__init__(request)
         _refuse_empty(self.equation)
         examples = request.examples
-        plan = in_atoms(Plan.of(request if examples is None else request.with_examples(NOMINAL)))
+        plan = in_atoms(Plan.of(request.with_examples(NOMINAL) if examples else request))
         groups, views = partition(plan), plan.views
         layouts = _layouts(plan, self.arrays, self.dtype)
-        if examples is not None:
-            groups, layouts = for_real(groups, layouts, views, examples, self.equation.shape_of[examples][0])
+        if examples:
+            groups, layouts = for_real(groups, layouts, views, examples, self.equation.shape_of[examples[0]][0])
         steps = in_steps(groups, layouts, views, self.arrays.keys())
         kernels = [step.kernels(layouts, views, self.dtype) for step in steps]
         memory, self.intermediate_bytes = _memory(steps, kernels, self.arrays, layouts, views)
