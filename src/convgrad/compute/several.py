@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 class Several:
     """Arrays by name, parts[name][n] of example n: as long as there are examples, and indexed by their positions.
 
+    >>> import numpy as np
     >>> both = Several({"image": np.zeros((5, 2, 3)), "meta": np.arange(5)})
     >>> len(both), both[[3, 1]].parts["meta"], both[[3, 1]].parts["image"].shape
     (5, array([3, 1]), (2, 2, 3))
@@ -46,6 +47,7 @@ class Several:
 def each(function: Callable[..., Any], *given: Any) -> Any:
     """What a function makes of arrays, or of all that are called alike, where there are several.
 
+    >>> import numpy as np
     >>> both = Several({"a": np.arange(2), "b": np.ones((2, 3))})
     >>> each(lambda *parts: np.concatenate(parts), both, both).parts["a"]
     array([0, 1, 0, 1])
