@@ -12,7 +12,7 @@ from benchmarks.timing import Call
 from benchmarks.torch_networks import MOMENTUM, TIMED_RATE
 from benchmarks.verify import Array
 from convgrad.models.network import Network
-from convgrad.network.plan import PlacedLayer
+from convgrad.network.placed import PlacedLayer
 
 Tensors = dict[str, Any]
 

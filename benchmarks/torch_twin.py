@@ -16,7 +16,7 @@ from torch import fx, nn
 from benchmarks.verify import Array
 from convgrad.layers import Conv2D, Dense, DepthwiseConv2D
 from convgrad.models.network import Network
-from convgrad.network.plan import PlacedLayer
+from convgrad.network.placed import PlacedLayer
 
 NODES = "layer_{}"
 """How a layer's node is called in the graph."""

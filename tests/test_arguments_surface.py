@@ -210,9 +210,9 @@ def test_odd_arguments_raise_no_errors_of_others(
             r"test data: y is missing\. Give x and y, or one convgrad\.data\.Data",
         ),
         (
-            lambda: Network(inputs=[Input((3,)), Input((3,))], outputs=Flatten()(Input((3,)))),  # type: ignore[arg-type]
+            lambda: Network(inputs=[Input((3,)), 5], outputs=Flatten()(Input((3,)))),  # type: ignore[list-item]
             ModelError,
-            "the one Input",
+            "inputs must be the Input of a graph, or several in a list or a table from names",
         ),
         (lambda: Network([ReLU()], input_shape=(3,)), ModelError, r"Write Network\(\*layers, input_shape=\.\.\.\)"),  # type: ignore[arg-type]
         (lambda: Network(ReLU, input_shape=(3,)), ModelError, r"got the class ReLU\. Write ReLU\(\.\.\.\), an object"),  # type: ignore[arg-type]

@@ -152,9 +152,10 @@ def test_a_whole_batch_is_computed_by_the_schedules_of_its_own_size() -> None:
     from convgrad.compute.halide.program import compile_program
 
     network = ready(Network(Conv2D(16, 3), ReLU(), Conv2D(16, 3), ReLU(), Flatten(), Dense(3), input_shape=(12, 13, 4)))
-    plan = prediction_plan(network.layers, network.input_shape, network.layers[-1].name, NOMINAL)
+    plan = prediction_plan(network.layers, network.ends, NOMINAL)
     own, same = (
-        compile_program(plan.equation, [plan.output], views=plan.views, examples=examples) for examples in (None, INPUT)
+        compile_program(plan.equation, [plan.output], views=plan.views, examples=examples)
+        for examples in ((), (INPUT,))
     )
     for program in (own, same):
         for name, array in network.parameters.items():
@@ -201,4 +202,4 @@ def test_a_layer_that_mixes_examples_sees_no_others(engine: str) -> None:
 def test_examples_that_depend_on_others_or_their_place_are_refused(text: str, engine: str) -> None:
     equation = bind(parse(text), shapes={"x": (5,)}, sizes={"E": 5})
     with pytest.raises(EngineError, match="examples of x can't be computed independently"):
-        choose(engine).compile_program(equation, ["y"], examples="x")
+        choose(engine).compile_program(equation, ["y"], examples=["x"])

@@ -147,7 +147,8 @@ def _shares(network: Network, outputs: Array) -> Array:
     from convgrad.losses import MultiMargin, loss_from
     from convgrad.training.probabilities import probabilities
 
-    return outputs if isinstance(loss_from(network.loss), MultiMargin) else probabilities(outputs, network.loss)
+    loss = network.loss_of_one
+    return outputs if isinstance(loss_from(loss), MultiMargin) else probabilities(outputs, loss)
 
 
 def _draw(

@@ -66,7 +66,7 @@ def _predictions(run: Path, images: list[Path], engine: str, count: Callable[[in
         read.append(prepared.apply(read_image(path, network.input_shape)))
         count(number, len(images))
     pixels = np.stack(read)
-    rows = probabilities(network.predict(pixels, engine=engine), network.loss)
+    rows = probabilities(network.predict(pixels, engine=engine), network.loss_of_one)
     predictions: list[dict[str, Any]] = []
     for path, row in zip(images, rows, strict=True):
         best = int(row.argmax())

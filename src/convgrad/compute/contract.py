@@ -7,7 +7,7 @@ another shape (`views={"flat": "x"}`), counts as that tensor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ ASKED = {
     "in_place": optional(NEW_NAMES),
     "buffers": optional(TABLE),
     "views": optional(NEW_NAMES),
+    "examples": NAMES,
 }
 """Rules for what `compile_program` is given, of either engine."""
 
@@ -41,8 +42,8 @@ class Request:
             input at its own element only.
         buffers: input or output -> array of another program to share.
         views: input of the equation -> tensor whose memory it is, row-major, in another shape.
-        examples: an input with examples along its first axis. What is computed for one of them is then the same to the
-            bit in programs for any number of them, at any place.
+        examples: inputs with the same examples along their first axes. What is computed for one of them is then the
+            same to the bit in programs for any number of them, at any place.
     """
 
     equation: Equation
@@ -51,7 +52,7 @@ class Request:
     in_place: Mapping[str, str] = field(default_factory=dict)
     buffers: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     views: Mapping[str, str] = field(default_factory=dict)
-    examples: str | None = None
+    examples: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -68,7 +69,7 @@ class Request:
 
     def with_examples(self, count: int) -> Request:
         """The same for another number of examples. Raises: EngineError as the function `with_examples`."""
-        assert self.examples is not None, "asked only where there are examples"
+        assert self.examples, "asked only where there are examples"
         return replace(self, equation=with_examples(self.equation, self.views, self.examples, count))
 
 
@@ -163,19 +164,21 @@ def in_order(
     return _sorted(needed, earlier, replaced)
 
 
-def example_indices(definitions: Iterable[Definition], views: Mapping[str, str], source: str) -> dict[str, str] | None:
-    """For each definition that depends on the input `source`, its index that runs over the examples: the first one, as
-    of `source`; None where one reads other examples than its own, or the number of the example.
+def example_indices(
+    definitions: Iterable[Definition], views: Mapping[str, str], sources: Collection[str]
+) -> dict[str, str] | None:
+    """For each definition that depends on the inputs `sources`, its index that runs over the examples: the first one,
+    as of these; None where one reads other examples than its own, or the number of the example.
 
     >>> from convgrad.notation import parse
-    >>> example_indices(parse("y[e,i] = 2 * x[e,i]; z[e] = sum[i](w[i] * y[e,i])").definitions, {}, "x")
+    >>> example_indices(parse("y[e,i] = 2 * x[e,i]; z[e] = sum[i](w[i] * y[e,i])").definitions, {}, ["x"])
     {'y': 'e', 'z': 'e'}
-    >>> example_indices(parse("y[e] = x[e] - mean[n](x[n])").definitions, {}, "x")
+    >>> example_indices(parse("y[e] = x[e] - mean[n](x[n])").definitions, {}, ["x"])
     """
     found: dict[str, str] = {}
     for definition in definitions:
         own = definition.indices[0] if definition.indices else ""
-        read = [a for a in accesses(definition.term) if root(a.tensor, views) in (source, *found)]
+        read = [a for a in accesses(definition.term) if root(a.tensor, views) in (*sources, *found)]
         if any(isinstance(term, IndexValue) and own in term.polynomial.names for term in walk(definition.term)):
             read, own = read[:1], ""
         for access in read:
@@ -187,17 +190,18 @@ def example_indices(definitions: Iterable[Definition], views: Mapping[str, str],
     return found
 
 
-def with_examples(equation: Equation, views: Mapping[str, str], source: str, count: int) -> Equation:
-    """The equation for another number of examples, along the first axis of its input `source`.
+def with_examples(equation: Equation, views: Mapping[str, str], sources: Collection[str], count: int) -> Equation:
+    """The equation for another number of examples, along the first axes of its inputs `sources`.
 
     Raises: EngineError where an example's numbers depend on those of others, or on its place among them.
     """
-    indices = example_indices(equation.definitions, views, source)
+    indices = example_indices(equation.definitions, views, sources)
     if indices is None:
         raise EngineError(
-            f"The examples of {source} can't be computed independently: one depends on others, or on its position."
+            f"The examples of {', '.join(sources)} can't be computed independently: one depends on others, or on its "
+            "position."
         )
-    along = {source, *indices}
+    along = {*sources, *indices}
     shapes = {name: (count, *shape[1:]) if root(name, views) in along else shape for name, shape in equation.shapes}
     definitions = tuple(resized(d, indices.get(d.name), count) for d in equation.definitions)
     return replace(equation, definitions=definitions, shapes=tuple(shapes.items()))

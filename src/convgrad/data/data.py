@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from convgrad.arguments import (
     NAMES,
     PATH,
     SIZE,
+    TABLE,
     Rule,
     at_least,
     one_of,
@@ -23,9 +24,10 @@ from convgrad.arguments import (
     shown,
     takes,
 )
+from convgrad.compute.several import Several, arrays_of, check_lengths, tensors
 from convgrad.data.image_files import ImageFiles, Targets, folder_files
 from convgrad.data.labels import class_names_of, names_in, numbered
-from convgrad.data.sources import Arrays, BatchItems, Items, Rows, Source, Stream
+from convgrad.data.sources import Arrays, BatchItems, Items, Rows, Source, Stream, stacked
 from convgrad.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -53,9 +55,11 @@ class Data:
     of an epoch; its shape, and targets that are known beforehand, are checked before anything is compiled.
 
     Args:
-        x: (N, *input_shape) floats, bytes, or a memory map of them.
+        x: (N, *input_shape) floats, bytes, or a memory map of them; for a network of several inputs, a table of such
+            arrays by name.
         y: (N,) labels, by number or by name; (N, ...) numbers; lists of names for each example, which become rows of 0
-            and 1 (N, classes) for `binary_cross_entropy`; (N, rows, columns, channels) images. None for `predict`.
+            and 1 (N, classes) for `binary_cross_entropy`; (N, rows, columns, channels) images. None for `predict`. For
+            a network of several outputs, a table of numbers by name.
         class_names: the names in the order of the network's outputs; by default those that occur, in natural order.
 
     Attributes:
@@ -76,25 +80,29 @@ class Data:
     def __init__(self, x: Any, y: Any = None, *, class_names: Any = None):
         self._hold(x, y, tuple(class_names or ()), "Data")
         targets = self.targets()
-        if targets is not None and (targets.ndim == 0 or len(targets) != len(self)):
-            found = "one number" if targets.ndim == 0 else f"{len(targets)} targets"
-            raise DataError(
-                f"Data: x has {len(self)} examples, but y {found}. Each example needs one, in the same order."
-            )
+        for each in () if targets is None else arrays_of(targets):
+            if each.ndim == 0 or len(each) != len(self):
+                found = "one number" if each.ndim == 0 else f"{len(each)} targets"
+                raise DataError(
+                    f"Data: x has {len(self)} examples, but y {found}. Each example needs one, in the same order."
+                )
 
     def _hold(self, x: Any, y: Any, class_names: tuple[str, ...], where: str) -> None:
-        inputs = real_array(where, "x", x, DataError)
-        if inputs.ndim == 0 or len(inputs) == 0:
-            raise DataError(f"{where}: x is empty (shape {inputs.shape}). There must be at least one example.")
+        inputs = _arrays(x, where, "x")
+        for one in arrays_of(inputs):
+            if one.ndim == 0 or len(one) == 0:
+                raise DataError(f"{where}: x is empty (shape {one.shape}). There must be at least one example.")
         targets, known = None, class_names
-        if y is not None:
+        if isinstance(y, (Mapping, Several)):
+            targets = _arrays(y, where, "y")
+        elif y is not None:
             known = class_names or class_names_of(names_in(y) or ())
             targets = numbered(y, known, where)
         self._begin(Arrays(inputs, targets), known, targets is not None)
 
     def _begin(self, source: Source, class_names: tuple[str, ...], has_targets: bool = True) -> None:
         self._source, self.class_names, self.has_targets = source, tuple(class_names), has_targets
-        self._sample: tuple[Array, Array | None] | None = None
+        self._sample: tuple[Any, Any] | None = None
         if source.count < 1:
             raise DataError("Data: the source is empty. There must be at least one example.")
 
@@ -202,7 +210,8 @@ class Data:
         return self._source.count
 
     def __repr__(self) -> str:
-        shape = "x".join(map(str, self.example_shape)) or "one number"
+        shapes = {name: by(array.shape[1:]) for name, array in tensors("", self.sample()[0]).items()}
+        shape = ", ".join(f"{name.removeprefix('.')} {size}".strip() for name, size in shapes.items())
         classes = f", classes {', '.join(self.class_names)}" if self.class_names else ""
         return f"Data: {len(self):,} examples of {shape}{classes if len(classes) < 80 else ''}"
 
@@ -229,9 +238,9 @@ class Data:
     @property
     def example_shape(self) -> tuple[int, ...]:
         """The shape of one example's x."""
-        return self.sample()[0].shape[1:]
+        return self.sample()[0].shape[1:]  # type: ignore[no-any-return]
 
-    def take(self, positions: Any) -> tuple[Array, Array | None]:
+    def take(self, positions: Any) -> tuple[Any, Any]:
         """x and y of the examples at these positions, as they are; names as numbers. A stream gives its next ones.
 
         Raises:
@@ -239,9 +248,9 @@ class Data:
         """
         rows: Rows = np.asarray(positions, np.int64)
         x, y = self._source.take(rows)
-        return x, None if y is None else numbered(y, self.class_names, "data", rows)
+        return x, None if y is None else _numbers(y, self.class_names, rows)
 
-    def all_inputs(self) -> Array:
+    def all_inputs(self) -> Any:
         """x of all examples, which are in memory."""
         assert isinstance(self._source, (Arrays, _Renumbered, _Seen))
         return self._source.x
@@ -254,31 +263,34 @@ class Data:
         """The same examples, their x (B, ...) changed by a function as they are read."""
         return self._of(_Seen(self._source, None, change), self.class_names, self.has_targets)
 
-    def targets(self) -> Array | None:
+    def targets(self) -> Any:
         """All targets, where they are known without reading the examples."""
         found = self._source.targets()
-        return None if found is None else numbered(found, self.class_names, "data")
+        return None if found is None else _numbers(found, self.class_names)
 
-    def sample(self) -> tuple[Array, Array | None]:
+    def sample(self) -> tuple[Any, Any]:
         """Some examples, evenly spread; of a stream, its next one, which comes all the same."""
         if self._sample is None:
             if isinstance(self._source, Stream):
                 x, y = self._source.look(1)
-                self._sample = x, numbered(y, self.class_names, "data")
+                self._sample = x, _numbers(y, self.class_names)
             else:
                 self._sample = self.take(spread(len(self)))
         return self._sample
 
-    def targets_to_split(self) -> Array | None:
-        """What a split looks at to take the same share of each class; None where targets are arrays of several axes.
+    def targets_to_split(self) -> Any:
+        """What a split looks at to take the same share of each class; None where targets are several
+        arrays, or arrays of several axes.
 
         Where nobody knows them beforehand, all examples are read once.
         """
         found = self.targets()
+        if isinstance(found, Several):
+            return None
         if found is not None or not self.has_targets:
             return found
         some = self.sample()[1]
-        if some is None or some.ndim > 2:
+        if some is None or isinstance(some, Several) or some.ndim > 2:
             return None
         step = max(self.group, SAMPLED)
         blocks = (np.arange(start, min(start + step, len(self))) for start in range(0, len(self), step))
@@ -313,11 +325,11 @@ class _Renumbered:
         self._classes = len(others)
 
     @property
-    def x(self) -> Array:
+    def x(self) -> Any:
         """All inputs, of a source that holds them."""
-        return self._source.x  # type: ignore[attr-defined, no-any-return]
+        return self._source.x  # type: ignore[attr-defined]
 
-    def take(self, positions: Rows) -> tuple[Array, Any]:
+    def take(self, positions: Rows) -> tuple[Any, Any]:
         x, y = self._source.take(positions)
         return x, self._changed(y)
 
@@ -347,13 +359,47 @@ class _Seen:
         if self.held:
             self.x = self.take(np.arange(self.count))[0]
 
-    def take(self, positions: Rows) -> tuple[Array, Any]:
+    def take(self, positions: Rows) -> tuple[Any, Any]:
         x, y = self._source.take(self._rows[positions])
         return x if self._change is None else self._change(x), y
 
     def targets(self) -> Any:
         found = self._source.targets()
         return None if found is None else found[self._rows]
+
+
+def _arrays(given: Any, where: str, what: str) -> Any:
+    """One array, or of a table `Several`. Raises: DataError where there are none, or of different lengths."""
+    if isinstance(given, Several):
+        given = given.parts
+    if not isinstance(given, Mapping):
+        return real_array(where, what, given, DataError)
+    TABLE.keep(where, what, given, DataError)
+    if not given:
+        raise DataError(f"{where}: {what} is an empty table. Give an array for each name.")
+    found = Several({name: real_array(where, f"{what}[{name!r}]", one, DataError) for name, one in given.items()})
+    for name, array in found.parts.items():
+        if array.ndim == 0:
+            raise DataError(f"{where}: {what}[{name!r}] is one number. Give an array with a row for each example.")
+    return check_lengths(found, where, what)
+
+
+def _numbers(y: Any, class_names: tuple[str, ...], rows: Rows | None = None) -> Any:
+    """`numbered`, or each of several targets as numbers; of several, none are names."""
+    if isinstance(y, list) and y and isinstance(y[0], (Mapping, Several)):
+        y = stacked(y, rows)
+    if isinstance(y, Several):
+        return Several({name: numbered(one, (), f"data, y[{name!r}]", rows) for name, one in y.parts.items()})
+    return numbered(y, class_names, "data", rows)
+
+
+def by(shape: tuple[int, ...]) -> str:
+    """A shape in words.
+
+    >>> by((5, 7, 1)), by(())
+    ('5x7x1', 'one number')
+    """
+    return "x".join(map(str, shape)) or "one number"
 
 
 def spread(count: int, most: int = SAMPLED) -> Rows:

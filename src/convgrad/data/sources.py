@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import shown
+from convgrad.compute.several import Several, arrays_of, check_lengths, each
 from convgrad.data.mapped import MappedRows, is_mapped
 from convgrad.errors import DataError
 
@@ -35,7 +36,7 @@ class Source(Protocol):
     group: int
     threads: int
 
-    def take(self, positions: Rows) -> tuple[Array, Any]:
+    def take(self, positions: Rows) -> tuple[Any, Any]:
         """Inputs (B, ...), and targets as they were given: an array, a list of names, or None."""
         ...
 
@@ -49,18 +50,23 @@ class Arrays:
 
     ordered, group, threads = True, 1, 2
 
-    def __init__(self, x: Array, y: Array | None):
+    def __init__(self, x: Any, y: Any):
         self.x, self.y = x, y
         self.count = len(x)
-        self.held = not is_mapped(x) and (y is None or not is_mapped(y))
-        self._inputs = MappedRows(x) if is_mapped(x) else x
-        self._targets = MappedRows(y) if y is not None and is_mapped(y) else y
+        self.held = not any(is_mapped(one) for given in (x, y) for one in arrays_of(given))
+        self._inputs = each(_rows_of, x)
+        self._targets = None if y is None else each(_rows_of, y)
 
-    def take(self, positions: Rows) -> tuple[Array, Any]:
+    def take(self, positions: Rows) -> tuple[Any, Any]:
         return self._inputs[positions], None if self._targets is None else self._targets[positions]
 
     def targets(self) -> Any:
-        return None if self.y is None or (is_mapped(self.y) and self.y.ndim > 1) else self.y
+        large = any(is_mapped(one) and one.ndim > 1 for one in arrays_of(self.y))
+        return None if self.y is None or large else self.y
+
+
+def _rows_of(array: Array) -> Any:
+    return MappedRows(array) if is_mapped(array) else array
 
 
 class Items:
@@ -71,18 +77,19 @@ class Items:
     def __init__(self, source: Any, threads: int):
         self._source, self.threads = source, threads
         self.count = len(source)
-        self._shape: tuple[int, ...] | None = None
+        self._shape: Any = None
 
-    def take(self, positions: Rows) -> tuple[Array, Any]:
+    def take(self, positions: Rows) -> tuple[Any, Any]:
         pairs = [_pair(self._source[int(n)], f"source[{n}]") for n in positions]
-        inputs = [np.asarray(x) for x, _ in pairs]
-        self._shape = inputs[0].shape if self._shape is None else self._shape
-        for n, each in zip(positions, inputs, strict=True):
-            if each.shape != self._shape:
+        inputs = [x for x, _ in pairs]
+        shape = shape_of(inputs[0]) if self._shape is None else self._shape
+        for n, one in zip(positions, inputs, strict=True):
+            if shape_of(one) != shape:
                 raise DataError(
-                    f"source[{n}] gives x of shape {each.shape}, but others of shape {self._shape}. All must have one."
+                    f"source[{n}] gives x of shape {shape_of(one)}, but others of shape {shape}. All must have one."
                 )
-        return np.stack(inputs), [y for _, y in pairs]
+        self._shape = shape
+        return stacked(inputs), [y for _, y in pairs]
 
     def targets(self) -> Any:
         return None
@@ -96,33 +103,33 @@ class BatchItems:
     def __init__(self, source: Any, threads: int):
         self._source, self.threads = source, threads
         self._batches = len(source)
-        self._kept: dict[int, tuple[Array, Any]] = {}
+        self._kept: dict[int, tuple[Any, Any]] = {}
         self._lock = threading.Lock()
         self.group, self.count = 1, 0
         if self._batches:
             self.group = len(self._batch(0)[0])
             self.count = self.group * (self._batches - 1) + len(self._batch(self._batches - 1)[0])
 
-    def take(self, positions: Rows) -> tuple[Array, Any]:
+    def take(self, positions: Rows) -> tuple[Any, Any]:
         inputs, targets = [], []
         for n in positions:
             number, place = divmod(int(n), self.group)
             x, y = self._batch(number)
             inputs.append(x[place])
             targets.append(y[place])
-        return np.stack(inputs), targets
+        return stacked(inputs), targets
 
     def targets(self) -> Any:
         return None
 
-    def _batch(self, number: int) -> tuple[Array, Any]:
+    def _batch(self, number: int) -> tuple[Any, Any]:
         with self._lock:
             found = self._kept.get(number)
         if found is not None:
             return found
-        x, y = _pair(self._source[number], f"source[{number}]")
-        x = np.asarray(x)
-        if not x.ndim or len(x) != len(y) or not len(x):
+        x, y = (several(one) for one in _pair(self._source[number], f"source[{number}]"))
+        x = x if isinstance(x, Several) else np.asarray(x)
+        if not x.shape or len(x) != len(y) or not len(x):
             raise DataError(
                 f"source[{number}] gives x of shape {x.shape} and {_count(y)} targets: a batch has as many of both, "
                 "and at least 1. For a source of single examples, leave out batched=True."
@@ -153,19 +160,19 @@ class Stream:
         self._given = 0
         self._lock = threading.Lock()
 
-    def take(self, positions: Rows) -> tuple[Array, Any]:
+    def take(self, positions: Rows) -> tuple[Any, Any]:
         """The next ones, as many as there are positions."""
         with self._lock:
             pairs = [self._next() for _ in positions]
-            return np.stack([np.asarray(x) for x, _ in pairs]), [y for _, y in pairs]
+            return stacked([x for x, _ in pairs]), [y for _, y in pairs]
 
-    def look(self, count: int) -> tuple[Array, Any]:
+    def look(self, count: int) -> tuple[Any, Any]:
         """The next ones, which `take` gives all the same."""
         with self._lock:
             pairs = [self._next() for _ in range(count)]
             self._left.extendleft(reversed(pairs))
             self._given -= count
-            return np.stack([np.asarray(x) for x, _ in pairs]), [y for _, y in pairs]
+            return stacked([x for x, _ in pairs]), [y for _, y in pairs]
 
     def targets(self) -> Any:
         return None
@@ -195,12 +202,44 @@ class Stream:
             return []
         if not self._batched:
             return [(x, y)]
+        x, y = several(x), several(y)
         if len(x) != _count(y):
             raise DataError(
                 f"the generator gives {len(x)} inputs and {_count(y)} targets: a batch has as many of both. For one of "
                 "single examples, leave out batched=True."
             )
         return list(zip(x, y, strict=True))
+
+
+def several(given: Any) -> Any:
+    """A table of arrays as `Several`; all else as it is. Raises: DataError where they have different lengths."""
+    if not isinstance(given, Mapping):
+        return given
+    return check_lengths(Several({name: np.asarray(one) for name, one in given.items()}), "a batch", "a table")
+
+
+def shape_of(x: Any) -> Any:
+    """The shape of an example, or of each of its arrays by name."""
+    parts = x.parts if isinstance(x, Several) else x
+    return {name: np.shape(one) for name, one in parts.items()} if isinstance(parts, Mapping) else np.shape(x)
+
+
+def stacked(examples: Sequence[Any], rows: Any = None) -> Any:
+    """Examples (N, ...) one after the other; where they are tables of arrays, `Several`.
+
+    rows: (N,) positions that a message calls them by, where they are not 0, 1, 2, ...
+
+    Raises: DataError where one has other names than the first.
+    """
+    tables = [one.parts if isinstance(one, Several) else one for one in examples]
+    if not isinstance(tables[0], Mapping):
+        return np.stack([np.asarray(one) for one in examples])
+    names = [*tables[0]]
+    for place, one in enumerate(tables):
+        if not isinstance(one, Mapping) or {*one} != {*names}:
+            number = place if rows is None else rows[place]
+            raise DataError(f"example {number} has {shown(one)}, but the first one a table of {', '.join(names)}.")
+    return Several({name: np.stack([np.asarray(one[name]) for one in tables]) for name in names})
 
 
 def _pair(given: Any, what: str) -> tuple[Any, Any]:

@@ -149,7 +149,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """(N, outputs): what the trained network returns."""
         check_is_fitted(self, "network_")
         inputs = self._examples(validate_data(self, x, reset=False, allow_nd=True, dtype=FLOATS))
-        return self.network_.predict(inputs, engine=self.engine)
+        return np.asarray(self.network_.predict(inputs, engine=self.engine))
 
     def _examples(self, x: Array) -> Array:
         """Rows of numbers as examples of the network's shape."""

@@ -179,13 +179,13 @@ class ConvgradClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[mis
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """(N, K): the probability of each of `classes_`, in their order."""
-        return probabilities(self._outputs(X), self.network_.loss)
+        return probabilities(self._outputs(X), self.network_.loss_of_one)
 
     def predict(self, X: Any) -> Array:
         """(N,): the most probable class of each row; with several labels (N, K) of 0 and 1."""
         outputs = self._outputs(X)
         if self._several:
-            return np.asarray(probabilities(outputs, self.network_.loss) > 0.5, np.int64)
+            return np.asarray(probabilities(outputs, self.network_.loss_of_one) > 0.5, np.int64)
         return np.asarray(self.classes_[outputs.argmax(axis=1)])
 
     @property

@@ -25,7 +25,7 @@ import numpy as np
 from convgrad.arguments import shown
 from convgrad.errors import DataError
 from convgrad.layers.base import registry
-from convgrad.network.plain import free_name
+from convgrad.network.graph import free_name
 
 MOST_READINGS = 64
 INPUT_SHAPE = "input_shape"

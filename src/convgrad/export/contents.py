@@ -78,8 +78,7 @@ def contents(
     requests = {PREDICT: _prediction(network, batch_size)}
     training = None
     if loss is not None and optimizer is not None:
-        shape, last = network.input_shape, network.layers[-1].name
-        plan = training_plan(network.layers, shape, last, batch_size, loss, optimizer)
+        plan = training_plan(network.layers, network.ends, batch_size, loss, optimizer)
         training = Training(plan, loss, optimizer, seed)
         outputs = (plan.output, LOSS_MEAN)
         buffers = network.buffers(plan.equation, plan.views)
@@ -96,9 +95,8 @@ def contents(
 
 
 def _prediction(network: PlainNetwork, batch_size: int) -> Request:
-    plan = prediction_plan(network.layers, network.input_shape, network.layers[-1].name, batch_size)
+    plan = prediction_plan(network.layers, network.ends, batch_size)
     equation = plan.equation
     buffers = network.buffers(equation, plan.views)
-    apart = example_indices(plan.definitions, plan.views, INPUT) is not None
-    outputs = (network.layers[-1].output,)
-    return Request(equation, outputs, network.dtype, {}, buffers, plan.views, INPUT if apart else None)
+    apart = example_indices(plan.definitions, plan.views, [INPUT]) is not None
+    return Request(equation, (plan.output,), network.dtype, {}, buffers, plan.views, (INPUT,) if apart else ())

@@ -71,6 +71,7 @@ def export(
     Returns: what was written, and the bytes that it takes.
 
     Raises: ArgumentError where the network has no weights, or there is no such target, name or place of weights;
+    ModelError where it has several inputs or outputs;
     EngineError where Halide is not available here, or can't compile for the target; DataError where the folder can't
     be written.
 
@@ -94,8 +95,9 @@ def export(
         raise ArgumentError(f'weights is {weights!r}. Write "inside" or "beside".')
     if not network.initialized:
         raise ArgumentError("The network has no weights yet. Train it, load it, or call network.initialize(seed).")
+    network.ends.check_only()
     words = in_words_of_halide(target)
-    function = None if optimizer is None else loss_from(network.loss if loss is None else loss)
+    function = None if optimizer is None else loss_from(network.loss_of_one if loss is None else loss)
     chosen = None if optimizer is None else optimizer_from(optimizer)
     job = Job(network, name, batch_size, function, chosen, seed, weights == "inside", words)
     with temporary_folder() as folder:

@@ -17,8 +17,9 @@ from convgrad.errors import DataError, suggestion
 from convgrad.layers.pool import Pooling
 from convgrad.losses import Loss
 from convgrad.network.activations import inputs_of, layers_called
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.plain import NETWORK, PlainNetwork
-from convgrad.network.plan import INPUT, PlacedLayer
+from convgrad.network.plan import INPUT
 from convgrad.network.step import evaluated
 from convgrad.notation.terms import gradient_name
 
@@ -60,9 +61,11 @@ def saliency(
     last axis being that of channels; of an input with one axis its elements.
 
     Raises: DataError where inputs or classes don't fit, or the network does not return one row of numbers.
+    ModelError for several inputs or outputs.
 
     Reference: Simonyan, Vedaldi and Zisserman, Deep inside convolutional networks, 2013, section 3.1.
     """
+    network.ends.check_only()
     name = gradient_name(INPUT)
     gradients = np.abs(_of_scores(network, x, classes, name, None, engine, "saliency")[name])
     return gradients if gradients.ndim == 2 else np.asarray(gradients.max(axis=-1))
@@ -71,7 +74,7 @@ def saliency(
 @takes(DataError, network=NETWORK)
 def grad_cam(
     network: PlainNetwork,
-    x: npt.ArrayLike,
+    x: Any,
     classes: npt.ArrayLike | None = None,
     *,
     layer: str | None = None,
@@ -139,7 +142,7 @@ def _has_places(layer: PlacedLayer) -> bool:
 
 def _of_scores(
     network: PlainNetwork,
-    x: npt.ArrayLike,
+    x: Any,
     classes: npt.ArrayLike | None,
     gradient: str,
     result: str | None,

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from convgrad.arguments import takes
 from convgrad.errors import DataError
 from convgrad.layers.activation import Elementwise
-from convgrad.losses import Loss
 from convgrad.network.activations import activations
+from convgrad.network.losses import AnyLoss
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.plain import NETWORK, PlainNetwork
-from convgrad.network.plan import LOSS_MEAN, PlacedLayer
+from convgrad.network.plan import LOSS_MEAN
 from convgrad.network.step import evaluated
 from convgrad.notation.terms import gradient_name
 
@@ -62,9 +63,7 @@ class Health:
 
 
 @takes(DataError, network=NETWORK)
-def health(
-    network: PlainNetwork, x: npt.ArrayLike, y: npt.ArrayLike, *, loss: str | Loss | None = None, engine: str = "auto"
-) -> Health:
+def health(network: PlainNetwork, x: Any, y: Any, *, loss: AnyLoss | None = None, engine: str = "auto") -> Health:
     """For each layer, with a its result: mean(a), sqrt(mean((a - mean(a))^2)), units where a[e,..,c] = 0 for all e and
     places, and sqrt(sum(w^2)), sqrt(sum(dw^2)) over its parameters w.
 

@@ -216,7 +216,8 @@ class Layer(Written):
 @made_from(ModelError)
 @dataclass(frozen=True, eq=False)
 class Input:
-    """Where examples come in. `shape` is that of one example, without the batch.
+    """Where examples come in. `shape` is that of one example, without the batch; `name` what one of several inputs is
+    called, `input1`, `input2`, ... where it has none.
 
     Raises: ModelError where `shape` is not a tuple of sizes of at least 1.
     """
@@ -241,7 +242,7 @@ class Input:
 class Node:
     """The result of `layer` on the results of `inputs`. Nodes are equal only if they are the same object.
 
-    A layer object may be used once in a network: its parameters belong to it.
+    A layer object that makes several nodes of a graph has the same parameters in all of these places.
     """
 
     layer: Layer

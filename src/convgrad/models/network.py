@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from convgrad.export import Exported
     from convgrad.losses import Loss
     from convgrad.network.chosen import Names
+    from convgrad.network.losses import AnyLoss
     from convgrad.network.step import TrainingStep
     from convgrad.network.summary import Summary
     from convgrad.optimizers import Optimizer
     from convgrad.training.averaging import Average
-    from convgrad.training.chosen_metrics import Chosen
+    from convgrad.training.chosen_metrics import Metrics
     from convgrad.training.events import Callback
     from convgrad.training.history import History
     from convgrad.training.resuming import Checkpoint
@@ -44,7 +45,15 @@ class Network(PlainNetwork):
     >>> network.output_shape
     (3,)
 
-    or a graph: `Network(inputs=node, outputs=node)` with an `Input` and what layers return when called on it.
+    or a graph: `Network(inputs=image, outputs=node)` with an `Input` and what layers return when called on it. Both may
+    be several, in a list or a table from names; a layer that is called twice has the same weights in both places:
+
+    >>> from convgrad.layers import Concatenate, Input
+    >>> image, meta = Input((8, 7, 1)), Input((5,))
+    >>> hidden = Concatenate()(Flatten()(Conv2D(2, 3)(image)), meta)
+    >>> ends = {"class": Dense(3)(hidden), "box": Dense(4)(hidden)}
+    >>> Network(inputs={"image": image, "meta": meta}, outputs=ends).output_shapes
+    {'class': (3,), 'box': (4,)}
 
     Threads may share a network. What reads or writes its weights holds its `lock` meanwhile, so that every result is
     that of weights between two steps of training; two calls of `fit` at once are refused. `copy.deepcopy` and `pickle`
@@ -52,7 +61,8 @@ class Network(PlainNetwork):
 
     Args:
         layers: in order. input_shape: of one example, (rows, columns, channels) for an image.
-        inputs, outputs: of a graph, instead of layers.
+        inputs, outputs: of a graph, instead of layers. Several inputs of a list are called after their `Input`, else
+            `input1`, `input2`, ..., several outputs of a list after their layers.
         dtype: "float32" or "float64", of parameters and arithmetic.
         most_weights: of which larger networks are refused; None for as many as fit in memory four times.
 
@@ -70,7 +80,7 @@ class Network(PlainNetwork):
     @takes(TrainingError)
     def training_step(
         self,
-        loss: str | Loss,
+        loss: AnyLoss,
         optimizer: str | Optimizer,
         batch_size: int,
         *,
@@ -89,9 +99,9 @@ class Network(PlainNetwork):
     @takes(TrainingError)
     def gradients(
         self,
-        x: npt.ArrayLike,
-        t: npt.ArrayLike,
-        loss: str | Loss,
+        x: Any,
+        t: Any,
+        loss: AnyLoss,
         *,
         training: bool = True,
         engine: str = "auto",
@@ -106,7 +116,8 @@ class Network(PlainNetwork):
                 statistics, nothing left out), as a saliency map needs them.
 
         Returns: the gradients of the parameters under their names, `conv1.dw` for `conv1.w`, of results, `conv1.dx`,
-        and of the input, `dinput`.
+        and of the input, `dinput`, or of each of several, `input.dimage`. Those of a shared layer's parameters are sums
+        over its places.
 
         Raises: DataError where inputs or targets don't fit.
         """
@@ -118,7 +129,7 @@ class Network(PlainNetwork):
     @takes(DataError)
     def activations(
         self,
-        x: npt.ArrayLike,
+        x: Any,
         *names: str,
         training: bool = False,
         batch_size: int = 64,
@@ -152,18 +163,19 @@ class Network(PlainNetwork):
     @takes(TrainingError)
     def fit(
         self,
-        x: npt.ArrayLike | Data,
+        x: Any,
         y: Any = None,
         *,
         epochs: int = 5,
         batch_size: int = 64,
         optimizer: str | Optimizer = "sgd",
-        loss: str | Loss = "softmax_cross_entropy",
+        loss: AnyLoss = "softmax_cross_entropy",
+        loss_weights: Mapping[str, float] | Sequence[float] | None = None,
         learning_rate: float | None = None,
         schedule: str | Schedule | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[npt.ArrayLike, Any] | Data | None = None,
-        metrics: Chosen | Iterable[Chosen] | None = None,
+        validation_data: tuple[Any, Any] | Data | None = None,
+        metrics: Metrics = None,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         frozen: Names = (),
@@ -190,6 +202,7 @@ class Network(PlainNetwork):
             batch_size=batch_size,
             optimizer=optimizer,
             loss=loss,
+            loss_weights=loss_weights,
             learning_rate=learning_rate,
             schedule=schedule,
             validation_split=validation_split,
@@ -214,11 +227,11 @@ class Network(PlainNetwork):
     @takes(TrainingError)
     def evaluate(
         self,
-        x: npt.ArrayLike | Data,
+        x: Any,
         y: Any = None,
         *,
-        loss: str | Loss | None = None,
-        metrics: Chosen | Iterable[Chosen] | None = None,
+        loss: AnyLoss | None = None,
+        metrics: Metrics = None,
         batch_size: int = 256,
         engine: str = "auto",
     ) -> dict[str, float]:
@@ -228,7 +241,7 @@ class Network(PlainNetwork):
         return evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine)
 
     @takes(DataError)
-    def predict(self, x: npt.ArrayLike | Data, batch_size: int = 256, engine: str = "auto") -> Array:
+    def predict(self, x: Any, batch_size: int = 256, engine: str = "auto") -> Any:
         if isinstance(x, (np.ndarray, list, tuple)):
             return super().predict(x, batch_size, engine)
         from convgrad.data import Data

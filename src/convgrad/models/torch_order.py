@@ -12,8 +12,8 @@ import numpy.typing as npt
 from convgrad.layers import Dense, DepthwiseConv2D, Flatten, Layer, PReLU, Reshape
 from convgrad.layers.conv import Convolution
 from convgrad.layers.conv_transpose import ConvTranspose
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.plain import PlainNetwork
-from convgrad.network.plan import INPUT, PlacedLayer
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -32,7 +32,7 @@ class Flattened:
 
     def __init__(self, network: PlainNetwork):
         self._images: dict[str, Shape] = {}
-        shapes = {INPUT: network.input_shape} | {p.name: p.built.output_shape for p in network.layers}
+        shapes = network.ends.input_tensors | {p.name: p.built.output_shape for p in network.layers}
         for placed in network.layers:
             before = shapes[placed.sources[0]]
             if isinstance(placed.layer, Flatten) and len(before) > 1:

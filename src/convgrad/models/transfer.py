@@ -15,8 +15,8 @@ import numpy.typing as npt
 from convgrad.arguments import FLAG, NEW_NAMES, PAIR, an, optional, real_array, shown, takes
 from convgrad.errors import DataError, suggestion
 from convgrad.models.torch_order import PARTS, Array, Flattened, converted, said_elsewhere
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.plain import PlainNetwork
-from convgrad.network.plan import PlacedLayer
 from convgrad.training.checkpoint import read_tensors
 
 Modules = dict[str, dict[str, Array]]
@@ -99,7 +99,9 @@ def from_torch(
         dense1  from head
     """
     modules = _modules(_state(weights))
-    by_name = {placed.name: placed for placed in network.layers if placed.built.parameters or placed.built.state}
+    if results is not None:
+        network.ends.check_one_output()
+    by_name = {placed.name: placed for placed in network.layers if placed.own_parameters or placed.own_state}
     flattened = Flattened(network)
     pairs, guessed = _pairs(modules, by_name, flattened, names or {}, partial)
     before = network.get_weights() if network.initialized else None

@@ -10,9 +10,11 @@ import numpy.typing as npt
 from convgrad.arguments import COUNT, takes
 from convgrad.compute.choose import Backend, choose
 from convgrad.compute.samples import floats_from
+from convgrad.compute.several import tensors
 from convgrad.errors import DataError, suggestion
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.plain import NETWORK, PlainNetwork, check_initialized
-from convgrad.network.plan import INPUT, PlacedLayer, forward_plan
+from convgrad.network.plan import INPUT, forward_plan
 from convgrad.network.prediction import Predictions
 from convgrad.network.step import run_once
 
@@ -22,7 +24,7 @@ Array = npt.NDArray[Any]
 @takes(DataError, network=NETWORK, batch_size=COUNT)
 def activations(
     network: PlainNetwork,
-    x: npt.ArrayLike,
+    x: Any,
     *names: str,
     training: bool = False,
     batch_size: int = 64,
@@ -38,13 +40,17 @@ def activations(
     return Predictions(wanted).found(network, inputs, batch_size, backend)
 
 
-def inputs_of(network: PlainNetwork, x: npt.ArrayLike, where: str) -> Array:
+def inputs_of(network: PlainNetwork, x: Any, where: str) -> Any:
     """Examples for a network as floats, bytes as 0..1. Raises: DataError where they don't fit, or are none."""
-    inputs = floats_from(x, f"{where}: x", network.dtype)
-    if inputs.ndim == 0 or inputs.shape[1:] != network.input_shape or len(inputs) == 0:
-        shape = ", ".join(map(str, network.input_shape))
-        raise DataError(f"{where}: x must have shape (N, {shape}), N at least 1, but has {inputs.shape}.")
-    return inputs
+
+    def floats(given: Any, shape: tuple[int, ...], called: str) -> Array:
+        inputs = floats_from(given, f"{where}: {called}", network.dtype)
+        if inputs.ndim == 0 or inputs.shape[1:] != shape or len(inputs) == 0:
+            expected = ", ".join(map(str, shape))
+            raise DataError(f"{where}: {called} must have shape (N, {expected}), N at least 1, but has {inputs.shape}.")
+        return inputs
+
+    return network.ends.each_input(x, where, floats)
 
 
 def layers_called(network: PlainNetwork, names: tuple[str, ...]) -> list[PlacedLayer]:
@@ -63,9 +69,9 @@ def layers_called(network: PlainNetwork, names: tuple[str, ...]) -> list[PlacedL
 
 
 def _of_a_step(
-    network: PlainNetwork, inputs: Array, wanted: dict[str, tuple[int, ...]], backend: Backend
+    network: PlainNetwork, inputs: Any, wanted: dict[str, tuple[int, ...]], backend: Backend
 ) -> dict[str, Array]:
     """All inputs as one batch of a training: by its own statistics, with what is left out at random left out."""
-    plan = forward_plan(network.layers, network.input_shape, network.layers[-1].name, len(inputs))
-    found = run_once(network, plan, {INPUT: inputs}, [*wanted], backend)
+    plan = forward_plan(network.layers, network.ends, len(inputs))
+    found = run_once(network, plan, tensors(INPUT, inputs), [*wanted], backend)
     return {name: found[name].reshape(len(inputs), *shape) for name, shape in wanted.items()}

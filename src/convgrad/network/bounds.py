@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from convgrad.errors import ModelError
-from convgrad.network.plan import PlacedLayer
+from convgrad.network.placed import PlacedLayer
 from convgrad.system.memory import memory_limit
 
 MOST_LAYERS = 10_000
@@ -32,8 +32,8 @@ def check_weights(layers: Iterable[PlacedLayer], dtype: str, most: int | None) -
     Raises: TooManyWeights, with the figure and the largest layer.
     """
     sizes = {
-        placed.name: sum(prod(parameter.shape) for parameter in placed.built.parameters.values())
-        + sum(prod(shape) for shape, _ in placed.built.state.values())
+        placed.name: sum(prod(parameter.shape) for parameter in placed.own_parameters.values())
+        + sum(prod(shape) for shape, _ in placed.own_state.values())
         for placed in layers
     }
     total, itemsize = sum(sizes.values()), np.dtype(dtype).itemsize

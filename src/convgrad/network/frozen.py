@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from convgrad.errors import TrainingError
 from convgrad.network.chosen import Names, tensors_called
-from convgrad.network.plan import PlacedLayer, parameters_of
+from convgrad.network.placed import PlacedLayer
+from convgrad.network.plan import parameters_of
 
 
 @dataclass(frozen=True)

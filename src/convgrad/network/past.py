@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.compute.several import Several, arrays_of
 from convgrad.errors import DataError
 
 Mask = npt.NDArray[np.bool_]
@@ -60,7 +61,7 @@ class Past:
 
     def add(self, inputs: Examples, rows: npt.NDArray[np.int64]) -> None:
         """Take note that the examples at `rows` are trained on; `widen` has to be told of numbers read later."""
-        if isinstance(inputs, np.ndarray):
+        if isinstance(inputs, (np.ndarray, Several)):
             self.widen(inputs)
         key = fingerprint(inputs)
         mask = self.trained.pop(key, np.zeros(len(inputs), bool)).copy()
@@ -69,11 +70,12 @@ class Past:
         for oldest in list(self.trained)[:-_KNOWN]:
             del self.trained[oldest]
 
-    def widen(self, inputs: npt.NDArray[Any]) -> None:
+    def widen(self, inputs: Any) -> None:
         """Take note of the range of numbers that are trained on."""
-        low, high = float(inputs.min()), float(inputs.max())
-        self.low = low if self.low is None else min(low, self.low)
-        self.high = high if self.high is None else max(high, self.high)
+        for one in arrays_of(inputs):
+            low, high = float(one.min()), float(one.max())
+            self.low = low if self.low is None else min(low, self.low)
+            self.high = high if self.high is None else max(high, self.high)
 
     def to_config(self) -> dict[str, Any]:
         """As values that JSON can hold."""
@@ -102,7 +104,8 @@ def fingerprint(inputs: Examples) -> str:
     """What a data set is known by: its size and the bits of some examples, evenly spread; 16 hexadecimal digits."""
     rows = np.unique(np.linspace(0, len(inputs) - 1, min(_SAMPLED, len(inputs))).astype(np.int64))
     state = hashlib.blake2b(repr(inputs.shape).encode(), digest_size=8)
-    state.update(np.ascontiguousarray(inputs[rows], dtype="<f4").tobytes())
+    for one in arrays_of(inputs[rows]):
+        state.update(np.ascontiguousarray(one, dtype="<f4").tobytes())
     return state.hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -27,13 +26,17 @@ from convgrad.compute.arrays import aligned_zeros, copy_into
 from convgrad.compute.choose import choose
 from convgrad.compute.contract import inputs_behind_views
 from convgrad.compute.samples import floats_from
+from convgrad.compute.several import tensor
 from convgrad.dtypes import FLOATS
 from convgrad.errors import DataError, ModelError, suggestion
 from convgrad.layers.base import Input, Layer, Node, registry
 from convgrad.losses import Loss
 from convgrad.network.bounds import check_layers, check_weights
+from convgrad.network.ends import INPUT, Ends
+from convgrad.network.graph import Inputs, Outputs, placed_graph
+from convgrad.network.losses import AnyLoss
 from convgrad.network.past import Past
-from convgrad.network.plan import INPUT, PlacedLayer
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.prediction import Predictions
 from convgrad.network.preparation import Preparation
 from convgrad.notation.printing.latex import latex
@@ -63,8 +66,6 @@ class PlainNetwork:
         ModelError,
         CALLED,
         input_shape=optional(SHAPE),
-        inputs=optional(an(Input, "the one Input of a graph")),
-        outputs=optional(an(Node, "the one node of a graph that is its result, as a layer returns it")),
         name=optional(TEXT),
         dtype=one_of(*FLOATS),
         most_weights=optional(at_least(0)),
@@ -73,33 +74,40 @@ class PlainNetwork:
         self,
         *layers: Layer,
         input_shape: Sequence[int] | None = None,
-        inputs: Input | None = None,
-        outputs: Node | None = None,
+        inputs: Inputs | None = None,
+        outputs: Outputs | None = None,
         name: str | None = None,
         dtype: str = "float32",
         most_weights: int | None = None,
     ):
         if (inputs is None) != (outputs is None):
             raise ModelError("A graph needs both ends: Network(inputs=image, outputs=last_node).")
+        chain = inputs is None or outputs is None
         if inputs is None or outputs is None:
             inputs, outputs = _chain(layers, input_shape)
         elif layers or input_shape is not None:
             raise ModelError("Give either layers with input_shape, or inputs and outputs of a graph, not both.")
         self.name, self.dtype = name, dtype
-        self.input_shape: Shape = inputs.shape
-        self.layers: tuple[PlacedLayer, ...] = _placed(inputs, outputs)
+        self.layers: tuple[PlacedLayer, ...]
+        self.ends: Ends
+        self.layers, self.ends = placed_graph(inputs, outputs)
+        shared = next((placed.shared for placed in self.layers if placed.shared), "")
+        if shared and chain:
+            raise ModelError(
+                f"Layer `{shared}` is used twice. Make a second layer object, or write a graph, where both places "
+                "share its weights: Network(inputs=..., outputs=...)."
+            )
         check_weights(self.layers, dtype, most_weights)
-        self.output_shape: Shape = self.layers[-1].built.output_shape
         self.parameters: dict[str, Array] = {}
         self.state: dict[str, Array] = {}
         for placed in self.layers:
-            for key, parameter in placed.built.parameters.items():
+            for key, parameter in placed.own_parameters.items():
                 self.parameters[placed.tensor(key)] = aligned_zeros(parameter.shape, dtype)
-            for key, (shape, value) in placed.built.state.items():
+            for key, (shape, value) in placed.own_state.items():
                 self.state[placed.tensor(key)] = aligned_zeros(shape, dtype)
                 self.state[placed.tensor(key)][...] = value
         self.initialized = False
-        self.loss: str | Loss = "softmax_cross_entropy"
+        self.loss: AnyLoss = "softmax_cross_entropy"
         self.past = Past()
         self.preparation = Preparation()
         self.in_training = False
@@ -127,6 +135,36 @@ class PlainNetwork:
                 table[name][...] = array
 
     @property
+    def input_shape(self) -> Shape:
+        """Of one example. Raises: ModelError where there are several inputs; `input_shapes` has theirs."""
+        return self.ends.input_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """Of one result. Raises: ModelError where there are several outputs; `output_shapes` has theirs."""
+        return self._shape_of(self.ends.output)
+
+    @property
+    def input_shapes(self) -> dict[str, Shape]:
+        """Name of an input -> its shape; "" where the only one was given by itself."""
+        return dict(self.ends.inputs)
+
+    @property
+    def output_shapes(self) -> dict[str, Shape]:
+        """Name of an output -> its shape; "" where the only one was given by itself."""
+        return {name: self._shape_of(layer) for name, layer in self.ends.outputs.items()}
+
+    @property
+    def loss_of_one(self) -> str | Loss:
+        """`loss`, of a network with one output. Raises: ModelError where there are several."""
+        self.ends.check_one_output()
+        assert isinstance(self.loss, (str, Loss)), "losses of several outputs are refused for one"
+        return self.loss
+
+    def _shape_of(self, layer: str) -> Shape:
+        return next(placed.built.output_shape for placed in self.layers if placed.name == layer)
+
+    @property
     def parameter_count(self) -> int:
         """How many numbers are trained."""
         return sum(array.size for array in self.parameters.values())
@@ -136,38 +174,51 @@ class PlainNetwork:
     def initialize(self, seed: int = 0) -> None:
         """Draw initial values: the same seed gives the same values, each layer's independent of the others' sizes."""
         for place, placed in enumerate(self.layers):
-            for key, parameter in placed.built.parameters.items():
+            for key, parameter in placed.own_parameters.items():
                 words = [seed, place, *key.encode()]
                 self.parameters[placed.tensor(key)][...] = parameter.initial(np.random.default_rng(words))
-            for key, (_, value) in placed.built.state.items():
+            for key, (_, value) in placed.own_state.items():
                 self.state[placed.tensor(key)][...] = value
         self.initialized = True
         self.past = Past()
 
     @takes(DataError, f"{CALLED}.predict", batch_size=COUNT)
-    def predict(self, x: npt.ArrayLike, batch_size: int = 256, engine: str = "auto") -> Array:
+    def predict(self, x: Any, batch_size: int = 256, engine: str = "auto") -> Any:
         """The network's results.
 
         Args:
-            x: (N, *input_shape) inputs: floats as they are, bytes (uint8) become 0..1, as in `fit` and `evaluate`.
+            x: (N, *input_shape) inputs: floats as they are, bytes (uint8) become 0..1, as in `fit` and `evaluate`. Of a
+                network of several inputs, a table of them by name, or a list in their order.
             batch_size: how many at once at most.
 
-        Returns: (N, *output_shape), of the network's dtype. What is computed for an example depends to the last bit
-        neither on how many stand beside it nor on batch_size, with either engine. (A layer of your own that names the
-        batch axis, and mixes examples when it predicts, is the exception.)
+        Returns: (N, *output_shape), of the network's dtype; of several outputs, a table of them by name. What is
+        computed for an example depends to the last bit neither on how many stand beside it nor on batch_size, with
+        either engine. (A layer of your own that names the batch axis, and mixes examples when it predicts, is the
+        exception.)
         Raises: DataError where the shape differs, or for other whole numbers; ModelError before there are weights.
         """
-        inputs = floats_from(x, "x", self.dtype)
-        if inputs.shape[1:] != self.input_shape or inputs.ndim == 0:
-            raise DataError(
-                f"The network takes examples of shape {self.input_shape}, so an array of shape "
-                f"(N, {', '.join(map(str, self.input_shape))}), but got {inputs.shape}."
-            )
+        inputs = self._inputs(x)
         check_initialized(self)
         backend = choose(engine)
         if len(inputs) == 0:
-            return np.empty((0, *self.output_shape), self.dtype)
-        return self._predictions.results(self, inputs, batch_size, backend)
+            results = {name: np.empty((0, *shape), self.dtype) for name, shape in self.output_shapes.items()}
+        else:
+            results = self._predictions.results(self, inputs, batch_size, backend)
+        return results if self.ends.output_names else results[""]
+
+    def _inputs(self, x: Any) -> Any:
+        """Inputs to predict from, as floats. Raises: DataError where they don't fit."""
+
+        def floats(given: Any, shape: Shape, called: str) -> Array:
+            inputs = floats_from(given, called, self.dtype)
+            if inputs.shape[1:] != shape or inputs.ndim == 0:
+                raise DataError(
+                    f"The network takes examples of shape {shape}{called.removeprefix('x')}, so an array of shape "
+                    f"(N, {', '.join(map(str, shape))}), but got {inputs.shape}."
+                )
+            return inputs
+
+        return self.ends.each_input(x, "predict", floats)
 
     @takes(ModelError, f"{CALLED}.buffers", equation=EQUATION, views=NEW_NAMES)
     def buffers(self, equation: Equation, views: Mapping[str, str]) -> dict[str, Array]:
@@ -202,19 +253,14 @@ class PlainNetwork:
     @takes(ModelError)
     def to_config(self) -> dict[str, Any]:
         """What is needed to build the network again, as values that JSON can hold."""
+        names = self.ends.input_names, self.ends.output_names
+        inputs = {"inputs": {name: list(shape) for name, shape in self.input_shapes.items()}}
         return {
             "name": self.name,
             "dtype": self.dtype,
-            "input_shape": list(self.input_shape),
-            "layers": [
-                {
-                    "class": type(placed.layer).__name__,
-                    "name": placed.name,
-                    "inputs": list(placed.sources),
-                    "arguments": {k: v for k, v in placed.layer.config().items() if k != "name"},
-                }
-                for placed in self.layers
-            ],
+            **(inputs if names[0] else {"input_shape": list(self.input_shape)}),
+            **({"outputs": dict(self.ends.outputs)} if names[1] else {}),
+            "layers": [placed.description for placed in self.layers],
         }
 
     @classmethod
@@ -223,19 +269,32 @@ class PlainNetwork:
         """The network that `to_config` described. Raises: ModelError where the description is not one."""
         try:
             check_layers(len(config["layers"]))
-            image = Input(tuple(config["input_shape"]))
-            nodes: dict[str, Node | Input] = {INPUT: image}
+            given = {"": config["input_shape"]} if "input_shape" in config else config["inputs"]
+            inputs = {name: Input(tuple(shape)) for name, shape in given.items()}
+            nodes: dict[str, Node | Input] = {tensor(INPUT, name): one for name, one in inputs.items()}
             for entry in config["layers"]:
+                if "shares" in entry:
+                    first = nodes[entry["shares"]]
+                    assert isinstance(first, Node)
+                    nodes[entry["name"]] = first.layer(*(nodes[source] for source in entry["inputs"]))
+                    continue
                 TEXT.keep("A layer", "class", entry["class"], ModelError)
                 kind = registry.get(entry["class"])
                 if kind is None:
                     raise ModelError(f"There is no layer `{entry['class']}`.{suggestion(entry['class'], registry)}")
                 layer = kind.from_config({**entry["arguments"], "name": entry["name"]})
                 nodes[entry["name"]] = layer(*(nodes[source] for source in entry["inputs"]))
-            last = list(nodes.values())[-1]
-            assert isinstance(last, Node)
+            last = [*nodes][-1]
+            ends = {name: nodes[layer] for name, layer in config.get("outputs", {"": last}).items()}
+            assert ends
+            assert all(isinstance(node, Node) for node in ends.values())
             others = {"name": config.get("name"), "dtype": config.get("dtype", "float32")}
-            return cls(inputs=image, outputs=last, most_weights=most_weights, **others)
+            return cls(
+                inputs=inputs.get("", inputs),
+                outputs=ends.get("", ends),  # type: ignore[arg-type]
+                most_weights=most_weights,
+                **others,
+            )
         except (LookupError, TypeError, AttributeError, AssertionError, ValueError, ArithmeticError) as error:
             raise ModelError(f"This is not a description of a network: {type(error).__name__}: {error}.") from error
 
@@ -278,58 +337,3 @@ def check_initialized(network: PlainNetwork) -> None:
 
 
 NETWORK = an(PlainNetwork, "a Network")
-
-
-def _placed(image: Input, last: Node) -> tuple[PlacedLayer, ...]:
-    """The nodes that `last` needs, each after its inputs, with names and sizes."""
-    order: list[Node] = []
-    pending: list[tuple[Node, bool]] = [(last, False)]
-    seen: set[int] = set()
-    while pending:
-        node, ready = pending.pop()
-        if ready:
-            order.append(node)
-            continue
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        pending.append((node, True))
-        for source in reversed(node.inputs):
-            if isinstance(source, Node):
-                pending.append((source, False))
-            elif source is not image:
-                raise ModelError("The graph reads an Input that is not the one given as inputs=.")
-    check_layers(len(order))
-    shapes: dict[int, Shape] = {id(image): image.shape}
-    names: dict[int, str] = {id(image): INPUT}
-    used = {INPUT}
-    numbers: dict[str, int] = {}
-    taken = {INPUT} | {node.layer.name for node in order if node.layer.name}
-    layers: dict[int, str] = {}
-    placed = []
-    for node in order:
-        if id(node.layer) in layers:
-            raise ModelError(f"Layer `{layers[id(node.layer)]}` is used twice. Make a second layer object.")
-        name = node.layer.name or free_name(type(node.layer).__name__, taken, numbers)
-        if name in used:
-            raise ModelError(f"Two layers (or a layer and the input) are called `{name}`. Give one another name.")
-        taken.add(name)
-        used.add(name)
-        layers[id(node.layer)] = name
-        built = node.layer.build(*(shapes[id(source)] for source in node.inputs))
-        shapes[id(node)], names[id(node)] = built.output_shape, name
-        placed.append(PlacedLayer(name, node.layer, built, tuple(names[id(source)] for source in node.inputs)))
-    return tuple(placed)
-
-
-def free_name(kind: str, taken: set[str], numbers: dict[str, int]) -> str:
-    """conv1, conv2, ...: the class's name in lower case, without the dimension, and a number.
-
-    numbers: the latest of each class, which the next one is looked for from.
-    """
-    base = re.sub(r"\d+d$", "", kind.lower())
-    number = numbers.get(base, 0) + 1
-    while f"{base}{number}" in taken:
-        number += 1
-    numbers[base] = number
-    return f"{base}{number}"

@@ -15,9 +15,14 @@ from math import prod
 
 from convgrad.calculus.derive import gradients
 from convgrad.calculus.simplify import simplify
-from convgrad.layers.base import Built, Layer
+from convgrad.compute.several import tensor
+from convgrad.layers.base import Built
 from convgrad.losses import Loss
 from convgrad.network.accumulation import sums
+from convgrad.network.ends import INPUT as INPUT  # one of the names of tensors, as those below
+from convgrad.network.ends import Ends, Shape
+from convgrad.network.losses import Losses
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.updates import Updates, name_taken, updates
 from convgrad.notation.batch import batched
 from convgrad.notation.binding.bind import bind
@@ -39,51 +44,12 @@ from convgrad.notation.terms import (
 )
 from convgrad.optimizers import Optimizer
 
-Shape = tuple[int, ...]
-INPUT = "input"
 TARGET = "target"
 LOSS = "loss"
 LOSS_OF_EXAMPLE = f"{LOSS}.E"
 LOSS_MEAN = f"{LOSS}.mean"
 LOSS_WEIGHTS = f"{LOSS}.dE"
 """What each example of a batch counts: the gradient of its loss."""
-
-
-@dataclass(frozen=True)
-class PlacedLayer:
-    """A layer in its place in the network: its name, its sizes and where its inputs come from.
-
-    sources: for each input the name of the layer that makes it, or `input`.
-    """
-
-    name: str
-    layer: Layer
-    built: Built
-    sources: tuple[str, ...]
-
-    def tensor(self, name: str) -> str:
-        """The network's name for one of the layer's own tensors: w -> conv1.w."""
-        return f"{self.name}.{name}"
-
-    def owns(self, tensor: str) -> bool:
-        """Whether a tensor of the network is the layer's; names of layers have no dot."""
-        return tensor.startswith(self.tensor(""))
-
-    @property
-    def output(self) -> str:
-        return self.tensor(self.built.output)
-
-    @property
-    def delta(self) -> str:
-        """The gradient of the output."""
-        return gradient_name(self.output)
-
-    @property
-    def predicting(self) -> PlacedLayer:
-        """The same with the equation to predict with as the only one."""
-        equation = self.built.predict or self.built.equation
-        seeds = tuple(seed for seed in self.built.seeds if seed in equation.inputs)
-        return replace(self, built=replace(self.built, equation=equation, predict=None, seeds=seeds))
 
 
 @dataclass
@@ -97,6 +63,7 @@ class Plan:
     state: optimizer's tensors -> initial value.
     passes: defined tensor -> the part of the step that computes it: forward, loss, backward or update.
     arriving: layer, and the name that it has for an input -> the gradient that it sends back for it.
+    outputs: name -> the tensor of a result; the only one has the name "".
     loss: the one number that a step makes smaller, of a batch the mean.
     """
 
@@ -109,8 +76,13 @@ class Plan:
     state: dict[str, float] = field(default_factory=dict)
     passes: dict[str, str] = field(default_factory=dict)
     arriving: dict[tuple[str, str], str] = field(default_factory=dict)
-    output: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
     loss: str = ""
+
+    @property
+    def output(self) -> str:
+        """The tensor of the only result."""
+        return self.outputs[""]
 
     @property
     def equation(self) -> Equation:
@@ -166,29 +138,28 @@ def examples_meet(built: Built) -> bool:
     return False
 
 
-def prediction_plan(layers: Sequence[PlacedLayer], input_shape: Shape, output: str, batch: int) -> Plan:
-    """The results of all layers that `output` (a layer's name) needs, for a batch of inputs."""
-    return forward_plan([placed.predicting for placed in layers], input_shape, output, batch)
+def prediction_plan(layers: Sequence[PlacedLayer], ends: Ends, batch: int) -> Plan:
+    """The results of all layers as they are in predictions, for a batch of inputs."""
+    return forward_plan([placed.predicting for placed in layers], ends, batch)
 
 
-def forward_plan(layers: Sequence[PlacedLayer], input_shape: Shape, output: str, batch: int) -> Plan:
+def forward_plan(layers: Sequence[PlacedLayer], ends: Ends, batch: int) -> Plan:
     """The results of layers as they are in training, for a batch of inputs."""
-    plan = Plan(shapes={INPUT: (batch, *input_shape)})
+    plan = Plan(shapes={name: (batch, *shape) for name, shape in ends.input_tensors.items()})
     forward = _Forward(plan, layers, batch)
     for placed in layers:
         bound = forward.bound(placed, placed.built.equation)
         plan.add(rename(bound, forward.names(placed, bound)))
         plan.seeds += [placed.tensor(name) for name in placed.built.seeds]
-    plan.output = forward.results[output]
+    plan.outputs = {name: forward.results[layer] for name, layer in ends.outputs.items()}
     return plan
 
 
 def training_plan(
     layers: Sequence[PlacedLayer],
-    input_shape: Shape,
-    output: str,
+    ends: Ends,
     batch: int | None,
-    loss: Loss,
+    loss: Loss | Losses,
     optimizer: Optimizer | None,
     input_gradient: bool = False,
     frozen: Container[str] = (),
@@ -201,13 +172,13 @@ def training_plan(
     parameters that stay as they are. Neither their gradients are there, nor what only those need. `accumulates`: end
     with sums of gradients, which `AccumulatedUpdate` goes on with.
     """
-    plan = Plan(shapes={INPUT: (*_front(batch), *input_shape)})
+    plan = Plan(shapes={name: (*_front(batch), *shape) for name, shape in ends.input_tensors.items()})
     forward = _Forward(plan, layers, batch)
     trained = {
         placed.name: [name for name in placed.built.parameters if placed.tensor(name) not in frozen]
         for placed in layers
     }
-    reached = _reached(layers, trained, input_gradient)
+    reached = _reached(layers, trained, dict.fromkeys(ends.input_tensors, input_gradient))
     backward: list[_Backward] = []
     derived = cache(gradients)  # layers of equal equation and sizes are derived once
     for placed in layers:
@@ -218,28 +189,34 @@ def training_plan(
         plan.add(rename(adjoint.forward, names))
         backward.append(_Backward(placed, adjoint.backward, names, tuple(wanted)))
         plan.in_place |= {
-            placed.tensor(f"{name}_next"): placed.tensor(name)
+            placed.next(name): placed.tensor(name)
             for name in placed.built.state
-            if f"{name}_next" in bound.defined
+            if f"{name}_next" in bound.defined and placed.last
         }
         plan.seeds += [placed.tensor(name) for name in placed.built.seeds]
-    plan.output = forward.results[output]
-    readers = Counter(source for step in backward for source in step.reads) + Counter([output])
+    plan.outputs = {name: forward.results[layer] for name, layer in ends.outputs.items()}
+    learned_from = [layer for layer in ends.outputs.values() if reached[layer] or len(ends.outputs) == 1]
+    readers = Counter(source for step in backward for source in step.reads) + Counter(learned_from)
     arriving = _Arriving(plan, forward, readers)
-    _add_loss(plan, loss, output, arriving, batch, layers)
+    _add_loss(plan, loss, ends.outputs, arriving, batch, layers, learned_from)
     for step in reversed(backward):
         if not step.backward.definitions:
             continue
         arriving.finish(step.placed.name, step.placed.output)
         output_gradient = gradient_name(step.placed.built.output)
         names = step.names | {name: step.placed.tensor(name) for name in (output_gradient, *step.backward.defined)}
+        if step.placed.shared:
+            parts = {gradient_name(name) for name in trained[step.placed.name]}
+            names |= {name: f"{names[name]}.part" for name in parts}
         for name, source in zip(step.wanted, step.reads, strict=True):
             gradient = gradient_name(name)
             names[gradient] = arriving.send(source, names[gradient], step.backward.shape_of[gradient])
             plan.arriving[step.placed.name, name] = names[gradient]
         plan.add(rename(step.backward, names), "backward")
-    if input_gradient:
-        arriving.finish(INPUT, INPUT)
+        if step.placed.shared and not step.placed.before:
+            _add_up(plan, step.placed, trained[step.placed.name], layers)
+    for name in ends.input_tensors if input_gradient else ():
+        arriving.finish(name, name)
     learning = trained_shapes(layers, frozen)
     learned = {name: gradient_name(name) for name in learning}
     if accumulates:
@@ -251,12 +228,12 @@ def training_plan(
 
 def parameters_of(layers: Iterable[PlacedLayer]) -> dict[str, list[str]]:
     """Layer's name -> its parameters."""
-    return {placed.name: [placed.tensor(name) for name in placed.built.parameters] for placed in layers}
+    return {placed.name: [placed.tensor(name) for name in placed.own_parameters] for placed in layers}
 
 
 def trained_shapes(layers: Iterable[PlacedLayer], frozen: Container[str]) -> dict[str, Shape]:
     """Parameter -> its shape, of those that are trained."""
-    found = {p.tensor(name): parameter.shape for p in layers for name, parameter in p.built.parameters.items()}
+    found = {p.tensor(name): parameter.shape for p in layers for name, parameter in p.own_parameters.items()}
     return {name: shape for name, shape in found.items() if name not in frozen}
 
 
@@ -283,7 +260,7 @@ class _Forward:
 
     def __init__(self, plan: Plan, layers: Sequence[PlacedLayer], batch: int | None):
         self.plan, self.batch = plan, batch
-        self.results = {INPUT: INPUT} | {placed.name: placed.output for placed in layers}
+        self.results = {name: name for name in plan.shapes} | {placed.name: placed.output for placed in layers}
 
     def bound(self, placed: PlacedLayer, equation: Equation) -> Equation:
         built = placed.built
@@ -313,6 +290,10 @@ class _Forward:
     def names(self, placed: PlacedLayer, equation: Equation) -> dict[str, str]:
         """The network's names for the tensors of a layer's equation."""
         names = {name: placed.tensor(name) for name in (*equation.inputs, *equation.defined)}
+        for name in placed.built.state if placed.shared else ():
+            if f"{name}_next" in equation.defined:  # each place goes on from what the one before it made
+                names[f"{name}_next"] = placed.next(name)
+                names[name] = f"{placed.before}.{name}_next.part" if placed.before else names[name]
         shapes = equation.shape_of
         for name, source in zip(placed.built.inputs, placed.sources, strict=True):
             if name in shapes:
@@ -355,48 +336,85 @@ class _Arriving:
         if len(sent) == 1:
             self.plan.view(name, shape, sent[0])
             return
-        indices = tuple(f"i{axis}" for axis in range(len(shape)))
-        element = tuple(Position.name(i) for i in indices)
         parts = [self.plan.view(f"{part}.view", shape, part) for part in sent]
-        term = Add(tuple(Access(part, element) for part in parts))
-        definition = Definition(name, indices, term, tuple(zip(indices, shape, strict=True)))
-        self.plan.add(Equation((definition,), shapes=((name, shape),)), "backward")
+        self.plan.add(_sum_of(name, shape, parts), "backward")
+
+
+def _sum_of(name: str, shape: Shape, parts: Sequence[str]) -> Equation:
+    """A tensor as the sum of others of its shape."""
+    indices = tuple(f"i{axis}" for axis in range(len(shape)))
+    element = tuple(Position.name(i) for i in indices)
+    term = Add(tuple(Access(part, element) for part in parts))
+    definition = Definition(name, indices, term, tuple(zip(indices, shape, strict=True)))
+    return Equation((definition,), shapes=((name, shape),))
+
+
+def _add_up(plan: Plan, first: PlacedLayer, trained: Sequence[str], layers: Sequence[PlacedLayer]) -> None:
+    """The gradients of a shared layer's parameters: the sums over its places."""
+    places = [placed for placed in layers if placed.shared == first.name]
+    for name in trained:
+        gradient = first.tensor(gradient_name(name))
+        parts = [f"{placed.tensor(gradient_name(name))}.part" for placed in places]
+        plan.add(_sum_of(gradient, first.built.parameters[name].shape, parts), "backward")
 
 
 def _reached(
-    layers: Iterable[PlacedLayer], trained: Mapping[str, Sequence[str]], input_gradient: bool
+    layers: Iterable[PlacedLayer], trained: Mapping[str, Sequence[str]], inputs: Mapping[str, bool]
 ) -> dict[str, bool]:
     """Layer -> whether gradients have to reach it: it is trained, or it reads a result that they have to reach."""
-    reached = {INPUT: input_gradient}
+    reached = {**inputs}
     for placed in layers:
         reached[placed.name] = bool(trained[placed.name]) or any(reached[s] for s in placed.sources)
     return reached
 
 
 def _add_loss(
-    plan: Plan, loss: Loss, output: str, arriving: _Arriving, batch: int | None, layers: Sequence[PlacedLayer]
+    plan: Plan,
+    loss: Loss | Losses,
+    outputs: Mapping[str, str],
+    arriving: _Arriving,
+    batch: int | None,
+    layers: Sequence[PlacedLayer],
+    learned_from: Container[str],
 ) -> None:
-    """The loss of every example, their weighted sum, and the gradient that sets off on the way back.
+    """The loss of every example, their weighted sum, and the gradients that set off on the way back.
 
     The weights of the examples, dE, are an input: 1/batch each for the mean, 0 for rows that only fill up a batch.
-    Without a batch the loss is E itself, and its weight is 1.
+    Without a batch the loss is E itself, and its weight is 1. Of several outputs each has a loss, and E is their sum
+    with the weights of the outputs.
     """
-    result = plan.output
-    built = loss.build(next(p for p in layers if p.name == output).built.output_shape)
-    adjoint = gradients(built.bound(batch), ["y"], of="E")
-    backward = adjoint.backward if batch is not None else _with_weight_one(adjoint.backward)
-    names = {n: f"{LOSS}.{n}" for n in (*adjoint.forward.inputs, *adjoint.forward.defined, *adjoint.backward.defined)}
-    names |= {"E": LOSS_OF_EXAMPLE, "dE": LOSS_WEIGHTS, "t": TARGET}
-    plan.claim([*names.values(), LOSS_MEAN], "the loss")
+    parts = loss.of if isinstance(loss, Losses) else {"": loss}
     plan.loss = LOSS_OF_EXAMPLE if batch is None else LOSS_MEAN
-    row = (*_front(batch), *built.prediction_shape)
-    names["y"] = plan.view(f"{LOSS}.y", row, result)
-    plan.add(rename(adjoint.forward, names), "loss")
-    if batch is not None:
-        error, weight = (Access(name, (Position.name("e"),)) for name in (LOSS_OF_EXAMPLE, LOSS_WEIGHTS))
-        plan.add(_mean_loss(error, weight, batch), "loss")
-    names["dy"] = arriving.send(output, f"{LOSS}.dy", row)
-    plan.add(rename(backward, names), "backward")
+    shapes = {placed.name: placed.built.output_shape for placed in layers}
+    after: list[Equation] = []
+    for name, one in parts.items():
+        whole, layer = tensor(LOSS, name), outputs[name]
+        built = one.build(shapes[layer])
+        adjoint = gradients(built.bound(batch), ["y"], of="E")
+        backward = adjoint.backward if batch is not None else _with_weight_one(adjoint.backward)
+        own = (*adjoint.forward.inputs, *adjoint.forward.defined, *adjoint.backward.defined, "dE")
+        names = {n: f"{whole}.{n}" for n in own} | {"t": tensor(TARGET, name)}
+        plan.claim([*names.values(), f"{whole}.mean"], "the loss")
+        row = (*_front(batch), *built.prediction_shape)
+        names["y"] = plan.view(f"{whole}.y", row, plan.outputs[name])
+        plan.add(rename(adjoint.forward, names), "loss")
+        if batch is not None:
+            plan.add(_mean_loss(whole, batch), "loss")
+        if layer in learned_from:
+            names["dy"] = arriving.send(layer, f"{whole}.dy", row)
+            after.append(rename(backward, names))
+    if isinstance(loss, Losses):
+        assert batch is not None, "networks of several outputs are not explained"
+        equation = loss.equation
+        total = gradients(batched(equation, {*equation.inputs}, batch), equation.inputs, of="E")
+        names = {
+            n: f"{LOSS}.{n}" for n in (*total.forward.inputs, *total.forward.defined, *total.backward.defined, "dE")
+        }
+        plan.add(rename(total.forward, names), "loss")
+        plan.add(_mean_loss(LOSS, batch), "loss")
+        after.insert(0, rename(total.backward, names))
+    for equation in after:
+        plan.add(equation, "backward")
 
 
 def _with_weight_one(backward: Equation) -> Equation:
@@ -410,8 +428,10 @@ def _with_weight_one(backward: Equation) -> Equation:
     return replace(backward, definitions=tuple(definitions), shapes=shapes)
 
 
-def _mean_loss(error: Access, weight: Access, batch: int) -> Equation:
+def _mean_loss(whole: str, batch: int) -> Equation:
+    """The mean over a batch of the loss of each example, `whole.E`."""
+    error, weight = (Access(name, (Position.name("e"),)) for name in (f"{whole}.E", LOSS_WEIGHTS))
     total = Reduce("sum", ("e",), Multiply((error, weight)))
-    definition = Definition(LOSS_MEAN, (), total, (("e", batch),))
+    definition = Definition(f"{whole}.mean", (), total, (("e", batch),))
     shapes = ((error.tensor, (batch,)), (weight.tensor, (batch,)), (definition.name, ()))
     return Equation((definition,), shapes=shapes)

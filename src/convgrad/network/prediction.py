@@ -16,7 +16,10 @@ import numpy.typing as npt
 from convgrad.compute.arrays import copy_into
 from convgrad.compute.choose import Backend
 from convgrad.compute.contract import example_indices
-from convgrad.network.plan import INPUT, PlacedLayer, Plan, prediction_plan
+from convgrad.compute.several import tensors
+from convgrad.network.ends import INPUT, Ends
+from convgrad.network.placed import PlacedLayer
+from convgrad.network.plan import Plan, prediction_plan
 from convgrad.notation.terms import Equation
 from convgrad.system.sharing import Lock
 
@@ -36,8 +39,7 @@ class Predicting(Protocol):
     """What is asked of a network here: its layers, and its arrays, which programs read while its lock is held."""
 
     layers: tuple[PlacedLayer, ...]
-    input_shape: Shape
-    output_shape: Shape
+    ends: Ends
     dtype: str
     lock: Lock
 
@@ -47,7 +49,7 @@ class Predicting(Protocol):
 class Predictions:
     """The programs that a network predicts with, each compiled when it is first needed.
 
-    wanted: results of layers and their shapes without the batch; None for the last layer's.
+    wanted: results of layers and their shapes without the batch; None for those of the outputs.
     """
 
     def __init__(self, wanted: Mapping[str, Shape] | None = None) -> None:
@@ -56,11 +58,13 @@ class Predictions:
         self._apart: bool | None = None
         self._lock = Lock()
 
-    def results(self, network: Predicting, inputs: Array, batch_size: int, backend: Backend) -> Array:
-        """(N, *output_shape) of (N, *input_shape) inputs, N at least 1, all with the same weights."""
-        return self.found(network, inputs, batch_size, backend)[network.layers[-1].output]
+    def results(self, network: Predicting, inputs: Any, batch_size: int, backend: Backend) -> dict[str, Array]:
+        """(N, *output_shape) of each output, of (N, *input_shape) inputs, N at least 1, all with the same weights."""
+        found = self.found(network, inputs, batch_size, backend)
+        made_by = {layer.name: layer.output for layer in network.layers}
+        return {name: found[made_by[layer]] for name, layer in network.ends.outputs.items()}
 
-    def found(self, network: Predicting, inputs: Array, batch_size: int, backend: Backend) -> dict[str, Array]:
+    def found(self, network: Predicting, inputs: Any, batch_size: int, backend: Backend) -> dict[str, Array]:
         """What is wanted of (N, *input_shape) inputs, N at least 1, all with the same weights."""
         wanted = self._outputs(network)
         results = {name: np.empty((len(inputs), *shape), network.dtype) for name, shape in wanted.items()}
@@ -74,12 +78,13 @@ class Predictions:
         with network.lock:
             for size in runs:
                 program = programs[size]
-                rows = inputs[start : start + size]
-                copy_into(program.arrays[INPUT][: len(rows)], rows, "x")
+                rows = min(size, count - start)
+                for name, array in tensors(INPUT, inputs).items():
+                    copy_into(program.arrays[name][:rows], array[start : start + rows], "x")
                 program.run()
                 for name, shape in wanted.items():
                     found = program.arrays[name].reshape(size, *shape)
-                    results[name][start : start + len(rows)] = found[: len(rows)]
+                    results[name][start : start + rows] = found[:rows]
                 start += size
         return results
 
@@ -87,11 +92,14 @@ class Predictions:
         """Whether no example's result depends on others: so it is with all layers here, if not all of one's own."""
         if self._apart is None:
             plan = _plan(network, 1)
-            self._apart = example_indices(plan.definitions, plan.views, INPUT) is not None
+            self._apart = example_indices(plan.definitions, plan.views, [*network.ends.input_tensors]) is not None
         return self._apart
 
     def _outputs(self, network: Predicting) -> Mapping[str, Shape]:
-        return self._wanted or {network.layers[-1].output: network.output_shape}
+        if self._wanted:
+            return self._wanted
+        ends = {*network.ends.outputs.values()}
+        return {layer.output: layer.built.output_shape for layer in network.layers if layer.name in ends}
 
     def _program(self, network: Predicting, count: int, backend: Backend) -> Any:
         """The program for so many examples."""
@@ -106,13 +114,13 @@ class Predictions:
                     network.dtype,
                     buffers=network.buffers(equation, plan.views),
                     views=plan.views,
-                    examples=INPUT if self._examples_are_apart(network) else None,
+                    examples=[*network.ends.input_tensors] if self._examples_are_apart(network) else (),
                 )
             return self._programs[key]
 
 
 def _plan(network: Predicting, count: int) -> Plan:
-    return prediction_plan(network.layers, network.input_shape, network.layers[-1].name, count)
+    return prediction_plan(network.layers, network.ends, count)
 
 
 @lru_cache(1024)

@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.compute.choose import choose
+from convgrad.compute.several import tensors
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.plain import PlainNetwork
-from convgrad.network.plan import INPUT, PlacedLayer, Plan, forward_plan
+from convgrad.network.plan import INPUT, Plan, forward_plan
 from convgrad.network.step import step_seed
 
 Array = npt.NDArray[Any]
 
 
 def statistics_of(
-    network: PlainNetwork, layers: Sequence[PlacedLayer], batches: Iterable[Array], seed: int, engine: str
+    network: PlainNetwork, layers: Sequence[PlacedLayer], batches: Iterable[Any], seed: int, engine: str
 ) -> dict[str, Array]:
     """Each moving statistic as the mean over batches of what the layer makes of a batch.
 
@@ -29,9 +31,7 @@ def statistics_of(
 
     Returns: tensor's name -> float64.
     """
-    names = [
-        tensor for layer in layers for name in layer.built.state if (tensor := layer.tensor(name)) in _moving(layer)
-    ]
+    names = [tensor for layer in layers for name in layer.own_state if (tensor := layer.tensor(name)) in _moving(layer)]
     if not names:
         return {}
     programs: dict[int, _Program] = {}
@@ -63,7 +63,7 @@ class _Program:
     def __init__(
         self, network: PlainNetwork, layers: Sequence[PlacedLayer], names: Sequence[str], batch: int, engine: str
     ):
-        self._plan: Plan = forward_plan(layers, network.input_shape, layers[-1].name, batch)
+        self._plan: Plan = forward_plan(layers, network.ends, batch)
         equation = self._plan.equation
         self._names, self._updates = names, network.past.updates
         self._program = choose(engine).compile_program(
@@ -73,10 +73,11 @@ class _Program:
             if name in self._program.arrays:
                 self._program.set(name, array)
 
-    def run(self, inputs: Array, value: float, seed: int, number: int) -> dict[str, Array]:
+    def run(self, inputs: Any, value: float, seed: int, number: int) -> dict[str, Array]:
         """What it makes of statistics that are all `value`."""
         arrays = self._program.arrays
-        self._program.set(INPUT, inputs)
+        for name, array in tensors(INPUT, inputs).items():
+            self._program.set(name, array)
         for name in self._names:
             if name in arrays:
                 arrays[name][...] = value

@@ -12,25 +12,27 @@ from convgrad.arguments import COUNT, SEED, real_array, takes
 from convgrad.compute.arrays import copy_into
 from convgrad.compute.choose import Backend, choose
 from convgrad.compute.samples import shares_of_bytes
+from convgrad.compute.several import Several, each, gathered, named, tensor, tensors
 from convgrad.errors import DataError, TrainingError
-from convgrad.losses import Loss, loss_from
 from convgrad.network.accumulation import AccumulatedUpdate
 from convgrad.network.chosen import Names
 from convgrad.network.frozen import frozen_from
+from convgrad.network.losses import AnyLoss, loss_for
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.plan import (
     INPUT,
+    LOSS,
     LOSS_MEAN,
     LOSS_WEIGHTS,
     TARGET,
-    PlacedLayer,
     Plan,
     examples_meet,
     parameters_of,
     trained_shapes,
     training_plan,
 )
-from convgrad.network.targets import Targets
+from convgrad.network.targets import targets_for
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.system.sharing import Lock, locked
@@ -63,7 +65,7 @@ class TrainingStep:
     def __init__(
         self,
         network: PlainNetwork,
-        loss: str | Loss,
+        loss: AnyLoss,
         optimizer: str | Optimizer,
         batch_size: int,
         *,
@@ -77,24 +79,25 @@ class TrainingStep:
         if not network.initialized:
             network.initialize(seed)
         self.network, self.batch_size, self.seed = network, batch_size, seed
-        self.loss_function, self.optimizer = loss_from(loss), optimizer_from(optimizer)
+        self.loss_function, self.optimizer = loss_for(network.ends.output_names, loss), optimizer_from(optimizer)
         self.frozen = frozen_from(network.layers, frozen)
         network.loss = self.loss_function
         layers = [self.frozen.apply(placed) for placed in network.layers]
         self.plan = training_plan(
             layers,
-            network.input_shape,
-            layers[-1].name,
+            network.ends,
             batch_size,
             self.loss_function,
             self.optimizer,
             frozen=self.frozen.tensors,
             accumulates=accumulate > 1,
         )
+        names = network.ends.output_names
+        self._parts_of_loss = {name: f"{tensor(LOSS, name)}.mean" for name in names}
         equation = self.plan.equation
         self.program = choose(engine).compile_program(
             equation,
-            [self.plan.output, LOSS_MEAN],
+            [*dict.fromkeys(self.plan.outputs.values()), LOSS_MEAN, *self._parts_of_loss.values()],
             network.dtype,
             in_place=self.plan.in_place,
             buffers=network.buffers(equation, self.plan.views) | dict(self._shared_state),
@@ -108,8 +111,9 @@ class TrainingStep:
         arrays = self.program.arrays
         self.accumulate = accumulate
         self.update = self._made_update(layers, engine)
-        self._x, self._t, self._shares = arrays[INPUT], arrays[TARGET], arrays[LOSS_WEIGHTS]
-        self.targets = Targets(self.loss_function, network.output_shape)
+        self._x, self._shares = gathered(INPUT, network.ends.input_names, arrays), arrays[LOSS_WEIGHTS]
+        self._t = gathered(TARGET, names, arrays)
+        self.targets = targets_for(self.loss_function, network.output_shapes)
         self.examples_meet = any(examples_meet(placed.built) for placed in layers)
         self._engine = engine
         self._parts: dict[int, _PartOfBatch] = {}
@@ -143,15 +147,16 @@ class TrainingStep:
     @locked
     def run(
         self,
-        x: npt.ArrayLike,
-        t: npt.ArrayLike,
+        x: Any,
+        t: Any,
         learning_rate: float | None = None,
         weights: Array | None = None,
         last: bool = False,
     ) -> None:
         """One step on (batch, *input_shape) inputs and their targets.
 
-        t: labels (batch,), one-hot rows or an array like the results, as `fit` takes them. learning_rate: the
+        x: of several inputs, a table by name or a list in their order. t: labels (batch,), one-hot rows or an array
+        like the results, as `fit` takes them; of several outputs, a table or list of them. learning_rate: the
         optimizer's where None. weights: (batch,) of the examples, at least 0, 1 each where None; 0 for rows that only
         fill up the batch, and for those whose label the loss ignores. last: let the weights change even if fewer than
         `accumulate` batches have come.
@@ -160,8 +165,10 @@ class TrainingStep:
         are 0, or one is below 0 or no number. Nothing is changed, then.
         """
         targets = self.targets.of(t, self.batch_size, "training step", name="t")
-        copy_into(self._x, shares_of_bytes(x, self.network.dtype), "x")
-        copy_into(self._t, targets.reshape(self._t.shape), "t")
+        if isinstance(self._x, Several):
+            x = named(x, [*self._x.parts], "training step", "x", "inputs")
+        each(lambda own, given: copy_into(own, shares_of_bytes(given, self.network.dtype), "x"), self._x, x)
+        each(lambda own, given: copy_into(own, given.reshape(own.shape), "t"), self._t, targets)
         if self.targets.ignored is not None:
             weights = self.targets.counts(targets) * (1.0 if weights is None else np.asarray(weights))
         self._weigh(weights)
@@ -267,16 +274,28 @@ class TrainingStep:
         return float(self.program.arrays[LOSS_MEAN]) if self._present is None else self._part.loss
 
     @property
-    def output(self) -> Array:
-        """(batch, *output_shape): the network's results in the last run, before its update.
+    def losses(self) -> dict[str, float]:
+        """The same for each of several outputs, without the weights of the outputs."""
+        if self._present is not None:
+            return self._part.losses
+        return {name: float(self.program.arrays[mean]) for name, mean in self._parts_of_loss.items()}
+
+    @property
+    def output(self) -> Any:
+        """(batch, *output_shape): the network's results in the last run, before its update; of several outputs, a table
+        by name.
 
         NaN in rows of weight 0 that were left out because examples meet.
         """
+        found = {name: self._output(name, shape) for name, shape in self.network.output_shapes.items()}
+        return found if self._parts_of_loss else found[""]
+
+    def _output(self, name: str, shape: tuple[int, ...]) -> Array:
         if self._present is not None:
-            results = np.full((self.batch_size, *self.network.output_shape), np.nan, self.network.dtype)
-            results[self._present] = self._part.output
+            results = np.full((self.batch_size, *shape), np.nan, self.network.dtype)
+            results[self._present] = self._part._output(name, shape)
             return results
-        return self.program.arrays[self.plan.output].reshape(self.batch_size, *self.network.output_shape)  # type: ignore[no-any-return]
+        return self.program.arrays[self.plan.outputs[name]].reshape(self.batch_size, *shape)  # type: ignore[no-any-return]
 
 
 class _PartOfBatch(TrainingStep):
@@ -298,7 +317,7 @@ class _PartOfBatch(TrainingStep):
     def _made_update(self, layers: Sequence[PlacedLayer], engine: str) -> None:
         """It is the whole's."""
 
-    def run_in_place_of(self, whole: TrainingStep, targets: Array, learning_rate: float, weights: Array) -> None:
+    def run_in_place_of(self, whole: TrainingStep, targets: Any, learning_rate: float, weights: Array) -> None:
         """One step on the rows that count, which `whole` holds."""
         rows = whole._present
         self.steps, self._draw, self._unit = whole.steps, whole._draw, whole._unit
@@ -309,18 +328,18 @@ class _PartOfBatch(TrainingStep):
 @takes(TrainingError, network=NETWORK)
 def gradients(
     network: PlainNetwork,
-    x: npt.ArrayLike,
-    t: npt.ArrayLike,
-    loss: str | Loss,
+    x: Any,
+    t: Any,
+    loss: AnyLoss,
     *,
     training: bool = True,
     engine: str = "auto",
 ) -> dict[str, Array]:
-    """The gradients of the mean loss with respect to the input, all results and all parameters, by name.
+    """The gradients of the mean loss with respect to the inputs, all results and all parameters, by name.
 
     training: as `Network.gradients` says.
     """
-    wanted = [gradient_name(INPUT), *map(gradient_name, network.parameters)]
+    wanted = [*map(gradient_name, (*network.ends.input_tensors, *network.parameters))]
     wanted += [gradient_name(placed.output) for placed in network.layers]
     return evaluated(network, x, t, loss, engine, wanted, training)
 
@@ -328,9 +347,9 @@ def gradients(
 @takes(TrainingError, network=NETWORK)
 def loss_value(
     network: PlainNetwork,
-    x: npt.ArrayLike,
-    t: npt.ArrayLike,
-    loss: str | Loss,
+    x: Any,
+    t: Any,
+    loss: AnyLoss,
     *,
     training: bool = True,
     engine: str = "auto",
@@ -341,25 +360,31 @@ def loss_value(
 
 def evaluated(
     network: PlainNetwork,
-    x: npt.ArrayLike,
-    t: npt.ArrayLike,
-    loss: str | Loss,
+    x: Any,
+    t: Any,
+    loss: AnyLoss,
     engine: str,
     wanted: list[str],
     training: bool,
 ) -> dict[str, Array]:
     """Tensors of a training step on one batch, the network left as it is."""
-    given_inputs = shares_of_bytes(x, network.dtype)
-    inputs, function = real_array("gradients", "x", given_inputs, DataError), loss_from(loss)
-    if inputs.shape[1:] != network.input_shape or inputs.size == 0:
-        shape = ", ".join(map(str, network.input_shape))
-        raise DataError(f"gradients: x must have shape (N, {shape}), N at least 1, but has {inputs.shape}.")
-    taken = Targets(function, network.output_shape)
+
+    def numbers(given: Any, shape: tuple[int, ...], called: str) -> Array:
+        found = real_array("gradients", called, shares_of_bytes(given, network.dtype), DataError)
+        if found.shape[1:] != shape or found.size == 0:
+            expected = ", ".join(map(str, shape))
+            raise DataError(
+                f"gradients: {called} must have shape (N, {expected}), N at least 1, but has {found.shape}."
+            )
+        return found
+
+    ends, function = network.ends, loss_for(network.ends.output_names, loss)
+    inputs = ends.each_input(x, "gradients", numbers)
+    taken = targets_for(function, network.output_shapes)
     targets = taken.of(t, len(inputs), "gradients", name="t")
-    last = network.layers[-1].name
     layers = network.layers if training else [placed.predicting for placed in network.layers]
-    plan = training_plan(layers, network.input_shape, last, len(inputs), function, None, input_gradient=True)
-    given: dict[str, npt.ArrayLike] = {INPUT: inputs, LOSS_WEIGHTS: taken.shares(targets)}
+    plan = training_plan(layers, ends, len(inputs), function, None, input_gradient=True)
+    given = {**tensors(INPUT, inputs), LOSS_WEIGHTS: taken.shares(targets)}
     return run_once(network, plan, given, wanted, choose(engine), targets)
 
 
@@ -369,14 +394,15 @@ def run_once(
     given: Mapping[str, npt.ArrayLike],
     wanted: list[str],
     backend: Backend,
-    targets: Array | None = None,
+    targets: Any = None,
 ) -> dict[str, Array]:
     """Tensors that a plan computes from what is given and the network's weights, which stay as they are."""
     program = backend.compile_program(plan.equation, wanted, network.dtype, views=plan.views)
-    values = {**given, **network.parameters, **network.state}
+    values: dict[str, npt.ArrayLike] = {**given, **network.parameters, **network.state}
     values |= {name: step_seed(0, 1, place) for place, name in enumerate(plan.seeds)}
-    if targets is not None and TARGET in program.arrays:
-        values[TARGET] = targets.reshape(program.arrays[TARGET].shape)
+    for name, target in tensors(TARGET, targets).items() if targets is not None else ():
+        if name in program.arrays:
+            values[name] = target.reshape(program.arrays[name].shape)
     for name, value in values.items():
         if name in program.arrays:
             program.set(name, value)

@@ -8,8 +8,8 @@ from html import escape
 from math import prod
 from typing import TYPE_CHECKING
 
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.plain import PlainNetwork
-from convgrad.network.plan import PlacedLayer
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -31,11 +31,13 @@ class Summary:
         """The equations below their layers, where columns of equations would be too narrow to be read."""
         from rich.text import Text
 
-        layers: list[tuple[str, list[str], str, str, str]] = [("input", [], _shape(self.network.input_shape), "", "")]
+        layers: list[tuple[str, list[str], str, str, str]] = [
+            (name, [], _shape(shape), "", "") for name, shape in self.network.ends.input_tensors.items()
+        ]
         for placed in self.network.layers:
             reads = [] if self._is_chain() else list(placed.sources)
             shape, equation = _shape(placed.built.output_shape), str(placed.built.equation)
-            layers.append((placed.name, reads, shape, f"{_count(placed):,}", equation))
+            layers.append((placed.name, reads, shape, _count(placed), equation))
         wide, sizes, counts = (max(len(layer[n]) for layer in layers) for n in (0, 2, 3))
         lines = [Text(self.network.name or "Network", style="italic"), Text()]
         for layer in layers:
@@ -50,7 +52,7 @@ class Summary:
 
     @property
     def _caption(self) -> str:
-        return f"{self.network.parameter_count:,} parameters, {self.network.dtype}"
+        return _caption(self.network)
 
     def _table(self) -> RenderableType:
         from rich import box  # only what is printed as a table needs it
@@ -65,10 +67,11 @@ class Summary:
         table.add_column("output", no_wrap=True)
         table.add_column("parameters", justify="right", no_wrap=True)
         table.add_column("equation", overflow="fold", ratio=1)
-        table.add_row("input", *([""] if branches else []), _shape(self.network.input_shape), "", "")
+        for name, shape in self.network.ends.input_tensors.items():
+            table.add_row(name, *([""] if branches else []), _shape(shape), "", "")
         for placed in self.network.layers:
             reads = [", ".join(placed.sources)] if branches else []
-            row = (_shape(placed.built.output_shape), f"{_count(placed):,}", Text(str(placed.built.equation)))
+            row = (_shape(placed.built.output_shape), _count(placed), Text(str(placed.built.equation)))
             table.add_row(placed.name, *reads, *row)
         table.caption = self._caption
         table.caption_justify = "left"
@@ -99,11 +102,11 @@ def network_html(network: PlainNetwork) -> str:
     head = "".join(f"<th {left}>{title}</th>" for title in ("layer", "reads", "output", "parameters", "equation"))
     rows = "".join(
         f"<tr><td {left}>{placed.name}</td><td {left}>{', '.join(placed.sources)}</td>"
-        f"<td {left}>{_shape(placed.built.output_shape)}</td><td>{_count(placed):,}</td>"
+        f"<td {left}>{_shape(placed.built.output_shape)}</td><td>{_count(placed)}</td>"
         f"<td {left}><code>{escape(str(placed.built.equation))}</code></td></tr>"
         for placed in network.layers
     )
-    caption = f"{escape(network.name or 'Network')}: {network.parameter_count:,} parameters, {network.dtype}"
+    caption = f"{escape(network.name or 'Network')}: {escape(_caption(network))}"
     return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
@@ -111,5 +114,15 @@ def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _count(placed: PlacedLayer) -> int:
-    return sum(prod(parameter.shape) for parameter in placed.built.parameters.values())
+def _caption(network: PlainNetwork) -> str:
+    """How many parameters there are, and what the outputs are called, where there are several."""
+    ends = [name if name == layer else f"{name} (of {layer})" for name, layer in network.ends.outputs.items() if name]
+    outputs = f", outputs {', '.join(ends)}" if ends else ""
+    return f"{network.parameter_count:,} parameters, {network.dtype}{outputs}"
+
+
+def _count(placed: PlacedLayer) -> str:
+    """How many numbers the layer learns; whose they are, where a layer before has them, too."""
+    if placed.before:
+        return f"of {placed.shared}"
+    return f"{sum(prod(parameter.shape) for parameter in placed.built.parameters.values()):,}"

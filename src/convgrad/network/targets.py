@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import real_array
-from convgrad.errors import DataError
+from convgrad.compute.several import Several, named
+from convgrad.errors import DataError, ModelError
 from convgrad.losses import Loss
+from convgrad.network.losses import Losses
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -86,13 +89,13 @@ class Targets:
             self._check_limits(targets, where)
         return targets
 
-    def counts(self, targets: Array) -> npt.NDArray[np.bool_]:
+    def counts(self, targets: Any) -> npt.NDArray[np.bool_]:
         """(N,): which examples count, of targets that `of` gave; those do not whose label is the ignored one."""
         if self.ignored is None or not self.labels:
             return np.ones(len(targets), bool)
         return np.asarray(targets != self.ignored)
 
-    def shares(self, targets: Array) -> npt.NDArray[np.float64]:
+    def shares(self, targets: Any) -> npt.NDArray[np.float64]:
         """(N,): each example's share of the mean, equal for all that count; 0 for all where none does."""
         counts = self.counts(targets)
         return counts / max(1, int(counts.sum()))
@@ -151,6 +154,53 @@ class Targets:
                 f"{where}: target {index} holds {value}, but the loss takes numbers from {low:g} (no) to {high:g} "
                 "(yes)."
             )
+
+
+class SeveralTargets:
+    """What the losses of several outputs take beside their results: a table by name, or a list in the outputs' order.
+
+    parts: output's name -> its `Targets`.
+    ignored: nothing; an example counts for all outputs or for none.
+    """
+
+    ignored = None
+
+    def __init__(self, losses: Losses, output_shapes: Mapping[str, Shape]):
+        """Raises: ModelError where a loss has no meaning for the results of its output."""
+        self.parts: dict[str, Targets] = {}
+        for name, loss in losses.of.items():
+            try:
+                self.parts[name] = Targets(loss, output_shapes[name])
+            except ModelError as error:
+                raise ModelError(f"Output `{name}`: {error}") from error
+            if self.parts[name].labels and self.parts[name].ignored is not None:
+                raise ModelError(
+                    f"Output `{name}`: a loss beside others can't ignore a label, since each example counts for all "
+                    "outputs. Leave `ignore` out, and leave out these examples."
+                )
+
+    def counts(self, targets: Any) -> npt.NDArray[np.bool_]:
+        """(N,) of True, as `Targets.counts` where nothing is ignored."""
+        return np.ones(len(targets), bool)
+
+    def shares(self, targets: Any) -> npt.NDArray[np.float64]:
+        """(N,): equal shares of the mean."""
+        return np.full(len(targets), 1 / len(targets))
+
+    def of(self, y: Any, count: int, where: str, dtype: npt.DTypeLike | None = None, name: str = "y") -> Several:
+        """As `Targets.of`, for each output. Raises: DataError, which names the output."""
+        given = named(y, [*self.parts], where, name, "outputs")
+        return Several(
+            {
+                output: targets.of(given.parts[output], count, f"{where}, output `{output}`", dtype, name)
+                for output, targets in self.parts.items()
+            }
+        )
+
+
+def targets_for(loss: Loss | Losses, output_shapes: Mapping[str, Shape]) -> Targets | SeveralTargets:
+    """What a loss takes, of one output, called "", or of several."""
+    return SeveralTargets(loss, output_shapes) if isinstance(loss, Losses) else Targets(loss, output_shapes[""])
 
 
 def one_hot(labels: Array, classes: int) -> npt.NDArray[np.float64]:

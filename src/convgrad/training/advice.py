@@ -6,8 +6,10 @@ import warnings
 
 from convgrad.layers import Dropout, Flatten, Reshape, Sigmoid, Softmax
 from convgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from convgrad.network.losses import Losses
+from convgrad.network.placed import PlacedLayer
 from convgrad.network.plain import PlainNetwork
-from convgrad.network.plan import PlacedLayer, examples_meet
+from convgrad.network.plan import examples_meet
 
 _SHAPE_ONLY = (Flatten, Reshape, Dropout)
 """Layers that hand numbers on as they are."""
@@ -17,11 +19,13 @@ class TrainingWarning(UserWarning):
     """A training does what was asked for, which is likely not what was meant."""
 
 
-def warn_of_two_activations(network: PlainNetwork, loss: Loss, stacklevel: int = 2) -> None:
+def warn_of_two_activations(network: PlainNetwork, loss: Loss | Losses, stacklevel: int = 2) -> None:
     """Warn where a loss that takes logits follows a layer that has already made probabilities of them."""
-    words = on_two_activations(network, loss, "with both, learning is slow and outputs are misread")
-    if words:
-        warnings.warn(words, TrainingWarning, stacklevel=stacklevel + 1)
+    effect = "with both, learning is slow and outputs are misread"
+    for name, one in (loss.of if isinstance(loss, Losses) else {"": loss}).items():
+        words = on_two_activations(network, one, effect, name)
+        if words:
+            warnings.warn(words, TrainingWarning, stacklevel=stacklevel + 1)
 
 
 def warn_of_small_statistics(network: PlainNetwork, batch_size: int, stacklevel: int = 2) -> None:
@@ -34,11 +38,11 @@ def warn_of_small_statistics(network: PlainNetwork, batch_size: int, stacklevel:
     warnings.warn(words, TrainingWarning, stacklevel=stacklevel + 1)
 
 
-def on_two_activations(network: PlainNetwork, loss: Loss, effect: str = "") -> str:
-    """Words for the same, with what comes of it; empty where the network does not end so."""
+def on_two_activations(network: PlainNetwork, loss: Loss, effect: str = "", output: str = "") -> str:
+    """Words for the same, with what comes of it; empty where the network does not end so. output: which of several."""
     if not isinstance(loss, (SoftmaxCrossEntropy, BinaryCrossEntropy)):
         return ""
-    last = _last_that_computes(network)
+    last = _last_that_computes(network, network.ends.outputs[output])
     if not isinstance(last.layer, (Sigmoid, Softmax)):
         return ""
     contains, name = ("softmax", "softmax_cross_entropy") if loss.takes_labels else ("sigmoid", "binary_cross_entropy")
@@ -50,9 +54,9 @@ def on_two_activations(network: PlainNetwork, loss: Loss, effect: str = "") -> s
     )
 
 
-def _last_that_computes(network: PlainNetwork) -> PlacedLayer:
+def _last_that_computes(network: PlainNetwork, output: str) -> PlacedLayer:
     placed = {layer.name: layer for layer in network.layers}
-    last = network.layers[-1]
+    last = placed[output]
     while isinstance(last.layer, _SHAPE_ONLY) and last.sources[0] in placed:
         last = placed[last.sources[0]]
     return last

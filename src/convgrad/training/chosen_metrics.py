@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from convgrad.arguments import shown
+from convgrad.compute.several import listed
 from convgrad.errors import TrainingError, suggestion
 from convgrad.losses import Loss
+from convgrad.network.losses import Losses
+from convgrad.network.plain import PlainNetwork
 from convgrad.training.metrics import (
     LOGITS,
     Meaning,
@@ -15,12 +19,15 @@ from convgrad.training.metrics import (
     accuracy,
     accuracy_above,
     answers_right,
+    meaning_of,
     places_right,
     registry,
 )
 from convgrad.training.whole_metrics import NAMES, MetricOf, whole_metric
 
 Chosen = str | Metric | MetricOf | Callable[..., Any]
+Metrics = Chosen | Iterable[Chosen] | Mapping[str, Chosen | Iterable[Chosen]] | None
+"""What `metrics=` may be."""
 _OF_CLASSES = ("accuracy", "top3", "top5")
 
 
@@ -29,6 +36,49 @@ def _listed(chosen: Any) -> tuple[Chosen, ...]:
         return tuple(chosen)
     except TypeError:
         raise TrainingError(f"metrics must be a list of names or Metric objects, not {shown(chosen)}.") from None
+
+
+def metrics_for(
+    network: PlainNetwork, chosen: Metrics, loss: Loss | Losses, given: Any
+) -> tuple[tuple[Metric, ...], Meaning]:
+    """The metrics of a network's outputs, and what its targets mean; "several" where there are several outputs.
+
+    Of several outputs, a metric is called `class_accuracy`, after the output that it is of.
+
+    Args:
+        chosen: of several outputs, a table from their names to what each gets, which may be a list; or what all get.
+            given: targets as they were given.
+
+    Raises:
+        TrainingError: a metric that there is not, that has no meaning for such targets, or of no output.
+    """
+    if not isinstance(loss, Losses):
+        if isinstance(chosen, Mapping):
+            raise TrainingError(
+                "metrics is a table, but the network has one output. Give a list: metrics=['accuracy']."
+            )
+        meaning = meaning_of(given, loss, network.output_shape)
+        return metrics_from(chosen, loss, meaning), meaning
+    names = network.ends.output_names
+    table = chosen if isinstance(chosen, Mapping) else dict.fromkeys(names, chosen)
+    for name in table:
+        if name not in names:
+            raise TrainingError(f"metrics has {shown(name)}, but the network's outputs are {listed(names)}.")
+    found: list[Metric] = []
+    for name, one in loss.of.items():
+        meaning = meaning_of(given.parts[name], one, network.output_shapes[name])
+        own = metrics_from(table.get(name, ()), one, meaning)
+        found += [_of_output(metric, name) for metric in own]
+    return tuple(found), "several"
+
+
+def _of_output(metric: Metric, output: str) -> Metric:
+    """The metric of one of several outputs."""
+
+    def figure(outputs: Any, targets: Any) -> Any:
+        return metric.each(outputs.parts[output], targets.parts[output])
+
+    return replace(metric, name=f"{output}_{metric.name}", each=figure)
 
 
 def metrics_from(

@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.compute.samples import floats_from
+from convgrad.compute.several import arrays_of, each, named
 from convgrad.data.ahead import read_ahead, rows_at_once
 from convgrad.data.data import Data, spread
 from convgrad.errors import DataError
 from convgrad.losses import Loss
+from convgrad.network.losses import Losses
 from convgrad.network.plain import PlainNetwork
-from convgrad.network.targets import Targets, first_not_finite
+from convgrad.network.targets import first_not_finite, targets_for
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
@@ -36,11 +38,12 @@ class Examples:
         DataError: the data can't be meant like this; `where` is what the message calls them.
     """
 
-    def __init__(self, network: PlainNetwork, loss: Loss, data: Data, where: str):
+    def __init__(self, network: PlainNetwork, loss: Loss | Losses, data: Data, where: str):
         if not data.has_targets:
             raise DataError(f"{where}: there are no targets. Give them to Data: Data(x, y).")
         self._network, self._where = network, where
-        self._targets_of = Targets(loss, network.output_shape)
+        self._input_shape = () if network.ends.input_names else network.input_shape
+        self._targets_of = targets_for(loss, network.output_shapes)
         self.data, self._rows = data, np.arange(len(data))
         self.held, self.ordered, self.group, self.threads = data.held, data.ordered, data.group, data.threads
         known = data.targets()
@@ -49,18 +52,19 @@ class Examples:
             self.inputs = self._inputs(data.all_inputs())
         else:
             self._inputs(data.sample()[0])
-            self.inputs = _Read(self, network.input_shape)
+            self.inputs = _Read(self, self._input_shape)
         given = data.sample()[1] if known is None else known
         assert given is not None
-        self.given = given
+        self.given: Any = named(given, network.ends.output_names, where, "y", "outputs")
         some = self._targets(given, count=None if known is None else len(data))
         self.targets = None if known is None else some
         self.target_shape = some.shape[1:]
+        self._target_size = sum(prod(one.shape[1:]) for one in arrays_of(some))
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def take(self, positions: Rows) -> tuple[Array, Array]:
+    def take(self, positions: Rows) -> tuple[Any, Any]:
         """Inputs (B, *input_shape) and targets (B, ...)."""
         if self.held:
             assert self.targets is not None
@@ -75,26 +79,26 @@ class Examples:
         part = object.__new__(Examples)
         part.__dict__.update(self.__dict__)
         part._rows = self._rows[rows]
-        part.inputs = self.inputs[rows] if self.held else _Read(part, self._network.input_shape)
+        part.inputs = self.inputs[rows] if self.held else _Read(part, self._input_shape)
         part.targets = None if self.targets is None else self.targets[rows]
         return part
 
-    def blocks(self, size: int) -> Iterator[tuple[Array, Array]]:
+    def blocks(self, size: int) -> Iterator[tuple[Any, Any]]:
         """All of them, in order, `size` at a time at most, read ahead; those in memory in one go."""
         if self.held:
-            yield self.inputs, self.targets  # type: ignore[misc]
+            yield self.inputs, self.targets
             return
-        numbers = prod(self._network.input_shape) + prod(self.target_shape)
+        numbers = self._network.ends.input_size + self._target_size
         size = rows_at_once(size, numbers * np.dtype(self._network.dtype).itemsize, self.threads)
         starts = range(0, len(self), size)
 
-        def block(start: int) -> tuple[Array, Array]:
+        def block(start: int) -> tuple[Any, Any]:
             return self.take(np.arange(start, min(start + size, len(self))))
 
         with closing(read_ahead(starts, block, self.threads)) as found:  # type: ignore[type-var]
             yield from found
 
-    def counted(self, inputs: Array, targets: Array) -> tuple[Array, Array]:
+    def counted(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
         """Those of these examples that count: without those whose label the loss ignores."""
         counts = self._targets_of.counts(targets)
         return (inputs, targets) if counts.all() else (inputs[counts], targets[counts])
@@ -118,20 +122,21 @@ class Examples:
             "Give some examples other labels."
         )
 
-    def some_targets(self) -> Array:
+    def some_targets(self) -> Any:
         """All targets where they are known, else those of some examples."""
         return self.take(spread(len(self)))[1] if self.targets is None else self.targets
 
-    def _inputs(self, x: Any, rows: Rows | None = None) -> Array:
-        return checked_inputs(x, self._network.input_shape, self._where, self._network.dtype, rows)
+    def _inputs(self, x: Any, rows: Rows | None = None) -> Any:
+        return inputs_for(self._network, x, self._where, rows)
 
-    def _targets(self, y: Any, rows: Rows | None = None, count: int | None = None) -> Array:
+    def _targets(self, y: Any, rows: Rows | None = None, count: int | None = None) -> Any:
         of, dtype = self._targets_of, self._network.dtype
         try:
             return of.of(y, len(y) if count is None else count, self._where, dtype)
         except DataError:
-            for position, each in () if rows is None else zip(rows, y, strict=True):  # which one is it?
-                of.of(np.asarray(each)[np.newaxis], 1, f"{self._where}, example {position}", dtype)
+            for place, position in enumerate(() if rows is None else rows):  # which one is it?
+                one = each(lambda part, place=place: np.asarray(part[place])[np.newaxis], y)
+                of.of(one, 1, f"{self._where}, example {position}", dtype)
             raise
 
 
@@ -145,27 +150,39 @@ class _Read:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, positions: Rows) -> Array:
+    def __getitem__(self, positions: Rows) -> Any:
         return self._examples.take(positions)[0]
 
 
-def checked_inputs(x: Any, input_shape: tuple[int, ...], where: str, dtype: str, rows: Rows | None = None) -> Array:
+def inputs_for(network: PlainNetwork, x: Any, where: str, rows: Rows | None = None) -> Any:
+    """`checked_inputs` for a network, of each of several inputs."""
+
+    def checked(given: Any, shape: tuple[int, ...], called: str) -> Array:
+        return checked_inputs(given, shape, where, network.dtype, rows, called)
+
+    return network.ends.each_input(x, where, checked)
+
+
+def checked_inputs(
+    x: Any, input_shape: tuple[int, ...], where: str, dtype: str, rows: Rows | None = None, called: str = "x"
+) -> Array:
     """Examples (N, *input_shape) of `dtype`, float32 or float64; bytes (uint8) become 0..1.
 
     Args:
-        where: what a message calls them, such as `training data`.
+        where: what a message calls them, such as `training data`. called: what it calls x.
         rows: (N,) positions that a message calls them by, where they are not 0, 1, 2, ...
 
     Raises:
         DataError: none at all, other whole numbers, another size than the network takes, or NaN or infinity in
             one of them.
     """
-    inputs = floats_from(x, f"{where}: x", dtype)
+    inputs = floats_from(x, f"{where}: {called}", dtype)
     if inputs.ndim == 0 or len(inputs) == 0:
-        raise DataError(f"{where}: x is empty (shape {inputs.shape}). There must be at least one example.")
+        raise DataError(f"{where}: {called} is empty (shape {inputs.shape}). There must be at least one example.")
     if inputs.shape[1:] != tuple(input_shape):
         raise DataError(
-            f"{where}: examples have shape {inputs.shape[1:]}, but the network takes {tuple(input_shape)}."
+            f"{where}: examples have shape {inputs.shape[1:]}{called.removeprefix('x')}, but the network takes "
+            f"{tuple(input_shape)}."
             f"{_shape_remedy(inputs, tuple(input_shape))}"
         )
     with np.errstate(over="ignore"):  # what the type can't hold becomes infinite and is named below
@@ -173,8 +190,8 @@ def checked_inputs(x: Any, input_shape: tuple[int, ...], where: str, dtype: str,
     index = first_not_finite(inputs)
     if index is not None:
         raise DataError(
-            f"{where}: image {index if rows is None else rows[index]} holds NaN or infinity. Remove it (from x and "
-            "from y) or fix its source."
+            f"{where}: image {index if rows is None else rows[index]}{called.removeprefix('x')} holds NaN or infinity. "
+            "Remove it (from x and from y) or fix its source."
         )
     return inputs
 

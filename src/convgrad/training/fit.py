@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -14,11 +14,10 @@ from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, between,
 from convgrad.compute.choose import name_of
 from convgrad.data import Batches, Data
 from convgrad.data.changes import Augmenting, augment_from
-from convgrad.data.data import data_from
 from convgrad.errors import DataError, TrainingError
-from convgrad.losses import Loss, loss_from
 from convgrad.network.chosen import Names
 from convgrad.network.frozen import frozen_from
+from convgrad.network.losses import AnyLoss, loss_for
 from convgrad.network.plain import NETWORK, PlainNetwork
 from convgrad.network.statistics import statistics_of
 from convgrad.network.step import TrainingStep
@@ -26,13 +25,12 @@ from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.training.advice import warn_of_small_statistics, warn_of_two_activations
 from convgrad.training.alone import trains_alone
 from convgrad.training.averaging import Average, Averaging, average_from
-from convgrad.training.chosen_metrics import Chosen, metrics_from
-from convgrad.training.evaluate import checked_examples
+from convgrad.training.chosen_metrics import Metrics, metrics_for
+from convgrad.training.evaluate import checked_examples, data_for
 from convgrad.training.events import Callback, Training, checked_callbacks
 from convgrad.training.examples import Examples
 from convgrad.training.history import History
 from convgrad.training.loop import Loop, ended
-from convgrad.training.metrics import meaning_of
 from convgrad.training.progress import ProgressTable
 from convgrad.training.resuming import Checkpoint, Keeper, checkpoint_from, data_digest, described
 from convgrad.training.safeguard import WeightKeeper
@@ -68,12 +66,13 @@ def fit(
     epochs: int = 5,
     batch_size: int = 64,
     optimizer: str | Optimizer = "sgd",
-    loss: str | Loss = "softmax_cross_entropy",
+    loss: AnyLoss = "softmax_cross_entropy",
+    loss_weights: Mapping[str, float] | Sequence[float] | None = None,
     learning_rate: float | None = None,
     schedule: str | Schedule | None = None,
     validation_split: float = 0.0,
     validation_data: tuple[Any, Any] | Data | None = None,
-    metrics: Chosen | Iterable[Chosen] | None = None,
+    metrics: Metrics = None,
     sample_weight: npt.ArrayLike | None = None,
     class_weight: ClassWeight | None = None,
     frozen: Names = (),
@@ -93,11 +92,15 @@ def fit(
 
     Args:
         x: (N, *input_shape) floats, or bytes (uint8) of 0..255, which become 0..1; images are (N, rows, columns,
-            channels). Or a `Data` for examples that are elsewhere than in memory, without y.
-        y: labels (N,) of 0 .. classes-1, or an array like the outputs, (N, *output_shape).
+            channels). Of several inputs, a table of arrays by name, or a list in the inputs' order. Or a `Data` for
+            examples that are elsewhere than in memory, without y.
+        y: labels (N,) of 0 .. classes-1, or an array like the outputs, (N, *output_shape). Of several outputs, a table
+            of them by name, or a list in the outputs' order.
         epochs: how often all examples are seen, after those of earlier calls (`network.past.epochs`).
         batch_size: examples in one update of the weights.
-        optimizer, loss: names or objects.
+        optimizer, loss: names or objects. Of several outputs, `loss` is a table of losses by output, a list, or one for
+            all; the history then has `class_loss` beside `loss`, for an output `class`.
+        loss_weights: what the loss of each output counts in their sum, above 0; 1 where nothing is said.
         learning_rate: the highest one; by default the optimizer's.
         schedule: how it changes in the course of the training: a name in `schedules.SCHEDULES` or a function from the
             fraction done to a factor; constant by default.
@@ -105,7 +108,8 @@ def fit(
             from every class alike.
         validation_data: (x, y), or a `Data`, to validate with instead.
         metrics: figures beside the loss, by name, as `Metric` or as a function (targets, predictions); by default as in
-            `evaluate`. Those of all examples together, such as "f1", are of validation examples only.
+            `evaluate`. Of several outputs, a table from their names to such or lists of such, or what all of them get.
+            Those of all examples together, such as "f1", are of validation examples only.
         sample_weight: (N,) how much each example counts, at least 0. The loss of a batch, and of an epoch, is then the
             weighted mean: sum[n](u[n] * E[n]) / sum[n](u[n]). Validation and metrics count each example once.
         class_weight: the same by class: "balanced" for N / (K * N[k]), with N[k] examples of class k of K classes; a
@@ -138,25 +142,29 @@ def fit(
             training, or one that `resume` was not asked for.
         Diverged: the loss became NaN or infinite. The network has its last good weights again.
     """
-    loss, optimizer = loss_from(loss), optimizer_from(optimizer)
+    function, optimizer = loss_for(network.ends.output_names, loss, loss_weights), optimizer_from(optimizer)
     factor = schedule_from(schedule)
     keeping = checkpoint_from(checkpoint, resume)
     listeners = [*checked_callbacks(callbacks), *([ProgressTable()] if verbose else [])]
 
-    data = data_from(x, y, "training data")
+    data = data_for(network, x, y, "training data")
     names = network.preparation.class_names if network.past.updates else data.class_names
-    examples = checked_examples(network, loss, data, "training data", names)
-    meaning = meaning_of(examples.given, loss, network.output_shape)
-    chosen = metrics_from(metrics, loss, meaning)
+    examples = checked_examples(network, function, data, "training data", names)
+    chosen, meaning = metrics_for(network, metrics, function, examples.given)
     changing = augment_from(augment)
+    if changing is not None and (network.ends.input_names or network.ends.output_names):
+        raise TrainingError(
+            "augment changes the images of a network of one input and one output. Change the arrays before, or as they "
+            "are read: Data.items(source), whose source[n] gives another (x, y) each time."
+        )
     together = changing is not None and changing.moves(
         network.input_shape, examples.target_shape, classes=meaning == "classes", tags=meaning == "answers"
     )
     validation, rows = None, np.arange(len(examples))
     if validation_data is not None:
         xv, yv = (validation_data, None) if isinstance(validation_data, Data) else validation_data
-        given = data_from(xv, yv, "validation data")
-        validation = checked_examples(network, loss, given, "validation data", names)
+        given = data_for(network, xv, yv, "validation data")
+        validation = checked_examples(network, function, given, "validation data", names)
     if validation_split:
         if validation is not None:
             raise TrainingError("validation_split and validation_data are both given. Give one of them.")
@@ -184,10 +192,16 @@ def fit(
     if validation is not None:
         validation.rows_that_count(np.arange(len(validation)))
     weighing, rows = weighing_from(
-        sample_weight, class_weight, examples, rows, meaning, max(2, network.output_shape[-1]), names
+        sample_weight,
+        class_weight,
+        examples,
+        rows,
+        meaning,
+        max(2, *(shape[-1] for shape in network.output_shapes.values())),
+        names,
     )
     kept, mean = frozen_from(network.layers, frozen), average_from(average)
-    warn_of_two_activations(network, loss, stacklevel=4)
+    warn_of_two_activations(network, function, stacklevel=4)
 
     rate = optimizer.learning_rate if learning_rate is None else learning_rate
     found = writer = None
@@ -199,7 +213,7 @@ def fit(
             "epochs": epochs,
             "batch_size": batch_size,
             "optimizer": described(optimizer),
-            "loss": described(loss),
+            "loss": described(function),
             "learning_rate": float(rate),
             "schedule": described(schedule or "constant"),
             "metrics": [metric.name for metric in chosen],
@@ -219,7 +233,7 @@ def fit(
         writer = Keeper(keeping, asked)
 
     step = TrainingStep(
-        network, loss, optimizer, batch_size, seed=seed, engine=engine, frozen=kept.tensors, accumulate=accumulate
+        network, function, optimizer, batch_size, seed=seed, engine=engine, frozen=kept.tensors, accumulate=accumulate
     )
     step.prepare(len(rows) % batch_size or batch_size)
     if accumulate > 1 and step.examples_meet:
@@ -241,7 +255,7 @@ def fit(
         ),
         step=step,
         batches=batches,
-        loss=loss,
+        loss=function,
         metrics=chosen,
         learning_rate=rate,
         factor=factor,

@@ -6,10 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
+from convgrad.compute.several import Several
 from convgrad.data import Batch, Batches
 from convgrad.errors import DataError
 from convgrad.losses import Loss
+from convgrad.network.losses import Losses
 from convgrad.network.past import Past
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.step import TrainingStep
@@ -32,7 +35,7 @@ class Loop:
     training: Training
     step: TrainingStep
     batches: Batches
-    loss: Loss
+    loss: Loss | Losses
     metrics: tuple[Metric, ...]
     learning_rate: float
     factor: Schedule
@@ -134,10 +137,14 @@ class Loop:
         if self.averaging is not None and (step.update is None or not step.update.pending):
             self.averaging.after_update()
         counts = step.targets.counts(batch.labels)
-        means.add("loss", step.loss, float(batch.weights[counts].sum()))
+        shares = float(batch.weights[counts].sum())
+        means.add("loss", step.loss, shares)
+        for name, loss in step.losses.items():
+            means.add(f"{name}_loss", loss, shares)
         counts = counts[:count]
         for metric in (one for one in self.metrics if one.of_each):
-            value = metric(step.output[:count][counts], batch.labels[:count][counts])
+            output: Any = Several(step.output) if step.losses else step.output
+            value = metric(output[:count][counts], batch.labels[:count][counts])
             means.add(metric.name, value, int(counts.sum()))
 
     def _diverged(self, what: str) -> Diverged:

@@ -21,9 +21,9 @@ from convgrad.network.targets import one_hot
 Values = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
 Better = Literal["less", "more"]
-Meaning = Literal["classes", "places", "answers", "numbers"]
+Meaning = Literal["classes", "places", "answers", "numbers", "several"]
 """What targets are: one class of several for each example, or for each place of it; yes or no for each output; numbers
-to come close to."""
+to come close to; or several of these, of several outputs."""
 SHARES_SLACK = 1e-5
 """What the sum of a row of shares may differ from 1 by: each of them was rounded to float32, of up to 100 classes."""
 LOGITS = (BinaryCrossEntropy, Dice)

@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import NOT_NEGATIVE, PATH, TABLE, made_from, shown
+from convgrad.compute.several import arrays_of
 from convgrad.errors import DataError, TrainingError
+from convgrad.network.losses import Losses
 from convgrad.network.past import fingerprint
 from convgrad.system.files import read_folder, write_folder
 from convgrad.system.texts import as_text, json_from
@@ -167,13 +169,15 @@ def digest(array: npt.ArrayLike) -> str:
     return whole.hexdigest()
 
 
-def data_digest(inputs: Any, targets: npt.NDArray[Any]) -> str:
+def data_digest(inputs: Any, targets: Any) -> str:
     """What a training's data are known by: the bits of some inputs, and those of the targets that are given."""
-    return f"{len(inputs)} examples {fingerprint(inputs)}-{digest(targets)}"
+    return f"{len(inputs)} examples {fingerprint(inputs)}-{'-'.join(map(digest, arrays_of(targets)))}"
 
 
 def described(thing: object) -> Any:
     """An optimizer, loss, schedule or the like as JSON holds it: its name and arguments."""
+    if isinstance(thing, Losses):
+        return {"name": "Losses", "weights": dict(thing.weights), **_plain({"parts": thing.of})}
     if is_dataclass(thing) and not isinstance(thing, type):
         return {"name": type(thing).__name__, **_plain(asdict(thing))}
     if callable(thing):

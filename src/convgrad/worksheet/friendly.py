@@ -17,7 +17,8 @@ from convgrad.explain.trace.numbers import common_decimals
 from convgrad.explain.trace.trace import Trace
 from convgrad.functions import FUNCTIONS
 from convgrad.models.network import Network
-from convgrad.network.plan import TARGET, PlacedLayer
+from convgrad.network.placed import PlacedLayer
+from convgrad.network.plan import TARGET
 from convgrad.notation.terms import Call, Definition, Reduce, accesses, gradient_name, walk
 from convgrad.worksheet.dice import Dice
 from convgrad.worksheet.levels import Level, is_place

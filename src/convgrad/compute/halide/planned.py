@@ -105,11 +105,11 @@ def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planne
     equation = request.equation
     _refuse_empty(equation)
     examples = request.examples
-    plan = in_atoms(Plan.of(request if examples is None else request.with_examples(NOMINAL)))
+    plan = in_atoms(Plan.of(request.with_examples(NOMINAL) if examples else request))
     groups, views = partition(plan), plan.views
     layouts = _layouts(plan, arrays, dtype)
-    if examples is not None:
-        groups, layouts = for_real(groups, layouts, views, examples, equation.shape_of[examples][0])
+    if examples:
+        groups, layouts = for_real(groups, layouts, views, examples, equation.shape_of[examples[0]][0])
     steps = in_steps(groups, layouts, views, arrays.keys())
     kernels = [step.kernels(layouts, views, dtype) for step in steps]
     memory, intermediate_bytes = _memory(steps, kernels, arrays, layouts, views)

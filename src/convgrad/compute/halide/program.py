@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy.typing as npt
@@ -31,7 +31,7 @@ def compile_program(
     in_place: Mapping[str, str] | None = None,
     buffers: Mapping[str, Array] | None = None,
     views: Mapping[str, str] | None = None,
-    examples: str | None = None,
+    examples: Collection[str] = (),
 ) -> Program:
     """A bound equation, compiled for this processor, with arrays that are laid out once.
 
@@ -57,7 +57,9 @@ def compile_program(
     if not there:
         raise EngineError(f"Equations can't be compiled here: {reason}")
     threads.refuse_forked_child()
-    return Program(Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, examples))
+    return Program(
+        Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, tuple(examples))
+    )
 
 
 class Program(program.Program):

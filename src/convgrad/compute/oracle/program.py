@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def compile_program(
     in_place: Mapping[str, str] | None = None,
     buffers: Mapping[str, npt.NDArray[Any]] | None = None,
     views: Mapping[str, str] | None = None,
-    examples: str | None = None,
+    examples: Collection[str] = (),
 ) -> Program:
     """A bound equation, ready to run on arrays that are laid out once.
 
@@ -65,7 +65,9 @@ def compile_program(
     >>> program.arrays["w"]
     array([-1., -2., -3.], dtype=float32)
     """
-    return Program(Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, examples))
+    return Program(
+        Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, tuple(examples))
+    )
 
 
 class Program(program.Program):
@@ -77,9 +79,9 @@ class Program(program.Program):
         examples, views = request.examples, request.views
         self._along: frozenset[str] = frozenset()
         self._count = 1
-        if examples is not None:  # NumPy's bits depend on how many there are
-            self._along = frozenset((examples, *(example_indices(self.equation.definitions, views, examples) or ())))
-            self._count = len(self.arrays[examples])
+        if examples:  # NumPy's bits depend on how many there are
+            self._along = frozenset((*examples, *(example_indices(self.equation.definitions, views, examples) or ())))
+            self._count = len(self.arrays[examples[0]])
             request = request.with_examples(1)
         self._views, self._shapes = views, request.equation.shape_of
         self._definitions = request.in_order()

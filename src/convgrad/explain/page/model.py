@@ -21,7 +21,8 @@ from convgrad.explain.trace.given import Array
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
 from convgrad.explain.words.layers import derivations, gradient_sentences, size_sentences, sum_sentence
-from convgrad.network.plan import INPUT, LOSS_MEAN, LOSS_OF_EXAMPLE, LOSS_WEIGHTS, TARGET, PlacedLayer
+from convgrad.network.placed import PlacedLayer
+from convgrad.network.plan import INPUT, LOSS_MEAN, LOSS_OF_EXAMPLE, LOSS_WEIGHTS, TARGET
 from convgrad.network.step import step_seed
 from convgrad.notation.printing.latex import latex, name_text
 from convgrad.notation.terms import accesses, gradient_name

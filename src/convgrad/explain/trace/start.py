@@ -61,6 +61,7 @@ def trace(
     """
     if not network.initialized and not any(array.any() for array in network.parameters.values()):
         network.initialize(seed)
+    _check_traced(network)
     deltas, pins = deltas or {}, pins or {}
     batch, inputs = _example(network, x)
     chosen = optimizer_from(optimizer)
@@ -103,6 +104,17 @@ def trace(
     )
 
 
+def _check_traced(network: PlainNetwork) -> None:
+    """Raises: ModelError for a network of several inputs or outputs, or with a layer in several places."""
+    network.ends.check_only()
+    shared = [placed for placed in network.layers if placed.before]
+    if shared:
+        raise ModelError(
+            f"Layer `{shared[0].shared}` stands in several places, `{shared[0].shared}` and `{shared[0].name}`, and a "
+            "trace is of a network whose layers have one each. Put a second layer there, of the same weights."
+        )
+
+
 def _example(network: PlainNetwork, x: npt.ArrayLike | None) -> tuple[int | None, Array | None]:
     """The number of examples, None where there is one without a batch axis, and the input."""
     mixes = any(placed.built.batch_index for placed in network.layers)
@@ -140,11 +152,10 @@ def _loss(network: PlainNetwork, loss: str | Loss | None, needed: bool) -> Loss:
 
 def _plan(network: PlainNetwork, batch: int | None, loss: Loss, optimizer: Optimizer) -> Plan:
     """With the gradient of the input, where it has one: that is what a layer before the first would get."""
-    last = network.layers[-1].name
     try:
-        return training_plan(network.layers, network.input_shape, last, batch, loss, optimizer, input_gradient=True)
+        return training_plan(network.layers, network.ends, batch, loss, optimizer, input_gradient=True)
     except DerivationError:
-        return training_plan(network.layers, network.input_shape, last, batch, loss, optimizer)
+        return training_plan(network.layers, network.ends, batch, loss, optimizer)
 
 
 def _target(target: npt.ArrayLike, shape: tuple[int, ...], batch: int | None, taken: Targets) -> Array:

@@ -9,7 +9,7 @@ from convgrad.calculus.derive import derivation
 from convgrad.calculus.steps import Derivation, StepKind
 from convgrad.errors import EquationError
 from convgrad.explain.trace.trace import Trace
-from convgrad.network.plan import PlacedLayer
+from convgrad.network.placed import PlacedLayer
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Definition, accesses, bound_indices, gradient_name
 

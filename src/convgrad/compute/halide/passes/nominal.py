@@ -7,7 +7,7 @@ then the number becomes the real one, which tiles, threads and memory follow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from convgrad.compute.contract import example_indices, resized, root
@@ -19,14 +19,18 @@ NOMINAL = 64
 
 
 def for_real(
-    groups: Sequence[Group], layouts: Mapping[str, Layout], views: Mapping[str, str], source: str, count: int
+    groups: Sequence[Group],
+    layouts: Mapping[str, Layout],
+    views: Mapping[str, str],
+    sources: Collection[str],
+    count: int,
 ) -> tuple[list[Group], dict[str, Layout]]:
     """Groups and layouts that were planned for NOMINAL examples, for `count` of them. Each group keeps the atoms by
     whose sizes its schedule rounds."""
     atoms = [atom for group in groups for atom in group.atoms]
-    indices = example_indices(atoms, views, source)
+    indices = example_indices(atoms, views, sources)
     assert indices is not None, "atoms read what the definitions read that they were made of"
-    along = {source, *indices}
+    along = {*sources, *indices}
     for_count = [
         replace(
             group,

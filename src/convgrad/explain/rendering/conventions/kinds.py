@@ -13,7 +13,8 @@ from convgrad.errors import ModelError
 from convgrad.explain.trace.given import Array
 from convgrad.explain.trace.trace import Trace
 from convgrad.explain.words.layers import slide_along
-from convgrad.network.plan import INPUT, PlacedLayer
+from convgrad.network.placed import PlacedLayer
+from convgrad.network.plan import INPUT
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Add, Multiply, Reduce, Term, accesses
