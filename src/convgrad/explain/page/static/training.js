@@ -96,7 +96,7 @@
       try {
         await nextFrame();
         const done = await trace.history.goTo([...trace.history.log, ["step", count]], pause);
-        if (!done) page.say("The steps were given up, for something else was changed meanwhile.");
+        if (!done) this.problem.textContent = "No step was made: something else was changed meanwhile.";
         return done;
       } finally {
         this.going = false;
