@@ -243,27 +243,6 @@ def test_edits_by_keys_tab_goes_on_escape_leaves(exact: Looker) -> None:
     assert exact.values("conv1.w").tolist() == [[1.5, 0.25], [-3, 0.62]]
 
 
-@pytest.mark.parametrize(
-    ("typed", "why"),
-    [
-        ("abc", "\u201cabc\u201d is not a number. Write one such as 0.5, -3, 1e-4 or 1/3."),
-        (" ", "Nothing is written here. Write a number, such as 0.5."),
-        ("1/0", "Nothing can be divided by 0."),
-        ("1e999", "1e999 is too large for a number of 64 bits."),
-    ],
-)
-def test_what_is_no_number_is_told_where_it_is(exact: Looker, typed: str, why: str) -> None:
-    exact.edit("conv1.w[0,0]", typed)
-    editor = exact.page.locator(".editor")
-    assert exact.page.locator("#edit-problem").inner_text() == why
-    assert editor.get_attribute("aria-invalid") == "true"
-    assert editor.get_attribute("aria-describedby") == "edit-problem"
-    editor.fill("0.5")
-    exact.page.keyboard.press("Enter")
-    assert exact.page.locator("#edit-problem").count() == 0
-    assert exact.values("conv1.w")[0, 0] == 0.5
-
-
 def test_a_label_that_is_no_class_is_refused(channels: Looker) -> None:
     channels.edit("target", "5")
     assert "takes a label, 0..1, not 5" in channels.page.locator("#edit-told").inner_text()

@@ -215,6 +215,7 @@ def test_the_page_within_another_one(either: Any, folder: Path) -> None:
 def test_a_served_page_says_that_it_cannot_be_embedded(browser: Any) -> None:
     with served("classic") as url, opened(browser, url) as looker:
         looker.page.locator("#share").click()
+        looker.page.locator("#share-dialog h3", has_text="Embed").wait_for()  # it opens when the address is written
         words = looker.page.locator("#share-dialog").inner_text()
         assert "A page on this machine can't stand in another one." in words
         assert "It opens on this machine, while convgrad explain --serve is running." in words

@@ -277,6 +277,10 @@ def test_one_leaves_and_comes_back_to_the_same_stop(tour: Looker) -> None:
     page.locator("#tour-leave").click()
     assert not page.locator("#tour").is_visible()
     assert shown(tour)[0] == "two-convolutions"
+    assert page.locator(".panel-scroll").is_visible()
+    page.locator(".handle").click()
+    assert page.locator("#panel").bounding_box()["width"] < 60  # a strip, without the player's buttons
+    page.locator(".handle").click()
     tour.look("forward")
     tour.cell("conv1.x[0,0]").click()
     page.locator("#tour-open").click()
@@ -360,6 +364,7 @@ def test_a_stop_is_in_the_address(either: Any, folder: Path, tour: Looker) -> No
     with opened(either, tour.page.url) as other:
         other.page.evaluate(settled)
         assert (stop(other), shown(other)) == ("stride", STOPS["stride"])
+        same_captions(other, "stride", trace_of("strided", exact=True))  # nothing of the stop is shown anew
     go(tour, "update")
     tour.page.evaluate(settled)
     tour.page.go_back()
@@ -376,6 +381,34 @@ def test_a_stop_is_in_the_address(either: Any, folder: Path, tour: Looker) -> No
         thought.page.evaluate(settled)
         assert not thought.page.locator("#tour").is_visible()
         assert thought.title().startswith("conv1.dw[0,1]")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "__proto__", "x" * 60])
+def test_a_link_to_no_stop_is_one_sentence_and_changes_nothing(name: str, tour: Looker) -> None:
+    before = shown(tour), stop(tour)
+    tour.page.evaluate("(name) => { location.hash = `stop=${name}`; }", name)
+    tour.page.wait_for_selector("#link-problem:not([hidden])")
+    cut = name if len(name) <= 40 else name[:40] + "\u2026"
+    words = tour.page.locator("#link-problem span").inner_text()
+    assert words == f"This link can't be shown: the tour has no stop \u201c{cut}\u201d."
+    assert (shown(tour), stop(tour)) == before
+
+
+def test_a_network_that_the_tour_does_not_speak_of_leaves_it(browser: Any, folder: Path) -> None:
+    with opened(browser, address(folder, "two-channels")) as looker:
+        page = looker.page
+        page.locator("#tour-open").click()
+        page.select_option("#example", "strided")
+        assert page.locator("#tour").is_visible()
+        page.select_option("#example", "two-channels")
+        assert page.locator("#tour").is_hidden()
+        assert page.locator(".panel-scroll").is_visible()
+        page.locator("#tour-open").click()
+        assert shown(looker) == STOPS["kernel"]
+        page.evaluate("convgrad.page.app.links.settled()")
+        page.go_back()  # to the network that was chosen, without the tour
+        page.wait_for_function("() => convgrad.page.app.trace.model.name === 'two-channels'")
+        assert page.locator("#tour").is_hidden()
 
 
 def test_the_page_of_another_network_offers_the_tour(either: Any, folder: Path) -> None:

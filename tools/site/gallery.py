@@ -115,7 +115,6 @@ CLICKS: dict[str, tuple[Click, ...]] = {
         Click("`Copy program`, behind the tool", "#copy-program"),
     ),
     "Train on pictures of my own": (
-        Click("the example `lenet-trained`", "#example", "lenet-trained"),
         Click("`Draw a digit…`", "#draw"),
         Click("`Open a picture…`, or drop one on the page", "#photo"),
         Click("`3`, what it is", "label[for=target-3]"),

@@ -237,10 +237,11 @@ def _by_their_names(result: Attempt, outcome: Outcome, person: Person) -> Iterat
     """What came back, each array taken for what the function calls it: some may be left out, or in another order."""
     names = Source(person.source, person.name, [a.name for a in person.arguments or ()]).returned
     if names and len(names) == len(outcome.arrays):
-        called = replace(outcome, keys=names)
-        named = answered(result.convention, result.convention.problem(), result.values, called, person.name)
-        if len(named.roles) == len(result.roles):
-            yield named
+        called, problem = replace(outcome, keys=names), result.convention.problem()
+        named = answered(result.convention, problem, result.values, called, person.name)
+        forward_only = not named.roles.keys() & {*named.problem.gradients}
+        if len(named.roles) == len(result.roles) and not (forward_only and result.roles.keys() & {*problem.gradients}):
+            yield named  # whoever gets the gradient from above gives gradients, whatever they are called
 
 
 def answered(

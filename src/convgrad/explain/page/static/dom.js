@@ -100,23 +100,31 @@
 
   const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
+  /** So much of what a person wrote is said again. */
+  page.cut = (text) => (String(text).length > 40 ? `${String(text).slice(0, 40)}\u2026` : String(text));
+
+  const tooLarge = (text) => `${page.cut(text)} is too large for a number of 64 bits.`;
+
   /** The number that a text means, or {problem: what is wrong with it}. Takes 0,5 and 1/3, too. */
   page.readNumber = (text) => {
     const plain = text
       .trim()
       .replace(/\u2212/g, "-")
-      .replace(/\s+/g, "");
+      .replace(/\s*\/\s*/g, "/") // but "1 2" is not 12
+      .replace(/^([+-])\s+/, "$1");
     if (plain === "") return { problem: "Nothing is written here. Write a number, such as 0.5." };
     const parts = plain.split("/");
     if (parts.length === 2 && parts.every((part) => NUMBER.test(part))) {
-      const quotient = Number(parts[0]) / Number(parts[1]);
-      return Number.isFinite(quotient) ? { value: quotient } : { problem: "Nothing can be divided by 0." };
+      const [above, below] = parts.map(Number);
+      if (below === 0) return { problem: "Nothing can be divided by 0." };
+      const within = Number.isFinite(below) && Number.isFinite(above / below);
+      return within ? { value: above / below } : { problem: tooLarge(plain) };
     }
     const pointed = /^[+-]?\d+,\d+$/.test(plain) ? plain.replace(",", ".") : plain;
     if (!NUMBER.test(pointed))
-      return { problem: `\u201c${text.trim()}\u201d is not a number. Write one such as 0.5, -3, 1e-4 or 1/3.` };
+      return { problem: `\u201c${page.cut(text.trim())}\u201d is not a number. Write one such as 0.5, -3, 1e-4 or 1/3.` };
     const value = Number(pointed);
-    return Number.isFinite(value) ? { value } : { problem: `${text.trim()} is too large for a number of 64 bits.` };
+    return Number.isFinite(value) ? { value } : { problem: tooLarge(text.trim()) };
   };
 
   /** A minus sign as wide as a plus; of numbers with signs a plus, too. */

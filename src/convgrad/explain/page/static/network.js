@@ -8,16 +8,12 @@
     forward: {
       title: "Forward",
       lanes: { parameters: "weights", results: "forward \u2192" },
-      says:
-        "What the network computes, layer by layer: the stronger the colour, the greater the number; weights are " +
-        "orange if positive, blue if negative.",
+      says: "What the network computes, layer by layer, from left to right.",
     },
     backward: {
       title: "Backward",
       lanes: { parameters: "weights", results: "forward \u2192", deltas: "\u2190 deltas", gradients: "gradients" },
-      says:
-        "How fast the loss grows with each number, from right to left: orange with a plus where it grows, blue with " +
-        "a minus where it falls.",
+      says: "How fast the loss grows with each number, or falls (minus), from right to left.",
     },
     update: {
       title: "Update",
@@ -159,6 +155,13 @@
       const far = (box) => box.offsetLeft > to || box.offsetLeft + box.offsetWidth < from;
       const blocks = [...this.blocks.values()];
       return this.large ? blocks.filter(({ element }) => !far(element)) : blocks;
+    }
+
+    /** Everything at once, for paper. */
+    drawAll() {
+      const filled = [...this.blocks.values()].filter((block) => block.fill((name) => this.view(name)));
+      for (const name of this.stale ?? []) if (this.drawn(name)) this.view(name);
+      this._lightBlocks(filled);
     }
 
     _fill(ahead) {

@@ -75,6 +75,13 @@
       }
     }
 
+    /** An example, by its name. */
+    async turnTo(name) {
+      await this.filled;
+      this.select.value = name;
+      await this.choose();
+    }
+
     async choose() {
       if (!this.select.value) return;
       this.problem.textContent = "";

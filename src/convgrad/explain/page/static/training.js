@@ -37,6 +37,8 @@
   /** A loss in the bar, which has no room for many zeros. */
   const short = (loss) => (loss > 0 && loss < 1e-4 ? loss.toExponential(3) : page.plain(loss));
 
+  const nextFrame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+
   page.Training = class {
     constructor(app, element) {
       this.app = app;
@@ -65,14 +67,47 @@
       this.update();
     }
 
-    step(count) {
-      const { trace } = this.app;
+    /** Many steps of a large network are made between frames, beside the trace, which then changes at once. */
+    async step(count) {
+      const { trace, network } = this.app;
+      if (this.going) return;
       try {
-        trace.step(count);
+        if (count === 1 || !network.large) trace.step(count);
+        else if (!(await this._go(trace, count))) return;
       } catch (error) {
         this.problem.textContent = `No step was made: ${error.message} Try a smaller learning rate.`;
         return;
       }
+      this._made(count);
+    }
+
+    async _go(trace, count) {
+      const [, button] = this.steps;
+      let made = 0;
+      const pause = async () => {
+        made += 1;
+        button.style.setProperty("--made", `${(100 * made) / count}%`);
+        await nextFrame();
+        return this.app.trace === trace;
+      };
+      this.going = true;
+      for (const each of this.steps) each.setAttribute("aria-disabled", "true");
+      button.classList.add("going");
+      try {
+        await nextFrame();
+        const done = await trace.history.goTo([...trace.history.log, ["step", count]], pause);
+        if (!done) this.problem.textContent = "No step was made: something else was changed meanwhile.";
+        return done;
+      } finally {
+        this.going = false;
+        for (const each of this.steps) each.removeAttribute("aria-disabled");
+        button.classList.remove("going");
+        button.style.removeProperty("--made");
+      }
+    }
+
+    _made(count) {
+      const { trace } = this.app;
       const loss = trace.loss === null ? "" : ` Loss ${page.plain(trace.loss)}.`;
       page.say(`${count === 1 ? "One step" : `${count} steps`} done.${loss} ${this.app.pins.words}`.trim());
     }

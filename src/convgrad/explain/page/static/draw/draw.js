@@ -4,6 +4,7 @@
   const page = (convgrad.page = convgrad.page || {});
   const { h, byId } = page;
   const SIDE = 28;
+  const READER = "lenet-trained";
   /** Drawings that are remembered, so that undoing brings their strokes back. */
   const MOST = 200;
 
@@ -52,16 +53,19 @@
       this.memory = new Map(); // pixels -> strokes
       this.meant = null; // what the drawing is said to be
       this.button.remove();
+      if (model.digits?.length || this.app.served.served) byId("source").append(this.button);
       if (!model.digits?.length) {
         this._hide();
         return;
       }
-      byId("source").append(this.button);
       this._fill(model);
       this.changed();
     }
 
-    open() {
+    /** Where the network reads no digits, with one that does. */
+    async open() {
+      if (!this.app.trace.model.digits?.length) await this.app.served.turnTo(READER);
+      if (!this.app.trace.model.digits?.length) return; // why is said beside the examples
       this.dialog.show();
       document.body.classList.add("draws");
       this.dialog.style.top = `${document.querySelector("main").getBoundingClientRect().top}px`;

@@ -48,7 +48,7 @@
   const CHECKS = {
     example: (value) => isWord(value) || refuse("the name of its example can't be read."),
     network: (value) => isObject(value) || refuse("its network can't be read."),
-    lens: (value) => Object.hasOwn(page.LENSES, value) || refuse(`there is no lens \u201c${cut(value)}\u201d.`),
+    lens: (value) => Object.hasOwn(page.LENSES, value) || refuse(`there is no lens \u201c${page.cut(value)}\u201d.`),
     layer: (value) => isWord(value) || refuse("the name of its layer can't be read."),
     theme: (value) => THEMES.includes(value) || refuse("its colours are neither light nor dark."),
     at: (value) =>
@@ -62,13 +62,11 @@
     },
   };
 
-  const cut = (text) => (String(text).length > 40 ? `${String(text).slice(0, 40)}\u2026` : String(text));
-
   /** A state with only what is known, or an Error. `more`: keys of short words that other parts remember. */
   page.checkedState = (state, more = []) => {
     for (const [key, value] of Object.entries(state)) {
       if (Object.hasOwn(CHECKS, key)) CHECKS[key](value);
-      else if (!more.includes(key)) refuse(`this page does not know its part \u201c${cut(key)}\u201d.`);
+      else if (!more.includes(key)) refuse(`this page does not know its part \u201c${page.cut(key)}\u201d.`);
       else if (!isWord(String(value))) refuse(`its part \u201c${key}\u201d can't be read.`);
     }
     return state;
@@ -157,7 +155,7 @@
     if (hash.length > LONGEST) refuse(`it is longer than ${LONGEST} characters.`);
     const state = {};
     for (const [key, text] of new URLSearchParams(hash.slice(1).replace(/\+/g, "%2B"))) {
-      if (Object.hasOwn(state, key)) refuse(`its part \u201c${cut(key)}\u201d stands there twice.`);
+      if (Object.hasOwn(state, key)) refuse(`its part \u201c${page.cut(key)}\u201d stands there twice.`);
       const value = PACKED.includes(key) ? await unpacked(text) : key === "at" ? text.split(";") : text;
       Object.defineProperty(state, key, { value, enumerable: true });
     }

@@ -66,6 +66,7 @@
     async show(state) {
       const turn = ++this.turn;
       page.checkedState(state, this._others());
+      for (const part of this.app.parts) part.checks?.(state);
       document.body.classList.add("waiting");
       this.showing += 1;
       try {

@@ -120,6 +120,7 @@
       this.begun = true;
       this.cards.forEach((card) => (card.stale = true));
       if (first && example === STOPS[0].example && !location.hash.includes("=") && !page.embedded) this.enterAt(0);
+      else if (!example) this.leave(); // a person turns to a network that the tour does not speak of
       else this._write();
     }
 
@@ -142,6 +143,12 @@
 
     remember() {
       return this.possible && this.open ? { stop: this.stop.name } : {};
+    }
+
+    /** Raises an Error where a link names a stop that is none. */
+    checks({ stop }) {
+      if (this.possible && stop !== undefined && !STOPS.some(({ name }) => name === stop))
+        throw new Error(`This link can't be shown: the tour has no stop \u201c${page.cut(stop)}\u201d.`);
     }
 
     recall(state) {
@@ -171,11 +178,13 @@
       document.body.classList.add("touring");
       this.enter.hidden = true;
       this._current();
+      this._write(); // a link may say all that is shown, so that nothing else writes the captions
       this._scrollTo(n, "instant");
     }
 
     /** Leaves the network as it is. */
     leave() {
+      if (!this.open) return;
       const inside = this.element.contains(document.activeElement);
       this._close();
       this.app.tell("looked");
@@ -184,8 +193,10 @@
     }
 
     _close() {
+      if (!this.open) return;
       document.body.classList.remove("touring");
       this.enter.hidden = false;
+      this.app.panel.fold(matchMedia("(max-width: 820px)").matches);
     }
 
     go(n, scrolled = false) {
