@@ -109,7 +109,7 @@ def _by_kinds(h5py: Any, file: Any, config: Any) -> KerasWeights:
 
 def _groups(h5py: Any, model: Any, before: str) -> Iterator[tuple[str, list[Array]]]:
     """Layers by their kinds, those of models within models behind their names."""
-    inner = next((model[name] for name in LAYERS if name in model), None)
+    inner: Any = next((model[name] for name in LAYERS if name in model), None)
     for name in () if inner is None else inner:
         if own := _vars(h5py, inner[name]):
             yield before + name, own
