@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from convgrad.gradient_function import value_and_grad
     from convgrad.models.network import Network
     from convgrad.models.saved import load
-    from convgrad.models.transfer import from_torch
+    from convgrad.models.transfer import from_keras, from_torch
     from convgrad.notation import batched, bind, latex, mathml, parse
     from convgrad.training.checkpoint import save
 
@@ -56,6 +56,7 @@ __all__ = [
     "check",
     "derivation",
     "evaluate",
+    "from_keras",
     "from_torch",
     "gradients",
     "latex",
@@ -85,6 +86,7 @@ HOMES = {
     "bind": "notation.bind",
     "derivation": "calculus.derive.derivation",
     "evaluate": "compute.oracle.evaluate",
+    "from_keras": "models.transfer.from_keras",
     "from_torch": "models.transfer.from_torch",
     "gradients": "calculus.derive.gradients",
     "latex": "notation.latex",

@@ -319,3 +319,11 @@ def test_names_of_an_equation_come_before_all_others(code: str, layer: str, tmp_
     assert report.verdict is Verdict.RIGHT, str(report)
     file.write_text(code.replace("*", "+") + "\n")
     assert check(f"{file}:f", layer).verdict is Verdict.WRONG
+
+
+def test_who_gets_the_gradient_from_above_gives_a_gradient_even_if_it_is_called_result(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    exponentials = "def f(dY, x):\n    e = np.exp(x)\n    s = e / e.sum(axis=1, keepdims=True)\n"
+    for result, verdict in (("s", Verdict.WRONG), ("s * (dY - (dY * s).sum(axis=1, keepdims=True))", Verdict.RIGHT)):
+        file.write_text(f"import numpy as np\n{exponentials}    result = {result}\n    return result\n")
+        assert check(f"{file}:f", "softmax").verdict is verdict

@@ -88,6 +88,20 @@ def test_a_folder_without_its_data(tmp_path: Path) -> None:
     assert f"{tmp_path / 'saved'} has no run.toml, which says what data it was trained on." in message
 
 
+@pytest.mark.parametrize(
+    ("kept", "instead", "key"),
+    [(False, "", "dataset"), (False, "dataset = 7", "dataset"), (True, "data-dir = 3", "data-dir")],
+)
+def test_a_file_of_options_that_was_changed(run: Path, tmp_path: Path, kept: bool, instead: str, key: str) -> None:
+    for name in ("config.json", "weights.safetensors", "run.toml"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    lines = (tmp_path / "run.toml").read_text().splitlines()
+    lines = [line for line in lines if kept or not line.startswith("dataset")]
+    (tmp_path / "run.toml").write_text("\n".join([*lines, instead]))
+    message = " ".join(convgrad("inspect", tmp_path, code=2).stderr.split())
+    assert f"does not say by its line `{key}` what data the run was trained on" in message
+
+
 def test_data_of_another_shape(tmp_path: Path) -> None:
     network = Network(Conv2D(2, 3), ReLU(), Flatten(), Dense(10), input_shape=(6, 5, 1))
     network.initialize(seed=0)

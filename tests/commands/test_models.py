@@ -94,6 +94,10 @@ def test_parameter_counts_are_those_of_the_papers() -> None:
     assert build("resnet18", (32, 32, 3), 10).parameter_count == 11_173_962
     # He et al. have 0.27 million; theirs has nothing to train where the size changes, ours 2,752 there.
     assert build("resnet20", (32, 32, 3), 10).parameter_count == 269_722 + 2_752
+    # Two blocks less of each width: two convolutions, each with two numbers a channel for the normalization.
+    less = sum(2 * 2 * (9 * width**2 + 2 * width) for width in (16, 32, 64))
+    assert build("resnet8", (32, 32, 3), 10).parameter_count == 269_722 + 2_752 - less
+    assert build("resnet34", (32, 32, 3), 10).parameter_count == 21_282_122  # as PyTorch's with a stem of 3x3
     assert build("mobilenet-v2", (224, 224, 3), 1000).parameter_count == 3_504_872  # torchvision's
     # torchvision's features have a bias for each of 4,224 channels, which batch normalization makes needless.
     hidden = 512 * 512 + 512 + 512 * 10 + 10

@@ -25,7 +25,7 @@ def test_each_name_with_a_number() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("blur", r"augment: there is no change 'blur'\. Known are flip, crop, cutout, colour, randaugment, mixup\."),
+        ("blur", r"augment: there is no change 'blur'\. Available: colour, crop, cutout, flip, mixup, randaugment\."),
         ("cutot", r"augment: there is no change 'cutot'\. Did you mean 'cutout'\?"),
         ("flip=1", r"augment: flip takes no number\. Write flip alone, not 'flip=1'\."),
         ("crop=", r"augment: 'crop=' has no number behind the =\. Write such as crop=4\."),

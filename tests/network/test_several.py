@@ -13,7 +13,7 @@ from convgrad import DataError, ModelError, Network, ShapeError, from_torch
 from convgrad.compute.halide import available
 from convgrad.inspection import grad_cam, health
 from convgrad.layers import Add, BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool2D, Input, ReLU
-from convgrad.losses import SoftmaxCrossEntropy
+from convgrad.losses import Loss, SoftmaxCrossEntropy
 from convgrad.network.losses import Losses, loss_for
 from several_networks import both, examples, siamese, two_heads, two_inputs
 
@@ -435,6 +435,6 @@ def test_a_loss_that_ignores_a_label_is_refused_beside_others() -> None:
     image = Input((6, 5, 2))
     conv = Conv2D(2, 3)(image)
     network = ready(Network(inputs=image, outputs={"map": conv, "class": Dense(3)(Flatten()(conv))}))
-    losses = {"map": "mse", "class": SoftmaxCrossEntropy(ignore=-1)}
+    losses: dict[str, str | Loss] = {"map": "mse", "class": SoftmaxCrossEntropy(ignore=-1)}
     with pytest.raises(ModelError, match="Output `class`: a loss beside others can't ignore a label"):
         network.gradients(np.ones((2, 6, 5, 2)), [np.zeros((2, 4, 3, 2)), np.zeros(2)], losses)

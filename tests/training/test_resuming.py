@@ -19,7 +19,7 @@ from convgrad.errors import DataError, TrainingError
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Reshape
 from convgrad.models.network import Network
 from convgrad.system import interruption
-from convgrad.training import Checkpoint, CSVLogger, EarlyStopping
+from convgrad.training import Callback, Checkpoint, CSVLogger, EarlyStopping, ReduceLROnPlateau
 from convgrad.training.resuming import ARRAYS_FILE, CHECKPOINT_FILES, STATE_FILE, about_in, read
 from killed import Killed, Killer
 
@@ -161,7 +161,7 @@ def test_batches_from_one_on_are_those_of_the_whole_epoch() -> None:
         ({"seed": 9}, r"seed is 2 there and 9 here"),
         ({"optimizer": "adam"}, r"optimizer is \{'name': 'SGD'.*learning_rate is"),
         ({"validation_split": 0.1}, r"data is 70 examples|validation is "),
-        ({"callbacks": [EarlyStopping("loss")]}, r"callbacks is \[\] there and \['EarlyStopping'\] here"),
+        ({"callbacks": [EarlyStopping("loss")]}, r"callbacks is \[\] there and \[\{'name': 'EarlyStopping'"),
     ],
 )
 def test_another_training_is_refused(change: dict[str, Any], words: str, tmp_path: Path) -> None:
@@ -170,6 +170,27 @@ def test_another_training_is_refused(change: dict[str, Any], words: str, tmp_pat
     with pytest.raises(TrainingError, match=words) as caught:
         train("statistics", tmp_path, **change)
     assert "is of another training" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "words"),
+    [
+        (EarlyStopping("loss", patience=7), EarlyStopping("loss"), r"callbacks\[0\]\.patience is 7 there and 3 here"),
+        (EarlyStopping("loss"), EarlyStopping("loss", mode="max"), r"callbacks\[0\]\.mode is auto there and max here"),
+        (
+            ReduceLROnPlateau("loss"),
+            ReduceLROnPlateau("loss", 0.5),
+            r"callbacks\[0\]\.factor is 0\.1 there and 0\.5 here",
+        ),
+    ],
+)
+def test_callbacks_with_other_arguments_are_refused(
+    there: Callback, here: Callback, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Killed):
+        train("statistics", tmp_path, callbacks=[there, Killer(2)])
+    with pytest.raises(TrainingError, match=words):
+        train("statistics", tmp_path, callbacks=[here])
 
 
 def test_other_data_are_refused(tmp_path: Path) -> None:

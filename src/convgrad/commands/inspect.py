@@ -112,9 +112,15 @@ def _part(run: Path, data_dir: Path | None) -> tuple[Data, str]:
             f"{run} has no {OPTIONS_FILE}, which says what data it was trained on. Train it once more, with --out."
         )
     options = toml_from(file_text(path), str(path))
+    for key in ("dataset", "data-dir"):
+        if not isinstance(options.get(key, None if key == "dataset" else ""), str):
+            raise DataError(
+                f"{path} does not say by its line `{key}` what data the run was trained on. Write there a name in "
+                f'quotation marks, {key} = "...", as `convgrad train` took it.'
+            )
     size = options.get("image-size")
     source = {
-        "dataset": str(options["dataset"]),
+        "dataset": options["dataset"],
         "data_dir": data_dir or options.get("data-dir"),
         "image_size": size_from(None if size is None else str(size)),
         "standardize": False,  # the network knows how its pixels are prepared

@@ -26,8 +26,7 @@ PLAIN: dict[str, Callable[[int], Change | MixUp]] = {
     "randaugment": lambda side: RandAugment(),
     "mixup": lambda side: MixUp(),
 }
-"""The same without a number, from the smaller side of the images: a border of an eighth and a square of a half, as is
-usual for 32 x 32."""
+"""The same without a number, from the smaller side of the images: a border of an eighth, a square of a half."""
 
 
 def changes_called(names: Sequence[str], image_shape: tuple[int, ...]) -> Changes:
@@ -45,10 +44,7 @@ def changes_called(names: Sequence[str], image_shape: tuple[int, ...]) -> Change
 def _called(text: str, side: int) -> Change | MixUp:
     name, equals, number = (part.strip() for part in text.partition("="))
     if name not in PLAIN:
-        known = ", ".join(PLAIN)
-        raise DataError(
-            f"augment: there is no change {shown(name)}.{suggestion(name, PLAIN) or f' Known are {known}.'}"
-        )
+        raise DataError(f"augment: there is no change {shown(name)}.{suggestion(name, PLAIN)}")
     if not equals:
         return PLAIN[name](side)
     if name not in NUMBERED:

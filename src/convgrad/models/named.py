@@ -11,15 +11,24 @@ from convgrad.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2D,
-    Input,
     MaxPool2D,
     ReLU,
     Sigmoid,
 )
 from convgrad.layers.base import Shape
 from convgrad.models.network import Network
-from convgrad.models.parts import block, chain, residual
-from convgrad.models.ready import autoencoder, mobilenet_v2, resnet20, signal, unet, vgg16
+from convgrad.models.parts import block
+from convgrad.models.ready import (
+    autoencoder,
+    mobilenet_v2,
+    resnet8,
+    resnet18,
+    resnet20,
+    resnet34,
+    signal,
+    unet,
+    vgg16,
+)
 
 LARGE_ENOUGH = 16
 """Rows and columns from which two 5x5 convolutions without border and two poolings leave something over."""
@@ -142,19 +151,6 @@ def vgg_small(input_shape: Shape, classes: int) -> Network:
     )
 
 
-def resnet18(input_shape: Shape, classes: int) -> Network:
-    """Four stages of two residual blocks, 64 to 512 channels, for images of about 32x32 (3x3 stem, no pooling).
-
-    Reference: He, Zhang, Ren and Sun, Deep residual learning for image recognition, 2016, table 1 and fig. 3.
-    """
-    image = Input(input_shape)
-    node = chain(image, *block(64))
-    for channels, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
-        node = residual(node, channels, stride, widen=stride > 1)
-    result = chain(node, GlobalAvgPool2D(), Dense(classes))
-    return Network(inputs=image, outputs=result, name="resnet18")
-
-
 NAMED: dict[str, Named] = {
     "lenet": Named("20 and 50 channels, 500 hidden units; the default for gray images", lenet, (28, 28, 1)),
     "lenet5": Named("the classic of 1998: 6 and 16 channels, 120 and 84 units", lenet5, (28, 28, 1)),
@@ -169,8 +165,10 @@ NAMED: dict[str, Named] = {
     ),
     "cifar-small": Named("four convolutions (32, 32, 64, 64); the default for RGB images", cifar_small, (32, 32, 3)),
     "vgg-small": Named("six convolutions (64 to 256), slower and better", vgg_small, (32, 32, 3)),
+    "resnet8": Named("residual network with 7 convolutions for small images", resnet8, (32, 32, 3)),
     "resnet18": Named("residual network with 17 convolutions for small images", resnet18, (32, 32, 3)),
     "resnet20": Named("residual network with 19 convolutions for small images", resnet20, (32, 32, 3)),
+    "resnet34": Named("residual network with 33 convolutions for small images", resnet34, (32, 32, 3)),
     "vgg16": Named("thirteen convolutions (64 to 512), large", vgg16, (32, 32, 3)),
     "mobilenet-v2": Named("narrow blocks, few weights for its depth", mobilenet_v2, (32, 32, 3)),
     "signal": Named("three convolutions along a signal of (places, channels)", signal, (128, 1)),

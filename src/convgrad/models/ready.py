@@ -32,18 +32,44 @@ LARGE = 96
 """Rows and columns from which MobileNet halves an image five times, as for 224; smaller ones three times."""
 
 
+def resnet8(input_shape: Shape, classes: int) -> Network:
+    """Three stages of one residual block each, as `resnet20` has three."""
+    return stages("resnet8", input_shape, classes, (16, 32, 64), (1, 1, 1))
+
+
 def resnet20(input_shape: Shape, classes: int) -> Network:
     """Three stages of three residual blocks, 16, 32 and 64 channels, for images of about 32x32.
 
     Reference: He, Zhang, Ren and Sun, 2016, section 4.2, n = 3, with 1x1 convolutions where the size changes.
     """
+    return stages("resnet20", input_shape, classes, (16, 32, 64), (3, 3, 3))
+
+
+def resnet18(input_shape: Shape, classes: int) -> Network:
+    """Four stages of two residual blocks, 64 to 512 channels, for images of about 32x32 (3x3 stem, no pooling).
+
+    Reference: He, Zhang, Ren and Sun, Deep residual learning for image recognition, 2016, table 1 and fig. 3.
+    """
+    return stages("resnet18", input_shape, classes, (64, 128, 256, 512), (2, 2, 2, 2))
+
+
+def resnet34(input_shape: Shape, classes: int) -> Network:
+    """Four stages of 3, 4, 6 and 3 residual blocks, 64 to 512 channels, else as `resnet18`.
+
+    Reference: He, Zhang, Ren and Sun, 2016, table 1.
+    """
+    return stages("resnet34", input_shape, classes, (64, 128, 256, 512), (3, 4, 6, 3))
+
+
+def stages(name: str, input_shape: Shape, classes: int, channels: tuple[int, ...], counts: tuple[int, ...]) -> Network:
+    """A residual network: so many blocks of each width, the size halved at the beginning of each but the first."""
     image = Input(input_shape)
-    node = chain(image, *block(16))
-    for channels in (16, 32, 64):
-        for number in range(3):
-            halves = channels > 16 and number == 0
-            node = residual(node, channels, 2 if halves else 1, widen=halves)
-    return Network(inputs=image, outputs=chain(node, GlobalAvgPool2D(), Dense(classes)), name="resnet20")
+    node = chain(image, *block(channels[0]))
+    for width, count in zip(channels, counts, strict=True):
+        for number in range(count):
+            halves = width > channels[0] and number == 0
+            node = residual(node, width, 2 if halves else 1, widen=halves)
+    return Network(inputs=image, outputs=chain(node, GlobalAvgPool2D(), Dense(classes)), name=name)
 
 
 def vgg16(input_shape: Shape, classes: int) -> Network:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import FLAG, NEW_NAMES, PAIR, an, optional, real_array, shown, takes
+from convgrad.arguments import FLAG, NEW_NAMES, PAIR, PATH, an, optional, real_array, shown, takes
 from convgrad.errors import DataError, suggestion
+from convgrad.models.keras_file import read_keras
+from convgrad.models.keras_order import KERAS_EPSILON, converted_from_keras
 from convgrad.models.torch_order import PARTS, Array, Flattened, converted, said_elsewhere
 from convgrad.network.placed import PlacedLayer
 from convgrad.network.plain import PlainNetwork
@@ -99,36 +101,134 @@ def from_torch(
         dense1  from head
     """
     modules = _modules(_state(weights))
+    flattened = Flattened(network)
+    return _transferred(
+        Source(
+            "from_torch",
+            "state dict",
+            modules,
+            lambda placed, theirs: converted(placed, modules[theirs], flattened),
+            lambda placed, _: said_elsewhere(placed),
+        ),
+        network,
+        names or {},
+        partial,
+        results,
+    )
+
+
+@takes(
+    DataError,
+    path=PATH,
+    network=an(PlainNetwork, "a Network"),
+    names=optional(NEW_NAMES),
+    partial=FLAG,
+    results=optional(PAIR),
+)
+def from_keras(
+    path: str | PathLike[str],
+    network: PlainNetwork,
+    *,
+    names: Mapping[str, str] | None = None,
+    partial: bool = False,
+    results: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+) -> Transfer:
+    """Give a network the weights of a Keras model of the same layers, from a file of it.
+
+    w[m,n,c,k] here is kernel[m,n,c,k] there, a depthwise w[m,n,c*Q+q] depthwise_kernel[m,n,c,q], and a dense w[c,k]
+    kernel[c,k]; all other arrays are the same. Needs h5py (`pip install 'convgrad[keras]'`), and no Keras.
+
+    Args:
+        path: of a .keras file, or of .weights.h5 or .h5, as `model.save` and `model.save_weights` of Keras 2 and 3
+            write them. No code in it is run. A .weights.h5 of Keras 3 keeps no order of its layers.
+        network, names, partial, results: as `from_torch` takes them; names are those of layers there.
+
+    Returns: what was taken from where.
+
+    Raises:
+        DataError: a file of something else, h5py is missing, and all that `from_torch` raises.
+    """
+    found = read_keras(Path(path))
+
+    def note(placed: PlacedLayer, theirs: str) -> str:
+        own = getattr(placed.layer, "epsilon", None)
+        if own is None or "gamma" not in placed.built.parameters:
+            return ""
+        said = found.epsilons.get(theirs, KERAS_EPSILON)
+        kept = "has" if theirs in found.epsilons else "has, where it was not given,"
+        return "" if own == said else f"{placed.name} has epsilon={own:g}, but `{theirs}` {kept} {said:g}."
+
+    return _transferred(
+        Source(
+            "from_keras",
+            "file",
+            found.layers,
+            lambda placed, theirs: converted_from_keras(placed, found.layers[theirs]),
+            note,
+            found.ordered,
+        ),
+        network,
+        names or {},
+        partial,
+        results,
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where weights come from, whose modules `_transferred` matches with layers.
+
+    call, kind: what messages call the function, and what it was given. convert: from a layer and a module's name to the
+    layer's tensors, or why they can't be these. note: what the weights don't say. ordered: whether the modules' order
+    means anything.
+    """
+
+    call: str
+    kind: str
+    modules: Mapping[str, Any]
+    convert: Callable[[PlacedLayer, str], dict[str, Array] | str]
+    note: Callable[[PlacedLayer, str], str]
+    ordered: bool = True
+
+
+def _transferred(
+    source: Source,
+    network: PlainNetwork,
+    names: Mapping[str, str],
+    partial: bool,
+    results: tuple[npt.ArrayLike, npt.ArrayLike] | None,
+) -> Transfer:
+    modules = source.modules
     if results is not None:
         network.ends.check_one_output()
     by_name = {placed.name: placed for placed in network.layers if placed.own_parameters or placed.own_state}
-    flattened = Flattened(network)
-    pairs, guessed = _pairs(modules, by_name, flattened, names or {}, partial)
+    pairs, guessed = _pairs(source, by_name, names, partial)
     before = network.get_weights() if network.initialized else None
     if before is None:
         network.initialize()
     found = network.get_weights()
     for ours, theirs in pairs.items():
-        arrays = converted(by_name[ours], modules[theirs], flattened)
+        arrays = source.convert(by_name[ours], theirs)
         if isinstance(arrays, str):
-            raise DataError(f"from_torch: `{theirs}` does not fit `{ours}`: {arrays}.{_REMEDY}")
+            raise DataError(f"{source.call}: `{theirs}` does not fit `{ours}`: {arrays}.{_REMEDY}")
         found |= {by_name[ours].tensor(key): array for key, array in arrays.items()}
     network.set_weights(found)
+    notes = tuple(note for ours, theirs in pairs.items() if (note := source.note(by_name[ours], theirs)))
     difference = None
     if results is not None:
-        difference = _difference(network, *results)
+        difference = _difference(source.call, network, *results)
         if difference > _rounding(network, results[1]):
             if before is not None:
                 network.set_weights(before)
             raise DataError(
-                f"from_torch: with these weights the results differ from the given ones by up to {difference:.3g}, "
-                f"more than rounding explains. {' '.join(_notes(network, pairs)) or 'Is a layer another one there?'}"
+                f"{source.call}: with these weights the results differ from the given ones by up to {difference:.3g}, "
+                f"more than rounding explains. {' '.join(notes) or 'Is a layer another one there?'}"
             )
     return Transfer(
         taken=pairs,
         left=tuple(name for name in by_name if name not in pairs),
         unused=tuple(theirs for theirs in modules if theirs not in pairs.values()),
-        notes=() if results is not None else (*([GUESSED] if guessed else []), *_notes(network, pairs)),
+        notes=() if results is not None else (*([GUESSED] if guessed else []), *notes),
         difference=difference,
     )
 
@@ -187,36 +287,33 @@ def _array(name: str, value: Any) -> Array:
 
 
 def _pairs(
-    modules: Modules,
-    by_name: Mapping[str, PlacedLayer],
-    flattened: Flattened,
-    names: Mapping[str, str],
-    partial: bool,
+    source: Source, by_name: Mapping[str, PlacedLayer], names: Mapping[str, str], partial: bool
 ) -> tuple[Pairs, bool]:
     """Layer's name -> module's name, and whether that was guessed: as said, else of the same names, else in order, else
     the first module whose shapes fit."""
+    modules = source.modules
     for theirs, own in names.items():
-        for name, known, whose in ((theirs, list(modules), "state dict"), (own, list(by_name), "network")):
+        for name, known, whose in ((theirs, list(modules), source.kind), (own, list(by_name), "network")):
             if name not in known:
-                raise DataError(f"from_torch: names: the {whose} has no `{name}`.{suggestion(name, known)}")
+                raise DataError(f"{source.call}: names: the {whose} has no `{name}`.{suggestion(name, known)}")
     pairs = {own: theirs for theirs, own in names.items()}
     if len(pairs) < len(names):
-        raise DataError("from_torch: names give one layer two modules. Each layer has one.")
+        raise DataError(f"{source.call}: names give one layer two modules. Each layer has one.")
     theirs_left = [theirs for theirs in modules if theirs not in names]
     ours_left = [own for own in by_name if own not in pairs]
     if set(theirs_left) == set(ours_left):
         return pairs | {name: name for name in ours_left}, False
 
     def fits(own: str, theirs: str) -> bool:
-        return not isinstance(converted(by_name[own], modules[theirs], flattened), str)
+        return not isinstance(source.convert(by_name[own], theirs), str)
 
     if not partial and len(theirs_left) != len(ours_left):
         raise DataError(
-            f"from_torch: the network has {len(ours_left)} layers with weights ({_listed(ours_left)}), and the state "
-            f"dict {len(theirs_left)} modules ({_listed(theirs_left)}).{_REMEDY}"
+            f"{source.call}: the network has {len(ours_left)} layers with weights ({_listed(ours_left)}), and the "
+            f"{source.kind} {len(theirs_left)} modules ({_listed(theirs_left)}).{_REMEDY}"
         )
     in_order = dict(zip(ours_left, theirs_left, strict=False))
-    if len(theirs_left) == len(ours_left) and all(fits(*pair) for pair in in_order.items()):
+    if source.ordered and len(theirs_left) == len(ours_left) and all(fits(*pair) for pair in in_order.items()):
         return pairs | in_order, False
     by_shapes: Pairs = {}
     for own in ours_left:
@@ -231,21 +328,20 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
-def _notes(network: PlainNetwork, pairs: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(note for placed in network.layers if placed.name in pairs and (note := said_elsewhere(placed)))
-
-
-def _difference(network: PlainNetwork, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+def _difference(call: str, network: PlainNetwork, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     own = network.predict(x)
-    theirs = real_array("from_torch", "results", y, DataError)
+    theirs = real_array(call, "results", y, DataError)
     if theirs.shape != own.shape:
-        raise DataError(f"from_torch: results have shape {theirs.shape}, but the network's {own.shape}.")
+        raise DataError(f"{call}: results have shape {theirs.shape}, but the network's {own.shape}.")
     return float(np.abs(own.astype(np.float64) - theirs).max(initial=0.0))
 
 
 def _rounding(network: PlainNetwork, y: npt.ArrayLike) -> float:
     """What two orders of the same sums may differ by at most: each rounds to half a unit, and there are as many as
     numbers go into a result."""
-    largest = max(1.0, float(np.abs(np.asarray(y, np.float64)).max(initial=0.0)))
+    given = np.asarray(y)
+    largest = max(1.0, float(np.abs(given.astype(np.float64)).max(initial=0.0)))
     numbers = max((array.size for array in network.parameters.values()), default=1)
-    return float(np.finfo(network.dtype).eps * largest * np.sqrt(numbers) * len(network.layers))
+    kinds = (network.dtype, given.dtype if given.dtype.kind == "f" else "float64")  # the less exact one decides
+    eps = max(float(np.finfo(kind).eps) for kind in kinds)
+    return float(eps * largest * np.sqrt(numbers) * len(network.layers))

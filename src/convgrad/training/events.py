@@ -7,6 +7,7 @@ stop by setting `training.stop`.
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import math
 from collections.abc import Iterable
@@ -87,6 +88,10 @@ class Callback:
         """
         return {}
 
+    def described(self) -> Any:
+        """What a checkpoint knows this callback by, as JSON holds it."""
+        return type(self).__name__
+
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave; told after `on_train_begin`, where a training is resumed."""
 
@@ -131,6 +136,12 @@ class Monitoring(Callback):
             raise TrainingError(f"mode is `auto`, `min` or `max`, not {mode!r}.")
         self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, min_delta, mode
         self._begin()
+
+    def described(self) -> dict[str, Any]:
+        """Its name and its arguments, those that it keeps under their own names and that JSON can hold."""
+        kept = {name: getattr(self, name, None) for name in inspect.signature(type(self).__init__).parameters}
+        plain = {name: value for name, value in kept.items() if isinstance(value, (bool, int, float, str))}
+        return {"name": type(self).__name__, **plain}
 
     def _begin(self) -> None:
         self.best_epoch: int | None = None

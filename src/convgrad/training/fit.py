@@ -217,7 +217,7 @@ def fit(
             "learning_rate": float(rate),
             "schedule": described(schedule or "constant"),
             "metrics": [metric.name for metric in chosen],
-            "callbacks": [type(listener).__name__ for listener in listeners if listener.state()],
+            "callbacks": [listener.described() for listener in listeners if listener.state()],
             "augment": described(changing),
             "seed": seed,
             "shuffle": shuffle,

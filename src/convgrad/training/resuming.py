@@ -81,11 +81,9 @@ class Checkpoint:
 
     def _check(self, asked: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         wanted = json_from(as_json(asked).decode(), STATE_FILE)
-        others = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+        others = [other for name in {**wanted, **found} for other in _others(name, found.get(name), wanted.get(name))]
         if others:
-            pairs = (
-                f"{name} is {_short(found.get(name))} there and {_short(wanted.get(name))} here" for name in others
-            )
+            pairs = (f"{name} is {_short(there)} there and {_short(here)} here" for name, there, here in others)
             raise TrainingError(
                 f"The checkpoint in {self.folder} is of another training: {'; '.join(pairs)}. Resume it with the same "
                 "arguments, data and network, or name another folder."
@@ -213,6 +211,19 @@ def _with_arrays(value: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
             return arrays[value[ARRAY]]
         return {key: _with_arrays(each, arrays) for key, each in value.items()}
     return [_with_arrays(each, arrays) for each in value] if isinstance(value, list) else value
+
+
+def _others(name: str, there: Any, here: Any) -> list[tuple[str, Any, Any]]:
+    """What is another here, by its name: of tables and lists of the same kind, their entries."""
+    if there == here:
+        return []
+    if isinstance(there, dict) and isinstance(here, dict) and there.keys() == here.keys():
+        return [other for key in there for other in _others(f"{name}.{key}", there[key], here[key])]
+    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        return [
+            other for n, pair in enumerate(zip(there, here, strict=True)) for other in _others(f"{name}[{n}]", *pair)
+        ]
+    return [(name, there, here)]
 
 
 def _short(value: Any) -> str:

@@ -7,35 +7,38 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.arguments import LARGEST
-from convgrad.training.events import CSVLogger, EarlyStopping, Training
+from convgrad.training.events import CSVLogger, Monitoring, Training
 
 
-class BestWeights(EarlyStopping):
+class BestWeights(Monitoring):
     """Remembers the weights of the best epoch and of the last one, and ends nothing.
 
     Args:
         monitor: the figure; by default `val_loss`, or `loss` where nothing is validated with.
 
     Attributes:
+        best: the weights of the best epoch; empty before the first is over.
         last: the weights at the end, before other callbacks put the best ones back.
     """
 
     def __init__(self, monitor: str | None = None):
-        super().__init__(monitor, patience=LARGEST)
+        super().__init__(monitor, patience=0, min_delta=0.0, mode="auto")
         self.last: dict[str, np.ndarray[Any, Any]] = {}
 
-    @property
-    def best(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The weights of the best epoch; empty before the first is over."""
-        return self._best_weights
+    def _begin(self) -> None:
+        super()._begin()
+        self.best: dict[str, np.ndarray[Any, Any]] = {}
+
+    def on_epoch_end(self, training: Training) -> None:
+        if self._got_better(training):
+            self.best = training.network.get_weights()
 
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "last": self.last}
+        return {**super().state(), "weights": self.best, "last": self.last}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
-        self.last = dict(state["last"])
+        self.best, self.last = dict(state["weights"]), dict(state["last"])
 
     def on_train_end(self, training: Training) -> None:
         self.last = training.network.get_weights()
