@@ -278,22 +278,23 @@ def test_what_keeps_axes_has_to_be_right_for_a_batch(tmp_path: Path, place: int)
     assert "[batch, features]" in report.reading
 
 
-FIRST_PLANE_ALONE = """
+FIRST_FILTER_ALONE = """
 def backward(image, filters, dout):
     dF = np.zeros_like(filters)
     count, size, _ = filters.shape
     for i in range(dout.shape[0]):
         for j in range(dout.shape[1]):
             for q in range(count):
-                dF[q] += dout[i, j, 0] * image[i:i + size, j:j + size]
+                window = image[i:i + size, j:j + size]
+                dF[q] += dout[i, j, q] * (np.tan(window) if q else window)
     return dF
 """
 
 
 def test_the_smallest_failure_keeps_to_what_the_layout_can_hold(tmp_path: Path) -> None:
-    right = FIRST_PLANE_ALONE.replace("j, 0]", "j, q]")
+    right = FIRST_FILTER_ALONE.replace("np.tan(window) if q else window", "window")
     assert report_on(tmp_path, right, "conv2d", "backward").verdict is Verdict.RIGHT
-    report = report_on(tmp_path, FIRST_PLANE_ALONE, "conv2d", "backward")
+    report = report_on(tmp_path, FIRST_FILTER_ALONE, "conv2d", "backward")
     assert report.verdict is Verdict.WRONG, report
     assert "HW to HWF" in report.reading
     assert "o (" in report.smallest
