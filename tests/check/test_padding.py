@@ -230,3 +230,30 @@ def test_a_gradient_alone_that_is_as_large_as_the_image(name: str, old: str, new
     assert report.verdict is Verdict.RIGHT, str(report)
     file.write_text(CUT.replace(old, new))
     assert check(f"{file}:{name}", "conv2d", explain=False).verdict is Verdict.WRONG
+
+
+CROPPED_BY_ITS_PADDING = """
+import numpy as np
+
+def conv_backward(x, w, dout, pad=0):
+    padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    dpadded, dw = np.zeros_like(padded), np.zeros_like(w)
+    rows, columns = w.shape[2:]
+    for i in range(dout.shape[2]):
+        for j in range(dout.shape[3]):
+            window = padded[:, :, i:i + rows, j:j + columns]
+            dw += np.einsum("nk,ncij->kcij", dout[:, :, i, j], window)
+            dpadded[:, :, i:i + rows, j:j + columns] += np.einsum("nk,kcij->ncij", dout[:, :, i, j], w)
+    return dpadded[:, :, pad:-pad, pad:-pad], dw, dout.sum((0, 2, 3))
+"""
+
+
+def test_who_is_told_the_padding_is_not_right_for_another_one_alone(tmp_path: Path) -> None:
+    """It would be right for a padding of 1, so that the result is as large as the image."""
+    file = tmp_path / "own.py"
+    file.write_text(CROPPED_BY_ITS_PADDING)
+    report = check(f"{file}:conv_backward", "conv2d")
+    assert report.verdict is Verdict.WRONG, report
+    assert "as a slice [p:-p] gives it" in " ".join(str(report).split())
+    file.write_text(CROPPED_BY_ITS_PADDING.replace("pad:-pad, pad:-pad", "pad:pad + x.shape[2], pad:pad + x.shape[3]"))
+    assert check(f"{file}:conv_backward", "conv2d").verdict is Verdict.RIGHT

@@ -36,7 +36,10 @@ def other_paddings(
     own = with_own_padding(person, layer, settings)
     if report.ok or person.methods is not None or not _is_open(layer, settings):
         return []
-    compared = () if report.diagnosis is None else report.diagnosis.comparisons.values()
+    diagnosis = report.diagnosis
+    if own == settings and diagnosis is not None and diagnosis.attempt.convention.reading.has("padding"):
+        return []  # it is told its padding, and has to be right for what it is told
+    compared = () if diagnosis is None else diagnosis.comparisons.values()
     other_shape = bool({*report.causes} & {*OTHER_SHAPES}) or any(c.differs is None for c in compared)
     fits = report.verdict is Verdict.WRONG and not other_shape
     if own == settings and (fits or not any(word in text for word in PADS)):
