@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convgrad import ArgumentError, EngineError, Network
+from convgrad import ArgumentError, EngineError, ModelError, Network
 from convgrad.compute.halide.runtime import native
 from convgrad.export import Exported, export
-from convgrad.layers import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Tanh
+from convgrad.layers import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, Input, MaxPool2D, ReLU, Tanh
 from convgrad.models import load_model
 from convgrad.network.preparation import Preparation
 from convgrad.optimizers import SGD, Adagrad, Adam, Group, Optimizer
@@ -207,6 +207,13 @@ class Unknown(Dense):
     """A layer that only this process knows."""
 
 
+def two_heads() -> Network:
+    image = Input((3,))
+    network = Network(inputs=image, outputs={"a": Dense(2)(image), "b": Dense(4)(image)})
+    network.initialize(seed=0)
+    return network
+
+
 def hidden() -> Network:
     Unknown.__module__ = "no_module_of_that_name"
     network = Network(Unknown(3), input_shape=(2,))
@@ -220,6 +227,7 @@ REFUSED: list[tuple[Callable[[], Network], dict[str, object], type[Exception], s
     (lenet, {"target": "arm-46"}, ArgumentError, "There is no target 'arm-46'. Available: arm-32-noos, arm-64, "),
     (lenet, {"target": "z80"}, ArgumentError, "Halide's words are taken, too, such as arm-64-android."),
     (lambda: Network(Dense(3), input_shape=(2,)), {}, ArgumentError, "The network has no weights yet. Train it"),
+    (two_heads, {}, ModelError, "This needs a network of one input and one output, but `a` and `b` are the outputs"),
     (hidden, {"target": "arm-64"}, EngineError, "can't be handed to the process that compiles for arm-64-linux"),
 ]
 
