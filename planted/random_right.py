@@ -394,11 +394,9 @@ def normalization(rng: Random) -> Written:
         made |= {"gamma": random.normal(size=c), "beta": random.normal(size=c), "eps": 1e-3}
         return {a: made[a] for a in ([*arguments, "eps"] if with_eps else arguments)}
 
-    settings, also = (
-        {"groups": 2} if layer == "group_norm" else {},
-        source.replace("1e-3", "1e-12").replace("eps)", "0)"),
-    )
-    return Written(source, layer, inputs, settings, also=(also,))
+    settings = {"groups": 2} if layer == "group_norm" else {}
+    also = tuple(source.replace("1e-3", small).replace("eps)", "0)") for small in ("1e-12", "0"))
+    return Written(source, layer, inputs, settings, also=also)
 
 
 MAKERS: tuple[tuple[Callable[[Random], Written], int], ...] = (

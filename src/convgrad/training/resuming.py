@@ -223,6 +223,8 @@ def _others(name: str, there: Any, here: Any) -> list[tuple[str, Any, Any]]:
         return [
             other for n, pair in enumerate(zip(there, here, strict=True)) for other in _others(f"{name}[{n}]", *pair)
         ]
+    if isinstance(there, list) and isinstance(here, list) and _short(there) == _short(here):
+        return [(name, f"of length {len(there)}", f"of length {len(here)}")]
     return [(name, there, here)]
 
 

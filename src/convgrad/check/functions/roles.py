@@ -342,7 +342,7 @@ def _setting(leaf: Leaf, settings: Mapping[str, Any], problem: Problem) -> str |
 
 def _told(leaf: Leaf, problem: Problem) -> str | None:
     """Of a value that is no tensor: a shape, a number of examples, a word."""
-    if leaf.required and leaf.names[0] in {plain(n) for n in inputs_of(problem)}:
+    if leaf.required and {*leaf.names[:1]} & {plain(n) for n in inputs_of(problem)}:
         return None
     for name in leaf.names:
         if name.endswith(("shape", "dims")) and leaf.required:
