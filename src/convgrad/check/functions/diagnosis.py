@@ -388,8 +388,8 @@ class _Search:
         for p in sorted(singles, key=lambda p: -p.mistakes[0].likelihood):
             (mistake,) = p.mistakes
             laid = self.laid_out(output, p.outputs[output]) if self.effect(output, p) and not mistake.whole else None
-            if laid is None:
-                continue
+            if laid is None or (laid.size > 1 and not np.ptp(laid)):
+                continue  # any numbers that are all alike come from those by a factor
             found = next(structures(replace(seen, expected=laid), looks), None)
             if found is not None:
                 return [(Prediction((mistake, as_mistake(found))), found.difference)]
