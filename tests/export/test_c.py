@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -61,7 +62,9 @@ def results(program: Path, x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("weights", ["inside", "beside"])
 @pytest.mark.parametrize("flags", [(), THREADS], ids=["alone", "threads"])
-def test_predictions_are_those_of_python_to_the_bit(tmp_path: Path, weights: str, flags: tuple[str, ...]) -> None:
+def test_predictions_are_those_of_python_to_the_bit(
+    tmp_path: Path, weights: Literal["inside", "beside"], flags: tuple[str, ...]
+) -> None:
     network, x = lenet(), np.random.default_rng(0).random((7, 28, 28, 1), np.float32)
     exported = network.export(tmp_path, batch_size=3, weights=weights)
     assert np.array_equal(results(built(exported, None, *flags), x), network.predict(x))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import takes
-from convgrad.errors import DataError, TrainingError
+from convgrad.errors import ArgumentError, DataError, TrainingError
 from convgrad.network.plain import Array, PlainNetwork
 
 # What trains and explains is loaded by the methods that need it: all of it, with tables for terminals and readers of
@@ -270,15 +270,27 @@ class Network(PlainNetwork):
         with self.lock:
             return trace(self, x, target, loss=loss, optimizer=optimizer, deltas=deltas, pins=pins, seed=seed)
 
-    def export(self, path: str | PathLike[str], **options: Any) -> Exported:
-        """Write the network as C that needs neither Python nor Halide, to the bit; `convgrad.export.export` has the
-        options, such as `optimizer=SGD(0.01)` for a training step, `target="arm-64"` and `batch_size`.
+    @takes(ArgumentError)
+    def export(
+        self,
+        path: str | PathLike[str],
+        *,
+        name: str = "net",
+        batch_size: int = 1,
+        target: str = "host",
+        weights: Literal["inside", "beside"] = "inside",
+        optimizer: str | Optimizer | None = None,
+        loss: str | Loss | None = None,
+        seed: int = 0,
+    ) -> Exported:
+        """Write the network as C that needs neither Python nor Halide, and computes the same bits.
 
-        Raises: as `convgrad.export.export`.
+        Args, returns, raises: as `convgrad.export.export`.
         """
         from convgrad.export import export
 
-        return export(self, path, **options)
+        given: dict[str, Any] = {"optimizer": optimizer, "loss": loss, "seed": seed}
+        return export(self, path, name=name, batch_size=batch_size, target=target, weights=weights, **given)
 
     @takes()
     def summary(self) -> Summary:
