@@ -9,6 +9,7 @@ pytest.importorskip("halide")
 from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.passes.atoms import split
 from convgrad.compute.halide.schedules.across import vector_index
+from convgrad.compute.halide.target import machine
 from engine_runs import PLAIN, STRIDED, gradient
 from engine_support import bound, compare
 
@@ -30,7 +31,7 @@ from engine_support import bound, compare
 def test_vectors_across(text: str, sizes: tuple[int, ...], index: str | None, dtype: str) -> None:
     equation = gradient(text, *sizes)
     (atom,) = split(equation.definitions[0])
-    if dtype == "float32":
+    if dtype == "float32" and machine().lanes(4) == 16:  # what shorter vectors run along is another question
         assert vector_index(atom, 4) == index
     with scheduling(winograd=False, reduction="tiled"):
         compare(equation, dtype)
