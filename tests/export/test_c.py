@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 import pytest
@@ -206,10 +206,6 @@ def test_an_export_replaces_the_kernels_of_the_last_one(tmp_path: Path) -> None:
     assert (tmp_path / "mine.txt").exists()
 
 
-class Unknown(Dense):
-    """A layer that only this process knows."""
-
-
 def two_heads() -> Network:
     image = Input((3,))
     network = Network(inputs=image, outputs={"a": Dense(2)(image), "b": Dense(4)(image)})
@@ -218,10 +214,17 @@ def two_heads() -> Network:
 
 
 def hidden() -> Network:
-    Unknown.__module__ = "no_module_of_that_name"
-    network = Network(Unknown(3), input_shape=(2,))
-    network.initialize(seed=0)
+    """What can't be handed to another process."""
+    network = lenet()
+    network.preparation = Preparation(class_names=(Hidden("zero"),))
     return network
+
+
+class Hidden(str):
+    """A text that can't be pickled."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("this one stays here")
 
 
 REFUSED: list[tuple[Callable[[], Network], dict[str, object], type[Exception], str]] = [

@@ -10,10 +10,12 @@ from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.passes.atoms import split
 from convgrad.compute.halide.schedules.folded import folding_for
 from convgrad.compute.halide.schedules.reduction import chosen_folding
+from convgrad.compute.halide.target import machine
 from convgrad.notation import Equation
 from engine_runs import PLAIN, gradient, run_python
 from engine_support import bound, compare
 
+LANES = machine().lanes(4)
 BITS = """
 import hashlib, sys
 sys.path.insert(0, "tests/support")
@@ -58,7 +60,7 @@ def test_folded_sums(equation: Equation, dtype: str) -> None:
         (DENSE, {"w": (64, 10), "o": (32, 64)}, "c"),
         ("x[i] = sum[m](w[m] * o[i+m])", {"w": (64,), "o": (100,)}, None),  # m is not alone in o
         ("x[i] = sum[m](w[m] * o[2*m,i])", {"w": (64,), "o": (130, 9)}, None),
-        (DENSE, {"w": (15, 10), "o": (32, 15)}, None),  # less than a vector
+        (DENSE, {"w": (LANES - 1, 10), "o": (32, LANES - 1)}, None),  # less than a vector
         ("x[e] = sum[c](w[c] * o[e,c] * o[e,c])", {"w": (64,), "o": (32, 64)}, None),
         ("x[e] = sum[c](o[e,c])", {"o": (32, 64)}, None),
     ],
