@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
+from math import prod
 
 from convgrad.export import tables
 from convgrad.export.contents import PREDICT, STEP, Contents, Tensor
@@ -58,7 +59,7 @@ def _filled(template: str, values: dict[str, str]) -> str:
 def _values(found: Contents, name: str, inside: bool, target: str) -> dict[str, str]:
     network, training = found.network, found.training
     c_type = C_TYPES[network.dtype]
-    constants = found.constants if inside else {}
+    constants = found.constants(inside)
     lists = "\n\n".join("\n".join(tables.calls(each, listed)) for each, listed in found.listing.calls.items())
     values = {
         "name": name,
@@ -67,15 +68,15 @@ def _values(found: Contents, name: str, inside: bool, target: str) -> dict[str, 
         "WHAT": network.name or "A network",
         "TARGET": target,
         "BATCH": str(found.batch_size),
-        "INPUT": _product(network.input_shape),
+        "INPUT": str(prod(network.input_shape)),
         "INPUT_SHAPE": _shape(network.input_shape),
-        "OUTPUT": _product(network.output_shape),
+        "OUTPUT": str(prod(network.output_shape)),
         "OUTPUT_SHAPE": _shape(network.output_shape),
         "WEIGHTS": str(len(found.weights)),
         "WEIGHT_BYTES": str(sum(tensor.values.nbytes for tensor in found.weights)),
         "KERNELS": "\n".join(tables.kernels(found.listing)),
         "MEMORY": "\n".join(tables.blocks(found.listing, constants, c_type)),
-        "MEMORY_BYTES": str(sum(size for n, size in enumerate(found.listing.blocks) if n not in constants)),
+        "MEMORY_BYTES": str(found.memory_bytes(inside)),
         "LISTS": lists,
         "STRUCTS": files(RUNTIME).joinpath("structs.h").read_text(),
         **_tensors(found.weights, "weight"),
@@ -86,7 +87,6 @@ def _values(found: Contents, name: str, inside: bool, target: str) -> dict[str, 
         "CLEARED": "\n".join(_cleared(found, constants)),
         "STARTS": "\n".join(_starts(found, c_type)) if inside and training else "",
         "BEGIN": "\n".join(_begin(found, c_type, inside)),
-        "INSIDE": "1" if inside else "",
         "BESIDE": "" if inside else "1",
         "TRAINING": "1" if training else "",
     }
@@ -106,7 +106,7 @@ def _training_values(found: Contents, c_type: str) -> dict[str, str]:
     scalars = training.optimizer.worked_out(Symbol("(double)steps"), Symbol("learning_rate"))
     shape = plan.shapes[TARGET]
     return {
-        "TARGET_SIZE": _product(shape[1:]),
+        "TARGET_SIZE": str(prod(shape[1:])),
         "TARGET_TEXT": "the number of its class" if len(shape) == 1 else f"{_shape(shape[1:])} numbers",
         "STATE": str(len(found.state)),
         **_tensors(found.state, "state"),
@@ -183,13 +183,6 @@ def _preparation(found: Contents) -> str:
         for each, values in (("mean", preparation.mean), ("deviation", preparation.deviation))
     ]
     return "\n".join([*lists, f"        input[n] = ({one} - mean[n % {channels}]) / deviation[n % {channels}];"])
-
-
-def _product(shape: tuple[int, ...]) -> str:
-    size = 1
-    for axis in shape:
-        size *= axis
-    return str(size)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

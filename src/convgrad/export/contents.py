@@ -58,12 +58,16 @@ class Contents:
     def memory(self, program: str, tensor: str) -> Memory:
         return self.listing.places[program][tensor]
 
-    @property
-    def constants(self) -> dict[int, Array]:
-        """Blocks that no program writes, and their numbers: the weights, where there is no training."""
-        if self.training is not None:
+    def constants(self, inside: bool) -> dict[int, Array]:
+        """Blocks that are never written, and their numbers: weights inside the program, where there is no training."""
+        if self.training is not None or not inside:
             return {}
         return {tensor.memory.block: tensor.values for tensor in self.weights}
+
+    def memory_bytes(self, inside: bool) -> int:
+        """Of the blocks that are written."""
+        constants = self.constants(inside)
+        return sum(size for block, size in enumerate(self.listing.blocks) if block not in constants)
 
     @property
     def output(self) -> str:

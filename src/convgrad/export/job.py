@@ -52,7 +52,5 @@ def made(job: Job, folder: Path) -> Made:
     objects = {f"{KERNELS}/{function}.o": (folder / f"{function}.o").read_bytes() for function in functions}
     weights = weights_bytes(found)
     beside = {} if job.inside else {f"{job.name}.weights": weights}
-    constants = found.constants if job.inside else {}
-    memory = sum(size for block, size in enumerate(found.listing.blocks) if block not in constants)
     code = sum(map(len, objects.values()))
-    return Made({**texts, **objects, **beside}, code, memory, len(weights), len(objects))
+    return Made({**texts, **objects, **beside}, code, found.memory_bytes(job.inside), len(weights), len(objects))

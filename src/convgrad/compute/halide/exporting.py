@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from convgrad.compute.arrays import laid_out
 from convgrad.compute.contract import Request
-from convgrad.compute.halide.planned import Buffer, Place, Planned, buffer, movement, planned
+from convgrad.compute.halide.planned import Buffer, buffer, from_each_on, movement, planned
 from convgrad.compute.halide.runtime.compile import written_objects
 
 Array = npt.NDArray[Any]
@@ -52,13 +52,11 @@ class Listing:
         calls: of each program, by its name.
         blocks: the bytes of each block of memory.
         places: of each program, where its inputs and outputs lie.
-        arrays: the same as arrays of this process.
     """
 
     calls: Mapping[str, Sequence[Call]]
     blocks: Sequence[int]
     places: Mapping[str, Mapping[str, Memory]]
-    arrays: Mapping[str, Mapping[str, Array]]
 
 
 def listing(requests: Mapping[str, Request], folder: Path) -> Listing:
@@ -70,11 +68,13 @@ def listing(requests: Mapping[str, Request], folder: Path) -> Listing:
     """
     arrays = {name: laid_out(request) for name, request in requests.items()}
     plans = {name: planned(r, arrays[name], str(arrays[name][r.outputs[0]].dtype)) for name, r in requests.items()}
-    blocks = _Blocks([*_all_arrays(arrays.values()), *(place.array for plan in plans.values() for place in _all(plan))])
+    rows = [row for plan in plans.values() for row in plan.rows]
+    own = [array for each in arrays.values() for array in each.values()]
+    blocks = _Blocks([*own, *(place.array for row in rows for place in row)])
     calls = {}
     for name, plan in plans.items():
         kernels, functions = written_objects(plan.kernels, folder)
-        from_here = [count - n for count in plan.together for n in range(count)]
+        from_here = from_each_on(plan.together)
         calls[name] = [
             Call(
                 function,
@@ -85,15 +85,7 @@ def listing(requests: Mapping[str, Request], folder: Path) -> Listing:
             for kernel, function, row, together in zip(kernels, functions, plan.rows, from_here, strict=True)
         ]
     places = {name: {each: blocks.place(a) for each, a in own.items()} for name, own in arrays.items()}
-    return Listing(calls, blocks.sizes, places, arrays)
-
-
-def _all(plan: Planned) -> list[Place]:
-    return [place for row in plan.rows for place in row]
-
-
-def _all_arrays(arrays: Any) -> list[Array]:
-    return [array for own in arrays for array in own.values()]
+    return Listing(calls, blocks.sizes, places)
 
 
 class _Blocks:

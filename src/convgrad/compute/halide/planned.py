@@ -97,6 +97,15 @@ class Planned:
     intermediate_bytes: int
 
 
+def from_each_on(together: Sequence[int]) -> list[int]:
+    """For each kernel, how many of its step are still to come, itself included.
+
+    >>> from_each_on([1, 3])
+    [1, 3, 2, 1]
+    """
+    return [count - n for count in together for n in range(count)]
+
+
 def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planned:
     """The kernels that compute what is asked, on these arrays of its inputs and outputs.
 

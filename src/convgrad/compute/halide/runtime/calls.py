@@ -10,7 +10,7 @@ import halide as hl
 import numpy as np
 
 from convgrad.compute.halide.kernels.kernel import Kernel
-from convgrad.compute.halide.planned import Place, buffer, extent, movement
+from convgrad.compute.halide.planned import Place, buffer, extent, from_each_on, movement
 from convgrad.compute.halide.runtime import native, threads
 from convgrad.compute.halide.runtime.compile import COMPILER, compile_in_memory, symbol
 from convgrad.compute.halide.runtime.floats import flushing
@@ -42,7 +42,7 @@ class LinkedCalls:
         self.kernels = kernels
         self.rows, self.together = rows, together  # memory lives as long as the calls
         self.buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
-        from_here = [count - n for count in together for n in range(count)]
+        from_here = from_each_on(together)
         self._calls = native.CallList(
             [
                 native.Call(
