@@ -91,7 +91,7 @@ def _optimizer(run: Path, name: str | None) -> Optimizer:
     if not path.exists():
         raise DataError(f"{run} has no {OPTIONS_FILE}, which says how it was trained. Write --optimizer NAME.")
     options = toml_from(file_text(path), str(path))
-    known = {
-        key: options[key.replace("_", "-")] for key in ("weight_decay", "clip_norm") if key.replace("_", "-") in options
-    }
-    return Settings(optimizer=str(options.get("optimizer", "sgd")), **known).chosen_optimizer()
+    decay, clip = options.get("weight-decay"), options.get("clip-norm")
+    return Settings(
+        optimizer=str(options.get("optimizer", "sgd")), weight_decay=decay, clip_norm=clip
+    ).chosen_optimizer()

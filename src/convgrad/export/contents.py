@@ -44,6 +44,7 @@ class Contents:
     """A network with everything that an exported program of it has.
 
     Attributes:
+        output: the tensor that is predicted.
         weights: parameters, then moving statistics; they lie where the programs have them.
         state: what the optimizer remembers, with what it begins with.
     """
@@ -51,6 +52,7 @@ class Contents:
     network: PlainNetwork
     batch_size: int
     listing: Listing
+    output: str
     weights: list[Tensor]
     state: list[Tensor]
     training: Training | None
@@ -68,11 +70,6 @@ class Contents:
         """Of the blocks that are written."""
         constants = self.constants(inside)
         return sum(size for block, size in enumerate(self.listing.blocks) if block not in constants)
-
-    @property
-    def output(self) -> str:
-        """The tensor that is predicted."""
-        return self.network.layers[-1].output
 
 
 def contents(
@@ -95,7 +92,7 @@ def contents(
     if training is not None:
         for name, value in training.plan.state.items():
             state.append(Tensor(name, places[name], np.full(training.plan.shapes[name], value, network.dtype)))
-    return Contents(network, batch_size, listed, weights, state, training)
+    return Contents(network, batch_size, listed, requests[PREDICT].outputs[0], weights, state, training)
 
 
 def _prediction(network: PlainNetwork, batch_size: int) -> Request:
