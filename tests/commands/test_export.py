@@ -58,6 +58,24 @@ def test_a_saved_network_has_no_optimizer(run: Path, tmp_path: Path) -> None:
     assert "has no run.toml, which says how it was trained. Write --optimizer NAME." in message
 
 
+def test_a_run_whose_record_was_changed(run: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "weights.safetensors", "run.toml"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["training"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    message = convgrad("export", tmp_path, "--training", code=2).stderr
+    assert "config.json was changed or is damaged: 'training'. Write --optimizer NAME." in message
+
+
+def test_a_step_keeps_what_was_said_of_some_weights(run: Path, tmp_path: Path) -> None:
+    options = ("--no-decay", "*.b", "--weight-decay", 0.01, "--quiet", "--epochs", 1)
+    model = ("--model", run.parent / "tiny.toml")
+    convgrad("train", "digits", *model, *options, "--out", tmp_path / "run")
+    convgrad("export", tmp_path / "run", "--training")
+    assert "no_decay=('*.b',)" in (tmp_path / "run" / "c" / "net.h").read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

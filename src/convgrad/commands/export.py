@@ -9,7 +9,7 @@ import typer
 
 from convgrad.commands.terminal import output, print_json, working
 from convgrad.errors import ArgumentError, DataError
-from convgrad.system.texts import file_text, toml_from
+from convgrad.system.texts import file_text, json_from
 
 if TYPE_CHECKING:
     from convgrad.optimizers import Optimizer
@@ -82,16 +82,15 @@ def export(
 def _optimizer(run: Path, name: str | None) -> Optimizer:
     """The one that is asked for, or what the run was trained with."""
     from convgrad.optimizers import optimizer_from
-    from convgrad.training.checkpoint import OPTIONS_FILE
+    from convgrad.training.checkpoint import CONFIG_FILE, OPTIONS_FILE
     from convgrad.training.settings import Settings
 
     if name is not None:
         return optimizer_from(name)
-    path = run / OPTIONS_FILE
-    if not path.exists():
+    if not (run / OPTIONS_FILE).exists():
         raise DataError(f"{run} has no {OPTIONS_FILE}, which says how it was trained. Write --optimizer NAME.")
-    options = toml_from(file_text(path), str(path))
-    decay, clip = options.get("weight-decay"), options.get("clip-norm")
-    return Settings(
-        optimizer=str(options.get("optimizer", "sgd")), weight_decay=decay, clip_norm=clip
-    ).chosen_optimizer()
+    config = json_from(file_text(run / CONFIG_FILE), str(run / CONFIG_FILE))
+    try:
+        return Settings(**config["training"]).chosen_optimizer()
+    except (LookupError, TypeError) as error:
+        raise DataError(f"{run / CONFIG_FILE} was changed or is damaged: {error}. Write --optimizer NAME.") from error
