@@ -145,7 +145,7 @@ class Judge:
             if chosen is not None:
                 if chosen.right and found.otherwise is not None:
                     self._note_layout(found.otherwise)
-                return chosen, found_all
+                return self._on_a_batch(chosen, usable), found_all
             ends += [(a, sizes) for a in usable]
         if not ends:
             return None, found_all
@@ -180,6 +180,19 @@ class Judge:
                 self.report.findings += special(found, sizes, self.person)
                 return found
         return None
+
+    def _on_a_batch(self, found: Diagnosis, usable: Sequence[Attempt]) -> Diagnosis:
+        """What is explained with one example, with several where that explains more: a sum over them is missing, say."""
+        if found.right or not found.attempt.convention.sizes.one:
+            return found
+        for tried in usable:
+            if tried.convention.sizes.one or tried.convention.reading != found.attempt.convention.reading:
+                continue
+            batch = self._diagnosed(tried, min(SEARCH, self._left()))
+            known, more = ({name for cause in d.causes for name in cause.names} for d in (found, batch))
+            if not batch.unexplained and not batch.broken and known < more:
+                return batch
+        return found
 
     def _right_where_shapes_fit(self, diagnosis: Diagnosis, sizes: Sizes) -> tuple[Diagnosis, Sizes] | None:
         """Of results that are too small or too large: whether they are right with square kernels.
