@@ -27,9 +27,30 @@ TAKES_LONG = {
     "benchmarks/test_suites.py",
     "calculus/test_bounds.py",
     "calculus/test_fuzz.py",
+    "check/derivations/test_false.py",
+    "check/derivations/test_random.py",
+    "check/documents/test_document.py",
+    "check/documents/test_errors_in_words.py",
+    "check/documents/test_layers.py",
+    "check/documents/test_letters.py",
+    "check/documents/test_one_slip.py",
+    "check/documents/test_planted.py",
+    "check/test_adapted.py",
+    "check/test_as_written.py",
+    "check/test_classes.py",
+    "check/test_course_functions.py",
+    "check/test_course_styles.py",
+    "check/test_courses.py",
+    "check/test_coverage.py",
+    "check/test_edited_slips.py",
     "check/test_ends.py",
+    "check/test_engines.py",
     "check/test_function.py",
     "check/test_hostile.py",
+    "check/test_hostile_classes.py",
+    "check/test_jacobians.py",
+    "check/test_latex_derivations.py",
+    "check/test_losses_as_written.py",
     "check/test_mistakes.py",
     "check/test_rules.py",
     "check/test_sandbox.py",
@@ -52,13 +73,18 @@ TAKES_LONG = {
     "compute/halide/test_winograd.py",
     "docs/test_docs.py",
     "docs/test_examples.py",
+    "estimators/test_estimators.py",
     "explain/test_numbers_add_up.py",
+    "export/test_c.py",
     "network/test_batch_statistics.py",
     "network/test_fuzz.py",
+    "network/test_parity_torch.py",
     "network/test_prediction.py",
+    "network/test_updates.py",
     "page/test_requests.py",
     "page/test_server.py",
     "page/test_workers.py",
+    "questions/test_functions.py",
     "system/test_files.py",
     "system/test_kills.py",
     "system/test_kills_resumed.py",
@@ -71,6 +97,8 @@ TAKES_LONG = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out the files whose tests take long, and browsers")
+    parser.addoption("--note-passed", metavar="FILE", help="write the names of the tests that passed to a file")
+    parser.addoption("--leave-out", metavar="FILE", help="leave out the tests that such a file names")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -87,6 +115,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid}: a set is in another order each time. Give it an id of its own.")
     if config.getoption("--quick"):
         items[:] = [item for item in items if not item.get_closest_marker("browser")]
+    passed = config.getoption("--leave-out")
+    if passed:
+        known = set(Path(passed).read_text("utf-8").splitlines())
+        items[:] = [item for item in items if item.nodeid not in known]
+
+
+class Passed:
+    """Notes the tests that passed: `.ci/run` runs those that could not with what they need, and no test twice."""
+
+    def __init__(self, file: Path):
+        self._file = file
+        file.write_text("", "utf-8")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            with self._file.open("a", encoding="utf-8") as names:
+                names.write(f"{report.nodeid}\n")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -101,6 +146,9 @@ def pytest_configure(config: pytest.Config) -> None:
             usual = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
             if number is not None and signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, usual)
+    passed = config.getoption("--note-passed")
+    if passed and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Passed(Path(passed)))
     if "CONVGRAD_CACHE" not in os.environ:
         folder = tempfile.mkdtemp(prefix="convgrad-tests-")
         os.environ["CONVGRAD_CACHE"] = folder
