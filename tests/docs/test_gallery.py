@@ -106,7 +106,7 @@ def test_the_clicks_that_are_told_answer_the_question(question: str, browser: Br
                     cell.fill("7")
             if click.selector == "#code-now":
                 looker.page.locator("#code-text [contenteditable=true]").fill(CODE)
-            if click.selector == "#build-now":
+            if click.selector in ("#build-now", "#build-share"):
                 looker.page.locator("#builder textarea").first.fill("x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[i+m,j+n,c])")
                 looker.page.get_by_label("Sizes in the equation of layer 1").fill("M = 2, N = 2, K = 2")
             if click.selector == "#photo":

@@ -56,8 +56,9 @@ def test_a_trace_is_grids_with_its_equations_folded_in() -> None:
     trace = load_example("two-channels").trace()
     html = trace._repr_html_()
     unfolded = re.sub(r"<details><summary>equation</summary>.*?</details>", "", html)
-    assert "where(" in html
-    assert "where(" not in unfolded
+    assert "where(" not in text_of(html), "equations are mathematics"
+    assert html.count("<math ") == sum(tensor.definition is not None for tensor in trace.values())
+    assert "<math " not in unfolded
     titles = re.findall(r"<summary><b>(\w+)</b>", html)
     assert titles == ["Given", "Forward", "Loss", "Backward", "Update"]
     grids = html[html.index("<code>conv1.dw</code>") :]

@@ -349,6 +349,11 @@ def test_the_learning_rate_can_be_changed(exact: Looker) -> None:
     rate.fill("fast")
     exact.page.keyboard.press("Enter")
     assert exact.page.locator(".rate-problem").inner_text().startswith("\u201cfast\u201d is not a number.")
+    rate.fill("-0.5")
+    exact.page.keyboard.press("Enter")
+    told = "A learning rate is not negative: -0.5 would go up the loss. Write a number such as 0.1."
+    assert exact.page.locator(".rate-problem").inner_text() == told
+    assert exact.values("optimizer.eta") == 0.5
     rate.fill("2")
     exact.page.keyboard.press("Enter")
     assert exact.page.locator(".rate-problem").inner_text() == ""

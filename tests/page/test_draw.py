@@ -174,6 +174,20 @@ def test_both_browsers_make_the_same_pixels_and_answers(browser: Any, firefox: A
     assert found[0] == found[1]
 
 
+def test_an_empty_canvas_says_what_it_is_for(empty: Looker) -> None:
+    inked = """() => [[0, 0], [0, 1]].map(([column, row]) => {
+        const pad = document.querySelector(".pad");
+        const part = new OffscreenCanvas(pad.width / 3, pad.height / 3).getContext("2d", { willReadFrequently: true });
+        part.drawImage(pad, (-column * pad.width) / 3, (-row * pad.height) / 3);
+        const { data } = part.getImageData(0, 0, part.canvas.width, part.canvas.height);
+        return data.filter((value, n) => n % 4 === 3 && value > 0).length; })"""
+    above, beside = empty.page.evaluate(inked)
+    assert above == 0 < beside
+    draw(empty, [[(0.1, 0.1), (0.3, 0.2)]])
+    above, beside = empty.page.evaluate(inked)
+    assert above > 0 == beside, "the words are gone where there is a stroke"
+
+
 def test_place_and_size_of_a_drawing_do_not_matter(empty: Looker) -> None:
     script = "(s) => convgrad.page.pixelsOfStrokes(s)"
     first = np.array(empty.page.evaluate(script, STROKES[3]))
@@ -376,6 +390,9 @@ def test_a_finger_draws_on_a_narrow_screen(browser: Any, where: str) -> None:
     with opened(browser, where, **options) as looker:
         looker.page.locator("#draw").tap()
         assert looker.page.evaluate("document.documentElement.scrollWidth") <= 360
+        targets = [looker.page.locator(f"label[for=target-{k}]").bounding_box() for k in range(10)]
+        assert {(box["y"], box["height"]) for box in targets} == {(targets[0]["y"], targets[0]["height"])}
+        assert max(box["width"] for box in targets) < min(box["width"] for box in targets) + 2
         looker.page.locator(".pad").scroll_into_view_if_needed()
         box = looker.page.locator(".pad").bounding_box()
         client = looker.page.context.new_cdp_session(looker.page)

@@ -164,7 +164,26 @@ def test_an_argument_that_does_not_fit_stands_at_its_layer(looker: Looker) -> No
     page.locator("#built-shape").fill("5, 5, 1")
     page.locator("#built-rate").fill("slow")
     page.locator("#build-now").click()
-    assert page.locator("#build-problem").inner_text() == "The learning rate is a number, such as 0.1."
+    assert page.locator("#build-problem").inner_text() == "The learning rate is a number, 0 or more, such as 0.1."
+
+
+def test_a_network_is_built_by_keys_alone(looker: Looker) -> None:
+    page = looker.page
+    page.locator("#build").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#builder[open]")
+    assert looker.page.evaluate("document.activeElement.id") == "built-shape"
+    page.keyboard.press("Control+a")
+    page.keyboard.type("5, 4, 1")
+    reached: list[str] = []
+    while not reached or reached[-1] != "build-now":
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id"))
+        assert len(reached) < 60, "Tab gets to the last button"
+    assert {"built-loss", "built-rate", "add-layer", "add-equation", "build-share"} <= set(reached)
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => convgrad.page.app.trace.tensor('input').shape.join() === '5,4,1'")
+    assert not page.locator("#builder").is_visible()
 
 
 def check(looker: Looker, typed: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -148,7 +148,12 @@ def test_a_lens_of_two_hundred_layers_is_laid_out_a_few_times(browser: Any, tmp_
     file.write_text(page_html(page_model(trace, "deep")), encoding="utf-8")
     with opened(browser, file.as_uri(), **DESK) as looker:
         looker.page.evaluate(FRAME)
-        assert layouts(looker, "() => convgrad.page.app.look('backward')") <= 8
+        for lens in ("backward", "forward", "backward"):
+            assert layouts(looker, f"() => convgrad.page.app.look('{lens}')") <= 6
+        heads = "() => [...document.querySelectorAll('#network .block-head')]"
+        looker.page.evaluate(f"() => {{ window.heads = new Set(({heads})()); convgrad.page.app.look('forward'); }}")
+        kept = looker.page.evaluate(f"() => ({heads})().filter((head) => window.heads.has(head)).length")
+        assert kept >= 5, "equations are set once for all lenses"
         assert looker.page.locator("#network .block .tensor").count() < 120
 
 

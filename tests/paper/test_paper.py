@@ -135,6 +135,16 @@ def test_html_is_well_formed_and_needs_nothing_else() -> None:
     assert {SUM.said, "conv1.w[0,1]"} & said
 
 
+def test_what_is_said_of_places_outside_goes_to_a_line_of_its_own_where_it_is_wide() -> None:
+    equation = parse("dx[p] = sum[m](where(a[(p-m)/2 else 0] == 2*m, g[(p-m)/2 else 0], 0))")
+    page = html_document(Document("Sheet", (Formulas((Formula.of(equation),)),)))
+    formula, outside = re.findall(r"<math .*?</math>", page)
+    assert "<mtable" in formula
+    assert "outside" not in formula
+    assert "<mtable" not in outside
+    assert ">outside<" in outside
+
+
 def test_mathematics_for_browsers() -> None:
     assert "<mo>≤</mo>" in mathml(parse("x = where(a <= b, 1, 0)"))
     assert "<mi>conv_1</mi>" in mathml_of_latex(r"w^{\mathrm{conv\_1}}", "conv_1.w", "inline")

@@ -114,4 +114,5 @@ def _set(rng: np.random.Generator, tensors: list[dict[str, Any]]) -> list[Any]:
 def _value(rng: np.random.Generator, tensor: dict[str, Any]) -> float:
     if tensor["classes"]:
         return int(rng.integers(tensor["classes"]))
-    return float(rng.choice(VALUES)) if rng.integers(2) else float(rng.normal())
+    value = float(rng.choice(VALUES)) if rng.integers(2) else float(rng.normal())
+    return abs(value) if tensor["name"] == "optimizer.eta" else value

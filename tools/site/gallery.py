@@ -106,8 +106,7 @@ CLICKS: dict[str, tuple[Click, ...]] = {
     "Compute an equation and its gradients in a program": (
         Click("`Build a network…`", "#build"),
         Click("`Equation` as the type of a layer", "#builder .layer-row:first-of-type select", "Equation"),
-        Click("`Build`, behind the equation", "#build-now"),
-        Click("`Share…`", "#share"),
+        Click("`Build and share…`, behind the equation", "#build-share"),
         Click("`Copy program`", "#copy-program"),
     ),
     "Compare with what another tool printed": (

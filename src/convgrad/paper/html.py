@@ -65,7 +65,8 @@ footer { margin-top: 2rem; font-size: .8rem }
 @media screen { .newpage { border-top: 1px dashed #000; margin-top: 2.5rem; padding-top: 1rem } }
 """
 
-
+OUTSIDE = r" \qquad "
+"""Stands before what is said of places outside of tensors: (o = 0 outside)."""
 CELL, SHIFT, MOST_PLANES = 10, 5, 4
 """Pixels of a cell of a picture and between planes, and planes that are drawn."""
 
@@ -152,8 +153,11 @@ def _planes(stage: Stage) -> str:
 
 
 def _displayed(formula: Formula) -> str:
-    """In a line with others, as tall as on a line of its own."""
-    return formula.mathml().replace('display="inline"', 'display="inline" displaystyle="true"')
+    """In a line with others, as tall as on a line of its own; what is said of places outside may go to the next."""
+    written, *outside = formula.set_in(LATEX).split(OUTSIDE)
+    shown = [mathml_of_latex(written, formula.said, "inline")]
+    shown += [mathml_of_latex(rf"\quad {each}", each, "inline") for each in outside]
+    return " ".join(math.replace('display="inline"', 'display="inline" displaystyle="true"') for math in shown)
 
 
 def _breakable(formula: Formula) -> str:

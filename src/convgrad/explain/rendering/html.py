@@ -12,6 +12,7 @@ from convgrad.explain.trace.grids import is_drawn, planes_of, summary
 from convgrad.explain.trace.showing import as_html
 from convgrad.explain.trace.tensor import Tensor
 from convgrad.explain.trace.trace import Trace
+from convgrad.notation.printing.mathml import mathml
 
 CELL = "padding:0 .5em;text-align:right;border:1px solid rgba(128,128,128,.35)"
 ROW = "display:flex;flex-wrap:wrap;gap:.8em 1.6em;align-items:flex-start;margin:.4em 0 1em"
@@ -62,14 +63,21 @@ def _figure(tensor: Tensor, computed: bool) -> str:
         body = f"<div>{' × '.join(map(str, tensor.shape)) or 'a number'}</div>"
     folded = ""
     if tensor.equation:
-        folded = f"<details><summary>equation</summary><code>{escape(tensor.equation)}</code></details>"
+        folded = f"<details><summary>equation</summary>{_equation(tensor)}</details>"
     return f"<div style='{FIGURE}'>{head}{body}{folded}</div>"
+
+
+def _equation(tensor: Tensor) -> str:
+    """As mathematics; of a tensor that shows another one, which."""
+    if tensor.definition is None:
+        return f"<code>{escape(str(tensor.equation))}</code>"
+    return mathml(tensor.definition, display="inline").replace("<math ", '<math displaystyle="true" ', 1)
 
 
 @as_html.register
 def tensor_html(tensor: Tensor) -> str:
     """The equation above the numbers."""
-    head = f"<p><code>{escape(tensor.equation or tensor.name)}</code></p>"
+    head = f"<p><code>{escape(tensor.name)}</code></p>" + (f"<p>{_equation(tensor)}</p>" if tensor.equation else "")
     if not is_drawn(tensor):
         return f"{head}<p>{escape(summary(tensor))}</p>"
     return head + "".join(

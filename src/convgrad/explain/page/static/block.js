@@ -45,7 +45,13 @@
     }
 
     /** Its name and its equation. */
-    _head() {
+    get _head() {
+      const { heads } = this.app.network;
+      if (!heads.has(this.name)) heads.set(this.name, this._newHead());
+      return heads.get(this.name);
+    }
+
+    _newHead() {
       const { app, name } = this;
       const layer = app.layers.get(name);
       if (!layer) return h("div", { class: "block-head" }, h("h2", {}, TITLES[name]));
@@ -83,7 +89,7 @@
     fill(view) {
       if (this.full) return false;
       this.full = true;
-      if (!this.element.firstChild) this.element.append(this._head(), ...this.lanes.map(({ element }) => element));
+      if (!this.element.firstChild) this.element.append(this._head, ...this.lanes.map(({ element }) => element));
       for (const { lane, element, names } of this.lanes) {
         const answer = this.name === "loss" && lane === "results" ? [this.app.answer.element] : [];
         element.replaceChildren(...answer, ...names.map((name) => view(name).element));

@@ -66,6 +66,7 @@
           "div",
           { class: "actions end" },
           h("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel"),
+          h("button", { type: "button", id: "build-share", onclick: () => this._buildAndShare() }, "Build and share\u2026"),
           h("button", { type: "button", id: "build-now", class: "primary", onclick: () => this.build() }, "Build"),
         ),
       );
@@ -125,6 +126,12 @@
       };
     }
 
+    /** To take along what was asked for: as a program, a link, a picture. */
+    async _buildAndShare() {
+      if (await this.build()) page.byId("share").click();
+    }
+
+    /** Returns whether it is built. */
     async build() {
       for (const row of this.list.children) {
         row.classList.remove("bad");
@@ -134,19 +141,21 @@
       const request = this.request();
       if (!request.input_shape.length || request.input_shape.some((size) => !Number.isInteger(size) || size < 1)) {
         this._say("The shape of the input is whole numbers, such as 5, 5, 1.", page.byId("built-shape"));
-        return;
+        return false;
       }
-      if (request.learning_rate === undefined) {
-        this._say("The learning rate is a number, such as 0.1.", page.byId("built-rate"));
-        return;
+      if (!(request.learning_rate >= 0)) {
+        this._say("The learning rate is a number, 0 or more, such as 0.1.", page.byId("built-rate"));
+        return false;
       }
       try {
         const model = await page.ask("/api/model", request);
         this.dialog.close();
         this.app.open(model, { asked: request });
         page.say(`${model.name} is built: ${model.layers.length} layers.`);
+        return true;
       } catch (error) {
         this._failed(error.message);
+        return false;
       }
     }
 

@@ -319,6 +319,8 @@
       for (const value of values) {
         if (typeof value !== "number" || !Number.isFinite(value))
           throw new Error(`${name} takes finite numbers, not ${value}.`);
+        if (value < 0 && name === this.model.learning_rate)
+          throw new Error(`A learning rate is not negative: ${value} would go up the loss. Write a number such as 0.1.`);
         if (tensor.classes && !(Number.isInteger(value) && value >= 0 && value < tensor.classes)) {
           throw new Error(`${name} takes a label, 0..${tensor.classes - 1}, not ${value}.`);
         }

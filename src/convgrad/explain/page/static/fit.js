@@ -93,8 +93,7 @@
       if (likely) this._put(likely); // before anything is measured
       if (!network.lens || !this.section.clientWidth) return;
       this.sized = this._size();
-      const middle = network.middle ?? network.seenMiddle; // asked before another lens was drawn, which costs nothing then
-      network.middle = null;
+      const { middle } = network; // before another lens or size
       if (zoom !== null || this.narrow) this.flow.classList.remove("fitted");
       if (zoom !== null) this._put(zoom);
       else if (this.narrow) this._put(1);

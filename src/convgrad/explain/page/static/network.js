@@ -52,6 +52,8 @@
     open() {
       const { trace } = this.app;
       this.views = new Map();
+      this.heads = new Map(); // of blocks, made once for all lenses
+      this.middle = 0;
       this.lane = new Map(trace.names.map((name) => [name, laneOf(trace.tensor(name))]));
       this.blockOf = new Map(trace.names.map((name) => [name, trace.tensor(name).block]));
       this.lens = null;
@@ -62,7 +64,8 @@
     /** Whether cells show all digits. */
     allDigits = false;
 
-    /** Where the middle of what is seen lies, as a part of all; at the beginning one stays there. */
+    /** Where the middle of what is seen lies, as a part of all; at the beginning one stays there. To ask for it lays
+     * everything out, so `middle` keeps it from one scrolling to the next. */
     get seenMiddle() {
       const { scrollLeft, clientWidth, scrollWidth } = this.section;
       if (!scrollLeft) return 0;
@@ -78,7 +81,6 @@
     look(lens) {
       if (this.lens === lens) return;
       this.lens = lens;
-      this.middle = this.seenMiddle;
       const lanes = ORDER.filter((lane) => lane in page.LENSES[lens].lanes);
       this.flow.dataset.lens = lens;
       this.flow.style.setProperty("--lanes", lanes.length + 1);
@@ -289,6 +291,7 @@
     }
 
     _scrolled() {
+      this.middle = this.seenMiddle;
       if (!this.large || this.pending) return;
       this.pending = requestAnimationFrame(() => {
         this.pending = 0;

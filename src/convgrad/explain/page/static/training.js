@@ -135,10 +135,19 @@
     _rate() {
       const { trace } = this.app;
       const { value, problem } = page.readNumber(this.rate.value);
+      this._tell(problem);
+      if (problem || value === trace.tensor(trace.model.learning_rate).values[0]) return;
+      try {
+        trace.set(trace.model.learning_rate, 0, value);
+      } catch (error) {
+        this._tell(error.message);
+      }
+    }
+
+    /** What is wrong with the learning rate that is written there, if anything. */
+    _tell(problem) {
       this.problem.textContent = problem || "";
       this.rate.toggleAttribute("aria-invalid", Boolean(problem));
-      if (!problem && value !== trace.tensor(trace.model.learning_rate).values[0])
-        trace.set(trace.model.learning_rate, 0, value);
     }
   };
 })();

@@ -7,6 +7,8 @@
   /** Pixels of the canvas, twice as many as its size on the page, so that lines are smooth. */
   const SIDE = 448;
   const THICK = 36;
+  /** Of the letters on an empty one. */
+  const SIZE = 34;
   /** Share of the side between two points that are kept apart. */
   const NEAR = 0.004;
 
@@ -68,12 +70,24 @@
       this.drawn();
     }
 
+    /** What an empty canvas is for. */
+    _invite(context) {
+      const style = getComputedStyle(this.canvas);
+      context.save();
+      context.fillStyle = page.ink("--soft");
+      context.font = `${SIZE}px ${style.fontFamily}`;
+      context.textAlign = "center";
+      context.fillText("Draw here", SIDE / 2, SIDE / 2);
+      context.restore();
+    }
+
     draw() {
       const context = this.canvas.getContext("2d");
       context.clearRect(0, 0, SIDE, SIDE);
       context.strokeStyle = context.fillStyle = getComputedStyle(this.canvas).color;
       context.lineCap = context.lineJoin = "round";
       context.lineWidth = THICK;
+      if (!this.strokes.length) this._invite(context);
       for (const stroke of this.strokes) {
         context.beginPath();
         stroke.forEach(([x, y]) => context.lineTo(x * SIDE, y * SIDE));
