@@ -75,6 +75,13 @@ def test_of_two_mistakes_both_are_named() -> None:
     assert len(complete) >= 0.8 * len(chosen), complete
 
 
+def test_what_one_example_does_not_show_is_named_beside_what_it_shows() -> None:
+    (case,) = (c for c in planted.pairs() if c.label == "dense+sigmoid: activation-missing + bias-not-summed")
+    report = case.report()
+    assert report.causes == ("activation-missing", "bias-not-summed"), str(report)
+    assert "one example" not in report.reading
+
+
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__name__)
 def test_right_functions_are_right(style: Callable[..., Backward]) -> None:
     rng = np.random.default_rng(STYLES.index(style))

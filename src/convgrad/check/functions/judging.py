@@ -33,6 +33,8 @@ from convgrad.errors import ConvgradError
 
 LOOKED_AT = 6
 """Ways to call whose numbers are looked at where none gives the right ones."""
+BATCHES = 2
+"""Ways to call with several examples that are looked at where one example explained the numbers."""
 VERDICT = 4.0
 """Seconds of computing after which nothing further is tried; of computing, so that a busy machine finds as much."""
 SEARCH = 2.0
@@ -145,7 +147,7 @@ class Judge:
             if chosen is not None:
                 if chosen.right and found.otherwise is not None:
                     self._note_layout(found.otherwise)
-                return self._on_a_batch(chosen, usable), found_all
+                return self._on_a_batch(chosen, found.attempts), found_all
             ends += [(a, sizes) for a in usable]
         if not ends:
             return None, found_all
@@ -181,14 +183,14 @@ class Judge:
                 return found
         return None
 
-    def _on_a_batch(self, found: Diagnosis, usable: Sequence[Attempt]) -> Diagnosis:
-        """What is explained with one example, with several where that explains more: a sum over them is missing, say."""
-        if found.right or not found.attempt.convention.sizes.one:
+    def _on_a_batch(self, found: Diagnosis, attempts: Sequence[Attempt]) -> Diagnosis:
+        """What is explained with one example, with several where that explains more: a missing sum over them, say."""
+        own = found.attempt.convention
+        if found.right or not own.sizes.one:
             return found
-        for tried in usable:
-            if tried.convention.sizes.one or tried.convention.reading != found.attempt.convention.reading:
-                continue
-            batch = self._diagnosed(tried, min(SEARCH, self._left()))
+        several = [a for a in attempts if not a.convention.sizes.one and a.convention.reading == own.reading]
+        for tried in [a for a in several if a.roles and not a.strange][:BATCHES]:
+            batch = self._diagnosed(tried, min(SEARCH / BATCHES, self._left()))
             known, more = ({name for cause in d.causes for name in cause.names} for d in (found, batch))
             if not batch.unexplained and not batch.broken and known < more:
                 return batch
