@@ -53,6 +53,7 @@ TAKES_LONG = {
     "docs/test_docs.py",
     "docs/test_examples.py",
     "explain/test_numbers_add_up.py",
+    "export/test_wasm.py",
     "network/test_batch_statistics.py",
     "network/test_fuzz.py",
     "network/test_prediction.py",
