@@ -53,9 +53,10 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# The tests with MLflow and Albumentations, which are too large for every environment of tests; nothing is skipped.
+# The tests with MLflow, Albumentations and ziglang, which are too large for every environment of tests; nothing is skipped.
 extras: $(VENV)/.extras
-	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -q tests/training/test_loggers.py tests/data/test_mixing.py
+	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -q tests/training/test_loggers.py tests/data/test_mixing.py \
+		tests/export/test_wasm.py tests/export/test_serving.py tests/commands/test_export.py
 
 # What is checked before each commit: .pre-commit-config.yaml.
 hooks: setup
@@ -121,7 +122,7 @@ $(VENV)/.docs: $(VENV)/.test requirements-docs.lock
 	touch $@
 
 $(VENV)/.extras: $(VENV)/.test
-	$(PIP) mlflow-skinny albumentations
+	$(PIP) mlflow-skinny albumentations ziglang
 	touch $@
 
 $(VENV)/.torch: $(VENV)/.test

@@ -76,6 +76,7 @@ TAKES_LONG = {
     "estimators/test_estimators.py",
     "explain/test_numbers_add_up.py",
     "export/test_c.py",
+    "export/test_wasm.py",
     "network/test_batch_statistics.py",
     "network/test_fuzz.py",
     "network/test_parity_torch.py",

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load
 
 from command_runs import TINY, convgrad
-from optional import compiled
+from optional import compiled, find_webassembly
 
 pytestmark = compiled
 
@@ -50,6 +51,21 @@ def test_another_optimizer(run: Path, tmp_path: Path) -> None:
     assert "MeanSquaredError()" in header
 
 
+def test_a_run_as_webassembly_with_some_of_its_examples(run: Path) -> None:
+    find_webassembly()
+    options = ("--to", "wasm", "--training", "--batch-size", 4, "--examples", 50)
+    told = json.loads(convgrad("export", run, *options, "--json").stdout)
+    assert told["folder"] == str(run / "wasm")
+    assert told["target"] == "wasm-32-wasmrt-wasm_simd128"
+    assert told["module_bytes"] == (run / "wasm" / "net.wasm").stat().st_size > told["gzip_bytes"] > 0
+    examples = load((run / "wasm" / "examples.safetensors").read_bytes())
+    assert examples["x"].shape == (50, 28, 28, 1)
+    assert set(examples["t"]) == set(range(10))
+    lines = convgrad("export", run, "--to", "wasm").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["code", "weights", "memory", ".wasm", "gzipped"]
+    assert not (run / "wasm" / "examples.safetensors").exists()
+
+
 def test_a_saved_network_has_no_optimizer(run: Path, tmp_path: Path) -> None:
     (tmp_path / "saved").mkdir()
     for name in ("config.json", "weights.safetensors"):
@@ -79,12 +95,13 @@ def test_a_step_keeps_what_was_said_of_some_weights(run: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--to", "pascal"), "--to is 'pascal'. Networks are exported to: c."),
+        (("--to", "pascal"), "--to is 'pascal'. Networks are exported to: c, wasm."),
+        (("--examples", 3), "--examples is for the page of --to wasm. Leave it out."),
         (("--target", "z80"), "There is no target 'z80'"),
         (("--weights", "apart"), "weights is 'apart'"),
         (("--name", "a b"), "name is 'a b', which is no name in C"),
     ],
-    ids=["kind", "target", "weights", "name"],
+    ids=["kind", "examples", "target", "weights", "name"],
 )
 def test_what_is_refused(run: Path, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
     assert message in convgrad("export", run, *options, "--out", tmp_path / "made", code=2).stderr

@@ -71,3 +71,22 @@ def find_axe() -> str:
             "there is no axe-core; `make axe` gets it from npm, or CONVGRAD_AXE=.../axe.min.js names its script"
         )
     return at.read_text(encoding="utf-8")
+
+
+def find_webassembly() -> str:
+    """Node, where a compiler for WebAssembly is there, too, or the test is skipped, even where everything is required;
+    `make extras` installs ziglang, and sets CONVGRAD_EXTRAS, so that then it is an error.
+    """
+    from convgrad.errors import EngineError
+    from convgrad.export.wasm import compiler
+
+    node, missing = shutil.which("node"), ""
+    try:
+        compiler()
+    except EngineError as error:
+        missing = str(error)
+    if node is None:
+        missing = "there is no node; install it, as with `apt install nodejs`"
+    if node is None or missing:
+        (pytest.fail if os.environ.get("CONVGRAD_EXTRAS") else pytest.skip)(missing)
+    return node

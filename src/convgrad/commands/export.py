@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy.typing as npt
 import typer
 
 from convgrad.commands.terminal import output, print_json, working
@@ -12,12 +13,15 @@ from convgrad.errors import ArgumentError, DataError
 from convgrad.system.texts import file_text, json_from
 
 if TYPE_CHECKING:
+    from convgrad.models.network import Network
     from convgrad.optimizers import Optimizer
+
+Array = npt.NDArray[Any]
 
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a saved network.", show_default=False)],
-    to: Annotated[str, typer.Option("--to", metavar="KIND", help="What to make: c.")] = "c",
+    to: Annotated[str, typer.Option("--to", metavar="KIND", help="What to make: c or wasm.")] = "c",
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the program. [default: RUN_DIR/KIND]")
     ] = None,
@@ -36,24 +40,37 @@ def export(
     ] = None,
     loss: Annotated[str | None, typer.Option(metavar="NAME", help="Loss of that step. [default: the run's]")] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of dropout in that step.")] = 0,
+    examples: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Examples of the run's data for wasm's page. [default: it makes up noise]"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write a trained network as a program that needs no Python.
 
-    C: a header (net_init, net_predict, net_step), the compiled kernels, a runtime, weights, a CMake file and an
+    c: a header (net_init, net_predict, net_step), the compiled kernels, a runtime, weights, a CMake file and an
     example. It computes the bits that Python does.
+
+    wasm: one WebAssembly module that imports nothing, an ES module (load, predict, step), a package.json and a page. It
+    needs `pip install 'convgrad[wasm]'`, or zig or clang.
     """
-    from convgrad.export import export
+    from convgrad.export.exported import KINDS, export
     from convgrad.models.saved import load
 
-    if to != "c":
-        raise ArgumentError(f"--to is {to!r}. Networks are exported to: c.")
+    if to not in KINDS:
+        raise ArgumentError(f"--to is {to!r}. Networks are exported to: {', '.join(KINDS)}.")
+    if examples is not None and to != "wasm":
+        raise ArgumentError("--examples is for the page of --to wasm. Leave it out.")
     network = load(run)
     chosen = _optimizer(run, optimizer) if training else None
+    shown = None if examples is None else _examples(run, network, examples)
     with working(f"compiling {run}"):
         found = export(
             network,
             out if out is not None else run / to,
+            to=to,  # type: ignore[arg-type]  # which was looked at
             name=name,
             batch_size=batch_size,
             target=target,
@@ -61,6 +78,7 @@ def export(
             optimizer=chosen,
             loss=loss if training else None,
             seed=seed,
+            examples=shown,
         )
     told: dict[str, Any] = {
         "folder": str(found.folder),
@@ -70,13 +88,27 @@ def export(
         "weight_bytes": found.weight_bytes,
         "memory_bytes": found.memory_bytes,
     }
+    sizes = {"code": "code_bytes", "weights": "weight_bytes", "memory": "memory_bytes"}
+    if found.module_bytes:
+        told |= {"module_bytes": found.module_bytes, "gzip_bytes": found.gzip_bytes}
+        sizes |= {".wasm": "module_bytes", "gzipped": "gzip_bytes"}
     if as_json:
         print_json(told)
         return
     console = output()
     console.print(f"wrote {found.folder} for {found.target}", soft_wrap=True)
-    for title, what in (("code", "code_bytes"), ("weights", "weight_bytes"), ("memory", "memory_bytes")):
+    for title, what in sizes.items():
         console.print(f"  {title:8}{told[what]:>12,} bytes")
+
+
+def _examples(run: Path, network: Network, count: int) -> tuple[Array, Array]:
+    """Some of those that the run was trained on, as it saw them."""
+    from convgrad.commands.configured import worded
+    from convgrad.commands.inspect import data_of_run, some_of
+
+    with worded():
+        pixels, labels = some_of(data_of_run(run, None).train, count)
+    return network.preparation.apply(pixels), labels
 
 
 def _optimizer(run: Path, name: str | None) -> Optimizer:

@@ -18,6 +18,7 @@ from convgrad.errors import DataError
 
 if TYPE_CHECKING:
     from convgrad.data import Data
+    from convgrad.data.parts import Parts
     from convgrad.inspection import Health
     from convgrad.models.network import Network
 
@@ -68,7 +69,7 @@ def inspect(
     names = class_names(network, run)
     with worded(), working(f"looking at {run}", messages()):
         part, which = _part(run, data_dir)
-        pixels, labels = _spread(part, examples)
+        pixels, labels = some_of(part, examples)
         if pixels.shape[1:] != network.input_shape:  # the data are others now
             raise DataError(
                 f"{run}: the network takes images of {network.input_shape}, but its data have {pixels.shape[1:]}."
@@ -101,8 +102,8 @@ def inspect(
         console.print(f"wrote {path}", soft_wrap=True)
 
 
-def _part(run: Path, data_dir: Path | None) -> tuple[Data, str]:
-    """The examples that the run was tested on, and what they are called."""
+def data_of_run(run: Path, data_dir: Path | None) -> Parts:
+    """What the run was trained and tested on; pixels of 0..1, not prepared."""
     from convgrad.system.texts import file_text, toml_from
     from convgrad.training.checkpoint import OPTIONS_FILE
 
@@ -125,14 +126,19 @@ def _part(run: Path, data_dir: Path | None) -> tuple[Data, str]:
         "image_size": size_from(None if size is None else str(size)),
         "standardize": False,  # the network knows how its pixels are prepared
     }
-    parts, _ = loaded(source, quiet=True)
+    return loaded(source, quiet=True)[0]
+
+
+def _part(run: Path, data_dir: Path | None) -> tuple[Data, str]:
+    """The examples that the run was tested on, and what they are called."""
+    parts = data_of_run(run, data_dir)
     for name, part in (("test", parts.test), ("val", parts.val)):
         if part is not None:
             return part, f"the {name} images of {parts.name}"
     return parts.train, f"the training images of {parts.name}"
 
 
-def _spread(part: Data, count: int) -> tuple[Array, Array]:
+def some_of(part: Data, count: int) -> tuple[Array, Array]:
     """So many examples, evenly spread: those of one class may stand in a row."""
     from convgrad.data.data import spread
     from convgrad.data.pixels import unit_range

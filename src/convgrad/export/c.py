@@ -22,7 +22,7 @@ def c_files(found: Contents, name: str, inside: bool, target: str) -> dict[str, 
     """The texts by their paths. inside: whether the weights' numbers are constants of the program."""
     values = _values(found, name, inside, target)
     texts = {
-        path.replace("net", name, 1) if path.startswith("net") else path: _filled(path, values) for path in TEMPLATES
+        path.replace("net", name, 1) if path.startswith("net") else path: filled(path, values) for path in TEMPLATES
     }
     texts[f"{name}_runtime.c"] = _runtime()
     return {path: text.encode() for path, text in texts.items()}
@@ -40,7 +40,7 @@ def _runtime() -> str:
     return f"#ifdef NET_THREADS\n#define _GNU_SOURCE\n{parts[THREADS]}\n#else\n{parts[ALONE]}\n#endif\n"
 
 
-def _filled(template: str, values: dict[str, str]) -> str:
+def filled(template: str, values: dict[str, str]) -> str:
     """A template with `@NAME@` replaced; a line `@IF TRAINING@` or `@IF BESIDE@` begins what ends with `@END@`."""
     lines, wanted = [], True
     for line in files("convgrad.export.templates").joinpath(f"{template}.in").read_text().splitlines():
@@ -122,7 +122,7 @@ def _training_values(found: Contents, c_type: str) -> dict[str, str]:
             f"    *({c_type} *)({tables.address(found.memory(STEP, each))}) = ({c_type})drawn_seed({number});"
             for number, each in enumerate(plan.seeds)
         ),
-        "SEEDING": _filled("seeding.c", {"SEED": str(training.seed)}) if plan.seeds else "",
+        "SEEDING": filled("seeding.c", {"SEED": str(training.seed)}) if plan.seeds else "",
         "UPDATES": str(found.network.past.updates),
         "LOSS": repr(training.loss),
         "OPTIMIZER": repr(training.optimizer),

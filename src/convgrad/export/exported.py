@@ -8,7 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal, cast
 
-from convgrad.arguments import COUNT, SEED, takes
+import numpy.typing as npt
+
+from convgrad.arguments import COUNT, SEED, shown, takes
 from convgrad.compute.halide import available
 from convgrad.errors import ArgumentError, EngineError
 from convgrad.export.targets import HOST, for_target, in_words_of_halide
@@ -17,6 +19,7 @@ from convgrad.network.plain import PlainNetwork
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.system.files import temporary_folder, write_folder
 
+KINDS = ("c", "wasm")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -29,6 +32,7 @@ class Exported:
         target: in Halide's words.
         code_bytes: of the object files of `kernels` kernels.
         weight_bytes: of all weights, memory_bytes: of the static memory that the program writes.
+        module_bytes: of the .wasm, gzip_bytes: as a server sends it; 0 for C.
     """
 
     folder: Path
@@ -38,6 +42,8 @@ class Exported:
     code_bytes: int
     weight_bytes: int
     memory_bytes: int
+    module_bytes: int = 0
+    gzip_bytes: int = 0
 
 
 @takes(ArgumentError, batch_size=COUNT, seed=SEED)
@@ -45,6 +51,7 @@ def export(
     network: PlainNetwork,
     path: str | PathLike[str],
     *,
+    to: Literal["c", "wasm"] = "c",
     name: str = "net",
     batch_size: int = 1,
     target: str = HOST,
@@ -52,28 +59,35 @@ def export(
     optimizer: str | Optimizer | None = None,
     loss: str | Loss | None = None,
     seed: int = 0,
+    examples: tuple[npt.ArrayLike, npt.ArrayLike | None] | None = None,
 ) -> Exported:
-    """Write a network as C that needs neither Python nor Halide: `net.h`, `net.c`, kernels, a runtime, an example.
+    """Write a network as a program that needs neither Python nor Halide.
 
-    On one target it computes the bits that Python does, on any number of threads.
+    As C it is `net.h`, `net.c`, kernels, a runtime and an example; on one target it computes the bits that Python does,
+    on any number of threads. As WebAssembly it is `net.wasm`, which imports nothing, an ES module `net.js`, a
+    `package.json` and a page that tries it.
 
     Args:
         network: with its weights.
         path: the folder, made anew; other files in it stay.
+        to: "c" or "wasm".
         name: what files and functions begin with, a name in C: `net_init`, `net_predict`.
         batch_size: examples of a prediction and of a step, at least 1.
-        target: `host`, `x86-64` (or -v2, -v3, -v4), `arm-64`, `arm-64-osx`, `arm-32-noos`, or Halide's words.
-        weights: "inside" the program as constants, or "beside" it in `net.weights`, which `net_load` takes.
+        target: `host`, `x86-64` (or -v2, -v3, -v4), `arm-64`, `arm-64-osx`, `arm-32-noos`, or Halide's words;
+            for WebAssembly `wasm-32`, which then is what `host` means.
+        weights: "inside" the program as constants, or "beside" it in `net.weights`, which `net_load` takes
+            (`net.safetensors` beside WebAssembly, which `load` fetches).
         optimizer: exports a training step, too, `net_step`, which begins like a new call of `fit`.
         loss: of that step; by default the one that the network was last trained with.
         seed: what the step draws dropout with, as `fit(seed=...)`.
+        examples: inputs x (N, ...) and targets t (N, ...) for the page beside WebAssembly, else it makes up noise.
 
     Returns: what was written, and the bytes that it takes.
 
-    Raises: ArgumentError where the network has no weights, or there is no such target, name or place of weights;
-    ModelError where it has several inputs or outputs;
-    EngineError where Halide is not available here, or can't compile for the target; DataError where the folder can't
-    be written.
+    Raises: ArgumentError where the network has no weights, or there is no such kind, target, name or place of
+    weights, or `examples` do not fit; ModelError where it has several inputs or outputs;
+    EngineError where Halide is not available here, or can't compile for the target, or nothing links WebAssembly;
+    DataError where the folder can't be written.
 
     >>> from tempfile import mkdtemp
     >>> from convgrad import Network
@@ -84,8 +98,13 @@ def export(
     >>> found.weight_bytes, [file for file in found.files if not file.startswith("kernels/")]
     (60, ['CMakeLists.txt', 'main.c', 'net.c', 'net.h', 'net_runtime.c'])
     """
-    from convgrad.export.job import KERNELS, Job, Made, made  # it loads Halide
+    from convgrad.export import wasm  # they load Halide
+    from convgrad.export.job import KERNELS, Job, Made, made
 
+    if to not in KINDS:
+        raise ArgumentError(f"to is {shown(to)}. Networks are exported to: {', '.join(KINDS)}.")
+    if examples is not None and to != "wasm":
+        raise ArgumentError('examples are for the page beside WebAssembly. Write to="wasm", or leave them out.')
     there, reason = available()
     if not there:
         raise EngineError(f"Networks can't be exported here: {reason}")
@@ -96,7 +115,11 @@ def export(
     if not network.initialized:
         raise ArgumentError("The network has no weights yet. Train it, load it, or call network.initialize(seed).")
     network.ends.check_only()
-    words = in_words_of_halide(target)
+    words = in_words_of_halide(wasm.TARGET if to == "wasm" and target == HOST else target)
+    if to == "wasm":
+        if not words.startswith(f"{wasm.TARGET}-"):
+            raise ArgumentError(f"target is {target!r}, but WebAssembly's is {wasm.TARGET}. Leave it out.")
+        wasm.compiler()
     function = None if optimizer is None else loss_from(network.loss_of_one if loss is None else loss)
     chosen = None if optimizer is None else optimizer_from(optimizer)
     job = Job(network, name, batch_size, function, chosen, seed, weights == "inside", words)
@@ -106,8 +129,12 @@ def export(
                 result = made(job, folder)
         else:
             result = cast(Made, for_target(job, words, folder))
+    sizes = (result.kernels, result.code_bytes, result.weight_bytes, result.memory_bytes)
+    if to == "wasm":
+        files = wasm.folder_files(job, result, examples)
+        module = files[f"{name}.wasm"]
+        write_folder(path, files, {*files, wasm.EXAMPLES, f"{name}.safetensors"})
+        return Exported(Path(path), tuple(sorted(files)), words, *sizes, len(module), wasm.gzip_bytes(module))
     before = [f"{KERNELS}/{kernel.name}" for kernel in Path(path, KERNELS).glob("convgrad_*.o")]
     write_folder(path, result.files, {*result.files, *before})
-    files = tuple(sorted(result.files))
-    sizes = (result.kernels, result.code_bytes, result.weight_bytes, result.memory_bytes)
-    return Exported(Path(path), files, words, *sizes)
+    return Exported(Path(path), tuple(sorted(result.files)), words, *sizes)

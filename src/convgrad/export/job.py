@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from convgrad.export.c import c_files, weights_bytes
 from convgrad.export.contents import contents
 from convgrad.losses import Loss
 from convgrad.network.plain import PlainNetwork
+from convgrad.network.plan import TARGET
 from convgrad.optimizers import Optimizer
 
+Array = npt.NDArray[Any]
 KERNELS = "kernels"
 
 
@@ -35,6 +41,8 @@ class Made:
     Attributes:
         code_bytes: of the kernels' objects.
         memory_bytes: of static memory that is written; weight_bytes: of all weights.
+        weights: by name; state: how many tensors the optimizer has.
+        target_shape: of an example's target, where there is a training step.
     """
 
     files: dict[str, bytes]
@@ -42,6 +50,9 @@ class Made:
     memory_bytes: int
     weight_bytes: int
     kernels: int
+    weights: dict[str, Array]
+    state: int
+    target_shape: tuple[int, ...] | None
 
 
 def made(job: Job, folder: Path) -> Made:
@@ -52,5 +63,13 @@ def made(job: Job, folder: Path) -> Made:
     objects = {f"{KERNELS}/{function}.o": (folder / f"{function}.o").read_bytes() for function in functions}
     weights = weights_bytes(found)
     beside = {} if job.inside else {f"{job.name}.weights": weights}
-    code = sum(map(len, objects.values()))
-    return Made({**texts, **objects, **beside}, code, found.memory_bytes(job.inside), len(weights), len(objects))
+    return Made(
+        files={**texts, **objects, **beside},
+        code_bytes=sum(map(len, objects.values())),
+        memory_bytes=found.memory_bytes(job.inside),
+        weight_bytes=len(weights),
+        kernels=len(objects),
+        weights={tensor.name: np.ascontiguousarray(tensor.values).copy() for tensor in found.weights},
+        state=len(found.state),
+        target_shape=None if found.training is None else found.training.plan.shapes[TARGET][1:],
+    )

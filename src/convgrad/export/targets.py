@@ -20,6 +20,7 @@ TARGETS = {
     "arm-64": "arm-64-linux",
     "arm-64-osx": "arm-64-osx",
     "arm-32-noos": "arm-32-noos",
+    "wasm-32": "wasm-32-wasmrt-wasm_simd128",
 }
 """What people call a processor -> Halide's words, which are taken, too."""
 JOB, MADE = "job.pickle", "made.pickle"

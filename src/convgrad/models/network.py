@@ -275,6 +275,7 @@ class Network(PlainNetwork):
         self,
         path: str | PathLike[str],
         *,
+        to: Literal["c", "wasm"] = "c",
         name: str = "net",
         batch_size: int = 1,
         target: str = "host",
@@ -282,15 +283,16 @@ class Network(PlainNetwork):
         optimizer: str | Optimizer | None = None,
         loss: str | Loss | None = None,
         seed: int = 0,
+        examples: tuple[npt.ArrayLike, npt.ArrayLike | None] | None = None,
     ) -> Exported:
-        """Write the network as C that needs neither Python nor Halide, and computes the same bits.
+        """Write the network as C or WebAssembly that needs neither Python nor Halide.
 
         Args, returns, raises: as `convgrad.export.export`.
         """
         from convgrad.export import export
 
-        given: dict[str, Any] = {"optimizer": optimizer, "loss": loss, "seed": seed}
-        return export(self, path, name=name, batch_size=batch_size, target=target, weights=weights, **given)
+        given: dict[str, Any] = {"optimizer": optimizer, "loss": loss, "seed": seed, "examples": examples}
+        return export(self, path, to=to, name=name, batch_size=batch_size, target=target, weights=weights, **given)
 
     @takes()
     def summary(self) -> Summary:
