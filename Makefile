@@ -53,9 +53,9 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# The tests with MLflow and Albumentations, which are too large for every environment of tests; nothing is skipped.
+# The tests with MLflow, Albumentations and ONNX, which are too large for every environment of tests; nothing is skipped.
 extras: $(VENV)/.extras
-	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -q tests/training/test_loggers.py tests/data/test_mixing.py
+	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -q tests/training/test_loggers.py tests/data/test_mixing.py tests/interop
 
 # What is checked before each commit: .pre-commit-config.yaml.
 hooks: setup
@@ -121,7 +121,7 @@ $(VENV)/.docs: $(VENV)/.test requirements-docs.lock
 	touch $@
 
 $(VENV)/.extras: $(VENV)/.test
-	$(PIP) mlflow-skinny albumentations
+	$(PIP) mlflow-skinny albumentations onnx onnxruntime
 	touch $@
 
 $(VENV)/.torch: $(VENV)/.test

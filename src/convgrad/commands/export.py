@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a saved network.", show_default=False)],
-    to: Annotated[str, typer.Option("--to", metavar="KIND", help="What to make: c.")] = "c",
+    to: Annotated[str, typer.Option("--to", metavar="KIND", help="What to make: c or onnx.")] = "c",
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the program. [default: RUN_DIR/KIND]")
     ] = None,
@@ -40,14 +40,19 @@ def export(
 ) -> None:
     """Write a trained network as a program that needs no Python.
 
+    --to onnx: network.onnx for other tools, compared with onnxruntime.
+
     C: a header (net_init, net_predict, net_step), the compiled kernels, a runtime, weights, a CMake file and an
     example. It computes the bits that Python does.
     """
     from convgrad.export import export
     from convgrad.models.saved import load
 
+    if to == "onnx":
+        _to_onnx(run, out, as_json)
+        return
     if to != "c":
-        raise ArgumentError(f"--to is {to!r}. Networks are exported to: c.")
+        raise ArgumentError(f"--to is {to!r}. Networks are exported to: c, onnx.")
     network = load(run)
     chosen = _optimizer(run, optimizer) if training else None
     with working(f"compiling {run}"):
@@ -77,6 +82,21 @@ def export(
     console.print(f"wrote {found.folder} for {found.target}", soft_wrap=True)
     for title, what in (("code", "code_bytes"), ("weights", "weight_bytes"), ("memory", "memory_bytes")):
         console.print(f"  {title:8}{told[what]:>12,} bytes")
+
+
+def _to_onnx(run: Path, out: Path | None, as_json: bool) -> None:
+    """Write `network.onnx`; what the other options say is the C program's."""
+    from convgrad.models.saved import load
+
+    network = load(run)
+    folder = out if out is not None else run / "onnx"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = network.to_onnx(folder / "network.onnx")
+    if not as_json:
+        output().print(str(found), soft_wrap=True, markup=False, highlight=False)
+        return
+    told = {"file": str(found.path), "opset": found.opset, "layout": found.layout}
+    print_json({**told, "difference": found.difference, "scale": found.scale})
 
 
 def _optimizer(run: Path, name: str | None) -> Optimizer:
