@@ -107,7 +107,13 @@ class Curve(L.Layer):
 
 def own() -> Network:
     return Network(
-        *(L.Conv2D(3, (3, 2)), L.Equation(OWN, sizes={"M": 3, "N": 2, "I": 4}), Curve(), L.Flatten(), L.Dense(4)),
+        *(
+            L.Conv2D(3, (3, 2)),
+            L.Equation(OWN, sizes={"M": 3, "N": 2, "I": 4, "J": 6}),
+            Curve(),
+            L.Flatten(),
+            L.Dense(4),
+        ),
         input_shape=(9, 7, 2),
     )
 
@@ -171,7 +177,7 @@ class Meeting(L.Layer):
 
     @property
     def text(self) -> str:
-        return "x[e,f] = o[e,f] - mean[e](o[e,f])"
+        return "mu[f] = mean[e](o[e,f])\nx[e,f] = o[e,f] - mu[f]"
 
     def build(self, *input_shapes: tuple[int, ...]) -> L.Built:
         return L.Built(self.equation, ("o",), input_shapes, input_shapes[0], batch_index="e")

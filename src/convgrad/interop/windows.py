@@ -122,7 +122,7 @@ def pooling(graph: Graph, placed: PlacedLayer, value: Value) -> Value:
 
 
 def _dilated_mean(graph: Graph, placed: PlacedLayer, value: Value, source: str, said: dict[str, Any]) -> str:
-    """Sums over windows, each over how many of its places lie in the image: AveragePool is not dilated in each opset."""
+    """Sums over windows, each over how many of its places lie in the image, whatever the opset."""
     layer = placed.layer
     assert isinstance(layer, Pooling)
     counts = np.ones((), np.float32)

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-import convgrad
 from convgrad.arguments import FLAG, PATH, an, at_least, one_of, takes
 from convgrad.compute.several import tensor
 from convgrad.errors import ArgumentError, EngineError
@@ -158,7 +157,7 @@ def _model(onnx: Any, network: PlainNetwork, opset: int, fold_norms: bool, layou
         outputs.append(_end(onnx, called, shape, first))
     read = {name for node in graph.nodes for name in node.input}
     weights = [onnx.numpy_helper.from_array(array, name) for name, array in graph.weights.items() if name in read]
-    about = f"written by convgrad {convgrad.__version__}; images have their {layout.replace('_', ' ')}"
+    about = f"written by convgrad; images have their {layout.replace('_', ' ')}"
     made = onnx.helper.make_graph(graph.nodes, network.name or "network", inputs, outputs, weights, doc_string=about)
     opsets = [onnx.helper.make_opsetid("", opset)]
     model = onnx.helper.make_model(
@@ -166,7 +165,6 @@ def _model(onnx: Any, network: PlainNetwork, opset: int, fold_norms: bool, layou
         opset_imports=opsets,
         ir_version=onnx.helper.find_min_ir_version_for(opsets),
         producer_name="convgrad",
-        producer_version=convgrad.__version__,
     )
     said = {"layout": layout}
     if network.preparation.mean or network.preparation.class_names:
