@@ -79,7 +79,7 @@ def test_a_step_keeps_what_was_said_of_some_weights(run: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--to", "pascal"), "--to is 'pascal'. Networks are exported to: c."),
+        (("--to", "pascal"), "--to is 'pascal'. Networks are exported to: c, onnx."),
         (("--target", "z80"), "There is no target 'z80'"),
         (("--weights", "apart"), "weights is 'apart'"),
         (("--name", "a b"), "name is 'a b', which is no name in C"),

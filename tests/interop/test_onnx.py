@@ -255,3 +255,5 @@ def test_the_command(tmp_path: Path) -> None:
     assert lines[-1].startswith("  onnxruntime differs by up to ")
     told = json.loads(convgrad("export", tmp_path / "run", "--to", "onnx", "--json").stdout)
     assert told["difference"] <= 1e-5 * told["scale"]
+    message = convgrad("export", tmp_path / "run", "--to", "onnx", "--out", tmp_path / "tiny.toml", code=2).stderr
+    assert "tiny.toml can't be made: File exists. Write --out DIR." in message

@@ -90,7 +90,10 @@ def _to_onnx(run: Path, out: Path | None, as_json: bool) -> None:
 
     network = load(run)
     folder = out if out is not None else run / "onnx"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"The folder {folder} can't be made: {error.strerror}. Write --out DIR.") from error
     found = network.to_onnx(folder / "network.onnx")
     if not as_json:
         output().print(str(found), soft_wrap=True, markup=False, highlight=False)
