@@ -53,9 +53,9 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# The tests with MLflow, Albumentations and ziglang, which are too large for every environment of tests; nothing is skipped.
+# The tests with MLflow, Albumentations, ziglang and ONNX, too large for every environment of tests; nothing is skipped.
 extras: $(VENV)/.extras
-	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -q tests/training/test_loggers.py tests/data/test_mixing.py \
+	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -q tests/training/test_loggers.py tests/data/test_mixing.py tests/interop \
 		tests/export/test_wasm.py tests/export/test_serving.py tests/commands/test_export.py
 
 # What is checked before each commit: .pre-commit-config.yaml.
@@ -122,7 +122,7 @@ $(VENV)/.docs: $(VENV)/.test requirements-docs.lock
 	touch $@
 
 $(VENV)/.extras: $(VENV)/.test
-	$(PIP) mlflow-skinny albumentations ziglang
+	$(PIP) mlflow-skinny albumentations ziglang onnx onnxruntime
 	touch $@
 
 $(VENV)/.torch: $(VENV)/.test

@@ -95,13 +95,15 @@ def test_a_step_keeps_what_was_said_of_some_weights(run: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--to", "pascal"), "--to is 'pascal'. Networks are exported to: c, wasm."),
+        (("--to", "pascal"), "--to is 'pascal'. Networks are exported to: c, wasm, onnx."),
         (("--examples", 3), "--examples is for the page of --to wasm. Leave it out."),
+        (("--to", "onnx", "--target", "arm-64"), "--target is for programs: --to c or wasm. Leave it out."),
+        (("--to", "onnx", "--training"), "--training is for programs: --to c or wasm. Leave it out."),
         (("--target", "z80"), "There is no target 'z80'"),
         (("--weights", "apart"), "weights is 'apart'"),
         (("--name", "a b"), "name is 'a b', which is no name in C"),
     ],
-    ids=["kind", "examples", "target", "weights", "name"],
+    ids=["kind", "examples", "target of onnx", "step of onnx", "target", "weights", "name"],
 )
 def test_what_is_refused(run: Path, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
     assert message in convgrad("export", run, *options, "--out", tmp_path / "made", code=2).stderr

@@ -20,8 +20,9 @@ Array = npt.NDArray[Any]
 
 
 def export(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a saved network.", show_default=False)],
-    to: Annotated[str, typer.Option("--to", metavar="KIND", help="What to make: c or wasm.")] = "c",
+    to: Annotated[str, typer.Option("--to", metavar="KIND", help="What to make: c, wasm or onnx.")] = "c",
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the program. [default: RUN_DIR/KIND]")
     ] = None,
@@ -55,12 +56,17 @@ def export(
 
     wasm: one WebAssembly module that imports nothing, an ES module (load, predict, step), a package.json and a page. It
     needs `pip install 'convgrad[wasm]'`, or zig or clang.
+
+    onnx: network.onnx for other tools, compared with onnxruntime. It needs `pip install 'convgrad[onnx]'`.
     """
     from convgrad.export.exported import KINDS, export
     from convgrad.models.saved import load
 
+    if to == "onnx":
+        _to_onnx(context, run, out, as_json)
+        return
     if to not in KINDS:
-        raise ArgumentError(f"--to is {to!r}. Networks are exported to: {', '.join(KINDS)}.")
+        raise ArgumentError(f"--to is {to!r}. Networks are exported to: {', '.join((*KINDS, 'onnx'))}.")
     if examples is not None and to != "wasm":
         raise ArgumentError("--examples is for the page of --to wasm. Leave it out.")
     network = load(run)
@@ -109,6 +115,30 @@ def _examples(run: Path, network: Network, count: int) -> tuple[Array, Array]:
     with worded():
         pixels, labels = some_of(data_of_run(run, None).train, count)
     return network.preparation.apply(pixels), labels
+
+
+def _to_onnx(context: typer.Context, run: Path, out: Path | None, as_json: bool) -> None:
+    """Write `network.onnx`."""
+    from convgrad.export.exported import KINDS
+    from convgrad.models.saved import load
+
+    for parameter in context.command.params:
+        origin = context.get_parameter_source(parameter.name or "")
+        given = origin is not None and origin.name == "COMMANDLINE"
+        if given and parameter.name not in ("run", "to", "out", "as_json"):
+            raise ArgumentError(f"{parameter.opts[0]} is for programs: --to {' or '.join(KINDS)}. Leave it out.")
+    network = load(run)
+    folder = out if out is not None else run / "onnx"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"The folder {folder} can't be made: {error.strerror}. Write --out DIR.") from error
+    found = network.to_onnx(folder / "network.onnx")
+    if not as_json:
+        output().print(str(found), soft_wrap=True, markup=False, highlight=False)
+        return
+    told = {"file": str(found.path), "opset": found.opset, "layout": found.layout}
+    print_json({**told, "difference": found.difference, "scale": found.scale})
 
 
 def _optimizer(run: Path, name: str | None) -> Optimizer:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from convgrad.data.changes import Augmenting
     from convgrad.explain.trace.trace import Trace
     from convgrad.export import Exported
+    from convgrad.interop import OnnxFile
     from convgrad.losses import Loss
     from convgrad.network.chosen import Names
     from convgrad.network.losses import AnyLoss
@@ -293,6 +294,24 @@ class Network(PlainNetwork):
 
         given: dict[str, Any] = {"optimizer": optimizer, "loss": loss, "seed": seed, "examples": examples}
         return export(self, path, to=to, name=name, batch_size=batch_size, target=target, weights=weights, **given)
+
+    @takes(ArgumentError)
+    def to_onnx(
+        self,
+        path: str | PathLike[str],
+        *,
+        opset: int = 21,
+        fold_batch_norm: bool = False,
+        layout: Literal["channels_first", "channels_last"] = "channels_first",
+        check: bool = True,
+    ) -> OnnxFile:
+        """Write the network as an ONNX file, and compare it with onnxruntime, where that is installed.
+
+        Args, returns, raises: as `convgrad.interop.to_onnx`.
+        """
+        from convgrad.interop import to_onnx
+
+        return to_onnx(self, path, opset=opset, fold_batch_norm=fold_batch_norm, layout=layout, check=check)
 
     @takes()
     def summary(self) -> Summary:
