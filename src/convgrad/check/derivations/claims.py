@@ -227,9 +227,9 @@ def _explained(claim: Claim, asked: Asked, target: str, subject: EquationSubject
 def _right_for_labels(claim: Claim, subject: EquationSubject, asked: Asked) -> str:
     """Whether it is right once a target adds up to 1, as labels and probabilities do: p - t for softmax."""
     for name in _targets(subject):
-        problems = [_with_labels(subject.problem(Sizes(seed=seed)), name) for seed in range(3)]
-        found = [_difference(claim, problem, values_of(claim, problem, asked), asked) for problem in problems]
-        if all(isinstance(one, tuple) and not one[0] for one in found):
+        problems = (_with_labels(subject.problem(Sizes(seed=seed)), name) for seed in range(3))
+        found = (_difference(claim, problem, values_of(claim, problem, asked), asked) for problem in problems)
+        if all(isinstance(one, tuple) and not one[0] for one in found):  # no more of them than need be
             where = f"sum of {name} = 1, as of labels and probabilities"
             return f"it agrees with the derived one in all entries where the {where}; not for any other {name}."
     return ""

@@ -284,7 +284,7 @@ def _is_claim(part: Claim, asked: Asked) -> bool:
 
 def _best(claim: Claim, asked: Asked, einstein: bool) -> EquationReport:
     """The report on a claim, read in the way that makes it right where it can be read in several."""
-    first: tuple[Claim, tuple[str, ...]] | None = None
+    first: tuple[Claim, tuple[str, ...], EquationReport] | None = None
     failed: EquationError | EquationReport | None = None
     sizes = {letter for bound in (*asked.said, *claim.bounds) for letter in bound.letters}
     for reading in readings(claim, asked.forward, sizes, einstein):
@@ -306,9 +306,9 @@ def _best(claim: Claim, asked: Asked, einstein: bool) -> EquationReport:
         if report.unchecked:
             failed = failed or replace(report, notes=(*reading.notes, *report.notes))
         else:
-            first = first or (reading.claim, reading.notes)
+            first = first or (reading.claim, reading.notes, report)
     if first is not None:
-        report = _report(first[0], asked, asked.explained)
+        report = _report(first[0], asked, True) if asked.explained else first[2]
         return replace(report, notes=(*first[1], *report.notes))
     assert failed is not None
     if isinstance(failed, EquationError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -125,7 +126,8 @@ def _checked(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Kn
     known = {gradient_name(n) for f in forward for n in (f.name, *f.reads)}
     told = [one for one in told if one.gradient in known and one.name not in known]
     try:
-        report: EquationReport | None = checked_equation(text, of, axes=ledger.axes, explained=ledger.explained)
+        axes = None if ledger.axes is None else tuple(sorted(ledger.axes.items()))
+        report: EquationReport | None = _kept_report(text, of, axes, ledger.explained)
     except EquationError:
         if not told:
             raise
@@ -143,6 +145,13 @@ def _checked(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Kn
         if as_told or (not report.ok and all(one.plain for one in told)):
             return report
     return _with_names(read, told, forward, bounded="^" in BOUND.sub("^", text) and bool(BOUND.search(text)))
+
+
+@lru_cache(maxsize=512)
+def _kept_report(text: str, of: str, axes: tuple[tuple[str, int], ...] | None, explained: bool) -> EquationReport:
+    """Kept: where lines contradict each other the document is read again with each other definition, and most lines
+    hang on none of them. Raises: ConvgradError."""
+    return checked_equation(text, of, axes=None if axes is None else dict(axes), explained=explained)
 
 
 READ_AS = re.compile(r"(\w+) was read as (d\w+),")

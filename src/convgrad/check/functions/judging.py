@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.check.functions.comparison import compared
 from convgrad.check.functions.coverage import (
     Coverage,
     Variation,
@@ -66,6 +67,19 @@ def _with_right_total(attempts: list[Attempt]) -> list[Attempt]:
     right = [a for a in attempts if a.problem.total and a.total_is_right]
     batches = [a for a in right if a.is_right_on_batches]
     return batches or right or attempts
+
+
+def _with_right_forward(attempts: list[Attempt]) -> list[Attempt]:
+    """Without readings by other equations than that which the person's own forward pass computes, results and all."""
+    for tried in attempts:
+        results = tried.problem.results
+        if tried.convention.forward is None or not all(n in tried.roles for n in results):
+            continue
+        comparisons = compared(tried)
+        if all(comparisons[n].right for n in results):
+            equation = tried.problem.recipe.equation
+            return [a for a in attempts if a.problem.recipe.equation == equation]
+    return attempts
 
 
 class Judge:
@@ -139,6 +153,7 @@ class Judge:
             if found.hung:
                 return None, found_all
             usable = _with_right_total([a for a in found.attempts[:LOOKED_AT] if a.roles and not a.strange])
+            usable = _with_right_forward(usable)
             chosen = self._explained(((a, sizes) for a in usable), 0)
             if chosen is not None and chosen.right and fitting:  # it ran with sizes that are not special, and was wrong
                 words = f"It is right with {sizes.words or 'square kernels'} only."
