@@ -54,7 +54,7 @@ def off_in_the_first(do: np.ndarray) -> np.ndarray:
     """In the first number of each example, or the first row."""
     moved = do.copy()
     moved[:, 0] += 1
-    return moved
+    return np.asarray(moved)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
