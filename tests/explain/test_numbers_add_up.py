@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convgrad import layers, losses, optimizers
 from convgrad.examples import NAMES, load_example
 from convgrad.explain import Element
 from convgrad.explain.trace.element import OfTrace
+from convgrad.models.network import Network
 from convgrad.notation.printing.latex import LATEX
 from networks import random_network
+from torch_cases import CASES, Case
 
 SMALL = tuple(name for name in NAMES if not name.startswith("lenet-"))
 RANDOM = int(os.environ.get("CONVGRAD_FUZZ", "16"))
@@ -84,6 +87,56 @@ def test_elements_of_random_networks(seed: int) -> None:
         for tensor in trace.values():
             for _ in range(3):
                 check(tensor[tuple(int(rng.integers(size)) for size in tensor.shape)])
+
+
+def merging() -> Network:
+    """What has several inputs, and what draws random numbers, which no case of the comparison with PyTorch holds."""
+    start = layers.Input((2, 5, 3))
+    first = layers.Conv2D(3, 1)(start)
+    second = layers.Dropout(0.3)(first)
+    product = layers.Multiply()(layers.Subtract()(start, second), first)
+    return Network(inputs=start, outputs=layers.Concatenate()(layers.Add()(first, second), product))
+
+
+def check_some(network: Network, target: np.ndarray, loss: str | losses.Loss, optimizer: str) -> None:
+    """Two elements of each tensor of a step with a batch of two."""
+    rng = np.random.default_rng(1)
+    for array in network.parameters.values():
+        array += 0.3 * rng.standard_normal(array.shape)
+    trace = network.trace(rng.standard_normal((2, *network.input_shape)), target, loss=loss, optimizer=optimizer)
+    for tensor in trace.values():
+        for _ in range(2):
+            check(tensor[tuple(int(rng.integers(size)) for size in tensor.shape)])
+
+
+@pytest.mark.complete
+def test_every_layer_is_explained() -> None:
+    tried = {type(case.layer).__name__ for case in CASES} | {type(one.layer).__name__ for one in merging().layers}
+    assert tried == {name for name, kind in layers.registry.items() if kind.__module__.startswith("convgrad.")}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_elements_of_every_layer(case: Case, rng: np.random.Generator) -> None:
+    network = Network(case.layer, input_shape=case.shape, dtype="float64")
+    check_some(network, rng.standard_normal((2, *network.output_shape)), "half_squared_error", "sgd")
+
+
+def test_elements_of_layers_with_several_inputs(rng: np.random.Generator) -> None:
+    check_some(merging(), rng.standard_normal((2, 2, 5, 6)), "mse", "sgd")
+
+
+@pytest.mark.parametrize("name", losses.registry)
+def test_elements_of_every_loss(name: str, rng: np.random.Generator) -> None:
+    loss = losses.registry[name]()
+    places = (3,) if loss.takes_label_maps else ()
+    has_labels = loss.takes_labels or loss.takes_label_maps
+    target = rng.integers(0, 4, (2, *places)) if has_labels else rng.random((2, 4))
+    check_some(Network(layers.Dense(4), input_shape=(*places, 5)), target, loss, "sgd")
+
+
+@pytest.mark.parametrize("name", optimizers.registry)
+def test_elements_of_every_optimizer(name: str, rng: np.random.Generator) -> None:
+    check_some(Network(layers.Dense(3), input_shape=(2,)), rng.random((2, 3)), "mse", name)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -12,6 +12,8 @@ from convgrad import Network
 from convgrad.errors import DataError
 from convgrad.inspection import grad_cam, saliency
 from convgrad.layers import BatchNorm, Conv1D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, Tanh
+from convgrad.network.plan import Plan
+from convgrad.network.step import run_once
 
 ENGINES = ("oracle", "halide")
 IMAGES = np.random.default_rng(5).normal(size=(3, 7, 6, 2))
@@ -134,3 +136,23 @@ def test_a_network_that_returns_an_image() -> None:
     made.initialize(seed=0)
     with pytest.raises(DataError, match=re.escape("grad_cam: the network returns shape (3, 4, 1), not one row of")):
         grad_cam(made, np.ones((1, 4, 5, 1)))
+
+
+def test_one_program_says_the_class_and_what_speaks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Network(Conv2D(2, 2), Flatten(), Dense(3), input_shape=(3, 4, 1), dtype="float64")
+    x = np.random.default_rng(1).standard_normal((5, 3, 4, 1))
+    made.initialize(1)
+    named = made.predict(x, engine="oracle").argmax(axis=1)
+    expected = [saliency(made, x, named, engine="oracle"), grad_cam(made, x, named, engine="oracle")]
+    asked = set()
+
+    def counted(network: Network, plan: Plan, given: object, wanted: list[str], *others: object) -> object:
+        asked.add((str(plan.equation), tuple(wanted)))
+        return run_once(network, plan, given, wanted, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("convgrad.network.step.run_once", counted)
+    monkeypatch.setattr("convgrad.models.network.Network.predict", None)
+    for maps, values in zip((saliency, grad_cam), expected, strict=True):
+        asked.clear()
+        np.testing.assert_array_equal(maps(made, x, engine="oracle"), values)
+        assert len(asked) == 1

@@ -26,7 +26,7 @@ from convgrad.layers import (
 )
 from convgrad.layers.base import Layer, Node, Shape
 from convgrad.models.network import Network
-from convgrad.models.parts import block, chain, residual
+from convgrad.models.parts import SOON, block, chain, residual
 
 LARGE = 96
 """Rows and columns from which MobileNet halves an image five times, as for 224; smaller ones three times."""
@@ -130,7 +130,7 @@ def signal(input_shape: Shape, classes: int) -> Network:
     """
     layers: list[Layer] = []
     for channels, size in ((128, 8), (256, 5), (128, 3)):
-        layers += [Conv1D(channels, size, padding="same", bias=None), BatchNorm(), ReLU()]
+        layers += [Conv1D(channels, size, padding="same", bias=None), BatchNorm(momentum=SOON), ReLU()]
     return Network(*layers, GlobalAvgPool1D(), Dense(classes), input_shape=input_shape, name="signal")
 
 
@@ -144,12 +144,12 @@ def unet(input_shape: Shape, classes: int) -> Network:
     node: Node | Input = image
     seen = []
     for channels in (16, 32, 64):
-        seen.append(chain(node, *block(channels), *block(channels)))
+        seen.append(chain(node, *block(channels, SOON), *block(channels, SOON)))
         node = MaxPool2D(2)(seen[-1])
-    node = chain(node, *block(128), *block(128))
+    node = chain(node, *block(128, SOON), *block(128, SOON))
     for channels, before in zip((64, 32, 16), reversed(seen), strict=True):
         larger = ConvTranspose2D(channels, 2, strides=2)(node)
-        node = chain(Concatenate()(before, larger), *block(channels), *block(channels))
+        node = chain(Concatenate()(before, larger), *block(channels, SOON), *block(channels, SOON))
     return Network(inputs=image, outputs=Conv2D(classes, 1)(node), name="unet")
 
 

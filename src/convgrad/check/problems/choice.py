@@ -71,9 +71,9 @@ def bound_by_choice(
         for chosen in ({**small, **large}, large, small, {}):
             wanted = {**{i.upper(): chosen[one] for i, one in first.items() if one in chosen}, **sizes}
             try:
-                bound = bind(
-                    equation, {**inferred_shapes(equation, wanted, integers), **shapes}, wanted, integers, numbers
-                )
+                inferred = inferred_shapes(equation, wanted, integers)
+                tensors = {n: shape for n, shape in inferred.items() if n not in numbers}
+                bound = bind(equation, {**tensors, **shapes}, wanted, integers, numbers)
                 check_size(bound)
                 return bound
             except ConvgradError as error:

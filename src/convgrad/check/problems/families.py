@@ -29,6 +29,7 @@ class Family:
     defaults: arguments of the layer where the caller gives none; `square` where the first ones have not worked.
     input_shape: of one example, the least that tells mistakes apart; grown to fit where it depends on arguments.
     unrolled: the equation's index over all places is written as rows and columns, as people's images have them.
+    only: arguments of a layer object with which it is of this family; with others its equation has other axes.
     """
 
     layer: type[Layer]
@@ -39,6 +40,7 @@ class Family:
     square: Mapping[str, Any] = field(default_factory=dict)
     input_shape: tuple[int, ...] = (7,)
     unrolled: bool = False
+    only: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def slides(self) -> bool:
@@ -172,7 +174,7 @@ FAMILIES: dict[str, Family] = {
     "layer_norm": Family(
         norm.LayerNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)},
         {name: {"o": rows, "x": rows} for name, rows in _LAST_AXIS.items()},
-        {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,),
+        {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,), only={"axis": (-1,)},
     ),
     "batch_norm": Family(BatchNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)}, {
         "[batch, features]": {"o": "batch c", "x": "batch c"}, "[features, batch]": {"o": "c batch", "x": "c batch"},
@@ -252,4 +254,7 @@ def named(name: str) -> str:
 
 def family_of(layer: Layer) -> str | None:
     """The family's name of a layer object; None where there is none."""
-    return next((name for name, family in FAMILIES.items() if type(layer) is family.layer), None)
+    for name, family in FAMILIES.items():
+        if type(layer) is family.layer and all(getattr(layer, n) == value for n, value in family.only.items()):
+            return name
+    return None
