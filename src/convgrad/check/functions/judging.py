@@ -189,14 +189,22 @@ class Judge:
         )
 
     def _explained(self, ends: Iterator[tuple[Attempt, Sizes]], seconds: float) -> Diagnosis | None:
-        """The first of the attempts that is right or can be explained."""
+        """The first of the attempts that is right or can be explained; nothing but zeros say least."""
+        chosen: tuple[Diagnosis, Sizes] | None = None
         for tried, sizes in ends:
+            if chosen is not None and tried.convention.reading == chosen[0].attempt.convention.reading:
+                continue
             diagnosis = self._diagnosed(tried, min(seconds, self._left()))
             if diagnosis.right or not diagnosis.unexplained:
-                found, sizes = self._right_where_shapes_fit(diagnosis, sizes) or (diagnosis, sizes)
-                self.report.findings += special(found, sizes, self.person)
-                return found
-        return None
+                says_more = diagnosis.right or any(cause.names != ("zeros",) for cause in diagnosis.causes)
+                chosen = (diagnosis, sizes) if says_more or chosen is None else chosen
+                if says_more:
+                    break
+        if chosen is None:
+            return None
+        found, sizes = self._right_where_shapes_fit(*chosen) or chosen
+        self.report.findings += special(found, sizes, self.person)
+        return found
 
     def _on_a_batch(self, found: Diagnosis, attempts: Sequence[Attempt]) -> Diagnosis:
         """What is explained with one example, with several where that explains more: a missing sum over them, say."""

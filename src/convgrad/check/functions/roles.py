@@ -209,7 +209,7 @@ def readings(
         if len(found) == MOST:
             break
     if "dx" in names and not rest:
-        found += _exchanged(found, problem)
+        found += _exchanged(found, problem, given)
     found += _as_probabilities(found, problem, given)
     if WINNERS in fixed.values():
         found = _of_winners(found)
@@ -293,14 +293,15 @@ UNCLEAR = ("a", "z", "y", "s", "h", "p", "act", "activation", "activationcache",
 """Names of what goes into a function of single numbers or comes out of it."""
 
 
-def _exchanged(found: Sequence[Reading], problem: Problem) -> list[Reading]:
-    """`x` may be the layer's result or its input, and upstream may stand anywhere."""
+def _exchanged(found: Sequence[Reading], problem: Problem, given: Mapping[str, str]) -> list[Reading]:
+    """`x` may be the layer's result or its input, and upstream may stand anywhere, but for what the caller says."""
     other = {"o": problem.of, problem.of: "o"}
     swapped = []
     for reading in found:
         ours = any(leaf.name == problem.upstream for leaf, _ in reading.roles)  # then `x` may be our x, the result
         unclear = ("x", *UNCLEAR) if ours else UNCLEAR
-        ambiguous = [leaf for leaf, r in reading.roles if r in other and any(n in unclear for n in _said(leaf))]
+        open_ones = [leaf for leaf, r in reading.roles if r in other and not {leaf.name, leaf.path} & {*given}]
+        ambiguous = [leaf for leaf in open_ones if any(n in unclear for n in _said(leaf))]
         if ambiguous:
             swap = {leaf.path for leaf in ambiguous}
             roles = tuple((leaf, other[r] if leaf.path in swap else r) for leaf, r in reading.roles)

@@ -245,6 +245,15 @@ MISTAKES = (
         before=_held,
         likelihood=7,
     ),
+    Mistake(
+        "epsilon",
+        "you have no epsilon, and the layer has one",
+        "Add the layer's, or pass epsilon=1e-12 if that is intended: where all numbers are alike the root is 0.",
+        "without epsilon",
+        before=_epsilon(0.0),
+        choice=True,
+        likelihood=8,
+    ),
     *(
         Mistake(
             "epsilon",
