@@ -122,6 +122,34 @@ def lstm_backward(dh, cache):
     return np.stack(dx, 1), dp, dWx, dWh, db
 
 
+def gru_step_forward(x, prev_h, Wz, Uz, bz, Wr, Ur, br, Wh, Uh, bh):
+    z = sigmoid(x @ Wz + prev_h @ Uz + bz)
+    r = sigmoid(x @ Wr + prev_h @ Ur + br)
+    hhat = np.tanh(x @ Wh + (r * prev_h) @ Uh + bh)
+    next_h = (1 - z) * prev_h + z * hhat
+    return next_h, (x, prev_h, Wz, Uz, Wr, Ur, Wh, Uh, z, r, hhat)
+
+
+def gru_step_backward(dnext_h, cache):
+    x, prev_h, Wz, Uz, Wr, Ur, Wh, Uh, z, r, hhat = cache
+    dz = dnext_h * (hhat - prev_h) * z * (1 - z)
+    da = dnext_h * z * (1 - hhat**2)
+    back = da @ Uh.T
+    dr = back * prev_h * r * (1 - r)
+    dx = dz @ Wz.T + dr @ Wr.T + da @ Wh.T
+    dprev_h = dnext_h * (1 - z) + back * r + dz @ Uz.T + dr @ Ur.T
+    dWz, dWr, dWh = x.T @ dz, x.T @ dr, x.T @ da
+    dUz, dUr, dUh = prev_h.T @ dz, prev_h.T @ dr, (r * prev_h).T @ da
+    return dx, dprev_h, dWz, dUz, dz.sum(axis=0), dWr, dUr, dr.sum(axis=0), dWh, dUh, da.sum(axis=0)
+
+
+def gru_cell(xt, hprev, W_xz, W_hz, b_z, W_xr, W_hr, b_r, W_xn, W_hn, b_n):
+    z = sigmoid(W_xz @ xt + W_hz @ hprev + b_z)
+    r = sigmoid(W_xr @ xt + W_hr @ hprev + b_r)
+    n = np.tanh(W_xn @ xt + r * (W_hn @ hprev) + b_n)
+    return (1 - z) * n + z * hprev
+
+
 def word_embedding_forward(x, W):
     return W[x], (x, W.shape)
 
@@ -220,6 +248,9 @@ RIGHT = (
     ("lstm_step_backward", "lstm_step"),
     ("lstm_forward", "lstm"),
     ("lstm_backward", "lstm"),
+    ("gru_step_forward", "gru_step"),
+    ("gru_step_backward", "gru_step"),
+    ("gru_cell", "gru_step"),
     ("word_embedding_forward", "word_embedding"),
     ("word_embedding_backward", "word_embedding"),
     ("temporal_softmax_loss", "temporal_softmax_loss"),
@@ -250,6 +281,10 @@ SLIPS = (
     ("lstm_step_backward", "dc = dnext_c + dnext_h", "dc = dnext_h", "upstream-left-out"),
     ("lstm_step_backward", "dc * g * i * (1 - i)", "dc * g * (1 - i)", "activation-derivative"),
     ("lstm_backward", "dh[:, t] + dp, dc,", "dh[:, t], dc,", "not-through-time"),
+    ("gru_step_backward", "dnext_h * (1 - z) + back * r", "back * r", "unexplained"),
+    ("gru_step_backward", "(1 - hhat**2)", "(1 - hhat)", "activation-derivative"),
+    ("gru_step_backward", "(r * prev_h).T @ da", "prev_h.T @ da", "unexplained"),
+    ("gru_step_backward", "dz.sum(axis=0), dWr", "dz.mean(axis=0), dWr", "mean-over-batch"),
     ("word_embedding_backward", "np.add.at(dW, x, dout)", "dW[x] += dout", "repeated-overwritten"),
     ("temporal_softmax_loss", "d *= mf[:, None]", "pass", "mask-left-out"),
     ("propagate", "(A - Y).T) / m", "(A - Y).T)", "sum-over-batch"),

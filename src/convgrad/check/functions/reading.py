@@ -148,7 +148,7 @@ def _patterns(
 ) -> dict[str, str] | None:
     """The layouts of all tensors; None where they don't fit the sizes."""
     patterns = {**images, **kernels}
-    if "x" in patterns and "z" in problem.labels:
+    if "x" in patterns and "z" in problem.labels and not problem.origin.written:
         patterns["z"] = patterns["x"]
     if problem.origin.written:
         pass  # each layout says all of it

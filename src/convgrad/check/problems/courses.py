@@ -7,9 +7,8 @@ person's function returns.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
-from convgrad.check.problems.in_time import over_time
+from convgrad.check.problems.recurrent import RECURRENT
 from convgrad.check.problems.written import Layouts, Written
 
 PENALTY = 0.375
@@ -130,96 +129,6 @@ _LOGISTIC = "E = mean[n](softplus(z[n]) - y[n] * z[n])"
 _HALF = "E = mean[n]((z[n] - y[n])^2) / 2"
 _MEAN = "E = mean[n]((z[n] - y[n])^2)"
 
-_STATES: Layouts = {
-    "[batch, features]": {},
-    _COLUMNS: {
-        "x": "d batch", "prev_h": "j batch", "next_h": "i batch", "Wx": "i d", "Wh": "i j", "b": "i 1",
-        "above_next_h": "i batch",
-    },
-    "[batch, features], weights [out, in]": {"Wx": "i d", "Wh": "i j"},
-    "one example": {"x": "d", "prev_h": "j", "next_h": "i", "Wx": "i d", "Wh": "i j", "b": "i"},
-    "[features, 1]": {
-        "x": "d 1", "prev_h": "j 1", "next_h": "i 1", "Wx": "i d", "Wh": "i j", "b": "i 1",
-    },
-}  # fmt: skip
-_RECURRENT = {
-    "x": "x xt xin input inputs xs",
-    "Wx": "wx wxh wax u wih weightih wi",
-    "Wh": "wh whh waa w weighthh wr",
-    "b": "b ba bh bias",
-}
-_STEP = {"prev_h": "prevh hprev aprev h hidden state prevstate hiddenprev", "next_h": "nexth hnext anext"}
-_NEXT = {"above_next_h": "dnexth dhnext danext dh da dout grad upstream dhidden gradoutput gradh"}
-_RNN = "next_h[n,i] = tanh(sum[d](x[n,d] * Wx[d,i]) + sum[j](prev_h[n,j] * Wh[j,i]) + b[i])"
-_IN_TIME: Layouts = {"[batch, time, features]": {}, "[time, batch, features]": {"x": "t batch d", "h": "t batch i"}}
-GATES = ("ifog", "ifgo", "fiog", "figo", "iofg", "oifg")
-"""Orders of the gates of an LSTM that people lay side by side: input, forget, output, and g, what goes in."""
-
-
-def _lstm(order: str) -> str:
-    gate = {letter: place for place, letter in enumerate(order)}
-    return f"""z[n,a,j] = sum[d](x[n,d] * Wx[d,a,j]) + sum[l](prev_h[n,l] * Wh[l,a,j]) + b[a,j]
-i[n,j] = sigmoid(z[n,{gate["i"]},j])
-f[n,j] = sigmoid(z[n,{gate["f"]},j])
-o[n,j] = sigmoid(z[n,{gate["o"]},j])
-g[n,j] = tanh(z[n,{gate["g"]},j])
-next_c[n,j] = f[n,j] * prev_c[n,j] + i[n,j] * g[n,j]
-next_h[n,j] = o[n,j] * tanh(next_c[n,j])"""
-
-
-_GATES_LAID = {"Wx": "d (a j)", "Wh": "l (a j)", "b": "(a j)", "z": "batch (a j)"}
-_GATES_TURNED = {"Wx": "(a j) d", "Wh": "(a j) l", "b": "(a j)", "z": "batch (a j)"}
-_CELL_LAYOUTS: Layouts = {
-    "[batch, features]": _GATES_LAID,
-    "[batch, features], weights [out, in]": _GATES_TURNED,
-}
-_CELL = {
-    "prev_c": "prevc cprev c cell cellprev",
-    "next_c": "nextc cnext ct",
-    "above_next_c": "dnextc dcnext dc dcell gradc",
-    "i": "i it ig inputgate",
-    "f": "f ft fg forgetgate",
-    "o": "o ot og outputgate",
-    "g": "g gt cct ctilde cbar candidate",
-    "z": "z a activation gates",
-}
-
-
-def _cell(order: str) -> Written:
-    wrt = ("x", "prev_h", "prev_c", "Wx", "Wh", "b")
-    names = {**_RECURRENT, **_STEP, **_NEXT, **_CELL}
-    return Written(
-        _lstm(order), wrt, ("next_h", "next_c"), {"D": 6, "J": 5, "L": 5, "A": 4}, names,
-        layouts=_CELL_LAYOUTS, parameters=("Wx", "Wh", "b"), words=f"gates in the order {', '.join(order)}",
-    )  # fmt: skip
-
-
-def _cells_in_time(order: str, with_c: bool) -> Written:
-    states: dict[str, tuple[str, str | None]] = {
-        "prev_h": ("next_h", "h0"), "prev_c": ("next_c", "c0" if with_c else None),
-    }  # fmt: skip
-    wrt = ("x", "h0", *(("c0",) if with_c else ()), "Wx", "Wh", "b")
-    layouts: Layouts = {
-        f"{name}{', weights [out, in]' if laid is _GATES_TURNED else ''}": {**orders, **laid}
-        for laid in (_GATES_LAID, _GATES_TURNED)
-        for name, orders in (
-            ("[batch, time, features]", {}),
-            ("[time, batch, features]", {"x": "t batch d", "h": "t batch j"}),
-        )
-    }
-    names = {
-        **_RECURRENT,
-        "h0": "h0 hprev prevh initialh",
-        "c0": "c0 cprev prevc",
-        "h": "h hs out",
-        "dh": "dh dhs dout",
-    }
-    return Written(
-        partial(over_time, _lstm(order), states, "h"), wrt, ("h",), {"D": 6, "J": 5, "L": 5, "A": 4}, names,
-        layouts=layouts, parameters=("Wx", "Wh", "b"), words=f"gates in the order {', '.join(order)}",
-    )  # fmt: skip
-
-
 COURSES: dict[str, list[Written]] = {
     "softmax_loss": _linear(_SOFTMAX),
     "svm_loss": [*_linear(_HINGE), _of_scores(_HINGE)],
@@ -229,18 +138,7 @@ COURSES: dict[str, list[Written]] = {
         *_regression(_HALF, "half of the mean square"), *_regression(_MEAN, "the mean square"),
         _one_feature(_HALF), _one_feature(_MEAN),
     ],
-    "rnn_step": [Written(
-        _RNN, ("x", "prev_h", "Wx", "Wh", "b"), ("next_h",), {"D": 6, "I": 5, "J": 5},
-        {**_RECURRENT, **_STEP, "dnext_h": _NEXT["above_next_h"]}, layouts=_STATES, parameters=("Wx", "Wh", "b"),
-    )],
-    "rnn": [Written(
-        partial(over_time, _RNN, {"prev_h": ("next_h", "h0")}, "h"), ("x", "h0", "Wx", "Wh", "b"), ("h",),
-        {"D": 6, "I": 5, "J": 5},
-        {**_RECURRENT, "h0": "h0 hprev prevh initialh a0", "h": "h hs out a", "dh": "dh dhs dout da"},
-        layouts=_IN_TIME, parameters=("Wx", "Wh", "b"),
-    )],
-    "lstm_step": [_cell(order) for order in GATES],
-    "lstm": [_cells_in_time(order, with_c) for with_c in (False, True) for order in GATES],
+    **RECURRENT,
     "word_embedding": [Written(
         "out[n,t,d] = sum[v](where(v == x[n,t], W[v,d], 0))", ("W",), ("out",), {"T": 4, "V": 6, "D": 5},
         {"x": "x idx ids indices tokens words inputs input", "W": "w weight weights embedding embeddings table",

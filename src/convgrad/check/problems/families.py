@@ -210,6 +210,8 @@ LOSSES: dict[str, dict[str, tuple[str, ...]]] = {
 ALSO_CALLED = {
     "rnncell": "rnn_step",
     "lstmcell": "lstm_step",
+    "grucell": "gru_step",
+    "gru": "gru_step",
     "rnnlayer": "rnn",
     "lstmlayer": "lstm",
     "embedding": "word_embedding",
