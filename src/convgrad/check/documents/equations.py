@@ -3,10 +3,12 @@ r"""The verdict on one equation of a document, from what the document has said b
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from convgrad.check.derivations.latex_input import read_latex
 from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.readings import DELTA
+from convgrad.check.documents.arguments import without_arguments
 from convgrad.check.documents.claims import judge_claim, judge_end
 from convgrad.check.documents.definitions import judge_again, judge_definition
 from convgrad.check.documents.functions import judge_function, judged_with_functions
@@ -29,7 +31,13 @@ GRADIENT = re.compile(r"partial|nabla|elta|[\u2202\u2207\u03b4\u0394]|\bd[A-Za-z
 
 def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     """The verdict; the ledger learns what it says."""
-    found = judge_function(statement, ledger) or judged_with_functions(statement, ledger, judge_equation)
+    found = judge_function(statement, ledger)
+    if found is not None:
+        return found
+    bare = without_arguments(statement, ledger)
+    if bare is not statement:
+        return replace(judge_equation(bare, ledger), text=statement.text)
+    found = judged_with_functions(statement, ledger, judge_equation)
     if found is not None:
         return found
     operator = operator_of(statement)

@@ -41,7 +41,7 @@ class Value:
     rank: of how many axes. at: the term that gives the number at a place. span: where it was written. tensor: its
     name where it is a tensor as it stands. like: for each axis one of a tensor that has the same size, where that is
     known. row: it is one row, a vector that was transposed. chain: the derivative that a
-    product by the chain rule is.
+    product by the chain rule is. pair: the two vectors of which it holds all products.
     """
 
     rank: int
@@ -51,6 +51,7 @@ class Value:
     like: Like = ()
     row: bool = False
     chain: str = ""
+    pair: tuple[Value, Value] | None = None
 
     @property
     def term(self) -> Term:
@@ -261,6 +262,8 @@ class Arrays:
         return found
 
     def elementwise(self, one: Value, two: Value, join: Callable[[Term, Term], Term] = multiplied) -> Value:
+        if one.rank == 1 and two.pair is not None and not one.row:  # (a - y) \odot a x^T: number by number first
+            return self.outer(self.elementwise(one, two.pair[0], join), two.pair[1])
         if one.rank and two.rank and one.rank != two.rank:
             message = f"Number by number, {_axes(one.rank)} and {_axes(two.rank)} don't go together."
             raise self.misfit(message, one.span.cover(two.span))
@@ -325,7 +328,12 @@ class Arrays:
         like = (*self._likes(one), *self._likes(two))
         span = one.span.cover(two.span)
         return Value(
-            one.rank + two.rank, lambda p: multiplied(one.at(p[: one.rank]), two.at(p[one.rank :])), span, "", like
+            one.rank + two.rank,
+            lambda p: multiplied(one.at(p[: one.rank]), two.at(p[one.rank :])),
+            span,
+            "",
+            like,
+            pair=(one, two) if one.rank == two.rank == 1 else None,
         )
 
     def contracted(self, one: Value, two: Value, axes: int) -> Value:

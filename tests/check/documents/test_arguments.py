@@ -1,0 +1,53 @@
+r"""Definitions with their arguments, as in L(w, b) = ..., derivatives of functions, and a product behind \odot."""
+
+from __future__ import annotations
+
+import pytest
+
+from convgrad.check.documents.course import Options
+from convgrad.check.documents.document import check_text
+from convgrad.check.documents.judged import Mark
+
+R, L, W = Mark.RIGHT, Mark.LOCAL, Mark.WRONG
+DOCUMENTS = {
+    "of two numbers": (r"""$$f(x, y) = x^2 y + y^3$$
+$$\frac{\partial f}{\partial x} = %s$$
+$$\frac{\partial f(x, y)}{\partial y} = x^2 + 3y^2$$""", "2xy", "2x + y", R),
+    "of one of two": (r"""$$f(x) = x^2 y + y^3$$
+$$\frac{\partial f}{\partial x} = %s$$""", "2xy", "2x", R),
+    "a loss of its weights": (r"""$$L(w, b) = \frac{1}{2} (wx + b - y)^2$$
+$$\frac{\partial L(w,b)}{\partial b} = wx + b - y$$
+$$\frac{\partial L}{\partial w} = %s$$""", "(wx + b - y) x", "(wx + b - y)", R),
+    "a function of one letter": (r"""$$f(x) = x^2 + 3x$$
+$$\frac{df(x)}{dx} = %s$$""", "2x + 3", "2x", L),
+    "an operator before it": (r"""$$g(x) = \ln(1 + e^x)$$
+$$\frac{d}{dx} g(x) = %s$$""", r"\frac{1}{1 + e^{-x}}", r"\frac{1}{1 + e^{x}}", L),
+    "a product behind": (r"""A layer is $z = W x + b$, $a = \sigma(z)$, its loss $C = \frac{1}{2}\|a - y\|^2$.
+$$\frac{\partial C}{\partial W} = %s$$""", r"(a-y)\odot a\odot(1-a) x^T", r"(a-y)\odot a x^T", R),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_right_and_wrong(name: str) -> None:
+    text, right, wrong, mark = DOCUMENTS[name]
+    parts = check_text(text % right, "a.md", Options(run=False)).parts
+    claims = [part.mark for part in parts if part.mark.is_claim]
+    assert claims, parts
+    assert set(claims) == {mark}, parts
+    parts = check_text(text % wrong, "a.md", Options(run=False)).parts
+    assert [part.mark for part in parts if part.mark.is_claim].count(W) == 1, parts
+
+
+def test_brackets_with_indices_are_elements() -> None:
+    text = r"""$$x(i,j) = \sum_{m,n} w(m,n) o(i+m, j+n)$$
+$$E = \frac12 \sum_{i,j} (x(i,j) - t(i,j))^2$$
+$$\frac{\partial E}{\partial w(m,n)} = \sum_{i,j} (x(i,j) - t(i,j)) o(i+m, j+n)$$"""
+    marks = [part.mark for part in check_text(text, "a.md", Options(run=False)).parts]
+    assert marks == [Mark.DEFINITION, Mark.DEFINITION, R]
+
+
+def test_a_call_with_other_arguments_is_no_definition_s() -> None:
+    text = r"""$$L(w, b) = \frac{1}{2} (wx + b - y)^2$$
+$$\frac{\partial L}{\partial w} = \frac{L(w+h, b) - L(w, b)}{h}$$"""
+    (claim,) = (part for part in check_text(text, "a.md", Options(run=False)).parts if part.mark.is_claim)
+    assert claim.mark in (W, Mark.NOT_UNDERSTOOD), claim
