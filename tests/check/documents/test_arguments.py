@@ -24,6 +24,12 @@ $$\frac{df(x)}{dx} = %s$$""", "2x + 3", "2x", L),
 $$\frac{d}{dx} g(x) = %s$$""", r"\frac{1}{1 + e^{-x}}", r"\frac{1}{1 + e^{x}}", L),
     "a product behind": (r"""A layer is $z = W x + b$, $a = \sigma(z)$, its loss $C = \frac{1}{2}\|a - y\|^2$.
 $$\frac{\partial C}{\partial W} = %s$$""", r"(a-y)\odot a\odot(1-a) x^T", r"(a-y)\odot a x^T", R),
+    "attention": (r"""$S = \frac{Q K^T}{\sqrt{d_k}}$, $P = \mathrm{softmax}(S)$, $O = P V$.
+$$\frac{\partial L}{\partial V} = P^T \frac{\partial L}{\partial O}$$
+$$\frac{\partial L}{\partial Q} = %s$$""", r"\frac{1}{\sqrt{d_k}} \frac{\partial L}{\partial S} K",
+        r"\frac{\partial L}{\partial S} K", R),
+    "attention in one": (r"""$P = \mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right)$, $O = P V$.
+$$\frac{\partial L}{\partial P} = %s$$""", r"\frac{\partial L}{\partial O} V^T", r"\frac{\partial L}{\partial O} V", R),
 }  # fmt: skip
 
 

@@ -185,7 +185,8 @@ def _indexed(lines: Sequence[Sequence[Token]]) -> set[str]:
             if line[n + 1].text in ("_", "[") and n + 2 < len(line):
                 inside = line[n + 3] if line[n + 2].text == "{" and n + 3 < len(line) else line[n + 2]
                 name = inside.name
-                if inside.upright or not name[:1].islower():
+                of_a_size = [t.text for t in line[max(n - 2, 0) : n + 1]] == ["\\sqrt", "{", "d"]  # as attention has it
+                if inside.upright or not name[:1].islower() or of_a_size:
                     continue
                 found.add(token.name)
     return found - {"sum", "max", "min", "Sigma", "frac", "nabla", "partial"}

@@ -25,6 +25,7 @@ from convgrad.notation.terms import (
     Reduce,
     Term,
     accesses,
+    rebuild,
 )
 
 Places = tuple[Position, ...]
@@ -278,7 +279,20 @@ class Arrays:
         )
 
     def divided(self, one: Value, two: Value) -> Value:
+        if one.rank == 2 and two.rank == 1:
+            two = self._as_number(two) or two
         return self.elementwise(one, two, Divide)
+
+    def _as_number(self, value: Value) -> Value | None:
+        r"""What was guessed to be a vector as one number: d in Q K^T / \sqrt{d}. None where it is known to be one."""
+        term = value.at((Position.name("place"),))
+        names = {access.tensor for access in accesses(term)}
+        if not names or not names <= self.setting.guesses:
+            return None
+        self.setting.new_ranks |= dict.fromkeys(names, 0)
+        self.setting.guesses -= names
+        bare = rebuild(term, lambda t: replace(t, positions=(), position_spans=()) if isinstance(t, Access) else t)
+        return number(bare, value.span)
 
     def product(self, one: Value, two: Value) -> Value:
         """A product without a sign of its own, of matrices where both are arrays."""

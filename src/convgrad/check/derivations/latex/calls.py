@@ -7,6 +7,7 @@ from dataclasses import replace
 from convgrad.check.derivations.latex.arrays import Places, Value, number
 from convgrad.check.derivations.latex.convolutions import starred
 from convgrad.check.derivations.latex.grammar import BRACKETS, Grammar
+from convgrad.check.derivations.latex.setting import axis_of_units
 from convgrad.check.derivations.latex.tokens import Token
 from convgrad.check.derivations.latex.vocabulary import CALLED, GENERIC, VARIANTS
 from convgrad.errors import Span
@@ -18,6 +19,7 @@ from convgrad.notation.terms import (
     Add,
     Call,
     Compare,
+    Definition,
     Divide,
     Negate,
     Number,
@@ -183,7 +185,7 @@ class Calls(Grammar):
 
     def _softmax(self, start: int) -> Value:
         argument = self._argument()
-        along = self.setting.features.get(argument.tensor) if argument.rank == 2 else 0
+        along = self._units(argument) if argument.rank == 2 else 0
         if argument.rank not in (1, 2) or along is None:
             what = "takes a vector without indices, or a matrix whose units are told by its weights, as in Z = W A + b."
             raise self.error(f"softmax {what}", "Write e^{z_j} / \\sum_k e^{z_k}.", start)
@@ -195,6 +197,13 @@ class Calls(Grammar):
             return Divide(Call("exp", (argument.at(places),)), below)
 
         return Value(argument.rank, at, self.span_from(start), "", argument.like)
+
+    def _units(self, matrix: Value) -> int | None:
+        """Its axis of units, as far as its weights tell it, or the keys that it is made of."""
+        if matrix.tensor:
+            return self.setting.features.get(matrix.tensor)
+        places = ("place0", "place1")
+        return axis_of_units(Definition("", places, matrix.at(tuple(Position.name(one) for one in places))))
 
     def _turned(self, start: int) -> Value:
         """rot_{180}(w), rot180(w), \\text{flip}(w)."""

@@ -150,14 +150,14 @@ def about(
 
 
 def axis_of_units(definition: Definition) -> int | None:
-    """Of a matrix, the axis that it has from weights, as the first one of W A + b; None where none is, or both are."""
+    """Of a matrix, the axis that it has from weights, as the first one of W A + b, or, of scores of attention, from the
+    keys, as the second one of Q K^T; None where none is, or both are.
+    """
     if len(definition.indices) != 2:
         return None
-    read = {
-        position.as_name
-        for term in walk(definition.term)
-        if isinstance(term, Access) and without_layer(term.tensor) in WEIGHTS
-        for position in term.positions
-    }
+    reads = [term for term in walk(definition.term) if isinstance(term, Access)]
+    names = {without_layer(access.tensor) for access in reads}
+    units = WEIGHTS if names & WEIGHTS or not names >= {"Q", "K"} else {"K"}
+    read = {p.as_name for access in reads if without_layer(access.tensor) in units for p in access.positions}
     found = [axis for axis, index in enumerate(definition.indices) if index in read]
     return found[0] if len(found) == 1 else None
