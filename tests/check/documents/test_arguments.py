@@ -52,6 +52,26 @@ $$\frac{\partial E}{\partial w(m,n)} = \sum_{i,j} (x(i,j) - t(i,j)) o(i+m, j+n)$
     assert marks == [Mark.DEFINITION, Mark.DEFINITION, R]
 
 
+def test_bounds_under_a_sum_are_those_over_it() -> None:
+    text = r"""$$y_i = \sum_{0 \le m < k} w_m x_{i+m}$$
+$$\frac{\partial L}{\partial w_m} = \sum_{0 \le i < n} \frac{\partial L}{\partial y_i} x_{i+m}$$
+$$\frac{\partial L}{\partial w_m} = \sum_{0 \le i < k} \frac{\partial L}{\partial y_i} x_{i+m}$$
+$$\frac{\partial L}{\partial w_m} = \sum_{1 \leq i < n} \frac{\partial L}{\partial y_i} x_{i+m}$$"""
+    marks = [part.mark for part in check_text(text, "a.md", Options(run=False)).parts]
+    assert marks == [Mark.DEFINITION, R, W, W]
+
+
+@pytest.mark.parametrize(
+    "under",
+    [r"0 \le m,n < 2", r"0 \leq m \leq 1, 0 \le n < 2", r"m,n < 2", r"0 \le m < 2, 0 \le n \le 1", r"-1 < m, n < 2"],
+)
+def test_bounds_of_several_indices_under_a_sign(under: str) -> None:
+    text = rf"""$$y_{{i,j}} = \sum_{{{under}}} x_{{2i+m,2j+n}}$$
+$$y_{{i,j}} = \sum_{{m=0}}^{{1}} \sum_{{n=0}}^{{1}} x_{{2i+m,2j+n}}$$"""
+    parts = check_text(text, "a.md", Options(run=False)).parts
+    assert [part.mark for part in parts] == [Mark.DEFINITION, Mark.STEP], parts
+
+
 def test_a_call_with_other_arguments_is_no_definition_s() -> None:
     text = r"""$$L(w, b) = \frac{1}{2} (wx + b - y)^2$$
 $$\frac{\partial L}{\partial w} = \frac{L(w+h, b) - L(w, b)}{h}$$"""

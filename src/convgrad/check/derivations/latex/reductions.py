@@ -19,6 +19,9 @@ from convgrad.notation.terms import (
     Term,
 )
 
+STRICT = {"<", "lt"}
+LESS = {*STRICT, "le", "leq", "leqslant", "\u2264"}
+
 
 class Reductions(Grammar):
     """Sums, and extremes over indices."""
@@ -55,7 +58,7 @@ class Reductions(Grammar):
 
     def _runs_over(self, indices: list[str], conditions: list[tuple[str, Term, Term]], start: int) -> None:
         """What stands under and over one sign of sum."""
-        own: list[tuple[str, str]] = []
+        own: list[tuple[str, str, str]] = []
         last = ""
         while self.peek() in ("_", "^") or (self.peek() == "[" and self.plain):
             sign = self.next().text
@@ -72,15 +75,15 @@ class Reductions(Grammar):
                 while self.peek() == "'":  # \sum_m'
                     inside.append(self.next())
             own += self._summed(inside, conditions, start)
-        for index, first in own:
+        for index, first, end in own:
             name = index
             if index in self.scope.values() or index in self.left or index in indices:
                 name = self.fresh(None)
             self.scope[index] = name
             self.used.add(name)
             indices.append(name)
-            if first or last:
-                self.setting.bounds.append(Bound(name, first or "0", last))
+            if first or last or end:
+                self.setting.bounds.append(Bound(name, first or "0", end or last))
         for n, (operator, left, right) in enumerate(conditions):
             conditions[n] = (operator, self._index_term(left), self._index_term(right))
 
@@ -92,9 +95,9 @@ class Reductions(Grammar):
 
     def _summed(
         self, inside: list[Token], conditions: list[tuple[str, Term, Term]], start: int
-    ) -> list[tuple[str, str]]:
-        """Indices under a sum, each with its first value where it was said."""
-        found: list[tuple[str, str]] = []
+    ) -> list[tuple[str, str, str]]:
+        """Indices under a sum, each with its first and its last value where they were said."""
+        found: list[tuple[str, str, str]] = []
         part: list[Token] = []
         parts: list[list[Token]] = []
         for token in [*inside, None]:
@@ -103,19 +106,39 @@ class Reductions(Grammar):
                 part = []
             else:
                 part.append(token)
+        if any(t.name in LESS for t in inside):
+            return self._between(list(filter(None, parts)), start)
         for tokens in filter(None, parts):
             texts = [t.name for t in tokens]
             if "=" in texts:
                 at = texts.index("=")
                 first = _plain([t.text for t in tokens[at + 1 :]])
-                found += [(name, first) for name in self._index_names(tokens[:at], start)]
+                found += [(name, first, "") for name in self._index_names(tokens[:at], start)]
             elif texts[-2:-1] and texts[-2] in ("ne", "neq"):
                 (name,) = self._index_names(tokens[:-2], start)
-                found.append((name, ""))
+                found.append((name, "", ""))
                 conditions.append(("!=", IndexValue(Polynomial.name(name)), IndexValue(Polynomial.name(texts[-1]))))
             else:
-                found += [(name, "") for name in self._index_names(tokens, start)]
+                found += [(name, "", "") for name in self._index_names(tokens, start)]
         return found
+
+    def _between(self, parts: list[list[Token]], start: int) -> list[tuple[str, str, str]]:
+        r"""Of `0 \le m, n < 2`, and of `0 \le m < 2, 0 \le n < 3`."""
+        found: list[tuple[str, str, str]] = []
+        waiting: list[str] = []
+        first = ""
+        for tokens in parts:
+            signs = [n for n, t in enumerate(tokens) if t.name in LESS]
+            begins = signs and (len(signs) == 2 or (not waiting and not tokens[0].name[:1].isalpha()))
+            stop = signs[-1] if signs and (len(signs) == 2 or not begins) else len(tokens)
+            if begins:
+                first = _plain([t.text for t in tokens[: signs[0]]]) + ("+1" if tokens[signs[0]].name in STRICT else "")
+            waiting += self._index_names(tokens[signs[0] + 1 if begins else 0 : stop], start)
+            if stop < len(tokens):
+                last = _plain([t.text for t in tokens[stop + 1 :]]) + ("-1" if tokens[stop].name in STRICT else "")
+                found += [(name, first, last) for name in waiting]
+                waiting, first = [], ""
+        return found + [(name, first, "") for name in waiting]
 
     def _index_names(self, tokens: list[Token], start: int) -> list[str]:
         names: list[str] = []
