@@ -18,7 +18,7 @@ from convgrad.check.derivations.latex.expressions import ExpressionReader
 from convgrad.check.derivations.latex.grammar import COMPARISONS
 from convgrad.check.derivations.latex.setting import BY, Bound, Setting, about, axis_of_units
 from convgrad.check.derivations.latex.tokens import RELATIONS, Token, lines_of, tokens
-from convgrad.check.derivations.latex.vocabulary import QUALIFIERS
+from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, WORDS
 from convgrad.errors import EquationSyntaxError, Span
 from convgrad.notation.legality import check, counted
 from convgrad.notation.parsing.lexer import LONGEST_TEXT
@@ -186,7 +186,7 @@ def _indexed(lines: Sequence[Sequence[Token]]) -> set[str]:
                 inside = line[n + 3] if line[n + 2].text == "{" and n + 3 < len(line) else line[n + 2]
                 name = inside.name
                 of_a_size = [t.text for t in line[max(n - 2, 0) : n + 1]] == ["\\sqrt", "{", "d"]  # as attention has it
-                if inside.upright or not name[:1].islower() or of_a_size:
+                if inside.upright or not name[:1].islower() or of_a_size or name in WORDS:
                     continue
                 found.add(token.name)
     return found - {"sum", "max", "min", "Sigma", "frac", "nabla", "partial"}

@@ -11,6 +11,7 @@ from convgrad.check.documents.axes import axes_told
 from convgrad.check.documents.equations import judge_equation
 from convgrad.check.documents.identities import is_calculation, judge_identity, number_in
 from convgrad.check.documents.judged import Judged, Mark
+from convgrad.check.documents.labels import labels_of, marked
 from convgrad.check.documents.ledger import Ledger
 from convgrad.check.documents.matrices import matrix_of
 from convgrad.check.documents.numbers import Programs, judge_numbers, judge_output
@@ -81,8 +82,9 @@ class Course:
 
     def check(self, runs: Sequence[Run]) -> list[Judged]:
         """The verdicts on all parts, in order."""
-        self.ledger.axes = axes_told(run.text for run in runs if run.kind is Kind.FORMULA)
         formulas = [run for run in runs if run.kind is Kind.FORMULA]
+        self.ledger.labels = labels_of(run.text for run in formulas)
+        self.ledger.axes = axes_told(marked(run.text, self.ledger.labels) for run in formulas)
         said = [statement for run in formulas for statement in statements_of(run.text, run.place)]
         self.ledger.later_errors = [statement for statement in said if ERROR.fullmatch(statement.left)]
         self.ledger.prose = " ".join(run.text for run in runs if run.kind is Kind.PROSE)

@@ -14,6 +14,7 @@ from convgrad.check.documents.definitions import judge_again, judge_definition
 from convgrad.check.documents.functions import judge_function, judged_with_functions
 from convgrad.check.documents.identities import judge_identity
 from convgrad.check.documents.judged import Judged, Mark
+from convgrad.check.documents.labels import with_labels
 from convgrad.check.documents.ledger import Abbreviation, Ledger, Unread
 from convgrad.check.documents.operators import judge_operator, operator_of
 from convgrad.check.documents.reading import Read, read_statement, unread
@@ -34,7 +35,7 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     found = judge_function(statement, ledger)
     if found is not None:
         return found
-    bare = without_arguments(statement, ledger)
+    bare = without_arguments(with_labels(statement, ledger), ledger)
     if bare is not statement:
         return replace(judge_equation(bare, ledger), text=statement.text)
     found = judged_with_functions(statement, ledger, judge_equation)
@@ -62,6 +63,12 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     if is_local(name) or (known.get(name, "") and _hangs(known[name], ledger)):
         return judge_claim(statement, read, ledger)
     is_derivative = bool(re.search(r"\\partial|\u2202", statement.left)) and name[:1] == "d"
+    if name == "g" and _reads_new(read, ledger):  # a gate, and not the gradient from above
+        return (
+            judge_again(statement, read, ledger)
+            if name in ledger.definitions
+            else judge_definition(statement, read, ledger)
+        )
     if name in known or is_derivative or DELTA.fullmatch(name) or _is_abbreviation(read, ledger):
         return _named_gradient(statement, read, ledger)
     if name in ledger.definitions:
@@ -125,6 +132,14 @@ def _introduced_at_once(statement: Statement, ledger: Ledger) -> Judged | None:
     ledger.abbreviations[left.name] = Abbreviation(left.name, gradient[1], True, statement.place, statement.text)
     words = (f"{left.name} stands for {gradient[1]}",)
     return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, words)
+
+
+def _reads_new(read: Read, ledger: Ledger) -> bool:
+    """Whether a line brings tensors, as a definition does; a gradient is made of those that are known."""
+    reads = {access.tensor for d in read.equation.definitions for access in accesses(d.term)}
+    reads -= {d.name for d in read.equation.definitions}
+    plain = not any(DELTA.fullmatch(name) or name in ledger.gradients or name in ledger.abbreviations for name in reads)
+    return plain and any(name not in ledger.tensors for name in reads if not name.startswith("d"))
 
 
 def _hangs(target: str, ledger: Ledger) -> bool:

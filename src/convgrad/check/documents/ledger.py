@@ -122,6 +122,7 @@ class Ledger:
     unread: equations that could not be read. restated: what later lines say that a tensor is, where that differs.
     axes: of names, without their layers, as far as the whole document tells them; None where it speaks of no arrays.
     functions: that the document defines, by name, and their derivatives, as f'.
+    labels: subscripts of weights that are parts of their names.
     arguments: of a definition that names them, as `w,b` of L(w, b), by its name as it is written.
     later_errors: what the whole document says that an error is. prose: its words.
     explained: whether wrong lines are to be told with their causes.
@@ -141,6 +142,7 @@ class Ledger:
     axes: Mapping[str, int] | None = None
     functions: dict[str, Own] = field(default_factory=dict)
     arguments: dict[str, str] = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
     prose: str = ""
     later_errors: list[Statement] = field(default_factory=list)
     explained: bool = True
