@@ -30,6 +30,19 @@ $$\frac{\partial L}{\partial Q} = %s$$""", r"\frac{1}{\sqrt{d_k}} \frac{\partial
         r"\frac{\partial L}{\partial S} K", R),
     "attention in one": (r"""$P = \mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right)$, $O = P V$.
 $$\frac{\partial L}{\partial P} = %s$$""", r"\frac{\partial L}{\partial O} V^T", r"\frac{\partial L}{\partial O} V", R),
+    "labels of weights": (r"""$h = \tanh(W_{xh} x + W_{hh} h_{prev} + b_h)$
+and $y = W_{hy} h + b_y$, $p = \mathrm{softmax}(y)$, $L = -\sum_k t_k \log p_k$.
+$$\frac{\partial L}{\partial W_{hy}} = (p - t) h^T$$
+$$\frac{\partial L}{\partial h} = W_{hy}^T (p-t)$$
+$$\frac{\partial L}{\partial W_{hh}} = %s$$""", r"((1 - h^2) \odot \frac{\partial L}{\partial h}) h_{prev}^T",
+        r"((1 - h) \odot \frac{\partial L}{\partial h}) h_{prev}^T", R),
+    "gates": (r"""$i = \sigma(W_i x + U_i h)$, $g = \tanh(W_g x + U_g h)$, $c = i \odot g$, $E = \frac12 \|c - t\|^2$.
+$$\frac{\partial E}{\partial i} = (c - t) \odot g$$
+$$\frac{\partial E}{\partial U_g} = %s$$""", r"((c - t) \odot i \odot (1 - g^2)) h^T",
+        r"((c - t) \odot i \odot (1 - g)) h^T", R),
+    "a function in two pieces": (r"""$f(x) = \max(0.01x, x)$, $a = f(z)$, $z = Wx + b$,
+$L = \frac{1}{2}\sum_i (a_i - y_i)^2$.
+$$\frac{\partial L}{\partial W_{ij}} = %s$$""", "(a_i - y_i) f'(z_i) x_j", "a_i f'(z_i) x_j", R),
 }  # fmt: skip
 
 
@@ -77,3 +90,18 @@ def test_a_call_with_other_arguments_is_no_definition_s() -> None:
 $$\frac{\partial L}{\partial w} = \frac{L(w+h, b) - L(w, b)}{h}$$"""
     (claim,) = (part for part in check_text(text, "a.md", Options(run=False)).parts if part.mark.is_claim)
     assert claim.mark in (W, Mark.NOT_UNDERSTOOD), claim
+
+
+def test_indices_of_weights_stay_indices() -> None:
+    text = r"""$h = \tanh(a)$, $a_i = \sum_j W_{ij} x_j + \sum_k U_{ik} g_k$, $i = 1, \dots, n$
+$$\frac{\partial L}{\partial W_{ij}} = \frac{\partial L}{\partial a_i} x_j$$"""
+    marks = [part.mark for part in check_text(text, "a.md", Options(run=False)).parts if part.mark.is_claim]
+    assert marks == [R]
+
+
+def test_a_rounded_size_is_given() -> None:
+    text = r"""With $p = \lfloor k/2 \rfloor$, $$y_i = \sum_{m=0}^{k-1} w_m x_{i+m-p}$$
+$$\frac{\partial L}{\partial w_m} = \sum_i \frac{\partial L}{\partial y_i} x_{i+m-p}$$"""
+    parts = check_text(text, "a.md", Options(run=False)).parts
+    assert [part.mark for part in parts] == [Mark.GIVEN, Mark.DEFINITION, R]
+    assert parts[0].words == ("p may be any whole number in what follows, not this one alone.",)

@@ -10,7 +10,7 @@ from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.readings import DELTA
 from convgrad.check.documents.arguments import without_arguments
 from convgrad.check.documents.claims import judge_claim, judge_end
-from convgrad.check.documents.definitions import judge_again, judge_definition
+from convgrad.check.documents.definitions import PARAMETERS, judge_again, judge_definition
 from convgrad.check.documents.functions import judge_function, judged_with_functions
 from convgrad.check.documents.identities import judge_identity
 from convgrad.check.documents.judged import Judged, Mark
@@ -56,6 +56,7 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
         read = read_statement(statement.text, ledger)
     except (EquationError, RecursionError) as error:
         judged = _introduced(statement, ledger) or judge_identity(statement) or _labels(statement, ledger)
+        judged = judged or _rounded(statement)
         if judged is None and not GRADIENT.search(statement.left):
             ledger.unread.append(Unread.of(statement.left, statement.right, statement.place))
         return judged or unread(statement, ledger, error)
@@ -79,6 +80,18 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
 LABELS = re.compile(
     r"\s*\\sum\s*(?:_\s*(?:\{[^{}]*\}|\w))?\s*(?:\^\s*(?:\{[^{}]*\}|\w))?\s*([A-Za-z]+)\s*_\s*(?:\{\w\}|\w)\s*"
 )
+
+
+ROUNDED = re.compile(r"\\left|\\right|\\[lr](?:floor|ceil)|\\[dt]?frac|[\sA-Za-z\d_{}()+\-*/,]")
+
+
+def _rounded(statement: Statement) -> Judged | None:
+    r"""`p = \lfloor k/2 \rfloor`, a whole number of positions."""
+    name, right = statement.left.strip(), statement.right
+    if name not in PARAMETERS or not re.search(r"\\l(?:floor|ceil)", right) or ROUNDED.sub("", right):
+        return None
+    words = (f"{name} may be any whole number in what follows, not this one alone.",)
+    return Judged(statement.place, "equation", statement.text, Mark.GIVEN, words)
 
 
 def _labels(statement: Statement, ledger: Ledger) -> Judged | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from convgrad.check.derivations.latex.arrays import Value
 from convgrad.check.derivations.latex.grammar import BRACKETS, COMPARISONS, Grammar
-from convgrad.check.derivations.latex.tokens import COLUMN, END_CASES, INDICATOR, ROW
+from convgrad.check.derivations.latex.tokens import COLUMN, END_CASES, INDICATOR, OPENING, ROW
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Call,
@@ -26,7 +26,7 @@ class Conditions(Grammar):
         depth = 0
         for at in range(opened, self.closes(opened)):
             text = self.tokens[at].text
-            depth += (text in BRACKETS) - (text in BRACKETS.values())
+            depth += (text in OPENING) - (text in OPENING.values())
             if depth == 1 and text in COMPARISONS:
                 return True
         return False
