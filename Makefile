@@ -93,10 +93,11 @@ bench-check: setup
 bench-page: setup
 	$(BIN)/python -m benchmarks.page
 
-# What keeps people out of the page: axe-core, from npm, in each lens, at each stop of the tour, light and dark.
+# What keeps people out of the page: axe-core, from npm, in each lens, at each stop of the tour, on the page that trains,
+# light and dark.
 AXE := build/axe-core/package/axe.min.js
 axe: setup $(AXE)
-	$(BIN)/python -m pytest -q tests/page/test_axe.py
+	$(BIN)/python -m pytest -q tests/page/test_axe.py tests/site/test_train.py -k axe
 
 $(AXE):
 	mkdir -p build/axe-core

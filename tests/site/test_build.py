@@ -129,7 +129,7 @@ def test_files_of_pyodide_that_are_not_its_own(tmp_path: Path) -> None:
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "missing", lambda: "")
+    monkeypatch.setattr(command, "why_no_webassembly", lambda: "")
     monkeypatch.setattr(command, "training_page", lambda: {"train/index.html": b"12345", "train/digits/a.gz": b"123"})
     assert command.main([str(tmp_path / "site"), "--pyodide", "none"]) == 0
     told = capsys.readouterr()

@@ -12,11 +12,11 @@ import pytest
 from benchmarks.static_site import published
 from safetensors.numpy import load as tensors_from_bytes
 
-from browser_support import Looker, opened
+from browser_support import FINDINGS, Looker, opened
 from convgrad.data.bundled import bundled_test_digits
 from convgrad.site.build import build
 from convgrad.site.train import training_page, untrained
-from optional import require_linker
+from optional import find_axe, require_linker
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LONG = 120_000
@@ -162,8 +162,8 @@ def test_pause_go_on_and_restart(browser: Any, site: str) -> None:
         assert (kernels != trainer.kernels()).any() or len(again) == len(before)
 
 
-def test_by_keyboard_alone(browser: Any, site: str) -> None:
-    with opened(browser, f"{site}train/index.html") as looker:
+def test_by_keyboard_alone(either: Any, site: str) -> None:
+    with opened(either, f"{site}train/index.html") as looker:
         trainer = Trainer(looker)
         visited = []
         for _ in range(6):
@@ -223,6 +223,25 @@ def test_narrow_and_wide_light_and_dark(browser: Any, site: str, theme: str) -> 
         trainer.press("Dark or light")
         assert looker.page.evaluate(ground) != before
         assert np.array_equal(trainer.kernels(), kernels)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Any, site: str, theme: str) -> None:
+    axe = find_axe()
+    with opened(browser, f"{site}train/index.html", color_scheme=theme, bypass_csp=True) as looker:
+        trainer = Trainer(looker)
+        looker.page.add_script_tag(content=axe)
+        assert looker.page.evaluate(FINDINGS) == []
+        trainer.page.locator("#rate").fill("fast")
+        trainer.press("Start")
+        assert looker.page.evaluate(FINDINGS) == []
+        trainer.page.locator("#rate").fill("0.02")
+        trainer.page.locator("#epochs").fill("1")
+        trainer.press("Start")
+        trainer.until_it_rests()
+        for width in (360, 1440):
+            looker.page.set_viewport_size({"width": width, "height": 800})
+            assert looker.page.evaluate(FINDINGS) == []
 
 
 def test_what_can_not_be_loaded_is_said(browser: Any, site: str) -> None:

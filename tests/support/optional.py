@@ -86,9 +86,9 @@ def find_webassembly() -> str:
 
 def require_linker() -> None:
     """A compiler for WebAssembly, and the engine whose kernels it links; else as in `find_webassembly`."""
-    from convgrad.site.train import missing
+    from convgrad.export.exported import why_no_webassembly
 
-    if reason := missing():
+    if reason := why_no_webassembly():
         _without_extra(reason)
 
 

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from convgrad.errors import ConvgradError
+from convgrad.export.exported import why_no_webassembly
 from convgrad.site.build import build
 from convgrad.site.pyodide import CDN
-from convgrad.site.train import FOLDER, missing, training_page
+from convgrad.site.train import FOLDER, training_page
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif not given.pyodide.startswith("https://"):
         python = Path(given.pyodide)
     try:
-        training = None if (reason := missing()) else training_page()
+        training = None if (reason := why_no_webassembly()) else training_page()
         sizes = build(given.folder, python, training)
     except ConvgradError as error:
         print(error, file=sys.stderr)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import resources
 
-from convgrad.compute.halide import available
 from convgrad.data.bundled import load_digits
 from convgrad.data.idx_folder import FILE_NAMES
-from convgrad.errors import EngineError
 from convgrad.explain.page.build import policy_of, static
 from convgrad.export import export
 from convgrad.models.named import lenet5
@@ -41,24 +39,10 @@ SCRIPTS = ("colors.js",)
 DIGITS = (*(f"{name}.gz" for name in FILE_NAMES), "README.md")
 
 
-def missing() -> str:
-    """Why the page can't be made here, in one line; nothing where it can."""
-    there, reason = available()
-    if not there:
-        return reason
-    from convgrad.export.wasm import compiler  # it loads Halide
-
-    try:
-        compiler()
-    except EngineError as error:
-        return str(error)
-    return ""
-
-
 def training_page() -> dict[str, bytes]:
     """The files of the folder by their paths in the site: page, network, digits.
 
-    Raises: EngineError where it can't be made.
+    Raises: EngineError where WebAssembly can't be made (`why_no_webassembly`).
     """
     return {f"{FOLDER}{name}": content for name, content in _files()}
 

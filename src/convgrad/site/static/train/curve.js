@@ -6,6 +6,7 @@
   const HIGH = 400;
   const POINTS = 500;
   const SMOOTH = 25;
+  const EMPTY = 2.5; // above ln 10, about which the loss of ten classes begins
 
   /** The least of 1, 2, 2.5 and 5 times a power of ten that a number is not above. */
   const rounded = (value) => {
@@ -28,7 +29,7 @@
     const ends = Array.from({ length: Math.ceil(shown.length / bin) }, (_, n) => Math.min(shown.length, (n + 1) * bin));
     const each = ends.map((end, n) => [end, meanOf(shown, n * bin, end)]);
     const mean = ends.map((end) => [end, meanOf(shown, Math.max(0, end - SMOOTH), end)]);
-    const top = each.length ? rounded(Math.max(...each.map(([, loss]) => loss), 1e-9)) : 1;
+    const top = each.length ? rounded(Math.max(...each.map(([, loss]) => loss), 1e-9)) : EMPTY;
     const at = ([step, loss]) => [(WIDE * step) / steps, HIGH - (HIGH * loss) / top];
     const epochs = Array.from({ length: Math.floor(steps / perEpoch) }, (_, n) => n + 1);
     const stride = Math.ceil(epochs.length / 10); // as many as have room
