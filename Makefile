@@ -56,7 +56,7 @@ types: setup
 # The tests with MLflow, Albumentations, ziglang and ONNX, too large for every environment of tests; nothing is skipped.
 extras: $(VENV)/.extras
 	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -q tests/training/test_loggers.py tests/data/test_mixing.py tests/interop \
-		tests/export/test_wasm.py tests/export/test_serving.py tests/commands/test_export.py
+		tests/export/test_wasm.py tests/export/test_serving.py tests/commands/test_export.py tests/site/test_train.py
 
 # What is checked before each commit: .pre-commit-config.yaml.
 hooks: setup
@@ -93,10 +93,11 @@ bench-check: setup
 bench-page: setup
 	$(BIN)/python -m benchmarks.page
 
-# What keeps people out of the page: axe-core, from npm, in each lens, at each stop of the tour, light and dark.
+# What keeps people out of the page: axe-core, from npm, in each lens, at each stop of the tour, on the page that trains,
+# light and dark.
 AXE := build/axe-core/package/axe.min.js
 axe: setup $(AXE)
-	$(BIN)/python -m pytest -q tests/page/test_axe.py
+	$(BIN)/python -m pytest -q tests/page/test_axe.py tests/site/test_train.py -k axe
 
 $(AXE):
 	mkdir -p build/axe-core

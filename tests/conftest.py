@@ -86,6 +86,7 @@ TAKES_LONG = {
     "page/test_server.py",
     "page/test_workers.py",
     "questions/test_functions.py",
+    "site/test_train.py",
     "system/test_files.py",
     "system/test_kills.py",
     "system/test_kills_resumed.py",

@@ -325,7 +325,7 @@ def test_the_page_trains_in_the_browser(browser: Browser, own: Exported) -> None
         page.wait_for_function("Number(document.querySelector('#steps').textContent.replace(/,/g, '')) >= 50")
         page.get_by_role("button", name="Pause").click()
         assert float(page.locator("#speed").inner_text().replace(",", "")) > 0
-        assert float(page.locator("#loss").inner_text()) > 0
+        assert float(page.locator("#loss").inner_text()) >= 0  # 28 examples are learned by heart soon, to a loss of 0
         assert (page.locator("#curve polyline").get_attribute("points") or "").count(",") >= 50
         assert page.locator("#examples").inner_text() == "28 from examples.safetensors"
         page.get_by_role("button", name="Begin again").click()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from browser_support import LENSES, Looker, opened, toured_html, written_to
+from browser_support import FINDINGS, LENSES, Looker, opened, toured_html, written_to
 from optional import find_axe
 
 pytestmark = pytest.mark.browser
@@ -16,8 +16,6 @@ pytestmark = pytest.mark.browser
 SCREENS = ((1920, 1080), (1440, 900), (768, 1024), (360, 740))
 STOP_SCREENS = ((1440, 900), (360, 740))
 THEMES = ("light", "dark")
-FINDINGS = """async () => (await axe.run()).violations.map(({ id, nodes }) =>
-    `${id}: ${nodes.slice(0, 3).map((node) => `${node.target} ${node.failureSummary}`).join(" | ")}`)"""
 
 
 @pytest.fixture(scope="module")

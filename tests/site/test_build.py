@@ -128,13 +128,33 @@ def test_files_of_pyodide_that_are_not_its_own(tmp_path: Path) -> None:
         checked(tmp_path)
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "why_no_webassembly", lambda: "")
+    monkeypatch.setattr(command, "training_page", lambda: {"train/index.html": b"12345", "train/digits/a.gz": b"123"})
     assert command.main([str(tmp_path / "site"), "--pyodide", "none"]) == 0
     told = capsys.readouterr()
-    assert re.fullmatch(r".*site: \d+ files, [\d,]+ bytes\.\nindex\.html with .*: [\d,]+ bytes, .*\n", told.out)
+    assert re.fullmatch(
+        r".*site: \d+ files, [\d,]+ bytes\.\nindex\.html with .*: [\d,]+ bytes, .*\n"
+        r"train/, which trains in the browser: 2 files, 8 bytes\.\n",
+        told.out,
+    )
+    assert settings(tmp_path / "site")["training"] == "train/"
+    assert (tmp_path / "site" / "train" / "digits" / "a.gz").read_bytes() == b"123"
     assert command.main([str(tmp_path / "other"), "--pyodide", str(tmp_path / "missing")]) == 2
     assert "pyodide.js can't be read" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def test_a_site_without_a_linker(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has all else, no link to what is not there, and one line says why."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command.main([str(tmp_path / "site"), "--pyodide", "none"]) == 0
+    assert re.search(r"\ntrain/, which trains in the browser, is left out: [^\n]+\n$", capsys.readouterr().out)
+    assert settings(tmp_path / "site")["training"] is None
+    assert not (tmp_path / "site" / "train").exists()
 
 
 def test_the_wheel_answers_by_itself(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from convgrad.explain.page.build import page_html
 from convgrad.serve.server import PageServer
 
 LENSES = ("forward", "backward", "update")
+FINDINGS = """async () => (await axe.run()).violations.map(({ id, nodes }) =>
+    `${id}: ${nodes.slice(0, 3).map((node) => `${node.target} ${node.failureSummary}`).join(" | ")}`)"""
+"""What axe-core, where it was put into a page, has to say of it."""
 
 
 @lru_cache

@@ -77,16 +77,20 @@ def find_webassembly() -> str:
     """Node, where a compiler for WebAssembly is there, too, or the test is skipped, even where everything is required;
     `make extras` installs ziglang, and sets CONVGRAD_EXTRAS, so that then it is an error.
     """
-    from convgrad.errors import EngineError
-    from convgrad.export.wasm import compiler
-
-    node, missing = shutil.which("node"), ""
-    try:
-        compiler()
-    except EngineError as error:
-        missing = str(error)
+    require_linker()
+    node = shutil.which("node")
     if node is None:
-        missing = "there is no node; install it, as with `apt install nodejs`"
-    if node is None or missing:
-        (pytest.fail if os.environ.get("CONVGRAD_EXTRAS") else pytest.skip)(missing)
-    return node
+        _without_extra("there is no node; install it, as with `apt install nodejs`")
+    return str(node)
+
+
+def require_linker() -> None:
+    """A compiler for WebAssembly, and the engine whose kernels it links; else as in `find_webassembly`."""
+    from convgrad.export.exported import why_no_webassembly
+
+    if reason := why_no_webassembly():
+        _without_extra(reason)
+
+
+def _without_extra(reason: str) -> None:
+    (pytest.fail if os.environ.get("CONVGRAD_EXTRAS") else pytest.skip)(reason)

@@ -138,3 +138,16 @@ def export(
     before = [f"{KERNELS}/{kernel.name}" for kernel in Path(path, KERNELS).glob("convgrad_*.o")]
     write_folder(path, result.files, {*result.files, *before})
     return Exported(Path(path), tuple(sorted(result.files)), words, *sizes)
+
+
+def why_no_webassembly() -> str:
+    """What is missing here for `export(to="wasm")`, in one line; nothing where it can be made."""
+    there, reason = available()
+    if there:
+        from convgrad.export.wasm import compiler  # it loads Halide
+
+        try:
+            compiler()
+        except EngineError as error:
+            reason = str(error)
+    return reason

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 from convgrad.errors import ConvgradError
+from convgrad.export.exported import why_no_webassembly
 from convgrad.site.build import build
 from convgrad.site.pyodide import CDN
+from convgrad.site.train import FOLDER, training_page
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     elif not given.pyodide.startswith("https://"):
         python = Path(given.pyodide)
     try:
-        sizes = build(given.folder, python)
+        training = None if (reason := why_no_webassembly()) else training_page()
+        sizes = build(given.folder, python, training)
     except ConvgradError as error:
         print(error, file=sys.stderr)
         return 2
@@ -38,6 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
     packed = sum(len(gzip.compress((given.folder / name).read_bytes())) for name in first)
     print(f"{given.folder}: {len(sizes)} files, {sum(sizes.values()):,} bytes.")
     print(f"index.html with its script and style: {packed:,} bytes, packed by gzip.")
+    if training is None:
+        print(f"{FOLDER}, which trains in the browser, is left out: {reason}")
+    else:
+        print(
+            f"{FOLDER}, which trains in the browser: {len(training)} files, {sum(map(len, training.values())):,} bytes."
+        )
     return 0
 
 

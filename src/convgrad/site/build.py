@@ -7,7 +7,7 @@ Python in the browser, which is loaded from Pyodide's own servers or from beside
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from convgrad.explain.page.build import (
 from convgrad.questions.examples import example
 from convgrad.questions.table import GET, answer_to_query
 from convgrad.site.pyodide import Pyodide, checked, sha384
+from convgrad.site.train import FOLDER
 from convgrad.site.wheel import NAME as WHEEL
 from convgrad.site.wheel import VERSION, wheel
 from convgrad.system.files import write_file
@@ -38,15 +39,16 @@ SECONDS = 30
 BESIDE = "pyodide/"
 """The folder with Pyodide, where it lies beside the page."""
 COMMENT = re.compile(r"^[ \t]*(?:/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)[ \t]*\n", re.MULTILINE)
-OWN = ("python.js", "carrier.js")
+OWN = ("python.js", "carrier.js", "to_training.js")
 """The scripts of the site, after the carrier of the page and before what asks."""
 
 
-def build(folder: Path, python: Path | str | None) -> dict[str, int]:
+def build(folder: Path, python: Path | str | None, training: Mapping[str, bytes] | None = None) -> dict[str, int]:
     """Write the site into a folder, which is made if need be.
 
     python: the address that Pyodide is loaded from; or a folder with its files, which are copied beside the page; or
     None for a page without Python.
+    training: the page that trains (`training_page`), which is linked then.
 
     Returns: name of each file -> its bytes.
 
@@ -64,12 +66,13 @@ def build(folder: Path, python: Path | str | None) -> dict[str, int]:
         "python": None if base is None else Pyodide(base).told(),
         "wheel": _told(WHEEL, own[WHEEL]),
         "worker": _told("worker.js", own["worker.js"]),
+        "training": None if training is None else FOLDER,
     }
     files |= dict(answers.values()) | own | {f"{BESIDE}{name}": content for name, content in beside.items()}
     files["page.js"] = "\n".join(_scripts()).encode()
     files["page.css"] = "\n".join([*style_texts(), _text("site.css")]).encode()
     files["editor.js"] = editor_script()
-    files |= font_files()
+    files |= {**font_files(), **(training or {})}
     files["index.html"] = _index(settings).encode()
     for name, content in files.items():
         path = folder / name

@@ -28,6 +28,7 @@ LEFT_OUT = (
     "site/static",
     "site/__main__.py",
     "site/build.py",
+    "site/train.py",
 )
 """What no question needs: the command line and the server, the compiler, digits to train on, the page itself."""
 KEPT = (".gz", ".md", ".npz", ".py", ".toml")
