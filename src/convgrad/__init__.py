@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from convgrad.gradient_function import value_and_grad
     from convgrad.models.network import Network
+    from convgrad.models.onnx_file import from_onnx
     from convgrad.models.saved import load
     from convgrad.models.transfer import from_keras, from_torch
     from convgrad.notation import batched, bind, latex, mathml, parse
@@ -57,6 +58,7 @@ __all__ = [
     "derivation",
     "evaluate",
     "from_keras",
+    "from_onnx",
     "from_torch",
     "gradients",
     "latex",
@@ -87,6 +89,7 @@ HOMES = {
     "derivation": "calculus.derive.derivation",
     "evaluate": "compute.oracle.evaluate",
     "from_keras": "models.transfer.from_keras",
+    "from_onnx": "models.onnx_file.from_onnx",
     "from_torch": "models.transfer.from_torch",
     "gradients": "calculus.derive.gradients",
     "latex": "notation.latex",

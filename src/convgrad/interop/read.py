@@ -1,0 +1,131 @@
+"""A file of ONNX as nodes of layers, and their weights."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+from convgrad.errors import ConvgradError, DataError, ModelError
+from convgrad.interop.library import library
+from convgrad.interop.read_layers import OPERATORS
+from convgrad.interop.reading import Array, Reader, Result, Step, image, plain
+from convgrad.layers import Input, Layer, Node, Reshape
+from convgrad.layers.base import NAME
+
+FLOATS = (1, 10, 11)
+"""TensorProto.FLOAT, FLOAT16 and DOUBLE."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Both ends of a graph, its layers' weights, and the record of how pixels were prepared, if the file holds one."""
+
+    inputs: dict[str, Input]
+    outputs: dict[str, Node]
+    weights: dict[int, tuple[Layer, dict[str, Array]]]
+    preparation: dict[str, Any] | None
+
+
+def read_onnx(given: Any, layout: str | None) -> Read:
+    """What `from_onnx` makes a network of; it says what is raised."""
+    onnx = library("from_onnx")
+    model = given
+    if isinstance(given, (str, PathLike)):
+        try:
+            model = onnx.load(given)
+        except Exception as error:  # protobuf's errors have no common base here
+            raise DataError(f"from_onnx: {given} can't be read as ONNX: {error}.") from error
+    if not isinstance(model, onnx.ModelProto):
+        raise DataError(f"from_onnx takes a path or a ModelProto of onnx, not {type(given).__name__}.")
+    opset = max((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), default=0)
+    if opset < 13:
+        raise ModelError(f"from_onnx: the file is of opset {opset}; from 13 on they can be read. Export it again.")
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    first = (layout or said.get("layout", "channels_first")) == "channels_first"
+    reader, graph = Reader(), model.graph
+    for tensor in graph.initializer:
+        reader.known[tensor.name] = onnx.numpy_helper.to_array(tensor)
+    inputs = _inputs(reader, graph, first)
+    uses = [name for node in graph.node for name in node.input] + [one.name for one in graph.output]
+    nodes = list(graph.node)
+    while nodes:
+        node = nodes.pop(0)
+        after = next((one for one in nodes if node.output[0] in one.input), None)
+        if node.op_type == "MatMul" and after is not None and uses.count(node.output[0]) == 1:
+            others = [name for name in after.input if name != node.output[0]]
+            bias = reader.known.get(others[0]) if after.op_type == "Add" and len(others) == 1 else None
+            weight = reader.known.get(node.input[1])
+            if _is_bias(bias, weight):
+                nodes.remove(after)
+                _read(onnx, reader, node, (*node.input, others[0]), after.output[0])
+                continue
+        _read(onnx, reader, node, tuple(node.input), node.output[0])
+    outputs = {_name(one.name, "output"): _output(reader, one.name, first) for one in graph.output}
+    prepared = json.loads(said["preparation"]) if "preparation" in said else None
+    return Read(inputs, outputs, reader.weights, prepared)
+
+
+def _is_bias(bias: Result | Array | None, weight: Result | Array | None) -> bool:
+    if bias is None or weight is None or isinstance(bias, Result) or isinstance(weight, Result) or weight.ndim != 2:
+        return False
+    return bias.shape in ((weight.shape[1],), (1, weight.shape[1]))
+
+
+def _inputs(reader: Reader, graph: Any, first: bool) -> dict[str, Input]:
+    inputs = {}
+    for one in graph.input:
+        if one.name in reader.known:
+            continue
+        kind = one.type.tensor_type
+        sizes = [dim.dim_value for dim in kind.shape.dim]
+        if kind.elem_type not in FLOATS or len(sizes) < 2 or min(sizes[1:]) < 1:
+            raise ModelError(
+                f"from_onnx: input `{one.name}` can't be read: it must hold floats, with the examples as its first "
+                "axis and fixed sizes along all others."
+            )
+        shape = tuple(sizes[1:])
+        size = (*shape[1:], shape[0]) if first and len(shape) > 1 else shape
+        inputs[_name(one.name, "input")] = node = Input(size)
+        reader.known[one.name] = image(node, size) if first and len(shape) > 1 else plain(node, size)
+    return inputs
+
+
+def _name(name: str, end: str) -> str:
+    name = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return name if re.fullmatch(NAME, name, re.ASCII) else f"{end}_{name}"
+
+
+def _read(onnx: Any, reader: Reader, node: Any, inputs: tuple[str, ...], output: str) -> None:
+    named = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+    said = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+    step = Step(reader, node.name or output, named, inputs, tuple(map(reader.known.get, inputs)), said)
+    if named == "Constant":
+        if "value" not in said:
+            raise step.refuse("only a constant given as a tensor is supported")
+        reader.known[output] = onnx.numpy_helper.to_array(said["value"])
+        return
+    if named == "Identity" and step.given[0] is not None:
+        reader.known[output] = step.given[0]
+        return
+    if named not in OPERATORS:
+        raise step.refuse(f"no layer is read from this operator; supported are {', '.join(sorted(OPERATORS))}")
+    if any(name for name in node.output[1:]):
+        raise step.refuse("it has several outputs; only the first is supported")
+    try:
+        reader.known[output] = OPERATORS[named](step)
+    except ConvgradError as error:
+        if str(error).startswith("from_onnx: "):
+            raise
+        raise step.refuse(str(error).rstrip(".")) from error
+
+
+def _output(reader: Reader, name: str, first: bool) -> Node:
+    found = reader.known.get(name)
+    if not isinstance(found, Result):
+        raise ModelError(f"from_onnx: output `{name}` does not depend on the inputs.")
+    step = Step(reader, name, "output", (), ())
+    settled = step.last(found) if first else step.settled(found)
+    return settled.node if isinstance(settled.node, Node) else Reshape(settled.size)(settled.node)
