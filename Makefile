@@ -25,8 +25,9 @@ setup: $(VENV)/.test
 # for lack of it.
 test: setup $(if $(CI),parity docs) lint types unit
 
+# SELECTED: options that note or leave out tests (.ci/run).
 unit: setup
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(SELECTED)
 
 quick: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --quick

@@ -128,7 +128,6 @@ class Passed:
 
     def __init__(self, file: Path):
         self._file = file
-        file.write_text("", "utf-8")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:
