@@ -56,10 +56,8 @@ def test_a_slip_beside_a_right_derivative_is_wrong(old: str, new: str) -> None:
         (r"$\tanh' = 1 - \tanh^2$", [Mark.RIGHT]),
         (r"$g(z) = z^2$ and $g'(z) = 2z$", [Mark.LOCAL]),
         (r"$g(z) = z^2$ and $g'(z) = z$", [Mark.WRONG]),
-        (
-            rf"{RELU} \frac{{\partial E}}{{\partial y_i}} f'(x_i)$",
-            [Mark.LOCAL, Mark.NOT_UNDERSTOOD],
-        ),  # cases in brackets
+        (rf"{RELU} \frac{{\partial E}}{{\partial y_i}} f'(x_i)$", [Mark.LOCAL, Mark.RIGHT]),  # cases in brackets
+        (rf"{RELU} \frac{{\partial E}}{{\partial y_i}} f(x_i)$", [Mark.LOCAL, Mark.WRONG]),
     ],
 )
 def test_derivatives_alone(text: str, found: list[Mark]) -> None:
