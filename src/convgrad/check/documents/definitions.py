@@ -32,6 +32,12 @@ def judge_definition(statement: Statement, read: Read, ledger: Ledger) -> Judged
         ledger.unread.append(Unread.of(statement.left, statement.right, statement.place))
         more = "Write the sum over it, or put it on the left; a part of a name leave out, or write it as ^{(1)}."
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (*words, more))
+    bare = _bare_weights(read)
+    if bare:
+        words = (f"{bare} stands without indices beside {read.name} with them: it may be one number, or a matrix.",)
+        more = f"Write all indices, as in y_{{t,i}} = \\sum_j {bare}_{{i,j}} h_{{t,j}}, or none."
+        ledger.unread.append(Unread.of(statement.left, statement.right, statement.place))
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (*words, more))
     strange = _odd_error(read)
     known = Known(read.name, statement.text, read.equation, statement.place, read.sizes)
     if read.equation.result.name in known.reads:
@@ -41,6 +47,18 @@ def judge_definition(statement: Statement, read: Read, ledger: Ledger) -> Judged
     if strange:
         return Judged(statement.place, "equation", statement.text, Mark.WRONG, (strange,))
     return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, (f"of {read.name}",))
+
+
+MATRIX = re.compile(r"[WUVR](?:_[A-Za-z]+)?")
+
+
+def _bare_weights(read: Read) -> str:
+    r"""A weight with a capital letter that is read as one number where the result has indices: `y_t = V h_t`, where t
+    may count steps of vectors. Its transpose would be lost. Empty where there is none."""
+    if not read.equation.result.indices:
+        return ""
+    reads = [access for d in read.equation.definitions for access in accesses(d.term)]
+    return next((a.tensor for a in reads if not a.positions and MATRIX.fullmatch(a.tensor)), "")
 
 
 def _is_index(unbound: str, read: Read, ledger: Ledger) -> bool:
