@@ -180,9 +180,9 @@ $$\frac{\partial L}{\partial h_t} = W_{hy}^T \frac{\partial L}{\partial y_t}$$
     assert found.parts[0].words[0].startswith("W_hy stands without indices beside y with them")
     assert found.parts[0].words[1].startswith("Write all indices")
     assert report(text.replace("^T", "")).verdict is Verdict.NOT_CHECKED
-    unnamed = report("$$y_i = b_{qr} + x_i$$")
-    assert unnamed.parts[0].words[0] == "q is neither summed nor on the left."
-    assert "a part of a name leave out" in unnamed.parts[0].words[1]
+    unknown = report(text.replace("W_{hy}", "W_{hq}")).parts[0]
+    assert unknown.words[0] == "h is neither summed nor on the left."
+    assert "a part of a name leave out" in unknown.words[1]
     forgotten = report(r"$$x_{ij} = \sum_m w_{mn} o_{i+m,j+n}$$")
     assert [part.mark for part in forgotten.parts] == [Mark.WRONG]
 
