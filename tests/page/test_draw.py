@@ -118,8 +118,11 @@ def thinks(looker: Looker) -> str:
 
 
 def draw(looker: Looker, strokes: list[list[tuple[float, float]]]) -> None:
-    """With the mouse."""
-    box = looker.page.locator(".pad").bounding_box()
+    """With the mouse, once the canvas stands still: what is said beside it may have moved it."""
+    pad = looker.page.locator(".pad")
+    pad.scroll_into_view_if_needed()
+    looker.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    box = pad.bounding_box()
     mouse = looker.page.mouse
     for stroke in strokes:
         points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
