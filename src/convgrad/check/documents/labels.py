@@ -23,7 +23,7 @@ def labels_of(formulas: Iterable[str]) -> frozenset[str]:
     """Subscripts of weights that stand for no indices anywhere in a document.
 
     >>> sorted(labels_of([r"h = \\tanh(W_{xh} x + W_{hh} g)", r"y_i = \\sum_j V_{ij} h_j"]))
-    ['xh']
+    ['hh', 'xh']
     """
     texts = list(formulas)
     whole = "\n".join(texts)
@@ -43,7 +43,7 @@ def marked(text: str, labels: frozenset[str]) -> str:
     r"""The text with labels as upright words, which are parts of names.
 
     >>> print(marked("W_{xh} x_i", frozenset({"xh"})))
-    W_{\\mathrm{xh}} x_i
+    W_{\mathrm{xh}} x_i
     """
 
     def change(match: re.Match[str]) -> str:
