@@ -105,3 +105,11 @@ $$\frac{\partial L}{\partial w_m} = \sum_i \frac{\partial L}{\partial y_i} x_{i+
     parts = check_text(text, "a.md", Options(run=False)).parts
     assert [part.mark for part in parts] == [Mark.GIVEN, Mark.DEFINITION, R]
     assert parts[0].words == ("p may be any whole number in what follows, not this one alone.",)
+
+
+def test_a_quotient_of_a_vector_by_products_of_two_is_not_read_as_a_product() -> None:
+    text = r"""A layer is $z = W x + b$, $a = \sigma(z)$, its loss $C = \frac{1}{2}\|a - y\|^2$.
+$$\frac{\partial C}{\partial W} = \frac{a - y}{a x^T}$$"""
+    (claim,) = (part for part in check_text(text, "a.md", Options(run=False)).parts if part.mark.is_claim)
+    assert claim.mark is Mark.NOT_UNDERSTOOD
+    assert "don't go together" in claim.words[0]

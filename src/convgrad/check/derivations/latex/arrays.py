@@ -263,8 +263,8 @@ class Arrays:
         return found
 
     def elementwise(self, one: Value, two: Value, join: Callable[[Term, Term], Term] = multiplied) -> Value:
-        if one.rank == 1 and two.pair is not None and not one.row:  # (a - y) \odot a x^T: number by number first
-            return self.outer(self.elementwise(one, two.pair[0], join), two.pair[1])
+        if join is multiplied and one.rank == 1 and two.pair is not None and not one.row:
+            return self.outer(self.elementwise(one, two.pair[0]), two.pair[1])  # (a - y) \odot a x^T
         if one.rank and two.rank and one.rank != two.rank:
             message = f"Number by number, {_axes(one.rank)} and {_axes(two.rank)} don't go together."
             raise self.misfit(message, one.span.cover(two.span))
