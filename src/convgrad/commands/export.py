@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy.typing as npt
 import typer
 
-from convgrad.commands.terminal import output, print_json, working
+from convgrad.commands.terminal import is_given, output, print_json, working
 from convgrad.errors import ArgumentError, DataError
 from convgrad.system.texts import file_text, json_from
 
@@ -123,9 +123,7 @@ def _to_onnx(context: typer.Context, run: Path, out: Path | None, as_json: bool)
     from convgrad.models.saved import load
 
     for parameter in context.command.params:
-        origin = context.get_parameter_source(parameter.name or "")
-        given = origin is not None and origin.name == "COMMANDLINE"
-        if given and parameter.name not in ("run", "to", "out", "as_json"):
+        if is_given(context, parameter.name) and parameter.name not in ("run", "to", "out", "as_json"):
             raise ArgumentError(f"{parameter.opts[0]} is for programs: --to {' or '.join(KINDS)}. Leave it out.")
     network = load(run)
     folder = out if out is not None else run / "onnx"

@@ -28,6 +28,12 @@ PATIENCE = 1.0
 """Seconds after which a person is shown that something is being done."""
 
 
+def is_given(context: typer.Context, name: str | None) -> bool:
+    """Whether an option or argument stands on the command line."""
+    origin = None if name is None else context.get_parameter_source(name)
+    return origin is not None and origin.name == "COMMANDLINE"
+
+
 def output() -> Console:
     """Standard output; 80 columns and no control codes where it is not a terminal."""
     return _console(stderr=False)

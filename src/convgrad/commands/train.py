@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from convgrad.commands.configured import from_file, lasting, listed, numbers_of, repeating, weights_of, worded
-from convgrad.commands.terminal import counting, messages, output, print_json
+from convgrad.commands.terminal import counting, is_given, messages, output, print_json
 from convgrad.system.interruption import exit_code
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ def _refuse_beside_resume(context: typer.Context) -> None:
     given = [
         parameter
         for parameter in context.command.params
-        if parameter.name not in WITH_RESUME and _is_given(context, parameter.name)
+        if parameter.name not in WITH_RESUME and is_given(context, parameter.name)
     ]
     if given:
         names = ", ".join(
@@ -307,11 +307,6 @@ def _refuse_beside_resume(context: typer.Context) -> None:
             f"{names} can't stand beside it: the training goes on as it was asked for. Leave {names} out.",
             param_hint="--resume",
         )
-
-
-def _is_given(context: typer.Context, name: str | None) -> bool:
-    origin = None if name is None else context.get_parameter_source(name)
-    return origin is not None and origin.name == "COMMANDLINE"
 
 
 def _result(report: Mapping[str, Any]) -> str:

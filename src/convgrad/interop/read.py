@@ -53,8 +53,9 @@ def read_onnx(given: Any, layout: str | None) -> Read:
     nodes = list(graph.node)
     while nodes:
         node = nodes.pop(0)
-        after = next((one for one in nodes if node.output[0] in one.input), None)
-        if node.op_type == "MatMul" and after is not None and uses.count(node.output[0]) == 1:
+        alone = node.op_type == "MatMul" and uses.count(node.output[0]) == 1
+        after = next((one for one in nodes if node.output[0] in one.input), None) if alone else None
+        if after is not None:
             others = [name for name in after.input if name != node.output[0]]
             bias = reader.known.get(others[0]) if after.op_type == "Add" and len(others) == 1 else None
             weight = reader.known.get(node.input[1])

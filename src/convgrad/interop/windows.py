@@ -42,15 +42,19 @@ def window_attributes(window: Window, placed: PlacedLayer, sizes: tuple[int, ...
     }
 
 
+def _inputs(graph: Graph, placed: PlacedLayer, value: Value, w: Array, bias: bool) -> list[str]:
+    """Of a convolution's node: the image, the kernel as it is there, and a number for each channel, if there is one."""
+    inputs = [graph.first(value), graph.weight(w, placed.tensor("w"))]
+    return [*inputs, graph.weight(tensor(graph, placed, "b").reshape(-1), placed.tensor("b"))] if bias else inputs
+
+
 def convolution(graph: Graph, placed: PlacedLayer, value: Value) -> Value:
     """w[m,n,c,g,k] becomes W[g*K+k,c,m,n]."""
     layer = placed.layer
     assert isinstance(layer, Convolution)
     w, axes = tensor(graph, placed, "w"), layer.axes
     w = np.moveaxis(w.reshape(*w.shape[: axes + 1], -1), (-1, -2), (0, 1))
-    inputs = [graph.first(value), graph.weight(w, placed.tensor("w"))]
-    if layer.bias == "channel":
-        inputs.append(graph.weight(tensor(graph, placed, "b").reshape(-1), placed.tensor("b")))
+    inputs = _inputs(graph, placed, value, w, layer.bias == "channel")
     said = window_attributes(layer.window, placed, value.shape[:-1])
     result = graph.node("Conv", *inputs, **said, group=layer.groups)
     if layer.bias == "position":
@@ -65,9 +69,7 @@ def depthwise(graph: Graph, placed: PlacedLayer, value: Value) -> Value:
     assert isinstance(layer, DepthwiseConv2D)
     w = tensor(graph, placed, "w")
     w = np.moveaxis(w.reshape(*w.shape[:2], -1), -1, 0)[:, None]
-    inputs = [graph.first(value), graph.weight(w, placed.tensor("w"))]
-    if layer.bias:
-        inputs.append(graph.weight(tensor(graph, placed, "b").reshape(-1), placed.tensor("b")))
+    inputs = _inputs(graph, placed, value, w, bool(layer.bias))
     said = window_attributes(layer.window, placed, value.shape[:-1])
     return image(placed, graph.node("Conv", *inputs, **said, group=value.shape[-1]))
 
@@ -78,9 +80,7 @@ def transposed(graph: Graph, placed: PlacedLayer, value: Value) -> Value:
     assert isinstance(layer, ConvTranspose)
     w, axes = tensor(graph, placed, "w"), layer.axes
     w = np.moveaxis(w.reshape(*w.shape[: axes + 1], -1), (-1, -2), (0, 1))
-    inputs = [graph.first(value), graph.weight(w, placed.tensor("w"))]
-    if layer.bias:
-        inputs.append(graph.weight(tensor(graph, placed, "b").reshape(-1), placed.tensor("b")))
+    inputs = _inputs(graph, placed, value, w, bool(layer.bias))
     result = graph.node(
         "ConvTranspose",
         *inputs,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from convgrad.check.problems.recurrent import RECURRENT
-from convgrad.check.problems.written import Layouts, Written
+from convgrad.check.problems.written import COLUMNS, Layouts, Written
 
 PENALTY = 0.375
 """How much a penalty counts: no factor that anybody would take for another one."""
@@ -22,7 +22,6 @@ _PENALTY = (
 _SURELY_PENALTY = "reg lambda lambd lam l2 l2reg regularization regstrength regparam regularizationstrength weightdecay"
 """A calculation without a penalty has no such argument, whatever it is when nobody gives it."""
 _ROWS = "[examples, features]"
-_COLUMNS = "[features, examples]"
 
 _SOFTMAX = """right[n] = sum[k](where(k == y[n], s[n,k], 0))
 top[n] = max[k](s[n,k])
@@ -62,7 +61,7 @@ _CLASSIFIED = {"X": _DATA, "y": f"y {_TARGETS}"}
 _LINEAR_LAYOUTS: Layouts = {
     _ROWS: {"X": "batch f", "W": "f k"},
     "[examples, features], W [classes, features]": {"X": "batch f", "W": "k f"},
-    _COLUMNS: {"X": "f batch", "W": "k f"},
+    COLUMNS: {"X": "f batch", "W": "k f"},
 }
 
 

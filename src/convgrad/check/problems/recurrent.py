@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from convgrad.check.problems.in_time import over_time
-from convgrad.check.problems.written import Layouts, Written
+from convgrad.check.problems.written import COLUMNS, Layouts, Written
 
-_COLUMNS = "[features, examples]"
 _STATES: Layouts = {
     "[batch, features]": {},
-    _COLUMNS: {
+    COLUMNS: {
         "x": "d batch", "prev_h": "j batch", "next_h": "i batch", "Wx": "i d", "Wh": "i j", "b": "i 1",
         "above_next_h": "i batch",
     },
@@ -110,7 +109,7 @@ _APART = {
 }  # fmt: skip
 _APART_LAYOUTS: Layouts = {
     "[batch, features]": {},
-    _COLUMNS: _APART,
+    COLUMNS: _APART,
     "[batch, features], weights [out, in]": {n: p for n, p in _APART.items() if n[0] in "WU"},
     "one example": {n: p.replace(" batch", "").replace(" 1", "") for n, p in _APART.items()},
     "[features, 1]": {n: p.replace("batch", "1") for n, p in _APART.items()},
@@ -124,8 +123,8 @@ _GATED = {
 def _gru(update: str, after: bool, bias: bool) -> str:
     """A step with weights for each gate. after: the reset gate multiplies the product, and not the state before it."""
 
-    def sums(gate: str, reset: str = "") -> str:
-        return f"sum[d](x[n,d] * W{gate}[d,j]) + {reset}" + (f" + b{gate}[j]" if bias else "")
+    def sums(gate: str, of_state: str) -> str:
+        return f"sum[d](x[n,d] * W{gate}[d,j]) + {of_state}" + (f" + b{gate}[j]" if bias else "")
 
     def state(gate: str, reset: str = "") -> str:
         return f"sum[l]({reset}prev_h[n,l] * U{gate}[l,j])"

@@ -15,6 +15,8 @@ from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import Equation
 
 Layouts = Mapping[str, Mapping[str, str]]
+COLUMNS = "[features, examples]"
+"""The layout in which each example is a column."""
 
 
 def above(result: str) -> str:
