@@ -56,6 +56,6 @@ def test_a_role_that_is_told_is_kept(role: str) -> None:
 def test_no_epsilon_is_a_choice_that_is_told() -> None:
     report = check(batchnorm_forward, "batch_norm")
     assert report.ok, str(report)
-    assert "you have no epsilon" in " ".join(str(report).split())
+    assert "you have no epsilon, or one of 1e-12 at most" in " ".join(str(report).split())
     outside = check(batchnorm_outside, "batch_norm")
     assert outside.causes[0] == "epsilon-outside-root", str(outside)

@@ -247,7 +247,7 @@ MISTAKES = (
     ),
     Mistake(
         "epsilon",
-        "you have no epsilon, and the layer has one",
+        "you have no epsilon, or one of 1e-12 at most, and the layer has a larger one",
         "Add the layer's, or pass epsilon=1e-12 if that is intended: where all numbers are alike the root is 0.",
         "without epsilon",
         before=_epsilon(0.0),
@@ -257,14 +257,14 @@ MISTAKES = (
     *(
         Mistake(
             "epsilon",
-            f"your epsilon is {value:g}{also}, and not the layer's",
+            f"your epsilon is {value:g}, and not the layer's",
             f"Pass epsilon={value:g} if that is intended.",
             f"with epsilon {value:g}",
             before=_epsilon(value),
             choice=True,
             likelihood=7,
         )
-        for value, also in (*((v, "") for v in (1e-5, 1e-8, 1e-6, 1e-7, 1e-3)), (1e-12, " or less"))
+        for value in (1e-5, 1e-8, 1e-6, 1e-7, 1e-3)
     ),
     Mistake(
         "softmax-twice",
