@@ -125,9 +125,9 @@ def check(
                     break
             other = also_called(layer, settings)
             if other is not None and report.verdict is Verdict.WRONG:
-                again = judged(subject_of(layer, other, input_shape, {}), dict(roles or {}))
-                unexplained = "unexplained" in report.causes and "unexplained" not in again.causes
-                report = again if again.ok or unexplained else report
+                unexplained = "unexplained" in report.causes
+                again = judged(subject_of(layer, other, input_shape, {}), dict(roles or {}), explain and unexplained)
+                report = again if again.ok or (unexplained and "unexplained" not in again.causes) else report
     report.seconds = time.perf_counter() - started
     return report
 

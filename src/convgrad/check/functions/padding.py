@@ -39,8 +39,10 @@ def other_paddings(
     diagnosis = report.diagnosis
     if own == settings and diagnosis is not None and diagnosis.attempt.convention.reading.has("padding"):
         return []  # it is told its padding, and has to be right for what it is told
-    compared = () if diagnosis is None else diagnosis.comparisons.values()
-    other_shape = bool({*report.causes} & {*OTHER_SHAPES}) or any(c.differs is None for c in compared)
+    compared = {} if diagnosis is None else diagnosis.comparisons
+    if any(c.right and name != "db" for name, c in compared.items()):
+        return []  # a padding shows in all but the bias's gradient
+    other_shape = bool({*report.causes} & {*OTHER_SHAPES}) or any(c.differs is None for c in compared.values())
     fits = report.verdict is Verdict.WRONG and not other_shape
     if own == settings and (fits or not any(word in text for word in PADS)):
         return []
