@@ -163,23 +163,25 @@
         if (view.marks && view.layout.image && network.drawn(name)) view.parts[0].draw();
     }
 
-    /** The tensor and what it is made from come into view; where that is too much, the tensor. */
+    /** The tensor and what it is made from come into view, with their layers; where that is too much, the tensor. */
     _bring() {
       const { network } = this.app;
       const { section } = network;
       const names = [this.score.name, ...this.score.step(0).window.keys()].filter((name) => network.shows(name));
       for (const name of names.slice().reverse()) this._fill(name);
+      if (!names.length) return;
       const boxes = names.map((name) => network.view(name).element.getBoundingClientRect());
-      if (!boxes.length) return;
+      const layers = names.map((name) => network.blocks.get(network.blockOf.get(name)).element.getBoundingClientRect());
       const room = this._room();
-      const shift = (low, high) => {
-        const [first, last] = [Math.min(...boxes.map((box) => box[low])), Math.max(...boxes.map((box) => box[high]))];
-        const fits = last - first <= room[high] - room[low];
-        const [from, to] = fits ? [first, last] : [boxes[0][low], boxes[0][high]];
+      const shift = (low, high, wanted) => {
+        const spans = wanted.map((all) => [Math.min(...all.map((box) => box[low])), Math.max(...all.map((b) => b[high]))]);
+        const [from, to] = spans.find(([from, to]) => to - from <= room[high] - room[low]) ?? spans.at(-1);
         return Math.max(0, to - room[high]) || Math.min(0, from - room[low]);
       };
-      const down = shift("top", "bottom");
-      section.scrollBy({ left: shift("left", "right"), top: down, behavior: "instant" });
+      const [tensor, layer] = [boxes.slice(0, 1), layers.slice(0, 1)];
+      const down = shift("top", "bottom", [boxes, tensor]);
+      const left = shift("left", "right", [layers, boxes, layer, tensor]);
+      section.scrollBy({ left, top: down, behavior: "instant" });
       if (section.scrollHeight <= section.clientHeight) scrollBy({ top: down, behavior: "instant" });
     }
 
