@@ -147,6 +147,24 @@ def test_a_digit_that_is_drawn_is_read(empty: Looker, digit: int) -> None:
     assert expected.argmax() == digit == empty.values("target")
 
 
+def test_a_stroke_goes_on_while_the_page_shows_the_one_before(empty: Looker) -> None:
+    """The whole network is drawn anew after a stroke: on a slow machine the next one has begun by then."""
+    first, second = STROKES[4]
+    draw(empty, [first])
+    pad, mouse = empty.page.locator(".pad"), empty.page.mouse
+    box = pad.bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in second]
+    mouse.move(*points[0])
+    mouse.down()
+    empty.page.evaluate("() => convgrad.page.app.trace.onchange()")
+    for point in points[1:]:
+        mouse.move(*point, steps=4)
+    mouse.up()
+    assert thinks(empty).startswith("Thinks 4, ")
+    settled(empty)
+    assert empty.page.evaluate("() => convgrad.page.app.draw.pad.strokes.length") == 2
+
+
 def test_pixels_are_made_as_those_of_the_training_data(empty: Looker) -> None:
     digits = load_digits()
     assert digits.train_images is not None

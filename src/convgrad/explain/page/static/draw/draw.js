@@ -222,7 +222,7 @@
 
     /** Numbers have changed, by whom ever. */
     changed() {
-      if (!this.dialog.open) return;
+      if (!this.dialog.open || this.pad.stroke) return; // what tells of the stroke before must not end this one
       this._show();
       this.why.clear();
     }
