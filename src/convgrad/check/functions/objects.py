@@ -130,7 +130,7 @@ def object_readings(
         return []
     held = tuple((Leaf(n, n), n) for n in parameters)
     settings = tuple(
-        (Leaf(a.name, a.name, default=a.default), role) for a in methods.build or () for role in _settings(a)
+        (Leaf(a.name, a.name, default=a.default), role) for a in methods.build or () for role in _settings(a, problem)
     )
     names = known_names(problem)
     found = []
@@ -181,10 +181,12 @@ def _taken_of(method: Method | None) -> list[Argument]:
     return required if len(required) == 1 and plain(required[0].name) not in UPSTREAM else []
 
 
-def _settings(argument: Argument) -> list[str]:
+def _settings(argument: Argument, problem: Problem) -> list[str]:
     """The layer's settings that an argument of the constructor can say."""
     name = plain(argument.name)
-    return [own for meaning, own in SETTING_OF.items() if name in MEANINGS[meaning].split()]
+    slope = "alpha" if hasattr(problem.origin.layer, "alpha") else SETTING_OF["slope"]
+    own = SETTING_OF | {"slope": slope}
+    return [setting for meaning, setting in own.items() if name in MEANINGS[meaning].split()]
 
 
 def _read(

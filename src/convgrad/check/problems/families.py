@@ -152,7 +152,7 @@ FAMILIES: dict[str, Family] = {
             "[h,w,in,out]": {"w": "m n c k", "b": "k"},
             "[h,w]": {"w": "m n", "b": "k"},
         },
-        {"filters": 5, "kernel_size": (3, 2)},
+        {"filters": 5, "kernel_size": (3, 2), "padding": 0},
         {"kernel_size": 3},
         (3, 6, 4),
     ),
