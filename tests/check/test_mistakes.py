@@ -13,7 +13,7 @@ import pytest
 import course_programs
 import planted
 from convgrad.check import Report, check
-from convgrad.check.mistakes import MISTAKES, courses
+from convgrad.check.mistakes import MISTAKES, courses, formulas, states
 from planted_right import STYLES, Backward, random_settings
 
 RUNS = int(os.environ.get("CONVGRAD_CHECK_RUNS", "24"))
@@ -54,9 +54,10 @@ def test_every_entry_of_the_table_is_planted(tmp_path: Path) -> None:
         course_programs.report_on(tmp_path, name, old, new).diagnosis for name, old, new, _ in course_programs.SLIPS
     ]
     told = {id(m) for d in found if d is not None for cause in (*d.causes, *d.choices) for m in cause.mistakes}
-    # What courses ask for has the same mistake at many tensors: one of each name is enough.
-    names = {m.name for m in courses.MISTAKES if id(m) in told}
-    told |= {id(m) for m in courses.MISTAKES if m.name in names}
+    # Courses have the same mistake at many tensors, and formulas at many terms: one of each name is enough.
+    alike = (*courses.MISTAKES, *formulas.MISTAKES, *states.MISTAKES)
+    names = {m.name for m in alike if id(m) in told}
+    told |= {id(m) for m in alike if m.name in names}
     missing = [f"{m.name}: {m.cause}" for m in MISTAKES if id(m) not in told]
     assert not missing, "plant them, in planted/planted.py: nobody has seen these entries found"
 

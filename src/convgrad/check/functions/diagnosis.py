@@ -6,7 +6,6 @@ arithmetic; of several that agree, the likelier ones come first.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,19 +16,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.check.functions.causes import Cause
 from convgrad.check.functions.comparison import FINEST, Comparison, compared, distance, machine_epsilon
+from convgrad.check.functions.epsilons import fitted_epsilon
 from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.predictions import Made, made
 from convgrad.check.functions.reading import Attempt
 from convgrad.check.functions.structure import as_mistake, seen_in
 from convgrad.check.mistakes import MISTAKES, Given, Mistake, Predicted, Prediction, changed_by, predict
+from convgrad.check.mistakes.epsilons import OF_EPSILON, OWN_EPSILON, OwnEpsilon
+from convgrad.check.mistakes.norms import is_normalization
 from convgrad.check.problems.bound import error_bounds
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, described, structures
 
 AnyArray = npt.NDArray[Any]
-PLURAL = {"is": "are", "has": "have", "comes": "come", "holds": "hold", "ends": "end", "lacks": "lack"}
-SINGULAR = re.compile(rf"\{{output\}} ({'|'.join(PLURAL)})\b")
 SECONDS = 1.5
 """What the search for pairs may take."""
 OF_A_COURSE = "mean-over-batch"
@@ -40,59 +41,6 @@ CONVENTIONS = tuple(m for m in MISTAKES if m.choice or m.name == OF_A_COURSE)
 
 OF_TWO = ("constant-factor", "reversed", "axes-exchanged")
 """Structures that two mistakes of the table may have made, which then say more."""
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A mistake, or two together, that explain outputs of the person's function.
-
-    mistakes: one, or two that were made together. outputs: where. difference: the largest one that is left once the
-    same mistakes are made in the right calculation. also: other mistakes that give the same numbers here. chosen:
-    conventions that the person follows beside them.
-    """
-
-    mistakes: tuple[Mistake, ...]
-    outputs: tuple[str, ...]
-    difference: float
-    also: tuple[Mistake, ...] = ()
-    hint: str = ""
-    chosen: tuple[Mistake, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Short names."""
-        return tuple(m.name for m in self.mistakes)
-
-    @property
-    def where(self) -> str:
-        """The outputs in words."""
-        return " and ".join(part for part in (", ".join(self.outputs[:-1]), self.outputs[-1]) if part)
-
-    @property
-    def words(self) -> str:
-        """In a sentence."""
-        return "; and ".join(_of_several(m.cause, self.outputs).format(output=self.where) for m in self.mistakes)
-
-    @property
-    def change(self) -> str:
-        """What to change."""
-        return " ".join(m.change.format(output=self.where) for m in self.mistakes)
-
-    @property
-    def evidence(self) -> str:
-        """What is left after the cause is undone."""
-        parts = [m.undone.format(output=self.where) for m in (*self.mistakes, *self.chosen) if m.undone]
-        if not parts:
-            return "its shape; it holds no numbers that could be compared."
-        undone = " and ".join([*(part.rstrip(",") for part in parts[:-1]), parts[-1]])
-        return f"{undone} the largest difference is {self.difference:.1g}."
-
-
-def _of_several(words: str, outputs: Sequence[str]) -> str:
-    """The sentence with its verb in the plural, where it is said of several outputs."""
-    if len(outputs) < 2:
-        return words
-    return SINGULAR.sub(lambda verb: f"{{output}} {PLURAL[verb[1]]}", words).replace(" it should", " they should")
 
 
 @dataclass
@@ -140,6 +88,11 @@ class Diagnosis:
         return f"Not examined, by a mistake in convgrad, which you may report: {named}."
 
     @property
+    def followed(self) -> list[Mistake]:
+        """The conventions that it follows."""
+        return [m for cause in self.choices for m in cause.mistakes]
+
+    @property
     def right(self) -> bool:
         """Whether every output is right, but for a choice of convention."""
         return not (self.causes or self.unexplained or self.broken) and bool(self.comparisons)
@@ -150,17 +103,28 @@ def _usable(comparison: Comparison) -> bool:
     return bool(np.isfinite(comparison.found).all()) or not np.isfinite(comparison.expected).all()
 
 
-def diagnose(attempt: Attempt, seconds: float = SECONDS, explain: bool = True) -> Diagnosis:
+def diagnose(
+    attempt: Attempt, seconds: float = SECONDS, explain: bool = True, followed: Sequence[Mistake] = ()
+) -> Diagnosis:
     """Compare a call's outputs, and explain those that differ; `seconds`: for the search for pairs, which is left
-    out where there are none; `explain`: whether causes are looked for, and not only conventions.
+    out where there are none; `explain`: whether causes are looked for, and not only conventions; `followed`:
+    conventions that other inputs have shown, which say enough where they explain everything.
     """
+    if followed:
+        found = _diagnosed(attempt, 0, False, tuple(followed))
+        if found.right:
+            return found
+    return _diagnosed(attempt, seconds, explain, MISTAKES if explain else CONVENTIONS)
+
+
+def _diagnosed(attempt: Attempt, seconds: float, explain: bool, table: Sequence[Mistake]) -> Diagnosis:
     comparisons = compared(attempt)
     result = Diagnosis(attempt, comparisons)
     result.broken = [n for n, c in comparisons.items() if not _usable(c)]
     wrong = [n for n, c in comparisons.items() if not c.right and n not in result.broken]
     doubtful = [n for n, c in comparisons.items() if c.single and not _is_single(c.found)]
     if wrong or doubtful:
-        mistakes = MISTAKES if explain or doubtful else CONVENTIONS  # a doubt is part of the verdict
+        mistakes = MISTAKES if doubtful else table  # a doubt is part of the verdict
         _Search(result, wrong, seconds if explain else 0, mistakes, explain).run(doubtful)
     return result
 
@@ -207,7 +171,7 @@ class _Search:
         result = self.result
         one_by_one = made(self.problem, self.mistakes, self.outputs, self.one_by_one)
         result.not_examined |= one_by_one.failed
-        singles = one_by_one.predictions
+        singles = [*one_by_one.predictions, *self.with_own_epsilon(one_by_one.predictions)]
         whole = self.whole(singles)
         if whole is not None:
             result.causes.append(whole)
@@ -274,6 +238,30 @@ class _Search:
         predictions = [p for m in self.mistakes if (p := self.predicted((m,))) is not None]
         return Made(self.problem, self.mistakes, predictions, dict(self.result.not_examined))
 
+    def with_own_epsilon(self, singles: Sequence[Prediction]) -> list[Prediction]:
+        """All outputs of a normalization with the epsilon that explains one of them, where it is not in the table.
+
+        That of the input is fitted only where nothing else has an epsilon: it has most ways to be wrong.
+        """
+        start = self.problem.recipe.numbers.get("eps") if is_normalization(self.problem) else None
+        others = [n for n in self.outputs if n in ("dgamma", self.problem.of)]
+        output = next((n for n in self.wrong if n in (others or self.outputs)), None)
+        usual = (p for p in singles if p.mistakes[0].name in OF_EPSILON)
+        if start is None or output is None or any(self.effect(output, p) and self.matches(output, p) for p in usual):
+            return []
+        for form in OWN_EPSILON if self.explains else OWN_EPSILON[:1]:
+
+            def at(value: float, form: OwnEpsilon = form) -> AnyArray | None:
+                array = form.changed(self.problem, value).values({output})[output]
+                return self.laid_out(output, Predicted(array, self.problem.labels[output]))
+
+            found = self.comparisons[output].found
+            value = fitted_epsilon(found, at, start, self.tolerance[output])
+            if value is not None:
+                prediction = self.predicted((form.mistake(value),))
+                return [] if prediction is None else [prediction]
+        return []
+
     def predicted(self, mistakes: tuple[Mistake, ...], output: str | None = None) -> Prediction | None:
         """All outputs with the mistakes made, or one; None where they can't be made with these sizes."""
         outputs = self.outputs if output is None else [output]
@@ -302,6 +290,8 @@ class _Search:
         if self.problem.total and output == self.problem.of:
             return predicted.array
         convention = self.attempt.convention
+        if convention.reading.jacobian and predicted.array.shape == self.right[output].shape:
+            return convention.laid_out(output, predicted.array, self.problem)
         names = output if predicted.labels == self.problem.labels[output] else self.problem.of
         pattern = convention.pattern(names, self.problem)
         fitting = fits(predicted.labels, predicted.array.shape, pattern)
