@@ -109,3 +109,11 @@ def test_without_its_mistakes_each_family_is_right(family: planted.Family) -> No
         return  # these can't do without
     report = family.planted().report()
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("other", ["mean-over-places", "first-example-only"])
+def test_two_parts_of_one_mistake_are_told_as_that_one(other: str) -> None:
+    """A convolution for a correlation shows in both gradients, each of which has a name of its own for its part."""
+    (case,) = (c for c in planted.pairs() if c.label.endswith(f": convolution-for-correlation + {other}"))
+    report = case.report()
+    assert set(report.causes) == {"convolution-for-correlation", other}, str(report)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -39,6 +38,8 @@ CONVENTIONS = tuple(m for m in MISTAKES if m.choice or m.name == OF_A_COURSE)
 """Of the mistakes those that are, or may be, none but choices."""
 
 
+Explained = tuple[str, Prediction, float, tuple[Mistake, ...]]
+"""An output, the mistakes that explain it, the largest difference that is left, and others that give the same."""
 OF_TWO = ("constant-factor", "reversed", "axes-exchanged")
 """Structures that two mistakes of the table may have made, which then say more."""
 
@@ -177,9 +178,11 @@ class _Search:
             result.causes.append(whole)
             return
         left = []
-        found: list[tuple[str, Prediction, float, tuple[Mistake, ...]]] = []
-        for output in self.wrong:
-            fitting = self.fitting(output, singles) or (self.explained(output, singles) if self.explains else [])
+        found: list[Explained] = []
+        alone = {output: self.fitting(output, singles) for output in self.wrong}
+        for output in sorted(self.wrong, key=lambda output: not alone[output]):
+            beside = [m for _, p, _, _ in found for m in p.mistakes]
+            fitting = alone[output] or (self.explained(output, singles, beside) if self.explains else [])
             if not fitting and self.comparisons[output].found.dtype == np.float16:
                 result.broken.append(output)  # three digits, of which nothing more can be said
                 continue
@@ -193,7 +196,8 @@ class _Search:
             for best, difference in self.fitting(output, singles)[:1]:
                 found.append((output, best, difference, ()))
                 result.comparisons[output] = self.exact(output)
-        for cause in self.merged(sorted(found, key=lambda one: self.outputs.index(one[0]))):
+        found.sort(key=lambda one: self.outputs.index(one[0]))
+        for cause in self.of_one(found, left, singles) or self.merged(found):
             self.tell(self.as_in_a_course(cause, left))
         for output, best, _, _ in found:
             if not any(output in c.outputs for c in result.causes):
@@ -345,13 +349,22 @@ class _Search:
         bound = np.full_like(found, self.tolerance[output])
         return replace(comparison, bound=bound, differs=np.abs(found - expected) > bound, single="")
 
-    def explained(self, output: str, singles: Sequence[Prediction]) -> list[tuple[Prediction, float]]:
-        """By what is seen of the numbers alone, by two mistakes, or by a mistake and what is seen then."""
+    def explained(
+        self, output: str, singles: Sequence[Prediction], beside: Sequence[Mistake]
+    ) -> list[tuple[Prediction, float]]:
+        """By what is seen of the numbers alone, by two mistakes, or by a mistake and what is seen then.
+
+        beside: what explains other outputs, which is soonest one of two here.
+        """
         seen = self.structured(output)
         if seen and seen[0][0].mistakes[0].name not in OF_TWO:
             return seen
         if self.seconds <= 0:
             return []
+        for mistake in dict.fromkeys(m for m in beside if m in [p.mistakes[0] for p in singles]):
+            both = self.pairs(output, singles, mistake)
+            if both:
+                return self.fitting(output, both)
         if not seen:
             seen = self.structured(output, singles, NO_MISTAKE)
         if seen and seen[0][0].mistakes[-1].name not in OF_TWO:
@@ -428,7 +441,35 @@ class _Search:
             return ()
         return tuple({p.mistakes[0].name: p.mistakes[0] for p in fitting if p.mistakes[0].name not in names}.values())
 
-    def merged(self, found: Sequence[tuple[str, Prediction, float, tuple[Mistake, ...]]]) -> list[Cause]:
+    def of_one(self, found: Sequence[Explained], left: Sequence[str], singles: Sequence[Prediction]) -> list[Cause]:
+        """One mistake in all outputs together with the rest of what was found, where that makes fewer; else nothing."""
+        told = {m.name for _, p, _, _ in found for m in p.mistakes}
+        known = {output: p.mistakes for output, p, _, _ in found}
+        for p in singles if not left and len(told) > 1 else ():
+            (whole,) = p.mistakes
+            ways = {n: self.with_one(n, whole, known.get(n, ())) for n in self.outputs} if whole.whole else {}
+            if not ways or None in ways.values():
+                continue
+            made = {n: w for n, w in ways.items() if w is not None and (n in known or self.effect(n, p))}
+            more = {m.name for both, _ in made.values() for m in both[1:]}
+            if len(more) + 1 < len(told) or (len(more) + 1 == len(told) and more < told):
+                touched = [n for n in made if self.effect(n, p)]
+                causes = [Cause((whole,), tuple(touched), max(made[n][1] for n in touched))]
+                rest = ((n, Prediction(both[1:]), gap, ()) for n, (both, gap) in made.items() if both[1:])
+                return causes + [replace(c, chosen=(whole,)) for c in self.merged([*rest])]
+        return []
+
+    def with_one(
+        self, output: str, whole: Mistake, others: Sequence[Mistake]
+    ) -> tuple[tuple[Mistake, ...], float] | None:
+        """A mistake in all outputs, alone or with one of the others, where that explains this output."""
+        for mistakes in ((whole,), *((whole, m) for m in others)):
+            made = self.predicted(mistakes, output)
+            if made is not None and self.matches(output, made):
+                return mistakes, self.gap(output, made)
+        return None
+
+    def merged(self, found: Sequence[Explained]) -> list[Cause]:
         causes: dict[tuple[str, ...], Cause] = {}
         for output, prediction, difference, also in found:
             key = tuple(f"{m.name} {m.change}" for m in prediction.mistakes)
@@ -438,28 +479,3 @@ class _Search:
             else:
                 causes[key] = Cause(prediction.mistakes, (output,), difference, also)
         return sorted(causes.values(), key=lambda c: (-len(c.outputs), -sum(m.likelihood for m in c.mistakes)))
-
-
-def tell_apart(cause: Cause, diagnosis: Diagnosis, elsewhere: Problem) -> str:
-    """Whether other sizes would tell a cause from the others that fit; the words for the report."""
-    if not cause.also:
-        return ""
-    (mistake,) = cause.mistakes
-    output = cause.outputs[0]
-    apart = []
-    for other in cause.also:
-        one, two = (
-            diagnosis.predicted(elsewhere, (m,), [output], partial(changed_by, elsewhere, (m,), [output]))
-            for m in (mistake, other)
-        )
-        if one is None or two is None or output not in one.outputs or output not in two.outputs:
-            continue
-        if distance(one.outputs[output].array, two.outputs[output].array) > 1e-3:
-            apart.append(other.name)
-    names = ", ".join(m.name for m in cause.also)
-    if not apart:
-        return f"The same numbers would come from: {names}."
-    shapes = ", ".join(
-        f"{n} {elsewhere.arrays[n].shape}" for n in (*elsewhere.recipe.equation.inputs,) if n in elsewhere.arrays
-    )
-    return f"Not distinguishable from {names} with these shapes; it would be with {shapes}."

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.check.functions.apart import tell_apart
 from convgrad.check.functions.causes import Cause
 from convgrad.check.functions.comparison import compared
 from convgrad.check.functions.coverage import (
@@ -20,7 +21,7 @@ from convgrad.check.functions.coverage import (
     refuses,
     variations,
 )
-from convgrad.check.functions.diagnosis import Diagnosis, diagnose, tell_apart
+from convgrad.check.functions.diagnosis import Diagnosis, diagnose
 from convgrad.check.functions.fitting import fitted
 from convgrad.check.functions.maps import summary
 from convgrad.check.functions.person import Person
