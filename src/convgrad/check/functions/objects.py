@@ -18,13 +18,12 @@ import numpy.typing as npt
 from convgrad.check.functions.roles import Reading, known_names
 from convgrad.check.functions.signature import Leaf
 from convgrad.check.functions.vocabulary import BIAS, INPUT, KERNEL, RESULT, UPSTREAM, plain
+from convgrad.check.problems.inputs import RATE
 from convgrad.check.problems.probabilities import loss_of_logits
 from convgrad.check.problems.problem import Problem
 from convgrad.check.submissions.answers import Argument, Method, Methods
 
 AnyArray = npt.NDArray[Any]
-RATE = 0.375
-"""The learning rate that a class gets: no round-off in a product with it, and no other factor that a mistake makes."""
 RATES = ["learningrate", "lr", "eta", "alpha", "learnrate", "rate", "stepsize"]
 TRAINING = ["training", "train", "istraining", "trainflg", "trainmode", "trainable"]
 OPTIMIZER = object()
