@@ -56,10 +56,7 @@ def _as(text: str) -> Before:
         last, inner = problem.recipe.equation.result, found[1]
         at = f"[{','.join(last.indices)}]"
         term = parse(f"{last.name}{at} = {text.format(z=f'{inner}{at}')}").result.term
-        changed = problem.with_definitions(lambda d: replace(d, term=term) if d.name == last.name else d)
-        recipe = changed.recipe
-        numbers = {name: value for name, value in recipe.numbers.items() if name in recipe.equation.inputs}
-        return replace(changed, recipe=replace(recipe, numbers=numbers))
+        return problem.with_definitions(lambda d: replace(d, term=term) if d.name == last.name else d)
 
     return before
 

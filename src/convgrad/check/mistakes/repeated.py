@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,7 +43,8 @@ def _updated(problem: Problem) -> Problem | None:
     """The weights after a step against their gradient, as a class that updates itself has them."""
     if "w" not in problem.arrays or problem.total or problem.origin.written:
         return None
-    return problem.with_arrays(w=problem.arrays["w"] - RATE * problem.values({"dw"})["dw"])
+    slope = replace(problem, wrt=("w",)).values({"dw"})["dw"]
+    return problem.with_arrays(w=problem.arrays["w"] - RATE * slope)
 
 
 REPEATED: tuple[tuple[str, str, Which, str, tuple[str, ...]], ...] = (
