@@ -94,6 +94,20 @@ OF_IMAGES = {
         """,
         "conv2d",
     ),
+    "conv_volume": Original(
+        """
+        def function(dout, x, w):
+            _, _, D, H, W = dout.shape
+            dx = np.zeros_like(x)
+            for l in range(w.shape[2]):
+                for m in range(w.shape[3]):
+                    for n in range(w.shape[4]):
+                        tap = w[:, :, l, m, n]
+                        dx[:, :, l:l + D, m:m + H, n:n + W] += np.einsum('nfdij,fc->ncdij', dout, tap)
+            return dx
+        """,
+        "conv3d",
+    ),
     "conv_strided": Original(
         """
         def function(dout, x, w):

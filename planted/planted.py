@@ -172,7 +172,8 @@ def _loops() -> tuple[Family, ...]:
 def _slopes() -> tuple[Family, ...]:
     """Activations with other derivatives."""
     others = tuple(f"derivative-of-another {name}" for name in slopes.SLOPES if name != "tanh")
-    wrong = {name: tuple(s for s in switches if not s.startswith("kink")) for name, switches in slopes.WRONG.items()}
+    right = ("kink", "gelu-by-sigmoid")
+    wrong = {name: tuple(s for s in switches if not s.startswith(right)) for name, switches in slopes.WRONG.items()}
     wrong["tanh"] += others
     return tuple(
         Family(f"{name} by its derivative", slopes.activation_backward(name), (switches,), name)
@@ -372,6 +373,7 @@ CHOICES = (
     Family("relu", axes.relu_backward, (("kink",),), "relu"),
     Family("relu, 1/2", slopes.activation_backward("relu"), (("kink at 1/2",),), "relu"),
     Family("leaky_relu", slopes.activation_backward("leaky_relu"), (("kink",),), "leaky_relu"),
+    Family("gelu", slopes.activation_backward("gelu"), (("gelu-by-sigmoid",),), "gelu"),
     Family("max_pool2d, ties shared", loops.max_pool_backward, (("pool-ties-shared",),), "max_pool2d", POOL),
     Family("dense+sigmoid, 1/m", layers.dense_sigmoid_backward, (("mean-over-batch",),), "dense+sigmoid"),
     Family("max_pool2d, ties", layers.max_pool_backward, (("pool-last-tie",),), "max_pool2d", POOL),

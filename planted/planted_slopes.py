@@ -61,6 +61,9 @@ WRONG: dict[str, dict[str, Callable[[Array, Array], Array]]] = {
         "mask-of-wrong-tensor, both": lambda dout, z: ((z > 0) & (dout > 0)).astype(float),
         "kink at 1/2": lambda dout, z: np.heaviside(z, 0.5),
     },
+    "gelu": {
+        "gelu-by-sigmoid": lambda dout, z: logistic(1.702 * z) * (1 + 1.702 * z * logistic(-1.702 * z)),
+    },
     "leaky_relu": {
         "mask-of-wrong-tensor, dout > 0": lambda dout, z: np.where(dout > 0, 1, 0.3),
         "derivative-in-part, the value": lambda dout, z: np.where(z > 0, 1, 0.3 * z),

@@ -12,12 +12,15 @@ import pytest
 
 import course_programs
 import planted
+import planted_updates
 from convgrad.check import Report, check
-from convgrad.check.mistakes import MISTAKES, courses
+from convgrad.check.mistakes import MISTAKES, courses, formulas, states
 from planted_right import STYLES, Backward, random_settings
 
 RUNS = int(os.environ.get("CONVGRAD_CHECK_RUNS", "24"))
 PAIRS = int(os.environ.get("CONVGRAD_CHECK_PAIRS", "12"))
+
+UPDATED_FIRST = f"{planted_updates.__file__}:DenseUpdatedFirst"
 
 
 REPORTS: dict[str, Report] = {}
@@ -53,10 +56,12 @@ def test_every_entry_of_the_table_is_planted(tmp_path: Path) -> None:
     found += [
         course_programs.report_on(tmp_path, name, old, new).diagnosis for name, old, new, _ in course_programs.SLIPS
     ]
+    found.append(check(UPDATED_FIRST, "dense").diagnosis)
     told = {id(m) for d in found if d is not None for cause in (*d.causes, *d.choices) for m in cause.mistakes}
-    # What courses ask for has the same mistake at many tensors: one of each name is enough.
-    names = {m.name for m in courses.MISTAKES if id(m) in told}
-    told |= {id(m) for m in courses.MISTAKES if m.name in names}
+    # Courses have the same mistake at many tensors, and formulas at many terms: one of each name is enough.
+    alike = (*courses.MISTAKES, *formulas.MISTAKES, *states.MISTAKES)
+    names = {m.name for m in alike if id(m) in told}
+    told |= {id(m) for m in alike if m.name in names}
     missing = [f"{m.name}: {m.cause}" for m in MISTAKES if id(m) not in told]
     assert not missing, "plant them, in planted/planted.py: nobody has seen these entries found"
 
@@ -108,3 +113,18 @@ def test_without_its_mistakes_each_family_is_right(family: planted.Family) -> No
         return  # these can't do without
     report = family.planted().report()
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("other", ["mean-over-places", "first-example-only"])
+def test_two_parts_of_one_mistake_are_told_as_that_one(other: str) -> None:
+    """A convolution for a correlation shows in both gradients, each of which has a name of its own for its part."""
+    (case,) = (c for c in planted.pairs() if c.label.endswith(f": convolution-for-correlation + {other}"))
+    report = case.report()
+    assert set(report.causes) == {"convolution-for-correlation", other}, str(report)
+
+
+def test_weights_that_have_moved_before_the_gradient_goes_through_them() -> None:
+    report = check(UPDATED_FIRST, "dense")
+    assert report.causes == ("weights-updated-first",), str(report)
+    assert report.diagnosis is not None
+    assert report.diagnosis.causes[0].outputs == ("do",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from convgrad.check.functions.diagnosis import Cause
+from convgrad.check.functions.causes import Cause
 from convgrad.check.verdict import Verdict
 from convgrad.check.words import wrapped
 

@@ -52,7 +52,9 @@ class Variation:
 
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "sigmoid", "tanh", "gelu", "silu")
-NORMALIZATIONS = ("layer_norm", "batch_norm", "batch_norm2d", "group_norm")
+ALONE = ("layer_norm", "group_norm", "instance_norm")
+"""Normalizations that take each example by itself."""
+NORMALIZATIONS = ("batch_norm", "batch_norm2d", *ALONE)
 ROWS = ("dense", "layer_norm", "softmax", *ACTIVATIONS)
 """Those that work along the last axis, whatever is before it."""
 KERNELS = ("kernel_size",)
@@ -73,7 +75,7 @@ SAME_AND_STRIDE: Mapping[str, Any] = {"padding": "same", "kernel_size": 3, "stri
 TABLE = (
     Variation("other numbers", sizes={"seed": 1}),
     Variation("a batch of 1", batch=1,
-              among=(*WINDOWS, "course", "dense", "softmax", "layer_norm", "group_norm", *ACTIVATIONS)),
+              among=(*WINDOWS, "course", "dense", "softmax", *ALONE, *ACTIVATIONS)),
     Variation("one step", steps=1, among=("course",)),
     Variation("six steps", steps=6, among=("course",)),
     Variation("large values", sizes={"values": "large"}, among=(*ACTIVATIONS, "softmax")),
@@ -184,6 +186,7 @@ def _changed(variation: Variation, convention: Convention) -> Convention | None:
         own = replace(subject, batch=variation.batch or subject.batch, steps=variation.steps or subject.steps)
         whole = variation.leading or {*variation.sizes} - {"seed"} or (variation.steps and not subject.written.in_time)
         concerned = "course" in variation.among or not variation.among
+        whole = whole or (variation.batch and not subject.has_batch)
         return replace(convention, subject=own, sizes=sizes) if concerned and not whole else None
     if not isinstance(subject, LayerSubject):
         return replace(convention, sizes=sizes) if "seed" in variation.sizes else None

@@ -6,30 +6,30 @@ arithmetic; of several that agree, the likelier ones come first.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.check.functions.causes import Cause
 from convgrad.check.functions.comparison import FINEST, Comparison, compared, distance, machine_epsilon
+from convgrad.check.functions.epsilons import fitted_epsilon
 from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.predictions import Made, made
 from convgrad.check.functions.reading import Attempt
 from convgrad.check.functions.structure import as_mistake, seen_in
 from convgrad.check.mistakes import MISTAKES, Given, Mistake, Predicted, Prediction, changed_by, predict
+from convgrad.check.mistakes.epsilons import OF_EPSILON, OWN_EPSILON, OwnEpsilon
+from convgrad.check.mistakes.norms import is_normalization
 from convgrad.check.problems.bound import error_bounds
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, described, structures
 
 AnyArray = npt.NDArray[Any]
-PLURAL = {"is": "are", "has": "have", "comes": "come", "holds": "hold", "ends": "end", "lacks": "lack"}
-SINGULAR = re.compile(rf"\{{output\}} ({'|'.join(PLURAL)})\b")
 SECONDS = 1.5
 """What the search for pairs may take."""
 OF_A_COURSE = "mean-over-batch"
@@ -38,61 +38,10 @@ CONVENTIONS = tuple(m for m in MISTAKES if m.choice or m.name == OF_A_COURSE)
 """Of the mistakes those that are, or may be, none but choices."""
 
 
+Explained = tuple[str, Prediction, float, tuple[Mistake, ...]]
+"""An output, the mistakes that explain it, the largest difference that is left, and others that give the same."""
 OF_TWO = ("constant-factor", "reversed", "axes-exchanged")
 """Structures that two mistakes of the table may have made, which then say more."""
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A mistake, or two together, that explain outputs of the person's function.
-
-    mistakes: one, or two that were made together. outputs: where. difference: the largest one that is left once the
-    same mistakes are made in the right calculation. also: other mistakes that give the same numbers here. chosen:
-    conventions that the person follows beside them.
-    """
-
-    mistakes: tuple[Mistake, ...]
-    outputs: tuple[str, ...]
-    difference: float
-    also: tuple[Mistake, ...] = ()
-    hint: str = ""
-    chosen: tuple[Mistake, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Short names."""
-        return tuple(m.name for m in self.mistakes)
-
-    @property
-    def where(self) -> str:
-        """The outputs in words."""
-        return " and ".join(part for part in (", ".join(self.outputs[:-1]), self.outputs[-1]) if part)
-
-    @property
-    def words(self) -> str:
-        """In a sentence."""
-        return "; and ".join(_of_several(m.cause, self.outputs).format(output=self.where) for m in self.mistakes)
-
-    @property
-    def change(self) -> str:
-        """What to change."""
-        return " ".join(m.change.format(output=self.where) for m in self.mistakes)
-
-    @property
-    def evidence(self) -> str:
-        """What is left after the cause is undone."""
-        parts = [m.undone.format(output=self.where) for m in (*self.mistakes, *self.chosen) if m.undone]
-        if not parts:
-            return "its shape; it holds no numbers that could be compared."
-        undone = " and ".join([*(part.rstrip(",") for part in parts[:-1]), parts[-1]])
-        return f"{undone} the largest difference is {self.difference:.1g}."
-
-
-def _of_several(words: str, outputs: Sequence[str]) -> str:
-    """The sentence with its verb in the plural, where it is said of several outputs."""
-    if len(outputs) < 2:
-        return words
-    return SINGULAR.sub(lambda verb: f"{{output}} {PLURAL[verb[1]]}", words).replace(" it should", " they should")
 
 
 @dataclass
@@ -140,6 +89,11 @@ class Diagnosis:
         return f"Not examined, by a mistake in convgrad, which you may report: {named}."
 
     @property
+    def followed(self) -> list[Mistake]:
+        """The conventions that it follows."""
+        return [m for cause in self.choices for m in cause.mistakes]
+
+    @property
     def right(self) -> bool:
         """Whether every output is right, but for a choice of convention."""
         return not (self.causes or self.unexplained or self.broken) and bool(self.comparisons)
@@ -150,17 +104,28 @@ def _usable(comparison: Comparison) -> bool:
     return bool(np.isfinite(comparison.found).all()) or not np.isfinite(comparison.expected).all()
 
 
-def diagnose(attempt: Attempt, seconds: float = SECONDS, explain: bool = True) -> Diagnosis:
+def diagnose(
+    attempt: Attempt, seconds: float = SECONDS, explain: bool = True, followed: Sequence[Mistake] = ()
+) -> Diagnosis:
     """Compare a call's outputs, and explain those that differ; `seconds`: for the search for pairs, which is left
-    out where there are none; `explain`: whether causes are looked for, and not only conventions.
+    out where there are none; `explain`: whether causes are looked for, and not only conventions; `followed`:
+    conventions that other inputs have shown, which say enough where they explain everything.
     """
+    if followed:
+        found = _diagnosed(attempt, 0, False, tuple(followed))
+        if found.right:
+            return found
+    return _diagnosed(attempt, seconds, explain, MISTAKES if explain else CONVENTIONS)
+
+
+def _diagnosed(attempt: Attempt, seconds: float, explain: bool, table: Sequence[Mistake]) -> Diagnosis:
     comparisons = compared(attempt)
     result = Diagnosis(attempt, comparisons)
     result.broken = [n for n, c in comparisons.items() if not _usable(c)]
     wrong = [n for n, c in comparisons.items() if not c.right and n not in result.broken]
     doubtful = [n for n, c in comparisons.items() if c.single and not _is_single(c.found)]
     if wrong or doubtful:
-        mistakes = MISTAKES if explain or doubtful else CONVENTIONS  # a doubt is part of the verdict
+        mistakes = MISTAKES if doubtful else table  # a doubt is part of the verdict
         _Search(result, wrong, seconds if explain else 0, mistakes, explain).run(doubtful)
     return result
 
@@ -207,15 +172,17 @@ class _Search:
         result = self.result
         one_by_one = made(self.problem, self.mistakes, self.outputs, self.one_by_one)
         result.not_examined |= one_by_one.failed
-        singles = one_by_one.predictions
+        singles = [*one_by_one.predictions, *self.with_own_epsilon(one_by_one.predictions)]
         whole = self.whole(singles)
         if whole is not None:
             result.causes.append(whole)
             return
         left = []
-        found: list[tuple[str, Prediction, float, tuple[Mistake, ...]]] = []
-        for output in self.wrong:
-            fitting = self.fitting(output, singles) or (self.explained(output, singles) if self.explains else [])
+        found: list[Explained] = []
+        alone = {output: self.fitting(output, singles) for output in self.wrong}
+        for output in sorted(self.wrong, key=lambda output: not alone[output]):
+            beside = [m for _, p, _, _ in found for m in p.mistakes]
+            fitting = alone[output] or (self.explained(output, singles, beside) if self.explains else [])
             if not fitting and self.comparisons[output].found.dtype == np.float16:
                 result.broken.append(output)  # three digits, of which nothing more can be said
                 continue
@@ -229,7 +196,8 @@ class _Search:
             for best, difference in self.fitting(output, singles)[:1]:
                 found.append((output, best, difference, ()))
                 result.comparisons[output] = self.exact(output)
-        for cause in self.merged(sorted(found, key=lambda one: self.outputs.index(one[0]))):
+        found.sort(key=lambda one: self.outputs.index(one[0]))
+        for cause in self.of_one(found, left, singles) or self.merged(found):
             self.tell(self.as_in_a_course(cause, left))
         for output, best, _, _ in found:
             if not any(output in c.outputs for c in result.causes):
@@ -274,6 +242,30 @@ class _Search:
         predictions = [p for m in self.mistakes if (p := self.predicted((m,))) is not None]
         return Made(self.problem, self.mistakes, predictions, dict(self.result.not_examined))
 
+    def with_own_epsilon(self, singles: Sequence[Prediction]) -> list[Prediction]:
+        """All outputs of a normalization with the epsilon that explains one of them, where it is not in the table.
+
+        That of the input is fitted only where nothing else has an epsilon: it has most ways to be wrong.
+        """
+        start = self.problem.recipe.numbers.get("eps") if is_normalization(self.problem) else None
+        others = [n for n in self.outputs if n in ("dgamma", self.problem.of)]
+        output = next((n for n in self.wrong if n in (others or self.outputs)), None)
+        usual = (p for p in singles if p.mistakes[0].name in OF_EPSILON)
+        if start is None or output is None or any(self.effect(output, p) and self.matches(output, p) for p in usual):
+            return []
+        for form in OWN_EPSILON if self.explains else OWN_EPSILON[:1]:
+
+            def at(value: float, form: OwnEpsilon = form) -> AnyArray | None:
+                array = form.changed(self.problem, value).values({output})[output]
+                return self.laid_out(output, Predicted(array, self.problem.labels[output]))
+
+            found = self.comparisons[output].found
+            value = fitted_epsilon(found, at, start, self.tolerance[output])
+            if value is not None:
+                prediction = self.predicted((form.mistake(value),))
+                return [] if prediction is None else [prediction]
+        return []
+
     def predicted(self, mistakes: tuple[Mistake, ...], output: str | None = None) -> Prediction | None:
         """All outputs with the mistakes made, or one; None where they can't be made with these sizes."""
         outputs = self.outputs if output is None else [output]
@@ -302,6 +294,8 @@ class _Search:
         if self.problem.total and output == self.problem.of:
             return predicted.array
         convention = self.attempt.convention
+        if convention.reading.jacobian and predicted.array.shape == self.right[output].shape:
+            return convention.laid_out(output, predicted.array, self.problem)
         names = output if predicted.labels == self.problem.labels[output] else self.problem.of
         pattern = convention.pattern(names, self.problem)
         fitting = fits(predicted.labels, predicted.array.shape, pattern)
@@ -355,13 +349,22 @@ class _Search:
         bound = np.full_like(found, self.tolerance[output])
         return replace(comparison, bound=bound, differs=np.abs(found - expected) > bound, single="")
 
-    def explained(self, output: str, singles: Sequence[Prediction]) -> list[tuple[Prediction, float]]:
-        """By what is seen of the numbers alone, by two mistakes, or by a mistake and what is seen then."""
+    def explained(
+        self, output: str, singles: Sequence[Prediction], beside: Sequence[Mistake]
+    ) -> list[tuple[Prediction, float]]:
+        """By what is seen of the numbers alone, by two mistakes, or by a mistake and what is seen then.
+
+        beside: what explains other outputs, which is soonest one of two here.
+        """
         seen = self.structured(output)
         if seen and seen[0][0].mistakes[0].name not in OF_TWO:
             return seen
         if self.seconds <= 0:
             return []
+        for mistake in dict.fromkeys(m for m in beside if m in [p.mistakes[0] for p in singles]):
+            both = self.pairs(output, singles, mistake)
+            if both:
+                return self.fitting(output, both)
         if not seen:
             seen = self.structured(output, singles, NO_MISTAKE)
         if seen and seen[0][0].mistakes[-1].name not in OF_TWO:
@@ -438,7 +441,35 @@ class _Search:
             return ()
         return tuple({p.mistakes[0].name: p.mistakes[0] for p in fitting if p.mistakes[0].name not in names}.values())
 
-    def merged(self, found: Sequence[tuple[str, Prediction, float, tuple[Mistake, ...]]]) -> list[Cause]:
+    def of_one(self, found: Sequence[Explained], left: Sequence[str], singles: Sequence[Prediction]) -> list[Cause]:
+        """One mistake in all outputs together with the rest of what was found, where that makes fewer; else nothing."""
+        told = {m.name for _, p, _, _ in found for m in p.mistakes}
+        known = {output: p.mistakes for output, p, _, _ in found}
+        for p in singles if not left and len(told) > 1 else ():
+            (whole,) = p.mistakes
+            ways = {n: self.with_one(n, whole, known.get(n, ())) for n in self.outputs} if whole.whole else {}
+            if not ways or None in ways.values():
+                continue
+            made = {n: w for n, w in ways.items() if w is not None and (n in known or self.effect(n, p))}
+            more = {m.name for both, _ in made.values() for m in both[1:]}
+            if len(more) + 1 < len(told) or (len(more) + 1 == len(told) and more < told):
+                touched = [n for n in made if self.effect(n, p)]
+                causes = [Cause((whole,), tuple(touched), max(made[n][1] for n in touched))]
+                rest = ((n, Prediction(both[1:]), gap, ()) for n, (both, gap) in made.items() if both[1:])
+                return causes + [replace(c, chosen=(whole,)) for c in self.merged([*rest])]
+        return []
+
+    def with_one(
+        self, output: str, whole: Mistake, others: Sequence[Mistake]
+    ) -> tuple[tuple[Mistake, ...], float] | None:
+        """A mistake in all outputs, alone or with one of the others, where that explains this output."""
+        for mistakes in ((whole,), *((whole, m) for m in others)):
+            made = self.predicted(mistakes, output)
+            if made is not None and self.matches(output, made):
+                return mistakes, self.gap(output, made)
+        return None
+
+    def merged(self, found: Sequence[Explained]) -> list[Cause]:
         causes: dict[tuple[str, ...], Cause] = {}
         for output, prediction, difference, also in found:
             key = tuple(f"{m.name} {m.change}" for m in prediction.mistakes)
@@ -448,28 +479,3 @@ class _Search:
             else:
                 causes[key] = Cause(prediction.mistakes, (output,), difference, also)
         return sorted(causes.values(), key=lambda c: (-len(c.outputs), -sum(m.likelihood for m in c.mistakes)))
-
-
-def tell_apart(cause: Cause, diagnosis: Diagnosis, elsewhere: Problem) -> str:
-    """Whether other sizes would tell a cause from the others that fit; the words for the report."""
-    if not cause.also:
-        return ""
-    (mistake,) = cause.mistakes
-    output = cause.outputs[0]
-    apart = []
-    for other in cause.also:
-        one, two = (
-            diagnosis.predicted(elsewhere, (m,), [output], partial(changed_by, elsewhere, (m,), [output]))
-            for m in (mistake, other)
-        )
-        if one is None or two is None or output not in one.outputs or output not in two.outputs:
-            continue
-        if distance(one.outputs[output].array, two.outputs[output].array) > 1e-3:
-            apart.append(other.name)
-    names = ", ".join(m.name for m in cause.also)
-    if not apart:
-        return f"The same numbers would come from: {names}."
-    shapes = ", ".join(
-        f"{n} {elsewhere.arrays[n].shape}" for n in (*elsewhere.recipe.equation.inputs,) if n in elsewhere.arrays
-    )
-    return f"Not distinguishable from {names} with these shapes; it would be with {shapes}."

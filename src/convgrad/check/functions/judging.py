@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.check.functions.apart import tell_apart
+from convgrad.check.functions.causes import Cause
 from convgrad.check.functions.comparison import compared
 from convgrad.check.functions.coverage import (
     Coverage,
@@ -19,7 +21,7 @@ from convgrad.check.functions.coverage import (
     refuses,
     variations,
 )
-from convgrad.check.functions.diagnosis import Cause, Diagnosis, diagnose, tell_apart
+from convgrad.check.functions.diagnosis import Diagnosis, diagnose
 from convgrad.check.functions.fitting import fitted
 from convgrad.check.functions.maps import summary
 from convgrad.check.functions.person import Person
@@ -60,6 +62,12 @@ def _combined(tried: Attempt, sizes: Sizes) -> Sizes:
     """Other sizes, with one example or one channel as before."""
     own = tried.convention.sizes
     return replace(sizes, one=own.one, channel=own.channel, several=own.several)
+
+
+def _is_zero_for_one(found: Diagnosis) -> bool:
+    """Whether all that is told is that one example gives zeros, as where its only number has no other beside it."""
+    own = found.attempt.convention.sizes.one
+    return own and not found.right and all(cause.names == ("zeros",) for cause in found.causes)
 
 
 def _with_right_total(attempts: list[Attempt]) -> list[Attempt]:
@@ -191,7 +199,9 @@ class Judge:
     def _explained(self, ends: Iterator[tuple[Attempt, Sizes]], seconds: float) -> Diagnosis | None:
         """The first of the attempts that is right or can be explained; nothing but zeros say least."""
         chosen: tuple[Diagnosis, Sizes] | None = None
+        takes_batches = False
         for tried, sizes in ends:
+            takes_batches |= tried.shapes_fit and not tried.convention.sizes.one
             if chosen is not None and tried.convention.reading == chosen[0].attempt.convention.reading:
                 continue
             diagnosis = self._diagnosed(tried, min(seconds, self._left()))
@@ -200,7 +210,7 @@ class Judge:
                 chosen = (diagnosis, sizes) if says_more or chosen is None else chosen
                 if says_more:
                     break
-        if chosen is None:
+        if chosen is None or (takes_batches and _is_zero_for_one(chosen[0])):
             return None
         found, sizes = self._right_where_shapes_fit(*chosen) or chosen
         self.report.findings += special(found, sizes, self.person)
@@ -358,8 +368,10 @@ class Judge:
             self._add("raises", f"It is right on the first input, but with {variation.words} it fails: {trouble}.")
             return True
         seconds = 0 if variation.optional else self._left()
-        keeps = self.report.diagnosis is not None and self.report.diagnosis.attempt.again is not None
-        found = self._diagnosed(again, seconds) if keeps else diagnose(again, seconds, self.explain)
+        first = self.report.diagnosis
+        keeps = first is not None and first.attempt.again is not None
+        followed = [] if first is None else first.followed
+        found = self._diagnosed(again, seconds) if keeps else diagnose(again, seconds, self.explain, followed)
         found = self._of_gradients(found)
         self._note_forward(found.attempt)
         if found.right:

@@ -18,13 +18,12 @@ import numpy.typing as npt
 from convgrad.check.functions.roles import Reading, known_names
 from convgrad.check.functions.signature import Leaf
 from convgrad.check.functions.vocabulary import BIAS, INPUT, KERNEL, RESULT, UPSTREAM, plain
+from convgrad.check.problems.inputs import RATE
 from convgrad.check.problems.probabilities import loss_of_logits
 from convgrad.check.problems.problem import Problem
 from convgrad.check.submissions.answers import Argument, Method, Methods
 
 AnyArray = npt.NDArray[Any]
-RATE = 0.375
-"""The learning rate that a class gets: no round-off in a product with it, and no other factor that a mistake makes."""
 RATES = ["learningrate", "lr", "eta", "alpha", "learnrate", "rate", "stepsize"]
 TRAINING = ["training", "train", "istraining", "trainflg", "trainmode", "trainable"]
 OPTIMIZER = object()
@@ -130,7 +129,7 @@ def object_readings(
         return []
     held = tuple((Leaf(n, n), n) for n in parameters)
     settings = tuple(
-        (Leaf(a.name, a.name, default=a.default), role) for a in methods.build or () for role in _settings(a)
+        (Leaf(a.name, a.name, default=a.default), role) for a in methods.build or () for role in _settings(a, problem)
     )
     names = known_names(problem)
     found = []
@@ -181,10 +180,12 @@ def _taken_of(method: Method | None) -> list[Argument]:
     return required if len(required) == 1 and plain(required[0].name) not in UPSTREAM else []
 
 
-def _settings(argument: Argument) -> list[str]:
+def _settings(argument: Argument, problem: Problem) -> list[str]:
     """The layer's settings that an argument of the constructor can say."""
     name = plain(argument.name)
-    return [own for meaning, own in SETTING_OF.items() if name in MEANINGS[meaning].split()]
+    slope = "alpha" if hasattr(problem.origin.layer, "alpha") else SETTING_OF["slope"]
+    own = SETTING_OF | {"slope": slope}
+    return [setting for meaning, setting in own.items() if name in MEANINGS[meaning].split()]
 
 
 def _read(

@@ -284,7 +284,7 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
         candidates = list(conventions(subjects, sizes, person, roles, dtype, rare))
         # Of several programs under one name that one is likelier whose tensors the arguments are named after.
         candidates.sort(key=lambda c: isinstance(c.subject, WrittenSubject) and c.reading.unnamed)
-        candidates = candidates[:MOST]
+        candidates = [*_pairs_first(candidates)]
         # With one example a sum and a mean over the batch are the same.
         candidates.sort(key=lambda c: isinstance(c.subject, LossSubject) and c.sizes.one)
         for torch in (None, True):
@@ -299,7 +299,7 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
                 if tried.outcome.trouble is not None:
                     failed.append((tried.convention, tried.outcome.trouble))
                     continue
-                less = _depends_on_the_batch, _is_wrong_with_labels, _leaves_a_matrix_out
+                less = _depends_on_the_batch, _is_wrong_with_labels, _leaves_a_matrix_out, _contradicts_its_forward
                 if tried.is_exact and (any(tells(tried, ran) for tells in less) or _is_for_batches(tried, ran, person)):
                     continue
                 ran.append(tried)
@@ -312,6 +312,13 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
             break
     convention, trouble = _furthest(failed)
     return Found(_likeliest_first(ran), trouble, failed=convention, tried=len(failed))
+
+
+def _pairs_first(candidates: Sequence[Convention]) -> Iterator[Convention]:
+    """Those whose cache the person's own forward pass makes come before others: it says how arrays are laid out."""
+    pairs = [c for c in candidates if c.forward is not None]
+    yield from pairs[:MOST]
+    yield from (c for c in candidates[: MOST + len(pairs)] if c.forward is None)
 
 
 def _is_partly_right(tried: Attempt) -> bool:
@@ -346,6 +353,22 @@ def _depends_on_the_batch(one: Attempt, ran: Sequence[Attempt]) -> bool:
         if column or (other.problem.total and _is_a_multiple(other)):
             return True
     return False
+
+
+def _contradicts_its_forward(one: Attempt, ran: Sequence[Attempt]) -> bool:
+    """Whether it is right for another layout or order than that in which the person's own forward pass is right, where
+    its gradients are wrong.
+    """
+    if one.convention.forward is not None:
+        return False
+    pairs = (a for a in ran if a.convention.forward is not None and a.shapes_fit and {*a.roles} - {*a.problem.results})
+    return any(not a.is_exact and _has_right_results(a) for a in pairs)
+
+
+def _has_right_results(tried: Attempt) -> bool:
+    """Whether what goes forward came back, and has the right numbers."""
+    results = [(tried.expected(n), tried.roles.get(n)) for n in tried.problem.results]
+    return all(a is not None and np.shape(a) == r.shape and np.allclose(a, r, NEAR, NEAR) for r, a in results)
 
 
 def _is_for_batches(one: Attempt, ran: Sequence[Attempt], person: Person) -> bool:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.check.functions.causes import Cause
 from convgrad.check.functions.comparison import Comparison
 from convgrad.check.functions.coverage import Coverage
-from convgrad.check.functions.diagnosis import Cause, Diagnosis
+from convgrad.check.functions.diagnosis import Diagnosis
 from convgrad.check.functions.layouts import groups
 from convgrad.check.functions.maps import drawn, pattern, plane, summary
 from convgrad.check.verdict import Verdict

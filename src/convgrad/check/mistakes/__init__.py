@@ -3,6 +3,8 @@
 from convgrad.check.mistakes import (
     courses,
     derivatives,
+    epsilons,
+    formulas,
     functions,
     gelu,
     kernels,
@@ -13,6 +15,7 @@ from convgrad.check.mistakes import (
     paths,
     pooling,
     repeated,
+    states,
     sums,
     targets,
     windows,
@@ -25,8 +28,10 @@ MISTAKES: tuple[Mistake, ...] = (
     *logarithms.MISTAKES,
     *derivatives.MISTAKES,
     *gelu.MISTAKES,
+    *epsilons.MISTAKES,
     *norms.MISTAKES,
     *paths.MISTAKES,
+    *formulas.MISTAKES,
     *targets.MISTAKES,
     *windows.MISTAKES,
     *pooling.MISTAKES,
@@ -35,6 +40,7 @@ MISTAKES: tuple[Mistake, ...] = (
     *repeated.MISTAKES,
     *orders.MISTAKES,
     *courses.MISTAKES,
+    *states.MISTAKES,
 )
 
 __all__ = ["MISTAKES", "Given", "Mistake", "Predicted", "Prediction", "changed_by", "predict"]

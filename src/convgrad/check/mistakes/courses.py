@@ -14,9 +14,22 @@ import numpy as np
 
 from convgrad.check.mistakes.base import Array, Before, Mistake, Predicted
 from convgrad.check.problems.problem import Problem
-from convgrad.notation.polynomial import Polynomial
+from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.templates import filled
-from convgrad.notation.terms import Access, Call, Compare, Definition, IndexValue, Number, Reduce, Term, rebuild
+from convgrad.notation.terms import (
+    Access,
+    Add,
+    Call,
+    Compare,
+    Definition,
+    IndexValue,
+    Negate,
+    Number,
+    Reduce,
+    Term,
+    rebuild,
+    walk,
+)
 
 Change = Callable[[Term, Definition], Term]
 STEP = re.compile(r"(\w+)_(\d+)")
@@ -64,6 +77,16 @@ def _with_a_penalty(before: Before) -> Before:
 
 def _right_class(term: Term, definition: Definition) -> Term:
     return _stopped(term) if isinstance(term, Access) and term.tensor == "right" else term
+
+
+def _right_class_once(term: Term, definition: Definition) -> Term:
+    """The score of the right class is taken off once for each example, however many margins are not met."""
+    hinge = any(isinstance(t, Call) and t.function == "max" for t in walk(term))
+    if not (isinstance(term, Reduce) and term.kind == "mean" and definition.name == "E" and hinge):
+        return term
+    right = Access("right", (Position.name(term.indices[0]),))
+    held = rebuild(term.body, lambda t: _right_class(t, definition))
+    return replace(term, body=Add((held, Negate(right), _stopped(right))))
 
 
 def _without_margin(term: Term, definition: Definition) -> Term:
@@ -256,6 +279,14 @@ MISTAKES = (
         "with the right class's part put in",
         before=_changed(_right_class),
         likelihood=9,
+    ),
+    Mistake(
+        "right-class-once",
+        "{output} has -1 at the right class, and not the number of margins that are not met",
+        "Subtract at the right class how many margins are greater than 0, and nothing where none is.",
+        "with that number put in",
+        before=_changed(_right_class_once),
+        likelihood=8,
     ),
     Mistake(
         "margin-left-out",

@@ -5,6 +5,7 @@ They are texts of the notation, in z (what goes in), x (what comes out) and dx.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,7 +15,7 @@ from convgrad.check.mistakes.base import After, Array, Before, Mistake, Predicte
 from convgrad.check.mistakes.functions import activation_delta, activation_of, inner_of, passed
 from convgrad.check.problems.problem import Problem
 from convgrad.compute.oracle.grid import evaluate
-from convgrad.layers.activation import Softmax
+from convgrad.layers.activation import GELU, SiLU, Softmax
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.terms import Access, Call, Compare, Number, Term, walk
@@ -59,6 +60,8 @@ PARTS: tuple[tuple[str, str, str, str, str], ...] = (
         "z itself where z < 0",
         "the derivative there: exp(z) for elu, the slope for leaky relu",
     ),
+    ("sigmoid", "derivative-in-part", "x[f] * (1 - z[f])", "s * (1 - z)", "s * (1 - s)"),
+    ("sigmoid", "derivative-in-part", "z[f] * (1 - x[f])", "z * (1 - s)", "s * (1 - s)"),
     ("max", "derivative-in-part", "max(z[f], 0)", "the value max(z, 0) in place of 1", "z > 0"),
     ("max", "derivative-in-part", "where(z[f] < 0, 1, 0)", "1 where z < 0: the mask is turned round", "z > 0"),
 )
@@ -67,6 +70,10 @@ SLOPES = (
     ("where(z[f] > 0, 1, -{0})", "has the wrong sign where z < 0"),
     ("where(z[f] > 0, 1, 1 - {0})", "is 1 - slope where z < 0"),
     ("where(z[f] > 0, z[f], {0})", "has the factor z where z > 0"),
+    (
+        "where(z[f] > 0, 1, {0} / dx[f])",
+        "lacks the gradient from above where z < 0: the slope is set, not multiplied by",
+    ),
 )
 """Of a leaky relu: the wrong derivative, and the same in words."""
 MASKS = (
@@ -189,6 +196,45 @@ def _of_softmax(text: str) -> After:
     return after
 
 
+OF_SILU = (
+    ("s + z * (1 - s)", "s + z * (1 - s): z * s * (1 - s) lacks its s"),
+    ("s", "s alone: the second term is missing"),
+    ("z * s * (1 - s)", "z * s * (1 - s) alone: the first term is missing"),
+    ("s * (1 - s) * z + 1", "1 + z * s * (1 - s): the first term is s, and not 1"),
+    ("s * (1 + z * (1 + s))", "s * (1 + z * (1 + s)), with a wrong sign before the second s"),
+    ("s * (1 - z * (1 - s))", "s * (1 - z * (1 - s)), with a wrong sign before z"),
+    ("s + s * (1 - s)", "s + s * (1 - s): the factor z is missing"),
+    ("s * z + s", "x + s: the second term, s * (1 - x), lacks its factor"),
+)
+"""Wrong derivatives of x = z * s, with s = sigmoid(z)."""
+OF_GELU = (
+    ("c + z * d * d * 2.5066282746310002", "exp(-z^2) stands where exp(-z^2 / 2) belongs"),
+    ("c + z * d * 2.5066282746310002", "1 / sqrt(2 * pi) is missing"),
+    ("c + d", "the factor z before the density is missing"),
+    ("c", "the second term is missing: z times the density"),
+    ("z * d", "the first term is missing: the probability"),
+    ("c - z * d", "the second term has the wrong sign"),
+)
+"""Wrong derivatives of x = z * c, with the normal distribution's probability c and density d."""
+SHORT = {
+    "z": "z[f]",
+    "s": "sigmoid(z[f])",
+    "c": "((1 + erf(z[f] / sqrt(2))) / 2)",
+    "d": "(exp(-z[f] * z[f] / 2) * 0.3989422804014327)",
+}
+
+
+def _of_product(text: str, layer: type) -> Before:
+    """Of z times a function of z."""
+    written = re.sub(r"\b[zscd]\b", lambda name: SHORT[name[0]], text)
+    return lambda problem: multiplied(problem, written) if isinstance(_last_layer(problem), layer) else None
+
+
+def _last_layer(problem: Problem) -> object:
+    """What the activation is of."""
+    return problem.origin.layer
+
+
 SOFTMAX = (
     ("dx[e,k] * x[e,k] * (1 - x[e,k])", "softmax-diagonal", "only the diagonal of the softmax's Jacobian is used", 8),
     ("dx[e,k] * x[e,k]", "softmax-diagonal", "the sum over the other classes is missing", 7),
@@ -196,6 +242,12 @@ SOFTMAX = (
         "x[e,k] * (dx[e,k] + sum[l](dx[e,l] * x[e,l]))",
         "derivative-in-part",
         "the sum is added and not taken off",
+        6,
+    ),
+    (
+        "x[e,k] * (dx[e,k] * (1 - 2 * x[e,k]) + sum[l](dx[e,l] * x[e,l]))",
+        "derivative-in-part",
+        "the products with other classes have the wrong sign: x[i] * x[j] for -x[i] * x[j]",
         6,
     ),
     ("x[e,k] * (dx[e,k] - sum[l](dx[e,l]))", "derivative-in-part", "the sum lacks the factor x", 6),
@@ -224,6 +276,23 @@ MISTAKES = (
             likelihood=7,
         )
         for function, name, text, words, right in PARTS
+    ),
+    *(
+        Mistake(
+            "derivative-in-part",
+            f"in {{output}} the derivative is {words}"
+            if layer is SiLU
+            else f"in {{output}}, of the derivative, {words}",
+            f"It is {right}.",
+            "with that derivative in the right calculation, too,",
+            before=_of_product(text, layer),
+            likelihood=7,
+        )
+        for layer, table, right in (
+            (SiLU, OF_SILU, "s + z * s * (1 - s), with s = sigmoid(z)"),
+            (GELU, OF_GELU, "c + z * d, with d = np.exp(-z**2 / 2) / np.sqrt(2 * np.pi) and its integral c"),
+        )
+        for text, words in table
     ),
     *(
         Mistake(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from convgrad.calculus.derive import gradients
-from convgrad.check.mistakes.base import Array, Before, Mistake, Predicted
+from convgrad.check.mistakes.base import Array, Mistake, Predicted
 from convgrad.check.problems.problem import Problem
 from convgrad.compute.oracle.grid import evaluate
 from convgrad.layers.activation import Softmax
@@ -137,18 +137,6 @@ def _held(problem: Problem) -> Problem | None:
     return problem.with_definitions(edited)
 
 
-def _epsilon(value: float) -> Before:
-    """Another number that keeps the root from 0."""
-
-    def before(problem: Problem) -> Problem | None:
-        recipe = problem.recipe
-        if recipe.numbers.get("eps", value) == value:
-            return None
-        return replace(problem, recipe=replace(recipe, numbers={**recipe.numbers, "eps": value}))
-
-    return before
-
-
 def _after_softmax(
     predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]
 ) -> Predicted | None:
@@ -244,27 +232,6 @@ MISTAKES = (
         "with mean and variance held constant,",
         before=_held,
         likelihood=7,
-    ),
-    Mistake(
-        "epsilon",
-        "you have no epsilon, or one of 1e-12 at most, and the layer has a larger one",
-        "Add the layer's, or pass epsilon=1e-12 if that is intended: where all numbers are alike the root is 0.",
-        "without epsilon",
-        before=_epsilon(0.0),
-        choice=True,
-        likelihood=8,
-    ),
-    *(
-        Mistake(
-            "epsilon",
-            f"your epsilon is {value:g}, and not the layer's",
-            f"Pass epsilon={value:g} if that is intended.",
-            f"with epsilon {value:g}",
-            before=_epsilon(value),
-            choice=True,
-            likelihood=7,
-        )
-        for value in (1e-5, 1e-8, 1e-6, 1e-7, 1e-3)
     ),
     Mistake(
         "softmax-twice",

@@ -46,8 +46,8 @@ PARTS: tuple[tuple[str, str], ...] = (
 """What its derivative lacks, and what is left."""
 
 
-def _with(inside: str) -> Before:
-    """Forward and backward with something else inside of the tanh."""
+def _as(text: str) -> Before:
+    """Forward and backward of another function of z."""
 
     def before(problem: Problem) -> Problem | None:
         found = activation_of(problem)
@@ -55,12 +55,8 @@ def _with(inside: str) -> Before:
             return None
         last, inner = problem.recipe.equation.result, found[1]
         at = f"[{','.join(last.indices)}]"
-        argument = inside.format(z=f"{inner}{at}")
-        term = parse(f"{last.name}{at} = {inner}{at} * (1 + tanh({argument})) / 2").result.term
-        changed = problem.with_definitions(lambda d: replace(d, term=term) if d.name == last.name else d)
-        recipe = changed.recipe
-        numbers = {name: value for name, value in recipe.numbers.items() if name in recipe.equation.inputs}
-        return replace(changed, recipe=replace(recipe, numbers=numbers))
+        term = parse(f"{last.name}{at} = {text.format(z=f'{inner}{at}')}").result.term
+        return problem.with_definitions(lambda d: replace(d, term=term) if d.name == last.name else d)
 
     return before
 
@@ -81,7 +77,7 @@ MISTAKES = (
             f"in {{output}} {words}",
             "It is 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))).",
             "with the same inside of the tanh of the right calculation",
-            before=_with(inside),
+            before=_as(f"{{z}} * (1 + tanh({inside})) / 2"),
             likelihood=6,
         )
         for words, inside in CONSTANTS
@@ -98,5 +94,14 @@ MISTAKES = (
             likelihood=7,
         )
         for words, text in PARTS
+    ),
+    Mistake(
+        "gelu-by-sigmoid",
+        "{output} is that of z * sigmoid(1.702 * z), the coarser approximation of gelu, which is off by up to 0.02",
+        "Take the exact one, or that with tanh, if you want the numbers of PyTorch and TensorFlow.",
+        "with that approximation",
+        before=_as("{z} * sigmoid(1.702 * {z})"),
+        choice=True,
+        likelihood=7,
     ),
 )

@@ -55,6 +55,20 @@ def _rotated_transpose(problem: Problem, tensor: str, array: Array) -> Array | N
     return None if transpose is None else flipped(problem, tensor, transpose)
 
 
+def _mirrored(place: int) -> Move:
+    """Mirrored along one axis of several."""
+
+    def move(problem: Problem, tensor: str, array: Array) -> Array | None:
+        axes = space_of(problem, tensor)
+        return (
+            np.flip(array, axes[place])
+            if len(axes) > 1 and place < len(axes) and array.shape[axes[place]] > 1
+            else None
+        )
+
+    return move
+
+
 def _channels(problem: Problem, tensor: str, array: Array) -> Array | None:
     """Input and output channels exchanged; None where they are not equally many."""
     labels = problem.labels.get(tensor, ())
@@ -174,6 +188,18 @@ MISTAKES = (
         "with the input rotated back",
         outputs=("dw",),
         before=_tensor(lambda p: "o", flipped),
+    ),
+    *(
+        Mistake(
+            "kernel-mirrored",
+            f"in {{output}} the kernel is turned the wrong way along its {axis} axis, and the right way along others",
+            "Rotating by 180 degrees turns all its axes: w[..., ::-1, ::-1] for rows and columns.",
+            "with the kernel turned along that axis",
+            outputs=("do",),
+            before=_kernel(_mirrored(place)),
+            likelihood=7,
+        )
+        for place, axis in enumerate(("first", "second", "third"))
     ),
     Mistake(
         "transposed-instead-of-rotated",

@@ -15,11 +15,9 @@ from convgrad.notation.terms import (
     Add,
     Call,
     Definition,
-    Divide,
     Multiply,
     Negate,
     Number,
-    Power,
     Reduce,
     Term,
     rebuild,
@@ -49,7 +47,7 @@ def _in_result(change: Callable[[Term], Term]) -> Before:
     return before
 
 
-def _in(name: str, change: Callable[[Term, Problem], Term]) -> Before:
+def in_statistic(name: str, change: Callable[[Term, Problem], Term]) -> Before:
     """The definition of one statistic changed."""
 
     def before(problem: Problem) -> Problem | None:
@@ -98,28 +96,7 @@ def _one_less(held: bool) -> Before:
         more = Multiply((term, Number(1 / (count - 1))))
         return Add((term, Call("stop", (more,)) if held else more))
 
-    return _in("v", change)
-
-
-def _outside(held: bool) -> Before:
-    """1 / (sqrt(v) + eps); `held`: with the derivative of 1 / sqrt(v + eps), as people write it."""
-
-    def change(term: Term, problem: Problem) -> Term:
-        variance = next((t for t in _accesses(term) if t.tensor == "v"), None)
-        if variance is None or not isinstance(term, Divide):
-            return term
-        root, epsilon = Call("sqrt", (variance,)), Access("eps")
-        if not held:
-            return Divide(term.numerator, Add((root, epsilon)))
-        more = Add((Multiply((Number(2.0), epsilon, root)), Power(epsilon, 2)))
-        return Divide(term.numerator, Call("sqrt", (Add((variance, Call("stop", (more,)))),)))
-
-    return _in("r", change)
-
-
-def _accesses(term: Term) -> list[Access]:
-    found: list[Access] = [term] if isinstance(term, Access) else []
-    return found + [a for child in term.children for a in _accesses(child)]
+    return in_statistic("v", change)
 
 
 def _summed(*names: str) -> Before:
@@ -146,7 +123,7 @@ def _without_root(problem: Problem) -> Problem | None:
     def change(term: Term) -> Term:
         return term.arguments[0] if isinstance(term, Call) and term.function == "sqrt" else term
 
-    return _in("r", lambda term, _: rebuild(term, change))(problem)
+    return in_statistic("r", lambda term, _: rebuild(term, change))(problem)
 
 
 def _scaled(power: int) -> After:
@@ -186,17 +163,6 @@ MISTAKES = (
         outputs=("do",),
         before=_stopped("mu"),
         likelihood=7,
-    ),
-    *(
-        Mistake(
-            "epsilon-outside-root",
-            "in {output} epsilon is added to the root and not under it: sqrt(v) + eps",
-            "Write 1 / np.sqrt(v + eps).",
-            "with epsilon outside of the root in the right calculation, too,",
-            before=_outside(held),
-            likelihood=likelihood,
-        )
-        for held, likelihood in ((True, 8), (False, 7))
     ),
     *(
         Mistake(

@@ -1,12 +1,14 @@
-"""One for all: the first filter, example or channel is used where each has its own; and a shift that is left out."""
+"""One for all, such as filter 0 where each has its own; a shift that is left out; and weights that have moved."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from convgrad.check.mistakes.base import Before, Mistake, kernel_of
+from convgrad.check.problems.inputs import RATE
 from convgrad.check.problems.problem import Problem
 
 Which = Callable[[Problem], str | None]
@@ -37,6 +39,14 @@ def _without(name: str) -> Before:
     return before
 
 
+def _updated(problem: Problem) -> Problem | None:
+    """The weights after a step against their gradient, as a class that updates itself has them."""
+    if "w" not in problem.arrays or problem.total or problem.origin.written:
+        return None
+    slope = replace(problem, wrt=("w",)).values({"dw"})["dw"]
+    return problem.with_arrays(w=problem.arrays["w"] - RATE * slope)
+
+
 REPEATED: tuple[tuple[str, str, Which, str, tuple[str, ...]], ...] = (
     ("filter", "the kernel", kernel_of, "k", ("do", "x")),
     ("filter", "the bias", lambda p: "b", "k", ("x",)),
@@ -58,6 +68,15 @@ MISTAKES = (
             likelihood=5,
         )
         for one, of, which, letter, outputs in REPEATED
+    ),
+    Mistake(
+        "weights-updated-first",
+        "in {output} the weights are those after the update: they change before the gradient goes through them",
+        "Make the gradient of the input first, and update the weights then.",
+        "with the weights of before the update",
+        outputs=("do",),
+        before=_updated,
+        likelihood=6,
     ),
     Mistake(
         "bias-ignored",

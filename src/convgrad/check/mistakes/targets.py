@@ -53,6 +53,13 @@ WAYS: tuple[tuple[str, str, str, Callable[[Array, Array, Array], Array], int], .
         6,
     ),
     (
+        "target-in-every-row",
+        "1 is subtracted in every row at the classes of all examples, as p[:, y] -= 1 does",
+        "with 1 subtracted there",
+        lambda y, p, t: p - _scale(p) * (np.abs(t) > 1e-9 * _scale(p)).any(axis=0),
+        7,
+    ),
+    (
         "target-not-divided",
         "the target is not divided by the number of examples, as the probabilities are",
         "with that target",

@@ -42,6 +42,11 @@ class WrittenSubject(Subject):
         """Ways in which people lay its arrays out."""
         return self.written.layouts
 
+    @property
+    def has_batch(self) -> bool:
+        """Whether it is of several examples."""
+        return BATCH in _indices(self.written.equation(self.steps))
+
     def problem(self, sizes: Sizes = USUAL) -> Problem:
         """The equation with sizes and inputs."""
         written = self.written
@@ -61,7 +66,8 @@ class WrittenSubject(Subject):
         )
         recipe = Recipe(equation, shapes, own, {}, {}, frozenset(), own.get(BATCH.upper(), 1))
         made = with_inputs(recipe, of, written.wrt, _labels(equation, own), sizes.seed, origin)
-        told: dict[str, Array] = {n: np.asarray(value) for n, value in written.numbers.items()}
+        drawn = {n: written.scale * a for n, a in made.arrays.items() if n in shapes}
+        told: dict[str, Array] = drawn | {n: np.asarray(value) for n, value in written.numbers.items()}
         for n, index in written.whole.items():
             size, count = written.sizes[index.upper()], made.arrays[n].size
             told[n] = np.resize(

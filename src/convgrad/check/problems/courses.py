@@ -124,6 +124,16 @@ def _one_feature(loss: str) -> Written:
     return Written(f"z[n] = x[n] * w + b\n{loss}", ("w", "b"), (), {}, names, words="one feature")
 
 
+def _embedding(place: str, words: str) -> Written:
+    names = {
+        "x": "x idx ids indices index tokens words inputs input", "out": "out output y",
+        "W": "w weight weights embedding embeddings table", "dout": "dout grad gradoutput dy dvalues upstream",
+    }  # fmt: skip
+    program = f"out[{place},d] = sum[v](where(v == x[{place}], W[v,d], 0))"
+    sizes = {"T": 4, "V": 6, "D": 5}
+    return Written(program, ("W",), ("out",), sizes, names, {"x": "v"}, parameters=("W",), words=words)
+
+
 _LOGISTIC = "E = mean[n](softplus(z[n]) - y[n] * z[n])"
 _HALF = "E = mean[n]((z[n] - y[n])^2) / 2"
 _MEAN = "E = mean[n]((z[n] - y[n])^2)"
@@ -138,11 +148,7 @@ COURSES: dict[str, list[Written]] = {
         _one_feature(_HALF), _one_feature(_MEAN),
     ],
     **RECURRENT,
-    "word_embedding": [Written(
-        "out[n,t,d] = sum[v](where(v == x[n,t], W[v,d], 0))", ("W",), ("out",), {"T": 4, "V": 6, "D": 5},
-        {"x": "x idx ids indices tokens words inputs input", "W": "w weight weights embedding embeddings table",
-         "out": "out output y", "dout": "dout grad gradoutput dy dvalues upstream"}, {"x": "v"}, parameters=("W",),
-    )],
+    "word_embedding": [_embedding("n,t", "words in sentences"), _embedding("n", "one word of each example")],
     "temporal_softmax_loss": [Written(
         """right[n,t] = sum[v](where(v == y[n,t], x[n,t,v], 0))
 top[n,t] = max[v](x[n,t,v])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convgrad.check.problems.courses import COURSES
@@ -152,7 +152,7 @@ FAMILIES: dict[str, Family] = {
             "[h,w,in,out]": {"w": "m n c k", "b": "k"},
             "[h,w]": {"w": "m n", "b": "k"},
         },
-        {"filters": 5, "kernel_size": (3, 2)},
+        {"filters": 5, "kernel_size": (3, 2), "padding": 0},
         {"kernel_size": 3},
         (3, 6, 4),
     ),
@@ -201,11 +201,15 @@ for _name, _layer in (
 ):
     FAMILIES[_name] = Family(_layer, {"o": ("f",), "x": ("f",)}, _SAME, input_shape=(7,))
 
+FAMILIES["instance_norm"] = replace(FAMILIES["group_norm"], defaults={"groups": FAMILIES["group_norm"].input_shape[-1]})
+
 LOSSES: dict[str, dict[str, tuple[str, ...]]] = {
     "half_squared_error": {"y": ("k",), "t": ("k",)},
     "mse": {"y": ("k",), "t": ("k",)},
     "binary_cross_entropy": {"y": ("k",), "t": ("k",)},
     "softmax_cross_entropy": {"y": ("k",), "t": ()},
+    "mae": {"y": ("k",), "t": ("k",)},
+    "huber": {"y": ("k",), "t": ("k",)},
 }
 ALSO_CALLED = {
     "rnncell": "rnn_step",
@@ -240,6 +244,17 @@ ALSO_CALLED = {
     "maxpooling2d": "max_pool2d",
     "averagepooling2d": "avg_pool2d",
     "crossentropy": "softmax_cross_entropy",
+    "crossentropyloss": "softmax_cross_entropy",
+    "bce": "binary_cross_entropy",
+    "bceloss": "binary_cross_entropy",
+    "mseloss": "mse",
+    "meansquarederror": "mse",
+    "meanabsoluteerror": "mae",
+    "l1loss": "mae",
+    "huberloss": "huber",
+    "smoothl1": "huber",
+    "smoothl1loss": "huber",
+    "swish": "silu",
 }
 
 

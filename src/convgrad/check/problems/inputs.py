@@ -10,6 +10,9 @@ from convgrad.check.problems.problem import Array, Origin, Problem, Recipe
 from convgrad.compute.oracle.grid import evaluate
 from convgrad.notation.terms import Access, Call, Power, Term, gradient_name, walk
 
+RATE = 0.375
+"""The learning rate that a class gets: no round-off in a product with it, and no other factor that a mistake makes."""
+
 
 def with_inputs(
     recipe: Recipe,

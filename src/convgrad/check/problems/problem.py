@@ -53,9 +53,10 @@ class Recipe:
         return batched(one, self.examples & {*one.inputs}, self.batch)
 
     def edited(self, change: Callable[[Definition], Definition]) -> Recipe:
-        """With every definition changed."""
-        changed = tuple(change(d) for d in self.equation.definitions)
-        return replace(self, equation=replace(self.equation, definitions=changed))
+        """With every definition changed, and without numbers that none of them reads then."""
+        changed = replace(self.equation, definitions=tuple(change(d) for d in self.equation.definitions))
+        numbers = {name: value for name, value in self.numbers.items() if name in changed.inputs}
+        return replace(self, equation=changed, numbers=numbers)
 
     def padded(self, tensors: frozenset[str], value: float) -> Recipe:
         """With readings of these tensors giving `value` outside, where they have no `else` yet."""

@@ -161,6 +161,26 @@ def _gru_names(bias: bool) -> dict[str, str]:
     return names
 
 
+def _of_characters(steps: int) -> str:
+    """A recurrent network that is to tell the next character, and its loss over one text."""
+    lines, losses, before = [], [], "h0[j]"
+    for t in range(steps):
+        lines += [
+            f"h_{t}[i] = tanh(sum[v](where(v == x[{t}], Wxh[i,v], 0)) + sum[j](Whh[i,j] * {before}) + bh[i])",
+            f"s_{t}[k] = sum[i](Why[k,i] * h_{t}[i]) + by[k]",
+        ]
+        losses.append(f"log(sum[k](exp(s_{t}[k]))) - sum[k](where(k == y[{t}], s_{t}[k], 0))")
+        before = f"h_{t}[j]"
+    return "\n".join([*lines, f"E = {' + '.join(losses)}"])
+
+
+_CHARACTERS = Written(
+    _of_characters, ("Wxh", "Whh", "Why", "bh", "by"), (), {"V": 6, "K": 6, "I": 5, "J": 5},
+    {"x": "inputs input xs x", "y": "targets target ys y", "h0": "hprev h0 prevh hprevious h"}, {"x": "v", "y": "k"},
+    layouts={"columns": {"h0": "j 1", "bh": "i 1", "by": "k 1"}, "rows": {}},
+    words="of characters, with their loss", scale=0.5,
+)  # fmt: skip
+
 RECURRENT: dict[str, list[Written]] = {
     "rnn_step": [Written(
         _RNN, ("x", "prev_h", "Wx", "Wh", "b"), ("next_h",), {"D": 6, "I": 5, "J": 5},
@@ -171,7 +191,7 @@ RECURRENT: dict[str, list[Written]] = {
         {"D": 6, "I": 5, "J": 5},
         {**_RECURRENT, "h0": "h0 hprev prevh initialh a0", "h": "h hs out a", "dh": "dh dhs dout da"},
         layouts=_IN_TIME, parameters=("Wx", "Wh", "b"),
-    )],
+    ), _CHARACTERS],
     "lstm_step": [_cell(order) for order in GATES],
     "lstm": [_cells_in_time(order, with_c) for with_c in (False, True) for order in GATES],
     "gru_step": _gru_steps(),

@@ -48,7 +48,7 @@ class Written:
         argument with a default may hold, as a penalty, with their values.
     layouts: name -> tensor -> pattern (`convgrad.check.functions.layouts`).
     parameters: what an object of a class holds. absent: names of arguments that another one of its name has.
-    words: what tells it from others of its name.
+    words: what tells it from others of its name. scale: of the numbers that are drawn, where people clip gradients.
     """
 
     program: str | Callable[[int], str]
@@ -62,6 +62,7 @@ class Written:
     parameters: tuple[str, ...] = ()
     absent: str = ""
     words: str = ""
+    scale: float = 1.0
 
     @property
     def in_time(self) -> bool:

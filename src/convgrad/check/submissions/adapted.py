@@ -1,6 +1,7 @@
 """Gradients that are no plain functions of the inputs and the gradient from above, as such functions.
 
     out, back = layer(x, w); dx, dw = back(dout)      forward(ctx, x), backward(ctx, g)      f(x, deriv=True)
+    loss(x, y), which reads the module's W and returns its dW
 
 A script of its own beside `worker.py`, which knows nothing of convgrad either.
 """
@@ -40,7 +41,10 @@ def plain_function(thing: Any) -> Any:
     if switch:
         return _branches(thing, switch)
     back = _closure(thing)
-    return thing if back is None else _with_closure(thing, back)
+    if back is not None:
+        return _with_closure(thing, back)
+    weights = _global_weights(thing)
+    return _with_globals(thing, weights) if weights else thing
 
 
 def _as_function(thing: Any, inputs: list[inspect.Parameter], through: Callable[..., Any], above: bool = True) -> Any:
@@ -245,3 +249,27 @@ def _branches(function: Callable[..., Any], switch: str) -> Any:
     )
     own = {"__init__": made, "forward": branch(False), "derivative": branch(True), "__module__": function.__module__}
     return type(function.__name__, (), own)
+
+
+def _global_weights(function: Any) -> list[str]:
+    """Arrays of the module that it reads, where it has a gradient for each: W beside a dW of its own."""
+    code, known = function.__code__, function.__globals__
+    arrays = [n for n in code.co_names if type(known.get(n)).__name__ == "ndarray" and known[n].ndim]
+    weights = [n for n in arrays if known[n].dtype.kind == "f" and f"d{n}" in code.co_varnames]
+    return weights if len(weights) == len(arrays) else []
+
+
+def _with_globals(function: Any, weights: list[str]) -> Any:
+    """With the module's weights as arguments, and its sizes as theirs are."""
+    known = function.__globals__
+    shapes = {n: known[n].shape for n in weights}
+    numbers = {n: v for n, v in known.items() if type(v) is int and n in function.__code__.co_names}
+
+    def through(*arguments: Any, **named: Any) -> Any:
+        given = {n: named.pop(n) for n in weights}
+        sizes = {old: new for n in weights for old, new in zip(shapes[n], given[n].shape, strict=False) if old > 1}
+        known.update(given, **{n: sizes[v] for n, v in numbers.items() if v in sizes})
+        return function(*arguments, **named)
+
+    own = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in weights]
+    return _as_function(function, [*_parameters(function), *own], through, above=False)

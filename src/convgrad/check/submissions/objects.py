@@ -43,14 +43,24 @@ class Unbuilt(Exception):
         self.tried, self.reason = tried, reason
 
 
+class _Steps:
+    """How many steps were taken."""
+
+    taken = 0
+
+    def __deepcopy__(self, known: Any) -> _Steps:
+        return self
+
+
 class Descent:
-    """An optimizer as libraries for learning have it: a step against the gradient."""
+    """An optimizer as libraries for learning have it: a step against the gradient. Copies of it share `steps`."""
 
     def __init__(self, rate: float):
-        self.rate, self.used = rate, False
+        self.rate, self.steps = rate, _Steps()
 
     def update(self, weights: Any, gradient: Any, *others: Any) -> Any:
         """The weights after a step."""
+        self.steps.taken += 1
         return weights - self.rate * gradient
 
     __call__ = get_update = update
@@ -171,7 +181,6 @@ class Run:
     def given(self, value: Any) -> Any:
         """An argument of the constructor; each object gets its own arrays."""
         if value == {"optimizer": True}:
-            self.optimizer.used = True
             return self.optimizer
         own = self.value(value)
         return held.copied(own) if held.is_array(own) else own
@@ -189,7 +198,7 @@ class Run:
         ]
         for leaf in rates:
             leaf.put(self.plan["rate"])
-        self.rated = bool(rates or self.plan["rated"] or self.optimizer.used)
+        self.rated = bool(rates or self.plan["rated"])
         return made
 
     def is_rate(self, name: Any, value: Any) -> bool:
@@ -206,7 +215,7 @@ class Run:
             for argument in inspect.signature(getattr(made, name)).parameters.values() if name else ():
                 own = held.plain(argument.name)
                 if "optim" in own or own == "opt":
-                    given[argument.name], self.optimizer.used = self.optimizer, True
+                    given[argument.name] = self.optimizer
                 elif "shape" in own or own in ("input", "inputsize", "inputdim"):
                     shaped.append(argument.name)
                 elif argument.default is argument.empty and argument.kind is argument.POSITIONAL_OR_KEYWORD:
@@ -271,7 +280,7 @@ class Run:
                 found[role] = leaf.value
                 self.places[role] = leaf.shown
             elif changed:
-                found[role] = (parameter.before - now) / (self.plan["rate"] if self.rated else 1)
+                found[role] = (parameter.before - now) / (self.plan["rate"] if self.has_our_rate else 1)
                 self.recovered.append(role)
         if returned is None:
             own = self.plan["gradients"].get(self.plan["input_gradient"])
@@ -327,13 +336,18 @@ class Run:
         return leaf.value
 
     @property
+    def has_our_rate(self) -> bool:
+        """Whether it updates with the rate that it was given; an optimizer that it only holds says nothing."""
+        return self.rated or self.optimizer.steps.taken > 0
+
+    @property
     def how(self) -> dict[str, Any]:
         """What was found, beside the results."""
         return {
             "built": self.words,
             "places": self.places,
             "recovered": self.recovered,
-            "rate": float(self.plan["rate"]) if self.rated else 0.0,
+            "rate": float(self.plan["rate"]) if self.has_our_rate else 0.0,
         }
 
 
