@@ -21,6 +21,7 @@ from convgrad.check.derivations.counts import counted, told
 from convgrad.check.derivations.latex.choices import MisfitError
 from convgrad.check.derivations.latex_input import BY, Bound, Claim, Latex, looks_like_latex, readings_of
 from convgrad.check.derivations.local import is_local
+from convgrad.check.derivations.lone_letters import Letters, lone_letters, with_matrices
 from convgrad.check.derivations.outside import zero_outside
 from convgrad.check.derivations.ranks import ranks_told
 from convgrad.check.derivations.readings import readings, relabelled, with_sums
@@ -78,13 +79,54 @@ def checked_equation(
 
     explained: a wrong one with its causes, which takes a second or two.
     """
-    report, guesses = _tried(equation, of, given, axes, explained)
+
+    def check(matrices: tuple[str, ...] | None) -> EquationReport:
+        return _with_guesses(equation, of, given, axes, explained, matrices)
+
+    letters = _lone(equation, of, axes)
+    return with_matrices(check, letters) if letters else check(None)
+
+
+def _lone(equation: str, of: str, axes: Mapping[str, int] | None) -> Letters:
+    try:
+        if not _is_latex(of, axes):
+            if "=" not in of or _is_ours(of):
+                return Letters()
+            return lone_letters(of, equation, next(_read(of, None, GENERIC[0])))
+        return lone_letters(of, equation, _forward(of, GENERIC[0], axes, (), None))
+    except EquationError:
+        return lone_letters(of, equation, None)
+
+
+def _is_ours(text: str) -> bool:
+    """Whether a text is in our notation, in which a letter without indices is one number."""
+    try:
+        parse(text)
+    except EquationError:
+        return False
+    return True
+
+
+def _is_latex(of: str, axes: Mapping[str, int] | None) -> bool:
+    return looks_like_latex(of) or (axes is not None and "[" not in of)
+
+
+def _with_guesses(
+    equation: str,
+    of: str,
+    given: Given,
+    axes: Mapping[str, int] | None,
+    explained: bool,
+    matrices: Collection[str] | None,
+) -> EquationReport:
+    """The report; where it is wrong, with vectors that were guessed as single numbers if that is right."""
+    report, guesses = _tried(equation, of, given, axes, explained, matrices)
     if report.verdict.exit_code == 1:
         for names in [guesses, *([name] for name in guesses)] if len(guesses) > 1 else [guesses]:
             if not names:
                 break
             try:
-                other, _ = _tried(equation, of, given, axes, explained, names)
+                other, _ = _tried(equation, of, given, axes, explained, matrices, names)
             except EquationError:
                 continue
             if other.ok:
@@ -99,12 +141,13 @@ def _tried(
     given: Given,
     axes: Mapping[str, int] | None,
     explained: bool,
+    matrices: Collection[str] | None,
     single: Collection[str] = (),
 ) -> tuple[EquationReport, list[str]]:
     """The report, and names in `of` that were read as vectors for their letter alone."""
     report: EquationReport | None = None
     for generic in GENERIC:
-        report, functions, guesses = _checked(equation, of, given, generic, axes, explained, single)
+        report, functions, guesses = _checked(equation, of, given, generic, axes, explained, single, matrices)
         if not functions or not report.ok:
             return report, guesses
     assert report is not None
@@ -121,10 +164,11 @@ def _checked(
     axes: Mapping[str, int] | None,
     explained: bool,
     single: Collection[str],
+    matrices: Collection[str] | None,
 ) -> tuple[EquationReport, frozenset[str], list[str]]:
     """The report, the functions without a name that were read, and vectors that are guessed."""
-    is_latex = looks_like_latex(of) or (axes is not None and "[" not in of)
-    said = _forward(of, generic, axes, single) if is_latex else next(_read(of, None, generic))
+    is_latex = _is_latex(of, axes)
+    said = _forward(of, generic, axes, single, matrices) if is_latex else next(_read(of, None, generic, matrices))
     bounds, guesses = said.bounds, sorted(said.guesses)
     means = counted(said.parts[-1].equation, bounds) if is_latex else ()
     forward = _ordered(with_size_names(said.parts[-1].equation, (*bounds, *means)))
@@ -136,7 +180,7 @@ def _checked(
     first: EquationReport | None = None
     problem: EquationError | None = None
     functions = frozenset(f for part in said.parts for f in part.functions)
-    for latex in _read(equation, forward, generic):
+    for latex in _read(equation, forward, generic, matrices):
         functions |= frozenset(f for part in latex.parts for f in part.functions)
         mixed = begin_differently(latex.bounds)
         reports: list[EquationReport] = []
@@ -164,26 +208,34 @@ def _checked(
     return first, functions, guesses
 
 
-def _forward(of: str, generic: str, axes: Mapping[str, int] | None, single: Collection[str]) -> Latex:
+def _forward(
+    of: str,
+    generic: str,
+    axes: Mapping[str, int] | None,
+    single: Collection[str],
+    matrices: Collection[str] | None,
+) -> Latex:
     """The equation, also where what it reads is written after it, as y after E = (t - y)^2."""
     try:
-        return next(readings_of(of, None, generic, axes, single))
+        return next(readings_of(of, None, generic, axes, single, matrices))
     except EquationSyntaxError as error:
         told = ranks_told(of) if not axes and "with no axis" in error.message else {}
         if told:  # \|x\| beside x_i
-            return next(readings_of(of, None, generic, told, single))
+            return next(readings_of(of, None, generic, told, single, matrices))
         parts = re.split(r";|\\\\", of)
         if "defined later" not in error.message or len(parts) < 2:
             raise
         try:
-            return next(readings_of(" ; ".join(reversed(parts)), None, generic, axes, single))
+            return next(readings_of(" ; ".join(reversed(parts)), None, generic, axes, single, matrices))
         except EquationError:
             raise error from None
 
 
-def _read(text: str, forward: Equation | None, generic: str) -> Iterator[Latex]:
+def _read(
+    text: str, forward: Equation | None, generic: str, matrices: Collection[str] | None = None
+) -> Iterator[Latex]:
     if looks_like_latex(text):
-        yield from readings_of(text, forward, generic)
+        yield from readings_of(text, forward, generic, matrices=matrices)
         return
     try:
         equation = parse(text)
@@ -191,11 +243,11 @@ def _read(text: str, forward: Equation | None, generic: str) -> Iterator[Latex]:
         if not _may_be_plain(text):
             raise
         try:
-            found = next(readings_of(text, forward, generic))
+            found = next(readings_of(text, forward, generic, matrices=matrices))
         except EquationError:
             raise error from None
         yield found
-        yield from list(readings_of(text, forward, generic))[1:]
+        yield from list(readings_of(text, forward, generic, matrices=matrices))[1:]
         return
     yield Latex(tuple(_own_claims(equation, forward)))
 

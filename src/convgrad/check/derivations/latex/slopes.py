@@ -41,10 +41,11 @@ class Slopes(Grammar):
 
     def fraction(self) -> Value:
         start = self.place - 1
+        tokens = [*self.tokens]
         above = self.derivative(start)
         if above is not None:
             return above
-        self.place = start + 1
+        self.place, self.tokens = start + 1, tokens
         self._split_digits()
         one = self.grouped_sum()
         self._split_digits()
