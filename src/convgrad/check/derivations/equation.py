@@ -18,13 +18,15 @@ from convgrad.check.derivations.bounds import (
 )
 from convgrad.check.derivations.claims import UnknownTensor, report_on
 from convgrad.check.derivations.counts import counted, told
+from convgrad.check.derivations.labels import labels_of, marked
 from convgrad.check.derivations.latex.choices import MisfitError
 from convgrad.check.derivations.latex_input import BY, Bound, Claim, Latex, looks_like_latex, readings_of
 from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.lone_letters import Letters, lone_letters, with_matrices
 from convgrad.check.derivations.outside import zero_outside
-from convgrad.check.derivations.ranks import ranks_told
+from convgrad.check.derivations.ranks import PARTS, ranks_told
 from convgrad.check.derivations.readings import readings, relabelled, with_sums
+from convgrad.check.derivations.recurrences import severed, through_steps
 from convgrad.check.derivations.report import EquationReport
 from convgrad.errors import EquationError, EquationSyntaxError
 from convgrad.notation.parsing.parser import parse
@@ -80,6 +82,10 @@ def checked_equation(
     explained: a wrong one with its causes, which takes a second or two.
     """
 
+    if axes is None and looks_like_latex(of):
+        labels = labels_of(PARTS.split(of))
+        equation, of = marked(equation, labels), marked(of, labels)
+
     def check(matrices: tuple[str, ...] | None) -> EquationReport:
         return _with_guesses(equation, of, given, axes, explained, matrices)
 
@@ -93,9 +99,9 @@ def _lone(equation: str, of: str, axes: Mapping[str, int] | None) -> Letters:
             if "=" not in of or _is_ours(of):
                 return Letters()
             return lone_letters(of, equation, next(_read(of, None, GENERIC[0])))
-        return lone_letters(of, equation, _forward(of, GENERIC[0], axes, (), None))
+        return lone_letters(of, equation, _forward(of, GENERIC[0], axes, (), None), axes is not None)
     except EquationError:
-        return lone_letters(of, equation, None)
+        return lone_letters(of, equation, None, axes is not None)
 
 
 def _is_ours(text: str) -> bool:
@@ -305,7 +311,9 @@ def _all(latex: Latex, asked: Asked, from_one: bool, einstein: bool) -> Equation
     reports: list[EquationReport] = []
     for claim in claims:
         counted = replace(claim, equation=from_zero(claim.equation), left=_left_from_zero(claim)) if from_one else claim
-        reports.append(_best(counted, asked, einstein))
+        forward = severed(asked.forward, counted.left.tensor, counted.equation)
+        report = _best(counted, replace(asked, forward=forward), einstein)
+        reports.append(replace(report, notes=(*report.notes, *through_steps(asked.forward, forward))))
         if not reports[-1].ok:
             break
     report = reports[-1]

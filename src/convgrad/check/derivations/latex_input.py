@@ -17,6 +17,7 @@ from convgrad.check.derivations.latex.choices import Choices, alternatives
 from convgrad.check.derivations.latex.expressions import ExpressionReader
 from convgrad.check.derivations.latex.grammar import COMPARISONS
 from convgrad.check.derivations.latex.setting import BY, Bound, Setting, about, axis_of_units
+from convgrad.check.derivations.latex.steps import PREVIOUS, with_steps_before
 from convgrad.check.derivations.latex.tokens import RELATIONS, Token, lines_of, tokens
 from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, WORDS
 from convgrad.errors import EquationSyntaxError, Span
@@ -161,14 +162,17 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
     indexed = _indexed(lines)
     alone = not setting.ranks
     setting.arrays = alone and not indexed and speaks_of_arrays(text)
-    if setting.counting:
-        setting.arrays = True
-        setting.single |= {one or two or three for one, two, three in NUMBER_OF_TERMS.findall(text)}
+    setting.arrays |= setting.counting
+    if setting.arrays:
+        setting.single |= {name for found in NUMBER_OF_TERMS.findall(text) for name in found if name}
+        setting.vectors |= {one or two for one, two in VECTORS.findall(text)}
     plain = "\\" not in text
     squares = [f"_{m[1]}" if m[1] else "" for m in VARIANCE.finditer(text)]
     setting.variances |= {f"sigma2{one}" for one in squares if alone or f"sigma{one}" not in setting.ranks}
     if setting.told is not None or setting.counting:
         setting.taken |= {letter for inside in SUBSCRIPT.findall(text) for letter in re.findall(r"[a-z]+", inside)}
+    ends = {*setting.tensors} if setting.ranks else {line[0].name for line in lines}
+    setting.recurrent = {n.removesuffix(PREVIOUS) for n in ends if n.endswith(PREVIOUS)} if setting.ranks else ends
     before: list[Definition] = []
     for line in lines:
         if _is_range(line):
@@ -179,10 +183,14 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
 
 SUBSCRIPT = re.compile(r"[_^]\s*(\{[^{}]*\}|[a-z])")
 NUMBER_OF_TERMS = re.compile(
-    r"\\[dt]?frac\s*\{?\s*1\s*\}?\s*\{?\s*([A-Za-z])\s*\}?(?![A-Za-z])|(?<![\d.])1\s*/\s*([A-Za-z])(?![A-Za-z])"
+    r"\\[dt]?frac\s*\{[^{}]*\}\s*\{\s*\d*\s*([mnMNBT])\s*\}|\\[dt]?frac\s*\{?\s*1\s*\}?\s*\{?\s*([A-Za-z])\s*\}?(?![A-Za-z])|(?<![\d.])1\s*/\s*([A-Za-z])(?![A-Za-z])"
     r"|\\sum\s*_\s*\{[^{}]*=[^{}]*\}\s*\^\s*\{?\s*([A-Za-z])"
 )
-r"""What is 1/N of something, and where a sum ends: N in \frac{1}{N} \sum_{i=1}^N."""
+r"""What is 1/N of something, and where a sum ends: N in \frac{1}{N} \sum_{i=1}^N, m in \frac{\lambda}{2m}."""
+VECTORS = re.compile(
+    r"\\(alpha|beta|gamma|lambda)\s*\^\s*\{?\s*(?:T(?![A-Za-z])|\\top)|(?<![A-Za-z\\])[A-Z]\s*\\(alpha|beta|gamma)(?![A-Za-z])"
+)
+r"""Greek letters that are vectors: \alpha^T K, X \beta."""
 VARIANCE = re.compile(
     r"(?:\\sigma|\u03c3)(?:_\s*(?:\{?\s*(?:\\math\w+\s*\{)?\s*([A-Z])\s*\}*|\{?[a-z]\}?))?\s*(?:\^\s*\{?2\}?|\u00b2)\s*&?\s*(?::?=)"
 )
@@ -266,6 +274,9 @@ class _Line(ExpressionReader):
             bounds = tuple(self.setting.bounds[first_bound:])
             helpers = self.setting.helpers[first_helper if before else 0 :]
             access, definition = self._definition(left, right, sign.text)
+            definition = with_steps_before(definition, self.setting.recurrent)
+            for name in {one.tensor for one in accesses(definition.term) if one.tensor.endswith(PREVIOUS)}:
+                self.setting.new_ranks.setdefault(name, self.setting.rank(name.removesuffix(PREVIOUS)) or 0)
             span = Span(self.tokens[0].start, self.tokens[self.place - 1].stop)
             definition = replace(definition, span=span)
             known = [d for d in before if d.name != definition.name]
@@ -342,7 +353,8 @@ class _Line(ExpressionReader):
             access, right = self._whole(left, right)
         else:
             access = left
-            counts = self.setting.counting and self.setting.rank(left.tensor) is None
+            rank = self.setting.rank(left.tensor)  # known where the step before was read
+            counts = self.setting.counting and rank in (None, len(left.positions) + right.rank)
             if counts and right.rank and len(left.positions) < 2 and left.tensor not in ERRORS:
                 places = tuple(Position.name(self.fresh(one)) for one in self._likes(right))
                 access = replace(left, positions=(*left.positions, *places))

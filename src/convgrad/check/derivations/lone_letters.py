@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from convgrad.check.derivations.latex.setting import SCALARS, WEIGHTS, without_layer
 from convgrad.check.derivations.latex_input import ERRORS, NUMBER_OF_TERMS, Latex
+from convgrad.check.derivations.ranks import PARTS
 from convgrad.check.derivations.report import EquationReport
 from convgrad.check.verdict import Verdict
 from convgrad.errors import EquationError
@@ -22,13 +23,14 @@ OF_LAYER = re.compile(r"_(before|after|\d+)$")
 SUMS = re.compile(r"\\(?:sum|prod)(?:\\limits)?\s*(?:_\s*(?:\{[^{}]*\}|\w))?\s*\^\s*(?:\{[^{}]*\}|\w)")
 TURNED = re.compile(r"[\w})\]]\s*\^\s*\{?\s*(?:T(?![A-Za-z])|\\top|\\intercal)|\u1d40")
 BARS = re.compile(r"\\\||\\[lr]Vert|\u2016")
+INDEX = re.compile(r"_\s*\{?\s*[a-z](?![a-z])|\^\s*\{?\s*\([ijmn]\)")
 BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm|bf)\b\s*\{?\s*\\?([A-Z]|[A-Z][a-z]+)(?![A-Za-z])")
 
 
 @dataclass(frozen=True)
 class Letters:
     """matrices: names that may be matrices. shown: a formula with indices has a transpose or a norm, so that something
-    in it is an array; told: the equation itself has one.
+    in it is an array; told: the equation itself has one, or beside a capital letter the claim.
     """
 
     matrices: tuple[str, ...] = ()
@@ -39,30 +41,31 @@ class Letters:
         return bool(self.matrices) or self.shown
 
 
-def lone_letters(of: str, equation: str, read: Latex | None) -> Letters:
+def lone_letters(of: str, equation: str, read: Latex | None, by_line: bool = False) -> Letters:
     """What may be a matrix or a vector in an equation that was read with single numbers, and in what is said of it.
 
-    read: the equation as it was read; None where it could not be.
+    read: the equation as it was read; None where it could not be. by_line: whether lines without indices were read with
+    arrays beside lines that have some.
     """
-    indexed = read is None or any(d.indices or _has_indices(d) for d in read.parts[-1].equation.definitions)
-    told, shown = (indexed and _shows_arrays(text) for text in (of, f"{of} ; {equation}"))
-    if read is None:
+    forward = read.parts[-1].equation if read is not None and read.parts else None
+    indexed = forward is None or any(d.indices or _has_indices(d) for d in forward.definitions)
+    told, shown = (indexed and _shows_arrays(text, by_line) for text in (of, f"{of} ; {equation}"))
+    if forward is None:
         return Letters((), shown, told)
-    forward = read.parts[-1].equation
     numbers = {name for found in NUMBER_OF_TERMS.findall(f"{of} ; {equation}") for name in found if name}
     numbers |= {access.tensor for d in forward.definitions for t in walk(d.term) for access in _divisors(t)}
     found = [name for d in forward.definitions for name in _multiplied(d, forward) if name not in numbers]
     bold = any(name in found for name in BOLD.findall(of))
-    return Letters(tuple(dict.fromkeys(found)), shown or bold, told or bold)
+    return Letters(tuple(dict.fromkeys(found)), shown or bold, told or bold or (shown and bool(found)))
 
 
 def _has_indices(definition: Definition) -> bool:
     return any(access.positions for access in accesses(definition.term))
 
 
-def _shows_arrays(text: str) -> bool:
-    plain = SUMS.sub(" ", text)
-    return bool(TURNED.search(plain) or BARS.search(plain))
+def _shows_arrays(text: str, by_line: bool) -> bool:
+    lines = (SUMS.sub(" ", line) for line in (PARTS.split(text) if by_line else [text]))
+    return any((TURNED.search(one) or BARS.search(one)) and (INDEX.search(one) or not by_line) for one in lines)
 
 
 def _divisors(term: Term) -> list[Access]:
@@ -115,19 +118,19 @@ def with_matrices(check: Check, letters: Letters) -> EquationReport:
     if isinstance(arrays, EquationReport) and arrays.ok:
         return replace(arrays, notes=(*arrays.notes, *_read_as(plain)))
     numbers = _tried(check, None)
-    if isinstance(numbers, EquationError):
-        if isinstance(arrays, EquationReport) and letters.told:
+    is_right = isinstance(numbers, EquationReport) and numbers.ok
+    if isinstance(arrays, EquationReport) and arrays.verdict is Verdict.WRONG and letters.told:  # noqa: SIM102
+        if is_right or not arrays.misfits:  # a transpose is missing, or other numbers
             return arrays
+    if isinstance(numbers, EquationError):
         raise numbers
     if numbers.verdict is not Verdict.RIGHT:
         return numbers
-    if letters.told and isinstance(arrays, EquationReport) and arrays.verdict is Verdict.WRONG:
-        return arrays
     proof = "it is right for single numbers, but a transpose or a norm says that some letters are arrays."
     if plain:
         what = "a number, or a matrix" if len(plain) == 1 else "numbers, or matrices"
-        proof = f"{' and '.join(plain)} may be {what}, and it is right for numbers only. Write all indices, "
-        proof += "or a small letter for a number."
+        proof = f"it is right for numbers only, but {' and '.join(plain)} may be {what}. Write all indices, or a small "
+        proof += "letter for a number."
     derived = arrays.derived if isinstance(arrays, EquationReport) else ""
     return replace(numbers, ok=False, unchecked=True, proof=proof, derived=derived, place="", notes=())
 

@@ -16,7 +16,7 @@ from convgrad.check.derivations.latex.reductions import Reductions
 from convgrad.check.derivations.latex.setting import BY, without_layer
 from convgrad.check.derivations.latex.slopes import Slopes
 from convgrad.check.derivations.latex.tokens import CASES, INDICATOR, MARKS
-from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, STOPS
+from convgrad.check.derivations.latex.vocabulary import CALLED, QUALIFIERS, STOPS
 from convgrad.errors import Span
 from convgrad.notation.legality import counted
 from convgrad.notation.polynomial import Polynomial
@@ -342,7 +342,20 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         if called is not None:
             return called
         self.place = start
-        return self.value(self.named())
+        named = self.named()
+        if self._may_be_called(named):
+            message = f"{named.name} may be a function of what stands in brackets, or a factor."
+            raise self.error(message, "Define the function, or write a product without these brackets.")
+        return self.value(named)
+
+    def _may_be_called(self, named: Named) -> bool:
+        """Whether one letter in brackets follows one that is no tensor of the equation: u(x), and not w (x + b)."""
+        if named.places is not None or self.peek() != "(" or self.on_left:
+            return False
+        inside = self.tokens[self.place + 1 : self.closes(self.place)]
+        letter = bool(inside) and inside[0].name[:1].isalpha() and (inside[0].name not in CALLED)
+        alone = letter and (len(inside) == 1 or (inside[1].text == "_" and not {t.text for t in inside} & {"+", "-"}))
+        return alone and (self.setting.rank(named.name) is None or not self.setting.tensors)
 
     def _bracketed(self, start: int, opened: str) -> Value:
         if opened in ("[", "\\{", "(") and self._is_comparison(start):

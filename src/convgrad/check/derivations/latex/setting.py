@@ -17,7 +17,9 @@ SCALARS = {"eta", "alpha", "lambda", "epsilon", "lr", "eps", "E", "L", "J", "C",
 
 NUMBERS = {"alpha", "beta", "gamma", "lambda", "pi", "epsilon", "xi", "tau", "rho", "sigma", "sigma2"}
 """What is one number for each index, rather than a vector."""
-WEIGHTS = {"W", "w", "Theta", "theta", "U", "V"}
+MATRICES = "WUVR"
+"""What matrices of weights are called."""
+WEIGHTS = {*MATRICES, "w", "Theta", "theta"}
 """What weights are called, whose other axis is that of units."""
 
 
@@ -57,7 +59,8 @@ class Setting:
     delta_bases: what delta was read as the gradient of, without the layer. features: matrix -> its axis of units, the
     one that it has from weights. guesses: vectors of which their letter alone says that they are.
     single: those that are read as single numbers. counting: whether indices that are written count arrays, as t in
-    y_t = V h_t, whose own axes have none. matrices: names that are matrices wherever they have no index.
+    y_t = V h_t, whose own axes have none. matrices: names that are matrices wherever they have no index. vectors:
+    letters for numbers that are vectors here, as beta in X \\beta. recurrent: tensors whose step before may be read.
     """
 
     ranks: Mapping[str, int] = field(default_factory=dict)
@@ -82,6 +85,8 @@ class Setting:
     single: frozenset[str] = frozenset()
     counting: bool = False
     matrices: frozenset[str] = frozenset()
+    vectors: set[str] = field(default_factory=set)
+    recurrent: set[str] = field(default_factory=set)
 
     def rank(self, name: str) -> int | None:
         """Axes of a tensor, a gradient or a local derivative; None where it is not known."""
@@ -102,14 +107,14 @@ class Setting:
         plain = without_layer(name if name.startswith("delta") else name.removeprefix("d"))
         if plain in self.matrices:
             return 2
-        if plain in SCALARS or name in self.single:
+        if (plain in SCALARS and plain not in self.vectors) or name in self.single:
             return 0
         return (self.told or {}).get(plain, 2 if plain[:1].isupper() else 1)
 
     def own_axes(self, name: str, counts: int) -> tuple[int, ...]:
         """Axes that a name may have beside those that indices count, the likeliest number first."""
         plain = without_layer(name)
-        if plain in SCALARS or name in self.single:
+        if (plain in SCALARS and plain not in self.vectors) or name in self.single:
             return (0,)
         if counts > 1 or plain in NUMBERS:
             return (0, 1)
