@@ -26,7 +26,7 @@ from convgrad.check.derivations.lone_letters import Letters, lone_letters, with_
 from convgrad.check.derivations.outside import zero_outside
 from convgrad.check.derivations.ranks import PARTS, ranks_told
 from convgrad.check.derivations.readings import readings, relabelled, with_sums
-from convgrad.check.derivations.recurrences import severed, through_steps
+from convgrad.check.derivations.recurrences import StepsError, severed, through_steps
 from convgrad.check.derivations.report import EquationReport
 from convgrad.errors import EquationError, EquationSyntaxError
 from convgrad.notation.parsing.parser import parse
@@ -311,9 +311,7 @@ def _all(latex: Latex, asked: Asked, from_one: bool, einstein: bool) -> Equation
     reports: list[EquationReport] = []
     for claim in claims:
         counted = replace(claim, equation=from_zero(claim.equation), left=_left_from_zero(claim)) if from_one else claim
-        forward = severed(asked.forward, counted.left.tensor, counted.equation)
-        report = _best(counted, replace(asked, forward=forward), einstein)
-        reports.append(replace(report, notes=(*report.notes, *through_steps(asked.forward, forward))))
+        reports.append(_best(counted, asked, einstein))
         if not reports[-1].ok:
             break
     report = reports[-1]
@@ -344,32 +342,31 @@ def _is_claim(part: Claim, asked: Asked) -> bool:
 
 def _best(claim: Claim, asked: Asked, einstein: bool) -> EquationReport:
     """The report on a claim, read in the way that makes it right where it can be read in several."""
-    first: tuple[Claim, tuple[str, ...], EquationReport] | None = None
+    first: tuple[Claim, Asked, tuple[str, ...], EquationReport] | None = None
     failed: EquationError | EquationReport | None = None
     sizes = {letter for bound in (*asked.said, *claim.bounds) for letter in bound.letters}
     for reading in readings(claim, asked.forward, sizes, einstein):
         try:
-            report = _report(reading.claim, asked, False)
+            forward = severed(asked.forward, reading.claim.left.tensor, reading.claim.equation)
+            own = replace(asked, forward=forward)
+            notes = (*reading.notes, *through_steps(asked.forward, forward))
+            report = _report(reading.claim, own, False)
+            if reading.missing:
+                report = _without_sum(report, reading.missing, reading.claim, forward)
+                if report.verdict.exit_code == 1:
+                    return replace(report, notes=(*notes, *report.notes))
         except EquationError as error:
-            failed = failed or error
+            failed = error if isinstance(error, StepsError) else failed or error
             continue
-        if reading.missing:
-            try:
-                report = _without_sum(report, reading.missing, reading.claim, asked.forward)
-            except EquationError as error:
-                failed = failed or error
-                continue
-            if report.verdict.exit_code == 1:
-                return replace(report, notes=(*reading.notes, *report.notes))
         if report.ok:
-            return replace(report, notes=(*reading.notes, *report.notes))
+            return replace(report, notes=(*notes, *report.notes))
         if report.unchecked:
-            failed = failed or replace(report, notes=(*reading.notes, *report.notes))
+            failed = failed or replace(report, notes=(*notes, *report.notes))
         else:
-            first = first or (reading.claim, reading.notes, report)
-    if first is not None:
-        report = _report(first[0], asked, True) if asked.explained else first[2]
-        return replace(report, notes=(*first[1], *report.notes))
+            first = first or (reading.claim, own, notes, report)
+    if first is not None and not isinstance(failed, StepsError):
+        report = _report(first[0], first[1], True) if asked.explained else first[3]
+        return replace(report, notes=(*first[2], *report.notes))
     assert failed is not None
     if isinstance(failed, EquationError):
         raise failed

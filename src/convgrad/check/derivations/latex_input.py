@@ -171,8 +171,8 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
     setting.variances |= {f"sigma2{one}" for one in squares if alone or f"sigma{one}" not in setting.ranks}
     if setting.told is not None or setting.counting:
         setting.taken |= {letter for inside in SUBSCRIPT.findall(text) for letter in re.findall(r"[a-z]+", inside)}
-    ends = {*setting.tensors} if setting.ranks else {line[0].name for line in lines}
-    setting.recurrent = {n.removesuffix(PREVIOUS) for n in ends if n.endswith(PREVIOUS)} if setting.ranks else ends
+    own = {line[0].name for line in lines} - setting.tensors
+    setting.recurrent = own | {n.removesuffix(PREVIOUS) for n in setting.tensors if n.endswith(PREVIOUS)}
     before: list[Definition] = []
     for line in lines:
         if _is_range(line):

@@ -16,6 +16,10 @@ from convgrad.errors import EquationError
 from convgrad.notation.terms import Equation, accesses
 
 
+class StepsError(EquationError):
+    """A gradient passes through other steps than its own."""
+
+
 def recurrent_in(equation: Equation) -> set[str]:
     """Tensors of which the step before is read."""
     return {name for name in equation.defined if f"{name}{PREVIOUS}" in equation.inputs}
@@ -24,7 +28,7 @@ def recurrent_in(equation: Equation) -> set[str]:
 def severed(forward: Equation, left: str, claim: Equation) -> Equation:
     """The part of an equation that a claim about `left` is derived from, where steps read those before them.
 
-    Raises: EquationError where a gradient passes through other steps than its own.
+    Raises: StepsError where a gradient passes through other steps than its own.
     """
     recurrent = recurrent_in(forward)
     if not recurrent:
@@ -35,7 +39,7 @@ def severed(forward: Equation, left: str, claim: Equation) -> Equation:
     target = target_of(left) if is_local(left) else left.removeprefix("d")
     if target in recurrent or target.removesuffix(PREVIOUS) in recurrent:
         message = f"The gradient of {target.removesuffix(PREVIOUS)} passes through later steps, which is not derived."
-        raise EquationError(message, remedy="Check the gradients of weights and gates, by the gradient of that.")
+        raise StepsError(message, remedy="Check the gradients of weights and gates, by the gradient of that.")
     reached = {target}
     sinks: set[str] = set()
     for definition in forward.definitions:
@@ -48,12 +52,12 @@ def severed(forward: Equation, left: str, claim: Equation) -> Equation:
         return replace(forward, definitions=kept) if kept else forward
     if len(sinks) > 1:
         message = f"The gradient of {target} passes through {' and '.join(sorted(sinks))}, which is not derived."
-        raise EquationError(message, remedy="Check the gradients of gates, each of which hangs on one of them.")
+        raise StepsError(message, remedy="Check the gradients of gates, each of which hangs on one of them.")
     end = next(iter(sinks))
     beyond = {d.name for d in forward.definitions if d.name in reached} - _leading_to(forward, {end})
     if beyond:
         message = f"The gradient of {target} passes through {end} and {sorted(beyond)[0]}, which is not derived."
-        raise EquationError(message, remedy="Check the gradients of gates, each of which hangs on one of them.")
+        raise StepsError(message, remedy="Check the gradients of gates, each of which hangs on one of them.")
     wanted = _leading_to(forward, {end})
     return replace(forward, definitions=tuple(d for d in forward.definitions if d.name in wanted))
 
@@ -75,20 +79,20 @@ def _leading_to(forward: Equation, names: Collection[str]) -> set[str]:
 
 
 def _check_own_steps(claim: Equation, recurrent: Collection[str]) -> None:
-    """Raises: EquationError where what comes after h is said to hang on its gradient."""
+    """Raises: StepsError where what comes after h is said to hang on its gradient."""
     for definition in claim.definitions:
         for access in accesses(definition.term):
             if access.tensor.removeprefix("d") in recurrent and access.tensor[:1] == "d":
                 message = f"{access.tensor} passes through later steps, and is not derived here."
-                raise EquationError(message, claim.source, access.span, "Write it without that.")
+                raise StepsError(message, claim.source, access.span, "Write it without that.")
 
 
 def _check_steps(claim: Equation) -> None:
-    """Raises: EquationError where a claim reads other steps than t and t-1."""
+    """Raises: StepsError where a claim reads other steps than t and t-1."""
     for definition in claim.definitions:
         for access in accesses(definition.term):
             if any(position.as_name is None for position in access.positions):
-                raise EquationError(
+                raise StepsError(
                     f"{access} is of another step than the equation has, which is not derived.",
                     claim.source,
                     access.span,

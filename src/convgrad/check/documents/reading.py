@@ -55,6 +55,7 @@ def _readings(text: str, ledger: Ledger) -> Iterator[Latex]:
     if ledger.matrices is not None:
         try:
             first = next(readings_of(text, ledger.equation, axes=ledger.axes_with_names, matrices=ledger.matrices))
+            parse(first.claims[-1])
         except EquationError:
             pass
         else:
