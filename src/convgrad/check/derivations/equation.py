@@ -18,6 +18,7 @@ from convgrad.check.derivations.bounds import (
 )
 from convgrad.check.derivations.claims import UnknownTensor, report_on
 from convgrad.check.derivations.counts import counted, told
+from convgrad.check.derivations.functions_of import without_calls
 from convgrad.check.derivations.labels import labels_of, marked
 from convgrad.check.derivations.latex.choices import MisfitError
 from convgrad.check.derivations.latex_input import BY, Bound, Claim, Latex, looks_like_latex, readings_of
@@ -82,6 +83,7 @@ def checked_equation(
     explained: a wrong one with its causes, which takes a second or two.
     """
 
+    of, equation = without_calls(of, equation)
     if axes is None and looks_like_latex(of):
         labels = labels_of(PARTS.split(of))
         equation, of = marked(equation, labels), marked(of, labels)

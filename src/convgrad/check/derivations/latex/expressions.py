@@ -272,6 +272,9 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         return number(base.at(tuple(places)), base.span.cover(self.span_from(start)))
 
     def raised(self, base: Value, exponent: float) -> Value:
+        if base.rank == 2 and exponent < 0:
+            message = "A negative power of a matrix may be its inverse, which is not known here."
+            raise self.error(message, "Write 1/... with indices for that of each number.")
         return self.changed(base, lambda term: Power(term, exponent, span=base.span), base.span)
 
     def exponent(self) -> float:

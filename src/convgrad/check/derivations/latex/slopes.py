@@ -147,6 +147,8 @@ class Slopes(Grammar):
         if above is None:
             above = self._grouped_product()
             span = self.span_from(start)
+        if isinstance(above, Value) and above.tensor and not above.places and BY not in above.tensor:
+            above = Named(above.tensor, above.span)
         if isinstance(above, Value):
             above = self._as_named(above, below)
         name = above.name
