@@ -176,9 +176,8 @@ $$y_t = W_{hy} h_t + b_y$$
 $$\frac{\partial L}{\partial h_t} = W_{hy}^T \frac{\partial L}{\partial y_t}$$
 """
     found = report(text)
-    assert found.verdict is Verdict.NOT_CHECKED, str(found)
-    assert found.parts[0].words[0].startswith("W_hy stands without indices beside y with them")
-    assert found.parts[0].words[1].startswith("Write all indices")
+    assert found.verdict is Verdict.RIGHT, str(found)
+    assert "W_hy was read as a matrix." in found.parts[1].words
     assert report(text.replace("^T", "")).verdict is Verdict.NOT_CHECKED
     unknown = report(text.replace("W_{hy}", "W_{hq}")).parts[0]
     assert unknown.words[0] == "h is neither summed nor on the left."

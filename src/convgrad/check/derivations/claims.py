@@ -190,7 +190,7 @@ def _misfit(error: ShapeError, written: Equation) -> EquationReport:
     remedy = " ".join(error.remedy.split())
     proof = f"it can't be evaluated: {reason}. {remedy}".strip()
     proved = isinstance(error, SizesDifferError)
-    return EquationReport(False, str(written), "", proof, (), place, unchecked=not proved)
+    return EquationReport(False, str(written), "", proof, (), place, unchecked=not proved, misfits=True)
 
 
 def _plainly_wrong(written: Equation, right: str, differs: str) -> EquationReport:

@@ -18,12 +18,16 @@ from convgrad.check.derivations.bounds import (
 )
 from convgrad.check.derivations.claims import UnknownTensor, report_on
 from convgrad.check.derivations.counts import counted, told
+from convgrad.check.derivations.functions_of import without_calls
+from convgrad.check.derivations.labels import labels_of, marked
 from convgrad.check.derivations.latex.choices import MisfitError
 from convgrad.check.derivations.latex_input import BY, Bound, Claim, Latex, looks_like_latex, readings_of
 from convgrad.check.derivations.local import is_local
+from convgrad.check.derivations.lone_letters import Letters, lone_letters, with_matrices
 from convgrad.check.derivations.outside import zero_outside
-from convgrad.check.derivations.ranks import ranks_told
+from convgrad.check.derivations.ranks import PARTS, ranks_told
 from convgrad.check.derivations.readings import readings, relabelled, with_sums
+from convgrad.check.derivations.recurrences import StepsError, severed, through_steps
 from convgrad.check.derivations.report import EquationReport
 from convgrad.errors import EquationError, EquationSyntaxError
 from convgrad.notation.parsing.parser import parse
@@ -78,13 +82,59 @@ def checked_equation(
 
     explained: a wrong one with its causes, which takes a second or two.
     """
-    report, guesses = _tried(equation, of, given, axes, explained)
+
+    of, equation = without_calls(of, equation)
+    if axes is None and looks_like_latex(of):
+        labels = labels_of(PARTS.split(of))
+        equation, of = marked(equation, labels), marked(of, labels)
+
+    def check(matrices: tuple[str, ...] | None) -> EquationReport:
+        return _with_guesses(equation, of, given, axes, explained, matrices)
+
+    letters = _lone(equation, of, axes)
+    return with_matrices(check, letters) if letters else check(None)
+
+
+def _lone(equation: str, of: str, axes: Mapping[str, int] | None) -> Letters:
+    try:
+        if not _is_latex(of, axes):
+            if "=" not in of or _is_ours(of):
+                return Letters()
+            return lone_letters(of, equation, next(_read(of, None, GENERIC[0])))
+        return lone_letters(of, equation, _forward(of, GENERIC[0], axes, (), None), axes is not None)
+    except EquationError:
+        return lone_letters(of, equation, None, axes is not None)
+
+
+def _is_ours(text: str) -> bool:
+    """Whether a text is in our notation, in which a letter without indices is one number."""
+    try:
+        parse(text)
+    except EquationError:
+        return False
+    return True
+
+
+def _is_latex(of: str, axes: Mapping[str, int] | None) -> bool:
+    return looks_like_latex(of) or (axes is not None and "[" not in of)
+
+
+def _with_guesses(
+    equation: str,
+    of: str,
+    given: Given,
+    axes: Mapping[str, int] | None,
+    explained: bool,
+    matrices: Collection[str] | None,
+) -> EquationReport:
+    """The report; where it is wrong, with vectors that were guessed as single numbers if that is right."""
+    report, guesses = _tried(equation, of, given, axes, explained, matrices)
     if report.verdict.exit_code == 1:
         for names in [guesses, *([name] for name in guesses)] if len(guesses) > 1 else [guesses]:
             if not names:
                 break
             try:
-                other, _ = _tried(equation, of, given, axes, explained, names)
+                other, _ = _tried(equation, of, given, axes, explained, matrices, names)
             except EquationError:
                 continue
             if other.ok:
@@ -99,12 +149,13 @@ def _tried(
     given: Given,
     axes: Mapping[str, int] | None,
     explained: bool,
+    matrices: Collection[str] | None,
     single: Collection[str] = (),
 ) -> tuple[EquationReport, list[str]]:
     """The report, and names in `of` that were read as vectors for their letter alone."""
     report: EquationReport | None = None
     for generic in GENERIC:
-        report, functions, guesses = _checked(equation, of, given, generic, axes, explained, single)
+        report, functions, guesses = _checked(equation, of, given, generic, axes, explained, single, matrices)
         if not functions or not report.ok:
             return report, guesses
     assert report is not None
@@ -121,10 +172,11 @@ def _checked(
     axes: Mapping[str, int] | None,
     explained: bool,
     single: Collection[str],
+    matrices: Collection[str] | None,
 ) -> tuple[EquationReport, frozenset[str], list[str]]:
     """The report, the functions without a name that were read, and vectors that are guessed."""
-    is_latex = looks_like_latex(of) or (axes is not None and "[" not in of)
-    said = _forward(of, generic, axes, single) if is_latex else next(_read(of, None, generic))
+    is_latex = _is_latex(of, axes)
+    said = _forward(of, generic, axes, single, matrices) if is_latex else next(_read(of, None, generic, matrices))
     bounds, guesses = said.bounds, sorted(said.guesses)
     means = counted(said.parts[-1].equation, bounds) if is_latex else ()
     forward = _ordered(with_size_names(said.parts[-1].equation, (*bounds, *means)))
@@ -136,7 +188,7 @@ def _checked(
     first: EquationReport | None = None
     problem: EquationError | None = None
     functions = frozenset(f for part in said.parts for f in part.functions)
-    for latex in _read(equation, forward, generic):
+    for latex in _read(equation, forward, generic, matrices):
         functions |= frozenset(f for part in latex.parts for f in part.functions)
         mixed = begin_differently(latex.bounds)
         reports: list[EquationReport] = []
@@ -164,26 +216,34 @@ def _checked(
     return first, functions, guesses
 
 
-def _forward(of: str, generic: str, axes: Mapping[str, int] | None, single: Collection[str]) -> Latex:
+def _forward(
+    of: str,
+    generic: str,
+    axes: Mapping[str, int] | None,
+    single: Collection[str],
+    matrices: Collection[str] | None,
+) -> Latex:
     """The equation, also where what it reads is written after it, as y after E = (t - y)^2."""
     try:
-        return next(readings_of(of, None, generic, axes, single))
+        return next(readings_of(of, None, generic, axes, single, matrices))
     except EquationSyntaxError as error:
         told = ranks_told(of) if not axes and "with no axis" in error.message else {}
         if told:  # \|x\| beside x_i
-            return next(readings_of(of, None, generic, told, single))
+            return next(readings_of(of, None, generic, told, single, matrices))
         parts = re.split(r";|\\\\", of)
         if "defined later" not in error.message or len(parts) < 2:
             raise
         try:
-            return next(readings_of(" ; ".join(reversed(parts)), None, generic, axes, single))
+            return next(readings_of(" ; ".join(reversed(parts)), None, generic, axes, single, matrices))
         except EquationError:
             raise error from None
 
 
-def _read(text: str, forward: Equation | None, generic: str) -> Iterator[Latex]:
+def _read(
+    text: str, forward: Equation | None, generic: str, matrices: Collection[str] | None = None
+) -> Iterator[Latex]:
     if looks_like_latex(text):
-        yield from readings_of(text, forward, generic)
+        yield from readings_of(text, forward, generic, matrices=matrices)
         return
     try:
         equation = parse(text)
@@ -191,11 +251,11 @@ def _read(text: str, forward: Equation | None, generic: str) -> Iterator[Latex]:
         if not _may_be_plain(text):
             raise
         try:
-            found = next(readings_of(text, forward, generic))
+            found = next(readings_of(text, forward, generic, matrices=matrices))
         except EquationError:
             raise error from None
         yield found
-        yield from list(readings_of(text, forward, generic))[1:]
+        yield from list(readings_of(text, forward, generic, matrices=matrices))[1:]
         return
     yield Latex(tuple(_own_claims(equation, forward)))
 
@@ -284,32 +344,31 @@ def _is_claim(part: Claim, asked: Asked) -> bool:
 
 def _best(claim: Claim, asked: Asked, einstein: bool) -> EquationReport:
     """The report on a claim, read in the way that makes it right where it can be read in several."""
-    first: tuple[Claim, tuple[str, ...], EquationReport] | None = None
+    first: tuple[Claim, Asked, tuple[str, ...], EquationReport] | None = None
     failed: EquationError | EquationReport | None = None
     sizes = {letter for bound in (*asked.said, *claim.bounds) for letter in bound.letters}
     for reading in readings(claim, asked.forward, sizes, einstein):
         try:
-            report = _report(reading.claim, asked, False)
+            forward = severed(asked.forward, reading.claim.left.tensor, reading.claim.equation)
+            own = replace(asked, forward=forward)
+            notes = (*reading.notes, *through_steps(asked.forward, forward))
+            report = _report(reading.claim, own, False)
+            if reading.missing:
+                report = _without_sum(report, reading.missing, reading.claim, forward)
+                if report.verdict.exit_code == 1:
+                    return replace(report, notes=(*notes, *report.notes))
         except EquationError as error:
-            failed = failed or error
+            failed = error if isinstance(error, StepsError) else failed or error
             continue
-        if reading.missing:
-            try:
-                report = _without_sum(report, reading.missing, reading.claim, asked.forward)
-            except EquationError as error:
-                failed = failed or error
-                continue
-            if report.verdict.exit_code == 1:
-                return replace(report, notes=(*reading.notes, *report.notes))
         if report.ok:
-            return replace(report, notes=(*reading.notes, *report.notes))
+            return replace(report, notes=(*notes, *report.notes))
         if report.unchecked:
-            failed = failed or replace(report, notes=(*reading.notes, *report.notes))
+            failed = failed or replace(report, notes=(*notes, *report.notes))
         else:
-            first = first or (reading.claim, reading.notes, report)
-    if first is not None:
-        report = _report(first[0], asked, True) if asked.explained else first[2]
-        return replace(report, notes=(*first[1], *report.notes))
+            first = first or (reading.claim, own, notes, report)
+    if first is not None and not isinstance(failed, StepsError):
+        report = _report(first[0], first[1], True) if asked.explained else first[3]
+        return replace(report, notes=(*first[2], *report.notes))
     assert failed is not None
     if isinstance(failed, EquationError):
         raise failed

@@ -12,11 +12,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from convgrad.check.derivations.latex.arrays import Value
+from convgrad.check.derivations.latex.arrays import Value, number
 from convgrad.check.derivations.latex.choices import Choices, alternatives
 from convgrad.check.derivations.latex.expressions import ExpressionReader
 from convgrad.check.derivations.latex.grammar import COMPARISONS
 from convgrad.check.derivations.latex.setting import BY, Bound, Setting, about, axis_of_units
+from convgrad.check.derivations.latex.steps import PREVIOUS, with_steps_before
 from convgrad.check.derivations.latex.tokens import RELATIONS, Token, lines_of, tokens
 from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, WORDS
 from convgrad.errors import EquationSyntaxError, Span
@@ -62,12 +63,13 @@ class Claim:
 class Latex:
     """A formula in our notation: its claims, in order, and what was noted where it could be read in several ways.
 
-    guesses: names that were read as vectors for their letter alone.
+    guesses: names that were read as vectors for their letter alone. arrays: names without indices are arrays.
     """
 
     parts: tuple[Claim, ...]
     notes: tuple[str, ...] = ()
     guesses: frozenset[str] = frozenset()
+    arrays: bool = False
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -108,21 +110,24 @@ def readings_of(
     generic: str = "tanh",
     axes: Mapping[str, int] | None = None,
     single: Collection[str] = (),
+    matrices: Collection[str] | None = None,
 ) -> Iterator[Latex]:
     """A formula in our notation, in each way that it can be read, the likeliest first. axes: how many names have that a
-    document is about, where it speaks of arrays. single: guesses that are single numbers.
+    document is about, where it speaks of arrays. single: guesses that are single numbers. matrices: names that are
+    matrices where they have no index; with them, also with none of them, indices are read as counting arrays.
 
     Raises: EquationSyntaxError where something has no counterpart; MisfitError where arrays don't go together.
     """
 
-    def read(choices: Choices) -> tuple[tuple[Claim, ...], frozenset[str]]:
-        setting = about(forward, choices, generic, axes, single)
-        return tuple(_claims(text, setting)), frozenset(setting.guesses)
+    def read(choices: Choices) -> Latex:
+        setting = about(forward, choices, generic, axes, single, matrices)
+        parts = tuple(_claims(text, setting))
+        return Latex(parts, (), frozenset(setting.guesses), setting.arrays)
 
     _check_length(text)
     try:
-        for (parts, guesses), notes in alternatives(read):
-            yield Latex(parts, notes, guesses)
+        for found, notes in alternatives(read):
+            yield replace(found, notes=notes)
     except RecursionError:
         remedy = "Define a part of it as a tensor of its own."
         raise EquationSyntaxError("This formula is nested too deep.", text, Span(0, 1), remedy) from None
@@ -157,11 +162,17 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
     indexed = _indexed(lines)
     alone = not setting.ranks
     setting.arrays = alone and not indexed and speaks_of_arrays(text)
+    setting.arrays |= setting.counting
+    if setting.arrays:
+        setting.single |= {name for found in NUMBER_OF_TERMS.findall(text) for name in found if name}
+        setting.vectors |= {one or two for one, two in VECTORS.findall(text)}
     plain = "\\" not in text
     squares = [f"_{m[1]}" if m[1] else "" for m in VARIANCE.finditer(text)]
     setting.variances |= {f"sigma2{one}" for one in squares if alone or f"sigma{one}" not in setting.ranks}
-    if setting.told is not None:
+    if setting.told is not None or setting.counting:
         setting.taken |= {letter for inside in SUBSCRIPT.findall(text) for letter in re.findall(r"[a-z]+", inside)}
+    own = {line[0].name for line in lines} - setting.tensors
+    setting.recurrent = own | {n.removesuffix(PREVIOUS) for n in setting.tensors if n.endswith(PREVIOUS)}
     before: list[Definition] = []
     for line in lines:
         if _is_range(line):
@@ -170,7 +181,16 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
         yield from _Line(text, line, setting, indexed, plain).claims(before)
 
 
-SUBSCRIPT = re.compile(r"_\s*(\{[^{}]*\}|[a-z])")
+SUBSCRIPT = re.compile(r"[_^]\s*(\{[^{}]*\}|[a-z])")
+NUMBER_OF_TERMS = re.compile(
+    r"\\[dt]?frac\s*\{[^{}]*\}\s*\{\s*\d*\s*([mnMNBT])\s*\}|\\[dt]?frac\s*\{?\s*1\s*\}?\s*\{?\s*([A-Za-z])\s*\}?(?![A-Za-z])|(?<![\d.])1\s*/\s*([A-Za-z])(?![A-Za-z])"
+    r"|\\sum\s*_\s*\{[^{}]*=[^{}]*\}\s*\^\s*\{?\s*([A-Za-z])"
+)
+r"""What is 1/N of something, and where a sum ends: N in \frac{1}{N} \sum_{i=1}^N, m in \frac{\lambda}{2m}."""
+VECTORS = re.compile(
+    r"\\(alpha|beta|gamma|lambda)\s*\^\s*\{?\s*(?:T(?![A-Za-z])|\\top)|(?<![A-Za-z\\])[A-Z]\s*\\(alpha|beta|gamma)(?![A-Za-z])"
+)
+r"""Greek letters that are vectors: \alpha^T K, X \beta."""
 VARIANCE = re.compile(
     r"(?:\\sigma|\u03c3)(?:_\s*(?:\{?\s*(?:\\math\w+\s*\{)?\s*([A-Z])\s*\}*|\{?[a-z]\}?))?\s*(?:\^\s*\{?2\}?|\u00b2)\s*&?\s*(?::?=)"
 )
@@ -217,8 +237,9 @@ class _Line(ExpressionReader):
         super().__init__(text, line, setting, indexed, plain)
         self.source = text
         self.used = set()
-        if setting.told is not None:
+        if setting.told is not None and not setting.counting:
             setting.arrays = not _indexed([line])
+        if setting.told is not None or setting.counting:
             self.used = (
                 setting.taken
             )  # each line has letters of its own, so that sizes are equal only where they have to be
@@ -253,6 +274,9 @@ class _Line(ExpressionReader):
             bounds = tuple(self.setting.bounds[first_bound:])
             helpers = self.setting.helpers[first_helper if before else 0 :]
             access, definition = self._definition(left, right, sign.text)
+            definition = with_steps_before(definition, self.setting.recurrent)
+            for name in {one.tensor for one in accesses(definition.term) if one.tensor.endswith(PREVIOUS)}:
+                self.setting.new_ranks.setdefault(name, self.setting.rank(name.removesuffix(PREVIOUS)) or 0)
             span = Span(self.tokens[0].start, self.tokens[self.place - 1].stop)
             definition = replace(definition, span=span)
             known = [d for d in before if d.name != definition.name]
@@ -329,13 +353,20 @@ class _Line(ExpressionReader):
             access, right = self._whole(left, right)
         else:
             access = left
+            rank = self.setting.rank(left.tensor)  # known where the step before was read
+            counts = self.setting.counting and rank in (None, len(left.positions) + right.rank)
+            if counts and right.rank and len(left.positions) < 2 and left.tensor not in ERRORS:
+                places = tuple(Position.name(self.fresh(one)) for one in self._likes(right))
+                access = replace(left, positions=(*left.positions, *places))
+                right = number(right.at(places), right.span)
             if right.rank:
                 raise self.misfit(
                     f"On the left is one number, on the right {right.said} with {counted(right.rank, 'axis')} "
                     "and no indices.",
                     right.span,
                 )
-        term = self._kronecker(right.at(access.positions if isinstance(left, Value) and right.rank else ()))
+        own = access.positions[len(left.places) :] if isinstance(left, Value) and right.rank else ()
+        term = self._kronecker(right.at(own))
         name = access.tensor
         if sign in ("-=", "+="):
             old = replace(access, span=access.span)
@@ -380,8 +411,10 @@ class _Line(ExpressionReader):
         rank = left.rank
         if self.setting.rank(left.tensor) is None or (self.setting.arrays and left.tensor in self.setting.new_ranks):
             rank = right.rank
+            if self.setting.counting and left.tensor in ERRORS and rank:
+                raise self.misfit(f"An error such as {left.tensor} is one number.", left.span)
             self.setting.new_ranks[left.tensor] = rank
-        likes = [(left.tensor, axis) for axis in range(rank)]
+        likes = [(left.tensor, len(left.places) + axis) for axis in range(rank)]
         letters = tuple(self.fresh(self._known(like)) for like in likes)
         places = tuple(Position.name(letter) for letter in letters)
         if BY in left.tensor and right.rank < rank:
@@ -394,7 +427,7 @@ class _Line(ExpressionReader):
         elif right.rank not in (0, rank):
             what = f"{left.tensor} has {counted(rank, 'axis')}, but what it is said to be equal to has {right.rank}."
             raise self.misfit(what, right.span)
-        return Access(left.tensor, places, span=left.span), right
+        return Access(left.tensor, (*left.places, *places), span=left.span), right
 
     def _known(self, like: tuple[str, int]) -> tuple[str, int] | None:
         plain = like[0].removeprefix("Delta_").removesuffix("_next")

@@ -17,7 +17,7 @@ class EquationReport:
     ok: it is right. equation: as it was read. derived: the right one. proof: how it is known. causes: what explains a
     wrong one. place: the equation with a caret under what differs. notes: worth knowing, but no fault. repair: the one
     reading to write otherwise, where that alone makes it right. unchecked: nothing could be compared. overruns: a sum
-    has more or fewer terms than its index has values, wherever indices begin.
+    has more or fewer terms than its index has values, wherever indices begin. misfits: its axes don't fit one another.
     """
 
     ok: bool
@@ -30,6 +30,7 @@ class EquationReport:
     repair: str = ""
     unchecked: bool = False
     overruns: bool = False
+    misfits: bool = False
 
     @property
     def verdict(self) -> Verdict:

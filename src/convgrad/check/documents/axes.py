@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 from convgrad.check.derivations.latex.setting import BY, without_layer
-from convgrad.check.derivations.latex_input import speaks_of_arrays
+from convgrad.check.derivations.latex_input import readings_of, speaks_of_arrays
+from convgrad.check.derivations.lone_letters import Letters, lone_letters
 from convgrad.check.derivations.ranks import ranks_read
 from convgrad.check.documents.runs import Place
-from convgrad.check.documents.statements import statements_of
+from convgrad.check.documents.statements import Statement, statements_of
+from convgrad.errors import ConvgradError
 
 COUNTED = re.compile(
     r"\\[dt]?frac\s*\{?\s*1\s*\}?\s*\{?\s*([A-Za-z])\s*\}?(?![A-Za-z])|(?<![\d.])1\s*/\s*([A-Za-z])(?![A-Za-z])"
@@ -36,3 +38,28 @@ def axes_told(formulas: Iterable[str]) -> Mapping[str, int] | None:
     numbers = {name: 0 for match in COUNTED.finditer(whole) if (name := match[1] or match[2]) not in found}
     weights = {match[1]: 2 for match in LAYERED.finditer(whole)}
     return {**weights, **numbers, **{name: ranks.pop() for name, ranks in found.items() if len(ranks) == 1}}
+
+
+DERIVED = re.compile(r"\\partial|\\nabla|\\[dD]elta|[\u2202\u2207\u03b4\u0394]")
+
+
+def matrices_told(formulas: Iterable[str], axes: Mapping[str, int] | None) -> frozenset[str] | None:
+    """Letters without indices that may be matrices in what a document defines; None where nothing in it tells that
+    indices count arrays."""
+    said = [one for text in formulas for one in statements_of(text, Place(1)) if not DERIVED.search(one.left)]
+    defined = {re.sub(r"\W", "", one.left.partition("_")[0]) for one in said}
+    found: set[str] = set()
+    told = False
+    for statement in said:
+        letters = _letters_of(statement, axes)
+        found |= {without_layer(name) for name in letters.matrices}
+        told |= letters.told
+    found -= defined
+    return frozenset(found) if found or told else None
+
+
+def _letters_of(statement: Statement, axes: Mapping[str, int] | None) -> Letters:
+    try:
+        return lone_letters(statement.text, "", next(readings_of(statement.text, axes=axes)))
+    except (ConvgradError, RecursionError):
+        return Letters()

@@ -11,6 +11,7 @@ import numpy as np
 
 from convgrad.check.derivations.equation import checked_equation
 from convgrad.check.derivations.latex.setting import without_layer
+from convgrad.check.derivations.latex.steps import PREVIOUS
 from convgrad.check.derivations.latex_input import BY, read_latex
 from convgrad.check.derivations.local import is_local, local_derivative, target_of
 from convgrad.check.derivations.readings import DELTAS
@@ -85,7 +86,8 @@ def _judged(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Kno
     except EquationSyntaxError as error:
         return unread(statement, ledger, error)
     except ConvgradError as error:
-        found = with_error(read, ledger, forward, target)
+        steps = any(name.endswith(PREVIOUS) for known in forward for name in known.reads)
+        found = None if steps else with_error(read, ledger, forward, target)
         if found is not None and found[0]:
             return _kept(statement, read, ledger, Mark.RIGHT, found[1:])
         return _refused(statement, read, ledger, error, found[1:] if found is not None else ())
@@ -144,6 +146,8 @@ def _checked(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Kn
                 )  # which would quote what is spelled out
         if as_told or (not report.ok and all(one.plain for one in told)):
             return report
+    if any(known.reads & {f"{one.name}{PREVIOUS}" for one in forward} for known in forward):
+        raise EquationError("Where steps read those before them, a name for a gradient is not followed.")
     return _with_names(read, told, forward, bounded="^" in BOUND.sub("^", text) and bool(BOUND.search(text)))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from convgrad.check.documents.agreement import Agreement, agreements, explained
-from convgrad.check.documents.axes import axes_told
+from convgrad.check.documents.axes import axes_told, matrices_told
 from convgrad.check.documents.equations import judge_equation
 from convgrad.check.documents.identities import is_calculation, judge_identity, number_in
 from convgrad.check.documents.judged import Judged, Mark
@@ -84,7 +84,9 @@ class Course:
         """The verdicts on all parts, in order."""
         formulas = [run for run in runs if run.kind is Kind.FORMULA]
         self.ledger.labels = labels_of(run.text for run in formulas)
-        self.ledger.axes = axes_told(marked(run.text, self.ledger.labels) for run in formulas)
+        texts = [marked(run.text, self.ledger.labels) for run in formulas]
+        self.ledger.axes = axes_told(texts)
+        self.ledger.matrices = matrices_told(texts, self.ledger.axes)
         said = [statement for run in formulas for statement in statements_of(run.text, run.place)]
         self.ledger.later_errors = [statement for statement in said if ERROR.fullmatch(statement.left)]
         self.ledger.prose = " ".join(run.text for run in runs if run.kind is Kind.PROSE)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from convgrad.check.derivations.equivalence import same
+from convgrad.check.derivations.latex.setting import MATRICES
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Known, Ledger, Unread
 from convgrad.check.documents.numerics import SEEDS, alike, evaluated, problem_of
@@ -49,7 +50,7 @@ def judge_definition(statement: Statement, read: Read, ledger: Ledger) -> Judged
     return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, (f"of {read.name}",))
 
 
-MATRIX = re.compile(r"[WUVR](?:_[A-Za-z]+)?")
+MATRIX = re.compile(rf"[{MATRICES}](?:_[A-Za-z]+)?")
 
 
 def _bare_weights(read: Read) -> str:

@@ -121,6 +121,7 @@ class Ledger:
     outputs: sizes of results, in numbers. settings: stride and padding.
     unread: equations that could not be read. restated: what later lines say that a tensor is, where that differs.
     axes: of names, without their layers, as far as the whole document tells them; None where it speaks of no arrays.
+    matrices: letters without indices that may be matrices, in a document whose indices count arrays; None elsewhere.
     functions: that the document defines, by name, and their derivatives, as f'.
     labels: subscripts of weights that are parts of their names.
     arguments: of a definition that names them, as `w,b` of L(w, b), by its name as it is written.
@@ -140,6 +141,7 @@ class Ledger:
     conditions: list[tuple[str, str, str]] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     axes: Mapping[str, int] | None = None
+    matrices: frozenset[str] | None = None
     functions: dict[str, Own] = field(default_factory=dict)
     arguments: dict[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
@@ -291,4 +293,6 @@ def text_of(forward: Collection[Known]) -> str:
     """The equations of definitions, as they were written where all of them are LaTeX, or of arrays."""
     if all(looks_like_latex(known.text) or known.is_of_arrays for known in forward):
         return " \\\\ ".join(known.text for known in forward)
+    if len(forward) == 1 and not any("[" in known.text for known in forward):
+        return "".join(known.text for known in forward)
     return "\n".join(str(known.equation) for known in forward)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from convgrad.check.derivations.bounds import claimed_sizes
-from convgrad.check.derivations.latex_input import looks_like_latex, readings_of
+from convgrad.check.derivations.latex_input import Latex, looks_like_latex, readings_of
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Ledger
 from convgrad.check.documents.statements import Statement
@@ -34,7 +35,7 @@ def read_statement(text: str, ledger: Ledger) -> Read:
         equation = parse(text)
         return Read(equation.result.name, equation, equation.result.indices)
     failed: EquationError | None = None
-    for latex in readings_of(text, ledger.equation, axes=ledger.axes_with_names):
+    for latex in _readings(text, ledger):
         try:
             equation = parse(latex.claims[-1])
         except EquationError as error:  # a delta that was read as what it is made of
@@ -47,6 +48,19 @@ def read_statement(text: str, ledger: Ledger) -> Read:
         return Read(equation.result.name, equation, latex.indices, sizes)
     assert failed is not None
     raise failed
+
+
+def _readings(text: str, ledger: Ledger) -> Iterator[Latex]:
+    """With matrices where the document may have such; as ever where that does not fit."""
+    if ledger.matrices is not None:
+        try:
+            first = next(readings_of(text, ledger.equation, axes=ledger.axes_with_names, matrices=ledger.matrices))
+            parse(first.claims[-1])
+        except EquationError:
+            pass
+        else:
+            yield first
+    yield from readings_of(text, ledger.equation, axes=ledger.axes_with_names)
 
 
 def tensor_on_left(left: str, ledger: Ledger) -> str:

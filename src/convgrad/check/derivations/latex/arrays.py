@@ -42,7 +42,8 @@ class Value:
     rank: of how many axes. at: the term that gives the number at a place. span: where it was written. tensor: its
     name where it is a tensor as it stands. like: for each axis one of a tensor that has the same size, where that is
     known. row: it is one row, a vector that was transposed. chain: the derivative that a
-    product by the chain rule is. pair: the two vectors of which it holds all products.
+    product by the chain rule is. pair: the two vectors of which it holds all products. places: the indices that a
+    tensor has before those axes, as t in h_t where each h_t is a vector.
     """
 
     rank: int
@@ -53,6 +54,7 @@ class Value:
     row: bool = False
     chain: str = ""
     pair: tuple[Value, Value] | None = None
+    places: Places = ()
 
     @property
     def term(self) -> Term:
@@ -74,6 +76,12 @@ def tensor(name: str, rank: int, span: Span) -> Value:
     """A tensor as it stands."""
     like = tuple((name, axis) for axis in range(rank))
     return Value(rank, lambda places: Access(name, places, span=span), span, name, like)
+
+
+def counted_tensor(name: str, places: Places, rank: int, span: Span) -> Value:
+    """One of the arrays that indices count: h_t, where each is a vector."""
+    like = tuple((name, len(places) + axis) for axis in range(rank))
+    return Value(rank, lambda p: Access(name, (*places, *p), span=span), span, name, like, places=places)
 
 
 def multiplied(*terms: Term) -> Term:
@@ -121,7 +129,7 @@ class Arrays:
 
     def as_tensor(self, value: Value) -> Value:
         """A tensor of its own for a value, so that it can be read as 0 outside."""
-        if value.tensor:
+        if value.tensor and not value.places:
             return value
         indices = tuple(self.fresh(one) for one in self._likes(value))
         name = f"part{len(self.setting.helpers) + 1}"
@@ -256,8 +264,8 @@ class Arrays:
         found = []
         for negative, value in values:
             if value.tensor in self.setting.guesses and value.rank == 1 and not value.row:
-                self.setting.new_ranks[value.tensor] = 0
-                found.append((negative, tensor(value.tensor, 0, value.span)))
+                self.setting.new_ranks[value.tensor] = len(value.places)
+                found.append((negative, counted_tensor(value.tensor, value.places, 0, value.span)))
             else:
                 found.append((negative, value))
         return found
@@ -281,6 +289,8 @@ class Arrays:
     def divided(self, one: Value, two: Value) -> Value:
         if one.rank == 2 and two.rank == 1:
             two = self._as_number(two) or two
+        if self.setting.counting and two.rank == 2:
+            raise self.misfit("Nothing is divided by a matrix.", two.span)
         return self.elementwise(one, two, Divide)
 
     def _as_number(self, value: Value) -> Value | None:
@@ -328,6 +338,8 @@ class Arrays:
 
     def _chain(self, one: Value, two: Value) -> tuple[int, str]:
         """Axes that the chain rule sums over, and what comes out: dx * x_by_w is dw, x_by_z * z_by_w is x_by_w."""
+        if one.places or two.places:
+            return 0, ""
         first, second = one.chain or one.tensor, two.chain or two.tensor
         above, by, below = second.partition(BY)
         start, first_by, end = first.partition(BY)

@@ -200,7 +200,7 @@ class Calls(Grammar):
 
     def _units(self, matrix: Value) -> int | None:
         """Its axis of units, as far as its weights tell it, or the keys that it is made of."""
-        if matrix.tensor:
+        if matrix.tensor and not matrix.places:
             return self.setting.features.get(matrix.tensor)
         places = ("place0", "place1")
         return axis_of_units(Definition("", places, matrix.at(tuple(Position.name(one) for one in places))))

@@ -6,17 +6,17 @@ import re
 from dataclasses import replace
 from functools import cached_property
 
-from convgrad.check.derivations.latex.arrays import Value, number, tensor
+from convgrad.check.derivations.latex.arrays import Value, counted_tensor, number, tensor
 from convgrad.check.derivations.latex.calls import Calls
 from convgrad.check.derivations.latex.conditions import Conditions
 from convgrad.check.derivations.latex.convolutions import starred
 from convgrad.check.derivations.latex.grammar import BRACKETS
 from convgrad.check.derivations.latex.names import Named
 from convgrad.check.derivations.latex.reductions import Reductions
-from convgrad.check.derivations.latex.setting import without_layer
+from convgrad.check.derivations.latex.setting import BY, without_layer
 from convgrad.check.derivations.latex.slopes import Slopes
 from convgrad.check.derivations.latex.tokens import CASES, INDICATOR, MARKS
-from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, STOPS
+from convgrad.check.derivations.latex.vocabulary import CALLED, QUALIFIERS, STOPS
 from convgrad.errors import Span
 from convgrad.notation.legality import counted
 from convgrad.notation.polynomial import Polynomial
@@ -33,6 +33,7 @@ NUMBERWISE = {"\\odot", "\\circ", ".*", "\\bullet"}
 STARS = {"*", "\\ast", "\\star", "\\otimes", "\\circledast"}
 PLAIN = {"\\cdot", "\\times", "@"}
 BARS = {"|": "|", "\\lvert": "\\rvert", "\\lVert": "\\rVert", "\\|": "\\|", "\\Vert": "\\Vert", "\\vert": "\\vert"}
+DELTA_OF_LAYER = re.compile(r"(delta|Delta)(_before|_after|_\d+)?")
 DEEPEST = 40
 """Sums in brackets inside each other."""
 
@@ -54,7 +55,11 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
 
     def value(self, named: Named) -> Value:
         """A name as a value: one number where it has indices, else an array of as many axes as its tensor has."""
-        if named.places is not None:
+        named = self._gradient_meant(named)
+        own = self._own_axes(named)
+        if own and named.places is not None:
+            found = counted_tensor(named.name, named.places, own, named.span)
+        elif named.places is not None:
             outside = None if all(p.is_whole for p in named.places) else 0.0
             term: Term = Access(named.name, named.places, outside, span=named.span, position_spans=named.spans)
             found = number(term, named.span)
@@ -68,9 +73,40 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
             found = self.raised(found, named.exponent)
         return self.transposed(found) if named.transposed else found
 
+    def _gradient_meant(self, named: Named) -> Named:
+        r"""dy_t for \delta_t, where indices count arrays and delta has no meaning of its own."""
+        places = named.places
+        if not self.setting.counting or places is None or not DELTA_OF_LAYER.fullmatch(named.name):
+            return named
+        targets = [n for n in self.setting.order if (self.setting.rank(n) or 0) >= len(places)]
+        if not targets or self.setting.rank(named.name) is not None:
+            return named
+        target = self.setting.choices.pick([(t, self._delta_note(named.name, t)) for t in targets])
+        return replace(named, name=f"d{target}")
+
+    def _own_axes(self, named: Named) -> int:
+        """Axes of a name beside those that its indices count, where such are read."""
+        if not self.setting.counting or named.places is None or BY in named.name:
+            return 0
+        name, counts = named.name, len(named.places)
+        rank = self.setting.rank(name)
+        if rank is None and self.on_left:
+            return 0
+        if rank is None:
+            ways = self.setting.own_axes(name, counts)
+            own = self.setting.choices.pick([(axes, "") for axes in ways]) if len(ways) > 1 else ways[0]
+            self.setting.new_ranks[name] = counts + own
+            if own == 1:
+                self.setting.guesses.add(name)
+            return own
+        if rank < counts:
+            message = f"{name} has {counted(rank, 'axis')}, but here {counted(counts, 'index')}."
+            raise self.misfit(message, named.span)
+        return rank - counts
+
     def _whole_tensor(self, named: Named) -> Value:
         rank = self.setting.rank(named.name)
-        if rank is None and re.fullmatch(r"(delta|Delta)(_before|_after|_\d+)?", named.name):
+        if rank is None and DELTA_OF_LAYER.fullmatch(named.name):
             label = named.name[5:]
             targets = [n for n in self.setting.order if self.setting.rank(n)]
             if self.on_left:
@@ -86,6 +122,8 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
                 return tensor(name, self.setting.rank(name) or 0, named.span)
         if rank is None and self.setting.arrays:
             rank = 0 if self._of_single_numbers and named.name[:1].islower() else self.setting.guessed(named.name)
+            if rank and self.setting.counting and without_layer(named.name) not in self.setting.matrices:
+                rank = self.setting.choices.pick([(rank, ""), (0, "")])
             self.setting.new_ranks[named.name] = rank
             if rank == 1 and without_layer(named.name) not in (self.setting.told or {}):
                 self.setting.guesses.add(named.name)
@@ -234,6 +272,9 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         return number(base.at(tuple(places)), base.span.cover(self.span_from(start)))
 
     def raised(self, base: Value, exponent: float) -> Value:
+        if base.rank == 2 and exponent < 0:
+            message = "A negative power of a matrix may be its inverse, which is not known here."
+            raise self.error(message, "Write 1/... with indices for that of each number.")
         return self.changed(base, lambda term: Power(term, exponent, span=base.span), base.span)
 
     def exponent(self) -> float:
@@ -272,7 +313,11 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
             self._braces_close(self.place)
         if text == "\\sqrt" and self.peek() != "'":
             return self._root(start)
-        if text in ("\\sum", "\\Sigma") or (token.name == "sum" and self.peek() in ("_", "[", "{", "^")):
+        if (
+            text == "\\sum"
+            or (text == "\\Sigma" and self.peek() == "_")
+            or (token.name == "sum" and self.peek() in ("_", "[", "{", "^"))
+        ):
             return self.reduction("sum", start)
         if token.name in ("max", "min", "argmax", "argmin") and (
             self.peek() == "_" or (self.peek() == "[" and self.plain)
@@ -300,7 +345,20 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         if called is not None:
             return called
         self.place = start
-        return self.value(self.named())
+        named = self.named()
+        if self._may_be_called(named):
+            message = f"{named.name} may be a function of what stands in brackets, or a factor."
+            raise self.error(message, "Define the function, or write a product without these brackets.")
+        return self.value(named)
+
+    def _may_be_called(self, named: Named) -> bool:
+        """Whether one letter in brackets follows one that is no tensor of the equation: u(x), and not w (x + b)."""
+        if named.places is not None or self.peek() != "(" or self.on_left:
+            return False
+        inside = self.tokens[self.place + 1 : self.closes(self.place)]
+        letter = bool(inside) and inside[0].name[:1].isalpha() and (inside[0].name not in CALLED)
+        alone = letter and (len(inside) == 1 or (inside[1].text == "_" and not {t.text for t in inside} & {"+", "-"}))
+        return alone and (self.setting.rank(named.name) is None or not self.setting.tensors)
 
     def _bracketed(self, start: int, opened: str) -> Value:
         if opened in ("[", "\\{", "(") and self._is_comparison(start):

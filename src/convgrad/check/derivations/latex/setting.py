@@ -15,8 +15,11 @@ BY = "_by_"
 SCALARS = {"eta", "alpha", "lambda", "epsilon", "lr", "eps", "E", "L", "J", "C", "beta", "rho", "gamma", "l_loss"}
 """What is a single number where nothing else is said."""
 
-
-WEIGHTS = {"W", "w", "Theta", "theta", "U", "V"}
+NUMBERS = {"alpha", "beta", "gamma", "lambda", "pi", "epsilon", "xi", "tau", "rho", "sigma", "sigma2"}
+"""What is one number for each index, rather than a vector."""
+MATRICES = "WUVR"
+"""What matrices of weights are called."""
+WEIGHTS = {*MATRICES, "w", "Theta", "theta"}
 """What weights are called, whose other axis is that of units."""
 
 
@@ -55,7 +58,9 @@ class Setting:
     what is named on the way. variances: names of squares that are tensors of their own.
     delta_bases: what delta was read as the gradient of, without the layer. features: matrix -> its axis of units, the
     one that it has from weights. guesses: vectors of which their letter alone says that they are.
-    single: those that are read as single numbers.
+    single: those that are read as single numbers. counting: whether indices that are written count arrays, as t in
+    y_t = V h_t, whose own axes have none. matrices: names that are matrices wherever they have no index. vectors:
+    letters for numbers that are vectors here, as beta in X \\beta. recurrent: tensors whose step before may be read.
     """
 
     ranks: Mapping[str, int] = field(default_factory=dict)
@@ -78,6 +83,10 @@ class Setting:
     features: dict[str, int] = field(default_factory=dict)
     guesses: set[str] = field(default_factory=set)
     single: frozenset[str] = frozenset()
+    counting: bool = False
+    matrices: frozenset[str] = frozenset()
+    vectors: set[str] = field(default_factory=set)
+    recurrent: set[str] = field(default_factory=set)
 
     def rank(self, name: str) -> int | None:
         """Axes of a tensor, a gradient or a local derivative; None where it is not known."""
@@ -96,9 +105,20 @@ class Setting:
     def guessed(self, name: str) -> int:
         """Axes of an array of which no more is known than its name, and what a document says of it elsewhere."""
         plain = without_layer(name if name.startswith("delta") else name.removeprefix("d"))
-        if plain in SCALARS or name in self.single:
+        if plain in self.matrices:
+            return 2
+        if (plain in SCALARS and plain not in self.vectors) or name in self.single:
             return 0
         return (self.told or {}).get(plain, 2 if plain[:1].isupper() else 1)
+
+    def own_axes(self, name: str, counts: int) -> tuple[int, ...]:
+        """Axes that a name may have beside those that indices count, the likeliest number first."""
+        plain = without_layer(name)
+        if (plain in SCALARS and plain not in self.vectors) or name in self.single:
+            return (0,)
+        if counts > 1 or plain in NUMBERS:
+            return (0, 1)
+        return (2, 1, 0) if plain[:1].isupper() else (1, 0)
 
     def letters(self, name: str) -> tuple[str, ...]:
         """The indices that read the axes of a tensor, a gradient or an update, as far as the equation has them."""
@@ -114,11 +134,21 @@ def about(
     generic: str = "tanh",
     told: Mapping[str, int] | None = None,
     single: Collection[str] = (),
+    matrices: Collection[str] | None = None,
 ) -> Setting:
-    """The setting of a formula that is about an equation, or about tensors of which only the names are known."""
+    """The setting of a formula that is about an equation, or about tensors of which only the names are known.
+
+    matrices: those of a setting that is `counting`; None where it is not.
+    """
     if not isinstance(equation, Equation):
         return Setting(
-            names=frozenset(equation or ()), choices=choices, generic=generic, told=told, single=frozenset(single)
+            names=frozenset(equation or ()),
+            choices=choices,
+            generic=generic,
+            told=told,
+            single=frozenset(single),
+            counting=matrices is not None,
+            matrices=frozenset(matrices or ()),
         )
     ranks: dict[str, int] = {}
     axes: dict[str, tuple[str, ...]] = {}
@@ -146,6 +176,8 @@ def about(
         told=told,
         features=features,
         single=frozenset(single),
+        counting=matrices is not None,
+        matrices=frozenset(matrices or ()),
     )
 
 

@@ -9,6 +9,7 @@ from convgrad.check.derivations.latex.arrays import Value, number
 from convgrad.check.derivations.latex.grammar import BRACKETS, Grammar
 from convgrad.check.derivations.latex.names import Named
 from convgrad.check.derivations.latex.setting import BY
+from convgrad.check.derivations.latex.steps import of_the_step_before
 from convgrad.check.derivations.latex.tokens import Token
 from convgrad.check.derivations.latex.vocabulary import STOPS
 from convgrad.errors import Span
@@ -41,10 +42,11 @@ class Slopes(Grammar):
 
     def fraction(self) -> Value:
         start = self.place - 1
+        tokens = [*self.tokens]
         above = self.derivative(start)
         if above is not None:
             return above
-        self.place = start + 1
+        self.place, self.tokens = start + 1, tokens
         self._split_digits()
         one = self.grouped_sum()
         self._split_digits()
@@ -145,6 +147,8 @@ class Slopes(Grammar):
         if above is None:
             above = self._grouped_product()
             span = self.span_from(start)
+        if isinstance(above, Value) and above.tensor and not above.places and BY not in above.tensor:
+            above = Named(above.tensor, above.span)
         if isinstance(above, Value):
             above = self._as_named(above, below)
         name = above.name
@@ -188,6 +192,10 @@ class Slopes(Grammar):
         return Named(name, value.span, tuple(Position.name(i) for i in indices))
 
     def _local(self, above: Named, below: Named, span: Span, start: int) -> Value:
+        if below.name in self.setting.recurrent and below.places is not None:
+            earlier = of_the_step_before(Access(below.name, below.places))
+            if earlier is not None:  # h_t by h_{t-1}
+                below = replace(below, name=earlier.tensor, places=earlier.positions)
         ranks = [self.setting.rank(one.name) for one in (above, below)]
         for one, rank in zip((above, below), ranks, strict=True):
             if one.places is not None and rank is not None and len(one.places) != rank:
