@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from benchmarks.parallel import MODULE, digests, job, mpirun, trained
+from benchmarks.parallel import MODULE, digests, job, mpirun, random_training, trained
 
 from optional import large_module
 
@@ -42,3 +43,33 @@ def test_a_killed_rank_ends_nothing(deaths: list[str], alone: dict[int, str]) ->
     found = digests(done)
     assert len(found) == 4 - len(deaths), done.stderr
     assert set(found) == {(1, alone[1])}
+
+
+MAPPED = """
+import numpy as np
+from benchmarks.parallel import SHARDS, digest, random_training
+from convgrad.training.examples import Examples
+
+taken, take = [], Examples.take
+def counted(self, positions):
+    taken.append(len(positions))
+    return take(self, positions)
+Examples.take = counted
+network, given = random_training(2)
+given |= {"x": np.load("x.npy", mmap_mode="r"), "validation_split": 0.0, "epochs": 4}
+history = network.fit(**given, shards=SHARDS, parallel="mpi", verbose=False)
+print("digest", sum(taken), digest(network, (history.figures, network.past.to_config())), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_each_rank_reads_its_own_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of data that are read from a file two ranks read half each, but for what data are known by."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", random_training(2)[1]["x"])
+    (alone,) = digests(job(1, "-W", "ignore", "-c", MAPPED))
+    both = digests(job(2, "-W", "ignore", "-c", MAPPED))
+    assert [bits for _, bits in both] == [alone[1]] * 2
+    extra = 2 * 64  # a fingerprint, taken twice
+    assert all(read < 0.6 * alone[0] + extra for read, _ in both), (alone, both)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from convgrad.arguments import COUNT, takes
 from convgrad.compute.arrays import aligned_zeros
-from convgrad.compute.several import Several, named
+from convgrad.compute.several import Several, arrays_of, named
 from convgrad.dtypes import ALIGNMENT
 from convgrad.errors import TrainingError
 from convgrad.network.accumulation import sum_name
@@ -37,8 +37,9 @@ from convgrad.parallel.tree import Growing, cut, sums_of
 Array = npt.NDArray[Any]
 Measure = Callable[[Any, Any], Sequence[float]]
 """From results and targets of some examples to means over them."""
-WEIGHT, COUNTED, LOSS = 0, 1, 2
-"""Where a shard tells the weight of its examples, how many metrics look at, and its loss."""
+WEIGHT, COUNTED, LOW, HIGH, LOSS = range(5)
+"""Where a shard tells the weight of its examples, how many metrics look at, the least and the greatest number of its
+inputs, and its loss."""
 
 
 class ShardedStep:
@@ -128,7 +129,7 @@ class ShardedStep:
         """
         with self.network.lock:
             targets = self.targets.of(t, self.batch_size, "training step", name="t")
-            if self.network.ends.input_names:
+            if isinstance(x, (Mapping, list, tuple)):
                 x = named(x, self.network.ends.input_names, "training step", "x", "inputs")
             given = np.ones(self.batch_size) if weights is None else weights
             given, _ = weighed(self.targets.counts(targets) * given)
@@ -145,6 +146,19 @@ class ShardedStep:
                 update.run(self.steps, rate)
                 self.steps += 1
                 self.network.past.updates += 1
+
+    @property
+    def own_rows(self) -> range:
+        """The rows of a batch that this process computes with, as things stand."""
+        rank, size = self.group.place
+        own = cut(len(self._rows), size)[rank]
+        return range(self._rows[own.start].start, self._rows[own.stop - 1].stop)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The least and the greatest number of the inputs of the last batch that had a weight, or stood beside it."""
+        assert self._done is not None
+        return float(self._done.rows[:, LOW].min()), float(self._done.rows[:, HIGH].max())
 
     @property
     def stopping(self) -> bool:
@@ -204,14 +218,16 @@ class _Work:
         told = np.zeros(self.told)
         self._restore()
         weights = self._weights[rows.start : rows.stop]
+        told[LOW], told[HIGH] = np.inf, -np.inf
         if not weights.any():
             return step.nothing(), told
         filled = rows.start + np.arange(step.batch_size) % len(rows)
         own = np.where(np.arange(step.batch_size) < len(rows), self._weights[filled], 0)
         draw = self._whole.pending[0] * len(self._whole._rows) + number
-        numbers = step.shard(
-            self._x[filled], targets[filled], None if (own == 1).all() else own, draw, self._present(rows)
-        )
+        inputs = self._x[filled]
+        told[LOW] = min(float(np.min(one)) for one in arrays_of(inputs))
+        told[HIGH] = max(float(np.max(one)) for one in arrays_of(inputs))
+        numbers = step.shard(inputs, targets[filled], None if (own == 1).all() else own, draw, self._present(rows))
         measured = LOSS + 1 + len(step.losses)
         told[WEIGHT] = np.sum(weights)
         told[LOSS:measured] = np.multiply([step.loss, *step.losses.values()], told[WEIGHT])

@@ -57,8 +57,12 @@ class Work(Protocol):
 class Group(Protocol):
     """Those who train together.
 
-    rank, size: which one this is, of how many. leads: whether it is the one that writes and shows.
+    place: which one this is, of how many; rank, size: the same one by one. leads: whether it is the one that writes and
+        shows.
     """
+
+    @property
+    def place(self) -> tuple[int, int]: ...
 
     @property
     def rank(self) -> int: ...
@@ -98,7 +102,7 @@ class Group(Protocol):
 class Alone:
     """One process, which computes all shards itself."""
 
-    rank, size, leads = 0, 1, True
+    place, rank, size, leads = (0, 1), 0, 1, True
 
     def check_shards(self, shards: int) -> None:
         pass

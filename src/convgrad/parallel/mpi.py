@@ -64,6 +64,11 @@ class World:
         _share_processors(mpi, self._comm)
 
     @property
+    def place(self) -> tuple[int, int]:
+        comm = self._comm  # the same for both, whatever another thread does meanwhile
+        return int(comm.rank), int(comm.size)
+
+    @property
     def rank(self) -> int:
         return int(self._comm.rank)
 

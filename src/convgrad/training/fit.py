@@ -198,6 +198,11 @@ def fit(
     check_validated(chosen, validation is not None, None if validation is None else validation.targets)
     if examples.ordered:
         warn_of_held_out(network, examples.inputs, rows, stacklevel=4)
+    if group.size > 1 and not examples.ordered:
+        raise TrainingError(
+            "Processes that train together can't share a stream: each would get examples of its own. Use a source with "
+            "positions, such as Data.items(...)."
+        )
     if keeping is not None and not all(part.ordered for part in (examples, validation) if part is not None):
         raise TrainingError(
             "A training on a stream can't be kept in a checkpoint: a generator can't be put back to where it was. Use "
@@ -272,6 +277,9 @@ def fit(
         warn_of_small_statistics(network, batch_size, stacklevel=4)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
     batches = Batches(examples, None, batch_size, seed, shuffle, changing, rows, together, weighing)
+    if group.size > 1 and isinstance(step, ShardedStep):
+        sharded = step
+        batches = replace(batches, own=lambda: sharded.own_rows)
     averaging = None
     if mean is not None:
         layers = [kept.apply(placed) for placed in network.layers]

@@ -145,13 +145,15 @@ class Loop:
         updates = -(-training.batches // step.accumulate)
         done = (training.epoch + training.batch // step.accumulate / updates) / training.epochs
         training.learning_rate = self.learning_rate * self.factor(done) * training.factor
-        if not training.held:
+        if not training.held and not isinstance(step, ShardedStep):
             training.network.past.widen(batch.images)
         last = training.batch + 1 == training.batches
         given = batch.images, batch.labels, training.learning_rate, batch.weights, last
         if isinstance(step, ShardedStep):
             step.run(*given, count=count, stopping=asked)
             self._asked = self._asked or step.stopping
+            if not training.held:
+                training.network.past.widen(np.array(step.span))
         else:
             step.run(*given)
         if not self.keeper.check(step.loss):
