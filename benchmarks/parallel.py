@@ -27,7 +27,7 @@ import numpy as np
 from convgrad import Network
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Tanh
 from convgrad.optimizers import SGD, Adam, AdamW, Optimizer
-from convgrad.training import Callback, Training
+from convgrad.training import Callback, Training, TrainingWarning
 
 SHARDS = 8
 RANKS, THREADS = (1, 2, 3, 4, 8), (1, 2)
@@ -97,7 +97,7 @@ def trained(seed: int, parallel: str | None, **options: Any) -> str:
     """The digest of a random training."""
     network, given = random_training(seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", TrainingWarning)
         history = network.fit(**{**given, **options}, shards=SHARDS, parallel=parallel, verbose=False)
     return digest(network, history.figures)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convgrad.data import Data
 from convgrad.errors import TrainingError
 from convgrad.layers import BatchNorm, Concatenate, Conv2D, Dense, Dropout, Flatten, Input, ReLU
 from convgrad.models.network import Network
@@ -193,6 +194,14 @@ def test_few_examples_that_meet_are_warned_of() -> None:
     with pytest.warns(TrainingWarning, match=r"into parts of 4 examples, and in `norm` only those of a part meet"):
         made.fit(X, LABELS, **options)
     made.fit(X, LABELS, **options, frozen="norm")
+
+
+def test_ranks_refuse_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Divided, "size", 2)
+    monkeypatch.setattr("convgrad.training.fit.group_from", lambda parallel: Divided(2))
+    stream = Data.stream(lambda: iter(zip(X, LABELS, strict=True)), len(X))
+    with pytest.raises(TrainingError, match="Processes that train together can't share a stream"):
+        network().fit(stream, epochs=1, batch_size=8, shards=4, engine="oracle", verbose=False)
 
 
 def test_what_it_refuses() -> None:

@@ -60,6 +60,37 @@ def test_one_rank_that_is_interrupted_ends_all_after_the_same_batch() -> None:
     assert alone(checkpoint=Checkpoint("kept"), resume=True) == alone()
 
 
+FAILING = """
+import os
+from benchmarks.parallel import SHARDS, random_training
+from convgrad.training import Callback
+
+class Failing(Callback):
+    def on_epoch_end(self, training):
+        if os.environ["OMPI_COMM_WORLD_RANK"] == "1":
+            raise ValueError("of its own")
+
+for _ in range(2):  # what is left of the first call disturbs none after it
+    network, given = random_training(1)
+    try:
+        network.fit(**given, shards=SHARDS, parallel="mpi", verbose=False, callbacks=[Failing()])
+    except Exception as error:
+        print(type(error).__name__, error, sep=": ", flush=True)
+network, given = random_training(1)
+network.fit(**given, shards=SHARDS, parallel="mpi", verbose=False)
+print("done", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_an_error_of_one_rank_ends_the_others() -> None:
+    done = job(2, "-W", "ignore", "-c", FAILING)
+    assert done.returncode == 0, done.stderr
+    told = sorted(done.stdout.splitlines())
+    elsewhere = "EndedElsewhere: Rank 1 of 2 ended the training: of its own"
+    assert told == [*[elsewhere] * 2, *["ValueError: of its own"] * 2, *["done"] * 2]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::convgrad.training.TrainingWarning")
 def test_a_job_that_dies_goes_on_with_fewer() -> None:

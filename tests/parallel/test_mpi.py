@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.parallel import MODULE, digests, job, mpirun, random_training, trained
 
+from convgrad.parallel.mpi import meaning
 from optional import large_module
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +45,15 @@ def test_a_killed_rank_ends_nothing(deaths: list[str], alone: dict[int, str]) ->
     found = digests(done)
     assert len(found) == 4 - len(deaths), done.stderr
     assert set(found) == {(1, alone[1])}
+    assert re.search(r"Ranks? [\d, ]+ (is|are) gone; \d of \d go on with all shards", done.stderr)
+
+
+def test_what_mpi_itself_refuses_is_told() -> None:
+    from mpi4py import MPI
+
+    error = MPI.Exception(MPI.ERR_TRUNCATE)
+    assert "MPI failed: MPI_ERR_TRUNCATE" in str(meaning(error, set()))
+    assert not str(meaning(error, {MPI.ERR_TRUNCATE}))  # a rank that is lost: the others close ranks
 
 
 MAPPED = """

@@ -14,7 +14,7 @@ import os
 import pickle
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
@@ -198,7 +198,8 @@ class World:
             gone = sorted(before.difference(names))
             if self.leads and gone:
                 called = f"Rank {gone[0]} is" if len(gone) == 1 else f"Ranks {', '.join(map(str, gone))} are"
-                warnings.warn(f"{called} gone; the other {self.size} go on with all shards.", RankLost, stacklevel=2)
+                words = f"{called} gone; {self.size} of {len(before)} go on with all shards."
+                warnings.warn(words, RankLost, stacklevel=2)
             return found if here else ()
 
     def _things(self, own: Any, kind: int = THINGS, listening: bool = True) -> list[Any]:
@@ -220,7 +221,7 @@ class World:
                 found[rank] = pickle.loads(received)
             self._wait(requests, listening)
         except self._mpi.Exception as error:
-            raise self._meaning(error) from error
+            raise meaning(error, self._lost) from error
         return found
 
     def _wait(self, requests: Sequence[Any], listening: bool = True) -> None:
@@ -230,7 +231,7 @@ class World:
             try:
                 waiting = [request for request in waiting if not request.Test()]
             except self._mpi.Exception as error:
-                raise self._meaning(error) from error
+                raise meaning(error, self._lost) from error
             if not waiting:
                 return
 
@@ -255,12 +256,12 @@ class World:
                 name = self.name(status.Get_source())
                 raise EndedElsewhere(f"Rank {name} of {self.size} ended the training: {text}")
         except self._mpi.Exception as error:
-            raise self._meaning(error) from error
+            raise meaning(error, self._lost) from error
 
-    def _meaning(self, error: Any) -> Exception:
-        if error.Get_error_class() in self._lost:
-            return _Lost()
-        return TrainingError(f"MPI failed: {error.Get_error_string()}.")
+
+def meaning(error: Any, lost: Collection[int]) -> Exception:
+    """What an error of MPI is raised as here. lost: the classes of errors that say that a rank is gone."""
+    return _Lost() if error.Get_error_class() in lost else TrainingError(f"MPI failed: {error.Get_error_string()}.")
 
 
 @cache
