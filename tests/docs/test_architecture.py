@@ -35,6 +35,7 @@ IN_FUNCTIONS = {
     "convgrad.examples.files": "few examples are images",
     "convgrad.export": "without Halide it says that it is missing",
     "convgrad.models.network": "most processes only predict",
+    "convgrad.parallel.start": "MPI starts where it is asked for, and is an extra",
 }
 """The modules that import others of ours in functions, and why; all else is imported as a module is loaded."""
 

@@ -23,7 +23,7 @@ from convgrad.arguments import shown
 from convgrad.errors import ConvgradError, DataError, suggestion
 from convgrad.system.texts import file_text, toml_from
 
-NOT_IN_FILES = ("resume", "config", "help", "as_json", "quiet")
+NOT_IN_FILES = ("resume", "config", "help", "as_json", "quiet", "parallel")
 """Parameters that say how a command is used, and nothing about a training."""
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 PYTHON = (
@@ -51,6 +51,9 @@ PYTHON = (
     (r"^augment: (\w+ takes|'.*' has no number)", r"--augment-with: \1"),
     (r"^(Crop|Cutout|Colour|RandAugment|MixUp): ", r"--augment-with: \1: "),
     (r"\bwarm_up: share must", "--warm-up must"),
+    (r'\bparallel="mpi"', "--parallel mpi"),
+    (r"^parallel is 'mpi' or None", "--parallel is mpi"),
+    (r"\bshards=(\d+)", r"--shards \1"),
     (r"\bno_decay\b", "--no-decay"),
     (r"^groups: (.* among)", r"--lr-of, --decay-of: \1"),
     (r"^groups\b", "--lr-of, --decay-of"),

@@ -14,15 +14,17 @@ import typer
 
 from convgrad.commands.configured import from_file, lasting, listed, numbers_of, repeating, weights_of, worded
 from convgrad.commands.terminal import counting, is_given, messages, output, print_json
+from convgrad.commands.together import one_first, together
 from convgrad.system.interruption import exit_code
 
 if TYPE_CHECKING:
     from convgrad.data.parts import Parts
     from convgrad.models.network import Network
     from convgrad.network.preparation import Preparation
+    from convgrad.parallel.group import Group
     from convgrad.training.settings import Settings
 
-WITH_RESUME = {"resume", "data_dir", "tensorboard", "as_json", "quiet"}
+WITH_RESUME = {"resume", "data_dir", "tensorboard", "as_json", "quiet", "parallel"}
 """Parameters that may stand beside --resume: all others belong to the training that it goes on with."""
 
 
@@ -151,6 +153,18 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write event files that TensorBoard shows.")
     ] = None,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Parts that each batch is cut into, for as many processes at most. [default: 1; 8 with --parallel]",
+        ),
+    ] = None,
+    parallel: Annotated[
+        str | None,
+        typer.Option(metavar="mpi", help="Share each batch among the processes that mpirun has started."),
+    ] = None,
     engine: Annotated[str, typer.Option(metavar="NAME", help="What computes: auto, halide or oracle.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
@@ -186,6 +200,7 @@ def train(
     size = size_from(image_size)
 
     from convgrad.models import load_model
+    from convgrad.parallel.start import DEFAULT_SHARDS
     from convgrad.training.reports.loggers import TensorBoard
     from convgrad.training.run import new_folder, run
     from convgrad.training.settings import Settings
@@ -206,75 +221,81 @@ def train(
         "image_size": size,
         "standardize": standardize,
     }
-    if resume is not None:
-        with worded():
-            network, parts, settings, source = _unfinished(resume, data_dir, quiet)
-        folder, is_new = resume, False
-    else:
-        parts, preparation = loaded(source, quiet)
-        if validation_split and parts.val is not None:
-            raise typer.BadParameter(
-                "The folder has a part to validate with, so --validation-split can't stand beside it. Leave it out.",
-                param_hint="--validation-split",
+    with together(parallel) as group:
+        if resume is not None:
+            with worded():
+                network, parts, settings, source = _unfinished(resume, data_dir, group, quiet)
+            folder, is_new = resume, False
+        else:
+            parts, preparation = one_first(group, lambda: loaded(source, quiet or not group.leads))
+            if validation_split and parts.val is not None:
+                raise typer.BadParameter(
+                    "The folder has a part to validate with, so --validation-split can't stand beside it. Leave "
+                    "it out.",
+                    param_hint="--validation-split",
+                )
+            gray = parts.image_shape[-1] == 1
+            named = model or ("lenet" if gray else "cifar-small")
+            source["model"] = lasting(named)
+            chosen = load_model(named, parts.image_shape, parts.class_count)
+            network = chosen.network
+            network.preparation = preparation
+            settings = Settings(
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=chosen.learning_rate if lr is None else lr,
+                optimizer=optimizer or chosen.optimizer,
+                loss=loss or chosen.loss,
+                schedule=schedule or chosen.schedule,
+                seed=seed,
+                validation_split=validation_split,
+                augment=augment,
+                engine=engine,
+                weight_decay=weight_decay,
+                metrics=listed(metrics),
+                patience=patience,
+                monitor=monitor,
+                class_weight=weights_of(class_weight),
+                frozen=listed(frozen),
+                clip_norm=clip_norm,
+                accumulate=accumulate,
+                average=average,
+                changes=listed(augment_with),
+                no_decay=listed(no_decay),
+                learning_rates=numbers_of(lr_of, "--lr-of"),
+                decays=numbers_of(decay_of, "--decay-of"),
+                plateau=plateau,
+                warm_up=warm_up,
+                shards=DEFAULT_SHARDS if shards is None and parallel else shards,
             )
-        gray = parts.image_shape[-1] == 1
-        named = model or ("lenet" if gray else "cifar-small")
-        source["model"] = lasting(named)
-        chosen = load_model(named, parts.image_shape, parts.class_count)
-        network = chosen.network
-        network.preparation = preparation
-        settings = Settings(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=chosen.learning_rate if lr is None else lr,
-            optimizer=optimizer or chosen.optimizer,
-            loss=loss or chosen.loss,
-            schedule=schedule or chosen.schedule,
-            seed=seed,
-            validation_split=validation_split,
-            augment=augment,
-            engine=engine,
-            weight_decay=weight_decay,
-            metrics=listed(metrics),
-            patience=patience,
-            monitor=monitor,
-            class_weight=weights_of(class_weight),
-            frozen=listed(frozen),
-            clip_norm=clip_norm,
-            accumulate=accumulate,
-            average=average,
-            changes=listed(augment_with),
-            no_decay=listed(no_decay),
-            learning_rates=numbers_of(lr_of, "--lr-of"),
-            decays=numbers_of(decay_of, "--decay-of"),
-            plateau=plateau,
-            warm_up=warm_up,
-        )
-        is_new = out is None or not os.path.lexists(out)  # False too for a name that can't be
-        name = f"{parts.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        folder = new_folder(Path("runs") / name) if out is None else out
+            is_new = out is None or not os.path.lexists(out)  # False too for a name that can't be
+            name = f"{parts.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+            folder = group.first(lambda: new_folder(Path("runs") / name)) if out is None else out
 
-    try:
-        with worded():
-            report = run(
-                network,
-                parts,
-                settings,
-                folder,
-                overwrite=overwrite,
-                console=None if quiet else console,
-                began=began,
-                source=source,
-                resume=resume is not None,
-                beside=_beside(source, settings),
-                callbacks=() if tensorboard is None else (TensorBoard(tensorboard),),
-            )
-    finally:
-        if is_new:
-            with suppress(OSError):  # it holds something
-                folder.rmdir()
+        try:
+            with worded():
+                report = run(
+                    network,
+                    parts,
+                    settings,
+                    folder,
+                    overwrite=overwrite,
+                    console=None if quiet else console,
+                    began=began,
+                    source=source,
+                    resume=resume is not None,
+                    beside=_beside(source, settings),
+                    callbacks=() if tensorboard is None else (TensorBoard(tensorboard),),
+                    parallel=parallel,
+                )
+        finally:
+            if is_new and group.leads:
+                with suppress(OSError):  # it holds something
+                    folder.rmdir()
     folder = Path(report["run_dir"])
-    if as_json:
+    if not group.leads:
+        pass
+    elif as_json:
         print_json(report)
     elif report["interrupted"]:
         what = "The weights so far are" if report["saved"] else "The same training, done earlier and longer, is still"
@@ -359,6 +380,7 @@ def _options(source: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         "decay_of": _pairs(settings.decays),
         "plateau": settings.plateau,
         "warm_up": settings.warm_up,
+        "shards": settings.shards,
         "engine": settings.engine,
     }
 
@@ -385,20 +407,22 @@ def loaded(source: Mapping[str, Any], quiet: bool) -> tuple[Parts, Preparation]:
         return found, Preparation(class_names=found.class_names)
 
 
-def _unfinished(folder: Path, data_dir: Path | None, quiet: bool) -> tuple[Network, Parts, Settings, dict[str, Any]]:
+def _unfinished(
+    folder: Path, data_dir: Path | None, group: Group, quiet: bool
+) -> tuple[Network, Parts, Settings, dict[str, Any]]:
     """What `run` needs to go on with the training that a folder holds."""
     from convgrad.errors import DataError
     from convgrad.models.network import Network
     from convgrad.training.run import unfinished
     from convgrad.training.settings import Settings
 
-    config, source = unfinished(folder)
+    config, source = group.first(lambda: unfinished(folder))
     if data_dir is not None:
         source["data_dir"] = os.path.abspath(data_dir)
     try:
         network = Network.from_config(config["network"])
         settings = Settings(**config["training"])
-        parts, network.preparation = loaded(source, quiet)
+        parts, network.preparation = one_first(group, lambda: loaded(source, quiet or not group.leads))
     except (LookupError, TypeError) as error:
         raise DataError(f"The checkpoint in {folder} was changed or is damaged: {error}.") from error
     return network, parts, settings, source

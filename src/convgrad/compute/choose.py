@@ -29,6 +29,15 @@ def name_of(engine: str) -> str:
     return "halide" if available()[0] else "oracle"
 
 
+def processor(engine: str) -> str:
+    """What an engine compiles for here, on which the bits of a result depend; empty for the oracle."""
+    if name_of(engine) != "halide":
+        return ""
+    from convgrad.compute.halide.target import machine
+
+    return machine().name
+
+
 def choose(engine: str = "auto") -> Backend:
     """The engine called `engine`; "auto" takes Halide, or the oracle with a warning that it is slow.
 

@@ -114,6 +114,11 @@ class Augment:
         """A whole dataset's images (N, H, W, C) as they are seen in an epoch."""
         return self.apply(images, self.draws(len(images), seed, epoch))
 
+    @property
+    def keeps_targets(self) -> bool:
+        """Whether each image is changed by itself, and targets only move with it."""
+        return True
+
     def changed(
         self, images: Images, targets: npt.NDArray[Any], draws: npt.NDArray[np.uint64], move: bool = False
     ) -> tuple[Images, npt.NDArray[Any]]:

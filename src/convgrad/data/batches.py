@@ -32,6 +32,31 @@ class Batch(NamedTuple):
     real_count: int
 
 
+class Apart:
+    """Images of a batch of which some are there; the others are read when they are asked for.
+
+    Args:
+        count: of all rows. own: those that are there. read: from rows (B,) to their images.
+    """
+
+    def __init__(self, count: int, own: range, read: Callable[[Labels], Any]):
+        self._count, self._own, self._read = count, own, read
+        self._there = read(np.arange(own.start, own.stop))
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._there.nbytes)
+
+    def __getitem__(self, rows: Any) -> Any:
+        wanted = np.arange(self._count)[rows]
+        if len(wanted) and wanted.min() >= self._own.start and wanted.max() < self._own.stop:
+            return self._there[wanted - self._own.start]
+        return self._read(wanted)
+
+
 class Examples(Protocol):
     """Examples as a network takes them, by their positions.
 
@@ -52,6 +77,11 @@ class Examples(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def targets(self) -> Any:
+        """All targets, where they are known without reading; else None."""
+        ...
+
     def take(self, positions: Labels) -> tuple[Any, Any]:
         """Inputs and targets of the examples at these positions; of a stream, the next ones."""
         ...
@@ -63,13 +93,13 @@ class _Held:
     held, ordered, group, threads = True, True, 1, 1
 
     def __init__(self, images: Images, labels: Labels):
-        self._images, self._labels = images, labels
+        self._images, self.targets = images, labels
 
     def __len__(self) -> int:
         return len(self._images)
 
     def take(self, positions: Labels) -> tuple[Any, Any]:
-        return self._images[positions], self._labels[positions]
+        return self._images[positions], self.targets[positions]
 
 
 ROWS = Rule("a NumPy array with one axis or more", lambda value: isinstance(value, np.ndarray) and value.ndim > 0)
@@ -93,6 +123,7 @@ EXAMPLES = Rule(
     augment=AUGMENT,
     rows=optional(ROWS),
     weigh=optional(FUNCTION),
+    own=optional(FUNCTION),
 )
 @dataclass(frozen=True, eq=False)
 class Batches:
@@ -109,6 +140,8 @@ class Batches:
     move_labels: whether labels (N, H, W) or (N, H, W, C) are changed as their images are.
     rows: (M,) positions of the images to take, such as one half of a split; all N without it. Nothing is copied.
     weigh: from positions (B,) and labels (B, ...) to the weights (B,) of new rows; 1 without it.
+    own: which rows of a batch this process computes with, asked for each batch: where images can be read apart, only
+        these are read ahead.
 
     Raises:
         DataError: lengths that differ, no images, a batch size below 1, rows that are not positions of images.
@@ -129,6 +162,7 @@ class Batches:
     rows: Labels | None = None
     move_labels: bool = False
     weigh: Weigh | None = None
+    own: Callable[[], range] | None = None
 
     def __post_init__(self) -> None:
         labels = 0 if self.labels is None else len(self.labels)
@@ -159,6 +193,13 @@ class Batches:
             return _Held(self.images, self.labels)
         return self.images
 
+    @property
+    def _can_be_read_apart(self) -> bool:
+        """Whether an image that is read is nobody else's, and its label is known before."""
+        examples = self._examples
+        alone = self.augment is None or (self.augment.keeps_targets and not self.move_labels)
+        return not examples.held and examples.ordered and examples.targets is not None and alone
+
     def order(self, epoch: int) -> Labels:
         """The positions of the images to take, (M,), in the order in which an epoch takes them."""
         count = self._taken()
@@ -178,15 +219,26 @@ class Batches:
         filled = np.resize(order, len(self) * self.batch_size)
         draws = self.augment.draws(len(self.images), self.seed, epoch) if self.augment else None
 
+        def augmented(images: Any, labels: Any, positions: Labels) -> tuple[Any, Any]:
+            if self.augment is None or draws is None:
+                return images, labels
+            return self.augment.changed(images, labels, draws[positions], self.move_labels)
+
         def batch(start: int) -> Batch:
             positions = filled[start : start + self.batch_size]
             count = min(self.batch_size, len(order) - start)
-            if examples.ordered:
-                images, labels = examples.take(positions)
+            if self.own is not None and self._can_be_read_apart:
+                labels = examples.targets[positions]
+
+                def read(rows: Labels) -> Any:
+                    return augmented(examples.take(positions[rows])[0], labels[rows], positions[rows])[0]
+
+                images: Any = Apart(self.batch_size, self.own(), read)
+            elif examples.ordered:
+                images, labels = augmented(*examples.take(positions), positions)
             else:  # a stream has no rows from before to fill up with
                 images, labels = (_filled(part, self.batch_size) for part in examples.take(positions[:count]))
-            if self.augment is not None and draws is not None:
-                images, labels = self.augment.changed(images, labels, draws[positions], self.move_labels)
+                images, labels = augmented(images, labels, positions)
             weights = (np.arange(self.batch_size) < count).astype(np.float32)
             if self.weigh is not None:
                 weights[:count] = self.weigh(positions[:count], labels[:count])

@@ -275,6 +275,11 @@ class Changes:
         return found, answers
 
     @property
+    def keeps_targets(self) -> bool:
+        """Whether each image is changed by itself, and targets only move with it."""
+        return all(isinstance(change, Change) for change in self.changes)
+
+    @property
     def _mixing(self) -> tuple[MixUp, ...]:
         return tuple(change for change in self.changes if isinstance(change, MixUp))
 

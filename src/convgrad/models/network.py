@@ -191,6 +191,8 @@ class Network(PlainNetwork):
         engine: str = "auto",
         checkpoint: str | PathLike[str] | Checkpoint | None = None,
         resume: bool = False,
+        shards: int | None = None,
+        parallel: str | None = None,
     ) -> History:
         """Train; see `convgrad.training.fit.fit` for the arguments."""
         from convgrad.training.fit import fit
@@ -223,6 +225,8 @@ class Network(PlainNetwork):
             engine=engine,
             checkpoint=checkpoint,
             resume=resume,
+            shards=shards,
+            parallel=parallel,
         )
 
     @takes(TrainingError)

@@ -212,6 +212,11 @@ class TrainingStep:
             self._draw = pending
 
     @property
+    def pending(self) -> tuple[int, float]:
+        """Batches since the last update, and their weight."""
+        return (0, 0.0) if self.update is None else (self.update.pending, self.update.total)
+
+    @property
     def optimizer_state(self) -> dict[str, Array]:
         """What the optimizer remembers from step to step, by name: `conv1.w_v`, say. The arrays themselves."""
         own = {name: self.program.arrays[name] for name in self.plan.state}
@@ -245,16 +250,8 @@ class TrainingStep:
         """Each example's share of the mean; equal ones are written once and stay, for a step may take microseconds."""
         if weights is None and self._equal_shares:
             return
-        if weights is None:
-            given = np.ones(self.batch_size)
-        else:
-            given = real_array("training step", "weights", weights, DataError).astype(np.float64)
-        total = self._total = float(np.sum(given))
-        if not given.min(initial=0) >= 0 or not total < float("inf"):
-            raise TrainingError("The weights of a batch must be numbers of at least 0, none of them infinite.")
-        if not total > 0:
-            raise TrainingError("The weights of a batch add up to 0, so there is nothing to learn from it.")
-        copy_into(self._shares, given / total, "weights")
+        given, self._total = weighed(np.ones(self.batch_size) if weights is None else weights)
+        copy_into(self._shares, given / self._total, "weights")
         self._equal_shares = weights is None
 
     def _set_scalars(self, rate: float) -> None:
@@ -408,6 +405,17 @@ def run_once(
             program.set(name, value)
     program.run()
     return {name: program.arrays[name] for name in wanted}
+
+
+def weighed(weights: npt.ArrayLike) -> tuple[Array, float]:
+    """What the examples of a batch count, in float64, and all of them together. Raises: as `TrainingStep.run`."""
+    given = real_array("training step", "weights", weights, DataError).astype(np.float64)
+    total = float(np.sum(given))
+    if not given.min(initial=0) >= 0 or not total < float("inf"):
+        raise TrainingError("The weights of a batch must be numbers of at least 0, none of them infinite.")
+    if not total > 0:
+        raise TrainingError("The weights of a batch add up to 0, so there is nothing to learn from it.")
+    return given, total
 
 
 def step_seed(seed: int, step: int, place: int, draw: int = 0) -> int:

@@ -14,6 +14,9 @@ from convgrad.network.plan import examples_meet
 _SHAPE_ONLY = (Flatten, Reshape, Dropout)
 """Layers that hand numbers on as they are."""
 
+FEW = 16
+"""Examples below which BatchNorm errs clearly more (Wu and He, Group normalization, 2018, figure 1)."""
+
 
 class TrainingWarning(UserWarning):
     """A training does what was asked for, which is likely not what was meant."""
@@ -36,6 +39,17 @@ def warn_of_small_statistics(network: PlainNetwork, batch_size: int, stacklevel:
         f"{batch_size}: the result is not that of a larger batch. LayerNorm or GroupNorm would give that."
     )
     warnings.warn(words, TrainingWarning, stacklevel=stacklevel + 1)
+
+
+def warn_of_small_shards(network: PlainNetwork, rows: int, stacklevel: int = 2) -> None:
+    """Warn where batches are cut into shards with too few examples for statistics over them."""
+    names = ", ".join(f"`{placed.name}`" for placed in network.layers if examples_meet(placed.built))
+    if rows < FEW and names:
+        words = (
+            f"shards cut a batch into parts of {rows} examples, and in {names} only those of a part meet: their "
+            f"statistics are rough below {FEW}. Take larger batches, fewer shards, or GroupNorm."
+        )
+        warnings.warn(words, TrainingWarning, stacklevel=stacklevel + 1)
 
 
 def on_two_activations(network: PlainNetwork, loss: Loss, effect: str = "", output: str = "") -> str:

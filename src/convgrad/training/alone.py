@@ -1,4 +1,4 @@
-"""One training of a network at a time."""
+"""Who trains: one function at a time, and the processes of a group together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from convgrad.errors import TrainingError
 from convgrad.network.plain import PlainNetwork
+from convgrad.parallel.start import group_from
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,3 +35,14 @@ def trains_alone(train: Callable[Concatenate[PlainNetwork, P], R]) -> Callable[C
             network.in_training = False
 
     return alone  # type: ignore[return-value]  # the network may be given by name, too
+
+
+def in_group(train: Callable[P, R]) -> Callable[P, R]:
+    """A function whose errors end those of the other processes that train together, as its `parallel` says, too."""
+
+    @functools.wraps(train)
+    def guarded(*arguments: P.args, **named: P.kwargs) -> R:
+        with group_from(named.get("parallel")).guarded():  # type: ignore[arg-type]
+            return train(*arguments, **named)
+
+    return guarded

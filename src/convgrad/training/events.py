@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -44,6 +44,8 @@ class Training:
         stop: set it to end the training after the current batch or epoch.
         metrics: what is recorded beside the loss.
         held: whether all examples are in memory, and none is read meanwhile.
+        leads: whether this process is the one that writes, of several that train together (`fit(parallel=...)`);
+            `writing`: the callbacks that it has told of the beginning.
     """
 
     network: PlainNetwork
@@ -62,10 +64,18 @@ class Training:
     waited: float = 0.0
     held: bool = True
     factor: float = 1.0
+    leads: bool = True
+    writing: list[Callback] = field(default_factory=list, repr=False)
 
 
 class Callback:
-    """Base of all listeners; each event does nothing unless overridden."""
+    """Base of all listeners; each event does nothing unless overridden.
+
+    Where several processes train together, each tells its own callbacks, and all must decide the same. `writes` says
+    that a callback only writes or shows something: then the one process that leads tells it, and no other.
+    """
+
+    writes: ClassVar[bool] = False
 
     def on_train_begin(self, training: Training) -> None:
         """The step is compiled; the first epoch is about to begin."""
@@ -115,8 +125,18 @@ def checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
 
 
 def tell(listeners: Iterable[Callback], event: Event, training: Training) -> None:
-    """Hand `event` to all listeners, in order."""
+    """Hand `event` to all listeners, in order; those that write, where this process leads. One that leads from now on
+    lets its own begin.
+    """
     for listener in listeners:
+        if listener.writes:
+            if not training.leads:
+                continue
+            if event == "on_train_begin":
+                training.writing.append(listener)
+            elif listener not in training.writing:
+                training.writing.append(listener)
+                listener.on_train_begin(training)
         getattr(listener, event)(training)
 
 
@@ -330,7 +350,8 @@ class CSVLogger(Callback):
             writer.writeheader()
         writer.writerow(row)
         self.written += lines.getvalue().encode()
-        self.write()
+        if training.leads:
+            self.write()
 
     def write(self) -> None:
         """Bring the file up to date."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from os import PathLike
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, between, optional, takes
-from convgrad.compute.choose import name_of
+from convgrad.compute.choose import name_of, processor
 from convgrad.data import Batches, Data
 from convgrad.data.changes import Augmenting, augment_from
 from convgrad.errors import DataError, TrainingError
@@ -19,20 +20,24 @@ from convgrad.network.chosen import Names
 from convgrad.network.frozen import frozen_from
 from convgrad.network.losses import AnyLoss, loss_for
 from convgrad.network.plain import NETWORK, PlainNetwork
+from convgrad.network.sharded import ShardedStep
 from convgrad.network.statistics import statistics_of
 from convgrad.network.step import TrainingStep
 from convgrad.optimizers import Optimizer, optimizer_from
-from convgrad.training.advice import warn_of_small_statistics, warn_of_two_activations
-from convgrad.training.alone import trains_alone
+from convgrad.parallel.start import DEFAULT_SHARDS, group_from
+from convgrad.training.advice import warn_of_small_shards, warn_of_small_statistics, warn_of_two_activations
+from convgrad.training.alone import in_group, trains_alone
 from convgrad.training.averaging import Average, Averaging, average_from
+from convgrad.training.checkpoint import as_json
 from convgrad.training.chosen_metrics import Metrics, metrics_for
 from convgrad.training.evaluate import checked_examples, data_for
 from convgrad.training.events import Callback, Training, checked_callbacks
 from convgrad.training.examples import Examples
 from convgrad.training.history import History
 from convgrad.training.loop import Loop, ended
+from convgrad.training.metrics import of_each
 from convgrad.training.progress import ProgressTable
-from convgrad.training.resuming import Checkpoint, Keeper, checkpoint_from, data_digest, described
+from convgrad.training.resuming import Checkpoint, Keeper, checkpoint_from, data_digest, described, digest
 from convgrad.training.safeguard import WeightKeeper
 from convgrad.training.schedules import Schedule, schedule_from
 from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_out
@@ -56,7 +61,9 @@ VALIDATION = Rule("a pair (x, y) or a Data", lambda value: PAIR.accepts(value) o
     shuffle=FLAG,
     verbose=FLAG,
     resume=FLAG,
+    shards=optional(COUNT),
 )
+@in_group
 @trains_alone
 def fit(
     network: PlainNetwork,
@@ -87,6 +94,8 @@ def fit(
     engine: str = "auto",
     checkpoint: str | PathLike[str] | Checkpoint | None = None,
     resume: bool = False,
+    shards: int | None = None,
+    parallel: str | None = None,
 ) -> History:
     """Train a network on examples x with targets y.
 
@@ -131,6 +140,11 @@ def fit(
         checkpoint: a folder to keep the training in while it goes on, or a `Checkpoint` that says how often.
         resume: go on from the folder's checkpoint, where there is one; the weights at the end are those of a training
             that was never interrupted, to the bit. One that had ended gives its weights and figures at once.
+        shards: parts that each batch is cut into, whose gradients are added up in one order. Where the examples of a
+            batch meet (BatchNorm), those of a part do. It belongs to the training: the same shards give the same bits,
+            however many processes compute them. Batches stay whole by default, and with `parallel` there are 8.
+        parallel: "mpi" where `mpirun` or the like has started this program several times: the processes share the
+            shards, and each has the weights and figures at the end. One of them writes.
 
     Returns:
         The figures per epoch. After Ctrl-C `history.interrupted` is True and the weights are those of the last whole
@@ -141,7 +155,11 @@ def fit(
         TrainingError: options that can't work, or the network is in training by another call; a checkpoint of another
             training, or one that `resume` was not asked for.
         Diverged: the loss became NaN or infinite. The network has its last good weights again.
+        EndedElsewhere: another one of several processes raised an error.
     """
+    group = group_from(parallel)
+    if shards is None:
+        shards = 1 if parallel is None else DEFAULT_SHARDS
     function, optimizer = loss_for(network.ends.output_names, loss, loss_weights), optimizer_from(optimizer)
     factor = schedule_from(schedule)
     keeping = checkpoint_from(checkpoint, resume)
@@ -180,6 +198,11 @@ def fit(
     check_validated(chosen, validation is not None, None if validation is None else validation.targets)
     if examples.ordered:
         warn_of_held_out(network, examples.inputs, rows, stacklevel=4)
+    if group.size > 1 and not examples.ordered:
+        raise TrainingError(
+            "Processes that train together can't share a stream: each would get examples of its own. Use a source with "
+            "positions, such as Data.items(...)."
+        )
     if keeping is not None and not all(part.ordered for part in (examples, validation) if part is not None):
         raise TrainingError(
             "A training on a stream can't be kept in a checkpoint: a generator can't be put back to where it was. Use "
@@ -201,11 +224,13 @@ def fit(
         names,
     )
     kept, mean = frozen_from(network.layers, frozen), average_from(average)
-    warn_of_two_activations(network, function, stacklevel=4)
+    if group.leads:
+        warn_of_two_activations(network, function, stacklevel=4)
 
     rate = optimizer.learning_rate if learning_rate is None else learning_rate
     found = writer = None
-    if keeping is not None:
+    asked: dict[str, Any] = {}
+    if keeping is not None or group.size > 1:
         asked = {
             "network": network.to_config(),
             "data": _digest_of(examples),
@@ -226,20 +251,35 @@ def fit(
             **({"accumulate": accumulate} if accumulate > 1 else {}),
             **({} if mean is None else {"average": described(mean)}),
             **({"frozen": sorted(kept.tensors)} if kept.tensors else {}),
+            **({"shards": shards} if shards > 1 else {}),
         }
-        found = keeping.found(asked, resume)
+    if group.size > 1:
+        group.agree(_everything(network, asked, engine))
+    if keeping is not None:
+        found = group.first(lambda: keeping.found(asked, resume))
         if found is not None and found["state"]["ended"]:
             return ended(network, found["state"])
         writer = Keeper(keeping, asked)
 
-    step = TrainingStep(
-        network, function, optimizer, batch_size, seed=seed, engine=engine, frozen=kept.tensors, accumulate=accumulate
-    )
+    each = of_each(chosen)
+    options: dict[str, Any] = {"seed": seed, "engine": engine, "frozen": kept.tensors, "accumulate": accumulate}
+    step: TrainingStep | ShardedStep
+    if shards > 1:
+        options |= {"measure": lambda outputs, labels: [metric(outputs, labels) for metric in each]}
+        step = ShardedStep(network, function, optimizer, batch_size, shards, group, measures=len(each), **options)
+    else:
+        group.check_shards(shards)
+        step = TrainingStep(network, function, optimizer, batch_size, **options)
     step.prepare(len(rows) % batch_size or batch_size)
-    if accumulate > 1 and step.examples_meet:
+    if group.leads and shards > 1 and step.examples_meet:
+        warn_of_small_shards(network, batch_size // shards, stacklevel=4)
+    if group.leads and accumulate > 1 and step.examples_meet:
         warn_of_small_statistics(network, batch_size, stacklevel=4)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
     batches = Batches(examples, None, batch_size, seed, shuffle, changing, rows, together, weighing)
+    if group.size > 1 and isinstance(step, ShardedStep):
+        sharded = step
+        batches = replace(batches, own=lambda: sharded.own_rows)
     averaging = None
     if mean is not None:
         layers = [kept.apply(placed) for placed in network.layers]
@@ -265,6 +305,7 @@ def fit(
         engine=engine,
         keeping=writer,
         averaging=averaging,
+        group=group,
     )
     if examples.ordered:
         network.past.add(examples.inputs, rows)
@@ -274,6 +315,18 @@ def fit(
 
 def _digest_of(examples: Examples | None) -> str | None:
     return None if examples is None else data_digest(examples.inputs, examples.some_targets())
+
+
+def _everything(network: PlainNetwork, asked: Mapping[str, Any], engine: str) -> dict[str, Any]:
+    """What processes that train together must have in common."""
+    weights = digest(np.concatenate([array.reshape(-1) for array in network.get_weights().values()]))
+    return {
+        "convgrad": version("convgrad"),
+        "the processor that is compiled for": processor(engine),
+        **{f"`{name}`": value for name, value in asked.items() if name != "network"},
+        "`network`": digest(np.frombuffer(as_json(asked["network"]), np.uint8)),
+        "its weights before": weights if network.initialized else "drawn by the seed",
+    }
 
 
 def _check_names(names: Sequence[str], outputs: int) -> None:

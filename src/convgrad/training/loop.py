@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from convgrad.compute.several import Several
 from convgrad.data import Batch, Batches
@@ -15,14 +18,16 @@ from convgrad.losses import Loss
 from convgrad.network.losses import Losses
 from convgrad.network.past import Past
 from convgrad.network.plain import PlainNetwork
+from convgrad.network.sharded import ShardedStep
 from convgrad.network.step import TrainingStep
+from convgrad.parallel.group import Alone, Group
 from convgrad.system.interruption import Interruption
 from convgrad.training.averaging import Averaging
 from convgrad.training.evaluate import DEFAULT_ROWS, figures
-from convgrad.training.events import Callback, Training, tell
+from convgrad.training.events import Callback, Event, Training, tell
 from convgrad.training.examples import Examples
 from convgrad.training.history import History
-from convgrad.training.metrics import Metric, RunningMeans
+from convgrad.training.metrics import Metric, RunningMeans, of_each
 from convgrad.training.resuming import Keeper, State
 from convgrad.training.safeguard import Diverged, WeightKeeper
 from convgrad.training.schedules import Schedule
@@ -33,7 +38,7 @@ class Loop:
     """Epochs of a training, told to `listeners`."""
 
     training: Training
-    step: TrainingStep
+    step: TrainingStep | ShardedStep
     batches: Batches
     loss: Loss | Losses
     metrics: tuple[Metric, ...]
@@ -45,12 +50,13 @@ class Loop:
     engine: str
     keeping: Keeper | None = None
     averaging: Averaging | None = None
+    group: Group = field(default_factory=Alone)
 
     def run(self, state: State | None = None) -> None:
         """Run all epochs, until one of the listeners or Ctrl-C stops them. state: `_state` of where to go on."""
         training = self.training
-        self._first, self._means = 0, RunningMeans()
-        tell(self.listeners, "on_train_begin", training)
+        self._first, self._means, self._asked = 0, RunningMeans(), False
+        self._tell("on_train_begin")
         if state is not None:
             try:
                 self._restore(state)
@@ -66,16 +72,26 @@ class Loop:
                     training.epoch = epoch
                     if not self._epoch(interruption) or training.stop:
                         break
-                training.history.interrupted = interruption.requested
+                training.history.interrupted = self._is_asked(interruption)
             sound = True
         except KeyboardInterrupt:
+            if self.group.size > 1:
+                raise  # the others can't go on without this one
             training.history.interrupted = sound = True
         finally:
             if self.averaging is not None and sound:
                 self.averaging.put()
-            tell(self.listeners, "on_train_end", training)
-        if self.keeping is not None and not training.history.interrupted:
+            self._tell("on_train_end")
+        if self.keeping is not None and self.group.leads and not training.history.interrupted:
             self.keeping.write(self._state(0, ended=True))
+
+    def _tell(self, event: Event) -> None:
+        self.training.leads = self.group.leads
+        tell(self.listeners, event, self.training)
+
+    def _is_asked(self, interruption: Interruption) -> bool:
+        """Whether the training shall stop; of several ranks, whether all know that one of them was asked."""
+        return self._asked if self.group.size > 1 else interruption.requested
 
     def _epoch(self, interruption: Interruption) -> bool:
         """One pass over all batches, then validation; False where Ctrl-C ended it early."""
@@ -83,17 +99,17 @@ class Loop:
         if not self._first:
             training.logs, training.seconds, training.waited = {}, 0.0, 0.0
             self._means = RunningMeans()
-        tell(self.listeners, "on_epoch_begin", training)
+        self._tell("on_epoch_begin")
         began = time.perf_counter() - training.seconds
         with closing(self.batches.epoch(training.network.past.epochs, self._first)) as batches:  # type: ignore[type-var]
             for number, batch in enumerate(self._timed(batches), self._first):
-                if interruption.requested:
+                if self._is_asked(interruption):
                     self._keep(number, always=True)
                     return False
                 training.batch = number
-                self._update(batch, self._means)
+                self._update(batch, self._means, interruption.requested)
                 training.logs, training.seconds = self._means.values(), time.perf_counter() - began
-                tell(self.listeners, "on_batch_end", training)
+                self._tell("on_batch_end")
                 if training.stop:
                     break
                 self._keep(number + 1)
@@ -106,9 +122,10 @@ class Loop:
             training.logs |= self._validated()
             training.network.past.epochs += 1
             training.history.add_epoch(training.logs, training.seconds, training.waited)
-            tell(self.listeners, "on_epoch_end", training)
+            self._tell("on_epoch_end")
+        training.stop, self._asked = self.group.any(training.stop, self._asked or interruption.requested)
         training.epoch += 1
-        self._keep(0, always=interruption.requested)
+        self._keep(0, always=self._is_asked(interruption))
         training.epoch -= 1
         return True
 
@@ -122,30 +139,44 @@ class Loop:
             self.training.waited += time.perf_counter() - began
             yield batch
 
-    def _update(self, batch: Batch, means: RunningMeans) -> None:
-        """One step, and its figures taken into the means."""
+    def _update(self, batch: Batch, means: RunningMeans, asked: bool) -> None:
+        """One step, and its figures taken into the means. asked: whether this process was asked to stop."""
         training, step, count = self.training, self.step, batch.real_count
         updates = -(-training.batches // step.accumulate)
         done = (training.epoch + training.batch // step.accumulate / updates) / training.epochs
         training.learning_rate = self.learning_rate * self.factor(done) * training.factor
-        if not training.held:
+        if not training.held and not isinstance(step, ShardedStep):
             training.network.past.widen(batch.images)
         last = training.batch + 1 == training.batches
-        step.run(batch.images, batch.labels, training.learning_rate, batch.weights, last)
+        given = batch.images, batch.labels, training.learning_rate, batch.weights, last
+        if isinstance(step, ShardedStep):
+            step.run(*given, count=count, stopping=asked)
+            self._asked = self._asked or step.stopping
+            if not training.held:
+                training.network.past.widen(np.array(step.span))
+        else:
+            step.run(*given)
         if not self.keeper.check(step.loss):
             raise self._diverged("loss")
-        if self.averaging is not None and (step.update is None or not step.update.pending):
+        if self.averaging is not None and not step.pending[0]:
             self.averaging.after_update()
         counts = step.targets.counts(batch.labels)
         shares = float(batch.weights[counts].sum())
         means.add("loss", step.loss, shares)
         for name, loss in step.losses.items():
             means.add(f"{name}_loss", loss, shares)
-        counts = counts[:count]
-        for metric in (one for one in self.metrics if one.of_each):
-            output: Any = Several(step.output) if step.losses else step.output
-            value = metric(output[:count][counts], batch.labels[:count][counts])
-            means.add(metric.name, value, int(counts.sum()))
+        values, counted = self._measured(batch, counts[:count])
+        for metric, value in zip(of_each(self.metrics), values, strict=True):
+            means.add(metric.name, value, counted)
+
+    def _measured(self, batch: Batch, counts: npt.NDArray[np.bool_]) -> tuple[list[float], int]:
+        """The metrics of each example, over those of a batch that count, and how many these are."""
+        step = self.step
+        if isinstance(step, ShardedStep):
+            return step.measured
+        output: Any = Several(step.output) if step.losses else step.output
+        seen, labels = output[: len(counts)][counts], batch.labels[: len(counts)][counts]
+        return [metric(seen, labels) for metric in of_each(self.metrics)], int(counts.sum())
 
     def _diverged(self, what: str) -> Diverged:
         training = self.training
@@ -161,7 +192,7 @@ class Loop:
 
     def _keep(self, batch: int, always: bool = False) -> None:
         """Write a checkpoint where one is due; `batch` is the next one."""
-        if self.keeping is not None and (always or self.keeping.due):
+        if self.keeping is not None and self.group.leads and (always or self.keeping.due):
             self.keeping.write(self._state(batch))
 
     def _state(self, batch: int, ended: bool = False) -> State:
@@ -188,7 +219,7 @@ class Loop:
             "past": network.past.to_config(),
             "weights": network.get_weights(),
             "steps": self.step.steps,
-            "pending": [0, 0.0] if self.step.update is None else [self.step.update.pending, self.step.update.total],
+            "pending": [*self.step.pending],
             "optimizer": self.step.optimizer_state,
             "keeper": self.keeper.state(),
             "average": {} if self.averaging is None else self.averaging.state(),

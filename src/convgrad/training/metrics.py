@@ -247,6 +247,11 @@ def confusion_matrix(
     return counts.reshape(classes, classes)
 
 
+def of_each(metrics: Iterable[Metric]) -> list[Metric]:
+    """Those that are means over examples."""
+    return [metric for metric in metrics if metric.of_each]
+
+
 class RunningMeans:
     """Weighted means of several figures over the batches of an epoch."""
 

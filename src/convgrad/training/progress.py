@@ -40,6 +40,8 @@ class ProgressTable(Callback):
         console: where to write; by default standard output.
     """
 
+    writes = True
+
     @takes(TrainingError, console=optional(Rule("a rich Console", _is_console)))
     def __init__(self, console: Console | None = None):
         from rich.console import Console

@@ -19,9 +19,12 @@ from convgrad.data import Dataset
 from convgrad.data.parts import Parts, parts_of
 from convgrad.errors import DataError
 from convgrad.network.plain import PlainNetwork
+from convgrad.parallel.group import Group
+from convgrad.parallel.start import group_from
 from convgrad.system.files import write_folder
 from convgrad.system.interruption import Interruption
 from convgrad.system.texts import file_text, json_from
+from convgrad.training.alone import in_group
 from convgrad.training.checkpoint import (
     METRICS_FILE,
     RESULTS_FILE,
@@ -99,6 +102,7 @@ def _is_of(folder: Path, config: Mapping[str, Any]) -> bool:
     )
 
 
+@in_group
 def run(
     network: PlainNetwork,
     dataset: Dataset | Parts,
@@ -112,6 +116,7 @@ def run(
     resume: bool = False,
     beside: Mapping[str, bytes] | None = None,
     callbacks: Sequence[Callback] = (),
+    parallel: str | None = None,
 ) -> dict[str, Any]:
     """Train `network` on a dataset with a part to test on, test it, and write `folder`.
 
@@ -128,6 +133,7 @@ def run(
         callbacks: told of what happens; those that no checkpoint has to remember.
         resume: go on from the folder's checkpoint, which must be there. The same training goes on from it unasked,
             since it gives the same; `overwrite` begins anew.
+        parallel: as `fit` takes it. One of the processes reads and writes the folder.
 
     Returns:
         The report: `dataset`, `train_images`, `test_images`, `epochs`, `test_accuracy`, `test_loss`, `seconds`,
@@ -143,23 +149,28 @@ def run(
     parts = dataset if isinstance(dataset, Parts) else parts_of(dataset)
     about = _about(parts, settings)
     config = configuration(network, about)
-    make_folder(folder)  # whether it can be written is known before anything long begins
-    if not overwrite and not resume:
-        check_folder(folder, config)
-    resume = resume or (not overwrite and (folder / STATE_FILE).exists())  # the same training gives the same bits
-    before = about_in(folder) if resume else {KEEPS: True}
+    group = group_from(parallel)
+
+    def found() -> tuple[bool, dict[str, Any]]:
+        make_folder(folder)  # whether it can be written is known before anything long begins
+        if not overwrite and not resume:
+            check_folder(folder, config)
+        goes_on = resume or (not overwrite and (folder / STATE_FILE).exists())  # the same training gives the same bits
+        return goes_on, about_in(folder) if goes_on else {KEEPS: True}
+
+    resume, before = group.first(found)
     keeps, overwrite = KEEPS in before, overwrite or OVERWRITES in before  # as was asked for where it began
     known: dict[str, Any] = {CONFIG: config, SOURCE: dict(source or {})}
     known |= {name: True for name, holds in ((KEEPS, keeps), (OVERWRITES, overwrite)) if holds}
     checkpoint = Checkpoint(folder, replace=not resume, about=known)
     telling = Telling(folder, settings, parts.class_count, keeps)
-    if console is not None:
+    if console is not None and group.leads:
         console.print(repr(parts), soft_wrap=True)
         console.print(f"{network.name}: {network.parameter_count:,} parameters; {settings}", soft_wrap=True)
     problem: Diverged | None = None
     progress = None if console is None else ProgressTable(console)
     try:
-        with _waiting(progress, "compiling"):
+        with _waiting(progress, "compiling", group):
             history = _fit(
                 network,
                 parts,
@@ -168,6 +179,7 @@ def run(
                 (*callbacks, *(() if progress is None else (progress,))),
                 checkpoint,
                 resume,
+                parallel,
             )
     except Diverged as error:
         history, problem = error.history, error
@@ -176,41 +188,49 @@ def run(
     graded, part = (parts.val, "val") if parts.test is None else (parts.test, "test")
     if complete and graded is not None:
         try:
-            with _waiting(progress, "testing"):
-                telling.recall()
+            with _waiting(progress, "testing", group):
+                if group.leads:
+                    telling.recall()
                 report |= telling.tested(network, graded, part)
         except KeyboardInterrupt:  # what was trained is kept
             complete, report["interrupted"] = False, True
-    if not overwrite:
-        try:
-            check_folder(folder, config)
-        except DataError:
-            folder = new_folder(folder)
-    save = complete or overwrite or _epochs_in(folder) < history.epochs
     ended = problem is not None or not report["interrupted"]
-    report |= {
-        "total_seconds": round(time.perf_counter() - began, 3),
-        "run_dir": str(folder),
-        "saved": save,
-        "best_epoch": telling.best_epoch,
-    }
-    if save:
-        with Interruption(), _waiting(progress, f"writing {folder}"):  # a second one ends even this
-            metrics = {**report, "history": history.figures, "epoch_seconds": history.epoch_seconds}
-            files = {**saved(network, about), METRICS_FILE: as_json(metrics)}
-            files |= telling.files(network, report, history, beside or {})
-            write_folder(folder, files, (*RUN_FILES, *CHECKPOINT_FILES) if ended else RUN_FILES)
-    elif _epochs_in(folder) >= settings.epochs:  # the earlier one is whole
-        write_folder(folder, {}, CHECKPOINT_FILES)
+
+    def written() -> dict[str, Any]:
+        place = folder
+        if not overwrite:
+            try:
+                check_folder(folder, config)
+            except DataError:
+                place = new_folder(folder)
+        save = complete or overwrite or _epochs_in(place) < history.epochs
+        found = {
+            **report,
+            "total_seconds": round(time.perf_counter() - began, 3),
+            "run_dir": str(place),
+            "saved": save,
+            "best_epoch": telling.best_epoch,
+        }
+        if save:
+            with Interruption(), _waiting(progress, f"writing {place}", group):  # a second one ends even this
+                metrics = {**found, "history": history.figures, "epoch_seconds": history.epoch_seconds}
+                files = {**saved(network, about), METRICS_FILE: as_json(metrics)}
+                files |= telling.files(network, found, history, beside or {})
+                write_folder(place, files, (*RUN_FILES, *CHECKPOINT_FILES) if ended else RUN_FILES)
+        elif _epochs_in(place) >= settings.epochs:  # the earlier one is whole
+            write_folder(place, {}, CHECKPOINT_FILES)
+        return found
+
+    report = group.first(written)
     if problem is not None:
         raise problem
     return report
 
 
 @contextmanager
-def _waiting(progress: ProgressTable | None, what: str) -> Iterator[None]:
-    """A bar meanwhile, where progress is shown on a terminal."""
-    if progress is not None:
+def _waiting(progress: ProgressTable | None, what: str, group: Group) -> Iterator[None]:
+    """A bar meanwhile, where progress is shown on a terminal, by the one that leads."""
+    if progress is not None and group.leads:
         progress.waiting(what)
     try:
         yield
@@ -252,6 +272,7 @@ def _fit(
     callbacks: Sequence[Callback],
     checkpoint: Checkpoint,
     resume: bool,
+    parallel: str | None,
 ) -> History:
     return fit(
         network,
@@ -276,6 +297,8 @@ def _fit(
         engine=settings.engine,
         checkpoint=checkpoint,
         resume=resume,
+        shards=settings.shards,
+        parallel=parallel,
     )
 
 

@@ -35,7 +35,7 @@ class Settings:
     changes: names of changes of training images, as `changes_called` takes them. augment: the usual ones in place.
     no_decay: names of layers and weights without weight decay. learning_rates, decays: of layers and weights by name.
     plateau: epochs without a better figure after which the learning rate becomes a tenth. warm_up: the share of the
-        training in which it rises.
+        training in which it rises. shards: parts that each batch is cut into.
     """
 
     epochs: int = 5
@@ -63,6 +63,7 @@ class Settings:
     decays: Mapping[str, float] | None = None
     plateau: int | None = None
     warm_up: float | None = None
+    shards: int | None = None
 
     def __post_init__(self) -> None:
         for name in LISTS:

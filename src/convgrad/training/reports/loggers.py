@@ -38,6 +38,8 @@ class TensorBoard(Callback):
         histograms: whether weights are told.
     """
 
+    writes = True
+
     @takes(TrainingError, folder=PATH, histograms=FLAG)
     def __init__(self, folder: str | Path, histograms: bool = True):
         self.folder, self.histograms = Path(folder), histograms
@@ -92,6 +94,8 @@ class MLflow(Callback):
     Attributes:
         run: the run's id; empty before the first epoch is over.
     """
+
+    writes = True
 
     @takes(TrainingError, experiment=TEXT, address=optional(TEXT), name=optional(TEXT))
     def __init__(self, experiment: str = "convgrad", address: str | None = None, name: str | None = None):

@@ -1,0 +1,101 @@
+"""How the sums of a batch go from rank to rank: each adds up a part of the numbers for all, and hands it on.
+
+The numbers are cut into buckets, and each bucket into as many parts as there are ranks. Of its part of a bucket a rank
+gets the sums of all shards, adds them up as the tree says, and sends the result to the others. So every rank sends and
+receives each number about twice, however many ranks there are, and no rank more than another. Messages are views of
+the memory that the numbers lie in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convgrad.parallel.tree import Growing, Node, added_up, branches, cut
+
+Array = npt.NDArray[Any]
+BUCKET = 1 << 18
+"""Numbers in a bucket, for each rank: 1 MB of float32."""
+MOST_BUCKETS = 16
+KINDS = 3
+ROWS, SUMS, TOTALS = range(KINDS)
+
+
+class Exchange:
+    """Of batches of one kind, among the ranks of a communicator."""
+
+    def __init__(self, comm: Any, growing: Growing, told: int, wait: Callable[[Sequence[Any]], None], tag: int):
+        self._comm, self._growing, self._told, self._wait, self._tag = comm, growing, told, wait, tag
+        rank, size = comm.rank, comm.size
+        self._others = [other for other in range(size) if other != rank]
+        self._shards = cut(growing.shards, size)
+        self._branches = [branches(growing.shards, own) for own in self._shards]
+        count = min(MOST_BUCKETS, max(1, growing.size // (BUCKET * size)))
+        self._parts = [
+            [range(bucket.start + part.start, bucket.start + part.stop) for part in cut(len(bucket), size)]
+            for bucket in cut(growing.size, count)
+        ]
+        self._received: list[dict[Node, Array]] = [
+            {
+                node: np.empty(len(parts[rank]), growing.dtype)
+                for other in self._others
+                for node in self._branches[other]
+            }
+            for parts in self._parts
+        ]
+        self._totals = [np.empty(growing.size, growing.dtype) for _ in range(2)]
+        self._rows = [np.empty(1 + len(own) * told) for own in self._shards]
+
+    def serves(self, growing: Growing, told: int) -> bool:
+        """Whether it is for batches like these."""
+        return self._growing is growing and self._told == told
+
+    def begin(self) -> None:
+        """Receive from now on."""
+        comm, rank = self._comm, self._comm.rank
+        self._totals.reverse()  # what came of the batch before stays: another rank may need it
+        total = self._totals[0]
+        self._coming = [[comm.Irecv(self._rows[other], other, self._of(ROWS)) for other in self._others]]
+        for bucket, found in enumerate(self._received):
+            self._coming.append(
+                [
+                    comm.Irecv(found[node], other, self._of(SUMS, bucket))
+                    for other in self._others
+                    for node in self._branches[other]
+                ]
+            )
+        self._last = [
+            comm.Irecv(total[part.start : part.stop], other, self._of(TOTALS, bucket))
+            for bucket, parts in enumerate(self._parts)
+            for other, part in enumerate(parts)
+            if other != rank
+        ]
+
+    def finish(self, rows: Array, stopping: bool) -> tuple[Array, Array, bool]:
+        """Send what this rank has computed; returns the sum of all shards, what they tell, and whether to stop."""
+        comm, rank, total = self._comm, self._comm.rank, self._totals[0]
+        here = self._rows[rank]
+        here[0], here[1:] = stopping, rows.reshape(-1)
+        sent = [comm.Isend(here, other, self._of(ROWS)) for other in self._others]
+        for bucket, parts in enumerate(self._parts):
+            for other in self._others:
+                part = parts[other]
+                sent += [
+                    comm.Isend(array[part.start : part.stop], other, self._of(SUMS, bucket))
+                    for _, array in self._growing.sums
+                ]
+        for bucket, (parts, found) in enumerate(zip(self._parts, self._received, strict=True)):
+            self._wait(self._coming[1 + bucket])
+            mine = slice(parts[rank].start, parts[rank].stop)  # nobody else gets this part of this rank's sums
+            own = {node: array[mine] for node, array in self._growing.sums}
+            added_up(self._growing.shards, {**own, **found}, total[mine])
+            sent += [comm.Isend(total[mine], other, self._of(TOTALS, bucket)) for other in self._others]
+        self._wait([*self._coming[0], *self._last, *sent])
+        told = np.concatenate([own[1:] for own in self._rows]).reshape(self._growing.shards, self._told)
+        return total, told, any(own[0] > 0 for own in self._rows)
+
+    def _of(self, kind: int, bucket: int = 0) -> int:
+        return self._tag + kind + KINDS * bucket
