@@ -108,3 +108,17 @@ def test_what_can_only_be_a_number_is_one(of: str, says: str) -> None:
 
 def test_our_own_notation_has_numbers_without_indices() -> None:
     assert check_equation("dh[t] = V * dy[t]", "y[t] = V * h[t]").ok
+
+
+NET = [
+    (r"a_j = \sigma(\sum_i w_{ij} x_i)", r"\frac{\partial E}{\partial w_{ij}} = \delta_j x_i"),
+    (r"a = \sigma(W x + b)", r"\frac{\partial E}{\partial W} = \delta x^T"),
+]
+
+
+@pytest.mark.parametrize(("of", "says"), NET, ids=range(len(NET)))
+def test_delta_may_be_the_gradient_of_what_a_function_is_applied_to(of: str, says: str) -> None:
+    report = check_equation(says, of)
+    assert report.ok, str(report)
+    assert "delta was read as da_net, the gradient with respect to a_net." in report.notes
+    assert check_equation(says.replace("=", "= -"), of).verdict is Verdict.WRONG

@@ -121,8 +121,9 @@ $$\frac{\partial L}{\partial v} = \sum_t \delta_t h_{t-1}$$
 """
 
 
-def test_recurrences_are_not_understood_with_the_reason() -> None:
+def test_recurrences_are_read_with_the_step_before() -> None:
     recurrence, gradient = check_text(RECURRENT, "a.md", Options(run=False)).parts
-    assert {recurrence.mark, gradient.mark} == {Mark.NOT_UNDERSTOOD}
-    assert recurrence.words[0].startswith("A recurrence, in which each step reads the one before, is not checked: h is")
-    assert gradient.words[-1] == "Not understood before it: line 2."
+    assert (recurrence.mark, gradient.mark) == (Mark.DEFINITION, Mark.RIGHT)
+    assert "delta was read as dh_net, the gradient with respect to h_net." in gradient.words
+    wrong = check_text(RECURRENT.replace(r"\delta_t h_{t-1}", r"\delta_t h_t"), "a.md", Options(run=False)).parts[-1]
+    assert wrong.mark is Mark.WRONG

@@ -26,7 +26,7 @@ from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.lone_letters import Letters, lone_letters, with_matrices
 from convgrad.check.derivations.outside import zero_outside
 from convgrad.check.derivations.ranks import PARTS, ranks_told
-from convgrad.check.derivations.readings import readings, relabelled, with_sums
+from convgrad.check.derivations.readings import readings, relabelled, with_net, with_sums
 from convgrad.check.derivations.recurrences import StepsError, severed, through_steps
 from convgrad.check.derivations.report import EquationReport
 from convgrad.errors import EquationError, EquationSyntaxError
@@ -184,36 +184,49 @@ def _checked(
     if is_latex:
         forward = with_sums(forward) if einstein else forward
         forward = parse(str(forward))
-    one = counts_from_one(bounds)
-    first: EquationReport | None = None
-    problem: EquationError | None = None
     functions = frozenset(f for part in said.parts for f in part.functions)
-    for latex in _read(equation, forward, generic, matrices):
-        functions |= frozenset(f for part in latex.parts for f in part.functions)
-        mixed = begin_differently(latex.bounds)
-        reports: list[EquationReport] = []
-        try:
-            for mine in (False, True) if mixed else (counts_from_one(latex.bounds),):
-                from_first = bool(mine) and slides_from_one(forward) if one is None else one
-                shifted = zero_outside(from_zero(forward) if from_first else forward)
-                asked = Asked(shifted, (*bounds, *means), *given, explained=explained)
-                from_one = from_first if mine is None else mine
-                reports.append(_all(latex, asked, from_one, einstein and not _sums_in(latex)))
-            report = reports[0]
-            if mixed and not all(one.overruns for one in reports):
-                raise unclear_beginning()
-        except EquationError as error:
-            problem = problem or error
-            continue
-        report = replace(report, notes=(*latex.notes, *report.notes, *told(means)))
-        if report.ok:
+    one = counts_from_one(bounds)
+
+    def against(forward: Equation) -> EquationReport:
+        nonlocal functions
+        first: EquationReport | None = None
+        problem: EquationError | None = None
+        for latex in _read(equation, forward, generic, matrices):
+            functions |= frozenset(f for part in latex.parts for f in part.functions)
+            mixed = begin_differently(latex.bounds)
+            reports: list[EquationReport] = []
+            try:
+                for mine in (False, True) if mixed else (counts_from_one(latex.bounds),):
+                    from_first = bool(mine) and slides_from_one(forward) if one is None else one
+                    shifted = zero_outside(from_zero(forward) if from_first else forward)
+                    asked = Asked(shifted, (*bounds, *means), *given, explained=explained)
+                    from_one = from_first if mine is None else mine
+                    reports.append(_all(latex, asked, from_one, einstein and not _sums_in(latex)))
+                report = reports[0]
+                if mixed and not all(one.overruns for one in reports):
+                    raise unclear_beginning()
+            except EquationError as error:
+                problem = error if isinstance(error, StepsError) else problem or error
+                continue
+            report = replace(report, notes=(*latex.notes, *report.notes, *told(means)))
+            if report.ok:
+                return report
+            if first is None or (first.unchecked and not report.unchecked):
+                first = report
+        if first is None or isinstance(problem, StepsError):
+            assert problem is not None
+            raise problem
+        return first
+
+    report = against(forward)
+    net = with_net(forward)
+    if report.verdict.exit_code == 1 and net is not None and any("delta" in note for note in report.notes):
+        try:  # delta as the gradient of what the last function is applied to
+            other = against(net)
+        except EquationError:
             return report, functions, guesses
-        if first is None or (first.unchecked and not report.unchecked):
-            first = report
-    if first is None:
-        assert problem is not None
-        raise problem
-    return first, functions, guesses
+        report = other if other.ok else report
+    return report, functions, guesses
 
 
 def _forward(

@@ -6,6 +6,7 @@ h_\theta(x^{(i)}) is the value of h for each example, h^{(i)}, so that a formula
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 LETTER = r"(?:\\[a-z]+|[A-Za-z])"
 SPACE = r"\s*(?:\\left)?"
@@ -19,42 +20,58 @@ DEFINED = re.compile(
 ERRORS = "JLEC"
 
 
+@dataclass(frozen=True)
+class Calls:
+    """What is called in a text. errors: J(w) -> J. examples: of h(x^{(i)}), the name, the letter x, and ^{(i)}."""
+
+    errors: tuple[tuple[re.Pattern[str], str], ...] = ()
+    examples: tuple[tuple[re.Pattern[str], str, str, str], ...] = ()
+
+    def spelled(self, statement: str) -> str:
+        """One equation with names for what is called."""
+        for call, name in self.errors:
+            statement = call.sub(name, statement)
+        for call, name, letter, mark in self.examples:
+            left, sign, right = statement.partition("=")
+            if any(not found["one"] for found in call.finditer(left)):  # its definition, for each example
+                alone = re.compile(rf"(?<![A-Za-z\\^_{{]){letter}(?![A-Za-z_^(])")
+                statement = f"{call.sub(_literal(name + mark), left)}{sign}{alone.sub(_literal(letter + mark), right)}"
+            statement = call.sub(rf"{_literal(name)}\g<one>", statement)
+        return statement
+
+
+def calls_of(text: str) -> Calls:
+    """Definitions of a text that name their arguments, and are called for one example each, or are errors."""
+    errors, examples = [], []
+    for match in DEFINED.finditer(text):
+        name, below, letter = match["name"], match["below"] or "", match["of"].strip()
+        if name in ERRORS:
+            call = re.compile(rf"(?<![A-Za-z\\]){name}{SPACE}\(\s*{re.escape(letter)}{CLOSE}")
+            errors.append((call, name))
+            continue
+        if not re.fullmatch(r"[a-z]", letter) or re.search(
+            rf"(?<![A-Za-z]){re.escape(name)}\s*(?:'|\^\s*\\prime)", text
+        ):
+            continue
+        start = rf"(?<![A-Za-z\\]){re.escape(name)}\s*{re.escape(below)}{SPACE}\(\s*{letter}"
+        call = re.compile(rf"{start}(?P<one>{EXAMPLE})?{CLOSE}")
+        marks = {"".join((found["one"] or "").split()) for found in call.finditer(text)} - {""}
+        bare = sum(not found["one"] for found in call.finditer(text))
+        if len(marks) == 1 and bare == (0 if match["one"] else 1):
+            examples.append((call, name, letter, marks.pop()))
+    return Calls(tuple(errors), tuple(examples))
+
+
+def _literal(text: str) -> str:
+    """As what replaces a pattern."""
+    return text.replace("\\", r"\\")
+
+
 def without_calls(of: str, says: str) -> tuple[str, str]:
     r"""An equation and what is said of it with names for what is called.
 
     >>> without_calls(r"h_w(x) = w x; J(w) = \sum_i h_w(x_i)^2", r"dw = 2 \sum_i h_w(x_i) x_i")
     ('h_i = w x_i; J = \\sum_i h_i^2', 'dw = 2 \\sum_i h_i x_i')
     """
-    for match in list(DEFINED.finditer(of)):
-        name, below, arguments = match["name"], match["below"] or "", match["of"].strip()
-        if name in ERRORS:
-            call = re.compile(rf"(?<![A-Za-z\\]){name}{SPACE}\(\s*{re.escape(arguments)}{CLOSE}")
-            of, says = call.sub(name, of), call.sub(name, says)
-        elif match["one"]:
-            call = re.compile(rf"{_called(name, below, arguments)}({EXAMPLE}){CLOSE}")
-            of, says = (call.sub(rf"{re.escape(name)}\1" if name.isalpha() else r"\g<0>", text) for text in (of, says))
-        elif re.fullmatch(r"[a-z]", arguments):
-            of, says = _by_example(of, says, name, below, arguments)
-    return of, says
-
-
-def _called(name: str, below: str, letter: str) -> str:
-    return rf"(?<![A-Za-z\\]){re.escape(name)}\s*{re.escape(below)}{SPACE}\(\s*{letter}"
-
-
-def _by_example(of: str, says: str, name: str, below: str, letter: str) -> tuple[str, str]:
-    """With h^{(i)} for h(x^{(i)}), where every call is of one example; as they are where one is not."""
-    called = _called(name, below, letter)
-    marks = {"".join(found.split()) for found in re.findall(rf"{called}({EXAMPLE}){CLOSE}", f"{of} ; {says}")}
-    whole = re.compile(rf"{called}{CLOSE}")
-    start = whole.search(of)
-    if len(marks) != 1 or start is None or len(whole.findall(of)) != 1 or whole.search(says):
-        return of, says
-    (mark,) = marks
-    call = re.compile(rf"{called}(?:{EXAMPLE}){CLOSE}")
-    stop = min((at for at in (of.find(end, start.end()) for end in (";", r"\\")) if at >= 0), default=len(of))
-    alone = re.compile(rf"(?<![A-Za-z\\^_{{]){letter}(?![A-Za-z_^(])")
-    line = whole.sub(lambda _: f"{name}{mark}", of[start.start() : stop])
-    left, _, right = line.partition("=")
-    of = f"{of[: start.start()]}{left}={alone.sub(lambda _: f'{letter}{mark}', right)}{of[stop:]}"
-    return call.sub(lambda _: f"{name}{mark}", of), call.sub(lambda _: f"{name}{mark}", says)
+    calls = calls_of(f"{of} ; {says}")
+    return "".join(calls.spelled(part) for part in re.split(r"(;|\\\\)", of)), calls.spelled(says)

@@ -111,16 +111,19 @@ def readings_of(
     axes: Mapping[str, int] | None = None,
     single: Collection[str] = (),
     matrices: Collection[str] | None = None,
+    recurrent: Collection[str] = (),
 ) -> Iterator[Latex]:
     """A formula in our notation, in each way that it can be read, the likeliest first. axes: how many names have that a
     document is about, where it speaks of arrays. single: guesses that are single numbers. matrices: names that are
     matrices where they have no index; with them, also with none of them, indices are read as counting arrays.
+    recurrent: names of which the step before may be read, as h_{t-1}.
 
     Raises: EquationSyntaxError where something has no counterpart; MisfitError where arrays don't go together.
     """
 
     def read(choices: Choices) -> Latex:
         setting = about(forward, choices, generic, axes, single, matrices)
+        setting.recurrent = {*recurrent}
         parts = tuple(_claims(text, setting))
         return Latex(parts, (), frozenset(setting.guesses), setting.arrays)
 
@@ -172,7 +175,7 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
     if setting.told is not None or setting.counting:
         setting.taken |= {letter for inside in SUBSCRIPT.findall(text) for letter in re.findall(r"[a-z]+", inside)}
     own = {line[0].name for line in lines} - setting.tensors
-    setting.recurrent = own | {n.removesuffix(PREVIOUS) for n in setting.tensors if n.endswith(PREVIOUS)}
+    setting.recurrent |= own | {n.removesuffix(PREVIOUS) for n in setting.tensors if n.endswith(PREVIOUS)}
     before: list[Definition] = []
     for line in lines:
         if _is_range(line):

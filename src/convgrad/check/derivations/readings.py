@@ -63,6 +63,20 @@ def readings(claim: Claim, forward: Equation, sizes: Collection[str], einstein: 
             yield replace(reading, notes=told)
 
 
+def with_net(forward: Equation) -> Equation | None:
+    """With a tensor of its own for what the last function is applied to; None where it has one, or there is none."""
+    result = forward.result
+    if not isinstance(result.term, Call) or len(result.term.arguments) != 1:
+        return None
+    inside = result.term.arguments[0]
+    if isinstance(inside, Access):
+        return None
+    net = Definition(f"{result.name}_net", result.indices, inside)
+    whole = Access(net.name, tuple(Position.name(index) for index in net.indices))
+    last = replace(result, term=replace(result.term, arguments=(whole,)))
+    return replace(forward, definitions=(*forward.definitions[:-1], net, last))
+
+
 OTHER_DELTA = "delta''"
 
 

@@ -46,20 +46,26 @@ DERIVED = re.compile(r"\\partial|\\nabla|\\[dD]elta|[\u2202\u2207\u03b4\u0394]")
 def matrices_told(formulas: Iterable[str], axes: Mapping[str, int] | None) -> frozenset[str] | None:
     """Letters without indices that may be matrices in what a document defines; None where nothing in it tells that
     indices count arrays."""
-    said = [one for text in formulas for one in statements_of(text, Place(1)) if not DERIVED.search(one.left)]
-    defined = {re.sub(r"\W", "", one.left.partition("_")[0]) for one in said}
+    texts = list(formulas)
+    said = [one for text in texts for one in statements_of(text, Place(1)) if not DERIVED.search(one.left)]
     found: set[str] = set()
     told = False
     for statement in said:
         letters = _letters_of(statement, axes)
         found |= {without_layer(name) for name in letters.matrices}
         told |= letters.told
-    found -= defined
+    found -= names_defined(texts)
     return frozenset(found) if found or told else None
+
+
+def names_defined(formulas: Iterable[str]) -> frozenset[str]:
+    """Letters on the left of what a document defines."""
+    said = [one for text in formulas for one in statements_of(text, Place(1)) if not DERIVED.search(one.left)]
+    return frozenset(re.sub(r"\W", "", re.split(r"[_^(]", one.left)[0]) for one in said) - {""}
 
 
 def _letters_of(statement: Statement, axes: Mapping[str, int] | None) -> Letters:
     try:
         return lone_letters(statement.text, "", next(readings_of(statement.text, axes=axes)))
     except (ConvgradError, RecursionError):
-        return Letters()
+        return lone_letters(statement.text, "", None, by_line=True)

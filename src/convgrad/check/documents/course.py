@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from convgrad.check.derivations.functions_of import calls_of
 from convgrad.check.documents.agreement import Agreement, agreements, explained
-from convgrad.check.documents.axes import axes_told, matrices_told
+from convgrad.check.documents.axes import axes_told, matrices_told, names_defined
 from convgrad.check.documents.equations import judge_equation
 from convgrad.check.documents.identities import is_calculation, judge_identity, number_in
 from convgrad.check.documents.judged import Judged, Mark
@@ -86,7 +87,9 @@ class Course:
         self.ledger.labels = labels_of(run.text for run in formulas)
         texts = [marked(run.text, self.ledger.labels) for run in formulas]
         self.ledger.axes = axes_told(texts)
-        self.ledger.matrices = matrices_told(texts, self.ledger.axes)
+        self.ledger.calls = calls_of(" ; ".join(texts))
+        self.ledger.matrices = matrices_told(map(self.ledger.calls.spelled, texts), self.ledger.axes)
+        self.ledger.recurrent = names_defined(texts)
         said = [statement for run in formulas for statement in statements_of(run.text, run.place)]
         self.ledger.later_errors = [statement for statement in said if ERROR.fullmatch(statement.left)]
         self.ledger.prose = " ".join(run.text for run in runs if run.kind is Kind.PROSE)

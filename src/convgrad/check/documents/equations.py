@@ -32,6 +32,10 @@ GRADIENT = re.compile(r"partial|nabla|elta|[\u2202\u2207\u03b4\u0394]|\bd[A-Za-z
 
 def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     """The verdict; the ledger learns what it says."""
+    spelled = ledger.calls.spelled(f"{statement.left} = {statement.right}")
+    if spelled != f"{statement.left} = {statement.right}":
+        left, _, right = spelled.partition(" = ")
+        return replace(judge_equation(replace(statement, left=left, right=right), ledger), text=statement.text)
     found = judge_function(statement, ledger)
     if found is not None:
         return found

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from convgrad.check.derivations.functions_of import Calls
 from convgrad.check.derivations.latex.setting import without_layer
 from convgrad.check.derivations.latex_input import ERRORS, looks_like_latex
 from convgrad.check.documents.runs import Place
@@ -122,6 +123,7 @@ class Ledger:
     unread: equations that could not be read. restated: what later lines say that a tensor is, where that differs.
     axes: of names, without their layers, as far as the whole document tells them; None where it speaks of no arrays.
     matrices: letters without indices that may be matrices, in a document whose indices count arrays; None elsewhere.
+    calls: of functions of examples, as h(x^{(i)}). recurrent: what is defined anywhere, whose step before may be read.
     functions: that the document defines, by name, and their derivatives, as f'.
     labels: subscripts of weights that are parts of their names.
     arguments: of a definition that names them, as `w,b` of L(w, b), by its name as it is written.
@@ -142,6 +144,8 @@ class Ledger:
     unread: list[Unread] = field(default_factory=list)
     axes: Mapping[str, int] | None = None
     matrices: frozenset[str] | None = None
+    calls: Calls = field(default_factory=Calls)
+    recurrent: frozenset[str] = frozenset()
     functions: dict[str, Own] = field(default_factory=dict)
     arguments: dict[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from convgrad.check.derivations.bounds import claimed_sizes
 from convgrad.check.derivations.latex_input import Latex, looks_like_latex, readings_of
@@ -52,15 +53,16 @@ def read_statement(text: str, ledger: Ledger) -> Read:
 
 def _readings(text: str, ledger: Ledger) -> Iterator[Latex]:
     """With matrices where the document may have such; as ever where that does not fit."""
+    how: dict[str, Any] = {"axes": ledger.axes_with_names, "recurrent": ledger.recurrent}
     if ledger.matrices is not None:
         try:
-            first = next(readings_of(text, ledger.equation, axes=ledger.axes_with_names, matrices=ledger.matrices))
+            first = next(readings_of(text, ledger.equation, **how, matrices=ledger.matrices))
             parse(first.claims[-1])
         except EquationError:
             pass
         else:
             yield first
-    yield from readings_of(text, ledger.equation, axes=ledger.axes_with_names)
+    yield from readings_of(text, ledger.equation, **how)
 
 
 def tensor_on_left(left: str, ledger: Ledger) -> str:
