@@ -2,6 +2,7 @@
 
     python -m benchmarks.parallel same --networks 20          # on 1, 2, 3, 4 and 8 ranks, with 1 and 2 threads
     python -m benchmarks.parallel kills --kills 100           # at random moments, with `mpirun --with-ft ulfm`
+    python -m benchmarks.parallel times                       # two ranks beside two threads, on an idle machine
 
 It needs mpi4py and mpirun (`pip install "convgrad[mpi]"`).
 """
@@ -26,13 +27,17 @@ import numpy as np
 
 from convgrad import Network
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Tanh
+from convgrad.models import load_model
 from convgrad.optimizers import SGD, Adam, AdamW, Optimizer
+from convgrad.parallel.mpi import world
 from convgrad.training import Callback, Training, TrainingWarning
 
 SHARDS = 8
 RANKS, THREADS = (1, 2, 3, 4, 8), (1, 2)
 MODULE = "benchmarks.parallel"
 SURVIVORS = 1
+TIMED = ("lenet", "cifar-small")
+SIZES: dict[str, tuple[tuple[int, int, int], int]] = {"lenet": ((28, 28, 1), 10), "cifar-small": ((32, 32, 3), 10)}
 LIMIT = 600
 """Seconds, after which a job counts as one that hangs."""
 
@@ -118,7 +123,10 @@ def job(
     environment = dict(os.environ)
     if threads is not None:
         environment["HL_NUM_THREADS"] = str(threads)
-    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False, env=environment)
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False, env=environment)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"it hung for {LIMIT} seconds")
 
 
 def digests(done: subprocess.CompletedProcess[str]) -> list[tuple[int, str]]:
@@ -129,7 +137,7 @@ def digests(done: subprocess.CompletedProcess[str]) -> list[tuple[int, str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
-    parser.add_argument("what", choices=("same", "kills", "child"))
+    parser.add_argument("what", choices=("same", "kills", "times", "child", "timed"))
     parser.add_argument("--networks", type=int, default=20)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seeds", default="")
@@ -138,18 +146,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.what == "child":
         return _child(options)
+    if options.what == "timed":
+        return _timed(options)
+    if options.what == "times":
+        return _times()
     wrong = sum(_same(options.networks) if options.what == "same" else _kills(options.kills))
     print("all bits are the same" if not wrong else f"{wrong} differ")
     return int(wrong > 0)
 
 
 def _child(options: argparse.Namespace) -> int:
-    from mpi4py import MPI
-
     deaths = [text.split(":") for text in options.die]
-    dying = [Dying(int(n), float(s)) for rank, n, s in deaths if int(rank) == MPI.COMM_WORLD.rank]
+    dying = [Dying(int(n), float(s)) for rank, n, s in deaths if int(rank) == world().rank]
     for seed in map(int, options.seeds.split(",")):
         print(f"digest {seed} {trained(seed, 'mpi', epochs=options.epochs, callbacks=dying)}", flush=True)
+    return 0
+
+
+def _timed(options: argparse.Namespace) -> int:
+    """Train networks that are timed, and tell how many images an epoch took a second, the fastest one."""
+    for name in TIMED:
+        chosen = load_model(name, *SIZES[name])
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(2048, *chosen.network.input_shape)).astype(np.float32)
+        y = rng.integers(0, chosen.network.output_shape[-1], len(x))
+        shards = int(options.seeds)
+        history = chosen.network.fit(
+            x, y, epochs=4, batch_size=256, shards=shards, parallel="mpi" if shards > 1 else None, verbose=False
+        )
+        if world().leads:
+            print(f"digest {round(len(x) / min(history.epoch_seconds))} {name}", flush=True)
+    return 0
+
+
+def _times() -> int:
+    """Images a second: one process and its threads, whole batches and shards, beside ranks of one thread each."""
+    ways = (
+        ("1 rank, 2 threads, whole batches", 1, 2, 1),
+        ("1 rank, 2 threads, 2 shards", 1, 2, 2),
+        ("2 ranks, 1 thread each, 2 shards", 2, 1, 2),
+        ("1 rank, 1 thread, 2 shards", 1, 1, 2),
+    )
+    for words, ranks, threads, shards in ways:
+        done = job(ranks, "-W", "ignore", "-m", MODULE, "timed", "--seeds", str(shards), threads=threads)
+        told = ", ".join(f"{name} {speed:,} images/s" for speed, name in digests(done))
+        print(f"{words}: {told}", flush=True)
+        if done.returncode:
+            print(done.stderr[-2000:])
     return 0
 
 

@@ -56,6 +56,8 @@ class Exchange:
     def begin(self) -> None:
         """Receive from now on."""
         comm, rank = self._comm, self._comm.rank
+        self._gone: set[Node] = set()
+        self._sent: list[Any] = []
         self._totals.reverse()  # what came of the batch before stays: another rank may need it
         total = self._totals[0]
         self._coming = [[comm.Irecv(self._rows[other], other, self._of(ROWS)) for other in self._others]]
@@ -74,19 +76,24 @@ class Exchange:
             if other != rank
         ]
 
+    def advance(self) -> None:
+        """Send the sums that are whole to those who add them up, while this rank goes on to its next shard."""
+        for node, array in self._growing.sums:
+            if node in self._branches[self._comm.rank] and node not in self._gone:
+                self._gone.add(node)
+                for bucket, parts in enumerate(self._parts):
+                    for other in self._others:
+                        part = array[parts[other].start : parts[other].stop]
+                        self._sent.append(self._comm.Isend(part, other, self._of(SUMS, bucket)))
+
     def finish(self, rows: Array, stopping: bool) -> tuple[Array, Array, bool]:
         """Send what this rank has computed; returns the sum of all shards, what they tell, and whether to stop."""
         comm, rank, total = self._comm, self._comm.rank, self._totals[0]
         here = self._rows[rank]
         here[0], here[1:] = stopping, rows.reshape(-1)
-        sent = [comm.Isend(here, other, self._of(ROWS)) for other in self._others]
-        for bucket, parts in enumerate(self._parts):
-            for other in self._others:
-                part = parts[other]
-                sent += [
-                    comm.Isend(array[part.start : part.stop], other, self._of(SUMS, bucket))
-                    for _, array in self._growing.sums
-                ]
+        self.advance()
+        sent = self._sent
+        sent += [comm.Isend(here, other, self._of(ROWS)) for other in self._others]
         for bucket, (parts, found) in enumerate(zip(self._parts, self._received, strict=True)):
             self._wait(self._coming[1 + bucket])
             mine = slice(parts[rank].start, parts[rank].stop)  # nobody else gets this part of this rank's sums

@@ -131,12 +131,13 @@ class Alone:
         yield
 
 
-def compute(work: Work, own: range) -> Array:
-    """Compute some shards in a row; returns what they tell, (shards, told)."""
+def compute(work: Work, own: range, after: Callable[[], None] = lambda: None) -> Array:
+    """Compute some shards in a row; returns what they tell, (shards, told). after: called after each."""
     work.begin()
     work.growing.begin()
     rows = np.empty((len(own), work.told))
     for place, number in enumerate(own):
         numbers, rows[place] = work.shard(number)
         work.growing.add(number, numbers)
+        after()
     return rows

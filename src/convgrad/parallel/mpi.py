@@ -10,8 +10,10 @@ ranks. While a rank waits, it looks whether another one has given up, so that no
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
+import sys
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -29,7 +31,7 @@ from convgrad.parallel.tree import cut
 
 T = TypeVar("T")
 Array = npt.NDArray[Any]
-FAILED, THINGS, ENDINGS, FIRST_FREE = 1, 2, 3, 4
+LEAVING, FAILED, THINGS, ENDINGS, FIRST_FREE = range(5)
 """Tags of messages. Those of exchanges come behind."""
 GENERATIONS = 100
 TAGS = 100
@@ -59,6 +61,7 @@ class World:
         self._count: int = 0
         self._result: Any = None
         self._depth, self._generation = 0, 0
+        self._complete = True
         self._sent: list[Any] = []
         self._exchange: Exchange | None = None
         _share_processors(mpi, self._comm)
@@ -117,7 +120,7 @@ class World:
             if self._exchange is None or not self._exchange.serves(growing, work.told):
                 self._exchange = Exchange(self._comm, growing, work.told, self._wait, self._tag(FIRST_FREE))
             self._exchange.begin()
-            rows = compute(work, own[self.rank])
+            rows = compute(work, own[self.rank], self._exchange.advance)
             return Batch(*self._exchange.finish(rows, stopping))
 
         return self._together(attempt)
@@ -146,7 +149,20 @@ class World:
         try:
             return self._things(text, ENDINGS, listening=False)
         except _Lost:
+            self._complete = False
             return [text] * self.size
+
+    def leave(self) -> None:
+        """End MPI, together with the others. With a dead rank MPI_Finalize may wait for ever (Open MPI 5.0.11), so the
+        process ends without it, when all who are left have got as far.
+        """
+        if self._mpi.Is_finalized():
+            return
+        with suppress(_Lost, TrainingError):
+            self._generation = 0
+            self._things(None, LEAVING, listening=False)
+            if self._complete:
+                self._mpi.Finalize()
 
     def _tell(self, text: str) -> None:
         """Let the others know that this rank gives up."""
@@ -184,7 +200,7 @@ class World:
             old, name = self._comm, self._names[self._comm.rank]
             self._comm = old.Shrink()
             self._comm.Set_errhandler(self._mpi.ERRORS_RETURN)
-            self._exchange = None
+            self._exchange, self._complete = None, False
             try:
                 counts, names = zip(*self._things((self._count, name), listening=False), strict=True)
                 self._names = list(names)
@@ -268,13 +284,20 @@ def meaning(error: Any, lost: Collection[int]) -> Exception:
 def world() -> World:
     """The ranks of this job. Raises: TrainingError without MPI."""
     try:
+        import mpi4py
+
+        early = "mpi4py.MPI" in sys.modules
+        mpi4py.rc.finalize = False
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise TrainingError(
             f'parallel="mpi" needs mpi4py and an MPI library: pip install "convgrad[mpi]". ({reason})'
         ) from error
-    return World(MPI)
+    found = World(MPI)
+    if not early:  # else MPI is somebody else's, who has begun it
+        atexit.register(found.leave)
+    return found
 
 
 def _share_processors(mpi: Any, comm: Any) -> None:
