@@ -52,6 +52,32 @@ dp = [[0.4, 0.3], [-0.2, 0.6]]
 [results]
 dx = """
 
+ACTIVATED = """
+equation = '''
+z[i] = sum[c](w[i,c] * x[c])
+h[i] = sigmoid(z[i])
+y[k] = sum[i](v[k,i] * h[i])
+E = 1/2 * sum[k]((y[k] - t[k])^2)
+'''
+[given]
+x = [0.35, -0.8, 0.52]
+w = [[0.2, -0.5, 0.7], [0.9, 0.3, -0.4]]
+v = [[0.6, -0.3], [0.45, 0.8]]
+t = [1.0, 0.0]
+[results]
+"""
+Z = np.array([[0.2, -0.5, 0.7], [0.9, 0.3, -0.4]]) @ np.array([0.35, -0.8, 0.52])
+H = 1 / (1 + np.exp(-Z))
+V = np.array([[0.6, -0.3], [0.45, 0.8]])
+DH = V.T @ (V @ H - [1.0, 0.0])
+LOG = """
+equation = "E = -sum[k](t[k] * log(p[k]))"
+[given]
+t = [0.25, 0.75]
+p = [0.36, 0.64]
+[results]
+"""
+
 
 def numbers(array: np.ndarray, decimals: int = 5) -> str:
     return str(np.round(array, decimals).tolist())
@@ -142,6 +168,31 @@ CASES: dict[str, tuple[str, str, str]] = {
         KERNEL + f"dw = {numbers(np.correlate(ROW, ABOVE, 'valid')[::-1])}",
         "gradient-rotated",
         "dw comes out in reversed order",
+    ),
+    "another activation": (
+        ACTIVATED + f"h = {numbers(np.tanh(Z))}",
+        "another-function",
+        "In h tanh is taken in place of sigmoid",
+    ),
+    "exp(z) for exp(-z)": (
+        ACTIVATED + f"h = {numbers(1 / (1 + np.exp(Z)))}",
+        "another-function",
+        "In h sigmoid of the negative is taken in place of sigmoid",
+    ),
+    "the logarithm to base 10": (
+        LOG + f"E = {-0.25 * np.log10(0.36) - 0.75 * np.log10(0.64):.5f}",
+        "another-function",
+        "In E log10 is taken in place of log",
+    ),
+    "no derivative of the activation": (
+        ACTIVATED + f"dh = {numbers(DH)}\ndz = {numbers(DH)}",
+        "factor-missing",
+        "In dz the factors h[i] and 1 - h[i] are missing",
+    ),
+    "the matrix transposed, with more digits of y than are written": (
+        ACTIVATED + f"y = {numbers(V @ H, 2)}\ndh = {numbers(V @ (V @ H - [1.0, 0.0]))}",
+        "height-width-swapped",
+        "v is used with rows and columns swapped",
     ),
     "all of the equal maxima": (
         POOL + "[[0, 0.4, 0.3, 0], [0.4, 0, 0, 0.3], [0, 0, 0.6, 0.6], [-0.2, 0, 0.6, 0]]",

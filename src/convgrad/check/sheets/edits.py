@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, combinations, islice
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class Slip:
 
 
 Slips = Iterator[tuple[Slip, Array]]
+LIKE = ("sigmoid", "tanh")
+"""Functions that are taken for one another."""
+BASES = (10, 2)
+"""Of logarithms that a pocket calculator has beside the natural one."""
 MOST_EDITS = 200
 """Changed equations of one step that are tried."""
 
@@ -145,6 +149,33 @@ def _factors(definition: Definition) -> Edits:
             yield slip, _exchanged(definition, node, Multiply((*node.factors, factor)))
 
 
+def _pairs_of_factors(definition: Definition) -> Edits:
+    """Two factors left out at once, such as both of an activation's derivative, a * (1 - a)."""
+    for node in walk(definition.term):
+        factors = node.factors if isinstance(node, Multiply) else ()
+        for one, two in combinations(range(len(factors)), 2) if len(factors) > 2 else ():
+            rest = tuple(f for n, f in enumerate(factors) if n not in (one, two))
+            inside = rest[0] if len(rest) == 1 else Multiply(rest)
+            words = f"In {definition.name} the factors {factors[one]} and {factors[two]} are missing."
+            yield Slip("factor-missing", words), _exchanged(definition, node, inside)
+
+
+def _functions(definition: Definition) -> Edits:
+    """Another function of the same number, or the same of its negative."""
+    for node in walk(definition.term):
+        if not isinstance(node, Call) or len(node.arguments) != 1:
+            continue
+        name, (inside,) = node.function, node.arguments
+        others: list[tuple[str, Term]] = [
+            (other, Call(other, (inside,))) for other in LIKE if name in LIKE and other != name
+        ]
+        others += [(f"{name} of the negative", Call(name, (Negate(inside),)))] if name in ("exp", "sigmoid") else []
+        others += [(f"log{base}", Divide(node, Call("log", (Number(float(base)),)))) for base in BASES if name == "log"]
+        for words, other in others:
+            slip = Slip("another-function", f"In {definition.name} {words} is taken in place of {name}.")
+            yield slip, _exchanged(definition, node, other)
+
+
 def _parts(definition: Definition) -> Edits:
     """A part of the equation that is passed over: a denominator, a square, a function, a condition."""
     name = definition.name
@@ -190,7 +221,7 @@ def _sums(definition: Definition) -> Edits:
             yield slip, _exchanged(definition, node, replace(node, kind=pool))
 
 
-EDITS: tuple[Callable[[Definition], Edits], ...] = (_summands, _factors, _parts, _sums)
+EDITS: tuple[Callable[[Definition], Edits], ...] = (_summands, _factors, _parts, _sums, _pairs_of_factors, _functions)
 
 
 # What counts as right, too

@@ -356,7 +356,10 @@ def _marked(
     choice = find_choice(tensor, entered, free)
     if choice is not None:
         return Marked(written, np.where(marks == WRONG, RIGHT, marks), right, tensor, answer, choice=choice)
-    return Marked(written, marks, right, tensor, answer, find_slip(tensor, entered, free))
+    slip = find_slip(tensor, entered, free)
+    if slip is None and spread is not None:  # as whoever goes on with more digits than are written makes it
+        slip = find_slip(answer, entered, free)
+    return Marked(written, marks, right, tensor, answer, slip)
 
 
 def not_rounded(name: str, decimals: int) -> Slip:
