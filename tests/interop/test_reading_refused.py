@@ -39,6 +39,15 @@ CONVERSE = [
     node("If", ["t"], ["y"], then_branch=onnx.helper.make_graph([], "a", [], []),
          else_branch=onnx.helper.make_graph([], "b", [], [])),
 ]  # fmt: skip
+
+
+def branches(**said: Any) -> tuple[list[Any], dict[str, Any]]:
+    """An If whose condition holds."""
+    condition = onnx.helper.make_tensor("t", onnx.TensorProto.BOOL, [1], [1])
+    return [node("Constant", [], ["t"], value=condition), node("If", ["t"], ["y"], **said)], {}
+
+
+EMPTY = onnx.helper.make_graph([], "empty", [], [onnx.helper.make_tensor_value_info("z", 1, None)])
 FIVE = (2, 2, 2, 2, 3)
 CASES: dict[str, tuple[Any, str]] = {
     "einsum": (one("Einsum", equation="nchw->nchw"), "no layer is read .* supported are Abs, Add.* Export the model"),
@@ -49,6 +58,8 @@ CASES: dict[str, tuple[Any, str]] = {
     ),
     "nothing-before": (([node("Add", ["x", "gone"], ["y"])], {}), "no node before it makes its input 1, `gone`"),
     "two-conditions": ((CONVERSE, {}), "If, can't be read: its condition must be one truth"),
+    "no-branch": (branches(else_branch=EMPTY), "If, can't be read: it has no then_branch"),
+    "empty-branch": (branches(then_branch=EMPTY, else_branch=EMPTY), "no node of its then_branch makes `z`"),
     "constant-of-text": (
         ([node("Constant", [], ["c"], value_string="a"), node("Add", ["x", "c"], ["y"])], {}),
         "only a constant given as a tensor or as numbers is supported",

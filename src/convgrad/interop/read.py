@@ -162,10 +162,16 @@ def _branch(onnx: Any, step: Step) -> list[Given]:
     condition = step.constant(0)
     if condition is None or condition.size != 1:
         raise step.refuse("its condition must be one truth")
-    graph, known = step.said["then_branch" if condition.reshape(-1)[0] else "else_branch"], step.reader.known
+    wanted, known = "then_branch" if condition.reshape(-1)[0] else "else_branch", step.reader.known
+    if wanted not in step.said:
+        raise step.refuse(f"it has no {wanted}")
+    graph = step.said[wanted]
     known.update({tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer})
     for node in graph.node:
         _read(onnx, step.reader, node, tuple(node.input), tuple(node.output))
+    missing = [one.name for one in graph.output if one.name not in known]
+    if missing:
+        raise step.refuse(f"no node of its {wanted} makes `{missing[0]}`")
     return [known[one.name] for one in graph.output]
 
 
