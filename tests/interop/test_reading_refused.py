@@ -107,6 +107,11 @@ CASES: dict[str, tuple[Any, str]] = {
               node("Reshape", ["x", "t"], ["y"]), two=wholes(2), rest=wholes(30)),
         "it has a size that is computed from the number of examples, which mixes them",
     ),
+    "other-kind": (one("Softmax", axis=[1]), "its `axis` is not of the kind INT that it has to be"),
+    "number-for-text": (one("MaxPool", kernel_shape=[2, 2], auto_pad=3), "its `auto_pad` is not of the kind STRING"),
+    "slopes-of-examples": (
+        one("PRelu", floats(2, 3, 1, 1)), r"a constant of shape \(2, 3, 1, 1\) does not go with examples of shape",
+    ),
     "no-such-axis": (one("Softmax", axis=4), "there is no axis 4, its input has 4"),
     "softmax-of-examples": (one("Softmax", axis=0), "it goes over examples, which must stay apart"),
     "concat-of-examples": (([node("Concat", ["x", "x"], ["y"], axis=0)], {}), "it goes over examples"),

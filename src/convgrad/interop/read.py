@@ -125,6 +125,11 @@ def _read(onnx: Any, reader: Reader, node: Any, inputs: tuple[str, ...], outputs
     for place, name in enumerate(inputs):
         if name and name not in reader.known:
             raise step.refuse(f"no node before it makes its input {place}, `{name}`")
+    if onnx.defs.has(named, reader.opset, ""):
+        kinds = onnx.defs.get_schema(named, reader.opset, "").attributes
+        for one in node.attribute:
+            if one.name in kinds and one.type != kinds[one.name].type.value:
+                raise step.refuse(f"its `{one.name}` is not of the kind {kinds[one.name].type.name} that it has to be")
     try:
         found = _made(onnx, step, node)
     except ConvgradError as error:

@@ -130,10 +130,10 @@ def prelu(step: Step) -> Result:
     if slope.size == 1:
         right = "where({o} > 0, {o}, a * {o})"
         return _by_equation(step, value, right, weights={"a": slope.reshape(())})
-    each = slope.reshape((1,) * (rank + 1 - slope.ndim) + slope.shape)[0] if slope.ndim <= rank + 1 else slope
     source = step.last(value)
-    if each.shape == (source.size[-1], *[1] * (rank - 1)):
-        made = step.add(L.PReLU(), source, weights={"alpha": each.reshape(-1)})
+    channels = (source.size[-1], *[1] * (rank - 1))
+    if slope.shape in (channels, (1, *channels)):
+        made = step.add(L.PReLU(), source, weights={"alpha": slope.reshape(-1)})
         return image(*made) if rank > 1 else plain(*made)
     return _with_array(step, value, slope, "where({o} > 0, {o}, {w} * {o})")
 
