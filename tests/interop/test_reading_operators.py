@@ -179,6 +179,23 @@ CASES: dict[str, tuple[Any, list[str] | None]] = {
         ([node("ReduceMax", ["x", "a"], ["m"]), node("Div", ["x", "m"], ["y"])], {"a": wholes(1), "opset": 21}),
         None,
     ),
+    "softplus-by-threshold": (
+        ([node("Mul", ["x", "beta"], ["b"]), node("Greater", ["b", "most"], ["g"]), node("Softplus", ["b"], ["s"]),
+          node("Div", ["s", "beta"], ["d"]), node("Where", ["g", "x", "d"], ["y"])],
+         {"beta": number(1.5), "most": number(0.5)}),
+        None,
+    ),
+    "where-numbers": (
+        ([node("LessOrEqual", ["c", "x"], ["l"]), node("Where", ["l", "two", "one"], ["y"])],
+         {"c": floats(3, 1, 1), "one": number(1), "two": number(2)}),
+        ["Equation", "Equation"],
+    ),
+    "where-of-several": (
+        ([node("ReduceMax", ["x", "a"], ["m"]), node("Less", ["x", "m"], ["l"]), node("Flatten", ["x"], ["f"]),
+          node("Reshape", ["f", "back"], ["b"]), node("Where", ["l", "b", "half"], ["y"])],
+         {"a": wholes(1), "back": wholes(-1, 3, 5, 4), "half": number(0.5)}),
+        None,
+    ),
     "gate": ((GATE, {"a": wholes(2, 3)}), None),
     "expand": ((EXPAND, {}), ["GlobalMaxPool2D", "Equation", "Subtract"]),
     "view": ((VIEW, {}), ["Permute", "Flatten"]),

@@ -137,6 +137,11 @@ CASES: dict[str, tuple[Any, str]] = {
         ([node("MaxPool", ["x"], ["m"], kernel_shape=[2, 2]), node("Div", ["x", "m"], ["y"])], {}),
         r"inputs of shapes \(5, 4, 3\) and \(4, 3, 3\) don't go together",
     ),
+    "where-of-unequal": (
+        ([node("MaxPool", ["x"], ["m"], kernel_shape=[2, 2]), node("Where", ["x", "m", "x"], ["y"])], {}),
+        "its inputs have to be three of one shape, or single numbers",
+    ),
+    "where-of-arrays": (one("Where", floats(3, 1, 1), floats(1)), "three of one shape, or single numbers"),
     "no-exponent": (one("Pow", None), "input 1, the exponent, is missing"),
     "training-norm": (
         one("BatchNormalization", *[floats(3)] * 4, training_mode=1),

@@ -141,10 +141,12 @@ def prelu(step: Step) -> Result:
 # Arithmetic
 
 SIGNS = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/"}
+COMPARED = {"Greater": ">", "GreaterOrEqual": ">=", "Less": "<", "LessOrEqual": "<="}
+"""Truths of results are 1 and 0 here; Where reads them."""
 
 
 def arithmetic(step: Step) -> Result:
-    """Add, Sub, Mul, Div, Min, Max, Sum of results and constants."""
+    """Add, Sub, Mul, Div, Min, Max, Sum and comparisons of results and constants."""
     results = [one for one in step.given if isinstance(one, Result)]
     if len(results) == len(step.given):
         return _of_results(step, results)
@@ -161,6 +163,8 @@ def _right(step: Step, other: str, behind: bool) -> str:
     one, two = ("{o}", other) if behind else (other, "{o}")
     if step.operator in SIGNS:
         return f"{one} {SIGNS[step.operator]} {two}"
+    if step.operator in COMPARED:
+        return f"where({one} {COMPARED[step.operator]} {two}, 1, 0)"
     if step.operator in ("Min", "Max"):
         return f"{step.operator.lower()}({one}, {two})"
     return f"{one} + {two}"
@@ -226,7 +230,7 @@ def _of_results(step: Step, values: list[Result]) -> Result:
 
 
 def _pairwise(step: Step, operator: str, sources: list[Result]) -> tuple[Any, Any]:
-    """Div, Min and Max of results, whose axes of length 1 serve every place of the others."""
+    """Div, Min, Max and comparisons of results, whose axes of length 1 serve every place of the others."""
     value = sources[0]
     for other in sources[1:]:
         indices = step.indices(len(value.size))
@@ -257,6 +261,27 @@ def _joined(operator: str, formulas: list[Formula]) -> Formula:
     written = sorted(map(str, formulas)) if operator in ("Add", "Min", "Max") else [str(one) for one in formulas]
     name = "" if operator == "Add" else operator
     return Formula(origin, terms=(f"{name}[{','.join(written)}]",))
+
+
+def where(step: Step) -> Result:
+    """One of two results or numbers, by a comparison."""
+    condition, results = step.result(), [one for one in step.given if isinstance(one, Result)]
+    if len(step.given) != 3 or any(one.shape != condition.shape for one in results):
+        raise step.refuse("its inputs have to be three of one shape, or single numbers")
+    alike = all(one.arranged == condition.arranged for one in results)
+    sources = results if alike else [step.settled(one) for one in results]
+    indices, reads, place = ",".join(step.indices(len(sources[0].size))), [], 0
+    for at, one in enumerate(step.given):
+        if isinstance(one, Result):
+            place += 1
+            reads.append(f"o{place if len(results) > 1 else ''}[{indices}]")
+        else:
+            number = step.weight(at)
+            if number.size != 1:
+                raise step.refuse("its inputs have to be three of one shape, or single numbers")
+            reads.append(written(short(number.reshape(()))))
+    made = step.equation(f"x[{indices}] = where({reads[0]} > 0, {reads[1]}, {reads[2]})", *sources)
+    return Result(made.node, made.size, condition.axes, condition.shape) if alike else made
 
 
 def negated(step: Step) -> Result:

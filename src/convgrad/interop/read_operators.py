@@ -75,6 +75,8 @@ OPERATORS: dict[str, Reads] = {
     "Neg": elements.negated,
     "Pow": elements.power,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Min", "Max", "Sum"), elements.arithmetic),
+    **dict.fromkeys(elements.COMPARED, elements.arithmetic),
+    "Where": elements.where,
     "Softmax": shapes.softmax,
     "LogSoftmax": shapes.softmax,
     "Flatten": shapes.flatten,
