@@ -175,9 +175,11 @@ def test_equations(tmp_path: Path, text: str, shape: tuple[int, ...], others: di
 class Meeting(L.Layer, abstract=True):  # not in the list of layers, which other tests read
     """Examples that meet when they predict."""
 
+    said: str = "mu[f] = mean[e](o[e,f])\nx[e,f] = o[e,f] - mu[f]"
+
     @property
     def text(self) -> str:
-        return "mu[f] = mean[e](o[e,f])\nx[e,f] = o[e,f] - mu[f]"
+        return self.said
 
     def build(self, *input_shapes: tuple[int, ...]) -> L.Built:
         return L.Built(self.equation, ("o",), input_shapes, input_shapes[0], batch_index="e")
@@ -199,13 +201,24 @@ class Drawing(L.Layer, abstract=True):  # not in the list of layers, which other
     ("layer", "message"),
     [
         (Meeting(), r"`meeting1`, Meeting\(\), can't be written as ONNX: examples of a batch meet .* BatchNorm has"),
+        (Meeting("x[e,f] = o[e,f] - o[0,f]"), "examples of a batch meet in its equation to predict with. Give it one"),
+        (
+            Meeting("x[e,f] = o[e,f] - o[e,f+e else 0]"),
+            "examples of a batch meet in its equation to predict with. Give it one",
+        ),
+        (Meeting("x[e,f] = o[e,f] * e"), "examples of a batch meet in its equation to predict with. Give it one"),
+        (L.Equation("h[i] = o[i]\nx[i] = 2 * w[i]", shapes={"w": (5,)}), "its result does not depend on its input"),
+        (
+            L.Equation("x[i] = sum[m,n](o[(2*i+3*m+n)/9 else 0])", sizes={"I": 5, "M": 3000, "N": 3000}),
+            "a table of the positions that it reads would have more than 16,777,216 numbers. Split the position into",
+        ),
         (Drawing(), "draws numbers at random when it predicts. Let it draw in training only"),
         (
             L.Equation("x[i] = o[i] * uniform(3, i)"),
             "no operator of ONNX is `uniform`. Write the equation with exp, log",
         ),
     ],
-    ids=["meeting", "drawing", "uniform"],
+    ids=["meeting", "first-example", "as-an-index", "as-a-number", "constant", "large-table", "drawing", "uniform"],
 )
 def test_what_can_not_be_written_is_named(tmp_path: Path, layer: L.Layer, message: str) -> None:
     network = with_weights(Network(layer, input_shape=(5,)))

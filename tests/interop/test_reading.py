@@ -11,47 +11,13 @@ import pytest
 from convgrad import DataError, ModelError, Network, from_onnx
 from convgrad.interop import library
 from convgrad.models import load_model
+from onnx_files import close, graph, onnx
 from optional import large_module
 from torch_cases import CASES
 
-onnx: Any = large_module("onnx")
 RNG = np.random.default_rng(7)
-NOT_READ = {
-    "conv2d-position-bias": "Add",
-    "avg-pool2d-dilated": "Div",
-    "lp-pool1d": "LpPool",
-    "lp-pool2d": "LpPool",
-    "lp-pool3d": "LpPool",
-    "zero-padding1d": "Pad",
-    "zero-padding2d": "Pad",
-    "zero-padding3d": "Pad",
-    "padding1d": "Pad",
-    "padding2d": "Pad",
-    "padding3d": "Pad",
-    "up-sampling1d": "Resize",
-    "up-sampling2d": "Resize",
-    "up-sampling3d": "Resize",
-    "pixel-shuffle": "DepthToSpace",
-    "gelu": "Gelu",
-    "selu": "Selu",
-    "hard-sigmoid": "HardSigmoid",
-    "prelu": "PRelu",
-    "glu": "Split",
-    "group-norm": "GroupNormalization",
-    "layer-norm": "LayerNormalization",
-    "layer-norm-images": "LayerNormalization",
-    "instance-norm": "InstanceNormalization",
-    "rms-norm": "ReduceMean",
-    "local-response-norm": "Pad",
-    "equation": "Gather",
-}
+NOT_READ = {"equation": "Gather"}
 """Layers whose operators are written and not read -> the one that is named."""
-
-
-def close(ours: Any, theirs: Any, roundings: int = 64) -> None:
-    most = roundings * 1.2e-7 * max(1, float(np.abs(theirs).max()))
-    assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() <= most
 
 
 @pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
@@ -111,37 +77,12 @@ def test_what_pytorch_writes(tmp_path: Path) -> None:
     close(found.predict(np.moveaxis(x.numpy(), 1, -1)), model(x).detach().numpy())
 
 
-def graph(*nodes: Any, opset: int = 17, kind: int = 1, shape: Any = ("N", 3, 5, 4), **weights: Any) -> Any:
-    h, numpy = onnx.helper, onnx.numpy_helper
-    given, made = h.make_tensor_value_info("x", kind, shape), h.make_tensor_value_info("y", 1, None)
-    kept = [numpy.from_array(np.asarray(array), name) for name, array in weights.items()]
-    return h.make_model(h.make_graph(nodes, "g", [given], [made], kept), opset_imports=[h.make_opsetid("", opset)])
-
-
 def test_a_dense_layer_behind_flatten_has_its_rows_in_our_order() -> None:
     w, b = RNG.normal(size=(7, 60)).astype(np.float32), RNG.normal(size=7).astype(np.float32)
     node = onnx.helper.make_node
     model = graph(node("Flatten", ["x"], ["f"]), node("Gemm", ["f", "w", "b"], ["y"], transB=1), w=w, b=b)
     x = RNG.normal(size=(2, 3, 5, 4)).astype(np.float32)
     close(from_onnx(model).predict(np.moveaxis(x, 1, -1)), x.reshape(2, -1) @ w.T + b)
-
-
-@pytest.mark.parametrize(
-    ("operator", "said", "message"),
-    [
-        ("Einsum", {"equation": "nchw->nchw"}, "node `y`, Einsum, can't be read: no layer .* supported are Add"),
-        ("AveragePool", {"kernel_shape": [2, 2], "pads": [1, 1, 1, 1], "count_include_pad": 1, "ceil_mode": 1}, "ceil"),
-        ("Transpose", {"perm": [1, 0, 2, 3]}, "the examples must stay the first axis"),
-        ("Softmax", {"axis": 0}, "it goes over examples"),
-        ("Concat", {"axis": 0}, "it joins examples"),
-        ("Flatten", {"axis": 2}, "only axis=1, which keeps"),
-        ("MaxPool", {"kernel_shape": [9, 2]}, "MaxPool, can't be read: .* the kernel is larger than the image"),
-    ],
-    ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
-)  # fmt: skip
-def test_what_is_not_read_is_named(operator: str, said: Any, message: str) -> None:
-    with pytest.raises(ModelError, match=message):
-        from_onnx(graph(onnx.helper.make_node(operator, ["x"], ["y"], **said)))
 
 
 def test_files_of_old_operators_and_other_numbers() -> None:

@@ -123,9 +123,7 @@ class _Writer:
         made = self.term(term)
         batched = made.batched
         wanted = tuple(BATCH if index == self.mixed else index for index in indices)
-        if batched and BATCH not in wanted:
-            if self.mixed:
-                raise self._meet()
+        if batched and BATCH not in wanted:  # where the equation names the batch, its index stands on the left
             wanted = (BATCH, *wanted)
         wanted = wanted if batched else tuple(index for index in wanted if index != BATCH)
         missing = tuple(index for index in wanted if index not in made.axes)
@@ -308,7 +306,6 @@ class _Writer:
         for position, size in zip(positions, shape, strict=True):
             _, table, within = self.table(position, size, indices)
             place, inside = place * size + np.clip(table, 0, size - 1), inside & within
-        self._check(place)
         row = graph.node("Reshape", made.name, graph.sizes(*([0] if front else []), prod(shape)))
         at = len(front)
         name = self.gathered(row, at, at + 1, place, inside, prod(shape), access.outside, 0)
@@ -321,7 +318,6 @@ class _Writer:
         indices = tuple(sorted(position.names)) if indices is None else indices
         top, below = self.values(position.numerator, indices), position.divisor.constant_value
         place = np.asarray(top // below)
-        self._check(place)
         return indices, place, np.asarray((top % below == 0) & (place >= 0) & (place < size))
 
     def values(self, polynomial: Polynomial, indices: tuple[str, ...]) -> Array:
@@ -338,10 +334,6 @@ class _Writer:
             raise self._meet()
         indices = tuple(sorted(polynomial.names))
         return Labelled(self.graph.weight(self.values(polynomial, indices).astype(np.float32)), indices)
-
-    def _check(self, table: Array) -> None:
-        if table.size > LARGEST_TABLE:
-            raise _refusal(self.placed, _TOO_LARGE, "Split the position into two definitions.")
 
     def _meet(self) -> ModelError:
         why = "examples of a batch meet in its equation to predict with"

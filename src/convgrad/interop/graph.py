@@ -13,9 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.errors import ModelError
-from convgrad.network.placed import PlacedLayer
-
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 Order = Literal["last", "first", "row"]
@@ -102,14 +99,6 @@ class Graph:
             return value.name if value.order == "first" else self.last(value)
         axes = len(value.shape)
         return self.node("Transpose", value.name, perm=[0, axes, *range(1, axes)])
-
-    def needs(self, opset: int, placed: PlacedLayer, what: str) -> None:
-        """Raises: ModelError where the graph has older operators."""
-        if self.opset < opset:
-            raise ModelError(
-                f"{placed.layer.label} can't be written with opset {self.opset}: {what} needs opset {opset}. "
-                f"Write to_onnx(path, opset={opset})."
-            )
 
     def _free(self, name: str) -> str:
         number = self._used[name] = self._used.get(name, 0) + 1

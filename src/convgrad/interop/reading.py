@@ -16,21 +16,55 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.errors import ModelError
-from convgrad.layers import Flatten, Input, Layer, Node, Permute, Reshape
+from convgrad.layers import Equation, Flatten, Input, Layer, Node, Permute, Reshape
 from convgrad.layers.base import NAME
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
+EXAMPLES = (10007, 10009)
+"""Numbers of examples for which shapes are computed; primes, so that a size which holds them is seen."""
+LETTERS = "ijlmnpq"
+"""Indices of all axes but the last one, c."""
+
+
+@dataclass(frozen=True)
+class PerBatch:
+    """A constant that depends on how many examples there are: what it is for each of `EXAMPLES`."""
+
+    arrays: tuple[Array, Array]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """factor * product(terms) + shift: a result as a function of each element `o` of an earlier one, `origin`."""
+
+    origin: Result
+    factor: float = 1.0
+    terms: tuple[str, ...] = ("o",)
+    shift: float = 0.0
+
+    def __str__(self) -> str:
+        written = "*".join([f"{self.factor:.6g}"] * (self.factor != 1) + sorted(self.terms))
+        return f"{written}+{self.shift:.6g}" if self.shift else written
 
 
 @dataclass(frozen=True)
 class Result:
-    """The node's result, `size` here, transposed by `axes` and reshaped to `shape`: one example of the file's."""
+    """The node's result, `size` here, transposed by `axes` and reshaped to `shape`: one example of the file's.
+
+    formula: how it is made of single elements of another result, if it is.
+    """
 
     node: Node | Input
     size: Shape
     axes: Shape
     shape: Shape
+    formula: Formula | None = field(default=None, compare=False)
+
+    @property
+    def arranged(self) -> tuple[Shape, Shape, Shape]:
+        """Results that are alike in these have the same elements at the same places."""
+        return self.size, self.axes, self.shape
 
     @property
     def transposed(self) -> Shape:
@@ -59,6 +93,9 @@ def image(node: Node | Input, size: Shape) -> Result:
     return Result(node, size, (rank - 1, *range(rank - 1)), (size[-1], *size[:-1]))
 
 
+Given = Result | PerBatch | Array
+
+
 @dataclass
 class Step:
     """One node of the file. given: its inputs, results and constants (arrays), None where one is left out."""
@@ -67,22 +104,30 @@ class Step:
     name: str
     operator: str
     inputs: tuple[str, ...]
-    given: tuple[Result | Array | None, ...]
+    given: tuple[Given | None, ...]
     said: dict[str, Any] = field(default_factory=dict)
+    outputs: int = 1
 
     def refuse(self, why: str) -> ModelError:
         return ModelError(f"from_onnx: node `{self.name}`, {self.operator}, can't be read: {why}.")
 
+    # What the node was given
+
+    def _given(self, place: int) -> Given | None:
+        return self.given[place] if place < len(self.given) else None
+
     def result(self, place: int = 0) -> Result:
-        found = self.given[place] if place < len(self.given) else None
+        found = self._given(place)
         if not isinstance(found, Result):
             raise self.refuse(f"input {place} must come from the network's inputs")
         return found
 
     def constant(self, place: int) -> Array | None:
-        found = self.given[place] if place < len(self.given) else None
+        found = self._given(place)
         if isinstance(found, Result):
             raise self.refuse(f"input {place} is computed from the network's inputs, but has to be a constant")
+        if isinstance(found, PerBatch):
+            raise self.refuse(f"input {place} depends on the number of examples, but has to be a constant")
         return found
 
     def weight(self, place: int) -> Array:
@@ -93,20 +138,95 @@ class Step:
             raise self.refuse(f"input {place} must hold finite floats")
         return found.astype(np.float64)
 
+    def number(self, place: int, name: str, default: float | None) -> float | None:
+        """A number given as an input, or in older operators as an attribute."""
+        found = self.constant(place)
+        if found is None:
+            return self.real(name, default) if name in self.said else default
+        if found.size != 1:
+            raise self.refuse(f"input {place} must hold one number, not {found.size}")
+        return short(found.reshape(()))
+
+    def real(self, name: str, default: Any) -> Any:
+        """An attribute of float32."""
+        return short(self.said[name]) if name in self.said else default
+
+    def wholes(self, name: str, count: int, default: int, least: int = 1) -> Shape:
+        """An attribute of `count` whole numbers."""
+        found = tuple(int(number) for number in self.said.get(name, [default] * count))
+        if len(found) != count or min(found, default=least) < least:
+            raise self.refuse(f"{name} must be {count} whole numbers of at least {least}, not {list(found)}")
+        return found
+
+    def listed(self, place: int, name: str) -> list[int] | None:
+        """Whole numbers given as an input, or in older operators as an attribute; None where they are left out."""
+        found = self.constant(place)
+        if found is None:
+            return [int(number) for number in self.said[name]] if name in self.said else None
+        return [int(number) for number in found.reshape(-1)]
+
+    def sizes(self, place: int) -> list[int | None]:
+        """A shape; None for the number of examples in it."""
+        found = self._given(place)
+        if not isinstance(found, PerBatch):
+            array = self.constant(place)
+            return [] if array is None else [int(size) for size in array.reshape(-1)]
+        pairs = list(zip(*(array.reshape(-1).tolist() for array in found.arrays), strict=True))
+        if any(pair[0] != pair[1] and pair != EXAMPLES for pair in pairs):
+            raise self.refuse("it has a size that is computed from the number of examples, which mixes them")
+        return [None if pair == EXAMPLES else int(pair[0]) for pair in pairs]
+
+    def axis(self, axis: int, rank: int) -> int:
+        """An axis of the file, of `rank` with the examples, as one of an example."""
+        found = axis + rank if axis < 0 else axis
+        if not 0 <= found < rank:
+            raise self.refuse(f"there is no axis {axis}, its input has {rank}")
+        if found == 0:
+            raise self.refuse("it goes over examples, which must stay apart")
+        return found - 1
+
+    # What it becomes
+
     def add(self, layer: Layer, *sources: Result, weights: dict[str, Array] | None = None) -> tuple[Node, Shape]:
         """A layer on results as their nodes have them; one that the same weights have made before, again."""
+        built = layer.build(*(one.size for one in sources))
+        nodes: list[Node | Input] = []
+        for one in sources:  # a layer has different inputs
+            nodes.append(Reshape(one.size)(one.node) if one.node in nodes else one.node)
+        shapes = {key: one.shape for key, one in built.parameters.items()} | {k: s for k, (s, _) in built.state.items()}
+        for key, array in (weights or {}).items():
+            if array.shape != shapes[key]:
+                raise self.refuse(f"its weights make `{key}` of shape {array.shape}, which has to be {shapes[key]}")
         layer = self.reader.shared(self, layer, weights or {})
-        return layer(*(one.node for one in sources)), layer.build(*(one.size for one in sources)).output_shape
+        return layer(*nodes), built.output_shape
+
+    def equation(self, text: str, *sources: Result, weights: dict[str, Array] | None = None, **said: Any) -> Result:
+        """A layer that is its equation, on o, or o1 and o2, as their nodes have them."""
+        names = ("o",) if len(sources) == 1 else tuple(f"o{n + 1}" for n in range(len(sources)))
+        shapes = {key: array.shape for key, array in (weights or {}).items()}
+        layer = Equation(text, inputs=names, shapes=shapes, **said)
+        return plain(*self.add(layer, *sources, weights=weights))
+
+    def indices(self, rank: int) -> list[str]:
+        if rank > len(LETTERS) + 1:
+            raise self.refuse(f"{rank} axes besides the examples are too many; {len(LETTERS) + 1} are supported")
+        return [*LETTERS[: rank - 1], "c"]
+
+    def in_order(self, value: Result) -> Result:
+        """The value with no more than its axes in another order than its node's."""
+        return value if value.shape == value.transposed else self.settled(value)
 
     def moved(self, value: Result, dims: Shape) -> Result:
         """The value with its node's axes as `dims` of the file's (counted from 0); a node of its own where needed."""
+        if not value.shape:  # one number an example, which is an axis of length 1 here
+            value, dims = replace(value, shape=(1,)), (0,)
         if value.shape == value.transposed:
             wanted = tuple(value.axes[axis] for axis in dims)
         else:
+            shape, wanted = value.shape, dims
             if value.axes != tuple(range(len(value.axes))):
                 value = plain(*self.add(Permute(tuple(axis + 1 for axis in value.axes)), value))
-            value = plain(*self.add(Reshape(value.shape) if len(value.shape) > 1 else Flatten(), value))
-            value, wanted = replace(value, shape=value.size), dims
+            value = plain(*self.add(Reshape(shape) if len(shape) > 1 else Flatten(), value))
         size = tuple(value.size[axis] for axis in wanted)
         if wanted == tuple(range(len(wanted))):
             return plain(value.node, size)
@@ -130,10 +250,11 @@ class Step:
 
 
 class Reader:
-    """What has been read so far. known: the file's name -> its result or constant."""
+    """What has been read so far. known: the file's name -> its result or constant. opset: of the file."""
 
-    def __init__(self) -> None:
-        self.known: dict[str, Result | Array] = {}
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+        self.known: dict[str, Given] = {}
         self.weights: dict[int, tuple[Layer, dict[str, Array]]] = {}
         self._layers: dict[tuple[str, ...], tuple[Layer, dict[str, Array]]] = {}
         self._names: set[str] = set()
@@ -141,11 +262,12 @@ class Reader:
     def shared(self, step: Step, layer: Layer, weights: dict[str, Array]) -> Layer:
         if not weights:
             return layer
-        key = (step.operator, *step.inputs[1:], repr(layer))
+        constants = [name for name, one in zip(step.inputs, step.given, strict=True) if not isinstance(one, Result)]
+        key = (step.operator, *constants, repr(layer))
         found = self._layers.get(key)
         if found and all(np.array_equal(array, found[1][name]) for name, array in weights.items()):
             return found[0]
-        prefix = re.sub(r"\W", "_", step.inputs[1].rpartition(".")[0], flags=re.ASCII)
+        prefix = re.sub(r"\W", "_", constants[0].rpartition(".")[0], flags=re.ASCII)
         if re.fullmatch(NAME, prefix, re.ASCII) and prefix not in self._names | {"input"}:
             self._names.add(prefix)
             layer = replace(layer, name=prefix)
@@ -153,4 +275,9 @@ class Reader:
         return layer
 
 
-Reads = Callable[[Step], "Result | Array"]
+def short(number: Any) -> float:
+    """A float32 as the shortest number that rounds to it."""
+    return float(str(np.float32(number)))
+
+
+Reads = Callable[[Step], "Given | list[Given]"]
