@@ -79,6 +79,11 @@ for _ in range(2):  # what is left of the first call disturbs none after it
 network, given = random_training(1)
 network.fit(**given, shards=SHARDS, parallel="mpi", verbose=False)
 print("done", flush=True)
+if os.environ["OMPI_COMM_WORLD_RANK"] == "0":
+    try:
+        network.fit(**given, shards=SHARDS, parallel="mpi", verbose=False)
+    except Exception as error:
+        print(error)
 """
 
 
@@ -88,7 +93,8 @@ def test_an_error_of_one_rank_ends_the_others() -> None:
     assert done.returncode == 0, done.stderr
     told = sorted(done.stdout.splitlines())
     elsewhere = "EndedElsewhere: Rank 1 of 2 ended the training: of its own"
-    assert told == [*[elsewhere] * 2, *["ValueError: of its own"] * 2, *["done"] * 2]
+    left = "Rank 1 of 2 has ended its program, and trains no more."
+    assert told == [*[elsewhere] * 2, left, *["ValueError: of its own"] * 2, *["done"] * 2]
 
 
 @pytest.mark.slow

@@ -39,6 +39,8 @@ TAGS = 100
 SPINS = 1000
 """Looks without a pause while a rank waits, about a millisecond."""
 PAUSE = 20e-6
+LAST_WORDS = 2.0
+"""Seconds in which what a rank had sent before it ended has arrived."""
 
 
 class RankLost(UserWarning):
@@ -61,7 +63,7 @@ class World:
         self._count: int = 0
         self._result: Any = None
         self._depth, self._generation = 0, 0
-        self._complete = True
+        self._complete, self._left = True, 0.0
         self._sent: list[Any] = []
         self._exchange: Exchange | None = None
         _share_processors(mpi, self._comm)
@@ -263,7 +265,7 @@ class World:
                 self._listen()
 
     def _listen(self) -> None:
-        """Raises: EndedElsewhere where another rank has given up."""
+        """Raises: EndedElsewhere where another rank has given up, or ended."""
         status = self._mpi.Status()
         try:
             there = self._comm.iprobe(self._mpi.ANY_SOURCE, self._tag(FAILED), status)
@@ -271,6 +273,11 @@ class World:
                 text = self._comm.recv(source=status.Get_source(), tag=self._tag(FAILED))
                 name = self.name(status.Get_source())
                 raise EndedElsewhere(f"Rank {name} of {self.size} ended the training: {text}")
+            if self._comm.iprobe(self._mpi.ANY_SOURCE, LEAVING, status):
+                self._left = self._left or time.monotonic()
+                if time.monotonic() - self._left > LAST_WORDS:
+                    name = self.name(status.Get_source())
+                    raise EndedElsewhere(f"Rank {name} of {self.size} has ended its program, and trains no more.")
         except self._mpi.Exception as error:
             raise meaning(error, self._lost) from error
 
