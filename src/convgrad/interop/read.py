@@ -103,7 +103,7 @@ def _inputs(reader: Reader, graph: Any, first: bool) -> dict[str, Input]:
         if kind.elem_type not in FLOATS or len(sizes) < 2 or min(sizes[1:]) < 1:
             raise ModelError(
                 f"from_onnx: input `{one.name}` can't be read: it must hold floats, with the examples as its first "
-                "axis and fixed sizes along all others."
+                "axis and fixed sizes along all others. Export it with these sizes given."
             )
         shape = tuple(sizes[1:])
         size = (*shape[1:], shape[0]) if first and len(shape) > 1 else shape

@@ -18,8 +18,9 @@ def from_onnx(model: Any, *, layout: str | None = None) -> Network:
     """The network that an ONNX file describes, with its weights: it predicts the same, and can be trained on.
 
     w[m,n,c,k] here is W[k,c,m,n] there, and inputs (N, C, H, W) there are (N, H, W, C) here; the rows of a dense layer
-    behind Flatten are put in that order, too. Needs the package onnx (`pip install 'convgrad[onnx]'`). Numbers become
-    float32.
+    behind Flatten are put in that order, too. Nodes that make up a layer, such as GELU by Erf, are that layer;
+    arithmetic and sums that no layer has are layers `Equation`, where a constant of several numbers is a weight that is
+    trained. Needs the package onnx (`pip install 'convgrad[onnx]'`). Numbers become float32.
 
     Args:
         model: a path, or a ModelProto of onnx.
