@@ -8,7 +8,7 @@ from math import lcm
 import numpy as np
 
 import convgrad.layers as L
-from convgrad.interop.reading import Result, Step, image
+from convgrad.interop.reading import Result, Step, image, turned
 
 WHERE = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners")
 ROUNDED = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
@@ -123,4 +123,4 @@ def _along(step: Step, value: Result, at: int, abc: tuple[int, int, int], many: 
     sizes = {q.upper(): many, "H": size}
     text = f"t[{q},h] = {near}\nx[{','.join(indices)}] = sum[h](t[{q},h] * o[{read}])"
     made = step.equation(text, value, sizes=sizes)
-    return Result(made.node, made.size, value.axes, tuple(made.size[axis] for axis in value.axes))
+    return turned(made.node, made.size, value.axes)

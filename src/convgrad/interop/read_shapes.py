@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 import convgrad.layers as L
-from convgrad.interop.reading import Array, Given, Result, Step, image, plain
+from convgrad.interop.reading import Array, Given, Result, Step, image, plain, turned
 
 
 def gemm(step: Step) -> Result:
@@ -147,7 +147,7 @@ def _part(step: Step, value: Result, axis: int, start: int, by: int, count: int)
     read = ",".join(position if at == own else index for at, index in enumerate(indices))
     text, sizes = f"x[{','.join(indices)}] = o[{read}]", {i.upper(): count}
     made = step.equation(text, value, sizes=sizes, integers={"p": start})
-    return Result(made.node, made.size, value.axes, tuple(made.size[at] for at in value.axes))
+    return turned(made.node, made.size, value.axes)
 
 
 def slices(step: Step) -> Result:
@@ -209,8 +209,7 @@ def concat(step: Step) -> Result:
         return values[0]
     dims = (*(other for other in range(rank) if other != axis), axis)
     node, size = step.add(L.Concatenate(), *(step.moved(v, dims) for v in values))
-    back = tuple(dims.index(other) for other in range(rank))
-    return Result(node, size, back, tuple(size[at] for at in back))
+    return turned(node, size, tuple(dims.index(other) for other in range(rank)))
 
 
 REDUCED = {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import convgrad.layers as L
-from convgrad.interop.reading import Array, Result, Shape, Step, image, plain
+from convgrad.interop.reading import Array, Result, Shape, Step, image, plain, turned
 
 
 def places(step: Step, value: Result) -> int:
@@ -175,7 +175,7 @@ def pad(step: Step) -> Result:
         sizes={indices[axis].upper(): sizes[axis] for axis in moved},
         integers={f"p{axis}": own[axis][0] for axis in moved},
     )
-    return Result(made.node, made.size, value.axes, tuple(made.size[axis] for axis in value.axes))
+    return turned(made.node, made.size, value.axes)
 
 
 def depth_to_space(step: Step) -> Result:

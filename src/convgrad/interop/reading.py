@@ -83,14 +83,19 @@ class Result:
         return np.asarray(places.transpose(self.axes).reshape(-1), np.int64)
 
 
+def turned(node: Node | Input, size: Shape, axes: Shape) -> Result:
+    """The node's result with its axes in another order."""
+    return Result(node, size, axes, tuple(size[axis] for axis in axes))
+
+
 def plain(node: Node | Input, size: Shape) -> Result:
-    return Result(node, size, tuple(range(len(size))), size)
+    return turned(node, size, tuple(range(len(size))))
 
 
 def image(node: Node | Input, size: Shape) -> Result:
     """Of a layer whose operator has its channels first."""
     rank = len(size)
-    return Result(node, size, (rank - 1, *range(rank - 1)), (size[-1], *size[:-1]))
+    return turned(node, size, (rank - 1, *range(rank - 1)))
 
 
 Given = Result | PerBatch | Array

@@ -201,9 +201,6 @@ class _Work:
     def _present(self, rows: range) -> int:
         return int((self._weights[rows.start : rows.stop] > 0).sum())
 
-    def begin(self) -> None:
-        pass
-
     def end(self) -> None:
         """The network's state and the sums of earlier batches are as before it."""
         self._restore()

@@ -46,9 +46,6 @@ class Work(Protocol):
     @property
     def told(self) -> int: ...
 
-    def begin(self) -> None:
-        """The batch is computed, for the first time or once more."""
-
     def shard(self, number: int) -> tuple[Array, Array]:
         """A shard's numbers (size,), which stay until the next call, and what it tells, (told,) float64."""
         ...
@@ -133,7 +130,6 @@ class Alone:
 
 def compute(work: Work, own: range, after: Callable[[], None] = lambda: None) -> Array:
     """Compute some shards in a row; returns what they tell, (shards, told). after: called after each."""
-    work.begin()
     work.growing.begin()
     rows = np.empty((len(own), work.told))
     for place, number in enumerate(own):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from convgrad.arguments import TABLE, TEXT, optional, takes
@@ -89,7 +89,10 @@ def checked_equation(
         equation, of = marked(equation, labels), marked(of, labels)
 
     def check(matrices: tuple[str, ...] | None) -> EquationReport:
-        return _with_guesses(equation, of, given, axes, explained, matrices)
+        def tried(single: Collection[str]) -> Tried:
+            return _tried(lambda generic: _checked(equation, of, given, generic, axes, explained, single, matrices))
+
+        return _with_guesses(tried)
 
     letters = _lone(equation, of, axes)
     return with_matrices(check, letters) if letters else check(None)
@@ -119,22 +122,22 @@ def _is_latex(of: str, axes: Mapping[str, int] | None) -> bool:
     return looks_like_latex(of) or (axes is not None and "[" not in of)
 
 
-def _with_guesses(
-    equation: str,
-    of: str,
-    given: Given,
-    axes: Mapping[str, int] | None,
-    explained: bool,
-    matrices: Collection[str] | None,
-) -> EquationReport:
-    """The report; where it is wrong, with vectors that were guessed as single numbers if that is right."""
-    report, guesses = _tried(equation, of, given, axes, explained, matrices)
+Tried = tuple[EquationReport, list[str]]
+"""A report, and names in the equation that were read as vectors for their letter alone."""
+
+
+def _with_guesses(tried: Callable[[Collection[str]], Tried]) -> EquationReport:
+    """The report; where it is wrong, with vectors that were guessed as single numbers if that is right.
+
+    tried: from the names that are single numbers.
+    """
+    report, guesses = tried(())
     if report.verdict.exit_code == 1:
         for names in [guesses, *([name] for name in guesses)] if len(guesses) > 1 else [guesses]:
             if not names:
                 break
             try:
-                other, _ = _tried(equation, of, given, axes, explained, matrices, names)
+                other, _ = tried(names)
             except EquationError:
                 continue
             if other.ok:
@@ -143,19 +146,11 @@ def _with_guesses(
     return report
 
 
-def _tried(
-    equation: str,
-    of: str,
-    given: Given,
-    axes: Mapping[str, int] | None,
-    explained: bool,
-    matrices: Collection[str] | None,
-    single: Collection[str] = (),
-) -> tuple[EquationReport, list[str]]:
-    """The report, and names in `of` that were read as vectors for their letter alone."""
+def _tried(checked: Callable[[str], tuple[EquationReport, frozenset[str], list[str]]]) -> Tried:
+    """With each function in place of those without a name. checked: as `_checked`, from such a function."""
     report: EquationReport | None = None
     for generic in GENERIC:
-        report, functions, guesses = _checked(equation, of, given, generic, axes, explained, single, matrices)
+        report, functions, guesses = checked(generic)
         if not functions or not report.ok:
             return report, guesses
     assert report is not None

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from convgrad.check.derivations.functions_of import calls_of
+from convgrad.check.derivations.labels import labels_of, marked
 from convgrad.check.documents.agreement import Agreement, agreements, explained
 from convgrad.check.documents.axes import axes_told, matrices_told, names_defined
 from convgrad.check.documents.equations import judge_equation
 from convgrad.check.documents.identities import is_calculation, judge_identity, number_in
 from convgrad.check.documents.judged import Judged, Mark
-from convgrad.check.documents.labels import labels_of, marked
 from convgrad.check.documents.ledger import Ledger
 from convgrad.check.documents.matrices import matrix_of
 from convgrad.check.documents.numbers import Programs, judge_numbers, judge_output

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from convgrad.check.derivations.labels import labels_of, marked
+from convgrad.check.derivations.labels import marked
 from convgrad.check.documents.ledger import Ledger
 from convgrad.check.documents.statements import Statement
-
-__all__ = ["labels_of", "marked", "with_labels"]
 
 
 def with_labels(statement: Statement, ledger: Ledger) -> Statement:

@@ -227,12 +227,7 @@ SHORT = {
 def _of_product(text: str, layer: type) -> Before:
     """Of z times a function of z."""
     written = re.sub(r"\b[zscd]\b", lambda name: SHORT[name[0]], text)
-    return lambda problem: multiplied(problem, written) if isinstance(_last_layer(problem), layer) else None
-
-
-def _last_layer(problem: Problem) -> object:
-    """What the activation is of."""
-    return problem.origin.layer
+    return lambda problem: multiplied(problem, written) if isinstance(problem.origin.layer, layer) else None
 
 
 SOFTMAX = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from convgrad.check.mistakes.base import Before, Mistake
 from convgrad.check.mistakes.norms import in_statistic
 from convgrad.check.problems.problem import Problem
-from convgrad.notation.terms import Access, Add, Call, Divide, Multiply, Number, Power, Term
+from convgrad.notation.terms import Access, Add, Call, Divide, Multiply, Number, Power, Term, accesses
 
 USUAL = (1e-5, 1e-8, 1e-6, 1e-7, 1e-3)
 """Those that people write; any other is told from the numbers."""
@@ -30,7 +30,7 @@ def _outside(held: bool) -> Before:
     """1 / (sqrt(v) + eps); `held`: with the derivative of 1 / sqrt(v + eps), as people write it."""
 
     def change(term: Term, problem: Problem) -> Term:
-        variance = next((t for t in _accesses(term) if t.tensor == "v"), None)
+        variance = next((t for t in accesses(term) if t.tensor == "v"), None)
         if variance is None or not isinstance(term, Divide):
             return term
         root, epsilon = Call("sqrt", (variance,)), Access("eps")
@@ -40,11 +40,6 @@ def _outside(held: bool) -> Before:
         return Divide(term.numerator, Call("sqrt", (Add((variance, Call("stop", (more,)))),)))
 
     return in_statistic("r", change)
-
-
-def _accesses(term: Term) -> list[Access]:
-    found: list[Access] = [term] if isinstance(term, Access) else []
-    return found + [a for child in term.children for a in _accesses(child)]
 
 
 def _own(value: float) -> Mistake:
