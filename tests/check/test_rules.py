@@ -97,7 +97,7 @@ def test_a_broken_rule_is_told_and_the_verdict_stands(
     assert json.loads(json.dumps(report.to_json()))["not_examined"] == ["planted"]
     unknown = check(_odd, "relu")
     assert unknown.causes == ("unexplained",)
-    assert "No mistake that was examined, and no two of them together, explain do." in _line(str(unknown))
+    assert "No mistake that was examined, and no two of those that change it, explain do." in _line(str(unknown))
     right = check(lambda dx, o: dx * (o > 0), "relu")  # nothing was looked for
     assert right.ok
     assert "Not examined" not in str(right)

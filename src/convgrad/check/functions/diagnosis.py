@@ -6,7 +6,6 @@ arithmetic; of several that agree, the likelier ones come first.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -22,7 +21,7 @@ from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.predictions import Made, made
 from convgrad.check.functions.reading import Attempt
 from convgrad.check.functions.structure import as_mistake, seen_in
-from convgrad.check.mistakes import MISTAKES, Given, Mistake, Predicted, Prediction, changed_by, predict
+from convgrad.check.mistakes import MISTAKES, Given, Kept, Mistake, Predicted, Prediction, changed_by, predict
 from convgrad.check.mistakes.epsilons import OF_EPSILON, OWN_EPSILON, OwnEpsilon
 from convgrad.check.mistakes.norms import is_normalization
 from convgrad.check.problems.bound import error_bounds
@@ -30,8 +29,8 @@ from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, described, structures
 
 AnyArray = npt.NDArray[Any]
-SECONDS = 1.5
-"""What the search for pairs may take."""
+COUPLES = 1000
+"""Pairs of mistakes that are tried at most: a number and no time, so that every machine finds the same."""
 OF_A_COURSE = "mean-over-batch"
 """Of the gradients of weights and bias, all of them and nothing else, it is a choice."""
 CONVENTIONS = tuple(m for m in MISTAKES if m.choice or m.name == OF_A_COURSE)
@@ -50,7 +49,7 @@ class Diagnosis:
 
     unexplained: outputs that no mistake fits. broken: outputs that hold no numbers, or too coarse ones. not_examined:
     names of mistakes that could not be looked for, because their rule failed, and how it did. seen: what the difference
-    of an unexplained output looks like.
+    of an unexplained output looks like. couples: how many pairs of mistakes were tried where not all were.
     """
 
     attempt: Attempt
@@ -61,9 +60,15 @@ class Diagnosis:
     broken: list[str] = field(default_factory=list)
     not_examined: dict[str, str] = field(default_factory=dict)
     seen: dict[str, list[str]] = field(default_factory=dict)
+    couples: dict[str, int] = field(default_factory=dict)
 
     def predicted(
-        self, problem: Problem, mistakes: tuple[Mistake, ...], outputs: Sequence[str], given: Callable[[], Given | None]
+        self,
+        problem: Problem,
+        mistakes: tuple[Mistake, ...],
+        outputs: Sequence[str],
+        given: Callable[[], Given | None],
+        kept: Kept | None = None,
     ) -> Prediction | None:
         """The outputs with the mistakes made; None where their rules say that they can't be made here.
 
@@ -71,7 +76,7 @@ class Diagnosis:
         """
         try:
             made = given()
-            return None if made is None else predict(problem, mistakes, outputs, made)
+            return None if made is None else predict(problem, mistakes, outputs, made, kept)
         except Exception as error:
             self.fault(" + ".join(m.name for m in mistakes), error)
             return None
@@ -105,20 +110,20 @@ def _usable(comparison: Comparison) -> bool:
 
 
 def diagnose(
-    attempt: Attempt, seconds: float = SECONDS, explain: bool = True, followed: Sequence[Mistake] = ()
+    attempt: Attempt, couples: int = COUPLES, explain: bool = True, followed: Sequence[Mistake] = ()
 ) -> Diagnosis:
-    """Compare a call's outputs, and explain those that differ; `seconds`: for the search for pairs, which is left
-    out where there are none; `explain`: whether causes are looked for, and not only conventions; `followed`:
+    """Compare a call's outputs, and explain those that differ; `couples`: how many pairs of mistakes may be tried;
+    `explain`: whether causes are looked for, and not only conventions; `followed`:
     conventions that other inputs have shown, which say enough where they explain everything.
     """
     if followed:
         found = _diagnosed(attempt, 0, False, tuple(followed))
         if found.right:
             return found
-    return _diagnosed(attempt, seconds, explain, MISTAKES if explain else CONVENTIONS)
+    return _diagnosed(attempt, couples, explain, MISTAKES if explain else CONVENTIONS)
 
 
-def _diagnosed(attempt: Attempt, seconds: float, explain: bool, table: Sequence[Mistake]) -> Diagnosis:
+def _diagnosed(attempt: Attempt, couples: int, explain: bool, table: Sequence[Mistake]) -> Diagnosis:
     comparisons = compared(attempt)
     result = Diagnosis(attempt, comparisons)
     result.broken = [n for n, c in comparisons.items() if not _usable(c)]
@@ -126,7 +131,7 @@ def _diagnosed(attempt: Attempt, seconds: float, explain: bool, table: Sequence[
     doubtful = [n for n, c in comparisons.items() if c.single and not _is_single(c.found)]
     if wrong or doubtful:
         mistakes = MISTAKES if doubtful else table  # a doubt is part of the verdict
-        _Search(result, wrong, seconds if explain else 0, mistakes, explain).run(doubtful)
+        _Search(result, wrong, couples if explain else 0, mistakes, explain).run(doubtful)
     return result
 
 
@@ -145,15 +150,16 @@ class _Search:
         self,
         result: Diagnosis,
         wrong: Sequence[str],
-        seconds: float,
+        couples: int,
         mistakes: Sequence[Mistake],
         explains: bool,
     ):
         self.mistakes, self.explains = mistakes, explains
-        self.result, self.wrong, self.seconds = result, list(wrong), seconds
+        self.result, self.wrong, self.couples = result, list(wrong), couples
         attempt, comparisons = result.attempt, result.comparisons
         self.attempt, self.comparisons = attempt, comparisons
         self.known: dict[tuple[Any, ...], Given | None] = {}
+        self.kept: Kept = {}
         self.seen: dict[str, Seen] = {}
         self.outputs = [n for n, c in comparisons.items() if _usable(c)]
         self.problem = attempt.problem
@@ -182,7 +188,7 @@ class _Search:
         alone = {output: self.fitting(output, singles) for output in self.wrong}
         for output in sorted(self.wrong, key=lambda output: not alone[output]):
             beside = [m for _, p, _, _ in found for m in p.mistakes]
-            fitting = alone[output] or (self.explained(output, singles, beside) if self.explains else [])
+            fitting = alone[output] or self.explained(output, singles, beside)
             if not fitting and self.comparisons[output].found.dtype == np.float16:
                 result.broken.append(output)  # three digits, of which nothing more can be said
                 continue
@@ -269,7 +275,7 @@ class _Search:
     def predicted(self, mistakes: tuple[Mistake, ...], output: str | None = None) -> Prediction | None:
         """All outputs with the mistakes made, or one; None where they can't be made with these sizes."""
         outputs = self.outputs if output is None else [output]
-        return self.result.predicted(self.problem, mistakes, outputs, lambda: self.given(mistakes, output))
+        return self.result.predicted(self.problem, mistakes, outputs, lambda: self.given(mistakes, output), self.kept)
 
     def given(self, mistakes: tuple[Mistake, ...], output: str | None) -> Given | None:
         """What the mistakes make of the problem; those that change only what comes out share it."""
@@ -356,10 +362,11 @@ class _Search:
 
         beside: what explains other outputs, which is soonest one of two here.
         """
-        seen = self.structured(output)
+        seen = self.structured(output) if self.explains else []
         if seen and seen[0][0].mistakes[0].name not in OF_TWO:
             return seen
-        if self.seconds <= 0:
+        if not self.explains or self.couples <= 0:
+            self.result.couples[output] = 0
             return []
         for mistake in dict.fromkeys(m for m in beside if m in [p.mistakes[0] for p in singles]):
             both = self.pairs(output, singles, mistake)
@@ -401,23 +408,23 @@ class _Search:
     def pairs(
         self, output: str, singles: Sequence[Prediction], one: Mistake | None = None, above: int = 0
     ) -> list[Prediction]:
-        """Two mistakes together, the likeliest first, until time is up.
+        """Two mistakes together, the likeliest first, as many as may be tried.
 
         one: one of them, where it is known. above: the likelihood of two that are found, which others must surpass, in
-        a quarter of the time.
+        a quarter of the tries.
         """
         useful = [p.mistakes[0] for p in singles if not p.mistakes[0].whole and self.effect(output, p)]
         useful = self.different(output, useful)
         all_couples = combinations(useful, 2) if one is None else ((one, m) for m in useful)
-        couples = sorted(all_couples, key=lambda c: -_likelihood(c))
-        started, found = time.process_time(), list[Prediction]()
-        seconds = self.seconds / len(self.wrong) / (4 if above else 1)
-        for couple in couples:
+        unlike = (c for c in all_couples if c[0].name != c[1].name and not (c[0].anew and c[1].anew))
+        couples = sorted(unlike, key=lambda c: -_likelihood(c))
+        most, found = self.couples // len(self.wrong) // (4 if above else 1), list[Prediction]()
+        if one is None and len(couples) > most:
+            self.result.couples[output] = most
+        for couple in couples[:most]:
             least = _likelihood(found[0].mistakes) if found else above + 1
-            if _likelihood(couple) < least or time.process_time() - started > seconds:
+            if _likelihood(couple) < least:
                 break  # the likeliest are found
-            if couple[0].name == couple[1].name:
-                continue
             both = self.predicted(couple, output)
             if both is not None and self.effect(output, both) and self.matches(output, both):
                 found.append(both)

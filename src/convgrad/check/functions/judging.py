@@ -38,10 +38,10 @@ LOOKED_AT = 6
 """Ways to call whose numbers are looked at where none gives the right ones."""
 BATCHES = 2
 """Ways to call with several examples that are looked at where one example explained the numbers."""
-VERDICT = 4.0
+VERDICT = 6.0
 """Seconds of computing after which nothing further is tried; of computing, so that a busy machine finds as much."""
-SEARCH = 2.0
-"""Seconds for the search for pairs of mistakes, in all attempts together."""
+PAIRS = 2000
+"""Pairs of mistakes that are tried in all attempts together."""
 SLOW = 2
 """Calls of the longest that are made before a right function is tried on fewer inputs."""
 CALLING = 5.0
@@ -150,7 +150,7 @@ class Judge:
         found_all: list[Found] = []
         ends: list[tuple[Attempt, Sizes]] = []
         for sizes in self._sizes():
-            if ends and (self._left() <= 0 or self.person.exhausted):
+            if ends and (not self._has_time or self.person.exhausted):
                 break
             fitting = [a for a, _ in ends if a.shapes_fit][:2]
             if fitting:  # how to call it is known
@@ -162,7 +162,7 @@ class Judge:
                 return None, found_all
             usable = _with_right_total([a for a in found.attempts[:LOOKED_AT] if a.roles and not a.strange])
             usable = _with_right_forward(usable)
-            chosen = self._explained(((a, sizes) for a in usable), 0)
+            chosen, _ = self._explained(((a, sizes) for a in usable), 0)
             if chosen is not None and chosen.right and fitting:  # it ran with sizes that are not special, and was wrong
                 words = f"It is right with {sizes.words or 'square kernels'} only."
                 self.report.findings[:] = [Finding("special-sizes", words, wrong=False)]
@@ -175,9 +175,9 @@ class Judge:
         if not ends:
             return None, found_all
         ends.sort(key=lambda end: not end[0].shapes_fit)
-        chosen = self._explained(iter(ends[:4]), SEARCH / min(len(ends), 4))
+        chosen, first = self._explained(iter(ends[:4]), PAIRS // min(len(ends), 4))
         if chosen is None:
-            chosen = self._diagnosed(ends[0][0], 0)
+            chosen = first or self._diagnosed(ends[0][0], 0)
             self.report.findings += special(chosen, ends[0][1], self.person)
             if all(c.differs is None for c in chosen.comparisons.values()):
                 self._add("wrong-shape", "No result has the shape that it should have.")
@@ -196,25 +196,31 @@ class Judge:
             "Wrap it: transpose its arguments, as in lambda dx, o, w: f(dx, o, w.transpose(3, 0, 1, 2)).",
         )
 
-    def _explained(self, ends: Iterator[tuple[Attempt, Sizes]], seconds: float) -> Diagnosis | None:
-        """The first of the attempts that is right or can be explained; nothing but zeros say least."""
+    def _explained(
+        self, ends: Iterator[tuple[Attempt, Sizes]], couples: int
+    ) -> tuple[Diagnosis | None, Diagnosis | None]:
+        """The first of the attempts that is right or can be explained, where nothing but zeros say least; and the
+        first of all.
+        """
         chosen: tuple[Diagnosis, Sizes] | None = None
+        first: Diagnosis | None = None
         takes_batches = False
         for tried, sizes in ends:
             takes_batches |= tried.shapes_fit and not tried.convention.sizes.one
             if chosen is not None and tried.convention.reading == chosen[0].attempt.convention.reading:
                 continue
-            diagnosis = self._diagnosed(tried, min(seconds, self._left()))
+            diagnosis = self._diagnosed(tried, couples if self._has_time else 0)
+            first = first or diagnosis
             if diagnosis.right or not diagnosis.unexplained:
                 says_more = diagnosis.right or any(cause.names != ("zeros",) for cause in diagnosis.causes)
                 chosen = (diagnosis, sizes) if says_more or chosen is None else chosen
                 if says_more:
                     break
         if chosen is None or (takes_batches and _is_zero_for_one(chosen[0])):
-            return None
+            return None, first
         found, sizes = self._right_where_shapes_fit(*chosen) or chosen
         self.report.findings += special(found, sizes, self.person)
-        return found
+        return found, first
 
     def _on_a_batch(self, found: Diagnosis, attempts: Sequence[Attempt]) -> Diagnosis:
         """What is explained with one example, with several where that explains more: a missing sum over them, say."""
@@ -223,7 +229,7 @@ class Judge:
             return found
         several = [a for a in attempts if not a.convention.sizes.one and a.convention.reading == own.reading]
         for tried in [a for a in several if a.roles and not a.strange][:BATCHES]:
-            batch = self._diagnosed(tried, min(SEARCH / BATCHES, self._left()))
+            batch = self._diagnosed(tried, PAIRS // BATCHES if self._has_time else 0)
             known, more = ({name for cause in d.causes for name in cause.names} for d in (found, batch))
             if not batch.unexplained and not batch.broken and known < more:
                 return batch
@@ -252,17 +258,17 @@ class Judge:
             return (Sizes(), Sizes(equal=True)) if first.name == "dense" else (Sizes(),)
         return tuple(s for s in OTHER_SIZES if "filters" in first.family.defaults or not s.equal)
 
-    def _diagnosed(self, tried: Attempt, seconds: float) -> Diagnosis:
+    def _diagnosed(self, tried: Attempt, couples: int) -> Diagnosis:
         """With what a call adds to the one before taken away, where the function keeps something."""
         second = accumulated(tried, self.person)
         if second is None:
-            return self._of_gradients(diagnose(tried, seconds, self.explain))
+            return self._of_gradients(diagnose(tried, couples, self.explain))
         roles = dict(tried.roles)
         for name, before in tried.roles.items():
             after = second.roles.get(name)
             if after is not None and after.shape == before.shape and not np.array_equal(after, before, equal_nan=True):
                 roles[name] = after - before
-        return self._of_gradients(diagnose(replace(tried, roles=roles, again=second.outcome), seconds, self.explain))
+        return self._of_gradients(diagnose(replace(tried, roles=roles, again=second.outcome), couples, self.explain))
 
     def _of_gradients(self, found: Diagnosis) -> Diagnosis:
         """Without what the forward function returned that makes the cache, where that alone is wrong."""
@@ -285,9 +291,10 @@ class Judge:
         )
         return diagnose(replace(tried, roles=others, forward_differs=words), 0)
 
-    def _left(self) -> float:
-        """Seconds that are left for the verdict."""
-        return max(0.0, VERDICT - (time.process_time() - self.started))
+    @property
+    def _has_time(self) -> bool:
+        """Whether more may be computed for the verdict."""
+        return time.process_time() - self.started < VERDICT
 
     def _note_layout(self, otherwise: Attempt) -> None:
         layout = otherwise.convention.image
@@ -367,11 +374,11 @@ class Judge:
                 return other is not None and self._fails(*other, coverage)
             self._add("raises", f"It is right on the first input, but with {variation.words} it fails: {trouble}.")
             return True
-        seconds = 0 if variation.optional else self._left()
+        couples = 0 if variation.optional or not self._has_time else PAIRS
         first = self.report.diagnosis
         keeps = first is not None and first.attempt.again is not None
         followed = [] if first is None else first.followed
-        found = self._diagnosed(again, seconds) if keeps else diagnose(again, seconds, self.explain, followed)
+        found = self._diagnosed(again, couples) if keeps else diagnose(again, couples, self.explain, followed)
         found = self._of_gradients(found)
         self._note_forward(found.attempt)
         if found.right:
@@ -401,10 +408,11 @@ class Judge:
 
     def _too_slow(self) -> bool:
         """Whether one more call may take more time than there is; then a note says so."""
-        spent = self.person.spent
-        if spent < min(SLOW * self.person.seconds, CALLING) and time.process_time() - self.started < COMPUTING:
+        spent, patience = self.person.spent, min(SLOW * self.person.seconds, CALLING)
+        if spent < patience and time.process_time() - self.started < COMPUTING:
             return False
-        words = f"Its calls took {spent:.1f} s, so fewer inputs were tried than usual."
+        took = f"Its calls took {spent:.1f} s" if spent >= patience else "Its inputs so far took long to compute"
+        words = f"{took}, so fewer inputs were tried than usual."
         self.report.findings.append(Finding("slow", words, wrong=False))
         return True
 

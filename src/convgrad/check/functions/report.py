@@ -127,7 +127,7 @@ class Report:
         if self.diagnosis is not None and self.diagnosis.unexplained:
             names = " and ".join(self.diagnosis.unexplained)
             known = "mistake that was examined" if self.diagnosis.not_examined else "known mistake"
-            lines += wrapped(f"No {known}, and no two of them together, explain {names}.")
+            lines += wrapped(f"No {known}{_of_two(self.diagnosis)} {names}.")
             for name, seen in self.diagnosis.seen.items():
                 lines += wrapped(f"  In {name} {'; '.join(seen)}.", "    ")
         lines += wrapped(self.diagnosis.faults) if self.diagnosis is not None else []
@@ -138,6 +138,16 @@ class Report:
     @property
     def _causes(self) -> list[Cause]:
         return [] if self.diagnosis is None else self.diagnosis.causes
+
+
+def _of_two(diagnosis: Diagnosis) -> str:
+    """How far pairs of mistakes were looked at, up to what they explain."""
+    tried = [diagnosis.couples[name] for name in diagnosis.unexplained if name in diagnosis.couples]
+    if not tried:
+        return ", and no two of those that change it, explain"
+    if min(tried):
+        return f", and none of the likeliest {min(tried)} pairs, explain"
+    return ", by itself, explains"
 
 
 def _output_lines(comparison: Comparison, diagnosis: Diagnosis) -> list[str]:

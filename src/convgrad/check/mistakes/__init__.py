@@ -20,7 +20,7 @@ from convgrad.check.mistakes import (
     targets,
     windows,
 )
-from convgrad.check.mistakes.base import Given, Mistake, Predicted, Prediction, changed_by, predict
+from convgrad.check.mistakes.base import Given, Kept, Mistake, Predicted, Prediction, changed_by, predict
 
 MISTAKES: tuple[Mistake, ...] = (
     *kernels.MISTAKES,
@@ -43,4 +43,4 @@ MISTAKES: tuple[Mistake, ...] = (
     *states.MISTAKES,
 )
 
-__all__ = ["MISTAKES", "Given", "Mistake", "Predicted", "Prediction", "changed_by", "predict"]
+__all__ = ["MISTAKES", "Given", "Kept", "Mistake", "Predicted", "Prediction", "changed_by", "predict"]

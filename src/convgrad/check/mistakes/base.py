@@ -98,10 +98,21 @@ def changed_by(problem: Problem, mistakes: Sequence[Mistake], outputs: Sequence[
     return None if changed is None else (changed, {**changed.arrays, **changed.values({*outputs, "dz"})})
 
 
+Kept = dict[tuple[int, int, str], "Predicted | None"]
+"""What mistakes give that make an output anew, by the problem that they are given, the mistake and the output."""
+
+
 def predict(
-    problem: Problem, mistakes: Sequence[Mistake], outputs: Sequence[str], given: Given | None = None
+    problem: Problem,
+    mistakes: Sequence[Mistake],
+    outputs: Sequence[str],
+    given: Given | None = None,
+    kept: Kept | None = None,
 ) -> Prediction | None:
-    """The outputs with all the mistakes made; None where they can't be made here. `given`: from `changed_by`."""
+    """The outputs with all the mistakes made; None where they can't be made here. `given`: from `changed_by`; `kept`:
+    with others made in the same problem, for as long as it and they live.
+    """
+    kept = {} if kept is None else kept
     given = given or changed_by(problem, mistakes, outputs)
     if given is None:
         return None
@@ -113,8 +124,15 @@ def predict(
         labels = () if problem.total and output == problem.of else problem.labels[output]
         predicted: Predicted | None = Predicted(values[output], labels)
         for mistake in sorted(mistakes, key=lambda m: not m.anew):
-            if mistake.after is not None and predicted is not None:
+            if mistake.after is None or predicted is None:
+                continue
+            if not mistake.anew:
                 predicted = mistake.after(predicted, output, changed, values)
+                continue
+            key = id(changed), id(mistake), output
+            if key not in kept:
+                kept[key] = mistake.after(predicted, output, changed, values)
+            predicted = kept[key]
         if predicted is not None:
             result.outputs[output] = predicted
     return result

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import combinations
 from math import prod
 
@@ -18,6 +19,7 @@ from convgrad.check.structures.base import AXES, listed
 from convgrad.compute.oracle.grid import evaluate
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.parsing.parser import parse
+from convgrad.notation.terms import Equation
 
 FORMULA = "dx = r * (g - g.mean(axis) - xhat * (g * xhat).mean(axis)), with g = gamma * dout and r = 1 / sqrt(v + eps)."
 STEPS = """mu = mean(o)
@@ -106,7 +108,12 @@ def _by_formula(problem: Problem, first: str, second: str, whole: str) -> Array 
     text = STEPS.format(first=first, second=second, whole=whole)
     text = NAME.sub(indexed, text).replace("eps", f"{problem.recipe.numbers.get('eps', 0.0):.17g}")
     arrays = {n: problem.arrays[n] for n in ("o", "gamma")} | {"dx": problem.arrays[problem.upstream]}
-    return evaluate(bind(parse(text), {n: a.shape for n, a in arrays.items()}), arrays)["a"]
+    return evaluate(_bound(text, tuple((n, a.shape) for n, a in arrays.items())), arrays)["a"]
+
+
+@lru_cache(maxsize=64)
+def _bound(text: str, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Equation:
+    return bind(parse(text), dict(shapes))
 
 
 COUNTED = tuple(axes for size in (1, 2, 3) for axes in combinations(("batch", "h", "v", "c", "g"), size))

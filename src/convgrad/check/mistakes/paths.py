@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
-from convgrad.calculus.derive import gradients
+from convgrad.calculus.derive import Adjoint, gradients
 from convgrad.check.mistakes.base import After, Array, Before, Mistake, Predicted
 from convgrad.check.mistakes.norms import is_normalization
 from convgrad.check.problems.problem import Problem
@@ -91,11 +92,15 @@ def _anew(problem: Problem, axes: tuple[str, ...]) -> dict[str, Array]:
         f"x[{every}] = gamma[{scale}] * (o[{every}] - mu{kept}) * r{kept} + beta[{scale}]"
     )
     names = ("o", "gamma", "beta")
-    equation = bind(parse(text), {n: problem.arrays[n].shape for n in names})
+    adjoint = _derived(text, tuple((n, problem.arrays[n].shape) for n in names))
     arrays = {n: problem.arrays[n] for n in names} | {"dx": problem.arrays[problem.upstream]}
-    adjoint = gradients(equation, list(names))
     forward = evaluate(adjoint.forward, arrays)
     return {**forward, **evaluate(adjoint.backward, arrays | forward)}
+
+
+@lru_cache(maxsize=64)
+def _derived(text: str, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Adjoint:
+    return gradients(bind(parse(text), dict(shapes)), [name for name, _ in shapes])
 
 
 def _named(axes: tuple[str, ...]) -> str:
