@@ -94,7 +94,8 @@ def merging() -> Network:
     start = layers.Input((2, 5, 3))
     first = layers.Conv2D(3, 1)(start)
     second = layers.Dropout(0.3)(first)
-    product = layers.Multiply()(layers.Subtract()(start, second), first)
+    square = layers.Multiply()(second, second)
+    product = layers.Multiply()(layers.Subtract()(start, square), first)
     return Network(inputs=start, outputs=layers.Concatenate()(layers.Add()(first, second), product))
 
 

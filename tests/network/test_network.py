@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -24,9 +25,12 @@ from convgrad.layers import (
     Flatten,
     Input,
     MaxPool2D,
+    Multiply,
     ReLU,
     Sigmoid,
+    Subtract,
 )
+from convgrad.layers.base import Node
 from convgrad.models.network import Network
 from convgrad.network.step import gradients
 from convgrad.optimizers import SGD
@@ -85,6 +89,10 @@ def test_summary_of_a_graph_says_what_each_layer_reads() -> None:
         (lambda: Network(input_shape=(3,)), r"needs at least one layer: Network\(Conv2D\(8, 3\)"),
         (lambda: Network(Dense(2)), r"Give the shape of one example: Network\(\.\.\., input_shape=\(28, 28, 1\)\)"),
         (lambda: Network(Dense(2), "relu", input_shape=(3,)), "A network is made of layers, but got 'relu'"),  # type: ignore[arg-type]
+        (
+            lambda: Network(Input((3,)), Dense(2)(Input((3,)))),  # type: ignore[arg-type]
+            r"Write a graph as Network\(inputs=\.\.\., outputs=\.\.\.\)",
+        ),
         (lambda: Network(inputs=Input((3,))), r"A graph needs both ends: Network\(inputs=image, outputs=last_node\)"),
         (
             lambda: Network(Dense(2), inputs=Input((3,)), outputs=Dense(2)(Input((3,)))),
@@ -329,6 +337,34 @@ def test_a_layer_of_the_users_own_trains_inside_a_network(engine: str) -> None:
     assert (network.predict(x, engine=engine).argmax(1) == t).all()
     for name in ("equation1.v", "equation1.a", "equation1.w", "equation1.b"):
         assert np.abs(network.parameters[name] - before[name]).max() > 1e-3
+
+
+@engines
+@pytest.mark.parametrize(
+    ("merged", "same"),
+    [
+        (lambda node: Multiply()(node, node), "x[f] = o[f]^2"),
+        (lambda node: Multiply()(node, node, node), "x[f] = o[f]^3"),
+        (lambda node: Subtract()(Multiply()(node, node), node), "x[f] = o[f]^2 - o[f]"),
+        (lambda node: Add()(node, node), "x[f] = 2 * o[f]"),
+    ],
+)
+def test_a_result_may_be_taken_twice(merged: Callable[[Node], Node], same: str, engine: str) -> None:
+    """Each place sends a gradient of its own, and the layer before gets their sum."""
+    losses = []
+    for last in (merged, Equation(same)):
+        image = Input((3,))
+        network = Network(inputs=image, outputs=Dense(2)(last(Dense(4)(image))), dtype="float64")
+        x, t = batch(network, 5)
+        network.initialize()
+        for number, array in enumerate(network.parameters.values()):  # which seed a layer has depends on those before
+            array[...] = np.random.default_rng(number).uniform(-1, 1, array.shape)
+        step = network.training_step("softmax_cross_entropy", SGD(0.1), 5, engine=engine)
+        for _ in range(3):
+            step.run(x, t)
+        losses.append([step.loss, *network.predict(x, engine=engine).ravel()])
+    # Three steps of at most 5 * 8 products each, of numbers below 100, whose sums differ in their order only.
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0, atol=3 * 40 * 2.0**-52 * 100)
 
 
 TRAIN = """

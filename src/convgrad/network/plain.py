@@ -310,13 +310,14 @@ class PlainNetwork:
 def _chain(layers: Sequence[Layer], input_shape: Sequence[int] | None) -> tuple[Input, Node]:
     if not layers:
         raise ModelError("A network needs at least one layer: Network(Conv2D(8, 3), ..., input_shape=(28, 28, 1)).")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise ModelError(f"A network is made of layers, but got {shown(layer)}.{_remedy(layer)}")
     if input_shape is None:
         raise ModelError("Give the shape of one example: Network(..., input_shape=(28, 28, 1)).")
     image = Input(tuple(input_shape))
     node: Node | Input = image
     for layer in layers:
-        if not isinstance(layer, Layer):
-            raise ModelError(f"A network is made of layers, but got {shown(layer)}.{_remedy(layer)}")
         node = layer(node)
     assert isinstance(node, Node)
     return image, node

@@ -112,9 +112,9 @@ class Plan:
             if name in self.shapes:
                 raise name_taken(name, whose)
 
-    def view(self, name: str, shape: Shape, source: str) -> str:
-        """`source` seen in another shape; `source` itself where the shape is the same."""
-        if self.shapes[source] == shape:
+    def view(self, name: str, shape: Shape, source: str, taken: Container[str] = ()) -> str:
+        """`source` seen in another shape; `source` itself where the shape is the same, unless it is taken."""
+        if self.shapes[source] == shape and source not in taken:
             return source
         self.shapes[name] = shape
         self.views[name] = source
@@ -295,9 +295,11 @@ class _Forward:
                 names[f"{name}_next"] = placed.next(name)
                 names[name] = f"{placed.before}.{name}_next.part" if placed.before else names[name]
         shapes = equation.shape_of
+        seen: set[str] = set()  # a layer may take one result twice, as a square does: o1[f] * o2[f]
         for name, source in zip(placed.built.inputs, placed.sources, strict=True):
             if name in shapes:
-                names[name] = self.plan.view(placed.tensor(name), shapes[name], self.results[source])
+                names[name] = self.plan.view(placed.tensor(name), shapes[name], self.results[source], seen)
+                seen.add(names[name])
         return names
 
 
