@@ -28,6 +28,7 @@ from convgrad.training.history import History
 from convgrad.training.loop import Loop
 from convgrad.training.safeguard import WeightKeeper
 from convgrad.training.schedules import Schedule, constant
+from convgrad.training.stepping import Whole
 from convgrad.training.weighing import ClassWeight, Weighing
 
 Array = npt.NDArray[Any]
@@ -130,7 +131,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         rate = step.optimizer.learning_rate if self.learning_rate is None else self.learning_rate
         Loop(
             training=Training(network, 1, len(batches), self.batch_size, len(inputs), history),
-            step=step,
+            stepping=Whole(step, lambda outputs, labels: ()),
             batches=batches,
             loss=step.loss_function,
             metrics=(),

@@ -41,6 +41,7 @@ from convgrad.training.resuming import Checkpoint, Keeper, checkpoint_from, data
 from convgrad.training.safeguard import WeightKeeper
 from convgrad.training.schedules import Schedule, schedule_from
 from convgrad.training.splitting import check_unseen, split_rows, warn_of_held_out
+from convgrad.training.stepping import InShards, Stepping, Whole
 from convgrad.training.weighing import ClassWeight, weighing_from
 from convgrad.training.whole_metrics import check_validated
 
@@ -263,13 +264,18 @@ def fit(
 
     each = of_each(chosen)
     options: dict[str, Any] = {"seed": seed, "engine": engine, "frozen": kept.tensors, "accumulate": accumulate}
-    step: TrainingStep | ShardedStep
+
+    def measured(outputs: Any, labels: Any) -> list[float]:
+        return [metric(outputs, labels) for metric in each]
+
+    stepping: Stepping
     if shards > 1:
-        options |= {"measure": lambda outputs, labels: [metric(outputs, labels) for metric in each]}
-        step = ShardedStep(network, function, optimizer, batch_size, shards, group, measures=len(each), **options)
+        options |= {"measure": measured, "measures": len(each)}
+        stepping = InShards(ShardedStep(network, function, optimizer, batch_size, shards, group, **options))
     else:
         group.check_shards(shards)
-        step = TrainingStep(network, function, optimizer, batch_size, **options)
+        stepping = Whole(TrainingStep(network, function, optimizer, batch_size, **options), measured)
+    step = stepping.step
     step.prepare(len(rows) % batch_size or batch_size)
     if group.leads and shards > 1 and step.examples_meet:
         warn_of_small_shards(network, batch_size // shards, stacklevel=4)
@@ -277,9 +283,8 @@ def fit(
         warn_of_small_statistics(network, batch_size, stacklevel=4)
     history = History(images=len(rows), compile_seconds=step.compile_seconds)
     batches = Batches(examples, None, batch_size, seed, shuffle, changing, rows, together, weighing)
-    if group.size > 1 and isinstance(step, ShardedStep):
-        sharded = step
-        batches = replace(batches, own=lambda: sharded.own_rows)
+    if group.size > 1:
+        batches = replace(batches, own=lambda: stepping.own_rows)
     averaging = None
     if mean is not None:
         layers = [kept.apply(placed) for placed in network.layers]
@@ -293,7 +298,7 @@ def fit(
         training=Training(
             network, epochs, len(batches), batch_size, len(rows), history, metrics=chosen, held=examples.held
         ),
-        step=step,
+        stepping=stepping,
         batches=batches,
         loss=function,
         metrics=chosen,

@@ -6,20 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from convgrad.compute.several import Several
 from convgrad.data import Batch, Batches
 from convgrad.errors import DataError
 from convgrad.losses import Loss
 from convgrad.network.losses import Losses
 from convgrad.network.past import Past
 from convgrad.network.plain import PlainNetwork
-from convgrad.network.sharded import ShardedStep
-from convgrad.network.step import TrainingStep
 from convgrad.parallel.group import Alone, Group
 from convgrad.system.interruption import Interruption
 from convgrad.training.averaging import Averaging
@@ -31,6 +24,7 @@ from convgrad.training.metrics import Metric, RunningMeans, of_each
 from convgrad.training.resuming import Keeper, State
 from convgrad.training.safeguard import Diverged, WeightKeeper
 from convgrad.training.schedules import Schedule
+from convgrad.training.stepping import Stepping
 
 
 @dataclass
@@ -38,7 +32,7 @@ class Loop:
     """Epochs of a training, told to `listeners`."""
 
     training: Training
-    step: TrainingStep | ShardedStep
+    stepping: Stepping
     batches: Batches
     loss: Loss | Losses
     metrics: tuple[Metric, ...]
@@ -141,42 +135,26 @@ class Loop:
 
     def _update(self, batch: Batch, means: RunningMeans, asked: bool) -> None:
         """One step, and its figures taken into the means. asked: whether this process was asked to stop."""
-        training, step, count = self.training, self.step, batch.real_count
+        training, step = self.training, self.stepping.step
         updates = -(-training.batches // step.accumulate)
         done = (training.epoch + training.batch // step.accumulate / updates) / training.epochs
         training.learning_rate = self.learning_rate * self.factor(done) * training.factor
-        if not training.held and not isinstance(step, ShardedStep):
-            training.network.past.widen(batch.images)
         last = training.batch + 1 == training.batches
-        given = batch.images, batch.labels, training.learning_rate, batch.weights, last
-        if isinstance(step, ShardedStep):
-            step.run(*given, count=count, stopping=asked)
-            self._asked = self._asked or step.stopping
-            if not training.held:
-                training.network.past.widen(np.array(step.span))
-        else:
-            step.run(*given)
+        told = self.stepping.run(batch, training.learning_rate, last, asked)
+        self._asked = self._asked or told.stopping
+        if not training.held:
+            training.network.past.widen(told.inputs)
         if not self.keeper.check(step.loss):
             raise self._diverged("loss")
         if self.averaging is not None and not step.pending[0]:
             self.averaging.after_update()
-        counts = step.targets.counts(batch.labels)
-        shares = float(batch.weights[counts].sum())
+        shares = float(batch.weights[told.counts].sum())
         means.add("loss", step.loss, shares)
         for name, loss in step.losses.items():
             means.add(f"{name}_loss", loss, shares)
-        values, counted = self._measured(batch, counts[:count])
+        values, counted = told.measured()
         for metric, value in zip(of_each(self.metrics), values, strict=True):
             means.add(metric.name, value, counted)
-
-    def _measured(self, batch: Batch, counts: npt.NDArray[np.bool_]) -> tuple[list[float], int]:
-        """The metrics of each example, over those of a batch that count, and how many these are."""
-        step = self.step
-        if isinstance(step, ShardedStep):
-            return step.measured
-        output: Any = Several(step.output) if step.losses else step.output
-        seen, labels = output[: len(counts)][counts], batch.labels[: len(counts)][counts]
-        return [metric(seen, labels) for metric in of_each(self.metrics)], int(counts.sum())
 
     def _diverged(self, what: str) -> Diverged:
         training = self.training
@@ -218,9 +196,9 @@ class Loop:
             },
             "past": network.past.to_config(),
             "weights": network.get_weights(),
-            "steps": self.step.steps,
-            "pending": [*self.step.pending],
-            "optimizer": self.step.optimizer_state,
+            "steps": self.stepping.step.steps,
+            "pending": [*self.stepping.step.pending],
+            "optimizer": self.stepping.step.optimizer_state,
             "keeper": self.keeper.state(),
             "average": {} if self.averaging is None else self.averaging.state(),
             "callbacks": [own for listener in self.listeners if (own := listener.state())],
@@ -231,7 +209,7 @@ class Loop:
         training, network = self.training, self.training.network
         network.set_weights(state["weights"])
         network.past = Past.from_config(state["past"])
-        self.step.restore(state["optimizer"], state["steps"], *state["pending"])
+        self.stepping.step.restore(state["optimizer"], state["steps"], *state["pending"])
         self.keeper.restore(state["keeper"])
         if self.averaging is not None:
             self.averaging.restore(state["average"])
