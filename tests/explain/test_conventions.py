@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,11 @@ def run(program: str, folder: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     """Run the program; what it printed must be what its comments say."""
     monkeypatch.chdir(folder)
     printed: dict[str, Any] = {}
+    torch = sys.modules.get("torch")
+    usual = torch and torch.get_default_dtype()
     exec(compile(program, "program.py", "exec"), {"print": lambda label, value: printed.update({label: value})})
+    if torch is not None:
+        torch.set_default_dtype(usual)  # programs take float64, and other tests run in this process
     said = {match["label"]: match["said"] for match in PRINTED.finditer(program)}
     assert len(said) > 1
     assert printed.keys() == said.keys()
