@@ -277,7 +277,7 @@ class _Search:
         key = (*(id(m) for m in made), output)
         if key not in self.known:
             problem = self.problem
-            if output is not None and output != problem.of and "dz" not in self.attempt.values:
+            if output in problem.gradients and "dz" not in self.attempt.values:
                 problem = replace(problem, wrt=(output[1:],))
             self.known[key] = changed_by(problem, made, self.outputs if output is None else [output])
         return self.known[key]

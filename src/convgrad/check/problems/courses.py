@@ -138,7 +138,17 @@ _LOGISTIC = "E = mean[n](softplus(z[n]) - y[n] * z[n])"
 _HALF = "E = mean[n]((z[n] - y[n])^2) / 2"
 _MEAN = "E = mean[n]((z[n] - y[n])^2)"
 
+_WINDOW = Written(
+    "z = sum[i,j,c](a[i,j,c] * W[i,j,c]) + b", ("a", "W", "b"), ("z",), {"I": 3, "J": 2, "C": 4},
+    {
+        "a": "asliceprev aslice slice window patch region x o input", "W": "w weights kernel filter f",
+        "b": "b bias", "z": "z out output s", "dz": "dz dout grad",
+    },
+    layouts={"[rows, columns, channels]": {}, "[rows, columns, channels], b 1 x 1 x 1": {"b": "1 1 1"}},
+)  # fmt: skip
+
 COURSES: dict[str, list[Written]] = {
+    "conv_single_step": [_WINDOW],
     "softmax_loss": _linear(_SOFTMAX),
     "svm_loss": [*_linear(_HINGE), _of_scores(_HINGE)],
     "two_layer_net": _network(),
