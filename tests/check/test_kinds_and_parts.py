@@ -134,3 +134,30 @@ def test_a_layout_that_gives_nothing_hides_no_other(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong_of_a_person.py"
     wrong.write_text(ONE_ROW.replace("+ b[0, 0, 0, k]", "- b[0, 0, 0, k]"))
     assert check(f"{wrong}:forward", "conv2d").verdict is Verdict.WRONG
+
+
+EVERY = """
+import numpy as np
+
+def back(dout, x, pool=2, stride=2):
+    out = np.zeros_like(x)
+    for n, c, i, j in np.ndindex(*dout.shape):
+        rows, columns = slice(i * stride, i * stride + pool), slice(j * stride, j * stride + pool)
+        seen = x[n, c, rows, columns]
+        out[n, c, rows, columns] += (seen == seen.max()) * dout[n, c, i, j]
+    return out
+"""
+
+
+def test_every_winner_may_get_the_whole_gradient(tmp_path: Path) -> None:
+    """It is the derivative wherever there is one; a further slip is a slip."""
+    file = tmp_path / "winners_of_a_person.py"
+    file.write_text(EVERY)
+    report = check(f"{file}:back", "max_pool2d")
+    assert report.ok, report
+    assert "at a tie more goes back than came" in " ".join(str(report).split())
+    slip = tmp_path / "slip_of_a_person.py"
+    slip.write_text(EVERY.replace("+= (seen", "= (seen"))
+    report = check(f"{slip}:back", "max_pool2d")
+    assert report.verdict is Verdict.WRONG
+    assert report.causes == ("overlaps-overwritten",)

@@ -334,11 +334,14 @@ MISTAKES = (
     ),
     Mistake(
         "pool-all-ties",
-        "where several elements of a window are greatest, each gets the whole gradient",
-        "Choose one of them, by argmax; `window == window.max()` is true for all.",
+        "where several elements of a window are greatest, each gets the whole gradient; here the first does. It is the "
+        "derivative wherever there is one; at a tie more goes back than came, which no rule of derivatives gives",
+        "Choose one of them, by argmax, or divide by their number: `window == window.max()` is true for all of them, "
+        "often so after a ReLU, where many are 0.",
         "with every greatest element getting the gradient,",
         outputs=("do",),
         before=_all_ties,
+        choice=True,
         likelihood=8,
     ),
     Mistake(
