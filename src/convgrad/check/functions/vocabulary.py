@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from convgrad.check.problems.families import FAMILIES
+
 UPSTREAM = [
     "dx",
     "dy",
@@ -263,7 +265,7 @@ def is_gradient(function: str) -> bool:
     name = plain(function.rpartition(".")[2])
     whole = function.rpartition(".")[2].lower()
     after_d = name[1:] if name.startswith("d") else ""
-    known = ("sigmoid", "tanh", "relu", "leakyrelu", "elu", "gelu", "silu", "softmax", "logistic", "activation", "loss")
+    known = (*(n.replace("_", "") for n in FAMILIES), "logistic", "swish", "activation", "loss")
     return any(part in name for part in GRADIENT) or after_d in known or whole.startswith(("d_", "bwd"))
 
 

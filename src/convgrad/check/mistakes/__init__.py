@@ -1,6 +1,7 @@
 """The mistakes that are looked for."""
 
 from convgrad.check.mistakes import (
+    attention,
     courses,
     derivatives,
     epsilons,
@@ -40,6 +41,7 @@ MISTAKES: tuple[Mistake, ...] = (
     *repeated.MISTAKES,
     *orders.MISTAKES,
     *courses.MISTAKES,
+    *attention.MISTAKES,
     *states.MISTAKES,
 )
 

@@ -282,12 +282,12 @@ def _without_count(problem: Problem) -> Problem | None:
 
 
 def _is_quotient(term: Term, inputs: Sequence[str]) -> bool:
-    """Divided by how many there are, and not by a sum, as softmax is, or by an input, or by 2."""
+    """Divided by how many there are, and not by a sum, as softmax is, a root, as scores are, an input, or 2."""
     return (
         isinstance(term, Divide)
         and not isinstance(term.denominator, Number)
         and not any(
-            isinstance(part, Reduce) or (isinstance(part, Access) and part.tensor in inputs)
+            isinstance(part, (Reduce, Call)) or (isinstance(part, Access) and part.tensor in inputs)
             for part in walk(term.denominator)
         )
     )
