@@ -67,7 +67,6 @@ SLIPS = [
         "attend_backward",
         "p * (dp - np.sum(p * dp, axis=-1, keepdims=True))",
         "p * (1 - p) * dp",
-        "",
         "softmax-diagonal",
     ),
     ("attend_backward", "(dp - np.sum(p * dp, axis=-1, keepdims=True))", "dp", "softmax-sum-missing"),

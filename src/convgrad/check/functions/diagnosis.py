@@ -173,6 +173,7 @@ class _Search:
         one_by_one = made(self.problem, self.mistakes, self.outputs, self.one_by_one)
         result.not_examined |= one_by_one.failed
         singles = [*one_by_one.predictions, *self.with_own_epsilon(one_by_one.predictions)]
+        self.alone = {p.mistakes: p for p in singles}
         whole = self.whole(singles)
         if whole is not None:
             result.causes.append(whole)
@@ -427,7 +428,7 @@ class _Search:
         """Without those that give the same numbers as a likelier one here."""
         kept: list[tuple[Mistake, Array]] = []
         for mistake in sorted(mistakes, key=lambda m: -m.likelihood):
-            prediction = self.predicted((mistake,))
+            prediction = self.alone.get((mistake,)) or self.predicted((mistake,))
             if prediction is None:
                 continue
             array = prediction.outputs[output].array

@@ -2,6 +2,7 @@
 
 from convgrad.check.mistakes import (
     attention,
+    borders,
     courses,
     derivatives,
     epsilons,
@@ -35,6 +36,7 @@ MISTAKES: tuple[Mistake, ...] = (
     *formulas.MISTAKES,
     *targets.MISTAKES,
     *windows.MISTAKES,
+    *borders.MISTAKES,
     *pooling.MISTAKES,
     *sums.MISTAKES,
     *parts.MISTAKES,
