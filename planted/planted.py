@@ -227,7 +227,6 @@ FAMILIES = (
             (
                 "pool-spread",
                 "pool-spread in full",
-                "pool-all-ties",
                 "pool-wrong-position",
                 "pool-wrong-position from the end",
                 "pool-wrong-position, one further",
@@ -376,6 +375,7 @@ CHOICES = (
     Family("gelu", slopes.activation_backward("gelu"), (("gelu-by-sigmoid",),), "gelu"),
     Family("max_pool2d, ties shared", loops.max_pool_backward, (("pool-ties-shared",),), "max_pool2d", POOL),
     Family("dense+sigmoid, 1/m", layers.dense_sigmoid_backward, (("mean-over-batch",),), "dense+sigmoid"),
+    Family("max_pool2d, all ties", layers.max_pool_backward, (("pool-all-ties",),), "max_pool2d", POOL),
     Family("max_pool2d, ties", layers.max_pool_backward, (("pool-last-tie",),), "max_pool2d", POOL),
 )
 """Not wrong, but another convention: it is told, and the function is right."""

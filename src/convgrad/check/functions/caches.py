@@ -26,18 +26,22 @@ def with_forward(
     if person.forward is None or not kept:
         return []
     roles = {**{a.name: "cache" for a in kept}, **given}
-    backward = [r for r in readings(_plain(person.arguments or ()), problem, settings, roles) if r.has("cache")]
+    backward = [
+        r for r in readings(_plain(person.arguments or (), person.source), problem, settings, roles) if r.has("cache")
+    ]
     arguments = person.forward.arguments
     text = signature(arguments, Source(person.source, person.forward.name, [a.name for a in arguments]))
     dictionaries = {a.name: "settings" for a in arguments if _is_dictionary(a)}
-    found = readings(text, problem, settings, {}) + readings(_plain(arguments), problem, settings, dictionaries)
+    found = readings(text, problem, settings, {}) + readings(
+        _plain(arguments, person.source), problem, settings, dictionaries
+    )
     forward = [r for r in found if not any(r.has(role) for role in (*problem.upstreams, *problem.results, "cache"))]
     return [(b, f) for b in backward[:2] for f in dict.fromkeys(forward)]
 
 
-def _plain(arguments: tuple[Argument, ...]) -> Signature:
+def _plain(arguments: tuple[Argument, ...], text: str) -> Signature:
     """The arguments as they stand, whatever the text does with them."""
-    return signature(arguments, Source("", "", []))
+    return signature(arguments, Source(text, "", []))
 
 
 def _is_cache(argument: Argument) -> bool:

@@ -17,8 +17,9 @@ from convgrad.check.functions.engine import AUTOGRAD, engine_report, no_engine
 from convgrad.check.functions.judging import Judge
 from convgrad.check.functions.padding import other_paddings, with_own_padding
 from convgrad.check.functions.person import MEGABYTES, SECONDS, Person
-from convgrad.check.functions.report import Report
-from convgrad.check.problems.families import named
+from convgrad.check.functions.report import Finding, Report
+from convgrad.check.problems.courses import COURSES
+from convgrad.check.problems.families import FAMILIES, LOSSES, named
 from convgrad.check.problems.subject import Subject, also_called, subject_of
 from convgrad.check.submissions.sandbox import require_sandbox
 from convgrad.check.submissions.special import is_layer
@@ -128,8 +129,19 @@ def check(
                 unexplained = "unexplained" in report.causes
                 again = judged(subject_of(layer, other, input_shape, {}), dict(roles or {}), explain and unexplained)
                 report = again if again.ok or (unexplained and "unexplained" not in again.causes) else report
+    _point_to_its_name(report, person.name, layer)
     report.seconds = time.perf_counter() - started
     return report
+
+
+def _point_to_its_name(report: Report, function: str, layer: str | Layer) -> None:
+    """Where nothing could be checked, and the function is called after something else that can be."""
+    own = named(function.rpartition(".")[2])
+    other = isinstance(layer, str) and own != named(layer) and own in {*FAMILIES, *LOSSES, *COURSES}
+    if report.verdict is not Verdict.NOT_CHECKED or not other:
+        return
+    words = f"Its name is that of {own}, which can be checked: give that in place of {layer}."
+    report.findings.append(Finding("another-name", words, wrong=False))
 
 
 @contextlib.contextmanager

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from convgrad.check.functions.layouts import groups, place_in_equation, present
 from convgrad.check.functions.objects import ObjectCall, ObjectReading
 from convgrad.check.functions.person import CACHE, Call
-from convgrad.check.functions.roles import ONE, TRUE_WINNERS, UNUSED, WINNERS, Reading, inputs_of
+from convgrad.check.functions.roles import KIND, ONE, TRUE_WINNERS, UNUSED, WINNERS, Reading, inputs_of
 from convgrad.check.functions.signature import Group, Leaf
 from convgrad.check.functions.statistics import KEPT, STATISTICS, kept_value, without_scale
+from convgrad.check.functions.vocabulary import pooling_words
 from convgrad.check.problems.kept import kept
 from convgrad.check.problems.matrices import features, row_by_row
 from convgrad.check.problems.probabilities import probabilities
@@ -233,6 +234,8 @@ class _Telling:
             return None if role == UNUSED else 1.0
         if role == "train":
             return role
+        if role == KIND:
+            return pooling_words(problem.pooling, leaf.default, leaf.said)[0]
         if role == "activation":
             then = getattr(self.convention.subject, "then", None)
             return type(then).__name__.lower()

@@ -15,9 +15,11 @@ from convgrad.check.functions.objects import ObjectReading
 from convgrad.check.functions.reading import Convention
 from convgrad.check.functions.roles import TRUE_WINNERS, WINNERS
 from convgrad.check.problems.course_subject import WrittenSubject
+from convgrad.check.problems.families import FAMILIES
 from convgrad.check.problems.subject import LayerSubject, LossSubject, Sizes
 from convgrad.check.submissions.answers import Trouble
 from convgrad.errors import ConvgradError
+from convgrad.layers.activation import Elementwise
 
 IN_SIGNATURE = ("strides", "padding", "dilation", "groups", "pool_size", "epsilon", "negative_slope", "alpha")
 """Settings of a layer that a function can only have through an argument; those of a kernel it sees in its array."""
@@ -51,7 +53,7 @@ class Variation:
     among: tuple[str, ...] = ()
 
 
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "sigmoid", "tanh", "gelu", "silu")
+ACTIVATIONS = tuple(name for name, family in FAMILIES.items() if issubclass(family.layer, Elementwise))
 ALONE = ("layer_norm", "group_norm", "instance_norm")
 """Normalizations that take each example by itself."""
 NORMALIZATIONS = ("batch_norm", "batch_norm2d", *ALONE)

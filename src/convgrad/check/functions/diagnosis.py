@@ -179,6 +179,7 @@ class _Search:
         one_by_one = made(self.problem, self.mistakes, self.outputs, self.one_by_one)
         result.not_examined |= one_by_one.failed
         singles = [*one_by_one.predictions, *self.with_own_epsilon(one_by_one.predictions)]
+        self.alone = {p.mistakes: p for p in singles}
         whole = self.whole(singles)
         if whole is not None:
             result.causes.append(whole)
@@ -283,7 +284,7 @@ class _Search:
         key = (*(id(m) for m in made), output)
         if key not in self.known:
             problem = self.problem
-            if output is not None and output != problem.of and "dz" not in self.attempt.values:
+            if output in problem.gradients and "dz" not in self.attempt.values:
                 problem = replace(problem, wrt=(output[1:],))
             self.known[key] = changed_by(problem, made, self.outputs if output is None else [output])
         return self.known[key]
@@ -434,7 +435,7 @@ class _Search:
         """Without those that give the same numbers as a likelier one here."""
         kept: list[tuple[Mistake, Array]] = []
         for mistake in sorted(mistakes, key=lambda m: -m.likelihood):
-            prediction = self.predicted((mistake,))
+            prediction = self.alone.get((mistake,)) or self.predicted((mistake,))
             if prediction is None:
                 continue
             array = prediction.outputs[output].array

@@ -30,7 +30,7 @@ from convgrad.check.functions.remarks import overflow, overlaps, remarks
 from convgrad.check.functions.report import Finding, Report
 from convgrad.check.functions.smallest import smallest_failure
 from convgrad.check.functions.special import special
-from convgrad.check.functions.uncalled import function_to_write, is_unsure, what_to_write, why_not_called
+from convgrad.check.functions.uncalled import MASK, function_to_write, is_mask, is_unsure, what_to_write, why_not_called
 from convgrad.check.problems.subject import LayerSubject, Sizes, Subject
 from convgrad.errors import ConvgradError
 
@@ -180,6 +180,10 @@ class Judge:
             chosen = first or self._diagnosed(ends[0][0], 0)
             self.report.findings += special(chosen, ends[0][1], self.person)
             if all(c.differs is None for c in chosen.comparisons.values()):
+                if is_mask(chosen):
+                    self.report.reading = chosen.attempt.convention.words
+                    self._unchecked("mask", MASK, self._wrapped())
+                    return None, []
                 self._add("wrong-shape", "No result has the shape that it should have.")
             elif ends[0][1].equal:
                 self._unknown_layout(chosen.attempt)

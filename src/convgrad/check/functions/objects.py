@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from convgrad.check.functions.roles import Reading, known_names
 from convgrad.check.functions.signature import Leaf
-from convgrad.check.functions.vocabulary import BIAS, INPUT, KERNEL, RESULT, UPSTREAM, plain
+from convgrad.check.functions.vocabulary import BIAS, INPUT, KERNEL, POOLING, RESULT, UPSTREAM, plain, pooling_words
 from convgrad.check.problems.inputs import RATE
 from convgrad.check.problems.probabilities import loss_of_logits
 from convgrad.check.problems.problem import Problem
@@ -65,6 +65,7 @@ MEANINGS: dict[str, str] = {
     "activation": "activation act actfn activationfunction activationfn nonlinearity",
     "name": "name layername",
     "optimizer": "optimizer opt optim",
+    "pooling": " ".join(POOLING),
 }
 """What an argument of a constructor may be, by its plain name; several where the name may mean several."""
 
@@ -84,12 +85,15 @@ SETTING_OF = {
 
 @dataclass(frozen=True)
 class ObjectReading(Reading):
-    """Which role each argument of a class's methods has. `parameters`: roles that its object holds."""
+    """Which role each argument of a class's methods has. `parameters`: roles that its object holds. said: words in the
+    text.
+    """
 
     methods: Methods | None = None
     parameters: tuple[str, ...] = ()
     forward: tuple[tuple[Argument, str], ...] = ()
     backward: tuple[tuple[Argument, str], ...] | None = None
+    said: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -114,12 +118,12 @@ def _argument_words(argument: Argument, role: str) -> str:
 
 
 def object_readings(
-    methods: Methods, problem: Problem, given: Mapping[str, str], *, elementwise: bool = False
+    methods: Methods, problem: Problem, given: Mapping[str, str], *, elementwise: bool = False, said: Sequence[str] = ()
 ) -> list[ObjectReading]:
     """Ways to read the signatures of its two methods, the likeliest first.
 
     given: argument -> role, by the caller. elementwise: of single numbers, so that `gradient(x)` may be the derivative
-    without the gradient from above.
+    without the gradient from above. said: words in the text of the class.
     """
     inputs = [n for n in problem.given if n in problem.recipe.examples or problem.total]
     if problem.origin.written:
@@ -143,7 +147,9 @@ def object_readings(
             both = [*(forward or ()), *(backward or ())]
             roles = dict.fromkeys((Leaf(a.name, a.name), r) for a, r in both if r in problem.arrays or r == problem.of)
             own = (*roles, *held, *settings)
-            found.append(ObjectReading(own, False, methods, parameters, forward or (), backward, local=is_local))
+            found.append(
+                ObjectReading(own, False, methods, parameters, forward or (), backward, tuple(said), local=is_local)
+            )
     if loss_of_logits(problem) is not None:
         found += _of_probabilities(found)
     return found[:UNKNOWN]
@@ -417,6 +423,8 @@ class ObjectCall:
         known["slope"] = [own[k] for k in ("alpha", "negative_slope") if k in own]
         if len(image) == 2:
             known["height"], known["width"] = [image[0]], [image[1]]
+        if "pool_size" in own:
+            known["pooling"] = pooling_words(problem.pooling, None, self.reading.said)
         known["any"] = [*known.get("out", []), *known["in"], *known.get("kernel", [])]
         return known
 

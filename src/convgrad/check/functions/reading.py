@@ -84,7 +84,8 @@ def conventions(
                 continue  # the layer's arguments don't allow one channel
             read: Sequence[Reading]
             if person.methods is not None:
-                read = object_readings(person.methods, problem, roles, elementwise=_is_elementwise(subject))
+                said = Source(person.source, "", []).strings if subject.pools else ()
+                read = object_readings(person.methods, problem, roles, elementwise=_is_elementwise(subject), said=said)
             else:
                 read = readings(called, problem, subject.settings(own), roles, local=local)
                 read = [*(jacobians(read, problem) if _has_jacobian(subject, image) else ()), *read]
@@ -307,7 +308,7 @@ def find(subjects: Sequence[Subject], sizes: Sizes, person: Person, roles: Mappi
                     return Found([tried], otherwise=_otherwise(tried, ran))
             if ran or not any("numpy" in str(t) or "Tensor" in str(t) or "ndarray" in str(t) for _, t in failed):
                 break
-        told = any(a.shapes_fit or a.extra or a.strange or _is_partly_right(a) or _is_right_but_turned(a) for a in ran)
+        told = any(a.tells or _is_partly_right(a) or _is_right_but_turned(a) for a in ran)
         if told or person.exhausted or person.trouble is not None:
             break
     convention, trouble = _furthest(failed)

@@ -53,6 +53,14 @@ class Attempt:
         )
 
     @property
+    def tells(self) -> bool:
+        """Whether what came back says that it was called as it should be: outputs that fit, or more beside some.
+
+        Nothing but arrays that are no output, as empty ones of a layout that is not meant, says nothing.
+        """
+        return self.shapes_fit or (bool(self.roles) and bool(self.extra or self.strange))
+
+    @property
     def is_exact(self) -> bool:
         """Whether the input's gradient, or all that a forward pass gives, has the right numbers."""
         reading = self.convention.reading

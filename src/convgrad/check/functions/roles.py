@@ -22,6 +22,7 @@ from convgrad.check.functions.vocabulary import (
     DICTIONARY,
     INPUT,
     KERNEL,
+    POOLING,
     PREDICTION,
     PROBABILITIES,
     RESULT,
@@ -40,6 +41,8 @@ MOST = 30
 """Readings of one signature."""
 WINNERS, TRUE_WINNERS = "winners", "winners, true or false"
 """The roles of a mask of the elements that are greatest in their windows."""
+KIND = "pooling"
+"""The role of a word that says whether a pooling takes the maximum or the mean."""
 UNUSED = "nothing"
 """The role of a value that is unpacked and never read."""
 ONE = "1"
@@ -175,7 +178,8 @@ def readings(
     """
     names = known_names(problem)
     leaves = signature.leaves
-    if any({*leaf.names} & {*problem.origin.absent} for leaf in leaves):
+    told = (leaf for leaf in leaves if leaf.used or leaf.path == leaf.name)  # a cache may hold what is never read
+    if any({*leaf.names} & {*problem.origin.absent} for leaf in told):
         return []
     fixed: dict[str, str] = {}
     for leaf in leaves:
@@ -325,6 +329,8 @@ def _setting(leaf: Leaf, settings: Mapping[str, Any], problem: Problem) -> str |
     along = axis_setting(leaf.name, {*settings}) or (axis_setting(leaf.also[0], {*settings}) if leaf.also else None)
     if along is not None:
         return f"{along[0]}[{along[1]}]"
+    if "pool_size" in settings and plain(leaf.name) in POOLING and (leaf.required or isinstance(leaf.default, str)):
+        return KIND
     tensors = {plain(n) for n in (*inputs_of(problem), problem.upstream)} if leaf.required else set()
     for key, others in SETTINGS.items():
         if key not in settings or (key == "kernel_size" and "pool_size" in settings):

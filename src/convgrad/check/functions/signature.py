@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convgrad.check.functions.source import Source, Use
-from convgrad.check.functions.vocabulary import ALONG, CACHE, DICTIONARY, SETTINGS, plain
+from convgrad.check.functions.vocabulary import ALONG, CACHE, DICTIONARY, POOLING, SETTINGS, plain
 from convgrad.check.submissions.answers import Argument
 
 
@@ -21,7 +21,8 @@ class Leaf:
     """One value that a function gets. `path`: as code reads it, `cache[0]`; `also`: what else it is called there.
 
     required: whether it has to be given. default: of an argument. pair: it is unpacked into one number for each axis.
-    used: whether it is read at all. whole: it is a cache of which nothing is known.
+    used: whether it is read at all. whole: it is a cache of which nothing is known. said: of one that a word is told,
+    the words in the text.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Leaf:
     pair: bool = False
     used: bool = True
     whole: bool = False
+    said: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,6 +111,7 @@ def _argument(argument: Argument, use: Use, source: Source) -> Leaf | Group:
         pair=len(use.parts) > 1 or isinstance(argument.default, tuple),
         used=source.own is None or use.reads > 0,
         whole=unknown and (any(n in CACHE for n in names) or holds_settings),
+        said=source.strings if plain(argument.name) in POOLING else (),
     )
 
 

@@ -16,6 +16,8 @@ from convgrad.check.submissions.adapted import ABOVE
 
 MOST = 16
 """Values that a tuple may have."""
+WORD = 20
+"""Characters of a text that may be a word."""
 DEEP = 4
 """How far an argument is followed into what it holds and into other functions of the file."""
 
@@ -55,12 +57,16 @@ class Source:
     def __init__(self, text: str, function: str, arguments: Sequence[str]):
         self.functions: dict[str, ast.FunctionDef | ast.Lambda] = {}
         self.own: ast.FunctionDef | ast.Lambda | None = None
+        self.strings: tuple[str, ...] = ()
+        """All short texts in the file, such as words that an argument is compared with."""
         try:
             tree = ast.parse(textwrap.dedent(text))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
         short = function.rpartition(".")[2]
         for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) <= WORD:
+                self.strings += (node.value,)
             if isinstance(node, ast.FunctionDef):
                 self.functions.setdefault(node.name, node)
             if isinstance(node, (ast.FunctionDef, ast.Lambda)) and _fits(node, short, arguments):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from convgrad.check.functions.convention import Convention
 from convgrad.check.functions.diagnosis import Diagnosis
 from convgrad.check.functions.objects import ObjectReading
@@ -78,6 +80,24 @@ def _unclear(convention: Convention) -> list[tuple[Leaf, str]]:
     return [
         (leaf, role) for leaf, role in convention.reading.roles if role in known and leaf.name and leaf.name != role
     ]
+
+
+MASK = (
+    "It returns ones and zeros, one for each element that it gets: a mask, as a part of a layer makes one, and not "
+    "what the layer returns."
+)
+
+
+def is_mask(diagnosis: Diagnosis) -> bool:
+    """Whether a function that only goes forward says yes or no of each element that it gets, in another shape than the
+    layer's result has.
+    """
+    tried = diagnosis.attempt
+    if {*tried.roles} - {*tried.problem.results} or len(tried.outcome.arrays) != 1:
+        return False
+    (found,) = tried.outcome.arrays
+    inputs = [tried.convention.laid_out(n, tried.values[n], tried.problem) for n in inputs_of(tried.problem)]
+    return any(found.shape == a.shape for a in inputs) and set(np.unique(found)) <= {0.0, 1.0}
 
 
 def is_unsure(diagnosis: Diagnosis) -> bool:

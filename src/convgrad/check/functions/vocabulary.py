@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from convgrad.check.problems.families import FAMILIES
+
 UPSTREAM = [
     "dx",
     "dy",
@@ -225,6 +229,24 @@ DICTIONARY = [
 ]
 SPECIAL = {"mode": "train", "activation": "activation", "activationname": "activation", "act": "activation"}
 """Arguments that are no tensors, and what is told by them."""
+POOLING = [
+    "mode",
+    "method",
+    "pooling",
+    "pooltype",
+    "poolmode",
+    "poolingtype",
+    "poolingmode",
+    "poolmethod",
+    "type",
+    "kind",
+    "op",
+]
+"""Arguments that say in a word whether a pooling takes the maximum or the mean."""
+POOLINGS = {
+    "max": ["max", "maximum", "maxpool", "maxpooling"],
+    "mean": ["average", "avg", "mean", "ave", "avgpool", "averagepool", "meanpool", "avgpooling", "averagepooling"],
+}
 GRADIENT = ("backward", "backprop", "bprop", "derivative", "deriv", "prime", "grad", "jacobian", "vjp")
 """Parts of a function's name that say that it is a gradient."""
 
@@ -243,7 +265,7 @@ def is_gradient(function: str) -> bool:
     name = plain(function.rpartition(".")[2])
     whole = function.rpartition(".")[2].lower()
     after_d = name[1:] if name.startswith("d") else ""
-    known = ("sigmoid", "tanh", "relu", "leakyrelu", "elu", "gelu", "silu", "softmax", "logistic", "activation", "loss")
+    known = (*(n.replace("_", "") for n in FAMILIES), "logistic", "swish", "activation", "loss")
     return any(part in name for part in GRADIENT) or after_d in known or whole.startswith(("d_", "bwd"))
 
 
@@ -261,3 +283,14 @@ def axis_setting(name: str, known: set[str]) -> tuple[str, int] | None:
             if key in known and wanted in (plain(n) for n in names.split()):
                 return key, axis
     return None
+
+
+def pooling_words(kind: str, default: object, said: Sequence[str]) -> list[str]:
+    """The words by which a function may call a kind of pooling: its default, those of its text, or the usual one.
+
+    >>> pooling_words("mean", "max", ["max", "avg"]), pooling_words("max", "Max", ["Avg"])
+    (['avg'], ['Max'])
+    """
+    words = POOLINGS[kind]
+    own = [default] if isinstance(default, str) else []
+    return [w for w in (*own, *said) if plain(w) in words] or words[:1]

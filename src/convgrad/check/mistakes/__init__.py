@@ -1,6 +1,8 @@
 """The mistakes that are looked for."""
 
 from convgrad.check.mistakes import (
+    attention,
+    borders,
     courses,
     derivatives,
     epsilons,
@@ -34,12 +36,14 @@ MISTAKES: tuple[Mistake, ...] = (
     *formulas.MISTAKES,
     *targets.MISTAKES,
     *windows.MISTAKES,
+    *borders.MISTAKES,
     *pooling.MISTAKES,
     *sums.MISTAKES,
     *parts.MISTAKES,
     *repeated.MISTAKES,
     *orders.MISTAKES,
     *courses.MISTAKES,
+    *attention.MISTAKES,
     *states.MISTAKES,
 )
 

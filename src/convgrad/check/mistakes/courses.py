@@ -155,8 +155,16 @@ SLOPES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("wrong", "1 - u^2"),
         ("wrong", "1 + v^2"),
         ("wrong", "v * (1 - v)"),
+        ("wrong", "1 - tanh(v)^2"),
     ),
-    "sigmoid": (("missing", "1"), ("wrong", "1 - v"), ("wrong", "v"), ("wrong", "u * (1 - u)"), ("wrong", "1 - v^2")),
+    "sigmoid": (
+        ("missing", "1"),
+        ("wrong", "1 - v"),
+        ("wrong", "v"),
+        ("wrong", "u * (1 - u)"),
+        ("wrong", "1 - v^2"),
+        ("wrong", "sigmoid(v) * (1 - sigmoid(v))"),
+    ),
     "max": (("missing", "1"),),
 }
 """What people take for the slope of v = f(u)."""

@@ -63,8 +63,8 @@ def _slip(first: str, second: str, whole: str) -> After:
     return after
 
 
-def _counted(axes: tuple[str, ...]) -> After:
-    """Both sums divided by the product of these sizes, and not by that of the axes that are summed over."""
+def _counted(axes: tuple[str, ...], sums: tuple[int, ...]) -> After:
+    """One of the sums, or both, divided by the product of these sizes, and not by that of the axes summed over."""
 
     def after(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted | None:
         over = _over(problem)
@@ -72,10 +72,24 @@ def _counted(axes: tuple[str, ...]) -> After:
         if not over or not {*axes} <= {*sizes} or any(sizes[n] == 1 for n in axes):
             return None
         factor = prod(sizes[n] for n in over) / prod(sizes[n] for n in axes)
-        found = None if factor == 1 else _by_formula(problem, "g", "g * n", f"r * (g - {factor!r} * (m1 + n * m2))")
-        return None if found is None else Predicted(found, predicted.labels)
+        if factor == 1:
+            return None
+        whole, *parts = _terms(problem)
+        return Predicted(
+            whole - sum(part * (factor if n in sums else 1) for n, part in enumerate(parts)), predicted.labels
+        )
 
     return after
+
+
+def _terms(problem: Problem) -> tuple[Array, ...]:
+    """What the right formula adds up: the gradient that comes, and what each of the two sums takes off."""
+    if "terms" not in problem.known:
+        problem.known["terms"] = tuple(
+            _by_formula(problem, "g", "g * n", t) for t in ("r * g", "r * (m1 + 0 * g)", "r * n * m2")
+        )
+    found: tuple[Array, ...] = problem.known["terms"]
+    return found
 
 
 def _over(problem: Problem) -> tuple[str, ...]:
@@ -116,6 +130,11 @@ def _bound(text: str, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Equati
     return bind(parse(text), dict(shapes))
 
 
+COUNTS = {
+    "the sums are": (0, 1),
+    "the sum of the gradient is": (0,),
+    "the sum of gradient times normalized input is": (1,),
+}
 COUNTED = tuple(axes for size in (1, 2, 3) for axes in combinations(("batch", "h", "v", "c", "g"), size))
 MISTAKES = (
     *(
@@ -134,15 +153,16 @@ MISTAKES = (
     *(
         Mistake(
             "another-count",
-            f"in {{output}} the sums are divided by the number of {listed([f'{AXES[n]}s' for n in axes])}, and not by "
+            f"in {{output}} {words} divided by the number of {listed([f'{AXES[n]}s' for n in axes])}, and not by "
             "how many numbers are added up",
             f"Divide by as many as there are in a mean: {FORMULA}",
             "with that number in the right calculation, too,",
             outputs=("do",),
-            after=_counted(axes),
+            after=_counted(axes, sums),
             anew=True,
-            likelihood=7 - len(axes),
+            likelihood=7 - len(axes) if len(sums) == 2 else 4,
         )
+        for words, sums in COUNTS.items()
         for axes in COUNTED
     ),
 )

@@ -78,7 +78,15 @@ def _over(axes: tuple[str, ...]) -> After:
 
 
 def _anew(problem: Problem, axes: tuple[str, ...]) -> dict[str, Array]:
-    """All outputs with mean and variance over these axes."""
+    """All outputs with mean and variance over these axes, computed once for all of them."""
+    key = f"over {axes}"
+    if key not in problem.known:
+        problem.known[key] = _computed_anew(problem, axes)
+    found: dict[str, Array] = problem.known[key]
+    return found
+
+
+def _computed_anew(problem: Problem, axes: tuple[str, ...]) -> dict[str, Array]:
     labels = problem.labels["o"]
     every = ",".join(LETTERS[n] for n in labels)
     over = ",".join(LETTERS[n] for n in axes)

@@ -282,12 +282,12 @@ def _without_count(problem: Problem) -> Problem | None:
 
 
 def _is_quotient(term: Term, inputs: Sequence[str]) -> bool:
-    """Divided by how many there are, and not by a sum, as softmax is, or by an input, or by 2."""
+    """Divided by how many there are, and not by a sum, as softmax is, a root, as scores are, an input, or 2."""
     return (
         isinstance(term, Divide)
         and not isinstance(term.denominator, Number)
         and not any(
-            isinstance(part, Reduce) or (isinstance(part, Access) and part.tensor in inputs)
+            isinstance(part, (Reduce, Call)) or (isinstance(part, Access) and part.tensor in inputs)
             for part in walk(term.denominator)
         )
     )
@@ -334,11 +334,14 @@ MISTAKES = (
     ),
     Mistake(
         "pool-all-ties",
-        "where several elements of a window are greatest, each gets the whole gradient",
-        "Choose one of them, by argmax; `window == window.max()` is true for all.",
+        "where several elements of a window are greatest, each gets the whole gradient; here the first does. It is the "
+        "derivative wherever there is one; at a tie more goes back than came, which no rule of derivatives gives",
+        "Choose one of them, by argmax, or divide by their number: `window == window.max()` is true for all of them, "
+        "often so after a ReLU, where many are 0.",
         "with every greatest element getting the gradient,",
         outputs=("do",),
         before=_all_ties,
+        choice=True,
         likelihood=8,
     ),
     Mistake(

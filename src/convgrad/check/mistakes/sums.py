@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 
@@ -99,25 +99,65 @@ def _example(keep: int) -> Before:
 
 
 def _last_window(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted | None:
-    """Of all windows that an element lies in, what the last one gives: that of the first place in the window."""
+    """Of all windows that an element lies in, what the last one gives that gives something."""
+    kept: Array | None = None
+    for _, given in _at_each_place(output, problem, values):
+        kept = given if kept is None else np.where(kept == 0, given, kept)
+    return None if kept is None else Predicted(kept, predicted.labels)
+
+
+def _last_whole_window(
+    predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]
+) -> Predicted | None:
+    """What the last window gives that an element lies in, zeros for all but the winner, too."""
+    axes, window = space_of(problem, "o"), problem.origin.window
+    if window is None or len(axes) != len(window.kernel) or "max[" not in str(problem.recipe.equation):
+        return None
+    shape, outputs = predicted.array.shape, problem.arrays[problem.upstream].shape
+    pads = window.pad(problem.origin.image)
+    firsts = [
+        _first_places(shape[a], outputs[a], *along)
+        for a, *along in zip(axes, window.kernel, window.strides, (p[0] for p in pads), strict=True)
+    ]
+    kept: Array | None = None
+    for place, given in _at_each_place(output, problem, values):
+        if len(place) != len(axes) or given.shape != shape:
+            return None
+        for a, first, at in zip(axes, firsts, place, strict=True):
+            given = np.where(np.expand_dims(first == at, tuple(n for n in range(len(shape)) if n != a)), given, 0)
+        kept = given if kept is None else kept + given
+    return None if kept is None else Predicted(kept, predicted.labels)
+
+
+def _first_places(size: int, windows: int, kernel: int, stride: int, pad: int) -> Array:
+    """The place that each element of an axis has in the last window that it lies in; -1 where there is none."""
+    found = np.full(size, -1)
+    for at, place in product(range(size), reversed(range(kernel))):
+        which, rest = divmod(at + pad - place, stride)
+        if not rest and 0 <= which < windows:
+            found[at] = place
+    return found
+
+
+def _at_each_place(
+    output: str, problem: Problem, values: Mapping[str, Array]
+) -> Iterator[tuple[tuple[int, ...], Array]]:
+    """What elements get from each place in a window, that of the last window they lie in first."""
     definition = next((d for d in problem.adjoint.backward.definitions if d.name == output), None)
     whole = None if definition is None else definition.term
     term = whole.numerator if isinstance(whole, Divide) else whole
     if definition is None or not isinstance(term, Reduce) or term.kind != "sum":
-        return None
+        return
     slides = [i for i in term.indices if i in problem.origin.space]
     rest = tuple(i for i in term.indices if i not in slides)
     if not slides:
-        return None
-    kept: Array | None = None
+        return
     for place in product(*(range(definition.sizes[i]) for i in slides)):
         at = {i: Position(Polynomial.constant(p)) for i, p in zip(slides, place, strict=True)}
         body = substitute_indices(term.body, at)
         part = Reduce("sum", rest, body) if rest else body
         one = Divide(part, whole.denominator) if isinstance(whole, Divide) else part
-        given = evaluate_definition(replace(definition, term=one), values)
-        kept = given if kept is None else np.where(kept == 0, given, kept)
-    return None if kept is None else Predicted(kept, predicted.labels)
+        yield place, evaluate_definition(replace(definition, term=one), values)
 
 
 def _last_place(problem: Problem) -> Problem | None:
@@ -271,6 +311,17 @@ MISTAKES = (
         "with the last window alone,",
         outputs=("do",),
         after=_last_window,
+        anew=True,
+        likelihood=8,
+    ),
+    Mistake(
+        "overlaps-overwritten",
+        "where windows overlap, {output} has only what the last of them gives, zeros for all but its greatest element: "
+        "the whole window is overwritten",
+        "Write += in place of =: an element gets the sum over all windows that it lies in.",
+        "with the last window alone,",
+        outputs=("do",),
+        after=_last_whole_window,
         anew=True,
         likelihood=8,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -111,6 +112,11 @@ def _by_axis_swapped(problem: Problem) -> Problem | None:
 
 def _uncropped(problem: Problem) -> Problem | None:
     """The gradient of the padded input."""
+    return of_padded(problem, "constant")
+
+
+def of_padded(problem: Problem, mode: Literal["constant", "edge", "reflect", "symmetric", "wrap"]) -> Problem | None:
+    """The same of an input that is padded already, as `np.pad` does in a mode."""
     sides = _sides(problem)
     if sides is None or "x_arg" in {d.name for d in problem.adjoint.forward.definitions}:
         return None
@@ -119,7 +125,7 @@ def _uncropped(problem: Problem) -> Problem | None:
     around = [(0, 0)] * o.ndim
     for axis, pair in zip(axes, sides, strict=True):
         around[axis] = pair
-    padded = np.pad(o, around)
+    padded = np.pad(o, around, mode=mode)
     named = {n: 0 for n in problem.recipe.integers if n[0] == "p" and n[1:].isdigit() | (n == "p")}
     changed = problem.with_integers(**named).with_arrays(o=padded)
     shapes = {**problem.recipe.shapes, "o": padded.shape[1:]}
@@ -222,9 +228,9 @@ def _one_group(problem: Problem) -> Problem | None:
     return problem.with_definitions(edited) if "g" in equation.definitions[0].indices else None
 
 
-def _interleaved(array: Array, labels: tuple[str, ...], back: bool = False) -> Array:
-    """Channels counted with the group as the faster index."""
-    g, c = labels.index("g"), labels.index("c")
+def interleaved(array: Array, labels: tuple[str, ...], back: bool = False) -> Array:
+    """Channels, or filters, counted with the group as the faster index."""
+    g, c = labels.index("g"), labels.index("c" if "c" in labels else "k")
     sizes = array.shape[g], array.shape[c]
     moved = np.moveaxis(array, (g, c), (-2, -1))
     shape = moved.shape
@@ -233,16 +239,21 @@ def _interleaved(array: Array, labels: tuple[str, ...], back: bool = False) -> A
     return np.moveaxis(np.ascontiguousarray(turned).reshape(shape), (-2, -1), (g, c))
 
 
+NORMALIZED = ("o", "gamma", "beta", "dx")
+
+
 def _mixed_groups(problem: Problem) -> Problem | None:
-    if "g" not in problem.labels.get("o", ()) or "w" not in problem.arrays:
+    """Of a normalization all is counted so, on the way there and back."""
+    if "g" not in problem.labels.get("o", ()) or not {"w", "gamma"} & {*problem.arrays}:
         return None
-    return problem.with_arrays(o=_interleaved(problem.arrays["o"], problem.labels["o"]))
+    names = [n for n in NORMALIZED if n in problem.arrays] if "gamma" in problem.arrays else ["o"]
+    return problem.with_arrays(**{n: interleaved(problem.arrays[n], problem.labels[n]) for n in names})
 
 
 def _mixed_groups_after(predicted: Predicted, output: str, problem: Problem, values: Mapping[str, Array]) -> Predicted:
-    if output != "do":
+    if output != "do" and "gamma" not in problem.arrays:
         return predicted
-    return Predicted(_interleaved(predicted.array, predicted.labels, back=True), predicted.labels)
+    return Predicted(interleaved(predicted.array, predicted.labels, back=True), predicted.labels)
 
 
 BY_AXIS: tuple[tuple[str, str, str, str, str, Callable[[int], int], int], ...] = (

@@ -29,6 +29,11 @@ class Subject:
         return None
 
     @property
+    def pools(self) -> bool:
+        """Whether it takes the maximum or the mean of windows."""
+        return self.family is not None and "pool_size" in self.family.defaults
+
+    @property
     def images(self) -> Mapping[str, Mapping[str, str]]:
         """Layouts of tensors that have a batch, by name."""
         return {"": {}}

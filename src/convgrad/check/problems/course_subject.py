@@ -54,8 +54,8 @@ class WrittenSubject(Subject):
         own = {BATCH.upper(): 1 if sizes.one else self.batch, "T": self.steps, **written.sizes}
         own = {name: size for name, size in own.items() if name.lower() in _indices(equation)}
         shapes = inferred_shapes(equation, own, {})
-        several = written.results if len(written.results) > 1 else ()
-        of = written.results[0] if len(written.results) == 1 else "E"
+        several = written.several
+        of = written.results[0] if written.results and not several else "E"
         origin = Origin(
             names={n: tuple(others.replace("_", "").lower().split()) for n, others in written.names.items()},
             whole={n: written.sizes[index.upper()] for n, index in written.whole.items()},
@@ -73,7 +73,7 @@ class WrittenSubject(Subject):
             told[n] = np.resize(
                 np.roll([size - 1, 0, min(2, size - 1), size - 1], sizes.seed).astype(float), count
             ).reshape(shapes[n])
-        return replace(made.with_arrays(**told), total=not written.results, several=several)
+        return replace(made.with_arrays(**told), total=not written.results, several=several, beside=written.beside)
 
 
 def _indices(equation: Equation) -> set[str]:

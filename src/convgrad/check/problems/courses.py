@@ -134,13 +134,61 @@ def _embedding(place: str, words: str) -> Written:
     return Written(program, ("W",), ("out",), sizes, names, {"x": "v"}, parameters=("W",), words=words)
 
 
+def _binary_hinge(targets: str, total: str, words: str) -> Written:
+    """Targets are 1 and -1, or 1 and 0."""
+    text = f"E = {total}[n](max(0, 1 - {targets} * s[n]))"
+    names = {"s": "ypred pred predictions scores score yhat output fx x z", "y": f"y {_TARGETS}"}
+    layouts: Layouts = {
+        "[examples]": {},
+        "columns": {"s": "batch 1", "y": "batch 1"},
+        "rows": {"s": "1 batch", "y": "1 batch"},
+    }
+    return Written(text, ("s",), (), {}, names, layouts=layouts, words=words)
+
+
+def _attention(with_weights: bool) -> Written:
+    program = """s[n,i,j] = sum[d](Q[n,i,d] * K[n,j,d]) / sqrt(D)
+P[n,i,j] = exp(s[n,i,j]) / sum[l](exp(s[n,i,l]))
+out[n,i,c] = sum[j](P[n,i,j] * V[n,j,c])"""
+    names = {
+        "Q": "q query queries", "K": "k key keys", "V": "v value values", "out": "out output context z o y attention",
+        "P": "p attn weights attentionweights attnweights attention a probs attentionprobs s softmax alpha",
+        "above_out": "dout grad dz upstream gradoutput dy do doutput dcontext",
+        "dout": "dout grad dz upstream gradoutput dy do doutput dcontext",
+    }  # fmt: skip
+    del names["dout" if with_weights else "above_out"]
+    tensors = {"Q": "i d", "K": "j d", "V": "j c", "out": "i c", "above_out": "i c", "P": "i j", "s": "i j"}
+    return Written(
+        program, ("Q", "K", "V"), ("out",), {"I": 4, "J": 6, "D": 5, "C": 7}, names,
+        layouts={"[batch, places, features]": {}, "one example": tensors},
+        words="scaled, one head" + (", with its weights" if with_weights else ""),
+        beside=("P",) if with_weights else (),
+    )  # fmt: skip
+
+
 _LOGISTIC = "E = mean[n](softplus(z[n]) - y[n] * z[n])"
 _HALF = "E = mean[n]((z[n] - y[n])^2) / 2"
 _MEAN = "E = mean[n]((z[n] - y[n])^2)"
 
+_WINDOW = Written(
+    "z = sum[i,j,c](a[i,j,c] * W[i,j,c]) + b", ("a", "W", "b"), ("z",), {"I": 3, "J": 2, "C": 4},
+    {
+        "a": "asliceprev aslice slice window patch region x o input", "W": "w weights kernel filter f",
+        "b": "b bias", "z": "z out output s", "dz": "dz dout grad",
+    },
+    layouts={"[rows, columns, channels]": {}, "[rows, columns, channels], b 1 x 1 x 1": {"b": "1 1 1"}},
+)  # fmt: skip
+
 COURSES: dict[str, list[Written]] = {
+    "conv_single_step": [_WINDOW],
     "softmax_loss": _linear(_SOFTMAX),
     "svm_loss": [*_linear(_HINGE), _of_scores(_HINGE)],
+    "hinge_loss": [
+        *(_binary_hinge("y[n]", total, f"targets 1 and -1, {total}") for total in ("mean", "sum")),
+        *(_binary_hinge("(2 * y[n] - 1)", total, f"targets 1 and 0, {total}") for total in ("mean", "sum")),
+        *_linear(_HINGE), _of_scores(_HINGE),
+    ],
+    "attention": [_attention(False), _attention(True)],
     "two_layer_net": _network(),
     "logistic_regression": _regression(_LOGISTIC),
     "linear_regression": [

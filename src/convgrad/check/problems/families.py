@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convgrad.check.problems.courses import COURSES
-from convgrad.layers import activation, conv, conv_transpose, dense, depthwise, norm, pool
+from convgrad.layers import activation, channels, conv, conv_transpose, dense, depthwise, norm, pool
 from convgrad.layers.base import Layer
 from convgrad.layers.batch_norm import BatchNorm
 
@@ -198,9 +198,17 @@ for _name, _layer in (
     ("tanh", activation.Tanh),
     ("gelu", activation.GELU),
     ("silu", activation.SiLU),
+    ("relu6", activation.ReLU6),
+    ("selu", activation.SELU),
+    ("softplus", activation.Softplus),
+    ("softsign", activation.Softsign),
+    ("mish", activation.Mish),
+    ("hard_sigmoid", activation.HardSigmoid),
+    ("hard_swish", activation.HardSwish),
 ):
     FAMILIES[_name] = Family(_layer, {"o": ("f",), "x": ("f",)}, _SAME, input_shape=(7,))
 
+FAMILIES["log_softmax"] = replace(FAMILIES["softmax"], layer=channels.LogSoftmax)
 FAMILIES["instance_norm"] = replace(FAMILIES["group_norm"], defaults={"groups": FAMILIES["group_norm"].input_shape[-1]})
 
 LOSSES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -224,7 +232,10 @@ ALSO_CALLED = {
     "svmclassifier": "svm_loss",
     "svm": "svm_loss",
     "multiclasssvm": "svm_loss",
-    "hingeloss": "svm_loss",
+    "hinge": "hinge_loss",
+    "scaleddotproductattention": "attention",
+    "dotproductattention": "attention",
+    "selfattention": "attention",
     "twolayernetwork": "two_layer_net",
     "linearregressor": "linear_regression",
     "convolution": "conv2d",
@@ -255,6 +266,8 @@ ALSO_CALLED = {
     "smoothl1": "huber",
     "smoothl1loss": "huber",
     "swish": "silu",
+    "hswish": "hard_swish",
+    "hsigmoid": "hard_sigmoid",
 }
 
 
@@ -267,6 +280,22 @@ def named(name: str) -> str:
     plain = name.lower().replace("_", "")
     known = {n.replace("_", ""): n for n in (*FAMILIES, *LOSSES, *COURSES)}
     return known.get(plain) or ALSO_CALLED.get(plain, name)
+
+
+def in_parts(name: str) -> str:
+    """A layer and its activation as courses run their names together, with a plus between; other names as they are.
+
+    >>> in_parts("affine_relu"), in_parts("LinearSigmoid"), in_parts("leaky_relu")
+    ('affine+relu', 'Linear+Sigmoid', 'leaky_relu')
+    """
+    if "+" in name or named(name) in {*FAMILIES, *LOSSES, *COURSES}:
+        return name
+    for place in range(1, len(name)):
+        first, second = name[:place].rstrip("_"), name[place:]
+        after = FAMILIES.get(named(second))
+        if named(first) in FAMILIES and after is not None and issubclass(after.layer, activation.Elementwise):
+            return f"{first}+{second}"
+    return name
 
 
 def family_of(layer: Layer) -> str | None:

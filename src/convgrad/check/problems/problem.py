@@ -111,7 +111,8 @@ class Problem:
     labels: the name of each axis of every tensor and gradient a person may see.
     total: the result is one number, the sum over (upstream * result): a loss over a batch.
     origin: what the problem was made from.
-    several: the results that people know, where `of` is the sum of what each gives with its gradient from above.
+    several: the results that people know, where `of` is the sum of what each gives with its gradient from above;
+        beside: those that have no gradient from above.
     edits: changes of the derived gradients, where a mistake is one in the derivation.
     """
 
@@ -123,6 +124,7 @@ class Problem:
     total: bool = False
     origin: Origin = Origin()
     several: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     edits: tuple[Callable[[Adjoint, Problem], Adjoint], ...] = ()
     known: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was computed of it before; a changed problem begins with nothing."""
@@ -135,7 +137,7 @@ class Problem:
     @property
     def results(self) -> tuple[str, ...]:
         """What goes forward."""
-        return self.several or (self.of,)
+        return (*(self.several or (self.of,)), *self.beside)
 
     @property
     def upstreams(self) -> tuple[str, ...]:
@@ -146,6 +148,11 @@ class Problem:
     def gradients(self) -> tuple[str, ...]:
         """The gradients that are asked for."""
         return tuple(gradient_name(name) for name in self.wrt)
+
+    @property
+    def pooling(self) -> str:
+        """What is taken of each window, "max" or "mean"."""
+        return "max" if "max[" in str(self.recipe.equation) else "mean"
 
     @property
     def bound(self) -> Equation:

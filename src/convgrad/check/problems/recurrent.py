@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from convgrad.check.problems.cells import (
+    NO_PREDICTION,
+    PREDICTION_LAYOUTS,
+    gru_cells,
+    lstm_cells,
+    predicting,
+)
 from convgrad.check.problems.in_time import over_time
 from convgrad.check.problems.written import COLUMNS, Layouts, Written
 
@@ -67,7 +74,8 @@ def _cell(order: str) -> Written:
     names = {**_RECURRENT, **_STEP, **_NEXT, **_CELL}
     return Written(
         _lstm(order), wrt, ("next_h", "next_c"), {"D": 6, "J": 5, "L": 5, "A": 4}, names,
-        layouts=_CELL_LAYOUTS, parameters=("Wx", "Wh", "b"), words=f"gates in the order {', '.join(order)}",
+        layouts=_CELL_LAYOUTS, parameters=("Wx", "Wh", "b"), absent="wf wo bf bo",
+        words=f"gates in the order {', '.join(order)}",
     )  # fmt: skip
 
 
@@ -181,18 +189,24 @@ _CHARACTERS = Written(
     words="of characters, with their loss", scale=0.5,
 )  # fmt: skip
 
+_PLAIN_STEP = Written(
+    _RNN, ("x", "prev_h", "Wx", "Wh", "b"), ("next_h",), {"D": 6, "I": 5, "J": 5},
+    {**_RECURRENT, **_STEP, "dnext_h": _NEXT["above_next_h"]}, layouts=_STATES, parameters=("Wx", "Wh", "b"),
+    absent=NO_PREDICTION,
+)  # fmt: skip
+
+_LSTM_NAMES = {"x": _RECURRENT["x"]}
+_GRU_CELL = {"x": _RECURRENT["x"], **_STEP, "dnext_h": _NEXT["above_next_h"], **_GATED}
+
 RECURRENT: dict[str, list[Written]] = {
-    "rnn_step": [Written(
-        _RNN, ("x", "prev_h", "Wx", "Wh", "b"), ("next_h",), {"D": 6, "I": 5, "J": 5},
-        {**_RECURRENT, **_STEP, "dnext_h": _NEXT["above_next_h"]}, layouts=_STATES, parameters=("Wx", "Wh", "b"),
-    )],
+    "rnn_step": [_PLAIN_STEP, predicting(_PLAIN_STEP, {COLUMNS: {**_STATES[COLUMNS], **PREDICTION_LAYOUTS}})],
     "rnn": [Written(
         partial(over_time, _RNN, {"prev_h": ("next_h", "h0")}, "h"), ("x", "h0", "Wx", "Wh", "b"), ("h",),
         {"D": 6, "I": 5, "J": 5},
         {**_RECURRENT, "h0": "h0 hprev prevh initialh a0", "h": "h hs out a", "dh": "dh dhs dout da"},
         layouts=_IN_TIME, parameters=("Wx", "Wh", "b"),
     ), _CHARACTERS],
-    "lstm_step": [_cell(order) for order in GATES],
+    "lstm_step": [*(_cell(order) for order in GATES), *lstm_cells({**_LSTM_NAMES, **_STEP, **_NEXT, **_CELL})],
     "lstm": [_cells_in_time(order, with_c) for with_c in (False, True) for order in GATES],
-    "gru_step": _gru_steps(),
+    "gru_step": [*_gru_steps(), *gru_cells(_GRU_CELL, UPDATES)],
 }  # fmt: skip

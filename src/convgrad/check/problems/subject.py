@@ -17,7 +17,7 @@ from convgrad.check.problems.base import Subject as Subject
 from convgrad.check.problems.choice import bound_by_choice, default_integers, space_labels
 from convgrad.check.problems.course_subject import WrittenSubject
 from convgrad.check.problems.courses import COURSES
-from convgrad.check.problems.families import FAMILIES, LOSSES, ROWS, Family, family_of, named
+from convgrad.check.problems.families import FAMILIES, LOSSES, ROWS, Family, family_of, in_parts, named
 from convgrad.check.problems.inputs import with_inputs, with_values
 from convgrad.check.problems.problem import Array, Origin, Problem, Recipe
 from convgrad.check.problems.sizes import USUAL
@@ -332,6 +332,16 @@ def followed_by(recipe: Recipe, result: str, then: Layer) -> Recipe:
     return replace(recipe, equation=parse(text), numbers=numbers)
 
 
+OF_EQUATIONS = (
+    "Or give its equation in place of a name, with the names that the function's arguments have, such as "
+    '"y[n,k] = x[n,k] * tanh(x[n,k])".'
+)
+OF_MASKS = (
+    "It draws random numbers, which no two calls share. Check a function that gets the mask, against "
+    '"y[n,k] = x[n,k] * mask[n,k]".'
+)
+
+
 def subject_of(
     layer: str | Layer,
     settings: Mapping[str, Any],
@@ -359,13 +369,14 @@ def subject_of(
         return [*(WrittenSubject(named(layer), written) for written in COURSES[named(layer)]), *scores]
     if "=" in layer:
         return [EquationSubject(layer, **binding)]
-    first, _, second = layer.replace(" ", "").partition("+")
+    first, _, second = in_parts(layer.replace(" ", "")).partition("+")
     name = named(first)
     if name in LOSSES:
         return _losses(name)
     if name not in FAMILIES:
         raise ModelError(
-            f"There is no layer called {first!r} to check.{suggestion(name, {*FAMILIES, *LOSSES, *COURSES})}"
+            f"There is no layer called {first!r} to check.{suggestion(name, {*FAMILIES, *LOSSES, *COURSES})} "
+            f"{OF_MASKS if 'dropout' in name.lower() else OF_EQUATIONS}"
         )
     for key in settings:
         known = [f.name for f in fields(FAMILIES[name].layer)]

@@ -47,6 +47,7 @@ class Written:
         and what they keep, too. whole: tensor -> the index that its whole numbers count, and numbers: those that an
         argument with a default may hold, as a penalty, with their values.
     layouts: name -> tensor -> pattern (`convgrad.check.functions.layouts`).
+    beside: what comes back beside the results and has no gradient from above, as the prediction of a recurrent cell.
     parameters: what an object of a class holds. absent: names of arguments that another one of its name has.
     words: what tells it from others of its name. scale: of the numbers that are drawn, where people clip gradients.
     """
@@ -63,6 +64,7 @@ class Written:
     absent: str = ""
     words: str = ""
     scale: float = 1.0
+    beside: tuple[str, ...] = ()
 
     @property
     def in_time(self) -> bool:
@@ -71,14 +73,19 @@ class Written:
 
     def equation(self, steps: int) -> Equation:
         """The program, with the one number that the gradients are of."""
-        return _equation(self.program, self.results, steps)
+        return _equation(self.program, self.results, bool(self.beside), steps)
+
+    @property
+    def several(self) -> tuple[str, ...]:
+        """The results whose gradients come from above, where the last equation is the sum of what each gives."""
+        return self.results if len(self.results) > 1 or self.beside else ()
 
 
 @lru_cache(maxsize=128)
-def _equation(program: str | Callable[[int], str], results: tuple[str, ...], steps: int) -> Equation:
+def _equation(program: str | Callable[[int], str], results: tuple[str, ...], more: bool, steps: int) -> Equation:
     text = program if isinstance(program, str) else program(steps)
     parsed = parse(text)
-    if len(results) < 2:
+    if len(results) < 2 and not more:
         return parsed
     indices = {d.name: ",".join(d.indices) for d in parsed.definitions}
     sums = (f"sum[{indices[r]}]({above(r)}[{indices[r]}] * {r}[{indices[r]}])" for r in results)

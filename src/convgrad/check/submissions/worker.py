@@ -149,7 +149,13 @@ def described(function: Callable[..., Any]) -> dict[str, Any]:
     module = inspect.getmodule(special.readable(function))
     uses_torch = module is not None and any(getattr(v, "__name__", "") == "torch" for v in vars(module).values())
     if special.is_layer(thing):
-        return {"arguments": [], "torch": uses_torch, "object": special.described(thing, arguments_of)}
+        text = _source(thing if inspect.isclass(thing) else type(thing))
+        return {
+            "arguments": [],
+            "torch": uses_torch,
+            "object": special.described(thing, arguments_of),
+            "source": text,
+        }
     arguments = arguments_of(special.readable(function))
     if arguments is None:
         return {"arguments": None, "torch": False}
