@@ -50,6 +50,55 @@ OF_IMAGES = {
         "conv2d",
         (("strides", 2), ("padding", 1)),
     ),
+    "conv_padded_by_two": Original(
+        """
+        def function(x, w, b, stride=1, pad=0):
+            F, _, HH, WW = w.shape
+            xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode='constant')
+            OH, OW = (xp.shape[2] - HH) // stride + 1, (xp.shape[3] - WW) // stride + 1
+            out = np.zeros((len(x), F, OH, OW))
+            for i in range(OH):
+                for j in range(OW):
+                    window = xp[:, :, i * stride:i * stride + HH, j * stride:j * stride + WW]
+                    out[:, :, i, j] = np.tensordot(window, w, axes=((1, 2, 3), (1, 2, 3))) + b
+            return out
+        """,
+        "conv2d",
+        (("padding", 2),),
+    ),
+    "conv_in_groups": Original(
+        """
+        def function(dout, x, w, groups=1, stride=1):
+            F, Cg, HH, WW = w.shape
+            Fg = F // groups
+            dx, dw = np.zeros_like(x), np.zeros_like(w)
+            for g in range(groups):
+                xs, ws = slice(g * Cg, (g + 1) * Cg), slice(g * Fg, (g + 1) * Fg)
+                d = dout[:, g * Fg:(g + 1) * Fg]
+                for i in range(dout.shape[2]):
+                    for j in range(dout.shape[3]):
+                        rows, cols = slice(i * stride, i * stride + HH), slice(j * stride, j * stride + WW)
+                        dw[ws] += np.einsum('nf,nchw->fchw', d[:, :, i, j], x[:, xs, rows, cols])
+                        dx[:, xs, rows, cols] += np.einsum('nf,fchw->nchw', d[:, :, i, j], w[ws])
+            return dx, dw
+        """,
+        "conv2d",
+        (("groups", 2), ("filters", 6)),
+    ),
+    "pool_with_one_hot_windows": Original(
+        """
+        def function(dout, x, size=2, stride=2):
+            dx = np.zeros_like(x)
+            for n, c, i, j in np.ndindex(*dout.shape):
+                rows, cols = slice(i * stride, i * stride + size), slice(j * stride, j * stride + size)
+                window = x[n, c, rows, cols]
+                winner = (np.arange(window.size) == window.argmax()).reshape(window.shape)
+                dx[n, c, rows, cols] += winner * dout[n, c, i, j]
+            return dx
+        """,
+        "max_pool2d",
+        (("pool_size", 3), ("strides", 2)),
+    ),
     "conv_nhwc": Original(
         """
         def function(dZ, A_prev, W, b):

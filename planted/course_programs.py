@@ -37,6 +37,25 @@ def svm_loss_vectorized(W, X, y, reg):
     return loss, X.T @ g / N + reg * W
 
 
+def attend(Q, K, V):
+    s = np.einsum("nid,njd->nij", Q, K) / np.sqrt(Q.shape[2])
+    e = np.exp(s - s.max())
+    return (e / e.sum(axis=2, keepdims=True)) @ V
+
+
+def attention_backward(dout, Q, K, V):
+    d = Q.shape[-1]
+    root = np.sqrt(d)
+    s = Q @ K.swapaxes(1, 2) / root
+    e = np.exp(s - s.max(axis=(1, 2), keepdims=True))
+    p = e / e.sum(axis=2, keepdims=True)
+    dV = p.swapaxes(1, 2) @ dout
+    dp = dout @ V.swapaxes(1, 2)
+    ds = p * (dp - (dp * p).sum(axis=2, keepdims=True))
+    ds = ds / root
+    return ds @ K, ds.swapaxes(1, 2) @ Q, dV
+
+
 def rnn_step_forward(x, prev_h, Wx, Wh, b):
     next_h = np.tanh(x @ Wx + prev_h @ Wh + b)
     return next_h, (x, prev_h, Wx, Wh, next_h)
@@ -238,6 +257,8 @@ class TwoLayerNet:
         return loss, g
 """
 RIGHT = (
+    ("attend", "attention"),
+    ("attention_backward", "attention"),
     ("softmax_loss_naive", "softmax_loss"),
     ("svm_loss_vectorized", "svm_loss"),
     ("svm_loss", "svm_loss"),
@@ -260,6 +281,12 @@ RIGHT = (
 )
 LAYERS = dict(RIGHT)
 SLIPS = (
+    ("attention_backward", "root = np.sqrt(d)", "root = 1", "scale-missing"),
+    ("attention_backward", "root = np.sqrt(d)", "root = d", "scale-of-another-kind"),
+    ("attend", "e.sum(axis=2", "e.sum(axis=1", "softmax-over-wrong-axis"),
+    ("attention_backward", "p * (dp - (dp * p).sum(axis=2, keepdims=True))", "p * (1 - p) * dp", "softmax-diagonal"),
+    ("attention_backward", "p * (dp - (dp * p).sum(axis=2, keepdims=True))", "p * dp", "softmax-sum-missing"),
+    ("attention_backward", "ds = p * (dp - (dp * p).sum(axis=2, keepdims=True))", "ds = dp", "softmax-left-out"),
     ("softmax_loss_naive", "dW = dW / N + 2 * reg * W", "dW = dW + 2 * reg * W", "sum-over-batch"),
     ("softmax_loss_naive", "dW = dW / N + 2 * reg * W", "dW = dW / N", "penalty-missing"),
     ("softmax_loss_naive", "dW = dW / N + 2 * reg * W", "dW = dW / N + reg * W", "penalty-half"),

@@ -26,6 +26,12 @@ class Edit:
 
 
 EDITS = (
+    Edit("conv_padded_by_two", "'constant'", "'edge'", "padding-of-another-kind"),
+    Edit("conv_padded_by_two", "'constant'", "'reflect'", "padding-of-another-kind"),
+    Edit("conv_padded_by_two", "'constant'", "'symmetric'", "padding-of-another-kind"),
+    Edit("conv_padded_by_two", "'constant'", "'wrap'", "padding-of-another-kind"),
+    Edit("conv_in_groups", "dout[:, g * Fg:(g + 1) * Fg]", "dout[:, g::groups]", "results-interleaved"),
+    Edit("pool_with_one_hot_windows", "+= winner", "= winner", "overlaps-overwritten"),
     Edit("batch_norm_steps", "** -1.5", "** -0.5", "root-power"),
     Edit("batch_norm_steps", "** -1.5", "** 1.5", "root-power"),
     Edit("batch_norm_steps", "* -0.5 *", "* 0.5 *", "path-sign"),

@@ -90,6 +90,11 @@ def _with_right_forward(attempts: list[Attempt]) -> list[Attempt]:
     return attempts
 
 
+def _with_gradients(attempts: list[Attempt]) -> list[Attempt]:
+    """Without objects of which no gradient was found, where one was in another way: with several filters, say."""
+    return [a for a in attempts if not a.lacks_gradients] or attempts
+
+
 class Judge:
     """Everything that one verdict needs: the person's function, what to check it against, and the time that is left."""
 
@@ -139,6 +144,14 @@ class Judge:
                 "be called in another way.",
                 what_to_write(chosen.attempt.convention),
             )
+        if chosen.right and chosen.attempt.lacks_gradients and self.person.methods is not None:
+            backward = self.person.methods.backward
+            name = "backward" if backward is None else backward.name
+            self._unchecked(
+                "no-gradient",
+                f"Its forward pass is right, but no gradient was found: {name} returns none, and changes no parameter.",
+                f"Return the gradients from {name}, or keep them in the object: self.dw = ...",
+            )
         if chosen.right:
             self._probe(chosen)
         elif self.report.diagnosis is not None and chosen.unexplained and self.explain:
@@ -161,7 +174,7 @@ class Judge:
             if found.hung:
                 return None, found_all
             usable = _with_right_total([a for a in found.attempts[:LOOKED_AT] if a.roles and not a.strange])
-            usable = _with_right_forward(usable)
+            usable = _with_gradients(_with_right_forward(usable))
             chosen, _ = self._explained(((a, sizes) for a in usable), 0)
             if chosen is not None and chosen.right and fitting:  # it ran with sizes that are not special, and was wrong
                 words = f"It is right with {sizes.words or 'square kernels'} only."

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.check.functions.convention import Convention
+from convgrad.check.functions.objects import ObjectReading
 from convgrad.check.functions.roles import Reading
 from convgrad.check.functions.vocabulary import is_gradient, plain
 from convgrad.check.problems.problem import Array, Problem
@@ -58,7 +59,14 @@ class Attempt:
 
         Nothing but arrays that are no output, as empty ones of a layout that is not meant, says nothing.
         """
-        return self.shapes_fit or (bool(self.roles) and bool(self.extra or self.strange))
+        return not self.lacks_gradients and (self.shapes_fit or (bool(self.roles) and bool(self.extra or self.strange)))
+
+    @property
+    def lacks_gradients(self) -> bool:
+        """Whether it is of an object that was sent forward and backward, and no gradient was found."""
+        reading = self.convention.reading
+        called = isinstance(reading, ObjectReading) and reading.backward is not None
+        return called and not {*self.roles} & {*self.problem.gradients}
 
     @property
     def is_exact(self) -> bool:

@@ -214,6 +214,8 @@ def readings(
             break
     if "dx" in names and not rest:
         found += _exchanged(found, problem, given)
+    if problem.origin.written:
+        found += _weights_exchanged(found, given)
     found += _as_probabilities(found, problem, given)
     if WINNERS in fixed.values():
         found = _of_winners(found)
@@ -311,6 +313,18 @@ def _exchanged(found: Sequence[Reading], problem: Problem, given: Mapping[str, s
             roles = tuple((leaf, other[r] if leaf.path in swap else r) for leaf, r in reading.roles)
             if len({r for _, r in roles}) == len(roles):
                 swapped.append(replace(reading, roles=roles, guessed=True))
+    return swapped
+
+
+def _weights_exchanged(found: Sequence[Reading], given: Mapping[str, str]) -> list[Reading]:
+    """Of W and U the one acts on what goes into a cell and the other on its state; which one, people differ in."""
+    other = {"Wx": "Wh", "Wh": "Wx"}
+    swapped = []
+    for reading in found:
+        open_ones = [leaf for leaf, role in reading.roles if role in other and leaf.name not in given]
+        if sorted(plain(leaf.name) for leaf in open_ones) == ["u", "w"]:
+            roles = tuple((leaf, other[r] if leaf in open_ones else r) for leaf, r in reading.roles)
+            swapped.append(replace(reading, roles=roles))
     return swapped
 
 

@@ -236,6 +236,8 @@ class LossSubject(Subject):
             t = np.resize([3.0, 0.0, 3.0, 1.0], batch) % classes
         elif self.name == "binary_cross_entropy":
             t = (t > 0).astype(np.float64)
+        elif self.name == "huber":  # of both signs, near and far
+            t = problem.arrays["y"] - np.resize([0.375, -1.75, 1.5, -0.625, 2.25, 0.125, -2.5], t.shape)
         problem = replace(problem.with_arrays(dE=upstream, t=t), total=True)
         problem = with_values(problem, sizes.values, "y")
         return problem.with_arrays(y=self._between_0_and_1(problem.arrays["y"])) if self.probabilities else problem

@@ -307,6 +307,7 @@ class Run:
         arrays = [
             leaf for leaf in among
             if leaf.is_array or (held.is_number(leaf.value) and not held.shape_of(parameter.value))
+            or isinstance(leaf.value, np.floating)  # a sum over everything, and no number to begin with
         ]  # fmt: skip
         fitting = [leaf for leaf in arrays if held.shape_of(leaf.value) == held.shape_of(parameter.value)]
         for leaf in (*fitting, *arrays):
