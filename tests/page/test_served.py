@@ -117,6 +117,24 @@ def test_a_network_is_built_from_equations(looker: Looker) -> None:
     assert "3 terms" in page.locator("#panel .sources").inner_text()
 
 
+def test_an_equation_is_written_without_a_list_of_layers(looker: Looker) -> None:
+    page = looker.page
+    page.locator("#build").click()
+    page.get_by_label("Remove layer 2").click()
+    page.keyboard.press("Escape")
+    page.locator("#write").click()
+    page.locator("#builder").wait_for()
+    assert rows(looker) == ["Equation"]
+    page.keyboard.type("x[k] = sum[i,j](w[i,j,k] * o[i,j]^2)")  # the one that is there is selected
+    page.get_by_label("Sizes in the equation of layer 1").fill("K = 3")
+    page.locator("#built-shape").fill("2, 4")
+    page.locator("#build-now").click()
+    page.wait_for_function("() => document.getElementById('title').textContent === 'own network'")
+    assert looker.values("equation1.w").shape == (2, 4, 3)
+    page.locator("#build").click()
+    assert rows(looker) == ["Conv2D", "MaxPool2D", "Flatten", "Dense"]  # as they were left
+
+
 @pytest.mark.parametrize(
     ("text", "told", "selected"),
     [

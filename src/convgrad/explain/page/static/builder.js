@@ -12,15 +12,31 @@
   ];
   const LOSSES = convgrad.core.TABLES.losses;
   const EQUATION = { type: "Equation", text: "x[f] = max(o[f], 0)", sizes: "" };
+  const WRITTEN = {
+    type: "Equation",
+    text: "x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[i+m,j+n,c]) + b[k]",
+    sizes: "M = 2, N = 2, K = 2",
+  };
 
   page.Builder = class {
     constructor(app, dialog) {
       this.app = app;
       this.dialog = dialog;
-      this.layers = FIRST.map((layer) => ({ ...layer }));
+      this.named = FIRST.map((layer) => ({ ...layer }));
+      this.equations = [{ ...WRITTEN }];
     }
 
-    async open() {
+    /** Begins with one equation, to be written over. */
+    async write() {
+      await this.open(this.equations);
+      const text = this.list?.querySelector("textarea");
+      text?.focus();
+      text?.select();
+    }
+
+    /** layers: a list that keeps what a person makes of it. */
+    async open(layers = this.named) {
+      this.layers = layers;
       try {
         this.known = this.known || (await page.ask("/api/layers"));
       } catch (error) {

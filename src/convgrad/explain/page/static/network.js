@@ -231,15 +231,15 @@
       return this.views.has(name) && this.drawn(name) ? this.view(name).cell(flat, reveal) : null;
     }
 
+    /** The cells that marks light, those of terms that are 0 left out. */
+    cellsOf(marks) {
+      const lit = [...(marks || [])].flatMap(([name, own]) => [...own].map(([flat, { kind }]) => [name, flat, kind]));
+      return lit.map(([name, flat, kind]) => (kind === "z" ? null : this.cellOf(name, flat))).filter(Boolean);
+    }
+
     /** What is lit comes into view where it all fits. */
     revealAll() {
-      const cells = [];
-      for (const [name, own] of this.lit || []) {
-        for (const [flat, { kind }] of own) {
-          const cell = kind === "z" ? null : this.cellOf(name, flat);
-          if (cell) cells.push(cell.getBoundingClientRect());
-        }
-      }
+      const cells = this.cellsOf(this.lit).map((cell) => cell.getBoundingClientRect());
       if (!cells.length) return;
       const room = this.section.getBoundingClientRect();
       const shift = (low, high, from, to) =>

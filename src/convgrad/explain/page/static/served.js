@@ -34,6 +34,7 @@
       return [
         h("label", { for: "example" }, h("span", {}, "example"), this.select),
         h("button", { type: "button", id: "build", onclick: () => this.app.builder.open() }, "Build a network\u2026"),
+        h("button", { type: "button", id: "write", onclick: () => this.app.builder.write() }, "Write an equation\u2026"),
         h("button", { type: "button", id: "check", onclick: () => this.app.checker.open() }, "Check my numbers\u2026"),
         h("button", { type: "button", id: "derive", onclick: () => this.app.deriver.open() }, "Check a derivation\u2026"),
         h("button", { type: "button", id: "code", onclick: () => this.app.coder.open() }, "Check my code\u2026"),
