@@ -133,6 +133,14 @@ def test_an_equation_is_written_without_a_list_of_layers(looker: Looker) -> None
     assert looker.values("equation1.w").shape == (2, 4, 3)
     page.locator("#build").click()
     assert rows(looker) == ["Conv2D", "MaxPool2D", "Flatten", "Dense"]  # as they were left
+    assert page.locator("#built-shape").input_value() == "2, 4"
+
+
+def test_what_stands_in_a_field_of_the_builder_is_read_at_once(looker: Looker) -> None:
+    looker.page.locator("#write").click()
+    sizes = looker.page.get_by_label("Sizes in the equation of layer 1")
+    assert sizes.input_value() == "M = 2, N = 2, K = 2"
+    assert sizes.evaluate("(input) => input.scrollWidth <= input.clientWidth")
 
 
 @pytest.mark.parametrize(

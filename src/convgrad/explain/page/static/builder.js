@@ -24,6 +24,10 @@
       this.dialog = dialog;
       this.named = FIRST.map((layer) => ({ ...layer }));
       this.equations = [{ ...WRITTEN }];
+      this.typed = { "built-shape": "5, 5, 1", "built-loss": LOSSES[0], "built-rate": "0.1" };
+      dialog.addEventListener("close", () => {
+        for (const id of Object.keys(this.typed)) this.typed[id] = page.byId(id).value;
+      });
     }
 
     /** Begins with one equation, to be written over. */
@@ -55,6 +59,7 @@
         { id: "built-loss" },
         LOSSES.map((name) => h("option", { value: name }, name)),
       );
+      loss.value = this.typed["built-loss"];
       this.list = h("ol", { class: "layers" });
       this.problem = h("p", { class: "problem", id: "build-problem", role: "alert" });
       this.dialog.replaceChildren(
@@ -62,9 +67,9 @@
         h(
           "div",
           { class: "fields" },
-          field("built-shape", "shape of the input", "5, 5, 1"),
+          field("built-shape", "shape of the input", this.typed["built-shape"]),
           field("built-loss", "loss", "", loss),
-          field("built-rate", "learning rate", "0.1"),
+          field("built-rate", "learning rate", this.typed["built-rate"]),
         ),
         this.list,
         h(
