@@ -382,3 +382,21 @@ def test_lenet_fits_a_narrow_screen(browser: Any, tmp_path: Path) -> None:
         looker.page.keyboard.press("Enter")
         chosen = looker.page.locator('#network .cell[data-mark="chosen"]').bounding_box()
         assert chosen["y"] + chosen["height"] <= looker.page.locator("#panel").bounding_box()["y"]
+
+
+def test_a_phone_has_room_for_the_network_and_for_each_window(browser: Any) -> None:
+    options = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    with served("classic", programs=True) as url, opened(browser, url, **options) as looker:
+        page = looker.page
+        page.locator("#exercises").wait_for()
+        assert page.locator("#network").bounding_box()["y"] < 520
+        for name in ("build", "write", "check", "derive", "code", "exercises", "share"):
+            page.locator(f"#{name}").tap()
+            window = page.locator("dialog[open]")
+            window.wait_for()
+            parts = "(all) => all.map((part) => [part.tagName, part.getBoundingClientRect().right])"
+            found = window.locator("button, select, input:visible, textarea, p").evaluate_all(parts)
+            box = window.bounding_box()
+            assert not [part for part, right in found if right > box["x"] + box["width"]], name
+            page.keyboard.press("Escape")
+            window.wait_for(state="hidden")

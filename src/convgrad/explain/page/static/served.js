@@ -19,13 +19,9 @@
       if (this.served) page.carrier.opened?.();
       const parts = this.served
         ? this._controls(model)
-        : [...this._shipped(model), h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
+        : [...this._shipped(model), h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, page.withCode(OFFLINE)))];
       this.problem.textContent = "";
       this.element.replaceChildren(...parts, this.problem);
-    }
-
-    _offline() {
-      return OFFLINE.split("`").map((part, n) => (n % 2 ? h("code", {}, part) : part));
     }
 
     _controls(model) {
