@@ -297,3 +297,14 @@ def test_the_bar_of_a_trained_network_is_one_line(browser: Any, folder: Path) ->
         assert float(looker.page.locator("#loss").inner_text()) == pytest.approx(loss, rel=1e-3)
         tops = "() => [...document.querySelectorAll('.bar > *')].map((part) => part.getBoundingClientRect().top)"
         assert max(looker.page.evaluate(tops)) < 30
+
+
+def test_what_the_served_page_asks_is_one_line_on_a_laptop(browser: Any) -> None:
+    with served("classic") as url, opened(browser, url, viewport={"width": 1280, "height": 800}) as looker:
+        looker.page.locator("#exercises").wait_for()
+        tops = (
+            "() => [...document.querySelectorAll('#source > button')].map((part) => part.getBoundingClientRect().top)"
+        )
+        found = looker.page.evaluate(tops)
+        assert len(found) == 7
+        assert len(set(found)) == 1

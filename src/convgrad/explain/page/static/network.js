@@ -99,10 +99,15 @@
     /** Blocks without tensors are left out, but layers in forward and backward passes. */
     _blocks(lens, lanes) {
       const { trace, layers } = this.app;
-      const names = trace.names.filter((name) => this.shows(name));
+      const names = new Map();
+      for (const name of trace.names) {
+        const block = this.blockOf.get(name);
+        if (!names.has(block)) names.set(block, []);
+        if (this.shows(name)) names.get(block).push(name);
+      }
       const found = new Map();
       for (const block of [...(lens === "update" ? ["step"] : []), "input", ...layers.keys(), "loss"]) {
-        const own = names.filter((name) => this.blockOf.get(name) === block);
+        const own = names.get(block) ?? [];
         if (!own.length && (!layers.has(block) || lens === "update")) continue;
         const inLane = (lane) => (name) => this.lane.get(name) === lane || (block === "step" && lane === "updated");
         found.set(
