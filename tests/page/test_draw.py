@@ -427,6 +427,18 @@ def test_a_finger_draws_on_a_narrow_screen(browser: Any, where: str) -> None:
         assert thinks(looker).startswith("Thinks 7, ")
 
 
+def test_on_a_phone_the_explanation_makes_room_for_drawing(browser: Any, where: str) -> None:
+    options = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    with opened(browser, where, **options) as looker:
+        looker.page.evaluate("() => convgrad.page.app.explain('conv2.x', 333)")
+        sheet = looker.page.locator("#panel")
+        assert sheet.bounding_box()["height"] > 250
+        looker.page.locator("#draw").tap()
+        assert sheet.bounding_box()["height"] < 90
+        canvas, bars = (looker.page.locator(where).bounding_box() for where in (".pad", ".draw-bars"))
+        assert 0 <= canvas["y"] < bars["y"] < sheet.bounding_box()["y"]
+
+
 def test_a_network_without_digits_has_no_canvas(browser: Any, tmp_path: Path) -> None:
     with opened(browser, written_to(tmp_path, "classic")) as looker:
         assert looker.page.locator("#draw").count() == 0

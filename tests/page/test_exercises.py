@@ -120,6 +120,12 @@ def test_what_can_not_be_set_is_said(live: Looker) -> None:
     live.complaints = [text for text in live.complaints if "400" not in text]
 
 
+def test_the_fields_of_a_sheet_look_alike(live: Looker) -> None:
+    fields = live.page.locator(".fields select, .fields input")
+    live.page.locator("#exercises").click()
+    assert len({box["height"] for box in [field.bounding_box() for field in fields.all()]}) == 1
+
+
 def test_a_link_sets_the_same_sheet(live: Looker, browser: Any) -> None:
     live.page.evaluate("(asked) => convgrad.page.app.exercises.start(asked)", HARD)
     live.page.locator("#exercise").wait_for()

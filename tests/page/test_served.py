@@ -117,6 +117,32 @@ def test_a_network_is_built_from_equations(looker: Looker) -> None:
     assert "3 terms" in page.locator("#panel .sources").inner_text()
 
 
+def test_an_equation_is_written_without_a_list_of_layers(looker: Looker) -> None:
+    page = looker.page
+    page.locator("#build").click()
+    page.get_by_label("Remove layer 2").click()
+    page.keyboard.press("Escape")
+    page.locator("#write").click()
+    page.locator("#builder").wait_for()
+    assert rows(looker) == ["Equation"]
+    page.keyboard.type("x[k] = sum[i,j](w[i,j,k] * o[i,j]^2)")  # the one that is there is selected
+    page.get_by_label("Sizes in the equation of layer 1").fill("K = 3")
+    page.locator("#built-shape").fill("2, 4")
+    page.locator("#build-now").click()
+    page.wait_for_function("() => document.getElementById('title').textContent === 'own network'")
+    assert looker.values("equation1.w").shape == (2, 4, 3)
+    page.locator("#build").click()
+    assert rows(looker) == ["Conv2D", "MaxPool2D", "Flatten", "Dense"]  # as they were left
+    assert page.locator("#built-shape").input_value() == "2, 4"
+
+
+def test_what_stands_in_a_field_of_the_builder_is_read_at_once(looker: Looker) -> None:
+    looker.page.locator("#write").click()
+    sizes = looker.page.get_by_label("Sizes in the equation of layer 1")
+    assert sizes.input_value() == "M = 2, N = 2, K = 2"
+    assert sizes.evaluate("(input) => input.scrollWidth <= input.clientWidth")
+
+
 @pytest.mark.parametrize(
     ("text", "told", "selected"),
     [
@@ -356,3 +382,21 @@ def test_lenet_fits_a_narrow_screen(browser: Any, tmp_path: Path) -> None:
         looker.page.keyboard.press("Enter")
         chosen = looker.page.locator('#network .cell[data-mark="chosen"]').bounding_box()
         assert chosen["y"] + chosen["height"] <= looker.page.locator("#panel").bounding_box()["y"]
+
+
+def test_a_phone_has_room_for_the_network_and_for_each_window(browser: Any) -> None:
+    options = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    with served("classic", programs=True) as url, opened(browser, url, **options) as looker:
+        page = looker.page
+        page.locator("#exercises").wait_for()
+        assert page.locator("#network").bounding_box()["y"] < 520
+        for name in ("build", "write", "check", "derive", "code", "exercises", "share"):
+            page.locator(f"#{name}").tap()
+            window = page.locator("dialog[open]")
+            window.wait_for()
+            parts = "(all) => all.map((part) => [part.tagName, part.getBoundingClientRect().right])"
+            found = window.locator("button, select, input:visible, textarea, p").evaluate_all(parts)
+            box = window.bounding_box()
+            assert not [part for part, right in found if right > box["x"] + box["width"]], name
+            page.keyboard.press("Escape")
+            window.wait_for(state="hidden")

@@ -220,3 +220,7 @@ def test_a_served_page_says_that_it_cannot_be_embedded(browser: Any) -> None:
         assert "A page on this machine can't stand in another one." in words
         assert "It opens on this machine, while convgrad explain --serve is running." in words
         assert looker.page.locator("#share-embed").count() == 0
+        commands = looker.page.locator("#share-dialog .hint code")
+        assert commands.all_inner_texts() == ["convgrad explain --serve", "convgrad explain --html"]
+        lines = commands.evaluate_all("(all) => all.map((code) => code.getClientRects().length)")
+        assert lines == [1, 1]  # no command is cut at its dashes

@@ -451,3 +451,46 @@ def test_every_stop_fits_and_can_be_read(browser: Any, folder: Path, scheme: str
             assert 0 <= cell["x"] <= size[0] - cell["width"]
             beside = cell["x"] + cell["width"] <= column["x"] + 1
             assert beside or cell["y"] + cell["height"] <= column["y"] + 1
+
+
+LIT = """() => [...document.querySelectorAll("#network .cell")].filter(
+    ({ dataset }) => dataset.mark && dataset.mark !== "z").map((cell) => {
+        const { left, right, top, bottom } = cell.getBoundingClientRect();
+        return [`${cell.dataset.tensor} ${cell.dataset.flat}`, left, right, top, bottom];
+    })"""
+"""The cells that are lit, and where: what a stop is about and what that was made from."""
+
+
+@pytest.mark.parametrize("width", [360, 412])
+def test_on_a_phone_all_that_is_lit_at_a_stop_is_seen_above_the_caption(browser: Any, folder: Path, width: int) -> None:
+    with opened(browser, address(folder), **{**NARROW, "viewport": {"width": width, "height": 740}}) as looker:
+        for name in STOPS:
+            go(looker, name)
+            looker.page.wait_for_timeout(60)  # the page is scrolled in the next frame
+            caption = looker.page.locator("#tour").bounding_box()["y"]
+            hidden = [
+                each
+                for each, left, right, top, bottom in looker.page.evaluate(LIT)
+                if left < 0 or right > width or top < 0 or bottom > caption
+            ]
+            assert not hidden, name
+
+
+def test_on_a_phone_the_network_has_its_size_again_after_the_tour(browser: Any, folder: Path) -> None:
+    with opened(browser, address(folder), **NARROW) as looker:
+        go(looker, "stride")
+        assert looker.page.locator("#zoom-says").inner_text() != "100\u2009%"
+        looker.page.locator("#tour-leave").click()
+        assert looker.page.locator("#zoom-says").inner_text() == "100\u2009%"
+
+
+def test_on_a_phone_what_plays_comes_out_from_under_the_caption(browser: Any, folder: Path) -> None:
+    with opened(browser, address(folder), **NARROW, reduced_motion="no-preference") as looker:
+        go(looker, "delta")
+        page = looker.page
+        page.wait_for_function("() => convgrad.page.app.motion.score")
+        caption = page.locator("#tour").bounding_box()["y"]
+        for name in ("sigmoid1.dx", "dense1.dx", "dense1.w"):
+            box = page.locator(f'#network .tensor[data-name="{name}"]').bounding_box()
+            assert box["y"] >= 0, name
+            assert box["y"] + box["height"] <= caption, name

@@ -104,8 +104,7 @@ CLICKS: dict[str, tuple[Click, ...]] = {
         cell("conv1.dw", 0, "conv1.dw[0,0]"),
     ),
     "Compute an equation and its gradients in a program": (
-        Click("`Build a network…`", "#build"),
-        Click("`Equation` as the type of a layer", "#builder .layer-row:first-of-type select", "Equation"),
+        Click("`Write an equation…`", "#write"),
         Click("`Build and share…`, behind the equation", "#build-share"),
         Click("`Copy program`", "#copy-program"),
     ),
@@ -125,8 +124,7 @@ CLICKS: dict[str, tuple[Click, ...]] = {
         Click("`Copy cell`", "#copy-cell"),
     ),
     "Add a layer of my own": (
-        Click("`Build a network…`", "#build"),
-        Click("`Equation` as the type of a layer", "#builder .layer-row:first-of-type select", "Equation"),
+        Click("`Write an equation…`", "#write"),
         Click("`Build`, behind the equation", "#build-now"),
     ),
     "Look at it all in a notebook": (Click("`Share…`", "#share"), Click("`Copy cell`", "#copy-cell")),
@@ -156,7 +154,7 @@ QUESTIONS: dict[str, Link | str] = {
         "conv1.dw[0,0,0,0]",
         "Its steps are unfolded beside it.",
     ),
-    "Compute an equation and its gradients in a program": "`Build a network…` takes the equation, and `Share…` "
+    "Compute an equation and its gradients in a program": "`Write an equation…` takes it, and `Build and share…` "
     "writes it with its gradients as a program for another tool. " + PYTHON,
     "Compare with what another tool printed": Link(
         "the same numbers, in your network's place",
@@ -174,7 +172,7 @@ QUESTIONS: dict[str, Link | str] = {
         "a time is trained from the command line.",
     ),
     "Use a trained network in a program": Link("a trained network", "lenet-trained", "forward", "dense3.x[3]", DRAW),
-    "Add a layer of my own": "`Build a network…` takes layers as equations. " + PYTHON,
+    "Add a layer of my own": "`Write an equation…` takes it, and `Build a network…` other layers beside it. " + PYTHON,
     "Look at it all in a notebook": Link(
         "a number",
         "classic",

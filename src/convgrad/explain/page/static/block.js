@@ -36,7 +36,7 @@
     /** lanes: [lane, names of its tensors] from top to bottom. */
     constructor(app, name, lanes) {
       Object.assign(this, { app, name, full: false });
-      this.lanes = lanes.map(([lane, names]) => ({ lane, names, element: h("div", { class: `lane ${lane}` }) }));
+      this.lanes = lanes.map(([lane, names]) => ({ lane, names }));
       this.element = h("section", {
         class: `block ${app.layers.has(name) ? "" : name}`,
         "aria-label": name,
@@ -89,7 +89,10 @@
     fill(view) {
       if (this.full) return false;
       this.full = true;
-      if (!this.element.firstChild) this.element.append(this._head, ...this.lanes.map(({ element }) => element));
+      if (!this.element.firstChild) {
+        for (const row of this.lanes) row.element = h("div", { class: `lane ${row.lane}` });
+        this.element.append(this._head, ...this.lanes.map(({ element }) => element));
+      }
       for (const { lane, element, names } of this.lanes) {
         const answer = this.name === "loss" && lane === "results" ? [this.app.answer.element] : [];
         element.replaceChildren(...answer, ...names.map((name) => view(name).element));

@@ -12,15 +12,35 @@
   ];
   const LOSSES = convgrad.core.TABLES.losses;
   const EQUATION = { type: "Equation", text: "x[f] = max(o[f], 0)", sizes: "" };
+  const WRITTEN = {
+    type: "Equation",
+    text: "x[i,j,k] = sum[m,n,c](w[m,n,c,k] * o[i+m,j+n,c]) + b[k]",
+    sizes: "M = 2, N = 2, K = 2",
+  };
 
   page.Builder = class {
     constructor(app, dialog) {
       this.app = app;
       this.dialog = dialog;
-      this.layers = FIRST.map((layer) => ({ ...layer }));
+      this.named = FIRST.map((layer) => ({ ...layer }));
+      this.equations = [{ ...WRITTEN }];
+      this.typed = { "built-shape": "5, 5, 1", "built-loss": LOSSES[0], "built-rate": "0.1" };
+      dialog.addEventListener("close", () => {
+        for (const id of Object.keys(this.typed)) this.typed[id] = page.byId(id).value;
+      });
     }
 
-    async open() {
+    /** Begins with one equation, to be written over. */
+    async write() {
+      await this.open(this.equations);
+      const text = this.list?.querySelector("textarea");
+      text?.focus();
+      text?.select();
+    }
+
+    /** layers: a list that keeps what a person makes of it. */
+    async open(layers = this.named) {
+      this.layers = layers;
       try {
         this.known = this.known || (await page.ask("/api/layers"));
       } catch (error) {
@@ -39,6 +59,7 @@
         { id: "built-loss" },
         LOSSES.map((name) => h("option", { value: name }, name)),
       );
+      loss.value = this.typed["built-loss"];
       this.list = h("ol", { class: "layers" });
       this.problem = h("p", { class: "problem", id: "build-problem", role: "alert" });
       this.dialog.replaceChildren(
@@ -46,9 +67,9 @@
         h(
           "div",
           { class: "fields" },
-          field("built-shape", "shape of the input", "5, 5, 1"),
+          field("built-shape", "shape of the input", this.typed["built-shape"]),
           field("built-loss", "loss", "", loss),
-          field("built-rate", "learning rate", "0.1"),
+          field("built-rate", "learning rate", this.typed["built-rate"]),
         ),
         this.list,
         h(

@@ -25,8 +25,8 @@
   };
   const SIGNED = ["delta", "gradient", "parameter", "state", "update"];
 
-  page.theme = () =>
-    document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  const dark = matchMedia("(prefers-color-scheme: dark)"); // each cell asks for the theme
+  page.theme = () => document.documentElement.dataset.theme || (dark.matches ? "dark" : "light");
 
   /** Whether a tensor has the colours of weights and of what comes back, or those of results. */
   page.isSigned = (tensor) => SIGNED.includes(tensor.role) || tensor.lens === "backward";

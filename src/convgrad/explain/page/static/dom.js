@@ -20,6 +20,9 @@
     return element;
   };
 
+  /** Words in which commands stand between backticks, as on paper. */
+  page.withCode = (words) => words.split("`").map((part, n) => (n % 2 ? page.h("code", {}, part) : part));
+
   page.svg = (tag, attributes, ...children) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [name, value] of Object.entries(attributes || {})) element.setAttribute(name, value);

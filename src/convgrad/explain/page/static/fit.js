@@ -10,6 +10,10 @@
   const BY_HAND = [0.3, 2.5];
   const STEP = 1.2;
 
+  /** On a phone: what is kept free beside layers that are seen together, and how small they may get for that. */
+  const MARGIN = 9;
+  const LEAST_BESIDE = 0.55;
+
   /** So often it is measured; and how near two sizes are of which the second needs no measuring. */
   const TRIES = 3;
   const NEAR = 0.03;
@@ -26,6 +30,7 @@
   page.Fit = class {
     constructor(app) {
       this.app = app;
+      app.fit = this;
       this.flow = app.network.flow;
       this.section = app.network.section;
       this.zoom = 1;
@@ -69,8 +74,9 @@
       this.fit();
     }
 
+    /** What its size depends on: on a phone the page is as high as the network. */
     _size() {
-      return [this.section.clientWidth, this.section.clientHeight];
+      return [this.section.clientWidth, this.narrow ? null : this.section.clientHeight];
     }
 
     /** All numbers as they are, or three or four digits of them. */
@@ -101,6 +107,10 @@
       this.section.scrollLeft = middle * this.section.scrollWidth - this.section.clientWidth / 2;
       this.app.network.fill();
       page.soon("equations", () => this._letScroll());
+      this._told();
+    }
+
+    _told() {
       this.says.textContent = `${Math.round(this.zoom * 100)}\u2009%`;
       this.app.network.drawLines();
       this.app.tell("fitted");
@@ -109,6 +119,26 @@
     /** On a phone blocks stand one beside the other, each as wide as it likes. */
     get narrow() {
       return matchMedia("(max-width: 820px)").matches;
+    }
+
+    /** On a phone: so small that the layers of these tensors, or at least the tensors, are seen side by side, where that
+     * can be read; else as it was. */
+    around(names) {
+      const { network } = this.app;
+      if (!this.narrow || this.chosen !== null || network.large) return;
+      const seen = names.filter((name) => network.drawn(name));
+      const layers = seen.map((name) => network.blocks.get(network.blockOf.get(name)).element);
+      const tensors = seen.map((name) => network.view(name).element);
+      const ends = (elements) => {
+        const boxes = elements.map((element) => element.getBoundingClientRect());
+        return [Math.min(...boxes.map(({ left }) => left)), Math.max(...boxes.map(({ right }) => right))];
+      };
+      const room = this.section.clientWidth - 2 * MARGIN;
+      const sizeFor = ([left, right]) => Math.min(1, (this.zoom * room) / (right - left));
+      const all = [layers, tensors].find((elements) => sizeFor(ends(elements)) >= LEAST_BESIDE);
+      for (let tries = 0; tries < TRIES; tries += 1) this._put(all ? sizeFor(ends(all)) : 1); // borders do not shrink
+      if (all) this.section.scrollLeft += ends(all)[0] - this.section.getBoundingClientRect().left - MARGIN;
+      this._told();
     }
 
     /** An equation that is wider than its block is scrolled by keys, too. */

@@ -99,10 +99,15 @@
     /** Blocks without tensors are left out, but layers in forward and backward passes. */
     _blocks(lens, lanes) {
       const { trace, layers } = this.app;
-      const names = trace.names.filter((name) => this.shows(name));
+      const names = new Map();
+      for (const name of trace.names) {
+        const block = this.blockOf.get(name);
+        if (!names.has(block)) names.set(block, []);
+        if (this.shows(name)) names.get(block).push(name);
+      }
       const found = new Map();
       for (const block of [...(lens === "update" ? ["step"] : []), "input", ...layers.keys(), "loss"]) {
-        const own = names.filter((name) => this.blockOf.get(name) === block);
+        const own = names.get(block) ?? [];
         if (!own.length && (!layers.has(block) || lens === "update")) continue;
         const inLane = (lane) => (name) => this.lane.get(name) === lane || (block === "step" && lane === "updated");
         found.set(
@@ -231,15 +236,15 @@
       return this.views.has(name) && this.drawn(name) ? this.view(name).cell(flat, reveal) : null;
     }
 
+    /** The cells that marks light, those of terms that are 0 left out. */
+    cellsOf(marks) {
+      const lit = [...(marks || [])].flatMap(([name, own]) => [...own].map(([flat, { kind }]) => [name, flat, kind]));
+      return lit.map(([name, flat, kind]) => (kind === "z" ? null : this.cellOf(name, flat))).filter(Boolean);
+    }
+
     /** What is lit comes into view where it all fits. */
     revealAll() {
-      const cells = [];
-      for (const [name, own] of this.lit || []) {
-        for (const [flat, { kind }] of own) {
-          const cell = kind === "z" ? null : this.cellOf(name, flat);
-          if (cell) cells.push(cell.getBoundingClientRect());
-        }
-      }
+      const cells = this.cellsOf(this.lit).map((cell) => cell.getBoundingClientRect());
       if (!cells.length) return;
       const room = this.section.getBoundingClientRect();
       const shift = (low, high, from, to) =>

@@ -95,19 +95,21 @@
       context.textBaseline = "top";
       const lit = new Set([...((this.app.chosen && marks) || new Map()).keys()]);
       const left = network.flow.offsetLeft - this.section.offsetLeft;
+      const [glow, card, line, ink] = ["--glow", "--card", "--line", "--ink"].map(page.ink);
+      const colors = Object.fromEntries(Object.entries(COLORS).map(([lane, name]) => [lane, page.ink(name)]));
       for (const block of network.blocks.values()) {
         const from = ((block.element.offsetLeft + left) / scrollWidth) * wide;
         const across = Math.max(2, (block.element.offsetWidth / scrollWidth) * wide - 1);
-        context.fillStyle = page.ink(block.lanes.some(({ names }) => names.some((n) => lit.has(n))) ? "--glow" : "--card");
+        context.fillStyle = block.lanes.some(({ names }) => names.some((n) => lit.has(n))) ? glow : card;
         context.fillRect(from, 1, across, high - 2);
         if (across > 3) {
-          context.strokeStyle = page.ink("--line");
+          context.strokeStyle = line;
           context.strokeRect(from + 0.5, 1.5, across - 1, high - 3);
         }
         block.lanes.forEach(({ lane, names }, row) => {
           const thick = (high * 0.5) / block.lanes.length;
           const width = (across - 4) / Math.max(1, names.length);
-          context.fillStyle = page.ink(COLORS[lane]);
+          context.fillStyle = colors[lane];
           names.forEach((_, n) =>
             context.fillRect(
               from + 2 + n * width,
@@ -118,7 +120,7 @@
           );
         });
         if (across > 34) {
-          context.fillStyle = page.ink("--ink");
+          context.fillStyle = ink;
           context.fillText(block.name, from + 3, 3, across - 6);
         }
       }

@@ -19,13 +19,9 @@
       if (this.served) page.carrier.opened?.();
       const parts = this.served
         ? this._controls(model)
-        : [...this._shipped(model), h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, this._offline()))];
+        : [...this._shipped(model), h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, page.withCode(OFFLINE)))];
       this.problem.textContent = "";
       this.element.replaceChildren(...parts, this.problem);
-    }
-
-    _offline() {
-      return OFFLINE.split("`").map((part, n) => (n % 2 ? h("code", {}, part) : part));
     }
 
     _controls(model) {
@@ -34,6 +30,7 @@
       return [
         h("label", { for: "example" }, h("span", {}, "example"), this.select),
         h("button", { type: "button", id: "build", onclick: () => this.app.builder.open() }, "Build a network\u2026"),
+        h("button", { type: "button", id: "write", onclick: () => this.app.builder.write() }, "Write an equation\u2026"),
         h("button", { type: "button", id: "check", onclick: () => this.app.checker.open() }, "Check my numbers\u2026"),
         h("button", { type: "button", id: "derive", onclick: () => this.app.deriver.open() }, "Check a derivation\u2026"),
         h("button", { type: "button", id: "code", onclick: () => this.app.coder.open() }, "Check my code\u2026"),

@@ -68,6 +68,7 @@
       if (!this.app.trace.model.digits?.length) return; // why is said beside the examples
       this.dialog.show();
       document.body.classList.add("draws");
+      if (this.app.fit.narrow) this.app.panel.fold(true); // the sheet would lie over the answer
       this.dialog.style.top = `${document.querySelector("main").getBoundingClientRect().top}px`;
       this.changed();
       byId("clear-drawing").focus();

@@ -58,7 +58,7 @@
     }
 
     _part(title, words, ...rest) {
-      return h("section", { class: "share-part" }, h("h3", {}, title), words && h("p", { class: "hint" }, words), rest);
+      return h("section", { class: "share-part" }, h("h3", {}, title), words && h("p", { class: "hint" }, page.withCode(words)), rest);
     }
 
     _button(id, words, act) {
@@ -115,7 +115,7 @@
         : where;
       return this._part(
         "Link",
-        words.replaceAll("`", ""),
+        words,
         h(
           "div",
           { class: "share-row" },
@@ -193,7 +193,7 @@
       if (byServer())
         return this._part(
           "Embed",
-          "A page on this machine can't stand in another one. Write it as a file with convgrad explain --html, and put " +
+          "A page on this machine can't stand in another one. Write it as a file with `convgrad explain --html`, and put " +
             "that beside your page.",
         );
       const title = `${this.app.trace.model.name}: every number of a training step`;

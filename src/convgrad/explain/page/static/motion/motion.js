@@ -193,12 +193,19 @@
       network.fill();
     }
 
-    /** What of the network can be seen, with a margin: on a narrow page a sheet covers the lower part. */
+    /** What of the network can be seen, with a margin: on a narrow page a sheet covers the lower part, the panel or the tour. */
     _room() {
       const { left, right, top, bottom } = this.app.network.section.getBoundingClientRect();
-      const sheet = this.sheet ? page.byId("panel").getBoundingClientRect().top : innerHeight;
+      const sheets = ["panel", "tour"].map(page.byId).filter((element) => this.sheet && element?.offsetHeight);
+      const sheet = Math.min(innerHeight, ...sheets.map((element) => element.getBoundingClientRect().top));
       const scrolls = this.sheet ? 0 : Math.max(0, top);
-      return { left: left + 20, right: right - 20, top: scrolls + 20, bottom: Math.min(sheet, Math.max(bottom, 80)) - 20 };
+      const beside = this.sheet ? 8 : 20;
+      return {
+        left: left + beside,
+        right: right - beside,
+        top: scrolls + 20,
+        bottom: Math.min(sheet, Math.max(bottom, 80)) - 20,
+      };
     }
 
     /** Whether the panel lies over the network. */

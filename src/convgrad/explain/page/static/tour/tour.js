@@ -221,6 +221,7 @@
         const { name, flat } = this._at(stop);
         app.explain(name, flat);
         app.network.revealAll();
+        app.fit.around([...app.marks.keys()]);
         app.panel.fold(true);
       } finally {
         this.showing = false;
@@ -230,15 +231,21 @@
       await this._play(stop);
     }
 
-    /** On a narrow page the caption is a sheet over the network: what is lit comes out from under it. */
+    /** On a narrow page the caption is a sheet over the network: what is lit comes out from under it, if there is room for
+     * all of it, else the chosen number. */
     _bring() {
-      const { chosen, network } = this.app;
+      const { chosen, marks, network } = this.app;
       const cell = this.open && chosen && network.cellOf(chosen.name, chosen.flat);
       if (!cell || !matchMedia("(max-width: 820px)").matches) return;
-      const box = cell.getBoundingClientRect();
       const [low, high] = [16, this.element.getBoundingClientRect().top - 16];
-      if (box.bottom > high) scrollBy({ top: box.bottom - high, behavior: "instant" });
-      else if (box.top < low) scrollBy({ top: box.top - low, behavior: "instant" });
+      const spanOf = (cells) => {
+        const boxes = cells.map((each) => each.getBoundingClientRect());
+        return [Math.min(...boxes.map(({ top }) => top)), Math.max(...boxes.map(({ bottom }) => bottom))];
+      };
+      const all = spanOf([cell, ...network.cellsOf(marks)]);
+      const [top, bottom] = all[1] - all[0] <= high - low ? all : spanOf([cell]);
+      if (bottom > high) scrollBy({ top: bottom - high, behavior: "instant" });
+      else if (top < low) scrollBy({ top: top - low, behavior: "instant" });
     }
 
     _at(stop) {
