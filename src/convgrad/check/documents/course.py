@@ -66,6 +66,9 @@ class NotAsWanted(Exception):
     """A part that had to be right is not."""
 
 
+SUM = re.compile(r"\\sum|\\Sigma\s*_|\u2211|\bsum\s*[\[_(]")
+
+
 @dataclass
 class Course:
     """Where the check of a document is. instead: texts of statements that are read in place of their own.
@@ -96,7 +99,9 @@ class Course:
         self.ledger.recurrent = names_defined(texts)
         said = [statement for run in formulas for statement in statements_of(run.text, run.place)]
         self.ledger.later_errors = [statement for statement in said if ERROR.fullmatch(statement.left)]
+        self.ledger.einstein = not any(SUM.search(run.text) for run in runs if run.kind is not Kind.PROGRAM)
         self.ledger.prose = " ".join(run.text for run in runs if run.kind is Kind.PROSE)
+        self.ledger.einstein |= bool(re.search(r"\bEinstein|summation convention|repeated ind", self.ledger.prose))
         sources: list[Run] = []
         paragraph: list[Run] = []
         for number, run in enumerate([*runs, None]):

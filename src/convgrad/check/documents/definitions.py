@@ -8,6 +8,7 @@ import numpy as np
 
 from convgrad.check.derivations.equivalence import same
 from convgrad.check.derivations.latex.setting import MATRICES
+from convgrad.check.derivations.readings import with_sums
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Known, Ledger, Unread
 from convgrad.check.documents.numerics import SEEDS, alike, evaluated, problem_of
@@ -26,6 +27,11 @@ def judge_definition(statement: Statement, read: Read, ledger: Ledger) -> Judged
         words = (f"{labels[0]} was read as one element; only definitions of all elements at once are understood.",)
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
     unbound = _unbound(read.equation)
+    meant = with_sums(read.equation) if unbound and ledger.einstein else read.equation
+    if unbound and not _unbound(meant):
+        ledger.definitions[read.name] = Known(read.name, statement.text, meant, statement.place, read.sizes)
+        words = (f"of {read.name}, by Einstein's convention as the sum over what occurs twice",)
+        return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, words)
     if unbound:
         words = (f"{unbound} is neither summed nor on the left.",)
         if _is_index(unbound, read, ledger):
