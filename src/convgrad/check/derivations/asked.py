@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convgrad.check.derivations.bounds import claimed_sizes, known_sizes, letters_told, overrun, told_sizes
+from convgrad.check.derivations.bounds import claimed_sizes, index_of, known_sizes, letters_told, overrun, told_sizes
 from convgrad.check.derivations.latex_input import BY, Bound, Claim
 from convgrad.check.derivations.local import local_derivative, local_names
 from convgrad.check.problems.choice import equal_sizes
@@ -149,7 +149,7 @@ def over(claim: Claim, bound: Equation, problem: Problem, asked: Asked) -> str:
     """What is wrong with the bounds of the sums; empty where they are right, or none were written."""
     firm = {letter for one in asked.said for letter in one.letters}
     found = overrun(bound, claim.bounds, asked.known(problem), asked.indices, firm)
-    if found and not found.bound.letters and not asked.sizes and not asked.said:
+    if found and not found.bound.letters and not asked.sizes and not is_told(found.bound, claim.equation, asked):
         index = found.bound.index
         raise EquationError(
             f"The bounds of the sum over {found.bound} can't be checked: the equation does not say how many values "
@@ -158,6 +158,12 @@ def over(claim: Claim, bound: Equation, problem: Problem, asked: Asked) -> str:
             f"^{{{found.bound.last}}}, or the sum without bounds: then it is over all.",
         )
     return f"{found}, at sizes {shapes_of(problem)}." if found else ""
+
+
+def is_told(bound: Bound, written: Equation, asked: Asked) -> bool:
+    """Whether the equation's own bounds say how many values an index of a claim has."""
+    told = {one.index for one in asked.said}
+    return bool(told & {bound.index, index_of(bound.index, written, asked.forward)})
 
 
 CLAIMED = "claimed"

@@ -168,7 +168,7 @@ def told_sizes(forward: Equation, said: Sequence[Bound], claim: Equation, claime
         letters = {*_names(bound)}
         if not letters or letters <= firm or letters & (CONVENTIONAL - SQUARE):
             continue
-        index = _index_of(bound.index, claim, slots)
+        index = _index_in(slots, bound.index, claim)
         if index and (letters - firm - SQUARE or index in kernel):
             mine.setdefault((bound.first, bound.last), []).append(index)
     square = SQUARE & {letter for bound in (*said, *claimed) for letter in bound.letters}
@@ -208,8 +208,12 @@ def _slots(forward: Equation) -> dict[tuple[str, int], str]:
     return found | {(gradient_name(tensor), axis): index for (tensor, axis), index in found.items()}
 
 
-def _index_of(index: str, claim: Equation, slots: Mapping[tuple[str, int], str]) -> str:
+def index_of(index: str, claim: Equation, forward: Equation) -> str:
     """The equation's index for the axis that an index of a claim runs over; empty where it can't be told."""
+    return _index_in(_slots(forward), index, claim)
+
+
+def _index_in(slots: Mapping[tuple[str, int], str], index: str, claim: Equation) -> str:
     for definition in claim.definitions:
         for access in (t for t in walk(definition.term) if isinstance(t, Access)):
             for axis, position in enumerate(access.positions):

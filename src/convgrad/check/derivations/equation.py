@@ -19,8 +19,9 @@ from convgrad.check.derivations.bounds import (
 from convgrad.check.derivations.claims import UnknownTensor, report_on
 from convgrad.check.derivations.counts import counted, told
 from convgrad.check.derivations.functions_of import without_calls
+from convgrad.check.derivations.labelled import example_and_label, is_over_examples, without_examples
 from convgrad.check.derivations.labels import labels_of, marked
-from convgrad.check.derivations.latex.choices import MisfitError
+from convgrad.check.derivations.latex.choices import MATRIX_POWER, POWER_OF_EACH, MisfitError
 from convgrad.check.derivations.latex_input import BY, Bound, Claim, Latex, looks_like_latex, readings_of
 from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.lone_letters import Letters, lone_letters, with_matrices
@@ -28,7 +29,7 @@ from convgrad.check.derivations.outside import zero_outside
 from convgrad.check.derivations.ranks import PARTS, ranks_told
 from convgrad.check.derivations.readings import readings, relabelled, with_net, with_sums
 from convgrad.check.derivations.recurrences import StepsError, severed, through_steps
-from convgrad.check.derivations.report import EquationReport
+from convgrad.check.derivations.report import EquationReport, powers_differ
 from convgrad.errors import EquationError, EquationSyntaxError
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.polynomial import Position
@@ -36,6 +37,7 @@ from convgrad.notation.terms import Access, Definition, Equation, Reduce, gradie
 
 GENERIC = ("tanh", "sigmoid", "softplus")
 """What an activation without a name, f, is tried as: a claim about f has to hold for each."""
+OF_ARRAYS = re.compile(r"\\odot|\^\s*\{?\s*(?:T(?![A-Za-z])|\\top)|\u2299")
 LABEL = re.compile(r"(_before|_after|_last|_next|_\d+|')+$")
 
 
@@ -84,9 +86,15 @@ def checked_equation(
     """
 
     of, equation = without_calls(of, equation)
+    example, label = example_and_label(of)
+    if example and not is_over_examples(f"{of} ; {equation}", example):
+        of, equation = (without_examples(text, example, label) for text in (of, equation))
     if axes is None and looks_like_latex(of):
         labels = labels_of(PARTS.split(of))
         equation, of = marked(equation, labels), marked(of, labels)
+
+    if axes is None and "[" not in of and not looks_like_latex(of) and OF_ARRAYS.search(equation):
+        axes = {}  # what is claimed of it says that its letters are arrays
 
     def check(matrices: tuple[str, ...] | None) -> EquationReport:
         def tried(single: Collection[str]) -> Tried:
@@ -172,6 +180,26 @@ def _checked(
     """The report, the functions without a name that were read, and vectors that are guessed."""
     is_latex = _is_latex(of, axes)
     said = _forward(of, generic, axes, single, matrices) if is_latex else next(_read(of, None, generic, matrices))
+    found = _judged(equation, said, is_latex, given, generic, explained, matrices)
+    if found[0].verdict.exit_code == 1 and MATRIX_POWER in said.notes:
+        for other in readings_of(of, None, generic, axes, single, matrices):
+            if POWER_OF_EACH in other.notes:
+                again = _judged(equation, other, is_latex, given, generic, False, matrices)
+                other_products = any("was read number by number" in note for note in again[0].notes)
+                return (powers_differ(again[0]), *again[1:]) if again[0].ok and not other_products else found
+    return found
+
+
+def _judged(
+    equation: str,
+    said: Latex,
+    is_latex: bool,
+    given: Given,
+    generic: str,
+    explained: bool,
+    matrices: Collection[str] | None,
+) -> tuple[EquationReport, frozenset[str], list[str]]:
+    """The same, of what the equation was read as."""
     bounds, guesses = said.bounds, sorted(said.guesses)
     means = counted(said.parts[-1].equation, bounds) if is_latex else ()
     forward = _ordered(with_size_names(said.parts[-1].equation, (*bounds, *means)))

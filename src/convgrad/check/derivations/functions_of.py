@@ -22,13 +22,19 @@ ERRORS = "JLEC"
 
 @dataclass(frozen=True)
 class Calls:
-    """What is called in a text. errors: J(w) -> J. examples: of h(x^{(i)}), the name, the letter x, and ^{(i)}."""
+    r"""What is called in a text. errors: J(w) -> J. examples: of h(x^{(i)}), the name, the letter x, and ^{(i)}.
 
+    gradients: \nabla f -> \nabla_{x} f, where f(x) is defined.
+    """
+
+    gradients: tuple[tuple[re.Pattern[str], str], ...] = ()
     errors: tuple[tuple[re.Pattern[str], str], ...] = ()
     examples: tuple[tuple[re.Pattern[str], str, str, str], ...] = ()
 
     def spelled(self, statement: str) -> str:
         """One equation with names for what is called."""
+        for call, name in self.gradients:
+            statement = call.sub(_literal(name), statement)
         for call, name in self.errors:
             statement = call.sub(name, statement)
         for call, name, letter, mark in self.examples:
@@ -42,9 +48,12 @@ class Calls:
 
 def calls_of(text: str) -> Calls:
     """Definitions of a text that name their arguments, and are called for one example each, or are errors."""
-    errors, examples = [], []
+    errors, examples, gradients = [], [], []
     for match in DEFINED.finditer(text):
         name, below, letter = match["name"], match["below"] or "", match["of"].strip()
+        if re.fullmatch(LETTER, letter) and not match["one"] and not below:
+            alone = rf"\\nabla\s*{re.escape(name)}(?![A-Za-z])(?:{SPACE}\(\s*{re.escape(letter)}{CLOSE})?"
+            gradients.append((re.compile(alone), rf"\nabla_{{{letter}}} {name}"))
         if name in ERRORS:
             call = re.compile(rf"(?<![A-Za-z\\]){name}{SPACE}\(\s*{re.escape(letter)}{CLOSE}")
             errors.append((call, name))
@@ -59,7 +68,7 @@ def calls_of(text: str) -> Calls:
         bare = sum(not found["one"] for found in call.finditer(text))
         if len(marks) == 1 and bare == (0 if match["one"] else 1):
             examples.append((call, name, letter, marks.pop()))
-    return Calls(tuple(errors), tuple(examples))
+    return Calls(tuple(gradients), tuple(errors), tuple(examples))
 
 
 def _literal(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from convgrad.check.functions.causes import Cause
@@ -16,7 +16,7 @@ class EquationReport:
 
     ok: it is right. equation: as it was read. derived: the right one. proof: how it is known. causes: what explains a
     wrong one. place: the equation with a caret under what differs. notes: worth knowing, but no fault. repair: the one
-    reading to write otherwise, where that alone makes it right. unchecked: nothing could be compared. overruns: a sum
+    reading to write otherwise, where that alone makes it right. unchecked: nothing can be said of it. overruns: a sum
     has more or fewer terms than its index has values, wherever indices begin. misfits: its axes don't fit one another.
     """
 
@@ -71,3 +71,12 @@ class EquationReport:
         if not self.ok and self.derived:
             lines += ["Derived:", *(line for d in self.derived.split("\n") for line in wrapped(f"    {d}", "      "))]
         return "\n".join([*lines, *(line for note in self.notes for line in wrapped(f"Note: {note}"))])
+
+
+def powers_differ(report: EquationReport) -> EquationReport:
+    """What is right with one meaning of A^2 only, and not with that which a matrix has."""
+    proof = (
+        "it is right where a power of a matrix is that of each number, and not where it is a product such as A A: "
+        "write A \\odot A, or A A."
+    )
+    return replace(report, ok=False, proof=proof, unchecked=True)

@@ -33,6 +33,12 @@ from convgrad.notation.terms import Equation, accesses, gradient_name
 
 BOUND = re.compile(r"(?<=\\sum)\s*(?:_\s*\{[^{}]*\}\s*)?\^\s*\{(?:[^{}]|\{[^{}]*\})*\}")
 LABELS = {"_before": "^{l-1}", "_after": "^{l+1}"}
+SPECIAL = re.compile(
+    r"\bsymmetric(?! (?:padding|around|difference))|\borthogonal|\borthonormal|\bpositive(?: |-)(?:semi-?)?definite"
+    r"|\bunit (?:vectors?|norm|length)|\bdiagonal matri(?:x|ces)|\bidempotent",
+    re.IGNORECASE,
+)
+"""What is said of matrices and vectors that makes other gradients right, as A w for (A + A^T) w / 2."""
 SIZE = re.compile(r"[A-Za-z](?:_\{?\w\}?)?(?![A-Za-z])")
 
 
@@ -96,8 +102,15 @@ def _judged(statement: Statement, read: Read, ledger: Ledger, forward: tuple[Kno
     if not report.ok and _holds_where_said(read, ledger, forward):
         conditions = " and ".join(f"{one} {sign} {two}" for one, sign, two in ledger.conditions)
         return _kept(statement, read, ledger, Mark.LOCAL if BY in read.name else Mark.RIGHT, (f"where {conditions}",))
+    if not report.ok and ledger.label[0] and _holds_for_other_classes(read, ledger, forward):
+        words = (f"It is right for the other classes, not for {'_'.join(ledger.label[::-1])} itself: say for which.",)
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
     if report.ok:
         return _right(statement, read, ledger, report)
+    special = SPECIAL.search(ledger.prose)
+    if special is not None:
+        words = (f"The document says `{special[0].lower()}`, which is not known here; without it this is wrong.",)
+        return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (*words, *report.notes))
     line = _followed(read, ledger, forward, report)
     if line is not None:
         words = (f"It is what comes out with {line.name} as {line.place} has it.",)
@@ -346,6 +359,14 @@ def _holds_where_said(read: Read, ledger: Ledger, forward: tuple[Known, ...]) ->
     except ConvgradError:
         return False
     return True
+
+
+def _holds_for_other_classes(read: Read, ledger: Ledger, forward: tuple[Known, ...]) -> bool:
+    """Whether a local derivative is right where its class is not that of the example."""
+    label = ledger.label[1]
+    others = [index for index in read.indices if index != label]
+    tried = (replace(ledger, conditions=[(label, "!=", one)]) for one in others)
+    return any(_holds_where_said(read, one, forward) for one in tried)
 
 
 def _followed(read: Read, ledger: Ledger, forward: tuple[Known, ...], report: EquationReport) -> Said | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from convgrad.check.derivations.functions_of import calls_of
+from convgrad.check.derivations.labelled import example_and_label, without_examples
 from convgrad.check.derivations.labels import labels_of, marked
 from convgrad.check.documents.agreement import Agreement, agreements, explained
 from convgrad.check.documents.axes import axes_told, matrices_told, names_defined
@@ -16,7 +17,7 @@ from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Ledger
 from convgrad.check.documents.matrices import matrix_of
 from convgrad.check.documents.numbers import Programs, judge_numbers, judge_output
-from convgrad.check.documents.operators import condition_of, judge_condition
+from convgrad.check.documents.operators import LIMITS, condition_of, judge_condition, unequal_of
 from convgrad.check.documents.programs import SECONDS, Ran, is_python, run_program
 from convgrad.check.documents.quantities import quantities
 from convgrad.check.documents.reading import tensor_on_left
@@ -65,6 +66,9 @@ class NotAsWanted(Exception):
     """A part that had to be right is not."""
 
 
+SUM = re.compile(r"\\sum|\\Sigma\s*_|\u2211|\bsum\s*[\[_(]")
+
+
 @dataclass
 class Course:
     """Where the check of a document is. instead: texts of statements that are read in place of their own.
@@ -86,16 +90,21 @@ class Course:
         formulas = [run for run in runs if run.kind is Kind.FORMULA]
         self.ledger.labels = labels_of(run.text for run in formulas)
         texts = [marked(run.text, self.ledger.labels) for run in formulas]
+        self.ledger.label = example_and_label(" ; ".join(texts))
+        if self.ledger.label[0]:
+            texts = [without_examples(text, *self.ledger.label) for text in texts]
         self.ledger.axes = axes_told(texts)
         self.ledger.calls = calls_of(" ; ".join(texts))
         self.ledger.matrices = matrices_told(map(self.ledger.calls.spelled, texts), self.ledger.axes)
         self.ledger.recurrent = names_defined(texts)
         said = [statement for run in formulas for statement in statements_of(run.text, run.place)]
         self.ledger.later_errors = [statement for statement in said if ERROR.fullmatch(statement.left)]
+        self.ledger.einstein = not any(SUM.search(run.text) for run in runs if run.kind is not Kind.PROGRAM)
         self.ledger.prose = " ".join(run.text for run in runs if run.kind is Kind.PROSE)
+        self.ledger.einstein |= bool(re.search(r"\bEinstein|summation convention|repeated ind", self.ledger.prose))
         sources: list[Run] = []
         paragraph: list[Run] = []
-        for run in [*runs, None]:
+        for number, run in enumerate([*runs, None]):
             if run is not None and run.kind in (Kind.PROSE, Kind.SPAN, Kind.FORMULA) and not run.display:
                 paragraph.append(run)
                 continue
@@ -104,6 +113,7 @@ class Course:
             if run is None:
                 break
             if run.kind is Kind.FORMULA:
+                self._limited(runs[number + 1 : number + 4])
                 self._formula(run, "")
                 self.ledger.conditions.clear()
             elif run.kind is Kind.PROGRAM:
@@ -158,17 +168,36 @@ class Course:
 
     def _formula(self, run: Run, prose: str) -> None:
         if not has_equality(run.text):
-            self._alone(run)
+            unequal = unequal_of(run.text, self.ledger)
+            if unequal is not None:
+                self._hold_where(unequal)
+            else:
+                self._alone(run)
             return
         for statement in statements_of(run.text, run.place):
             condition = condition_of(statement, self.ledger)
             if condition is not None:
                 judged = judge_condition(statement, condition, prose, self.ledger)
-                self.ledger.conditions.append(condition)
+                self._hold_where(condition)
                 if judged is not None:
                     self.parts.append(judged)
                 continue
             self._statement(statement)
+
+    def _hold_where(self, condition: tuple[str, str, str]) -> None:
+        """What follows is said for such indices, and no longer for those that were spoken of before."""
+        pair = {condition[0], condition[2]}
+        self.ledger.conditions[:] = [one for one in self.ledger.conditions if {one[0], one[2]} != pair]
+        self.ledger.conditions.append(condition)
+
+    def _limited(self, behind: Sequence[Run]) -> None:
+        """With the condition that stands behind an equation: `..., for $i \\ne j$`."""
+        if len(behind) < 2 or behind[0].kind is not Kind.PROSE or not LIMITS.fullmatch(behind[0].text):
+            return
+        ends = len(behind) == 2 or bool(re.match(r"\s*(?:[.,;]|\n\s*\n|$)", behind[2].text))
+        unequal = unequal_of(behind[1].text, self.ledger) if behind[1].kind is Kind.FORMULA and ends else None
+        if unequal is not None:
+            self._hold_where(unequal)
 
     def _statement(self, statement: Statement) -> None:
         written = matrix_of(statement.right)

@@ -8,12 +8,13 @@ import numpy as np
 
 from convgrad.check.derivations.equivalence import same
 from convgrad.check.derivations.latex.setting import MATRICES
+from convgrad.check.derivations.readings import with_sums
 from convgrad.check.documents.judged import Judged, Mark
 from convgrad.check.documents.ledger import Known, Ledger, Unread
 from convgrad.check.documents.numerics import SEEDS, alike, evaluated, problem_of
 from convgrad.check.documents.reading import Read
 from convgrad.check.documents.statements import Statement
-from convgrad.errors import ConvgradError, EquationError
+from convgrad.errors import ConvgradError, EquationError, SizesDifferError
 from convgrad.notation.terms import Equation, Reduce, accesses, walk
 
 PARAMETERS = {"s", "p", "d", "k", "c", "eta", "stride", "pad"}
@@ -26,6 +27,11 @@ def judge_definition(statement: Statement, read: Read, ledger: Ledger) -> Judged
         words = (f"{labels[0]} was read as one element; only definitions of all elements at once are understood.",)
         return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
     unbound = _unbound(read.equation)
+    meant = with_sums(read.equation) if unbound and ledger.einstein else read.equation
+    if unbound and not _unbound(meant):
+        ledger.definitions[read.name] = Known(read.name, statement.text, meant, statement.place, read.sizes)
+        words = (f"of {read.name}, by Einstein's convention as the sum over what occurs twice",)
+        return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, words)
     if unbound:
         words = (f"{unbound} is neither summed nor on the left.",)
         if _is_index(unbound, read, ledger):
@@ -107,7 +113,7 @@ def _odd_error(read: Read) -> str:
 def judge_again(statement: Statement, read: Read, ledger: Ledger) -> Judged:
     """Something that is defined already: the same in other words, or another definition."""
     known = ledger.definitions[read.name]
-    forward = ledger.forward("", read.name)
+    forward = (*_parts(read, ledger), *ledger.forward("", read.name))
     try:
         if len(read.equation.definitions) == 1 and same(known.equation.result, read.equation.result):
             agrees = True
@@ -120,12 +126,22 @@ def judge_again(statement: Statement, read: Read, ledger: Ledger) -> Judged:
             ledger.definitions[read.name] = Known(read.name, statement.text, read.equation, statement.place)
             words = (f"of {read.name}, in place of that of {known.place}",)
             return Judged(statement.place, "equation", statement.text, Mark.DEFINITION, words)
-        return Judged(statement.place, "equation", statement.text, Mark.WRONG, (reason,))
+        mark = Mark.WRONG if isinstance(error, SizesDifferError) else Mark.NOT_UNDERSTOOD
+        return Judged(statement.place, "equation", statement.text, mark, (reason,))
     if agrees:
         return Judged(statement.place, "equation", statement.text, Mark.STEP, (f"It is {read.name} of {known.place}.",))
     ledger.restated.setdefault(read.name, []).append((read.equation, statement.place))
     words = (f"It differs from {read.name} of {known.place}.",)
     return Judged(statement.place, "equation", statement.text, Mark.WRONG, words)
+
+
+def _parts(read: Read, ledger: Ledger) -> list[Known]:
+    """Definitions of what the other words for something read, and its first definition does not."""
+    own = ledger.forward("", read.name)
+    found: list[Known] = []
+    for name in sorted({access.tensor for access in accesses(read.equation.result.term)} & {*ledger.definitions}):
+        found += [known for known in ledger.forward("", name) if known not in (*own, *found)]
+    return [] if any(read.name in known.reads for known in found) else found
 
 
 def _same_values(written: Equation, forward: tuple[Known, ...], seed: int) -> bool:

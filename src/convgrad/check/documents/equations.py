@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from convgrad.check.derivations.labelled import is_over_examples, without_examples
 from convgrad.check.derivations.latex_input import read_latex
 from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.readings import DELTA
@@ -36,6 +37,13 @@ def judge_equation(statement: Statement, ledger: Ledger) -> Judged:
     if spelled != f"{statement.left} = {statement.right}":
         left, _, right = spelled.partition(" = ")
         return replace(judge_equation(replace(statement, left=left, right=right), ledger), text=statement.text)
+    if ledger.label[0]:
+        if is_over_examples(statement.text, ledger.label[0]):
+            words = (f"Sums over {ledger.label[0]} are not read where {'_'.join(ledger.label[::-1])} is an index.",)
+            return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, words)
+        left, right = (without_examples(side, *ledger.label) for side in (statement.left, statement.right))
+        if (left, right) != (statement.left, statement.right):
+            return replace(judge_equation(replace(statement, left=left, right=right), ledger), text=statement.text)
     found = judge_function(statement, ledger)
     if found is not None:
         return found

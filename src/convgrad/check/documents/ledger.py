@@ -125,7 +125,8 @@ class Ledger:
     matrices: letters without indices that may be matrices, in a document whose indices count arrays; None elsewhere.
     calls: of functions of examples, as h(x^{(i)}). recurrent: what is defined anywhere, whose step before may be read.
     functions: that the document defines, by name, and their derivatives, as f'.
-    labels: subscripts of weights that are parts of their names.
+    labels: subscripts of weights that are parts of their names. label: i and y where y_i is an index.
+    einstein: whether no sum is written anywhere, so that they may be meant where an index occurs twice.
     arguments: of a definition that names them, as `w,b` of L(w, b), by its name as it is written.
     later_errors: what the whole document says that an error is. prose: its words.
     explained: whether wrong lines are to be told with their causes.
@@ -147,6 +148,8 @@ class Ledger:
     calls: Calls = field(default_factory=Calls)
     recurrent: frozenset[str] = frozenset()
     functions: dict[str, Own] = field(default_factory=dict)
+    label: tuple[str, str] = ("", "")
+    einstein: bool = False
     arguments: dict[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
     prose: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from convgrad.check.derivations.equivalence import same
+from convgrad.check.derivations.labelled import without_examples
 from convgrad.check.derivations.latex_input import BY, read_latex
 from convgrad.check.derivations.local import local_derivative
 from convgrad.check.documents.judged import Judged, Mark
@@ -93,13 +94,30 @@ def _same_derivative(said: Equation, known: Known, target: str, ledger: Ledger, 
 
 def condition_of(statement: Statement, ledger: Ledger) -> tuple[str, str, str] | None:
     """`m = m'` as two indices and a sign, where both sides are indices and no tensors."""
-    sides = [INDEX.fullmatch(side) for side in (statement.left, statement.right)]
+    sides = (statement.left, statement.right)
+    one, two = (without_examples(side, *ledger.label) for side in sides) if ledger.label[0] else sides
+    return _of_indices(one, "=", two, ledger)
+
+
+def _of_indices(left: str, sign: str, right: str, ledger: Ledger) -> tuple[str, str, str] | None:
+    sides = [INDEX.fullmatch(side) for side in (left, right)]
     if None in sides:
         return None
     one, two = (_index(side[1]) for side in sides if side is not None)
     if {one, two} & {*ledger.tensors} or not (one[0].islower() and two[0].islower()):
         return None
-    return one, "=", two
+    return one, sign, two
+
+
+UNEQUAL = re.compile(r"\\neq?(?![A-Za-z])|\u2260|!=")
+LIMITS = re.compile(r"[ \t]*\n?[ \t]*,?\s*(?:for|if|when|where|whenever)(?: all| each| every| any)?\s*")
+"""What stands between an equation and the indices that it holds for."""
+
+
+def unequal_of(text: str, ledger: Ledger) -> tuple[str, str, str] | None:
+    r"""`i \neq j` as two indices and a sign."""
+    sides = UNEQUAL.split(without_examples(text, *ledger.label) if ledger.label[0] else text)
+    return _of_indices(sides[0], "!=", sides[1].strip().rstrip(".,;:"), ledger) if len(sides) == 2 else None
 
 
 def judge_condition(statement: Statement, condition: tuple[str, str, str], prose: str, ledger: Ledger) -> Judged | None:

@@ -2,6 +2,7 @@ r"""What is written without indices: `W^T \delta`, `\delta * o`, as values of so
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +34,8 @@ Like = tuple[tuple[str, int] | None, ...]
 Way = tuple[Callable[[], "Value"], str]
 """A way to read something, and what to note of it."""
 LETTERS = "ijklmnpqrstuvabcdfgh"
+ERRORS = "JLEC"
+"""Names of an error that could be taken for the size of an index."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,9 @@ class Arrays:
         own = self.setting.letters(name)
         wanted = own[axis] if axis < len(own) else ""
         free = (one for one in (wanted, *LETTERS, *(f"{a}{n}" for n in range(9) for a in LETTERS)) if one)
-        letter: str = next(one for one in free if one not in self.used and one not in taken and one != "eta")
+        errors = {one.lower() for one in ERRORS if re.search(rf"(?<![A-Za-z\\]){one}(?![A-Za-z])", self.source)}
+        refused = {*self.used, *taken, "eta", *(errors - {wanted})}  # whose capital would be both an error and a size
+        letter: str = next(one for one in free if one not in refused)
         self.used.add(letter)
         if like is not None:
             self.setting.extents[letter.upper()] = like
@@ -176,6 +181,13 @@ class Arrays:
             return value.at(tuple(Position(size - ONE - p.numerator, p.divisor) for size, p in ends))
 
         return Value(value.rank, at, span, "", value.like)
+
+    def multiple(self, value: Value, factors: int) -> Value:
+        """The product of a matrix with itself."""
+        found = value
+        for _ in range(factors - 1):
+            found = self.contracted(found, value, 1)
+        return replace(found, span=value.span)
 
     def diagonal(self, value: Value, span: Span) -> Value:
         if value.rank != 1:

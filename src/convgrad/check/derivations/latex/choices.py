@@ -10,6 +10,8 @@ from convgrad.errors import EquationError
 T = TypeVar("T")
 MOST = 96
 """Ways to read one claim that are tried."""
+MATRIX_POWER = "A power of a matrix was read as its product with itself."
+POWER_OF_EACH = "A power of a matrix was read as that of each number."
 
 
 class MisfitError(EquationError):

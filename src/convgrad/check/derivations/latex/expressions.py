@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 from functools import cached_property
 
-from convgrad.check.derivations.latex.arrays import Value, counted_tensor, number, tensor
+from convgrad.check.derivations.latex.arrays import Value, Way, counted_tensor, number, tensor
 from convgrad.check.derivations.latex.calls import Calls
+from convgrad.check.derivations.latex.choices import MATRIX_POWER, POWER_OF_EACH
 from convgrad.check.derivations.latex.conditions import Conditions
 from convgrad.check.derivations.latex.convolutions import starred
 from convgrad.check.derivations.latex.grammar import BRACKETS
@@ -243,6 +244,7 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
         return self.tokens[place - 1].text not in PLAIN
 
     def power(self) -> Value:
+        start = self.place
         base = self.factor()
         while (token := self.peek()) in ("^", "**", ".^", "_") and token is not None:
             if token == "_":
@@ -258,8 +260,21 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
             elif inside == ["\\prime"] or inside == ["'"]:
                 raise self.error("A prime stands behind a name.", "Write f'(z) or m'.")
             else:
-                base = self.raised(base, self.exponent())
+                alike = (
+                    token == "^" and not self.by_number and (bool(base.tensor) or self.tokens[start].text in BRACKETS)
+                )
+                exponent = self.exponent()
+                base = self._powered(base, exponent) if alike else self.raised(base, exponent)
         return base
+
+    def _powered(self, base: Value, exponent: float) -> Value:
+        """A^2 of a matrix, which is A A, or the square of each number."""
+        if base.rank != 2 or exponent < 2 or exponent != int(exponent):
+            return self.raised(base, exponent)
+
+        product: Way = (lambda: self.multiple(base, int(exponent)), MATRIX_POWER)
+        ways: list[Way] = [product, (lambda: self.raised(base, exponent), POWER_OF_EACH)]
+        return self.setting.choices.pick(ways[::-1] if self.setting.ranks else ways)()
 
     def _indexed(self, base: Value) -> Value:
         """(W^T \\delta)_i."""
@@ -341,7 +356,9 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
             self.next()
             inside = self.grouped_sum()
             return self.changed(inside, lambda t: Call("exp", (t,)), self.span_from(start))
+        self.by_number += (within := token.name not in ("tr", "Tr", "trace"))
         called = self._called(token, start)
+        self.by_number -= within
         if called is not None:
             return called
         self.place = start

@@ -19,7 +19,12 @@ BRACKETS = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 
 
 class Grammar(NameReader, Arrays):
-    """Names, arrays, and the rules that stand in `ExpressionReader`, as far as others need them."""
+    """Names, arrays, and the rules that stand in `ExpressionReader`, as far as others need them.
+
+    by_number: inside how many functions and sums of all numbers this is, where a power is that of each number.
+    """
+
+    by_number = 0
 
     def sum(self) -> Value:
         """Products with + and - between."""

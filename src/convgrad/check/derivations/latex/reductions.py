@@ -37,7 +37,9 @@ class Reductions(Grammar):
                 break
             self.next()
         if not indices:
+            self.by_number += 1
             body = self.product_of()
+            self.by_number -= 1
             if kind == "sum" and body.rank:
                 self.scope = outer
                 return self.summed(body, self.span_from(start))

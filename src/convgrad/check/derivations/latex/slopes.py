@@ -23,6 +23,7 @@ from convgrad.notation.terms import (
 )
 
 ERROR_NAMES = {"E", "L", "J", "C", "l_loss", "l"}
+SECOND = "Second derivatives can't be checked here."
 ERROR_WORDS = {"loss", "Loss", "cost", "Cost", "error", "Err", "l", "l_loss", "err"}
 
 
@@ -122,7 +123,7 @@ class Slopes(Grammar):
         else:
             self.next()
         if self.peek() == "^":
-            raise self.error("Second derivatives can't be checked here.", "Only first derivatives are known.")
+            raise self.error(SECOND, "Only first derivatives are known.")
         if self.place == stop or self.peek() == "/":
             return None
         if self.peek() == "(" and stop > 0:
@@ -198,7 +199,8 @@ class Slopes(Grammar):
                 below = replace(below, name=earlier.tensor, places=earlier.positions)
         ranks = [self.setting.rank(one.name) for one in (above, below)]
         for one, rank in zip((above, below), ranks, strict=True):
-            if one.places is not None and rank is not None and len(one.places) != rank:
+            fewer = self.setting.counting and rank is not None and len(one.places or ()) < rank
+            if one.places is not None and rank is not None and len(one.places) != rank and not fewer:
                 raise self.error(
                     f"{one.name} has {counted(rank, 'axis')} in the equation, "
                     f"but here it has {counted(len(one.places), 'index')}.",
@@ -207,6 +209,12 @@ class Slopes(Grammar):
                 )
         name = f"{above.name}{BY}{below.name}"
         head, tail = above.places, below.places
+        if self.setting.counting and head is not None and tail is not None and len(head) == ranks[0]:
+            own = max((ranks[1] or 0) - len(tail), 0)
+            like = tuple((below.name, len(tail) + axis) for axis in range(own))
+            return Value(
+                own, lambda p: Access(name, (*head, *tail, *p), span=span), span, name, like, places=(*head, *tail)
+            )
         open_head = 0 if head is not None else ranks[0] or 0
         open_tail = 0 if tail is not None else ranks[1] or 0
         if not open_head and not open_tail:
@@ -222,8 +230,13 @@ class Slopes(Grammar):
 
     def nabla(self, start: int) -> Value:
         r"""`\nabla_W L` and `\nabla W`: the gradient with respect to W."""
+        if self.peek() == "^":
+            raise self.error(SECOND, "Only first derivatives are known.")
         if self.peek() != "_":
             named = self.named()
+            if named.places is None and named.name in self.setting.order[:1] and not self.setting.rank(named.name):
+                message = f"With respect to what this is the gradient of {named.name} is not written."
+                raise self.error(message, f"Write \\nabla_w {named.name}, with the tensor in place of w.", start)
             return self.value(replace(named, name=f"d{named.name}", span=self.span_from(start)))
         self.next()
         if self.peek() == "{":
@@ -240,6 +253,11 @@ class Slopes(Grammar):
             if self.peek() == "(":
                 self.place = self.closes(self.place) + 1
             rank = self.setting.rank(above.name)
+            if above.places is not None:
+                if rank is None and self.setting.tensors:
+                    message = f"{above.name} is not a tensor of the equation, so it has no gradient."
+                    raise self.error(message, "Write what it is before.", start)
+                return self._local(above, below, self.span_from(start), start)
             if rank is not None and not self._is_scalar_error(above.name):
                 return self._local(above, below, self.span_from(start), start)
         return self.value(replace(below, name=f"d{below.name}", span=self.span_from(start)))
