@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -130,7 +131,7 @@ def test_the_gradient_from_above_left_out_is_named(layer: str) -> None:
         }
         return np.asarray(known[layer])
 
-    settings = {"negative_slope": 0.01} if layer == "leaky_relu" else {}
+    settings: dict[str, Any] = {"negative_slope": 0.01} if layer == "leaky_relu" else {}
     report = check(slope, layer, **settings)
     assert report.verdict is Verdict.WRONG
     assert report.causes == ("upstream-missing",)
