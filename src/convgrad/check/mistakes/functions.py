@@ -186,8 +186,8 @@ def without_target(problem: Problem) -> Problem | None:
 
 
 def _without_above(problem: Problem) -> Problem | None:
-    """As if the gradient from above were 1 everywhere."""
-    if problem.total or problem.several or not np.ndim(problem.arrays[problem.upstream]):
+    """As if the gradient from above of an activation were 1 everywhere."""
+    if activation_of(problem) is None:
         return None
     return problem.with_arrays(**{problem.upstream: np.ones_like(problem.arrays[problem.upstream])})
 
