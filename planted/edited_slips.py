@@ -78,6 +78,7 @@ EDITS = (
     Edit("relu", "Z <= 0", "Z <= 1", "mask-of-wrong-tensor"),
     Edit("relu", "Z <= 0", "Z < -1", "mask-of-wrong-tensor"),
     Edit("relu", "dZ[Z <= 0] = 0", "dZ[dZ <= 0] = 0", "mask-of-wrong-tensor"),
+    Edit("leaky_relu", "x > 0, dout, alpha * dout", "x > 0, 1.0, alpha", "upstream-missing"),
     Edit("leaky_relu", "x > 0, dout, alpha * dout", "x > 0, alpha * dout, dout", "mask-of-wrong-tensor"),
     Edit("leaky_relu", "alpha * dout)", "alpha ** 2 * dout)", "activation-twice"),
     Edit("leaky_relu", "alpha * dout)", "0 * dout)", "derivative-of-another"),

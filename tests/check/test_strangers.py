@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -115,3 +116,23 @@ def test_residuals_of_both_signs_tell_a_sign_from_a_bound() -> None:
     report = check(wrong, "huber")
     assert report.verdict is Verdict.WRONG
     assert "sign" not in report.causes
+
+
+@pytest.mark.parametrize("layer", ["relu", "leaky_relu", "sigmoid", "tanh"])
+def test_the_gradient_from_above_left_out_is_named(layer: str) -> None:
+    """The function gets it, and returns the derivative of the layer alone."""
+
+    def slope(dA: A, Z: A) -> A:
+        known = {
+            "relu": np.where(Z > 0, 1.0, 0.0),
+            "leaky_relu": np.where(Z > 0, 1.0, 0.01),
+            "sigmoid": _sigmoid(Z) * (1 - _sigmoid(Z)),
+            "tanh": 1 - np.tanh(Z) ** 2,
+        }
+        return np.asarray(known[layer])
+
+    settings: dict[str, Any] = {"negative_slope": 0.01} if layer == "leaky_relu" else {}
+    report = check(slope, layer, **settings)
+    assert report.verdict is Verdict.WRONG
+    assert report.causes == ("upstream-missing",)
+    assert check(lambda dA, Z: dA * slope(dA, Z), layer, **settings).ok

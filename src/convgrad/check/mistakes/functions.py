@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from convgrad.calculus.derive import gradients
 from convgrad.check.mistakes.base import Array, Mistake, Predicted
 from convgrad.check.problems.problem import Problem
@@ -183,7 +185,22 @@ def without_target(problem: Problem) -> Problem | None:
     return changed if "y" in equation.inputs else None
 
 
+def _without_above(problem: Problem) -> Problem | None:
+    """As if the gradient from above of an activation were 1 everywhere."""
+    if activation_of(problem) is None:
+        return None
+    return problem.with_arrays(**{problem.upstream: np.ones_like(problem.arrays[problem.upstream])})
+
+
 MISTAKES = (
+    Mistake(
+        "upstream-missing",
+        "{output} lacks the gradient from above: it is the derivative of the layer alone, as if 1 came back everywhere",
+        "Multiply it by what comes from above: the chain rule.",
+        "with ones from above in the right calculation, too,",
+        before=_without_above,
+        likelihood=8,
+    ),
     Mistake(
         "activation-missing",
         "in {output} the derivative of the activation is missing: the delta of the wrong layer is used",
