@@ -290,6 +290,15 @@ def test_the_first_network_that_one_builds_is_seen_at_once(browser: Any) -> None
             assert looker.page.evaluate(OVERFLOWS) == [0, 0], lens
 
 
+def test_a_maximum_is_as_narrow_as_the_panel(browser: Any, folder: Path) -> None:
+    with opened(browser, written_to(folder, "classic"), viewport={"width": 1250, "height": 790}) as looker:
+        looker.cell("pool1.x[0,1]").click()
+        right = "(element) => element.getBoundingClientRect().right"
+        pieces = looker.page.locator("#panel .formulas .katex-base")
+        assert max(pieces.evaluate_all(f"(all) => all.map({right})")) <= looker.page.locator("#panel").evaluate(right)
+        assert "0.1432" in looker.page.locator("#panel .formulas .katex-html").last.inner_text()
+
+
 @pytest.mark.parametrize("name", ["lenet-trained", "two-convolutions"])
 @pytest.mark.parametrize("width", [1280, 1440])
 def test_the_bar_is_one_line(browser: Any, folder: Path, name: str, width: int) -> None:

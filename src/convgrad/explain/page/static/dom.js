@@ -98,8 +98,9 @@
     return lines.map((text) => text.replace("&=", "=").trim()).filter(Boolean);
   };
 
-  /** Numbers put in: parentheses that need not grow, so that lines may break within them. */
-  page.breakable = (latex) => latex.replace(/\\left\(/g, "(").replace(/\\right\)/g, ")");
+  /** Numbers put in: parentheses that need not grow, so that lines may break within them, also between arguments. */
+  page.breakable = (latex) =>
+    latex.replace(/\\left\(/g, "(").replace(/\\right\)/g, ")").replace(/,\\, /g, ",\\allowbreak\\, ");
 
   const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
