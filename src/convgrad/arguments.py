@@ -306,7 +306,8 @@ def refuse_misfit(
     if given > len(by_place) and Parameter.VAR_POSITIONAL not in kinds:
         rest = ", ".join(f"{name}=..." for name in by_name if name not in by_place)
         remedy = f" Write the others with their names: {rest}." if rest else ""
-        raise error(f"{label} takes {len(by_place)} positional arguments, but got {given}.{remedy}")
+        places = "argument" if len(by_place) == 1 else "arguments"
+        raise error(f"{label} takes {len(by_place)} positional {places}, but got {given}.{remedy}")
     needed = [p.name for p in parameters if p.default is Parameter.empty and p.kind in (*BY_PLACE, *BY_NAME)]
     missing = [name for name in needed if name not in named and name not in placed]
     if missing:

@@ -129,8 +129,11 @@ def _check_shapes(equation: Equation, given: Given) -> None:
                 f"shapes names {name}, which the equation neither reads nor defines.", remedy=hint(name, axes)
             )
         if len(shape) != axes[name]:
-            written = f"{name} has {counted(axes[name], 'axis')} in the equation"
-            raise ShapeError(f"{written}, but its shape {shape} has {len(shape)}.")
+            own = counted(axes[name], "axis")
+            raise ShapeError(
+                f"{name} has {own} in the equation, but its shape {shape} has {len(shape)}.",
+                remedy=f"Give {name} a shape with {own}, or read it with {counted(len(shape), 'index')}.",
+            )
 
 
 def _check_used(equation: Equation, given: Given) -> None:
