@@ -91,3 +91,24 @@ def test_numbers_as_bounds_that_nothing_tells() -> None:
     )
     assert claims(f"{of}\n\n{says}") == [Mark.NOT_UNDERSTOOD]
     assert claims(f"{of}\n\n{says.replace('i+m-1', 'i-m+1')}") != [Mark.RIGHT]
+
+
+BATCH = r"""
+$$Z = X W$$
+
+$$L = \frac{1}{2N} \|Z - T\|_F^2$$
+
+$$\frac{\partial L}{\partial W} = X^T \Delta$$
+
+where $\Delta = \frac{1}{N}(Z - T)$.
+"""
+
+
+def test_a_number_of_examples_is_no_size_of_another_axis() -> None:
+    assert claims(BATCH) == [Mark.RIGHT, Mark.RIGHT]
+    for right, wrong in ((r"\frac{1}{N}(Z - T)", "(Z - T)"), (r"X^T \Delta", r"\Delta X^T")):
+        assert Mark.WRONG in claims(BATCH.replace(right, wrong))
+
+
+def test_a_name_is_not_read_as_one_gradient_here_and_as_another_there() -> None:
+    assert claims(BATCH.replace("(Z - T)$", "(T - Z)$")) == [Mark.RIGHT, Mark.NOT_UNDERSTOOD]

@@ -16,7 +16,7 @@ from convgrad.check.derivations.latex.arrays import Value, number
 from convgrad.check.derivations.latex.choices import Choices, alternatives
 from convgrad.check.derivations.latex.expressions import ExpressionReader
 from convgrad.check.derivations.latex.grammar import COMPARISONS
-from convgrad.check.derivations.latex.setting import BY, Bound, Setting, about, axis_of_units
+from convgrad.check.derivations.latex.setting import BY, NUMBER_OF_TERMS, Bound, Setting, about, axis_of_units
 from convgrad.check.derivations.latex.steps import PREVIOUS, with_steps_before
 from convgrad.check.derivations.latex.tokens import RELATIONS, Token, lines_of, tokens
 from convgrad.check.derivations.latex.vocabulary import QUALIFIERS, WORDS
@@ -166,7 +166,7 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
     alone = not setting.ranks
     setting.arrays = alone and not indexed and speaks_of_arrays(text)
     setting.arrays |= setting.counting
-    if setting.arrays:
+    if setting.arrays or setting.told is not None:
         setting.single |= {name for found in NUMBER_OF_TERMS.findall(text) for name in found if name}
         setting.vectors |= {one or two for one, two in VECTORS.findall(text)}
     plain = "\\" not in text
@@ -185,11 +185,6 @@ def _claims(text: str, setting: Setting) -> Iterator[Claim]:
 
 
 SUBSCRIPT = re.compile(r"[_^]\s*(\{[^{}]*\}|[a-z])")
-NUMBER_OF_TERMS = re.compile(
-    r"\\[dt]?frac\s*\{[^{}]*\}\s*\{\s*\d*\s*([mnMNBT])\s*\}|\\[dt]?frac\s*\{?\s*1\s*\}?\s*\{?\s*([A-Za-z])\s*\}?(?![A-Za-z])|(?<![\d.])1\s*/\s*([A-Za-z])(?![A-Za-z])"
-    r"|\\sum\s*_\s*\{[^{}]*=[^{}]*\}\s*\^\s*\{?\s*([A-Za-z])"
-)
-r"""What is 1/N of something, and where a sum ends: N in \frac{1}{N} \sum_{i=1}^N, m in \frac{\lambda}{2m}."""
 VECTORS = re.compile(
     r"\\(alpha|beta|gamma|lambda)\s*\^\s*\{?\s*(?:T(?![A-Za-z])|\\top)|(?<![A-Za-z\\])[A-Z]\s*\\(alpha|beta|gamma)(?![A-Za-z])"
 )

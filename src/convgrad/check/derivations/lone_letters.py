@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from convgrad.check.derivations.latex.setting import SCALARS, WEIGHTS, without_layer
-from convgrad.check.derivations.latex_input import ERRORS, NUMBER_OF_TERMS, Latex
+from convgrad.check.derivations.latex.setting import NUMBER_OF_TERMS, SCALARS, WEIGHTS, without_layer
+from convgrad.check.derivations.latex_input import ERRORS, Latex
 from convgrad.check.derivations.ranks import PARTS
 from convgrad.check.derivations.report import EquationReport
 from convgrad.check.verdict import Verdict

@@ -172,6 +172,10 @@ def _kept_report(text: str, of: str, axes: tuple[tuple[str, int], ...] | None, e
 
 
 READ_AS = re.compile(r"(\w+) was read as (d\w+),")
+BARE_DELTA = re.compile(
+    r"\s*(?:\\[dD]elta|\u03b4|\u0394|(?<![A-Za-z\\])g)(?![A-Za-z])(?!\s*[_^]\s*(?!\{?\s*(?:T|\\top)))\s*"
+)
+"""A name for a gradient without indices and layer."""
 DELTA_OF_LAYER = re.compile(r"(?:\\delta|\u03b4)(?![A-Za-z])(?:\s*\^\s*(?:\{[^{}]*\}|[lL\d]))?")
 
 
@@ -305,6 +309,14 @@ def _right(statement: Statement, read: Read, ledger: Ledger, report: EquationRep
         (said for n in sorted(used - {read.name}) if (said := ledger.last(n)) is not None and not said.right), None
     )
     words = (_proof(report), *report.notes)
+    for meant in filter(None, map(READ_AS.match, report.notes)):
+        before_it = ledger.used_as.get(meant[1])
+        if BARE_DELTA.fullmatch(statement.left) is None:
+            if meant[1] not in ledger.abbreviations and BARE_DELTA.search(statement.right):
+                ledger.used_as.setdefault(meant[1], (meant[2], statement.place))
+        elif before_it is not None and before_it[0] != meant[2]:
+            why = f"{meant[1]} was {before_it[0]} in {before_it[1]}; this is right for {meant[2]} only."
+            return Judged(statement.place, "equation", statement.text, Mark.NOT_UNDERSTOOD, (why,))
     for note in report.notes:  # delta has a meaning from here on
         match = re.match(r"(\w+) was read as (d\w+),", note)
         if match and match[1] not in ledger.abbreviations and read.name == match[2] and statement.left.count("delta"):

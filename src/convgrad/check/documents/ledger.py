@@ -126,6 +126,7 @@ class Ledger:
     calls: of functions of examples, as h(x^{(i)}). recurrent: what is defined anywhere, whose step before may be read.
     functions: that the document defines, by name, and their derivatives, as f'.
     labels: subscripts of weights that are parts of their names. label: i and y where y_i is an index.
+    used_as: what a delta without indices was read as before it was said what it is, and where.
     einstein: whether no sum is written anywhere, so that they may be meant where an index occurs twice.
     arguments: of a definition that names them, as `w,b` of L(w, b), by its name as it is written.
     later_errors: what the whole document says that an error is. prose: its words.
@@ -150,6 +151,7 @@ class Ledger:
     functions: dict[str, Own] = field(default_factory=dict)
     label: tuple[str, str] = ("", "")
     einstein: bool = False
+    used_as: dict[str, tuple[str, Place]] = field(default_factory=dict)
     arguments: dict[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
     prose: str = ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 from convgrad.check.derivations.latex.choices import MisfitError
-from convgrad.check.derivations.latex.setting import BY, WEIGHTS, Setting, without_layer
+from convgrad.check.derivations.latex.setting import BY, NUMBER_OF_TERMS, WEIGHTS, Setting, without_layer
 from convgrad.errors import Span
 from convgrad.notation.legality import counted
 from convgrad.notation.polynomial import ONE, Polynomial, Position
@@ -113,13 +113,19 @@ class Arrays:
         own = self.setting.letters(name)
         wanted = own[axis] if axis < len(own) else ""
         free = (one for one in (wanted, *LETTERS, *(f"{a}{n}" for n in range(9) for a in LETTERS)) if one)
-        errors = {one.lower() for one in ERRORS if re.search(rf"(?<![A-Za-z\\]){one}(?![A-Za-z])", self.source)}
-        refused = {*self.used, *taken, "eta", *(errors - {wanted})}  # whose capital would be both an error and a size
+        refused = {*self.used, *taken, "eta", *(self._capitals - {wanted})}  # whose capital would be a size as well
         letter: str = next(one for one in free if one not in refused)
         self.used.add(letter)
         if like is not None:
             self.setting.extents[letter.upper()] = like
         return letter
+
+    @cached_property
+    def _capitals(self) -> set[str]:
+        """Small letters of errors and numbers of terms, which are no sizes of other axes."""
+        errors = {one for one in ERRORS if re.search(rf"(?<![A-Za-z\\]){one}(?![A-Za-z])", self.source)}
+        counts = {name for found in NUMBER_OF_TERMS.findall(self.source) for name in found if name.isupper()}
+        return {name.lower() for name in errors | counts}
 
     def size(self, like: tuple[str, int] | None, span: Span) -> Polynomial:
         """The size of an axis."""

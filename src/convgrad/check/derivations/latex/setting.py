@@ -15,6 +15,11 @@ BY = "_by_"
 SCALARS = {"eta", "alpha", "lambda", "epsilon", "lr", "eps", "E", "L", "J", "C", "beta", "rho", "gamma", "l_loss"}
 """What is a single number where nothing else is said."""
 
+NUMBER_OF_TERMS = re.compile(
+    r"\\[dt]?frac\s*\{[^{}]*\}\s*\{\s*\d*\s*([mnMNBT])\s*\}|\\[dt]?frac\s*\{?\s*1\s*\}?\s*\{?\s*([A-Za-z])\s*\}?(?![A-Za-z])|(?<![\d.])1\s*/\s*([A-Za-z])(?![A-Za-z])"
+    r"|\\sum\s*_\s*\{[^{}]*=[^{}]*\}\s*\^\s*\{?\s*([A-Za-z])"
+)
+r"""What is 1/N of something, and where a sum ends: N in \frac{1}{N} \sum_{i=1}^N, m in \frac{\lambda}{2m}."""
 NUMBERS = {"alpha", "beta", "gamma", "lambda", "pi", "epsilon", "xi", "tau", "rho", "sigma", "sigma2"}
 """What is one number for each index, rather than a vector."""
 MATRICES = "WUVR"
