@@ -291,7 +291,7 @@ def in_parts(name: str) -> str:
     if "+" in name or named(name) in {*FAMILIES, *LOSSES, *COURSES}:
         return name
     for place in range(1, len(name)):
-        first, second = name[:place].rstrip("_"), name[place:]
+        first, second = name[:place].rstrip("_"), name[place:].lstrip("_")
         after = FAMILIES.get(named(second))
         if named(first) in FAMILIES and after is not None and issubclass(after.layer, activation.Elementwise):
             return f"{first}+{second}"
