@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills a process")
 
 
 def digest(folder: Path) -> dict[str, bytes]:
-    """What a folder holds, without what was being written in it when its process was killed: the next one removes it."""
+    """What a folder holds, without what was being written in it when a process was killed: the next one removes it."""
     files = (path for path in folder.rglob("*") if path.is_file() and not path.parent.name.endswith(UNFINISHED))
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
