@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from convgrad.check import check
-from convgrad.layers import BatchNorm, LayerNorm, Softmax
+from convgrad.layers import BatchNorm, LayerNorm, LogSoftmax, Softmax
 from torch_cases import CASES, Case
 
 pytestmark = pytest.mark.torch
-BY_ROWS = (BatchNorm, Softmax)
+BY_ROWS = (BatchNorm, LogSoftmax, Softmax)
 """What the checker gives rows to, whatever the shape of a case."""
 
 

@@ -57,7 +57,8 @@ ACTIVATIONS = tuple(name for name, family in FAMILIES.items() if issubclass(fami
 ALONE = ("layer_norm", "group_norm", "instance_norm")
 """Normalizations that take each example by itself."""
 NORMALIZATIONS = ("batch_norm", "batch_norm2d", *ALONE)
-ROWS = ("dense", "layer_norm", "softmax", *ACTIVATIONS)
+SOFTMAXES = ("softmax", "log_softmax")
+ROWS = ("dense", "layer_norm", *SOFTMAXES, *ACTIVATIONS)
 """Those that work along the last axis, whatever is before it."""
 KERNELS = ("kernel_size",)
 KERNELS_2D = ("conv2d", "depthwise_conv2d", "conv_transpose2d")
@@ -77,11 +78,11 @@ SAME_AND_STRIDE: Mapping[str, Any] = {"padding": "same", "kernel_size": 3, "stri
 TABLE = (
     Variation("other numbers", sizes={"seed": 1}),
     Variation("a batch of 1", batch=1,
-              among=(*WINDOWS, "course", "dense", "softmax", *ALONE, *ACTIVATIONS)),
+              among=(*WINDOWS, "course", "dense", *SOFTMAXES, *ALONE, *ACTIVATIONS)),
     Variation("one step", steps=1, among=("course",)),
     Variation("six steps", steps=6, among=("course",)),
-    Variation("large values", sizes={"values": "large"}, among=(*ACTIVATIONS, "softmax")),
-    Variation("small values and zeros", sizes={"values": "small"}, among=(*ACTIVATIONS, "softmax", "losses")),
+    Variation("large values", sizes={"values": "large"}, among=(*ACTIVATIONS, *SOFTMAXES)),
+    Variation("small values and zeros", sizes={"values": "small"}, among=(*ACTIVATIONS, *SOFTMAXES, "losses")),
     Variation("negative values", sizes={"values": "negative"}, among=("pool_size", *ACTIVATIONS)),
     Variation("stride 2", {"strides": 2}, among=WINDOWS),
     Variation("stride 1", {"strides": 1}, among=("pool_size",)),
@@ -116,8 +117,8 @@ TABLE = (
     Variation("one unit", {"units": 1}, among=("units",)),
     Variation("as many units as features", sizes={"equal": True}, among=("units",)),
     Variation("epsilon 0.1", {"epsilon": 0.1}, among=NORMALIZATIONS),
-    Variation("another number of features", channels=8, among=("softmax", "layer_norm", "batch_norm", "batch_norm2d")),
-    Variation("two features", channels=2, among=("softmax", "layer_norm")),
+    Variation("another number of features", channels=8, among=(*SOFTMAXES, "layer_norm", "batch_norm", "batch_norm2d")),
+    Variation("two features", channels=2, among=(*SOFTMAXES, "layer_norm")),
     Variation("slope 0.1", {"negative_slope": 0.1}, among=("leaky_relu",)),
     Variation("alpha 0.5", {"alpha": 0.5}, among=("elu",)),
     Variation("a batch of 2", batch=2, among=("batch_norm", "batch_norm2d")),
