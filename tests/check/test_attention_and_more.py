@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import posted
 from convgrad.check import Report, check
 from convgrad.check.verdict import Verdict
 from convgrad.errors import ModelError
@@ -47,10 +48,7 @@ NAMES = ("attend", "attend_backward", "attention_forward", "attention_backward")
 
 def report_on(folder: Path, name: str, old: str = "", new: str = "") -> Report:
     """The report on a function of attention, with a part of the text exchanged."""
-    assert old in ATTENTION
-    file = folder / "attention_of_a_person.py"
-    file.write_text(ATTENTION.replace(old, new) if old else ATTENTION)
-    return check(f"{file}:{name}", "attention")
+    return posted.report_on(folder, ATTENTION, "attention", name, old, new)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import posted
 from convgrad.check import Report, check
 from convgrad.check.functions.vocabulary import pooling_words
 from convgrad.check.verdict import Verdict
@@ -58,10 +59,7 @@ def conv_single_step(a_slice_prev, W, b):
 
 def report_on(folder: Path, layer: str, name: str, old: str = "", new: str = "") -> Report:
     """The report on a function in the file, with a part of the text exchanged."""
-    assert old in BY_WORD
-    file = folder / "pools_of_a_person.py"
-    file.write_text(BY_WORD.replace(old, new) if old else BY_WORD)
-    return check(f"{file}:{name}", layer)
+    return posted.report_on(folder, BY_WORD, layer, name, old, new)
 
 
 @pytest.mark.parametrize("name", ["pool_forward", "pool_backward", "Pool"])

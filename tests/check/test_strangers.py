@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import posted
 from convgrad.check import Report, check
 from convgrad.check.verdict import Verdict
 
@@ -58,10 +59,7 @@ class Silent(Affine):
 
 def report_on(folder: Path, layer: str, name: str, old: str = "", new: str = "") -> Report:
     """The report on a class of the file, with a part of the text exchanged."""
-    assert old in CLASSES
-    file = folder / "classes_of_a_stranger.py"
-    file.write_text(CLASSES.replace(old, new) if old else CLASSES)
-    return check(f"{file}:{name}", layer)
+    return posted.report_on(folder, CLASSES, layer, name, old, new)
 
 
 def test_a_filter_that_never_learns_shows_with_several_of_them(tmp_path: Path) -> None:

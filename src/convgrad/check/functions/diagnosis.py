@@ -366,7 +366,7 @@ class _Search:
         seen = self.structured(output) if self.explains else []
         if seen and seen[0][0].mistakes[0].name not in OF_TWO:
             return seen
-        if not self.explains or self.couples <= 0:
+        if self.couples <= 0:
             self.result.couples[output] = 0
             return []
         for mistake in dict.fromkeys(m for m in beside if m in [p.mistakes[0] for p in singles]):

@@ -72,6 +72,7 @@ def conventions(
     called = _signature(person.arguments or (), person.source, person.name)
     for subject in subjects:
         local = is_gradient(person.name) and _is_elementwise(subject)
+        said = Source(person.source, "", []).strings if person.methods is not None and subject.pools else ()
         for image, images in subject.images.items():
             if image in RARE and not rare:
                 continue
@@ -84,7 +85,6 @@ def conventions(
                 continue  # the layer's arguments don't allow one channel
             read: Sequence[Reading]
             if person.methods is not None:
-                said = Source(person.source, "", []).strings if subject.pools else ()
                 read = object_readings(person.methods, problem, roles, elementwise=_is_elementwise(subject), said=said)
             else:
                 read = readings(called, problem, subject.settings(own), roles, local=local)

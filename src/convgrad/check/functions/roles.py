@@ -370,7 +370,7 @@ def _told(leaf: Leaf, problem: Problem) -> str | None:
             if problem.origin.written:
                 return f"{problem.wrt[0]}.shape"
             return "w.shape" if name[:1] in "wkf" and "w" in problem.arrays else "o.shape"
-        if leaf.required and name in OF_WINNERS and "max[" in str(problem.recipe.equation) and problem.origin.window:
+        if leaf.required and name in OF_WINNERS and problem.pooling == "max" and problem.origin.window:
             return WINNERS
         told = SPECIAL.get(name)
         if told == "activation" and has_activation(problem) and name != "act":
