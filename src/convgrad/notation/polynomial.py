@@ -7,7 +7,7 @@ One class holds both: a polynomial over names in which loop indices happen to oc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,9 +41,9 @@ class Polynomial:
             key = tuple(sorted(monomial))
             written.setdefault(key, tuple(monomial))
             collected[key] = collected.get(key, 0) + coefficient
-        result = Polynomial(tuple((written[key], c) for key, c in collected.items() if c != 0))
-        check_length(result.length)
-        return result
+        result = tuple((written[key], c) for key, c in collected.items() if c != 0)
+        check_length(_length(result))
+        return Polynomial(result)
 
     @staticmethod
     def constant(value: int) -> Polynomial:
@@ -73,13 +73,19 @@ class Polynomial:
         return self + -other
 
     def __mul__(self, other: Polynomial) -> Polynomial:
+        if len(self.terms) == 1 and not self.terms[0][0]:
+            return other.scaled(self.terms[0][1])
         check_length(self.length_of_product(other))
         return Polynomial.of((m + n, c * d) for m, c in self.terms for n, d in other.terms)
+
+    def scaled(self, factor: int) -> Polynomial:
+        """Times a number other than 0."""
+        return self if factor == 1 else Polynomial(tuple((m, factor * c) for m, c in self.terms))
 
     @cached_property
     def length(self) -> int:
         """How many names and numbers it has."""
-        return sum(len(monomial) + 1 for monomial, _ in self.terms)
+        return _length(self.terms)
 
     def length_of_product(self, other: Polynomial) -> int:
         """The length of the product before like terms are collected."""
@@ -92,7 +98,8 @@ class Polynomial:
     @cached_property
     def slopes(self) -> dict[str, int]:
         """Name -> the whole number that it is multiplied by, of a polynomial that is affine in its names."""
-        return {name: self.coefficient(name).constant_value for name in self.names}
+        collected = dict(self.terms)
+        return {name: collected.get((name,), 0) for name in self.names}
 
     @property
     def is_constant(self) -> bool:
@@ -127,13 +134,13 @@ class Polynomial:
         """Replace names by polynomials, all at once."""
         if not self.names & values.keys():
             return self
-        result = Polynomial()
+        terms: list[tuple[Monomial, int]] = []
         for monomial, coefficient in self.terms:
-            product = Polynomial.constant(coefficient)
+            product = Polynomial((((), coefficient),))
             for name in monomial:
                 product = product * values.get(name, Polynomial.name(name))
-            result = result + product
-        return result
+            terms += product.terms
+        return Polynomial.of(terms)
 
     def evaluate(self, values: Mapping[str, int]) -> int:
         """The integer value; every name must be given."""
@@ -171,6 +178,10 @@ class Polynomial:
             text += sign if text else ("-" if sign == "-" else "")
             text += "*".join(factors)
         return text
+
+
+def _length(terms: Sequence[tuple[Monomial, int]]) -> int:
+    return len(terms) + sum([len(monomial) for monomial, _ in terms])
 
 
 def check_length(length: int) -> None:

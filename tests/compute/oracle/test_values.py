@@ -44,6 +44,10 @@ EQUATIONS: dict[str, tuple[str, dict[str, tuple[int, ...]], dict[str, int]]] = {
     "rotated kernel": ("x[i,j] = sum[m,n](w[M-1-m,N-1-n] * o[i+m,j+n])", {"w": (2, 3), "o": (5, 7)}, {"M": 2, "N": 3}),
     "one index on two axes": ("x[i] = sum[j](a[i,i] * a[j,i+j else 0])", {"a": (5, 5)}, {"I": 5, "J": 5}),
     "transposed": ("x[j,i] = a[i,j] * b[j,i]", {"a": (2, 3), "b": (3, 2)}, {}),
+    "a sum of products that is one number": ("E = sum[i,j](a[i,j] * b[j,i])", {"a": (2, 3), "b": (3, 2)}, {}),
+    "its half, and a mean": ("E = 1/2 * mean[i,j](a[i,j] * b[j,i])", {"a": (2, 3), "b": (3, 2)}, {}),
+    "a sum of products transposed": ("x[k,i] = sum[j](a[i,j] * b[j,k])", {"a": (2, 3), "b": (3, 5)}, {}),
+    "its double with an index more": ("x[l,k,i] = 2 * sum[j](a[i,j] * b[j,k])", {"a": (2, 3), "b": (3, 5)}, {"L": 7}),
     "scalars": ("E = 1/2 * sum[k]((t[k] - r*y[k])^2)", {"t": (7,), "y": (7,), "r": ()}, {}),
     "batch normalization": (
         """

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from convgrad.check.functions.reading import Attempt
 from convgrad.check.problems.bound import error_bounds
+from convgrad.check.structures.base import largest_gap
 
 AnyArray = npt.NDArray[Any]
 FINEST = float(np.finfo(np.float32).eps)
@@ -54,10 +55,7 @@ def distance(found: AnyArray, expected: AnyArray) -> float:
     a, b = np.squeeze(np.asarray(found, np.float64)), np.squeeze(expected)
     if a.shape != b.shape:
         return float("inf")
-    with np.errstate(all="ignore"):
-        gap = np.where(a == b, 0.0, np.abs(a - b))
-    largest = float(gap.max(initial=0.0))  # not a number where one of them is none
-    return largest if largest == largest else float("inf")
+    return largest_gap(a, b)
 
 
 def compared(attempt: Attempt) -> dict[str, Comparison]:

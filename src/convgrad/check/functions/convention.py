@@ -140,7 +140,7 @@ class Convention:
         return laid.reshape(*self.leading, *laid.shape[1:]) if self._is_led(labels, pattern) else laid
 
     def _is_led(self, labels: Sequence[str], pattern: str) -> bool:
-        return bool(self.leading) and groups(pattern, labels)[:1] == [("batch",)]
+        return bool(self.leading) and groups(pattern, tuple(labels))[:1] == (("batch",),)
 
     def place_in_equation(
         self, place: Sequence[int], tensor: str, shape: Sequence[int], problem: Problem

@@ -14,17 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convgrad.check.functions.agreement import Agreement
 from convgrad.check.functions.causes import Cause
-from convgrad.check.functions.comparison import FINEST, Comparison, compared, distance, machine_epsilon
+from convgrad.check.functions.comparison import Comparison, compared, distance
 from convgrad.check.functions.epsilons import fitted_epsilon
-from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.predictions import Made, made
 from convgrad.check.functions.reading import Attempt
 from convgrad.check.functions.structure import as_mistake, seen_in
 from convgrad.check.mistakes import MISTAKES, Given, Kept, Mistake, Predicted, Prediction, changed_by, predict
 from convgrad.check.mistakes.epsilons import OF_EPSILON, OWN_EPSILON, OwnEpsilon
 from convgrad.check.mistakes.norms import is_normalization
-from convgrad.check.problems.bound import error_bounds
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.structures import LOOKS, NO_MISTAKE, WITH_ANOTHER, Look, Seen, described, structures
 
@@ -163,15 +162,8 @@ class _Search:
         self.seen: dict[str, Seen] = {}
         self.outputs = [n for n, c in comparisons.items() if _usable(c)]
         self.problem = attempt.problem
-        self.right = {n: attempt.values[n] for n in self.outputs}
-        scales = {n: float(np.max(np.abs(a), initial=0.0)) for n, a in self.right.items()}
-        bounds = error_bounds(self.problem, attempt.values)
-        self.terms = {n: bounds[n][1] for n in self.outputs}
-        self.tolerance = {
-            n: 4 * self.terms[n] * min(machine_epsilon(c.found), FINEST) * (float(bounds[n][0].max()) + scales[n])
-            for n, c in comparisons.items()
-            if n in self.outputs
-        }
+        self.agreement = Agreement(attempt, comparisons, self.outputs)
+        self.tolerance = self.agreement.tolerance
 
     def run(self, doubtful: Sequence[str]) -> None:
         """Explain what is wrong; and what is right in single precision, where a mistake gives these very numbers."""
@@ -180,6 +172,7 @@ class _Search:
         result.not_examined |= one_by_one.failed
         singles = [*one_by_one.predictions, *self.with_own_epsilon(one_by_one.predictions)]
         self.alone = {p.mistakes: p for p in singles}
+        self.agreement.keep(singles)
         whole = self.whole(singles)
         if whole is not None:
             result.causes.append(whole)
@@ -238,7 +231,7 @@ class _Search:
 
     def compare_as_chosen(self, output: str, prediction: Prediction) -> None:
         """What is right in another convention is compared with that."""
-        laid = self.laid_out(output, prediction.outputs[output])
+        laid = self.agreement.laid_out(output, prediction.outputs[output])
         comparison = self.comparisons[output]
         if laid is not None:
             right = np.zeros(np.squeeze(laid).shape, bool)
@@ -258,13 +251,17 @@ class _Search:
         others = [n for n in self.outputs if n in ("dgamma", self.problem.of)]
         output = next((n for n in self.wrong if n in (others or self.outputs)), None)
         usual = (p for p in singles if p.mistakes[0].name in OF_EPSILON)
-        if start is None or output is None or any(self.effect(output, p) and self.matches(output, p) for p in usual):
+        if (
+            start is None
+            or output is None
+            or any(self.agreement.effect(output, p) and self.agreement.matches(output, p) for p in usual)
+        ):
             return []
         for form in OWN_EPSILON if self.explains else OWN_EPSILON[:1]:
 
             def at(value: float, form: OwnEpsilon = form) -> AnyArray | None:
                 array = form.changed(self.problem, value).values({output})[output]
-                return self.laid_out(output, Predicted(array, self.problem.labels[output]))
+                return self.agreement.laid_out(output, Predicted(array, self.problem.labels[output]))
 
             found = self.comparisons[output].found
             value = fitted_epsilon(found, at, start, self.tolerance[output])
@@ -289,62 +286,33 @@ class _Search:
             self.known[key] = changed_by(problem, made, self.outputs if output is None else [output])
         return self.known[key]
 
-    def gap(self, output: str, prediction: Prediction) -> float:
-        """How far the person's output is from that with the mistakes made."""
-        predicted = prediction.outputs.get(output)
-        if predicted is None:
-            return float("inf")
-        laid = self.laid_out(output, predicted)
-        return float("inf") if laid is None else distance(self.comparisons[output].found, laid)
-
-    def laid_out(self, output: str, predicted: Predicted) -> AnyArray | None:
-        if self.problem.total and output == self.problem.of:
-            return predicted.array
-        convention = self.attempt.convention
-        if convention.reading.jacobian and predicted.array.shape == self.right[output].shape:
-            return convention.laid_out(output, predicted.array, self.problem)
-        names = output if predicted.labels == self.problem.labels[output] else self.problem.of
-        pattern = convention.pattern(names, self.problem)
-        fitting = fits(predicted.labels, predicted.array.shape, pattern)
-        return convention.arranged(predicted.array, predicted.labels, pattern) if fitting else None
-
-    def matches(self, output: str, prediction: Prediction) -> bool:
-        return self.gap(output, prediction) <= self.tolerance[output]
-
-    def effect(self, output: str, prediction: Prediction) -> bool:
-        """Whether the mistakes change the output at all."""
-        predicted = prediction.outputs.get(output)
-        if predicted is None or not predicted.array.any():
-            return False
-        return distance(predicted.array, self.right[output]) > self.tolerance[output]
-
     def whole(self, singles: Sequence[Prediction]) -> Cause | None:
         """One mistake in all outputs at once."""
         fitting = []
         for p in singles:
             (mistake,) = p.mistakes
-            touched = [n for n in self.outputs if self.effect(n, p)]
+            touched = [n for n in self.outputs if self.agreement.effect(n, p)]
             enough = len(touched) > 1 or touched == [self.problem.of]
-            complete = all(self.matches(n, p) for n in self.outputs)
+            complete = all(self.agreement.matches(n, p) for n in self.outputs)
             if mistake.whole and enough and complete:
                 fitting.append((-mistake.likelihood, p, touched))
         if not fitting:
             return None
         _, best, touched = min(fitting, key=lambda f: f[0])
-        return Cause(best.mistakes, tuple(touched), max(self.gap(n, best) for n in touched))
+        return Cause(best.mistakes, tuple(touched), max(self.agreement.gap(n, best) for n in touched))
 
     def fitting(self, output: str, predictions: Sequence[Prediction]) -> list[tuple[Prediction, float]]:
         found = []
         for p in predictions:
-            if any(m.whole for m in p.mistakes) or not self.effect(output, p):
+            if any(m.whole for m in p.mistakes) or not self.agreement.effect(output, p):
                 continue
-            gap = self.gap(output, p)
+            gap = self.agreement.gap(output, p)
             if gap <= self.tolerance[output]:
                 found.append((p, gap))
         others = [n for n in self.wrong if n != output]
 
         def order(item: tuple[Prediction, float]) -> tuple[int, int]:
-            shared = sum(1 for n in others if self.effect(n, item[0]) and self.matches(n, item[0]))
+            shared = sum(1 for n in others if self.agreement.effect(n, item[0]) and self.agreement.matches(n, item[0]))
             return -sum(m.likelihood for m in item[0].mistakes), -shared
 
         return sorted(found, key=order)
@@ -390,17 +358,24 @@ class _Search:
         comparison = self.comparisons[output]
         if output not in self.seen:
             self.seen[output] = seen_in(
-                self.attempt, output, self.tolerance[output], self.terms[output], comparison.found
+                self.attempt, output, self.tolerance[output], self.agreement.terms[output], comparison.found
             )
         seen = self.seen[output]
         if not singles:
             found = next(structures(seen, looks), None)
             return [] if found is None else [(Prediction((as_mistake(found),)), found.difference)]
+        looked_at = set()
         for p in sorted(singles, key=lambda p: -p.mistakes[0].likelihood):
             (mistake,) = p.mistakes
-            laid = self.laid_out(output, p.outputs[output]) if self.effect(output, p) and not mistake.whole else None
+            if mistake.whole or not self.agreement.effect(output, p):
+                continue
+            laid = self.agreement.laid_out(output, p.outputs[output])
             if laid is None or (laid.size > 1 and not np.ptp(laid)):
                 continue  # any numbers that are all alike come from those by a factor
+            numbers = laid.shape, laid.tobytes()
+            if numbers in looked_at:
+                continue
+            looked_at.add(numbers)
             found = next(structures(replace(seen, expected=laid), looks), None)
             if found is not None:
                 return [(Prediction((mistake, as_mistake(found))), found.difference)]
@@ -414,7 +389,7 @@ class _Search:
         one: one of them, where it is known. above: the likelihood of two that are found, which others must surpass, in
         a quarter of the tries.
         """
-        useful = [p.mistakes[0] for p in singles if not p.mistakes[0].whole and self.effect(output, p)]
+        useful = [p.mistakes[0] for p in singles if not p.mistakes[0].whole and self.agreement.effect(output, p)]
         useful = self.different(output, useful)
         all_couples = combinations(useful, 2) if one is None else ((one, m) for m in useful)
         unlike = (c for c in all_couples if c[0].name != c[1].name and not (c[0].anew and c[1].anew))
@@ -427,7 +402,7 @@ class _Search:
             if _likelihood(couple) < least:
                 break  # the likeliest are found
             both = self.predicted(couple, output)
-            if both is not None and self.effect(output, both) and self.matches(output, both):
+            if both is not None and self.agreement.effect(output, both) and self.agreement.matches(output, both):
                 found.append(both)
         return found
 
@@ -458,10 +433,10 @@ class _Search:
             ways = {n: self.with_one(n, whole, known.get(n, ())) for n in self.outputs} if whole.whole else {}
             if not ways or None in ways.values():
                 continue
-            made = {n: w for n, w in ways.items() if w is not None and (n in known or self.effect(n, p))}
+            made = {n: w for n, w in ways.items() if w is not None and (n in known or self.agreement.effect(n, p))}
             more = {m.name for both, _ in made.values() for m in both[1:]}
             if len(more) + 1 < len(told) or (len(more) + 1 == len(told) and more < told):
-                touched = [n for n in made if self.effect(n, p)]
+                touched = [n for n in made if self.agreement.effect(n, p)]
                 causes = [Cause((whole,), tuple(touched), max(made[n][1] for n in touched))]
                 rest = ((n, Prediction(both[1:]), gap, ()) for n, (both, gap) in made.items() if both[1:])
                 return causes + [replace(c, chosen=(whole,)) for c in self.merged([*rest])]
@@ -473,8 +448,8 @@ class _Search:
         """A mistake in all outputs, alone or with one of the others, where that explains this output."""
         for mistakes in ((whole,), *((whole, m) for m in others)):
             made = self.predicted(mistakes, output)
-            if made is not None and self.matches(output, made):
-                return mistakes, self.gap(output, made)
+            if made is not None and self.agreement.matches(output, made):
+                return mistakes, self.agreement.gap(output, made)
         return None
 
     def merged(self, found: Sequence[Explained]) -> list[Cause]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,18 +21,19 @@ Array = npt.NDArray[Any]
 Labels = tuple[str, ...]
 
 
-def groups(pattern: str, labels: Sequence[str]) -> list[tuple[str, ...]]:
+@lru_cache(maxsize=1024)
+def groups(pattern: str, labels: Labels) -> tuple[Labels, ...]:
     """The labels of each axis of a layout; those that the tensor does not have are dropped.
 
     >>> groups("batch (g c) h w", ("batch", "h", "w", "c"))
-    [('batch',), ('c',), ('h',), ('w',)]
+    (('batch',), ('c',), ('h',), ('w',))
     """
     found = []
     for part in re.findall(r"\([^)]*\)|\S+", pattern):
         names = tuple(n for n in part.strip("()").split() if n in labels)
         if names or part == "1":
             found.append(names)
-    return found
+    return tuple(found)
 
 
 def present(array: Array, labels: Labels, pattern: str) -> Array:

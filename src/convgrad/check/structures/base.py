@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,10 +65,7 @@ class Seen:
         """The largest difference from these numbers; infinite where shapes differ or something is not a number."""
         if predicted.shape != self.found.shape:
             return float("inf")
-        with np.errstate(all="ignore"):
-            gap = np.where(self.found == predicted, 0.0, np.abs(self.found - predicted))
-        largest = float(gap.max(initial=0.0))  # not a number where one of them is none
-        return largest if largest == largest else float("inf")
+        return largest_gap(self.found, predicted)
 
     def is_near(self, predicted: Array, scale: float = 1.0) -> bool:
         """Whether these numbers are those found; `scale`: of their rounding errors against those of the right ones."""
@@ -96,6 +95,16 @@ class Structure:
 
 Look = Callable[[Seen], Iterator[Structure]]
 """One kind of structure: those that explain every number."""
+
+
+def largest_gap(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
+    """The largest difference of two arrays of one shape; infinite where only one has a number."""
+    with np.errstate(all="ignore"):
+        gaps = np.abs(found - expected)
+        largest = float(gaps.max(initial=0.0))
+        if not isfinite(largest):  # equal infinities do not differ
+            largest = float(np.where(found == expected, 0.0, gaps).max(initial=0.0))
+    return largest if largest == largest else float("inf")
 
 
 def listed(words: list[str]) -> str:

@@ -26,6 +26,8 @@ def constant_factor(seen: Seen) -> Iterator[Structure]:
         yield from _vanishing(seen, factor)
     if factor is None or abs(factor) < 1e-12 or abs(factor - 1) < CLOSE:
         return
+    if not _is_near_by(factor, seen):
+        return
     known = _known(factor, seen)
     if known is None and not seen.enough(1):
         return
@@ -45,6 +47,13 @@ def constant_factor(seen: Seen) -> Iterator[Structure]:
             f"after dividing your {{output}} by {_number(value)}",
             seen.gap(value * seen.expected) / abs(value),
         )
+
+
+def _is_near_by(factor: float, seen: Seen) -> bool:
+    """Whether any factor so close to this one that it may be called by a name can explain the numbers."""
+    largest = float(np.abs(seen.expected).max())
+    room = seen.tolerance * max(1.0, 2 * abs(factor)) + 2 * CLOSE * abs(factor) * largest
+    return seen.gap(factor * seen.expected) <= room
 
 
 def _vanishing(seen: Seen, factor: float) -> Iterator[Structure]:

@@ -103,6 +103,14 @@ def _sizes(seen: Seen) -> bool:
     return bool(np.abs(found - expected).max(initial=0.0) <= seen.tolerance)
 
 
+def _holds_no_others(seen: Seen) -> bool:
+    """Whether each number found, but 0, is one of the right ones."""
+    found, expected = seen.found[seen.found != 0], np.sort(seen.expected, axis=None)
+    above = np.searchsorted(expected, found).clip(0, expected.size - 1)
+    gaps = np.minimum(np.abs(expected[above] - found), np.abs(expected[(above - 1).clip(0)] - found))
+    return bool(gaps.max(initial=0.0) <= seen.tolerance)
+
+
 def reversed_axes(seen: Seen) -> Iterator[Structure]:
     """Turned round along some axes, or by 90 degrees."""
     if not seen.enough():
@@ -141,7 +149,7 @@ def moved(seen: Seen) -> Iterator[Structure]:
         return
     shape = seen.expected.shape
     came_in = int(np.count_nonzero(seen.found == 0)) * max(shape) >= seen.found.size  # zeros enough for one place
-    if not came_in and not _sizes(seen):
+    if not _holds_no_others(seen) if came_in else not _sizes(seen):
         return
     steps = [{axis: by} for axis, size in enumerate(shape) for by in sorted(range(1 - size, size), key=abs) if by]
     near = [by for by in range(-FURTHEST, FURTHEST + 1) if by]

@@ -37,13 +37,13 @@ def as_product(term: Reduce, sizes: dict[str, int]) -> Product | None:
     bound = set(term.indices)
     inner = tuple(f for f in factors if free_names(f) & bound)
     outer = tuple(f for f in factors if not free_names(f) & bound)
-    if len(inner) < 2 or isinf(coefficient):
+    if len(inner) < 2:
         return None
     used = {name for f in inner for name in free_names(f)}
     coefficient *= prod(sizes[i] for i in bound - used)
     if term.kind == "mean":
         coefficient /= prod(sizes[i] for i in bound)
-    return Product(coefficient, outer, inner)
+    return None if isinf(coefficient) else Product(coefficient, outer, inner)
 
 
 def _factors(term: Term) -> tuple[float, list[Term]]:

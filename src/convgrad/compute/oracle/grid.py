@@ -94,7 +94,9 @@ def evaluate_definition(
     check_terms(definition, most)
     grid = _Grid(dict(tensors), definition.sizes, block)
     with np.errstate(all="ignore"):
-        return grid.filled(grid.without_products(definition.term), definition.indices)
+        left = grid.without_products(definition.term)
+        whole = grid.read_whole(left, definition.indices)
+        return grid.filled(left, definition.indices) if whole is None else whole
 
 
 @dataclass
@@ -175,6 +177,15 @@ class _Grid:
 
         return rebuild(term, change)
 
+    def read_whole(self, term: Term, indices: Sequence[str]) -> Array | None:
+        """The array that a sum became, where the term is nothing else and reads each element once."""
+        if not isinstance(term, Access) or " " not in term.tensor:
+            return None
+        own = [p.as_name for p in term.positions]
+        if set(own) != set(indices):
+            return None
+        return np.asarray(self.tensors[term.tensor].transpose([own.index(i) for i in indices]), order="C")
+
     def contracted(self, term: Reduce, indices: tuple[str, ...]) -> Array | None:
         """A sum of products over all values of `indices`; None where it is none, or too large, or not finite."""
         product = as_product(term, self.sizes)
@@ -187,10 +198,14 @@ class _Grid:
             if operand is None:
                 return None
             computed.append(operand)
+        total = self.contracted_in_blocks(computed, result)
+        if total is None:
+            return None
+        if not product.outer and result == indices:
+            return total if product.coefficient == 1 else product.coefficient * total
         coefficient = Number(product.coefficient)
         outer = self.on_own_indices(Multiply((coefficient, *product.outer)) if product.outer else coefficient)
-        total = self.contracted_in_blocks(computed, result)
-        if total is None or outer is None or np.isinf(outer.array).any():
+        if outer is None or np.isinf(outer.array).any():
             return None
         return self.filled(Multiply((self.named(outer), self.named(Operand(total, result)))), indices)
 

@@ -46,7 +46,8 @@ def view(array: Array, access: Access, axes: Sequence[str], spans: Spans) -> Arr
 
     Raises ShapeError where the access leaves the tensor and does not say what is read there.
     """
-    reads = [_bounds(p, spans) for p in access.positions]
+    numerators = [_normalized(p)[0] for p in access.positions]
+    reads = [_bounds(n, spans) for n in numerators]
     inside = [
         p.is_whole and low >= 0 and high < size
         for p, (low, high), size in zip(access.positions, reads, array.shape, strict=True)
@@ -58,16 +59,16 @@ def view(array: Array, access: Access, axes: Sequence[str], spans: Spans) -> Arr
             raise _left(access, axis, reads[axis], array.shape[axis])
         array = _spread(array, access, reads)
         origin = [low for low, _ in reads]
-    numerators = [_normalized(p)[0] for p in access.positions]
-    starts = {a: spans[a][0] for n in numerators for a in n.names}
-    corner = tuple(slice(n.evaluate(starts) - o, None) for n, o in zip(numerators, origin, strict=True))
-    used = {a for n in numerators for a in n.names}
-    shape = tuple(length if a in used else 1 for a, length in zip(axes, lengths(axes, spans), strict=True))
-    strides = tuple(
-        sum(n.slopes[a] * stride for n, stride in zip(numerators, array.strides, strict=True) if a in n.slopes)
-        for a in axes
-    )
-    return as_strided(array[corner], shape, strides, writeable=False)
+    corner = []
+    strides: dict[str, int] = {}
+    for numerator, stride, low in zip(numerators, array.strides, origin, strict=True):
+        start = numerator.constant_value - low
+        for name, coefficient in numerator.slopes.items():
+            start += coefficient * spans[name][0]
+            strides[name] = strides.get(name, 0) + coefficient * stride
+        corner.append(slice(start, None))
+    shape = tuple([spans[a][1] - spans[a][0] if a in strides else 1 for a in axes])
+    return as_strided(array[tuple(corner)], shape, [strides.get(a, 0) for a in axes], writeable=False)
 
 
 def _normalized(position: Position) -> tuple[Polynomial, int]:
@@ -76,14 +77,13 @@ def _normalized(position: Position) -> tuple[Polynomial, int]:
     return (position.numerator, divisor) if divisor > 0 else (-position.numerator, -divisor)
 
 
-def _bounds(position: Position, spans: Spans) -> tuple[int, int]:
-    """Least and greatest value of the position's numerator."""
-    numerator, _ = _normalized(position)
+def _bounds(numerator: Polynomial, spans: Spans) -> tuple[int, int]:
+    """Least and greatest value of a position's numerator."""
     low = high = numerator.constant_value
     for name, coefficient in numerator.slopes.items():
         first, after = spans[name]
-        ends = (coefficient * first, coefficient * (after - 1))
-        low, high = low + min(ends), high + max(ends)
+        ends = coefficient * first, coefficient * (after - 1)
+        low, high = (low + ends[0], high + ends[1]) if coefficient > 0 else (low + ends[1], high + ends[0])
     return low, high
 
 
