@@ -143,14 +143,12 @@ NAMES: dict[str, tuple[str, ...]] = {
     "average": ("mean",),
     "avg": ("mean",),
     "cosh": NONE,
-    "cos": NONE,
     "fabs": ("abs",),
     "ln": ("log",),
     "logistic": ("sigmoid",),
     "maximum": ("max",),
     "minimum": ("min",),
     "sinh": NONE,
-    "tan": NONE,
 }
 """A name elsewhere, in lower case without `_`, `-` and blanks -> names here."""
 
@@ -182,6 +180,7 @@ FORMULAS: dict[str, str] = {
     "sign": "where({a} > 0, 1, where({a} < 0, -1, 0))",
     "sinh": "(exp({a}) - exp(-{a})) / 2",
     "cosh": "(exp({a}) + exp(-{a})) / 2",
+    "tan": "sin({a}) / cos({a})",
     "log2": "log({a}) / log(2)",
     "log10": "log({a}) / log(10)",
     "log1p": "log(1 + {a})",

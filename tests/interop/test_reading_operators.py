@@ -72,7 +72,9 @@ CHAIN = [
     node("Sign", ["x"], ["i"]),
     node("Neg", ["i"], ["j"]),
     node("Erf", ["x"], ["k"]),
-    node("Sum", ["f", "h", "j", "k"], ["y"]),
+    node("Sin", ["x"], ["sine"]),
+    node("Cos", ["sine"], ["cosine"]),
+    node("Sum", ["f", "h", "j", "k", "cosine"], ["y"]),
 ]
 CASES: dict[str, tuple[Any, list[str] | None]] = {
     "pad-channels": (one("Pad", wholes(0, 1, 2, 0, 0, 2, 0, 1), number(1.5)), ["Equation"]),

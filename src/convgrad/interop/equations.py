@@ -41,6 +41,8 @@ CALLS = {
     "log": "Log",
     "sqrt": "Sqrt",
     "tanh": "Tanh",
+    "sin": "Sin",
+    "cos": "Cos",
     "sigmoid": "Sigmoid",
     "softplus": "Softplus",
     "erf": "Erf",

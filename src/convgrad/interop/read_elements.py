@@ -34,6 +34,8 @@ FUNCTIONS = {
     "Sqrt": "sqrt({o})",
     "Abs": "abs({o})",
     "Erf": "erf({o})",
+    "Sin": "sin({o})",
+    "Cos": "cos({o})",
     "Floor": "floor({o})",
     "Ceil": "-floor(-{o})",
     "Reciprocal": "1 / {o}",

@@ -21,7 +21,7 @@ from convgrad.check.derivations.counts import counted, told
 from convgrad.check.derivations.functions_of import without_calls
 from convgrad.check.derivations.labelled import example_and_label, is_over_examples, without_examples
 from convgrad.check.derivations.labels import labels_of, marked
-from convgrad.check.derivations.latex.choices import MATRIX_POWER, POWER_OF_EACH, MisfitError
+from convgrad.check.derivations.latex.choices import ALL_LETTERS, FIRST_LETTER, MATRIX_POWER, POWER_OF_EACH, MisfitError
 from convgrad.check.derivations.latex_input import BY, Bound, Claim, Latex, looks_like_latex, readings_of
 from convgrad.check.derivations.local import is_local
 from convgrad.check.derivations.lone_letters import Letters, lone_letters, with_matrices
@@ -187,6 +187,12 @@ def _checked(
                 again = _judged(equation, other, is_latex, given, generic, False, matrices)
                 other_products = any("was read number by number" in note for note in again[0].notes)
                 return (powers_differ(again[0]), *again[1:]) if again[0].ok and not other_products else found
+    if found[0].verdict.exit_code == 1 and ALL_LETTERS in said.notes:
+        for other in readings_of(of, None, generic, axes, single, matrices):
+            if FIRST_LETTER in other.notes:
+                again = _judged(equation, other, is_latex, given, generic, False, matrices)
+                if again[0].ok:
+                    return replace(again[0], notes=(*again[0].notes, FIRST_LETTER)), *again[1:]
     return found
 
 

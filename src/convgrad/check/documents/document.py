@@ -11,6 +11,7 @@ from convgrad.check.documents.course import NOT_HERE, Course, Options
 from convgrad.check.documents.formats import is_web_page, runs_in
 from convgrad.check.documents.repair import mended
 from convgrad.check.documents.report import DocumentReport
+from convgrad.check.documents.without_brackets import read_in_one_way
 from convgrad.check.submissions.sandbox import require_sandbox
 from convgrad.errors import DataError
 from convgrad.system.texts import file_text
@@ -70,5 +71,5 @@ def check_text(text: str, name: str, options: Options) -> DocumentReport:
     course = Course(options)
     course.check(runs)
     again = partial(Course, options, course.known_runs)
-    parts = tuple(mended(course, again, runs))
+    parts = read_in_one_way(mended(course, again, runs))
     return DocumentReport(name, parts, len(course.known_runs), options.sandbox)

@@ -22,6 +22,8 @@ UNARY = {
     "relu": "max({a}, 0)",
     "tanh": "tanh({a})",
     "sigmoid": "sigmoid({a})",
+    "sin": "sin({a})",
+    "cos": "cos({a})",
     "exp": "exp({a})",
     "log": "log({a})",
     "sqrt": "sqrt({a})",

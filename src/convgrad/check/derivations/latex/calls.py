@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from convgrad.check.derivations.latex.arrays import Places, Value, number
+from convgrad.check.derivations.latex.choices import ALL_LETTERS, FIRST_LETTER
 from convgrad.check.derivations.latex.convolutions import starred
 from convgrad.check.derivations.latex.grammar import BRACKETS, Grammar
 from convgrad.check.derivations.latex.setting import axis_of_units
-from convgrad.check.derivations.latex.tokens import Token
-from convgrad.check.derivations.latex.vocabulary import CALLED, GENERIC, VARIANTS
+from convgrad.check.derivations.latex.tokens import MARKS, Token
+from convgrad.check.derivations.latex.vocabulary import CALLED, GENERIC, GREEK, VARIANTS
 from convgrad.errors import Span
 from convgrad.functions import FUNCTIONS, VALUE, Function
 from convgrad.notation.parsing.parser import parse
@@ -166,7 +167,33 @@ class Calls(Grammar):
             inside = self.sum()
             self.take(BRACKETS[opened])
             return inside
-        return self.power()
+        return self._without_brackets()
+
+    def _without_brackets(self) -> Value:
+        r"""What a function is applied to: all letters that follow, as in `\sin 2 w x`, or only the first of them."""
+        token = self.token
+        first = self.power()
+        if not self._letter_follows():
+            return first
+        if token is not None and token.text[0].isdigit():
+            return self._with_letters(first)
+        ways = [(lambda: self._with_letters(first), ALL_LETTERS), (lambda: first, FIRST_LETTER)]
+        return self.setting.choices.pick(ways)()
+
+    def _with_letters(self, first: Value) -> Value:
+        result = first
+        while self._letter_follows():
+            result = self.product(result, self.power())
+        return result
+
+    def _letter_follows(self) -> bool:
+        token = self.token
+        if token is None or self.is_qualifier() or (token.name in GENERIC and self.peek(1) == "("):
+            return False
+        if token.name == "e" and self.peek(1) == "^":
+            return False
+        letter = len(token.name) == 1 and token.name.isalpha()
+        return letter or token.text[0].isdigit() or token.name in GREEK or token.name in MARKS
 
     def _arguments(self, row: Function) -> list[Value]:
         if self.peek() not in BRACKETS:
@@ -174,7 +201,7 @@ class Calls(Grammar):
                 raise self.error(
                     f"{row.name} takes {len(row.arguments)} numbers in brackets.", f"Write \\{row.name}(a, b)."
                 )
-            return [self.power()]
+            return [self._without_brackets()]
         opened = self.next().text
         found = [self.sum()]
         while self.peek() == ",":

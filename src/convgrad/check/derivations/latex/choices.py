@@ -11,6 +11,8 @@ T = TypeVar("T")
 MOST = 96
 """Ways to read one claim that are tried."""
 MATRIX_POWER = "A power of a matrix was read as its product with itself."
+ALL_LETTERS = r"A function without brackets was read as applied to all letters that follow, as in \tanh(w x)."
+FIRST_LETTER = r"A function without brackets was read as applied to the first letter that follows, as in \tanh(w) x."
 POWER_OF_EACH = "A power of a matrix was read as that of each number."
 
 

@@ -17,7 +17,7 @@ from convgrad.check.derivations.latex.reductions import Reductions
 from convgrad.check.derivations.latex.setting import BY, without_layer
 from convgrad.check.derivations.latex.slopes import Slopes
 from convgrad.check.derivations.latex.tokens import CASES, INDICATOR, MARKS
-from convgrad.check.derivations.latex.vocabulary import CALLED, QUALIFIERS, STOPS
+from convgrad.check.derivations.latex.vocabulary import CALLED, STOPS
 from convgrad.errors import Span
 from convgrad.notation.legality import counted
 from convgrad.notation.polynomial import Polynomial
@@ -196,7 +196,7 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
                 first += self.place == first
                 negative ^= self.next().text == "-"  # of one factor, as in x \cdot -\frac{1}{2}
                 continue
-            if (token in STOPS and not self._opens_bars(token)) or self._is_qualifier():
+            if (token in STOPS and not self._opens_bars(token)) or self.is_qualifier():
                 break
             if token in PLAIN:
                 self.next()
@@ -231,9 +231,6 @@ class ExpressionReader(Conditions, Calls, Slopes, Reductions):
                 raise self.error("The equation ends too early: a number, a tensor or a sum is expected here.")
             raise self.error("A number, a tensor or a sum is expected here.")
         return self.added([(True, result)]) if negative else result
-
-    def _is_qualifier(self) -> bool:
-        return self.token is not None and self.token.text in QUALIFIERS and (self.token.upright or self.plain)
 
     def _opens_bars(self, token: str) -> bool:
         """Whether bars begin here, and do not end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from convgrad.check.derivations.latex.arrays import Arrays, Value
 from convgrad.check.derivations.latex.names import Named, NameReader
+from convgrad.check.derivations.latex.vocabulary import QUALIFIERS
 
 COMPARISONS = {
     **{sign: sign for sign in (">", "<", "==", ">=", "<=", "!=")},
@@ -25,6 +26,10 @@ class Grammar(NameReader, Arrays):
     """
 
     by_number = 0
+
+    def is_qualifier(self) -> bool:
+        """Whether a word follows at which an expression ends."""
+        return self.token is not None and self.token.text in QUALIFIERS and (self.token.upright or self.plain)
 
     def sum(self) -> Value:
         """Products with + and - between."""

@@ -51,7 +51,8 @@ LETTER_WORDS = {
         "xcorr2",
     ),
     *("conv2d", "correlate2d", "convolve2d", "if", "otherwise", "else", "for", "and", "where", "full", "valid", "same"),
-    *("exp", "log", "ln", "max", "min", "tanh", "eta", "delta", "eps", "lr", "argmax", "argmin"),
+    *("eta", "delta", "eps", "lr", "argmax", "argmin"),
+    *CALLED,
 }
 """Words that are no products of letters."""
 QUALIFIERS = {"for", "where", "with", "if", "when", "and", "all", "otherwise", "else", "each", "every", "since"}

@@ -146,6 +146,8 @@ FUNCTIONS: dict[str, Callable[..., Expr]] = {
     "log": logarithm,
     "sqrt": hl.sqrt,
     "tanh": tangent,
+    "sin": hl.sin,
+    "cos": hl.cos,
     "sigmoid": sigmoid,
     "softplus": softplus,
     "erf": error_function,
