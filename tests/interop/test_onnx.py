@@ -160,7 +160,8 @@ def test_a_norm_behind_what_others_read_is_not_folded(tmp_path: Path) -> None:
         ("x[i] = o[i,i] + argmax[j](o[i,j])", (4, 4), {}),
         ("x[i,k] = sum[m](w[m] * o[(i+1-m)/2,k else 5]) - floor(o[0,k])", (4, 3), {"sizes": {"I": 8, "M": 2}}),
         ("x[i] = mean[j](o[i,j] * v[j]) * min[j](softplus(o[i,j])) + sum[j](2)", (4, 3), {}),
-        ("h[i] = sum[j](o[i,j])\nx[i,j] = where(o[i,j] != h[i], exp(-h[i]), o[3-i,j]) + erf(stop(o[i,j])) - sin(o[i,j]) * cos(h[i])", (4, 3), {}),
+        ("h[i] = sum[j](o[i,j])\nx[i,j] = where(o[i,j] != h[i], exp(-h[i]), o[3-i,j]) + erf(stop(o[i,j]))", (4, 3), {}),
+        ("x[i,j] = sin(o[i,j]) * cos(3 * o[i,j])", (4, 3), {}),
     ],
     ids=["diagonal", "strided", "means", "choice"],
 )
