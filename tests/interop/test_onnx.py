@@ -163,7 +163,7 @@ def test_a_norm_behind_what_others_read_is_not_folded(tmp_path: Path) -> None:
         ("h[i] = sum[j](o[i,j])\nx[i,j] = where(o[i,j] != h[i], exp(-h[i]), o[3-i,j]) + erf(stop(o[i,j]))", (4, 3), {}),
         ("x[i,j] = sin(o[i,j]) * cos(3 * o[i,j])", (4, 3), {}),
     ],
-    ids=["diagonal", "strided", "means", "choice"],
+    ids=["diagonal", "strided", "means", "choice", "waves"],
 )
 def test_equations(tmp_path: Path, text: str, shape: tuple[int, ...], others: dict[str, Any]) -> None:
     network = with_weights(Network(L.Equation(text, **others), input_shape=shape))
