@@ -53,6 +53,32 @@ def test_what_nothing_explains_is_described() -> None:
     assert report.to_json()["seen"] == {"dw": ["only filter 2 of 5 is wrong"]}
 
 
+def _odd(dx: Array, places: list[int]) -> Array:
+    dx[..., places] *= np.cos(np.arange(dx.size).reshape(dx.shape)[..., places])
+    return dx
+
+
+def _odd_units(dout: Array, x: Array, w: Array) -> tuple[Array, Array]:
+    return dout @ w.T, _odd(x.T @ dout, [1, 3])
+
+
+def _odd_classes(y: Array, t: Array) -> Array:
+    p = np.exp(y) / np.exp(y).sum(1, keepdims=True)
+    p[np.arange(len(y)), t] -= 1
+    return _odd(p / len(y), [0, 2])
+
+
+@pytest.mark.parametrize(
+    ("function", "layer", "words"),
+    [
+        (_odd_units, "dense", "wrong are the units 1, 3 of 5"),
+        (_odd_classes, "softmax_cross_entropy", "wrong are the classes 0, 2 of 5"),
+    ],
+)
+def test_places_along_an_axis_have_their_names(function: Callable[..., Any], layer: str, words: str) -> None:
+    assert words in " ".join(str(check(function, layer)).split())
+
+
 @pytest.mark.parametrize(
     ("function", "layer", "note"),
     [

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from convgrad.check.functions.layouts import groups
 from convgrad.check.functions.reading import Attempt
 from convgrad.check.mistakes import Mistake
-from convgrad.check.problems.problem import Array
+from convgrad.check.mistakes.base import space_of
+from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.structures import Seen, Structure
 
 LIKELIHOOD = 3
@@ -23,8 +24,23 @@ def seen_in(attempt: Attempt, output: str, tolerance: float, terms: int, found: 
         own = own.reshape(right.shape)
     whole = str(found.dtype) if found.dtype.kind in "iu" else ""
     return Seen(
-        output, own, right, tolerance, _axes(attempt, output), _sizes(attempt), _arrays(attempt, output), whole, terms
+        output,
+        own,
+        right,
+        tolerance,
+        _axes(attempt, output),
+        _sizes(attempt),
+        _arrays(attempt, output),
+        whole,
+        terms,
+        _results(attempt.problem),
     )
+
+
+def _results(problem: Problem) -> str:
+    if problem.total:
+        return "class"
+    return "filter" if space_of(problem, problem.of) else "unit"
 
 
 def _axes(attempt: Attempt, output: str) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ ENOUGH = 3
 AXES = {
     "batch": "example",
     "c": "channel",
-    "k": "filter",
     "f": "feature",
     "g": "group",
     **dict.fromkeys(("h", "i", "m"), "row"),
@@ -35,6 +34,7 @@ class Seen:
     axes: the letter of each axis of `expected`. sizes: the length of each axis that the problem has, by its letter.
     arrays: what else there is, by its name: inputs, the gradient from above, other results.
     whole: the type that came back, where it holds whole numbers only. terms: how many were added up for one entry.
+    results: what one of the last axis of a result is called.
     """
 
     output: str
@@ -46,6 +46,7 @@ class Seen:
     arrays: Mapping[str, Array] = field(default_factory=dict)
     whole: str = ""
     terms: int = 0
+    results: str = "filter"
 
     @property
     def same_shape(self) -> bool:
@@ -74,8 +75,10 @@ class Seen:
     def place(self, axis: int, many: bool = False) -> str:
         """What one place along an axis is called."""
         letter = self.axes[axis] if axis < len(self.axes) else ""
-        word = AXES.get(letter, f"place along axis {axis}")
-        return word if not many else word.replace("place ", "places ", 1) if " " in word else f"{word}s"
+        word = self.results if letter == "k" else AXES.get(letter, f"place along axis {axis}")
+        if not many:
+            return word
+        return word.replace("place ", "places ", 1) if " " in word else f"{word}{'es' if word.endswith('s') else 's'}"
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ def _depends(seen: Seen, rest: Array, wrong: Mask) -> Iterator[str]:
     ]
     if constant:
         which = " and ".join(str(a) for a in constant)
-        yield f"the difference is the same all along axis {which}: a sum or a mean over it is missing or too many"
+        like = "as where a sum or a mean over it is missing or too many"
+        yield f"the difference is the same all along axis {which}, {like}"
         return
     factors = [
         axis
