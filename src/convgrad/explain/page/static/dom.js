@@ -23,6 +23,18 @@
   /** Words in which commands stand between backticks, as on paper. */
   page.withCode = (words) => words.split("`").map((part, n) => (n % 2 ? page.h("code", {}, part) : part));
 
+  /** An element's children become these, of which those that stand there stay: what is taken off and put back again is
+   * laid out again, too. */
+  page.arrange = (parent, children) => {
+    const wanted = new Set(children);
+    for (const child of [...parent.childNodes]) if (!wanted.has(child)) child.remove();
+    let next = parent.firstChild;
+    for (const child of children) {
+      if (child === next) next = next.nextSibling;
+      else parent.insertBefore(child, next);
+    }
+  };
+
   page.svg = (tag, attributes, ...children) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [name, value] of Object.entries(attributes || {})) element.setAttribute(name, value);
@@ -42,6 +54,14 @@
       });
     wanted.set(key, act);
   };
+
+  /** When the next frame is shown and nothing else is to be done, act(hasTime), for as long as that says so. */
+  page.whenIdle = (act) =>
+    requestAnimationFrame(() => {
+      const { requestIdleCallback } = window;
+      if (requestIdleCallback) requestIdleCallback((idle) => act(() => idle.timeRemaining() > 0), { timeout: 200 });
+      else setTimeout(() => act(() => false));
+    });
 
   page.byId = (id) => document.getElementById(id);
 
