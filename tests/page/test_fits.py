@@ -20,9 +20,9 @@ from convgrad.layers import Dense, ReLU
 pytestmark = pytest.mark.browser
 
 SMALL = tuple(name for name in NAMES if not name.startswith("lenet"))
-DESK = {"viewport": {"width": 1440, "height": 900}}
+DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 PROJECTOR = {"viewport": {"width": 1920, "height": 1080}}
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 OVERFLOWS = """() => { const n = document.getElementById("network");
     return [n.scrollWidth - n.clientWidth, n.scrollHeight - n.clientHeight]; }"""
 SMALLEST_TEXT = """() => Math.min(...[...document.querySelectorAll("#network .cell")].map(
@@ -104,10 +104,10 @@ INSIDE = """() => {
 }"""
 
 
-@pytest.mark.parametrize("screen", ["desk", "phone"])
-def test_an_element_that_is_far_away_comes_into_view(browser: Any, folder: Path, screen: str) -> None:
+@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+def test_an_element_that_is_far_away_comes_into_view(browser: Any, folder: Path, screen: dict[str, Any]) -> None:
     """And stays there while what is near is drawn."""
-    with opened(browser, written_to(folder, "lenet-digit"), **{"desk": DESK, "phone": PHONE}[screen]) as looker:
+    with opened(browser, written_to(folder, "lenet-digit"), **screen) as looker:
         for name, flat in (("dense3.x", 3), ("conv2.x", 700), ("dense2.x", 20), ("pool2.x", 100)):
             looker.page.evaluate("([name, flat]) => convgrad.page.app.explain(name, flat)", [name, flat])
             assert looker.page.evaluate(INSIDE), name

@@ -303,7 +303,9 @@ def test_a_server_that_is_gone_is_told(browser: Any) -> None:
         looker.page.route("**/api/**", lambda route: route.abort())
         looker.page.locator("#example").select_option("padded")
         looker.page.locator("#source .problem:not(:empty)").wait_for()
-        assert "The local server does not answer." in looker.page.locator("#source .problem").inner_text()
+        problem = looker.page.locator("#source .problem")
+        assert problem.inner_text() == "The local server does not answer. Is convgrad explain --serve still running?"
+        assert problem.locator("code").all_inner_texts() == ["convgrad explain --serve"]
         looker.complaints.clear()
 
 

@@ -44,7 +44,7 @@
       try {
         this.known = this.known || (await page.ask("/api/layers"));
       } catch (error) {
-        this.app.served.problem.textContent = error.message;
+        page.tellIn(this.app.served.problem, error.message);
         return;
       }
       const field = (id, words, value, node) =>
@@ -188,7 +188,7 @@
         this._say(message.replace(/^model: /, ""));
         return;
       }
-      row.querySelector(".layer-problem").textContent = words;
+      page.tellIn(row.querySelector(".layer-problem"), words);
       row.classList.add("bad");
       this._say(`Layer ${place}: ${words.split("\n")[0]}`);
       const text = row.querySelector("textarea");
@@ -211,7 +211,7 @@
     }
 
     _say(words, input) {
-      this.problem.textContent = words;
+      page.tellIn(this.problem, words);
       for (const marked of this.dialog.querySelectorAll("[aria-invalid]")) marked.removeAttribute("aria-invalid");
       if (input) {
         input.setAttribute("aria-invalid", "true");

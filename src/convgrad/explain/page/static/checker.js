@@ -161,7 +161,7 @@
         this._show();
         this.verdict.replaceChildren(...report.tensors.map((tensor) => this._told(tensor)).flat());
       } catch (error) {
-        this.verdict.replaceChildren(h("p", { class: "problem" }, error.message));
+        this.verdict.replaceChildren(page.problem(error.message));
       }
     }
 

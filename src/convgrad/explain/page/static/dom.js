@@ -20,8 +20,17 @@
     return element;
   };
 
-  /** Words in which commands stand between backticks, as on paper. */
-  page.withCode = (words) => words.split("`").map((part, n) => (n % 2 ? page.h("code", {}, part) : part));
+  /** Words in which commands and names stand between backticks, as on paper. */
+  page.withCode = (words) => {
+    const parts = words.split("`");
+    return parts.length % 2 ? parts.map((part, n) => (n % 2 ? page.h("code", {}, part) : part)) : [words];
+  };
+
+  /** An element says these words, often those of an error. */
+  page.tellIn = (element, words) => element.replaceChildren(...page.withCode(words));
+
+  /** A problem's words as a paragraph. */
+  page.problem = (words) => page.h("p", { class: "problem" }, page.withCode(words));
 
   /** An element's children become these, of which those that stand there stay: what is taken off and put back again is
    * laid out again, too. */
@@ -165,7 +174,7 @@
   page.say = (text) => {
     clearTimeout(spoken);
     spoken = setTimeout(() => {
-      page.byId("live").textContent = text;
+      page.byId("live").textContent = text.replace(/`/g, "");
     }, 60);
   };
 
