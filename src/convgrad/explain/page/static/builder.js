@@ -182,10 +182,11 @@
 
     /** The error stands at the layer that it names, with the part of the equation selected that it points to. */
     _failed(message) {
-      const [, place, words] = /^(?:model: )?layer (\d+)(?: \([^)]*\):)? ([^]*)$/.exec(message) || [];
+      const [, place, type, colon, said] = /^(?:model: )?layer (\d+)(?: \(([^)]*)\)(:?))? ([^]*)$/.exec(message) || [];
+      const words = type && !colon ? `${type} ${said}` : said;
       const row = this.list.children[Number(place) - 1];
       if (!row) {
-        this._say(message.replace(/^model: /, ""));
+        this._say(page.capital(message.replace(/^model: /, "")));
         return;
       }
       page.tellIn(row.querySelector(".layer-problem"), words);
