@@ -143,6 +143,17 @@ def test_what_stands_in_a_field_of_the_builder_is_read_at_once(looker: Looker) -
     assert sizes.evaluate("(input) => input.scrollWidth <= input.clientWidth")
 
 
+def test_an_argument_that_is_missing_is_told_of_its_layer(looker: Looker) -> None:
+    page = looker.page
+    page.locator("#build").click()
+    page.locator('#builder [data-argument="kernel_size"]').first.fill("")
+    looker.complaints.clear()
+    page.locator("#build-now").click()
+    page.locator(".layer-problem:not(:empty)").wait_for()
+    assert page.locator("#build-problem").inner_text() == "Layer 1: Conv2D needs the key 'kernel_size'."
+    looker.complaints.clear()
+
+
 @pytest.mark.parametrize(
     ("text", "told", "selected"),
     [

@@ -95,8 +95,9 @@ def test_room_to_calculate_is_worth_its_name() -> None:
     """Where next to nothing is left of a page it begins the next one, its heading with it."""
     places = set()
     for lines in range(24, 38):
-        filled = (*[Paragraph((f"line {n}",)) for n in range(lines)], Heading("Room to calculate", 2), Room())
-        texts = [page.extract_text() for page in PdfReader(io.BytesIO(pdf(Document("Title", filled, "foot")))).pages]
+        filled: list[Block] = [Paragraph((f"line {n}",)) for n in range(lines)]
+        document = Document("Title", (*filled, Heading("Room to calculate", 2), Room()), "foot")
+        texts = [page.extract_text() for page in PdfReader(io.BytesIO(pdf(document))).pages]
         [place] = [n for n, text in enumerate(texts) if "Room to calculate" in text]
         assert place == len(texts) - 1
         assert f"line {lines - 1}" in texts[0]
