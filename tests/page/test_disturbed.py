@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browser_support import Looker, opened, trace_of, written_to
+from browser_support import Looker, opened, served, trace_of, written_to
 
 pytestmark = pytest.mark.browser
 
@@ -170,3 +170,59 @@ def test_steps_of_a_large_network_are_made_between_frames(browser: Any, folder: 
         page.wait_for_function(DONE)
         assert page.evaluate("convgrad.page.app.trace.losses.length") == 10
         assert page.locator(".rate-problem").inner_text().startswith("No step was made: something else was changed")
+
+
+def test_a_number_that_is_edited_is_given_up_for_another_network(exact: Looker) -> None:
+    exact.cell("dense1.w[1,1,0]").dblclick()
+    exact.page.keyboard.type("5")
+    exact.page.evaluate("() => convgrad.page.app.open({ ...convgrad.page.app.trace.model, name: 'other' })")
+    assert not exact.page.locator(".editor").count()
+    exact.cell("conv1.x[1,1]").click()
+    exact.page.wait_for_timeout(50)
+    assert exact.page.evaluate("() => convgrad.page.app.trace.history.log") == []
+    assert exact.complaints == []
+
+
+def test_numbers_to_check_are_those_of_the_network_that_is_shown(browser: Any) -> None:
+    with served("classic") as url, opened(browser, url) as looker:
+        looker.page.locator("#check").click()
+        looker.page.locator("#checked-tensor").select_option("dense1.dx")
+        for cell, text in zip(looker.page.locator(".check-cell input").all(), ("0.1", "0.2"), strict=True):
+            cell.fill(text)
+        looker.page.locator("#check-now").click()
+        looker.page.locator('.check-cell[data-mark="wrong"]').first.wait_for()
+        looker.page.locator("#example").select_option("strided")
+        looker.page.wait_for_function("() => convgrad.page.app.trace.model.name === 'strided'")
+        assert "dense1.dx" not in looker.page.locator("#checked-tensor option").all_inner_texts()
+        assert not looker.page.locator(".check-cell[data-mark=wrong]").count()
+        looker.page.locator("#checked-tensor").select_option("conv1.db")
+        looker.page.locator(".check-cell input").fill(str(looker.values("conv1.db").item()))
+        looker.page.locator("#check-now").click()
+        looker.page.locator('.check-cell[data-mark="right"]').wait_for()
+        assert looker.complaints == []
+
+
+def test_numbers_that_have_left_all_bounds_are_written_as_elsewhere(exact: Looker) -> None:
+    exact.page.evaluate(
+        """() => { const { app } = convgrad.page; app.look("backward");
+        [1e308, 1e308, -1e308].forEach((weight, n) => app.trace.set("dense1.w", n, weight)); }"""
+    )
+    names = exact.page.evaluate(
+        "() => convgrad.page.app.trace.names.filter((name) => convgrad.page.app.network.drawn(name))"
+    )
+    assert {"conv1.dw", "dinput", "loss.E"} <= {*names}
+    said = set()
+    for name in names:
+        exact.page.evaluate("(name) => convgrad.page.app.explain(name, 0)", name)
+        text = exact.page.locator("body").inner_text()
+        assert "NaN" not in text, name
+        assert "Infinity" not in text, name
+        said |= {word for word in ("nan", "inf") if word in text}
+    assert said == {"nan", "inf"}
+
+
+def test_large_type_on_the_narrowest_screen(browser: Any, folder: Path) -> None:
+    with opened(browser, written_to(folder, "classic"), viewport={"width": 320, "height": 568}) as looker:
+        looker.page.locator("#large").click()
+        looker.page.wait_for_timeout(60)
+        assert looker.page.evaluate("() => document.documentElement.scrollWidth") == 320

@@ -20,9 +20,9 @@ from convgrad.layers import Dense, ReLU
 pytestmark = pytest.mark.browser
 
 SMALL = tuple(name for name in NAMES if not name.startswith("lenet"))
-DESK = {"viewport": {"width": 1440, "height": 900}}
+DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 PROJECTOR = {"viewport": {"width": 1920, "height": 1080}}
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 OVERFLOWS = """() => { const n = document.getElementById("network");
     return [n.scrollWidth - n.clientWidth, n.scrollHeight - n.clientHeight]; }"""
 SMALLEST_TEXT = """() => Math.min(...[...document.querySelectorAll("#network .cell")].map(
@@ -95,10 +95,39 @@ def test_only_what_is_seen_of_a_large_network_is_drawn(lenet: Looker) -> None:
     lenet.page.wait_for_selector("#overview[aria-valuenow='0']")
 
 
-def test_an_element_that_is_far_away_comes_into_view(lenet: Looker) -> None:
-    lenet.page.evaluate("() => convgrad.page.app.explain('dense3.x', 3)")
-    assert lenet.cell("dense3.x[3]").is_visible()
-    assert lenet.cell("dense3.x[3]").get_attribute("data-mark") == "chosen"
+INSIDE = """() => {
+    const cell = document.querySelector("#network .cell[data-mark=chosen]").getBoundingClientRect();
+    const room = document.getElementById("network").getBoundingClientRect();
+    const panel = document.getElementById("panel").getBoundingClientRect();
+    const [right, bottom] = panel.left > 0 ? [panel.left, room.bottom] : [room.right, panel.top];
+    return cell.left >= room.left && cell.right <= right && cell.top >= 0 && cell.bottom <= bottom;
+}"""
+
+
+@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+def test_an_element_that_is_far_away_comes_into_view(browser: Any, folder: Path, screen: dict[str, Any]) -> None:
+    """And stays there while what is near is drawn."""
+    with opened(browser, written_to(folder, "lenet-digit"), **screen) as looker:
+        for name, flat in (("dense3.x", 3), ("conv2.x", 700), ("dense2.x", 20), ("pool2.x", 100)):
+            looker.page.evaluate("([name, flat]) => convgrad.page.app.explain(name, flat)", [name, flat])
+            assert looker.page.evaluate(INSIDE), name
+            looker.page.wait_for_function("() => !convgrad.page.app.network.later")
+            assert looker.page.evaluate(INSIDE), name
+
+
+def test_equations_break_only_where_there_is_no_room(browser: Any, folder: Path) -> None:
+    """The second step of an update has three blocks, and half of the screen beside them."""
+    broken = """() => [...document.querySelectorAll("#network .block-equation")].filter((equation) => {
+        const pieces = [...equation.querySelectorAll(".katex-base")];
+        const lefts = pieces.map((piece) => piece.getBoundingClientRect().left);
+        return lefts.some((left, n) => n && left <= lefts[n - 1]); }).length"""
+    with opened(browser, written_to(folder, "classic"), **DESK) as looker:
+        looker.look("update")
+        looker.page.wait_for_timeout(60)
+        assert looker.page.evaluate(broken) == 0
+        for _ in range(2):
+            looker.page.locator("#larger").click()
+        assert looker.page.evaluate(broken) > 0, "by hand, blocks are as wide as their numbers"
 
 
 def test_nothing_moves_where_a_number_is_chosen(channels: Looker) -> None:

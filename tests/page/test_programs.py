@@ -30,6 +30,11 @@ FILE = """([bytes, name, how]) => {
     if (how === 'take') return convgrad.page.app.photo.take(file);
     const dataTransfer = new DataTransfer();
     dataTransfer.items.add(file);
+    if (how === 'paste') {
+        const paste = new Event('paste', { bubbles: true, cancelable: true, composed: true });
+        Object.defineProperty(paste, 'clipboardData', { value: dataTransfer }); // Firefox takes none for a made event
+        return void (window.fieldOf?.() ?? document.body).dispatchEvent(paste);
+    }
     const over = new DragEvent('dragover', { dataTransfer, bubbles: true, cancelable: true });
     document.getElementById('network').dispatchEvent(over);
     if (!over.defaultPrevented) throw new Error('the browser would open the file');
@@ -195,7 +200,7 @@ def png(pixels: Any) -> list[int]:
     return list(content.getvalue())
 
 
-@pytest.mark.parametrize("how", ["take", "drop"])
+@pytest.mark.parametrize("how", ["take", "drop", "paste"])
 def test_a_picture_of_ones_own_is_the_input(either: Any, tmp_path: Path, rng: np.random.Generator, how: str) -> None:
     file = tmp_path / "page.html"
     file.write_text(toured_html("classic"), encoding="utf-8")
@@ -209,6 +214,27 @@ def test_a_picture_of_ones_own_is_the_input(either: Any, tmp_path: Path, rng: np
         assert looker.loss() == before
         looker.page.evaluate(FILE, [[1, 2, 3], "notes.txt", how])
         looker.page.get_by_text("notes.txt is no picture that the browser can read.").wait_for()
+
+
+def test_what_is_pasted_where_something_is_written_is_no_input(browser: Any, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(toured_html("classic"), encoding="utf-8")
+    with opened(browser, file.as_uri()) as looker:
+        before = list(looker.values("input").ravel())
+        looker.page.evaluate("() => { window.fieldOf = () => document.getElementById('rate'); }")
+        looker.page.evaluate(FILE, [png(np.zeros((5, 5))), "own.png", "paste"])
+        looker.page.wait_for_timeout(100)
+        assert list(looker.values("input").ravel()) == before
+
+
+def test_a_picture_opens_a_network_that_takes_one(browser: Any) -> None:
+    """Where Python answers; nothing has to be clicked for it."""
+    with served("batch-of-two") as url, opened(browser, url) as looker:
+        assert not looker.page.get_by_text("Drop a picture of your own").is_visible()
+        looker.page.evaluate(FILE, [png(np.full((28, 28), 7)), "own.png", "drop"])
+        looker.page.wait_for_function("() => convgrad.page.app.trace.model.name === 'lenet-trained'")
+        looker.page.wait_for_function("() => convgrad.page.app.trace.tensor('input').values.every((v) => v > 0.02)")
+        looker.page.get_by_text("Drop a picture of your own").wait_for()
 
 
 def test_a_picture_of_a_digit_is_read_whether_it_is_dark_or_light(browser: Any, tmp_path: Path) -> None:
@@ -230,4 +256,4 @@ def test_a_picture_of_a_digit_is_read_whether_it_is_dark_or_light(browser: Any, 
     with opened(browser, file.as_uri()) as looker:
         looker.page.evaluate("() => { convgrad.page.app.batched = true; }")
         looker.page.evaluate(FILE, [png(np.zeros((5, 5))), "own.png", "take"])
-        looker.page.get_by_text("a picture can't be its input").wait_for()
+        looker.page.get_by_text("a picture can't be its input. Choose an example that does.").wait_for()

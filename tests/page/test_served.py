@@ -143,6 +143,17 @@ def test_what_stands_in_a_field_of_the_builder_is_read_at_once(looker: Looker) -
     assert sizes.evaluate("(input) => input.scrollWidth <= input.clientWidth")
 
 
+def test_an_argument_that_is_missing_is_told_of_its_layer(looker: Looker) -> None:
+    page = looker.page
+    page.locator("#build").click()
+    page.locator('#builder [data-argument="kernel_size"]').first.fill("")
+    looker.complaints.clear()
+    page.locator("#build-now").click()
+    page.locator(".layer-problem:not(:empty)").wait_for()
+    assert page.locator("#build-problem").inner_text() == "Layer 1: Conv2D needs the key 'kernel_size'."
+    looker.complaints.clear()
+
+
 @pytest.mark.parametrize(
     ("text", "told", "selected"),
     [
@@ -303,7 +314,9 @@ def test_a_server_that_is_gone_is_told(browser: Any) -> None:
         looker.page.route("**/api/**", lambda route: route.abort())
         looker.page.locator("#example").select_option("padded")
         looker.page.locator("#source .problem:not(:empty)").wait_for()
-        assert "The local server does not answer." in looker.page.locator("#source .problem").inner_text()
+        problem = looker.page.locator("#source .problem")
+        assert problem.inner_text() == "The local server does not answer. Is convgrad explain --serve still running?"
+        assert problem.locator("code").all_inner_texts() == ["convgrad explain --serve"]
         looker.complaints.clear()
 
 

@@ -45,13 +45,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lenet(browser: Any, folder: Path) -> Iterator[Looker]:
     with opened(browser, written_to(folder, "lenet-digit"), **DESK) as looker:
-        looker.page.evaluate(FRAME)
-        looker.page.evaluate(FRAME)
+        at_rest(looker)
         yield looker
 
 
+def at_rest(looker: Looker) -> None:
+    """Nothing is left to be drawn ahead."""
+    looker.page.wait_for_function("() => !convgrad.page.app.network.later")
+
+
 def layouts(looker: Looker, script: str) -> int:
-    """How often a script makes Chromium lay the page out, with the frame that follows."""
+    """How often a script makes Chromium lay the page out, with the next frame, without what is drawn ahead."""
+    looker.page.evaluate("() => { convgrad.page.whenIdle = (act) => setTimeout(() => act(() => true), 300); }")
     session = looker.page.context.new_cdp_session(looker.page)
     session.send("Performance.enable")
 
@@ -71,11 +76,11 @@ def layouts(looker: Looker, script: str) -> int:
 def test_an_edit_touches_what_follows_from_it_and_nothing_else(lenet: Looker) -> None:
     lenet.look("backward")
     lenet.page.evaluate("() => convgrad.page.app.network.section.scrollTo(0, 0)")
-    for _ in range(3):
-        lenet.page.evaluate(FRAME)
+    lenet.page.evaluate(FRAME)
+    at_rest(lenet)
     lenet.page.evaluate(WATCH)
     lenet.page.evaluate("() => convgrad.page.app.trace.set('conv2.b', 3, 0.5)")
-    lenet.page.evaluate(FRAME)
+    at_rest(lenet)
     script = """() => {
       const { network, trace } = convgrad.page.app;
       const changed = trace.names.filter((name) => trace.tensor(name).values !== window.before.get(name));
@@ -95,7 +100,7 @@ def test_an_edit_touches_what_follows_from_it_and_nothing_else(lenet: Looker) ->
 def test_a_new_number_of_the_last_layer_leaves_what_is_far_away_alone(lenet: Looker) -> None:
     lenet.page.evaluate(WATCH)
     lenet.page.evaluate("() => convgrad.page.app.trace.set('dense3.b', 3, 0.5)")
-    lenet.page.evaluate(FRAME)
+    at_rest(lenet)
     assert lenet.page.evaluate("() => [...window.touched]") == []
 
 
@@ -141,20 +146,74 @@ def test_the_page_is_laid_out_a_few_times_at_most(lenet: Looker, script: str, mo
     assert 0 < found <= most
 
 
-def test_a_lens_of_two_hundred_layers_is_laid_out_a_few_times(browser: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def deep(browser: Any, folder: Path) -> Iterator[Looker]:
+    """Two hundred layers, all that is near drawn."""
     network = Network(*[layer for _ in range(100) for layer in (Dense(5), ReLU())], input_shape=(5,))
     trace = network.trace([0.1, 0.4, -0.2, 0.8, 0.3], [0, 1, 0, 0, 1], loss="half_squared_error")
-    file = tmp_path / "deep.html"
+    file = folder / "deep.html"
     file.write_text(page_html(page_model(trace, "deep")), encoding="utf-8")
     with opened(browser, file.as_uri(), **DESK) as looker:
-        looker.page.evaluate(FRAME)
-        for lens in ("backward", "forward", "backward"):
-            assert layouts(looker, f"() => convgrad.page.app.look('{lens}')") <= 6
-        heads = "() => [...document.querySelectorAll('#network .block-head')]"
-        looker.page.evaluate(f"() => {{ window.heads = new Set(({heads})()); convgrad.page.app.look('forward'); }}")
-        kept = looker.page.evaluate(f"() => ({heads})().filter((head) => window.heads.has(head)).length")
-        assert kept >= 5, "equations are set once for all lenses"
-        assert looker.page.locator("#network .block .tensor").count() < 120
+        at_rest(looker)
+        yield looker
+
+
+def test_a_lens_of_two_hundred_layers_is_laid_out_a_few_times(deep: Looker) -> None:
+    for lens in ("backward", "forward", "backward"):
+        assert layouts(deep, f"() => convgrad.page.app.look('{lens}')") <= 6
+    at_rest(deep)
+    assert deep.page.locator("#network .block .tensor").count() < 120
+
+
+def test_what_is_seen_stays_on_the_page_in_another_lens(deep: Looker) -> None:
+    """What is taken off and put back again would be styled and laid out again."""
+    script = """(lens) => {
+      const { app } = convgrad.page;
+      const seen = app.network.seen.map(({ element }) => element);
+      const watch = new MutationObserver(() => null);
+      watch.observe(app.network.section, { subtree: true, childList: true });
+      app.look(lens);
+      const records = watch.takeRecords();
+      const off = (some) => records.filter(some).flatMap(({ removedNodes }) => [...removedNodes]);
+      const ofSeen = off(({ target }) => seen.some((block) => block.contains(target)));
+      const blocks = off(() => true).filter(({ classList }) => classList?.contains("block"));
+      return [seen.length, ofSeen.map(({ className }) => className), blocks.length];
+    }"""
+    for lens in ("backward", "forward"):  # the size of each is known then
+        deep.look(lens)
+        at_rest(deep)
+    seen, off, blocks = deep.page.evaluate(script, "backward")
+    assert (seen > 3, off, blocks) == (True, [], 0)
+    at_rest(deep)
+    seen, off, blocks = deep.page.evaluate(script, "forward")
+    assert seen > 3
+    assert {*off} == {"lane deltas", "lane gradients"}
+    assert blocks == 0
+    cells = "() => [...document.querySelectorAll('#network .cell')].map((cell) => cell.textContent)"
+    kept = deep.page.evaluate(cells)
+    deep.page.evaluate("() => { const { app } = convgrad.page; app.open(app.trace.model); }")
+    at_rest(deep)
+    anew = deep.page.evaluate(cells)
+    assert kept[: len(anew)] == anew or anew[: len(kept)] == kept
+
+
+def test_what_is_near_is_drawn_a_block_at_a_time(deep: Looker) -> None:
+    """All at once they would be a frame that is long, in which a click has to wait."""
+    deep.page.evaluate(
+        """() => {
+      window.drawn = [];
+      const blocksOf = (records) => new Set(records.filter(({ addedNodes }) => addedNodes.length)
+        .map(({ target }) => target.closest("[data-block]")?.dataset.block).filter(Boolean));
+      const { app } = convgrad.page;
+      app.look("update");
+      new MutationObserver((records) => window.drawn.push(blocksOf(records).size)).observe(
+        app.network.section, { subtree: true, childList: true });
+    }"""
+    )
+    at_rest(deep)
+    drawn = [blocks for blocks in deep.page.evaluate("() => window.drawn") if blocks]
+    assert len(drawn) > 3
+    assert max(drawn) == 1
 
 
 @pytest.mark.parametrize("name", ["conv1.x", "pool1.dx", "conv1.dw"])

@@ -91,6 +91,20 @@ def test_pages() -> None:
     assert len(PdfReader(io.BytesIO(pdf(DOCUMENT))).pages) == 2
 
 
+def test_room_to_calculate_is_worth_its_name() -> None:
+    """Where next to nothing is left of a page it begins the next one, its heading with it."""
+    places = set()
+    for lines in range(24, 38):
+        filled: list[Block] = [Paragraph((f"line {n}",)) for n in range(lines)]
+        document = Document("Title", (*filled, Heading("Room to calculate", 2), Room()), "foot")
+        texts = [page.extract_text() for page in PdfReader(io.BytesIO(pdf(document))).pages]
+        [place] = [n for n, text in enumerate(texts) if "Room to calculate" in text]
+        assert place == len(texts) - 1
+        assert f"line {lines - 1}" in texts[0]
+        places.add(place)
+    assert places == {0, 1}
+
+
 def test_a_network_is_a_picture_and_the_rest_of_the_page_is_room() -> None:
     text = PdfReader(io.BytesIO(pdf(DOCUMENT))).pages[0].extract_text()
     assert "5 × 3 × 6" in text

@@ -79,7 +79,12 @@ HEAD = """
   place(line(start: (0mm, 0mm), end: (5mm, 0mm), stroke: 0.3pt + luma(75%)))
   place(line(start: (0mm, 0mm), end: (0mm, 5mm), stroke: 0.3pt + luma(75%)))
 })
-#let room = block(height: 1fr, width: 100%, above: 1em, breakable: false, fill: squared, stroke: 0.3pt + luma(75%))
+#let room = { // on the next page where less than this is left, and its heading with it
+  let least = 40mm
+  block(height: least, width: 100%, above: 1em, below: 0pt, breakable: false)
+  v(-least, weak: false)
+  block(height: 1fr, width: 100%, above: 0pt, breakable: false, fill: squared, stroke: 0.3pt + luma(75%))
+}
 #let field(name) = box(width: 1fr, [#name: #box(width: 1fr, stroke: (bottom: 0.5pt), height: 1em)])
 #let answer(number, name) = [*(#number)* #h(0.4em) #name #box(width: 1fr, stroke: (bottom: 0.5pt), height: 1em)]
 """

@@ -33,15 +33,34 @@
   };
 
   page.Block = class {
-    /** lanes: [lane, names of its tensors] from top to bottom. */
-    constructor(app, name, lanes) {
-      Object.assign(this, { app, name, full: false });
-      this.lanes = lanes.map(([lane, names]) => ({ lane, names }));
+    constructor(app, name) {
+      Object.assign(this, { app, name, full: false, lanes: [] });
+      this.rows = new Map(); // lane -> its element
+      this.rooms = new Map(); // lens -> its room
       this.element = h("section", {
         class: `block ${app.layers.has(name) ? "" : name}`,
         "aria-label": name,
         "data-block": name,
       });
+    }
+
+    /** Its lanes are those of a lens: [lane, names of its tensors] from top to bottom. keep: what is there already and
+     * belongs to them stays; else it is empty until it is filled.
+     */
+    stand(lens, lanes, keep) {
+      this.lens = lens;
+      this.full = false;
+      this.lanes = lanes.map(([lane, names]) => ({ lane, names, element: this._row(lane) }));
+      page.arrange(this.element, keep && this.element.firstChild ? this._children : []);
+    }
+
+    _row(lane) {
+      if (!this.rows.has(lane)) this.rows.set(lane, h("div", { class: `lane ${lane}` }));
+      return this.rows.get(lane);
+    }
+
+    get _children() {
+      return [this._head, ...this.lanes.map(({ element }) => element)];
     }
 
     /** Its name and its equation. */
@@ -72,6 +91,11 @@
 
     /** The room for each lane, and for all; [head, ...lanes] and the width, in units of the text. */
     get room() {
+      if (!this.rooms.has(this.lens)) this.rooms.set(this.lens, this._newRoom());
+      return this.rooms.get(this.lens);
+    }
+
+    _newRoom() {
       const { trace, batched, layers } = this.app;
       let wide = Math.max(7, (this.name.length + (layers.get(this.name)?.type.length ?? 0) + 1) * LETTER);
       const high = this.lanes.map(({ names }) => {
@@ -89,13 +113,10 @@
     fill(view) {
       if (this.full) return false;
       this.full = true;
-      if (!this.element.firstChild) {
-        for (const row of this.lanes) row.element = h("div", { class: `lane ${row.lane}` });
-        this.element.append(this._head, ...this.lanes.map(({ element }) => element));
-      }
+      page.arrange(this.element, this._children);
       for (const { lane, element, names } of this.lanes) {
         const answer = this.name === "loss" && lane === "results" ? [this.app.answer.element] : [];
-        element.replaceChildren(...answer, ...names.map((name) => view(name).element));
+        page.arrange(element, [...answer, ...names.map((name) => view(name).element)]);
       }
       return true;
     }

@@ -44,7 +44,7 @@
       try {
         this.known = this.known || (await page.ask("/api/layers"));
       } catch (error) {
-        this.app.served.problem.textContent = error.message;
+        page.tellIn(this.app.served.problem, error.message);
         return;
       }
       const field = (id, words, value, node) =>
@@ -182,13 +182,14 @@
 
     /** The error stands at the layer that it names, with the part of the equation selected that it points to. */
     _failed(message) {
-      const [, place, words] = /^(?:model: )?layer (\d+)(?: \([^)]*\):)? ([^]*)$/.exec(message) || [];
+      const [, place, type, colon, said] = /^(?:model: )?layer (\d+)(?: \(([^)]*)\)(:?))? ([^]*)$/.exec(message) || [];
+      const words = type && !colon ? `${type} ${said}` : said;
       const row = this.list.children[Number(place) - 1];
       if (!row) {
-        this._say(message.replace(/^model: /, ""));
+        this._say(page.capital(message.replace(/^model: /, "")));
         return;
       }
-      row.querySelector(".layer-problem").textContent = words;
+      page.tellIn(row.querySelector(".layer-problem"), words);
       row.classList.add("bad");
       this._say(`Layer ${place}: ${words.split("\n")[0]}`);
       const text = row.querySelector("textarea");
@@ -211,7 +212,7 @@
     }
 
     _say(words, input) {
-      this.problem.textContent = words;
+      page.tellIn(this.problem, words);
       for (const marked of this.dialog.querySelectorAll("[aria-invalid]")) marked.removeAttribute("aria-invalid");
       if (input) {
         input.setAttribute("aria-invalid", "true");

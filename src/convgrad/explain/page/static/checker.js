@@ -24,9 +24,17 @@
       });
     }
 
+    /** Another network is opened: its numbers are asked for in place of those of the one before. */
+    renew() {
+      if (this.dialog.open && this.model !== this.app.trace.model) this.open();
+    }
+
     open() {
       const { trace } = this.app;
-      if (this.model !== trace.model) this.typed.clear();
+      if (this.model !== trace.model) {
+        this.typed.clear();
+        this.marks = null;
+      }
       this.model = trace.model;
       const names = trace.names.filter(
         (name) => trace.tensor(name).equation && !trace.tensor(name).shows && trace.tensor(name).values.length <= MOST,
@@ -155,13 +163,15 @@
         this._pointTo(...problem);
         return;
       }
+      const { model } = this;
       try {
         const report = await page.ask("/api/check", { sheet: page.sheetOf(this.app.trace, filled) });
+        if (model !== this.model) return;
         this.marks = new Map(report.tensors.map(({ name, marks }) => [name, [marks]]));
         this._show();
         this.verdict.replaceChildren(...report.tensors.map((tensor) => this._told(tensor)).flat());
       } catch (error) {
-        this.verdict.replaceChildren(h("p", { class: "problem" }, error.message));
+        this.verdict.replaceChildren(page.problem(error.message));
       }
     }
 

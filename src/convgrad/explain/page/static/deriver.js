@@ -93,7 +93,7 @@
         const report = await page.ask("/api/derivation", { text: asked });
         if (asked === this.typed) this._show(report);
       } catch (error) {
-        this.verdict.replaceChildren(h("p", { class: "problem" }, error.message));
+        this.verdict.replaceChildren(page.problem(error.message));
       }
     }
 

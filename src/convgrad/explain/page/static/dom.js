@@ -20,8 +20,29 @@
     return element;
   };
 
-  /** Words in which commands stand between backticks, as on paper. */
-  page.withCode = (words) => words.split("`").map((part, n) => (n % 2 ? page.h("code", {}, part) : part));
+  /** Words in which commands and names stand between backticks, as on paper. */
+  page.withCode = (words) => {
+    const parts = words.split("`");
+    return parts.length % 2 ? parts.map((part, n) => (n % 2 ? page.h("code", {}, part) : part)) : [words];
+  };
+
+  /** An element says these words, often those of an error. */
+  page.tellIn = (element, words) => element.replaceChildren(...page.withCode(words));
+
+  /** A problem's words as a paragraph. */
+  page.problem = (words) => page.h("p", { class: "problem" }, page.withCode(words));
+
+  /** An element's children become these, of which those that stand there stay: what is taken off and put back again is
+   * laid out again, too. */
+  page.arrange = (parent, children) => {
+    const wanted = new Set(children);
+    for (const child of [...parent.childNodes]) if (!wanted.has(child)) child.remove();
+    let next = parent.firstChild;
+    for (const child of children) {
+      if (child === next) next = next.nextSibling;
+      else parent.insertBefore(child, next);
+    }
+  };
 
   page.svg = (tag, attributes, ...children) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -42,6 +63,14 @@
       });
     wanted.set(key, act);
   };
+
+  /** When the next frame is shown and nothing else is to be done, act(hasTime), for as long as that says so. */
+  page.whenIdle = (act) =>
+    requestAnimationFrame(() => {
+      const { requestIdleCallback } = window;
+      if (requestIdleCallback) requestIdleCallback((idle) => act(() => idle.timeRemaining() > 0), { timeout: 200 });
+      else setTimeout(() => act(() => false));
+    });
 
   page.byId = (id) => document.getElementById(id);
 
@@ -145,7 +174,7 @@
   page.say = (text) => {
     clearTimeout(spoken);
     spoken = setTimeout(() => {
-      page.byId("live").textContent = text;
+      page.byId("live").textContent = text.replace(/`/g, "");
     }, 60);
   };
 

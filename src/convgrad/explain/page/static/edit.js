@@ -161,7 +161,7 @@
     _bubble(cell, words, id) {
       page.byId(id)?.remove();
       const box = cell.getBoundingClientRect();
-      const bubble = h("div", { class: "bubble", id, role: "alert" }, words);
+      const bubble = h("div", { class: "bubble", id, role: "alert" }, page.withCode(words));
       document.body.append(bubble);
       const left = Math.max(8, Math.min(innerWidth - bubble.offsetWidth - 8, box.left));
       const below = box.bottom + 6 + bubble.offsetHeight < innerHeight;

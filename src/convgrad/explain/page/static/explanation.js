@@ -9,6 +9,8 @@
     "Choose any number: the cells that it came from light up, and this panel shows how it was calculated. Each of them " +
     "can be followed further, back to the input. Double click, or type a digit, to change a number; all else follows.";
 
+  const PICTURE = "Drop a picture of your own on this page, or paste it: it becomes the input, and stays on this machine.";
+
   const ASKED =
     "This number is asked for. The cells that it is calculated from are lit; below are its equation and, where it has " +
     "indices, these put in.";
@@ -53,8 +55,8 @@
       const { model } = this.app.trace;
       this._title(model.name);
       const paragraphs = (model.text || []).map((text) => h("p", {}, text));
-      const hint = h("p", { class: "hint" }, HINT);
-      this.content.replaceChildren(h("h2", {}, page.capital(model.title || model.name)), ...paragraphs, hint);
+      const hints = [HINT, ...(this.app.photo?.isFitting ? [PICTURE] : [])].map((hint) => h("p", { class: "hint" }, hint));
+      this.content.replaceChildren(h("h2", {}, page.capital(model.title || model.name)), ...paragraphs, ...hints);
       this.beside.replaceChildren();
     }
 

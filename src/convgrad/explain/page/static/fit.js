@@ -74,6 +74,11 @@
       this.fit();
     }
 
+    /** Whether it was drawn with a lens before, and so how large it will be. */
+    knows(lens) {
+      return this.known.has(lens);
+    }
+
     /** What its size depends on: on a phone the page is as high as the network. */
     _size() {
       return [this.section.clientWidth, this.narrow ? null : this.section.clientHeight];
@@ -100,7 +105,7 @@
       if (!network.lens || !this.section.clientWidth) return;
       this.sized = this._size();
       const { middle } = network; // before another lens or size
-      if (zoom !== null || this.narrow) this.flow.classList.remove("fitted");
+      if (zoom !== null || this.narrow) this.flow.classList.remove("fitted", "roomy");
       if (zoom !== null) this._put(zoom);
       else if (this.narrow) this._put(1);
       else this._fitted();
@@ -167,7 +172,7 @@
      * to stand that one is taken in which it can be drawn larger. */
     _fitted() {
       const { large, lens } = this.app.network;
-      this.flow.classList.remove("fitted");
+      this.flow.classList.remove("fitted", "roomy");
       let best = null;
       for (let tries = 0; tries < TRIES; tries += 1) {
         const rooms = (large ? [""] : WAYS).map((way) => {
@@ -181,7 +186,10 @@
         if (fits && Math.abs(size / this.zoom - 1) < NEAR) break;
         this._put(size);
       }
-      if (!large && best.whole >= LEAST) this._settle();
+      if (!large && best.whole >= LEAST) {
+        this._settle();
+        this._unbreak();
+      }
       if (!large) this.flow.classList.add("fitted");
       this.known.set(lens, this.zoom);
     }
@@ -194,6 +202,12 @@
     _settle() {
       for (let n = 0; n < 4 && this.zoom > LEAST && this._room().whole < this.zoom; n += 1)
         this._put(Math.max(LEAST, this.zoom - 0.005));
+    }
+
+    /** Where there is room beside the network, equations need not break. */
+    _unbreak() {
+      this.flow.classList.add("roomy");
+      if (this._room().whole < this.zoom) this.flow.classList.remove("roomy");
     }
 
     /** Pinched, or with Ctrl. */

@@ -25,6 +25,7 @@
 
     /** Another network. asked: what a network of one's own was made from. */
     open(model, { asked = null, trace = new convgrad.Trace(model) } = {}) {
+      this.edit.cancel(); // it is of the network before
       this.trace = trace;
       this.asked = asked;
       this.layer = null;
@@ -37,6 +38,7 @@
       this.network.open();
       this.training.open();
       this.served.open();
+      this.checker.renew();
       byId("title").textContent = model.name;
       document.title = `${model.name}: every number of a training step`;
       this.look("forward");

@@ -53,6 +53,8 @@
       const { trace } = this.app;
       this.views = new Map();
       this.heads = new Map(); // of blocks, made once for all lenses
+      this.standing = new Map(); // all blocks, of which a lens shows some
+      this.seen = []; // the blocks that were seen when last it was looked
       this.middle = 0;
       this.lane = new Map(trace.names.map((name) => [name, laneOf(trace.tensor(name))]));
       this.blockOf = new Map(trace.names.map((name) => [name, trace.tensor(name).block]));
@@ -86,17 +88,16 @@
       this.flow.style.setProperty("--lanes", lanes.length + 1);
       const labels = lanes.map((lane) => h("div", { class: `lane-label ${lane}` }, page.LENSES[lens].lanes[lane]));
       this.blocks = this._blocks(lens, lanes);
-      this.flow.replaceChildren(
-        h("div", { class: "labels", "aria-hidden": "true" }, h("div", {}), labels),
-        ...[...this.blocks.values()].map(({ element }) => element),
-        this.lines,
-      );
+      const label = h("div", { class: "labels", "aria-hidden": "true" }, h("div", {}), labels);
+      page.arrange(this.flow, [label, ...[...this.blocks.values()].map(({ element }) => element), this.lines]);
       this._makeRoom(lanes.length);
-      if (!this.large) this.fill(); // else once it is known how large it is drawn (fit.js): empty blocks are quick to lay out
+      // Else once it is known how large it is drawn (fit.js): empty blocks are quick to lay out.
+      if (!this.large) this.fill();
+      else if (this.app.fit.knows(lens)) this._fill(this.seen.filter((block) => this.blocks.has(block.name)));
       this.app.light();
     }
 
-    /** Blocks without tensors are left out, but layers in forward and backward passes. */
+    /** Blocks without tensors are left out, but layers in forward and backward passes. What was seen stays where it is. */
     _blocks(lens, lanes) {
       const { trace, layers } = this.app;
       const names = new Map();
@@ -105,19 +106,16 @@
         if (!names.has(block)) names.set(block, []);
         if (this.shows(name)) names.get(block).push(name);
       }
+      const stays = new Set(!this.large || this.app.fit.knows(lens) ? this.seen : []);
       const found = new Map();
       for (const block of [...(lens === "update" ? ["step"] : []), "input", ...layers.keys(), "loss"]) {
         const own = names.get(block) ?? [];
         if (!own.length && (!layers.has(block) || lens === "update")) continue;
         const inLane = (lane) => (name) => this.lane.get(name) === lane || (block === "step" && lane === "updated");
-        found.set(
-          block,
-          new page.Block(
-            this.app,
-            block,
-            lanes.map((lane) => [lane, own.filter(inLane(lane))]),
-          ),
-        );
+        if (!this.standing.has(block)) this.standing.set(block, new page.Block(this.app, block));
+        found.set(block, this.standing.get(block));
+        const rows = lanes.map((lane) => [lane, own.filter(inLane(lane))]);
+        found.get(block).stand(lens, rows, stays.has(found.get(block)));
       }
       return found;
     }
@@ -136,23 +134,51 @@
       this.flow.style.gridTemplateRows = rows.join(" ");
     }
 
-    /** Draws what is seen, and after the next frame what is near; of a small network everything. */
+    /** Draws what is seen, and when nothing else is to be done what is near; of a small network everything. */
     fill() {
       if (!this.blocks) return;
-      this._fill(0);
+      this.seen = this._near(0);
+      if (!this.large) this._fill(this.seen);
+      else if (this.seen.some(({ full }) => !full)) this._holding(this.seen, () => this._fill(this.seen));
       this._goOn();
     }
 
-    /** After the next frame: what is near is drawn, and drawn anew. */
+    /** When nothing else is to be done: what is near is drawn, one block in a frame, which also lays it out, and drawn anew. */
     _goOn() {
       if (!this.large || this.later) return;
       this.later = true;
-      requestAnimationFrame(() =>
-        setTimeout(() => {
-          this.later = false;
-          this._fill(AHEAD);
-        }),
-      );
+      page.whenIdle((hasTime) => {
+        this.later = false;
+        if (this._more(hasTime)) this._goOn();
+      });
+    }
+
+    /** Something of what is left to do; whether there is more. */
+    _more(hasTime) {
+      const near = this._near(AHEAD);
+      const full = [...this.blocks.values()].filter((block) => block.full && !near.includes(block));
+      if (full.length > KEPT) for (const block of full) block.empty();
+      const empty = near.find((block) => !block.full);
+      if (empty) {
+        this._holding(this._near(0), () => this._fill([empty]));
+        return true;
+      }
+      const old = [...(this.stale ?? [])].filter((name) => this.drawn(name));
+      while (old.length) {
+        this.view(old.shift());
+        if (!hasTime()) break;
+      }
+      return old.length > 0;
+    }
+
+    /** What is seen stays where it is, whatever grows to the left of it; and the end stays the end. */
+    _holding([seen], act) {
+      const { section } = this;
+      const before = seen?.element.offsetLeft;
+      const atEnd = section.scrollLeft > 0 && section.scrollLeft + section.clientWidth >= section.scrollWidth - 1;
+      act();
+      if (atEnd) section.scrollLeft = section.scrollWidth;
+      else if (seen && seen.element.offsetLeft !== before) section.scrollLeft += seen.element.offsetLeft - before;
     }
 
     /** The blocks that are seen, and those so many screens away. */
@@ -171,14 +197,9 @@
       this._lightBlocks(filled);
     }
 
-    _fill(ahead) {
-      const blocks = [...this.blocks.values()];
-      const seen = this._near(ahead);
-      const full = blocks.filter((block) => block.full && !seen.includes(block));
-      if (ahead && full.length > KEPT) for (const block of full) block.empty();
-      const filled = seen.filter((block) => block.fill((name) => this.view(name)));
+    _fill(blocks) {
+      const filled = blocks.filter((block) => block.fill((name) => this.view(name)));
       if (filled.length) this._lightBlocks(filled);
-      if (ahead) for (const name of this.stale ?? []) if (this.drawn(name)) this.view(name);
     }
 
     _lightBlocks(blocks) {
@@ -200,7 +221,7 @@
       return this.views.get(name);
     }
 
-    /** After a change: what is seen is drawn anew, what is near after the next frame, the rest when it is seen again. */
+    /** After a change: what is seen is drawn anew, what is near when there is time, the rest when it is seen again. */
     update() {
       this.stale = new Set(this.views.keys());
       const names = this._near(0).flatMap(({ lanes }) => lanes.flatMap((lane) => lane.names));
@@ -270,7 +291,11 @@
       const cell = this.cellOf(name, flat, true);
       if (!cell) return;
       if (focus) this.views.get(name).gridOf(flat).focus(cell);
-      cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+      const intoView = () => cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+      intoView();
+      if (!this.large) return;
+      this.fill();
+      intoView(); // what is drawn to the left of it may need more room than it was given
     }
 
     _listen() {

@@ -68,7 +68,7 @@
         );
         this.select.value = names.includes(name) ? name : "";
       } catch (error) {
-        this.problem.textContent = error.message;
+        page.tellIn(this.problem, error.message);
       }
     }
 
@@ -90,7 +90,7 @@
         if (from) page.byId(from)?.focus();
         page.say(`${model.title || model.name} is shown.`);
       } catch (error) {
-        this.problem.textContent = error.message;
+        page.tellIn(this.problem, error.message);
       } finally {
         document.body.classList.remove("waiting");
       }

@@ -42,7 +42,10 @@
   };
 
   /** A number of a term: six digits, no tail of binary fractions. */
-  page.plain = (value) => (value === null || value === undefined ? "nan" : String(Number(value.toPrecision(6))));
+  page.plain = (value) => {
+    const number = value ?? NaN;
+    return Number.isFinite(number) ? String(Number(number.toPrecision(6))) : convgrad.core.special(number);
+  };
 
   const termRow = (app, marks, term, number) => {
     const factors = term.factors.map((factor, n) => [

@@ -75,7 +75,7 @@
         if (count === 1 || !network.large) trace.step(count);
         else if (!(await this._go(trace, count))) return;
       } catch (error) {
-        this.problem.textContent = `No step was made: ${error.message} Try a smaller learning rate.`;
+        page.tellIn(this.problem, `No step was made: ${error.message} Try a smaller learning rate.`);
         return;
       }
       this._made(count);
@@ -146,7 +146,7 @@
 
     /** What is wrong with the learning rate that is written there, if anything. */
     _tell(problem) {
-      this.problem.textContent = problem || "";
+      page.tellIn(this.problem, problem || "");
       this.rate.toggleAttribute("aria-invalid", Boolean(problem));
     }
   };

@@ -191,7 +191,7 @@ def conv_backward(dout, x, w):
     }
 
     _say(words) {
-      this.verdict.replaceChildren(h("p", { class: "problem" }, words));
+      this.verdict.replaceChildren(page.problem(words));
     }
 
     async check() {

@@ -146,5 +146,5 @@
     return null;
   }
 
-  Object.assign(core, { written, commonDecimals, latexNumber, numberText, exponentText, general });
+  Object.assign(core, { special, written, commonDecimals, latexNumber, numberText, exponentText, general });
 })();

@@ -4,7 +4,8 @@
   const page = (convgrad.page = convgrad.page || {});
   const { h, byId } = page;
   const SIDE = 28;
-  const READER = "lenet-trained";
+  /** The example that reads digits. */
+  page.READER = "lenet-trained";
   /** Drawings that are remembered, so that undoing brings their strokes back. */
   const MOST = 200;
 
@@ -64,7 +65,7 @@
 
     /** Where the network reads no digits, with one that does. */
     async open() {
-      if (!this.app.trace.model.digits?.length) await this.app.served.turnTo(READER);
+      if (!this.app.trace.model.digits?.length) await this.app.served.turnTo(page.READER);
       if (!this.app.trace.model.digits?.length) return; // why is said beside the examples
       this.dialog.show();
       document.body.classList.add("draws");

@@ -1,5 +1,5 @@
 "use strict";
-/* A picture of one's own as the input: a file that is dropped on the page, or chosen. It stays on this machine. */
+/* A picture of one's own as the input: dropped on the page, pasted, or chosen. It stays on this machine. */
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h, byId } = page;
@@ -40,6 +40,8 @@
     return border.reduce((sum, pixel) => sum + pixel, 0) > 127.5 * border.length;
   };
 
+  const isTyped = (event) => event.composedPath().some((node) => node.isContentEditable || node.matches?.("input, textarea"));
+
   page.Photo = class {
     constructor(app) {
       this.app = app;
@@ -50,6 +52,12 @@
         if (!opens(event)) return;
         event.preventDefault();
         this.take(event.dataTransfer.files[0]);
+      });
+      document.addEventListener("paste", (event) => {
+        const [file] = event.clipboardData?.files ?? [];
+        if (!file?.type.startsWith("image/") || isTyped(event)) return;
+        event.preventDefault();
+        this.take(file);
       });
       this.own = this.chooser("open-picture");
     }
@@ -68,19 +76,24 @@
 
     opened() {
       this.own.remove();
-      const image = page.imageOf(this.app);
-      const isLarge = image && image.rows >= LEAST && image.columns >= LEAST;
-      if (isLarge && !this.app.trace.model.digits?.length) byId("source").append(this.own);
+      if (this.isFitting && !this.app.trace.model.digits?.length) byId("source").append(this.own);
     }
 
-    /** A file is the input from now on. */
+    /** Whether the input is a picture in which something can be seen. */
+    get isFitting() {
+      const image = page.imageOf(this.app);
+      return Boolean(image) && image.rows >= LEAST && image.columns >= LEAST;
+    }
+
+    /** A file is the input from now on; where the network takes no picture, that of one which does. */
     async take(file) {
       const { app } = this;
       const { problem } = app.served;
       problem.textContent = "";
       try {
+        if (!page.imageOf(app) && app.served.served) await app.served.turnTo(page.READER);
         const image = page.imageOf(app);
-        if (!image) throw new Error("This network does not take one image; a picture can't be its input.");
+        if (!image) throw new Error("This network does not take one image; a picture can't be its input. Choose an example that does.");
         const { trace } = app;
         const pixels = await page.pixelsOfFile(file, image);
         if (trace !== app.trace) return;
@@ -91,7 +104,7 @@
         const turned = inverts ? ", its dark parts as ink" : "";
         page.say(`The picture is the input now, as ${image.rows} by ${image.columns} pixels${turned}.`);
       } catch (error) {
-        problem.textContent = error.message;
+        page.tellIn(problem, error.message);
       }
     }
   };

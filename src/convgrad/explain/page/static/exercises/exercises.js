@@ -229,7 +229,7 @@
     }
 
     _problem(words) {
-      this.told.replaceChildren(h("p", { class: "problem" }, words));
+      this.told.replaceChildren(page.problem(words));
       page.say(words);
     }
 
@@ -315,7 +315,7 @@
       const asked = { difficulty: this.level.value, blanks: Number(this.count.value), seed: Number(this.seed.value) };
       if (this.of.value) asked.example = this.of.value;
       const problem = await this.start(asked);
-      if (problem) this.problem.textContent = problem;
+      if (problem) page.tellIn(this.problem, problem);
       else this.dialog.close();
       if (!problem) this.goTo(0);
     }

@@ -71,7 +71,7 @@
       try {
         this.told.textContent = await act();
       } catch (error) {
-        this.told.textContent = error.message;
+        page.tellIn(this.told, error.message);
       }
     }
 
