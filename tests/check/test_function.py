@@ -40,8 +40,15 @@ def test_a_function_can_be_named_by_file() -> None:
 def test_report_says_how_the_function_was_read() -> None:
     report = check(by_windows(1, 0, 1, 1), "conv2d")
     assert "NHWC arrays, kernel [h,w,in,out], arguments (inputs = o, kernel = w, grad_output = dx)" in report.reading
-    assert report.returned == ("do", "dw", "db")
+    assert report.returned == ("dw", "do", "db"), "in the order of its dictionary"
     assert "CHW arrays, kernel [in,out,h,w], one example" in check(one_example(1, 0, 1, 1), "conv2d").reading
+
+
+def test_results_are_told_in_the_order_in_which_they_come_back() -> None:
+    def backward(dout: np.ndarray, *, weight: np.ndarray, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return dout @ weight, dout.T @ inputs
+
+    assert check(backward, "dense").returned == ("do", "dw")
 
 
 def test_report_names_cause_change_and_proof() -> None:

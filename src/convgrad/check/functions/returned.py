@@ -127,7 +127,7 @@ def name_outputs(result: Attempt, function: str) -> None:
     known = result.convention.places
     if known and len(known) == len(left):
         result.places = known
-        result.roles = {role: outcome.arrays[known.index(role)] for role in expected if role in known}
+        result.roles = {role: outcome.arrays[place] for place, role in enumerate(known) if role in expected}
         result.extra = tuple(place for place in left if not known[place])
         return
     forward_too = not backward or len(left) > len(gradients)
@@ -156,7 +156,7 @@ def name_outputs(result: Attempt, function: str) -> None:
         if (same_rank or free) and (backward or len(left) == 1):
             taken[(same_rank or free)[0]] = place
             left.remove(place)
-    result.roles = {role: outcome.arrays[taken[role]] for role in expected if role in taken}
+    result.roles = {role: outcome.arrays[place] for role, place in sorted(taken.items(), key=lambda one: one[1])}
     if not outcome.arrays:
         result.strange = "it returns nothing"
     elif not expected:
