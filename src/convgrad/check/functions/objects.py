@@ -25,7 +25,9 @@ from convgrad.check.submissions.answers import Argument, Method, Methods
 
 AnyArray = npt.NDArray[Any]
 RATES = ["learningrate", "lr", "eta", "alpha", "learnrate", "rate", "stepsize"]
-TRAINING = ["training", "train", "istraining", "trainflg", "trainmode", "trainable"]
+TRAINING = ["training", "train", "istraining", "istrain", "trainflg", "trainmode", "trainable"]
+KEEPS = ("save", "keep", "store", "cache", "remember", "retain")
+"""How flags begin that say whether a forward pass keeps what the backward pass reads, as `save_cache=False` does."""
 OPTIMIZER = object()
 """An optimizer that takes one step against the gradient, which the worker has."""
 NO_TENSOR = ("rate", "flag", "cache")
@@ -39,7 +41,8 @@ MEANINGS: dict[str, str] = {
     "out": "filters numfilters nfilters nbfilters outchannels outch nout cout channelsout outputchannels noutchannels "
     "outputdepth kernels numkernels nkernels outplanes noutputs depth f units outputs outdim outputsize outputdim "
     "outfeatures outsize fanout neurons nneurons numneurons numoutputs hidden hiddensize nodes numunits nunits "
-    "outputlen sizeout outputdims outputnodes outputunits numoutputchannels numfilter nfilter filternum outputlayers k",
+    "outputlen sizeout outputdims outputnodes outputunits numoutputchannels numfilter nfilter filternum outputlayers k "
+    "hiddendim hiddenunits numhidden nhidden classes numclasses nclasses",
     "in": "inchannels inch cin nin channelsin inputchannels inputdepth nchannels numchannels indepth ninchannels "
     "inplanes sizein inputdims channels c ninputs inputs indim inputsize inputdim infeatures insize fanin inputunits "
     "numinputs inputlen "
@@ -47,13 +50,14 @@ MEANINGS: dict[str, str] = {
     "prevchannels previouschannels channel input ndim",
     "kernel": "kernelsize kernel k size filtersize f ksize kernelshape filtershape windowsize fsize poolsize pool "
     "window poolshape kshape kernelsizes poolingsize filter filterdim kerneldim pooldim ks",
-    "kernel_h": "kernelheight kh fh filterheight kernelh filterh hh poolheight poolh ph hf kernelrows",
-    "kernel_w": "kernelwidth kw fw filterwidth kernelw filterw ww poolwidth poolw pw wf kernelcols",
+    "kernel_h": "kernelheight kh fh filterheight kernelh filterh hfilter hh poolheight poolh ph hf kernelrows",
+    "kernel_w": "kernelwidth kw fw filterwidth kernelw filterw wfilter ww poolwidth poolw pw wf kernelcols",
     "strides": "stride strides s step steps poolstride stridesize",
     "padding": "pad padding paddings p pads padsize paddingsize zeropad zeropadding",
     "dilation": "dilation dilations dilate rate",
     "groups": "group groups g numgroups ngroups",
-    "image": "inputshape inshape inputsize inputdim shape imageshape imgshape imagesize imgsize insize indim dim",
+    "image": "inputshape inshape inputsize inputdim xshape xdim shape imageshape imgshape imagesize imgsize insize "
+    "indim dim",
     "height": "inputheight h height imageheight imgheight inputh imgh",
     "width": "inputwidth w width imagewidth imgwidth inputw imgw",
     "batch": "batchsize batch n m nexamples numexamples",
@@ -214,7 +218,7 @@ def _read(
             fixed[argument.name] = given[argument.name]
         elif name in RATES:
             fixed[argument.name] = "rate"
-        elif name in TRAINING:
+        elif name in TRAINING or (isinstance(argument.default, bool) and name.startswith(KEEPS)):
             fixed[argument.name] = "flag"
         elif argument.required and name in ("cache", "ctx", "saved", "memory"):
             fixed[argument.name] = "cache"
@@ -415,6 +419,8 @@ class ObjectCall:
             whole = [v for v in known["kernel"] if isinstance(v, tuple)]
             if whole:
                 known["kernel_h"], known["kernel_w"] = [whole[0][0]], [whole[0][-1]]
+            if "w" in self.reading.parameters:
+                known["kernel"] = [*known["kernel"], tuple(self.tensor("w").shape)]
         if "padding" in known and not np.any(own["padding"]):
             known["padding"].append("valid")
         if getattr(problem.origin.layer, "padding", None) == "same":
