@@ -102,6 +102,100 @@ def bn_backward(dout, cache):
     dx = (g - g.mean(axis=0) - n * (g * n).mean(axis=0)) / np.sqrt(var + 1e-5)
     return dx, (dout * n).sum(axis=0), dout.sum(axis=0)
 """
+LAZY = """
+class Convolve:
+    def __init__(self, filters, size):
+        self.filters, self.size = filters, size
+        self.params = {"W": None, "b": None}
+        self.grads = {"W": None, "b": None}
+    def forward(self, X):
+        if self.params["W"] is None:
+            self.params["W"] = np.random.randn(self.filters, X.shape[1], self.size, self.size)
+            self.params["b"] = np.zeros((self.filters, 1, 1))
+        self.X, k = X, self.size
+        rows, columns = X.shape[2] - k + 1, X.shape[3] - k + 1
+        parts = [(i, j, X[:, :, i:i + rows, j:j + columns]) for i in range(k) for j in range(k)]
+        self.parts = parts
+        out = sum(np.einsum("ncij,kc->nkij", part, self.params["W"][:, :, i, j]) for i, j, part in parts)
+        return out + self.params["b"]
+    def backward(self, dZ):
+        dX, dW = np.zeros_like(self.X), np.zeros_like(self.params["W"])
+        for i, j, part in self.parts:
+            place = np.s_[:, :, i:i + dZ.shape[2], j:j + dZ.shape[3]]
+            dX[place] += np.einsum("nkij,kc->ncij", dZ, self.params["W"][:, :, i, j])
+            dW[:, :, i, j] = np.einsum("nkij,ncij->kc", dZ, part)
+        self.grads["W"], self.grads["b"] = dW, dZ.sum(axis=(0, 2, 3)).reshape(-1, 1, 1)
+        return dX
+"""
+GRADIENTS_FIRST = """
+class Full:
+    def __init__(self, n_out):
+        self.gradients = {}
+        self.parameters = {"W": None, "b": None}
+        self.n_out, self.ready = n_out, False
+    def flush_gradients(self):
+        for name in self.gradients:
+            self.gradients[name] = np.zeros_like(self.gradients[name])
+    def forward(self, X, retain_derived=False):
+        if not self.ready:
+            self.parameters = {"W": np.random.randn(X.shape[1], self.n_out), "b": np.zeros((1, self.n_out))}
+            self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}
+            self.ready = True
+        self.X = X if retain_derived else None
+        return X @ self.parameters["W"] + self.parameters["b"]
+    def backward(self, dLdy):
+        self.gradients["W"] += self.X.T @ dLdy
+        self.gradients["b"] += dLdy.sum(axis=0, keepdims=True)
+        return dLdy @ self.parameters["W"].T
+"""
+SET_UP = """
+class Full:
+    def __init__(self, n_out):
+        self.n_out = n_out
+    def _setup(self, input_shape, rng):
+        self.W = rng.normal(size=(input_shape[1], self.n_out))
+        self.b = np.zeros(self.n_out)
+    def fprop(self, input):
+        self.last = input
+        return input @ self.W + self.b
+    def bprop(self, output_grad):
+        self.dW, self.db = self.last.T @ output_grad, output_grad.sum(axis=0)
+        return output_grad @ self.W.T
+"""
+AN_AXIS = """
+class Soft:
+    def __init__(self, dim=-1):
+        self.dim = dim
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=self.dim, keepdims=True))
+        self.p = e / e.sum(axis=self.dim, keepdims=True)
+        return self.p
+    def backward(self, g):
+        return self.p * (g - (g * self.p).sum(axis=self.dim, keepdims=True))
+"""
+INSERTED = """
+class Convolve:
+    def __init__(self, out_ch, kernel_shape, dilation=0):
+        self.out_ch, self.kernel_shape, self.apart = out_ch, kernel_shape, dilation + 1
+        self.W = self.b = None
+    def forward(self, X):
+        h, w = self.kernel_shape
+        if self.W is None:
+            self.W, self.b = np.random.randn(h, w, X.shape[3], self.out_ch), np.zeros(self.out_ch)
+        d = self.apart
+        self.X, self.size = X, (X.shape[1] - d * (h - 1), X.shape[2] - d * (w - 1))
+        return self.b + sum(self.part(X, i, j) @ self.W[i, j] for i in range(h) for j in range(w))
+    def part(self, X, i, j):
+        d, (rows, columns) = self.apart, self.size
+        return X[:, d * i:d * i + rows, d * j:d * j + columns]
+    def backward(self, g):
+        dX, self.dW, self.db = np.zeros_like(self.X), np.zeros_like(self.W), g.sum(axis=(0, 1, 2))
+        for i in range(self.kernel_shape[0]):
+            for j in range(self.kernel_shape[1]):
+                self.part(dX, i, j)[...] += g @ self.W[i, j].T
+                self.dW[i, j] = np.einsum("nijc,nijk->ck", self.part(self.X, i, j), g)
+        return dX
+"""
 CASES = {
     "a flag to keep": (KEEPS_ON_DEMAND, "sigmoid", "Gate", ("(1 - S)", "(2 - S)")),
     "image and window": (
@@ -113,6 +207,11 @@ CASES = {
     "the kernel's shape": (SHAPE_OF_THE_KERNEL, "conv2d", "Convolve", ("dx[part] += g", "dx[part] = g")),
     "hidden and classes": (HIDDEN_AND_CLASSES, "two_layer_net", "Net", ("(a > 0)", "(X @ W1 > 0)")),
     "a test in the dictionary": (TESTS_OR_TRAINS, "batch_norm", "bn_backward", ("- g.mean(axis=0) ", "")),
+    "weights of the first pass, with their axes": (LAZY, "conv2d", "Convolve", ("dX[place] +=", "dX[place] =")),
+    "gradients before weights": (GRADIENTS_FIRST, "dense", "Full", ("self.X.T @ dLdy", "2 * self.X.T @ dLdy")),
+    "a method that sets up, with random numbers": (SET_UP, "dense", "Full", ("output_grad.sum", "output_grad.max")),
+    "an axis": (AN_AXIS, "softmax", "Soft", ("(g * self.p).sum(axis=self.dim", "(g * self.p).sum(axis=0")),
+    "zeros between, counted": (INSERTED, "conv2d", "Convolve", ("+= g", "= g")),
 }
 
 
@@ -135,3 +234,19 @@ def test_a_slip_is_wrong(case: str, tmp_path: Path) -> None:
     assert right in code
     report = report_on(tmp_path, code.replace(right, slip), layer, name)
     assert report.verdict is Verdict.WRONG, report
+
+
+def test_alpha_without_weights_is_no_learning_rate(tmp_path: Path) -> None:
+    code = """
+class Tanh:
+    def __init__(self, alpha=1.5):
+        self.alpha = alpha
+    def forward(self, x):
+        self.t = np.tanh(x)
+        return self.alpha * self.t
+    def backward(self, g):
+        return self.alpha * g * (1 - self.t ** 2)
+"""
+    report = report_on(tmp_path, code, "tanh", "Tanh")
+    assert report.verdict is Verdict.WRONG
+    assert {"factor-1.5"} & {*report.causes} or "1.5" in str(report), report

@@ -279,7 +279,9 @@ class ObjectCall:
             "look": self.look,
             "before": [self._methods(methods, tree, self.before == "other numbers")] if self.before else [],
             "rate": RATE,
-            "rate_names": [n for n in RATES if not (known_slope and n in MEANINGS["slope"].split())],
+            "rate_names": [
+                n for n in RATES if self.reading.parameters and not (known_slope and n in MEANINGS["slope"].split())
+            ],
             "rated": any(role == "rate" for _, role in (*self.reading.forward, *(self.reading.backward or ()))),
             "build": self._build(tree),
             "parameters": [
@@ -354,9 +356,12 @@ class ObjectCall:
         """What it may be; nothing for one that keeps its default."""
         name = plain(argument.name)
         values: list[Any] = []
+        if type(argument.default) is int and argument.default < 0:
+            return []  # an axis, counted from the last one
         for meaning, names in MEANINGS.items():
             if name in names.split() and not self._means_another(name, meaning, known):
-                values += known.get(meaning, [])
+                inserted = meaning == "dilation" and argument.default == 0
+                values += [v - 1 for v in known["dilation"][:1]] if inserted else known.get(meaning, [])
         origin = self.problem.origin
         for role in (*origin.parameters, *origin.numbers):
             if name in (plain(role), *origin.names.get(role, ())):
@@ -397,7 +402,7 @@ class ObjectCall:
             "in": [channels],
             "image": [without, laid, *([tuple(image)] if image else []), *image[:1]],
             "batch": [sizes.get("batch", 1)],
-            "rate": [RATE],
+            "rate": [RATE] if self.reading.parameters else [],
             "flag": [True],
             "bias": [own.get("bias") is not None or "b" in problem.wrt],
             "activation": [self.activation] if self.activation else [None, "linear", "identity", "none"],

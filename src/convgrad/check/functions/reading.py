@@ -358,12 +358,18 @@ def _depends_on_the_batch(one: Attempt, ran: Sequence[Attempt]) -> bool:
 
 def _contradicts_its_forward(one: Attempt, ran: Sequence[Attempt]) -> bool:
     """Whether it is right for another layout or order than that in which the person's own forward pass is right, where
-    its gradients are wrong.
+    its gradients are wrong. Of a class, for one example where it takes batches.
     """
-    if one.convention.forward is not None:
+    if isinstance(one.convention.reading, ObjectReading):
+        own = one.convention
+        batches = (a for a in ran if own.sizes.one and own.image == "[features]" and not a.convention.sizes.one)
+        pairs = [a for a in batches if a.convention.reading == own.reading and a.convention.kernel == own.kernel]
+    elif one.convention.forward is None:
+        pairs = [a for a in ran if a.convention.forward is not None]
+    else:
         return False
-    pairs = (a for a in ran if a.convention.forward is not None and a.shapes_fit and {*a.roles} - {*a.problem.results})
-    return any(not a.is_exact and _has_right_results(a) for a in pairs)
+    both = (a for a in pairs if a.shapes_fit and {*a.roles} - {*a.problem.results})
+    return any(not a.is_exact and _has_right_results(a) for a in both)
 
 
 def _has_right_results(tried: Attempt) -> bool:
