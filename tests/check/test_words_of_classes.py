@@ -196,7 +196,55 @@ class Convolve:
                 self.dW[i, j] = np.einsum("nijc,nijk->ck", self.part(self.X, i, j), g)
         return dX
 """
+ROWS_AND_COLUMNS = """
+class Full:
+    def __init__(self, row, column):
+        self.W = {"val": np.random.randn(row, column), "grad": 0}
+        self.b = {"val": np.random.randn(1, row), "grad": 0}
+    def forward(self, fc):
+        self.fc = fc
+        return fc @ self.W["val"].T + self.b["val"]
+    def backward(self, deltaL):
+        self.W["grad"], self.b["grad"] = deltaL.T @ self.fc, deltaL.sum(axis=0, keepdims=True)
+        return deltaL @ self.W["val"], self.W["grad"], self.b["grad"]
+"""
+FROM_ABOVE_A_LOSS = """
+class Entropy:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return -np.mean(t * np.log(y) + (1 - t) * np.log(1 - y))
+    def backward(self, dout):
+        return dout * ((1 - self.t) / (1 - self.y) - self.t / self.y) / self.t.size
+"""
+TOLD_ITS_INPUT = """
+class Pool:
+    def __init__(self, pool_shape=(2, 2), stride=2):
+        self.pool_shape, self.stride = pool_shape, stride
+    def set_input_shape(self, shape):
+        self.input_shape = shape
+    def forward_pass(self, X, training=True):
+        c, h, w = self.input_shape
+        self.out = (h - self.pool_shape[0]) // self.stride + 1, (w - self.pool_shape[1]) // self.stride + 1
+        self.X = X
+        Y = np.zeros((len(X), c, *self.out))
+        for part, i, j in self.windows(X):
+            Y[:, :, i, j] = part.mean(axis=(2, 3))
+        return Y
+    def windows(self, A):
+        for i in range(self.out[0]):
+            for j in range(self.out[1]):
+                a, b = i * self.stride, j * self.stride
+                yield A[:, :, a:a + self.pool_shape[0], b:b + self.pool_shape[1]], i, j
+    def backward_pass(self, accum_grad):
+        dX = np.zeros_like(self.X)
+        for part, i, j in self.windows(dX):
+            part += accum_grad[:, :, i:i + 1, j:j + 1] / np.prod(self.pool_shape)
+        return dX
+"""
 CASES = {
+    "rows and columns": (ROWS_AND_COLUMNS, "dense", "Full", ("deltaL.T @ self.fc", "deltaL.T @ self.fc * 2")),
+    "a loss with a gradient from above": (FROM_ABOVE_A_LOSS, "binary_cross_entropy", "Entropy", (" / self.t.size", "")),
+    "a pooling that is told its input": (TOLD_ITS_INPUT, "avg_pool2d", "Pool", ("part +=", "part[...] =")),
     "a flag to keep": (KEEPS_ON_DEMAND, "sigmoid", "Gate", ("(1 - S)", "(2 - S)")),
     "image and window": (
         IMAGE_AND_WINDOW,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.functions.roles import Reading, known_names
+from convgrad.check.functions.roles import FROM_ABOVE, Reading, known_names
 from convgrad.check.functions.signature import Leaf
 from convgrad.check.functions.vocabulary import BIAS, INPUT, KERNEL, POOLING, RESULT, UPSTREAM, plain, pooling_words
 from convgrad.check.problems.inputs import RATE
@@ -30,7 +30,7 @@ KEEPS = ("save", "keep", "store", "cache", "remember", "retain")
 """How flags begin that say whether a forward pass keeps what the backward pass reads, as `save_cache=False` does."""
 OPTIMIZER = object()
 """An optimizer that takes one step against the gradient, which the worker has."""
-NO_TENSOR = ("rate", "flag", "cache")
+NO_TENSOR = ("rate", "flag", "cache", "one")
 """Roles of arguments of methods that are no tensors of the problem."""
 LOCAL = ("gradient", "grad", "derivative", "deriv", "prime")
 """Methods that may be a derivative, without the gradient from above."""
@@ -143,7 +143,8 @@ def object_readings(
     found = []
     above = [] if problem.total else [*problem.upstreams]
     local = [((a, role),) for a in _taken_of(methods.backward) if elementwise for role in ("o", problem.of)]
-    usual = _read(methods.backward, [*above, *inputs, *problem.results], names, given, above)
+    free = [*above, *inputs, *problem.results]
+    usual = _read(methods.backward, free, names, given, above, total=problem.total)
     ways = [*((backward, True) for backward in local), *((backward, False) for backward in usual)]
     further = {n for name in inputs for n in names.get(name, ())} if problem.origin.written else set()
     for forward in _read(methods.forward, inputs, names, given, further=further):
@@ -205,8 +206,11 @@ def _read(
     given: Mapping[str, str],
     above: Sequence[str] = (),
     further: Collection[str] = (),
+    total: bool = False,
 ) -> Iterator[Any]:
-    """Roles of the arguments of one method; None where there is no method. further: of arguments with a default."""
+    """Roles of the arguments of one method; None where there is no method. further: of arguments with a default. total:
+    it is the backward method of a loss, on which the gradient from above is 1.
+    """
     if method is None:
         yield None
         return
@@ -220,6 +224,8 @@ def _read(
             fixed[argument.name] = "rate"
         elif name in TRAINING or (isinstance(argument.default, bool) and name.startswith(KEEPS)):
             fixed[argument.name] = "flag"
+        elif argument.required and total and name in FROM_ABOVE:
+            fixed[argument.name] = "one"
         elif argument.required and name in ("cache", "ctx", "saved", "memory"):
             fixed[argument.name] = "cache"
         elif (
@@ -333,6 +339,8 @@ class ObjectCall:
             return RATE
         if role == "flag":
             return True
+        if role == "one":
+            return 1.0
         return np.flip(self.tensor(role)).copy() if others else self.tensor(role)
 
     def _build(self, tree: Callable[[Any], Any]) -> list[dict[str, Any]] | None:

@@ -207,7 +207,7 @@ class Run:
 
     def prepare(self, made: Any) -> None:
         """Call what makes the weights, where they are not there yet and its arguments are known."""
-        if not self.parameters or not self.missing(made)[0]:
+        if self.parameters and not self.missing(made)[0]:
             return
         for name in [self.method(made, [n]) for n in PREPARE]:
             given: dict[str, Any] = {}
