@@ -18,7 +18,7 @@ from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.objects import ObjectReading, object_readings
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.rates import with_own_rate, with_own_weights
-from convgrad.check.functions.returned import Attempt, name_outputs, score
+from convgrad.check.functions.returned import Attempt, name_outputs, score, with_total
 from convgrad.check.functions.roles import Reading, jacobians, readings
 from convgrad.check.functions.signature import Signature, signature
 from convgrad.check.functions.source import Source
@@ -255,6 +255,7 @@ def answered(
     result = Attempt(convention, problem, values, outcome)
     if outcome.trouble is None:
         name_outputs(result, function)
+        with_total(result)
         right = {name: result.expected(name) for name in result.roles}
         result.outcome, result.roles = with_own_rate(outcome, result.roles, right)
         result.score = score(result)
