@@ -241,7 +241,35 @@ class Pool:
             part += accum_grad[:, :, i:i + 1, j:j + 1] / np.prod(self.pool_shape)
         return dX
 """
+KEPT_INPUTS = """
+class Normalize:
+    def __init__(self, epsilon=1e-3):
+        self.X, self.epsilon, self.ready = [], epsilon, False
+        self.gradients, self.parameters = {}, {"scaler": None, "intercept": None}
+    def flush_gradients(self):
+        self.X = []
+    def forward(self, X):
+        if not self.ready:
+            self.parameters = {"scaler": np.random.rand(X.shape[1]), "intercept": np.zeros(X.shape[1])}
+            self.ready = True
+        self.X.append(X)
+        n = (X - X.mean(axis=1, keepdims=True)) / np.sqrt(X.var(axis=1, keepdims=True) + self.epsilon)
+        return self.parameters["scaler"] * n + self.parameters["intercept"]
+    def backward(self, dLdy):
+        X = self.X[-1]
+        root = np.sqrt(X.var(axis=1, keepdims=True) + self.epsilon)
+        n = (X - X.mean(axis=1, keepdims=True)) / root
+        self.gradients = {"scaler": (dLdy * n).sum(axis=0), "intercept": dLdy.sum(axis=0)}
+        g = dLdy * self.parameters["scaler"]
+        return (g - g.mean(axis=1, keepdims=True) - n * (g * n).mean(axis=1, keepdims=True)) / root
+"""
 CASES = {
+    "inputs in a list, parameters of other names": (
+        KEPT_INPUTS,
+        "layer_norm",
+        "Normalize",
+        ("- g.mean(axis=1, keepdims=True)", "- g.mean()"),
+    ),
     "rows and columns": (ROWS_AND_COLUMNS, "dense", "Full", ("deltaL.T @ self.fc", "deltaL.T @ self.fc * 2")),
     "a loss with a gradient from above": (FROM_ABOVE_A_LOSS, "binary_cross_entropy", "Entropy", (" / self.t.size", "")),
     "a pooling that is told its input": (TOLD_ITS_INPUT, "avg_pool2d", "Pool", ("part +=", "part[...] =")),

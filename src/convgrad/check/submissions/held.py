@@ -26,6 +26,8 @@ CONTENT = ("data", "value", "val", "values", "array", "param", "tensor")
 """What an object that stands for a parameter calls its numbers."""
 WITHIN = words("grads grad gradients gradient derivatives deltas dparams dparameters gradparams")
 """Containers of gradients, in which those of w may be called just that."""
+PARAMETERS = words("params param parameters weights variables")
+"""Containers of parameters."""
 DEPTH, LEAVES = 3, 400
 
 
@@ -71,6 +73,11 @@ class Leaf:
     def is_gradient(self) -> bool:
         """Whether what holds it says that it holds gradients."""
         return any(plain(n) in WITHIN for n in self.names[:-1])
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether what holds it says that it holds parameters."""
+        return any(plain(n) in PARAMETERS for n in self.names[:-1])
 
     def put(self, value: Any) -> None:
         """Hold something else."""
@@ -168,6 +175,7 @@ class Parameter:
             fitting = [leaf for leaf in fitting if len(leaf.value.shape)]
         empty = [leaf for leaf in free if leaf.name in self.names and leaf.value is None]
         others = [leaf for leaf in fitting if not leaf.name.startswith(("d", "grad", "v", "m", "cache", "running"))]
+        others.sort(key=lambda leaf: (not leaf.is_parameter, np.shape(leaf.value) != np.shape(self.value)))
         self.leaf = next(iter([*named, *others, *empty]), None)
 
     def put(self, among: Sequence[Leaf]) -> None:
