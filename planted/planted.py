@@ -231,6 +231,8 @@ FAMILIES = (
                 "pool-wrong-position from the end",
                 "pool-wrong-position, one further",
                 "pool-smallest",
+                "pool-mask-inverted",
+                "pool-mask-inverted, first",
                 "overlaps-overwritten",
             ),
             ("sign",),

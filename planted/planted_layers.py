@@ -30,6 +30,11 @@ def max_pool_backward(
                             target += dout[n, i, j, c] / window.size
                         elif "pool-spread in full" in planted:
                             target += dout[n, i, j, c]
+                        elif "pool-mask-inverted" in planted:
+                            target += dout[n, i, j, c] * (window != window.max())
+                        elif "pool-mask-inverted, first" in planted:
+                            others = np.arange(window.size) != window.argmax()
+                            target += dout[n, i, j, c] * others.reshape(window.shape)
                         elif "pool-last-tie" in planted:
                             place = window.size - 1 - window[::-1, ::-1].argmax()
                             target[np.unravel_index(place, window.shape)] += dout[n, i, j, c]

@@ -18,6 +18,7 @@ from convgrad.check.functions.judging import Judge
 from convgrad.check.functions.padding import other_paddings, with_own_padding
 from convgrad.check.functions.person import MEGABYTES, SECONDS, Person
 from convgrad.check.functions.report import Finding, Report
+from convgrad.check.functions.slopes import more_right, other_slope, slope_note
 from convgrad.check.problems.courses import COURSES
 from convgrad.check.problems.families import FAMILIES, LOSSES, named
 from convgrad.check.problems.subject import Subject, also_called, subject_of
@@ -124,6 +125,12 @@ def check(
                 if again.ok:
                     report = again
                     break
+            sloped = other_slope(layer, settings, report, person)
+            if sloped is not None:
+                again = judged(subject_of(layer, sloped, input_shape, {}), dict(roles or {}), explain)
+                if again.ok or more_right(again, report):
+                    again.findings.append(slope_note(layer, sloped))
+                    report = again
             other = also_called(layer, settings)
             if other is not None and report.verdict is Verdict.WRONG:
                 unexplained = "unexplained" in report.causes

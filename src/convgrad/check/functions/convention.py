@@ -321,7 +321,7 @@ def dictionary(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def more_names(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
     """Settings under further names that forward functions look for. `usual`: those that all courses have alike."""
-    also: dict[str, Any] = {"mode": "train", "momentum": 0.9}
+    also: dict[str, Any] = {"mode": "train", "momentum": 0.9, "train": True, "training": True, "test": False}
     if "epsilon" in settings:
         also |= {"eps": settings["epsilon"], "epsilon": settings["epsilon"]}
     if "kernel_size" in settings:

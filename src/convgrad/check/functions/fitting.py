@@ -26,10 +26,14 @@ LOOKS = 60
 
 @dataclass(frozen=True)
 class Own:
-    """Sizes of a class's own, by label of the kernel's axes, in one order of these axes."""
+    """Sizes of a class's own, by label of the kernel's axes, in one order of these axes.
+
+    spare: whether it has a vector that is no bias in that order, and may be one in another.
+    """
 
     sizes: Mapping[str, int]
     bias: str | None
+    spare: bool = False
 
     def subject(self, asked: LayerSubject) -> LayerSubject:
         """The subject with these sizes."""
@@ -50,9 +54,9 @@ def fitted(subject: Subject, person: Person, roles: Mapping[str, str]) -> Subjec
         return subject
     best: Own | None = None
     for own in _looked_at(subject, person, roles):
-        if not own.sizes:
+        if not own.sizes and not own.spare:
             return own.subject(subject)
-        if best is None or len(own.sizes) < len(best.sizes):
+        if best is None or (len(own.sizes), own.spare) < (len(best.sizes), best.spare):
             best = own
     return subject if best is None else best.subject(subject)
 
@@ -91,7 +95,9 @@ def _own(convention: Convention, held: Held, subject: LayerSubject) -> Own | Non
                 differing |= {group[-1]: size} if group else {"": size}
         if "" in differing:
             continue
-        return Own(differing, _bias(convention, held, subject, differing, shape))
+        bias = _bias(convention, held, subject, differing, shape)
+        vectors = [s for s in (_squeezed(s) for _, s in held if s != shape) if len(s) == 1]
+        return Own(differing, bias, bias is None and bool(vectors))
     return None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.check.functions.roles import Reading, known_names
+from convgrad.check.functions.roles import FROM_ABOVE, Reading, known_names
 from convgrad.check.functions.signature import Leaf
 from convgrad.check.functions.vocabulary import BIAS, INPUT, KERNEL, POOLING, RESULT, UPSTREAM, plain, pooling_words
 from convgrad.check.problems.inputs import RATE
@@ -25,10 +25,12 @@ from convgrad.check.submissions.answers import Argument, Method, Methods
 
 AnyArray = npt.NDArray[Any]
 RATES = ["learningrate", "lr", "eta", "alpha", "learnrate", "rate", "stepsize"]
-TRAINING = ["training", "train", "istraining", "trainflg", "trainmode", "trainable"]
+TRAINING = ["training", "train", "istraining", "istrain", "trainflg", "trainmode", "trainable"]
+KEEPS = ("save", "keep", "store", "cache", "remember", "retain")
+"""How flags begin that say whether a forward pass keeps what the backward pass reads, as `save_cache=False` does."""
 OPTIMIZER = object()
 """An optimizer that takes one step against the gradient, which the worker has."""
-NO_TENSOR = ("rate", "flag", "cache")
+NO_TENSOR = ("rate", "flag", "cache", "one")
 """Roles of arguments of methods that are no tensors of the problem."""
 LOCAL = ("gradient", "grad", "derivative", "deriv", "prime")
 """Methods that may be a derivative, without the gradient from above."""
@@ -39,7 +41,8 @@ MEANINGS: dict[str, str] = {
     "out": "filters numfilters nfilters nbfilters outchannels outch nout cout channelsout outputchannels noutchannels "
     "outputdepth kernels numkernels nkernels outplanes noutputs depth f units outputs outdim outputsize outputdim "
     "outfeatures outsize fanout neurons nneurons numneurons numoutputs hidden hiddensize nodes numunits nunits "
-    "outputlen sizeout outputdims outputnodes outputunits numoutputchannels numfilter nfilter filternum outputlayers k",
+    "outputlen sizeout outputdims outputnodes outputunits numoutputchannels numfilter nfilter filternum outputlayers k "
+    "hiddendim hiddenunits numhidden nhidden classes numclasses nclasses",
     "in": "inchannels inch cin nin channelsin inputchannels inputdepth nchannels numchannels indepth ninchannels "
     "inplanes sizein inputdims channels c ninputs inputs indim inputsize inputdim infeatures insize fanin inputunits "
     "numinputs inputlen "
@@ -47,13 +50,14 @@ MEANINGS: dict[str, str] = {
     "prevchannels previouschannels channel input ndim",
     "kernel": "kernelsize kernel k size filtersize f ksize kernelshape filtershape windowsize fsize poolsize pool "
     "window poolshape kshape kernelsizes poolingsize filter filterdim kerneldim pooldim ks",
-    "kernel_h": "kernelheight kh fh filterheight kernelh filterh hh poolheight poolh ph hf kernelrows",
-    "kernel_w": "kernelwidth kw fw filterwidth kernelw filterw ww poolwidth poolw pw wf kernelcols",
+    "kernel_h": "kernelheight kh fh filterheight kernelh filterh hfilter hh poolheight poolh ph hf kernelrows",
+    "kernel_w": "kernelwidth kw fw filterwidth kernelw filterw wfilter ww poolwidth poolw pw wf kernelcols",
     "strides": "stride strides s step steps poolstride stridesize",
     "padding": "pad padding paddings p pads padsize paddingsize zeropad zeropadding",
     "dilation": "dilation dilations dilate rate",
     "groups": "group groups g numgroups ngroups",
-    "image": "inputshape inshape inputsize inputdim shape imageshape imgshape imagesize imgsize insize indim dim",
+    "image": "inputshape inshape inputsize inputdim xshape xdim shape imageshape imgshape imagesize imgsize insize "
+    "indim dim",
     "height": "inputheight h height imageheight imgheight inputh imgh",
     "width": "inputwidth w width imagewidth imgwidth inputw imgw",
     "batch": "batchsize batch n m nexamples numexamples",
@@ -139,7 +143,8 @@ def object_readings(
     found = []
     above = [] if problem.total else [*problem.upstreams]
     local = [((a, role),) for a in _taken_of(methods.backward) if elementwise for role in ("o", problem.of)]
-    usual = _read(methods.backward, [*above, *inputs, *problem.results], names, given, above)
+    free = [*above, *inputs, *problem.results]
+    usual = _read(methods.backward, free, names, given, above, total=problem.total)
     ways = [*((backward, True) for backward in local), *((backward, False) for backward in usual)]
     further = {n for name in inputs for n in names.get(name, ())} if problem.origin.written else set()
     for forward in _read(methods.forward, inputs, names, given, further=further):
@@ -201,8 +206,11 @@ def _read(
     given: Mapping[str, str],
     above: Sequence[str] = (),
     further: Collection[str] = (),
+    total: bool = False,
 ) -> Iterator[Any]:
-    """Roles of the arguments of one method; None where there is no method. further: of arguments with a default."""
+    """Roles of the arguments of one method; None where there is no method. further: of arguments with a default. total:
+    it is the backward method of a loss, on which the gradient from above is 1.
+    """
     if method is None:
         yield None
         return
@@ -214,8 +222,10 @@ def _read(
             fixed[argument.name] = given[argument.name]
         elif name in RATES:
             fixed[argument.name] = "rate"
-        elif name in TRAINING:
+        elif name in TRAINING or (isinstance(argument.default, bool) and name.startswith(KEEPS)):
             fixed[argument.name] = "flag"
+        elif argument.required and total and name in FROM_ABOVE:
+            fixed[argument.name] = "one"
         elif argument.required and name in ("cache", "ctx", "saved", "memory"):
             fixed[argument.name] = "cache"
         elif (
@@ -275,7 +285,9 @@ class ObjectCall:
             "look": self.look,
             "before": [self._methods(methods, tree, self.before == "other numbers")] if self.before else [],
             "rate": RATE,
-            "rate_names": [n for n in RATES if not (known_slope and n in MEANINGS["slope"].split())],
+            "rate_names": [
+                n for n in RATES if self.reading.parameters and not (known_slope and n in MEANINGS["slope"].split())
+            ],
             "rated": any(role == "rate" for _, role in (*self.reading.forward, *(self.reading.backward or ()))),
             "build": self._build(tree),
             "parameters": [
@@ -327,6 +339,8 @@ class ObjectCall:
             return RATE
         if role == "flag":
             return True
+        if role == "one":
+            return 1.0
         return np.flip(self.tensor(role)).copy() if others else self.tensor(role)
 
     def _build(self, tree: Callable[[Any], Any]) -> list[dict[str, Any]] | None:
@@ -350,9 +364,12 @@ class ObjectCall:
         """What it may be; nothing for one that keeps its default."""
         name = plain(argument.name)
         values: list[Any] = []
+        if type(argument.default) is int and argument.default < 0:
+            return []  # an axis, counted from the last one
         for meaning, names in MEANINGS.items():
             if name in names.split() and not self._means_another(name, meaning, known):
-                values += known.get(meaning, [])
+                inserted = meaning == "dilation" and argument.default == 0
+                values += [v - 1 for v in known["dilation"][:1]] if inserted else known.get(meaning, [])
         origin = self.problem.origin
         for role in (*origin.parameters, *origin.numbers):
             if name in (plain(role), *origin.names.get(role, ())):
@@ -393,7 +410,7 @@ class ObjectCall:
             "in": [channels],
             "image": [without, laid, *([tuple(image)] if image else []), *image[:1]],
             "batch": [sizes.get("batch", 1)],
-            "rate": [RATE],
+            "rate": [RATE] if self.reading.parameters else [],
             "flag": [True],
             "bias": [own.get("bias") is not None or "b" in problem.wrt],
             "activation": [self.activation] if self.activation else [None, "linear", "identity", "none"],
@@ -415,6 +432,8 @@ class ObjectCall:
             whole = [v for v in known["kernel"] if isinstance(v, tuple)]
             if whole:
                 known["kernel_h"], known["kernel_w"] = [whole[0][0]], [whole[0][-1]]
+            if "w" in self.reading.parameters:
+                known["kernel"] = [*known["kernel"], tuple(self.tensor("w").shape)]
         if "padding" in known and not np.any(own["padding"]):
             known["padding"].append("valid")
         if getattr(problem.origin.layer, "padding", None) == "same":

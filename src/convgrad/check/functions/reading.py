@@ -18,7 +18,7 @@ from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.objects import ObjectReading, object_readings
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.rates import with_own_rate, with_own_weights
-from convgrad.check.functions.returned import Attempt, name_outputs, score
+from convgrad.check.functions.returned import Attempt, name_outputs, score, with_total
 from convgrad.check.functions.roles import Reading, jacobians, readings
 from convgrad.check.functions.signature import Signature, signature
 from convgrad.check.functions.source import Source
@@ -255,6 +255,7 @@ def answered(
     result = Attempt(convention, problem, values, outcome)
     if outcome.trouble is None:
         name_outputs(result, function)
+        with_total(result)
         right = {name: result.expected(name) for name in result.roles}
         result.outcome, result.roles = with_own_rate(outcome, result.roles, right)
         result.score = score(result)
@@ -358,12 +359,18 @@ def _depends_on_the_batch(one: Attempt, ran: Sequence[Attempt]) -> bool:
 
 def _contradicts_its_forward(one: Attempt, ran: Sequence[Attempt]) -> bool:
     """Whether it is right for another layout or order than that in which the person's own forward pass is right, where
-    its gradients are wrong.
+    its gradients are wrong. Of a class, for one example where it takes batches.
     """
-    if one.convention.forward is not None:
+    if isinstance(one.convention.reading, ObjectReading):
+        own = one.convention
+        batches = (a for a in ran if own.sizes.one and own.image == "[features]" and not a.convention.sizes.one)
+        pairs = [a for a in batches if a.convention.reading == own.reading and a.convention.kernel == own.kernel]
+    elif one.convention.forward is None:
+        pairs = [a for a in ran if a.convention.forward is not None]
+    else:
         return False
-    pairs = (a for a in ran if a.convention.forward is not None and a.shapes_fit and {*a.roles} - {*a.problem.results})
-    return any(not a.is_exact and _has_right_results(a) for a in pairs)
+    both = (a for a in pairs if a.shapes_fit and {*a.roles} - {*a.problem.results})
+    return any(not a.is_exact and _has_right_results(a) for a in both)
 
 
 def _has_right_results(tried: Attempt) -> bool:

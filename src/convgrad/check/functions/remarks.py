@@ -22,6 +22,7 @@ def remarks(diagnosis: Diagnosis) -> list[Finding]:
     tried = diagnosis.attempt
     outcome = tried.outcome
     found = [*_read_as(tried), *_changed_arguments(tried), *_odd_numbers(tried), *_coarse_numbers(diagnosis)]
+    found += [Finding("other-total", tried.other_total, wrong=False)] if tried.other_total else []
     found += [Finding("warning", f"It warns: {text}", wrong=False) for text in outcome.warnings]
     if outcome.printed.strip():
         first = outcome.printed.strip().splitlines()[0][:60]

@@ -13,6 +13,7 @@ from convgrad.check.functions.convention import Convention
 from convgrad.check.functions.objects import ObjectReading
 from convgrad.check.functions.roles import Reading
 from convgrad.check.functions.vocabulary import is_gradient, plain
+from convgrad.check.problems.probabilities import loss_of_logits, probabilities
 from convgrad.check.problems.problem import Array, Problem
 from convgrad.check.submissions.answers import Outcome
 
@@ -23,7 +24,8 @@ AnyArray = npt.NDArray[Any]
 class Attempt:
     """A convention that was tried: what came back, and which output is what.
 
-    extra: arrays that are no output. places: the output that each array is, "" for none.
+    extra: arrays that are no output. places: the output that each array is, "" for none. other_total: what came back in
+    place of the value of a loss.
     """
 
     convention: Convention
@@ -37,6 +39,7 @@ class Attempt:
     extra: tuple[int, ...] = ()
     places: tuple[str, ...] = ()
     forward_differs: str = ""
+    other_total: str = ""
 
     @property
     def words(self) -> str:
@@ -167,6 +170,35 @@ def name_outputs(result: Attempt, function: str) -> None:
     result.extra = tuple(left)
     named = {place: role for role, place in taken.items()}
     result.places = tuple(named.get(place, "") for place in range(len(outcome.arrays)))
+
+
+def with_total(result: Attempt) -> None:
+    """Of a loss that comes back before it is added up the sum, or the mean over the batch; where probabilities come
+    back in its place, the gradient alone.
+    """
+    problem, of = result.problem, result.problem.of
+    value = result.roles.get(of)
+    if not problem.total or problem.origin.written or value is None or value.size == 1 or len(result.roles) < 2:
+        return
+    array = problem.arrays["y"]
+    whole = result.convention.laid_out("y", array, problem)
+    if loss_of_logits(problem) is not None and value.shape == whole.shape:
+        given = result.convention.laid_out("y", np.asarray(probabilities(problem)), problem)
+        if np.allclose(value, given, 1e-6, 1e-9):
+            del result.roles[of]
+            result.other_total = (
+                f"The forward pass gives the probabilities, and not {of}: the gradient alone was checked."
+            )
+            return
+    if np.squeeze(value).shape not in (np.squeeze(whole).shape, array.shape[:1]):
+        return
+    for word, total in (("sum", value.sum()), ("mean over the batch", value.sum() / len(array))):
+        if np.isclose(total, float(result.expected(of)), 1e-4):
+            result.roles[of] = np.asarray(total)
+            result.other_total = (
+                f"{of} comes back as {value.size} numbers, and not added up: their {word} was compared."
+            )
+            return
 
 
 def _place_of_value(result: Attempt, left: Sequence[int], gradients: Sequence[str]) -> int | None:

@@ -2,6 +2,7 @@
 
 from convgrad.check.mistakes import (
     attention,
+    averages,
     borders,
     courses,
     derivatives,
@@ -38,6 +39,7 @@ MISTAKES: tuple[Mistake, ...] = (
     *windows.MISTAKES,
     *borders.MISTAKES,
     *pooling.MISTAKES,
+    *averages.MISTAKES,
     *sums.MISTAKES,
     *parts.MISTAKES,
     *repeated.MISTAKES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf, prod
 
@@ -31,7 +31,6 @@ from convgrad.notation.terms import (
     accesses,
     rebuild,
     substitute_indices,
-    walk,
 )
 
 
@@ -68,6 +67,13 @@ def _all_ties(problem: Problem) -> Problem | None:
     """Where the maximum is one of a tensor's own elements."""
     window = _maximum(problem)
     return _edited(_to_all_ties)(problem) if window is not None and isinstance(window.body, Access) else None
+
+
+def _losers_of_ties(problem: Problem) -> Problem | None:
+    """Where the maximum is one of a tensor's own elements."""
+    window = _maximum(problem)
+    own = window is not None and isinstance(window.body, Access)
+    return _edited(_below_the_greatest)(problem) if own else None
 
 
 def _each(equation: Equation, change: Callable[[Definition], Definition]) -> Equation:
@@ -242,6 +248,23 @@ def _least(adjoint: Adjoint, problem: Problem) -> Adjoint:
     return replace(adjoint, forward=_each(adjoint.forward, edited))
 
 
+def _losers(adjoint: Adjoint, problem: Problem) -> Adjoint:
+    """All elements of a window but the greatest one."""
+
+    def change(term: Term) -> Term:
+        if isinstance(term, Call) and term.function == "where" and isinstance(term.arguments[0], Compare):
+            condition, winner, other = term.arguments
+            return replace(term, arguments=(condition, other, winner))
+        return term
+
+    return replace(adjoint, backward=_each(adjoint.backward, lambda d: replace(d, term=rebuild(d.term, change))))
+
+
+def _below_the_greatest(adjoint: Adjoint, problem: Problem) -> Adjoint:
+    """All that are less than the greatest one."""
+    return _losers(_to_all_ties(adjoint, problem), problem)
+
+
 def _last(adjoint: Adjoint, problem: Problem) -> Adjoint:
     """The last of equal values: the search runs through the window backwards."""
     window = problem.bound.result.term
@@ -263,52 +286,6 @@ def _last(adjoint: Adjoint, problem: Problem) -> Adjoint:
         return replace(definition, term=rebuild(definition.term, change))
 
     return replace(adjoint, forward=_each(adjoint.forward, searched), backward=_each(adjoint.backward, compared))
-
-
-def _without_count(problem: Problem) -> Problem | None:
-    """A sum where the mean is meant."""
-    definitions = problem.recipe.equation.definitions
-    if not any(_is_quotient(d.term, problem.wrt) or _is_mean(d.term) for d in definitions):
-        return None
-    if "w" in problem.arrays or problem.total or "mu" in problem.recipe.equation.defined:
-        return None
-
-    def change(term: Term) -> Term:
-        if _is_mean(term) and isinstance(term, Reduce):
-            return replace(term, kind="sum")
-        return term.numerator if isinstance(term, Divide) and _is_quotient(term, problem.wrt) else term
-
-    return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))
-
-
-def _is_quotient(term: Term, inputs: Sequence[str]) -> bool:
-    """Divided by how many there are, and not by a sum, as softmax is, a root, as scores are, an input, or 2."""
-    return (
-        isinstance(term, Divide)
-        and not isinstance(term.denominator, Number)
-        and not any(
-            isinstance(part, (Reduce, Call)) or (isinstance(part, Access) and part.tensor in inputs)
-            for part in walk(term.denominator)
-        )
-    )
-
-
-def _is_mean(term: Term) -> bool:
-    return isinstance(term, Reduce) and term.kind == "mean"
-
-
-def _whole_window(problem: Problem) -> Problem | None:
-    """The mean over the whole window where part of it lies outside."""
-    if "count" not in problem.recipe.equation.defined:
-        return None
-
-    def change(term: Term) -> Term:
-        if isinstance(term, Divide) and isinstance(term.denominator, Access):
-            window = (Access("M"), Access("N"))
-            return Divide(term.numerator, Multiply(window))
-        return term
-
-    return problem.with_definitions(lambda d: replace(d, term=rebuild(d.term, change)))
 
 
 _POSITION = "in {output} the gradient goes to the wrong position of the window"
@@ -401,6 +378,21 @@ MISTAKES = (
     ),
     *(
         Mistake(
+            "pool-mask-inverted",
+            f"the mask of {{output}} is inverted: {words} gets the gradient, and the greatest none",
+            "Give it to the greatest value of the window alone: window == window.max().",
+            "with the mask inverted in the right calculation, too,",
+            outputs=("do",),
+            before=before,
+            likelihood=7,
+        )
+        for words, before in (
+            ("every other element of a window", _edited(_losers)),
+            ("whatever is less than the greatest of a window", _losers_of_ties),
+        )
+    ),
+    *(
+        Mistake(
             "pool-of-another-kind",
             f"{{output}} is {words}",
             "Take the maximum: window.max().",
@@ -447,22 +439,6 @@ MISTAKES = (
         "Pad with -np.inf.",
         "with zeros around in the right calculation, too,",
         before=_zeros_outside,
-        likelihood=7,
-    ),
-    Mistake(
-        "average-without-1/n",
-        "the average lacks its 1/n: {output} is that of a sum over the window",
-        "Divide by the number of elements of the window.",
-        "after dividing your {output} by n",
-        before=_without_count,
-        likelihood=9,
-    ),
-    Mistake(
-        "average-counts-padding",
-        "at the border {output} is divided by the whole window, the padding included",
-        "Divide by the number of elements that lie in the image (PyTorch: count_include_pad=False).",
-        "with the whole window counted,",
-        before=_whole_window,
         likelihood=7,
     ),
 )

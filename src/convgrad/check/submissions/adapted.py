@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
@@ -64,18 +65,35 @@ def _of_autograd(thing: Any) -> Any:
     inputs = [p for p in (own if parts else own[1:]) if p.kind is not p.VAR_POSITIONAL]
     torch = importlib.import_module("torch")
 
+    def gradients(given: Mapping[str, Any], above: Any) -> dict[str, Any]:
+        leaves = {n: _leaf(torch, value) for n, value in given.items()}
+        out = thing.apply(*leaves.values())
+        first = out[0] if isinstance(out, tuple) else out
+        asked = [n for n, value in leaves.items() if getattr(value, "requires_grad", False)]
+        found = torch.autograd.grad(first, [leaves[n] for n in asked], above, allow_unused=True)
+        return {**{f"d{n}": g for n, g in zip(asked, found, strict=True)}, "output": first}
+
     def through(*arguments: Any, grad_output: Any, **named: Any) -> dict[str, Any]:
         bound = inspect.Signature(inputs).bind(*arguments, **named)
         bound.apply_defaults()
-        given = {n: _leaf(torch, value) for n, value in bound.arguments.items()}
-        out = thing.apply(*given.values())
-        first = out[0] if isinstance(out, tuple) else out
-        asked = [n for n, value in given.items() if getattr(value, "requires_grad", False)]
-        found = torch.autograd.grad(first, [given[n] for n in asked], grad_output, allow_unused=True)
-        return {**{f"d{n}": g for n, g in zip(asked, found, strict=True)}, "output": first}
+        try:
+            return gradients(bound.arguments, grad_output)
+        except RuntimeError as error:
+            fewer = _without_defaults(inputs, str(error))
+            if not fewer:
+                raise
+            return gradients({n: bound.arguments[n] for n in fewer}, grad_output)
 
     told = [p.replace(default=p.empty) if p.default is None else p for p in inputs]  # a bias that may be left out
     return _as_function(thing, told, through)
+
+
+def _without_defaults(inputs: list[inspect.Parameter], trouble: str) -> list[str]:
+    """The inputs that backward returns gradients of, where it returns fewer, and the others may keep their defaults."""
+    counts = re.search(r"incorrect number of gradients \(expected (\d+), got (\d+)\)", trouble)
+    fewer = int(counts[2]) if counts is not None else len(inputs)
+    optional = all(p.default is not p.empty for p in inputs[fewer:])
+    return [p.name for p in inputs[:fewer]] if fewer < len(inputs) and optional else []
 
 
 def _leaf(torch: Any, value: Any) -> Any:

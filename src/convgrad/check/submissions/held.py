@@ -24,6 +24,10 @@ OF = words(
 """What the gradient of something may be called."""
 CONTENT = ("data", "value", "val", "values", "array", "param", "tensor")
 """What an object that stands for a parameter calls its numbers."""
+WITHIN = words("grads grad gradients gradient derivatives deltas dparams dparameters gradparams")
+"""Containers of gradients, in which those of w may be called just that."""
+PARAMETERS = words("params param parameters weights variables")
+"""Containers of parameters."""
 DEPTH, LEAVES = 3, 400
 
 
@@ -64,6 +68,16 @@ class Leaf:
     def is_array(self) -> bool:
         """Whether it is an array of numbers."""
         return is_array(self.value)
+
+    @property
+    def is_gradient(self) -> bool:
+        """Whether what holds it says that it holds gradients."""
+        return any(plain(n) in WITHIN for n in self.names[:-1])
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether what holds it says that it holds parameters."""
+        return any(plain(n) in PARAMETERS for n in self.names[:-1])
 
     def put(self, value: Any) -> None:
         """Hold something else."""
@@ -150,7 +164,10 @@ class Parameter:
     def find(self, among: Sequence[Leaf], taken: Sequence[Leaf]) -> None:
         """Look for it: of the right shape, by name before any other; nothing yet (None) by name only."""
         shape = shape_of(self.value)
-        free = [leaf for leaf in among if not any(leaf.value is t.value for t in taken if leaf.value is not None)]
+        free = [
+            leaf for leaf in among
+            if not leaf.is_gradient and not any(leaf.value is t.value for t in taken if leaf.value is not None)
+        ]  # fmt: skip
         fitting = [leaf for leaf in free if leaf.is_array and shape_of(leaf.value) == shape]
         named = [leaf for leaf in fitting if leaf.name in self.names]
         if not shape:
@@ -158,6 +175,7 @@ class Parameter:
             fitting = [leaf for leaf in fitting if len(leaf.value.shape)]
         empty = [leaf for leaf in free if leaf.name in self.names and leaf.value is None]
         others = [leaf for leaf in fitting if not leaf.name.startswith(("d", "grad", "v", "m", "cache", "running"))]
+        others.sort(key=lambda leaf: (not leaf.is_parameter, np.shape(leaf.value) != np.shape(self.value)))
         self.leaf = next(iter([*named, *others, *empty]), None)
 
     def put(self, among: Sequence[Leaf]) -> None:

@@ -30,8 +30,8 @@ RESET = held.words(
     "zerograd zerograds zerogradient zerogradients resetgrad resetgrads resetgradient resetgradients "
     "cleargrad cleargrads cleargradients flushgradients"
 )
-WITHIN = held.words("grads grad gradients gradient derivatives deltas dparams dparameters gradparams")
-"""Containers of gradients, in which those of w may be called just that."""
+RANDOM = held.words("rng random randomstate generator prng rs")
+"""What a source of random numbers is called."""
 TRIES, RUNS = 120, 6
 
 
@@ -207,7 +207,7 @@ class Run:
 
     def prepare(self, made: Any) -> None:
         """Call what makes the weights, where they are not there yet and its arguments are known."""
-        if not self.parameters or not self.missing(made)[0]:
+        if self.parameters and not self.missing(made)[0]:
             return
         for name in [self.method(made, [n]) for n in PREPARE]:
             given: dict[str, Any] = {}
@@ -216,6 +216,8 @@ class Run:
                 own = held.plain(argument.name)
                 if "optim" in own or own == "opt":
                     given[argument.name] = self.optimizer
+                elif own in RANDOM:
+                    given[argument.name] = np.random.RandomState(0)
                 elif "shape" in own or own in ("input", "inputsize", "inputdim"):
                     shaped.append(argument.name)
                 elif argument.default is argument.empty and argument.kind is argument.POSITIONAL_OR_KEYWORD:
@@ -246,6 +248,10 @@ class Run:
                 self.misfit(thing)
             if self.missing(thing)[0]:
                 self.misfit(thing)
+        elif any(p.leaf is not None and p.leaf.value is None for p in self.parameters):
+            with contextlib.suppress(Exception):  # the first pass may make them, and say which axes they have
+                self.called(thing, self.plan["forward"])
+            self.missing(thing)
         for parameter in self.parameters:
             parameter.put(held.leaves(thing))
             assert parameter.leaf is not None
@@ -312,8 +318,10 @@ class Run:
         fitting = [leaf for leaf in arrays if held.shape_of(leaf.value) == held.shape_of(parameter.value)]
         for leaf in (*fitting, *arrays):
             own = [held.plain(n) for n in leaf.names]
-            held_within = len(own) > 1 and any(n in WITHIN for n in own[:-1]) and own[-1] in (*bases, *names)
-            of_parameter = len(own) > 1 and own[-2] == parameter.leaf.name and own[-1] in (*WITHIN, "g", "d", "delta")
+            held_within = len(own) > 1 and any(n in held.WITHIN for n in own[:-1]) and own[-1] in (*bases, *names)
+            of_parameter = (
+                len(own) > 1 and own[-2] == parameter.leaf.name and own[-1] in (*held.WITHIN, "g", "d", "delta")
+            )
             if own[-1] in names or held_within or of_parameter:
                 return leaf
         return None

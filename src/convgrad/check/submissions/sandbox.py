@@ -19,7 +19,7 @@ from convgrad.errors import SandboxError
 
 PROGRAM = "bwrap"
 FOLDER, WORKER = "/submission", "/worker.py"
-BESIDE = ("adapted.py", "engines.py", "held.py", "objects.py", "special.py")
+BESIDE = ("adapted.py", "engines.py", "held.py", "objects.py", "packages.py", "special.py")
 FOLDER_BYTES = 64 * 2**20
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/alternatives", "/etc/ld.so.cache")
 PROBE_SECONDS = 30

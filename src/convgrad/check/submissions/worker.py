@@ -47,10 +47,10 @@ def _beside(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from convgrad.check.submissions import adapted, engines, held, objects, special
+    from convgrad.check.submissions import adapted, engines, held, objects, packages, special
 else:
     held, objects, special = _beside("held"), _beside("objects"), _beside("special")
-    adapted, engines = _beside("adapted"), _beside("engines")
+    adapted, engines, packages = _beside("adapted"), _beside("engines"), _beside("packages")
 
 PRINTED = 2000
 """Characters of what a function prints that are kept, the first ones."""
@@ -105,16 +105,7 @@ def read_message(stream: BinaryIO) -> tuple[dict[str, Any], list[np.ndarray]]:
 def find_function(target: str) -> Callable[..., Any]:
     """The function that `module:name` or `file.py:name` names; the name may have dots."""
     place, _, name = target.rpartition(":")
-    if place.endswith(".py"):
-        sys.path.insert(0, os.path.dirname(os.path.abspath(place)))
-        spec = importlib.util.spec_from_file_location("checked_" + os.path.basename(place)[:-3], place)
-        if spec is None or spec.loader is None or not os.path.exists(place):
-            raise ModuleNotFoundError(f"there is no file {place}")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    else:
-        module = importlib.import_module(place)
+    module = packages.loaded(place) if place.endswith(".py") else importlib.import_module(place)
     found: Any = module
     holder: Any = None
     for part in name.split("."):
