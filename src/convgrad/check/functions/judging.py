@@ -340,12 +340,14 @@ class Judge:
                 "added to and not reset.",
                 "Start each call with zeros: dw = np.zeros_like(w) inside the function.",
             )
-        self._note_forward(tried)
+        self._note_differences(tried)
         report.findings += [f for f in remarks(diagnosis) if f.name not in report.causes]  # told as a cause
 
-    def _note_forward(self, tried: Attempt) -> None:
+    def _note_differences(self, tried: Attempt) -> None:
         if tried.forward_differs and not any(f.name == "forward-differs" for f in self.report.findings):
             self.report.findings.append(Finding("forward-differs", tried.forward_differs, wrong=False))
+        if tried.other_padding and not any(f.name == "other-padding" for f in self.report.findings):
+            self.report.findings.append(Finding("other-padding", tried.other_padding, wrong=False))
 
     def _causes_apart(self, diagnosis: Diagnosis) -> None:
         subject = diagnosis.attempt.convention.subject
@@ -397,7 +399,7 @@ class Judge:
         followed = [] if first is None else first.followed
         found = self._diagnosed(again, couples) if keeps else diagnose(again, couples, self.explain, followed)
         found = self._of_gradients(found)
-        self._note_forward(found.attempt)
+        self._note_differences(found.attempt)
         if found.right:
             coverage.right.append(variation.words)
             self._note_precision(variation, found)

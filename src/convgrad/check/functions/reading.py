@@ -14,6 +14,7 @@ import numpy as np
 
 from convgrad.check.functions.caches import with_forward
 from convgrad.check.functions.convention import STATISTIC, Convention, Unsayable
+from convgrad.check.functions.half_padding import SAME, of_its_own_kind
 from convgrad.check.functions.layouts import fits
 from convgrad.check.functions.objects import ObjectReading, object_readings
 from convgrad.check.functions.person import Person
@@ -229,6 +230,7 @@ def attempt(convention: Convention, person: Person, sizes: Sizes | None = None) 
         return Attempt(convention, problem, values, Outcome(trouble=Trouble("NotImplementedError", str(error))))
     outcome = person.call(call)
     result = answered(convention, problem, values, outcome, person.name)
+    result = of_its_own_kind(result) if SAME in person.source.lower() else result
     if result.shapes_fit and result.score[3] and not any(outcome.keys) and not convention.places:
         return min([result, *_by_their_names(result, outcome, person)], key=lambda tried: tried.score)
     return result

@@ -25,7 +25,7 @@ class Attempt:
     """A convention that was tried: what came back, and which output is what.
 
     extra: arrays that are no output. places: the output that each array is, "" for none. other_total: what came back in
-    place of the value of a loss.
+    place of the value of a loss. other_padding: that it pads in a way of its own.
     """
 
     convention: Convention
@@ -40,6 +40,7 @@ class Attempt:
     places: tuple[str, ...] = ()
     forward_differs: str = ""
     other_total: str = ""
+    other_padding: str = ""
 
     @property
     def words(self) -> str:
