@@ -57,6 +57,7 @@ KERAS = (
 AT_THE_END = "lambda length: (0, size - 1) if padding == 'same' else (0, 0)"
 SLIPS = {
     "overlaps": ("dpadded[:, r, c] +=", "dpadded[:, r, c] ="),
+    "crop by the other axis": ("self.inner[0], self.inner[1]]", "self.inner[1], self.inner[0]]"),
     "crop": ("slice(first, first + images.shape[1])", "slice(0, images.shape[1])"),
     "stride": ("slice(i * self.stride, i * self.stride + self.size)", "slice(i, i + self.size)"),
     "sign": ("return dpadded", "return -dpadded"),

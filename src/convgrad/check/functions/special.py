@@ -53,7 +53,11 @@ def _repeats(trouble: Trouble) -> bool:
 
 
 def _refused(convention: Convention, person: Person) -> Trouble | None:
-    """How it refuses sizes that are not special, where it does so on purpose."""
-    usual = replace(convention.sizes, square=False, equal=False, window=False)
-    trouble = attempt(convention, person, usual).outcome.trouble
-    return trouble if trouble is not None and refuses(trouble) else None
+    """How it refuses sizes that are not special, square kernels with other images, too, where it does so on purpose."""
+    trouble = None
+    for window in (True, False):
+        usual = replace(convention.sizes, square=False, equal=False, window=window)
+        trouble = attempt(convention, person, usual).outcome.trouble
+        if trouble is None or not refuses(trouble):
+            return None
+    return trouble
