@@ -122,3 +122,24 @@ def test_delta_may_be_the_gradient_of_what_a_function_is_applied_to(of: str, say
     assert report.ok, str(report)
     assert "delta was read as da_net, the gradient with respect to a_net." in report.notes
     assert check_equation(says.replace("=", "= -"), of).verdict is Verdict.WRONG
+
+
+def test_a_small_letter_with_an_index_is_a_number() -> None:
+    of = r"x^l_{i} = \sum_{m} w^l_{m} o^{l-1}_{2i+m} + b^l"
+    assert check_equation(r"\frac{\partial E}{\partial w^l_{m}} = \sum_{i} \delta^l_{i} o^{l-1}_{2i+m}", of).ok
+    assert check_equation(r"\frac{\partial E}{\partial o^{l-1}_{p}} = \sum_{m} \delta^l_{(p-m)/2} w^l_{m}", of).ok
+
+
+IN = [
+    (r"x_{ij} = \sum_{n} w_{jn} o_{in}", r"\frac{\partial E}{\partial o_{in}} = \sum_j dx_{ij} w_{jn}"),
+    (r"y_{ij} = \sum_n w_{in} \tanh(o_j) v_n", r"\frac{\partial E}{\partial w_{in}} = \sum_j dy_{ij} \tanh(o_j) v_n"),
+    (r"h = \tanh(W_{in} x)", r"\frac{\partial E}{\partial W_{in}} = (dh \odot (1 - h^2)) x^T"),
+    (r"y_j = \sum_i w_{ij} x_{in}", r"\frac{\partial E}{\partial x_{in}} = \sum_i \sum_j w_{ij} dy_j"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("of", "says"), IN, ids=range(len(IN)))
+def test_in_is_a_word_where_its_letters_are_no_indices(of: str, says: str) -> None:
+    report = check_equation(says, of)
+    assert report.ok, str(report)
+    assert check_equation(says.replace("=", "= -"), of).verdict is Verdict.WRONG

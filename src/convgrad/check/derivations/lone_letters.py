@@ -89,10 +89,10 @@ def _multiplied(definition: Definition, forward: Equation) -> list[str]:
             others = [one for one in term.factors if one is not factor and not isinstance(one, Number)]
             for access in accesses(factor):
                 name, plain = access.tensor, without_layer(access.tensor)
-                letter = CAPITAL.match(plain) or (layers and plain in WEIGHTS)
-                if not letter or name in forward.defined or not others:
+                capital = CAPITAL.match(plain)
+                if not (capital or (layers and plain in WEIGHTS)) or name in forward.defined or not others:
                     continue
-                if access.positions and not (factor is access and _is_before_a_vector(access, term)):
+                if access.positions and not (capital and factor is access and _is_before_a_vector(access, term)):
                     continue
                 if is_error and plain in SCALARS:  # C \sum_i \xi_i
                     continue

@@ -32,7 +32,8 @@ class NameReader:
     def __init__(self, text: str, line: Sequence[Token], setting: Setting, indexed: Collection[str], plain: bool):
         self.text, self.setting, self.indexed, self.plain = text, setting, indexed, plain
         marked = with_subscripts(line)
-        self.index_letters = {t.text for t, below, _ in marked if below and len(t.text) == 1 and t.text.isalpha()}
+        below = [t.text for t, below, _ in marked if below and not t.upright and t.text not in WORDS]
+        self.index_letters = {letter for text in below if re.fullmatch("[A-Za-z]|[a-z]{2,4}", text) for letter in text}
         self.tokens = [part for token, *kind in marked for part in self._letters(token, *kind)]
         self.on_left = False
         self.place = 0
