@@ -152,6 +152,7 @@ MEANT: dict[str, Callable[[float], float]] = {
     "sign": lambda a: float(np.sign(a)),
     "sinh": math.sinh,
     "cosh": math.cosh,
+    "tan": math.tan,
     "log2": math.log2,
     "log10": math.log10,
     "log1p": math.log1p,
