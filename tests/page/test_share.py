@@ -147,15 +147,23 @@ def test_pictures_are_saved(browser: Any, folder: Path) -> None:
             assert png.width > 1000
 
 
-def test_images_are_drawn_too(browser: Any, folder: Path) -> None:
-    with opened(browser, written_to(folder, "lenet-digit")) as looker:
-        size = looker.page.evaluate(
-            """async () => { const drawn = await convgrad.page.asSvg(convgrad.page.app.network.flow, 't');
-            const png = await convgrad.page.asPng(drawn);
-            return [(drawn.text.match(/<image /g) || []).length, png.size]; }"""
+def test_a_large_network_is_drawn_whole(browser: Any, folder: Path) -> None:
+    """Images, too, and what was not near enough to be on the page."""
+    with opened(browser, written_to(folder, "lenet-digit"), accept_downloads=True) as looker:
+        looker.page.locator("#share").click()
+        with looker.page.expect_download() as saved:
+            looker.page.locator("#save-svg").click()
+        drawing = ElementTree.parse(saved.value.path())
+        names = {element.text for element in drawing.iter(f"{SVG}text")}
+        shown = looker.page.evaluate(
+            """() => { const { network, trace } = convgrad.page.app;
+            return trace.names.filter((name) => network.shows(name)); }"""
         )
-        assert size[0] > 5
-        assert size[1] > 50_000
+        assert {*shown} <= names
+        assert len([*drawing.iter(f"{SVG}image")]) > 5
+        with looker.page.expect_download() as saved:
+            looker.page.locator("#save-png").click()
+        assert saved.value.path().stat().st_size > 50_000
 
 
 @contextmanager

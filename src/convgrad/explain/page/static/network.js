@@ -143,6 +143,12 @@
       this._goOn();
     }
 
+    /** Draws everything, near or far, for a picture of it. */
+    drawAll() {
+      this._fill([...this.blocks.values()]);
+      for (const name of [...(this.stale ?? [])]) if (this.drawn(name)) this.view(name);
+    }
+
     /** When nothing else is to be done: what is near is drawn, one block in a frame, which also lays it out, and drawn anew. */
     _goOn() {
       if (!this.large || this.later) return;

@@ -184,6 +184,7 @@
     _drawn() {
       const { app } = this;
       const name = this.what.value;
+      if (!name) app.network.drawAll();
       const element = name ? app.network.view(name).element : app.network.flow;
       const title = `${app.trace.model.name}: ${name || page.LENSES[app.network.lens].title}`;
       return page.asSvg(element, title);
