@@ -20,15 +20,18 @@ NOTE = (
 
 
 def of_its_own_kind(tried: Attempt) -> Attempt:
-    """What came back beside a layer of the other kind, where that is nearer; else as it was.
+    """What came back beside a layer of the other kind, where its own forward pass is of that kind; else as it was.
 
-    The person is told the word and no number, and the result has the same shape in both kinds.
+    The person is told the word and no number, and the result has the same shape in both kinds. A backward pass alone
+    shows no kind of its own: it has to be that of the layer.
     """
     subject, problem = tried.convention.subject, tried.problem
     window = problem.origin.window
     if window is None or window.padding != SAME or not isinstance(subject, LayerSubject):
         return tried
-    if not tried.shapes_fit or not tried.score[3] or any(extent % 2 == 0 for extent in window.extent):
+    if problem.of not in tried.roles or not tried.shapes_fit or not tried.score[3]:
+        return tried
+    if any(extent % 2 == 0 for extent in window.extent):
         return tried
     padding = tuple((extent - 1) // 2 for extent in window.extent)
     image = problem.arrays["o"].shape[1:]
@@ -39,7 +42,8 @@ def of_its_own_kind(tried: Attempt) -> Attempt:
     other = replace(other, arrays=problem.arrays)
     result = replace(tried, problem=other, values={**other.arrays, **other.values()}, other_padding=NOTE)
     result.score = score(result)
-    return result if result.score[3] <= tried.score[3] - 0.5 else tried
+    forward = np.allclose(tried.roles[problem.of], result.expected(problem.of), rtol=1e-4, atol=1e-4)
+    return result if forward and result.score[3] <= tried.score[3] - 0.5 else tried
 
 
 def _shapes(arrays: Iterable[np.ndarray]) -> list[tuple[int, ...]]:
