@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from convgrad.check import Report, check
 from convgrad.check.problems.probabilities import of_probabilities, probabilities
 from convgrad.check.problems.subject import LossSubject
 from convgrad.check.verdict import Verdict
+from posted import report_on_numpy as report_on
 
 TWO_CLASSES_MEAN = """
 def bce_prime(y_true, y_pred):
@@ -73,12 +73,6 @@ CASES = {
     "backward goes on from the softmax": (CLASSES_GO_ON, SEVERAL, "Both", ("-= 1", "+= 1")),
     "a quotient": (CLASSES_QUOTIENT, SEVERAL, "entropy_prime", ("-labels", "labels")),
 }
-
-
-def report_on(folder: Path, code: str, layer: str, name: str) -> Report:
-    file = folder / "losses.py"
-    file.write_text(f"import numpy as np\n{code}")
-    return check(f"{file}:{name}", layer)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from convgrad.check import Report, check
+from convgrad.check import Report
 from convgrad.check.verdict import Verdict
+from posted import report_on_numpy
 
 EACH_NUMBER = """
 class Entropy:
@@ -50,9 +51,7 @@ SLIPS = {
 
 
 def report_on(folder: Path, code: str, layer: str) -> Report:
-    file = folder / "written.py"
-    file.write_text(f"import numpy as np\n{code}")
-    return check(f"{file}:{'Soft' if 'class Soft' in code else 'Entropy'}", layer)
+    return report_on_numpy(folder, code, layer, "Soft" if "class Soft" in code else "Entropy")
 
 
 @pytest.mark.parametrize("case", CASES)

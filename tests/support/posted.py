@@ -13,3 +13,8 @@ def report_on(folder: Path, text: str, layer: str, name: str, old: str = "", new
     file = folder / "posted.py"
     file.write_text(text.replace(old, new) if old else text)
     return check(f"{file}:{name}", layer)
+
+
+def report_on_numpy(folder: Path, code: str, layer: str, name: str) -> Report:
+    """The same of code without its `import numpy as np`."""
+    return report_on(folder, f"import numpy as np\n{code}", layer, name)

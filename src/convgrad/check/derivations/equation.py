@@ -181,18 +181,20 @@ def _checked(
     is_latex = _is_latex(of, axes)
     said = _forward(of, generic, axes, single, matrices) if is_latex else next(_read(of, None, generic, matrices))
     found = _judged(equation, said, is_latex, given, generic, explained, matrices)
-    if found[0].verdict.exit_code == 1 and MATRIX_POWER in said.notes:
-        for other in readings_of(of, None, generic, axes, single, matrices):
-            if POWER_OF_EACH in other.notes:
-                again = _judged(equation, other, is_latex, given, generic, False, matrices)
-                other_products = any("was read number by number" in note for note in again[0].notes)
-                return (powers_differ(again[0]), *again[1:]) if again[0].ok and not other_products else found
-    if found[0].verdict.exit_code == 1 and ALL_LETTERS in said.notes:
-        for other in readings_of(of, None, generic, axes, single, matrices):
-            if FIRST_LETTER in other.notes:
-                again = _judged(equation, other, is_latex, given, generic, False, matrices)
-                if again[0].ok:
-                    return replace(again[0], notes=(*again[0].notes, FIRST_LETTER)), *again[1:]
+    if found[0].verdict.exit_code != 1:
+        return found
+
+    def read_with(note: str) -> Iterator[Latex]:
+        return (one for one in readings_of(of, None, generic, axes, single, matrices) if note in one.notes)
+
+    for other in read_with(POWER_OF_EACH) if MATRIX_POWER in said.notes else ():
+        again = _judged(equation, other, is_latex, given, generic, False, matrices)
+        other_products = any("was read number by number" in note for note in again[0].notes)
+        return (powers_differ(again[0]), *again[1:]) if again[0].ok and not other_products else found
+    for other in read_with(FIRST_LETTER) if ALL_LETTERS in said.notes else ():
+        again = _judged(equation, other, is_latex, given, generic, False, matrices)
+        if again[0].ok:
+            return replace(again[0], notes=(*again[0].notes, FIRST_LETTER)), *again[1:]
     return found
 
 

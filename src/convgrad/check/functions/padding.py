@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from convgrad.check.functions.half_padding import SAME
 from convgrad.check.functions.person import Person
 from convgrad.check.functions.report import Report
 from convgrad.check.problems.families import FAMILIES, named
 from convgrad.check.verdict import Verdict
 from convgrad.layers.base import Layer
 
-SAME = "same"
 PADS = (SAME, "pad", "// 2", "//2")
 """What stands in the text of a function that pads, or cuts off what padding has added."""
 OTHER_SHAPES = ("not-cropped", "wrong-shape", "padding-not-cropped", "special-sizes", "unexplained")
