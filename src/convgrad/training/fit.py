@@ -14,7 +14,8 @@ import numpy.typing as npt
 from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, between, optional, takes
 from convgrad.compute.choose import name_of, processor
 from convgrad.data import Batches, Data
-from convgrad.data.changes import Augmenting, augment_from
+from convgrad.data.changes import Augmenting
+from convgrad.data.changes_of_several import OfInputs, Target, changes_for
 from convgrad.errors import DataError, TrainingError
 from convgrad.network.chosen import Names
 from convgrad.network.frozen import frozen_from
@@ -29,7 +30,7 @@ from convgrad.training.advice import warn_of_small_shards, warn_of_small_statist
 from convgrad.training.alone import in_group, trains_alone
 from convgrad.training.averaging import Average, Averaging, average_from
 from convgrad.training.checkpoint import as_json
-from convgrad.training.chosen_metrics import Metrics, metrics_for
+from convgrad.training.chosen_metrics import Metrics, meanings_of, metrics_for
 from convgrad.training.evaluate import checked_examples, data_for
 from convgrad.training.events import Callback, Training, checked_callbacks
 from convgrad.training.examples import Examples
@@ -87,7 +88,7 @@ def fit(
     accumulate: int = 1,
     average: str | Average | None = None,
     callbacks: Iterable[Callback] = (),
-    augment: Augmenting | None = None,
+    augment: Augmenting | OfInputs | None = None,
     seed: int = 0,
     split_seed: int = 0,
     shuffle: bool = True,
@@ -133,7 +134,8 @@ def fit(
         callbacks: told of what happens; may stop the training.
         augment: random changes of the training images, new ones in every epoch: an `Augment`, or a list of changes
             (`Flip()`, `Crop(4)`, `Colour()`, `RandAugment()`, `MixUp()`, functions of your own, as `Changes` says).
-            Targets that are images of the same rows and columns move with them.
+            Targets that are images of the same rows and columns move with them. Of several inputs, a table of such by
+            input, {"image": [Flip(), Crop(4)]}; those that are changed alike stand in brackets, ("left", "right").
         seed: of the initial weights, order, augmentation and dropout: the same seed gives the same bits.
         split_seed: of the split alone, so that a network that is trained on, with whatever seed, keeps its split.
         verbose: show a table, and on a terminal a progress bar.
@@ -169,16 +171,13 @@ def fit(
     data = data_for(network, x, y, "training data")
     names = network.preparation.class_names if network.past.updates else data.class_names
     examples = checked_examples(network, function, data, "training data", names)
-    chosen, meaning = metrics_for(network, metrics, function, examples.given)
-    changing = augment_from(augment)
-    if changing is not None and (network.ends.input_names or network.ends.output_names):
-        raise TrainingError(
-            "augment changes the images of a network of one input and one output. Change the arrays before, or as they "
-            "are read: Data.items(source), whose source[n] gives another (x, y) each time."
-        )
-    together = changing is not None and changing.moves(
-        network.input_shape, examples.target_shape, classes=meaning == "classes", tags=meaning == "answers"
-    )
+    meanings = meanings_of(network, function, examples.given)
+    chosen = metrics_for(network, metrics, function, meanings)
+    targets = {
+        name: Target(shape, classes=meanings[name] == "classes", tags=meanings[name] == "answers")
+        for name, shape in examples.target_shapes.items()
+    }
+    changing, together = changes_for(augment, network.ends.inputs, targets)
     validation, rows = None, np.arange(len(examples))
     if validation_data is not None:
         xv, yv = (validation_data, None) if isinstance(validation_data, Data) else validation_data
@@ -220,7 +219,7 @@ def fit(
         class_weight,
         examples,
         rows,
-        meaning,
+        meanings.get("", "several"),
         max(2, *(shape[-1] for shape in network.output_shapes.values())),
         names,
     )
