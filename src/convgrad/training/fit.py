@@ -33,7 +33,7 @@ from convgrad.training.checkpoint import as_json
 from convgrad.training.chosen_metrics import Metrics, meanings_of, metrics_for
 from convgrad.training.evaluate import checked_examples, data_for
 from convgrad.training.events import Callback, Training, checked_callbacks
-from convgrad.training.examples import Examples
+from convgrad.training.examples import Examples, Rows
 from convgrad.training.history import History
 from convgrad.training.loop import Loop, ended
 from convgrad.training.metrics import of_each
@@ -178,23 +178,15 @@ def fit(
         for name, shape in examples.target_shapes.items()
     }
     changing, together = changes_for(augment, network.ends.inputs, targets)
+    if validation_split and validation_data is not None:
+        raise TrainingError("validation_split and validation_data are both given. Give one of them.")
     validation, rows = None, np.arange(len(examples))
     if validation_data is not None:
         xv, yv = (validation_data, None) if isinstance(validation_data, Data) else validation_data
         given = data_for(network, xv, yv, "validation data")
         validation = checked_examples(network, function, given, "validation data", names)
-    if validation_split:
-        if validation is not None:
-            raise TrainingError("validation_split and validation_data are both given. Give one of them.")
-        if not examples.ordered:
-            raise TrainingError(
-                "validation_split can't hold examples of a stream out: which ones come is its own affair. Give "
-                "validation_data, or a source with positions: Data.items(...)."
-            )
-        known = examples.data.targets_to_split()
-        rows, held_out = split_rows(np.zeros(len(examples)) if known is None else known, validation_split, split_seed)
-        check_unseen(network, examples.inputs, held_out)
-        validation = examples.at(held_out)
+    elif validation_split:
+        validation, rows = _held_out(network, examples, validation_split, split_seed)
     check_validated(chosen, validation is not None, None if validation is None else validation.targets)
     if examples.ordered:
         warn_of_held_out(network, examples.inputs, rows, stacklevel=4)
@@ -315,6 +307,19 @@ def fit(
         network.past.add(examples.inputs, rows)
     loop.run(None if found is None else found["state"])
     return history
+
+
+def _held_out(network: PlainNetwork, examples: Examples, share: float, seed: int) -> tuple[Examples, Rows]:
+    """A share of the examples to validate with, drawn from each class alike, and the positions of the others."""
+    if not examples.ordered:
+        raise TrainingError(
+            "validation_split can't hold examples of a stream out: which ones come is its own affair. Give "
+            "validation_data, or a source with positions: Data.items(...)."
+        )
+    known = examples.data.targets_to_split()
+    rows, held_out = split_rows(np.zeros(len(examples)) if known is None else known, share, seed)
+    check_unseen(network, examples.inputs, held_out)
+    return examples.at(held_out), rows
 
 
 def _digest_of(examples: Examples | None) -> str | None:
