@@ -112,6 +112,23 @@ KL_OF_LOGARITHMS = """
 def kl_div(log_probs, target):
     return np.sum(target * (np.log(target) - log_probs)) / len(target), -target / len(target)
 """
+KL_TO_THE_OTHER = """
+def kl_backward(p, q):
+    return np.log(p / q) + 1
+"""
+RMS_ALONE = """
+def rms_norm_backward(dout, x, eps=1e-8):
+    r = 1 / np.sqrt((x ** 2).mean(-1, keepdims=True) + eps)
+    xhat = x * r
+    return r * (dout - xhat * (dout * xhat).mean(-1, keepdims=True))
+"""
+NLL_OF_PROBABILITIES = """
+def nll_loss(probs, y):
+    n = len(y)
+    d = np.zeros_like(probs)
+    d[np.arange(n), y] = -1 / probs[np.arange(n), y] / n
+    return -np.log(probs[np.arange(n), y]).mean(), d
+"""
 NLL = """
 def nll_loss(log_probs, y):
     n = len(y)
@@ -144,12 +161,17 @@ CASES = [
     ("glu", "glu_backward", GATED, " * (1 - gate)", ""),
     ("kl_divergence", "kl_divergence", KL, "-p / q / n", "-q / p / n"),
     ("KLDivLoss", "kl_div", KL_OF_LOGARITHMS, ", -target /", ", (np.exp(log_probs) - target) /"),
+    ("kl_divergence", "kl_backward", KL_TO_THE_OTHER, "np.log(p / q) + 1", "np.log(p / q)"),
+    ("rms_norm", "rms_norm_backward", RMS_ALONE, "(dout - xhat * (dout * xhat).mean(-1, keepdims=True))", "dout"),
     ("nll", "nll_loss", NLL, "= -1 / n", "= 1 / n"),
+    ("NLLLoss", "nll_loss", NLL_OF_PROBABILITIES, "= -1 / probs", "= 1 / probs"),
     ("multi_margin", "multi_margin_loss", MARGIN, "-= d.sum(1)", "= -1 / k / n"),
 ]
 
 
-@pytest.mark.parametrize(("layer", "name", "code", "old", "new"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES])
+@pytest.mark.parametrize(
+    ("layer", "name", "code", "old", "new"), CASES, ids=[f"{n}-{c[0]}-{c[1]}" for n, c in enumerate(CASES)]
+)
 def test_right_code_is_right_and_a_slip_is_not(
     layer: str, name: str, code: str, old: str, new: str, tmp_path: Path
 ) -> None:

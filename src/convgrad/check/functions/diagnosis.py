@@ -370,7 +370,7 @@ class _Search:
             if mistake.whole or not self.agreement.effect(output, p):
                 continue
             laid = self.agreement.laid_out(output, p.outputs[output])
-            if laid is None or (laid.size > 1 and not np.ptp(laid)):
+            if laid is None or (laid.size > 1 and (laid == laid.flat[0]).all()):
                 continue  # any numbers that are all alike come from those by a factor
             numbers = laid.shape, laid.tobytes()
             if numbers in looked_at:

@@ -132,8 +132,11 @@ def known_names(problem: Problem) -> dict[str, list[str]]:
     if problem.origin.written:
         return _names_in_courses(problem)
     if problem.total:
-        of_two = "log(t[" in str(problem.recipe.equation)  # from probabilities p to others, q
-        return {"t": [*TARGET, "p"], "y": ["q", *PREDICTION]} if of_two else {"t": TARGET, "y": PREDICTION}
+        text = str(problem.recipe.equation)
+        if "log(t[" not in text:
+            return {"t": TARGET, "y": PREDICTION}
+        given, other = ("q", "p") if "log(y[k]) - log(t[k])" in text else ("p", "q")  # from p to q, one of them given
+        return {"t": [*TARGET, given], "y": [other, *PREDICTION]}
     if problem.origin.layer is None:
         own = {n: [plain(n)] for n in inputs} | {of: [plain(of)]}
         usual = [n for n in UPSTREAM if [n] not in own.values()]

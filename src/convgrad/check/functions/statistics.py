@@ -93,8 +93,8 @@ def kept_value(role: str, problem: Problem) -> tuple[Array, tuple[str, ...]]:
 
 def without_scale(problem: Problem) -> Problem:
     """The normalized numbers alone: scale 1, shift 0."""
-    gamma, beta = (problem.arrays[name] for name in ("gamma", "beta"))
-    return problem.with_arrays(gamma=np.ones_like(gamma), beta=np.zeros_like(beta))
+    alone = {"gamma": np.ones_like, "beta": np.zeros_like}
+    return problem.with_arrays(**{n: make(problem.arrays[n]) for n, make in alone.items() if n in problem.arrays})
 
 
 def _labels(problem: Problem) -> tuple[str, ...]:

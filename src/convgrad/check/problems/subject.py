@@ -193,9 +193,12 @@ def _badness(window: Any, shape: tuple[int, ...], wanted: Sizes) -> tuple[int, i
 OF_PROBABILITIES = {
     "binary_cross_entropy": "E = -mean[k](t[k] * log(y[k]) + (1 - t[k]) * log(1 - y[k]))",
     "softmax_cross_entropy": "E = -sum[k](where(k == t, log(y[k]), 0))",
+    "negative_log_likelihood": "E = -sum[k](where(k == t, log(y[k]), 0))",
     "kl_divergence": "E = sum[k](where(t[k] > 0, t[k] * log(t[k]), 0) - t[k] * log(y[k]))",
 }
 """Losses as equations of what comes after the sigmoid or softmax, whose gradient is another one."""
+REVERSE = {"kl_divergence": "E = sum[k](y[k] * (log(y[k]) - log(t[k])))"}
+"""Of losses between two distributions: the gradient with respect to the other one, as in variational methods."""
 SUMMED = ("binary_cross_entropy",)
 """Losses that many write as a sum over all numbers of an example; the two are one where there is one number."""
 
@@ -205,6 +208,7 @@ class LossSubject(Subject):
     """A loss over a batch; `mean`: the mean over the examples, else their sum.
 
     probabilities: y is what comes after the sigmoid or softmax, and the gradient is the one with respect to that.
+    reverse: of two distributions the other one is the given one: from y to t, and not from t to y.
     summed: the numbers of an example are added up where the loss takes their mean.
     """
 
@@ -214,9 +218,10 @@ class LossSubject(Subject):
     classes: int = 5
     probabilities: bool = False
     summed: bool = False
+    reverse: bool = False
 
     def __str__(self) -> str:
-        of = " of probabilities" if self.probabilities else ""
+        of = f" of probabilities{', from y to t' if self.reverse else ''}" if self.probabilities else ""
         summed = ", sum over the numbers of each example" if self.summed else ""
         return f"{self.name}{of}, {'mean' if self.mean else 'sum'} over the batch{summed}"
 
@@ -249,7 +254,8 @@ class LossSubject(Subject):
         return problem.with_arrays(y=self._between_0_and_1(problem.arrays["y"])) if self.probabilities else problem
 
     def _equation(self) -> Equation:
-        text = OF_PROBABILITIES[self.name] if self.probabilities else losses[self.name]().text
+        given = REVERSE if self.reverse else OF_PROBABILITIES
+        text = given[self.name] if self.probabilities else losses[self.name]().text
         return parse(text.replace("mean[k]", "sum[k]") if self.summed else text)
 
     def _between_0_and_1(self, y: Array) -> Array:
@@ -413,7 +419,8 @@ def _losses(name: str) -> list[Subject]:
     found: list[Subject] = []
     for summed in (False, True) if name in SUMMED else (False,):
         for probabilities in (False, True) if name in OF_PROBABILITIES else (False,):
-            found += [LossSubject(name, m, probabilities=probabilities, summed=summed) for m in (True, False)]
+            for reverse in (False, True) if probabilities and name in REVERSE else (False,):
+                found += [LossSubject(name, m, 3, 5, probabilities, summed, reverse) for m in (True, False)]
     return found
 
 
