@@ -150,7 +150,7 @@ def test_an_argument_that_is_missing_is_told_of_its_layer(looker: Looker) -> Non
     looker.complaints.clear()
     page.locator("#build-now").click()
     page.locator(".layer-problem:not(:empty)").wait_for()
-    assert page.locator("#build-problem").inner_text() == "Layer 1: Conv2D needs the key 'kernel_size'."
+    assert page.locator("#build-problem").inner_text() == "Layer 1: Conv2D needs a value for 'kernel_size'."
     looker.complaints.clear()
 
 

@@ -88,7 +88,7 @@
     });
   };
 
-  const FAINT = "#555";
+  const FAINT = "#383838";
   const AROUND = 40;
 
   /** Curves that are faint where they cross numbers, which must not look struck out. flow: what they lie over. */
