@@ -80,7 +80,9 @@ def lens(name: str) -> Click:
 
 def cell(tensor: str, flat: int, element: str) -> Click:
     """A number: element `flat` of a tensor, counted row by row."""
-    return Click(element if "`" in element else f"`{element}`", f'#network .cell[data-tensor="{tensor}"][data-flat="{flat}"]')
+    return Click(
+        element if "`" in element else f"`{element}`", f'#network .cell[data-tensor="{tensor}"][data-flat="{flat}"]'
+    )
 
 
 CLICKS: dict[str, tuple[Click, ...]] = {

@@ -135,7 +135,8 @@
         const on = this._isOn(element) && motion.playing;
         const title = this._title(name, element);
         const words = `${on ? "Pause" : "Play"} ${title}`;
-        button.replaceChildren(...page.iconed(on ? "\u275a\u275a" : "\u25b6", words));
+        button.replaceChildren(...page.iconed(on ? "\u275a\u275a" : "\u25b6", element === null ? words : title));
+        button.setAttribute("aria-label", words);
       };
       label(this.whole, null);
       const { shows, size } = this.app.trace.tensor(name);
