@@ -142,8 +142,8 @@ MOST_CLICKS = 3
 PROGRAM = "`Share…` writes the network, with its numbers, as a program for PyTorch, Keras, NumPy or MATLAB."
 DRAW = "`Draw a digit…` opens a canvas for a digit of your own."
 PINS = (
-    "Type over any delta to start from it. The switch `The published, rounded numbers` puts in those of the example, and "
-    "says what follows and what does not."
+    "Type over any delta to start from it. The switch `The published, rounded numbers` puts in those of the "
+    "example, and says what follows and what does not."
 )
 PYTHON = "The page of `convgrad explain --serve`, or of the site with Python in it, answers this."
 QUESTIONS: dict[str, Link | str] = {
