@@ -136,9 +136,11 @@ def opened(browser: Any, where: str, **options: Any) -> Iterator[Looker]:
     )
     context.set_default_timeout(30_000)  # on a machine that does much else
     looker = Looker(context.new_page())
-    looker.page.goto(where)
-    yield looker
-    context.close()
+    try:
+        looker.page.goto(where)
+        yield looker
+    finally:
+        context.close()  # or its page would go on beside the tests that follow
     assert not looker.complaints, looker.complaints
 
 
