@@ -180,7 +180,7 @@ def test_a_layer_of_one_s_own_with_two_inputs_and_with_a_mistake(tmp_path: Path)
     assert read_model(written(tmp_path, text), (5, 7, 2), 4).network.output_shape == (4,)
     with pytest.raises(ModelError, match=r"(?s)layer 3 \(Equation\): .*\^"):
         read_model(written(tmp_path, text.replace("* v[i,j,c]", "* v[i,j,c")), (5, 7, 2), 4)
-    with pytest.raises(ModelError, match=r"layer 3 \(Equation\) needs the key 'text'"):
+    with pytest.raises(ModelError, match=r"layer 3 \(Equation\) needs a value for 'text'"):
         read_model(written(tmp_path, text.replace('text = "x[i,j,c] = u[i,j,c] * v[i,j,c]"', "")), (5, 7, 2), 4)
 
 
@@ -210,7 +210,7 @@ def test_the_file_may_say_which_images_it_is_for(tmp_path: Path) -> None:
         ('"Conv2D"', '"Conv2d"', r"toml: layer 1 has type 'Conv2d', which is not a layer. Did you mean 'Conv2D'\?"),
         ('type = "ReLU"', "", "layer 2 has no key `type`"),
         ("filters = 2", "filter = 2", r"layer 1 \(Conv2D\) has no key 'filter'. Did you mean 'filters'\?"),
-        ("filters = 2", "", r"layer 1 \(Conv2D\) needs the key 'filters'"),
+        ("filters = 2", "", r"layer 1 \(Conv2D\) needs a value for 'filters'"),
         ("filters = 2", "filters = -2", r"model\.toml: layer 1 \(Conv2D\): "),
         ("filters = 2", 'filters = "two"', r"model\.toml: layer 1 \(Conv2D\): "),
         ("[3, 2]", "[30, 2]", r"model\.toml: layer 1 \(Conv2D\): .*the kernel is larger than the image"),

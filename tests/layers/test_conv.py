@@ -260,6 +260,7 @@ def test_refuses_arguments(make: Callable[..., np.ndarray], message: str) -> Non
             (4, 9, 1),
             r"spans 7 rows \(3, 3 apart\), but the image has 4 rows and a padding of 2.\nMake it at most 6",
         ),
+        (Conv2D(8, (2, 1)), (1, 9, 1), r"spans 2 rows, but the image has 1 row.\nMake it at most 1"),
         (Conv2D(8, 3, groups=4), (7, 5, 6), r"4 groups don't divide the 6 channels of its input.\nMake the layer"),
         (
             Conv2D(8, 3),

@@ -34,6 +34,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pages")
 
 
+def toured(folder: Path) -> str:
+    """The address of the first example with the tour."""
+    file = folder / "toured.html"
+    if not file.exists():
+        file.write_text(toured_html("classic"), encoding="utf-8")
+    return file.as_uri()
+
+
 @pytest.fixture
 def channels(browser: Any, folder: Path) -> Iterator[Looker]:
     with opened(browser, written_to(folder, "two-channels"), **DESK) as looker:
@@ -115,19 +123,89 @@ def test_an_element_that_is_far_away_comes_into_view(browser: Any, folder: Path,
             assert looker.page.evaluate(INSIDE), name
 
 
+BROKEN = """() => [...document.querySelectorAll("#network .block-equation")].filter((equation) => {
+    const pieces = [...equation.querySelectorAll(".katex-base")];
+    const lefts = pieces.map((piece) => piece.getBoundingClientRect().left);
+    return lefts.some((left, n) => n && left <= lefts[n - 1]); }).length"""
+
+
 def test_equations_break_only_where_there_is_no_room(browser: Any, folder: Path) -> None:
     """The second step of an update has three blocks, and half of the screen beside them."""
-    broken = """() => [...document.querySelectorAll("#network .block-equation")].filter((equation) => {
-        const pieces = [...equation.querySelectorAll(".katex-base")];
-        const lefts = pieces.map((piece) => piece.getBoundingClientRect().left);
-        return lefts.some((left, n) => n && left <= lefts[n - 1]); }).length"""
     with opened(browser, written_to(folder, "classic"), **DESK) as looker:
         looker.look("update")
         looker.page.wait_for_timeout(60)
-        assert looker.page.evaluate(broken) == 0
+        assert looker.page.evaluate(BROKEN) == 0
         for _ in range(2):
             looker.page.locator("#larger").click()
-        assert looker.page.evaluate(broken) > 0, "by hand, blocks are as wide as their numbers"
+        assert looker.page.evaluate(BROKEN) > 0, "by hand, blocks are as wide as their numbers"
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1440, 900), (768, 1024)])
+def test_no_equation_breaks_at_any_stop_of_the_tour(browser: Any, folder: Path, size: tuple[int, int]) -> None:
+    with opened(browser, toured(folder), viewport={"width": size[0], "height": size[1]}) as looker:
+        for n in range(12):
+            looker.page.locator(".tour-dots button").nth(n).click()
+            looker.page.wait_for_timeout(60)
+            assert looker.page.evaluate(BROKEN) == 0, n + 1
+            if size[0] > 820 and n != 8:
+                assert looker.page.evaluate(OVERFLOWS) == [0, 0], n + 1
+
+
+def test_layers_that_a_stop_speaks_of_are_larger_than_all_would_be(browser: Any, folder: Path) -> None:
+    percent = "() => parseFloat(document.getElementById('zoom-says').textContent)"
+    with opened(browser, toured(folder), **DESK) as looker:
+        page = looker.page
+        page.locator(".tour-dots button").nth(8).click()
+        page.wait_for_timeout(60)
+        near = page.evaluate(percent)
+        assert page.locator("#overview").is_visible()
+        assert page.evaluate(OVERFLOWS)[1] == 0
+        assert page.evaluate(INSIDE)
+        page.locator("#fit").click()
+        page.wait_for_timeout(60)
+        assert page.evaluate(percent) < near / 1.15
+        assert page.evaluate(OVERFLOWS) == [0, 0]
+        page.locator("#tour-before").click()
+        page.locator("#tour-next").click()
+        assert page.evaluate(percent) == near
+        page.locator("#tour-leave").click()
+        page.wait_for_timeout(60)
+        assert page.evaluate(OVERFLOWS) == [0, 0]
+
+
+def test_lines_are_faint_over_numbers(browser: Any, folder: Path) -> None:
+    """All cells that a line may cross lie in what the drawing of lines is masked by."""
+    script = """() => {
+        const lines = document.querySelector("#network .lines");
+        const origin = document.querySelector("#network .flow").getBoundingClientRect();
+        const boxes = [...lines.querySelectorAll("mask rect")].slice(1).map(({ x, y, width, height }) =>
+            [x, y, width, height].map((length) => length.baseVal.value));
+        const inside = (cell) => {
+            const { left, top, right, bottom } = cell.getBoundingClientRect();
+            return boxes.some(([x, y, width, height]) => left - origin.left >= x - 1 && top - origin.top >= y - 1 &&
+                right - origin.left <= x + width + 1 && bottom - origin.top <= y + height + 1);
+        };
+        const bare = [...document.querySelectorAll("#network .cell")].filter((cell) => !inside(cell));
+        return [bare.length, getComputedStyle(lines.querySelector("g")).mask.includes("faint-over"),
+            lines.querySelectorAll("g path").length];
+    }"""
+    with opened(browser, written_to(folder, "classic"), **DESK) as looker:
+        looker.look("backward")
+        looker.cell("conv1.dw[0,0]").click()
+        assert looker.page.evaluate(script) == [0, True, 8]
+        looker.page.locator("#larger").click()
+        assert looker.page.evaluate(script) == [0, True, 8]
+        looker.page.keyboard.press("Escape")
+        looker.page.evaluate("() => convgrad.page.app.retrace([])")
+        assert looker.page.locator("#network .lines > *").count() == 0
+
+
+def test_on_a_phone_the_tour_has_the_network_below_the_bar(browser: Any, folder: Path) -> None:
+    with opened(browser, toured(folder), **PHONE) as looker:
+        assert not looker.page.locator("#example").is_visible()
+        assert looker.page.locator("#title").inner_text().startswith("convgrad")
+        looker.page.locator("#tour-leave").click()
+        assert looker.page.locator("#example").is_visible()
 
 
 def test_nothing_moves_where_a_number_is_chosen(channels: Looker) -> None:

@@ -338,7 +338,9 @@ def test_the_player_belongs_to_the_chosen_tensor(classic: Looker) -> None:
     motion(classic, "scrub(0.5)")
     classic.cell("pool1.x[0,1]").click()
     assert motion(classic, "score") is None
-    assert classic.page.locator("#play-tensor").inner_text().strip().endswith("pool1.x")
+    assert classic.page.locator("#play-tensor").inner_text().strip().endswith("Play pool1.x")
+    classic.cell("loss.E").click()
+    assert classic.page.locator("#play-number").is_hidden()  # one number is all of it
     classic.look("backward")
     motion(classic, "take('pool1.x')")
     classic.edit("conv1.w[0,0]", "0.3")

@@ -150,7 +150,22 @@ def test_an_argument_that_is_missing_is_told_of_its_layer(looker: Looker) -> Non
     looker.complaints.clear()
     page.locator("#build-now").click()
     page.locator(".layer-problem:not(:empty)").wait_for()
-    assert page.locator("#build-problem").inner_text() == "Layer 1: Conv2D needs the key 'kernel_size'."
+    assert page.locator("#build-problem").inner_text() == "Layer 1: Conv2D needs a value for 'kernel_size'."
+    looker.complaints.clear()
+
+
+def test_what_is_missing_is_said_in_the_words_of_the_window(looker: Looker) -> None:
+    """Not in those of a file, or of Python."""
+    page = looker.page
+    page.locator("#write").click()
+    page.get_by_label("Sizes in the equation of layer 1").fill("N = 2, K = 2")
+    page.locator("#build-now").click()
+    page.locator(".layer-problem:not(:empty)").wait_for()
+    assert 'Give the size of m: sizes={"M": ...}, or its shape' in page.locator(".layer-problem").inner_text()
+    page.locator("#builder").get_by_role("button", name="Remove layer 1").click()
+    page.locator("#build-now").click()
+    assert page.locator("#build-problem").inner_text() == "A network has layers. Add one."
+    assert looker.focused() == "Add a layer"
     looker.complaints.clear()
 
 

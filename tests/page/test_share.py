@@ -21,6 +21,8 @@ import pytest
 from PIL import Image
 
 from browser_support import Looker, opened, served, trace_of, written_to
+from convgrad.examples import load_example
+from convgrad.examples.page import example_model
 from link_support import bits, do, state
 
 pytestmark = pytest.mark.browser
@@ -89,6 +91,22 @@ def test_copying_says_so(browser: Any, folder: Path) -> None:
             looker.page.locator(f"#{button}").click()
             looker.page.get_by_text(words).wait_for()
         assert looker.page.evaluate("() => navigator.clipboard.readText()") == looker.page.url
+
+
+def test_a_derivation_is_taken_along_as_latex(classic: Looker) -> None:
+    deny(classic)
+    classic.page.locator("#panel .copy-derivation").first.click()
+    part = classic.page.locator("#panel .copied").first
+    assert "copy it with Ctrl+C" in part.inner_text()
+    written = part.locator("textarea").input_value()
+    model = example_model(load_example("classic"), trace_of("classic"))
+    derivation = next(each for each in model["layers"][0]["derivations"] if each["gradient"] == "dw")
+    assert re.findall(r"^\\\[\n(.*?)\n\\\]$", written, re.MULTILINE | re.DOTALL) == [
+        step["latex"] for step in derivation["steps"]
+    ]
+    remarks = [line for line in written.splitlines() if line.startswith("% ")]
+    assert remarks[0].startswith("% 1. chain rule: ")
+    assert len(remarks) == len(derivation["steps"])
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

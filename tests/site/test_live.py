@@ -19,6 +19,7 @@ from tools.collect_pyodide import collect
 from browser_support import Looker, opened, trace_of
 from convgrad.examples import NAMES
 from convgrad.site.build import build
+from question_clicks import ALLOWED, ANSWERS, answer
 
 pytestmark = pytest.mark.browser
 SLOW = 300_000
@@ -193,6 +194,13 @@ def test_python_answers_in_the_browser(either: Any, site: Path) -> None:
             assert "NetworkError" in reached["text"]
         assert seen == []
         looker.complaints.clear()
+
+
+@pytest.mark.parametrize("question", sorted(ANSWERS))
+def test_the_clicks_that_the_gallery_tells_answer_the_question(question: str, browser: Any, site: Path) -> None:
+    with published(site) as url, opened(browser, url, permissions=ALLOWED) as looker:
+        with_seconds(looker, 120)
+        answer(looker, question, SLOW)
 
 
 def test_a_file_that_is_another_is_not_run(browser: Any, site: Path, tmp_path: Path) -> None:

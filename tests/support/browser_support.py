@@ -134,18 +134,23 @@ def opened(browser: Any, where: str, **options: Any) -> Iterator[Looker]:
     context = browser.new_context(
         **{"viewport": {"width": 1600, "height": 1000}, "reduced_motion": "reduce", **options}
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)  # on a machine that does much else
     looker = Looker(context.new_page())
-    looker.page.goto(where)
-    yield looker
-    context.close()
+    try:
+        looker.page.goto(where)
+        yield looker
+    finally:
+        context.close()  # or its page would go on beside the tests that follow
     assert not looker.complaints, looker.complaints
 
 
 @contextmanager
-def served(name: str, exact: bool = False, programs: bool = False) -> Iterator[str]:
-    """The address of a server that shows an example. programs: whether it runs those that are pasted."""
-    with PageServer(html_of(name, exact, served=True), port=0, programs=programs) as server:
+def served(name: str, exact: bool = False, programs: bool = False, toured: bool = False) -> Iterator[str]:
+    """The address of a server that shows an example. programs: whether it runs those that are pasted. toured: as
+    `convgrad explain --serve` shows it, with the tour.
+    """
+    html = toured_html(name, served=True) if toured else html_of(name, exact, served=True)
+    with PageServer(html, port=0, programs=programs) as server:
         server.workers.seconds = 120  # on a machine that does much else
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

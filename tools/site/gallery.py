@@ -5,7 +5,7 @@ A link is made from a state, as the page itself makes it (static/links/hash.js);
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from convgrad.examples import NAMES, load_example
@@ -62,11 +62,15 @@ EXAMPLES: dict[str, tuple[Link, ...]] = {
 
 @dataclass(frozen=True)
 class Click:
-    """One click, on what a CSS selector names, or a choice in a list. words: as people are told."""
+    """One click, on what a CSS selector names, or a choice in a list. words: as people are told. typed: what is written
+    then, with the keys. dropped: a picture comes from the desktop instead.
+    """
 
     words: str
     selector: str
     choice: str = ""
+    typed: str = ""
+    dropped: bool = False
 
 
 def lens(name: str) -> Click:
@@ -76,15 +80,16 @@ def lens(name: str) -> Click:
 
 def cell(tensor: str, flat: int, element: str) -> Click:
     """A number: element `flat` of a tensor, counted row by row."""
-    return Click(f"`{element}`", f'#network .cell[data-tensor="{tensor}"][data-flat="{flat}"]')
+    return Click(
+        element if "`" in element else f"`{element}`", f'#network .cell[data-tensor="{tensor}"][data-flat="{flat}"]'
+    )
 
 
 CLICKS: dict[str, tuple[Click, ...]] = {
     "See where one number of my network comes from": (lens("backward"), cell("conv1.dw", 1, "conv1.dw[0,1]")),
     "Start from deltas or from rounded numbers of my own": (
-        Click("`The published, rounded numbers`", "label[for=published]"),
         lens("backward"),
-        cell("conv1.dx", 2, "conv1.dx[0,2]"),
+        replace(cell("conv1.dx", 2, "`conv1.dx[0,2]`, and a delta typed over it"), typed="0.07"),
     ),
     "Find the values that another convolution before mine would get": (
         Click("the example `two-convolutions`", "#example", "two-convolutions"),
@@ -102,6 +107,7 @@ CLICKS: dict[str, tuple[Click, ...]] = {
     "Derive a gradient for a paper or a page": (
         lens("backward"),
         cell("conv1.dw", 0, "conv1.dw[0,0]"),
+        Click("`Copy LaTeX`, below its derivation", ".copy-derivation"),
     ),
     "Compute an equation and its gradients in a program": (
         Click("`Write an equation…`", "#write"),
@@ -113,8 +119,7 @@ CLICKS: dict[str, tuple[Click, ...]] = {
         Click("`Copy program`, behind the tool", "#copy-program"),
     ),
     "Train on pictures of my own": (
-        Click("`Draw a digit…`", "#draw"),
-        Click("`Open a picture…`, or drop one on the page", "#photo"),
+        Click("the page, on which the picture is dropped", "#network", dropped=True),
         Click("`3`, what it is", "label[for=target-3]"),
         Click("`Step`", "#step"),
     ),
@@ -129,13 +134,17 @@ CLICKS: dict[str, tuple[Click, ...]] = {
     ),
     "Look at it all in a notebook": (Click("`Share…`", "#share"), Click("`Copy cell`", "#copy-cell")),
 }
-"""Question -> the clicks that answer it on the served page, from the moment that it opens.
+"""Question -> the clicks that answer it on a page that Python answers, from the moment that it opens.
 What is typed is not counted.
 """
+MOST_CLICKS = 3
 
 PROGRAM = "`Share…` writes the network, with its numbers, as a program for PyTorch, Keras, NumPy or MATLAB."
 DRAW = "`Draw a digit…` opens a canvas for a digit of your own."
-PINS = "The switch `The published, rounded numbers` puts them in, and says what follows and what does not."
+PINS = (
+    "Type over any delta to start from it. The switch `The published, rounded numbers` puts in those of the "
+    "example, and says what follows and what does not."
+)
 PYTHON = "The page of `convgrad explain --serve`, or of the site with Python in it, answers this."
 QUESTIONS: dict[str, Link | str] = {
     "See where one number of my network comes from": Link("a gradient's sum", "classic", "backward", "conv1.dw[0,1]"),
@@ -207,8 +216,8 @@ def gallery() -> str:
         "",
         "## In clicks",
         "",
-        "On the page of `convgrad explain --serve --run-programs`, which begins with the first example. Each question",
-        "of [How to](how-to.md), in this many clicks:",
+        "On the page of `convgrad explain --serve --run-programs`, or the site with Python in it, as they open. Each",
+        "question of [How to](how-to.md), in this many clicks; a picture that is dropped is one:",
         "",
     ]
     lines += ["| question | clicks | on what |", "| --- | ---: | --- |"]

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from convgrad.arguments import shown, whole
 from convgrad.errors import ModelError, ShapeError
+from convgrad.notation.legality import counted
 
 Sizes = int | tuple[int, ...]
 Padding = str | int | tuple[int | tuple[int, int], ...]
@@ -155,7 +156,7 @@ class Window:
         kernel = f"{extent} {named}"
         if self.dilation[axis] > 1:
             kernel += f" ({self.kernel[axis]}, {self.dilation[axis]} apart)"
-        image = f"{size} {named}" + (f" and a padding of {padding}" if padding else "")
+        image = counted(size, named.removesuffix("s")) + (f" and a padding of {padding}" if padding else "")
         return ShapeError(
             f"{self.label}: the kernel is larger than the image. It spans {kernel}, but the image has {image}.",
             remedy=f"Make it at most {size + padding}, or write padding='same', or remove a pooling layer before it.",

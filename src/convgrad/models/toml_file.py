@@ -222,7 +222,7 @@ def _layer(where: str, kind: type[Layer], arguments: Mapping[str, Any], classes:
     values = {aliases.get(key, key): _value(value, classes) for key, value in arguments.items()}
     for f in fields(kind):
         if f.default is MISSING and f.default_factory is MISSING and f.name not in values:
-            raise ModelError(f"{where} needs the key {shown.get(f.name, f.name)!r}.")
+            raise ModelError(f"{where} needs a value for {shown.get(f.name, f.name)!r}.")
     try:
         return kind.from_config(values)
     except ConvgradError as error:

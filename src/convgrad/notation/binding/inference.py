@@ -250,7 +250,11 @@ class Sizes:
         example = ", ".join(f"<axis {n}>" for n in range(len(use.term.positions)))
         example += "," if len(use.term.positions) == 1 else ""
         message = f"The size of axis {axis} of {name} can't be determined."
-        remedy = f'Give its shape: shapes={{"{name}": ({example})}}.'
+        remedy = f'its shape: shapes={{"{name}": ({example})}}.'
+        index = str(use.term.positions[axis])
+        if index.isidentifier():  # alone, so that it says the size
+            remedy = f'the size of {index}: sizes={{"{index.upper()}": ...}}, or {remedy}'
+        remedy = f"Give {remedy}"
         return ShapeError(message, *self.place_of_axis(use, axis), remedy)
 
     def _no_size(self, number: int, index: str) -> ShapeError:

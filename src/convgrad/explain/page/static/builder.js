@@ -168,6 +168,10 @@
         this._say("The learning rate is a number, 0 or more, such as 0.1.", page.byId("built-rate"));
         return false;
       }
+      if (!request.layers.length) {
+        this._say("A network has layers. Add one.", page.byId("add-layer"));
+        return false;
+      }
       try {
         const model = await page.ask("/api/model", request);
         this.dialog.close();

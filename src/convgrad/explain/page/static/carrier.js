@@ -5,8 +5,8 @@
   const page = (convgrad.page = convgrad.page || {});
 
   page.OFFLINE =
-    "This file works on its own. Start `convgrad explain --serve` to choose other examples, build a network and " +
-    "check your own numbers.";
+    "This file works on its own. `convgrad explain --serve` opens the same page with all examples, where you can build " +
+    "your own network, and check your own numbers, derivation or code.";
 
   /** The server's token, from the address. */
   const token = new URLSearchParams(location.search).get("token");

@@ -23,6 +23,21 @@
       ),
     );
 
+  /** Takes it along as LaTeX; where the browser does not let the page copy, the text is there, selected. */
+  const copied = (derivation) => {
+    const told = h("span", { role: "status" });
+    const text = h("textarea", { rows: 6, readonly: true, hidden: true, "aria-label": "To be copied" });
+    text.value = page.derivationAsLatex(derivation);
+    const copy = async () => {
+      text.hidden = await page.copyText(text.value);
+      told.textContent = text.hidden ? "The LaTeX is copied." : page.NOT_COPIED;
+      if (!text.hidden) text.select();
+    };
+    const title = "Every step, for a document with amsmath";
+    const button = h("button", { type: "button", class: "small copy-derivation", title, onclick: copy }, "Copy LaTeX");
+    return h("div", { class: "copied" }, h("div", { class: "actions" }, button, told), text);
+  };
+
   const derivationPart = (derivation, open) => {
     const what = derivation.of === "input" ? "the deltas that it passes back" : "the gradient of its weights";
     const details = h(
@@ -31,7 +46,7 @@
       h("summary", {}, "How ", h("var", {}, derivation.gradient), `, ${what}, follows`),
     );
     const fill = () => {
-      if (details.open && details.children.length === 1) details.append(steps(derivation));
+      if (details.open && details.children.length === 1) details.append(steps(derivation), copied(derivation));
     };
     details.addEventListener("toggle", fill);
     details.open = open;

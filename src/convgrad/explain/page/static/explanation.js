@@ -53,7 +53,7 @@
     /** Before anything is chosen. */
     about() {
       const { model } = this.app.trace;
-      this._title(model.name);
+      this._title(`About ${model.name || "this network"}`);
       const paragraphs = (model.text || []).map((text) => h("p", {}, text));
       const hints = [HINT, ...(this.app.photo?.isFitting ? [PICTURE] : [])].map((hint) => h("p", { class: "hint" }, hint));
       this.content.replaceChildren(h("h2", {}, page.capital(model.title || model.name)), ...paragraphs, ...hints);

@@ -14,9 +14,16 @@
   const MARGIN = 9;
   const LEAST_BESIDE = 0.55;
 
+  /** On a wide page: smaller than this, layers that are spoken of are drawn larger than all of it would be, if by as much. */
+  const EASY = 0.75;
+  const WORTH = 1.15;
+
   /** So often it is measured; and how near two sizes are of which the second needs no measuring. */
   const TRIES = 3;
   const NEAR = 0.03;
+
+  /** So much smaller a network may get, for equations that do not break. */
+  const FOR_EQUATIONS = 0.93;
 
   /** Planes side by side, one below the other, and these with the tensors of a lane side by side. */
   const WAYS = ["", "tall", "tall beside"];
@@ -36,6 +43,7 @@
       this.zoom = 1;
       this.known = new Map(); // lens -> the size that it was drawn in
       this.chosen = null;
+      this.about = null; // the tensors that are spoken of, where they are drawn larger than the whole
       const button = (id, icon, words, act) =>
         h("button", { type: "button", class: "small", id, title: words, "aria-label": words, onclick: act }, icon);
       this.says = h("output", { class: "zoom-says", id: "zoom-says" });
@@ -48,7 +56,7 @@
         button("smaller", "\u2212", "Smaller", () => this.by(1 / STEP)),
         this.says,
         button("larger", "+", "Larger", () => this.by(STEP)),
-        button("fit", "Fit", "Fit: as large as it fits", () => this.fit(null)),
+        button("fit", "Fit", "Fit: as large as it fits", () => this._whole()),
         this.digits,
       );
       this.section.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
@@ -71,6 +79,7 @@
         this.known.clear();
       }
       this.trace = this.app.trace;
+      this.about = null;
       this.fit();
     }
 
@@ -92,6 +101,12 @@
       this.fit();
     }
 
+    /** All of the network, whatever was spoken of. */
+    _whole() {
+      this.about = null;
+      this.fit(null);
+    }
+
     by(factor) {
       this.fit(Math.max(BY_HAND[0], Math.min(BY_HAND[1], this.zoom * factor)));
     }
@@ -105,11 +120,16 @@
       if (!network.lens || !this.section.clientWidth) return;
       this.sized = this._size();
       const { middle } = network; // before another lens or size
-      if (zoom !== null || this.narrow) this.flow.classList.remove("fitted", "roomy");
+      if (zoom !== null || this.narrow) {
+        this.flow.classList.remove("fitted");
+        this._break();
+        this.flow.classList.toggle("roomy", this.narrow && !network.large);
+      }
       if (zoom !== null) this._put(zoom);
       else if (this.narrow) this._put(1);
       else this._fitted();
       this.section.scrollLeft = middle * this.section.scrollWidth - this.section.clientWidth / 2;
+      if (this.about && this.chosen === null && !this.narrow) this._around(this.about);
       this.app.network.fill();
       page.soon("equations", () => this._letScroll());
       this._told();
@@ -126,11 +146,24 @@
       return matchMedia("(max-width: 820px)").matches;
     }
 
-    /** On a phone: so small that the layers of these tensors, or at least the tensors, are seen side by side, where that
-     * can be read; else as it was. */
+    /** The layers of these tensors, or at least the tensors, are seen side by side, where they can be read: on a phone smaller
+     * than else, on a wide page larger, where all of the network is small.
+     */
     around(names) {
       const { network } = this.app;
-      if (!this.narrow || this.chosen !== null || network.large) return;
+      if (this.chosen !== null || network.large) return;
+      if (this.narrow) {
+        this._around(names);
+        this._told();
+        return;
+      }
+      const before = this.about;
+      this.about = this.known.get(network.lens) < EASY ? names : null;
+      if (before || this.about) this.fit();
+    }
+
+    _around(names) {
+      const { network } = this.app;
       const seen = names.filter((name) => network.drawn(name));
       const layers = seen.map((name) => network.blocks.get(network.blockOf.get(name)).element);
       const tensors = seen.map((name) => network.view(name).element);
@@ -139,11 +172,15 @@
         return [Math.min(...boxes.map(({ left }) => left)), Math.max(...boxes.map(({ right }) => right))];
       };
       const room = this.section.clientWidth - 2 * MARGIN;
-      const sizeFor = ([left, right]) => Math.min(1, (this.zoom * room) / (right - left));
-      const all = [layers, tensors].find((elements) => sizeFor(ends(elements)) >= LEAST_BESIDE);
-      for (let tries = 0; tries < TRIES; tries += 1) this._put(all ? sizeFor(ends(all)) : 1); // borders do not shrink
+      this.flow.classList.remove("fitted");
+      const most = () => (this.narrow ? 1 : Math.min(1, this._room().down));
+      const sizeFor = ([left, right]) => Math.min(most(), (this.zoom * room) / (right - left));
+      const least = this.narrow ? LEAST_BESIDE : WORTH * this.zoom;
+      const all = [layers, tensors].find((elements) => sizeFor(ends(elements)) >= least);
+      for (let tries = 0; tries < TRIES && (all || this.narrow); tries += 1)
+        this._put(all ? sizeFor(ends(all)) : 1); // borders do not shrink
+      this.flow.classList.toggle("fitted", !this.narrow);
       if (all) this.section.scrollLeft += ends(all)[0] - this.section.getBoundingClientRect().left - MARGIN;
-      this._told();
     }
 
     /** An equation that is wider than its block is scrolled by keys, too. */
@@ -159,20 +196,21 @@
       this.flow.style.setProperty("--zoom", zoom.toFixed(4));
     }
 
-    /** The room for the network beside what it takes: the zoom for it all, and for its height alone. */
+    /** The room for the network beside what it takes: the zoom for it all, and for its height alone; its width. */
     _room() {
       const style = getComputedStyle(this.section);
       const wide = this.section.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
       const high = this.section.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
       const down = high / this.flow.offsetHeight;
-      return { whole: Math.min(wide / this.flow.offsetWidth, down) * this.zoom, down: down * this.zoom };
+      return { whole: Math.min(wide / this.flow.offsetWidth, down) * this.zoom, down: down * this.zoom, wide };
     }
 
     /** From the size that it has, which is often nearly right: each other one that is tried lays it all out. Of the ways
      * to stand that one is taken in which it can be drawn larger. */
     _fitted() {
       const { large, lens } = this.app.network;
-      this.flow.classList.remove("fitted", "roomy");
+      this.flow.classList.remove("fitted");
+      this._break();
       let best = null;
       for (let tries = 0; tries < TRIES; tries += 1) {
         const rooms = (large ? [""] : WAYS).map((way) => {
@@ -186,12 +224,11 @@
         if (fits && Math.abs(size / this.zoom - 1) < NEAR) break;
         this._put(size);
       }
-      if (!large && best.whole >= LEAST) {
-        this._settle();
-        this._unbreak();
-      }
-      if (!large) this.flow.classList.add("fitted");
+      if (!large && best.whole >= LEAST) this._settle();
       this.known.set(lens, this.zoom);
+      if (large) return;
+      if (best.whole >= LEAST) this._unbreak();
+      this.flow.classList.add("fitted");
     }
 
     _stand(way) {
@@ -204,10 +241,32 @@
         this._put(Math.max(LEAST, this.zoom - 0.005));
     }
 
-    /** Where there is room beside the network, equations need not break. */
+    /** Blocks are as wide as their numbers. */
+    _break() {
+      for (const element of this.flow.querySelectorAll(".block.roomy")) element.classList.remove("roomy");
+      this.flow.classList.remove("roomy");
+    }
+
+    /** Where there is room beside the network, equations need not break; else those that need least, as long as it gets
+     * only a little smaller for them.
+     */
     _unbreak() {
+      const blocks = [...this.flow.querySelectorAll(".block")];
+      const widths = () => blocks.map(({ offsetWidth }) => offsetWidth);
+      const [before, width] = [widths(), this.flow.offsetWidth];
       this.flow.classList.add("roomy");
-      if (this._room().whole < this.zoom) this.flow.classList.remove("roomy");
+      if (this._room().whole >= this.zoom) return;
+      const more = widths().map((wide, n) => wide - before[n]);
+      this.flow.classList.remove("roomy");
+      const room = this._room().wide / FOR_EQUATIONS - width;
+      let taken = 0;
+      for (const n of [...blocks.keys()].filter((each) => more[each] > 0).sort((one, other) => more[one] - more[other])) {
+        taken += more[n];
+        if (taken > room) break;
+        blocks[n].classList.add("roomy");
+      }
+      this._put(Math.min(this.zoom, Math.floor(this._room().whole * 200) / 200));
+      this._settle();
     }
 
     /** Pinched, or with Ctrl. */

@@ -39,8 +39,8 @@
       this.training.open();
       this.served.open();
       this.checker.renew();
-      byId("title").textContent = model.name;
-      document.title = `${model.name}: every number of a training step`;
+      byId("title").replaceChildren("convgrad", h("span", { class: "of" }, `: ${model.name}`));
+      document.title = `convgrad: every number of a training step (${model.name})`;
       this.look("forward");
       this.panel.about();
       this.panel.derived = null;

@@ -87,4 +87,24 @@
       return page.svg("path", { d: path, class: `curve ${kind}` });
     });
   };
+
+  const FAINT = "#383838";
+  const AROUND = 40;
+
+  /** Curves that are faint where they cross numbers, which must not look struck out. flow: what they lie over. */
+  page.faintOver = (curves, tensors, flow) => {
+    const origin = flow.getBoundingClientRect();
+    const all = { x: -AROUND, y: -AROUND, width: origin.width + 2 * AROUND, height: origin.height + 2 * AROUND };
+    const boxes = tensors.map((tensor) => {
+      const { left, top, width, height } = tensor.getBoundingClientRect();
+      return page.svg("rect", { x: left - origin.left, y: top - origin.top, width, height, rx: 4, fill: FAINT });
+    });
+    const mask = page.svg(
+      "mask",
+      { id: "faint-over", maskUnits: "userSpaceOnUse", ...all },
+      page.svg("rect", { ...all, fill: "#fff" }),
+      ...boxes,
+    );
+    return [mask, page.svg("g", { mask: "url(#faint-over)" }, ...curves)];
+  };
 })();

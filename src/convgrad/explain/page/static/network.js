@@ -143,12 +143,6 @@
       this._goOn();
     }
 
-    /** Draws everything, near or far, for a picture of it. */
-    drawAll() {
-      this._fill([...this.blocks.values()]);
-      for (const name of [...(this.stale ?? [])]) if (this.drawn(name)) this.view(name);
-    }
-
     /** When nothing else is to be done: what is near is drawn, one block in a frame, which also lays it out, and drawn anew. */
     _goOn() {
       if (!this.large || this.later) return;
@@ -196,7 +190,7 @@
       return this.large ? blocks.filter(({ element }) => !far(element)) : blocks;
     }
 
-    /** Everything at once, for paper. */
+    /** Everything at once, near or far, for paper or a picture. */
     drawAll() {
       const filled = [...this.blocks.values()].filter((block) => block.fill((name) => this.view(name)));
       for (const name of this.stale ?? []) if (this.drawn(name)) this.view(name);
@@ -255,7 +249,9 @@
 
     _drawLines() {
       const curves = this.lit ? page.curves(this.lit, this.flow, (name, flat) => this.cellOf(name, flat)) : [];
-      this.lines.replaceChildren(...curves);
+      const tensors = this.seen.flatMap(({ lanes }) => lanes.flatMap(({ names }) => names)).filter((n) => this.views.has(n));
+      const elements = tensors.map((name) => this.views.get(name).element);
+      this.lines.replaceChildren(...(curves.length ? page.faintOver(curves, elements, this.flow) : []));
     }
 
     /** The cell of an element where it can be seen now, else null. */

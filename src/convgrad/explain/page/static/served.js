@@ -19,7 +19,7 @@
       if (this.served) page.carrier.opened?.();
       const parts = this.served
         ? this._controls(model)
-        : [...this._shipped(model), h("details", { class: "offline" }, h("summary", {}, "More with a server"), h("p", {}, page.withCode(OFFLINE)))];
+        : [...this._shipped(model), h("details", { class: "offline" }, h("summary", {}, "Your own network or code"), h("p", {}, page.withCode(OFFLINE)))];
       this.problem.textContent = "";
       this.element.replaceChildren(...parts, this.problem);
     }

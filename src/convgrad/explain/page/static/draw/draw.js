@@ -152,8 +152,9 @@
       page.say(`A handwritten ${label} is the input now.${this._spoken()}`);
     }
 
-    /** Pixels from elsewhere; until the person says what they are, the network's answer counts as right. */
-    take(pixels) {
+    /** Pixels from elsewhere; until the person says here what they are, the network's answer counts as right. */
+    async take(pixels) {
+      if (!this.dialog.open) await this.open();
       this.meant = null;
       this._input(pixels, null);
     }

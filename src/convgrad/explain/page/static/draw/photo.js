@@ -3,7 +3,7 @@
 (() => {
   const page = (convgrad.page = convgrad.page || {});
   const { h, byId } = page;
-  /** Smaller inputs are no pictures; a file may still be dropped on them. */
+  /** Smaller inputs are no pictures; a file may still be dropped on those of one's own networks. */
   const LEAST = 8;
   const LIGHT = [0.299, 0.587, 0.114];
 
@@ -85,13 +85,20 @@
       return Boolean(image) && image.rows >= LEAST && image.columns >= LEAST;
     }
 
+    /** Whether a picture belongs to this network: to any of one's own that takes an image, to examples that show one. */
+    get takes() {
+      const { served, trace } = this.app;
+      const isExample = served.examples?.some(({ name }) => name === trace.model.name);
+      return isExample ? this.isFitting : Boolean(page.imageOf(this.app));
+    }
+
     /** A file is the input from now on; where the network takes no picture, that of one which does. */
     async take(file) {
       const { app } = this;
       const { problem } = app.served;
       problem.textContent = "";
       try {
-        if (!page.imageOf(app) && app.served.served) await app.served.turnTo(page.READER);
+        if (!this.takes && app.served.served) await app.served.turnTo(page.READER);
         const image = page.imageOf(app);
         if (!image) throw new Error("This network does not take one image; a picture can't be its input. Choose an example that does.");
         const { trace } = app;
@@ -99,7 +106,7 @@
         if (trace !== app.trace) return;
         const inverts = Boolean(trace.model.digits?.length) && isDarkOnLight(pixels, image);
         const taken = inverts ? pixels.map((pixel) => 255 - pixel) : pixels;
-        if (trace.model.digits?.length) app.draw.take(taken);
+        if (trace.model.digits?.length) await app.draw.take(taken);
         else trace.setAll("input", page.numbersOfPixels(taken));
         const turned = inverts ? ", its dark parts as ink" : "";
         page.say(`The picture is the input now, as ${image.rows} by ${image.columns} pixels${turned}.`);

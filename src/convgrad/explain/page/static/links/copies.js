@@ -7,6 +7,17 @@
   /** An explanation to be put into a LaTeX document (with amsmath). */
   page.asLatex = (explanation) => `\\[\n${explanation.latex}\n\\]\n`;
 
+  /** A derivation with its sentences as remarks, as `convgrad derive --latex` writes it. */
+  page.derivationAsLatex = ({ steps }) =>
+    steps
+      .map(({ rule, sentence, latex }, n) => {
+        const remark = [`${n + 1}. ${rule}`, sentence].filter(Boolean).join(": ");
+        return `% ${remark.replace(/\s+/g, " ")}\n\\[\n${latex}\n\\]\n`;
+      })
+      .join("");
+
+  page.NOT_COPIED = "The browser does not let the page copy. The text is selected: copy it with Ctrl+C.";
+
   /** An explanation as Markdown with a formula, as notebooks, forums and GitHub show it. */
   page.asMarkdown = (explanation, link) => {
     const notes = explanation.notes.map(({ text }) => `- ${escaped(text)}`);

@@ -21,8 +21,9 @@
   page.embedded = new URLSearchParams(location.search).has("embed");
 
   page.Embed = class {
-    constructor() {
+    constructor(app) {
       if (!page.embedded) return;
+      this.app = app;
       document.documentElement.classList.add("embedded");
       this.link = h("a", { target: "_blank", rel: "noopener", id: "open-in-full" }, "Open in full \u2197");
       const aim = () => (this.link.href = this.address);
@@ -39,7 +40,7 @@
     }
 
     opened() {
-      if (this.title) this.title.textContent = page.app?.trace.model.name ?? document.title.split(":")[0];
+      if (this.title) this.title.textContent = this.app.trace.model.name;
     }
   };
   page.parts.push(page.Embed);

@@ -84,7 +84,7 @@
       this.text.select();
       this.text.scrollTop = 0;
       this.text.scrollIntoView({ block: "nearest" });
-      return "The browser does not let the page copy. The text is selected: copy it with Ctrl+C.";
+      return page.NOT_COPIED;
     }
 
     get address() {

@@ -134,11 +134,13 @@
       const label = (button, element) => {
         const on = this._isOn(element) && motion.playing;
         const title = this._title(name, element);
-        button.replaceChildren(...page.iconed(on ? "\u275a\u275a" : "\u25b6", title));
-        button.setAttribute("aria-label", `${on ? "Pause" : "Play"} ${title}`);
+        const words = `${on ? "Pause" : "Play"} ${title}`;
+        button.replaceChildren(...page.iconed(on ? "\u275a\u275a" : "\u25b6", element === null ? words : title));
+        button.setAttribute("aria-label", words);
       };
       label(this.whole, null);
-      this.one.hidden = flat === null || this.app.trace.tensor(name).shows !== null;
+      const { shows, size } = this.app.trace.tensor(name);
+      this.one.hidden = flat === null || shows !== null || size === 1; // of a single number it would be the same
       if (!this.one.hidden) label(this.one, flat);
       const begun = Boolean(motion.score);
       for (const button of [this.back, this.on, this.end]) button.disabled = !begun;
