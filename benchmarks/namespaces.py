@@ -42,6 +42,8 @@ RANKS = (1, 2, 8)
 LINKS = tuple(Link(rate, delay) for rate in (100e6, 300e6, 1e9) for delay in (0.1e-3, 1e-3, 5e-3))[::2]
 FITTED = {(ranks, LINKS[n]) for ranks in (2, 8) for n in range(len(LINKS))}
 """The corners; all other settings are held out, and 4 ranks always."""
+FRAME = 16000
+"""Bytes that the kernel hands to an adapter at once, which cuts them into packets."""
 STEPS, FIRST = 10, 3
 ASKED = 0.15
 LIMIT = 300
@@ -93,7 +95,7 @@ def namespaces(count: int) -> Iterator[Path]:
         for n, name in enumerate(names, 1):
             _run("ip", "-n", name, "link", "set", "wire", "address", f"02:00:00:00:00:{n:02x}")
             _run("ip", "-n", name, "address", "add", f"{ADDRESS}.{n}/24", "dev", "wire")
-            _run("ip", "-n", name, "link", "set", "wire", "up")
+            _run("ip", "-n", name, "link", "set", "wire", "gso_max_size", str(FRAME), "up")
         agent = folder / "agent"
         agent.write_text(f"#!/bin/sh\nname={NAME}${{1##*.}}; shift\n{_inside('$name', '$*')}\n")
         agent.chmod(0o755)
@@ -117,6 +119,12 @@ def _job(folder: Path, ranks: int, program: Sequence[str]) -> subprocess.Complet
     return subprocess.run(words, capture_output=True, text=True, timeout=LIMIT, check=False, env=environment, cwd=ROOT)
 
 
+def shaped(link: Link) -> None:
+    """Let the kernel hold back what the cable can't take yet, as it does before an adapter, so that TCP knows of it."""
+    bucket = f"rate {link.bandwidth:.0f}bit burst {FRAME + FRAME // 8} limit 100mb"
+    _run("tc", "qdisc", "replace", "dev", "wire", "root", "tbf", *bucket.split())
+
+
 def child(control: str) -> int:
     """What a rank does: steps, with each network, on each link."""
     group = world()
@@ -133,7 +141,8 @@ def child(control: str) -> int:
             for link in LINKS if group.size > 1 else LINKS[:1]:
                 if group.leads:
                     Path(control).write_text(f"{link.bandwidth} {round(link.latency * 1e9)}\n")
-                    time.sleep(0.05)
+                shaped(link)
+                time.sleep(0.05)
                 group.any(False)
                 seconds = []
                 for _ in range(FIRST + STEPS):
@@ -190,7 +199,7 @@ def report(cores: int, works: dict[str, tuple[Work, Any]], found: list[Measured]
         costs = Costs(*np.exp(logs))
         return [np.log(of(one, works, cores, costs).seconds / one.seconds) for one in fitted]
 
-    costs = Costs(*np.exp(least_squares(errors, start, bounds=(np.log([0.5, 1e-6, 1e-11]), np.log([1, 1e-2, 1e-7]))).x))
+    costs = Costs(*np.exp(least_squares(errors, start, bounds=(np.log([0.3, 1e-6, 1e-11]), np.log([1, 1e-2, 1e-7]))).x))
     print(costs)
     for one in found:
         step = of(one, works, cores, costs)

@@ -27,16 +27,18 @@ enum { MOST = 64, LONGEST = 1 << 17, AT_ONCE = 32, PACKET_END = 24, SHORTEST = 6
 
 struct frame {
     struct frame *next;
-    long long due;
-    int length;
+    long long due, takes; /* when it leaves, then when it arrives; and how long it is on a cable */
+    int to, length;
     char bytes[];
 };
-struct end {
-    int file;
-    long long out_free, in_free; /* when its cable is free */
-    struct frame *first, *last;  /* on their way to it */
+struct line {
+    long long free; /* when its cable is */
+    struct frame *first, *last;
 };
-static struct end ends[MOST];
+static struct end {
+    int file;
+    struct line out, in;
+} ends[MOST];
 static int count;
 static long long delay = 0;
 static double rate = 1e9;
@@ -79,25 +81,38 @@ static double size_of(const struct virtio_net_hdr *head, const unsigned char *fr
     return (length < SHORTEST ? SHORTEST : length) + PACKET_END;
 }
 
+static void append(struct line *line, struct frame *frame) {
+    if (line->first) {
+        line->last->next = frame;
+    } else {
+        line->first = frame;
+    }
+    line->last = frame;
+}
+
+static struct frame *taken(struct line *line) {
+    struct frame *frame = line->first;
+    line->first = frame->next;
+    frame->next = NULL;
+    return frame;
+}
+
+/* When a frame begins on a cable that it reaches then, and is on it for so long. */
+static long long begun(struct line *line, long long then, long long takes) {
+    long long start = line->free > then ? line->free : then;
+    line->free = start + takes;
+    return start;
+}
+
 static void send_on(int from, int to, const char *bytes, int length, double size) {
-    long long time = now(), takes = (long long)(size * 8e9 / rate);
-    struct end *out = &ends[from], *in = &ends[to];
-    long long start = out->out_free > time ? out->out_free : time;
-    out->out_free = start + takes;
-    long long begin = in->in_free > start ? in->in_free : start;
-    in->in_free = begin + takes;
     struct frame *frame = malloc(sizeof(*frame) + length);
     if (!frame) {
         failed("memory");
     }
-    *frame = (struct frame){.due = begin + takes + delay, .length = length};
+    *frame = (struct frame){.takes = (long long)(size * 8e9 / rate), .to = to, .length = length};
+    frame->due = begun(&ends[from].out, now(), frame->takes);
     memcpy(frame->bytes, bytes, length);
-    if (in->last) {
-        in->last->next = frame;
-    } else {
-        in->first = frame;
-    }
-    in->last = frame;
+    append(&ends[from].out, frame);
 }
 
 static void take_in(int from) {
@@ -117,27 +132,36 @@ static void take_in(int from) {
     }
 }
 
-/* Hand over what has arrived; returns when the next frame will. */
-static long long hand_over(void) {
-    long long next = -1;
+/* The cable, from (out) or to (in) a namespace, whose next frame is due first; none where nothing is on its way. */
+static struct line *first_of(int out) {
+    struct line *found = NULL;
     for (int n = 0; n < count; n++) {
-        struct end *end = &ends[n];
-        while (end->first && end->first->due <= now()) {
-            struct frame *frame = end->first;
-            if (write(end->file, frame->bytes, frame->length) < 0 && errno != EIO) { /* EIO: the interface is not up yet */
-                failed("a frame");
-            }
-            end->first = frame->next;
-            if (!end->first) {
-                end->last = NULL;
-            }
-            free(frame);
-        }
-        if (end->first && (next < 0 || end->first->due < next)) {
-            next = end->first->due;
+        struct line *line = out ? &ends[n].out : &ends[n].in;
+        if (line->first && (!found || line->first->due < found->first->due)) {
+            found = line;
         }
     }
-    return next;
+    return found;
+}
+
+/* Pass on what has left, in that order, and hand over what has arrived; returns when there will be more, or -1. */
+static long long pass_on(void) {
+    struct line *out, *in;
+    while ((out = first_of(1)) && out->first->due <= now()) {
+        struct frame *frame = taken(out);
+        in = &ends[frame->to].in;
+        frame->due = begun(in, frame->due, frame->takes) + frame->takes + delay;
+        append(in, frame);
+    }
+    while ((in = first_of(0)) && in->first->due <= now()) {
+        struct frame *frame = taken(in);
+        if (write(ends[frame->to].file, frame->bytes, frame->length) < 0 && errno != EIO) { /* the interface is not up yet */
+            failed("a frame");
+        }
+        free(frame);
+    }
+    long long next = in ? in->first->due : -1;
+    return out && (next < 0 || out->first->due < next) ? out->first->due : next;
 }
 
 int main(int arguments, char **names) {
@@ -161,7 +185,7 @@ int main(int arguments, char **names) {
     }
     waiting[count] = (struct pollfd){.fd = 0, .events = POLLIN};
     for (;;) {
-        long long next = hand_over(), rest = next < 0 ? 1000000000 : next - now();
+        long long next = pass_on(), rest = next < 0 ? 1000000000 : next - now();
         rest = rest < 0 ? 0 : rest;
         struct timespec most = {rest / 1000000000, rest % 1000000000};
         if (ppoll(waiting, count + 1, &most, NULL) < 0) {

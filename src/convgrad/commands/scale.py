@@ -155,8 +155,8 @@ def _best(outlook: Outlook, ranks: int, best: int | None) -> str:
         )
     speed = best / outlook.step(ranks, best).seconds
     return (
-        f"{best:,}, with {best // outlook.shards:,} in a shard: the smallest by doubling of which {ranks} ranks have an "
-        f"efficiency of {ENOUGH:.0%} or more ({outlook.efficiency(ranks, best):.0%}, {speed:,.0f} images/s)."
+        f"{best:,}, with {best // outlook.shards:,} in a shard: the smallest by doubling of which {ranks} ranks have "
+        f"an efficiency of {ENOUGH:.0%} or more ({outlook.efficiency(ranks, best):.0%}, {speed:,.0f} images/s)."
     )
 
 

@@ -51,19 +51,21 @@ class Exchange:
         self._totals.reverse()  # what came of the batch before stays: another rank may need it
         total = self._totals[0]
         self._coming = [[comm.Irecv(self._rows[other], other, self._of(ROWS)) for other in self._others]]
-        for bucket, found in enumerate(self._received):
+        for bucket, (parts, found) in enumerate(zip(self._route.parts, self._received, strict=True)):
+            pieces = self._route.pieces(range(len(parts[rank])))
             self._coming.append(
                 [
-                    comm.Irecv(found[node], other, self._of(SUMS, bucket))
+                    comm.Irecv(found[node][piece.start : piece.stop], other, self._of(SUMS, bucket))
                     for other in self._others
                     for node in self._route.branches[other]
+                    for piece in pieces
                 ]
             )
         self._last = [
-            comm.Irecv(total[part.start : part.stop], other, self._of(TOTALS, bucket))
+            comm.Irecv(total[piece.start : piece.stop], other, self._of(TOTALS, bucket))
             for bucket, parts in enumerate(self._route.parts)
-            for other, part in enumerate(parts)
-            if other != rank
+            for other in self._others
+            for piece in self._route.pieces(parts[other])
         ]
 
     def advance(self) -> None:

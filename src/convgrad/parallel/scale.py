@@ -2,9 +2,9 @@
 
     step = shards + exchange + update
 
-Shards and update are computed: they are timed. What is exchanged is counted from the `Route` by which it is sent. A
-message needs the bandwidth for its bytes, the latency once, or three times where it is so long that it is announced
-first, and a processor for a while at both ends. The sums that a rank has before its last shard travel while it computes.
+Shards and update are computed: they are timed. What is exchanged is counted from the `Route` by which it is sent. Its
+bytes need the bandwidth, its two phases the latency each, and each message needs a processor for a while. The sums that
+a rank has before its last shard travel while it computes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from convgrad.errors import TrainingError
 from convgrad.parallel.group import check_ranks, check_rows
 from convgrad.parallel.route import Route, Sizes
 
-EAGER = 1 << 16
-"""Bytes that Open MPI sends over TCP at once (btl_tcp_eager_limit). A longer message asks first and waits."""
+PHASES = 2
+"""Sums go out, then totals: each waits for the latency once."""
 ENOUGH = 0.8
 """The efficiency from which a batch is large enough."""
 LARGEST = 1 << 16
-UNITS = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
+UNITS = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
@@ -94,8 +95,7 @@ def predicted(route: Route, work: Work, link: Link, costs: Costs | None = None) 
     travelling = max([busiest, *ends]) - busiest
     if route.ranks > 1:
         travelling += max(sum(own) + sum(told) for own, told in zip(totals, rows, strict=True)) / speed
-        travelling += _latencies(size for own in sums for *_, size in own) * link.latency
-        travelling += _latencies(size for own in totals for size in own) * link.latency
+        travelling += PHASES * link.latency
     slower = max(1.0, 1 / work.cores)
     handling = max(n * costs.message + size * costs.byte for n, size in zip(count, sent, strict=True)) * slower
     return Step(busiest + work.update, travelling + handling, max(sent))
@@ -115,11 +115,6 @@ def _through(messages: Iterable[tuple[float, int]], speed: float) -> float:
     for when, size in sorted(messages):
         free = max(free, when) + size / speed
     return free
-
-
-def _latencies(sizes: Iterable[int]) -> int:
-    """How often the latency counts where such messages go out at the same time."""
-    return 3 if max(sizes) > EAGER else 1
 
 
 @dataclass(frozen=True)
@@ -182,29 +177,21 @@ def bandwidth_from(text: str) -> float:
     >>> bandwidth_from("10Gb"), bandwidth_from("25GbE"), bandwidth_from("100 Mbit/s"), bandwidth_from("2.5Gbps")
     (10000000000.0, 25000000000.0, 100000000.0, 2500000000.0)
     """
-    found = re.fullmatch(r"([0-9.]+) ?([kKMGT]) ?(?:b|bit|bps|bit/s|b/s|bE)?", text.strip())
-    number = _number(found[1]) if found else 0.0
-    if not found or not number > 0:
+    found = re.fullmatch(rf"{NUMBER} ?([kKMGT])(?:b|bit|bps|bit/s|b/s|bE)?", text.strip())
+    rate = float(found[1]) * UNITS[found[2]] if found else 0.0
+    if not rate:
         hint = " A byte (B) has 8 bits: 1 GB/s is 8Gb." if re.search(r"[kKMGT]i?B", text) else ""
         raise TrainingError(f"{shown(text)} is no bandwidth; write 10Gb, 25GbE or 100Mb, in bits a second.{hint}")
-    return number * UNITS[found[2].lower()]
+    return rate
 
 
 def seconds_from(text: str) -> float:
     """A time with its unit. Raises: TrainingError.
 
-    >>> seconds_from("50us"), seconds_from("0.2 ms")
-    (5e-05, 0.0002)
+    >>> seconds_from("50us"), seconds_from("0.2 ms"), seconds_from("0s")
+    (5e-05, 0.0002, 0.0)
     """
-    found = re.fullmatch(r"([0-9.]+) ?([a-zµμ]+)", text.strip())
-    number = _number(found[1]) if found else None
-    if not found or number is None or found[2] not in SECONDS:
+    found = re.fullmatch(rf"{NUMBER} ?({'|'.join(SECONDS)})", text.strip())
+    if not found:
         raise TrainingError(f"{shown(text)} is no time; write it with its unit: 50us, 0.2ms.")
-    return number * SECONDS[found[2]]
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    return float(found[1]) * SECONDS[found[2]]
