@@ -37,11 +37,11 @@ def scale(
     ] = None,
     cores: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Processors of each process, such as 0.5. [default: those of this machine]"),
+        typer.Option(min=0.001, metavar="N", help="Processors of each, such as 0.5. [default: those of this machine]"),
     ] = None,
     speed: Annotated[
         float | None,
-        typer.Option("--images-per-second", metavar="N", help="Of one process. [default: timed here]"),
+        typer.Option("--images-per-second", min=0.001, metavar="N", help="Of one process. [default: timed here]"),
     ] = None,
     input_shape: Annotated[
         str | None,

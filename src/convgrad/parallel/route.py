@@ -1,8 +1,8 @@
 """What goes from rank to rank for a batch: which sums, in which parts, to whom. `exchange` sends it, `scale` counts it.
 
 The numbers are cut into buckets, and each bucket into as many parts as there are ranks. Of its part of a bucket a rank
-gets the sums of all shards, adds them up as the tree says, and sends the result to the others: in pieces, each of them a
-message.
+gets the sums of all shards, adds them up as the tree says, and sends the result to the others: in pieces, each of them
+a message.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ BUCKET = 1 << 18
 """Numbers in a bucket, for each rank: 1 MB of float32."""
 MOST_BUCKETS = 16
 PIECE = 64_000
-"""Bytes of a message at most. Over TCP, Open MPI sends what has less than 64 kB at once. What is longer it announces, and
-the answer waits behind what the other one is sending: then each cable is used in one direction at a time, and an exchange
-at 100 Mbit/s takes twice as long."""
+"""Bytes of a message at most. Over TCP, Open MPI sends what has less than 64 kB at once. What is longer it announces,
+and the answer waits behind what the other one is sending: then each cable is used in one direction at a time, and an
+exchange at 100 Mbit/s takes twice as long."""
 TOLD_BYTES = 8
 KINDS = 3
 ROWS, SUMS, TOTALS = range(KINDS)
