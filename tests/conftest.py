@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from optional import find_chromium, find_firefox, optional_module
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 HERE = Path(__file__).parent
 FIREFOX_DRIVER = HERE / "support" / "firefox_driver.cjs"

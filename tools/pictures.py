@@ -16,13 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from convgrad.examples import NAMES, load_example
+from convgrad.examples import NAMES, load_example, made_shapes
+from convgrad.examples.made import SHAPES
 from convgrad.examples.page import example_model
 from convgrad.explain.page.build import page_html
+from convgrad.models import load_model
 from convgrad.paper.typst import typst_document
 from convgrad.worksheet import worksheet
 from convgrad.worksheet.pages import exercise
@@ -60,6 +63,9 @@ STATES = {
     "backpropagation": State("classic", "forward", "pool1.x[0,1]"),
 }
 """Picture -> state of the page."""
+OTHERS = ("checking", "worksheets", "segmentation", "moving")
+SEGMENTED, CLASS_COLORS = 8, ("#f4f4f5", "#0a6c84", "#c2410c", "#7c3aed")
+"""Images that are shown, and colours of background, disc, square and triangle."""
 TERMINAL = [
     "check",
     "--equation",
@@ -75,7 +81,7 @@ SHOWN = ("conv1.x", "conv1.dw")
 
 def main() -> None:
     """Write those that are named, or all."""
-    wanted = sys.argv[1:] or [*STATES, "checking", "worksheets", "moving"]
+    wanted = sys.argv[1:] or [*STATES, *OTHERS]
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         raise SystemExit(f"There is no Chromium (looked for {', '.join(BROWSERS)}).")
@@ -88,12 +94,12 @@ def main() -> None:
                 _terminal(browser, DOCS / "checking.png")
             elif name == "worksheets":
                 _worksheet(DOCS / "worksheets.png")
+            elif name == "segmentation":
+                _segmentation(DOCS / "segmentation.png")
             elif name == "moving":
                 _moving(browser, DOCS / "moving.gif")
             else:
-                raise SystemExit(
-                    f"There is no picture {name!r}; there are {', '.join([*STATES, 'checking', 'moving'])}."
-                )
+                raise SystemExit(f"There is no picture {name!r}; there are {', '.join([*STATES, *OTHERS])}.")
         browser.close()
 
 
@@ -186,6 +192,34 @@ def _worksheet(path: Path) -> None:
         left += page.width
     content = io.BytesIO()
     whole.save(content, "png")
+    _save(content.getvalue(), path)
+
+
+def _segmentation(path: Path) -> None:
+    """Images made by a formula, what is in them, and what `unet` says, trained as docs/training.md has it."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+
+    (x, y), (xt, yt) = made_shapes(600, seed=1), made_shapes(100, seed=2)
+    model = load_model("unet", (32, 32, 1), len(SHAPES))
+    how: dict[str, Any] = {
+        "epochs": 6,
+        "batch_size": 16,
+        "optimizer": "adam",
+        "learning_rate": 0.005,
+        "schedule": "one-cycle",
+    }
+    model.network.fit(x, y, loss=model.loss, verbose=False, **how)
+    rows = {"image": xt[..., 0], "what is in it": yt, "what unet says": model.network.predict(xt).argmax(-1)}
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for line, (title, pictures) in zip(figure.subplots(len(rows), SEGMENTED), rows.items(), strict=True):
+        for axes, picture in zip(line, pictures, strict=False):
+            classes: dict[str, Any] = {"cmap": ListedColormap(CLASS_COLORS), "vmin": 0, "vmax": len(SHAPES) - 1}
+            axes.imshow(picture, interpolation="nearest", **({"cmap": "gray"} if title == "image" else classes))
+            axes.set(xticks=[], yticks=[])
+        line[0].set_ylabel(title, fontsize=10)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
     _save(content.getvalue(), path)
 
 

@@ -44,7 +44,6 @@ def test_bound_equations_get_ranges_and_shapes() -> None:
 
 
 @given(cases(), st.data())
-@settings(deadline=None)
 def test_binding_and_batching_may_change_places(case: Case, data: st.DataObject) -> None:
     equation = case.equation
     names = [*equation.inputs, *equation.defined]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convgrad.errors import ShapeError
@@ -116,7 +116,6 @@ def test_index_values_of_derived_terms_are_bound_too() -> None:
 
 
 @given(cases())
-@settings(deadline=None)
 def test_random_equations_are_bound_completely(case: Case) -> None:
     equation = case.bound
     assert set(equation.shape_of) == {*equation.inputs, *equation.defined}
@@ -133,7 +132,6 @@ def test_random_equations_are_bound_completely(case: Case) -> None:
 
 
 @given(cases())
-@settings(deadline=None)
 def test_nothing_is_read_outside_unless_it_is_said(case: Case) -> None:
     for definition in case.bound.definitions:
         for access in accesses(definition.term):

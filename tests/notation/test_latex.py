@@ -109,7 +109,6 @@ def assert_balanced(written: str) -> None:
 
 
 @given(equations())
-@settings(deadline=None)
 def test_every_equation_is_balanced(equation: Equation) -> None:
     assert_balanced(latex(equation))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from convgrad import derivation, losses, optimizers
 from convgrad.errors import DerivationError
@@ -68,7 +68,6 @@ def test_every_derivation_is_well_formed(layer: Layer, name: str) -> None:
 
 
 @given(equations())
-@settings(deadline=None)
 def test_every_text_is_well_formed(equation: Equation) -> None:
     elements(mathml(equation), str(equation))
 

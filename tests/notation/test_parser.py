@@ -6,7 +6,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convgrad.errors import EquationSyntaxError, Span
@@ -223,13 +223,11 @@ WORDS += [*"=<+-*/^()[],;01#$.", "==", "2.5", "\n"]
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=25), st.booleans())
-@settings(deadline=None)
 def test_any_other_text_gets_an_error_of_the_family(words: list[str], spaced: bool) -> None:
     _is_read_or_refused("x[i] = " + (" " if spaced else "").join(words))
 
 
 @given(equations(), st.data())
-@settings(deadline=None)
 def test_a_slip_of_the_pen_is_read_or_refused(equation: Equation, data: st.DataObject) -> None:
     source = str(equation)
     start = data.draw(st.integers(0, len(source)))
@@ -238,7 +236,6 @@ def test_a_slip_of_the_pen_is_read_or_refused(equation: Equation, data: st.DataO
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_any_characters_are_read_or_refused(source: str) -> None:
     _is_read_or_refused(source)
 

@@ -62,13 +62,11 @@ def test_the_style_of_printing(written: str, printed: str | None) -> None:
 
 
 @given(equations())
-@settings(deadline=None)
 def test_reading_what_was_printed_gives_the_same_equation(equation: Equation) -> None:
     assert parse(text(equation)) == equation
 
 
 @given(cases())
-@settings(deadline=None)
 def test_a_bound_equation_is_printed_so_that_it_can_be_read(case: Case) -> None:
     bound = case.bound
     again = parse(text(bound))

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from command_runs import convgrad
 from convgrad.errors import TrainingError
-from convgrad.layers import Dense
+from convgrad.layers import Add, Conv2D, Dense, Flatten, Input, ReLU
 from convgrad.models.network import Network
+from convgrad.notation.printing.text import text
 from convgrad.training import CSVLogger, MLflow, TensorBoard
+from convgrad.training.reports.kernels import kernel_pixels
 from convgrad.training.safeguard import Diverged
 from killed import Killed, Killer
 from optional import large_module, optional_module
 
 RNG = np.random.default_rng(1)
+GRAPH = "__run_graph__"
+"""Where TensorBoard shows a network."""
 X, Y = RNG.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 3
 
 
@@ -49,7 +55,7 @@ def test_tensorboard_reads_figures_and_weights(tmp_path: Path) -> None:
 
     network, history = fit([TensorBoard(tmp_path)])
     trained, validated = events(tmp_path / "training"), events(tmp_path / "validation")
-    assert sorted(trained) == ["accuracy", "dense1.b", "dense1.w", "learning_rate", "loss"]
+    assert sorted(trained) == [GRAPH, "accuracy", "dense1.b", "dense1.w", "learning_rate", "loss"]
     assert sorted(validated) == ["accuracy", "loss"]
     for tags, prefix in ((trained, ""), (validated, "val_")):
         for name in ("loss", "accuracy"):
@@ -73,7 +79,84 @@ def test_the_command_writes_events(tmp_path: Path) -> None:
 def test_histograms_may_be_left_out(tmp_path: Path) -> None:
     optional_module("tensorboard")
     fit([TensorBoard(tmp_path, histograms=False)])
-    assert sorted(events(tmp_path / "training")) == ["accuracy", "learning_rate", "loss"]
+    assert sorted(events(tmp_path / "training")) == [GRAPH, "accuracy", "learning_rate", "loss"]
+
+
+IMAGES = RNG.random((12, 6, 5, 3), dtype=np.float32)
+
+
+def seen(**more: Any) -> Network:
+    """A network of two branches, trained for two epochs."""
+    image = Input((6, 5, 3))
+    first = Conv2D(4, (3, 2), name="conv")(image)
+    both = Add(name="both")(ReLU(name="relu")(first), first)
+    network = Network(inputs=image, outputs=Dense(3, name="scores")(Flatten(name="flat")(both)))
+    network.fit(IMAGES, Y[:12], epochs=2, engine="oracle", verbose=False, **more)
+    return network
+
+
+def test_the_network_is_a_graph_of_its_layers(tmp_path: Path) -> None:
+    accumulator = optional_module("tensorboard.backend.event_processing.plugin_event_accumulator")
+    network = seen(callbacks=[TensorBoard(tmp_path)])
+    reader = accumulator.EventAccumulator(str(tmp_path / "training"))
+    reader.Reload()
+    nodes = {node.name: node for node in reader.Graph().node}
+    assert {name: (node.op, [*node.input]) for name, node in nodes.items()} == {
+        "input": ("Placeholder", []),
+        "conv": ("Conv2D", ["input"]),
+        "relu": ("ReLU", ["conv"]),
+        "both": ("Add", ["relu", "conv"]),
+        "flat": ("Flatten", ["both"]),
+        "scores": ("Dense", ["flat"]),
+    }
+    shapes = {name: [dim.size for dim in node.attr["_output_shapes"].list.shape[0].dim] for name, node in nodes.items()}
+    assert shapes == {
+        "input": [-1, 6, 5, 3],
+        **{name: [-1, 4, 4, 4] for name in ("conv", "relu", "both")},
+        "flat": [-1, 64],
+        "scores": [-1, 3],
+    }
+    assert sum(node.attr["parameters"].i for node in nodes.values()) == network.parameter_count
+    equation = nodes["scores"].attr["equation"].s.decode()
+    assert equation == text(next(placed for placed in network.layers if placed.name == "scores").built.equation)
+
+
+def test_kernels_are_pictures(tmp_path: Path) -> None:
+    optional_module("tensorboard")
+    from tensorboard.util import tensor_util
+
+    network = seen(callbacks=[TensorBoard(tmp_path)])
+    found = events(tmp_path / "training")["conv.w as pictures"]
+    assert [event.step for event in found] == [1, 2]
+    columns, rows, *files = tensor_util.make_ndarray(found[-1].tensor_proto)
+    expected = kernel_pixels(network.get_weights()["conv.w"])
+    assert (int(columns), int(rows), len(files)) == (16, 24, 4)
+    for file, picture in zip(files, expected, strict=True):
+        pixels = np.asarray(Image.open(BytesIO(file)))
+        assert (pixels == picture.repeat(8, axis=0).repeat(8, axis=1)).all()
+
+
+def test_graph_and_pictures_may_be_left_out_or_have_nothing_to_show(tmp_path: Path) -> None:
+    accumulator = optional_module("tensorboard.backend.event_processing.plugin_event_accumulator")
+    seen(callbacks=[TensorBoard(tmp_path / "left", images=False, graph=False)])
+    reader = accumulator.EventAccumulator(str(tmp_path / "left" / "training"))
+    reader.Reload()
+    assert not reader.Tags()["graph"]
+    assert "conv.w as pictures" not in events(tmp_path / "left" / "training")
+    fit([TensorBoard(tmp_path / "flat")])  # no kernels
+    assert not [tag for tag in events(tmp_path / "flat" / "training") if "pictures" in tag]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_pixels_of_kernels_have_one_scale_and_zero_in_the_middle(channels: int) -> None:
+    kernels = np.zeros((2, 3, channels, 70))
+    kernels[1, 2, :, 0], kernels[0, 1, :, 1] = 4.0, -4.0
+    pictures = kernel_pixels(kernels)
+    assert pictures.shape == (64, 2, 3, 3)
+    middle, above, below = pictures[0, 0, 0].tolist(), pictures[0, 1, 2].tolist(), pictures[1, 0, 1].tolist()
+    expected = ([128] * 3, [255] * 3, [0] * 3) if channels == 3 else ([255] * 3, [178, 24, 43], [33, 102, 172])
+    assert (middle, above, below) == expected
+    assert (kernel_pixels(0 * kernels) == middle[0]).all()
 
 
 def test_tensorboard_shows_each_epoch_once_after_a_resume(tmp_path: Path) -> None:

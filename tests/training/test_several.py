@@ -302,11 +302,7 @@ LABELS = {"class": ["a"] * 22, "box": Y["box"]}
         (lambda: trained(loss_weights={"bux": 2}), ModelError, "loss_weights has 'bux', but the network's outputs"),
         (lambda: trained(metrics={"bux": "mae"}), TrainingError, "metrics has 'bux', but the network's outputs are"),
         (lambda: trained(metrics="accuracy"), TrainingError, "accuracy"),
-        (
-            lambda: trained(augment=Flip()),
-            TrainingError,
-            "augment changes the images of a network of one input and one",
-        ),
+        (lambda: trained(augment=Flip()), DataError, "augment must say which of the inputs `image` and `meta`"),
         (lambda: trained(class_weight="balanced"), TrainingError, "class_weight is for targets that name one class"),
         (
             lambda: two_inputs().fit(X, Y["class"], metrics={"class": "accuracy"}, epochs=1, verbose=False),

@@ -178,6 +178,7 @@ def _draw(
     from convgrad.inspection.attribution import layer_with_places
     from convgrad.training.checkpoint import make_folder
     from convgrad.training.history import save_figure
+    from convgrad.training.reports.kernels import first_kernels
 
     outputs = network.predict(network.preparation.apply(pixels), engine=engine)
     titles = []
@@ -190,10 +191,10 @@ def _draw(
         ANSWERS: pictures.draw_answers(answers, layer_with_places(network, layer).name),
         LAYERS: pictures.draw_layers(found),
     }
-    for name, array in network.parameters.items():
-        if array.ndim == 4:
-            figures[KERNELS] = pictures.draw_kernels(array, name)
-            break
+    kernels = first_kernels(network.parameters)
+    if kernels is not None:
+        name, array = kernels
+        figures[KERNELS] = pictures.draw_kernels(array, name)
     make_folder(folder)
     for name, figure in figures.items():
         save_figure(figure, folder / name)

@@ -201,7 +201,7 @@ def train(
 
     from convgrad.models import load_model
     from convgrad.parallel.start import DEFAULT_SHARDS
-    from convgrad.training.reports.loggers import TensorBoard
+    from convgrad.training.reports.tensorboard import TensorBoard
     from convgrad.training.run import new_folder, run
     from convgrad.training.settings import Settings
 

@@ -14,6 +14,7 @@ from convgrad.arguments import COUNT, FLAG, FUNCTION, SEED, Rule, an, made_from,
 from convgrad.data.ahead import read_ahead, threads_at_once
 from convgrad.data.augment import Augment
 from convgrad.data.changes import Changes
+from convgrad.data.changes_of_several import ChangesOfSeveral
 from convgrad.data.dataset import Images, Labels
 from convgrad.data.seeded import ORDER, random_order
 from convgrad.errors import DataError
@@ -104,7 +105,7 @@ class _Held:
 
 ROWS = Rule("a NumPy array with one axis or more", lambda value: isinstance(value, np.ndarray) and value.ndim > 0)
 Weigh = Callable[[Labels, npt.NDArray[Any]], npt.NDArray[np.float64]]
-AUGMENT = optional(an((Augment, Changes), "an Augment, or Changes"))
+AUGMENT = optional(an((Augment, Changes, ChangesOfSeveral), "an Augment, or Changes"))
 
 
 EXAMPLES = Rule(
@@ -158,7 +159,7 @@ class Batches:
     batch_size: int
     seed: int = 0
     shuffle: bool = True
-    augment: Augment | Changes | None = None
+    augment: Augment | Changes | ChangesOfSeveral | None = None
     rows: Labels | None = None
     move_labels: bool = False
     weigh: Weigh | None = None

@@ -13,6 +13,7 @@ from convgrad.inspection.attribution import grad_cam, saliency
 from convgrad.inspection.health import Health
 from convgrad.network.plain import PlainNetwork
 from convgrad.training.history import TRAINING_COLOR, VALIDATION_COLOR
+from convgrad.training.reports.kernels import kernel_pixels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 DEAD_COLOR = "#c2410c"
-MOST_KERNELS = 64
 CELL = 2.1
 """Inches of one picture in a grid."""
 
@@ -111,21 +111,18 @@ def draw_layers(found: Health) -> Figure:
 
 
 def draw_kernels(kernels: Array, name: str) -> Figure:
-    """The first kernels (rows, columns, channels, filters) of a layer: one channel in gray, three as RGB."""
+    """The first kernels (rows, columns, channels, filters) of a layer, as `kernel_pixels` shows them."""
     from matplotlib.figure import Figure
 
-    count = min(kernels.shape[-1], MOST_KERNELS)
-    across = min(8, count)
-    figure = Figure(figsize=(0.9 * across, 0.9 * -(-count // across) + 0.4), layout="constrained")
-    figure.suptitle(f"{name}: {count} of {kernels.shape[-1]} kernels", fontsize=11)
-    grid = figure.subplots(-(-count // across), across, squeeze=False).ravel()
-    reach = float(np.abs(kernels).max()) or 1.0
+    pictures = kernel_pixels(kernels)
+    across = min(8, len(pictures))
+    figure = Figure(figsize=(0.9 * across, 0.9 * -(-len(pictures) // across) + 0.4), layout="constrained")
+    figure.suptitle(f"{name}: {len(pictures)} of {kernels.shape[-1]} kernels", fontsize=11)
+    grid = figure.subplots(-(-len(pictures) // across), across, squeeze=False).ravel()
     for place, axes in enumerate(grid):
         axes.set_axis_off()
-        if place < count:
-            kernel = kernels[..., place]
-            shown = 0.5 + kernel / (2 * reach) if kernel.shape[-1] == 3 else kernel.mean(axis=-1)
-            axes.imshow(shown, cmap="RdBu_r", vmin=-reach, vmax=reach, interpolation="nearest")
+        if place < len(pictures):
+            axes.imshow(pictures[place], interpolation="nearest")
     return figure
 
 

@@ -7,7 +7,8 @@ from convgrad.training.events import Callback, CSVLogger, EarlyStopping, ReduceL
 from convgrad.training.history import History
 from convgrad.training.metrics import Metric, confusion_matrix, top_k
 from convgrad.training.progress import ProgressTable
-from convgrad.training.reports.loggers import MLflow, TensorBoard
+from convgrad.training.reports.mlflow import MLflow
+from convgrad.training.reports.tensorboard import TensorBoard
 from convgrad.training.resuming import Checkpoint
 from convgrad.training.safeguard import Diverged
 from convgrad.training.schedules import constant, cosine, one_cycle, steps, warm_up

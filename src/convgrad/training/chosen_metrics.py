@@ -38,16 +38,25 @@ def _listed(chosen: Any) -> tuple[Chosen, ...]:
         raise TrainingError(f"metrics must be a list of names or Metric objects, not {shown(chosen)}.") from None
 
 
-def metrics_for(
-    network: PlainNetwork, chosen: Metrics, loss: Loss | Losses, given: Any
-) -> tuple[tuple[Metric, ...], Meaning]:
-    """The metrics of a network's outputs, and what its targets mean; "several" where there are several outputs.
+def meanings_of(network: PlainNetwork, loss: Loss | Losses, given: Any) -> dict[str, Meaning]:
+    """What the targets of each output mean, as they were given; of an only output, under "".
 
-    Of several outputs, a metric is called `class_accuracy`, after the output that it is of.
+    Raises:
+        TrainingError: targets that fit no meaning.
+    """
+    if not isinstance(loss, Losses):
+        return {"": meaning_of(given, loss, network.output_shape)}
+    return {name: meaning_of(given.parts[name], one, network.output_shapes[name]) for name, one in loss.of.items()}
+
+
+def metrics_for(
+    network: PlainNetwork, chosen: Metrics, loss: Loss | Losses, meanings: Mapping[str, Meaning]
+) -> tuple[Metric, ...]:
+    """The metrics of a network's outputs. Of several, one is called `class_accuracy`, after the output that it is of.
 
     Args:
         chosen: of several outputs, a table from their names to what each gets, which may be a list; or what all get.
-            given: targets as they were given.
+        meanings: what `meanings_of` found.
 
     Raises:
         TrainingError: a metric that there is not, that has no meaning for such targets, or of no output.
@@ -57,8 +66,7 @@ def metrics_for(
             raise TrainingError(
                 "metrics is a table, but the network has one output. Give a list: metrics=['accuracy']."
             )
-        meaning = meaning_of(given, loss, network.output_shape)
-        return metrics_from(chosen, loss, meaning), meaning
+        return metrics_from(chosen, loss, meanings[""])
     names = network.ends.output_names
     table = chosen if isinstance(chosen, Mapping) else dict.fromkeys(names, chosen)
     for name in table:
@@ -66,10 +74,8 @@ def metrics_for(
             raise TrainingError(f"metrics has {shown(name)}, but the network's outputs are {listed(names)}.")
     found: list[Metric] = []
     for name, one in loss.of.items():
-        meaning = meaning_of(given.parts[name], one, network.output_shapes[name])
-        own = metrics_from(table.get(name, ()), one, meaning)
-        found += [_of_output(metric, name) for metric in own]
-    return tuple(found), "several"
+        found += [_of_output(metric, name) for metric in metrics_from(table.get(name, ()), one, meanings[name])]
+    return tuple(found)
 
 
 def _of_output(metric: Metric, output: str) -> Metric:

@@ -18,7 +18,7 @@ from convgrad.errors import TrainingError
 from convgrad.losses import Loss
 from convgrad.network.losses import AnyLoss, Losses, loss_for
 from convgrad.network.plain import NETWORK, PlainNetwork
-from convgrad.training.chosen_metrics import Metrics, metrics_for
+from convgrad.training.chosen_metrics import Metrics, meanings_of, metrics_for
 from convgrad.training.examples import Array, Examples, inputs_for
 from convgrad.training.metrics import Metric
 
@@ -62,7 +62,7 @@ def evaluate(
     function = loss_for(network.ends.output_names, network.loss if loss is None else loss)
     data, names = data_for(network, x, y, "test data"), network.preparation.class_names
     examples = checked_examples(network, function, data, "test data", names)
-    chosen, _ = metrics_for(network, metrics, function, examples.given)
+    chosen = metrics_for(network, metrics, function, meanings_of(network, function, examples.given))
     return figures(network, examples, function, chosen, batch_size, engine)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.compute.samples import floats_from
-from convgrad.compute.several import arrays_of, each, named
+from convgrad.compute.several import Several, arrays_of, each, named
 from convgrad.data.ahead import read_ahead, rows_at_once
 from convgrad.data.data import Data, spread
 from convgrad.errors import DataError
@@ -32,7 +32,8 @@ class Examples:
     held, ordered, group, threads: as `Data` says.
     inputs: (N, *input_shape) of the network's type: an array, or what reads one where it is indexed by positions.
     targets: (N, ...) as the loss takes them, where they are known without reading the inputs; else None.
-    given: the same as they were given; where they are not known, those of some examples. target_shape: of one.
+    given: the same as they were given; where they are not known, those of some examples.
+    target_shapes: output, "" for an only one -> shape of one of its targets.
 
     Raises:
         DataError: the data can't be meant like this; `where` is what the message calls them.
@@ -58,7 +59,9 @@ class Examples:
         self.given: Any = named(given, network.ends.output_names, where, "y", "outputs")
         some = self._targets(given, count=None if known is None else len(data))
         self.targets = None if known is None else some
-        self.target_shape = some.shape[1:]
+        self.target_shapes = {
+            name: part.shape[1:] for name, part in (some.parts if isinstance(some, Several) else {"": some}).items()
+        }
         self._target_size = sum(prod(one.shape[1:]) for one in arrays_of(some))
 
     def __len__(self) -> int:

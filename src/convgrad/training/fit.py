@@ -14,7 +14,8 @@ import numpy.typing as npt
 from convgrad.arguments import COUNT, FLAG, PAIR, POSITIVE, SEED, Rule, between, optional, takes
 from convgrad.compute.choose import name_of, processor
 from convgrad.data import Batches, Data
-from convgrad.data.changes import Augmenting, augment_from
+from convgrad.data.changes import Augmenting
+from convgrad.data.changes_of_several import OfInputs, Target, changes_for
 from convgrad.errors import DataError, TrainingError
 from convgrad.network.chosen import Names
 from convgrad.network.frozen import frozen_from
@@ -29,10 +30,10 @@ from convgrad.training.advice import warn_of_small_shards, warn_of_small_statist
 from convgrad.training.alone import in_group, trains_alone
 from convgrad.training.averaging import Average, Averaging, average_from
 from convgrad.training.checkpoint import as_json
-from convgrad.training.chosen_metrics import Metrics, metrics_for
+from convgrad.training.chosen_metrics import Metrics, meanings_of, metrics_for
 from convgrad.training.evaluate import checked_examples, data_for
 from convgrad.training.events import Callback, Training, checked_callbacks
-from convgrad.training.examples import Examples
+from convgrad.training.examples import Examples, Rows
 from convgrad.training.history import History
 from convgrad.training.loop import Loop, ended
 from convgrad.training.metrics import of_each
@@ -87,7 +88,7 @@ def fit(
     accumulate: int = 1,
     average: str | Average | None = None,
     callbacks: Iterable[Callback] = (),
-    augment: Augmenting | None = None,
+    augment: Augmenting | OfInputs | None = None,
     seed: int = 0,
     split_seed: int = 0,
     shuffle: bool = True,
@@ -133,7 +134,8 @@ def fit(
         callbacks: told of what happens; may stop the training.
         augment: random changes of the training images, new ones in every epoch: an `Augment`, or a list of changes
             (`Flip()`, `Crop(4)`, `Colour()`, `RandAugment()`, `MixUp()`, functions of your own, as `Changes` says).
-            Targets that are images of the same rows and columns move with them.
+            Targets that are images of the same rows and columns move with them. Of several inputs, a table of such by
+            input, {"image": [Flip(), Crop(4)]}; those that are changed alike stand in brackets, ("left", "right").
         seed: of the initial weights, order, augmentation and dropout: the same seed gives the same bits.
         split_seed: of the split alone, so that a network that is trained on, with whatever seed, keeps its split.
         verbose: show a table, and on a terminal a progress bar.
@@ -169,33 +171,22 @@ def fit(
     data = data_for(network, x, y, "training data")
     names = network.preparation.class_names if network.past.updates else data.class_names
     examples = checked_examples(network, function, data, "training data", names)
-    chosen, meaning = metrics_for(network, metrics, function, examples.given)
-    changing = augment_from(augment)
-    if changing is not None and (network.ends.input_names or network.ends.output_names):
-        raise TrainingError(
-            "augment changes the images of a network of one input and one output. Change the arrays before, or as they "
-            "are read: Data.items(source), whose source[n] gives another (x, y) each time."
-        )
-    together = changing is not None and changing.moves(
-        network.input_shape, examples.target_shape, classes=meaning == "classes", tags=meaning == "answers"
-    )
+    meanings = meanings_of(network, function, examples.given)
+    chosen = metrics_for(network, metrics, function, meanings)
+    targets = {
+        name: Target(shape, classes=meanings[name] == "classes", tags=meanings[name] == "answers")
+        for name, shape in examples.target_shapes.items()
+    }
+    changing, together = changes_for(augment, network.ends.inputs, targets)
+    if validation_split and validation_data is not None:
+        raise TrainingError("validation_split and validation_data are both given. Give one of them.")
     validation, rows = None, np.arange(len(examples))
     if validation_data is not None:
         xv, yv = (validation_data, None) if isinstance(validation_data, Data) else validation_data
         given = data_for(network, xv, yv, "validation data")
         validation = checked_examples(network, function, given, "validation data", names)
-    if validation_split:
-        if validation is not None:
-            raise TrainingError("validation_split and validation_data are both given. Give one of them.")
-        if not examples.ordered:
-            raise TrainingError(
-                "validation_split can't hold examples of a stream out: which ones come is its own affair. Give "
-                "validation_data, or a source with positions: Data.items(...)."
-            )
-        known = examples.data.targets_to_split()
-        rows, held_out = split_rows(np.zeros(len(examples)) if known is None else known, validation_split, split_seed)
-        check_unseen(network, examples.inputs, held_out)
-        validation = examples.at(held_out)
+    elif validation_split:
+        validation, rows = _held_out(network, examples, validation_split, split_seed)
     check_validated(chosen, validation is not None, None if validation is None else validation.targets)
     if examples.ordered:
         warn_of_held_out(network, examples.inputs, rows, stacklevel=4)
@@ -220,7 +211,7 @@ def fit(
         class_weight,
         examples,
         rows,
-        meaning,
+        meanings.get("", "several"),
         max(2, *(shape[-1] for shape in network.output_shapes.values())),
         names,
     )
@@ -316,6 +307,19 @@ def fit(
         network.past.add(examples.inputs, rows)
     loop.run(None if found is None else found["state"])
     return history
+
+
+def _held_out(network: PlainNetwork, examples: Examples, share: float, seed: int) -> tuple[Examples, Rows]:
+    """A share of the examples to validate with, drawn from each class alike, and the positions of the others."""
+    if not examples.ordered:
+        raise TrainingError(
+            "validation_split can't hold examples of a stream out: which ones come is its own affair. Give "
+            "validation_data, or a source with positions: Data.items(...)."
+        )
+    known = examples.data.targets_to_split()
+    rows, held_out = split_rows(np.zeros(len(examples)) if known is None else known, share, seed)
+    check_unseen(network, examples.inputs, held_out)
+    return examples.at(held_out), rows
 
 
 def _digest_of(examples: Examples | None) -> str | None:
