@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from convgrad import Network
 from convgrad.layers import Dense, Flatten, ReLU
 from convgrad.models import load_model
 from convgrad.network.sharded import ShardedStep
-from convgrad.network.timed import timed_step, undisturbed
+from convgrad.network.timed import timed_step
 from convgrad.parallel.mpi import world
 from convgrad.parallel.route import Route, Sizes
 from convgrad.parallel.scale import Costs, Link, Step, Work, predicted
@@ -49,6 +49,8 @@ FITTED = [(ranks, Link(RATES[n], DELAYS[m])) for ranks in (2, 8) for n in (0, -1
 """The corners; the settings between them, and all of 4 ranks, are held out."""
 FRAME = 16000
 """Bytes that the kernel hands to an adapter at once, which cuts them into packets."""
+TIMED = 2.0
+"""Seconds in which all ranks compute at once, without a network."""
 STEPS, FIRST = 10, 2
 ASKED = 0.15
 LIMIT = 300
@@ -167,7 +169,7 @@ def child(control: Path) -> int:
     with group.guarded():
         for name, batch in BATCHES.items():
             group.any(False)  # all begin together, so that all compute when one does
-            timed = timed_step(made(name), LOSS, OPTIMIZER, batch // SHARDS)
+            timed = timed_step(made(name), LOSS, OPTIMIZER, batch // SHARDS, seconds=TIMED, typical=fmean)
             _tell(group.leads, "computing", [name, asdict(timed)])
             network = made(name)
             rng = np.random.default_rng(0)
@@ -183,7 +185,7 @@ def child(control: Path) -> int:
                     start = time.perf_counter()
                     step.run(x, t)
                     seconds.append(time.perf_counter() - start)
-                _tell(group.leads, "step", [name, asdict(link), undisturbed(seconds[FIRST:])])
+                _tell(group.leads, "step", [name, asdict(link), fmean(seconds[FIRST:])])
     return 0
 
 
@@ -201,7 +203,7 @@ def main() -> int:
         print(f"namespaces: {reason}")
         return 2
     cores = len(os.sched_getaffinity(0))
-    works: dict[str, tuple[Work, Sizes]] = {}
+    works: dict[tuple[str, int], tuple[Work, Sizes]] = {}
     found: list[Measured] = []
     with namespaces(max(RANKS)) as wired:
         for ranks in RANKS:
@@ -210,45 +212,46 @@ def main() -> int:
                 print(done.stderr[-2000:])
                 return 1
             for name, timed in _told(done.stdout, "computing"):
-                if ranks <= cores:  # of those that have a processor each, the most
-                    works[name] = Work(timed["shard"], timed["update"], 1.0), Sizes(**timed["sizes"])
+                work = Work(timed["shard"], timed["update"], min(1.0, cores / ranks))
+                works[name, ranks] = work, Sizes(**timed["sizes"])
+                print(
+                    f"{name}: {ranks} at once on {cores} processors need {work.shard * 1e3:.3f} ms for a shard, "
+                    f"{work.update * 1e3:.3f} ms for an update",
+                    flush=True,
+                )
             found += [Measured(name, ranks, Link(**link), s) for name, link, s in _told(done.stdout, "step")]
-    for name, (work, _) in works.items():
-        print(
-            f"{name}: {work.shard * 1e3:.3f} ms a shard, {work.update * 1e3:.3f} ms an update, of a rank alone on a "
-            f"processor; {cores} processors, so that 8 ranks need {max(1, 8 / cores):g} times as long"
-        )
-    return report(works, cores, found)
+    return report(works, found)
 
 
-Works = Mapping[str, tuple[Work, Sizes]]
+Works = Mapping[tuple[str, int], tuple[Work, Sizes]]
+"""What a network computes on so many ranks at once."""
 
 
-def prediction(works: Works, cores: int, one: Measured, costs: Costs) -> Step:
+def prediction(works: Works, one: Measured, costs: Costs) -> Step:
     """What the model says of a setting."""
-    work, sizes = works[one.name]
-    return predicted(Route(SHARDS, one.ranks, sizes), work.on(min(1.0, cores / one.ranks)), one.link, costs)
+    work, sizes = works[one.name, one.ranks]
+    return predicted(Route(SHARDS, one.ranks, sizes), work, one.link, costs)
 
 
-def fit(works: Works, cores: int, found: Sequence[Measured]) -> Costs:
+def fit(works: Works, found: Sequence[Measured]) -> Costs:
     """The constants with which the model comes closest to what was measured, by ratios."""
 
     def ratios(logarithms: Any) -> list[float]:
         costs = Costs(*np.exp(logarithms))
-        return [float(np.log(prediction(works, cores, one, costs).seconds / one.seconds)) for one in found]
+        return [float(np.log(prediction(works, one, costs).seconds / one.seconds)) for one in found]
 
     bounds = np.log([0.3, 1e-7, 1e-12]), np.log([1.0, 1e-2, 1e-7])
     start = np.log([0.9, 1e-5, 1e-9])
     return Costs(*map(float, np.exp(least_squares(ratios, start, bounds=bounds).x)))
 
 
-def report(works: Works, cores: int, found: Sequence[Measured]) -> int:
+def report(works: Works, found: Sequence[Measured]) -> int:
     fitted = [one for one in found if (one.ranks, one.link) in FITTED]
-    costs = fit(works, cores, fitted)
+    costs = fit(works, fitted)
     print("network  ranks  Mbit/s   delay   measured  predicted  error")
     errors: dict[bool, list[float]] = {True: [], False: []}
     for one in found:
-        step = prediction(works, cores, one, costs)
+        step = prediction(works, one, costs)
         error = step.seconds / one.seconds - 1
         if one.ranks > 1:
             errors[one in fitted].append(abs(error))

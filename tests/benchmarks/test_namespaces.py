@@ -25,9 +25,12 @@ from benchmarks.namespaces import (
 from convgrad.parallel.route import Sizes
 from convgrad.parallel.scale import Costs, Link, Work
 
-WORKS = {"net": (Work(2e-3, 1e-3, 1.0), Sizes(numbers=400_000, itemsize=4, told=5))}
-COSTS = Costs(share=0.8, message=4e-5, byte=2e-9)
 CORES = 2
+WORKS = {
+    ("net", ranks): (Work(2e-3, 1e-3, 1.0).on(min(1, CORES / ranks)), Sizes(numbers=400_000, itemsize=4, told=5))
+    for ranks in (2, 4, 8)
+}
+COSTS = Costs(share=0.8, message=4e-5, byte=2e-9)
 SERVER = """
 import socket
 server = socket.create_server(("", 5000))
@@ -53,11 +56,11 @@ print(answered(b"x"), answered(bytes({count})))
 
 def settings() -> list[Measured]:
     found = [Measured("net", ranks, link, 1.0) for ranks in (2, 4, 8) for link in LINKS]
-    return [replace(one, seconds=prediction(WORKS, CORES, one, COSTS).seconds) for one in found]
+    return [replace(one, seconds=prediction(WORKS, one, COSTS).seconds) for one in found]
 
 
 def test_the_constants_are_found() -> None:
-    found = fit(WORKS, CORES, [one for one in settings() if (one.ranks, one.link) in FITTED])
+    found = fit(WORKS, [one for one in settings() if (one.ranks, one.link) in FITTED])
     assert found.share == pytest.approx(COSTS.share, rel=0.05)
     assert found.message == pytest.approx(COSTS.message, rel=0.2)
     assert found.byte == pytest.approx(COSTS.byte, rel=0.2)
@@ -66,12 +69,12 @@ def test_the_constants_are_found() -> None:
 def test_what_is_held_out_decides(capsys: pytest.CaptureFixture[str]) -> None:
     assert SHARDS == 8
     right = settings()
-    assert report(WORKS, CORES, right) == 0
+    assert report(WORKS, right) == 0
     told = capsys.readouterr().out
     assert "held out: 19 of 19 within 15%" in told
     four = next(n for n, one in enumerate(right) if one.ranks == 4)
     wrong = [*right[:four], replace(right[four], seconds=2 * right[four].seconds), *right[four + 1 :]]
-    assert report(WORKS, CORES, wrong) == 1
+    assert report(WORKS, wrong) == 1
     assert "held out: 18 of 19 within 15%" in capsys.readouterr().out
 
 

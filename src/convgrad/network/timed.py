@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,11 @@ class _Clock(Alone):
         return done
 
 
+def undisturbed(seconds: Sequence[float]) -> float:
+    """The lower quartile: what else runs on a machine only ever makes a time longer."""
+    return float(np.quantile(seconds, 0.25))
+
+
 def timed_step(
     network: PlainNetwork,
     loss: AnyLoss,
@@ -54,9 +59,10 @@ def timed_step(
     *,
     seconds: float = SECONDS,
     engine: str = "auto",
+    typical: Callable[[Sequence[float]], float] = undisturbed,
 ) -> Timed:
     """Steps with shards of so many rows, of random numbers and with a learning rate of 0. What is not a weight changes:
-    take a network that is not needed any more.
+    take a network that is not needed any more. typical: which of their times counts.
     """
     clock = _Clock()
     step = ShardedStep(network, loss, optimizer, SHARDS * rows, SHARDS, clock, engine=engine)
@@ -74,12 +80,7 @@ def timed_step(
         end = end or time.perf_counter() + seconds  # the first one is not timed
     shards = clock.seconds[1:]
     rest = [one - other for one, other in zip(whole[1:], shards, strict=True)]
-    return Timed(undisturbed(shards) / SHARDS, undisturbed(rest), step.sizes)
-
-
-def undisturbed(seconds: Sequence[float]) -> float:
-    """The lower quartile: what else runs on a machine only ever makes a time longer."""
-    return float(np.quantile(seconds, 0.25))
+    return Timed(typical(shards) / SHARDS, typical(rest), step.sizes)
 
 
 def computing(network: PlainNetwork, loss: AnyLoss, optimizer: str | Optimizer, rows: int) -> tuple[Computing, Sizes]:
