@@ -25,7 +25,8 @@ ENOUGH = 0.8
 LARGEST = 1 << 16
 NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
 UNITS = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0}
+SECONDS = {"ns": 1e9, "us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e3, "s": 1.0}
+"""How many of each unit a second has."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Costs:
-    """What messages cost beside the network itself; `python -m benchmarks.parallel namespaces` fits them: 92 % and 86 us
-    for a message of 64 kB, which are here shared out to the message and its bytes.
+    """What messages cost beside the network itself; `python -m benchmarks.parallel namespaces` fits them: 92 % and
+    86 us for a message of 64 kB, which are here shared out to the message and its bytes.
 
     share: of the bandwidth that is left for their bytes. message, byte: seconds of a processor for each message and
     each byte that a rank sends.
@@ -195,4 +196,4 @@ def seconds_from(text: str) -> float:
     found = re.fullmatch(rf"{NUMBER} ?({'|'.join(SECONDS)})", text.strip())
     if not found:
         raise TrainingError(f"{shown(text)} is no time; write it with its unit: 50us, 0.2ms.")
-    return float(found[1]) * SECONDS[found[2]]
+    return float(found[1]) / SECONDS[found[2]]
