@@ -167,7 +167,7 @@ def _bordered(graph: Graph, source: str, pads: list[int], mode: str, number: flo
 def up_sampling(graph: Graph, placed: PlacedLayer, value: Value) -> Value:
     layer = placed.layer
     assert isinstance(layer, UpSampling)
-    scales = graph.weight(np.array([1, 1, *layer._factors], np.float32))
+    scales = graph.weight(np.array([1, 1, *layer.factors], np.float32))
     how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return image(placed, graph.node("Resize", graph.first(value), "", scales, **how))
 

@@ -19,10 +19,11 @@ class UpSampling(Layer, abstract=True):
     axes: ClassVar[int]
 
     def check(self) -> None:
-        self._factors  # noqa: B018  (checks the size)
+        self.factors  # noqa: B018  (checks the size)
 
     @property
-    def _factors(self) -> tuple[int, ...]:
+    def factors(self) -> tuple[int, ...]:
+        """How many times each element, along each axis."""
         return per_axis(self.label, "size", self.size, self.axes)
 
     @property
@@ -37,8 +38,8 @@ class UpSampling(Layer, abstract=True):
             equation=self.equation,
             inputs=("o",),
             input_shapes=(shape,),
-            output_shape=(*(n * factor for n, factor in zip(shape, self._factors, strict=False)), shape[-1]),
-            sizes={m.upper(): factor for m, factor in zip(OFFSETS[self.axes], self._factors, strict=True)},
+            output_shape=(*(n * factor for n, factor in zip(shape, self.factors, strict=False)), shape[-1]),
+            sizes={m.upper(): factor for m, factor in zip(OFFSETS[self.axes], self.factors, strict=True)},
         )
 
 

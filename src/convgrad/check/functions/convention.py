@@ -314,8 +314,9 @@ def dictionary(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "padding" in settings:
         result["pad"] = _plain_setting(settings["padding"])
     if "pool_size" in settings:
-        height, width = settings["kernel_size"]
-        result |= {"pool_height": height, "pool_width": width}
+        names = ("pool_height", "pool_width") if len(settings["kernel_size"]) == 2 else ("pool_size",)
+        sizes = settings["kernel_size"] if len(names) == 2 else (_plain_setting(settings["kernel_size"]),)
+        result |= dict(zip(names, sizes, strict=True))
     return result
 
 

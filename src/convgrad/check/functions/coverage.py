@@ -21,7 +21,7 @@ from convgrad.check.submissions.answers import Trouble
 from convgrad.errors import ConvgradError
 from convgrad.layers.activation import Elementwise
 
-IN_SIGNATURE = ("strides", "padding", "dilation", "groups", "pool_size", "epsilon", "negative_slope", "alpha")
+IN_SIGNATURE = ("strides", "padding", "dilation", "groups", "pool_size", "size", "epsilon", "negative_slope", "alpha")
 """Settings of a layer that a function can only have through an argument; those of a kernel it sees in its array."""
 IN_DICTIONARY = {"pool_size": ("strides", "pool_size"), "kernel_size": ("strides", "padding")}
 """Settings that a tuple or dictionary of them has: of a pooling, which has no padding there, and of a convolution."""
@@ -54,12 +54,13 @@ class Variation:
 
 
 ACTIVATIONS = tuple(name for name, family in FAMILIES.items() if issubclass(family.layer, Elementwise))
-ALONE = ("layer_norm", "group_norm", "instance_norm")
+ALONE = ("layer_norm", "rms_norm", "group_norm", "instance_norm")
 """Normalizations that take each example by itself."""
 NORMALIZATIONS = ("batch_norm", "batch_norm2d", *ALONE)
 SOFTMAXES = ("softmax", "log_softmax")
-ROWS = ("dense", "layer_norm", *SOFTMAXES, *ACTIVATIONS)
+ROWS = ("dense", "layer_norm", "rms_norm", "glu", *SOFTMAXES, *ACTIVATIONS)
 """Those that work along the last axis, whatever is before it."""
+GLOBAL = tuple(f"global_{kind}_pool{axes}d" for kind in ("avg", "max") for axes in (1, 2, 3))
 KERNELS = ("kernel_size",)
 KERNELS_2D = ("conv2d", "depthwise_conv2d", "conv_transpose2d")
 WINDOWS = ("kernel_size", "pool_size")
@@ -117,8 +118,9 @@ TABLE = (
     Variation("one unit", {"units": 1}, among=("units",)),
     Variation("as many units as features", sizes={"equal": True}, among=("units",)),
     Variation("epsilon 0.1", {"epsilon": 0.1}, among=NORMALIZATIONS),
-    Variation("another number of features", channels=8, among=(*SOFTMAXES, "layer_norm", "batch_norm", "batch_norm2d")),
-    Variation("two features", channels=2, among=(*SOFTMAXES, "layer_norm")),
+    Variation("another number of features", channels=8,
+              among=(*SOFTMAXES, "layer_norm", "rms_norm", "glu", "batch_norm", "batch_norm2d")),
+    Variation("two features", channels=2, among=(*SOFTMAXES, "layer_norm", "rms_norm", "glu")),
     Variation("slope 0.1", {"negative_slope": 0.1}, among=("leaky_relu",)),
     Variation("alpha 0.5", {"alpha": 0.5}, among=("elu",)),
     Variation("a batch of 2", batch=2, among=("batch_norm", "batch_norm2d")),
@@ -127,8 +129,11 @@ TABLE = (
     Variation("a kernel of 1 x 1 and stride 2", {"kernel_size": 1, "strides": 2}, among=KERNELS),
     # Many add a small number inside the logarithm, or clip what is in it.
     Variation("large values", sizes={"values": "large"}, optional=True, among=("losses",)),
-    Variation("one channel", channels=1, among=("global_avg_pool2d", "batch_norm2d")),
-    Variation("an image of one place", image="one", among=("global_avg_pool2d",)),
+    Variation("one channel", channels=1, among=(*GLOBAL, "upsampling2d", "batch_norm2d")),
+    Variation("an image of one place", image="one", among=("global_avg_pool2d", "global_max_pool2d")),
+    Variation("sizes of 3 and 2", {"size": (3, 2)}, among=("upsampling2d",)),
+    Variation("a size of 1", {"size": 1}, among=("upsampling2d",)),
+    Variation("a size of 3", {"size": 3}, among=("upsampling2d",)),
     Variation("arrays of three axes", batch=6, leading=(2, 3), optional=True, among=ROWS),
 )  # fmt: skip
 """In the order of how much they tell, since a slow function is tried on the first of them only."""

@@ -272,7 +272,8 @@ class Judge:
         if not isinstance(first, LayerSubject) or first.input_shape is not None:
             return (Sizes(),)
         if not first.family.slides:
-            return (Sizes(), Sizes(equal=True)) if first.name == "dense" else (Sizes(),)
+            others = [Sizes(equal=True)] * (first.name == "dense") + [Sizes(window=True)] * bool(first.family.square)
+            return (Sizes(), *others)
         return tuple(s for s in OTHER_SIZES if "filters" in first.family.defaults or not s.equal)
 
     def _diagnosed(self, tried: Attempt, couples: int) -> Diagnosis:

@@ -132,7 +132,8 @@ def known_names(problem: Problem) -> dict[str, list[str]]:
     if problem.origin.written:
         return _names_in_courses(problem)
     if problem.total:
-        return {"t": TARGET, "y": PREDICTION}
+        of_two = "log(t[" in str(problem.recipe.equation)  # from probabilities p to others, q
+        return {"t": [*TARGET, "p"], "y": ["q", *PREDICTION]} if of_two else {"t": TARGET, "y": PREDICTION}
     if problem.origin.layer is None:
         own = {n: [plain(n)] for n in inputs} | {of: [plain(of)]}
         usual = [n for n in UPSTREAM if [n] not in own.values()]
@@ -388,8 +389,9 @@ def _by_name(
     """Roles by name: a value gets the first role, in the order of arguments, whose names it is among."""
     result: dict[str, str] = {}
     if problem.total and not problem.origin.written:
+        beside_q = any("q" in leaf.names for leaf in arrays) and "q" in names["y"]
         for leaf in arrays:
-            if any(n in PROBABILITIES for n in leaf.names) and "y" not in leaf.names:
+            if any(n in PROBABILITIES and not (beside_q and n == "p") for n in leaf.names) and "y" not in leaf.names:
                 result[leaf.path] = "y"
                 break
     taken = set(result.values())

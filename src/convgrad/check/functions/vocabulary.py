@@ -168,6 +168,7 @@ SETTINGS = {
     "groups": "group groups g numgroups ngroups",
     "pool_size": "poolsize size pool window kernelsize ksize k windowsize filtersize kernel f kernelshape poolshape",
     "kernel_size": "kernelsize ksize filtersize size f",
+    "size": "size sizes scale scales scalefactor factor factors upscale upscalefactor times k s r stride strides",
     "epsilon": "eps epsilon",
     "negative_slope": "slope alpha negativeslope leak",
     "alpha": "alpha",

@@ -174,6 +174,9 @@ def without_target(problem: Problem) -> Problem | None:
     """A loss whose gradient is that of its probabilities alone."""
     if "t" not in problem.arrays or not problem.total:
         return None
+    chosen = (t for d in problem.recipe.equation.definitions for t in walk(d.term) if isinstance(t, Call))
+    if any(call.function == "where" and call.arguments[-1] != Number(0.0) for call in chosen):
+        return None  # it picks the other classes, and nothing of it is left without the target
 
     def change(term: Term) -> Term:
         if isinstance(term, Call) and term.function == "where":

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convgrad.check.problems.courses import COURSES
-from convgrad.layers import activation, channels, conv, conv_transpose, dense, depthwise, norm, pool
+from convgrad.layers import (
+    activation,
+    channels,
+    conv,
+    conv_transpose,
+    dense,
+    depthwise,
+    instance_norm,
+    norm,
+    pool,
+    resize,
+)
 from convgrad.layers.base import Layer
 from convgrad.layers.batch_norm import BatchNorm
 
@@ -95,7 +106,47 @@ def _convolution(layer: type[Layer], axes: int, kernel: tuple[int, ...], image: 
     )
 
 
-_POOL_LABELS = {"o": ("h", "v", "c"), "x": ("i", "j", "c")}
+def _pooling(layer: type[Layer], axes: int, size: tuple[int, ...], image: tuple[int, ...]) -> Family:
+    labels = {"o": (*SPACE[axes].split(), "c"), "x": (*PLACES[axes].split(), "c")}
+    defaults, square = {"pool_size": size}, {"pool_size": 2}
+    return Family(layer, labels, _images(axes), defaults=defaults, square=square, input_shape=(*image, 4))
+
+
+def _global_pooling(layer: type[Layer], axes: int, image: tuple[int, ...]) -> Family:
+    places, letters = PLACES[axes], {1: "L", 2: "HW", 3: "DHW"}[axes]
+    orders = {
+        f"N{letters}C": "batch {0} c",
+        f"NC{letters}": "batch c {0}",
+        f"{letters}C": "{0} c",
+        f"C{letters}": "c {0}",
+    }
+    images = {
+        name: {"o": order.format(places), "x": "batch c" if "N" in name else "c"} for name, order in orders.items()
+    }
+    return Family(layer, {"o": (*places.split(), "c"), "x": ("c",)}, images, input_shape=(*image, 4))
+
+
+def _transposed(layer: type[Layer], axes: int, kernel: tuple[int, ...], image: tuple[int, ...]) -> Family:
+    h, i, m = SPACE[axes], PLACES[axes], OFFSETS[axes]
+    letters = {1: "l", 2: "h,w", 3: "d,h,w"}[axes]
+    orders = {
+        f"[{letters},out,in]": f"{m} k c",
+        f"[in,out,{letters}]": f"c k {m}",
+        f"[out,in,{letters}]": f"k c {m}",
+        f"[{letters},in,out]": f"{m} c k",
+        f"[{letters}]": m,
+    }
+    return Family(
+        layer,
+        {"o": (*h.split(), "c"), "w": (*m.split(), "k", "c"), "b": ("k",), "x": (*i.split(), "k")},
+        _images(axes),
+        {name: {"w": order, "b": "k"} for name, order in orders.items()},
+        {"filters": 5, "kernel_size": kernel, "padding": 0},
+        {"kernel_size": 3},
+        (*image, 4),
+    )
+
+
 ROWS = {
     "[batch, features]": {"o": "batch f c", "x": "batch f k", "y": "batch k", "t": "batch k"},
     "[features, batch]": {"o": "f c batch", "x": "f k batch", "y": "k batch", "t": "k batch"},
@@ -141,29 +192,21 @@ FAMILIES: dict[str, Family] = {
         {"kernel_size": 3},
         (7, 6, 4),
     ),
-    "conv_transpose2d": Family(
-        conv_transpose.ConvTranspose2D,
-        {"o": ("h", "v", "c"), "w": ("m", "n", "k", "c"), "b": ("k",), "x": ("i", "j", "k")},
-        _images(2),
-        {
-            "[h,w,out,in]": {"w": "m n k c", "b": "k"},
-            "[in,out,h,w]": {"w": "c k m n", "b": "k"},
-            "[out,in,h,w]": {"w": "k c m n", "b": "k"},
-            "[h,w,in,out]": {"w": "m n c k", "b": "k"},
-            "[h,w]": {"w": "m n", "b": "k"},
-        },
-        {"filters": 5, "kernel_size": (3, 2), "padding": 0},
-        {"kernel_size": 3},
-        (3, 6, 4),
-    ),
-    "max_pool2d": Family(pool.MaxPool2D, _POOL_LABELS, _images(2), defaults={"pool_size": (2, 3)},
-                         square={"pool_size": 2}, input_shape=(6, 7, 4)),
-    "avg_pool2d": Family(pool.AvgPool2D, _POOL_LABELS, _images(2), defaults={"pool_size": (2, 3)},
-                         square={"pool_size": 2}, input_shape=(6, 7, 4)),
-    "global_avg_pool2d": Family(pool.GlobalAvgPool2D, {"o": ("i", "j", "c"), "x": ("c",)}, {
-        "NHWC": {"o": "batch i j c", "x": "batch c"}, "NCHW": {"o": "batch c i j", "x": "batch c"},
-        "HWC": {"o": "i j c", "x": "c"}, "CHW": {"o": "c i j", "x": "c"},
-    }, input_shape=(5, 6, 4)),
+    "conv_transpose1d": _transposed(conv_transpose.ConvTranspose1D, 1, (3,), (5,)),
+    "conv_transpose2d": _transposed(conv_transpose.ConvTranspose2D, 2, (3, 2), (3, 6)),
+    "conv_transpose3d": _transposed(conv_transpose.ConvTranspose3D, 3, (1, 3, 2), (2, 3, 5)),
+    "max_pool1d": _pooling(pool.MaxPool1D, 1, (3,), (10,)),
+    "max_pool2d": _pooling(pool.MaxPool2D, 2, (2, 3), (6, 7)),
+    "max_pool3d": _pooling(pool.MaxPool3D, 3, (1, 2, 3), (3, 5, 7)),
+    "avg_pool1d": _pooling(pool.AvgPool1D, 1, (3,), (10,)),
+    "avg_pool2d": _pooling(pool.AvgPool2D, 2, (2, 3), (6, 7)),
+    "avg_pool3d": _pooling(pool.AvgPool3D, 3, (1, 2, 3), (3, 5, 7)),
+    "global_avg_pool1d": _global_pooling(pool.GlobalAvgPool1D, 1, (6,)),
+    "global_avg_pool2d": _global_pooling(pool.GlobalAvgPool2D, 2, (5, 6)),
+    "global_avg_pool3d": _global_pooling(pool.GlobalAvgPool3D, 3, (2, 3, 5)),
+    "global_max_pool1d": _global_pooling(pool.GlobalMaxPool1D, 1, (6,)),
+    "global_max_pool2d": _global_pooling(pool.GlobalMaxPool2D, 2, (5, 6)),
+    "global_max_pool3d": _global_pooling(pool.GlobalMaxPool3D, 3, (2, 3, 5)),
     "dense": Family(dense.Dense, {"o": ("c",), "w": ("c", "k"), "b": ("k",), "x": ("k",)},
                     {**ROWS, PLACES_IN_ROWS: ROWS["[batch, features]"]}, {
         "[in,out]": {"w": "c k", "b": "k"}, "[out,in]": {"w": "k c", "b": "k"},
@@ -176,6 +219,20 @@ FAMILIES: dict[str, Family] = {
         {name: {"o": rows, "x": rows} for name, rows in _LAST_AXIS.items()},
         {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,), only={"axis": (-1,)},
     ),
+    "rms_norm": Family(
+        instance_norm.RMSNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",)},
+        {name: {"o": rows, "x": rows} for name, rows in _LAST_AXIS.items()}, {"": {"gamma": "c"}}, input_shape=(5,),
+    ),
+    "glu": Family(channels.GLU, {"o": ("f", "s", "c"), "x": ("f", "c")}, {
+        "[batch, features]": {"o": "batch (s c)", "x": "batch c"}, PLACES_IN_ROWS: {"o": "batch (s c)", "x": "batch c"},
+        "[features]": {"o": "(s c)", "x": "c"},
+    }, input_shape=(6,)),
+    "upsampling2d": Family(resize.UpSampling2D, {"o": ("i", "j", "c"), "x": ("i", "m", "j", "n", "c")}, {
+        "NHWC": {"o": "batch i j c", "x": "batch (i m) (j n) c"},
+        "NCHW": {"o": "batch c i j", "x": "batch c (i m) (j n)"},
+        "HWC": {"o": "i j c", "x": "(i m) (j n) c"}, "CHW": {"o": "c i j", "x": "c (i m) (j n)"},
+        "HW": {"o": "i j", "x": "(i m) (j n)"},
+    }, defaults={"size": (2, 3)}, square={"size": 2}, input_shape=(4, 5, 7)),
     "batch_norm": Family(BatchNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",), "beta": ("c",)}, {
         "[batch, features]": {"o": "batch c", "x": "batch c"}, "[features, batch]": {"o": "c batch", "x": "c batch"},
     }, {"": {"gamma": "c", "beta": "c"}}, input_shape=(5,)),
@@ -218,6 +275,9 @@ LOSSES: dict[str, dict[str, tuple[str, ...]]] = {
     "softmax_cross_entropy": {"y": ("k",), "t": ()},
     "mae": {"y": ("k",), "t": ("k",)},
     "huber": {"y": ("k",), "t": ("k",)},
+    "kl_divergence": {"y": ("k",), "t": ("k",)},
+    "negative_log_likelihood": {"y": ("k",), "t": ()},
+    "multi_margin": {"y": ("k",), "t": ()},
 }
 ALSO_CALLED = {
     "rnncell": "rnn_step",
@@ -268,6 +328,23 @@ ALSO_CALLED = {
     "swish": "silu",
     "hswish": "hard_swish",
     "hsigmoid": "hard_sigmoid",
+    "maxpooling1d": "max_pool1d",
+    "maxpooling3d": "max_pool3d",
+    "averagepooling1d": "avg_pool1d",
+    "averagepooling3d": "avg_pool3d",
+    "globalaveragepooling1d": "global_avg_pool1d",
+    "globalaveragepooling2d": "global_avg_pool2d",
+    "globalaveragepooling3d": "global_avg_pool3d",
+    "globalmaxpooling1d": "global_max_pool1d",
+    "globalmaxpooling2d": "global_max_pool2d",
+    "globalmaxpooling3d": "global_max_pool3d",
+    "upsample": "upsampling2d",
+    "upsampling": "upsampling2d",
+    "kldiv": "kl_divergence",
+    "kldivloss": "kl_divergence",
+    "nll": "negative_log_likelihood",
+    "nllloss": "negative_log_likelihood",
+    "multimarginloss": "multi_margin",
 }
 
 

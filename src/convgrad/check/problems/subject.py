@@ -26,6 +26,7 @@ from convgrad.check.problems.unrolled import unrolled
 from convgrad.errors import ModelError, ShapeError, suggestion
 from convgrad.layers.activation import Elementwise
 from convgrad.layers.base import Built, Layer
+from convgrad.layers.resize import UpSampling
 from convgrad.losses import registry as losses
 from convgrad.notation.parsing.parser import parse
 from convgrad.notation.polynomial import Position
@@ -158,6 +159,8 @@ class LayerSubject(Subject):
             if "dilation" in found:
                 found["dilation"] = window.dilation
             found["kernel_size"] = window.kernel
+        if isinstance(layer, UpSampling):
+            found["size"] = layer.factors
         return found
 
 
@@ -190,6 +193,7 @@ def _badness(window: Any, shape: tuple[int, ...], wanted: Sizes) -> tuple[int, i
 OF_PROBABILITIES = {
     "binary_cross_entropy": "E = -mean[k](t[k] * log(y[k]) + (1 - t[k]) * log(1 - y[k]))",
     "softmax_cross_entropy": "E = -sum[k](where(k == t, log(y[k]), 0))",
+    "kl_divergence": "E = sum[k](where(t[k] > 0, t[k] * log(t[k]), 0) - t[k] * log(y[k]))",
 }
 """Losses as equations of what comes after the sigmoid or softmax, whose gradient is another one."""
 SUMMED = ("binary_cross_entropy",)
@@ -232,10 +236,12 @@ class LossSubject(Subject):
         problem = with_inputs(recipe, "E", ("y",), LOSSES[self.name], sizes.seed, Origin())
         upstream = np.full(batch, 1 / batch if self.mean else 1.0)
         t = problem.arrays["t"]
-        if self.name == "softmax_cross_entropy":
+        if LOSSES[self.name]["t"] == ():
             t = np.resize([3.0, 0.0, 3.0, 1.0], batch) % classes
         elif self.name == "binary_cross_entropy":
             t = (t > 0).astype(np.float64)
+        elif self.name == "kl_divergence":
+            t = self._between_0_and_1(t)
         elif self.name == "huber":  # of both signs, near and far
             t = problem.arrays["y"] - np.resize([0.375, -1.75, 1.5, -0.625, 2.25, 0.125, -2.5], t.shape)
         problem = replace(problem.with_arrays(dE=upstream, t=t), total=True)
