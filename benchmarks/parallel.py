@@ -3,6 +3,7 @@
     python -m benchmarks.parallel same --networks 20          # on 1, 2, 3, 4 and 8 ranks, with 1 and 2 threads
     python -m benchmarks.parallel kills --kills 100           # at random moments, with `mpirun --with-ft ulfm`
     python -m benchmarks.parallel times                       # two ranks beside two threads, on an idle machine
+    python -m benchmarks.parallel namespaces                  # steps on slow networks, and what was predicted; as root
 
 It needs mpi4py and mpirun (`pip install "convgrad[mpi]"`).
 """
@@ -137,7 +138,7 @@ def digests(done: subprocess.CompletedProcess[str]) -> list[tuple[int, str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
-    parser.add_argument("what", choices=("same", "kills", "times", "child", "timed"))
+    parser.add_argument("what", choices=("same", "kills", "times", "namespaces", "child", "timed"))
     parser.add_argument("--networks", type=int, default=20)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seeds", default="")
@@ -150,6 +151,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _timed(options)
     if options.what == "times":
         return _times()
+    if options.what == "namespaces":
+        from benchmarks import namespaces  # it starts jobs as this module does
+
+        return namespaces.main()
     wrong = sum(_same(options.networks) if options.what == "same" else _kills(options.kills))
     print("all bits are the same" if not wrong else f"{wrong} differ")
     return int(wrong > 0)

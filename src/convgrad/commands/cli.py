@@ -25,6 +25,7 @@ from convgrad.commands.export import export
 from convgrad.commands.inspect import inspect
 from convgrad.commands.predict import predict
 from convgrad.commands.profile import profile
+from convgrad.commands.scale import scale
 from convgrad.commands.terminal import EXIT_UNUSABLE, say
 from convgrad.commands.train import train
 from convgrad.commands.worksheet import worksheet
@@ -72,6 +73,7 @@ for command in (
     worksheet,
     check,
     profile,
+    scale,
     datasets,
     models,
     cache,

@@ -31,7 +31,8 @@ from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import trained_shapes
 from convgrad.network.step import TrainingStep, weighed
 from convgrad.optimizers import Optimizer
-from convgrad.parallel.group import Batch, Group
+from convgrad.parallel.group import Batch, Group, check_rows
+from convgrad.parallel.route import Sizes
 from convgrad.parallel.tree import Growing, cut, sums_of
 
 Array = npt.NDArray[Any]
@@ -68,11 +69,7 @@ class ShardedStep:
         frozen: Names = (),
         accumulate: int = 1,
     ):
-        if shards > batch_size:
-            raise TrainingError(
-                f"A batch of {batch_size} can't be cut into {shards} shards: some would have no example. Cut it into "
-                f"fewer, or take larger batches."
-            )
+        check_rows(batch_size, shards)
         group.check_shards(shards)
         self.network, self.batch_size, self.group, self.accumulate = network, batch_size, group, accumulate
         self._rows = cut(batch_size, shards)
@@ -89,6 +86,11 @@ class ShardedStep:
     @property
     def compile_seconds(self) -> float:
         return self._step.compile_seconds
+
+    @property
+    def sizes(self) -> Sizes:
+        """How much a shard adds to the sums of a batch."""
+        return Sizes(self._growing.size, np.dtype(self.network.dtype).itemsize, self._told)
 
     @property
     def pending(self) -> tuple[int, float]:

@@ -14,14 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.parallel.tree import Growing, Node, added_up, branches, cut
+from convgrad.parallel.route import KINDS, ROWS, SUMS, TOTALS, Message, Route, Sizes
+from convgrad.parallel.tree import Growing, Node, added_up
 
 Array = npt.NDArray[Any]
-BUCKET = 1 << 18
-"""Numbers in a bucket, for each rank: 1 MB of float32."""
-MOST_BUCKETS = 16
-KINDS = 3
-ROWS, SUMS, TOTALS = range(KINDS)
 
 
 class Exchange:
@@ -30,24 +26,18 @@ class Exchange:
     def __init__(self, comm: Any, growing: Growing, told: int, wait: Callable[[Sequence[Any]], None], tag: int):
         self._comm, self._growing, self._told, self._wait, self._tag = comm, growing, told, wait, tag
         rank, size = comm.rank, comm.size
-        self._others = [other for other in range(size) if other != rank]
-        self._shards = cut(growing.shards, size)
-        self._branches = [branches(growing.shards, own) for own in self._shards]
-        count = min(MOST_BUCKETS, max(1, growing.size // (BUCKET * size)))
-        self._parts = [
-            [range(bucket.start + part.start, bucket.start + part.stop) for part in cut(len(bucket), size)]
-            for bucket in cut(growing.size, count)
-        ]
+        self._route = route = Route(growing.shards, size, Sizes(growing.size, np.dtype(growing.dtype).itemsize, told))
+        self._others = route.others(rank)
         self._received: list[dict[Node, Array]] = [
             {
                 node: np.empty(len(parts[rank]), growing.dtype)
                 for other in self._others
-                for node in self._branches[other]
+                for node in route.branches[other]
             }
-            for parts in self._parts
+            for parts in route.parts
         ]
         self._totals = [np.empty(growing.size, growing.dtype) for _ in range(2)]
-        self._rows = [np.empty(1 + len(own) * told) for own in self._shards]
+        self._rows = [np.empty(1 + len(own) * told) for own in route.shards]
 
     def serves(self, growing: Growing, told: int) -> bool:
         """Whether it is for batches like these."""
@@ -61,48 +51,51 @@ class Exchange:
         self._totals.reverse()  # what came of the batch before stays: another rank may need it
         total = self._totals[0]
         self._coming = [[comm.Irecv(self._rows[other], other, self._of(ROWS)) for other in self._others]]
-        for bucket, found in enumerate(self._received):
+        for bucket, (parts, found) in enumerate(zip(self._route.parts, self._received, strict=True)):
+            pieces = self._route.pieces(range(len(parts[rank])))
             self._coming.append(
                 [
-                    comm.Irecv(found[node], other, self._of(SUMS, bucket))
+                    comm.Irecv(found[node][piece.start : piece.stop], other, self._of(SUMS, bucket))
                     for other in self._others
-                    for node in self._branches[other]
+                    for node in self._route.branches[other]
+                    for piece in pieces
                 ]
             )
         self._last = [
-            comm.Irecv(total[part.start : part.stop], other, self._of(TOTALS, bucket))
-            for bucket, parts in enumerate(self._parts)
-            for other, part in enumerate(parts)
-            if other != rank
+            comm.Irecv(total[piece.start : piece.stop], other, self._of(TOTALS, bucket))
+            for bucket, parts in enumerate(self._route.parts)
+            for other in self._others
+            for piece in self._route.pieces(parts[other])
         ]
 
     def advance(self) -> None:
         """Send the sums that are whole to those who add them up, while this rank goes on to its next shard."""
         for node, array in self._growing.sums:
-            if node in self._branches[self._comm.rank] and node not in self._gone:
+            if node not in self._gone:
                 self._gone.add(node)
-                for bucket, parts in enumerate(self._parts):
-                    for other in self._others:
-                        part = array[parts[other].start : parts[other].stop]
-                        self._sent.append(self._comm.Isend(part, other, self._of(SUMS, bucket)))
+                self._sent += [self._send(array, message) for message in self._route.sums(self._comm.rank, node)]
 
     def finish(self, rows: Array, stopping: bool) -> tuple[Array, Array, bool]:
         """Send what this rank has computed; returns the sum of all shards, what they tell, and whether to stop."""
-        comm, rank, total = self._comm, self._comm.rank, self._totals[0]
+        rank, total = self._comm.rank, self._totals[0]
         here = self._rows[rank]
         here[0], here[1:] = stopping, rows.reshape(-1)
         self.advance()
         sent = self._sent
-        sent += [comm.Isend(here, other, self._of(ROWS)) for other in self._others]
-        for bucket, (parts, found) in enumerate(zip(self._parts, self._received, strict=True)):
+        sent += [self._send(here, message) for message in self._route.rows(rank)]
+        for bucket, (parts, found) in enumerate(zip(self._route.parts, self._received, strict=True)):
             self._wait(self._coming[1 + bucket])
             mine = slice(parts[rank].start, parts[rank].stop)  # nobody else gets this part of this rank's sums
             own = {node: array[mine] for node, array in self._growing.sums}
             added_up(self._growing.shards, {**own, **found}, total[mine])
-            sent += [comm.Isend(total[mine], other, self._of(TOTALS, bucket)) for other in self._others]
+            sent += [self._send(total, message) for message in self._route.totals(rank, bucket)]
         self._wait([*self._coming[0], *self._last, *sent])
         told = np.concatenate([own[1:] for own in self._rows]).reshape(self._growing.shards, self._told)
         return total, told, any(own[0] > 0 for own in self._rows)
+
+    def _send(self, array: Array, message: Message) -> Any:
+        part = array[message.part.start : message.part.stop]
+        return self._comm.Isend(part, message.other, self._of(message.kind, message.bucket))
 
     def _of(self, kind: int, bucket: int = 0) -> int:
         return self._tag + kind + KINDS * bucket

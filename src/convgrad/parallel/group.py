@@ -96,6 +96,24 @@ class Group(Protocol):
         """A context: where it is left by an exception, the others learn of it, and leave theirs by EndedElsewhere."""
 
 
+def check_ranks(ranks: int, shards: int) -> None:
+    """Raises: TrainingError where some ranks would have no shard."""
+    if ranks > shards:
+        raise TrainingError(
+            f"{ranks} ranks can't share {shards} shard{'s' * (shards > 1)} of a batch: {ranks - shards} "
+            f"would have nothing to do. Start {shards} at most, or cut batches into more: shards={ranks}."
+        )
+
+
+def check_rows(batch_size: int, shards: int) -> None:
+    """Raises: TrainingError where some shards would have no example."""
+    if shards > batch_size:
+        raise TrainingError(
+            f"A batch of {batch_size} can't be cut into {shards} shards: some would have no example. Cut it into "
+            f"fewer, or take larger batches."
+        )
+
+
 class Alone:
     """One process, which computes all shards itself."""
 

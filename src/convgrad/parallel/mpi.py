@@ -26,7 +26,7 @@ import numpy.typing as npt
 from convgrad.compute.halide.runtime import threads
 from convgrad.errors import TrainingError
 from convgrad.parallel.exchange import Exchange
-from convgrad.parallel.group import Batch, EndedElsewhere, Work, compute
+from convgrad.parallel.group import Batch, EndedElsewhere, Work, check_ranks, compute
 from convgrad.parallel.tree import cut
 
 T = TypeVar("T")
@@ -90,11 +90,7 @@ class World:
         return self._names[rank]
 
     def check_shards(self, shards: int) -> None:
-        if self.size > shards:
-            raise TrainingError(
-                f"{self.size} ranks can't share {shards} shard{'s' * (shards > 1)} of a batch: {self.size - shards} "
-                f"would have nothing to do. Start {shards} at most, or cut batches into more: shards={self.size}."
-            )
+        check_ranks(self.size, shards)
 
     def agree(self, about: Mapping[str, Any]) -> None:
         everything = self._together(lambda: self._things(dict(about)))

@@ -1,0 +1,89 @@
+"""What goes from rank to rank for a batch: which sums, in which parts, to whom. `exchange` sends it, `scale` counts it.
+
+The numbers are cut into buckets, and each bucket into as many parts as there are ranks. Of its part of a bucket a rank
+gets the sums of all shards, adds them up as the tree says, and sends the result to the others: in pieces, each of them
+a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from convgrad.parallel.tree import Node, branches, cut
+
+BUCKET = 1 << 18
+"""Numbers in a bucket, for each rank: 1 MB of float32."""
+MOST_BUCKETS = 16
+PIECE = 64_000
+"""Bytes of a message at most. Over TCP, Open MPI sends what has less than 64 kB at once. What is longer it announces,
+and the answer waits behind what the other one is sending: then each cable is used in one direction at a time, and an
+exchange at 100 Mbit/s takes twice as long."""
+TOLD_BYTES = 8
+KINDS = 3
+ROWS, SUMS, TOTALS = range(KINDS)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a shard adds to the sum of a batch: numbers of `itemsize` bytes. told: how many of float64 beside them."""
+
+    numbers: int
+    itemsize: int
+    told: int
+
+
+@dataclass(frozen=True)
+class Message:
+    """From a rank to another one. kind: ROWS, SUMS or TOTALS. part: where its numbers lie among those of its kind."""
+
+    kind: int
+    bucket: int
+    other: int
+    part: range
+
+
+class Route:
+    """Of batches of so many shards among so many ranks.
+
+    shards: those of each rank. branches: the sums that each rank hands on. parts: of each bucket, one for each rank.
+    """
+
+    def __init__(self, shards: int, ranks: int, sizes: Sizes):
+        self.ranks, self.sizes = ranks, sizes
+        self.shards = cut(shards, ranks)
+        self.branches = [branches(shards, own) for own in self.shards]
+        count = min(MOST_BUCKETS, max(1, sizes.numbers // (BUCKET * ranks)))
+        self.parts = [
+            [range(bucket.start + part.start, bucket.start + part.stop) for part in cut(len(bucket), ranks)]
+            for bucket in cut(sizes.numbers, count)
+        ]
+
+    def others(self, rank: int) -> list[int]:
+        """In the order in which a rank sends: the next one first, lest all send to the same one at the same time."""
+        return [(rank + step) % self.ranks for step in range(1, self.ranks)]
+
+    def rows(self, rank: int) -> list[Message]:
+        """What the shards of a rank tell, and whether it was asked to stop: to all others."""
+        whole = range(1 + len(self.shards[rank]) * self.sizes.told)
+        return [Message(ROWS, 0, other, whole) for other in self.others(rank)]
+
+    def sums(self, rank: int, node: Node) -> Iterator[Message]:
+        """A sum that is whole, if it is one that the rank hands on: to those who add it up."""
+        if node in self.branches[rank]:
+            for bucket, parts in enumerate(self.parts):
+                for other in self.others(rank):
+                    yield from (Message(SUMS, bucket, other, piece) for piece in self.pieces(parts[other]))
+
+    def totals(self, rank: int, bucket: int) -> list[Message]:
+        """What a rank has added up: to all others."""
+        pieces = self.pieces(self.parts[bucket][rank])
+        return [Message(TOTALS, bucket, other, piece) for other in self.others(rank) for piece in pieces]
+
+    def pieces(self, part: range) -> list[range]:
+        """A part, cut into messages."""
+        pieces = cut(len(part), max(1, -(-len(part) * self.sizes.itemsize // PIECE)))
+        return [range(part.start + piece.start, part.start + piece.stop) for piece in pieces]
+
+    def bytes_of(self, message: Message) -> int:
+        return len(message.part) * (TOLD_BYTES if message.kind == ROWS else self.sizes.itemsize)

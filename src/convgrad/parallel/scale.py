@@ -1,0 +1,199 @@
+"""How long a training step takes on several machines: its parts, added up.
+
+    step = shards + exchange + update
+
+Shards and update are computed: they are timed. What is exchanged is counted from the `Route` by which it is sent. Its
+bytes need the bandwidth, its two phases the latency each, and each message needs a processor for a while. The sums that
+a rank has before its last shard travel while it computes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from convgrad.arguments import shown
+from convgrad.errors import TrainingError
+from convgrad.parallel.group import check_ranks, check_rows
+from convgrad.parallel.route import Route, Sizes
+
+PHASES = 2
+"""Sums go out, then totals: each waits for the latency once."""
+ENOUGH = 0.8
+"""The efficiency from which a batch is large enough."""
+LARGEST = 1 << 16
+NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
+UNITS = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+SECONDS = {"ns": 1e9, "us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e3, "s": 1.0}
+"""How many of each unit a second has."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """What joins each rank to all others. bandwidth: bits a second, in each direction. latency: seconds one way."""
+
+    bandwidth: float
+    latency: float
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What messages cost beside the network itself; `python -m benchmarks.parallel namespaces` fits them: 92 % and
+    86 us for a message of 64 kB, which are here shared out to the message and its bytes.
+
+    share: of the bandwidth that is left for their bytes. message, byte: seconds of a processor for each message and
+    each byte that a rank sends.
+    """
+
+    share: float = 0.92
+    message: float = 20e-6
+    byte: float = 1e-9
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a rank computes in a step, timed with `cores` processors. shard, update: seconds of each."""
+
+    shard: float
+    update: float
+    cores: float
+
+    def on(self, cores: float) -> Work:
+        """With other processors: as much longer as they are fewer."""
+        slower = self.cores / cores
+        return Work(self.shard * slower, self.update * slower, cores)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Seconds of a step: computing by itself, and what the exchange adds. sent: bytes that the busiest rank sends."""
+
+    computing: float
+    exchange: float
+    sent: int
+
+    @property
+    def seconds(self) -> float:
+        return self.computing + self.exchange
+
+
+def predicted(route: Route, work: Work, link: Link, costs: Costs | None = None) -> Step:
+    """A step of ranks that are all alike."""
+    costs = costs or Costs()
+    ranks = range(route.ranks)
+    speed = link.bandwidth / 8 * costs.share
+    busiest = max(len(own) for own in route.shards) * work.shard
+    sums = [list(_sums(route, rank, work.shard)) for rank in ranks]
+    ends = [0.0] * route.ranks
+    for rank in ranks:
+        arriving = [(when, size) for own in sums for when, other, size in own if other == rank]
+        leaving = [(when, size) for when, _, size in sums[rank]]
+        ends[rank] = max(_through(arriving, speed), _through(leaving, speed))
+    totals = [[route.bytes_of(m) for b in range(len(route.parts)) for m in route.totals(rank, b)] for rank in ranks]
+    rows = [[route.bytes_of(m) for m in route.rows(rank)] for rank in ranks]
+    sent = [sum(size for *_, size in sums[rank]) + sum(totals[rank]) + sum(rows[rank]) for rank in ranks]
+    count = [len(sums[rank]) + len(totals[rank]) + len(rows[rank]) for rank in ranks]
+    travelling = max([busiest, *ends]) - busiest
+    if route.ranks > 1:
+        travelling += max(sum(own) + sum(told) for own, told in zip(totals, rows, strict=True)) / speed
+        travelling += PHASES * link.latency
+    slower = max(1.0, 1 / work.cores)
+    handling = max(n * costs.message + size * costs.byte for n, size in zip(count, sent, strict=True)) * slower
+    return Step(busiest + work.update, travelling + handling, max(sent))
+
+
+def _sums(route: Route, rank: int, shard: float) -> Iterator[tuple[float, int, int]]:
+    """When a rank has a sum, to whom it goes, and its bytes."""
+    for node in route.branches[rank]:
+        whole = (node[1] - route.shards[rank].start) * shard
+        for message in route.sums(rank, node):
+            yield whole, message.other, route.bytes_of(message)
+
+
+def _through(messages: Iterable[tuple[float, int]], speed: float) -> float:
+    """When a cable has carried messages of which it is known when they are there."""
+    free = 0.0
+    for when, size in sorted(messages):
+        free = max(free, when) + size / speed
+    return free
+
+
+@dataclass(frozen=True)
+class Computing:
+    """A shard of n examples takes fixed + n * each seconds, and what is done once in a step `update`; on `cores`."""
+
+    fixed: float
+    each: float
+    update: float
+    cores: float
+
+    def work(self, rows: int) -> Work:
+        return Work(self.fixed + rows * self.each, self.update, self.cores)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A training whose batches are cut into so many shards, on ranks with so many cores each."""
+
+    shards: int
+    sizes: Sizes
+    computing: Computing
+    cores: float
+    link: Link
+    costs: Costs = Costs()
+
+    def step(self, ranks: int, batch: int) -> Step:
+        """Raises: TrainingError where some ranks would have no shard, or some shards no example."""
+        check_ranks(ranks, self.shards)
+        check_rows(batch, self.shards)
+        work = self.computing.work(-(-batch // self.shards)).on(self.cores)
+        return predicted(Route(self.shards, ranks, self.sizes), work, self.link, self.costs)
+
+    def efficiency(self, ranks: int, batch: int) -> float:
+        """The speed of so many ranks, over that of one and their number."""
+        return self.step(1, batch).seconds / self.step(ranks, batch).seconds / ranks
+
+    def best_batch(self, ranks: int) -> int | None:
+        """The smallest batch, by doubling, of which ranks are used as well as `ENOUGH` says; None up to `LARGEST`."""
+        batch = self.shards
+        while batch <= LARGEST:
+            if self.efficiency(ranks, batch) >= ENOUGH:
+                return batch
+            batch *= 2
+        return None
+
+
+def counts(ranks: int) -> list[int]:
+    """The numbers of ranks that are looked at.
+
+    >>> counts(8), counts(12)
+    ([1, 2, 4, 8], [1, 2, 4, 8, 12])
+    """
+    return [*(1 << n for n in range((ranks - 1).bit_length())), ranks]
+
+
+def bandwidth_from(text: str) -> float:
+    """Bits a second, as networks are called. Raises: TrainingError.
+
+    >>> bandwidth_from("10Gb"), bandwidth_from("25GbE"), bandwidth_from("100 Mbit/s"), bandwidth_from("2.5Gbps")
+    (10000000000.0, 25000000000.0, 100000000.0, 2500000000.0)
+    """
+    found = re.fullmatch(rf"{NUMBER} ?([kKMGT])(?:b|bit|bps|bit/s|b/s|bE)?", text.strip())
+    rate = float(found[1]) * UNITS[found[2]] if found else 0.0
+    if not rate:
+        hint = " A byte (B) has 8 bits: 1 GB/s is 8Gb." if re.search(r"[kKMGT]i?B", text) else ""
+        raise TrainingError(f"{shown(text)} is no bandwidth; write 10Gb, 25GbE or 100Mb, in bits a second.{hint}")
+    return rate
+
+
+def seconds_from(text: str) -> float:
+    """A time with its unit. Raises: TrainingError.
+
+    >>> seconds_from("50us"), seconds_from("0.2 ms"), seconds_from("0s")
+    (5e-05, 0.0002, 0.0)
+    """
+    found = re.fullmatch(rf"{NUMBER} ?({'|'.join(SECONDS)})", text.strip())
+    if not found:
+        raise TrainingError(f"{shown(text)} is no time; write it with its unit: 50us, 0.2ms.")
+    return float(found[1]) / SECONDS[found[2]]
