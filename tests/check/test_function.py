@@ -319,6 +319,8 @@ def test_a_call_with_other_arguments_is_told_so() -> None:
     [
         ("conv9", {}, "There is no layer called 'conv9' to check"),
         ("conv2d", {"stride": 2}, "conv2d has no argument 'stride'. Did you mean 'strides'?"),
+        ("conv_transpose2d", {"groups": 2}, "conv_transpose2d is checked by its name with groups=1 only. In Python,"),
+        ("layer_norm", {"axis": (-2, -1)}, "layer_norm is checked by its name with axis=(-1,) only."),
         ("conv2d+dense", {}, "'dense' is not an activation"),
         (7, {}, "check: layer must be a layer, its name or an equation, not 7"),
         ("dense", {"dtype": "int8"}, "check: dtype must be 'float64' or 'float32', not 'int8'"),

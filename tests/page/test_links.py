@@ -134,12 +134,12 @@ def test_a_link_names_another_example_and_a_network_of_ones_own(browser: Any) ->
     with served("classic") as url, opened(browser, url) as looker:
         page = looker.page
         page.evaluate("() => { location.hash = '#example=strided&lens=backward&at=dinput[2,2]'; }")
-        page.wait_for_function("() => document.getElementById('title').textContent === 'strided'")
+        page.wait_for_function("() => convgrad.page.app.trace.model.name === 'strided'")
         assert state(looker) == {"example": "strided", "lens": "backward", "at": ["dinput[2,2]"]}
         page.locator("#build").click()
         page.locator("#built-rate").fill("0.25")
         page.locator("#build-now").click()
-        page.wait_for_function("() => document.getElementById('title').textContent === 'own network'")
+        page.wait_for_function("() => convgrad.page.app.trace.model.name === 'own network'")
         do(looker, "step", 2)
         shown, numbers = state(looker), bits(looker)
         assert shown["network"]["learning_rate"] == 0.25
@@ -147,7 +147,7 @@ def test_a_link_names_another_example_and_a_network_of_ones_own(browser: Any) ->
         page.reload()
         assert (state(looker), bits(looker)) == (shown, numbers)
         travel(looker, "back")
-        page.wait_for_function("() => document.getElementById('title').textContent === 'strided'")
+        page.wait_for_function("() => convgrad.page.app.trace.model.name === 'strided'")
         assert state(looker)["at"] == ["dinput[2,2]"]
 
 

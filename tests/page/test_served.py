@@ -28,7 +28,7 @@ def lenet(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lo
 
 def choose(looker: Looker, name: str) -> None:
     looker.page.locator("#example").select_option(name)
-    looker.page.wait_for_function("(name) => document.getElementById('title').textContent === name", arg=name)
+    looker.page.wait_for_function("(name) => convgrad.page.app.trace.model.name === name", arg=name)
 
 
 def test_the_token_leaves_the_address_and_a_reload_works(browser: Any) -> None:
@@ -91,7 +91,7 @@ def test_a_network_is_built_from_a_list_of_layers(looker: Looker) -> None:
     page.locator("#built-shape").fill("4 x 5 x 2")
     page.locator("#built-rate").fill("0,25")
     page.locator("#build-now").click()
-    page.wait_for_function("() => document.getElementById('title').textContent === 'own network'")
+    page.wait_for_function("() => convgrad.page.app.trace.model.name === 'own network'")
     assert not page.locator("#builder").is_visible()
     blocks = page.locator("#network .block").evaluate_all("all => all.map((b) => b.dataset.block)")
     assert blocks == ["input", "conv1", "tanh1", "relu1", "flatten1", "dense1", "loss"]
@@ -111,7 +111,7 @@ def test_a_network_is_built_from_equations(looker: Looker) -> None:
     page.get_by_label("Sizes in the equation of layer 1").fill("K = 3")
     page.locator("#built-shape").fill("2, 4")
     page.locator("#build-now").click()
-    page.wait_for_function("() => document.getElementById('title').textContent === 'own network'")
+    page.wait_for_function("() => convgrad.page.app.trace.model.name === 'own network'")
     looker.look("backward")
     looker.cell("dinput[1,2]").click()
     assert "3 terms" in page.locator("#panel .sources").inner_text()
@@ -129,7 +129,7 @@ def test_an_equation_is_written_without_a_list_of_layers(looker: Looker) -> None
     page.get_by_label("Sizes in the equation of layer 1").fill("K = 3")
     page.locator("#built-shape").fill("2, 4")
     page.locator("#build-now").click()
-    page.wait_for_function("() => document.getElementById('title').textContent === 'own network'")
+    page.wait_for_function("() => convgrad.page.app.trace.model.name === 'own network'")
     assert looker.values("equation1.w").shape == (2, 4, 3)
     page.locator("#build").click()
     assert rows(looker) == ["Conv2D", "MaxPool2D", "Flatten", "Dense"]  # as they were left

@@ -41,6 +41,7 @@ class Family:
     input_shape: of one example, the least that tells mistakes apart; grown to fit where it depends on arguments.
     unrolled: the equation's index over all places is written as rows and columns, as people's images have them.
     only: arguments of a layer object with which it is of this family; with others its equation has other axes.
+    row: a layer object is of this family where its input is one row; others are known by their equation.
     """
 
     layer: type[Layer]
@@ -52,6 +53,7 @@ class Family:
     input_shape: tuple[int, ...] = (7,)
     unrolled: bool = False
     only: Mapping[str, Any] = field(default_factory=dict)
+    row: bool = False
 
     @property
     def slides(self) -> bool:
@@ -144,6 +146,7 @@ def _transposed(layer: type[Layer], axes: int, kernel: tuple[int, ...], image: t
         {"filters": 5, "kernel_size": kernel, "padding": 0},
         {"kernel_size": 3},
         (*image, 4),
+        only={"groups": 1},
     )
 
 
@@ -221,12 +224,13 @@ FAMILIES: dict[str, Family] = {
     ),
     "rms_norm": Family(
         instance_norm.RMSNorm, {"o": ("f", "c"), "x": ("f", "c"), "gamma": ("c",)},
-        {name: {"o": rows, "x": rows} for name, rows in _LAST_AXIS.items()}, {"": {"gamma": "c"}}, input_shape=(5,),
+        {name: {"o": rows, "x": rows} for name, rows in _LAST_AXIS.items()}, {"": {"gamma": "c"}},
+        input_shape=(5,), row=True,
     ),
     "glu": Family(channels.GLU, {"o": ("f", "s", "c"), "x": ("f", "c")}, {
         "[batch, features]": {"o": "batch (s c)", "x": "batch c"}, PLACES_IN_ROWS: {"o": "batch (s c)", "x": "batch c"},
         "[features]": {"o": "(s c)", "x": "c"},
-    }, input_shape=(6,)),
+    }, input_shape=(6,), row=True),
     "upsampling2d": Family(resize.UpSampling2D, {"o": ("i", "j", "c"), "x": ("i", "m", "j", "n", "c")}, {
         "NHWC": {"o": "batch i j c", "x": "batch (i m) (j n) c"},
         "NCHW": {"o": "batch c i j", "x": "batch c (i m) (j n)"},
@@ -375,9 +379,11 @@ def in_parts(name: str) -> str:
     return name
 
 
-def family_of(layer: Layer) -> str | None:
-    """The family's name of a layer object; None where there is none."""
+def family_of(layer: Layer, rank: int = 1) -> str | None:
+    """The family's name of a layer object with an input of so many axes; None where there is none."""
     for name, family in FAMILIES.items():
+        if family.row and rank > 1:
+            continue
         if type(layer) is family.layer and all(getattr(layer, n) == value for n, value in family.only.items()):
             return name
     return None

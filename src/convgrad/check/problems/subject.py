@@ -370,7 +370,7 @@ def subject_of(
     """
     shape = None if input_shape is None else tuple(int(s) for s in input_shape)
     if isinstance(layer, Layer):
-        name = family_of(layer)
+        name = family_of(layer, 1 if shape is None else len(shape))
         if name is None:
             return [_custom(layer, shape, binding)]
         return [
@@ -396,6 +396,12 @@ def subject_of(
         known = [f.name for f in fields(FAMILIES[name].layer)]
         if key not in known:
             raise ModelError(f"{name} has no argument {key!r}.{suggestion(key, known)}")
+        usual = FAMILIES[name].only.get(key, settings[key])
+        if settings[key] not in (usual, *(usual if isinstance(usual, tuple) else ())):
+            raise ModelError(
+                f"{name} is checked by its name with {key}={usual} only. In Python, check(function, layer, "
+                f"input_shape=...) takes a layer object with {key}={settings[key]}."
+            )
     then = None
     if second:
         after = FAMILIES.get(named(second))

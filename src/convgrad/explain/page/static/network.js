@@ -249,9 +249,16 @@
 
     _drawLines() {
       const curves = this.lit ? page.curves(this.lit, this.flow, (name, flat) => this.cellOf(name, flat)) : [];
-      const tensors = this.seen.flatMap(({ lanes }) => lanes.flatMap(({ names }) => names)).filter((n) => this.views.has(n));
-      const elements = tensors.map((name) => this.views.get(name).element);
-      this.lines.replaceChildren(...(curves.length ? page.faintOver(curves, elements, this.flow) : []));
+      const crossed = curves.length ? this._between([...this.lit.keys()]).map((name) => this.views.get(name).element) : [];
+      this.lines.replaceChildren(...(curves.length ? page.faintOver(curves, crossed, this.flow) : []));
+    }
+
+    /** The tensors that are drawn, from the first to the last block of these. */
+    _between(names) {
+      const blocks = [...this.blocks.values()];
+      const places = names.map((name) => blocks.indexOf(this.blocks.get(this.blockOf.get(name)))).filter((n) => n >= 0);
+      const between = blocks.slice(Math.min(...places), Math.max(...places) + 1);
+      return between.flatMap(({ lanes }) => lanes.flatMap((lane) => lane.names)).filter((name) => this.views.has(name));
     }
 
     /** The cell of an element where it can be seen now, else null. */
