@@ -49,7 +49,7 @@ class ChangesOfSeveral:
         >>> both = ChangesOfSeveral((Group(("left",), Changes((Crop(1),)), ()),))
         >>> x = Several({"left": np.ones((2, 3, 5, 1)), "right": np.ones((2, 3, 5, 1))})
         >>> changed, _ = both.changed(x, np.array([0, 1]), both.draws(2, seed=1, epoch=0))
-        >>> changed.parts["left"].min(), changed.parts["right"].min()
+        >>> float(changed.parts["left"].min()), float(changed.parts["right"].min())
         (0.0, 1.0)
     """
 
