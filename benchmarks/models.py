@@ -48,11 +48,6 @@ def lenet_like(name: str, classes: int = 10) -> Network:
     return NAMED[name].make((28, 28, 1), classes)
 
 
-def load_network(name: str, classes: int = 10) -> Network:
-    """One of convgrad's own networks, on images of the size that it was made for."""
-    return NAMED[name].make(NAMED[name].input_shape, classes)
-
-
 def example() -> Network:
     """5x5 image, one 2x2 kernel, pooling, sigmoid, two outputs."""
     return NAMED["example"].make((5, 5, 1), 2)
@@ -106,7 +101,6 @@ NETWORKS: tuple[NetworkCase, ...] = (
     NetworkCase("lenet5", partial(lenet_like, "lenet5"), steps=(1, 64)),
     NetworkCase("lenet", partial(lenet_like, "lenet")),
     NetworkCase("cifar-small", cifar_small),
-    NetworkCase("resnet20", partial(load_network, "resnet20"), steps=(128,)),
     NetworkCase("vgg", vgg_like),
     NetworkCase("resnet18-cifar", resnet18_cifar),
     NetworkCase("resnet18-224", resnet18_imagenet, steps=(8,)),
