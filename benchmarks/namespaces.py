@@ -241,8 +241,9 @@ def fit(works: Works, found: Sequence[Measured]) -> Costs:
         return [float(np.log(prediction(works, one, costs).seconds / one.seconds)) for one in found]
 
     bounds = np.log([0.3, 1e-7, 1e-12]), np.log([1.0, 1e-2, 1e-7])
-    start = np.log([0.9, 1e-5, 1e-9])
-    return Costs(*map(float, np.exp(least_squares(ratios, start, bounds=bounds).x)))
+    starts = [np.log([0.9, message, byte]) for message in (1e-5, 1e-4, 1e-3) for byte in (1e-10, 1e-9, 1e-8)]
+    ends = [least_squares(ratios, start, bounds=bounds) for start in starts]  # what is hidden has no slope
+    return Costs(*map(float, np.exp(min(ends, key=lambda end: end.cost).x)))
 
 
 def report(works: Works, found: Sequence[Measured]) -> int:

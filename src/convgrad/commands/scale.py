@@ -179,7 +179,7 @@ def _network(text: str, outlook: Outlook) -> str:
     return (
         f"{text} and {link.latency * 1e6:g} us one way, as given; {sizes.numbers:,} numbers of {sizes.itemsize} bytes "
         f"are added up. Measured on one machine and taken for yours: messages get {costs.share:.0%} of the bandwidth, "
-        f"and a processor has {costs.message * 1e6:.0f} us of work with each, {costs.byte * 1e9:.1f} ns with each byte."
+        f"and a processor has {costs.byte * 1e9:.0f} ns of work with each byte; where an adapter does it, less."
     )
 
 
