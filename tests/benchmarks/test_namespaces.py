@@ -62,8 +62,10 @@ def settings() -> list[Measured]:
 def test_the_constants_are_found() -> None:
     found = fit(WORKS, [one for one in settings() if (one.ranks, one.link) in FITTED])
     assert found.share == pytest.approx(COSTS.share, rel=0.05)
-    assert found.message == pytest.approx(COSTS.message, rel=0.2)
-    assert found.byte == pytest.approx(COSTS.byte, rel=0.2)
+    for (
+        one
+    ) in settings():  # nearly all messages are as long, so that only what a message and its bytes cost together shows
+        assert prediction(WORKS, one, found).seconds == pytest.approx(one.seconds, rel=0.03)
 
 
 def test_what_is_held_out_decides(capsys: pytest.CaptureFixture[str]) -> None:
