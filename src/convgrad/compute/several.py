@@ -62,6 +62,15 @@ def arrays_of(given: Any) -> list[Any]:
     return [*given.parts.values()] if isinstance(given, Several) else [given]
 
 
+def parts_of(given: Any) -> dict[str, Any]:
+    """Arrays by name; one array by the name "".
+
+    >>> parts_of(5), parts_of(Several({"image": 1, "meta": 2}))
+    ({'': 5}, {'image': 1, 'meta': 2})
+    """
+    return dict(given.parts) if isinstance(given, Several) else {"": given}
+
+
 def tensors(whole: str, given: Any) -> dict[str, Any]:
     """Arrays under the names of tensors.
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import shown
-from convgrad.compute.several import Several, listed
+from convgrad.compute.several import Several, listed, parts_of
 from convgrad.data.augment import Augment
 from convgrad.data.changes import Augmenting, Change, Changes, augment_from
 from convgrad.data.mixup import MixUp
@@ -66,7 +66,7 @@ class ChangesOfSeveral:
         Args:
             move: whether any target moves; which, the groups say.
         """
-        inputs, answers = _parts(images), _parts(targets)
+        inputs, answers = parts_of(images), parts_of(targets)
         for number, group in enumerate(self.groups):
             own, before = draws[:, number], inputs[group.inputs[0]]
             first, *others = group.outputs or [next(iter(answers))]  # a function may change the only target
@@ -84,10 +84,6 @@ class ChangesOfSeveral:
     def keeps_targets(self) -> bool:
         """Whether each example is changed by itself, and targets only move with it."""
         return all(group.changes.keeps_targets for group in self.groups)
-
-
-def _parts(given: Any) -> dict[str, Array]:
-    return dict(given.parts) if isinstance(given, Several) else {"": given}
 
 
 def _like(given: Any, parts: Mapping[str, Array]) -> Any:

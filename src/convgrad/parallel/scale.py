@@ -39,8 +39,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Costs:
-    """What messages cost beside the network itself; `python -m benchmarks.parallel namespaces` fits them: 92 % and
-    86 us for a message of 64 kB, which are here shared out to the message and its bytes.
+    """What messages cost beside the network itself; `python -m benchmarks.parallel namespaces` fits them.
 
     share: of the bandwidth that is left for their bytes. message, byte: seconds of a processor for each message and
     each byte that a rank sends. These were fitted where a program in the place of the network had its share of the
@@ -96,8 +95,7 @@ def predicted(route: Route, work: Work, link: Link, costs: Costs | None = None) 
     sent = [sum(size for *_, size in sums[rank]) + sum(totals[rank]) + sum(rows[rank]) for rank in ranks]
     count = [len(sums[rank]) + len(totals[rank]) + len(rows[rank]) for rank in ranks]
     travelling = max([busiest, *ends]) - busiest
-    if route.ranks > 1:
-        travelling += max(sum(own) + sum(told) for own, told in zip(totals, rows, strict=True)) / speed
+    travelling += max(sum(own) + sum(told) for own, told in zip(totals, rows, strict=True)) / speed
     waiting = PHASES * link.latency if route.ranks > 1 else 0.0
     slower = max(1.0, 1 / work.cores)
     handling = max(n * costs.message + size * costs.byte for n, size in zip(count, sent, strict=True)) * slower

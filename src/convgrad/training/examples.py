@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.compute.samples import floats_from
-from convgrad.compute.several import Several, arrays_of, each, named
+from convgrad.compute.several import arrays_of, each, named, parts_of
 from convgrad.data.ahead import read_ahead, rows_at_once
 from convgrad.data.data import Data, spread
 from convgrad.errors import DataError
@@ -59,9 +59,7 @@ class Examples:
         self.given: Any = named(given, network.ends.output_names, where, "y", "outputs")
         some = self._targets(given, count=None if known is None else len(data))
         self.targets = None if known is None else some
-        self.target_shapes = {
-            name: part.shape[1:] for name, part in (some.parts if isinstance(some, Several) else {"": some}).items()
-        }
+        self.target_shapes = {name: part.shape[1:] for name, part in parts_of(some).items()}
         self._target_size = sum(prod(one.shape[1:]) for one in arrays_of(some))
 
     def __len__(self) -> int:

@@ -314,9 +314,11 @@ def dictionary(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "padding" in settings:
         result["pad"] = _plain_setting(settings["padding"])
     if "pool_size" in settings:
-        names = ("pool_height", "pool_width") if len(settings["kernel_size"]) == 2 else ("pool_size",)
-        sizes = settings["kernel_size"] if len(names) == 2 else (_plain_setting(settings["kernel_size"]),)
-        result |= dict(zip(names, sizes, strict=True))
+        size = settings["kernel_size"]
+        if len(size) == 2:
+            result["pool_height"], result["pool_width"] = size
+        else:
+            result["pool_size"] = _plain_setting(size)
     return result
 
 

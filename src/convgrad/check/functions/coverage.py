@@ -58,7 +58,8 @@ ALONE = ("layer_norm", "rms_norm", "group_norm", "instance_norm")
 """Normalizations that take each example by itself."""
 NORMALIZATIONS = ("batch_norm", "batch_norm2d", *ALONE)
 SOFTMAXES = ("softmax", "log_softmax")
-ROWS = ("dense", "layer_norm", "rms_norm", "glu", *SOFTMAXES, *ACTIVATIONS)
+OF_ROWS = (*SOFTMAXES, "layer_norm", "rms_norm", "glu")
+ROWS = ("dense", *OF_ROWS, *ACTIVATIONS)
 """Those that work along the last axis, whatever is before it."""
 GLOBAL = tuple(f"global_{kind}_pool{axes}d" for kind in ("avg", "max") for axes in (1, 2, 3))
 KERNELS = ("kernel_size",)
@@ -118,9 +119,8 @@ TABLE = (
     Variation("one unit", {"units": 1}, among=("units",)),
     Variation("as many units as features", sizes={"equal": True}, among=("units",)),
     Variation("epsilon 0.1", {"epsilon": 0.1}, among=NORMALIZATIONS),
-    Variation("another number of features", channels=8,
-              among=(*SOFTMAXES, "layer_norm", "rms_norm", "glu", "batch_norm", "batch_norm2d")),
-    Variation("two features", channels=2, among=(*SOFTMAXES, "layer_norm", "rms_norm", "glu")),
+    Variation("another number of features", channels=8, among=(*OF_ROWS, "batch_norm", "batch_norm2d")),
+    Variation("two features", channels=2, among=OF_ROWS),
     Variation("slope 0.1", {"negative_slope": 0.1}, among=("leaky_relu",)),
     Variation("alpha 0.5", {"alpha": 0.5}, among=("elu",)),
     Variation("a batch of 2", batch=2, among=("batch_norm", "batch_norm2d")),

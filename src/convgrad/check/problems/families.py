@@ -28,6 +28,9 @@ PLACES = {1: "i", 2: "i j", 3: "i j l"}
 PLACES_IN_ROWS = "[batch, places, features]"
 """The layout of arrays whose batch is written as two axes, for what works along the last one."""
 OFFSETS = {1: "m", 2: "m n", 3: "m n r"}
+IMAGE_LETTERS = {1: "L", 2: "HW", 3: "DHW"}
+KERNEL_LETTERS = {1: "l", 2: "h,w", 3: "d,h,w"}
+"""What layouts are called by."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Family:
 
 def _images(axes: int) -> dict[str, dict[str, str]]:
     h, i = SPACE[axes], PLACES[axes]
-    letters = {1: "L", 2: "HW", 3: "DHW"}[axes]
+    letters = IMAGE_LETTERS[axes]
     channels = "(g c)", "(g k c q)"
     orders = {
         f"N{letters}C": "batch {0} {1}",
@@ -83,7 +86,7 @@ def _images(axes: int) -> dict[str, dict[str, str]]:
 
 def _kernels(axes: int) -> dict[str, dict[str, str]]:
     m = OFFSETS[axes]
-    letters = {1: "l", 2: "h,w", 3: "d,h,w"}[axes]
+    letters = KERNEL_LETTERS[axes]
     orders = {
         f"[{letters},in,out]": f"{m} c (g k)",
         f"[out,in,{letters}]": f"(g k) c {m}",
@@ -115,7 +118,7 @@ def _pooling(layer: type[Layer], axes: int, size: tuple[int, ...], image: tuple[
 
 
 def _global_pooling(layer: type[Layer], axes: int, image: tuple[int, ...]) -> Family:
-    places, letters = PLACES[axes], {1: "L", 2: "HW", 3: "DHW"}[axes]
+    places, letters = PLACES[axes], IMAGE_LETTERS[axes]
     orders = {
         f"N{letters}C": "batch {0} c",
         f"NC{letters}": "batch c {0}",
@@ -130,7 +133,7 @@ def _global_pooling(layer: type[Layer], axes: int, image: tuple[int, ...]) -> Fa
 
 def _transposed(layer: type[Layer], axes: int, kernel: tuple[int, ...], image: tuple[int, ...]) -> Family:
     h, i, m = SPACE[axes], PLACES[axes], OFFSETS[axes]
-    letters = {1: "l", 2: "h,w", 3: "d,h,w"}[axes]
+    letters = KERNEL_LETTERS[axes]
     orders = {
         f"[{letters},out,in]": f"{m} k c",
         f"[in,out,{letters}]": f"c k {m}",

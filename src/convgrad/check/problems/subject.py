@@ -190,10 +190,11 @@ def _badness(window: Any, shape: tuple[int, ...], wanted: Sizes) -> tuple[int, i
     return divides + 3 * equal, len(sizes) - len(set(sizes)) if not square else 0, math.prod(shape)
 
 
+OF_ITS_CLASS = "E = -sum[k](where(k == t, log(y[k]), 0))"
 OF_PROBABILITIES = {
     "binary_cross_entropy": "E = -mean[k](t[k] * log(y[k]) + (1 - t[k]) * log(1 - y[k]))",
-    "softmax_cross_entropy": "E = -sum[k](where(k == t, log(y[k]), 0))",
-    "negative_log_likelihood": "E = -sum[k](where(k == t, log(y[k]), 0))",
+    "softmax_cross_entropy": OF_ITS_CLASS,
+    "negative_log_likelihood": OF_ITS_CLASS,
     "kl_divergence": "E = sum[k](where(t[k] > 0, t[k] * log(t[k]), 0) - t[k] * log(y[k]))",
 }
 """Losses as equations of what comes after the sigmoid or softmax, whose gradient is another one."""
