@@ -132,11 +132,8 @@ def known_names(problem: Problem) -> dict[str, list[str]]:
     if problem.origin.written:
         return _names_in_courses(problem)
     if problem.total:
-        text = str(problem.recipe.equation)
-        if "log(t[" not in text:
-            return {"t": TARGET, "y": PREDICTION}
-        given, other = ("q", "p") if "log(y[k]) - log(t[k])" in text else ("p", "q")  # from p to q, one of them given
-        return {"t": [*TARGET, given], "y": [other, *PREDICTION]}
+        further = problem.origin.names
+        return {"t": [*TARGET, *further.get("t", ())], "y": [*further.get("y", ()), *PREDICTION]}
     if problem.origin.layer is None:
         own = {n: [plain(n)] for n in inputs} | {of: [plain(of)]}
         usual = [n for n in UPSTREAM if [n] not in own.values()]

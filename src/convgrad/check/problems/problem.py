@@ -76,7 +76,8 @@ class Origin:
     space: labels of the axes along which something slides.
     layer, input_shape: a layer of the library, and the shape of one example that it gets; None for equations of a
         person's own, and for losses.
-    written: it is a calculation of a course (`written.py`), whose tensors have further names; whole: those that hold
+    names: further names of tensors.
+    written: it is a calculation of a course (`written.py`); whole: tensors that hold
         whole numbers, with how many there are; numbers: single ones that an argument with a default may hold;
         parameters: what an object of a class has; absent: names of arguments that it can't have.
     """

@@ -239,7 +239,8 @@ class LossSubject(Subject):
         recipe = Recipe(
             self._equation(), shapes, built.sizes, built.integers, built.numbers, frozenset({"y", "t"}), batch
         )
-        problem = with_inputs(recipe, "E", ("y",), LOSSES[self.name], sizes.seed, Origin())
+        origin = Origin(names=self._names)
+        problem = with_inputs(recipe, "E", ("y",), LOSSES[self.name], sizes.seed, origin)
         upstream = np.full(batch, 1 / batch if self.mean else 1.0)
         t = problem.arrays["t"]
         if LOSSES[self.name]["t"] == ():
@@ -258,6 +259,13 @@ class LossSubject(Subject):
         given = REVERSE if self.reverse else OF_PROBABILITIES
         text = given[self.name] if self.probabilities else losses[self.name]().text
         return parse(text.replace("mean[k]", "sum[k]") if self.summed else text)
+
+    @property
+    def _names(self) -> dict[str, tuple[str, ...]]:
+        """Of two distributions: from p to q, one of them given."""
+        if self.name not in REVERSE:
+            return {}
+        return {"t": ("q",), "y": ("p",)} if self.reverse else {"t": ("p",), "y": ("q",)}
 
     def _between_0_and_1(self, y: Array) -> Array:
         """Probabilities, no two of them alike; of classes such that they add up to 1."""
