@@ -185,16 +185,22 @@ def test_lines_are_faint_over_numbers(browser: Any, folder: Path) -> None:
             return boxes.some(([x, y, width, height]) => left - origin.left >= x - 1 && top - origin.top >= y - 1 &&
                 right - origin.left <= x + width + 1 && bottom - origin.top <= y + height + 1);
         };
-        const bare = [...document.querySelectorAll("#network .cell")].filter((cell) => !inside(cell));
-        return [bare.length, getComputedStyle(lines.querySelector("g")).mask.includes("faint-over"),
-            lines.querySelectorAll("g path").length];
+        const paths = [...lines.querySelectorAll("g path")].map((path) => path.getBoundingClientRect());
+        const reached = (cell) => {
+            const { left, top, right, bottom } = cell.getBoundingClientRect();
+            return paths.some((path) =>
+                path.left < right && path.right > left && path.top < bottom && path.bottom > top);
+        };
+        const cells = [...document.querySelectorAll("#network .cell")].filter(reached);
+        return [cells.length > 0, cells.filter((cell) => !inside(cell)).length,
+            getComputedStyle(lines.querySelector("g")).mask.includes("faint-over"), paths.length];
     }"""
     with opened(browser, written_to(folder, "classic"), **DESK) as looker:
         looker.look("backward")
         looker.cell("conv1.dw[0,0]").click()
-        assert looker.page.evaluate(script) == [0, True, 8]
+        assert looker.page.evaluate(script) == [True, 0, True, 8]
         looker.page.locator("#larger").click()
-        assert looker.page.evaluate(script) == [0, True, 8]
+        assert looker.page.evaluate(script) == [True, 0, True, 8]
         looker.page.keyboard.press("Escape")
         looker.page.evaluate("() => convgrad.page.app.retrace([])")
         assert looker.page.locator("#network .lines > *").count() == 0
