@@ -171,6 +171,7 @@ def _called(graph: fx.Graph, placed: PlacedLayer, inputs: list[fx.Node], in_plac
         return node
     functions: dict[str, tuple[Any, ...]] = {
         "ReLU": (torch.relu_ if in_place else torch.relu,),
+        "GELU": (nn.functional.gelu,),
         "Sigmoid": (torch.sigmoid,),
         "Flatten": (torch.flatten, 1),
         "GlobalAvgPool2D": (torch.mean, (2, 3)),

@@ -188,6 +188,39 @@ def test_each_image_is_flipped_and_shifted_as_defined(flip: bool, shift: int) ->
     assert not np.shares_memory(images, changed)
 
 
+def test_images_are_mirrored_in_turns() -> None:
+    images = np.random.default_rng(0).normal(size=(300, 5, 7, 3)).astype(np.float32)
+    augment = Augment(flip="alternate", shift=0)
+    mirrored = []
+    for epoch in range(4):
+        changed = augment(images, seed=3, epoch=epoch)
+        own = np.array([np.array_equal(after, before[:, ::-1]) for before, after in zip(images, changed, strict=True)])
+        assert all(
+            np.array_equal(after, before) or turned for before, after, turned in zip(images, changed, own, strict=True)
+        )
+        mirrored.append(own)
+    assert (mirrored[0] == mirrored[2]).all()
+    assert (mirrored[1] == mirrored[3]).all()
+    assert (mirrored[0] != mirrored[1]).all()
+    assert 100 < mirrored[0].sum() < 200  # 150 and 5.8 deviations
+    assert (augment(images, seed=4, epoch=0) != augment(images, seed=3, epoch=0)).any()
+    # Shifts are drawn anew in each epoch, and as without mirroring.
+    both, turns = Augment(flip=True, shift=2), Augment(flip="alternate", shift=2)
+    assert (both.draws(300, 3, 2) >> np.uint64(1) == turns.draws(300, 3, 2) >> np.uint64(1)).all()
+
+
+def test_a_border_that_reflects() -> None:
+    image = np.arange(4 * 5, dtype=np.float32).reshape(1, 4, 5, 1)
+    draws = np.arange(25, dtype=np.uint64)
+    draws = (draws // np.uint64(5) << np.uint64(1)) | (draws % np.uint64(5) << np.uint64(32))
+    changed = Augment(flip=False, shift=2, border="reflect").apply(np.repeat(image, 25, axis=0), draws)
+    for number, after in enumerate(changed):
+        down, right = number // 5 - 2, number % 5 - 2
+        rows = [3 - abs(3 - abs(i + down)) for i in range(4)]
+        columns = [4 - abs(4 - abs(j + right)) for j in range(5)]
+        np.testing.assert_array_equal(after[..., 0], image[0, rows][:, columns, 0])
+
+
 def test_a_change_depends_on_the_image_not_on_its_batch() -> None:
     images, labels = np.random.default_rng(0).normal(size=(23, 5, 7, 3)).astype(np.float32), np.arange(23)
     augment = Augment(shift=2)
@@ -205,6 +238,10 @@ def test_augmentations_that_can_not_be() -> None:
         Augment(shift=5)(np.zeros((2, 5, 7, 3), np.float32), 0, 0)
     with pytest.raises(DataError, match=r"targets is 'both', but must be 'auto', 'move' or 'keep'"):
         Augment(targets="both")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"flip must be True, False, 'random' or 'alternate', not 'often'"):
+        Augment(flip="often")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"border must be 'zeros' or 'reflect', not 'wrap'"):
+        Augment(border="wrap")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("channels", [(), (1,), (4,)])

@@ -32,15 +32,15 @@ do =
 """
 
 
-def run(name: str, folder: Path) -> str:
-    command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
+def run(name: str, folder: Path, *options: str) -> str:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *options]
     result = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
 def test_every_example_is_run() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"classic.py", "custom_layer.py", "graph.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {"cifar94.py", "classic.py", "custom_layer.py", "graph.py"}
 
 
 def test_the_classic_question(tmp_path: Path) -> None:
@@ -49,9 +49,17 @@ def test_the_classic_question(tmp_path: Path) -> None:
     assert printed.endswith(PRINTED)
 
 
-@pytest.mark.parametrize("name", ["custom_layer.py", "graph.py"])
-def test_a_network_learns_the_digits(name: str, tmp_path: Path) -> None:
-    printed = run(name, tmp_path)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("custom_layer.py", ()),
+        ("graph.py", ()),
+        ("cifar94.py", ("digits", "--widths", "12", "20", "24", "--epochs", "6")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_network_learns_the_digits(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
+    printed = run(name, tmp_path, *options)
     found = re.search(r"^test accuracy ([\d.]+)%$", printed, re.MULTILINE)
     assert found, printed
     assert float(found[1]) > 90

@@ -18,6 +18,7 @@ from convgrad.layers import (
     Flatten,
     GlobalAvgPool1D,
     GlobalAvgPool2D,
+    GlobalMaxPool2D,
     Input,
     MaxPool2D,
     ReLU,
@@ -35,6 +36,19 @@ LARGE = 96
 def resnet8(input_shape: Shape, classes: int) -> Network:
     """Three stages of one residual block each, as `resnet20` has three."""
     return stages("resnet8", input_shape, classes, (16, 32, 64), (1, 1, 1))
+
+
+def resnet9(input_shape: Shape, classes: int) -> Network:
+    """Four convolutions that widen and halve, 32 to 256 channels, and two residual blocks, for images of about 32x32.
+
+    Reference: Page, "How to train your ResNet", 2018, with half of its channels.
+    """
+    image = Input(input_shape)
+    node = chain(image, *block(32), *block(64), MaxPool2D(2))
+    node = Add()(chain(node, *block(64), *block(64)), node)
+    node = chain(node, *block(128), MaxPool2D(2), *block(256), MaxPool2D(2))
+    node = Add()(chain(node, *block(256), *block(256)), node)
+    return Network(inputs=image, outputs=chain(node, GlobalMaxPool2D(), Dense(classes)), name="resnet9")
 
 
 def resnet20(input_shape: Shape, classes: int) -> Network:
