@@ -256,6 +256,11 @@ def test_a_file_that_is_not_there(place: Path) -> None:
         (["--accumulate", "0"], "--accumulate"),
         (["--clip-norm", "-1"], "--clip-norm must be a number above 0, or None, not -1.0"),
         (["--loss", "mes"], "There is no loss called 'mes'"),
+        (["--label-smoothing", "1"], "--label-smoothing must be a number of at least 0 and below 1, not 1.0"),
+        (
+            ["--label-smoothing", "0.1", "--loss", "multi_margin"],
+            "The loss multi_margin has no --label-smoothing. Those that have: softmax_cross_entropy.",
+        ),
     ],
 )
 def test_messages_name_the_options_of_the_command_line(place: Path, options: list[str], message: str) -> None:
@@ -288,6 +293,18 @@ def test_frozen_weights_stay_and_gradients_are_cut(place: Path) -> None:
     assert not frozen["dense1.b"].any()
     assert whole["dense1.b"].any()
     assert np.abs(cut["dense1.b"]).max() < np.abs(whole["dense1.b"]).max()
+
+
+def test_smoothed_labels_are_those_of_python(place: Path) -> None:
+    from convgrad.losses import SoftmaxCrossEntropy
+    from convgrad.models.saved import load
+
+    train("--out", "sharp")
+    train("--out", "smooth", "--label-smoothing", "0.25")
+    sharp, smooth = (load(place / name) for name in ("sharp", "smooth"))
+    assert smooth.loss == SoftmaxCrossEntropy(label_smoothing=0.25)
+    assert (sharp.get_weights()["dense1.b"] != smooth.get_weights()["dense1.b"]).any()
+    assert "label-smoothing = 0.25" in (place / "smooth" / "run.toml").read_text()
 
 
 def test_changes_by_name_are_those_of_python(place: Path) -> None:

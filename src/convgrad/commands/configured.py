@@ -41,6 +41,8 @@ PYTHON = (
     (r"\w+: global_clipnorm must", "--clip-norm must"),
     (r"\bfrozen\b", "--frozen"),
     (r"^average: ", "--average: "),
+    (r"\w+: label_smoothing must", "--label-smoothing must"),
+    (r"has no label_smoothing", "has no --label-smoothing"),
     (r"^(EMA: decay|SWA: start) must", r"--average: \1 must"),
     (
         r"^augment: MixUp (.*)Give rows .* behind a LogSoftmax\.",

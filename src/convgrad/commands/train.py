@@ -53,6 +53,9 @@ def train(
         float | None, typer.Option(min=0, metavar="RATE", help="Weight decay. [default: the optimizer's]")
     ] = None,
     loss: Annotated[str | None, typer.Option(metavar="NAME", help="Loss. [default: the model's]")] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Share of each target that goes to all classes alike.")
+    ] = None,
     metrics: Annotated[
         str, typer.Option(metavar="NAME,...", help="Figures beside loss and accuracy, such as top5,f1.")
     ] = "",
@@ -267,6 +270,7 @@ def train(
                 plateau=plateau,
                 warm_up=warm_up,
                 shards=DEFAULT_SHARDS if shards is None and parallel else shards,
+                label_smoothing=label_smoothing,
             )
             is_new = out is None or not os.path.lexists(out)  # False too for a name that can't be
             name = f"{parts.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -381,6 +385,7 @@ def _options(source: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         "plateau": settings.plateau,
         "warm_up": settings.warm_up,
         "shards": settings.shards,
+        "label_smoothing": settings.label_smoothing,
         "engine": settings.engine,
     }
 

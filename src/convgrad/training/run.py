@@ -280,7 +280,7 @@ def _fit(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         optimizer=settings.chosen_optimizer(),
-        loss=settings.loss,
+        loss=settings.chosen_loss(),
         learning_rate=settings.learning_rate,
         schedule=settings.chosen_schedule(),
         validation_split=settings.validation_split,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, cast
 
 from convgrad.data import Augment, Changes
 from convgrad.data.called import changes_called
 from convgrad.errors import TrainingError
+from convgrad.losses import Loss, loss_from
+from convgrad.losses import registry as losses
 from convgrad.optimizers import Group, Optimizer, optimizer_from
 from convgrad.optimizers import registry as optimizers
 from convgrad.training.averaging import NAMED as AVERAGES
@@ -36,6 +38,7 @@ class Settings:
     no_decay: names of layers and weights without weight decay. learning_rates, decays: of layers and weights by name.
     plateau: epochs without a better figure after which the learning rate becomes a tenth. warm_up: the share of the
         training in which it rises. shards: parts that each batch is cut into.
+    label_smoothing: of the loss; None for its own.
     """
 
     epochs: int = 5
@@ -64,6 +67,7 @@ class Settings:
     plateau: int | None = None
     warm_up: float | None = None
     shards: int | None = None
+    label_smoothing: float | None = None
 
     def __post_init__(self) -> None:
         for name in LISTS:
@@ -105,6 +109,22 @@ class Settings:
         decayed: dict[str, Any] = {DECAY: self.weight_decay}
         return replace(found, **decayed)
 
+    def chosen_loss(self) -> Loss:
+        """The loss with its smoothing.
+
+        Raises:
+            ModelError: there is no such loss.
+            TrainingError: it smooths no labels, and shall.
+        """
+        found = loss_from(self.loss)
+        if self.label_smoothing is None:
+            return found
+        if not hasattr(found, SMOOTHING):
+            able = ", ".join(name for name, kind in sorted(losses.items()) if hasattr(kind(), SMOOTHING))
+            raise TrainingError(f"The loss {self.loss} has no label_smoothing. Those that have: {able}.")
+        smoothed: Loss = replace(cast(Any, found), **{SMOOTHING: self.label_smoothing})
+        return smoothed
+
     def all_metrics(self) -> tuple[str, ...]:
         """Accuracy, and what is asked for."""
         return (ACCURACY, *(name for name in self.metrics if name != ACCURACY))
@@ -140,4 +160,5 @@ class Settings:
 
 LATER = [field.name for field in fields(Settings)].index("weight_decay")
 DECAY = "weight_decay"
+SMOOTHING = "label_smoothing"
 LISTS = ("metrics", "frozen", "changes", "no_decay")

@@ -9,7 +9,6 @@ from typing import Any
 from safetensors.numpy import save as bytes_from_tensors
 
 from convgrad.data.data import Data
-from convgrad.losses import loss_from
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.summary import network_html
 from convgrad.training.checkpoint import (
@@ -46,12 +45,12 @@ class Telling:
             self._weights = BestWeights(settings.monitor)
             self._results = Results(folder / RESULTS_FILE, live=not (folder / METRICS_FILE).exists())
             self.callbacks = (self._weights, self._results)
-        self.counted = Counted(classes, loss_from(settings.loss))
+        self.counted = Counted(classes, settings.chosen_loss())
 
     def tested(self, network: PlainNetwork, data: Data, part: str) -> dict[str, float]:
         """The figures on a part, called after it; which class is taken for which is counted meanwhile."""
         chosen: tuple[Chosen, ...] = (*self._settings.all_metrics(), self.counted.metric)
-        found = evaluate(network, data, loss=self._settings.loss, metrics=chosen, engine=self._settings.engine)
+        found = evaluate(network, data, loss=self._settings.chosen_loss(), metrics=chosen, engine=self._settings.engine)
         return {f"{part}_{name}": value for name, value in found.items() if name != self.counted.metric.name}
 
     def recall(self) -> None:
