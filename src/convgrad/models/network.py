@@ -331,12 +331,12 @@ class Network(PlainNetwork):
 
         >>> from convgrad.layers import Dense
         >>> network = Network(Dense(2, bias=None), input_shape=(4,))
-        >>> network.set_weights({"dense1.w": [[0.127, 2.54], [0.0634, 0.311], [-0.0126, 0.208], [0.001, 0.1]]})
-        >>> print(network.quantized().parameters["dense1.w"].astype(float).round(6))  # multiples of 0.001, and of 0.02
-        [[ 0.127  2.54 ]
-         [ 0.063  0.32 ]
-         [-0.013  0.2  ]
-         [ 0.001  0.1  ]]
+        >>> network.set_weights({"dense1.w": [[12.7, 254], [6.34, 31.1], [-1.26, 20.8], [0.32, 10]]})
+        >>> print(network.quantized().parameters["dense1.w"].astype(float).round(6))  # multiples of 0.1, and of 2
+        [[ 12.7 254. ]
+         [  6.3  32. ]
+         [ -1.3  20. ]
+         [  0.3  10. ]]
 
         Raises: ModelError before there are weights.
         """

@@ -30,6 +30,6 @@ def predicted(network: PlainNetwork, inputs: dict[str, Array]) -> list[Array]:
 def apart(expected: Array, found: Array) -> tuple[float, float]:
     """The largest difference, and the largest finite number of those expected; NaN and infinities in both are alike."""
     expected = np.asarray(expected, np.float64)
-    both = np.isnan(expected) & np.isnan(found) | (expected == found)
-    off = float(np.abs(np.where(both, 0.0, expected - found)).max(initial=0.0))
+    differ = ~(np.isnan(expected) & np.isnan(found) | (expected == found))
+    off = float(np.abs(expected[differ] - found[differ]).max(initial=0.0))
     return off, float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
