@@ -67,15 +67,21 @@ def test_scales_lie_along_the_operators_own_output_channels(tmp_path: Path, name
     assert not [one for one in onnx.load(tmp_path / "net.onnx").graph.node if one.op_type == "Transpose"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_layer(tmp_path: Path, case: Any) -> None:
+def has_weights_to_quantize(case: Any) -> bool:
+    network = Network(case.layer, input_shape=case.shape)
+    network.initialize(seed=3)
+    return bool(quantized(network).tensors)
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if has_weights_to_quantize(one)], ids=lambda case: case.name)
+def test_every_layer_that_has_some(tmp_path: Path, case: Any) -> None:
     network = Network(case.layer, input_shape=case.shape)
     network.initialize(seed=3)
     for layout in ("channels_first", "channels_last"):
         told = network.to_onnx(tmp_path / "net.onnx", layout=layout, quantize=True)  # type: ignore[arg-type]
         assert told.quantization is not None
         kinds = [one.op_type for one in onnx.load(tmp_path / "net.onnx").graph.node]
-        assert kinds.count("DequantizeLinear") == len(told.quantization.tensors)
+        assert kinds.count("DequantizeLinear") == len(told.quantization.tensors) > 0
 
 
 @pytest.mark.parametrize("opset", [18, 21])

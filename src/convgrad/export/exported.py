@@ -123,8 +123,9 @@ def export(
     network.ends.check_only()
     if quantize and optimizer is not None:
         raise ArgumentError(
-            "Weights that are trained can't be int8, since most steps change them by less than whole numbers can tell "
-            "apart: write quantize=True (--quantize) for predictions, or an optimizer (--training) for a training step."
+            "Weights that are trained can't be int8, since a step that changes one by less than half its scale would "
+            "leave it as it is: write quantize=True (--quantize) for predictions, or an optimizer (--training) for a "
+            "training step."
         )
     words = in_words_of_halide(wasm.TARGET if to == "wasm" and target == HOST else target)
     if to == "wasm":
