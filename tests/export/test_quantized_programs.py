@@ -204,8 +204,9 @@ def test_a_training_step_is_refused(tmp_path: Path, to: Literal["c", "wasm"]) ->
     network.initialize(seed=0)
     with pytest.raises(
         ArgumentError,
-        match=r"Weights that are trained can't be int8, since a step that changes one by less than half its .*: write quantize=True "
-        r"\(--quantize\) for predictions, or an optimizer \(--training\) for a training step\.",
+        match=r"Weights that are trained can't be int8, since a step that changes one by less than half its scale "
+        r"would leave it as it is: write quantize=True \(--quantize\) for predictions, or an optimizer \(--training\) "
+        r"for a training step\.",
     ):
         export(network, tmp_path / "made", to=to, optimizer="sgd", quantize=True)
     assert not (tmp_path / "made").exists()
