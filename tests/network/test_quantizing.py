@@ -26,7 +26,7 @@ def channels(text: str, shape: tuple[int, ...], **sizes: int) -> dict[str, tuple
     [
         ("x[i,k] = sum[m](w[m,k] * o[i+m]) + b[k]", (7,), {"M": 3, "K": 5}, {"w": (1,), "b": (0,)}),
         ("x[i] = sum[m](w[m] * o[i+m])", (7,), {"M": 3}, {"w": ()}),
-        (EACH_PLACE, (7, 2), {"M": 3, "K": 4}, {"w": (0, 2)}),
+        (EACH_PLACE, (7, 2), {"M": 3, "K": 4}, {"w": (1, 3)}),
         (GATED, (7, 6, 4), {"M": 3, "N": 2, "K": 5}, {"v": (2,), "a": (0,), "w": (1,)}),
         (STANDARDIZED, (7, 6, 4), {"M": 3, "N": 2, "K": 5}, {"w": (3,), "b": (0,)}),
         ("x[k] = sum[c](w[c,k] * o[c] + w[k,c])", (5,), {"K": 5}, {"w": ()}),

@@ -28,7 +28,7 @@ g[i,j,c] = sigmoid(sum[m,n](v[m,n,c] * o[i+m,j+n,c]) + a[c])
 x[i,j,k] = sum[c](w[c,k] * g[i,j,c] * o[i+1,j+1,c])
 """
 EMBEDDED = "x[i,d] = sum[v](w[v,d] * where(floor(4 * abs(o[i])) == v, 1, 0))"
-EACH_PLACE = "x[i,k] = sum[m,c](w[i,m,k,c] * o[i+m,c])"
+EACH_PLACE = "x[i,k] = sum[m,c](w[m,i,c,k] * o[i+m,c])"
 
 
 def of(*layers: object, input_shape: tuple[int, ...]) -> Callable[[str], Network]:
