@@ -78,7 +78,7 @@ def test_every_layer_that_has_some(tmp_path: Path, case: Any) -> None:
     network = Network(case.layer, input_shape=case.shape)
     network.initialize(seed=3)
     for layout in ("channels_first", "channels_last"):
-        told = network.to_onnx(tmp_path / "net.onnx", layout=layout, quantize=True)  # type: ignore[arg-type]
+        told = network.to_onnx(tmp_path / "net.onnx", layout=layout, quantize=True)
         assert told.quantization is not None
         kinds = [one.op_type for one in onnx.load(tmp_path / "net.onnx").graph.node]
         assert kinds.count("DequantizeLinear") == len(told.quantization.tensors) > 0

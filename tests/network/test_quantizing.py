@@ -57,7 +57,7 @@ def test_each_number_is_off_by_half_a_scale_at_most(name: str, dtype: str) -> No
             assert np.array_equal(after, array)
             continue
         whole = made.tensors[tensor]
-        assert (whole.numbers.dtype, whole.scales.dtype, after.dtype) == (np.int8, np.float32, np.dtype(dtype))
+        assert [one.dtype.name for one in (whole.numbers, whole.scales, after)] == ["int8", "float32", dtype]
         exact = whole.numbers * whole.scales.astype(np.float64)  # 7 and 24 bits, so that nothing is rounded
         # Half a scale, and what the quotient lacks that decided the rounding: one rounding of 127 at most.
         assert (np.abs(array - exact) <= whole.scales * (0.5 + 127 * 2.0**-53)).all()
