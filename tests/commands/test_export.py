@@ -66,6 +66,23 @@ def test_a_run_as_webassembly_with_some_of_its_examples(run: Path) -> None:
     assert not (run / "wasm" / "examples.safetensors").exists()
 
 
+def test_weights_as_int8(run: Path, tmp_path: Path) -> None:
+    plain = json.loads(convgrad("export", run, "--out", tmp_path / "plain", "--json").stdout)
+    told = json.loads(convgrad("export", run, "--quantize", "--out", tmp_path / "made", "--json").stdout)
+    assert "quantized" not in plain
+    assert told["quantized"]["float_bytes"] == plain["weight_bytes"] > 3 * told["weight_bytes"]
+    assert told["quantized"]["tensors"] == ["conv1.w", "dense1.w"]
+    assert 0 < told["quantized"]["difference"] < 0.05 * told["quantized"]["scale"]
+    lines = convgrad("export", run, "--quantize", "--out", tmp_path / "made").stdout.splitlines()
+    sizes = [f"{told['weight_bytes']:,}", "bytes,", f"{plain['weight_bytes']:,}", "without", "--quantize"]
+    assert lines[2].split()[1:] == sizes
+    found = told["quantized"]
+    assert lines[-2:] == [
+        "  quantized to int8: conv1.w, dense1.w",
+        f"  results differ by up to {found['difference']:.3g}, of results up to {found['scale']:.3g}, on random inputs",
+    ]
+
+
 def test_a_saved_network_has_no_optimizer(run: Path, tmp_path: Path) -> None:
     (tmp_path / "saved").mkdir()
     for name in ("config.json", "weights.safetensors"):
@@ -99,11 +116,23 @@ def test_a_step_keeps_what_was_said_of_some_weights(run: Path, tmp_path: Path) -
         (("--examples", 3), "--examples is for the page of --to wasm. Leave it out."),
         (("--to", "onnx", "--target", "arm-64"), "--target is for programs: --to c or wasm. Leave it out."),
         (("--to", "onnx", "--training"), "--training is for programs: --to c or wasm. Leave it out."),
+        (("--to", "onnx", "--quantize", "--training"), "--training is for programs: --to c or wasm. Leave it out."),
+        (("--quantize", "--training"), "for predictions, or an optimizer (--training) for a training step."),
         (("--target", "z80"), "There is no target 'z80'"),
         (("--weights", "apart"), "weights is 'apart'"),
         (("--name", "a b"), "name is 'a b', which is no name in C"),
     ],
-    ids=["kind", "examples", "target of onnx", "step of onnx", "target", "weights", "name"],
+    ids=[
+        "kind",
+        "examples",
+        "target of onnx",
+        "step of onnx",
+        "int8 step of onnx",
+        "int8 step",
+        "target",
+        "weights",
+        "name",
+    ],
 )
 def test_what_is_refused(run: Path, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
     assert message in convgrad("export", run, *options, "--out", tmp_path / "made", code=2).stderr

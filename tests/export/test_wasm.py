@@ -177,7 +177,7 @@ REFUSED = {
     "network.loadWeights(changed((t) => t.set('more', { shape: [], data: new Float32Array(1) })))": (
         "Error: The file has a tensor more that the network does not have."
     ),
-    "tensorsFrom(whole)": "Error: a is of I32; what is read is F32 and F64.",
+    "tensorsFrom(whole)": "Error: a is of I32; what is read is F32, F64, I8.",
 }
 
 

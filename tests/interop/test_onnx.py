@@ -269,5 +269,13 @@ def test_the_command(tmp_path: Path) -> None:
     assert lines[-1].startswith("  onnxruntime differs by up to ")
     told = json.loads(convgrad("export", tmp_path / "run", "--to", "onnx", "--json").stdout)
     assert told["difference"] <= 1e-5 * told["scale"]
+    assert (told["file_bytes"], "quantized" in told) == ((tmp_path / "run/onnx/network.onnx").stat().st_size, False)
+    whole = json.loads(convgrad("export", tmp_path / "run", "--to", "onnx", "--quantize", "--json").stdout)
+    assert whole["quantized"]["float_bytes"] == told["file_bytes"] > 3 * whole["file_bytes"]
+    assert whole["quantized"]["tensors"] == ["conv1.w", "dense1.w"]
+    assert whole["difference"] <= 1e-5 * whole["scale"]
+    assert whole["difference"] <= whole["by_default"]
+    lines = convgrad("export", tmp_path / "run", "--to", "onnx", "--quantize").stdout.splitlines()
+    assert "  quantized to int8: conv1.w, dense1.w" in lines
     message = convgrad("export", tmp_path / "run", "--to", "onnx", "--out", tmp_path / "tiny.toml", code=2).stderr
     assert "tiny.toml can't be made: File exists. Write --out DIR." in message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from convgrad.system.texts import file_text, json_from
 
 if TYPE_CHECKING:
     from convgrad.models.network import Network
+    from convgrad.network.quantizing import Quantization
     from convgrad.optimizers import Optimizer
 
 Array = npt.NDArray[Any]
@@ -47,6 +49,9 @@ def export(
             min=1, metavar="N", help="Examples of the run's data for wasm's page. [default: it makes up noise]"
         ),
     ] = None,
+    quantize: Annotated[
+        bool, typer.Option("--quantize", help="Weights as int8 with a scale for each output channel.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write a trained network as a program that needs no Python.
@@ -63,7 +68,7 @@ def export(
     from convgrad.models.saved import load
 
     if to == "onnx":
-        _to_onnx(context, run, out, as_json)
+        _to_onnx(context, run, out, quantize, as_json)
         return
     if to not in KINDS:
         raise ArgumentError(f"--to is {to!r}. Networks are exported to: {', '.join((*KINDS, 'onnx'))}.")
@@ -85,6 +90,7 @@ def export(
             loss=loss if training else None,
             seed=seed,
             examples=shown,
+            quantize=quantize,
         )
     told: dict[str, Any] = {
         "folder": str(found.folder),
@@ -99,12 +105,25 @@ def export(
         told |= {"module_bytes": found.module_bytes, "gzip_bytes": found.gzip_bytes}
         sizes |= {".wasm": "module_bytes", "gzipped": "gzip_bytes"}
     if as_json:
-        print_json(told)
+        print_json(told | _quantized(found.quantization))
         return
     console = output()
     console.print(f"wrote {found.folder} for {found.target}", soft_wrap=True)
     for title, what in sizes.items():
-        console.print(f"  {title:8}{told[what]:>12,} bytes")
+        before = ""
+        if found.quantization is not None and what == "weight_bytes":
+            before = f", {found.quantization.float_bytes:,} without --quantize"
+        console.print(f"  {title:8}{told[what]:>12,} bytes{before}")
+    if found.quantization is not None:
+        console.print(indent(str(found.quantization), "  "), soft_wrap=True, markup=False, highlight=False)
+
+
+def _quantized(found: Quantization | None) -> dict[str, Any]:
+    """What `--json` tells of it."""
+    if found is None:
+        return {}
+    told = {"tensors": found.tensors, "float_bytes": found.float_bytes}
+    return {"quantized": {**told, "difference": found.difference, "scale": found.scale}}
 
 
 def _examples(run: Path, network: Network, count: int) -> tuple[Array, Array]:
@@ -117,13 +136,13 @@ def _examples(run: Path, network: Network, count: int) -> tuple[Array, Array]:
     return network.preparation.apply(pixels), labels
 
 
-def _to_onnx(context: typer.Context, run: Path, out: Path | None, as_json: bool) -> None:
+def _to_onnx(context: typer.Context, run: Path, out: Path | None, quantize: bool, as_json: bool) -> None:
     """Write `network.onnx`."""
     from convgrad.export.exported import KINDS
     from convgrad.models.saved import load
 
     for parameter in context.command.params:
-        if is_given(context, parameter.name) and parameter.name not in ("run", "to", "out", "as_json"):
+        if is_given(context, parameter.name) and parameter.name not in ("run", "to", "out", "quantize", "as_json"):
             raise ArgumentError(f"{parameter.opts[0]} is for programs: --to {' or '.join(KINDS)}. Leave it out.")
     network = load(run)
     folder = out if out is not None else run / "onnx"
@@ -131,12 +150,13 @@ def _to_onnx(context: typer.Context, run: Path, out: Path | None, as_json: bool)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"The folder {folder} can't be made: {error.strerror}. Write --out DIR.") from error
-    found = network.to_onnx(folder / "network.onnx")
+    found = network.to_onnx(folder / "network.onnx", quantize=quantize)
     if not as_json:
         output().print(str(found), soft_wrap=True, markup=False, highlight=False)
         return
-    told = {"file": str(found.path), "opset": found.opset, "layout": found.layout}
-    print_json({**told, "difference": found.difference, "scale": found.scale})
+    told = {"file": str(found.path), "file_bytes": found.file_bytes, "opset": found.opset, "layout": found.layout}
+    told |= {"difference": found.difference, "scale": found.scale, "by_default": found.by_default}
+    print_json(told | _quantized(found.quantization))
 
 
 def _optimizer(run: Path, name: str | None) -> Optimizer:

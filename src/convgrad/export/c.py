@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from math import prod
 
+import numpy as np
+
 from convgrad.export import tables
 from convgrad.export.contents import PREDICT, STEP, Contents, Tensor
 from convgrad.export.symbols import Symbol
@@ -30,7 +32,12 @@ def c_files(found: Contents, name: str, inside: bool, target: str) -> dict[str, 
 
 def weights_bytes(found: Contents) -> bytes:
     """All weights one after the other, as `net_load` takes them."""
-    return b"".join(tensor.values.astype(tensor.values.dtype.newbyteorder("<")).tobytes() for tensor in found.weights)
+    kept = [
+        array
+        for tensor in found.weights
+        for array in ([tensor.values] if tensor.whole is None else [tensor.whole.numbers, tensor.whole.scales])
+    ]
+    return b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in kept)
 
 
 def _runtime() -> str:
@@ -41,14 +48,14 @@ def _runtime() -> str:
 
 
 def filled(template: str, values: dict[str, str]) -> str:
-    """A template with `@NAME@` replaced; a line `@IF TRAINING@` or `@IF BESIDE@` begins what ends with `@END@`."""
-    lines, wanted = [], True
+    """A template with `@NAME@` replaced; a line such as `@IF TRAINING@` begins what ends with `@END@`."""
+    lines, wanted = [], [True]
     for line in files("convgrad.export.templates").joinpath(f"{template}.in").read_text().splitlines():
         if line.startswith("@IF "):
-            wanted = bool(values[line[4:-1]])
+            wanted.append(bool(values[line[4:-1]]))
         elif line == "@END@":
-            wanted = True
-        elif wanted:
+            wanted.pop()
+        elif all(wanted):
             lines.append(line)
     text = "\n".join(lines) + "\n"
     for key, value in values.items():
@@ -73,7 +80,7 @@ def _values(found: Contents, name: str, inside: bool, target: str) -> dict[str, 
         "OUTPUT": str(prod(network.output_shape)),
         "OUTPUT_SHAPE": _shape(network.output_shape),
         "WEIGHTS": str(len(found.weights)),
-        "WEIGHT_BYTES": str(sum(tensor.values.nbytes for tensor in found.weights)),
+        "WEIGHT_BYTES": str(sum(tensor.kept_bytes for tensor in found.weights)),
         "KERNELS": "\n".join(tables.kernels(found.listing)),
         "MEMORY": "\n".join(tables.blocks(found.listing, constants, c_type)),
         "MEMORY_BYTES": str(found.memory_bytes(inside)),
@@ -89,8 +96,35 @@ def _values(found: Contents, name: str, inside: bool, target: str) -> dict[str, 
         "BEGIN": "\n".join(_begin(found, c_type, inside)),
         "BESIDE": "" if inside else "1",
         "TRAINING": "1" if training else "",
+        **_whole_values(found, inside),
     }
     return values | (_training_values(found, c_type) if training else dict.fromkeys(TRAINING_VALUES, "0"))
+
+
+def _whole_values(found: Contents, inside: bool) -> dict[str, str]:
+    """Of weights that are kept as int8."""
+    arrays, rows = [], []
+    for number, tensor in enumerate(found.weights):
+        whole = tensor.whole
+        if whole is None:
+            rows.append("    {0},")
+            continue
+        steps = np.where(np.array(whole.scales.shape) > 1, np.array(whole.scales.strides) // whole.scales.itemsize, 0)
+        arrays.append(f"static const int steps_{number}[] = {{{', '.join(map(str, steps))}}};")
+        if inside:
+            arrays += [
+                f"static const int8_t numbers_{number}[] = {{\n    {tables.numbers(whole.numbers)}}};",
+                f"static const float scales_{number}[] = {{\n    {tables.numbers(whole.scales)}}};",
+            ]
+        lie = f"numbers_{number}, scales_{number}" if inside else "0, 0"
+        rows.append(f"    {{{whole.scales.size}, steps_{number}, {lie}}},")
+    return {
+        "WHOLE": "1" if arrays else "",
+        "WHOLE_INSIDE": "1" if arrays and inside else "",
+        "WHOLE_ARRAYS": "\n".join(arrays),
+        "WHOLE_LIST": "\n".join(rows),
+        "MOST_AXES": str(max((tensor.values.ndim for tensor in found.weights), default=0)),
+    }
 
 
 TRAINING_VALUES = (

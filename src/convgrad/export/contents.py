@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from convgrad.compute.halide.exporting import Listing, Memory, listing
 from convgrad.losses import Loss
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import INPUT, LOSS_MEAN, Plan, prediction_plan, training_plan
+from convgrad.network.quantizing import Int8
 from convgrad.optimizers import Optimizer
 
 Array = npt.NDArray[Any]
@@ -22,11 +24,17 @@ PREDICT, STEP = "predict", "step"
 
 @dataclass(frozen=True)
 class Tensor:
-    """One of the network's arrays, by its name in Python."""
+    """One of the network's arrays, by its name in Python. whole: what it is kept as, where it is kept as int8."""
 
     name: str
     memory: Memory
     values: Array
+    whole: Int8 | None = None
+
+    @property
+    def kept_bytes(self) -> int:
+        """Where it lies in the program or beside it."""
+        return self.values.nbytes if self.whole is None else self.whole.nbytes
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,10 @@ class Contents:
         return self.listing.places[program][tensor]
 
     def constants(self, inside: bool) -> dict[int, Array]:
-        """Blocks that are never written, and their numbers: weights inside the program, where there is no training."""
+        """Blocks that are never written, and their numbers: weights of floats inside a program that does not train."""
         if self.training is not None or not inside:
             return {}
-        return {tensor.memory.block: tensor.values for tensor in self.weights}
+        return {tensor.memory.block: tensor.values for tensor in self.weights if tensor.whole is None}
 
     def memory_bytes(self, inside: bool) -> int:
         """Of the blocks that are written."""
@@ -73,9 +81,15 @@ class Contents:
 
 
 def contents(
-    network: PlainNetwork, folder: Path, batch_size: int, loss: Loss | None, optimizer: Optimizer | None, seed: int
+    network: PlainNetwork,
+    folder: Path,
+    batch_size: int,
+    loss: Loss | None,
+    optimizer: Optimizer | None,
+    seed: int,
+    whole: Mapping[str, Int8],
 ) -> Contents:
-    """The programs of a network, with the object files of their kernels in `folder`."""
+    """The programs of a network, with the object files of their kernels in `folder`. whole: weights that are int8."""
     requests = {PREDICT: _prediction(network, batch_size)}
     training = None
     if loss is not None and optimizer is not None:
@@ -87,7 +101,7 @@ def contents(
     listed = listing(requests, folder)
     places: dict[str, Memory] = {name: memory for own in listed.places.values() for name, memory in own.items()}
     arrays = {**network.parameters, **network.state}
-    weights = [Tensor(name, places[name], array) for name, array in arrays.items() if name in places]
+    weights = [Tensor(name, places[name], array, whole.get(name)) for name, array in arrays.items() if name in places]
     state = []
     if training is not None:
         for name, value in training.plan.state.items():

@@ -10,12 +10,13 @@ from typing import Literal, cast
 
 import numpy.typing as npt
 
-from convgrad.arguments import COUNT, SEED, shown, takes
+from convgrad.arguments import COUNT, FLAG, SEED, shown, takes
 from convgrad.compute.halide import available
 from convgrad.errors import ArgumentError, EngineError
 from convgrad.export.targets import HOST, for_target, in_words_of_halide
 from convgrad.losses import Loss, loss_from
 from convgrad.network.plain import PlainNetwork
+from convgrad.network.quantizing import Quantization, measured, quantized
 from convgrad.optimizers import Optimizer, optimizer_from
 from convgrad.system.files import temporary_folder, write_folder
 
@@ -33,6 +34,7 @@ class Exported:
         code_bytes: of the object files of `kernels` kernels.
         weight_bytes: of all weights, memory_bytes: of the static memory that the program writes.
         module_bytes: of the .wasm, gzip_bytes: as a server sends it; 0 for C.
+        quantization: which weights became int8, and what that changes, where it was asked for.
     """
 
     folder: Path
@@ -44,9 +46,10 @@ class Exported:
     memory_bytes: int
     module_bytes: int = 0
     gzip_bytes: int = 0
+    quantization: Quantization | None = None
 
 
-@takes(ArgumentError, batch_size=COUNT, seed=SEED)
+@takes(ArgumentError, batch_size=COUNT, seed=SEED, quantize=FLAG)
 def export(
     network: PlainNetwork,
     path: str | PathLike[str],
@@ -60,6 +63,7 @@ def export(
     loss: str | Loss | None = None,
     seed: int = 0,
     examples: tuple[npt.ArrayLike, npt.ArrayLike | None] | None = None,
+    quantize: bool = False,
 ) -> Exported:
     """Write a network as a program that needs neither Python nor Halide.
 
@@ -81,13 +85,15 @@ def export(
         loss: of that step; by default the one that the network was last trained with.
         seed: what the step draws dropout with, as `fit(seed=...)`.
         examples: inputs x (N, ...) and targets t (N, ...) for the page beside WebAssembly, else it makes up noise.
+        quantize: keep weights as int8 with a scale of float32 for each output channel, in a quarter of the bytes; they
+            become floats in memory when the program begins. It computes what `network.quantized()` does.
 
     Returns: what was written, and the bytes that it takes.
 
     Raises: ArgumentError where the network has no weights, or there is no such kind, target, name or place of
-    weights, or `examples` do not fit; ModelError where it has several inputs or outputs;
-    EngineError where Halide is not available here, or can't compile for the target, or nothing links WebAssembly;
-    DataError where the folder can't be written.
+    weights, or `examples` do not fit, or `quantize` stands beside an optimizer; ModelError where it has several inputs
+    or outputs; EngineError where Halide is not available here, or can't compile for the target, or nothing links
+    WebAssembly; DataError where the folder can't be written.
 
     >>> from tempfile import mkdtemp
     >>> from convgrad import Network
@@ -115,6 +121,12 @@ def export(
     if not network.initialized:
         raise ArgumentError("The network has no weights yet. Train it, load it, or call network.initialize(seed).")
     network.ends.check_only()
+    if quantize and optimizer is not None:
+        raise ArgumentError(
+            "Weights that are trained can't be int8, since a step that changes one by less than half its scale would "
+            "leave it as it is: write quantize=True (--quantize) for predictions, or an optimizer (--training) for a "
+            "training step."
+        )
     words = in_words_of_halide(wasm.TARGET if to == "wasm" and target == HOST else target)
     if to == "wasm":
         if not words.startswith(f"{wasm.TARGET}-"):
@@ -122,22 +134,25 @@ def export(
         wasm.compiler()
     function = None if optimizer is None else loss_from(network.loss_of_one if loss is None else loss)
     chosen = None if optimizer is None else optimizer_from(optimizer)
-    job = Job(network, name, batch_size, function, chosen, seed, weights == "inside", words)
+    kept = quantized(network) if quantize else None
+    whole, source = (kept.tensors, kept.network) if kept is not None else ({}, network)
+    job = Job(source, name, batch_size, function, chosen, seed, weights == "inside", words, whole)
     with temporary_folder() as folder:
         if words == in_words_of_halide(HOST):
-            with network.lock:
+            with source.lock:
                 result = made(job, folder)
         else:
             result = cast(Made, for_target(job, words, folder))
+    told = None if kept is None else measured(network, kept, sum(array.nbytes for array in result.weights.values()))
     sizes = (result.kernels, result.code_bytes, result.weight_bytes, result.memory_bytes)
     if to == "wasm":
         files = wasm.folder_files(job, result, examples)
         module = files[f"{name}.wasm"]
         write_folder(path, files, {*files, wasm.EXAMPLES, f"{name}.safetensors"})
-        return Exported(Path(path), tuple(sorted(files)), words, *sizes, len(module), wasm.gzip_bytes(module))
+        return Exported(Path(path), tuple(sorted(files)), words, *sizes, len(module), wasm.gzip_bytes(module), told)
     before = [f"{KERNELS}/{kernel.name}" for kernel in Path(path, KERNELS).glob("convgrad_*.o")]
     write_folder(path, result.files, {*result.files, *before})
-    return Exported(Path(path), tuple(sorted(result.files)), words, *sizes)
+    return Exported(Path(path), tuple(sorted(result.files)), words, *sizes, quantization=told)
 
 
 def why_no_webassembly() -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from convgrad.export.contents import contents
 from convgrad.losses import Loss
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import TARGET
+from convgrad.network.quantizing import Int8
 from convgrad.optimizers import Optimizer
 
 Array = npt.NDArray[Any]
@@ -22,7 +24,7 @@ KERNELS = "kernels"
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked of an export."""
+    """What is asked of an export. whole: weights that are kept as int8, by name; the network has their values."""
 
     network: PlainNetwork
     name: str
@@ -32,6 +34,7 @@ class Job:
     seed: int
     inside: bool
     target: str
+    whole: Mapping[str, Int8] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Made:
 
 def made(job: Job, folder: Path) -> Made:
     """The files, with objects compiled in `folder`. Raises: as `convgrad.export.export`."""
-    found = contents(job.network, folder, job.batch_size, job.loss, job.optimizer, job.seed)
+    found = contents(job.network, folder, job.batch_size, job.loss, job.optimizer, job.seed, job.whole)
     texts = c_files(found, job.name, job.inside, job.target)
     functions = sorted({call.function for calls in found.listing.calls.values() for call in calls})
     objects = {f"{KERNELS}/{function}.o": (folder / f"{function}.o").read_bytes() for function in functions}

@@ -19,9 +19,10 @@ PER_LINE = 8
 
 
 def numbers(values: Array) -> str:
-    """Constants that a C compiler reads as these very numbers, float32 or float64."""
+    """Constants that a C compiler reads as these very numbers, float32, float64 or whole ones."""
     suffix = "f" if values.dtype == np.float32 else ""
-    texts = [_number(value, suffix) for value in values.reshape(-1)]
+    whole = values.dtype.kind == "i"
+    texts = [str(value) if whole else _number(value, suffix) for value in values.reshape(-1)]
     lines = (", ".join(texts[n : n + PER_LINE]) for n in range(0, len(texts), PER_LINE))
     return ",\n    ".join(lines)
 

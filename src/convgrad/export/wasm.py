@@ -58,7 +58,9 @@ def folder_files(job: Job, made: Made, examples: tuple[npt.ArrayLike, npt.ArrayL
     about = _about(job, made)
     beside: dict[str, bytes] = {}
     if not job.inside:
-        beside[f"{job.name}.safetensors"] = bytes_from_tensors(made.weights)
+        scales = {f"{name}.scale": whole.scales for name, whole in job.whole.items()}
+        numbers = {name: whole.numbers for name, whole in job.whole.items()}
+        beside[f"{job.name}.safetensors"] = bytes_from_tensors(made.weights | numbers | scales)
     if examples is not None:
         beside[EXAMPLES] = bytes_from_tensors(_examples(job, made, *examples))
     values = {

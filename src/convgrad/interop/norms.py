@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convgrad.interop.graph import Graph, Value
+from convgrad.interop.whole_weights import scaled
 from convgrad.interop.windows import tensor
 from convgrad.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from convgrad.network.placed import PlacedLayer
@@ -135,17 +136,17 @@ def fold(graph: Graph, placed: PlacedLayer, value: Value) -> bool:
         for key in ("gamma", "beta", "moving_mean", "moving_variance")
     }
     g = norm["gamma"] / np.sqrt(norm["moving_variance"] + layer.epsilon)
-    w = graph.weights[node.input[1]].astype(np.float64)
+    w = graph.weights[node.input[1]]
     if node.op_type == "Gemm":
-        scaled = w * g
+        factor = g
     elif node.op_type == "Conv":
-        scaled = w * g.reshape(-1, *[1] * (w.ndim - 1))
+        factor = g.reshape(-1, *[1] * (w.ndim - 1))
     else:  # W[g*C+c,k,m,n]: filters of the group that a channel is of
         groups = len(g) // w.shape[1]
         own = np.repeat(g.reshape(groups, -1), len(w) // groups, axis=0)
-        scaled = w * own.reshape(*own.shape, *[1] * (w.ndim - 2))
+        factor = own.reshape(*own.shape, *[1] * (w.ndim - 2))
     b = graph.weights[node.input[2]].astype(np.float64) if len(node.input) > 2 else np.zeros(len(g))
-    graph.weights[node.input[1]] = scaled.astype(np.float32)
+    graph.weights[node.input[1]] = scaled(w, factor)
     shifted = (b - norm["moving_mean"]) * g + norm["beta"]
     if len(node.input) > 2:
         graph.weights[node.input[2]] = shifted.astype(np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.arguments import takes
-from convgrad.errors import ArgumentError, DataError, TrainingError
+from convgrad.errors import ArgumentError, DataError, ModelError, TrainingError
 from convgrad.network.plain import Array, PlainNetwork
 
 # What trains and explains is loaded by the methods that need it: all of it, with tables for terminals and readers of
@@ -289,6 +289,7 @@ class Network(PlainNetwork):
         loss: str | Loss | None = None,
         seed: int = 0,
         examples: tuple[npt.ArrayLike, npt.ArrayLike | None] | None = None,
+        quantize: bool = False,
     ) -> Exported:
         """Write the network as C or WebAssembly that needs neither Python nor Halide.
 
@@ -297,7 +298,8 @@ class Network(PlainNetwork):
         from convgrad.export import export
 
         given: dict[str, Any] = {"optimizer": optimizer, "loss": loss, "seed": seed, "examples": examples}
-        return export(self, path, to=to, name=name, batch_size=batch_size, target=target, weights=weights, **given)
+        given |= {"to": to, "name": name, "batch_size": batch_size, "target": target, "weights": weights}
+        return export(self, path, quantize=quantize, **given)
 
     @takes(ArgumentError)
     def to_onnx(
@@ -308,6 +310,7 @@ class Network(PlainNetwork):
         fold_batch_norm: bool = False,
         layout: Literal["channels_first", "channels_last"] = "channels_first",
         check: bool = True,
+        quantize: bool = False,
     ) -> OnnxFile:
         """Write the network as an ONNX file, and compare it with onnxruntime, where that is installed.
 
@@ -315,7 +318,31 @@ class Network(PlainNetwork):
         """
         from convgrad.interop import to_onnx
 
-        return to_onnx(self, path, opset=opset, fold_batch_norm=fold_batch_norm, layout=layout, check=check)
+        given: dict[str, Any] = {"opset": opset, "fold_batch_norm": fold_batch_norm, "layout": layout}
+        return to_onnx(self, path, check=check, quantize=quantize, **given)
+
+    @takes(ModelError)
+    def quantized(self) -> Network:
+        """A copy whose weights are those of an export with `quantize=True`, so that it can be measured.
+
+        Each weight w becomes s * q, with whole numbers q of -127 to 127 and a scale s = max(abs(w)) / 127 for each
+        output channel, which its equation says; it is off by s/2 at most. Weights of which fewer than 4 numbers would
+        share a scale, such as biases, stay as they are, as do moving statistics.
+
+        >>> from convgrad.layers import Dense
+        >>> network = Network(Dense(2, bias=None), input_shape=(4,))
+        >>> network.set_weights({"dense1.w": [[12.7, 254], [6.34, 31.1], [-1.26, 20.8], [0.32, 10]]})
+        >>> print(network.quantized().parameters["dense1.w"].astype(float).round(6))  # multiples of 0.1, and of 2
+        [[ 12.7 254. ]
+         [  6.3  32. ]
+         [ -1.3  20. ]
+         [  0.3  10. ]]
+
+        Raises: ModelError before there are weights.
+        """
+        from convgrad.network.quantizing import quantized
+
+        return quantized(self).network
 
     @takes()
     def summary(self) -> Summary:
