@@ -69,7 +69,7 @@ class Compiler:
 
         Raises: EngineError.
         """
-        kernels = [self.plain_if_slow(kernel) for kernel in kernels]
+        kernels = self.plain_if_slow(kernels)
         held = self._held(kernels)
         new = {name: kernel for kernel in kernels if (name := symbol(kernel)) not in held}
         if new:
@@ -83,7 +83,7 @@ class Compiler:
                     stacklevel=2,
                 )
             if slow:
-                kernels = [self.plain_if_slow(kernel) for kernel in kernels]
+                kernels = self.plain_if_slow(kernels)
                 held |= self._held(kernels)
                 self._add({name: kernel for kernel in kernels if (name := symbol(kernel)) not in held}, held)
         return kernels, [Function(held[name].addresses[name], held[name]) for name in map(symbol, kernels)]
@@ -102,16 +102,17 @@ class Compiler:
         while len(self._recent) > RECENT:
             del self._recent[next(iter(self._recent))]
 
-    def plain_if_slow(self, kernel: Kernel) -> Kernel:
-        """The kernel, or plain loops where it is known to take too long to compile."""
-        name = symbol(kernel)
+    def plain_if_slow(self, kernels: Sequence[Kernel]) -> list[Kernel]:
+        """The kernels, and plain loops in place of those that are known to take too long to compile."""
+        kept = cache.current()
+        return [plain(kernel) if self._is_slow(symbol(kernel), kept) else kernel for kernel in kernels]
+
+    def _is_slow(self, name: str, kept: cache.Cache) -> bool:
         if name in self._loaded:
-            return kernel
-        if name not in self._slow:
-            if cache.current().read(f"{name}.slow") is None:
-                return kernel
+            return False
+        if name not in self._slow and kept.read(f"{name}.slow") is not None:
             self._slow.add(name)
-        return plain(kernel)
+        return name in self._slow
 
     def _add(self, kernels: Mapping[str, Kernel], held: dict[str, native.Functions]) -> set[str]:
         """Load the kernels' functions into `held`.
@@ -225,7 +226,7 @@ def written_objects(kernels: Sequence[Kernel], folder: Path) -> tuple[list[Kerne
 
     Raises: EngineError.
     """
-    chosen = [COMPILER.plain_if_slow(kernel) for kernel in kernels]
+    chosen = COMPILER.plain_if_slow(kernels)
     while True:
         missing = {n: k for k in chosen if not (folder / f"{(n := symbol(k))}.o").exists()}
         if not missing:
