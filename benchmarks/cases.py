@@ -8,17 +8,20 @@ from math import prod
 import numpy as np
 
 from benchmarks.verify import Array
-from convgrad.layers import Conv2D, Dense, DepthwiseConv2D, Layer
+from convgrad.layers import AvgPool2D, Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D
+from convgrad.layers.base import Built
 
 PASSES = {"forward": "x", "input gradient": "do", "weight gradient": "dw"}
 """Name of a pass -> the tensor that it computes."""
+POOLS = ("max", "average")
 
 
 @dataclass(frozen=True)
 class LayerCase:
     """A layer without bias on a batch of square images, or of rows where `size` is 0.
 
-    kind: "conv", "depthwise" or "dense". size, channels: of the input. filters: of the result.
+    kind: "conv", "depthwise", "dense", "max" or "average". size, channels: of the input. filters: of the result.
+    kernel: the window of a pooling, too. groups: of a "conv".
     """
 
     name: str
@@ -30,6 +33,7 @@ class LayerCase:
     kernel: int = 1
     stride: int = 1
     padding: int = 0
+    groups: int = 1
 
     @property
     def layer(self) -> Layer:
@@ -38,7 +42,19 @@ class LayerCase:
             return Dense(self.filters, bias=None)
         if self.kind == "depthwise":
             return DepthwiseConv2D(self.kernel, self.stride, self.padding, bias=None)
-        return Conv2D(self.filters, self.kernel, self.stride, self.padding, bias=None)
+        if self.kind in POOLS:
+            return (MaxPool2D if self.kind == "max" else AvgPool2D)(self.kernel, self.stride, self.padding)
+        return Conv2D(self.filters, self.kernel, self.stride, self.padding, groups=self.groups, bias=None)
+
+    @property
+    def built(self) -> Built:
+        """The layer's equation for this input."""
+        return self.layer.build(self.input_shape)
+
+    @property
+    def passes(self) -> tuple[str, ...]:
+        """Those that the layer has: a pooling has no weights."""
+        return tuple(part for part in PASSES if part != "weight gradient" or self.kind not in POOLS)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -47,24 +63,37 @@ class LayerCase:
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        return self.layer.build(self.input_shape).output_shape
+        return self.built.output_shape
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        return self.layer.build(self.input_shape).parameters["w"].shape
+        """In the equation's order; of a pooling: its window, which has no numbers."""
+        return (self.kernel, self.kernel) if self.kind in POOLS else self.built.parameters["w"].shape
+
+    @property
+    def weights(self) -> int:
+        """How many there are."""
+        return 0 if self.kind in POOLS else prod(self.weight_shape)
 
     @property
     def gflop(self) -> float:
         """10^9 multiplications and additions: two for each weight at each place that it is used, the same number in
-        all three passes."""
+        all three passes. Of a pooling: a comparison or an addition for each place in each window."""
+        if self.kind in POOLS:
+            return 1e-9 * self.batch * prod(self.output_shape) * prod(self.weight_shape)
         places = prod(self.output_shape[:-1])
         return 2e-9 * self.batch * places * prod(self.weight_shape)
 
     @property
     def gbytes(self) -> float:
         """10^9 bytes that have to move at least: each of the three tensors once, in float32."""
-        values = self.batch * (prod(self.input_shape) + prod(self.output_shape)) + prod(self.weight_shape)
+        values = self.batch * (prod(self.input_shape) + prod(self.output_shape)) + self.weights
         return 4e-9 * values
+
+    def gbytes_of(self, part: str) -> float:
+        """The same of one pass: the gradient of max pooling reads places of maxima beside what comes from above."""
+        extra = self.batch * prod(self.output_shape) if (self.kind, part) == ("max", "input gradient") else 0
+        return self.gbytes + 4e-9 * extra
 
     @property
     def wide_3x3(self) -> bool:
@@ -116,7 +145,13 @@ LAYERS: tuple[LayerCase, ...] = (
 
 
 def random_arrays(case: LayerCase) -> dict[str, Array]:
-    """Inputs `o`, weights `w` and output gradients `dx`, float32, the same in every run."""
+    """Inputs `o`, weights `w` and output gradients `dx` in the equation's order, float32, the same in every run."""
     rng = np.random.default_rng(3)
-    shapes = {"o": (case.batch, *case.input_shape), "w": case.weight_shape, "dx": (case.batch, *case.output_shape)}
-    return {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    built = case.built
+    grouped = (case.groups, case.filters // case.groups) if case.groups > 1 else (case.filters,)
+    shapes = {"o": built.input_shapes[0], **{name: parameter.shape for name, parameter in built.parameters.items()}}
+    shapes["dx"] = (*built.output_shape[:-1], *grouped)
+    return {
+        name: rng.standard_normal(shape if name == "w" else (case.batch, *shape), np.float32)
+        for name, shape in shapes.items()
+    }

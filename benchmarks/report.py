@@ -30,6 +30,14 @@ memory full of subnormal numbers beside the same in memory full of zeros, and na
 multiplication and an addition each; algorithms that do with fewer (Winograd's) may so exceed the peak. The peak is
 measured: independent chains of fused multiply-adds in vector registers, on all threads.
 
+`python -m benchmarks.shapes` draws 300 layers by a seed: convolutions from 1x1 to 7x7, with strides, padding, groups
+and depthwise, dense layers, max and average pooling, of 1 to 512 channels and batches of 1 to 256. Each pass is
+compared and timed as above; what comes out between 0.9 and 1.1 is measured three times as long, and that counts. It
+prints what is below 1.0 with its share of the floor: what the machine needs at least for the arithmetic or for moving
+each tensor once. Calls of less than 20 us stand apart, since a call's own overhead counts there, and shapes that are
+too large, or too slow to compile, are told. Rows are saved shape by shape in `build/shapes.json`, and `--resume` goes
+on with a run that was cut.
+
 Networks are one description: convgrad's, made into PyTorch's straight-line code with the same weights. Start-up is
 measured in fresh processes, Python's byte code there as after an installation, compile cache empty (cold) and filled
 (warm); PyTorch's first step is in eager mode. Peak memory is that of the process that trains, without those that

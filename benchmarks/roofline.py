@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -20,6 +21,9 @@ from benchmarks.rows import Row
 matplotlib.use("Agg")
 
 from matplotlib import pyplot
+
+if TYPE_CHECKING:
+    from convgrad.compute.halide.runtime.peak import Peak
 
 MARKS = dict(zip(PASSES, "o^s", strict=True))
 OURS, THEIRS = "tab:blue", "tab:orange"
@@ -35,6 +39,15 @@ def points(rows: Sequence[Row]) -> list[tuple[str, float, float, float | None]]:
             theirs = row.gflops / row.ratio if row.ratio else None
             found.append((row.part, case.gflop / case.gbytes, row.gflops, theirs))
     return found
+
+
+def floor_ms(gflop: float, gbytes: float, peak: Peak) -> float:
+    """The milliseconds that a machine needs at least: for the arithmetic, or for moving the bytes.
+
+    What fits into the caches moves faster, and Winograd's algorithm does with less arithmetic, so that both may be
+    below.
+    """
+    return 1e3 * max(gflop / peak.gflops, gbytes / peak.gbytes)
 
 
 def draw(rows: Sequence[Row], peak: float, gbytes: float, file: Path) -> None:

@@ -2,18 +2,23 @@
 
 The file is a list of `{suite, case, pass, ours_ms, torch_ms, ratio, gflops, peak_fraction}` with
 ratio = torch_ms / ours_ms: above 1 we are faster. What could not be measured is null. Rows on memory have `ours_mib`
-and `torch_mib` instead of times; rows of a run against JAX have `jax_ms`, too, and `processor` says where a row was
-measured: a file may hold rows of several. Beside `results.json` lies `results.about.json`: machine, versions and
-settings of each suite's run, by processor.
+and `torch_mib` instead of times; rows of a run against JAX have `jax_ms`, too, and those of random shapes `floor_ms`.
+`processor` says where a row was measured: a file may hold rows of several. Beside `results.json` lies
+`results.about.json`: machine, versions and settings of each suite's run, by processor.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from convgrad.system.files import write_text
+
+OPTIONAL = ("jax_ms", "ours_mib", "torch_mib", "processor", "floor_ms")
+"""What an entry has only where it was measured."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Row:
     peak: measured peak of the machine in GFLOP/s.
     rival: which of PyTorch's ways was the best one.
     processor: what it was measured on.
+    floor_ms: what the machine needs at least.
     """
 
     suite: str
@@ -40,6 +46,7 @@ class Row:
     ours_mib: float | None = None
     torch_mib: float | None = None
     processor: str = ""
+    floor_ms: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -69,9 +76,8 @@ class Row:
             "gflops": self.gflops,
             "peak_fraction": self.peak_fraction,
         }
-        optional: dict[str, Any] = {"jax_ms": self.jax_ms, "ours_mib": self.ours_mib, "torch_mib": self.torch_mib}
-        optional |= {"processor": self.processor or None}
-        return result | {key: value for key, value in optional.items() if value is not None}
+        optional = {key: getattr(self, key) for key in OPTIONAL}
+        return result | {key: value for key, value in optional.items() if value not in (None, "")}
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Row:
@@ -85,7 +91,7 @@ class Row:
             entry["torch_ms"],
             gflop=gflops * ours / 1e3 if gflops and ours else None,
             peak=gflops / fraction if gflops and fraction else None,
-            **{key: entry[key] for key in ("jax_ms", "ours_mib", "torch_mib", "processor") if key in entry},
+            **{key: entry[key] for key in OPTIONAL if key in entry},
         )
 
     @property
@@ -108,6 +114,11 @@ def merge(file: Path, rows: Sequence[Row]) -> None:
     by_place = {row.place: row for row in ([*read(file)] if file.exists() else [])}
     by_place |= {row.place: row for row in rows}
     _write(file, [row.to_json() for row in by_place.values()])
+
+
+def keep(file: Path, wanted: Callable[[Row], bool]) -> None:
+    """Remove all other rows from a file."""
+    _write(file, [row.to_json() for row in read(file) if wanted(row)])
 
 
 def by_processor(rows: Iterable[Row]) -> dict[str, list[Row]]:
@@ -140,5 +151,6 @@ def merge_about(file: Path, suite: str, description: dict[str, Any], rows: Itera
 
 
 def _write(file: Path, content: Any) -> None:
+    """All or nothing: a run may be cut at any moment, and what it found before must stay."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content, indent=1) + "\n")
+    write_text(file, json.dumps(content, indent=1) + "\n")

@@ -97,7 +97,8 @@ def initial_values(
     check_initializer(initializer)
     function = registry[initializer] if isinstance(initializer, str) else initializer
     values = real_array("An initializer", "its result", function(rng, shape, fan_in, fan_out), ModelError)
-    values = values.astype(np.float64)
+    # What a function of one's own returns may be an array that it keeps.
+    values = values.astype(np.float64, copy=not isinstance(initializer, str))
     if values.shape != shape:
         raise ModelError(f"An initializer must return shape {shape}, but it returned {values.shape}.")
     if not np.isfinite(values).all():

@@ -41,6 +41,11 @@ class Term(Shown):
         """See the function `free_names`; kept, for the oracle asks again and again."""
         return frozenset(name for child in self.children for name in child.free_names)
 
+    @cached_property
+    def accesses(self) -> tuple[Access, ...]:
+        """See the function `accesses`; kept, for plans of networks ask 20 times for each term."""
+        return tuple(term for term in walk(self) if isinstance(term, Access))
+
 
 @dataclass(frozen=True)
 class Number(Term):
@@ -302,7 +307,7 @@ def walk(term: Term) -> Iterator[Term]:
 
 def accesses(term: Term) -> Iterator[Access]:
     """Every tensor access in the term, left to right."""
-    return (t for t in walk(term) if isinstance(t, Access))
+    return iter(term.accesses)
 
 
 def rebuild(term: Term, change: Callable[[Term], Term]) -> Term:

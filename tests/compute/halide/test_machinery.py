@@ -246,6 +246,18 @@ def test_objects_that_can_not_be_linked(tmp_path: Path, monkeypatch: pytest.Monk
         native.link([tmp_path / "none.o"], tmp_path / "library.so")
 
 
+def test_a_linker_that_does_not_know_our_options_links_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if native.compiler() is None:
+        pytest.skip("there is no C compiler to link with")
+    source = tmp_path / "source.c"
+    source.write_text("int answer(void) { return 42; }")
+    monkeypatch.setattr(native, "FEW_MAPS", ("-Wl,--no-such-option",))
+    native.link([source], tmp_path / "library.so", "-fPIC")
+    assert native.load(tmp_path / "library.so").answer() == 42
+
+
 def test_memory_of_blocks_used_together_does_not_overlap() -> None:
     rng = np.random.default_rng(0)
     blocks = []
@@ -286,6 +298,6 @@ def test_plain_loops_compute_the_same(style: str, monkeypatch: pytest.MonkeyPatc
     equation = bound(text, shapes={"o": (16, 70), "w": (5, 40), "b": (40,)}, sizes={"I": 66})
     found = {kernel.group.style.value for kernel in compile_program(equation, ["y", "b_next"]).kernels}
     assert "reduction" in found
-    monkeypatch.setattr(Compiler, "plain_if_slow", lambda self, kernel: plain(kernel))
+    monkeypatch.setattr(Compiler, "plain_if_slow", lambda self, kernels: [*map(plain, kernels)])
     program = compare(equation, "float32", in_place={"b_next": "b"})
     assert {kernel.group.style.value for kernel in program.kernels} == {"small"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Hashable
 from dataclasses import dataclass
 from math import prod
@@ -60,6 +61,14 @@ class Lifetime:
     stop: int
 
 
+_Placed = tuple[int, int, Lifetime]
+"""Where a block begins and ends, and the block."""
+
+
+def _begin(placed: _Placed) -> int:
+    return placed[0]
+
+
 def packed(lifetimes: list[Lifetime]) -> tuple[dict[Hashable, int], int]:
     """Offsets of blocks in one stretch of memory, such that no two in use together overlap; and its size.
 
@@ -69,16 +78,17 @@ def packed(lifetimes: list[Lifetime]) -> tuple[dict[Hashable, int], int]:
     ({'a': 0, 'c': 0, 'b': 128}, 192)
     """
     offsets: dict[Hashable, int] = {}
-    placed: list[tuple[int, int, Lifetime]] = []
+    placed: list[_Placed] = []  # in the order of their offsets
     total = 0
     for block in sorted(lifetimes, key=lambda b: (-b.size, b.start)):
         size = -(-block.size // ALIGNMENT) * ALIGNMENT
         offset = 0
-        for begin, end, other in sorted(placed, key=lambda p: p[0]):
-            together = block.start <= other.stop and other.start <= block.stop
-            if together and offset < end and begin < offset + size:
+        for begin, end, other in placed:
+            if begin >= offset + size:
+                break
+            if offset < end and block.start <= other.stop and other.start <= block.stop:
                 offset = end
         offsets[block.name] = offset
-        placed.append((offset, offset + size, block))
+        insort(placed, (offset, offset + size, block), key=_begin)
         total = max(total, offset + size)
     return offsets, total

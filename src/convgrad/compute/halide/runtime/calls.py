@@ -38,18 +38,22 @@ class LinkedCalls:
     """
 
     def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]):
-        kernels, functions = COMPILER.compiled(kernels)
+        kernels, self._functions = COMPILER.compiled(kernels)
         self.kernels = kernels
-        self.rows, self.together = rows, together  # memory lives as long as the calls
+        self.rows, self.together = rows, together  # memory lives as long as the calls, and so do the functions
         self.buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
         from_here = from_each_on(together)
         self._calls = native.CallList(
             [
                 native.Call(
-                    function, buffers, [native.Movement(*movement(kernel, p)) for p in row], kernel.slices, count
+                    function.address,
+                    buffers,
+                    [native.Movement(*movement(kernel, p)) for p in row],
+                    kernel.slices,
+                    count,
                 )
                 for function, buffers, row, kernel, count in zip(
-                    functions, self.buffers, rows, kernels, from_here, strict=True
+                    self._functions, self.buffers, rows, kernels, from_here, strict=True
                 )
             ]
         )

@@ -10,10 +10,11 @@ import ctypes
 import hashlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import halide as hl
 
@@ -25,6 +26,9 @@ from convgrad.compute.halide.target import target
 from convgrad.errors import EngineError
 from convgrad.system.sharing import Lock, locked
 
+RECENT = 64
+"""Libraries that stay loaded when no program needs them any more: whoever makes the same network again, as a search for
+the best settings does, loads nothing. A library takes two memory maps and some 30 kB."""
 SLOW = "too slow to compile as it is scheduled"
 
 
@@ -37,27 +41,39 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+@dataclass(frozen=True)
+class Function:
+    """A compiled kernel's address, and what has to be held as long as it is called."""
+
+    address: int
+    within: native.Functions
+
+
 class Compiler:
-    """The compiled kernels of this process, by name. One thread compiles at a time: nothing is compiled twice."""
+    """The compiled kernels of this process, by name. One thread compiles at a time: nothing is compiled twice.
+
+    Libraries of kernels are there as long as programs hold their functions, and the last ones longer.
+    """
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.functions: dict[str, int] = {}
-        self._libraries: list[Any] = []
+        self._loaded: WeakValueDictionary[str, native.Functions] = WeakValueDictionary()
+        self._recent: dict[native.Functions, None] = {}
         self._slow: set[str] = set()
 
     @locked
-    def compiled(self, kernels: Sequence[Kernel]) -> tuple[list[Kernel], list[int]]:
-        """The kernels as they are to be called, and the addresses of their functions.
+    def compiled(self, kernels: Sequence[Kernel]) -> tuple[list[Kernel], list[Function]]:
+        """The kernels as they are to be called, and their functions, which are there as long as they are held.
 
         A kernel whose compiling was given up is replaced by one with plain loops, which computes the same, slowly.
 
         Raises: EngineError.
         """
-        kernels = [self.plain_if_slow(kernel) for kernel in kernels]
-        new = self._new(kernels)
+        kernels = self.plain_if_slow(kernels)
+        held = self._held(kernels)
+        new = {name: kernel for kernel in kernels if (name := symbol(kernel)) not in held}
         if new:
-            slow = self._add(new)
+            slow = self._add(new, held)
             for name in slow:
                 self._slow.add(name)
                 cache.current().write(f"{name}.slow", SLOW.encode())
@@ -67,30 +83,44 @@ class Compiler:
                     stacklevel=2,
                 )
             if slow:
-                kernels = [self.plain_if_slow(kernel) for kernel in kernels]
-                self._add(self._new(kernels))
-        return kernels, [self.functions[symbol(kernel)] for kernel in kernels]
+                kernels = self.plain_if_slow(kernels)
+                held |= self._held(kernels)
+                self._add({name: kernel for kernel in kernels if (name := symbol(kernel)) not in held}, held)
+        return kernels, [Function(held[name].addresses[name], held[name]) for name in map(symbol, kernels)]
 
-    def _new(self, kernels: Sequence[Kernel]) -> dict[str, Kernel]:
-        new: dict[str, Kernel] = {}
-        for kernel in kernels:
-            if (name := symbol(kernel)) not in self.functions:
-                new.setdefault(name, kernel)
-        return new
+    def _held(self, kernels: Sequence[Kernel]) -> dict[str, native.Functions]:
+        """Those of the kernels that are loaded, by name. They count as used now."""
+        found = {name: loaded for kernel in kernels if (loaded := self._loaded.get(name := symbol(kernel)))}
+        for loaded in found.values():
+            self._keep(loaded)
+        return found
 
-    def plain_if_slow(self, kernel: Kernel) -> Kernel:
-        """The kernel, or plain loops where it is known to take too long to compile."""
-        name = symbol(kernel)
-        if name in self.functions:
-            return kernel
-        if name not in self._slow:
-            if cache.current().read(f"{name}.slow") is None:
-                return kernel
+    def _keep(self, loaded: native.Functions) -> None:
+        """Have it loaded for a while, though no program may need it."""
+        self._recent.pop(loaded, None)
+        self._recent[loaded] = None
+        while len(self._recent) > RECENT:
+            del self._recent[next(iter(self._recent))]
+
+    def plain_if_slow(self, kernels: Sequence[Kernel]) -> list[Kernel]:
+        """The kernels, and plain loops in place of those that are known to take too long to compile."""
+        kept = cache.current()
+        return [plain(kernel) if self._is_slow(symbol(kernel), kept) else kernel for kernel in kernels]
+
+    def _is_slow(self, name: str, kept: cache.Cache) -> bool:
+        if name in self._loaded:
+            return False
+        if name not in self._slow and kept.read(f"{name}.slow") is not None:
             self._slow.add(name)
-        return plain(kernel)
+        return name in self._slow
 
-    def _add(self, kernels: Mapping[str, Kernel]) -> set[str]:
-        """Load the kernels' functions; returns the names of those whose compiling was given up, which are missing."""
+    def _add(self, kernels: Mapping[str, Kernel], held: dict[str, native.Functions]) -> set[str]:
+        """Load the kernels' functions into `held`.
+
+        Returns: the names of those whose compiling was given up, which are missing.
+        """
+        if not kernels:
+            return set()
         kept, key = cache.current(), f"library-{_digest(' '.join(sorted(kernels)))}"
         with native.compile_folder() as folder:
             # A file name of its own for each library: what was loaded once by a name is not looked at again.
@@ -99,7 +129,7 @@ class Compiler:
                 native.library()
                 shared = folder / "kept.so"
                 shared.write_bytes(content)
-                if self._load(shared, kernels):
+                if self._load(shared, kernels, held):
                     return set()
                 kept.discard(key)  # made on a system with other libraries
             slow, from_cache = compile_objects(kernels, folder)
@@ -108,7 +138,7 @@ class Compiler:
                 return slow
             shared = folder / "kernels.so"
             try:
-                self._link(folder, shared, present)
+                self._link(folder, shared, present, held)
             except EngineError:
                 if not from_cache:
                     raise
@@ -118,32 +148,33 @@ class Compiler:
                     compile_object(kernels[name], name, path)
                     kept.write(path.name, path.read_bytes())
                 shared = folder / "anew.so"
-                self._link(folder, shared, present)
+                self._link(folder, shared, present, held)
             if not slow and not edited():
                 kept.write(key, shared.read_bytes())
                 kept.make_room()
         return slow
 
-    def _link(self, folder: Path, shared: Path, names: Sequence[str]) -> None:
+    def _link(self, folder: Path, shared: Path, names: Sequence[str], held: dict[str, native.Functions]) -> None:
         """A shared library of objects, loaded. Raises EngineError."""
         native.link([folder / f"{name}.o" for name in names], shared, "-lm")
         try:
-            self._take(native.load(shared), names)
+            self._take(native.load(shared), names, held)
         except AttributeError as error:
             raise EngineError(f"The compiled kernels can't be used: {error}") from None
 
-    def _load(self, shared: Path, names: Iterable[str]) -> bool:
+    def _load(self, shared: Path, names: Iterable[str], held: dict[str, native.Functions]) -> bool:
         """Whether a library from the cache could be loaded."""
         try:
-            self._take(ctypes.CDLL(str(shared)), names)
+            self._take(ctypes.CDLL(str(shared)), names, held)
         except (OSError, AttributeError):
             return False
         return True
 
-    def _take(self, library: Any, names: Iterable[str]) -> None:
-        found = {name: ctypes.cast(getattr(library, f"{name}_argv"), ctypes.c_void_p).value for name in names}
-        self._libraries.append(library)
-        self.functions.update({name: address for name, address in found.items() if address is not None})
+    def _take(self, library: Any, names: Iterable[str], held: dict[str, native.Functions]) -> None:
+        loaded = native.Functions(library, names)
+        self._keep(loaded)
+        held |= dict.fromkeys(loaded.addresses, loaded)
+        self._loaded.update(dict.fromkeys(loaded.addresses, loaded))
 
 
 def plain(kernel: Kernel) -> Kernel:
@@ -195,7 +226,7 @@ def written_objects(kernels: Sequence[Kernel], folder: Path) -> tuple[list[Kerne
 
     Raises: EngineError.
     """
-    chosen = [COMPILER.plain_if_slow(kernel) for kernel in kernels]
+    chosen = COMPILER.plain_if_slow(kernels)
     while True:
         missing = {n: k for k in chosen if not (folder / f"{(n := symbol(k))}.o").exists()}
         if not missing:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +26,9 @@ from convgrad.system.files import reason, temporary_folder
 from convgrad.system.sharing import Lock
 
 LINK_SECONDS = 120
+FEW_MAPS = ("-Wl,-z,noseparate-code", "-Wl,-z,norelro") if sys.platform.startswith("linux") else ()
+"""For the linker: constants beside the code, and the table of addresses beside the data, so that a library takes two of
+the 65,530 memory maps that Linux gives a process, and not five. Not every linker knows them."""
 SOURCES = ("structs.h", "floats.c", "filling.c", "runner.c", "memory.c", "pool.c")
 
 
@@ -48,18 +53,24 @@ def compile_folder() -> Iterator[Path]:
 
 def link(objects: Sequence[Path], library: Path, *more: str) -> None:
     """A shared library of object files. Raises EngineError."""
+    done = _linked(objects, library, *FEW_MAPS, *more)
+    if done.returncode and FEW_MAPS:
+        done = _linked(objects, library, *more)
+    if done.returncode:
+        raise EngineError(f"The compiled kernels can't be linked:\n{done.stderr.strip()}")
+
+
+def _linked(objects: Sequence[Path], library: Path, *more: str) -> subprocess.CompletedProcess[str]:
     command = [compiler() or "cc", "-shared", "-o", str(library), *more, *map(str, objects)]
     if sys.platform == "darwin":
         command += ["-undefined", "dynamic_lookup"]
     environment = {**os.environ, "TMPDIR": str(library.parent)}  # what the linker leaves when it is killed goes, too
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command, capture_output=True, text=True, timeout=LINK_SECONDS, check=False, env=environment
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineError(f"The compiled kernels can't be linked: {error}") from error
-    if done.returncode:
-        raise EngineError(f"The compiled kernels can't be linked:\n{done.stderr.strip()}")
 
 
 _loading = Lock()
@@ -134,6 +145,19 @@ def load(shared: Path, mode: int = ctypes.DEFAULT_MODE) -> Any:
         raise EngineError(
             f"Compiled code can't be loaded ({error}). Set TMPDIR to a folder from which programs may run."
         ) from error
+
+
+class Functions:
+    """Kernels of a shared library by name, as addresses. The library is unloaded when nobody holds this any more.
+
+    Raises: AttributeError where the library has not all of them.
+    """
+
+    def __init__(self, library: Any, names: Iterable[str]):
+        found = {name: ctypes.cast(getattr(library, f"{name}_argv"), ctypes.c_void_p).value for name in names}
+        self.addresses = {name: address for name, address in found.items() if address is not None}
+        # Not at the end of the process, where threads may still run.
+        weakref.finalize(self, _ctypes.dlclose, library._handle).atexit = False
 
 
 def kept_bytes() -> int:

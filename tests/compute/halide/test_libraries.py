@@ -1,0 +1,88 @@
+"""Libraries of kernels: how many memory maps they take, and when they are unloaded."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("halide")
+
+from convgrad.compute.halide.program import Program, compile_program
+from convgrad.compute.halide.runtime import compile, native
+from convgrad.compute.halide.runtime.cache import Cache, using
+from engine_support import bound
+
+MAPS = Path("/proc/self/maps")
+pytestmark = pytest.mark.skipif(
+    native.compiler() is None or not sys.platform.startswith("linux") or not MAPS.exists(),
+    reason="libraries are linked, and maps told, on Linux with a C compiler",
+)
+MANY = 12
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> compile.Compiler:
+    """As in a process that has compiled nothing yet; on disk nothing is kept, either."""
+    compiler = compile.Compiler()
+    monkeypatch.setattr("convgrad.compute.halide.runtime.calls.COMPILER", compiler)
+    return compiler
+
+
+def scaled(number: int) -> Program:
+    """x = number * o, in a kernel of its own for each number."""
+    program = compile_program(bound(f"x[i] = {number}*o[i]", shapes={"o": (5 + number,)}), ["x"])
+    program.set("o", np.arange(5 + number))
+    return program
+
+
+def check(program: Program, number: int) -> None:
+    program.arrays["x"][:] = -1
+    program.run()
+    np.testing.assert_array_equal(program.arrays["x"], number * np.arange(5 + number))
+
+
+def libraries() -> list[str]:
+    """The memory maps of kernels' libraries."""
+    names = ("kernels.so", "kept.so", "anew.so")
+    return [line for line in MAPS.read_text().splitlines() if any(f"/{name}" in line for name in names)]
+
+
+def test_a_library_takes_two_memory_maps() -> None:
+    """The system allows 65,530 to a process; with the linker's defaults a library takes five."""
+    before = len(libraries())
+    programs = [scaled(number) for number in range(2, 2 + MANY)]
+    assert 0 < len(libraries()) - before <= 2 * MANY
+    for number, program in enumerate(programs, 2):
+        check(program, number)
+
+
+def test_libraries_are_unloaded_when_no_program_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile, "RECENT", 2)
+    before = len(libraries())
+    programs = {number: scaled(number) for number in range(2, 2 + MANY)}
+    for number in range(2, 2 + MANY, 2):
+        del programs[number]
+    gc.collect()
+    assert len(libraries()) - before <= 2 * (MANY // 2 + 2)
+    for number, program in programs.items():
+        check(program, number)
+    again = scaled(2)  # was unloaded
+    check(again, 2)
+    programs.clear()
+    del program, again
+    gc.collect()
+    assert len(libraries()) - before <= 2 * 2
+
+
+def test_what_was_used_last_stays_loaded(fresh: compile.Compiler, tmp_path: Path) -> None:
+    with using(Cache(None)):  # so that it would be compiled again
+        kernels = list(scaled(2).kernels)
+        gc.collect()
+        before = libraries()
+        (function,) = fresh.compiled(kernels)[1]
+        assert libraries() == before
+        assert fresh.compiled(kernels)[1] == [function]
