@@ -49,9 +49,8 @@ class Cache:
             return None
         path = self._path(key)
         stored = _own_file(path)
-        if (
-            stored is None or not self._usable()
-        ):  # what is missing, as most entries of slow kernels are, is seen at once
+        # What is missing, as most entries of slow kernels are, is seen at once.
+        if stored is None or not self._usable():
             return None
         content = stored[hashlib.sha256().digest_size :]
         if stored != _sealed(content):

@@ -156,8 +156,10 @@ class Functions:
     def __init__(self, library: Any, names: Iterable[str]):
         found = {name: ctypes.cast(getattr(library, f"{name}_argv"), ctypes.c_void_p).value for name in names}
         self.addresses = {name: address for name, address in found.items() if address is not None}
-        # Not at the end of the process, where threads may still run.
-        weakref.finalize(self, _ctypes.dlclose, library._handle).atexit = False
+        unload = getattr(_ctypes, "dlclose", None)  # Windows has none, and libraries stay
+        if unload is not None:
+            # Not at the end of the process, where threads may still run.
+            weakref.finalize(self, unload, library._handle).atexit = False
 
 
 def kept_bytes() -> int:
