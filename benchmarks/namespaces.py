@@ -212,7 +212,8 @@ def main() -> int:
                 print(done.stderr[-2000:])
                 return 1
             for name, timed in _told(done.stdout, "computing"):
-                work = Work(timed["shard"], timed["update"], min(1.0, cores / ranks))
+                final = tuple((time, numbers) for time, numbers in timed["final"])
+                work = Work(timed["shard"], timed["update"], min(1.0, cores / ranks), final)
                 works[name, ranks] = work, Sizes(**timed["sizes"])
                 print(
                     f"{name}: {ranks} at once on {cores} processors need {work.shard * 1e3:.3f} ms for a shard, "

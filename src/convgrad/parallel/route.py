@@ -56,7 +56,7 @@ class Route:
         self.ranks, self.sizes = ranks, sizes
         self.shards = cut(shards, ranks)
         self.branches = [branches(shards, own) for own in self.shards]
-        count = min(MOST_BUCKETS, max(1, sizes.numbers * sizes.itemsize // (BUCKET * ranks)))
+        count = min(MOST_BUCKETS, max(1, -(-sizes.numbers * sizes.itemsize // (BUCKET * ranks))))
         self.buckets = cut(sizes.numbers, count)
         self.parts = [
             [range(bucket.start + part.start, bucket.start + part.stop) for part in cut(len(bucket), ranks)]
@@ -85,8 +85,18 @@ class Route:
 
     def pieces(self, part: range) -> list[range]:
         """A part, cut into messages."""
-        pieces = cut(len(part), max(1, -(-len(part) * self.sizes.itemsize // PIECE)))
-        return [range(part.start + piece.start, part.start + piece.stop) for piece in pieces]
+        return [range(part.start + one.start, part.start + one.stop) for one in cut(len(part), self._count(part))]
 
-    def bytes_of(self, message: Message) -> int:
-        return len(message.part) * (TOLD_BYTES if message.kind == ROWS else self.sizes.itemsize)
+    def _count(self, part: range) -> int:
+        return max(1, -(-len(part) * self.sizes.itemsize // PIECE))
+
+    def traffic(self, rank: int) -> tuple[int, int]:
+        """How many messages a rank sends for a batch, and their bytes: those of `rows`, `sums`, `totals`."""
+        others, nodes = self.ranks - 1, len(self.branches[rank])
+        messages, numbers = others, 0
+        for bucket, parts in zip(self.buckets, self.parts, strict=True):
+            own, counts = parts[rank], [*map(self._count, parts)]
+            messages += nodes * (sum(counts) - counts[rank]) + others * counts[rank]
+            numbers += nodes * (len(bucket) - len(own)) + others * len(own)
+        told = others * (1 + len(self.shards[rank]) * self.sizes.told)
+        return messages, told * TOLD_BYTES + numbers * self.sizes.itemsize
