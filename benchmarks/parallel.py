@@ -30,6 +30,7 @@ from convgrad import Network
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Tanh
 from convgrad.models import load_model
 from convgrad.optimizers import SGD, Adam, AdamW, Optimizer
+from convgrad.parallel import route
 from convgrad.parallel.mpi import world
 from convgrad.training import Callback, Training, TrainingWarning
 
@@ -39,6 +40,8 @@ MODULE = "benchmarks.parallel"
 SURVIVORS = 1
 TIMED = ("lenet", "cifar-small")
 SIZES: dict[str, tuple[tuple[int, int, int], int]] = {"lenet": ((28, 28, 1), 10), "cifar-small": ((32, 32, 3), 10)}
+BUCKET = 300
+"""Bytes of a bucket, for each rank, so that small networks have some of them as well."""
 LIMIT = 600
 """Seconds, after which a job counts as one that hangs."""
 
@@ -161,6 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _child(options: argparse.Namespace) -> int:
+    route.BUCKET = BUCKET
     deaths = [text.split(":") for text in options.die]
     dying = [Dying(int(n), float(s)) for rank, n, s in deaths if int(rank) == world().rank]
     for seed in map(int, options.seeds.split(",")):
