@@ -2,6 +2,7 @@
 take, and how well `convgrad.parallel.scale` predicts it.
 
     python -m benchmarks.parallel namespaces     # on an idle machine, in some minutes
+    python -m benchmarks.parallel overlap        # what it gains that gradients travel during the backward pass
 
 The constants of the model are fitted to some settings; the others are held out. It needs Linux, root, /dev/net/tun,
 iproute2 and a C compiler beside MPI. The delay is that of wire.c, and not of `tc netem`, which not every kernel has.
@@ -33,6 +34,8 @@ from convgrad.layers import Dense, Flatten, ReLU
 from convgrad.models import load_model
 from convgrad.network.sharded import ShardedStep
 from convgrad.network.timed import timed_step
+from convgrad.parallel.exchange import Exchange
+from convgrad.parallel.group import Early
 from convgrad.parallel.mpi import world
 from convgrad.parallel.route import Route, Sizes
 from convgrad.parallel.scale import Costs, Link, Step, Work, predicted
@@ -189,6 +192,47 @@ def child(control: Path) -> int:
     return 0
 
 
+def overlapping(control: Path) -> int:
+    """What a rank does, with a shard: steps whose gradients travel during the backward pass, and others, in turn."""
+    group, early = world(), Exchange.early
+    with group.guarded():
+        for name, batch in BATCHES.items():
+            network = made(name)
+            rng = np.random.default_rng(0)
+            x, t = rng.random((batch, *network.input_shape), dtype=np.float32), rng.integers(0, 10, batch)
+            step = ShardedStep(network, LOSS, OPTIMIZER, batch, group.size, group)
+            for link in LINKS:
+                if group.leads:
+                    shape(control, link)
+                _run(*held_back(link))
+                group.any(False)
+                seconds: dict[Any, list[float]] = {early: [], late: []}
+                for number in range(2 * (FIRST + STEPS)):
+                    Exchange.early = (early, late)[number % 2]  # type: ignore[method-assign, assignment]
+                    start = time.perf_counter()
+                    step.run(x, t)
+                    seconds[Exchange.early].append(time.perf_counter() - start)
+                _tell(group.leads, "overlap", [name, asdict(link), *(median(own[FIRST:]) for own in seconds.values())])
+    return 0
+
+
+def late(exchange: Exchange, shard: int) -> Early:
+    """In place of `Exchange.early`: nothing is sent before all of a shard is computed."""
+    return lambda numbers, count: None
+
+
+def overlap(ranks: int = 2) -> int:
+    """Steps of as many ranks as there are processors, as they are and without what travels during the backward pass."""
+    with namespaces(ranks) as wired:
+        done = job(wired, ranks, "-W", "ignore", "-m", MODULE, str(wired.control), "overlap")
+    print(f"{ranks} ranks, {ranks} shards\nnetwork  Mbit/s   delay   overlapping  afterwards")
+    for name, link, early, after in _told(done.stdout, "overlap"):
+        rate, delay = link["bandwidth"] / 1e6, link["latency"] * 1e3
+        print(f"{name:7}  {rate:6.0f}  {delay:3.1f} ms     {early * 1e3:5.1f} ms    {after * 1e3:5.1f} ms")
+    print(done.stderr[-2000:], end="")
+    return done.returncode
+
+
 def _tell(leads: bool, kind: str, content: Any) -> None:
     if leads:
         print(kind, json.dumps(content), flush=True)
@@ -198,10 +242,12 @@ def _told(output: str, kind: str) -> Iterator[list[Any]]:
     return (json.loads(line.removeprefix(kind)) for line in output.splitlines() if line.startswith(f"{kind} "))
 
 
-def main() -> int:
+def main(overlapped: bool = False) -> int:
     if reason := missing():
         print(f"namespaces: {reason}")
         return 2
+    if overlapped:
+        return overlap()
     cores = len(os.sched_getaffinity(0))
     works: dict[tuple[str, int], tuple[Work, Sizes]] = {}
     found: list[Measured] = []
@@ -212,7 +258,8 @@ def main() -> int:
                 print(done.stderr[-2000:])
                 return 1
             for name, timed in _told(done.stdout, "computing"):
-                work = Work(timed["shard"], timed["update"], min(1.0, cores / ranks))
+                final = tuple((time, numbers) for time, numbers in timed["final"])
+                work = Work(timed["shard"], timed["update"], min(1.0, cores / ranks), final)
                 works[name, ranks] = work, Sizes(**timed["sizes"])
                 print(
                     f"{name}: {ranks} at once on {cores} processors need {work.shard * 1e3:.3f} ms for a shard, "
@@ -274,4 +321,4 @@ def report(works: Works, found: Sequence[Measured]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(child(Path(sys.argv[1])))
+    sys.exit((overlapping if sys.argv[2:] else child)(Path(sys.argv[1])))

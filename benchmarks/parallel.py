@@ -4,6 +4,7 @@
     python -m benchmarks.parallel kills --kills 100           # at random moments, with `mpirun --with-ft ulfm`
     python -m benchmarks.parallel times                       # two ranks beside two threads, on an idle machine
     python -m benchmarks.parallel namespaces                  # steps on slow networks, and what was predicted; as root
+    python -m benchmarks.parallel overlap                     # the same, with and without sending meanwhile; as root
 
 It needs mpi4py and mpirun (`pip install "convgrad[mpi]"`).
 """
@@ -30,6 +31,7 @@ from convgrad import Network
 from convgrad.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Tanh
 from convgrad.models import load_model
 from convgrad.optimizers import SGD, Adam, AdamW, Optimizer
+from convgrad.parallel import route
 from convgrad.parallel.mpi import world
 from convgrad.training import Callback, Training, TrainingWarning
 
@@ -39,6 +41,8 @@ MODULE = "benchmarks.parallel"
 SURVIVORS = 1
 TIMED = ("lenet", "cifar-small")
 SIZES: dict[str, tuple[tuple[int, int, int], int]] = {"lenet": ((28, 28, 1), 10), "cifar-small": ((32, 32, 3), 10)}
+BUCKET = 300
+"""Bytes of a bucket, for each rank, so that small networks have some of them as well."""
 LIMIT = 600
 """Seconds, after which a job counts as one that hangs."""
 
@@ -138,7 +142,7 @@ def digests(done: subprocess.CompletedProcess[str]) -> list[tuple[int, str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
-    parser.add_argument("what", choices=("same", "kills", "times", "namespaces", "child", "timed"))
+    parser.add_argument("what", choices=("same", "kills", "times", "namespaces", "overlap", "child", "timed"))
     parser.add_argument("--networks", type=int, default=20)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seeds", default="")
@@ -151,16 +155,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _timed(options)
     if options.what == "times":
         return _times()
-    if options.what == "namespaces":
+    if options.what in ("namespaces", "overlap"):
         from benchmarks import namespaces  # it starts jobs as this module does
 
-        return namespaces.main()
+        return namespaces.main(options.what == "overlap")
     wrong = sum(_same(options.networks) if options.what == "same" else _kills(options.kills))
     print("all bits are the same" if not wrong else f"{wrong} differ")
     return int(wrong > 0)
 
 
 def _child(options: argparse.Namespace) -> int:
+    route.BUCKET = BUCKET
     deaths = [text.split(":") for text in options.die]
     dying = [Dying(int(n), float(s)) for rank, n, s in deaths if int(rank) == world().rank]
     for seed in map(int, options.seeds.split(",")):

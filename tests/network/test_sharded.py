@@ -42,7 +42,8 @@ class Divided(Alone):
     def batch(self, work: Work, stopping: bool) -> Batch:
         growing, sums, rows = work.growing, {}, []
         for own in cut(growing.shards, self.ranks):
-            rows.append(compute(work, own))
+            growing.begin()
+            rows.append(compute(work, own, growing.add))
             assert [node for node, _ in growing.sums] == branches(growing.shards, own)
             sums.update({node: array.copy() for node, array in growing.sums})
         total = np.empty(growing.size, growing.dtype)
@@ -122,6 +123,47 @@ def test_moving_statistics_are_means_over_shards() -> None:
     ShardedStep(made, "mse", SGD(0.1), 11, 2, Alone(), engine="oracle").run(x, t)
     for name, array in made.state.items():
         np.testing.assert_allclose(array, (5 * parts[0][name] + 6 * parts[1][name]) / 11, rtol=1e-14, err_msg=name)
+
+
+@engines
+@pytest.mark.parametrize("present", [6, 4], ids=["all", "some"])
+def test_gradients_are_final_when_they_are_said_to_be(present: int, engine: str) -> None:
+    """After each part of a shard, and those of late layers long before its end; also in the program for fewer rows that
+    BatchNorm needs, and where one layer stands in two places.
+    """
+    image, shared = Input((6, 5, 2)), Dense(200)
+    hidden = Dense(200)(Flatten()(ReLU()(BatchNorm()(Conv2D(4, (3, 2))(image)))))
+    made = Network(inputs=image, outputs=Dense(3)(Dropout(0.2)(shared(ReLU()(shared(hidden))))))
+    made.initialize(1)
+    step = ShardedStep(made, "softmax_cross_entropy", Adam(0.01), 6, 1, Alone(), engine=engine)._step
+    seen: list[tuple[int, bytes]] = []
+
+    def early(numbers: np.ndarray, count: int) -> None:
+        seen.append((count, numbers[:count].tobytes()))
+
+    weights = (np.arange(6) < present).astype(float)
+    numbers = step.shard(X[:6], LABELS[:6], weights, 0, present, early)
+    counts = [count for count, _ in seen]
+    assert counts == sorted(counts)
+    assert all(found == numbers[:count].tobytes() for count, found in seen)
+    gradients = step._gradients
+    assert counts[-1] == gradients < len(numbers)  # behind them are moving statistics
+    assert sum(0 < count < gradients for count in counts) >= 3
+    again = numbers.copy()
+    uncut = step.shard(X[:6], LABELS[:6], weights, 0, present)
+    assert uncut[:gradients].tobytes() == again[:gradients].tobytes()
+
+
+@engines
+def test_one_process_runs_uncut(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = ShardedStep(network(), "softmax_cross_entropy", SGD(0.1), 23, 5, Alone(), engine=engine)
+    monkeypatch.setattr(step._step.program, "in_parts", None)
+    if engine == "halide":
+        step.run(X, LABELS)
+    seen: list[int] = []
+    monkeypatch.setattr(step._step.program, "run", lambda: seen.append(1))
+    step.run(X, LABELS)
+    assert len(seen) == 5
 
 
 def test_dropout_draws_anew_for_each_shard_and_batch() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from convgrad.parallel.exchange import Exchange
 from convgrad.parallel.route import PIECE, Route, Sizes
 from convgrad.parallel.scale import (
     ENOUGH,
+    EVENLY,
     Computing,
     Costs,
     Link,
@@ -47,7 +48,7 @@ class Mailboxes:
     def __init__(self, size: int):
         self.size, self.lock = size, threading.Lock()
         self.boxes: dict[Any, deque[Any]] = defaultdict(deque)
-        self.bytes = [0] * size
+        self.bytes, self.messages = [0] * size, [0] * size
         self.longest = 0
 
     def at(self, rank: int) -> Any:
@@ -63,6 +64,7 @@ class Mailboxes:
             def Isend(self, array: Any, to: int, tag: int) -> Request:
                 with outer.lock:
                     outer.bytes[rank] += array.nbytes
+                    outer.messages[rank] += 1
                     outer.longest = max(outer.longest, array.nbytes)
                     outer.boxes[rank, to, tag].append(array.copy())
                 return Request(lambda: True)
@@ -84,17 +86,24 @@ class Mailboxes:
         return Comm()
 
 
-def wait(requests: Sequence[Request]) -> None:
-    waiting = list(requests)
+def until(done: Callable[[], bool]) -> None:
     end = time.monotonic() + 60
-    while waiting := [request for request in waiting if not request.Test()]:
+    while not done():
         assert time.monotonic() < end, "a message that is waited for was never sent"
         time.sleep(1e-4)
 
 
+@pytest.fixture
+def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convgrad.parallel.route.BUCKET", 12_000)
+
+
+@pytest.mark.usefixtures("small_buckets")
 @pytest.mark.parametrize("ranks", [2, 3, 5, 8])
 def test_an_exchange_sends_what_its_route_says(ranks: int) -> None:
-    """All ranks get the bits of one process, and each has sent the bytes that are counted."""
+    """All ranks get the bits of one process, and each has sent the bytes and messages that are counted, whether they
+    hear of a shard's numbers bit by bit or at its end.
+    """
     shards, rng = 8, np.random.default_rng(ranks)
     numbers = rng.normal(size=(shards, SIZES.numbers)).astype(np.float32)
     alone = np.empty(SIZES.numbers, np.float32)
@@ -105,12 +114,16 @@ def test_an_exchange_sends_what_its_route_says(ranks: int) -> None:
 
     def rank(number: int) -> None:
         growing = Growing(shards, SIZES.numbers, np.float32)
-        exchange = Exchange(mail.at(number), growing, TOLD, wait, 0)
+        exchange = Exchange(mail.at(number), growing, TOLD, until, 0)
         exchange.begin()
-        growing.begin()
+        own = np.empty(SIZES.numbers, np.float32)
         for shard in route.shards[number]:
-            growing.add(shard, numbers[shard])
-            exchange.advance()
+            own[...] = np.nan  # what is not there yet
+            for count in range(0, SIZES.numbers, 7001) if number % 2 else ():
+                own[:count] = numbers[shard][:count]
+                exchange.early(shard)(own, count)
+            own[...] = numbers[shard]
+            exchange.take(shard, own)
         told = np.array([[shard] * TOLD for shard in route.shards[number]], float)
         found[number] = exchange.finish(told, number == 1)
 
@@ -125,7 +138,9 @@ def test_an_exchange_sends_what_its_route_says(ranks: int) -> None:
         assert told[:, 0].tolist() == list(range(shards))
         assert stopping
     step = predicted(route, Work(1.0, 0.0, 1.0), GIGABIT)
+    assert len(route.buckets) > 1
     assert max(mail.bytes) == step.sent
+    assert list(zip(mail.messages, mail.bytes, strict=True)) == [*map(route.traffic, range(ranks))]
     assert mail.longest <= PIECE
 
 
@@ -150,6 +165,30 @@ def test_sums_that_are_there_early_travel_while_others_are_computed() -> None:
     part = sizes.numbers / 3 * 4 * 8e-9  # seconds of a third of the numbers
     assert short.exchange == pytest.approx((4 + 2) * part, rel=1e-3)  # rank 0 gets four sums of its part
     assert long.exchange == pytest.approx((2 + 2) * part, rel=1e-3)
+
+
+def test_what_is_there_early_in_a_shard_travels_while_the_rest_is_computed() -> None:
+    """All numbers are there after half of a shard of 40 ms, or three quarters of them; the rest at its end. Sums and
+    totals of 1,000,000 numbers need 16 ms each way on two ranks, so what is early is hidden, but for the last bucket of
+    what is not, of 16.
+    """
+    sizes, link = Sizes(numbers=1_000_000, itemsize=4, told=0), Link(1e9, 0.0)
+    end, half, most = (
+        predicted(Route(2, 2, sizes), Work(0.04, 0.0, 1.0, final), link, FREE).exchange
+        for final in ((), ((0.5, 1.0),), ((0.1, 0.75), (1.0, 1.0)))
+    )
+    assert end == pytest.approx(0.032, rel=1e-4)
+    assert half == pytest.approx(0.012, rel=1e-4)  # 32 - 20
+    assert most == pytest.approx(0.008, rel=1e-4)
+    busy = replace(FREE, byte=30e-9)  # a processor that computes can't handle messages meanwhile
+    never = predicted(Route(2, 2, sizes), Work(0.04, 0.0, 1.0, ((0.5, 1.0),)), link, busy)
+    assert never.exchange == pytest.approx(never.sent * 30e-9)
+
+
+def test_where_nothing_is_timed_gradients_come_evenly() -> None:
+    assert Computing(1e-4, 1e-5, 1e-4, 1.0).work(8).final == EVENLY
+    assert EVENLY[0][0] > 1 / 3
+    assert EVENLY[-1] == pytest.approx((1.0, 1.0))
 
 
 def test_fewer_processors_make_a_rank_slower() -> None:

@@ -185,11 +185,16 @@ def _network(text: str, outlook: Outlook) -> str:
 
 def _computing(outlook: Outlook, speed: float | None) -> str:
     if speed is not None:
-        return f"{speed:,g} images/s of one rank, as given, however many are in a shard."
+        return (
+            f"{speed:,g} images/s of one rank, as given, however many are in a shard; gradients are taken to be there "
+            "evenly over the last two thirds of a shard's time, and sent meanwhile."
+        )
     found = outlook.computing
+    half = next(time for time, numbers in found.final if numbers >= 0.5)
     slower = found.cores / outlook.cores
     rest = "" if slower == 1 else f"; a rank with {outlook.cores:g} is taken to need {slower:g} times as long"
     return (
         f"timed here with {found.cores:g} processor{'s' * (found.cores != 1)}: {found.fixed * 1e3:.3f} ms for a shard "
-        f"and {found.each * 1e3:.4f} ms for each image, {found.update * 1e3:.3f} ms to change the weights{rest}."
+        f"and {found.each * 1e3:.4f} ms for each image, {found.update * 1e3:.3f} ms to change the weights{rest}. "
+        f"Half of what is sent is there after {half:.0%} of a shard's time, and is sent meanwhile."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,4 +52,12 @@ class Program:
 
     def run(self) -> None:
         """Compute all outputs from what the input arrays hold now."""
+        raise NotImplementedError("each maker's program has its own")
+
+    def in_parts(self) -> Iterator[int]:
+        """Do what `run` does, part by part, to the same bits: yields how many parts are done, after each."""
+        raise NotImplementedError("each maker's program has its own")
+
+    def parts_until(self, name: str) -> int:
+        """How many parts it takes until a defined tensor is whole that is an output or computed in place."""
         raise NotImplementedError("each maker's program has its own")

@@ -99,7 +99,7 @@ class Plan:
 
     def update(self, found: Updates) -> None:
         """Let updates of the weights follow. Raises: ModelError where a name of theirs is another tensor's."""
-        self.claim(found.names, "the optimizer")
+        self.claim(found.names.difference(self.scalars.values()), "the optimizer")
         self.in_place |= found.in_place
         self.scalars |= found.scalars
         self.state |= found.state
@@ -215,13 +215,16 @@ def training_plan(
         plan.add(rename(step.backward, names), "backward")
         if step.placed.shared and not step.placed.before:
             _add_up(plan, step.placed, trained[step.placed.name], layers)
+        if accumulates and not step.placed.before:  # at once: ranks send them while the rest is computed
+            own = {
+                step.placed.tensor(name): step.placed.built.parameters[name].shape for name in trained[step.placed.name]
+            }
+            plan.update(sums({name: gradient_name(name) for name in own}, own))
     for name in ends.input_tensors if input_gradient else ():
         arriving.finish(name, name)
-    learning = trained_shapes(layers, frozen)
-    learned = {name: gradient_name(name) for name in learning}
-    if accumulates:
-        plan.update(sums(learned, learning))
-    elif optimizer is not None:
+    if optimizer is not None and not accumulates:
+        learning = trained_shapes(layers, frozen)
+        learned = {name: gradient_name(name) for name in learning}
         plan.update(updates(optimizer, parameters_of(layers), learned, learning))
     return plan
 

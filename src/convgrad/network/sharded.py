@@ -11,7 +11,9 @@ Where examples meet (BatchNorm), they meet those of their shard only.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate as running
 from math import prod
 from typing import Any
 
@@ -20,6 +22,7 @@ import numpy.typing as npt
 
 from convgrad.arguments import COUNT, takes
 from convgrad.compute.arrays import aligned_zeros
+from convgrad.compute.program import Program
 from convgrad.compute.several import Several, arrays_of, named
 from convgrad.dtypes import ALIGNMENT
 from convgrad.errors import TrainingError
@@ -31,7 +34,7 @@ from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import trained_shapes
 from convgrad.network.step import TrainingStep, weighed
 from convgrad.optimizers import Optimizer
-from convgrad.parallel.group import Batch, Group, check_rows
+from convgrad.parallel.group import Batch, Early, Group, check_rows
 from convgrad.parallel.route import Sizes
 from convgrad.parallel.tree import Growing, cut, sums_of
 
@@ -212,7 +215,7 @@ class _Work:
         for name, array in self._state.items():
             self._whole.network.state[name][...] = array
 
-    def shard(self, number: int) -> tuple[Array, Array]:
+    def shard(self, number: int, early: Early | None = None) -> tuple[Array, Array]:
         rows, step, targets = self._whole._rows[number], self._step, self._targets
         told = np.zeros(self.told)
         self._restore()
@@ -226,7 +229,8 @@ class _Work:
         inputs = self._x[filled]
         told[LOW] = min(float(np.min(one)) for one in arrays_of(inputs))
         told[HIGH] = max(float(np.max(one)) for one in arrays_of(inputs))
-        numbers = step.shard(inputs, targets[filled], None if (own == 1).all() else own, draw, self._present(rows))
+        own_or_none = None if (own == 1).all() else own
+        numbers = step.shard(inputs, targets[filled], own_or_none, draw, self._present(rows), early)
         measured = LOSS + 1 + len(step.losses)
         told[WEIGHT] = np.sum(weights)
         told[LOSS:measured] = np.multiply([step.loss, *step.losses.values()], told[WEIGHT])
@@ -242,8 +246,9 @@ class _Work:
 class _Shard(TrainingStep):
     """The program for one shard: it adds up gradients, and changes no weights.
 
-    numbers: (size,) all that a shard adds to the sum of a batch: its gradients, in the program's own memory, and behind
-    them its moving statistics, those of the network's tensors called `moving`.
+    numbers: (size,) all that a shard adds to the sum of a batch: its gradients, in the program's own memory, those of
+        the last layer first, as they are computed; and behind them its moving statistics, those of the network's
+        tensors called `moving`.
     """
 
     def __init__(
@@ -258,7 +263,8 @@ class _Shard(TrainingStep):
     ):
         kept = frozen_from(network.layers, frozen)
         layers = [kept.apply(placed) for placed in network.layers]
-        shapes = {sum_name(name): shape for name, shape in trained_shapes(layers, kept.tensors).items()}
+        trained = trained_shapes(reversed(layers), kept.tensors)
+        shapes = {sum_name(name): shape for name, shape in trained.items()}
         self.moving = [
             placed.tensor(name)
             for placed in layers
@@ -266,10 +272,17 @@ class _Shard(TrainingStep):
             if f"{name}_next" in placed.built.equation.defined
         ]
         statistics = {name: network.state[name].shape for name in self.moving}
-        self.numbers, places = _laid_out({**shapes, **statistics}, network.dtype)
+        starts, size = _places({**shapes, **statistics}, network.dtype)
+        self.numbers = aligned_zeros((size,), network.dtype)
+        places = {
+            name: self.numbers[starts[name] : starts[name] + prod(shape)].reshape(shape)
+            for name, shape in {**shapes, **statistics}.items()
+        }
         self._shared_state = {name: places[name] for name in shapes}  # type: ignore[misc]
         self._statistics = {name: places[name] for name in self.moving}
-        self._gradients = _laid_out(shapes, network.dtype)[0].size
+        self._sums, self._ends = [*shapes], [*starts.values(), size][: len(shapes) + 1]
+        self._gradients = self._ends[-1]
+        self._until: dict[Program, list[int]] = {}
         most = 2  # more than 1 batch, so that the program adds up; when weights change, the whole step says
         super().__init__(network, loss, optimizer, rows, seed=seed, engine=engine, frozen=frozen, accumulate=most)
         assert self.update is not None
@@ -278,14 +291,27 @@ class _Shard(TrainingStep):
     def _accumulated(self, rate: float, last: bool) -> None:
         """The whole step counts batches."""
 
-    def shard(self, x: Any, targets: Any, weights: Array | None, draw: int, present: int) -> Array:
-        """What a shard adds to the sum of its batch, (size,)."""
+    def shard(
+        self, x: Any, targets: Any, weights: Array | None, draw: int, present: int, early: Early | None = None
+    ) -> Array:
+        """What a shard adds to the sum of its batch, (size,); `early` gets gradients while others are computed."""
         self.numbers[...] = 0
         self._draw = draw
-        self.run(x, targets, None, weights)
+        if early is not None:
+            self._between = lambda program, done: early(self.numbers, self.final(program, done))
+        try:
+            self.run(x, targets, None, weights)
+        finally:
+            self._between = None
         for name, own in self._statistics.items():
             np.multiply(self.network.state[name], present, out=own)
         return self.numbers
+
+    def final(self, program: Program, done: int) -> int:
+        """How many numbers, from the first one on, do not change any more after so many parts of a program."""
+        if program not in self._until:
+            self._until[program] = [*running((program.parts_until(f"{name}_next") for name in self._sums), max)]
+        return self._ends[bisect_right(self._until[program], done)]
 
     def nothing(self) -> Array:
         """What a shard without examples adds."""
@@ -310,14 +336,11 @@ class _Shard(TrainingStep):
         self.changing.total += weight / self.batch_size
 
 
-def _laid_out(shapes: Mapping[str, tuple[int, ...]], dtype: str) -> tuple[Array, dict[str, Array]]:
-    """Memory for arrays one behind the other, each aligned; and the arrays, which are parts of it."""
+def _places(shapes: Mapping[str, tuple[int, ...]], dtype: str) -> tuple[dict[str, int], int]:
+    """Where arrays begin that lie one behind the other, each aligned; and how many numbers that takes."""
     step = ALIGNMENT // np.dtype(dtype).itemsize
     starts, end = {}, 0
     for name, shape in shapes.items():
         starts[name] = end
         end += -(-prod(shape) // step) * step
-    whole = aligned_zeros((end,), dtype)
-    return whole, {
-        name: whole[starts[name] : starts[name] + prod(shape)].reshape(shape) for name, shape in shapes.items()
-    }
+    return starts, end

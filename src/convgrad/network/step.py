@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from convgrad.arguments import COUNT, SEED, real_array, takes
 from convgrad.compute.arrays import copy_into
 from convgrad.compute.choose import Backend, choose
+from convgrad.compute.program import Program
 from convgrad.compute.samples import shares_of_bytes
 from convgrad.compute.several import Several, each, gathered, named, tensor, tensors
 from convgrad.errors import DataError, TrainingError
@@ -60,6 +61,8 @@ class TrainingStep:
 
     _shared_state: ClassVar[Mapping[str, Array]] = {}
     """The optimizer's arrays, where they are those of another step."""
+    _between: Callable[[Program, int], None] | None = None
+    """Is told of the program, while it runs, how many of its parts are done."""
 
     @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED, accumulate=COUNT)
     def __init__(
@@ -189,7 +192,11 @@ class TrainingStep:
         if self.accumulate == 1:
             self.steps += 1
             self.network.past.updates += 1
-        self.program.run()
+        if self._between is None:
+            self.program.run()
+        else:
+            for done in self.program.in_parts():
+                self._between(self.program, done)
 
     def _accumulated(self, rate: float, last: bool) -> None:
         """Count a batch whose gradients were added up, and change the weights where it is time."""
@@ -318,6 +325,7 @@ class _PartOfBatch(TrainingStep):
         """One step on the rows that count, which `whole` holds."""
         rows = whole._present
         self.steps, self._draw, self._unit = whole.steps, whole._draw, whole._unit
+        self._between = whole._between
         self.run(whole._x[rows], targets[rows], learning_rate, weights[rows])
         whole.steps = self.steps
 

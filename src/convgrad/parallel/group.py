@@ -34,6 +34,10 @@ class Batch:
     stopping: bool
 
 
+Early = Callable[[Array, int], None]
+"""Is given the numbers (size,) of a shard, and how many of them, from the first one on, do not change any more."""
+
+
 class Work(Protocol):
     """A batch that is to be computed, shard by shard.
 
@@ -46,8 +50,11 @@ class Work(Protocol):
     @property
     def told(self) -> int: ...
 
-    def shard(self, number: int) -> tuple[Array, Array]:
-        """A shard's numbers (size,), which stay until the next call, and what it tells, (told,) float64."""
+    def shard(self, number: int, early: Early | None = None) -> tuple[Array, Array]:
+        """A shard's numbers (size,), which stay until the next call, and what it tells, (told,) float64.
+
+        early: who wants to have numbers while the others are still computed.
+        """
         ...
 
 
@@ -133,7 +140,8 @@ class Alone:
 
     def batch(self, work: Work, stopping: bool) -> Batch:
         growing = work.growing
-        rows = compute(work, range(growing.shards))
+        growing.begin()
+        rows = compute(work, range(growing.shards), growing.add)
         total = np.empty(growing.size, growing.dtype)
         added_up(growing.shards, dict(growing.sums), total)
         return Batch(total, rows, stopping)
@@ -146,12 +154,18 @@ class Alone:
         yield
 
 
-def compute(work: Work, own: range, after: Callable[[], None] = lambda: None) -> Array:
-    """Compute some shards in a row; returns what they tell, (shards, told). after: called after each."""
-    work.growing.begin()
+def compute(
+    work: Work,
+    own: range,
+    take: Callable[[int, Array], None],
+    early: Callable[[int], Early] | None = None,
+) -> Array:
+    """Compute some shards in a row; returns what they tell, (shards, told).
+
+    take: is given each shard's numbers. early: who wants to have those of a shard while they are computed.
+    """
     rows = np.empty((len(own), work.told))
     for place, number in enumerate(own):
-        numbers, rows[place] = work.shard(number)
-        work.growing.add(number, numbers)
-        after()
+        numbers, rows[place] = work.shard(number, None if early is None else early(number))
+        take(number, numbers)
     return rows

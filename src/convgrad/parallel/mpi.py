@@ -34,7 +34,7 @@ Array = npt.NDArray[Any]
 LEAVING, FAILED, THINGS, ENDINGS, FIRST_FREE = range(5)
 """Tags of messages. Those of exchanges come behind."""
 GENERATIONS = 100
-TAGS = 100
+TAGS = 1000
 """Tags in one generation, so that no message of a training that failed is taken for one of the next."""
 SPINS = 1000
 """Looks without a pause while a rank waits, about a millisecond."""
@@ -115,11 +115,16 @@ class World:
         def attempt() -> Batch:
             growing = work.growing
             own = cut(growing.shards, self.size)
-            if self._exchange is None or not self._exchange.serves(growing, work.told):
-                self._exchange = Exchange(self._comm, growing, work.told, self._wait, self._tag(FIRST_FREE))
-            self._exchange.begin()
-            rows = compute(work, own[self.rank], self._exchange.advance)
-            return Batch(*self._exchange.finish(rows, stopping))
+            exchange = self._exchange
+            if exchange is None or not exchange.serves(growing, work.told):
+                exchange = Exchange(self._comm, growing, work.told, self._until, self._tag(FIRST_FREE))
+                self._exchange = exchange
+            try:
+                exchange.begin()
+                rows = compute(work, own[self.rank], exchange.take, exchange.early if self.size > 1 else None)
+                return Batch(*exchange.finish(rows, stopping))
+            except self._mpi.Exception as error:
+                raise meaning(error, self._lost) from error
 
         return self._together(attempt)
 
@@ -238,16 +243,21 @@ class World:
             raise meaning(error, self._lost) from error
         return found
 
-    def _wait(self, requests: Sequence[Any], listening: bool = True) -> None:
+    def _until(self, done: Callable[[], bool], listening: bool = True) -> None:
+        """Look again and again, until it is done."""
+        for _ in self._looks(listening):
+            if done():
+                return
+
+    def _wait(self, requests: Sequence[Any], listening: bool) -> None:
         """Until all requests are done."""
         waiting = list(requests)
-        for _ in self._looks(listening):
-            try:
-                waiting = [request for request in waiting if not request.Test()]
-            except self._mpi.Exception as error:
-                raise meaning(error, self._lost) from error
-            if not waiting:
-                return
+
+        def done() -> bool:
+            waiting[:] = [request for request in waiting if not request.Test()]
+            return not waiting
+
+        self._until(done, listening)
 
     def _looks(self, listening: bool) -> Iterator[int]:
         """Again and again, with pauses where it takes long."""

@@ -4,19 +4,22 @@
 
 Shards and update are computed: they are timed. What is exchanged is counted from the `Route` by which it is sent. Its
 bytes need the bandwidth, and a processor for a while: whichever takes longer hides the other. Its two phases need the
-latency each. The sums that a rank has before its last shard travel while it computes.
+latency each. What is whole before a rank has computed all of its last shard travels while it computes: sums of earlier
+shards, and buckets of gradients as soon as they are there. Only what is left then makes a step longer; but the
+processor's work with messages is never hidden, since the same processor computes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from convgrad.arguments import shown
 from convgrad.errors import TrainingError
 from convgrad.parallel.group import check_ranks, check_rows
-from convgrad.parallel.route import Route, Sizes
+from convgrad.parallel.route import TOLD_BYTES, Route, Sizes
 
 PHASES = 2
 """Sums go out, then totals: each waits for the latency once."""
@@ -27,6 +30,12 @@ NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
 UNITS = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 SECONDS = {"ns": 1e9, "us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e3, "s": 1.0}
 """How many of each unit a second has."""
+Final = tuple[tuple[float, float], ...]
+"""When numbers of a shard do not change any more: shares of its time, and of its numbers, in order."""
+EVENLY: Final = tuple((1 / 3 + 2 / 3 * n / 32, n / 32) for n in range(1, 33))
+"""Where it is not timed: the backward pass takes twice as long as the forward pass, and is as far with its gradients as
+with its time.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,16 +62,19 @@ class Costs:
 
 @dataclass(frozen=True)
 class Work:
-    """What a rank computes in a step, timed with `cores` processors. shard, update: seconds of each."""
+    """What a rank computes in a step, timed with `cores` processors. shard, update: seconds of each. final: when a
+    shard's numbers are there; all of them at its end, where nothing is said.
+    """
 
     shard: float
     update: float
     cores: float
+    final: Final = ()
 
     def on(self, cores: float) -> Work:
         """With other processors: as much longer as they are fewer."""
         slower = self.cores / cores
-        return Work(self.shard * slower, self.update * slower, cores)
+        return Work(self.shard * slower, self.update * slower, cores, self.final)
 
 
 @dataclass(frozen=True)
@@ -84,51 +96,87 @@ def predicted(route: Route, work: Work, link: Link, costs: Costs | None = None) 
     ranks = range(route.ranks)
     speed = link.bandwidth / 8 * costs.share
     busiest = max(len(own) for own in route.shards) * work.shard
-    sums = [list(_sums(route, rank, work.shard)) for rank in ranks]
-    ends = [0.0] * route.ranks
-    for rank in ranks:
-        arriving = [(when, size) for own in sums for when, other, size in own if other == rank]
-        leaving = [(when, size) for when, _, size in sums[rank]]
-        ends[rank] = max(_through(arriving, speed), _through(leaving, speed))
-    totals = [[route.bytes_of(m) for b in range(len(route.parts)) for m in route.totals(rank, b)] for rank in ranks]
-    rows = [[route.bytes_of(m) for m in route.rows(rank)] for rank in ranks]
-    sent = [sum(size for *_, size in sums[rank]) + sum(totals[rank]) + sum(rows[rank]) for rank in ranks]
-    count = [len(sums[rank]) + len(totals[rank]) + len(rows[rank]) for rank in ranks]
-    travelling = max([busiest, *ends]) - busiest
-    travelling += max(sum(own) + sum(told) for own, told in zip(totals, rows, strict=True)) / speed
+    counts, sent = zip(*map(route.traffic, ranks), strict=True)
+    travelling = max(_end_of_travels(route, work, speed) - busiest, 0.0)
     waiting = PHASES * link.latency if route.ranks > 1 else 0.0
     slower = max(1.0, 1 / work.cores)
-    handling = max(n * costs.message + size * costs.byte for n, size in zip(count, sent, strict=True)) * slower
+    handling = max(n * costs.message + size * costs.byte for n, size in zip(counts, sent, strict=True)) * slower
     return Step(busiest + work.update, max(travelling, handling) + waiting, max(sent))
 
 
-def _sums(route: Route, rank: int, shard: float) -> Iterator[tuple[float, int, int]]:
-    """When a rank has a sum, to whom it goes, and its bytes."""
-    for node in route.branches[rank]:
-        whole = (node[1] - route.shards[rank].start) * shard
-        for message in route.sums(rank, node):
-            yield whole, message.other, route.bytes_of(message)
+Load = tuple[float, int, float]
+"""When something can be sent, its bucket, and its bytes."""
 
 
-def _through(messages: Iterable[tuple[float, int]], speed: float) -> float:
-    """When a cable has carried messages of which it is known when they are there."""
-    free = 0.0
-    for when, size in sorted(messages):
+def _end_of_travels(route: Route, work: Work, speed: float) -> float:
+    """When the last cable has carried all, where each carries what is there in turn, in both directions."""
+    ranks, sizes = route.ranks, route.sizes
+    if ranks == 1:
+        return 0.0
+    there = [_share(work.final, bucket.stop / sizes.numbers) for bucket in route.buckets]
+    parts = [len(bucket) / ranks * sizes.itemsize for bucket in route.buckets]
+    told = (1 + max(map(len, route.shards)) * sizes.told) * TOLD_BYTES * (ranks - 1)
+    kinds = Counter(
+        tuple(node[1] - own.start for node in nodes) for own, nodes in zip(route.shards, route.branches, strict=True)
+    )  # ranks with as many shards, and as many sums of them, are alike
+
+    def sums(kind: Sequence[int], copies: int) -> list[Load]:
+        return [
+            ((end - 1 + share) * work.shard, bucket, parts[bucket] * copies)
+            for end in kind
+            for bucket, share in enumerate(there)
+        ]
+
+    def arriving(kind: Sequence[int]) -> list[Load]:
+        return [load for other, count in kinds.items() for load in sums(other, count - (other == kind))]
+
+    def totals(kind: Sequence[int], copies: int) -> list[Load]:
+        return [(whole, bucket, parts[bucket] * copies) for bucket, whole in enumerate(added[tuple(kind)])]
+
+    added = {
+        kind: [
+            max(came, (kind[-1] - 1 + share) * work.shard)
+            for came, share in zip(_carried(arriving(kind), speed, len(parts)), there, strict=True)
+        ]
+        for kind in kinds
+    }
+    ends = []
+    for kind in kinds:
+        out = [*sums(kind, ranks - 1), *totals(kind, ranks - 1)]
+        into = [*arriving(kind), *(load for other, n in kinds.items() for load in totals(other, n - (other == kind)))]
+        ends += [max(_carried(loads, speed, len(parts))) for loads in (out, into)]
+    return max(ends) + told / speed
+
+
+def _share(final: Final, part: float) -> float:
+    """After which share of a shard's time a share of its numbers is there."""
+    return next((time for time, numbers in final if numbers >= part), 1.0)
+
+
+def _carried(loads: Iterable[Load], speed: float, buckets: int) -> list[float]:
+    """When a cable has carried the last of each bucket."""
+    free, ends = 0.0, [0.0] * buckets
+    for when, bucket, size in sorted(loads):
         free = max(free, when) + size / speed
-    return free
+        ends[bucket] = max(ends[bucket], free)
+    return ends
 
 
 @dataclass(frozen=True)
 class Computing:
-    """A shard of n examples takes fixed + n * each seconds, and what is done once in a step `update`; on `cores`."""
+    """A shard of n examples takes fixed + n * each seconds, and what is done once in a step `update`; on `cores`.
+
+    final: when its numbers are there.
+    """
 
     fixed: float
     each: float
     update: float
     cores: float
+    final: Final = EVENLY
 
     def work(self, rows: int) -> Work:
-        return Work(self.fixed + rows * self.each, self.update, self.cores)
+        return Work(self.fixed + rows * self.each, self.update, self.cores, self.final)
 
 
 @dataclass(frozen=True)

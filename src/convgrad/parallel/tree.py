@@ -100,21 +100,33 @@ class Growing:
 
     def begin(self) -> None:
         """Forget all sums."""
-        self._spare += [array for _, array in self.sums]
+        for _, array in self.sums:
+            self._give_back(array)
         self.sums.clear()
 
-    def add(self, shard: int, numbers: Array) -> None:
-        """Take a shard's numbers (size,) in, which are copied."""
-        own = self._spare.pop() if self._spare else np.empty(self.size, self.dtype)
-        own[...] = numbers
-        self.sums.append(((shard, shard + 1), own))
-        while len(self.sums) > 1:
-            ((first, middle), left), ((_, end), right) = self.sums[-2:]
-            if (first, end) not in self._nodes or halves((first, end))[0] != (first, middle):
-                return
-            np.add(left, right, out=left)
-            self._spare.append(right)
-            self.sums[-2:] = [((first, end), left)]
+    def add(self, shard: int, numbers: Array, stays: bool = False) -> None:
+        """Take a shard's numbers (size,) in, which are copied where they are a sum by themselves, unless they stay as
+        they are until `begin`.
+        """
+        first, end, own = shard, shard + 1, numbers
+        while self.sums and self._are_halves(self.sums[-1][0], (first, end)):
+            (first, _), left = self.sums.pop()
+            np.add(left, own, out=left)
+            if own is not numbers:
+                self._give_back(own)
+            own = left
+        if own is numbers and not stays:
+            own = self._spare.pop() if self._spare else np.empty(self.size, self.dtype)
+            own[...] = numbers
+        self.sums.append(((first, end), own))
+
+    def _are_halves(self, left: Node, right: Node) -> bool:
+        whole = left[0], right[1]
+        return whole in self._nodes and halves(whole) == (left, right)
+
+    def _give_back(self, array: Array) -> None:
+        if array.base is None:  # else it is a part of someone else's memory
+            self._spare.append(array)
 
 
 def _nodes(node: Node) -> Iterator[Node]:

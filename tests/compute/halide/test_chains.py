@@ -68,6 +68,31 @@ def test_a_gradient_and_sums_over_it(dtype: str, outputs: list[str]) -> None:
     assert {"d", "dw@", "y", "t@"} <= {*chained(program)}
 
 
+@pytest.mark.parametrize("linked", [True, False], ids=["linked", "in memory"])
+def test_in_parts_a_program_computes_the_same(linked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain is a part, and so is any other kernel; an output is there after as many of them as is said."""
+    if not linked:
+        monkeypatch.setattr(native, "compiler", lambda: None)
+    outputs = ["dw", "y", "s", "t"]
+    with scheduling(chains=True):
+        program = compile_program(GRADIENT_EQUATION, outputs)
+    for name, array in random_inputs(GRADIENT_EQUATION).items():
+        program.set(name, array)
+    program.run()
+    wanted = {name: program.arrays[name].copy() for name in outputs}
+    for name in outputs:
+        program.arrays[name][...] = np.nan
+    seen = []
+    for done in program.in_parts():
+        seen.append(done)
+        for name in outputs:
+            if program.parts_until(name) <= done:
+                np.testing.assert_array_equal(program.arrays[name], wanted[name], err_msg=name)
+    assert seen == [*np.cumsum(program._call.together)]
+    assert len(seen) < len(program.kernels) == seen[-1]
+    assert len({program.parts_until(name) for name in outputs}) > 1
+
+
 def test_the_variance_of_numbers_far_from_zero() -> None:
     values = random_inputs(LAYER_EQUATION) | {"b": np.full(32, 1000.0)}
     with scheduling(chains=True):

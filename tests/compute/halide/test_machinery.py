@@ -167,9 +167,9 @@ for name in {list(shapes)}:
 in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 free = resource.getrlimit(resource.RLIMIT_AS)
 resource.setrlimit(resource.RLIMIT_AS, (in_use + 100_000, free[1]))
-for _ in range(2):
+for run in (program.run, lambda: [*program.in_parts()]):
     try:
-        program.run()
+        run()
     except EngineError as error:
         print(error)
 resource.setrlimit(resource.RLIMIT_AS, free)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy.typing as npt
@@ -98,6 +98,17 @@ class Program(program.Program):
         """
         threads.refuse_forked_child()
         self._call()
+
+    def in_parts(self) -> Iterator[int]:
+        """Do what `run` does, kernel by kernel, to the same bits: yields how many of `kernels` are done, after each one
+        or chain. Raises EngineError as `run` does.
+        """
+        threads.refuse_forked_child()
+        return self._call.in_parts()
+
+    def parts_until(self, name: str) -> int:
+        """How many of `kernels` it takes until a tensor is whole that they store."""
+        return max(number for number, kernel in enumerate(self.kernels, 1) if name in kernel.writes)
 
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each of `kernels` took. Raises EngineError as `run` does."""

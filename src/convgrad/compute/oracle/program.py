@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,14 +91,23 @@ class Program(program.Program):
 
     def run(self) -> None:
         """Compute all outputs from what the input arrays hold now."""
+        for _ in self.in_parts():
+            pass
+
+    def in_parts(self) -> Iterator[int]:
+        """Do what `run` does, definition by definition: yields how many are done, for each example anew."""
         kept: dict[str, npt.NDArray[np.float64]] = {}
         for number in range(self._count):
-            self._compute(number, kept)
+            yield from self._compute(number, kept)
 
-    def _compute(self, number: int, kept: dict[str, npt.NDArray[np.float64]]) -> None:
+    def parts_until(self, name: str) -> int:
+        """How many definitions it takes until one is computed."""
+        return 1 + [definition.name for definition in self._definitions].index(name)
+
+    def _compute(self, number: int, kept: dict[str, npt.NDArray[np.float64]]) -> Iterator[int]:
         """All definitions once, for one of several examples; what these have in common is kept from one to the next."""
         values: dict[str, npt.NDArray[np.float64]] = {}
-        for definition, last in zip(self._definitions, self._last_reads, strict=True):
+        for done, (definition, last) in enumerate(zip(self._definitions, self._last_reads, strict=True), 1):
             read = {access.tensor for access in accesses(definition.term)}
             for name in read:
                 source = root(name, self._views)
@@ -114,6 +123,7 @@ class Program(program.Program):
                 values[definition.name] = value
             for name in last:
                 del values[name]
+            yield done
 
     def _input(self, name: str, number: int, kept: dict[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
         if name in kept:

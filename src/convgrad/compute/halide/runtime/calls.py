@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import halide as hl
@@ -64,6 +64,17 @@ class LinkedCalls:
         except native.OutOfMemory as failure:
             raise self._error(failure) from None
 
+    def in_parts(self) -> Iterator[int]:
+        """Run once, step by step; yields how many kernels are done."""
+        done = 0
+        for count in self.together:
+            try:
+                self._calls.part(done, count)
+            except native.OutOfMemory as failure:
+                raise self._error(failure) from None
+            done += count
+            yield done
+
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each kernel took."""
         try:
@@ -113,19 +124,32 @@ class InMemoryCalls:
     def __call__(self) -> None:
         self.timed()
 
+    def in_parts(self) -> Iterator[int]:
+        """Run once, step by step; yields how many kernels are done."""
+        times = [0] * len(self.kernels)
+        done = 0
+        for count in self.together:
+            with flushing():
+                self._step(done, count, times)
+            done += count
+            yield done
+
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each kernel took."""
         times = [0] * len(self.kernels)
         first = 0
         with flushing():
             for count in self.together:
-                for number in range(self.kernels[first].slices):
-                    for place in range(first, first + count):
-                        start = time.perf_counter_ns()
-                        self._run(place, number)
-                        times[place] += time.perf_counter_ns() - start
+                self._step(first, count, times)
                 first += count
         return times
+
+    def _step(self, first: int, count: int, times: list[int]) -> None:
+        for number in range(self.kernels[first].slices):
+            for place in range(first, first + count):
+                start = time.perf_counter_ns()
+                self._run(place, number)
+                times[place] += time.perf_counter_ns() - start
 
     def _run(self, place: int, number: int) -> None:
         try:

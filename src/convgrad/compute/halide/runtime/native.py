@@ -274,10 +274,17 @@ class CallList:
             struct.arguments, struct.movements = ctypes.addressof(row), ctypes.addressof(movements)
             struct.slices, struct.together = call.slices, call.together
         self._library = library()
-        self._values = len(calls), ctypes.c_void_p(ctypes.addressof(self._calls))
+        start, size = ctypes.addressof(self._calls), ctypes.sizeof(CallStruct)
+        self._values = len(calls), ctypes.c_void_p(start)
+        self._addresses = [start + number * size for number in range(len(calls))]
 
     def __call__(self) -> None:
         self._check(self._library.convgrad_run(*self._values, None))
+
+    def part(self, first: int, count: int) -> None:
+        """Run some of them: a kernel, or a chain, from its first one to its last."""
+        failed = self._library.convgrad_run(count, self._addresses[first], None)
+        self._check(first + failed if failed else 0)
 
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each kernel took, in a chain its share of them."""
