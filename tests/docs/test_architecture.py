@@ -165,7 +165,7 @@ def test_files_that_pages_name_are_there() -> None:
     """`passes/fusion.py` is in the repository, in the package or in one of its folders; NAME stands for a new file."""
     known = {
         path.as_posix()
-        for folder in ("src", "tests", "docs", "tools", "planted")
+        for folder in ("src", "tests", "docs", "tools", "planted", "examples")
         for path in ROOT.glob(f"{folder}/**/*.*")
     }
     missing = []
