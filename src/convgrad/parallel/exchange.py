@@ -25,8 +25,10 @@ from convgrad.parallel.route import KINDS, ROWS, SUMS, TOTALS, Message, Route, S
 from convgrad.parallel.tree import Growing, Node, added_up
 
 Array = npt.NDArray[Any]
-LOOK = 0.5e-3
-"""Seconds between two looks for what has come, while nothing is to be sent: a look takes some 10 us."""
+LOOK = 3e-3
+"""Seconds between two looks for what has come, while nothing is to be sent. With 0.5 ms the kernels lost more than was
+won: steps on 1 Gbit/s took up to 15 % longer than without looks, and with 3 ms they take 4 to 9 % less
+(`python -m benchmarks.parallel overlap`)."""
 
 
 class Exchange:
