@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import roofline, rows, simplechains, tables
+from benchmarks import printed, roofline, rows, simplechains, tables
 from benchmarks.machine import BUSY
 from benchmarks.rows import Row
 
@@ -55,7 +55,7 @@ def write(file: Path, folder: Path) -> Path:
         if _plot(measured, about.get(processor, {}), folder / name):
             plots[processor] = name
     page = folder / "benchmarks.md"
-    page.write_text(text(found, about, plots))
+    page.write_text("\n\n".join([text(found, about, plots).rstrip("\n"), *printed.sections(folder)]) + "\n")
     return page
 
 

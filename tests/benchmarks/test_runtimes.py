@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -34,3 +35,19 @@ def test_the_worst_ratio_is_that_of_the_quickest_in_float32(torch: ModuleType) -
     assert worst == 1.5
     assert row.split() == ["vgg", "1", "2.000", "9.000", "3.000", "5.000", "1.50", "1.000", "4.0e-03"]
     assert np.isclose(runtimes.line("vgg", 1, {"ours": 4.0, "onnxruntime": 3.0}, None)[1], 0.75)
+
+
+def test_the_page_shows_what_was_printed(tmp_path: Path) -> None:
+    from benchmarks import printed
+
+    (tmp_path / "measured").mkdir()
+    for name in ("shapes", "runtimes"):
+        (tmp_path / "measured" / f"{name}.txt").write_text(f"a table of {name}\n")
+    first, last = printed.sections(tmp_path)
+    assert first.startswith(
+        "## Predictions beside onnxruntime and OpenVINO\n\n`python -m benchmarks.runtimes` printed:"
+    )
+    assert last.endswith("```text\na table of shapes\n```")
+    page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
+    kept = printed.sections(Path(__file__).parents[2] / "docs")
+    assert page.endswith("\n\n".join(kept) + "\n")

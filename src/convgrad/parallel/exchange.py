@@ -27,7 +27,7 @@ from convgrad.parallel.tree import Growing, Node, added_up
 Array = npt.NDArray[Any]
 LOOK = 3e-3
 """Seconds between two looks for what has come, while nothing is to be sent. With 0.5 ms the kernels lost more than was
-won: steps on 1 Gbit/s took up to 15 % longer than without looks, and with 3 ms they take 4 to 9 % less
+won: steps on 1 Gbit/s took up to 15 % longer than without looks, and with 3 ms they take 3 to 8 % less
 (`python -m benchmarks.parallel overlap`)."""
 
 

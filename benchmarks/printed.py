@@ -1,0 +1,27 @@
+"""Tables of commands that print them whole, as the page shows them: what a run printed, kept as it was.
+
+python -m benchmarks.runtimes > docs/measured/runtimes.txt
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = "measured"
+TITLES = {
+    "runtimes": "Predictions beside onnxruntime and OpenVINO",
+    "cifar94": "CIFAR-10 by the recipe of airbench94",
+    "shapes": "Random shapes",
+}
+"""Module in benchmarks -> heading. Their order is the page's."""
+
+
+def sections(docs: Path) -> list[str]:
+    """A section of the page for each of these files that there is in `docs`."""
+    found = []
+    for name, title in TITLES.items():
+        file = docs / FOLDER / f"{name}.txt"
+        if file.is_file():
+            text = file.read_text(encoding="utf-8").rstrip("\n")
+            found.append(f"## {title}\n\n`python -m benchmarks.{name}` printed:\n\n```text\n{text}\n```")
+    return found
