@@ -237,12 +237,17 @@ def takes(
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         label = called or function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
         places = tuple(p.name for p in signature(function).parameters.values() if p.kind in BY_PLACE)
+        by_place = tuple((place, name, rules[name]) for place, name in enumerate(places) if name in rules)
 
         @wraps(function)
         def checked(*arguments: P.args, **named: P.kwargs) -> R:
-            for argument, value in (*zip(places, arguments, strict=False), *named.items()):
-                if argument in rules:
-                    rules[argument].keep(label, argument, value, error)
+            for place, argument, rule in by_place:  # what a step of a small network calls must not look at all
+                if place < len(arguments):
+                    rule.keep(label, argument, arguments[place], error)
+            if rules:
+                for argument, value in named.items():
+                    if argument in rules:
+                        rules[argument].keep(label, argument, value, error)
             try:
                 return function(*arguments, **named)
             except TypeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from convgrad.arguments import shown
@@ -50,9 +51,7 @@ def choose(engine: str = "auto") -> Backend:
 
         there, reason = available()
         if there:
-            from convgrad.compute.halide.program import compile_program  # engines are loaded when they are chosen
-
-            return Backend("halide", compile_program)
+            return _halide()
         if engine == "halide":
             raise EngineError(f"The compiled engine can't be used: {reason} Use engine='oracle', which is slower.")
     from convgrad.compute.oracle import program
@@ -60,3 +59,10 @@ def choose(engine: str = "auto") -> Backend:
     if engine == "auto":
         program.warn_slow(stacklevel=3)
     return Backend("oracle", program.compile_program)
+
+
+@lru_cache
+def _halide() -> Backend:
+    from convgrad.compute.halide.program import compile_program  # engines are loaded when they are chosen
+
+    return Backend("halide", compile_program)

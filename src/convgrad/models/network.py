@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from convgrad.arguments import takes
+from convgrad.arguments import COUNT, takes
 from convgrad.errors import ArgumentError, DataError, ModelError, TrainingError
 from convgrad.network.plain import Array, PlainNetwork
 
@@ -245,14 +245,14 @@ class Network(PlainNetwork):
 
         return evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine)
 
-    @takes(DataError)
+    @takes(DataError, batch_size=COUNT)
     def predict(self, x: Any, batch_size: int = 256, engine: str = "auto") -> Any:
         if isinstance(x, (np.ndarray, list, tuple)):
-            return super().predict(x, batch_size, engine)
+            return self._predicted(x, batch_size, engine)
         from convgrad.data import Data
 
         if not isinstance(x, Data):
-            return super().predict(x, batch_size, engine)
+            return self._predicted(x, batch_size, engine)
         from convgrad.training.evaluate import predict
 
         return predict(self, x, batch_size, engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -24,12 +25,12 @@ class Ends:
     inputs: Mapping[str, Shape]
     outputs: Mapping[str, str]
 
-    @property
+    @cached_property
     def input_names(self) -> tuple[str, ...]:
         """() for the only one."""
         return tuple(name for name in self.inputs if name)
 
-    @property
+    @cached_property
     def output_names(self) -> tuple[str, ...]:
         """() for the only one."""
         return tuple(name for name in self.outputs if name)

@@ -197,6 +197,10 @@ class PlainNetwork:
         exception.)
         Raises: DataError where the shape differs, or for other whole numbers; ModelError before there are weights.
         """
+        return self._predicted(x, batch_size, engine)
+
+    def _predicted(self, x: Any, batch_size: int, engine: str) -> Any:
+        """`predict` of arguments that were looked at."""
         inputs = self._inputs(x)
         check_initialized(self)
         backend = choose(engine)

@@ -56,13 +56,16 @@ class Predictions:
         self._wanted = wanted
         self._programs: dict[tuple[int, str], Any] = {}
         self._apart: bool | None = None
+        self._made_by: dict[str, str] = {}
         self._lock = Lock()
 
     def results(self, network: Predicting, inputs: Any, batch_size: int, backend: Backend) -> dict[str, Array]:
         """(N, *output_shape) of each output, of (N, *input_shape) inputs, N at least 1, all with the same weights."""
         found = self.found(network, inputs, batch_size, backend)
-        made_by = {layer.name: layer.output for layer in network.layers}
-        return {name: found[made_by[layer]] for name, layer in network.ends.outputs.items()}
+        if not self._made_by:  # once: a small network's results take a microsecond
+            made_by = {layer.name: layer.output for layer in network.layers}
+            self._made_by = {name: made_by[layer] for name, layer in network.ends.outputs.items()}
+        return {name: found[tensor] for name, tensor in self._made_by.items()}
 
     def found(self, network: Predicting, inputs: Any, batch_size: int, backend: Backend) -> dict[str, Array]:
         """What is wanted of (N, *input_shape) inputs, N at least 1, all with the same weights."""
@@ -96,10 +99,10 @@ class Predictions:
         return self._apart
 
     def _outputs(self, network: Predicting) -> Mapping[str, Shape]:
-        if self._wanted:
-            return self._wanted
-        ends = {*network.ends.outputs.values()}
-        return {layer.output: layer.built.output_shape for layer in network.layers if layer.name in ends}
+        if not self._wanted:
+            ends = {*network.ends.outputs.values()}
+            self._wanted = {layer.output: layer.built.output_shape for layer in network.layers if layer.name in ends}
+        return self._wanted
 
     def _program(self, network: Predicting, count: int, backend: Backend) -> Any:
         """The program for so many examples."""
