@@ -23,5 +23,5 @@ def sections(docs: Path) -> list[str]:
         file = docs / FOLDER / f"{name}.txt"
         if file.is_file():
             text = file.read_text(encoding="utf-8").rstrip("\n")
-            found.append(f"## {title}\n\n`python -m benchmarks.{name}` printed:\n\n```text\n{text}\n```")
+            found.append(f"## {title}\n\n`python -m benchmarks.{name}` printed:\n\n```measured\n{text}\n```")
     return found

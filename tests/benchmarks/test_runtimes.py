@@ -47,7 +47,7 @@ def test_the_page_shows_what_was_printed(tmp_path: Path) -> None:
     assert first.startswith(
         "## Predictions beside onnxruntime and OpenVINO\n\n`python -m benchmarks.runtimes` printed:"
     )
-    assert last.endswith("```text\na table of shapes\n```")
+    assert last.endswith("```measured\na table of shapes\n```")
     page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
     kept = printed.sections(Path(__file__).parents[2] / "docs")
     assert page.endswith("\n\n".join(kept) + "\n")

@@ -9,6 +9,7 @@ What a fence's first word says is done to the block; in a page they go from top 
     sh        commands; those of convgrad are run, `make` is not
     toml      written to the file that its first line names, before anything runs; so does `markdown`
     equation  tests/notation/test_docs.py reads them
+    measured  what a benchmark printed once, a file of `docs/measured`: it takes long, and an idle machine
 
 What stands between the comments `printed` and `end` is Markdown that the block of Python before it printed.
 CONVGRAD_ACCEPT=1 writes what was printed into the pages.
@@ -94,6 +95,9 @@ def test_blocks_run_and_print_what_is_shown(page: Path) -> None:
         elif kind == "sh":
             for line in content.splitlines():
                 _command(line, page)
+        elif kind == "measured":
+            kept = [file.read_text(encoding="utf-8").rstrip("\n") for file in (ROOT / "docs/measured").glob("*.txt")]
+            assert content.rstrip("\n") in kept, f"{page.name}: no file of docs/measured holds\n{content}"
         else:
             # tests/export/test_serving.py runs those of C and JavaScript.
             assert kind.split()[0] in ("toml", "markdown", "equation", "c", "js"), (
