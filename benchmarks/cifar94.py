@@ -14,7 +14,6 @@ import argparse
 import runpy
 import sys
 from contextlib import nullcontext
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,9 +25,11 @@ from torch import nn
 from benchmarks.machine import processor, threads_in_use
 from benchmarks.timing import Call, Effort, interleaved, medians
 from benchmarks.torch_networks import FORMATS
-from benchmarks.torch_twin import as_image, copy_weights, in_torch_order, twin
-from benchmarks.verify import Array, check_rounding
+from benchmarks.torch_twin import as_image, copy_weights, in_torch_names, in_torch_order, twin
+from benchmarks.verify import Array, check_changes, check_rounding
 from convgrad.models.network import Network
+from convgrad.network.chosen import tensors_called
+from convgrad.network.frozen import frozen_from
 from convgrad.network.step import TrainingStep
 
 IMAGES, EPOCHS = 50_000, 10
@@ -53,26 +54,19 @@ class Theirs:
         self.x = as_image(x, torch.float64 if double else torch.float32, FORMATS[memory])
         self.t = torch.tensor(t, dtype=torch.int64)
         self.mixed = dtype == "bfloat16"
-        ours = dict(zip(in_torch_order(network, network.parameters | network.state), self._names(network), strict=True))
-        kept = [name for name in ours if any(_called(ours[name], pattern) for pattern in recipe.FROZEN)]
+        left = dict(self.module.named_parameters())
+        for name in in_torch_names(network, frozen_from(network.layers, recipe.FROZEN).tensors):
+            left.pop(name).requires_grad_(False)
+        own = {placed.name: [placed.tensor(key) for key in placed.built.parameters] for placed in network.layers}
         groups: list[dict[str, Any]] = []
-        left = {name: own for name, own in self.module.named_parameters() if name not in kept}
-        for name in kept:
-            dict(self.module.named_parameters())[name].requires_grad_(False)
         for group in recipe.GROUPS:
-            own = [left.pop(name) for name in list(left) if _called(ours[name], group.names)]
+            names = in_torch_names(network, tensors_called(own, group.names, "groups"))
             change = {"lr": rate / recipe.RATE * group.learning_rate, "weight_decay": group.weight_decay}
-            groups.append({"params": own, **change})
+            groups.append({"params": [left.pop(name) for name in names], **change})
         groups.append({"params": list(left.values())})
         options = {"momentum": recipe.MOMENTUM, "nesterov": True, "weight_decay": recipe.DECAY, "foreach": True}
         self.optimizer = torch.optim.SGD(groups, rate, **options)
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.LOSS.label_smoothing)
-
-    @staticmethod
-    def _names(network: Network) -> list[str]:
-        return [
-            placed.tensor(key) for placed in network.layers for key in (*placed.built.parameters, *placed.built.state)
-        ]
 
     def step(self) -> torch.Tensor:
         """Forward, loss, backward, update; returns the loss."""
@@ -84,14 +78,12 @@ class Theirs:
         return loss.detach()
 
 
-def _called(name: str, pattern: str) -> bool:
-    return fnmatchcase(name, pattern) or fnmatchcase(name.partition(".")[0], pattern)
-
-
 def verify(recipe: Any, make: Any, x: Array, t: Array) -> None:
     """Two steps of a hundredth of the recipe's rate. Raises: WrongResult."""
     network, rate = make(), recipe.RATE / 100
-    step = TrainingStep(network, recipe.LOSS, recipe.OPTIMIZER, len(x), frozen=frozen(network, recipe))
+    step = TrainingStep(
+        network, recipe.LOSS, recipe.OPTIMIZER, len(x), frozen=frozen_from(network.layers, recipe.FROZEN).tensors
+    )
     single, double = (Theirs(recipe, make(), x, t, "NCHW", dtype, rate) for dtype in ("float32", "float64"))
     before = in_torch_order(network, network.get_weights())
     for number in range(2):
@@ -99,18 +91,11 @@ def verify(recipe: Any, make: Any, x: Array, t: Array) -> None:
         theirs, exact = (np.array(float(each.step())) for each in (single, double))
         check_rounding(f"loss {number + 1}", np.array(step.loss), theirs, exact, ALLOWED, FLOOR)
     after = in_torch_order(network, network.get_weights())
-    singles, doubles = (dict(each.module.named_parameters()) for each in (single, double))
-    for name, exact in doubles.items():
-        if exact.requires_grad:
-            start = before[name].astype(np.float64)
-            theirs, expected = (own.detach().numpy() - start for own in (singles[name], exact))
-            check_rounding(f"change of {name}", after[name] - start, theirs, expected, ALLOWED, FLOOR)
-
-
-def frozen(network: Network, recipe: Any) -> list[str]:
-    """Names of what the recipe leaves as it is."""
-    names = [*network.parameters]
-    return [name for name in names if any(_called(name, pattern) for pattern in recipe.FROZEN)]
+    singles, doubles = (
+        {name: own.detach().numpy() for name, own in each.module.named_parameters() if own.requires_grad}
+        for each in (single, double)
+    )
+    check_changes("", before, after, singles, doubles, ALLOWED, FLOOR)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -129,7 +114,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     verify(recipe, make, x[:64], t[:64])
     network = make()
-    step = TrainingStep(network, recipe.LOSS, recipe.OPTIMIZER, chosen.batch, frozen=frozen(network, recipe))
+    step = TrainingStep(
+        network, recipe.LOSS, recipe.OPTIMIZER, chosen.batch, frozen=frozen_from(network.layers, recipe.FROZEN).tensors
+    )
     contenders: dict[str, Call] = {"convgrad float32": lambda: step.run(x, t, RATE)}
     for dtype in ("float32", "bfloat16"):
         for memory in FORMATS:

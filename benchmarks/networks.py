@@ -13,7 +13,7 @@ from benchmarks.rows import Row
 from benchmarks.timing import Call, Effort, against_best, interleaved, medians
 from benchmarks.torch_networks import LEARNING_RATE, MOMENTUM, TIMED_RATE, Trained
 from benchmarks.torch_twin import batch_statistics, in_torch_order
-from benchmarks.verify import Array, WrongResult, check_rounding
+from benchmarks.verify import Array, WrongResult, check_changes, check_rounding
 from convgrad.compute.halide.program import compile_program
 from convgrad.compute.halide.runtime.peak import Peak
 from convgrad.models.network import Network
@@ -106,11 +106,7 @@ def verify_step(what: str, case: NetworkCase, x: Array, t: Array) -> None:
         theirs, exact = (np.array(float(trained.step())) for trained in (single, double))
         check_rounding(f"{what}: loss {number + 1}", np.array(step.loss), theirs, exact, ALLOWED, FLOOR)
     after = in_torch_order(network, network.get_weights())
-    singles = single.parameters()
-    for name, expected in double.parameters().items():
-        start = before[name].astype(np.float64)
-        changes = after[name] - start, singles[name] - start, expected - start
-        check_rounding(f"{what}: change of {name}", *changes, ALLOWED, FLOOR)
+    check_changes(f"{what}: ", before, after, single.parameters(), double.parameters(), ALLOWED, FLOOR)
     if not np.isfinite(step.loss):
         raise WrongResult(f"{what}: the loss is {step.loss}.")
 

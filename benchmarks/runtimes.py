@@ -73,7 +73,7 @@ def measure(case: NetworkCase, batch: int, effort: Effort, threads: int) -> tupl
     """Milliseconds by name, and the distance of bfloat16's result where there is one. Raises: WrongResult."""
     network, (x, _) = prepared(case), batch_of(case, batch)
     theirs = torch_networks.predictions(network, x, compiled=False)
-    screened = medians(interleaved(theirs, SCREENING)) if len(theirs) > 1 else dict.fromkeys(theirs, 0.0)
+    screened = medians(interleaved(theirs, SCREENING))
     best = min(screened, key=screened.__getitem__)
     calls: dict[str, Call] = {"ours": lambda: network.predict(x, batch_size=batch), "PyTorch": theirs[best]}
     calls |= runtimes(network, x, threads, half=_half())

@@ -6,7 +6,7 @@ What comes out is the code that one would write by hand: `x = self.conv1(x); x =
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,16 @@ def copy_weights(network: Network, module: nn.Module) -> None:
             own[name].copy_(torch.tensor(array))
 
 
+def in_torch_names(network: Network, tensors: Collection[str]) -> dict[str, str]:
+    """PyTorch's names of some of our tensors, in the network's order -> ours: `conv1.weight` -> `conv1.w`."""
+    return {
+        f"{placed.name}.{NAMES[key]}": placed.tensor(key)
+        for placed in network.layers
+        for key in (*placed.built.parameters, *placed.built.state)
+        if placed.tensor(key) in tensors
+    }
+
+
 def in_torch_order(network: Network, tensors: Mapping[str, Array]) -> dict[str, Array]:
     """Our tensors -> PyTorch's names and order of axes: `conv1.w` (M, N, C, K) -> `conv1.weight` (K, C, M, N)."""
     result = {}
@@ -131,10 +141,7 @@ def batch_statistics(network: Network, x: Array) -> dict[str, Array]:
     with torch.no_grad():
         module(as_image(x, torch.float32, torch.contiguous_format))
     buffers = dict(module.named_buffers())
-    names = {
-        placed.tensor(key): f"{placed.name}.{NAMES[key]}" for placed in network.layers for key in placed.built.state
-    }
-    return {ours: buffers[theirs].numpy() for ours, theirs in names.items()}
+    return {ours: buffers[theirs].numpy() for theirs, ours in in_torch_names(network, network.state).items()}
 
 
 def as_image(x: Array, dtype: torch.dtype, fmt: Any) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,22 @@ def check_rounding(what: str, found: Array, theirs: Array, expected: Array, allo
             f"{what}: the distance from PyTorch's values in float64 is {ours:.1e}; {limit:.1e} is allowed, "
             f"PyTorch's own in float32 being {distance(theirs, expected):.1e}."
         )
+
+
+def check_changes(
+    what: str,
+    before: Mapping[str, Array],
+    after: Mapping[str, Array],
+    theirs: Mapping[str, Array],
+    expected: Mapping[str, Array],
+    allowed: float,
+    floor: float,
+) -> None:
+    """`check_rounding` of what steps have changed weights by, from those `before`; by name, as in `expected`."""
+    for name, exact in expected.items():
+        start = before[name].astype(np.float64)
+        changes = after[name] - start, theirs[name] - start, exact - start
+        check_rounding(f"{what}change of {name}", *changes, allowed, floor)
 
 
 def _refuse_zeros(what: str, size: float) -> None:

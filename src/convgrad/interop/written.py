@@ -135,18 +135,18 @@ def to_onnx(
     with written.lock:
         model, folded = _model(onnx, written, opset, fold_batch_norm, layout, {} if kept is None else kept.tensors)
     inputs, outputs = ({one.name: _shape(one) for one in ends} for ends in (model.graph.input, model.graph.output))
+    content = model.SerializeToString()
     difference = scale = by_default = None
     if check:
         onnx.checker.check_model(model, full_check=True)
         if runtime() is not None:
-            difference, scale = compared(written, model.SerializeToString(), layout)
+            difference, scale = compared(written, content, layout)
             if quantize:
-                by_default = max(off for off, _ in _apart(written, model.SerializeToString(), layout, {}))
+                by_default = max(off for off, _ in _apart(written, content, layout, {}))
     told = None
     if kept is not None:
         plain, _ = _model(onnx, written, opset, fold_batch_norm, layout, {})
         told = measured(network, kept, plain.ByteSize())
-    content = model.SerializeToString()
     write_file(path, content)
     found = (len(content), difference, scale, by_default, told)
     return OnnxFile(Path(path), opset, inputs, outputs, layout, folded, *found)

@@ -216,9 +216,7 @@ def training_plan(
         if step.placed.shared and not step.placed.before:
             _add_up(plan, step.placed, trained[step.placed.name], layers)
         if accumulates and not step.placed.before:  # at once: ranks send them while the rest is computed
-            own = {
-                step.placed.tensor(name): step.placed.built.parameters[name].shape for name in trained[step.placed.name]
-            }
+            own = trained_shapes([step.placed], frozen)
             plan.update(sums({name: gradient_name(name) for name in own}, own))
     for name in ends.input_tensors if input_gradient else ():
         arriving.finish(name, name)
