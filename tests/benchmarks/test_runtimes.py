@@ -1,4 +1,4 @@
-"""The benchmark beside onnxruntime and OpenVINO, on a small network; results are compared before they are timed."""
+"""The benchmark beside onnxruntime, OpenVINO and ncnn, on a small network; results are compared before times."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from optional import compiled, large_module
 
 @compiled
 def test_a_row_has_all_contenders(torch: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("onnx", "onnxruntime", "openvino"):
+    for name in ("onnx", "onnxruntime", "openvino", "ncnn", "pnnx"):
         large_module(name)
     from benchmarks import runtimes
 
     assert runtimes.main(["--case", "lenet5", "--batch", "3", "--rounds", "1"]) == 0
     _, heading, row, mean = capsys.readouterr().out.splitlines()
-    assert heading.split()[2:6] == ["ours", "PyTorch", "onnxruntime", "OpenVINO"]
+    assert heading.split()[2:7] == ["ours", "PyTorch", "onnxruntime", "OpenVINO", "ncnn"]
     name, batch, *times = row.split()
     assert (name, batch) == ("lenet5", "3")
-    ours, *rivals, worst = map(float, times[:5])
+    ours, *rivals, worst = map(float, times[:6])
     assert worst == pytest.approx(min(rivals) / ours, abs=0.02, rel=0.01)
     assert mean.endswith(f"{worst:.2f} at the least")
 
@@ -30,10 +30,10 @@ def test_a_row_has_all_contenders(torch: ModuleType, capsys: pytest.CaptureFixtu
 def test_the_worst_ratio_is_that_of_the_quickest_in_float32(torch: ModuleType) -> None:
     from benchmarks import runtimes
 
-    times = {"ours": 2.0, "PyTorch": 9.0, "onnxruntime": 3.0, "OpenVINO": 5.0, runtimes.HALF: 1.0}
+    times = {"ours": 2.0, "PyTorch": 9.0, "onnxruntime": 3.0, "OpenVINO": 5.0, "ncnn": 7.0, runtimes.HALF: 1.0}
     row, worst = runtimes.line("vgg", 1, times, 0.004)
     assert worst == 1.5
-    assert row.split() == ["vgg", "1", "2.000", "9.000", "3.000", "5.000", "1.50", "1.000", "4.0e-03"]
+    assert row.split() == ["vgg", "1", "2.000", "9.000", "3.000", "5.000", "7.000", "1.50", "1.000", "4.0e-03"]
     assert np.isclose(runtimes.line("vgg", 1, {"ours": 4.0, "onnxruntime": 3.0}, None)[1], 0.75)
 
 
@@ -45,7 +45,7 @@ def test_the_page_shows_what_was_printed(tmp_path: Path) -> None:
         (tmp_path / "measured" / f"{name}.txt").write_text(f"a table of {name}\n")
     first, last = printed.sections(tmp_path)
     assert first.startswith(
-        "## Predictions beside onnxruntime and OpenVINO\n\n`python -m benchmarks.runtimes` printed:"
+        "## Predictions beside onnxruntime, OpenVINO and ncnn\n\n`python -m benchmarks.runtimes` printed:"
     )
     assert last.endswith("```measured\na table of shapes\n```")
     page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
