@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -246,6 +247,7 @@ def main(overlapped: bool = False) -> int:
     if reason := missing():
         print(f"namespaces: {reason}")
         return 2
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that no namespace stays behind
     if overlapped:
         return overlap()
     cores = len(os.sched_getaffinity(0))

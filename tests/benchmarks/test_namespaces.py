@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,6 +13,7 @@ from benchmarks.namespaces import (
     ADDRESS,
     FITTED,
     LINKS,
+    ROOT,
     SHARDS,
     Measured,
     fit,
@@ -100,3 +103,21 @@ def test_a_wire_takes_its_time() -> None:
     answer, long = map(float, told.stdout.split())
     assert answer >= 2 * link.latency
     assert long >= 2 * link.latency + 8 * count / link.bandwidth
+
+
+def test_an_ended_benchmark_leaves_no_namespace_behind() -> None:
+    if reason := missing():
+        pytest.skip(reason)
+    program = subprocess.Popen([sys.executable, "-W", "ignore", "-m", "benchmarks.parallel", "overlap"], cwd=ROOT)
+    own, end = f"cg{program.pid}-2", time.monotonic() + 60
+    while own not in listed():
+        assert time.monotonic() < end
+        assert program.poll() is None
+        time.sleep(0.05)
+    program.send_signal(signal.SIGTERM)
+    assert program.wait(timeout=60) == 128 + signal.SIGTERM
+    assert own not in listed()
+
+
+def listed() -> str:
+    return subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
