@@ -42,6 +42,24 @@ def test_one_pass_computes_what_reads_a_view() -> None:
     assert any({"b", "x~"} <= names for names in kernels(program))
 
 
+def test_a_pooled_delta_goes_back_in_the_pass_that_uses_it() -> None:
+    """The delta of pooling is not stored: the derivative of the rectifier joins it, and not what it reads as a view."""
+    text = """
+    mu[c] = mean[e,f](o[e,f,c])
+    b[e,f,c] = o[e,f,c] - mu[c]
+    x[e,i,j,c] = max(v[e,i,j,c], 0)
+    a[e,h,j,c] = argmax[m](x[e,2*h+m,j,c])
+    dx[e,i,j,c] = sum[m](where(a[e,(i-m)/2,j,c else 0] == m, dp[e,(i-m)/2,j,c else 0], 0))
+    do[e,i,j,c] = where(v[e,i,j,c] > 0, dx[e,i,j,c], 0)
+    dbeta[c] = sum[e,f](dv[e,f,c])
+    """
+    shapes = {"o": (19, 60, 33), "v": (19, 6, 10, 33), "dp": (19, 3, 10, 33), "dv": (19, 60, 33)}
+    sized = bound(text, shapes=shapes, sizes={"M": 2})
+    program = compare(sized, "float32", outputs=["a", "dbeta"], views={"v": "b", "dv": "do"})
+    assert any({"dx", "do"} <= names for names in kernels(program))
+    assert "dx" not in {name for kernel in program.kernels for name in kernel.writes}
+
+
 def test_a_sum_that_occurs_twice_is_computed_once() -> None:
     program = compare(equation(), "float32", outputs=["dgamma", "dr"], views=VIEWS)
     sums = [atom for kernel in program.kernels for atom in kernel.group.atoms if "dy[" in str(atom)]

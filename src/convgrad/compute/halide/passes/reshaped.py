@@ -42,23 +42,19 @@ def reshaped_like_sources(plan: Plan) -> Plan:
 
 
 def _source(atom: Definition, known: _Known, before: Mapping[str, Definition]) -> Definition | None:
-    """The pointwise atom whose shape an atom can take over. One that reads a long sum at its own element stays: it is
-    applied before the sum leaves the registers."""
+    """The pointwise atom whose shape an atom can take over: the last computed of those that it reads, which alone it can
+    join. One that reads a long sum at its own element stays: it is applied before the sum leaves the registers."""
     if is_reduction(atom) or any(isinstance(term, IndexValue | Reduce) for term in walk(atom.term)):
         return None
     read = list(accesses(atom.term))
     if not all(not a.positions or (is_own_element(a.positions, atom) and a.outside is None) for a in read):
         return None
-    found = None
-    for access in read:
-        source = before.get(root(access.tensor, known.views))
-        if source is None or not access.positions:
-            continue
-        if is_reduction(source) and source.shape == atom.shape:
-            return None
-        if access.tensor in known.views and not is_reduction(source) and source.shape != atom.shape:
-            found = source if prod(source.shape) == prod(atom.shape) else found
-    return found
+    roots = {root(access.tensor, known.views) for access in read if access.positions}
+    sources = [source for name, source in before.items() if name in roots]
+    if any(is_reduction(source) and source.shape == atom.shape for source in sources):
+        return None
+    last = next((source for source in reversed(sources) if prod(source.shape) == prod(atom.shape)), None)
+    return None if last is None or is_reduction(last) or last.shape == atom.shape else last
 
 
 def _like(atom: Definition, source: Definition, known: _Known) -> Definition:
