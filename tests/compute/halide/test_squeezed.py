@@ -14,6 +14,7 @@ from convgrad.compute.contract import Request
 from convgrad.compute.halide.passes import in_atoms
 from convgrad.compute.halide.passes.plan import Plan
 from convgrad.compute.halide.program import Program, compile_program
+from convgrad.compute.halide.schedules.reduction import _sliced
 from convgrad.layers import Conv2D, ConvTranspose2D, Dense, DepthwiseConv2D, Flatten, Layer, ReLU
 from convgrad.models.network import Network
 from convgrad.notation import Equation
@@ -77,6 +78,23 @@ def test_all_passes_of_groups(groups: str, window: str, dtype: str) -> None:
 def test_all_passes_of_transposed_groups() -> None:
     for equation in equations(ConvTranspose2D(21, 3, strides=2, groups=21), 21, 9):
         compare(equation, "float32")
+
+
+@pytest.mark.parametrize("channels", [12, 21, 67])
+def test_channels_that_are_no_whole_vectors(channels: int) -> None:
+    for strides in (1, (2, 1)):
+        for equation in equations(DepthwiseConv2D(3, strides=strides, padding="same"), channels, 17):
+            compare(equation, "float32")
+
+
+@pytest.mark.parametrize(("batch", "slices"), [(17, True), (2, False)])
+def test_gradients_of_grouped_kernels_are_summed_in_slices_where_there_is_enough_to_sum(
+    batch: int, slices: bool
+) -> None:
+    _, backward = equations(Conv2D(40, (5, 3), padding="same", groups=5), 15, batch)
+    (atom,) = in_atoms(Plan.of(Request(backward, ("dw",)))).definitions
+    assert _sliced(atom, 4) == slices
+    compare(backward, "float32", outputs=["dw"])
 
 
 def test_a_tensor_is_read_in_its_old_shape_by_what_keeps_it() -> None:
