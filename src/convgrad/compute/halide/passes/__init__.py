@@ -8,8 +8,16 @@ from convgrad.compute.halide.passes.copy_propagation import without_copies
 from convgrad.compute.halide.passes.plan import Plan
 from convgrad.compute.halide.passes.reshaped import reshaped_like_sources
 from convgrad.compute.halide.passes.signs import signs_of_results
+from convgrad.compute.halide.passes.squeezed import without_last_axes_of_one
 
-PASSES = (signs_of_results, without_copies, split_into_atoms, without_repeats, reshaped_like_sources)
+PASSES = (
+    signs_of_results,
+    without_copies,
+    without_last_axes_of_one,
+    split_into_atoms,
+    without_repeats,
+    reshaped_like_sources,
+)
 
 
 def in_atoms(plan: Plan) -> Plan:
