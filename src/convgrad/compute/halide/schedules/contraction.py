@@ -19,7 +19,7 @@ from convgrad.compute.halide.codegen.lowering import Lowering
 from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import with_last
 from convgrad.compute.halide.schedules.generic import reduction
-from convgrad.compute.halide.schedules.phases import in_phases, joined, split_variables
+from convgrad.compute.halide.schedules.phases import in_phases, is_strided, joined, keep_extents, split_variables
 from convgrad.compute.halide.schedules.pointwise import spread
 from convgrad.compute.halide.schedules.staging import stage_operands
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for
@@ -42,10 +42,11 @@ class TiledReduction:
     def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int, along: str | None = None):
         self.order = atom.indices
         self.given, self.element_bytes = atom if along is None else with_last(atom, along), element_bytes
-        self.atom, self.splits = in_phases(self.given) if _is_contraction(atom) else (self.given, [])
+        self.atom, self.splits = in_phases(self.given) if is_strided(atom) else (self.given, [])
         atom = self.atom
-        phases = [split.phase for split in self.splits] if self._written_out() else []
-        self.tile = tile_for(atom, machine(), element_bytes, phases)
+        phases = [split.phase for split in self.splits]
+        whole, apart = (phases, []) if self._written_out() else ([], phases)
+        self.tile = tile_for(atom, machine(), element_bytes, whole, apart)
         lowering.sizes = atom.sizes
         rounded = self.tile.width * self.tile.blocks
         self.staged = stage_operands(atom, lowering, self.tile.lanes, rounded, overlapping=self.tile.blocks > 1)
@@ -81,6 +82,7 @@ class TiledReduction:
             self.tiles.compute_root()
         else:
             self.tiles.compute_at(func, at)
+        keep_extents(self.tiles, self.pure, self.given, self.splits, self.tile)
         fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile)
         if self._strided() and self._written_out():
             for variable in phases:

@@ -63,20 +63,22 @@ def _dividing_positions(atom: Definition, room: int) -> dict[str, int]:
     return positions
 
 
-def tile_for(atom: Definition, machine: Machine, element_bytes: int, whole: Sequence[str] = ()) -> Tile:
+def tile_for(
+    atom: Definition, machine: Machine, element_bytes: int, whole: Sequence[str] = (), apart: Sequence[str] = ()
+) -> Tile:
     """The tile of an atom with a last axis, through which its whole sum goes: the one that takes the fewest cycles for
     a multiply-add, by an estimate.
 
     Positions are taken along indices that not all vectors loaded depend on: some are then used for all of them.
-    whole: indices of which a tile has all places.
+    whole: indices of which a tile has all places; apart: others of which it has one, the first indices of the atom.
     """
     assert isinstance(atom.term, Reduce)
     sizes = atom.sizes
     terms = prod(sizes[i] for i in atom.term.indices)
     lanes, needed = _vectors(atom, machine, element_bytes)
-    shared = [index for index in _shared_indices(atom) if index not in whole]
+    shared = [index for index in _shared_indices(atom) if index not in (*whole, *apart)]
     always = {index: sizes[index] for index in whole}
-    if len(shared) > 2 and shared[-1] == atom.indices[0]:
+    if len(shared) > 2 and shared[-1] == atom.indices[len(apart)]:
         shared.pop()  # neighbours along the first index, examples, are far apart
     most = min(MOST_VECTORS, needed)
     if all(atom.indices[-1] in access.free_names for access in accesses(atom.term)):
