@@ -160,7 +160,7 @@ class Kernel:
         for number, summed in enumerate([atom, *(other for other, _ in more)]):
             tensors[summed.name] = from_function(reduced.sums, summed.shape, number if several else None)
         kind = KINDS[self.dtype]
-        places = places_inside(atom, variables)
+        places = places_inside(atom, variables, reduced.beyond)
         func = map_function(
             group.atoms, self.writes, self._elements(), tensors, kind, {}, variables, flat=False, places=places
         )

@@ -19,7 +19,14 @@ from convgrad.compute.halide.codegen.lowering import Lowering
 from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import with_last
 from convgrad.compute.halide.schedules.generic import reduction
-from convgrad.compute.halide.schedules.phases import in_phases, is_strided, joined, keep_extents, split_variables
+from convgrad.compute.halide.schedules.phases import (
+    in_phases,
+    is_strided,
+    joined,
+    keep_extents,
+    split_variables,
+    uneven_indices,
+)
 from convgrad.compute.halide.schedules.pointwise import spread
 from convgrad.compute.halide.schedules.staging import stage_operands
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for
@@ -66,6 +73,7 @@ class TiledReduction:
         self.tiles, self.over, self.pure = reduction(atom, lowering, "tiles", rule)
         plain = not self.splits and self.order == self.given.indices
         self.sums = self.tiles if plain else joined(self.tiles, self.given, self.splits, self.order)
+        self.beyond = uneven_indices(self.given, self.splits)
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""

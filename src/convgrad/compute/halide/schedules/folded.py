@@ -24,7 +24,7 @@ from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import MOVED
 from convgrad.compute.halide.schedules.contraction import in_tasks, rows_to_spare, split_positions
 from convgrad.compute.halide.schedules.generic import body_of, coordinates, neutral, variables
-from convgrad.compute.halide.schedules.phases import in_phases, joined, keep_extents, split_variables
+from convgrad.compute.halide.schedules.phases import in_phases, joined, keep_extents, split_variables, uneven_indices
 from convgrad.compute.halide.schedules.staging import stage_along
 from convgrad.compute.halide.schedules.tiles import CROWDED, LATENCY, START, Tile, accumulators
 from convgrad.compute.halide.target import machine
@@ -135,6 +135,7 @@ class FoldedReduction:
         self.inner = self.sums
         if self.splits:
             self.sums = joined(self.inner, self.given, self.splits, self.given.indices)
+        self.beyond = uneven_indices(self.given, self.splits)
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""

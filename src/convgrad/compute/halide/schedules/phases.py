@@ -8,7 +8,7 @@ The phases are loops directly around a tile, whose places p' are neighbours in d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,13 +115,17 @@ def split_variables(func: Any, atom: Definition, variables: Sequence[Any], split
     return phases[::-1]
 
 
-def places_inside(atom: Definition, variables: Sequence[Any]) -> list[Any]:
-    """The variables of an atom within its sizes, where the last phases are computed one place beyond them."""
-    uneven = {split.index for split in in_phases(atom)[1] if split.uneven(atom)} if is_strided(atom) else {}
+def places_inside(atom: Definition, variables: Sequence[Any], beyond: Collection[str]) -> list[Any]:
+    """The variables of an atom within its sizes, where it is computed `beyond` them along some indices."""
     return [
-        hl.min(variable, atom.sizes[index] - 1) if index in uneven else variable
+        hl.min(variable, atom.sizes[index] - 1) if index in beyond else variable
         for index, variable in zip(atom.indices, variables, strict=True)
     ]
+
+
+def uneven_indices(atom: Definition, splits: Sequence[Split]) -> frozenset[str]:
+    """Indices along which an atom is computed one place beyond its end, but not stored there."""
+    return frozenset(split.index for split in splits if split.uneven(atom))
 
 
 def is_strided(atom: Definition) -> bool:

@@ -82,6 +82,8 @@ def promised_error(atom: Definition, shapes: Shapes) -> float | None:
 class WinogradReduction:
     """The sums of an atom, in the interface of the other reductions."""
 
+    beyond = frozenset[str]()
+
     def __init__(self, atom: Definition, lowering: Lowering, pattern: Pattern, nominal: Definition | None = None):
         shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
         sizes, target = _sizes(atom, pattern, shapes), machine()
