@@ -176,6 +176,13 @@ class Lowering:
         """The same, where neighbouring places fall on both sides of an edge, so that no loop is free of checks."""
         return self._read(access, tops)
 
+    def inside(self, access: Access, indices: Indices) -> Expr:
+        """What an access reads where it is known to read inside: the compiler, which does not know, gets bounds."""
+        tensor = self.tensors[access.tensor]
+        tops = self.numerators(access, indices)
+        places = [hl.max(hl.min(top, size - 1), 0) for top, size in zip(tops, tensor.shape, strict=True)]
+        return tensor.load([top if p.as_name else q for p, top, q in zip(access.positions, tops, places, strict=True)])
+
     def may_leave(self, access: Access) -> bool:
         """Whether an access may read outside of its tensor, or has positions that are divided."""
         tensor = self.tensors[access.tensor]

@@ -17,6 +17,7 @@ from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.fusion import Group, Style, reads_own_elements
 from convgrad.compute.halide.passes.memory import Layout
 from convgrad.compute.halide.schedules.generic import small_function
+from convgrad.compute.halide.schedules.phases import places_inside
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, map_function, schedule_flat, schedule_map
 from convgrad.compute.halide.schedules.reduction import scheduled_reduction
 from convgrad.dtypes import DTYPES
@@ -159,7 +160,10 @@ class Kernel:
         for number, summed in enumerate([atom, *(other for other, _ in more)]):
             tensors[summed.name] = from_function(reduced.sums, summed.shape, number if several else None)
         kind = KINDS[self.dtype]
-        func = map_function(group.atoms, self.writes, self._elements(), tensors, kind, {}, variables, flat=False)
+        places = places_inside(atom, variables, reduced.beyond)
+        func = map_function(
+            group.atoms, self.writes, self._elements(), tensors, kind, {}, variables, flat=False, places=places
+        )
         reduced.schedule(func, variables)
         self._promise_outputs(func)
         return hl.Pipeline([func])

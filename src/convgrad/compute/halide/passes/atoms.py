@@ -14,6 +14,7 @@ from math import prod
 
 from convgrad.compute.halide.passes.expansion import MOST_EXPANDED, expanded
 from convgrad.compute.halide.passes.plan import Plan
+from convgrad.compute.halide.passes.windows import windows_of
 from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import (
     Access,
@@ -61,6 +62,8 @@ def is_long(reduce: Reduce, definition: Definition) -> bool:
     if count > WRITTEN_OUT or count * nodes(reduce.body, sizes) > WRITTEN_OUT_NODES:
         return True
     if reduce.kind not in ("sum", "mean") and expanded(reduce, sizes) > MOST_EXPANDED:
+        return True
+    if windows_of(reduce, definition.indices, sizes) is not None:
         return True
     return is_contraction(reduce) and count >= 4 and count * prod(definition.shape) >= CONTRACTION_WORK
 

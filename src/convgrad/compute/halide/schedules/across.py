@@ -82,14 +82,14 @@ def _moved(
     if more or position.numerator.coefficient(index).constant_value != 1:
         return None
     stride, sizes = position.divisor.constant_value, atom.sizes
-    if stride < 1 or sizes[index] % stride:
+    if stride < 1:
         return None
     lengths = [_length(p, sizes) for p in having[0].positions]
     axis = having[0].positions.index(position)
     far = prod(lengths[axis + 1 :]) * element_bytes % PAGE == 0
-    return prod(atom.shape) * MOVED + prod(lengths) * (MOVED_FAR if far else MOVED), sizes[index] // stride
+    return prod(atom.shape) * MOVED + prod(lengths) * (MOVED_FAR if far else MOVED), -(-sizes[index] // stride)
 
 
 def _length(position: Position, sizes: Mapping[str, int]) -> int:
     """About how many places of an axis a position runs over."""
-    return max((sizes[name] for name in position.names), default=1) // position.divisor.constant_value
+    return -(-max((sizes[name] for name in position.names), default=1) // position.divisor.constant_value)

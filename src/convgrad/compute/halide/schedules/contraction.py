@@ -8,7 +8,7 @@ tile before it is stored, the pointwise atoms of the group applied on the way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -19,7 +19,14 @@ from convgrad.compute.halide.codegen.lowering import Lowering
 from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import with_last
 from convgrad.compute.halide.schedules.generic import reduction
-from convgrad.compute.halide.schedules.phases import in_phases, joined, split_variables
+from convgrad.compute.halide.schedules.phases import (
+    in_phases,
+    is_strided,
+    joined,
+    keep_extents,
+    split_variables,
+    uneven_indices,
+)
 from convgrad.compute.halide.schedules.pointwise import spread
 from convgrad.compute.halide.schedules.staging import stage_operands
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for
@@ -42,13 +49,19 @@ class TiledReduction:
     def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int, along: str | None = None):
         self.order = atom.indices
         self.given, self.element_bytes = atom if along is None else with_last(atom, along), element_bytes
-        self.atom, self.splits = in_phases(self.given) if _is_contraction(atom) else (self.given, [])
+        self.atom, self.splits = in_phases(self.given) if is_strided(atom) else (self.given, [])
         atom = self.atom
-        phases = [split.phase for split in self.splits] if self._written_out() else []
-        self.tile = tile_for(atom, machine(), element_bytes, phases)
+        phases = [split.phase for split in self.splits]
+        whole, apart = (phases, []) if self._written_out() else ([], phases)
+        shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
+        shares = {} if whole else inside_shares(atom, shapes)
+        self.tile = tile_for(atom, machine(), element_bytes, whole, apart, shares)
         lowering.sizes = atom.sizes
         rounded = self.tile.width * self.tile.blocks
-        self.staged = stage_operands(atom, lowering, self.tile.lanes, rounded, overlapping=self.tile.blocks > 1)
+        spared = rows_to_spare(atom, self.tile, lowering)
+        self.staged = stage_operands(
+            atom, lowering, self.tile.lanes, rounded, self.tile.blocks > 1, [position for position, _ in spared]
+        )
 
         def rule(indices: dict[str, Any]) -> list[Any]:
             for index in () if self.splits else backwards(atom):
@@ -57,7 +70,7 @@ class TiledReduction:
             for split in self.splits:
                 indices[split.quotient], whole = split.values(lowering, indices)
                 conditions.append(whole)
-            for position, size in rows_to_spare(atom, self.tile, lowering):
+            for position, size in spared:
                 place = lowering.whole_position(position, indices)
                 conditions += [place >= 0, place < size]
             return conditions
@@ -65,6 +78,7 @@ class TiledReduction:
         self.tiles, self.over, self.pure = reduction(atom, lowering, "tiles", rule)
         plain = not self.splits and self.order == self.given.indices
         self.sums = self.tiles if plain else joined(self.tiles, self.given, self.splits, self.order)
+        self.beyond = uneven_indices(self.given, self.splits)
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""
@@ -81,6 +95,7 @@ class TiledReduction:
             self.tiles.compute_root()
         else:
             self.tiles.compute_at(func, at)
+        keep_extents(self.tiles, self.pure, self.given, self.splits, self.tile)
         fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile)
         if self._strided() and self._written_out():
             for variable in phases:
@@ -144,17 +159,35 @@ def rows_to_spare(atom: Definition, tile: Tile, lowering: Lowering) -> list[tupl
     In `do[e,p,q,c] = sum[m,n,k](dx[e,p-m,q-n,k else 0] * w[m,n,c,k])`, with 5x5 kernels and 8 rows of dx, 8*5 of 12*5
     pairs of p and m are inside.
     """
+    shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
+    tiled = {*tile.positions, *(phase.removesuffix("%") for phase in tile.positions), atom.indices[-1]}
+    return [(position, size) for index, position, size, _ in _spare(atom, shapes) if index not in tiled]
+
+
+def inside_shares(atom: Definition, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
+    """Indices on the left -> the share of products that is left where those with zeros outside are left out."""
+    return {index: share for index, _, _, share in _spare(atom, shapes)}
+
+
+def _spare(atom: Definition, shapes: Mapping[str, tuple[int, ...]]) -> list[tuple[str, Polynomial, int, float]]:
+    """Index on the left, position, size of the axis and share inside of all positions that are worth looking at."""
     if not _is_contraction(atom):
         return []
-    tiled = {*tile.positions, atom.indices[-1]}
     found = []
     for access in accesses(atom.term):
-        shape = lowering.tensors[access.tensor].shape
-        for position, size in zip(access.positions, shape, strict=True):
-            names = position.names
-            plain = position.is_whole and names <= {*atom.indices, *_reduced(atom)} - tiled
-            if access.outside == 0 and plain and len(names) == 2 and _inside(position.numerator, size, atom) < SPARED:
-                found.append((position.numerator, size))
+        for position, size in zip(access.positions, shapes[access.tensor], strict=True):
+            (index, *more) = [*(i for i in atom.indices if i in position.names), None]
+            if (
+                access.outside != 0
+                or not position.is_whole
+                or len(position.names) != 2
+                or index is None
+                or more != [None]
+            ):
+                continue
+            share = _inside(position.numerator, size, atom)
+            if share < SPARED:
+                found.append((index, position.numerator, size, share))
     return found
 
 

@@ -12,7 +12,7 @@ and folds it at the end: do[e,p,q,c] = sum[l](part[e,p,q,c,l]).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, prod
 from typing import Any
@@ -24,6 +24,7 @@ from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import MOVED
 from convgrad.compute.halide.schedules.contraction import in_tasks, rows_to_spare, split_positions
 from convgrad.compute.halide.schedules.generic import body_of, coordinates, neutral, variables
+from convgrad.compute.halide.schedules.phases import in_phases, joined, keep_extents, split_variables, uneven_indices
 from convgrad.compute.halide.schedules.staging import stage_along
 from convgrad.compute.halide.schedules.tiles import CROWDED, LATENCY, START, Tile, accumulators
 from convgrad.compute.halide.target import machine
@@ -48,6 +49,10 @@ def folding_for(atom: Definition, element_bytes: int, chosen: str | None = None)
     reduce = atom.term
     if not isinstance(reduce, Reduce) or not is_contraction(reduce) or not atom.indices:
         return None
+    given = atom.indices
+    atom, _ = in_phases(atom)
+    reduce = atom.term
+    assert isinstance(reduce, Reduce)
     lanes, sizes = machine().lanes(element_bytes), atom.sizes
     read = list(accesses(reduce))
     found: list[Folding] = []
@@ -61,33 +66,32 @@ def folding_for(atom: Definition, element_bytes: int, chosen: str | None = None)
         moved = [a for a, own in zip(read, axes, strict=True) if own[0] != len(a.positions) - 1]
         numbers = sum(prod(sizes[name] for position in a.positions for name in position.names) for a in moved)
         terms = prod(sizes[i] for i in reduce.indices) / sizes[along] * -(-sizes[along] // lanes)
-        tile, each = _tile(atom, lanes, terms)
+        tile, each = _tile(atom, given, lanes, terms)
         found.append(Folding(along, tile, prod(atom.shape) * each + numbers * MOVED))
     return min(found, key=lambda folding: folding.cycles, default=None)
 
 
-def _tile(atom: Definition, lanes: int, terms: float) -> tuple[Tile, float]:
-    """The tile that takes the fewest cycles for a number of the result, and these."""
+def _tile(atom: Definition, given: Sequence[str], lanes: int, terms: float) -> tuple[Tile, float]:
+    """The tile along the `given` indices that takes the fewest cycles for a number of the result, and these."""
     sizes = atom.sizes
     read = [access.free_names for access in accesses(atom.term)]
     best, least = None, inf
-    for places in _places(atom, accumulators(machine())):
+    for places in _places(given, sizes, accumulators(machine())):
         count = prod(places.values())
         wasted = prod(-(-sizes[i] // n) * n / sizes[i] for i, n in places.items())
         loads = sum(prod(n for i, n in places.items() if i in names) for names in read)
         step = max(count / 2, loads / 2, LATENCY) + loads * CROWDED
         cycles = wasted * (terms * step + count * FOLD + START) / count
         if cycles < least:
-            blocks = -(-atom.shape[-1] // places.get(atom.indices[-1], 1))
+            blocks = -(-atom.shape[-1] // places.get(given[-1], 1))
             best, least = Tile(lanes, 1, blocks, {i: n for i, n in places.items() if n > 1}), cycles
     assert best is not None
     return best, least
 
 
-def _places(atom: Definition, room: int) -> Iterator[dict[str, int]]:
+def _places(indices: Sequence[str], sizes: Mapping[str, int], room: int) -> Iterator[dict[str, int]]:
     """Ways to take up to `room` places along the last two indices with more than one place, or along the last."""
-    sizes = atom.sizes
-    last, *more = [i for i in reversed(atom.indices) if sizes[i] > 1][:2] or atom.indices[-1:]
+    last, *more = [i for i in reversed(indices) if sizes[i] > 1][:2] or indices[-1:]
     for count in range(1, min(sizes[last], room) + 1):
         for second in range(1, min(sizes[more[0]], room // count) + 1) if more else (1,):
             yield {last: count} | ({more[0]: second} if more else {})
@@ -97,6 +101,9 @@ class FoldedReduction:
     """A sum of products in vectors of parts, folded where a tile is complete."""
 
     def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int, folding: Folding):
+        self.given = atom
+        atom, self.splits = in_phases(atom)
+        lowering.sizes = atom.sizes
         self.atom, self.tile = atom, folding.tile
         along, lanes, sizes = folding.along, folding.tile.lanes, atom.sizes
         reduce = atom.term
@@ -108,6 +115,9 @@ class FoldedReduction:
         domain = hl.RDom([(0, chunks if i == along else sizes[i]) for i in reversed(reduce.indices)], "r")
         self.over = [domain[n] for n in reversed(range(len(reduce.indices)))]
         indices = {**self.pure, **dict(zip(reduce.indices, self.over, strict=True))}
+        for split in self.splits:
+            indices[split.quotient], whole = split.values(lowering, indices)
+            domain.where(whole)
         for position, size in rows_to_spare(atom, self.tile, lowering):
             place = lowering.whole_position(position, indices)
             domain.where(place >= 0)
@@ -122,19 +132,26 @@ class FoldedReduction:
         folded = (self.fold, *where)
         self.sums[where] = neutral("sum", lowering.kind)
         self.sums[where] += expression(self.parts[folded])
+        self.inner = self.sums
+        if self.splits:
+            self.sums = joined(self.inner, self.given, self.splits, self.given.indices)
+        self.beyond = uneven_indices(self.given, self.splits)
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""
         atom = self.atom
-        named = dict(zip(atom.indices, variables, strict=True))
+        phases = split_variables(func, self.given, variables, self.splits)
+        named = dict(zip(self.given.indices, variables, strict=True))
         inner, outer = split_positions(func, named, atom, self.tile, hl.TailStrategy.ShiftInwards)
-        func.reorder(*inner, *(variable for variable, _ in outer))
+        func.reorder(*inner, *phases, *(variable for variable, _ in outer))
         for variable in inner:
             func.unroll(variable)
         task, at = in_tasks(func, outer, self.work)
+        for each in (self.parts, self.inner):
+            keep_extents(each, self.pure, self.given, self.splits, self.tile)
         self._schedule_sums(func, at)
         for copy in self.staged:
-            if task is not None and atom.indices[0] in copy.indices:
+            if task is not None and self.given.indices[0] in copy.indices:
                 copy.func.compute_at(func, task)
             else:
                 copy.compute_first()
@@ -144,16 +161,16 @@ class FoldedReduction:
         pure = [(index, variable) for index, variable in self.pure.items()]
         tiled = [variable for index, variable in reversed(pure) if index in self.tile.positions]
         rest = [variable for index, variable in reversed(pure) if index not in self.tile.positions]
-        for each in (self.parts, self.sums):
+        for each in (self.parts, self.inner):
             if at is None:
                 each.compute_root()
             else:
                 each.compute_at(func, at)
         self.parts.update().reorder(self.lane, *tiled, *reversed(self.over), *rest)
-        self.sums.update().reorder(self.fold, *tiled, *rest)
-        self.sums.update().atomic().vectorize(self.fold)
+        self.inner.update().reorder(self.fold, *tiled, *rest)
+        self.inner.update().atomic().vectorize(self.fold)
         for stage in (self.parts, self.parts.update()):
             stage.vectorize(self.lane)
-        for stage in (self.parts, self.parts.update(), self.sums, self.sums.update()):
+        for stage in (self.parts, self.parts.update(), self.inner, self.inner.update()):
             for variable in tiled:
                 stage.unroll(variable)

@@ -8,13 +8,15 @@ The phases are loops directly around a tile, whose places p' are neighbours in d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Lowering
+from convgrad.compute.halide.passes.atoms import is_contraction
+from convgrad.compute.halide.schedules.tiles import Tile
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Reduce, Term, accesses, rebuild
 
@@ -32,6 +34,10 @@ class Split:
     rest: Polynomial
     quotient: str
     least: int
+
+    def uneven(self, atom: Definition) -> bool:
+        """Whether the last phases of an atom have a place less than the first."""
+        return atom.sizes[self.index] % self.stride != 0
 
     def values(self, lowering: Lowering, indices: dict[str, Any]) -> tuple[Any, Any]:
         """The value of the quotient, and the condition under which it is whole."""
@@ -55,7 +61,7 @@ def in_phases(atom: Definition) -> tuple[Definition, list[Split]]:
             if split is None or split.index in splits:
                 return atom, []
             splits[split.index] = split
-            ranges[split.index] //= split.stride
+            ranges[split.index] = -(-ranges[split.index] // split.stride)
             ranges[split.phase] = split.stride
             top = split.rest.bounds(atom.sizes)[1] + split.stride - 1
             ranges[split.quotient] = top // split.stride - split.least + 1
@@ -83,7 +89,7 @@ def _split(atom: Definition, access: Access, position: Position) -> Split | None
     if stride < 2 or access.outside != 0 or len(inside) != 1 or uses != 1:
         return None
     (index,) = inside
-    if top.coefficient(index).constant_value != 1 or atom.sizes[index] % stride:
+    if top.coefficient(index).constant_value != 1:
         return None
     rest = top.without(index)
     least = rest.bounds(atom.sizes)[0] // stride
@@ -101,9 +107,43 @@ def split_variables(func: Any, atom: Definition, variables: Sequence[Any], split
     phases: list[Any] = []
     for split in splits:
         variable, phase = variables[atom.indices.index(split.index)], hl.Var(f"phase{len(phases)}")
-        func.split(variable, variable, phase, split.stride, hl.TailStrategy.RoundUp)
+        tail = hl.TailStrategy.PredicateStores if split.uneven(atom) else hl.TailStrategy.RoundUp
+        func.split(variable, variable, phase, split.stride, tail)
         phases.append(phase)
+    if any(split.uneven(atom) for split in splits):
+        func.never_partition_all()  # else there are all loops twice along each index
     return phases[::-1]
+
+
+def places_inside(atom: Definition, variables: Sequence[Any], beyond: Collection[str]) -> list[Any]:
+    """The variables of an atom within its sizes, where it is computed `beyond` them along some indices."""
+    return [
+        hl.min(variable, atom.sizes[index] - 1) if index in beyond else variable
+        for index, variable in zip(atom.indices, variables, strict=True)
+    ]
+
+
+def uneven_indices(atom: Definition, splits: Sequence[Split]) -> frozenset[str]:
+    """Indices along which an atom is computed one place beyond its end, but not stored there."""
+    return frozenset(split.index for split in splits if split.uneven(atom))
+
+
+def is_strided(atom: Definition) -> bool:
+    """Whether an atom is a sum of products that can have phases."""
+    return isinstance(atom.term, Reduce) and is_contraction(atom.term)
+
+
+def keep_extents(
+    tiles: Any, variables: Mapping[str, Any], given: Definition, splits: Sequence[Split], tile: Tile
+) -> None:
+    """Tell the compiler how many places of each variable a tile has where the last phases have fewer places: it can't
+    prove that these are computed, too, and would count them at run time, in loops that can't be written out."""
+    for split in splits:
+        if split.uneven(given):
+            last = split.index == given.indices[-1]
+            if not last:
+                tiles.bound_extent(variables[split.index], tile.positions.get(split.index, 1))
+            tiles.bound_extent(variables[split.phase], split.stride)
 
 
 def joined(inner: Any, atom: Definition, splits: Sequence[Split], order: Sequence[str]) -> Any:

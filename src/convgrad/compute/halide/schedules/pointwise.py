@@ -29,10 +29,12 @@ def map_function(
     variables: Sequence[Any],
     flat: bool,
     name: str = "out",
+    places: Sequence[Any] | None = None,
 ) -> Any:
     """A Func with one value for each stored tensor, in that order.
 
-    `variables` are Halide's, in the equation's order of the axes; a flat map has one variable for all axes.
+    `variables` are Halide's, in the equation's order of the axes; a flat map has one variable for all axes. `places`
+    are what pointwise atoms read at instead, where the Func is also computed, but not stored, beyond its end.
     """
     func = hl.Func(name)
     where = tuple(reversed(variables))
@@ -45,13 +47,14 @@ def map_function(
             known[source] = _held(func, where, len(stored) > 1, place, known[source].shape)
     values: dict[str, Any] = {}
     for atom in atoms:
-        indices = dict.fromkeys(atom.indices, 0) if flat else dict(zip(atom.indices, variables, strict=True))
+        indices = dict.fromkeys(atom.indices, 0) if flat else dict(zip(atom.indices, places or variables, strict=True))
         lowering = Lowering(kind, known, atom.sizes)
         if atom.name not in tensors:  # a reduction of the group has its own Func
             values[atom.name] = pointwise(atom, lowering, indices)
             known[atom.name] = _constant_tensor(values[atom.name], atom.shape)
         else:
             values[atom.name] = known[atom.name].load(list(variables))
+            known[atom.name] = _constant_tensor(values[atom.name], atom.shape)
     results = tuple(stored_value(values[tensor], elements[tensor]) for tensor in stored)
     func[where] = results if len(results) > 1 else results[0]
     return func

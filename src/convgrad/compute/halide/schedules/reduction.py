@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from convgrad.compute.halide.codegen.lowering import Lowering
 from convgrad.compute.halide.options import options
+from convgrad.compute.halide.passes.windows import windows_of
 from convgrad.compute.halide.schedules.across import tiled_cycles, vector_index
 from convgrad.compute.halide.schedules.contraction import PARALLEL_WORK, TiledReduction
 from convgrad.compute.halide.schedules.folded import FoldedReduction, Folding, folding_for
@@ -15,21 +16,28 @@ from convgrad.compute.halide.schedules.generic import reduction
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.compute.halide.schedules.slices import MOST_SLICES, SlicedReduction, slicing_for
 from convgrad.compute.halide.schedules.tiles import dividing_tile, tiles
+from convgrad.compute.halide.schedules.windows import WindowReduction
 from convgrad.compute.halide.schedules.winograd.reduction import WinogradReduction, winograd_pattern
 from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce, accesses
 
 
 class ScheduledReduction(Protocol):
-    """The Func of a reduction, and the schedule of it and of the Func that reads it at its own element."""
+    """The Func of a reduction, and the schedule of it and of the Func that reads it at its own element.
+
+    beyond: indices along which that Func is computed beyond its end, but not stored there.
+    """
 
     sums: Any
+    beyond: frozenset[str]
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None: ...
 
 
 class PlainReduction:
     """Computed whole, with plain loops, before it is read."""
+
+    beyond = frozenset[str]()
 
     def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int):
         self.atom, self.element_bytes = atom, element_bytes
@@ -62,6 +70,9 @@ def scheduled_reduction(
         return SlicedReduction(atom, lowering, element_bytes, slicing, siblings)
     if atom.term.kind.startswith("arg") or not atom.indices:
         return PlainReduction(atom, lowering, element_bytes)
+    windows = windows_of(atom.term, atom.indices, atom.sizes) if options().reduction is None else None
+    if windows is not None:
+        return WindowReduction(atom, lowering, element_bytes, windows)
     shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
     pattern = winograd_pattern(atom, shapes, element_bytes, nominal)
     if pattern is not None:

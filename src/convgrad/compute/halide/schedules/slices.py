@@ -83,6 +83,8 @@ class SlicedReduction:
     `siblings` are more atoms over the same indices, computed in the same pass: `sums` has a value for each.
     """
 
+    beyond = frozenset[str]()
+
     def __init__(
         self,
         atom: Definition,

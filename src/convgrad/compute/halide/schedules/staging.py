@@ -40,13 +40,19 @@ class Staged:
 
 
 def stage_operands(
-    atom: Definition, lowering: Lowering, lanes: int, rounded: int, overlapping: bool = False
+    atom: Definition,
+    lowering: Lowering,
+    lanes: int,
+    rounded: int,
+    overlapping: bool = False,
+    spared: Sequence[Polynomial] = (),
 ) -> list[Staged]:
     """Make `lowering` read copies where that is needed for vectors along the atom's last index.
 
     `rounded` is the size of the last index, rounded up to whole vectors; the lowering counts with it from now on.
     `overlapping`: the last vectors may begin earlier instead of reaching beyond the end. They do so if nothing is
     copied into another order: a copy is read faster from where its vectors begin.
+    `spared`: positions at which nothing is read outside of tensors, since there is nothing to add.
     """
     assert isinstance(atom.term, Reduce)
     last = atom.indices[-1]
@@ -63,6 +69,8 @@ def stage_operands(
         worth = CUT_WORTH if _cut(access, axis, lowering) else BORDER_WORTH
         if not moved and work < worth * elements and all(p.is_whole for p in access.positions):
             lowering.substitutes[access] = partial(_with_checks, access, lowering)
+        elif not moved and spared and not lowering.may_leave(_without(access, spared)):
+            lowering.substitutes[access] = partial(lowering.inside, access)
         elif moved or lowering.may_leave(access):
             order = list(range(len(access.positions)))
             if moved and axis is not None:
@@ -74,6 +82,12 @@ def stage_operands(
             lowering.substitutes[access] = lowering.substitutes[read_as]
             staged.append(copy)
     return staged
+
+
+def _without(access: Access, spared: Sequence[Polynomial]) -> Access:
+    """The access without what may lie outside along axes that are spared."""
+    first = Position(Polynomial.constant(0))
+    return replace(access, positions=tuple(first if p.numerator in spared else p for p in access.positions))
 
 
 def _with_rows(access: Access, lowering: Lowering, lanes: int) -> Access:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, prod
 
@@ -63,25 +63,34 @@ def _dividing_positions(atom: Definition, room: int) -> dict[str, int]:
     return positions
 
 
-def tile_for(atom: Definition, machine: Machine, element_bytes: int, whole: Sequence[str] = ()) -> Tile:
+def tile_for(
+    atom: Definition,
+    machine: Machine,
+    element_bytes: int,
+    whole: Sequence[str] = (),
+    apart: Sequence[str] = (),
+    spared: Mapping[str, float] | None = None,
+) -> Tile:
     """The tile of an atom with a last axis, through which its whole sum goes: the one that takes the fewest cycles for
     a multiply-add, by an estimate.
 
     Positions are taken along indices that not all vectors loaded depend on: some are then used for all of them.
-    whole: indices of which a tile has all places.
+    whole: indices of which a tile has all places; apart: others of which it has one, the first indices of the atom.
+    spared: index -> the share of products that is left of a tile with one place of it, the others being with zeros.
     """
     assert isinstance(atom.term, Reduce)
     sizes = atom.sizes
     terms = prod(sizes[i] for i in atom.term.indices)
     lanes, needed = _vectors(atom, machine, element_bytes)
-    shared = [index for index in _shared_indices(atom) if index not in whole]
+    shared = [index for index in _shared_indices(atom) if index not in (*whole, *apart)]
     always = {index: sizes[index] for index in whole}
-    if len(shared) > 2 and shared[-1] == atom.indices[0]:
+    spared = {index: share for index, share in (spared or {}).items() if index in shared}
+    if len(shared) > 2 and shared[-1] == atom.indices[len(apart)] and prod(spared.values()) >= FAR:
         shared.pop()  # neighbours along the first index, examples, are far apart
     most = min(MOST_VECTORS, needed)
     if all(atom.indices[-1] in access.free_names for access in accesses(atom.term)):
         # Depthwise: a load for each multiply-add, whatever the tile; so whole stretches of memory, without overlap.
-        shared, least_vectors = shared[:1], most
+        shared, least_vectors, spared = shared[:1], most, {}
     else:
         least_vectors = 1
     best, least = None, inf
@@ -93,11 +102,17 @@ def tile_for(atom: Definition, machine: Machine, element_bytes: int, whole: Sequ
             wasted = blocks * vectors / needed
             for index, number in positions.items():
                 wasted *= -(-sizes[index] // number) * number / sizes[index]
-            cost = wasted * _cycles(vectors, count, terms, lanes * element_bytes)
+            left = prod(share for index, share in spared.items() if index not in positions)
+            cost = wasted * left * _cycles(vectors, count, max(1, round(terms * left)), lanes * element_bytes)
             if cost < least:
                 best, least = Tile(lanes, vectors, blocks, positions | always), cost
     assert best is not None
     return best
+
+
+FAR = 0.5
+"""Share of products with elements inside of a tensor, below which a tile takes neighbours along the examples, which are
+far apart in memory: places of one row and column have the same products with zeros, which are all left out."""
 
 
 def all_cycles(atom: Definition, tile: Tile, element_bytes: int) -> float:

@@ -117,14 +117,17 @@ def best_outputs(sizes: Sizes, for_one: bool = False) -> int | None:
     return max(found, key=lambda outputs: gain(sizes, outputs), default=None)
 
 
-def suits(sizes: Sizes, for_one: bool = False) -> bool:
-    """Whether a convolution, which the gradient of its input is, too, should be done so; for_one as above."""
+def suits(sizes: Sizes, for_one: bool = False, inside: float = 1.0) -> bool:
+    """Whether a convolution, which the gradient of its input is, too, should be done so; for_one as above.
+
+    inside: the share of products that are not with zeros outside, which a direct schedule leaves out.
+    """
     outputs = best_outputs(sizes, for_one)
     if outputs is None:
         return False
     size = sizes.correlation(outputs).size
     row = 4 * size**2 * sizes.tile_columns(outputs) * (sizes.channels + min(64, sizes.kernels))
-    return gain(sizes, outputs) >= LEAST_GAIN and row <= LARGEST_TASK
+    return gain(sizes, outputs) * inside >= LEAST_GAIN and row <= LARGEST_TASK
 
 
 def gradient_outputs(sizes: Sizes) -> int | None:

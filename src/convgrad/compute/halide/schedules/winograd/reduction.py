@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.options import options
+from convgrad.compute.halide.schedules.contraction import inside_shares
+from convgrad.compute.halide.schedules.phases import in_phases
+from convgrad.compute.halide.schedules.tiles import FAR
 from convgrad.compute.halide.schedules.winograd import choice
 from convgrad.compute.halide.schedules.winograd.equations import (
     Convolution,
@@ -40,7 +44,10 @@ def winograd_pattern(
     forward = convolution(atom)
     if forward is not None:
         sizes = _deciding(_sizes(atom, forward, shapes), nominal)
-        return forward if choice.suits(sizes, nominal is not None) or (wanted and choice.algorithms(sizes)) else None
+        left = prod(inside_shares(in_phases(atom)[0], shapes).values())
+        inside = left if left < FAR else 1.0
+        suits = choice.suits(sizes, nominal is not None, inside)
+        return forward if suits or (wanted and choice.algorithms(sizes)) else None
     gradient = kernel_gradient(atom)
     if gradient is not None:
         sizes = _sizes(atom, gradient, shapes)
@@ -81,6 +88,8 @@ def promised_error(atom: Definition, shapes: Shapes) -> float | None:
 
 class WinogradReduction:
     """The sums of an atom, in the interface of the other reductions."""
+
+    beyond = frozenset[str]()
 
     def __init__(self, atom: Definition, lowering: Lowering, pattern: Pattern, nominal: Definition | None = None):
         shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
