@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convgrad.compute.halide.runtime import cache, packed, threads
+from convgrad.compute.halide.runtime import cache, threads
 from convgrad.compute.halide.runtime.surroundings import edited, quick_surroundings, surroundings
 from convgrad.dtypes import DTYPES
 from convgrad.errors import EngineError
@@ -159,6 +159,8 @@ class Functions:
     """
 
     def __init__(self, shared: Path, names: Iterable[str]):
+        from convgrad.compute.halide.runtime import packed  # with NumPy, which processes that compile do without
+
         names = [*names]
         symbols = [f"{name}_argv" for name in names]
         unload: Callable[[], None] | None
