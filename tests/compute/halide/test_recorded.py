@@ -38,6 +38,7 @@ y[e,i,k] = max(x[e,i,k], 0)
 s[k] = sum[e,i](y[e,i,k]^2)
 b_next[k] = b[k] + s[k]
 """
+SIZES = {"I": 71}
 SHAPES = {"o": (16, 71), "w": (3, 37), "b": (37,)}
 
 
@@ -57,7 +58,7 @@ def renewed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def program(**more: Any) -> Program:
-    return compile_program(bound(TEXT, shapes=SHAPES), ["y", "s"], in_place={"b_next": "b"}, **more)
+    return compile_program(bound(TEXT, shapes=SHAPES, sizes=SIZES), ["y", "s"], in_place={"b_next": "b"}, **more)
 
 
 def results(made: Program) -> dict[str, np.ndarray]:
@@ -101,13 +102,13 @@ def test_a_kept_program_is_neither_planned_nor_compiled(monkeypatch: pytest.Monk
 
 def test_it_does_not_need_halide(tmp_path: Path) -> None:
     code = """
-        import sys
-        from convgrad import Network
-        from convgrad.layers import Dense
-        network = Network(Dense(3), Dense(2), input_shape=(5,))
-        network.initialize(1)
-        print(*network.predict([[1.0, 2, 3, 4, 5]])[0], "halide" in sys.modules)
-    """
+import sys
+from convgrad import Network
+from convgrad.layers import Dense
+network = Network(Dense(3), Dense(2), input_shape=(5,))
+network.initialize(1)
+print(*network.predict([[1.0, 2, 3, 4, 5]])[0], "halide" in sys.modules)
+"""
     (first, loaded), (second, again) = (
         run_python(code, CONVGRAD_CACHE=str(tmp_path / "own")).rsplit(maxsplit=1) for _ in range(2)
     )
@@ -125,7 +126,7 @@ def test_its_kernels_are_planned_for_who_looks(monkeypatch: pytest.MonkeyPatch) 
     poison(again, SUBNORMAL)  # in the memory that it computes on, or what is computed would stay
     assert not (again.arrays["s"] > 1).any()
     renewed(monkeypatch)
-    compare(bound(TEXT, shapes=SHAPES), "float32", outputs=["y", "s"], in_place={"b_next": "b"})
+    compare(bound(TEXT, shapes=SHAPES, sizes=SIZES), "float32", outputs=["y", "s"], in_place={"b_next": "b"})
 
 
 def test_options_count_where_its_kernels_are_planned_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +269,7 @@ def test_all_that_is_asked_for_is_in_the_name() -> None:
     keys = {recorded.Asked.now(request, {}, "float32").key for request in requests}
     keys.add(recorded.Asked.now(requests[0], {}, "float64").key)
     for options in ({"winograd": False}, {"reduction": "plain"}, {"chains": True}):
-        with scheduling(**options):  # type: ignore[arg-type]
+        with scheduling(**options):
             keys.add(recorded.Asked.now(requests[0], {}, "float32").key)
     assert len(keys) == len(requests) + 4
     assert recorded.Asked.now(requests[0], {}, "float32").key in keys
