@@ -36,10 +36,19 @@ TEXT = """
 x[e,i,k] = sum[m](w[m,k] * o[e,i+m-1 else 0])
 y[e,i,k] = max(x[e,i,k], 0)
 s[k] = sum[e,i](y[e,i,k]^2)
+z[e,i,k] = y[e,i,k] / (1 + s[k])
 b_next[k] = b[k] + s[k]
 """
 SIZES = {"I": 71}
 SHAPES = {"o": (16, 71), "w": (3, 37), "b": (37,)}
+
+CHAIN = """
+y[e,p,q,c] = max(g[c] * (z[e,p,q,c] - mu[c]) + h[c], 0)
+x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * y[e,2*i+m-1,2*j+n-1,c else 0]) + b[k]
+mean_x[k] = mean[e,i,j](x[e,i,j,k])
+variance[k] = mean[e,i,j]((x[e,i,j,k] - mean_x[k])^2)
+"""
+CHAIN_SHAPES = {"z": (12, 20, 14, 16), "w": (3, 3, 16, 32), "b": (32,), "g": (16,), "h": (16,), "mu": (16,)}
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +67,7 @@ def renewed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def program(**more: Any) -> Program:
-    return compile_program(bound(TEXT, shapes=SHAPES, sizes=SIZES), ["y", "s"], in_place={"b_next": "b"}, **more)
+    return compile_program(bound(TEXT, shapes=SHAPES, sizes=SIZES), ["z", "s"], in_place={"b_next": "b"}, **more)
 
 
 def results(made: Program) -> dict[str, np.ndarray]:
@@ -66,7 +75,7 @@ def results(made: Program) -> dict[str, np.ndarray]:
     for name in ("o", "w", "b"):
         made.set(name, rng.standard_normal(made.arrays[name].shape))
     made.run()
-    return {name: made.arrays[name].copy() for name in ("y", "s", "b_next")}
+    return {name: made.arrays[name].copy() for name in ("z", "s", "b_next")}
 
 
 def check_same(made: Program, expected: dict[str, np.ndarray]) -> None:
@@ -95,7 +104,7 @@ def test_a_kept_program_is_neither_planned_nor_compiled(monkeypatch: pytest.Monk
         again = program()
         check_same(again, expected)
         assert again.intermediate_bytes == size > 0
-        assert [again.parts_until(name) for name in ("y", "s")] == [first.parts_until(name) for name in ("y", "s")]
+        assert [again.parts_until(name) for name in ("z", "s")] == [first.parts_until(name) for name in ("z", "s")]
         assert [*again.in_parts()] == [*first.in_parts()]
         assert len(again.timed()) == len(first.kernels)
 
@@ -126,16 +135,52 @@ def test_its_kernels_are_planned_for_who_looks(monkeypatch: pytest.MonkeyPatch) 
     poison(again, SUBNORMAL)  # in the memory that it computes on, or what is computed would stay
     assert not (again.arrays["s"] > 1).any()
     renewed(monkeypatch)
-    compare(bound(TEXT, shapes=SHAPES, sizes=SIZES), "float32", outputs=["y", "s"], in_place={"b_next": "b"})
+    compare(bound(TEXT, shapes=SHAPES, sizes=SIZES), "float32", outputs=["z", "s"], in_place={"b_next": "b"})
+
+
+def chain() -> Program:
+    """Three kernels, run slice by slice of the batch."""
+    with scheduling(chains=True):
+        return compile_program(bound(CHAIN, shapes=CHAIN_SHAPES, sizes={"I": 10, "J": 7}), ["x", "variance"])
+
+
+def chain_results(made: Program) -> list[np.ndarray]:
+    rng = np.random.default_rng(6)
+    for name, shape in CHAIN_SHAPES.items():
+        made.set(name, rng.standard_normal(shape))
+    made.run()
+    return [made.arrays[name].copy() for name in ("x", "variance")]
 
 
 def test_options_count_where_its_kernels_are_planned_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    with scheduling(chains=True, reduction="plain"):
-        first = program()
-        renewed(monkeypatch)
-        again = program()
+    first = chain()
+    expected = chain_results(first)
+    renewed(monkeypatch)
+    again = chain()
+    for found, wanted in zip(chain_results(again), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted, strict=True)
     assert [kernel.key for kernel in again.kernels] == [kernel.key for kernel in first.kernels]
-    assert any(kernel.slices > 1 for kernel in again.kernels)
+    assert max(kernel.slices for kernel in again.kernels) == 12
+
+
+@pytest.mark.parametrize("part", ["slices", "movement", "together"])
+def test_a_chain_that_would_leave_its_memory_is_made_anew(
+    part: str, kept: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, key = chain_results(chain()), entry(kept)
+    whole = kept.read(key)
+    assert whole is not None
+    told = json.loads(whole)
+    call = next(call for call in told["calls"] if call[2] > 1)
+    if part == "movement":
+        next(moved for moved in call[1] if moved[6][0])[6][0] *= 2
+    else:
+        call[{"slices": 2, "together": 3}[part]] += 1
+    kept.write(key, json.dumps(told).encode())
+    renewed(monkeypatch)
+    for found, wanted in zip(chain_results(chain()), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted, strict=True)
+    assert kept.read(key) == whole
 
 
 def test_training_of_a_network_has_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,16 +252,15 @@ def test_an_entry_that_says_something_else_is_made_anew(
     change: Change, kept: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its checksum is right. None may make a kernel leave its memory."""
-    with scheduling(chains=True):
-        expected, key = results(program()), entry(kept)
-        whole = kept.read(key)
-        assert whole is not None
-        told = json.loads(whole)
-        change(told)
-        kept.write(key, json.dumps(told).encode())
-        renewed(monkeypatch)
-        check_same(program(), expected)
-        assert kept.read(key) == whole
+    expected, key = results(program()), entry(kept)
+    whole = kept.read(key)
+    assert whole is not None
+    told = json.loads(whole)
+    change(told)
+    kept.write(key, json.dumps(told).encode())
+    renewed(monkeypatch)
+    check_same(program(), expected)
+    assert kept.read(key) == whole
 
 
 @pytest.mark.parametrize("content", [b"", b"no JSON", b"[]", b"[" * 100_000, b"\xff"])
@@ -264,7 +308,7 @@ def test_all_that_is_asked_for_is_in_the_name() -> None:
         Request(equation, ("x",), examples=("o",)),
         Request(bound("x[e,i] = sum[m](w[m] * o[e,i+m])", shapes={"o": (4, 8), "w": (3,)}), ("x",)),
         Request(bound("x[e,i] = sum[m](w[m] * o[e,i+m+1])", shapes={"o": (4, 9), "w": (3,)}), ("x",)),
-        Request(bound("x[i] = 2 * f[i]", shapes={"f": (8,), "o": (2, 4)}), ("x",), views={"f": "o"}),
+        Request(equation, ("x",), views={"v": "w"}),
     ]
     keys = {recorded.Asked.now(request, {}, "float32").key for request in requests}
     keys.add(recorded.Asked.now(requests[0], {}, "float64").key)

@@ -168,7 +168,8 @@ def _check(
     expected = 0
     for call in calls:
         expected = expected - 1 if expected > 1 else call.together
-        if call.together != expected or call.together < 1 or call.slices < 1:
+        moves = any(any(argument.movement) for argument in call.arguments)
+        if call.together != expected or call.together < 1 or call.slices < 1 or (call.slices > 1) != moves:
             raise ValueError("a chain is not whole")
         for argument in call.arguments:
             seen, (by_slice, by_slot) = argument.buffer, argument.movement
