@@ -217,14 +217,7 @@ def test_two_processes_fill_an_empty_cache_at_once(tmp_path: Path) -> None:
     assert printed[0] == printed[1]
     assert "3.0 6.0 9.0 12.0 15.0" in printed[0]
     kept = Cache(tmp_path / "cache")
-    names = [file.name.partition("-")[0] for file in (tmp_path / "cache").iterdir()]
-    assert {kind: names.count(kind) for kind in ("halide", "runtime", "library", "program")} == {
-        "halide": 1,
-        "runtime": 1,
-        "library": 4,
-        "program": 4,
-    }
-    assert kept.count_and_size()[0] == 14
+    assert kept.count_and_size()[0] == 4 * len(("program", "library", "object")) + len(("runtime", "halide"))
     assert all(file.suffix == ".kept" for file in (tmp_path / "cache").iterdir())
 
 
@@ -355,6 +348,7 @@ class NotLinkedError(Exception):
 class NoLink:
     """All objects were there."""
 
+    NO_VARIABLES = ()
     compile_folder = staticmethod(native.compile_folder)
 
     def library(self) -> None:
