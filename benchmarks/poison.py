@@ -19,7 +19,7 @@ from benchmarks.tables import Columns, number
 from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.poison import SUBNORMAL, computing_with_poison, poison, poisoned
 from convgrad.compute.halide.program import Program
-from convgrad.compute.halide.runtime.calls import LinkedCalls
+from convgrad.compute.halide.runtime.linked import LinkedCalls
 from convgrad.errors import EngineError
 from convgrad.optimizers import SGD
 

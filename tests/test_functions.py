@@ -28,7 +28,7 @@ from convgrad.calculus.table import slopes
 from convgrad.check.derivations.latex_input import from_latex
 from convgrad.compute.oracle import grid, loops
 from convgrad.errors import DerivationError, EquationSyntaxError
-from convgrad.functions import CONDITION, FUNCTIONS, VALUE, Array, Function
+from convgrad.functions import CONDITION, FUNCTIONS, VALUE, Function
 from convgrad.notation import (
     Access,
     Call,
@@ -51,6 +51,8 @@ from optional import compiled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+    from convgrad.functions import Array
 
 pytestmark = pytest.mark.complete
 

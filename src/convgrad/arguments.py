@@ -22,13 +22,14 @@ from functools import wraps
 from inspect import Parameter, Signature, signature
 from numbers import Real
 from os import PathLike
-from typing import Any, ParamSpec, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from convgrad.errors import ArgumentError, ConvgradError, suggestion
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# NumPy is imported in functions: processes that compile kernels import this file, and start in half the time without.
 P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C", bound=type)
@@ -65,6 +66,7 @@ class Rule:
 def shown(value: Any) -> str:
     """How a message quotes a value: short, and never failing.
 
+    >>> import numpy as np
     >>> shown(2.5), shown(np.zeros((2, 3))), shown("a" * 100)
     ('2.5', 'an array of float64 with shape (2, 3)', "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...'")
     """
@@ -76,6 +78,8 @@ def shown(value: Any) -> str:
 
 def quoted(value: Any) -> str:
     """`repr(value)` of any object: on one line, never failing, and short for arrays."""
+    import numpy as np
+
     if isinstance(value, np.ndarray) and value.ndim:
         return f"an array of {value.dtype} with shape {value.shape}"
     if isinstance(value, type):
@@ -89,6 +93,8 @@ def quoted(value: Any) -> str:
 
 def whole(value: Any) -> int | None:
     """`value` as an int if it is a whole number of any integer type, else None."""
+    import numpy as np
+
     if isinstance(value, (bool, np.bool_, np.ndarray)):
         return None
     try:
@@ -131,7 +137,7 @@ POSITIVE = Rule("a number above 0", lambda value: 0 < _number(value) < math.inf)
 NOT_NEGATIVE = between(0, math.inf)
 NUMBER = Rule("a number", lambda value: value != value or not math.isnan(_number(value)))
 FINITE = Rule("a finite number", lambda value: math.isfinite(_number(value)))
-FLAG = Rule("True or False", lambda value: isinstance(value, (bool, np.bool_)))
+FLAG = Rule("True or False", lambda value: isinstance(value, bool) or _is_numpy_flag(value))
 TEXT = Rule("a text", lambda value: isinstance(value, str))
 LARGEST = 2**31 - 1
 COUNT = at_least(1, LARGEST)
@@ -169,7 +175,15 @@ def _is_size(value: Any) -> bool:
     return PAIR.accepts(value) and all(COUNT.accepts(number) for number in value)
 
 
+def _is_numpy_flag(value: Any) -> bool:
+    import numpy as np
+
+    return isinstance(value, np.bool_)
+
+
 def _is_dtype(value: Any) -> bool:
+    import numpy as np
+
     return isinstance(value, (str, type, np.dtype)) and np.dtype(value).kind in "fiub"
 
 
@@ -208,6 +222,8 @@ def reals(value: Any) -> npt.NDArray[Any] | None:
     """`value` as an array of real numbers, of whatever type it has; None where it is none: ragged lists, text, objects,
     complex numbers, dates.
     """
+    import numpy as np
+
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError, KeyError):
@@ -217,11 +233,14 @@ def reals(value: Any) -> npt.NDArray[Any] | None:
 
 def real_array(label: str, argument: str, value: Any, error: type[ConvgradError]) -> npt.NDArray[Any]:
     """`reals`. Raises: `error` where there are none, or where values are masked."""
+    import numpy as np
+
     array = reals(value)
     if array is None:
         rule = "an array of real numbers, or lists of one length"
         raise error(f"{label}: {argument} must be {rule}, not {shown(value)}.")
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+    # (asking for `np.ma` loads it, which takes 15 ms)
+    if type(value) is not np.ndarray and isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise error(f"{label}: {argument} has masked values. Fill them, or leave their examples out.")
     return array
 

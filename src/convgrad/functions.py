@@ -14,12 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+    Array = npt.NDArray[np.float64]
 
 CONDITION = "condition"
 """The argument that is a comparison and not a number. A text writes `condition == true`."""
@@ -91,19 +93,47 @@ class Function:
 # Values that take more than a line
 
 
-_erf = np.frompyfunc(math.erf, 1, 1)
+# NumPy is imported in functions: processes that compile kernels import this file, and start in half the time without.
+def _numpy(name: str) -> Callable[..., Any]:
+    """NumPy's function of that name."""
+
+    def grid(*arguments: Any) -> Any:
+        import numpy as np
+
+        return getattr(np, name)(*arguments)
+
+    return grid
+
+
+@lru_cache
+def _erf() -> Any:
+    import numpy as np
+
+    return np.frompyfunc(math.erf, 1, 1)
 
 
 def _grid_erf(a: Array) -> Array:
-    return np.asarray(_erf(a), dtype=np.float64)
+    import numpy as np
+
+    return np.asarray(_erf()(a), dtype=np.float64)
+
+
+def _grid_softplus(a: Array) -> Array:
+    import numpy as np
+
+    return np.asarray(np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))))
 
 
 def _grid_sigmoid(a: Array) -> Array:
+    import numpy as np
+
     small = np.exp(-np.abs(a))  # does not overflow on either side
     return np.asarray(np.where(a >= 0, 1, small) / (1 + small))
 
 
 def _grid_uniform(seed: Array, k: Array) -> Array:
+    import numpy as np
+
     h = _unsigned(k) * np.uint32(0x9E3779B1) + _unsigned(seed)
     h ^= h >> np.uint32(16)
     h *= np.uint32(0x85EBCA6B)
@@ -114,6 +144,8 @@ def _grid_uniform(seed: Array, k: Array) -> Array:
 
 
 def _unsigned(whole: Array) -> np.ndarray[Any, np.dtype[np.uint32]]:
+    import numpy as np
+
     return (whole.astype(np.int64) & 0xFFFFFFFF).astype(np.uint32)
 
 
@@ -155,7 +187,7 @@ _ROWS = (
     Function(
         name="exp",
         meaning="e to the power a",
-        grid=np.exp,
+        grid=_numpy("exp"),
         loop=_loop_exp,
         slopes=("x",),
         bound="x * (1 + A)",
@@ -168,7 +200,7 @@ _ROWS = (
     Function(
         name="log",
         meaning="the natural logarithm",
-        grid=np.log,
+        grid=_numpy("log"),
         loop=_loop_log,
         slopes=("1 / a",),
         defined="a > 0",
@@ -182,7 +214,7 @@ _ROWS = (
     Function(
         name="sqrt",
         meaning="the square root",
-        grid=np.sqrt,
+        grid=_numpy("sqrt"),
         loop=lambda a: math.nan if a < 0 else math.sqrt(a),
         slopes=("1 / (2 * x)",),
         defined="a >= 0",
@@ -195,7 +227,7 @@ _ROWS = (
     Function(
         name="tanh",
         meaning="the hyperbolic tangent",
-        grid=np.tanh,
+        grid=_numpy("tanh"),
         loop=math.tanh,
         slopes=("1 - x^2",),
         bound="abs(x) + 1.13 * A",
@@ -208,7 +240,7 @@ _ROWS = (
     Function(
         name="sin",
         meaning="the sine of an angle in radians",
-        grid=np.sin,
+        grid=_numpy("sin"),
         loop=lambda a: math.sin(a) if math.isfinite(a) else math.nan,
         slopes=("cos(a)",),
         bound="abs(x) + A",
@@ -220,7 +252,7 @@ _ROWS = (
     Function(
         name="cos",
         meaning="the cosine of an angle in radians",
-        grid=np.cos,
+        grid=_numpy("cos"),
         loop=lambda a: math.cos(a) if math.isfinite(a) else math.nan,
         slopes=("-sin(a)",),
         bound="abs(x) + A",
@@ -246,7 +278,7 @@ _ROWS = (
     Function(
         name="softplus",
         meaning="log(1+exp(a)), evaluated without overflow",
-        grid=lambda a: np.asarray(np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a)))),
+        grid=_grid_softplus,
         loop=lambda a: a if a > 700 else math.log1p(_loop_exp(a)),
         slopes=("sigmoid(a)",),
         bound="abs(x) + 1.13 * A",
@@ -271,7 +303,7 @@ _ROWS = (
     Function(
         name="abs",
         meaning="the absolute value",
-        grid=np.abs,
+        grid=_numpy("abs"),
         loop=abs,
         slopes=("where(a > 0, 1, where(a < 0, -1, 0))",),
         kink="derivative 0 at 0",
@@ -284,7 +316,7 @@ _ROWS = (
     Function(
         name="floor",
         meaning="greatest whole number that is at most `a`",
-        grid=np.floor,
+        grid=_numpy("floor"),
         loop=lambda a: float(math.floor(a)) if math.isfinite(a) else a,
         slopes=(),
         remedy="`floor` is a staircase: its slope is 0 or undefined. Write stop(floor(..)) to hold it constant.",
@@ -309,7 +341,7 @@ _ROWS = (
         name="max",
         arguments=("a", "b"),
         meaning="the greater of two values",
-        grid=np.maximum,
+        grid=_numpy("maximum"),
         loop=_loop_max,
         slopes=("where(a > b, 1, 0)", "where(a > b, 0, 1)"),
         kink="to `a` where a > b, else to `b`; so relu = max(o,0) has derivative 0 at 0",
@@ -323,7 +355,7 @@ _ROWS = (
         name="min",
         arguments=("a", "b"),
         meaning="the smaller of two values",
-        grid=np.minimum,
+        grid=_numpy("minimum"),
         loop=_loop_min,
         slopes=("where(a < b, 1, 0)", "where(a < b, 0, 1)"),
         kink="to `a` where a < b, else to `b`",
@@ -354,7 +386,7 @@ _ROWS = (
         arguments=(CONDITION, "a", "b"),
         meaning="`a` where the comparison (`== != < <= > >=`) holds, else `b`; the value not taken does not matter, be "
         "it infinite or not a number",
-        grid=np.where,
+        grid=_numpy("where"),
         loop=lambda condition, a, b: a if condition else b,
         slopes=(None, "where(condition == true, 1, 0)", "where(condition == true, 0, 1)"),
         kink="to the branch that is taken; none to the condition",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from convgrad.compute.halide import poison
 from convgrad.compute.halide.program import Program, compile_program
-from convgrad.compute.halide.runtime.calls import LinkedCalls
+from convgrad.compute.halide.runtime.linked import LinkedCalls
 from convgrad.compute.oracle.program import compile_program as oracle_program
 from convgrad.notation import Equation, bind, parse
 

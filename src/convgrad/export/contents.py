@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from convgrad.compute.contract import Request, example_indices
-from convgrad.compute.halide.exporting import Listing, Memory, listing
+from convgrad.compute.halide.exporting import Listing, listing
+from convgrad.compute.halide.listed import Memory
 from convgrad.losses import Loss
 from convgrad.network.plain import PlainNetwork
 from convgrad.network.plan import INPUT, LOSS_MEAN, Plan, prediction_plan, training_plan

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from convgrad.dtypes import ALIGNMENT, DTYPES
 
 if TYPE_CHECKING:
-    from convgrad.compute.halide.exporting import Argument, Call, Listing, Memory
+    from convgrad.compute.halide.exporting import Listing
+    from convgrad.compute.halide.listed import Argument, Call, Memory
 
 Array = npt.NDArray[Any]
 

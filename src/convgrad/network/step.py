@@ -109,7 +109,7 @@ class TrainingStep:
         self.compile_seconds: float = self.program.compile_seconds
         self.steps = 0
         for name, value in self.plan.state.items():
-            if name not in self._shared_state:
+            if value and name not in self._shared_state:  # its arrays are 0, and not in memory before they are written
                 self.program.arrays[name][...] = value
         arrays = self.program.arrays
         self.accumulate = accumulate

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("halide")
 
 from convgrad.compute.halide.runtime import native, threads
-from convgrad.compute.halide.runtime.calls import LinkedCalls
+from convgrad.compute.halide.runtime.linked import LinkedCalls
 from convgrad.errors import EngineError
 from engine_runs import numpy_has_subnormals, run_python, squares
 from engine_support import TELLS

@@ -15,6 +15,7 @@ import halide as hl
 from convgrad.compute.halide.passes.memory import Layout, Lifetime, packed
 from convgrad.compute.halide.program import Program, compile_program
 from convgrad.compute.halide.runtime import native, threads
+from convgrad.compute.halide.runtime.calls import InMemoryCalls
 from convgrad.compute.halide.runtime.compile import Compiler, compile_in_memory, compile_object, plain
 from convgrad.compute.halide.schedules.generic import pointwise
 from convgrad.errors import EngineError
@@ -224,6 +225,7 @@ def test_kernels_are_compiled_in_memory_without_a_c_compiler(monkeypatch: pytest
     text = "x[e,i,k] = sum[m](w[m,k] * o[e,i+m-1 else 0]); y[e,i,k] = max(x[e,i,k], 0); b_next[k] = b[k] + w[0,k]"
     equation = bound(text, shapes={"o": (16, 70), "w": (5, 40), "b": (40,)}, sizes={"I": 66})
     program = compare(equation, "float32", in_place={"b_next": "b"})
+    assert isinstance(program._call, InMemoryCalls)
     program._call.buffers[0][0][0] = hl.Buffer(np.zeros((16, 3), np.float32))
     with pytest.raises(EngineError, match=r"The kernel of .* failed: "):
         program.run()

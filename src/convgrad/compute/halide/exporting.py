@@ -11,37 +11,11 @@ import numpy.typing as npt
 
 from convgrad.compute.arrays import laid_out
 from convgrad.compute.contract import Request
-from convgrad.compute.halide.planned import Buffer, buffer, from_each_on, movement, planned
+from convgrad.compute.halide.listed import Argument, Call, Memory, from_each_on
+from convgrad.compute.halide.planned import buffer, movement, planned
 from convgrad.compute.halide.runtime.compile import written_objects
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Where an array lies: in which block, from which byte on."""
-
-    block: int
-    offset: int
-
-
-@dataclass(frozen=True)
-class Argument:
-    """A kernel's buffer, where it lies, and by how many bytes it moves from slice to slice and from slot to slot."""
-
-    buffer: Buffer
-    memory: Memory
-    movement: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Call:
-    """A kernel of a list, as `structs.h` has it."""
-
-    function: str
-    arguments: tuple[Argument, ...]
-    slices: int
-    together: int
 
 
 @dataclass(frozen=True)

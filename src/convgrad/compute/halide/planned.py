@@ -15,6 +15,7 @@ from convgrad.compute.contract import Request, root
 from convgrad.compute.halide.kernels.chains import in_steps
 from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.kernels.steps import Step
+from convgrad.compute.halide.listed import Buffer
 from convgrad.compute.halide.passes import in_atoms
 from convgrad.compute.halide.passes.borders import with_borders
 from convgrad.compute.halide.passes.fusion import partition
@@ -39,23 +40,6 @@ class Place:
     array: npt.NDArray[Any]
     sliced: bool = False
     local: bool = False
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """What a kernel is told of the memory that a tensor lies in.
-
-    Attributes:
-        first_byte: of the element that has 0 as each of its indices, or of the border before it where one is read.
-        shape, strides: along each axis, in elements.
-        lows: how many elements lie before index 0 of each axis.
-    """
-
-    first_byte: int
-    element: str
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    lows: tuple[int, ...]
 
 
 def buffer(kernel: Kernel, place: Place) -> Buffer:
@@ -88,22 +72,15 @@ class Planned:
     Attributes:
         rows: the arguments of each kernel.
         together: of how many kernels each step is made; those of a step have the same number of slices.
+        shared: the block in which intermediate tensors lie.
         intermediate_bytes: the memory of tensors that are neither inputs nor outputs.
     """
 
     kernels: list[Kernel]
     rows: list[list[Place]]
     together: list[int]
+    shared: Array
     intermediate_bytes: int
-
-
-def from_each_on(together: Sequence[int]) -> list[int]:
-    """For each kernel, how many of its step are still to come, itself included.
-
-    >>> from_each_on([1, 3])
-    [1, 3, 2, 1]
-    """
-    return [count - n for count in together for n in range(count)]
 
 
 def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planned:
@@ -121,7 +98,7 @@ def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planne
         groups, layouts = for_real(groups, layouts, views, examples, equation.shape_of[examples[0]][0])
     steps = in_steps(groups, layouts, views, arrays.keys())
     kernels = [step.kernels(layouts, views, dtype) for step in steps]
-    memory, intermediate_bytes = _memory(steps, kernels, arrays, layouts, views)
+    memory, shared, intermediate_bytes = _memory(steps, kernels, arrays, layouts, views)
     rows = [
         [
             Place(
@@ -136,7 +113,7 @@ def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planne
         for kernel in together
     ]
     flat = [kernel for together in kernels for kernel in together]
-    return Planned(flat, rows, [*map(len, kernels)], intermediate_bytes)
+    return Planned(flat, rows, [*map(len, kernels)], shared, intermediate_bytes)
 
 
 def _refuse_empty(equation: Equation) -> None:
@@ -182,8 +159,8 @@ def _memory(
     arrays: Mapping[str, Array],
     layouts: Mapping[str, Layout],
     views: Mapping[str, str],
-) -> tuple[dict[Block, Array], int]:
-    """The array of every tensor that is stored, and the bytes of the intermediate ones, which share a block.
+) -> tuple[dict[Block, Array], Array, int]:
+    """The array of every tensor that is stored, the block that intermediate ones share, and the bytes of all of these.
 
     kernels: of each step; what a step touches is in use from its start to its end.
     """
@@ -207,4 +184,4 @@ def _memory(
             layout = layouts[block[0]]
             memory[block] = aligned_zeros(layout.whole_shape, layout.element)
             total += layout.bytes
-    return memory, total
+    return memory, arena, total

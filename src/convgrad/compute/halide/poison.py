@@ -16,7 +16,7 @@ import numpy as np
 
 from convgrad.compute.halide.program import Program
 from convgrad.compute.halide.runtime import native
-from convgrad.compute.halide.runtime.calls import LinkedCalls
+from convgrad.compute.halide.runtime.linked import LinkedCalls
 from convgrad.errors import EngineError
 
 SUBNORMAL = 0x000116C2

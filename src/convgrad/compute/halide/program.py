@@ -12,13 +12,16 @@ from convgrad.arguments import takes
 from convgrad.compute import program
 from convgrad.compute.contract import ASKED, Request
 from convgrad.compute.halide import available
+from convgrad.compute.halide.recorded import Asked, record, recorded
 from convgrad.compute.halide.runtime import threads
+from convgrad.compute.halide.runtime.linked import LinkedCalls
 from convgrad.errors import ArgumentError, EngineError
 from convgrad.notation.terms import Equation
 
 # What imports Halide is imported in functions: where there is none, this module can be loaded and says so.
 if TYPE_CHECKING:
     from convgrad.compute.halide.kernels.kernel import Kernel
+    from convgrad.compute.halide.runtime.calls import InMemoryCalls
 
 Array = npt.NDArray[Any]
 
@@ -66,24 +69,25 @@ class Program(program.Program):
     """A compiled equation; made by `compile_program`.
 
     Attributes:
-        kernels: what is run, in order; `print(program)` shows it.
+        kernels: what is run, in order; `print(program)` shows it. Of a program that was kept it is planned when asked
+            for.
         intermediate_bytes: the memory of tensors that are neither inputs nor outputs.
     """
 
-    kernels: Sequence[Kernel]
     intermediate_bytes: int
 
     def __init__(self, request: Request) -> None:
-        from convgrad.compute.halide.planned import planned
-        from convgrad.compute.halide.runtime import calls
-
         start = time.perf_counter()
         super().__init__(request)
-        plan = planned(request, self.arrays, self.dtype)
-        self.intermediate_bytes = plan.intermediate_bytes
-        self._call = calls.call_list(plan.kernels, plan.rows, plan.together)
-        self.kernels = self._call.kernels
+        asked = Asked.now(request, self.arrays, self.dtype)
+        key = asked.key
+        self._call, self.intermediate_bytes = recorded(asked, key) or _made(asked, key)
         self.compile_seconds = time.perf_counter() - start
+
+    @property
+    def kernels(self) -> Sequence[Kernel]:
+        """What is run, in order."""
+        return self._call.kernels
 
     def __reduce__(self) -> NoReturn:
         raise EngineError(
@@ -108,7 +112,7 @@ class Program(program.Program):
 
     def parts_until(self, name: str) -> int:
         """How many of `kernels` it takes until a tensor is whole that they store."""
-        return max(number for number, kernel in enumerate(self.kernels, 1) if name in kernel.writes)
+        return max(number for number, writes in enumerate(self._call.writes, 1) if name in writes)
 
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each of `kernels` took. Raises EngineError as `run` does."""
@@ -117,3 +121,15 @@ class Program(program.Program):
 
     def __str__(self) -> str:
         return "\n".join(f"{number}. {kernel}" for number, kernel in enumerate(self.kernels, 1))
+
+
+def _made(asked: Asked, key: str) -> tuple[LinkedCalls | InMemoryCalls, int]:
+    """A program planned and compiled now, and kept; and the bytes of its intermediate tensors."""
+    from convgrad.compute.halide.planned import planned
+    from convgrad.compute.halide.runtime import calls
+
+    plan = planned(asked.request, asked.arrays, asked.dtype)
+    made = calls.call_list(plan.kernels, plan.rows, plan.together)
+    if isinstance(made, LinkedCalls):
+        record(asked, key, made, plan.shared, plan.intermediate_bytes)
+    return made, plan.intermediate_bytes

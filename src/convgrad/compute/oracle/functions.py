@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convgrad.functions import Array
+if TYPE_CHECKING:
+    from convgrad.functions import Array
 
 
 def power(base: Array, exponent: float) -> Array:

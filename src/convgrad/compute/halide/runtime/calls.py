@@ -10,10 +10,12 @@ import halide as hl
 import numpy as np
 
 from convgrad.compute.halide.kernels.kernel import Kernel
-from convgrad.compute.halide.planned import Place, buffer, extent, from_each_on, movement
+from convgrad.compute.halide.listed import Argument, Call, Memory, from_each_on
+from convgrad.compute.halide.planned import Place, buffer, extent, movement
 from convgrad.compute.halide.runtime import native, threads
 from convgrad.compute.halide.runtime.compile import COMPILER, compile_in_memory, symbol
 from convgrad.compute.halide.runtime.floats import flushing
+from convgrad.compute.halide.runtime.linked import LinkedCalls
 from convgrad.errors import EngineError
 
 
@@ -24,81 +26,33 @@ def call_list(
 
     together: of how many kernels each step is made; those of a step have the same number of slices.
     """
-    calls = InMemoryCalls if native.compiler() is None else LinkedCalls
+    calls = InMemoryCalls if native.compiler() is None else linked_calls
     return calls(kernels, rows, together)
 
 
-class LinkedCalls:
-    """All kernels from shared libraries, in one call.
-
-    Attributes:
-        kernels: as they are called; some may be plainer than those asked for.
-        rows: the arguments of each kernel.
-        buffers: the same as Halide's structs.
-    """
-
-    def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]):
-        kernels, self._functions = COMPILER.compiled(kernels)
-        self.kernels = kernels
-        self.rows, self.together = rows, together  # memory lives as long as the calls, and so do the functions
-        self.buffers = [[_struct(kernel, place) for place in row] for kernel, row in zip(kernels, rows, strict=True)]
-        from_here = from_each_on(together)
-        self._calls = native.CallList(
-            [
-                native.Call(
-                    function.address,
-                    buffers,
-                    [native.Movement(*movement(kernel, p)) for p in row],
-                    kernel.slices,
-                    count,
+def linked_calls(kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]) -> LinkedCalls:
+    """All kernels from shared libraries, in one call."""
+    kernels, functions = COMPILER.compiled(kernels)
+    memory = {(place.array.ctypes.data, place.array.nbytes): place.array for row in rows for place in row}
+    blocks = {block: number for number, block in enumerate(memory)}
+    calls = [
+        Call(
+            symbol(kernel),
+            tuple(
+                Argument(
+                    buffer(kernel, place),
+                    Memory(blocks[place.array.ctypes.data, place.array.nbytes], 0),
+                    movement(kernel, place),
                 )
-                for function, buffers, row, kernel, count in zip(
-                    self._functions, self.buffers, rows, kernels, from_here, strict=True
-                )
-            ]
+                for place in row
+            ),
+            kernel.slices,
+            count,
         )
-
-    def __call__(self) -> None:
-        try:
-            self._calls()
-        except native.OutOfMemory as failure:
-            raise self._error(failure) from None
-
-    def in_parts(self) -> Iterator[int]:
-        """Run once, step by step; yields how many kernels are done."""
-        done = 0
-        for count in self.together:
-            try:
-                self._calls.part(done, count)
-            except native.OutOfMemory as failure:
-                raise self._error(failure) from None
-            done += count
-            yield done
-
-    def timed(self) -> list[int]:
-        """Run once; the nanoseconds that each kernel took."""
-        try:
-            return self._calls.timed()
-        except native.OutOfMemory as failure:
-            raise self._error(failure) from None
-
-    def meets_subnormals(self) -> list[bool]:
-        """Run once, on this thread alone; whether each step computes with a subnormal number. For tests."""
-        try:
-            return self._calls.meets_subnormals(self.together)
-        except native.OutOfMemory as failure:
-            raise self._error(failure) from None
-
-    def _error(self, failure: native.OutOfMemory) -> EngineError:
-        title = self.kernels[failure.place].title
-        return EngineError(f"{title} failed: there is no memory left for it. A smaller batch needs less.")
-
-
-def _struct(kernel: Kernel, place: Place) -> native.BufferStruct:
-    seen = buffer(kernel, place)
-    return native.buffer_struct(
-        place.array.ctypes.data + seen.first_byte, seen.element, seen.shape, seen.strides, seen.lows
-    )
+        for kernel, row, count in zip(kernels, rows, from_each_on(together), strict=True)
+    ]
+    titles, writes = [kernel.title for kernel in kernels], [kernel.writes for kernel in kernels]
+    return LinkedCalls(calls, [*memory.values()], functions, titles, writes, lambda: (kernels, rows))
 
 
 class InMemoryCalls:
@@ -107,7 +61,8 @@ class InMemoryCalls:
     Attributes:
         kernels: as they are called.
         rows: the arguments of each kernel.
-        buffers: the same in each slice, as Halide's buffers.
+        writes: the tensors that each kernel stores.
+        buffers: the arguments in each slice, as Halide's buffers.
     """
 
     def __init__(self, kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int]):
@@ -115,6 +70,7 @@ class InMemoryCalls:
         threads.watch_forks()
         self.kernels = [*kernels]
         self.rows, self.together = rows, together
+        self.writes = [kernel.writes for kernel in kernels]
         self._functions = [_compiled_in_memory(symbol(kernel), kernel) for kernel in kernels]
         self.buffers = [
             [[_halide_buffer(kernel, place, n) for place in row] for n in range(kernel.slices)]

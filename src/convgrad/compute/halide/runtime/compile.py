@@ -6,59 +6,38 @@ without one, Halide's compiler in memory is used.
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import halide as hl
 
 from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.passes.fusion import Style
 from convgrad.compute.halide.runtime import cache, native, workers
+from convgrad.compute.halide.runtime.libraries import LIBRARIES, Function, Libraries, digest, functions, library_key
 from convgrad.compute.halide.runtime.surroundings import edited, surroundings
 from convgrad.compute.halide.target import target
 from convgrad.errors import EngineError
-from convgrad.system.sharing import Lock, locked
+from convgrad.system.sharing import locked
 
-RECENT = 64
-"""Libraries that stay loaded when no program needs them any more: whoever makes the same network again, as a search for
-the best settings does, loads nothing. A library takes two memory maps and some 30 kB."""
 SLOW = "too slow to compile as it is scheduled"
 
 
 def symbol(kernel: Kernel) -> str:
     """The name of a kernel's compiled code: a digest of all that it depends on."""
-    return "convgrad_" + _digest(f"{surroundings()}\n{kernel.key}")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class Function:
-    """A compiled kernel's address, and what has to be held as long as it is called."""
-
-    address: int
-    within: native.Functions
+    return "convgrad_" + digest(f"{surroundings()}\n{kernel.key}")
 
 
 class Compiler:
-    """The compiled kernels of this process, by name. One thread compiles at a time: nothing is compiled twice.
+    """Compiles what `libraries` has not. One thread compiles at a time: nothing is compiled twice."""
 
-    Libraries of kernels are there as long as programs hold their functions, and the last ones longer.
-    """
-
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self._loaded: WeakValueDictionary[str, native.Functions] = WeakValueDictionary()
-        self._recent: dict[native.Functions, None] = {}
+    def __init__(self, libraries: Libraries | None = None) -> None:
+        self.libraries = libraries or Libraries()
+        self.lock = self.libraries.lock
         self._slow: set[str] = set()
 
     @locked
@@ -70,7 +49,7 @@ class Compiler:
         Raises: EngineError.
         """
         kernels = self.plain_if_slow(kernels)
-        held = self._held(kernels)
+        held = self.libraries.held(map(symbol, kernels))
         new = {name: kernel for kernel in kernels if (name := symbol(kernel)) not in held}
         if new:
             slow = self._add(new, held)
@@ -84,23 +63,9 @@ class Compiler:
                 )
             if slow:
                 kernels = self.plain_if_slow(kernels)
-                held |= self._held(kernels)
+                held |= self.libraries.held(map(symbol, kernels))
                 self._add({name: kernel for kernel in kernels if (name := symbol(kernel)) not in held}, held)
-        return kernels, [Function(held[name].addresses[name], held[name]) for name in map(symbol, kernels)]
-
-    def _held(self, kernels: Sequence[Kernel]) -> dict[str, native.Functions]:
-        """Those of the kernels that are loaded, by name. They count as used now."""
-        found = {name: loaded for kernel in kernels if (loaded := self._loaded.get(name := symbol(kernel)))}
-        for loaded in found.values():
-            self._keep(loaded)
-        return found
-
-    def _keep(self, loaded: native.Functions) -> None:
-        """Have it loaded for a while, though no program may need it."""
-        self._recent.pop(loaded, None)
-        self._recent[loaded] = None
-        while len(self._recent) > RECENT:
-            del self._recent[next(iter(self._recent))]
+        return kernels, functions(map(symbol, kernels), held)
 
     def plain_if_slow(self, kernels: Sequence[Kernel]) -> list[Kernel]:
         """The kernels, and plain loops in place of those that are known to take too long to compile."""
@@ -108,7 +73,7 @@ class Compiler:
         return [plain(kernel) if self._is_slow(symbol(kernel), kept) else kernel for kernel in kernels]
 
     def _is_slow(self, name: str, kept: cache.Cache) -> bool:
-        if name in self._loaded:
+        if name in self.libraries:
             return False
         if name not in self._slow and kept.read(f"{name}.slow") is not None:
             self._slow.add(name)
@@ -121,17 +86,10 @@ class Compiler:
         """
         if not kernels:
             return set()
-        kept, key = cache.current(), f"library-{_digest(' '.join(sorted(kernels)))}"
+        kept = cache.current()
         with native.compile_folder() as folder:
-            # A file name of its own for each library: what was loaded once by a name is not looked at again.
-            content = kept.read(key)
-            if content is not None:
-                native.library()
-                shared = folder / "kept.so"
-                shared.write_bytes(content)
-                if self._load(shared, kernels, held):
-                    return set()
-                kept.discard(key)  # made on a system with other libraries
+            if self.libraries.load_kept([*kernels], held, folder):
+                return set()
             slow, from_cache = compile_objects(kernels, folder)
             present = [name for name in kernels if name not in slow]
             if not present:
@@ -150,31 +108,17 @@ class Compiler:
                 shared = folder / "anew.so"
                 self._link(folder, shared, present, held)
             if not slow and not edited():
-                kept.write(key, shared.read_bytes())
+                kept.write(library_key(kernels), shared.read_bytes())
                 kept.make_room()
         return slow
 
     def _link(self, folder: Path, shared: Path, names: Sequence[str], held: dict[str, native.Functions]) -> None:
         """A shared library of objects, loaded. Raises EngineError."""
-        native.link([folder / f"{name}.o" for name in names], shared, "-lm")
+        native.link([folder / f"{name}.o" for name in names], shared, *native.NO_VARIABLES, "-lm")
         try:
-            self._take(native.load(shared), names, held)
+            self.libraries.take(shared, names, held)
         except AttributeError as error:
             raise EngineError(f"The compiled kernels can't be used: {error}") from None
-
-    def _load(self, shared: Path, names: Iterable[str], held: dict[str, native.Functions]) -> bool:
-        """Whether a library from the cache could be loaded."""
-        try:
-            self._take(ctypes.CDLL(str(shared)), names, held)
-        except (OSError, AttributeError):
-            return False
-        return True
-
-    def _take(self, library: Any, names: Iterable[str], held: dict[str, native.Functions]) -> None:
-        loaded = native.Functions(library, names)
-        self._keep(loaded)
-        held |= dict.fromkeys(loaded.addresses, loaded)
-        self._loaded.update(dict.fromkeys(loaded.addresses, loaded))
 
 
 def plain(kernel: Kernel) -> Kernel:
@@ -253,4 +197,4 @@ def compile_in_memory(kernel: Kernel) -> Any:
         raise EngineError(f"{kernel.title} can't be compiled:\n{error}") from error
 
 
-COMPILER = Compiler()
+COMPILER = Compiler(LIBRARIES)

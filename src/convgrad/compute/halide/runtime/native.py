@@ -7,28 +7,31 @@ import ctypes
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convgrad.compute.halide.runtime import cache, threads
-from convgrad.compute.halide.runtime.surroundings import edited, surroundings
+from convgrad.compute.halide.runtime.surroundings import edited, quick_surroundings, surroundings
 from convgrad.dtypes import DTYPES
 from convgrad.errors import EngineError
 from convgrad.system.files import reason, temporary_folder
 from convgrad.system.sharing import Lock
 
+if TYPE_CHECKING:
+    import subprocess
+
 LINK_SECONDS = 120
 FEW_MAPS = ("-Wl,-z,noseparate-code", "-Wl,-z,norelro") if sys.platform.startswith("linux") else ()
 """For the linker: constants beside the code, and the table of addresses beside the data, so that a library takes two of
 the 65,530 memory maps that Linux gives a process, and not five. Not every linker knows them."""
+NO_VARIABLES = ("-nostartfiles",) if sys.platform.startswith("linux") else ()
+"""For the linker: nothing but kernels in a library, so that it can be packed (`packed.py`)."""
 SOURCES = ("structs.h", "floats.c", "filling.c", "runner.c", "memory.c", "pool.c")
 
 
@@ -61,6 +64,8 @@ def link(objects: Sequence[Path], library: Path, *more: str) -> None:
 
 
 def _linked(objects: Sequence[Path], library: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    import subprocess  # which takes long to import, and is not needed for what is kept
+
     command = [compiler() or "cc", "-shared", "-o", str(library), *more, *map(str, objects)]
     if sys.platform == "darwin":
         command += ["-undefined", "dynamic_lookup"]
@@ -105,7 +110,7 @@ def _prepared(loaded: Any) -> Any:
 
 
 def _key() -> str:
-    return f"runtime-{hashlib.sha256(surroundings().encode()).hexdigest()[:32]}"
+    return f"runtime-{hashlib.sha256((quick_surroundings() or surroundings()).encode()).hexdigest()[:32]}"
 
 
 def _kept() -> Any:
@@ -128,7 +133,7 @@ def _built() -> Any:
     with compile_folder() as folder:
         shared = folder / "libruntime.so"
         source = folder / "runtime.c"  # one file compiles in half the time of three
-        texts = [files("convgrad.compute.halide.runtime").joinpath(name).read_text() for name in SOURCES]
+        texts = [Path(__file__).with_name(name).read_text() for name in SOURCES]
         source.write_text("\n".join(texts))
         link([source], shared, "-O2", "-fPIC", "-lpthread")
         loaded = load(shared, mode=ctypes.RTLD_GLOBAL)
@@ -148,18 +153,33 @@ def load(shared: Path, mode: int = ctypes.DEFAULT_MODE) -> Any:
 
 
 class Functions:
-    """Kernels of a shared library by name, as addresses. The library is unloaded when nobody holds this any more.
+    """Kernels of a library by name, as addresses. It is unloaded when nobody holds this any more.
 
-    Raises: AttributeError where the library has not all of them.
+    Raises: AttributeError where the library has not all of them; EngineError where it can't be loaded.
     """
 
-    def __init__(self, library: Any, names: Iterable[str]):
-        found = {name: ctypes.cast(getattr(library, f"{name}_argv"), ctypes.c_void_p).value for name in names}
-        self.addresses = {name: address for name, address in found.items() if address is not None}
-        unload = getattr(_ctypes, "dlclose", None)  # Windows has none, and libraries stay
+    def __init__(self, shared: Path, names: Iterable[str]):
+        from convgrad.compute.halide.runtime import packed  # with NumPy, which processes that compile do without
+
+        names = [*names]
+        symbols = [f"{name}_argv" for name in names]
+        unload: Callable[[], None] | None
+        try:
+            found, unload = packed.load(shared.read_bytes(), symbols, library())
+        except packed.NotPacked:
+            found, unload = _loaded(shared, symbols)
+        self.addresses = {name: found[symbol] for name, symbol in zip(names, symbols, strict=True)}
         if unload is not None:
             # Not at the end of the process, where threads may still run.
-            weakref.finalize(self, unload, library._handle).atexit = False
+            weakref.finalize(self, unload).atexit = False
+
+
+def _loaded(shared: Path, symbols: Iterable[str]) -> tuple[dict[str, int], Callable[[], None] | None]:
+    """A library's functions by the system's loader, and what unloads it."""
+    loaded = load(shared)
+    found = {name: ctypes.cast(getattr(loaded, name), ctypes.c_void_p).value or 0 for name in symbols}
+    unload = getattr(_ctypes, "dlclose", None)  # Windows has none, and libraries stay
+    return found, None if unload is None else partial(unload, loaded._handle)
 
 
 def kept_bytes() -> int:
