@@ -14,9 +14,11 @@ from convgrad.compute.arrays import aligned_zeros
 from convgrad.compute.contract import Request, root
 from convgrad.compute.halide.kernels.chains import in_steps
 from convgrad.compute.halide.kernels.kernel import Kernel
+from convgrad.compute.halide.kernels.packing import with_packing
 from convgrad.compute.halide.kernels.steps import Step
 from convgrad.compute.halide.passes import in_atoms
 from convgrad.compute.halide.passes.borders import with_borders
+from convgrad.compute.halide.passes.constants import apart
 from convgrad.compute.halide.passes.fusion import partition
 from convgrad.compute.halide.passes.memory import Layout, Lifetime, packed
 from convgrad.compute.halide.passes.nominal import NOMINAL, for_real
@@ -88,12 +90,14 @@ class Planned:
     Attributes:
         rows: the arguments of each kernel.
         together: of how many kernels each step is made; those of a step have the same number of slices.
+        first: how many steps depend on constants alone.
         intermediate_bytes: the memory of tensors that are neither inputs nor outputs.
     """
 
     kernels: list[Kernel]
     rows: list[list[Place]]
     together: list[int]
+    first: int
     intermediate_bytes: int
 
 
@@ -114,14 +118,19 @@ def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planne
     equation = request.equation
     _refuse_empty(equation)
     examples = request.examples
-    plan = in_atoms(Plan.of(request.with_examples(NOMINAL) if examples else request))
-    groups, views = partition(plan), plan.views
+    plan = in_atoms(Plan.of(request.with_examples(request.usual or NOMINAL) if examples else request))
+    once, rest, constant = apart(plan, request.constants)
+    first, groups, views = partition(once), partition(rest), plan.views
     layouts = _layouts(plan, arrays, dtype)
     if examples:
-        groups, layouts = for_real(groups, layouts, views, examples, equation.shape_of[examples[0]][0])
-    steps = in_steps(groups, layouts, views, arrays.keys())
+        count = equation.shape_of[examples[0]][0]
+        both, layouts = for_real([*first, *groups], layouts, views, examples, count)
+        first, groups = both[: len(first)], both[len(first) :]
+    packing, groups = with_packing(groups, layouts, views, constant)
+    before = [Step([group]) for group in (*first, *packing)]
+    steps = [*before, *in_steps(groups, layouts, views, arrays.keys())]
     kernels = [step.kernels(layouts, views, dtype) for step in steps]
-    memory, intermediate_bytes = _memory(steps, kernels, arrays, layouts, views)
+    memory, intermediate_bytes = _memory(steps, kernels, arrays, layouts, views, len(before))
     rows = [
         [
             Place(
@@ -136,7 +145,7 @@ def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planne
         for kernel in together
     ]
     flat = [kernel for together in kernels for kernel in together]
-    return Planned(flat, rows, [*map(len, kernels)], intermediate_bytes)
+    return Planned(flat, rows, [*map(len, kernels)], len(before), intermediate_bytes)
 
 
 def _refuse_empty(equation: Equation) -> None:
@@ -182,10 +191,12 @@ def _memory(
     arrays: Mapping[str, Array],
     layouts: Mapping[str, Layout],
     views: Mapping[str, str],
+    first: int,
 ) -> tuple[dict[Block, Array], int]:
     """The array of every tensor that is stored, and the bytes of the intermediate ones, which share a block.
 
     kernels: of each step; what a step touches is in use from its start to its end.
+    first: how many steps are run once; what they make is in use until the last step's end.
     """
     uses: dict[Block, list[int]] = {}
     for number, (step, together) in enumerate(zip(steps, kernels, strict=True)):
@@ -193,7 +204,7 @@ def _memory(
             uses.setdefault(_block(number, step, name, views), []).append(number)
     memory: dict[Block, Array] = {(name, None): array for name, array in arrays.items()}
     blocks = [
-        Lifetime(block, layouts[block[0]].bytes, min(numbers), max(numbers))
+        Lifetime(block, layouts[block[0]].bytes, min(numbers), max(numbers) if min(numbers) >= first else len(steps))
         for block, numbers in uses.items()
         if block not in memory and not layouts[block[0]].bordered
     ]

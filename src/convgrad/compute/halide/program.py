@@ -32,6 +32,8 @@ def compile_program(
     buffers: Mapping[str, Array] | None = None,
     views: Mapping[str, str] | None = None,
     examples: Collection[str] = (),
+    constants: Collection[str] = (),
+    usual: int | None = None,
 ) -> Program:
     """A bound equation, compiled for this processor, with arrays that are laid out once.
 
@@ -58,7 +60,17 @@ def compile_program(
         raise EngineError(f"Equations can't be compiled here: {reason}")
     threads.refuse_forked_child()
     return Program(
-        Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, tuple(examples))
+        Request(
+            equation,
+            tuple(outputs),
+            dtype,
+            in_place or {},
+            buffers or {},
+            views or {},
+            tuple(examples),
+            tuple(constants),
+            usual,
+        )
     )
 
 
@@ -66,7 +78,7 @@ class Program(program.Program):
     """A compiled equation; made by `compile_program`.
 
     Attributes:
-        kernels: what is run, in order; `print(program)` shows it.
+        kernels: what is run, in order; `print(program)` shows it. What `prepare` runs is not among them.
         intermediate_bytes: the memory of tensors that are neither inputs nor outputs.
     """
 
@@ -81,8 +93,9 @@ class Program(program.Program):
         super().__init__(request)
         plan = planned(request, self.arrays, self.dtype)
         self.intermediate_bytes = plan.intermediate_bytes
-        self._call = calls.call_list(plan.kernels, plan.rows, plan.together)
+        self._first, self._call = calls.call_lists(plan.kernels, plan.rows, plan.together, plan.first)
         self.kernels = self._call.kernels
+        self._prepared = not self._first.kernels
         self.compile_seconds = time.perf_counter() - start
 
     def __reduce__(self) -> NoReturn:
@@ -97,13 +110,25 @@ class Program(program.Program):
         Raises: EngineError in a forked child process, or where a kernel fails (memory).
         """
         threads.refuse_forked_child()
+        if not self._prepared:
+            self.prepare()
         self._call()
+
+    def prepare(self) -> None:
+        """Compute what depends on constants alone, from what their arrays hold now: kernels transformed, weights in
+        another order, factors of a normalization. Raises EngineError as `run` does.
+        """
+        threads.refuse_forked_child()
+        self._first()
+        self._prepared = True
 
     def in_parts(self) -> Iterator[int]:
         """Do what `run` does, kernel by kernel, to the same bits: yields how many of `kernels` are done, after each one
         or chain. Raises EngineError as `run` does.
         """
         threads.refuse_forked_child()
+        if not self._prepared:
+            self.prepare()
         return self._call.in_parts()
 
     def parts_until(self, name: str) -> int:
@@ -113,6 +138,8 @@ class Program(program.Program):
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each of `kernels` took. Raises EngineError as `run` does."""
         threads.refuse_forked_child()
+        if not self._prepared:
+            self.prepare()
         return self._call.timed()
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ from convgrad.compute.halide.passes.memory import Layout
 from convgrad.compute.halide.schedules.generic import small_function
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, map_function, schedule_flat, schedule_map
 from convgrad.compute.halide.schedules.reduction import scheduled_reduction
+from convgrad.compute.halide.schedules.winograd.reduction import packing
 from convgrad.dtypes import DTYPES
 from convgrad.notation.terms import IndexValue, Reduce, accesses, walk
 
@@ -78,8 +79,8 @@ class Kernel:
         """A Halide pipeline and its input parameters."""
         params = [self._parameter(name) for name in self.reads]
         tensors = {name: self._tensor(name, param) for name, param in zip(self.reads, params, strict=True)}
-        build = {Style.SMALL: self._small, Style.MAP: self._map, Style.REDUCTION: self._reduction}[self.group.style]
-        return build(tensors), params
+        builders = {Style.SMALL: self._small, Style.MAP: self._map, Style.REDUCTION: self._reduction}
+        return builders.get(self.group.style, self._packing)(tensors), params
 
     def _rank(self, name: str) -> int:
         shape = self.layouts[name].shape
@@ -154,7 +155,10 @@ class Kernel:
             if is_reduction(other)
         ]
         nominal = group.nominal.get(atom.name)
-        reduced = scheduled_reduction(atom, lowering, self._width(), more, self.slices > 1, nominal)
+        packed = [tensors.pop(made) for made in group.packed.values()]
+        reduced = scheduled_reduction(
+            atom, lowering, self._width(), more, self.slices > 1, nominal, group.frozen, *packed
+        )
         several = bool(more) or atom.term.kind.startswith("arg")
         for number, summed in enumerate([atom, *(other for other, _ in more)]):
             tensors[summed.name] = from_function(reduced.sums, summed.shape, number if several else None)
@@ -162,6 +166,14 @@ class Kernel:
         func = map_function(group.atoms, self.writes, self._elements(), tensors, kind, {}, variables, flat=False)
         reduced.schedule(func, variables)
         self._promise_outputs(func)
+        return hl.Pipeline([func])
+
+    def _packing(self, tensors: dict[str, Tensor]) -> Any:
+        group = self.group
+        (weights, made), atom = next(iter(group.packed.items())), group.atoms[0]
+        shapes = {access.tensor: self.layouts[access.tensor].shape for access in accesses(atom.term)}
+        func = packing(atom, shapes, tensors[weights], group.nominal.get(atom.name), group.style is Style.PACKING)
+        _promise(func.output_buffer(), self.layouts[made], read=False)
         return hl.Pipeline([func])
 
     def _elements(self) -> dict[str, Any]:

@@ -28,6 +28,20 @@ def call_list(
     return calls(kernels, rows, together)
 
 
+def call_lists(
+    kernels: Sequence[Kernel], rows: Sequence[Sequence[Place]], together: Sequence[int], first: int
+) -> tuple[LinkedCalls | InMemoryCalls, LinkedCalls | InMemoryCalls]:
+    """Two of them: of the first steps, and of the others. All kernels are compiled together."""
+    held = None if native.compiler() is None or not first else COMPILER.compiled(kernels)
+    count = sum(together[:first])
+    lists = (
+        call_list(kernels[:count], rows[:count], together[:first]),
+        call_list(kernels[count:], rows[count:], together[first:]),
+    )
+    del held
+    return lists
+
+
 class LinkedCalls:
     """All kernels from shared libraries, in one call.
 

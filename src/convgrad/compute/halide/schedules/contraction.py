@@ -20,6 +20,7 @@ from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import with_last
 from convgrad.compute.halide.schedules.generic import reduction
 from convgrad.compute.halide.schedules.phases import in_phases, joined, split_variables
+from convgrad.compute.halide.schedules.pointwise import PARALLEL_WORK as PARALLEL_WORK
 from convgrad.compute.halide.schedules.pointwise import spread
 from convgrad.compute.halide.schedules.staging import stage_operands
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for
@@ -29,10 +30,6 @@ from convgrad.notation.terms import Definition, Reduce, accesses
 
 CACHE_SHARE = 1 << 19
 """Bytes of weights (half of a 1 MiB second-level cache) beyond which the loop over them goes outside of the others."""
-
-
-PARALLEL_WORK = 1 << 19
-"""Multiply-adds from which a reduction is spread over threads: at 60 a nanosecond 9 us; a parallel start takes 5."""
 
 
 class TiledReduction:

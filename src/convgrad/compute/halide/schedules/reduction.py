@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, Protocol
 
-from convgrad.compute.halide.codegen.lowering import Lowering
+from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.options import options
 from convgrad.compute.halide.schedules.across import tiled_cycles, vector_index
 from convgrad.compute.halide.schedules.contraction import PARALLEL_WORK, TiledReduction
@@ -48,11 +48,14 @@ def scheduled_reduction(
     siblings: Sequence[tuple[Definition, Lowering]] = (),
     alone: bool = False,
     nominal: Definition | None = None,
+    frozen: bool = False,
+    packed: Tensor | None = None,
 ) -> ScheduledReduction:
     """The reduction of an atom with the schedule that suits it, and with it those of its siblings.
 
     alone: one thread computes it, others the same for other examples.
     nominal: the atom by whose sizes is chosen what changes rounding, where these are not its own (`nominal.py`).
+    frozen: an operand is constant. packed: what was made of it once, where that is for the schedule.
     """
     assert isinstance(atom.term, Reduce)
     deciding = atom if nominal is None else nominal
@@ -63,9 +66,9 @@ def scheduled_reduction(
     if atom.term.kind.startswith("arg") or not atom.indices:
         return PlainReduction(atom, lowering, element_bytes)
     shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
-    pattern = winograd_pattern(atom, shapes, element_bytes, nominal)
+    pattern = winograd_pattern(atom, shapes, element_bytes, nominal, frozen)
     if pattern is not None:
-        return WinogradReduction(atom, lowering, pattern, nominal)
+        return WinogradReduction(atom, lowering, pattern, nominal, packed)
     forced = options().reduction
     if forced == "plain":
         return PlainReduction(atom, lowering, element_bytes)
