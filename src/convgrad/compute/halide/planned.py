@@ -118,13 +118,13 @@ def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planne
     equation = request.equation
     _refuse_empty(equation)
     examples = request.examples
-    plan = in_atoms(Plan.of(request.with_examples(request.usual or NOMINAL) if examples else request))
+    plan = in_atoms(Plan.of(request.with_examples(NOMINAL) if examples else request))
     once, rest, constant = apart(plan, request.constants)
     first, groups, views = partition(once), partition(rest), plan.views
     layouts = _layouts(plan, arrays, dtype)
     if examples:
         count = equation.shape_of[examples[0]][0]
-        both, layouts = for_real([*first, *groups], layouts, views, examples, count)
+        both, layouts = for_real([*first, *groups], layouts, views, examples, count, request.usual)
         first, groups = both[: len(first)], both[len(first) :]
     packing, groups = with_packing(groups, layouts, views, constant)
     before = [Step([group]) for group in (*first, *packing)]

@@ -54,6 +54,6 @@ def _packed(
     made = f"{atom.name} from {weights}"  # no name of the notation holds a blank
     layouts[made] = Layout(packed_shape(atom, pattern, shapes, nominal), layouts[weights].element)
     packed = {weights: made}
-    return [replace(frozen, style=Style.PACKING, atoms=[atom], stored=[made], packed=packed)], replace(
-        frozen, packed=packed
-    )
+    deciding = {} if nominal is None else {atom.name: nominal}
+    packing = Group(Style.PACKING, [atom], [made], nominal=deciding, frozen=True, packed=packed)
+    return [packing], replace(frozen, packed=packed)
