@@ -118,7 +118,8 @@ def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planne
     equation = request.equation
     _refuse_empty(equation)
     examples = request.examples
-    plan = in_atoms(Plan.of(request.with_examples(NOMINAL) if examples else request))
+    plan = Plan.of(request.with_examples(NOMINAL) if examples else request)
+    plan = in_atoms(plan, bool(request.constants))
     once, rest, constant = apart(plan, request.constants)
     first, groups, views = partition(once), partition(rest), plan.views
     layouts = _layouts(plan, arrays, dtype)
