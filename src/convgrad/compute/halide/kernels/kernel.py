@@ -19,7 +19,8 @@ from convgrad.compute.halide.passes.memory import Layout
 from convgrad.compute.halide.schedules.generic import small_function
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, map_function, schedule_flat, schedule_map
 from convgrad.compute.halide.schedules.reduction import scheduled_reduction
-from convgrad.compute.halide.schedules.winograd.reduction import packing
+from convgrad.compute.halide.schedules.streams import stream_of
+from convgrad.compute.halide.schedules.winograd.reduction import packing, winograd_pattern
 from convgrad.dtypes import DTYPES
 from convgrad.notation.terms import IndexValue, Reduce, accesses, walk
 
@@ -172,7 +173,13 @@ class Kernel:
         group = self.group
         (weights, made), atom = next(iter(group.packed.items())), group.atoms[0]
         shapes = {access.tensor: self.layouts[access.tensor].shape for access in accesses(atom.term)}
-        func = packing(atom, shapes, tensors[weights], group.nominal.get(atom.name), group.style is Style.PACKING)
+        nominal, scheduled = group.nominal.get(atom.name), group.style is Style.PACKING
+        if winograd_pattern(atom, shapes, self._width(), nominal, frozen=True) is not None:
+            func = packing(atom, shapes, tensors[weights], nominal, scheduled)
+        else:
+            stream = stream_of(atom, shapes, self._width())
+            assert stream is not None, "nothing else is packed"
+            func = stream.packing(tensors[weights], scheduled)
         _promise(func.output_buffer(), self.layouts[made], read=False)
         return hl.Pipeline([func])
 

@@ -1,4 +1,4 @@
-"""Weights that are constant, transformed once: a kernel of its own makes what the convolution reads with every call.
+"""Weights that are constant, transformed or put in order once: a kernel of its own makes what is read with every call.
 
     U[k,c,a,b] = sum[m,n](G[a,m] * G[b,n] * w[m,n,c,k])             once
     x[e,i,j,k] = (A^T (sum[c](U[k,c] * V[e,c])) A)[i,j]             with every call
@@ -12,8 +12,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from convgrad.compute.contract import root
+from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.fusion import Group, Style
 from convgrad.compute.halide.passes.memory import Layout
+from convgrad.compute.halide.schedules.reduction import streamed
 from convgrad.compute.halide.schedules.winograd.equations import Convolution
 from convgrad.compute.halide.schedules.winograd.reduction import packed_shape, winograd_pattern
 from convgrad.dtypes import DTYPES
@@ -45,14 +47,20 @@ def _packed(
     if all(root(name, views) not in constant for name in shapes):
         return [], group
     frozen = replace(group, frozen=True)
+    if len(group.atoms) > 1 and is_reduction(group.atoms[1]):
+        return [], group
     pattern = winograd_pattern(atom, shapes, bytes_, nominal, frozen=True)
-    if not isinstance(pattern, Convolution):
+    stream = None if pattern else streamed(atom, shapes, bytes_, nominal)
+    if isinstance(pattern, Convolution):
+        weights, shape = pattern.weights.tensor, packed_shape(atom, pattern, shapes, nominal)
+    elif stream is not None:
+        weights, shape = stream.access.tensor, stream.packed_shape
+    else:
         return [], frozen
-    weights = pattern.weights.tensor
     if root(weights, views) not in constant:
         return [], group
     made = f"{atom.name} from {weights}"  # no name of the notation holds a blank
-    layouts[made] = Layout(packed_shape(atom, pattern, shapes, nominal), layouts[weights].element)
+    layouts[made] = Layout(shape, layouts[weights].element)
     packed = {weights: made}
     deciding = {} if nominal is None else {atom.name: nominal}
     packing = Group(Style.PACKING, [atom], [made], nominal=deciding, frozen=True, packed=packed)

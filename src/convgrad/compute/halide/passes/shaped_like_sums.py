@@ -1,4 +1,4 @@
-"""Pointwise atoms that read a view of a sum take over its shape, so that they are applied before it leaves the registers.
+"""Pointwise atoms that read a view of a sum take over its shape: they are applied before it leaves the registers.
 
     conv.x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * o[e,i+m,j+n,c])
     b.x[e,f,c] = g[c] * (b.o[e,f,c] - mu[c]) * r[c] + beta[c]     where b.o is conv.x in another shape

@@ -15,7 +15,7 @@ from typing import Any
 
 import halide as hl
 
-from convgrad.compute.halide.codegen.lowering import Lowering
+from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import with_last
 from convgrad.compute.halide.schedules.generic import reduction
@@ -23,6 +23,7 @@ from convgrad.compute.halide.schedules.phases import in_phases, joined, split_va
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_WORK as PARALLEL_WORK
 from convgrad.compute.halide.schedules.pointwise import spread
 from convgrad.compute.halide.schedules.staging import stage_operands
+from convgrad.compute.halide.schedules.streams import stream_of
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for
 from convgrad.compute.halide.target import machine
 from convgrad.notation.polynomial import Polynomial
@@ -34,9 +35,16 @@ CACHE_SHARE = 1 << 19
 
 class TiledReduction:
     """An atom whose whole reduction runs inside a register tile of the result; vectors run `along` one of its indices,
-    the last where None."""
+    the last where None. `packed`: its constant operand in the order of its use (`streams.py`)."""
 
-    def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int, along: str | None = None):
+    def __init__(
+        self,
+        atom: Definition,
+        lowering: Lowering,
+        element_bytes: int,
+        along: str | None = None,
+        packed: Tensor | None = None,
+    ):
         self.order = atom.indices
         self.given, self.element_bytes = atom if along is None else with_last(atom, along), element_bytes
         self.atom, self.splits = in_phases(self.given) if _is_contraction(atom) else (self.given, [])
@@ -46,6 +54,10 @@ class TiledReduction:
         lowering.sizes = atom.sizes
         rounded = self.tile.width * self.tile.blocks
         self.staged = stage_operands(atom, lowering, self.tile.lanes, rounded, overlapping=self.tile.blocks > 1)
+        if packed is not None:
+            stream = stream_of(atom, {name: tensor.shape for name, tensor in lowering.tensors.items()}, element_bytes)
+            assert stream is not None, "only streams are packed"
+            stream.read_from(packed, lowering)
 
         def rule(indices: dict[str, Any]) -> list[Any]:
             for index in () if self.splits else backwards(atom):
