@@ -94,10 +94,13 @@ class Predictions:
                 start += size
         return results
 
-    def prepare(self, network: Predicting, count: int, backend: Backend) -> None:
-        """Have the programs ready that so many examples take."""
-        for size in {*(in_runs(count, count, self._usual) if self._examples_are_apart(network) else (count,))}:
-            self._program(network, size, backend).prepare()
+    def prepare(self, network: Predicting, count: int, backend: Backend) -> dict[int, Any]:
+        """Have the program ready that so many examples take, or those; by the number that each one is for."""
+        sizes = {*(in_runs(count, count, self._usual) if self._examples_are_apart(network) else (count,))}
+        programs = {size: self._program(network, size, backend) for size in sizes}
+        for program in programs.values():
+            program.prepare()
+        return programs
 
     def _examples_are_apart(self, network: Predicting) -> bool:
         """Whether no example's result depends on others: so it is with all layers here, if not all of one's own."""

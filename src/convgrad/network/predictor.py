@@ -11,11 +11,13 @@ import numpy.typing as npt
 from convgrad.compute.arrays import aligned_zeros
 from convgrad.compute.choose import Backend
 from convgrad.compute.contract import inputs_behind_views
+from convgrad.network.ends import INPUT
 from convgrad.network.prediction import Predicting, Predictions, inputs_for
 from convgrad.notation.terms import Equation
 from convgrad.system.sharing import Lock
 
 Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
 MOST = 256
 """Examples at once at most."""
 
@@ -48,7 +50,19 @@ class Predictor:
         shapes = {layer.name: layer.built.output_shape for layer in self.layers}
         self.input_shapes = dict(self.ends.inputs)
         self.output_shapes = {name: shapes[layer] for name, layer in self.ends.outputs.items()}
-        self._predictions.prepare(self, batch_size, backend)
+        self._kind = np.dtype(self.dtype)
+        self._whole: dict[Shape, tuple[Any, Array, Array]] = {}
+        for size, program in self._predictions.prepare(self, batch_size, backend).items():
+            self._remember(size, program)
+
+    def _remember(self, size: int, program: Any) -> None:
+        """Have a program at hand for arrays that it takes as they are, where there is one input and one output."""
+        if self.ends.input_names or self.ends.output_names:
+            return
+        result = next(layer.output for layer in self.layers if layer.name == self.ends.output)
+        found = program.arrays[result].reshape(size, *self.output_shapes[""])
+        shape = (size, *self.input_shapes[""])
+        self._whole[shape] = program, program.arrays[INPUT], found
 
     def __call__(self, x: Any) -> Any:
         """The results for inputs x, as `Network.predict` takes and returns them.
@@ -59,6 +73,17 @@ class Predictor:
         Returns: (N, *output_shape), of several outputs a table by name.
         Raises: DataError where x does not fit.
         """
+        known = self._whole.get(x.shape) if type(x) is np.ndarray and x.dtype == self._kind else None
+        if known is not None:  # there is nothing to look at, and a small network's results take microseconds
+            program, given, found = known
+            with self.lock:
+                np.copyto(given, x)
+                program.run()
+                return found.copy()
+        return self._found(x)
+
+    def _found(self, x: Any) -> Any:
+        """The results for any inputs, or an error."""
         inputs = inputs_for(self, x, "a predictor")
         if len(inputs) == 0:
             results = {name: np.empty((0, *shape), self.dtype) for name, shape in self.output_shapes.items()}

@@ -20,7 +20,7 @@ from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Access, Definition, accesses
 
 NEAR = 3 << 18
-"""Bytes that a second-level cache of 1 MiB keeps from call to call, beside all else: 768 KiB. Their order matters less."""
+"""Bytes that a second-level cache of 1 MiB keeps from call to call: 768 KiB. Their order matters less."""
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,9 @@ CACHE = 1 << 19
 """Bytes of transformed tiles and products of a task: half of a second-level cache of 1 MiB."""
 NEAR = 3 << 18
 """Bytes of transformed kernels that a second-level cache of 1 MiB has room for, beside what is multiplied by them."""
-FROM_MEMORY = 8
-"""Cycles for each of 16 weights that are read once in a program: 16 of 4 bytes at 8 bytes a cycle, from a third-level
-cache or beyond. With 2 multiply-adds a cycle, that is as long as 16 tiles or results take with it."""
+FROM_CACHE, FROM_MEMORY = 2, 8
+"""Cycles for 16 weights that are read once in a program: 64 bytes at 40 bytes a cycle from a second-level cache, where
+they are NEAR, and at 8 bytes a cycle from beyond. With 2 multiply-adds a cycle, that is as long as 16 tiles take."""
 LARGEST_TASK = 1 << 22  # the same, where even one row of tiles takes more than CACHE
 MOST_SUMS = 1 << 22
 """Bytes of the sums of all runs, which are read and written again for each task: 4 MiB, two second-level caches of
@@ -69,6 +69,11 @@ def algorithms(sizes: Sizes) -> list[int]:
     return found
 
 
+def _reading(weights: int) -> int:
+    """Cycles, times the elements of a vector, to read weights once in a program."""
+    return weights * (FROM_CACHE if 4 * weights <= NEAR else FROM_MEMORY)
+
+
 def _known(make: Callable[[int], Correlation], outputs: int) -> bool:
     try:
         make(outputs)
@@ -87,9 +92,8 @@ def gain(sizes: Sizes, outputs: int, frozen: bool = False) -> float:
     products = algorithm.size**2 * pairs / 2
     transforms = _data_cycles(algorithm) * sizes.channels + _back_cycles(algorithm) * sizes.kernels
     if frozen:
-        direct = max(_direct_cycles(sizes, DIRECT_SHARE), FROM_MEMORY * sizes.products * pairs)
-        whole = max(sizes.tiles(outputs) * products, FROM_MEMORY * algorithm.size**2 * pairs)
-        return direct / (whole + sizes.tiles(outputs) * transforms)
+        direct = _direct_cycles(sizes, DIRECT_SHARE) + _reading(sizes.kernel**2 * pairs)
+        return direct / (sizes.tiles(outputs) * (products + transforms) + _reading(algorithm.size**2 * pairs))
     all_tiles = sizes.tiles(outputs) * (products + transforms)
     return _direct_cycles(sizes, DIRECT_SHARE) / (all_tiles + _kernel_cycles(algorithm) * pairs)
 
@@ -230,15 +234,17 @@ def frozen_cut(sizes: Sizes, lanes: int, registers: int, outputs: int | None = N
     assert outputs is not None, "there is an algorithm for a convolution that is done so"
     size = sizes.correlation(outputs).size
     weights = 4 * size**2 * sizes.channels * sizes.kernels
-    loads = 4 if weights <= NEAR else 16
+    loads = 1 if weights <= NEAR else 16
     most = _vectors(sizes.kernels, lanes, registers)
     widths = [(False, most)] + [(True, count) for count in range(1, most + 1) if sizes.kernels > lanes * count]
     found = []
     for apart, vectors in widths:
         for rows, images in _tasks(sizes, outputs):
             place = grid(sizes, outputs, rows, images)
+            if apart and place.tasks > 1:
+                continue  # threads within threads
             bytes_ = 4 * size**2 * place.tiles * (sizes.channels + lanes * vectors)
-            tasks = place.tasks * (ceil(sizes.kernels / (lanes * vectors)) if apart else 1)
+            tasks = ceil(sizes.kernels / (lanes * vectors)) if apart else place.tasks
             tiles = _tiles(place.tiles, vectors, registers)
             waste = place.tasks * ceil(place.tiles / tiles) * tiles / sizes.tiles(outputs)
             waste *= ceil(sizes.kernels / (lanes * vectors)) * lanes * vectors / sizes.kernels

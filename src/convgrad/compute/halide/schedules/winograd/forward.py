@@ -18,7 +18,7 @@ from typing import Any
 import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Tensor
-from convgrad.compute.halide.schedules.pointwise import PARALLEL_WORK
+from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, PARALLEL_WORK
 from convgrad.compute.halide.schedules.winograd.kernels import Blocks as Blocks  # how a convolution is cut
 from convgrad.compute.halide.schedules.winograd.kernels import KernelTransform, PackedKernels
 from convgrad.compute.halide.schedules.winograd.products import product
@@ -123,9 +123,8 @@ class Forward:
             self.products.hoist_storage(func, run)
             self.data.func.hoist_storage(func, run)
         stretches = self._schedule_products()
-        channels = self.data.schedule()
-        if blocks.by_kernels and shared:
-            self.data.func.parallel(channels)
+        transformed = self.place.tiles * self.matrices.size**2 * self.sizes.channels
+        self.data.schedule(shared=blocks.by_kernels and shared and transformed >= PARALLEL_ELEMENTS)
         self.kernels.schedule(self.products, stretches)
 
     def _work(self) -> int:
