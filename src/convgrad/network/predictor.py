@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from convgrad.compute.arrays import aligned_zeros
 from convgrad.compute.choose import Backend
 from convgrad.compute.contract import inputs_behind_views
+from convgrad.errors import ModelError
 from convgrad.network.ends import INPUT
 from convgrad.network.prediction import Predicting, Predictions, inputs_for
 from convgrad.notation.terms import Equation
@@ -96,8 +97,15 @@ class Predictor:
         inputs = inputs_behind_views(equation, views)
         return {name: array for name, array in self._arrays.items() if name in inputs}
 
+    def __reduce__(self) -> NoReturn:
+        raise ModelError(
+            "A predictor can't be pickled or copied: it holds compiled programs of this process. Pickle the network, "
+            "and call network.predictor() where it arrives."
+        )
+
     def __repr__(self) -> str:
-        return f"<Predictor: {len(self.layers)} layers, for {self.batch_size} examples at once>"
+        examples = "1 example" if self.batch_size == 1 else f"{self.batch_size} examples"
+        return f"<Predictor: {len(self.layers)} layers, for {examples} at once>"
 
 
 def _copy(array: Array) -> Array:
