@@ -28,7 +28,7 @@ from convgrad.models.network import Network
 from optional import compiled, engines
 
 ROUNDING = 2e-5
-"""Of the greatest result: Winograd's convolutions err by 1e-5 at most, direct ones by less, and `predict` by as much."""
+"""Of the greatest result: Winograd's convolutions err by 1e-5 at most, direct ones by less, so does `predict`."""
 
 
 def ready(network: Network, seed: int = 0) -> Network:

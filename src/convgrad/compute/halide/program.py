@@ -114,6 +114,11 @@ class Program(program.Program):
             self.prepare()
         self._call()
 
+    def set(self, name: str, array: npt.ArrayLike) -> None:
+        super().set(name, array)
+        if name in self.request.constants:
+            self._prepared = False
+
     def prepare(self) -> None:
         """Compute what depends on constants alone, from what their arrays hold now: kernels transformed, weights in
         another order, factors of a normalization. Raises EngineError as `run` does.
