@@ -6,7 +6,7 @@
 Each network of the suite is written by `Network.to_onnx` with channels first, which both prefer, batch normalization
 folded. Both get as many threads as we do; OpenVINO is told to compute in float32, and where the processor has bfloat16,
 which it takes by default, in that, too, in a column of its own. `ours` is a `network.predictor`, which holds weights as
-the others do; `predict`, beside it, looks at them anew in each call. PyTorch takes part in the better memory format. Each
+the others do; `predict`, beside it, looks at them anew in each call. PyTorch takes part in the better format. Each
 result is compared with PyTorch's in float64 before it is timed; that in bfloat16 only has its distance printed. `worst`
 is the time of the quickest of them in float32 divided by ours: above 1 we are faster than all.
 """
