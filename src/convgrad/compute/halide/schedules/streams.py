@@ -42,8 +42,9 @@ class Stream:
         packed = hl.Func("packed")
         packed[tuple(reversed(variables))] = weights.load([*others, block * self.width + place])
         if scheduled:
-            lanes = min(self.width, machine().lanes(4))
-            packed.bound(place, 0, self.width).vectorize(place, lanes).parallel(block)
+            lane, lanes = hl.Var("lane"), min(self.width, machine().lanes(4))
+            packed.bound(place, 0, self.width).split(place, place, lane, lanes, hl.TailStrategy.GuardWithIf)
+            packed.vectorize(lane).parallel(block)
         return packed
 
     def read_from(self, packed: Tensor, lowering: Lowering) -> None:
