@@ -47,8 +47,8 @@ def conv(node: Node | Input, channels: int, stride: int = 1) -> Node:
 
 
 def winograd() -> Network:
-    layers: list[Layer] = [Conv2D(18, 3, padding=1), ReLU(), Conv2D(48, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(7)]
-    return Network(*layers, input_shape=(13, 11, 3))
+    layers: list[Layer] = [Conv2D(24, 3, padding=1), ReLU(), Conv2D(48, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(7)]
+    return Network(*layers, input_shape=(17, 15, 3))
 
 
 def five_by_five() -> Network:
@@ -76,7 +76,7 @@ def mobile() -> Network:
 def streams() -> Network:
     """192 x 384 weights of 3x3 are 2.7 MB, more than a second-level cache."""
     layers: list[Layer] = [Conv2D(192, 3), ReLU(), Conv2D(384, 3), BatchNorm(), ReLU(), GlobalAvgPool2D(), Dense(3)]
-    return Network(*layers, input_shape=(7, 6, 5))
+    return Network(*layers, input_shape=(8, 8, 5))
 
 
 def dense() -> Network:
@@ -119,6 +119,22 @@ def test_the_bits_are_the_same_on_one_thread_and_on_several(make: object) -> Non
         native.set_threads(count)
     for one in results[1:]:
         np.testing.assert_array_equal(one, results[0])
+
+
+@compiled
+@pytest.mark.parametrize(
+    ("make", "packed", "kernels"),
+    [(winograd, 1, 5), (five_by_five, 1, 6), (residual, 2, 8), (mobile, 0, 7), (streams, 1, 5), (dense, 1, 4)],
+)
+def test_what_weights_decide_is_computed_before_and_normalizations_take_no_kernels(
+    make: object, packed: int, kernels: int
+) -> None:
+    from convgrad.compute.halide.passes.fusion import Style
+
+    predictor = ready(make()).predictor()  # type: ignore[operator]
+    (program,) = predictor._predictions._programs.values()
+    assert [kernel.group.style for kernel in program._first.kernels].count(Style.PACKING) == packed
+    assert len(program.kernels) == kernels
 
 
 @engines
