@@ -6,7 +6,8 @@
 Each network of the suite is written by `Network.to_onnx` with channels first, which all prefer, batch normalization
 folded; pnnx makes ncnn's files of that. All get as many threads as we do. All compute in float32, of which OpenVINO and
 ncnn have to be told; where the processor has bfloat16, which OpenVINO takes by default, it does so, too, in a column of
-its own. ncnn knows no batches: it gets one image after the other. PyTorch takes part in the better memory format. Every
+its own. ncnn knows no batches: it gets one image after the other. `ours` is a `network.predictor`, which holds weights
+as the others do; `predict`, beside it, looks at them anew in each call. PyTorch takes part in the better format. Each
 result is compared with PyTorch's in float64 before it is timed; that in bfloat16 only has its distance printed. `worst`
 is the time of the quickest of them in float32 divided by ours: above 1 we are faster than all.
 """
@@ -36,6 +37,7 @@ from benchmarks.verify import Array, check_rounding, distance
 
 RIVALS = ("onnxruntime", "OpenVINO", "ncnn")
 HALF = "OpenVINO bf16"
+PLAIN = "predict"
 SCREENING = Effort(3, 0.05)
 
 
@@ -110,7 +112,11 @@ def measure(case: NetworkCase, batch: int, effort: Effort, threads: int) -> tupl
     theirs = torch_networks.predictions(network, x, compiled=False)
     screened = medians(interleaved(theirs, SCREENING))
     best = min(screened, key=screened.__getitem__)
-    calls: dict[str, Call] = {"ours": lambda: network.predict(x, batch_size=batch), "PyTorch": theirs[best]}
+    calls: dict[str, Call] = {
+        "ours": partial(network.predictor(batch), x),
+        PLAIN: lambda: network.predict(x, batch_size=batch),
+        "PyTorch": theirs[best],
+    }
     calls |= runtimes(network, x, threads, half=_half())
     exact = torch_networks.exact_prediction(network, x)
     reference: Array = theirs["eager NCHW"]().numpy()  # type: ignore[attr-defined]
@@ -126,10 +132,11 @@ def measure(case: NetworkCase, batch: int, effort: Effort, threads: int) -> tupl
 
 def line(name: str, batch: int, times: Mapping[str, float], error: float | None) -> tuple[str, float]:
     """A row of the table, and its worst ratio in float32."""
-    rivals = {rival: time for rival, time in times.items() if rival not in ("ours", HALF)}
+    own = {name: time for name, time in times.items() if name in ("ours", PLAIN)}
+    rivals = {rival: time for rival, time in times.items() if rival not in (*own, HALF)}
     worst = min(rivals.values()) / times["ours"]
     half = "" if error is None else f" {times[HALF]:13.3f} {error:9.1e}"
-    cells = "".join(f" {time:11.3f}" for time in (times["ours"], *rivals.values()))
+    cells = "".join(f" {time:11.3f}" for time in (*own.values(), *rivals.values()))
     return f"{name:16} {batch:5}{cells} {worst:6.2f}{half}", worst
 
 
@@ -143,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     threads, effort, ratios = threads_in_use(), Effort(chosen.rounds, 0.1), []
     torch.set_num_threads(threads)
     print(f"{processor()}, {threads} threads; milliseconds")
-    names = "".join(f" {name:>11}" for name in ("ours", "PyTorch", *RIVALS))
+    names = "".join(f" {name:>11}" for name in ("ours", PLAIN, "PyTorch", *RIVALS))
     print(f"{'network':16} {'batch':>5}{names} {'worst':>6}" + (f" {HALF} {'distance':>9}" if _half() else ""))
     for case in NETWORKS:
         for batch in chosen.batch or (1, 64):

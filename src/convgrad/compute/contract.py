@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from convgrad.arguments import NAMES, NEW_NAMES, TABLE, optional
+from convgrad.arguments import COUNT, NAMES, NEW_NAMES, TABLE, optional
 from convgrad.errors import EngineError, ShapeError, suggestion
 from convgrad.notation.terms import EQUATION, Definition, Equation, IndexValue, accesses, walk
 
@@ -26,6 +26,8 @@ ASKED = {
     "buffers": optional(TABLE),
     "views": optional(NEW_NAMES),
     "examples": NAMES,
+    "constants": NAMES,
+    "usual": optional(COUNT),
 }
 """Rules for what `compile_program` is given, of either engine."""
 
@@ -44,6 +46,10 @@ class Request:
         views: input of the equation -> tensor whose memory it is, row-major, in another shape.
         examples: inputs with the same examples along their first axes. What is computed for one of them is then the
             same to the bit in programs for any number of them, at any place.
+        constants: inputs that change between two calls of `prepare` only. What depends on them alone is computed there,
+            and kept for all calls of `run`.
+        usual: for how many examples the program should be quickest, where it may be for others: of two programs that
+            differ in their number only, each example has the same bits. None: as an engine finds best for all.
     """
 
     equation: Equation
@@ -53,6 +59,8 @@ class Request:
     buffers: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     views: Mapping[str, str] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
+    usual: int | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -60,8 +68,15 @@ class Request:
         return inputs_behind_views(self.equation, self.views)
 
     def check(self) -> None:
-        """Raises ShapeError, EngineError as `check_request`."""
+        """Raises ShapeError, EngineError as `check_request`; EngineError where a constant is no input, or changes."""
         check_request(self.equation, self.outputs, self.in_place, self.views)
+        for name in self.constants:
+            if name not in self.inputs:
+                message = f"{name} can't be constant: it is not an input."
+                raise EngineError(message + suggestion(name, self.inputs))
+            if name in self.examples or name in self.in_place.values():
+                why = "its examples change" if name in self.examples else "the program writes over it"
+                raise EngineError(f"{name} can't be constant: {why} with every call.")
 
     def in_order(self) -> tuple[Definition, ...]:
         """The definitions that are needed, in an order that may be run. Raises: as the function `in_order`."""

@@ -54,6 +54,11 @@ class Program:
         """Compute all outputs from what the input arrays hold now."""
         raise NotImplementedError("each maker's program has its own")
 
+    def prepare(self) -> None:
+        """Compute what depends on constants alone, from what their arrays hold now, and keep it for `run`. The first
+        `run` does so where nobody has."""
+        raise NotImplementedError("each maker's program has its own")
+
     def in_parts(self) -> Iterator[int]:
         """Do what `run` does, part by part, to the same bits: yields how many parts are done, after each."""
         raise NotImplementedError("each maker's program has its own")

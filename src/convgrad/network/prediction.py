@@ -16,7 +16,9 @@ import numpy.typing as npt
 from convgrad.compute.arrays import copy_into
 from convgrad.compute.choose import Backend
 from convgrad.compute.contract import example_indices
+from convgrad.compute.samples import floats_from
 from convgrad.compute.several import tensors
+from convgrad.errors import DataError
 from convgrad.network.ends import INPUT, Ends
 from convgrad.network.placed import PlacedLayer
 from convgrad.network.plan import Plan, prediction_plan
@@ -50,10 +52,11 @@ class Predictions:
     """The programs that a network predicts with, each compiled when it is first needed.
 
     wanted: results of layers and their shapes without the batch; None for those of the outputs.
+    usual: where weights stay as they are, for how many examples at once the programs are made; 0 where they change.
     """
 
-    def __init__(self, wanted: Mapping[str, Shape] | None = None) -> None:
-        self._wanted = wanted
+    def __init__(self, wanted: Mapping[str, Shape] | None = None, usual: int = 0) -> None:
+        self._wanted, self._usual = wanted, usual
         self._programs: dict[tuple[int, str], Any] = {}
         self._apart: bool | None = None
         self._made_by: dict[str, str] = {}
@@ -73,7 +76,7 @@ class Predictions:
         results = {name: np.empty((len(inputs), *shape), network.dtype) for name, shape in wanted.items()}
         count, most = len(inputs), max(1, batch_size)
         if self._examples_are_apart(network):
-            runs = in_runs(count, most)
+            runs = in_runs(count, most, self._usual)
         else:  # rows that only fill up would count
             runs = (min(count, most),) * -(-count // min(count, most))
         programs = {size: self._program(network, size, backend) for size in dict.fromkeys(runs)}
@@ -90,6 +93,14 @@ class Predictions:
                     results[name][start : start + rows] = found[:rows]
                 start += size
         return results
+
+    def prepare(self, network: Predicting, count: int, backend: Backend) -> dict[int, Any]:
+        """Have the program ready that so many examples take, or those; by the number that each one is for."""
+        sizes = {*(in_runs(count, count, self._usual) if self._examples_are_apart(network) else (count,))}
+        programs = {size: self._program(network, size, backend) for size in sizes}
+        for program in programs.values():
+            program.prepare()
+        return programs
 
     def _examples_are_apart(self, network: Predicting) -> bool:
         """Whether no example's result depends on others: so it is with all layers here, if not all of one's own."""
@@ -111,13 +122,16 @@ class Predictions:
             if key not in self._programs:
                 plan = _plan(network, count)
                 equation = plan.equation
+                weights = network.buffers(equation, plan.views)
                 self._programs[key] = backend.compile_program(
                     equation,
                     [*self._outputs(network)],
                     network.dtype,
-                    buffers=network.buffers(equation, plan.views),
+                    buffers=weights,
                     views=plan.views,
                     examples=[*network.ends.input_tensors] if self._examples_are_apart(network) else (),
+                    constants=[*weights] if self._usual else (),
+                    usual=self._usual or None,
                 )
             return self._programs[key]
 
@@ -126,15 +140,33 @@ def _plan(network: Predicting, count: int) -> Plan:
     return prediction_plan(network.layers, network.ends, count)
 
 
+def inputs_for(network: Predicting, x: Any, where: str) -> Any:
+    """Inputs to predict from, as floats. Raises: DataError where they don't fit.
+
+    where: what messages call the one that was asked.
+    """
+
+    def floats(given: Any, shape: Shape, called: str) -> Array:
+        inputs = floats_from(given, called, network.dtype)
+        if inputs.shape[1:] != shape or inputs.ndim == 0:
+            raise DataError(
+                f"The network takes examples of shape {shape}{called.removeprefix('x')}, so an array of shape "
+                f"(N, {', '.join(map(str, shape))}), but got {inputs.shape}."
+            )
+        return inputs
+
+    return network.ends.each_input(x, where, floats)
+
+
 @lru_cache(1024)
-def in_runs(count: int, most: int) -> tuple[int, ...]:
+def in_runs(count: int, most: int, usual: int = 0) -> tuple[int, ...]:
     """Sizes of programs, one after the other, for `count` examples, at most `most` at once; the last may have rows to
-    spare. One size, or two where that saves much.
+    spare. One size, or two where that saves much. usual: another size that there are programs for.
 
     >>> in_runs(1, 256), in_runs(7, 256), in_runs(65, 256), in_runs(100, 256), in_runs(33, 16)
     ((1,), (4, 4), (64, 1), (64, 64), (16, 16, 1))
     """
-    sizes = [size for size in SIZES if size <= most]
+    sizes = sorted({size for size in (*SIZES, usual or 1) if size <= most})
     ways = []
     for first in sizes:
         rest = count % first

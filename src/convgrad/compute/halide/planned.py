@@ -14,10 +14,12 @@ from convgrad.compute.arrays import aligned_zeros
 from convgrad.compute.contract import Request, root
 from convgrad.compute.halide.kernels.chains import in_steps
 from convgrad.compute.halide.kernels.kernel import Kernel
+from convgrad.compute.halide.kernels.packing import with_packing
 from convgrad.compute.halide.kernels.steps import Step
 from convgrad.compute.halide.listed import Buffer
 from convgrad.compute.halide.passes import in_atoms
 from convgrad.compute.halide.passes.borders import with_borders
+from convgrad.compute.halide.passes.constants import apart
 from convgrad.compute.halide.passes.fusion import partition
 from convgrad.compute.halide.passes.memory import Layout, Lifetime, packed
 from convgrad.compute.halide.passes.nominal import NOMINAL, for_real
@@ -72,6 +74,7 @@ class Planned:
     Attributes:
         rows: the arguments of each kernel.
         together: of how many kernels each step is made; those of a step have the same number of slices.
+        first: how many of the kernels depend on constants alone.
         shared: the block in which intermediate tensors lie.
         intermediate_bytes: the memory of tensors that are neither inputs nor outputs.
     """
@@ -79,6 +82,7 @@ class Planned:
     kernels: list[Kernel]
     rows: list[list[Place]]
     together: list[int]
+    first: int
     shared: Array
     intermediate_bytes: int
 
@@ -91,14 +95,20 @@ def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planne
     equation = request.equation
     _refuse_empty(equation)
     examples = request.examples
-    plan = in_atoms(Plan.of(request.with_examples(NOMINAL) if examples else request))
-    groups, views = partition(plan), plan.views
+    plan = Plan.of(request.with_examples(NOMINAL) if examples else request)
+    plan = in_atoms(plan, bool(request.constants))
+    once, rest, constant = apart(plan, request.constants)
+    first, groups, views = partition(once), partition(rest), plan.views
     layouts = _layouts(plan, arrays, dtype)
     if examples:
-        groups, layouts = for_real(groups, layouts, views, examples, equation.shape_of[examples[0]][0])
-    steps = in_steps(groups, layouts, views, arrays.keys())
+        count = equation.shape_of[examples[0]][0]
+        both, layouts = for_real([*first, *groups], layouts, views, examples, count, request.usual)
+        first, groups = both[: len(first)], both[len(first) :]
+    packing, groups = with_packing(groups, layouts, views, constant)
+    before = [Step([group]) for group in (*first, *packing)]
+    steps = [*before, *in_steps(groups, layouts, views, arrays.keys())]
     kernels = [step.kernels(layouts, views, dtype) for step in steps]
-    memory, shared, intermediate_bytes = _memory(steps, kernels, arrays, layouts, views)
+    memory, shared, intermediate_bytes = _memory(steps, kernels, arrays, layouts, views, len(before))
     rows = [
         [
             Place(
@@ -113,7 +123,8 @@ def planned(request: Request, arrays: Mapping[str, Array], dtype: str) -> Planne
         for kernel in together
     ]
     flat = [kernel for together in kernels for kernel in together]
-    return Planned(flat, rows, [*map(len, kernels)], shared, intermediate_bytes)
+    together = [*map(len, kernels)]
+    return Planned(flat, rows, together, sum(together[: len(before)]), shared, intermediate_bytes)
 
 
 def _refuse_empty(equation: Equation) -> None:
@@ -159,10 +170,12 @@ def _memory(
     arrays: Mapping[str, Array],
     layouts: Mapping[str, Layout],
     views: Mapping[str, str],
+    first: int,
 ) -> tuple[dict[Block, Array], Array, int]:
     """The array of every tensor that is stored, the block that intermediate ones share, and the bytes of all of these.
 
     kernels: of each step; what a step touches is in use from its start to its end.
+    first: how many steps are run once; what they make is in use until the last step's end.
     """
     uses: dict[Block, list[int]] = {}
     for number, (step, together) in enumerate(zip(steps, kernels, strict=True)):
@@ -170,7 +183,7 @@ def _memory(
             uses.setdefault(_block(number, step, name, views), []).append(number)
     memory: dict[Block, Array] = {(name, None): array for name, array in arrays.items()}
     blocks = [
-        Lifetime(block, layouts[block[0]].bytes, min(numbers), max(numbers))
+        Lifetime(block, layouts[block[0]].bytes, min(numbers), max(numbers) if min(numbers) >= first else len(steps))
         for block, numbers in uses.items()
         if block not in memory and not layouts[block[0]].bordered
     ]

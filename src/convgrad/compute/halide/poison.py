@@ -43,8 +43,9 @@ def poison(program: Program, word: int) -> None:
     """Fill all tensors that a program computes before it reads them: intermediate ones, and outputs that replace no
     input. The zeros stored around a tensor stay: they were written when the program was made."""
     given = {program.arrays[name].ctypes.data for name in program._inputs}
-    calls = program._call
-    for kernel, row in zip(calls.kernels, calls.rows, strict=True):
+    program._prepared = not program._first.kernels
+    lists = program._first, program._call
+    for kernel, row in (pair for calls in lists for pair in zip(calls.kernels, calls.rows, strict=True)):
         for place in row:
             if place.array.ctypes.data in given:
                 continue
@@ -66,11 +67,15 @@ def poison(program: Program, word: int) -> None:
 def computing_with_poison(program: Program) -> list[str]:
     """The kernels that compute with memory that nobody wrote, on inputs without subnormal numbers. It runs the program,
     on one thread. Raises EngineError where the processor does not tell, or kernels are not linked."""
-    calls = program._call
-    if not isinstance(calls, LinkedCalls):
+    lists = program._first, program._call
+    if not isinstance(program._call, LinkedCalls):
         raise EngineError("Kernels that are compiled in memory get their memory from Halide; a C compiler is needed.")
     poison(program, SUBNORMAL)
     with poisoned(SUBNORMAL, every=True):
-        found = calls.meets_subnormals()
-    firsts = np.cumsum([0, *calls.together])
-    return [calls.kernels[first].title for first, meets in zip(firsts, found, strict=False) if meets]
+        found = [calls.meets_subnormals() for calls in lists if isinstance(calls, LinkedCalls)]
+    return [
+        calls.kernels[first].title
+        for calls, list_found in zip(lists, found, strict=True)
+        for first, meets in zip(np.cumsum([0, *calls.together]), list_found, strict=False)
+        if meets
+    ]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from convgrad.compute.halide.kernels.kernel import Kernel
     from convgrad.compute.halide.runtime.calls import InMemoryCalls
 
+    Calls = LinkedCalls | InMemoryCalls
+
 Array = npt.NDArray[Any]
 
 
@@ -35,6 +37,8 @@ def compile_program(
     buffers: Mapping[str, Array] | None = None,
     views: Mapping[str, str] | None = None,
     examples: Collection[str] = (),
+    constants: Collection[str] = (),
+    usual: int | None = None,
 ) -> Program:
     """A bound equation, compiled for this processor, with arrays that are laid out once.
 
@@ -61,7 +65,17 @@ def compile_program(
         raise EngineError(f"Equations can't be compiled here: {reason}")
     threads.refuse_forked_child()
     return Program(
-        Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, tuple(examples))
+        Request(
+            equation,
+            tuple(outputs),
+            dtype,
+            in_place or {},
+            buffers or {},
+            views or {},
+            tuple(examples),
+            tuple(constants),
+            usual,
+        )
     )
 
 
@@ -69,8 +83,8 @@ class Program(program.Program):
     """A compiled equation; made by `compile_program`.
 
     Attributes:
-        kernels: what is run, in order; `print(program)` shows it. Of a program that was kept it is planned when asked
-            for.
+        kernels: what is run, in order; `print(program)` shows it. What `prepare` runs is not among them. Of a program
+            that was kept it is planned when asked for.
         intermediate_bytes: the memory of tensors that are neither inputs nor outputs.
     """
 
@@ -81,7 +95,10 @@ class Program(program.Program):
         super().__init__(request)
         asked = Asked.now(request, self.arrays, self.dtype)
         key = asked.key
-        self._call, self.intermediate_bytes = recorded(asked, key) or _made(asked, key)
+        calls, first, self.intermediate_bytes = recorded(asked, key) or _made(asked, key)
+        lists: tuple[Calls, Calls] = calls.cut(first)
+        self._first, self._call = lists
+        self._prepared = not self._first.writes
         self.compile_seconds = time.perf_counter() - start
 
     @property
@@ -101,13 +118,30 @@ class Program(program.Program):
         Raises: EngineError in a forked child process, or where a kernel fails (memory).
         """
         threads.refuse_forked_child()
+        if not self._prepared:
+            self.prepare()
         self._call()
+
+    def set(self, name: str, array: npt.ArrayLike) -> None:
+        super().set(name, array)
+        if name in self.request.constants:
+            self._prepared = False
+
+    def prepare(self) -> None:
+        """Compute what depends on constants alone, from what their arrays hold now: kernels transformed, weights in
+        another order, factors of a normalization. Raises EngineError as `run` does.
+        """
+        threads.refuse_forked_child()
+        self._first()
+        self._prepared = True
 
     def in_parts(self) -> Iterator[int]:
         """Do what `run` does, kernel by kernel, to the same bits: yields how many of `kernels` are done, after each one
         or chain. Raises EngineError as `run` does.
         """
         threads.refuse_forked_child()
+        if not self._prepared:
+            self.prepare()
         return self._call.in_parts()
 
     def parts_until(self, name: str) -> int:
@@ -117,19 +151,21 @@ class Program(program.Program):
     def timed(self) -> list[int]:
         """Run once; the nanoseconds that each of `kernels` took. Raises EngineError as `run` does."""
         threads.refuse_forked_child()
+        if not self._prepared:
+            self.prepare()
         return self._call.timed()
 
     def __str__(self) -> str:
         return "\n".join(f"{number}. {kernel}" for number, kernel in enumerate(self.kernels, 1))
 
 
-def _made(asked: Asked, key: str) -> tuple[LinkedCalls | InMemoryCalls, int]:
-    """A program planned and compiled now, and kept; and the bytes of its intermediate tensors."""
+def _made(asked: Asked, key: str) -> tuple[Calls, int, int]:
+    """A program planned and compiled now, and kept; as `recorded` has it."""
     from convgrad.compute.halide.planned import planned
     from convgrad.compute.halide.runtime import calls
 
     plan = planned(asked.request, asked.arrays, asked.dtype)
     made = calls.call_list(plan.kernels, plan.rows, plan.together)
     if isinstance(made, LinkedCalls):
-        record(asked, key, made, plan.shared, plan.intermediate_bytes)
-    return made, plan.intermediate_bytes
+        record(asked, key, made, plan.first, plan.shared, plan.intermediate_bytes)
+    return made, plan.first, plan.intermediate_bytes

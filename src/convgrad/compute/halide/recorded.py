@@ -56,8 +56,9 @@ class Asked:
         return "program-" + digest("\n".join(map(repr, (quick_surroundings(), self.dtype, self.options, *told))))
 
 
-def recorded(asked: Asked, key: str) -> tuple[LinkedCalls, int] | None:
-    """The program that was kept, and the bytes of its intermediate tensors; None where there is none."""
+def recorded(asked: Asked, key: str) -> tuple[LinkedCalls, int, int] | None:
+    """The program that was kept, how many of its kernels `prepare` runs, and the bytes of its intermediate tensors;
+    None where there is none."""
     content = cache.current().read(key) if key else None
     if content is None:
         return None
@@ -68,19 +69,21 @@ def recorded(asked: Asked, key: str) -> tuple[LinkedCalls, int] | None:
         calls = [_call(*call) for call in entry["calls"]]
         memory = _memory(entry["memory"], entry["shared"], asked.arrays)
         titles, writes = [str(title) for title in entry["titles"]], entry["writes"]
-        intermediate = int(entry["intermediate"])
-        _check(calls, memory, titles, writes)
+        first, intermediate = int(entry["first"]), int(entry["intermediate"])
+        _check(calls, memory, titles, writes, first)
     except (ValueError, TypeError, LookupError, RecursionError, AttributeError):
         cache.current().discard(key)
         return None
     functions = LIBRARIES.functions([call.function for call in calls])
     if functions is None:
         return None
-    return LinkedCalls(calls, memory, functions, titles, writes, lambda: _details(asked, calls, memory)), intermediate
+    made = LinkedCalls(calls, memory, functions, titles, writes, lambda: _details(asked, calls, memory))
+    return made, first, intermediate
 
 
-def record(asked: Asked, key: str, calls: LinkedCalls, shared: Array, intermediate: int) -> None:
-    """Keep a program that was planned and compiled, whose intermediate tensors lie in the block `shared`."""
+def record(asked: Asked, key: str, calls: LinkedCalls, first: int, shared: Array, intermediate: int) -> None:
+    """Keep a program that was planned and compiled, whose intermediate tensors lie in the block `shared`; its first so
+    many kernels are those of `prepare`."""
     if not key or edited():
         return
     given = {array.ctypes.data: name for name, array in reversed([*asked.arrays.items()])}
@@ -98,6 +101,7 @@ def record(asked: Asked, key: str, calls: LinkedCalls, shared: Array, intermedia
         "key": key,
         "calls": [_told(call) for call in calls.calls],
         "memory": memory,
+        "first": first,
         "shared": shared.nbytes,
         "intermediate": intermediate,
         "titles": calls.titles,
@@ -160,13 +164,17 @@ def _memory(told: Sequence[Sequence[Any]], shared: int, arrays: Mapping[str, Arr
 
 
 def _check(
-    calls: Sequence[Call], memory: Sequence[Array], titles: Sequence[str], writes: Sequence[Sequence[str]]
+    calls: Sequence[Call], memory: Sequence[Array], titles: Sequence[str], writes: Sequence[Sequence[str]], first: int
 ) -> None:
     """Raises: ValueError, TypeError, LookupError where a call would leave its memory, or the parts don't fit."""
     if not len(calls) == len(titles) == len(writes):
         raise ValueError("calls, titles and what is written differ in number")
+    if not 0 <= first <= len(calls):
+        raise ValueError(f"{first} of {len(calls)} kernels are run once")
     expected = 0
-    for call in calls:
+    for number, call in enumerate(calls):
+        if number == first and expected > 1:
+            raise ValueError("a chain is run in part")
         expected = expected - 1 if expected > 1 else call.together
         moves = any(any(argument.movement) for argument in call.arguments)
         if call.together != expected or call.together < 1 or call.slices < 1 or (call.slices > 1) != moves:

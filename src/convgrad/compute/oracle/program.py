@@ -48,6 +48,8 @@ def compile_program(
     buffers: Mapping[str, npt.NDArray[Any]] | None = None,
     views: Mapping[str, str] | None = None,
     examples: Collection[str] = (),
+    constants: Collection[str] = (),
+    usual: int | None = None,
 ) -> Program:
     """A bound equation, ready to run on arrays that are laid out once.
 
@@ -66,7 +68,17 @@ def compile_program(
     array([-1., -2., -3.], dtype=float32)
     """
     return Program(
-        Request(equation, tuple(outputs), dtype, in_place or {}, buffers or {}, views or {}, tuple(examples))
+        Request(
+            equation,
+            tuple(outputs),
+            dtype,
+            in_place or {},
+            buffers or {},
+            views or {},
+            tuple(examples),
+            tuple(constants),
+            usual,
+        )
     )
 
 
@@ -88,6 +100,9 @@ class Program(program.Program):
         self._last_reads = last_reads(self._definitions, views)
         self._read = set().union(*self._last_reads)
         self.compile_seconds = time.perf_counter() - start
+
+    def prepare(self) -> None:
+        """Nothing: the oracle keeps nothing from one call to the next."""
 
     def run(self) -> None:
         """Compute all outputs from what the input arrays hold now."""

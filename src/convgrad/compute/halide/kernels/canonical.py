@@ -51,8 +51,10 @@ def describe(kernel: Described) -> str:
         f"flat={kernel.flat} wide={kernel.wide and kernel.flat} alone={alone}",
     ]
     for name in (access.tensor for atom in kernel.group.atoms for access in accesses(atom.term)):
-        if name not in tensors:  # a view of a tensor of the kernel
-            tensors[name] = f"{tensors[root(name, kernel.views)]}v{len(tensors)}"
+        if name not in tensors:  # a view of a tensor of the kernel, or what packing need not read
+            tensors[name] = f"{tensors.get(root(name, kernel.views), '')}v{len(tensors)}"
+    if kernel.group.frozen:
+        lines.append("frozen")
     for name, number in tensors.items():
         layout = kernel.layouts[name]
         place = f"rank {min(1, len(layout.shape))}" if kernel.flat else f"{layout.shape} {layout.low} {layout.high}"

@@ -228,7 +228,9 @@ class _Chain:
         shapes = {access.tensor: self._layouts[access.tensor].shape for access in accesses(atom.term)}
         bytes_ = DTYPES[self._layouts[atom.name].element].bytes
         nominal = part.group.nominal.get(atom.name)
-        return winograd_pattern(atom, shapes, bytes_, nominal) is None and vector_index(atom, bytes_) not in part.batch
+        frozen = part.group.frozen
+        winograd = winograd_pattern(atom, shapes, bytes_, nominal, frozen) is not None
+        return not winograd and vector_index(atom, bytes_) not in part.batch
 
     # Cutting
 

@@ -19,7 +19,8 @@ from convgrad.compute.halide.passes.memory import Layout
 from convgrad.compute.halide.schedules.generic import small_function
 from convgrad.compute.halide.schedules.phases import places_inside
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, map_function, schedule_flat, schedule_map
-from convgrad.compute.halide.schedules.reduction import scheduled_reduction
+from convgrad.compute.halide.schedules.reduction import scheduled_reduction, streamed
+from convgrad.compute.halide.schedules.winograd.reduction import packing, winograd_pattern
 from convgrad.dtypes import DTYPES
 from convgrad.notation.terms import IndexValue, Reduce, accesses, walk
 
@@ -79,8 +80,8 @@ class Kernel:
         """A Halide pipeline and its input parameters."""
         params = [self._parameter(name) for name in self.reads]
         tensors = {name: self._tensor(name, param) for name, param in zip(self.reads, params, strict=True)}
-        build = {Style.SMALL: self._small, Style.MAP: self._map, Style.REDUCTION: self._reduction}[self.group.style]
-        return build(tensors), params
+        builders = {Style.SMALL: self._small, Style.MAP: self._map, Style.REDUCTION: self._reduction}
+        return builders.get(self.group.style, self._packing)(tensors), params
 
     def _rank(self, name: str) -> int:
         shape = self.layouts[name].shape
@@ -155,7 +156,10 @@ class Kernel:
             if is_reduction(other)
         ]
         nominal = group.nominal.get(atom.name)
-        reduced = scheduled_reduction(atom, lowering, self._width(), more, self.slices > 1, nominal)
+        packed = [tensors.pop(made) for made in group.packed.values()]
+        reduced = scheduled_reduction(
+            atom, lowering, self._width(), more, self.slices > 1, nominal, group.frozen, *packed
+        )
         several = bool(more) or atom.term.kind.startswith("arg")
         for number, summed in enumerate([atom, *(other for other, _ in more)]):
             tensors[summed.name] = from_function(reduced.sums, summed.shape, number if several else None)
@@ -166,6 +170,20 @@ class Kernel:
         )
         reduced.schedule(func, variables)
         self._promise_outputs(func)
+        return hl.Pipeline([func])
+
+    def _packing(self, tensors: dict[str, Tensor]) -> Any:
+        group = self.group
+        (weights, made), atom = next(iter(group.packed.items())), group.atoms[0]
+        shapes = {access.tensor: self.layouts[access.tensor].shape for access in accesses(atom.term)}
+        nominal, scheduled = group.nominal.get(atom.name), group.style is Style.PACKING
+        if winograd_pattern(atom, shapes, self._width(), nominal, frozen=True) is not None:
+            func = packing(atom, shapes, tensors[weights], nominal, scheduled)
+        else:
+            stream = streamed(atom, shapes, self._width(), nominal)
+            assert stream is not None, "nothing else is packed"
+            func = stream.packing(tensors[weights], scheduled)
+        _promise(func.output_buffer(), self.layouts[made], read=False)
         return hl.Pipeline([func])
 
     def _elements(self) -> dict[str, Any]:

@@ -28,11 +28,14 @@ MOST_STORED = 8  # tensors that a map writes at once: each needs a pointer in a 
 
 
 class Style(Enum):
-    """How the loops of a kernel are written: plainly, over the elements of tensors of one shape, or for a sum."""
+    """How the loops of a kernel are written: plainly, over the elements of tensors of one shape, or for a sum; or that
+    it packs the constant operand of its atom, a sum, for another kernel (`kernels/packing.py`)."""
 
     SMALL = "small"
     MAP = "map"
     REDUCTION = "reduction"
+    PACKING = "packing"
+    PLAIN_PACKING = "plain packing"
 
 
 @dataclass
@@ -43,6 +46,8 @@ class Group:
         stored: tensors of the group that later kernels or the caller read.
         in_place: tensor of the group -> input in whose memory it is stored.
         nominal: atom's name -> the atom by whose sizes its schedule rounds, where these are not its own.
+        frozen: whether an operand of its sum is constant, so that what is made of it alone is made once.
+        packed: constant operand -> tensor that is made of it once.
     """
 
     style: Style
@@ -50,10 +55,16 @@ class Group:
     stored: list[str] = field(default_factory=list)
     in_place: dict[str, str] = field(default_factory=dict)
     nominal: dict[str, Definition] = field(default_factory=dict)
+    frozen: bool = False
+    packed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def packs(self) -> bool:
+        return self.style in (Style.PACKING, Style.PLAIN_PACKING)
 
     @property
     def names(self) -> set[str]:
-        return {atom.name for atom in self.atoms}
+        return {*self.stored} if self.packs else {atom.name for atom in self.atoms}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,8 +72,11 @@ class Group:
 
     def reads(self) -> list[str]:
         """Tensors (or views) read from outside of the group, in order of first appearance."""
+        if self.packs:
+            return [*self.packed]
         own = self.names
-        return list(dict.fromkeys(a.tensor for atom in self.atoms for a in accesses(atom.term) if a.tensor not in own))
+        read = (a.tensor for atom in self.atoms for a in accesses(atom.term) if a.tensor not in own)
+        return list(dict.fromkeys((*read, *self.packed.values())))
 
 
 def style_of(atom: Definition) -> Style:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from convgrad.compute.contract import example_indices, resized, root
 from convgrad.compute.halide.passes.fusion import Group, Style
 from convgrad.compute.halide.passes.memory import Layout
+from convgrad.notation.terms import Definition
 
 NOMINAL = 64
 """Examples: a usual batch, so that choices suit many examples; one example takes what they give."""
@@ -24,9 +25,10 @@ def for_real(
     views: Mapping[str, str],
     sources: Collection[str],
     count: int,
+    usual: int | None = None,
 ) -> tuple[list[Group], dict[str, Layout]]:
     """Groups and layouts that were planned for NOMINAL examples, for `count` of them. Each group keeps the atoms by
-    whose sizes its schedule rounds."""
+    whose sizes its schedule rounds: those for `usual` examples, or else for NOMINAL."""
     atoms = [atom for group in groups for atom in group.atoms]
     indices = example_indices(atoms, views, sources)
     assert indices is not None, "atoms read what the definitions read that they were made of"
@@ -35,7 +37,7 @@ def for_real(
         replace(
             group,
             atoms=[resized(atom, indices.get(atom.name), count) for atom in group.atoms],
-            nominal={atom.name: atom for atom in group.atoms} if group.style is Style.REDUCTION else {},
+            nominal=_deciding(group, indices, usual or NOMINAL) if group.style is Style.REDUCTION else {},
         )
         for group in groups
     ]
@@ -44,3 +46,7 @@ def for_real(
         for name, layout in layouts.items()
     }
     return for_count, real
+
+
+def _deciding(group: Group, indices: Mapping[str, str], count: int) -> dict[str, Definition]:
+    return {atom.name: resized(atom, indices.get(atom.name), count) for atom in group.atoms}

@@ -42,8 +42,8 @@ def reshaped_like_sources(plan: Plan) -> Plan:
 
 
 def _source(atom: Definition, known: _Known, before: Mapping[str, Definition]) -> Definition | None:
-    """The pointwise atom whose shape an atom can take over: the last computed of those that it reads, which alone it can
-    join. One that reads a long sum at its own element stays: it is applied before the sum leaves the registers."""
+    """The pointwise atom whose shape an atom can take over: the last computed of those that it reads: it can join no
+    other. One that reads a long sum at its own element stays: it is applied before the sum leaves the registers."""
     if is_reduction(atom) or any(isinstance(term, IndexValue | Reduce) for term in walk(atom.term)):
         return None
     read = list(accesses(atom.term))

@@ -77,6 +77,14 @@ class InMemoryCalls:
             for kernel, row in zip(kernels, rows, strict=True)
         ]
 
+    def cut(self, count: int) -> tuple[InMemoryCalls, InMemoryCalls]:
+        """The first so many kernels, whole steps, and the others."""
+        steps = next(n for n in range(len(self.together) + 1) if sum(self.together[:n]) == count)
+        return (
+            InMemoryCalls(self.kernels[:count], self.rows[:count], self.together[:steps]),
+            InMemoryCalls(self.kernels[count:], self.rows[count:], self.together[steps:]),
+        )
+
     def __call__(self) -> None:
         self.timed()
 

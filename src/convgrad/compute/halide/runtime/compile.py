@@ -123,7 +123,8 @@ class Compiler:
 
 def plain(kernel: Kernel) -> Kernel:
     """The same computation in plain loops, which compile quickly whatever the equation."""
-    return replace(kernel, group=replace(kernel.group, style=Style.SMALL))
+    style = Style.PLAIN_PACKING if kernel.group.packs else Style.SMALL
+    return replace(kernel, group=replace(kernel.group, style=style))
 
 
 def compile_objects(kernels: Mapping[str, Kernel], folder: Path) -> tuple[set[str], set[str]]:

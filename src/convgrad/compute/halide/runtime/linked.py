@@ -54,6 +54,20 @@ class LinkedCalls:
             ]
         )
 
+    def cut(self, count: int) -> tuple[LinkedCalls, LinkedCalls]:
+        """The first so many kernels, whole steps, and the others."""
+        return self._part(slice(None, count)), self._part(slice(count, None))
+
+    def _part(self, places: slice) -> LinkedCalls:
+        return LinkedCalls(
+            self.calls[places],
+            self.memory,
+            self._functions[places],
+            self.titles[places],
+            self.writes[places],
+            lambda: (self.kernels[places], self.rows[places]),
+        )
+
     @cached_property
     def _details(self) -> Details:
         return self._make_details()

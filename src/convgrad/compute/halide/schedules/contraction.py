@@ -15,7 +15,7 @@ from typing import Any
 
 import halide as hl
 
-from convgrad.compute.halide.codegen.lowering import Lowering
+from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import with_last
 from convgrad.compute.halide.schedules.generic import reduction
@@ -27,8 +27,10 @@ from convgrad.compute.halide.schedules.phases import (
     split_variables,
     uneven_indices,
 )
+from convgrad.compute.halide.schedules.pointwise import PARALLEL_WORK as PARALLEL_WORK
 from convgrad.compute.halide.schedules.pointwise import spread
 from convgrad.compute.halide.schedules.staging import stage_operands
+from convgrad.compute.halide.schedules.streams import stream_of
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for
 from convgrad.compute.halide.target import machine
 from convgrad.notation.polynomial import Polynomial
@@ -38,15 +40,18 @@ CACHE_SHARE = 1 << 19
 """Bytes of weights (half of a 1 MiB second-level cache) beyond which the loop over them goes outside of the others."""
 
 
-PARALLEL_WORK = 1 << 19
-"""Multiply-adds from which a reduction is spread over threads: at 60 a nanosecond 9 us; a parallel start takes 5."""
-
-
 class TiledReduction:
     """An atom whose whole reduction runs inside a register tile of the result; vectors run `along` one of its indices,
-    the last where None."""
+    the last where None. `packed`: its constant operand in the order of its use (`streams.py`)."""
 
-    def __init__(self, atom: Definition, lowering: Lowering, element_bytes: int, along: str | None = None):
+    def __init__(
+        self,
+        atom: Definition,
+        lowering: Lowering,
+        element_bytes: int,
+        along: str | None = None,
+        packed: Tensor | None = None,
+    ):
         self.order = atom.indices
         self.given, self.element_bytes = atom if along is None else with_last(atom, along), element_bytes
         self.atom, self.splits = in_phases(self.given) if is_strided(atom) else (self.given, [])
@@ -62,6 +67,10 @@ class TiledReduction:
         self.staged = stage_operands(
             atom, lowering, self.tile.lanes, rounded, self.tile.blocks > 1, [position for position, _ in spared]
         )
+        if packed is not None:
+            stream = stream_of(atom, shapes, element_bytes, shares)
+            assert stream is not None, "only streams are packed"
+            stream.read_from(packed, lowering)
 
         def rule(indices: dict[str, Any]) -> list[Any]:
             for index in () if self.splits else backwards(atom):

@@ -15,6 +15,8 @@ from convgrad.notation.terms import Definition
 
 PARALLEL_ELEMENTS = 1 << 16
 """Elements from which a pass is spread over threads: 64 Ki floats take about 20 us, a parallel start 5 to 10."""
+PARALLEL_WORK = 1 << 19
+"""Multiply-adds from which a reduction is spread over threads: at 60 a nanosecond 9 us; a parallel start takes 5."""
 FLAT_CHUNK = 1 << 14
 """Elements of a task of a flat pass: 64 KiB a tensor; a fixed size, so that nothing depends on the threads."""
 

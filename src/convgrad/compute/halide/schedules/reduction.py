@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, Protocol
 
-from convgrad.compute.halide.codegen.lowering import Lowering
+from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.options import options
+from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.passes.windows import windows_of
 from convgrad.compute.halide.schedules.across import tiled_cycles, vector_index
-from convgrad.compute.halide.schedules.contraction import PARALLEL_WORK, TiledReduction
+from convgrad.compute.halide.schedules.contraction import PARALLEL_WORK, TiledReduction, inside_shares
 from convgrad.compute.halide.schedules.folded import FoldedReduction, Folding, folding_for
 from convgrad.compute.halide.schedules.generic import reduction
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.compute.halide.schedules.slices import MOST_SLICES, SlicedReduction, slicing_for
+from convgrad.compute.halide.schedules.streams import Stream, stream_of
 from convgrad.compute.halide.schedules.tiles import dividing_tile, tiles
 from convgrad.compute.halide.schedules.windows import WindowReduction
 from convgrad.compute.halide.schedules.winograd.reduction import WinogradReduction, winograd_pattern
@@ -56,11 +58,14 @@ def scheduled_reduction(
     siblings: Sequence[tuple[Definition, Lowering]] = (),
     alone: bool = False,
     nominal: Definition | None = None,
+    frozen: bool = False,
+    packed: Tensor | None = None,
 ) -> ScheduledReduction:
     """The reduction of an atom with the schedule that suits it, and with it those of its siblings.
 
     alone: one thread computes it, others the same for other examples.
     nominal: the atom by whose sizes is chosen what changes rounding, where these are not its own (`nominal.py`).
+    frozen: an operand is constant. packed: what was made of it once, where that is for the schedule.
     """
     assert isinstance(atom.term, Reduce)
     deciding = atom if nominal is None else nominal
@@ -74,9 +79,9 @@ def scheduled_reduction(
     if windows is not None:
         return WindowReduction(atom, lowering, element_bytes, windows)
     shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
-    pattern = winograd_pattern(atom, shapes, element_bytes, nominal)
+    pattern = winograd_pattern(atom, shapes, element_bytes, nominal, frozen)
     if pattern is not None:
-        return WinogradReduction(atom, lowering, pattern, nominal)
+        return WinogradReduction(atom, lowering, pattern, nominal, packed)
     forced = options().reduction
     if forced == "plain":
         return PlainReduction(atom, lowering, element_bytes)
@@ -90,7 +95,22 @@ def scheduled_reduction(
     sliced = forced == "sliced" if forced else _sliced(deciding, element_bytes)
     if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)
-    return TiledReduction(atom, lowering, element_bytes, vector_index(atom, element_bytes))
+    return TiledReduction(atom, lowering, element_bytes, vector_index(atom, element_bytes), packed)
+
+
+def streamed(
+    atom: Definition, shapes: Mapping[str, tuple[int, ...]], element_bytes: int, nominal: Definition | None = None
+) -> Stream | None:
+    """What to pack of an atom with a constant operand that is not Winograd's: only register tiles read streams."""
+    assert isinstance(atom.term, Reduce)
+    deciding = atom if nominal is None else nominal
+    if not is_contraction(atom.term) or not atom.indices or options().reduction is not None:
+        return None
+    if chosen_folding(deciding, element_bytes) or vector_index(atom, element_bytes) is not None:
+        return None
+    if slicing_for(deciding, element_bytes) is not None and _sliced(deciding, element_bytes):
+        return None
+    return stream_of(atom, shapes, element_bytes, inside_shares(atom, shapes))
 
 
 def chosen_folding(atom: Definition, element_bytes: int) -> Folding | None:

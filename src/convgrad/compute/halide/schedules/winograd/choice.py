@@ -43,6 +43,11 @@ second-level cache of 1 MiB. 256 channels at 14x14, 8 images: 1.8 ms, and 1.9 wh
 all weights first 1.8 and 2.6, with 128 tiles by 4 vectors 1.7 and 2.9."""
 CACHE = 1 << 19
 """Bytes of transformed tiles and products of a task: half of a second-level cache of 1 MiB."""
+NEAR = 3 << 18
+"""Bytes of transformed kernels that a second-level cache of 1 MiB has room for, beside what is multiplied by them."""
+FROM_CACHE, FROM_MEMORY = 2, 8
+"""Cycles for 16 weights that are read once in a program: 64 bytes at 40 bytes a cycle from a second-level cache, where
+they are NEAR, and at 8 bytes a cycle from beyond. With 2 multiply-adds a cycle, that is as long as 16 tiles take."""
 LARGEST_TASK = 1 << 22  # the same, where even one row of tiles takes more than CACHE
 MOST_SUMS = 1 << 22
 """Bytes of the sums of all runs, which are read and written again for each task: 4 MiB, two second-level caches of
@@ -64,6 +69,11 @@ def algorithms(sizes: Sizes) -> list[int]:
     return found
 
 
+def _reading(weights: int) -> int:
+    """Cycles, times the elements of a vector, to read weights once in a program."""
+    return weights * (FROM_CACHE if 4 * weights <= NEAR else FROM_MEMORY)
+
+
 def _known(make: Callable[[int], Correlation], outputs: int) -> bool:
     try:
         make(outputs)
@@ -72,12 +82,18 @@ def _known(make: Callable[[int], Correlation], outputs: int) -> bool:
     return True
 
 
-def gain(sizes: Sizes, outputs: int) -> float:
-    """How many times as fast as a direct schedule tiles of outputs x outputs are, roughly."""
+def gain(sizes: Sizes, outputs: int, frozen: bool = False) -> float:
+    """How many times as fast as a direct schedule tiles of outputs x outputs are, roughly.
+
+    frozen: kernels were transformed before; then what counts with few images is to read them.
+    """
     algorithm = sizes.correlation(outputs)
     pairs = sizes.channels * sizes.kernels
     products = algorithm.size**2 * pairs / 2
     transforms = _data_cycles(algorithm) * sizes.channels + _back_cycles(algorithm) * sizes.kernels
+    if frozen:
+        direct = _direct_cycles(sizes, DIRECT_SHARE) + _reading(sizes.kernel**2 * pairs)
+        return direct / (sizes.tiles(outputs) * (products + transforms) + _reading(algorithm.size**2 * pairs))
     all_tiles = sizes.tiles(outputs) * (products + transforms)
     return _direct_cycles(sizes, DIRECT_SHARE) / (all_tiles + _kernel_cycles(algorithm) * pairs)
 
@@ -106,28 +122,28 @@ def _kernel_cycles(algorithm: Correlation) -> int:
     return WEIGHTS_FROM_MEMORY * (operations(algorithm.kernel) * (size + terms) + size**2 + terms**2)
 
 
-def best_outputs(sizes: Sizes, for_one: bool = False) -> int | None:
+def best_outputs(sizes: Sizes, for_one: bool = False, frozen: bool = False) -> int | None:
     """The side of the tiles: 2 (of each phase) where most of a 4x4 tile would lie outside. None: there is no way.
 
-    for_one: the same is done for a single image, which must not be much slower for it.
+    for_one: the same is done for a single image, which must not be much slower for it. frozen: as above.
     """
     found = algorithms(sizes)
-    if for_one:
+    if for_one and not frozen:
         found = [outputs for outputs in found if gain(replace(sizes, images=1), outputs) >= LEAST_GAIN_FOR_ONE]
-    return max(found, key=lambda outputs: gain(sizes, outputs), default=None)
+    return max(found, key=lambda outputs: gain(sizes, outputs, frozen), default=None)
 
 
-def suits(sizes: Sizes, for_one: bool = False, inside: float = 1.0) -> bool:
-    """Whether a convolution, which the gradient of its input is, too, should be done so; for_one as above.
+def suits(sizes: Sizes, for_one: bool = False, frozen: bool = False, inside: float = 1.0) -> bool:
+    """Whether a convolution, which the gradient of its input is, too, should be done so; the others as above.
 
     inside: the share of products that are not with zeros outside, which a direct schedule leaves out.
     """
-    outputs = best_outputs(sizes, for_one)
+    outputs = best_outputs(sizes, for_one, frozen)
     if outputs is None:
         return False
     size = sizes.correlation(outputs).size
     row = 4 * size**2 * sizes.tile_columns(outputs) * (sizes.channels + min(64, sizes.kernels))
-    return gain(sizes, outputs) * inside >= LEAST_GAIN and row <= LARGEST_TASK
+    return gain(sizes, outputs, frozen) * inside >= LEAST_GAIN and row <= LARGEST_TASK
 
 
 def gradient_outputs(sizes: Sizes) -> int | None:
@@ -208,6 +224,37 @@ def cut(sizes: Sizes, lanes: int, registers: int, outputs: int | None = None) ->
         cost = waste * (1 + 0.3 / tiles) * loaded * _crowded(bytes_) * _uneven(tasks)
         blocks = winograd.Blocks(outputs, lanes, vectors, tiles, rows, images, 64 if inside else 0)
         found.append((cost, place.tiles, blocks))
+    return min(found, key=lambda entry: entry[:2])[2]
+
+
+def frozen_cut(sizes: Sizes, lanes: int, registers: int, outputs: int | None = None) -> winograd.Blocks:
+    """The same where kernels were transformed before: they are read in each task, all of them or some.
+
+    What is read once in a program can't be in a cache near by, so that few tiles are better in one task, and kernels
+    dealt to tasks.
+    """
+    outputs = best_outputs(sizes, frozen=True) if outputs is None else outputs
+    assert outputs is not None, "there is an algorithm for a convolution that is done so"
+    size = sizes.correlation(outputs).size
+    weights = 4 * size**2 * sizes.channels * sizes.kernels
+    loads = 1 if weights <= NEAR else 16
+    most = _vectors(sizes.kernels, lanes, registers)
+    widths = [(False, most)] + [(True, count) for count in range(1, most + 1) if sizes.kernels > lanes * count]
+    found = []
+    for apart, vectors in widths:
+        for rows, images in _tasks(sizes, outputs):
+            place = grid(sizes, outputs, rows, images)
+            if apart and place.tasks > 1:
+                continue  # threads within threads
+            bytes_ = 4 * size**2 * place.tiles * (sizes.channels + lanes * vectors)
+            tasks = ceil(sizes.kernels / (lanes * vectors)) if apart else place.tasks
+            tiles = _tiles(place.tiles, vectors, registers)
+            waste = place.tasks * ceil(place.tiles / tiles) * tiles / sizes.tiles(outputs)
+            waste *= ceil(sizes.kernels / (lanes * vectors)) * lanes * vectors / sizes.kernels
+            inner = 1 + 0.3 / tiles + 0.3 / vectors
+            cost = waste * inner * (1 + loads / place.tiles) * _crowded(bytes_) * _uneven(tasks)
+            blocks = winograd.Blocks(outputs, lanes, vectors, tiles, rows, images, apart=apart)
+            found.append((cost, place.tiles, blocks))
     return min(found, key=lambda entry: entry[:2])[2]
 
 

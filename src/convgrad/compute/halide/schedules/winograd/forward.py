@@ -13,58 +13,35 @@ M is as many matrix products. Reference: A. Lavin and S. Gray, Fast Algorithms f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Tensor
+from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, PARALLEL_WORK
+from convgrad.compute.halide.schedules.winograd.kernels import Blocks as Blocks  # how a convolution is cut
+from convgrad.compute.halide.schedules.winograd.kernels import KernelTransform, PackedKernels
 from convgrad.compute.halide.schedules.winograd.products import product
 from convgrad.compute.halide.schedules.winograd.tiles import GUARD, ROUND, Sizes, TileTransform, grid
 
 Expr = Any
 MOST_RUNS = 16
 """Runs of tasks, each on one thread with memory of its own: 16 threads get one each, and 2 to 8 an equal number."""
-CHANNELS_OF_WEIGHTS = 16
-"""Channels whose weights are transformed one after the other."""
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """How the work is cut.
-
-    Attributes:
-        outputs: results along a side of a tile.
-        lanes: elements of a vector.
-        vectors, tiles: accumulators in registers: vectors along k times tiles.
-        rows, images: a task is this many rows of tiles of one image, or all rows of this many images.
-        stretch: channels of which the weights are transformed inside of tasks, just before they are used, with a task
-            for each stretch of lanes * vectors kernels; 0 to transform all weights first.
-    """
-
-    outputs: int
-    lanes: int
-    vectors: int
-    tiles: int
-    rows: int
-    images: int
-    stretch: int = 0
-
-    @property
-    def width(self) -> int:
-        return self.lanes * self.vectors
 
 
 class Forward:
     """x of `o` (Tensor e,i,j,c; its stored zeros are used) and `w` (Tensor m,n,c,k).
 
     `transposed`: neighbours in the memory of w differ in c and not in k, as for the gradient with respect to an input.
+    `packed`: w is what `KernelTransform.packing` made.
 
     Attributes:
         sums: the Func x[k,j,i,e], to be read at its own element by the Func that is scheduled.
     """
 
-    def __init__(self, o: Tensor, w: Tensor, sizes: Sizes, blocks: Blocks, transposed: bool = False):
+    def __init__(
+        self, o: Tensor, w: Tensor, sizes: Sizes, blocks: Blocks, transposed: bool = False, packed: bool = False
+    ):
         self.sizes, self.blocks = sizes, blocks
         self.matrices = sizes.correlation(blocks.outputs)
         self.place = grid(sizes, blocks.outputs, blocks.rows, blocks.images)
@@ -72,36 +49,11 @@ class Forward:
         self.data = TileTransform(
             o, matrices.data, matrices.step, self.place, sizes.padding, lanes, sizes.channels, "data"
         )
-        self._transform_weights(w, transposed)
+        self.kernels: KernelTransform | PackedKernels = (
+            PackedKernels(w) if packed else KernelTransform(w, sizes, blocks, transposed)
+        )
         self._multiply()
         self._transform_back()
-
-    def _transform_weights(self, w: Tensor, transposed: bool) -> None:
-        """U[k, c, block, a, b], for the block's k-th kernel."""
-        blocks, kernels = self.blocks, self.sizes.kernels
-        self.weight_variables = k, c, block, a, b = [hl.Var(v) for v in ("k", "c", "block", "a", "b")]
-        kernel = block * blocks.width + k
-        if kernels % blocks.width:
-            kernel = hl.min(hl.likely(kernel), kernels - 1)
-
-        def weight(m: int, n: Expr) -> Expr:
-            return w.load([m, n, c, kernel])
-
-        self.copy = None
-        if transposed:
-            self.copy = hl.Func("weights_copy")
-            self.copy[k, c, block, a, b] = weight(a, b)
-        self.half, self.weights = hl.Func("weights_half"), hl.Func("weights")
-        matrix, terms = self.matrices.kernel, range(self.sizes.kernel)
-        self.half[k, c, block, a, b] = hl.mux(
-            a,
-            product(
-                matrix,
-                [hl.Expr(self.copy[k, c, block, m, b]) if self.copy is not None else weight(m, b) for m in terms],
-            ),
-        )
-        halves = [hl.Expr(self.half[k, c, block, a, n]) for n in terms]
-        self.weights[k, c, block, a, b] = hl.mux(b, product(matrix, halves))
 
     def _multiply(self) -> None:
         """M[lane, a, b, vector, t, task]: what belongs to a tile lies together, as it is read next."""
@@ -114,7 +66,7 @@ class Forward:
         kernel = (vector % blocks.vectors) * blocks.lanes + lane
         # The last tiles in registers may be beyond the last one of the task.
         place = hl.min(t, self.place.tiles - 1) if self.place.tiles % blocks.tiles else t
-        weight = hl.Expr(self.weights[kernel, self.channel, vector // blocks.vectors, a, b])
+        weight = hl.Expr(self.kernels.func[kernel, self.channel, vector // blocks.vectors, a, b])
         self.products[lane, a, b, vector, t, task] += weight * self.data.func[self.channel, place, a, b, task]
 
     def _transform_back(self) -> None:
@@ -155,22 +107,29 @@ class Forward:
         func.split(e, group, e, place.images, GUARD)
         func.reorder(lane, x, y, k, j, row, e, block, strip, group).vectorize(lane)
         func.fuse(strip, group, task)
-        if blocks.stretch:
-            func.parallel(task).parallel(block)
+        shared = self._work() >= PARALLEL_WORK
+        if blocks.by_kernels:
+            if shared:
+                func.parallel(task).parallel(block)
         else:
-            func.split(task, run, task, -(-place.tasks // MOST_RUNS), GUARD).parallel(run)
+            func.split(task, run, task, -(-place.tasks // MOST_RUNS), GUARD)
+            if shared:
+                func.parallel(run)
         self._schedule_back(func, k)
         self.products.compute_at(func, block)
         self.data.func.compute_at(func, task)
-        if not blocks.stretch:
+        if not blocks.by_kernels:
             # Allocated once in a run: memory fresh from the system for each task would cost more than its use.
             self.products.hoist_storage(func, run)
             self.data.func.hoist_storage(func, run)
         stretches = self._schedule_products()
-        channels = self.data.schedule()
-        if blocks.stretch:
-            self.data.func.parallel(channels)
-        self._schedule_weights(stretches)
+        transformed = self.place.tiles * self.matrices.size**2 * self.sizes.channels
+        self.data.schedule(shared=blocks.by_kernels and shared and transformed >= PARALLEL_ELEMENTS)
+        self.kernels.schedule(self.products, stretches)
+
+    def _work(self) -> int:
+        """Multiply-adds of the products."""
+        return self.place.tasks * self.place.tiles * self.matrices.size**2 * self.sizes.channels * self.sizes.kernels
 
     def _schedule_back(self, func: Any, k: Any) -> None:
         lane, y, x, *_ = self.back_variables
@@ -200,24 +159,3 @@ class Forward:
                 stage.reorder(lane, vector, tile, channel, t, several, a, b)
             stage.vectorize(lane).unroll(vector).unroll(tile)
         return stretches
-
-    def _schedule_weights(self, stretches: Any) -> None:
-        blocks, size = self.blocks, self.matrices.size
-        k, c, block, a, b = self.weight_variables
-        weights, half = self.weights, self.half
-        lane, some = hl.Var("lane"), hl.Var("some")
-        weights.bound(a, 0, size).bound(b, 0, size).reorder_storage(k, c, a, b, block)
-        # As for the tiles: planes a multiple of 4 KiB apart would share their places in the cache.
-        weights.align_storage(c, (blocks.stretch or self.sizes.channels) + 1)
-        weights.split(k, k, lane, blocks.lanes, GUARD).vectorize(lane).unroll(b)
-        half.compute_at(weights, k).reorder(k, a, b, c).vectorize(k, blocks.lanes).unroll(a)
-        count = -(-self.sizes.channels // CHANNELS_OF_WEIGHTS)
-        weights.split(c, some, c, -(-self.sizes.channels // count), GUARD).reorder(lane, b, a, c, k, some, block)
-        if blocks.stretch:
-            weights.compute_at(self.products, stretches)
-        else:
-            weights.compute_root().reorder(k, block, some).parallel(some)
-        if self.copy is not None:
-            # Blocks of 16 x 16, read along the memory of w: read along k, each element would bring in a line.
-            self.copy.compute_at(weights, k).split(c, c, lane, CHANNELS_OF_WEIGHTS, GUARD)
-            self.copy.reorder(lane, k, c, a, b, block).vectorize(lane).unroll(k, 4)

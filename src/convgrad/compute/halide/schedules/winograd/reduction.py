@@ -14,7 +14,7 @@ from convgrad.compute.halide.options import options
 from convgrad.compute.halide.schedules.contraction import inside_shares
 from convgrad.compute.halide.schedules.phases import in_phases
 from convgrad.compute.halide.schedules.tiles import FAR
-from convgrad.compute.halide.schedules.winograd import choice
+from convgrad.compute.halide.schedules.winograd import choice, kernels
 from convgrad.compute.halide.schedules.winograd.equations import (
     Convolution,
     KernelGradient,
@@ -23,6 +23,7 @@ from convgrad.compute.halide.schedules.winograd.equations import (
 )
 from convgrad.compute.halide.schedules.winograd.forward import Forward
 from convgrad.compute.halide.schedules.winograd.gradient import WeightGradient
+from convgrad.compute.halide.schedules.winograd.kernels import Blocks, KernelTransform
 from convgrad.compute.halide.schedules.winograd.tiles import Sizes
 from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Access, Definition
@@ -32,11 +33,12 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def winograd_pattern(
-    atom: Definition, shapes: Shapes, element_bytes: int, nominal: Definition | None = None
+    atom: Definition, shapes: Shapes, element_bytes: int, nominal: Definition | None = None, frozen: bool = False
 ) -> Pattern | None:
     """The parts of an atom that is to be computed so: by its sizes and the options, never by a stopwatch.
 
-    shapes: of the tensors that it reads. nominal: the atom for the number of images that decides.
+    shapes: of the tensors that it reads. nominal: the atom for the number of images that decides. frozen: its weights
+    are transformed once, and what it takes with every call is without that.
     """
     wanted = options().winograd
     if element_bytes != 4 or wanted is False:
@@ -46,7 +48,7 @@ def winograd_pattern(
         sizes = _deciding(_sizes(atom, forward, shapes), nominal)
         left = prod(inside_shares(in_phases(atom)[0], shapes).values())
         inside = left if left < FAR else 1.0
-        suits = choice.suits(sizes, nominal is not None, inside)
+        suits = choice.suits(sizes, nominal is not None, frozen, inside)
         return forward if suits or (wanted and choice.algorithms(sizes)) else None
     gradient = kernel_gradient(atom)
     if gradient is not None:
@@ -91,19 +93,25 @@ class WinogradReduction:
 
     beyond = frozenset[str]()
 
-    def __init__(self, atom: Definition, lowering: Lowering, pattern: Pattern, nominal: Definition | None = None):
+    def __init__(
+        self,
+        atom: Definition,
+        lowering: Lowering,
+        pattern: Pattern,
+        nominal: Definition | None = None,
+        packed: Tensor | None = None,
+    ):
         shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
         sizes, target = _sizes(atom, pattern, shapes), machine()
         image = _floats(pattern.image, lowering)
         self.work: Forward | WeightGradient
         if isinstance(pattern, Convolution):
-            weights = _in_order(atom, pattern, _floats(pattern.weights, lowering))
-            deciding = _deciding(sizes, nominal)
-            outputs = choice.best_outputs(deciding, nominal is not None) or choice.best_outputs(deciding)
-            blocks = choice.cut(sizes, target.lanes(4), target.registers, outputs)
-            self.work = Forward(
-                image, weights, sizes, blocks, transposed=pattern.weights.positions[3].as_name != atom.indices[3]
-            )
+            blocks = _blocks(sizes, nominal, packed is not None)
+            if packed is None:
+                weights = _in_order(atom, pattern, _floats(pattern.weights, lowering))
+                self.work = Forward(image, weights, sizes, blocks, _is_transposed(atom, pattern))
+            else:
+                self.work = Forward(image, packed, sizes, blocks, packed=True)
             self.sums = self.work.sums
         else:
             deltas = _floats(pattern.deltas, lowering)
@@ -114,6 +122,36 @@ class WinogradReduction:
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""
         self.work.schedule(func, variables)
+
+
+def _blocks(sizes: Sizes, nominal: Definition | None, frozen: bool) -> Blocks:
+    """How a convolution is cut: for its own sizes, in tiles that those of the nominal one decide."""
+    target, deciding = machine(), _deciding(sizes, nominal)
+    outputs = choice.best_outputs(deciding, nominal is not None, frozen) or choice.best_outputs(deciding)
+    cut = choice.frozen_cut if frozen else choice.cut
+    return cut(sizes, target.lanes(4), target.registers, outputs)
+
+
+def _is_transposed(atom: Definition, pattern: Convolution) -> bool:
+    return pattern.weights.positions[3].as_name != atom.indices[3]
+
+
+def packed_shape(atom: Definition, pattern: Convolution, shapes: Shapes, nominal: Definition | None) -> tuple[int, ...]:
+    """Of the transformed kernels of a convolution, which are made once."""
+    sizes = _sizes(atom, pattern, shapes)
+    return kernels.packed_shape(sizes, _blocks(sizes, nominal, frozen=True))
+
+
+def packing(
+    atom: Definition, shapes: Shapes, weights: Tensor, nominal: Definition | None, scheduled: bool = True
+) -> Any:
+    """The Func that transforms the kernels of a convolution, once."""
+    pattern = convolution(atom)
+    assert pattern is not None, "only kernels of such convolutions are packed"
+    sizes = _sizes(atom, pattern, shapes)
+    ordered = _in_order(atom, pattern, weights)
+    transform = KernelTransform(ordered, sizes, _blocks(sizes, nominal, frozen=True), _is_transposed(atom, pattern))
+    return transform.packing(scheduled)
 
 
 def _floats(access: Access, lowering: Lowering) -> Tensor:

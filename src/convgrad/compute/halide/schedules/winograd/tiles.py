@@ -183,8 +183,8 @@ class TileTransform:
             condition = condition & check
         return hl.select(hl.likely(condition), value, hl.f32(0))
 
-    def schedule(self) -> Any:
-        """The loops, but for where they run. Returns the variable of the stretches of channels."""
+    def schedule(self, shared: bool = False) -> None:
+        """The loops, but for where they run. shared: by all threads, each some rows of tiles and channels."""
         place = self.place
         c, t, a, b, _ = self.variables
         lanes = self.lanes
@@ -202,8 +202,11 @@ class TileTransform:
         func.split(t, row, t, place.columns, ROUND).split(row, image, row, place.rows, ROUND)
         func.reorder(lane, b, a, c, t, stretches, row, image)
         func.vectorize(lane).unroll(b)
+        if shared:
+            task = hl.Var("rows_and_channels")
+            func.fuse(stretches, row, task).parallel(task)
+            stretches = task
         half.compute_at(func, stretches).bound(a, 0, self.size)
         c, column, a = self.half_variables
         half.reorder_storage(c, a, column)
         half.split(c, c, lane, lanes, SHIFT).reorder(lane, a, c, column).vectorize(lane).unroll(a)
-        return stretches
