@@ -54,9 +54,15 @@ def from_function(function: Any, shape: tuple[int, ...], element: int | None = N
 
     def load(coordinates: Sequence[Expr]) -> Expr:
         value = function[tuple(reversed(coordinates))]
-        return expression(value if element is None else value[element])
+        return as_number(value if element is None else value[element])
 
     return Tensor(shape, load)
+
+
+def as_number(value: Any) -> Expr:
+    """What memory holds as an Expr; bits of a bfloat16 number (`HALF` of `convgrad.dtypes`) as that number."""
+    element = expression(value)
+    return functions.from_half(element) if element.type() == hl.UInt(16) else element
 
 
 def reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:

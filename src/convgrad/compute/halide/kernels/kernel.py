@@ -10,7 +10,7 @@ from typing import Any
 import halide as hl
 
 from convgrad.compute.contract import root
-from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, from_function, reshaped
+from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, as_number, from_function, reshaped
 from convgrad.compute.halide.kernels.canonical import describe
 from convgrad.compute.halide.options import options
 from convgrad.compute.halide.passes.atoms import is_reduction
@@ -98,7 +98,7 @@ class Kernel:
         layout = self.layouts[name]
         if self.flat and layout.shape:
             variable = self._flat_variable
-            return Tensor(layout.shape, lambda _: param[variable])
+            return Tensor(layout.shape, lambda _: as_number(param[variable]))
         plain = from_function(param, layout.shape)
         return Tensor(layout.shape, plain.load, layout.low, layout.high)
 
