@@ -47,7 +47,7 @@ ROUNDED_PASSES = ("forward", "backward")
 
 
 def is_mixed(precision: str | None, dtype: str) -> bool:
-    """Whether to round. None is the network's dtype. Raises: TrainingError where the network computes in another one."""
+    """Whether to round. None is the network's dtype. Raises: TrainingError where that is another one than was asked."""
     if precision is None or precision == dtype:
         return False
     if dtype != FLOAT32:
