@@ -12,7 +12,7 @@ import halide as hl
 from convgrad.compute.contract import root
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, as_number, from_function, reshaped
 from convgrad.compute.halide.kernels.canonical import describe
-from convgrad.compute.halide.options import options
+from convgrad.compute.halide.options import options, using
 from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.fusion import Group, Style, reads_own_elements
 from convgrad.compute.halide.passes.memory import Layout
@@ -79,7 +79,8 @@ class Kernel:
         params = [self._parameter(name) for name in self.reads]
         tensors = {name: self._tensor(name, param) for name, param in zip(self.reads, params, strict=True)}
         build = {Style.SMALL: self._small, Style.MAP: self._map, Style.REDUCTION: self._reduction}[self.group.style]
-        return build(tensors), params
+        with using(self.options):
+            return build(tensors), params
 
     def _rank(self, name: str) -> int:
         shape = self.layouts[name].shape
