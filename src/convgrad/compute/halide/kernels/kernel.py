@@ -19,7 +19,7 @@ from convgrad.compute.halide.passes.memory import Layout
 from convgrad.compute.halide.schedules.generic import small_function
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, map_function, schedule_flat, schedule_map
 from convgrad.compute.halide.schedules.reduction import scheduled_reduction
-from convgrad.dtypes import DTYPES
+from convgrad.dtypes import DTYPES, HALF
 from convgrad.notation.terms import IndexValue, Reduce, accesses, walk
 
 MAKERS = {"float": hl.Float, "int": hl.Int, "uint": hl.UInt}
@@ -101,7 +101,8 @@ class Kernel:
             variable = self._flat_variable
             return Tensor(layout.shape, lambda _: as_number(param[variable]))
         plain = from_function(param, layout.shape)
-        return Tensor(layout.shape, plain.load, layout.low, layout.high)
+        bits = (lambda places: param[tuple(reversed(places))]) if layout.element == HALF else None
+        return Tensor(layout.shape, plain.load, layout.low, layout.high, bits)
 
     @property
     def _flat_variable(self) -> Any:

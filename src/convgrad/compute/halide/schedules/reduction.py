@@ -12,6 +12,7 @@ from convgrad.compute.halide.schedules.across import tiled_cycles, vector_index
 from convgrad.compute.halide.schedules.contraction import PARALLEL_WORK, TiledReduction
 from convgrad.compute.halide.schedules.folded import FoldedReduction, Folding, folding_for
 from convgrad.compute.halide.schedules.generic import reduction
+from convgrad.compute.halide.schedules.paired import PairedReduction, pairing_for
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.compute.halide.schedules.slices import MOST_SLICES, SlicedReduction, slicing_for
 from convgrad.compute.halide.schedules.tiles import dividing_tile, tiles
@@ -79,6 +80,9 @@ def scheduled_reduction(
     sliced = forced == "sliced" if forced else _sliced(deciding, element_bytes)
     if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)
+    pairing = pairing_for(atom, lowering) if forced is None and element_bytes == 4 else None
+    if pairing is not None:
+        return PairedReduction(atom, lowering, pairing)
     return TiledReduction(atom, lowering, element_bytes, vector_index(atom, element_bytes))
 
 
