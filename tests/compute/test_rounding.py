@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from convgrad.compute.rounding import is_rounded
@@ -12,17 +13,18 @@ from convgrad.functions import FUNCTIONS
 from convgrad.notation import bind, parse
 from optional import compiled
 
+Numbers = npt.NDArray[np.float32]
 ROW = FUNCTIONS["bfloat16"]
 
 
-def every() -> np.ndarray:
+def every() -> Numbers:
     """All finite bfloat16 numbers, as float32, in order."""
     halves = np.arange(1 << 16, dtype=np.uint32) << 16
     numbers = halves.view(np.float32)
     return np.unique(numbers[np.isfinite(numbers)])
 
 
-def between() -> np.ndarray:
+def between() -> Numbers:
     """float32 numbers around the middles between neighbours: the ties, and those next to them."""
     bits = np.arange(1 << 16, dtype=np.uint32) << 16
     around = np.concatenate([bits + np.uint32(low) for low in (1, 0x7FFF, 0x8000, 0x8001, 0xFFFF)])
@@ -30,7 +32,7 @@ def between() -> np.ndarray:
     return numbers[np.isfinite(numbers)]
 
 
-def by_bits(numbers: np.ndarray) -> np.ndarray:
+def by_bits(numbers: Numbers) -> Numbers:
     """float32 numbers rounded by arithmetic on their bits."""
     bits = numbers.view(np.uint32)
     return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
@@ -69,7 +71,7 @@ def test_it_is_that_of_torch(torch: ModuleType) -> None:
 def test_compiled_code_rounds_alike(dtype: str) -> None:
     from convgrad.compute.halide.program import compile_program
 
-    numbers = np.concatenate([between(), every(), np.float32([np.inf, -np.inf, np.nan, -np.nan])])
+    numbers = np.concatenate([between(), every(), np.array([np.inf, -np.inf, np.nan, -np.nan], np.float32)])
     numbers = numbers[(np.abs(numbers) >= 2.0**-126) | (numbers == 0) | np.isnan(numbers)]  # smaller ones are 0 there
     equation = bind(parse("y[i] = bfloat16(a[i]); z[i] = max(y[i], 0) - 1"), {"a": numbers.shape})
     program = compile_program(equation, ["y"], dtype)

@@ -254,6 +254,8 @@ def test_an_example_has_the_same_bits_in_every_batch() -> None:
 @engines
 def test_a_training_reaches_what_float32_reaches(engine: str) -> None:
     digits = load_data("digits")
+    assert digits.test_images is not None
+    assert digits.test_labels is not None
     x, y, x_test, y_test = (
         part[:1500] for part in (digits.train_images, digits.train_labels, digits.test_images, digits.test_labels)
     )

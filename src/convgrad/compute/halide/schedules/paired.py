@@ -70,7 +70,7 @@ def _suits(atom: Definition, packed: Access, beside: Access, index: str, lowerin
     halves = all(lowering.tensors[access.tensor].bits is not None for access in (packed, beside))
     plain = all(p.is_whole for access in (packed, beside) for p in access.positions)
     bare = [position.as_name for position in packed.positions]
-    once = all(sum(name in p.names for p in access.positions) == 1 for access in (packed, beside) for name in (index,))
+    once = all(sum(index in p.names for p in access.positions) == 1 for access in (packed, beside))
     return (
         halves
         and plain
@@ -107,9 +107,8 @@ class PairedReduction:
 
     def _packed(self) -> Any:
         """packed[..., d, k, p]: element 2*d+p along the index of the sum, for whole vectors of k."""
-        access, atom = self.pairing.packed, self.atom
-        names = [str(n) for n, _ in enumerate(access.positions)]
-        places: list[Any] = [hl.Var(f"c{name}") for name in names]
+        access = self.pairing.packed
+        places: list[Any] = [hl.Var(f"c{axis}") for axis in range(len(access.positions))]
         pair, last, half = hl.Var("pair"), hl.Var("last"), hl.Var("half")
         tensor = self.lowering.tensors[access.tensor]
         along, summed = self._axes()
@@ -119,15 +118,13 @@ class PairedReduction:
         others = [place for axis, place in enumerate(places) if axis not in (along, summed)]
         func = hl.Func("packed")
         # Beyond the end there are zeros, for no kernel computes with what nobody wrote.
-        func[(half, last, pair, *reversed(others))] = hl.select(
-            last < size, tensor.bits(places), hl.cast(hl.UInt(16), hl.u16(0))
-        )
+        where = (half, last, pair, *reversed(others))
+        func[where] = hl.select(last < size, tensor.bits(places), hl.cast(hl.UInt(16), hl.u16(0)))
         func.bound(half, 0, PAIR).unroll(half)
         func.align_bounds(last, LANES)
         lane = hl.Var("lane")
         func.split(last, last, lane, LANES, hl.TailStrategy.GuardWithIf).reorder(half, lane).vectorize(lane)
         self._shared = others[0] if others else pair
-        del atom
         return func
 
     def _axes(self) -> tuple[int, int]:
@@ -141,7 +138,8 @@ class PairedReduction:
         along, summed = self._axes()
         others = [top for axis, top in enumerate(tops) if axis not in (along, summed)]
         place = tops[summed]
-        return hl.Expr(self.packed[(place % PAIR, tops[along], place // PAIR, *reversed(others))])
+        where = (place % PAIR, tops[along], place // PAIR, *reversed(others))
+        return hl.Expr(self.packed[where])
 
     def _copied(self) -> Any:
         """The other operand with what is read outside of it."""
