@@ -31,7 +31,10 @@ DTYPES = {
     "float32": Dtype("float", 32),
     "float64": Dtype("float", 64),
     "uint8": Dtype("uint", 8),
+    "uint16": Dtype("uint", 16),
     "int32": Dtype("int", 32),
 }
 """NumPy's name -> what it is. Parameters and arithmetic are of one of `FLOATS`; places and pixels are whole numbers."""
+HALF = "uint16"
+"""In compiled code, a bfloat16 number: the upper half of a float32 one's bits. Nothing else is stored in this type."""
 FLOATS = tuple(name for name, dtype in DTYPES.items() if dtype.kind == "float")

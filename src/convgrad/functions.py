@@ -12,6 +12,7 @@ Values follow IEEE 754 (`log(0)` is minus infinity; what is not a number goes th
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -143,6 +144,12 @@ def _grid_uniform(seed: Array, k: Array) -> Array:
     return np.asarray((h >> np.uint32(8)).astype(np.float64) / 2**24)
 
 
+def _grid_bfloat16(a: Array) -> Array:
+    last = np.exp2(np.maximum(np.frexp(a)[1], -125) - 8.0)  # of the 8 binary digits
+    rounded = np.asarray(np.where(np.isfinite(a), np.rint(a / last) * last, a))
+    return np.asarray(np.where(np.abs(rounded) >= 2.0**128, np.copysign(np.inf, a), rounded))
+
+
 def _unsigned(whole: Array) -> np.ndarray[Any, np.dtype[np.uint32]]:
     import numpy as np
 
@@ -170,6 +177,16 @@ def _loop_max(a: float, b: float) -> float:
 
 def _loop_min(a: float, b: float) -> float:
     return b if math.isnan(b) or b < a else a
+
+
+def _loop_bfloat16(a: float) -> float:
+    if not 2.0**-126 <= abs(a) < math.inf:
+        return round(a * 2.0**133) / 2.0**133 if abs(a) < 1 else a
+    [bits] = struct.unpack("<Q", struct.pack("<d", a))
+    cut = 53 - 8  # binary digits of a float64 that go; a carry goes into the exponent, as it has to
+    bits += (1 << (cut - 1)) - 1 + (bits >> cut & 1)
+    [rounded] = struct.unpack("<d", struct.pack("<Q", bits >> cut << cut))
+    return math.copysign(math.inf, a) if abs(rounded) >= 2.0**128 else float(rounded)
 
 
 def _loop_uniform(seed: float, k: float) -> float:
@@ -325,6 +342,19 @@ _ROWS = (
         latex=r"\left\lfloor @ \right\rfloor",
         typst="floor(@)",
         javascript="Math.floor(a)",
+    ),
+    Function(
+        name="bfloat16",
+        meaning="the bfloat16 number (8 binary digits, the range of float32) that is nearest to `a`, of two the even "
+        "one; a derivative passes through it as though it did not round",
+        grid=_grid_bfloat16,
+        loop=_loop_bfloat16,
+        slopes=("1",),
+        bound="abs(x)",
+        jumps=True,
+        latex=r"\mathrm{bfloat16}\left(@\right)",
+        typst='op("bfloat16") (@)',
+        javascript="core.bfloat16(a)",
     ),
     Function(
         name="stop",

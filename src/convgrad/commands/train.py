@@ -169,6 +169,12 @@ def train(
         typer.Option(metavar="mpi", help="Share each batch among the processes that mpirun has started."),
     ] = None,
     engine: Annotated[str, typer.Option(metavar="NAME", help="What computes: auto, halide or oracle.")] = "auto",
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="mixed_bfloat16 for products of rounded numbers. [default: float32 throughout]"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
     resume: Annotated[
@@ -271,6 +277,7 @@ def train(
                 warm_up=warm_up,
                 shards=DEFAULT_SHARDS if shards is None and parallel else shards,
                 label_smoothing=label_smoothing,
+                precision=precision,
             )
             is_new = out is None or not os.path.lexists(out)  # False too for a name that can't be
             name = f"{parts.name}-{chosen.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -387,6 +394,7 @@ def _options(source: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         "shards": settings.shards,
         "label_smoothing": settings.label_smoothing,
         "engine": settings.engine,
+        "precision": settings.precision,
     }
 
 

@@ -141,6 +141,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             keeper=WeightKeeper(network),
             validation=None,
             engine=self.engine,
+            precision=None,
         ).run()
         if history.interrupted:
             raise KeyboardInterrupt

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from convgrad.arguments import COUNT, takes
 from convgrad.errors import ArgumentError, DataError, ModelError, TrainingError
 from convgrad.network.plain import Array, PlainNetwork
+from convgrad.network.precision import PRECISION
 
 # What trains and explains is loaded by the methods that need it: all of it, with tables for terminals and readers of
 # images, takes half as long again to import as the network itself, and most processes only predict.
@@ -89,12 +90,21 @@ class Network(PlainNetwork):
         engine: str = "auto",
         frozen: Names = (),
         accumulate: int = 1,
+        precision: str | None = None,
     ) -> TrainingStep:
         """Forward, loss, backward and update on `batch_size` examples, compiled as one."""
         from convgrad.network.step import TrainingStep
 
         return TrainingStep(
-            self, loss, optimizer, batch_size, seed=seed, engine=engine, frozen=frozen, accumulate=accumulate
+            self,
+            loss,
+            optimizer,
+            batch_size,
+            seed=seed,
+            engine=engine,
+            frozen=frozen,
+            accumulate=accumulate,
+            precision=precision,
         )
 
     @takes(TrainingError)
@@ -189,6 +199,7 @@ class Network(PlainNetwork):
         shuffle: bool = True,
         verbose: bool = True,
         engine: str = "auto",
+        precision: str | None = None,
         checkpoint: str | PathLike[str] | Checkpoint | None = None,
         resume: bool = False,
         shards: int | None = None,
@@ -223,6 +234,7 @@ class Network(PlainNetwork):
             shuffle=shuffle,
             verbose=verbose,
             engine=engine,
+            precision=precision,
             checkpoint=checkpoint,
             resume=resume,
             shards=shards,
@@ -239,23 +251,26 @@ class Network(PlainNetwork):
         metrics: Metrics = None,
         batch_size: int = 256,
         engine: str = "auto",
+        precision: str | None = None,
     ) -> dict[str, float]:
         """Loss and metrics on given examples; see `convgrad.training.evaluate.evaluate` for the arguments."""
         from convgrad.training.evaluate import evaluate
 
-        return evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine)
+        return evaluate(
+            self, x, y, loss=loss, metrics=metrics, batch_size=batch_size, engine=engine, precision=precision
+        )
 
-    @takes(DataError, batch_size=COUNT)
-    def predict(self, x: Any, batch_size: int = 256, engine: str = "auto") -> Any:
+    @takes(DataError, batch_size=COUNT, precision=PRECISION)
+    def predict(self, x: Any, batch_size: int = 256, engine: str = "auto", precision: str | None = None) -> Any:
         if isinstance(x, (np.ndarray, list, tuple)):
-            return self._predicted(x, batch_size, engine)
+            return self._predicted(x, batch_size, engine, precision)
         from convgrad.data import Data
 
         if not isinstance(x, Data):
-            return self._predicted(x, batch_size, engine)
+            return self._predicted(x, batch_size, engine, precision)
         from convgrad.training.evaluate import predict
 
-        return predict(self, x, batch_size, engine)
+        return predict(self, x, batch_size, engine, precision)
 
     @takes(DataError)
     def trace(

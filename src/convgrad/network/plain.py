@@ -36,6 +36,7 @@ from convgrad.network.graph import Inputs, Outputs, placed_graph
 from convgrad.network.losses import AnyLoss
 from convgrad.network.past import Past
 from convgrad.network.placed import PlacedLayer
+from convgrad.network.precision import PRECISION, is_mixed
 from convgrad.network.prediction import Predictions, inputs_for
 from convgrad.network.predictor import Predictor
 from convgrad.network.preparation import Preparation
@@ -182,14 +183,16 @@ class PlainNetwork:
         self.initialized = True
         self.past = Past()
 
-    @takes(DataError, f"{CALLED}.predict", batch_size=COUNT)
-    def predict(self, x: Any, batch_size: int = 256, engine: str = "auto") -> Any:
+    @takes(DataError, f"{CALLED}.predict", batch_size=COUNT, precision=PRECISION)
+    def predict(self, x: Any, batch_size: int = 256, engine: str = "auto", precision: str | None = None) -> Any:
         """The network's results.
 
         Args:
             x: (N, *input_shape) inputs: floats as they are, bytes (uint8) become 0..1, as in `fit` and `evaluate`. Of a
                 network of several inputs, a table of them by name, or a list in their order.
             batch_size: how many at once at most.
+            precision: "mixed_bfloat16" for products of numbers that are rounded to bfloat16, as in a training with that
+                precision; by default the network's dtype. The weights don't change by it.
 
         Returns: (N, *output_shape), of the network's dtype; of several outputs, a table of them by name. What is
         computed for an example depends to the last bit neither on how many stand beside it nor on batch_size, with
@@ -197,17 +200,18 @@ class PlainNetwork:
         exception.)
         Raises: DataError where the shape differs, or for other whole numbers; ModelError before there are weights.
         """
-        return self._predicted(x, batch_size, engine)
+        return self._predicted(x, batch_size, engine, precision)
 
-    def _predicted(self, x: Any, batch_size: int, engine: str) -> Any:
+    def _predicted(self, x: Any, batch_size: int, engine: str, precision: str | None = None) -> Any:
         """`predict` of arguments that were looked at."""
         inputs = inputs_for(self, x, "predict")
         check_initialized(self)
+        mixed = is_mixed(precision, self.dtype)
         backend = choose(engine)
         if len(inputs) == 0:
             results = {name: np.empty((0, *shape), self.dtype) for name, shape in self.output_shapes.items()}
         else:
-            results = self._predictions.results(self, inputs, batch_size, backend)
+            results = self._predictions.results(self, inputs, batch_size, backend, mixed)
         return results if self.ends.output_names else results[""]
 
     @takes(ModelError, f"{CALLED}.predictor", batch_size=COUNT)

@@ -64,6 +64,7 @@ class Plan:
     passes: defined tensor -> the part of the step that computes it: forward, loss, backward or update.
     arriving: layer, and the name that it has for an input -> the gradient that it sends back for it.
     outputs: name -> the tensor of a result; the only one has the name "".
+    layer_results: the tensors that are results of layers, in order.
     loss: the one number that a step makes smaller, of a batch the mean.
     """
 
@@ -77,6 +78,7 @@ class Plan:
     passes: dict[str, str] = field(default_factory=dict)
     arriving: dict[tuple[str, str], str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    layer_results: list[str] = field(default_factory=list)
     loss: str = ""
 
     @property
@@ -262,6 +264,7 @@ class _Forward:
     def __init__(self, plan: Plan, layers: Sequence[PlacedLayer], batch: int | None):
         self.plan, self.batch = plan, batch
         self.results = {name: name for name in plan.shapes} | {placed.name: placed.output for placed in layers}
+        plan.layer_results = [placed.output for placed in layers]
 
     def bound(self, placed: PlacedLayer, equation: Equation) -> Equation:
         built = placed.built

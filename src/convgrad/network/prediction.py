@@ -22,6 +22,7 @@ from convgrad.errors import DataError
 from convgrad.network.ends import INPUT, Ends
 from convgrad.network.placed import PlacedLayer
 from convgrad.network.plan import Plan, prediction_plan
+from convgrad.network.precision import in_mixed_precision
 from convgrad.notation.terms import Equation
 from convgrad.system.sharing import Lock
 
@@ -57,21 +58,27 @@ class Predictions:
 
     def __init__(self, wanted: Mapping[str, Shape] | None = None, usual: int = 0) -> None:
         self._wanted, self._usual = wanted, usual
-        self._programs: dict[tuple[int, str], Any] = {}
+        self._programs: dict[tuple[int, str, bool], Any] = {}
         self._apart: bool | None = None
         self._made_by: dict[str, str] = {}
         self._lock = Lock()
 
-    def results(self, network: Predicting, inputs: Any, batch_size: int, backend: Backend) -> dict[str, Array]:
+    def results(
+        self, network: Predicting, inputs: Any, batch_size: int, backend: Backend, mixed: bool = False
+    ) -> dict[str, Array]:
         """(N, *output_shape) of each output, of (N, *input_shape) inputs, N at least 1, all with the same weights."""
-        found = self.found(network, inputs, batch_size, backend)
+        found = self.found(network, inputs, batch_size, backend, mixed)
         if not self._made_by:  # once: a small network's results take a microsecond
             made_by = {layer.name: layer.output for layer in network.layers}
             self._made_by = {name: made_by[layer] for name, layer in network.ends.outputs.items()}
         return {name: found[tensor] for name, tensor in self._made_by.items()}
 
-    def found(self, network: Predicting, inputs: Any, batch_size: int, backend: Backend) -> dict[str, Array]:
-        """What is wanted of (N, *input_shape) inputs, N at least 1, all with the same weights."""
+    def found(
+        self, network: Predicting, inputs: Any, batch_size: int, backend: Backend, mixed: bool = False
+    ) -> dict[str, Array]:
+        """What is wanted of (N, *input_shape) inputs, N at least 1, all with the same weights; `mixed`: rounded as
+        `in_mixed_precision` says.
+        """
         wanted = self._outputs(network)
         results = {name: np.empty((len(inputs), *shape), network.dtype) for name, shape in wanted.items()}
         count, most = len(inputs), max(1, batch_size)
@@ -79,7 +86,7 @@ class Predictions:
             runs = in_runs(count, most, self._usual)
         else:  # rows that only fill up would count
             runs = (min(count, most),) * -(-count // min(count, most))
-        programs = {size: self._program(network, size, backend) for size in dict.fromkeys(runs)}
+        programs = {size: self._program(network, size, backend, mixed) for size in dict.fromkeys(runs)}
         start = 0
         with network.lock:
             for size in runs:
@@ -97,7 +104,7 @@ class Predictions:
     def prepare(self, network: Predicting, count: int, backend: Backend) -> dict[int, Any]:
         """Have the program ready that so many examples take, or those; by the number that each one is for."""
         sizes = {*(in_runs(count, count, self._usual) if self._examples_are_apart(network) else (count,))}
-        programs = {size: self._program(network, size, backend) for size in sizes}
+        programs = {size: self._program(network, size, backend, mixed=False) for size in sizes}
         for program in programs.values():
             program.prepare()
         return programs
@@ -115,12 +122,13 @@ class Predictions:
             self._wanted = {layer.output: layer.built.output_shape for layer in network.layers if layer.name in ends}
         return self._wanted
 
-    def _program(self, network: Predicting, count: int, backend: Backend) -> Any:
+    def _program(self, network: Predicting, count: int, backend: Backend, mixed: bool) -> Any:
         """The program for so many examples."""
-        key = (count, backend.name)
+        key = (count, backend.name, mixed)
         with self._lock:
             if key not in self._programs:
                 plan = _plan(network, count)
+                plan = in_mixed_precision(plan) if mixed else plan
                 equation = plan.equation
                 weights = network.buffers(equation, plan.views)
                 self._programs[key] = backend.compile_program(

@@ -71,12 +71,13 @@ class ShardedStep:
         engine: str = "auto",
         frozen: Names = (),
         accumulate: int = 1,
+        precision: str | None = None,
     ):
         check_rows(batch_size, shards)
         group.check_shards(shards)
         self.network, self.batch_size, self.group, self.accumulate = network, batch_size, group, accumulate
         self._rows = cut(batch_size, shards)
-        self._step = _Shard(network, loss, optimizer, max(map(len, self._rows)), seed, engine, frozen)
+        self._step = _Shard(network, loss, optimizer, max(map(len, self._rows)), seed, engine, frozen, precision)
         self.optimizer, self.targets = self._step.optimizer, self._step.targets
         self.examples_meet = self._step.examples_meet
         self.steps = 0
@@ -260,6 +261,7 @@ class _Shard(TrainingStep):
         seed: int,
         engine: str,
         frozen: Names,
+        precision: str | None,
     ):
         kept = frozen_from(network.layers, frozen)
         layers = [kept.apply(placed) for placed in network.layers]
@@ -284,7 +286,17 @@ class _Shard(TrainingStep):
         self._gradients = self._ends[-1]
         self._until: dict[Program, list[int]] = {}
         most = 2  # more than 1 batch, so that the program adds up; when weights change, the whole step says
-        super().__init__(network, loss, optimizer, rows, seed=seed, engine=engine, frozen=frozen, accumulate=most)
+        super().__init__(
+            network,
+            loss,
+            optimizer,
+            rows,
+            seed=seed,
+            engine=engine,
+            frozen=frozen,
+            accumulate=most,
+            precision=precision,
+        )
         assert self.update is not None
         self.changing = self.update
 

@@ -33,6 +33,7 @@ from convgrad.network.plan import (
     trained_shapes,
     training_plan,
 )
+from convgrad.network.precision import PRECISION, in_mixed_precision, is_mixed
 from convgrad.network.targets import targets_for
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
@@ -52,6 +53,7 @@ class TrainingStep:
 
     `frozen`: layers and weights that stay as they are, as `fit` takes them. Their gradients are not computed.
     `accumulate`: batches whose gradients are added up before the weights change, with every so many calls of `run`.
+    `precision`: "mixed_bfloat16" for products of numbers that are rounded to bfloat16; `step.plan.equation` says where.
 
     Attributes:
         batch_size, compile_seconds.
@@ -64,7 +66,7 @@ class TrainingStep:
     _between: Callable[[Program, int], None] | None = None
     """Is told of the program, while it runs, how many of its parts are done."""
 
-    @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED, accumulate=COUNT)
+    @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED, accumulate=COUNT, precision=PRECISION)
     def __init__(
         self,
         network: PlainNetwork,
@@ -76,6 +78,7 @@ class TrainingStep:
         engine: str = "auto",
         frozen: Names = (),
         accumulate: int = 1,
+        precision: str | None = None,
     ):
         if not network.parameters:
             raise TrainingError("The network has no parameters, so there is nothing to train. Add one such as Dense.")
@@ -95,6 +98,9 @@ class TrainingStep:
             frozen=self.frozen.tensors,
             accumulates=accumulate > 1,
         )
+        self.precision = precision
+        if is_mixed(precision, network.dtype):
+            self.plan = in_mixed_precision(self.plan)
         names = network.ends.output_names
         self._parts_of_loss = {name: f"{tensor(LOSS, name)}.mean" for name in names}
         equation = self.plan.equation
@@ -316,6 +322,7 @@ class _PartOfBatch(TrainingStep):
             engine=whole._engine,
             frozen=whole.frozen.tensors,
             accumulate=whole.accumulate,
+            precision=whole.precision,
         )
 
     def _made_update(self, layers: Sequence[PlacedLayer], engine: str) -> None:

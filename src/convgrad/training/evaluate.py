@@ -18,6 +18,7 @@ from convgrad.errors import TrainingError
 from convgrad.losses import Loss
 from convgrad.network.losses import AnyLoss, Losses, loss_for
 from convgrad.network.plain import NETWORK, PlainNetwork
+from convgrad.network.precision import PRECISION
 from convgrad.training.chosen_metrics import Metrics, meanings_of, metrics_for
 from convgrad.training.examples import Array, Examples, inputs_for
 from convgrad.training.metrics import Metric
@@ -28,7 +29,7 @@ LOSS_ROWS = 1024
 """Examples whose loss is computed at once."""
 
 
-@takes(TrainingError, network=NETWORK, batch_size=at_least(1))
+@takes(TrainingError, network=NETWORK, batch_size=at_least(1), precision=PRECISION)
 def evaluate(
     network: PlainNetwork,
     x: Any,
@@ -38,6 +39,7 @@ def evaluate(
     metrics: Metrics = None,
     batch_size: int = DEFAULT_ROWS,
     engine: str = "auto",
+    precision: str | None = None,
 ) -> dict[str, float]:
     """The loss and the metrics, each the mean over all examples.
 
@@ -51,6 +53,7 @@ def evaluate(
             of examples whose class is right, or with binary cross-entropy and an array y, of right answers.
         batch_size: examples at once at most; the figures do not depend on it.
         engine: "halide", "oracle" or "auto".
+        precision: as `predict` takes it.
 
     Returns:
         Name -> mean: `loss` and each metric; of several outputs also `class_loss`, and `class_accuracy` and so on.
@@ -63,7 +66,7 @@ def evaluate(
     data, names = data_for(network, x, y, "test data"), network.preparation.class_names
     examples = checked_examples(network, function, data, "test data", names)
     chosen = metrics_for(network, metrics, function, meanings_of(network, function, examples.given))
-    return figures(network, examples, function, chosen, batch_size, engine)
+    return figures(network, examples, function, chosen, batch_size, engine, precision)
 
 
 def data_for(network: PlainNetwork, x: Any, y: Any, where: str) -> Data:
@@ -101,6 +104,7 @@ def figures(
     metrics: Iterable[Metric],
     batch_size: int = DEFAULT_ROWS,
     engine: str = "auto",
+    precision: str | None = None,
 ) -> dict[str, float]:
     """`evaluate` for examples that were checked already.
 
@@ -115,7 +119,7 @@ def figures(
     for inputs, targets in (examples.counted(*block) for block in examples.blocks(batch_size)):
         if not len(inputs):
             continue
-        outputs: Any = network.predict(inputs, batch_size=batch_size, engine=engine)
+        outputs: Any = network.predict(inputs, batch_size=batch_size, engine=engine, precision=precision)
         if network.ends.output_names:
             outputs = Several(outputs)
         for name, found in zip(names, losses_of(loss, outputs, targets), strict=True):
@@ -134,7 +138,13 @@ def figures(
 
 
 @takes(TrainingError, network=NETWORK, data=an(Data, "a Data"), batch_size=at_least(1))
-def predict(network: PlainNetwork, data: Data, batch_size: int = DEFAULT_ROWS, engine: str = "auto") -> Any:
+def predict(
+    network: PlainNetwork,
+    data: Data,
+    batch_size: int = DEFAULT_ROWS,
+    engine: str = "auto",
+    precision: str | None = None,
+) -> Any:
     """The network's results (N, *output_shape) for the examples of a `Data`, which are read while it computes; of
     several outputs, a table by name.
 
@@ -149,7 +159,7 @@ def predict(network: PlainNetwork, data: Data, batch_size: int = DEFAULT_ROWS, e
         return inputs_for(network, data.take(rows)[0], "x", rows)
 
     with closing(read_ahead(starts, block, data.threads)) as blocks:  # type: ignore[type-var]
-        results = [network.predict(inputs, size, engine) for inputs in blocks]
+        results = [network.predict(inputs, size, engine, precision) for inputs in blocks]
     if not network.ends.output_names:
         return np.concatenate(results)
     return {name: np.concatenate([one[name] for one in results]) for name in network.ends.output_names}

@@ -21,6 +21,7 @@ from convgrad.network.chosen import Names
 from convgrad.network.frozen import frozen_from
 from convgrad.network.losses import AnyLoss, loss_for
 from convgrad.network.plain import NETWORK, PlainNetwork
+from convgrad.network.precision import PRECISION, is_mixed
 from convgrad.network.sharded import ShardedStep
 from convgrad.network.statistics import statistics_of
 from convgrad.network.step import TrainingStep
@@ -64,6 +65,7 @@ VALIDATION = Rule("a pair (x, y) or a Data", lambda value: PAIR.accepts(value) o
     verbose=FLAG,
     resume=FLAG,
     shards=optional(COUNT),
+    precision=PRECISION,
 )
 @in_group
 @trains_alone
@@ -94,6 +96,7 @@ def fit(
     shuffle: bool = True,
     verbose: bool = True,
     engine: str = "auto",
+    precision: str | None = None,
     checkpoint: str | PathLike[str] | Checkpoint | None = None,
     resume: bool = False,
     shards: int | None = None,
@@ -140,6 +143,9 @@ def fit(
         split_seed: of the split alone, so that a network that is trained on, with whatever seed, keeps its split.
         verbose: show a table, and on a terminal a progress bar.
         engine: "halide", "oracle" or "auto".
+        precision: "mixed_bfloat16" rounds the factors of products in dense layers and convolutions, and the results
+            that layers pass on, to bfloat16, and validates so; sums, weights, statistics and losses stay float32. By
+            default all of it is in the network's dtype. Whoever predicts says it again: the network does not keep it.
         checkpoint: a folder to keep the training in while it goes on, or a `Checkpoint` that says how often.
         resume: go on from the folder's checkpoint, where there is one; the weights at the end are those of a training
             that was never interrupted, to the bit. One that had ended gives its weights and figures at once.
@@ -244,6 +250,7 @@ def fit(
             **({} if mean is None else {"average": described(mean)}),
             **({"frozen": sorted(kept.tensors)} if kept.tensors else {}),
             **({"shards": shards} if shards > 1 else {}),
+            **({"precision": precision} if is_mixed(precision, network.dtype) else {}),
         }
     if group.size > 1:
         group.agree(_everything(network, asked, engine))
@@ -254,7 +261,13 @@ def fit(
         writer = Keeper(keeping, asked)
 
     each = of_each(chosen)
-    options: dict[str, Any] = {"seed": seed, "engine": engine, "frozen": kept.tensors, "accumulate": accumulate}
+    options: dict[str, Any] = {
+        "seed": seed,
+        "engine": engine,
+        "frozen": kept.tensors,
+        "accumulate": accumulate,
+        "precision": precision,
+    }
 
     def measured(outputs: Any, labels: Any) -> list[float]:
         return [metric(outputs, labels) for metric in each]
@@ -299,6 +312,7 @@ def fit(
         keeper=WeightKeeper(network),
         validation=validation,
         engine=engine,
+        precision=precision,
         keeping=writer,
         averaging=averaging,
         group=group,

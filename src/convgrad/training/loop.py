@@ -42,6 +42,7 @@ class Loop:
     keeper: WeightKeeper
     validation: Examples | None
     engine: str
+    precision: str | None
     keeping: Keeper | None = None
     averaging: Averaging | None = None
     group: Group = field(default_factory=Alone)
@@ -165,7 +166,9 @@ class Loop:
         if self.validation is None:
             return {}
         size = DEFAULT_ROWS if self.validation.held else self.training.batch_size  # what is read must find room
-        found = figures(self.training.network, self.validation, self.loss, self.metrics, size, self.engine)
+        found = figures(
+            self.training.network, self.validation, self.loss, self.metrics, size, self.engine, self.precision
+        )
         return {f"val_{name}": value for name, value in found.items()}
 
     def _keep(self, batch: int, always: bool = False) -> None:

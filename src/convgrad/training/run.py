@@ -295,6 +295,7 @@ def _fit(
         callbacks=(*telling.callbacks, *settings.callbacks(), *callbacks),
         verbose=False,
         engine=settings.engine,
+        precision=settings.precision,
         checkpoint=checkpoint,
         resume=resume,
         shards=settings.shards,

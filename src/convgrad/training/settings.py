@@ -38,7 +38,7 @@ class Settings:
     no_decay: names of layers and weights without weight decay. learning_rates, decays: of layers and weights by name.
     plateau: epochs without a better figure after which the learning rate becomes a tenth. warm_up: the share of the
         training in which it rises. shards: parts that each batch is cut into.
-    label_smoothing: of the loss; None for its own.
+    label_smoothing: of the loss; None for its own. precision: as `fit` takes it.
     """
 
     epochs: int = 5
@@ -68,6 +68,7 @@ class Settings:
     warm_up: float | None = None
     shards: int | None = None
     label_smoothing: float | None = None
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         for name in LISTS:

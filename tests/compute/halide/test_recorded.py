@@ -356,6 +356,7 @@ def test_a_plan_has_nothing_that_is_not_kept() -> None:
         "kernels",
         "rows",
         "together",
+        "first",
         "shared",
         "intermediate_bytes",
     }

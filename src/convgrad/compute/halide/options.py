@@ -50,7 +50,14 @@ def scheduling(**changes: bool | str | None) -> Iterator[None]:
     Winograd's convolutions and gradients of kernels round differently (their error in float32 is a few times that of
     direct sums: docs/winograd.md), so `winograd=False` makes results comparable with a program that has none.
     """
-    token = _current.set(replace(_current.get(), **changes))  # type: ignore[arg-type]
+    with using(replace(_current.get(), **changes)):  # type: ignore[arg-type]
+        yield
+
+
+@contextmanager
+def using(chosen: Options) -> Iterator[None]:
+    """The options in force are these. What was planned with some is built with them, in whatever process that is."""
+    token = _current.set(chosen)
     try:
         yield
     finally:

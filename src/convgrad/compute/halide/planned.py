@@ -24,6 +24,8 @@ from convgrad.compute.halide.passes.fusion import partition
 from convgrad.compute.halide.passes.memory import Layout, Lifetime, packed
 from convgrad.compute.halide.passes.nominal import NOMINAL, for_real
 from convgrad.compute.halide.passes.plan import Plan
+from convgrad.compute.rounding import is_rounded
+from convgrad.dtypes import HALF
 from convgrad.errors import EngineError
 from convgrad.notation.terms import Definition, Equation, Reduce
 
@@ -137,8 +139,12 @@ def _layouts(plan: Plan, arrays: Mapping[str, Array], dtype: str) -> dict[str, L
     """Type and place of the elements of every tensor, views included."""
     atoms, views = plan.definitions, plan.views
     layouts = {name: Layout(shape, dtype) for name, shape in plan.shapes.items()}
+    halves: set[str] = set()
     for atom in atoms:
         element = dtype if atom.name in arrays else _element(atom, dtype)
+        if element == "float32" and is_rounded(atom.term, halves, views):
+            halves.add(atom.name)
+            element = element if atom.name in arrays else HALF
         layouts[atom.name] = Layout(atom.shape, element)
     for view in views:
         if view in layouts:

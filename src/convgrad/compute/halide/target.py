@@ -23,11 +23,13 @@ class Machine:
         vector_bytes: width of a vector register.
         registers: how many of them there are.
         name: Halide's name of the target, features included.
+        pairs: whether it adds two products of bfloat16 numbers to a sum at once (AVX512-BF16).
     """
 
     vector_bytes: int
     registers: int
     name: str
+    pairs: bool = False
 
     def lanes(self, element_bytes: int) -> int:
         """Elements in a vector register."""
@@ -60,7 +62,10 @@ def machine() -> Machine:
     """The target's: 32 registers of 64 bytes with AVX-512, 16 of 32 with AVX2, 32 of 16 on ARM."""
     host = target()
     if host.has_feature(hl.TargetFeature.AVX512_Skylake):
-        return Machine(64, 32, host.to_string())
+        pairs = host.has_feature(hl.TargetFeature.AVX512_Zen4) or host.has_feature(
+            hl.TargetFeature.AVX512_SapphireRapids
+        )
+        return Machine(64, 32, host.to_string(), pairs)
     if host.has_feature(hl.TargetFeature.AVX2):
         return Machine(32, 16, host.to_string())
     return Machine(16, 32 if host.arch == hl.TargetArch.ARM else 16, host.to_string())

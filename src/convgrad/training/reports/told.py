@@ -50,7 +50,14 @@ class Telling:
     def tested(self, network: PlainNetwork, data: Data, part: str) -> dict[str, float]:
         """The figures on a part, called after it; which class is taken for which is counted meanwhile."""
         chosen: tuple[Chosen, ...] = (*self._settings.all_metrics(), self.counted.metric)
-        found = evaluate(network, data, loss=self._settings.chosen_loss(), metrics=chosen, engine=self._settings.engine)
+        found = evaluate(
+            network,
+            data,
+            loss=self._settings.chosen_loss(),
+            metrics=chosen,
+            engine=self._settings.engine,
+            precision=self._settings.precision,
+        )
         return {f"{part}_{name}": value for name, value in found.items() if name != self.counted.metric.name}
 
     def recall(self) -> None:

@@ -125,6 +125,50 @@ def power(base: Expr, exponent: float) -> Expr:
     return hl.select(base != base, base, base > zero, size, base < zero, negative, zero)
 
 
+def bfloat16(a: Expr) -> Expr:
+    """The nearest number of 8 binary digits in the range of float32, of two the even one.
+
+    The digits that go are carried into those that stay, and by these into the exponent: past the greatest number that
+    makes infinity. What is not a number stays so, whatever its bits are.
+    """
+    if a.type().bits() == 64:
+        return _bfloat16_of_double(a)
+    word = hl.UInt(32)
+
+    def number(value: int) -> Expr:
+        return hl.cast(word, hl.u32(value))
+
+    bits = hl.reinterpret(word, a)
+    rounded = bits + number(0x7FFF) + ((bits >> number(16)) & number(1))
+    bits = hl.select(a != a, bits | number(0x00400000), rounded) & number(0xFFFF0000)
+    return hl.reinterpret(hl.Float(32), bits)
+
+
+def _bfloat16_of_double(a: Expr) -> Expr:
+    word, cut = hl.UInt(64), 53 - 8  # binary digits that go
+
+    def number(value: int) -> Expr:
+        return hl.cast(word, hl.u64(value))
+
+    bits = hl.reinterpret(word, a)
+    rounded = bits + number((1 << (cut - 1)) - 1) + ((bits >> number(cut)) & number(1))
+    value = hl.reinterpret(hl.Float(64), rounded & number(-1 << cut & (1 << 64) - 1))
+    value = hl.select(hl.abs(value) >= hl.f64(2.0**128), hl.f64(math.inf) * a, value)
+    tiny = hl.round(a * hl.f64(2.0**133)) * hl.f64(2.0**-133)
+    value = hl.select(hl.abs(a) < hl.f64(2.0**-126), tiny, value)
+    return hl.select(hl.abs(a) < hl.f64(math.inf), value, a)
+
+
+def in_half(a: Expr) -> Expr:
+    """The 16 bits of a bfloat16 number that is given as a float32 one."""
+    return hl.cast(hl.UInt(16), hl.reinterpret(hl.UInt(32), a) >> hl.cast(hl.UInt(32), hl.u32(16)))
+
+
+def from_half(bits: Expr) -> Expr:
+    """The float32 number of 16 bits in memory."""
+    return hl.reinterpret(hl.Float(32), hl.cast(hl.UInt(32), bits) << hl.cast(hl.UInt(32), hl.u32(16)))
+
+
 def uniform(seed: Expr, k: Expr) -> Expr:
     """24 random bits of two unsigned 32-bit numbers, as an integer; the hash stands in docs/notation.md."""
     word = hl.UInt(32)
@@ -153,6 +197,7 @@ FUNCTIONS: dict[str, Callable[..., Expr]] = {
     "erf": error_function,
     "abs": hl.abs,
     "floor": hl.floor,
+    "bfloat16": bfloat16,
     "max": maximum,
     "min": minimum,
     "uniform": uniform,

@@ -40,13 +40,14 @@ class Tensor:
     """A tensor as the expressions of a kernel read it.
 
     `load` takes coordinates in the equation's order. `low` and `high` are the zeros stored before and behind each
-    axis, at which it may be read, too.
+    axis, at which it may be read, too. `bits`: the same as the 16 bits of bfloat16 numbers, where these lie in memory.
     """
 
     shape: tuple[int, ...]
     load: Callable[[Sequence[Expr]], Expr]
     low: tuple[int, ...] = ()
     high: tuple[int, ...] = ()
+    bits: Callable[[Sequence[Expr]], Expr] | None = None
 
 
 def from_function(function: Any, shape: tuple[int, ...], element: int | None = None) -> Tensor:
@@ -54,9 +55,15 @@ def from_function(function: Any, shape: tuple[int, ...], element: int | None = N
 
     def load(coordinates: Sequence[Expr]) -> Expr:
         value = function[tuple(reversed(coordinates))]
-        return expression(value if element is None else value[element])
+        return as_number(value if element is None else value[element])
 
     return Tensor(shape, load)
+
+
+def as_number(value: Any) -> Expr:
+    """What memory holds as an Expr; bits of a bfloat16 number (`HALF` of `convgrad.dtypes`) as that number."""
+    element = expression(value)
+    return functions.from_half(element) if element.type() == hl.UInt(16) else element
 
 
 def reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:

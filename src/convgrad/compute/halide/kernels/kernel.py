@@ -10,9 +10,9 @@ from typing import Any
 import halide as hl
 
 from convgrad.compute.contract import root
-from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, from_function, reshaped
+from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, as_number, from_function, reshaped
 from convgrad.compute.halide.kernels.canonical import describe
-from convgrad.compute.halide.options import options
+from convgrad.compute.halide.options import options, using
 from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.fusion import Group, Style, reads_own_elements
 from convgrad.compute.halide.passes.memory import Layout
@@ -21,7 +21,7 @@ from convgrad.compute.halide.schedules.phases import places_inside
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, map_function, schedule_flat, schedule_map
 from convgrad.compute.halide.schedules.reduction import scheduled_reduction, streamed
 from convgrad.compute.halide.schedules.winograd.reduction import packing, winograd_pattern
-from convgrad.dtypes import DTYPES
+from convgrad.dtypes import DTYPES, HALF
 from convgrad.notation.terms import IndexValue, Reduce, accesses, walk
 
 MAKERS = {"float": hl.Float, "int": hl.Int, "uint": hl.UInt}
@@ -81,7 +81,8 @@ class Kernel:
         params = [self._parameter(name) for name in self.reads]
         tensors = {name: self._tensor(name, param) for name, param in zip(self.reads, params, strict=True)}
         builders = {Style.SMALL: self._small, Style.MAP: self._map, Style.REDUCTION: self._reduction}
-        return builders.get(self.group.style, self._packing)(tensors), params
+        with using(self.options):
+            return builders.get(self.group.style, self._packing)(tensors), params
 
     def _rank(self, name: str) -> int:
         shape = self.layouts[name].shape
@@ -100,9 +101,10 @@ class Kernel:
         layout = self.layouts[name]
         if self.flat and layout.shape:
             variable = self._flat_variable
-            return Tensor(layout.shape, lambda _: param[variable])
+            return Tensor(layout.shape, lambda _: as_number(param[variable]))
         plain = from_function(param, layout.shape)
-        return Tensor(layout.shape, plain.load, layout.low, layout.high)
+        bits = (lambda places: param[tuple(reversed(places))]) if layout.element == HALF else None
+        return Tensor(layout.shape, plain.load, layout.low, layout.high, bits)
 
     @property
     def _flat_variable(self) -> Any:

@@ -92,7 +92,9 @@ def pointwise(atom: Definition, lowering: Lowering, indices: Mapping[str, Any]) 
 
 def stored_value(value: Expr, element: Any) -> Expr:
     """The value in the type of the memory it goes to."""
-    return value if value.type() == element else hl.cast(element, value)
+    if value.type() == element:
+        return value
+    return functions.in_half(value) if element == hl.UInt(16) else hl.cast(element, value)
 
 
 def small_function(

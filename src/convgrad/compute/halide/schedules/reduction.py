@@ -14,12 +14,13 @@ from convgrad.compute.halide.schedules.across import tiled_cycles, vector_index
 from convgrad.compute.halide.schedules.contraction import PARALLEL_WORK, TiledReduction, inside_shares
 from convgrad.compute.halide.schedules.folded import FoldedReduction, Folding, folding_for
 from convgrad.compute.halide.schedules.generic import reduction
+from convgrad.compute.halide.schedules.paired import PairedReduction, pairing_for
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.compute.halide.schedules.slices import MOST_SLICES, SlicedReduction, slicing_for
 from convgrad.compute.halide.schedules.streams import Stream, stream_of
 from convgrad.compute.halide.schedules.tiles import dividing_tile, tiles
 from convgrad.compute.halide.schedules.windows import WindowReduction
-from convgrad.compute.halide.schedules.winograd.reduction import WinogradReduction, winograd_pattern
+from convgrad.compute.halide.schedules.winograd.reduction import WinogradReduction, beats_pairs, winograd_pattern
 from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce, accesses
 
@@ -80,9 +81,10 @@ def scheduled_reduction(
         return WindowReduction(atom, lowering, element_bytes, windows)
     shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
     pattern = winograd_pattern(atom, shapes, element_bytes, nominal, frozen)
-    if pattern is not None:
-        return WinogradReduction(atom, lowering, pattern, nominal, packed)
     forced = options().reduction
+    pairing = pairing_for(atom, lowering) if forced is None and element_bytes == 4 else None
+    if pattern is not None and (pairing is None or beats_pairs(atom, pattern, shapes, nominal)):
+        return WinogradReduction(atom, lowering, pattern, nominal, packed)
     if forced == "plain":
         return PlainReduction(atom, lowering, element_bytes)
     folding = chosen_folding(deciding, element_bytes) if forced is None else None
@@ -95,6 +97,8 @@ def scheduled_reduction(
     sliced = forced == "sliced" if forced else _sliced(deciding, element_bytes)
     if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)
+    if pairing is not None:
+        return PairedReduction(atom, lowering, pairing)
     return TiledReduction(atom, lowering, element_bytes, vector_index(atom, element_bytes), packed)
 
 

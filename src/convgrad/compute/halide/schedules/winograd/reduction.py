@@ -58,6 +58,13 @@ def winograd_pattern(
     return None
 
 
+def beats_pairs(atom: Definition, pattern: Pattern, shapes: Shapes, nominal: Definition | None) -> bool:
+    """Whether a pattern is quicker than products in pairs."""
+    if isinstance(pattern, Convolution) and options().winograd is None:
+        return choice.suits_beside_pairs(_deciding(_sizes(atom, pattern, shapes), nominal), nominal is not None)
+    return True
+
+
 def _sizes(atom: Definition, pattern: Pattern, shapes: Shapes) -> Sizes:
     """The sizes of the convolution that an atom is, or whose kernels' gradient it is."""
     if isinstance(pattern, Convolution):

@@ -29,6 +29,19 @@
     return bell(x) / (below * Math.sqrt(Math.PI));
   }
 
+  /** The nearest number of 8 binary digits in the range of float32, of two the even one. */
+  function bfloat16(a) {
+    if (!Number.isFinite(a)) return a;
+    const view = new DataView(new ArrayBuffer(8));
+    view.setFloat64(0, a);
+    const exponent = ((view.getUint16(0) >> 4) & 0x7ff) - 1023;
+    const last = 2 ** (Math.max(exponent, -126) - 7);
+    const low = Math.floor(a / last);
+    const rest = a / last - low;
+    const rounded = (rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low) * last;
+    return Math.abs(rounded) >= 2 ** 128 ? Math.sign(a) * Infinity : rounded;
+  }
+
   /** A number in [0, 1) from two whole numbers: the finalizer of MurmurHash3 (Austin Appleby, 2011). */
   function uniform(seed, k) {
     let h = (Math.imul(k >>> 0, 0x9e3779b1) + (seed >>> 0)) >>> 0;
@@ -53,5 +66,5 @@
     return best;
   }
 
-  Object.assign(core, { erf, uniform, power, firstExtreme });
+  Object.assign(core, { erf, bfloat16, uniform, power, firstExtreme });
 })();
