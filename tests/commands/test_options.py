@@ -307,6 +307,18 @@ def test_smoothed_labels_are_those_of_python(place: Path) -> None:
     assert "label-smoothing = 0.25" in (place / "smooth" / "run.toml").read_text()
 
 
+def test_mixed_precision_from_the_command_line_and_a_file(place: Path) -> None:
+    train("--out", "plain")
+    train("--out", "mixed", "--precision", "mixed_bfloat16")
+    assert content(place / "mixed") != content(place / "plain")
+    assert json.loads(content(place / "mixed", "config.json"))["training"]["precision"] == "mixed_bfloat16"
+    assert "precision" not in json.loads(content(place / "plain", "config.json"))["training"]
+    assert 'precision = "mixed_bfloat16"' in content(place / "mixed", "run.toml").decode()
+    convgrad("train", "--config", "mixed/run.toml", "--out", "again", "--quiet")
+    assert content(place / "again") == content(place / "mixed")
+    assert "Did you mean 'mixed_bfloat16'?" in said(train("--out", "wrong", "--precision", "bf16", code=2))
+
+
 def test_changes_by_name_are_those_of_python(place: Path) -> None:
     """What the command does is `fit` with the same objects."""
     from convgrad.data import Colour, Crop, Cutout, Flip, RandAugment
