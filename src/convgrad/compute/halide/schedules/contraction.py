@@ -184,7 +184,7 @@ def _spare(atom: Definition, shapes: Mapping[str, tuple[int, ...]]) -> list[tupl
         return []
     found = []
     for access in accesses(atom.term):
-        for position, size in zip(access.positions, shapes[access.tensor], strict=True):
+        for position, size in zip(access.positions, shapes[access.tensor], strict=False):
             (index, *more) = [*(i for i in atom.indices if i in position.names), None]
             if (
                 access.outside != 0
