@@ -145,6 +145,8 @@ def _grid_uniform(seed: Array, k: Array) -> Array:
 
 
 def _grid_bfloat16(a: Array) -> Array:
+    import numpy as np
+
     last = np.exp2(np.maximum(np.frexp(a)[1], -125) - 8.0)  # of the 8 binary digits
     rounded = np.asarray(np.where(np.isfinite(a), np.rint(a / last) * last, a))
     return np.asarray(np.where(np.abs(rounded) >= 2.0**128, np.copysign(np.inf, a), rounded))
