@@ -219,10 +219,10 @@ def current() -> Cache:
 
 def user_folder() -> Path | None:
     """The folder for caches of programs, by the customs of the system; None where there is no home."""
-    import pooch
+    import platformdirs
 
     try:
-        return Path(pooch.os_cache("convgrad")) / "kernels"
+        return Path(platformdirs.user_cache_dir("convgrad")) / "kernels"
     except (OSError, RuntimeError):
         return None
 
