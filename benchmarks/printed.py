@@ -9,7 +9,7 @@ from pathlib import Path
 
 FOLDER = "measured"
 TITLES = {
-    "runtimes": "Predictions beside onnxruntime, OpenVINO and ncnn",
+    "runtimes": "Predictions beside other runtimes",
     "cifar94": "CIFAR-10 by the recipe of airbench94",
     "shapes": "Random shapes",
 }
