@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 from functools import lru_cache
-from hashlib import sha256
 
 from convgrad.system.interruption import was_interrupted
 
@@ -25,7 +24,7 @@ def available() -> tuple[bool, str]:
     from convgrad.compute.halide.runtime.surroundings import quick_surroundings
 
     told = quick_surroundings()
-    key = f"halide-{sha256(told.encode()).hexdigest()[:32]}" if told else ""
+    key = f"halide-{cache.digest(told)}" if told else ""
     if key and cache.current().read(key) is not None:
         return True, ""
     before = was_interrupted()

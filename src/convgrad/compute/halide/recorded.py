@@ -21,7 +21,7 @@ from convgrad.compute.contract import Request
 from convgrad.compute.halide.listed import Argument, Buffer, Call, Memory
 from convgrad.compute.halide.options import Options, options, scheduling
 from convgrad.compute.halide.runtime import cache, native
-from convgrad.compute.halide.runtime.libraries import LIBRARIES, digest
+from convgrad.compute.halide.runtime.libraries import LIBRARIES
 from convgrad.compute.halide.runtime.linked import Details, LinkedCalls
 from convgrad.compute.halide.runtime.surroundings import edited, quick_surroundings
 from convgrad.dtypes import DTYPES
@@ -53,7 +53,7 @@ class Asked:
         told = [
             getattr(self.request, field.name) for field in fields(Request) if field.name not in ("dtype", "buffers")
         ]
-        return "program-" + digest("\n".join(map(repr, (quick_surroundings(), self.dtype, self.options, *told))))
+        return "program-" + cache.digest("\n".join(map(repr, (quick_surroundings(), self.dtype, self.options, *told))))
 
 
 def recorded(asked: Asked, key: str) -> tuple[LinkedCalls, int, int] | None:

@@ -9,7 +9,7 @@ The second becomes `r.x~[e,f,c] = max(b.x[e,f,c], 0)`, and r.x a view of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 from convgrad.compute.contract import root
@@ -20,28 +20,20 @@ from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Definition, IndexValue, Reduce, Term, accesses, rebuild, walk
 
 
-@dataclass
-class _Known:
-    """Views and shapes, with those that are new."""
-
-    views: dict[str, str]
-    shapes: dict[str, Shape]
-
-
 def reshaped_like_sources(plan: Plan) -> Plan:
     """The atoms, with those reshaped that can be."""
-    known = _Known(dict(plan.views), dict(plan.shapes))
+    views, shapes = dict(plan.views), dict(plan.shapes)
     before: dict[str, Definition] = {}
     for atom in plan.definitions:
-        source = None if atom.name in plan.kept else _source(atom, known, before)
+        source = None if atom.name in plan.kept else _source(atom, views, before)
         if source is not None:
-            atom = _like(atom, source, known)
-        known.shapes[atom.name] = atom.shape
+            atom = like(atom, source, views, shapes)
+        shapes[atom.name] = atom.shape
         before[atom.name] = atom
-    return replace(plan, definitions=tuple(before.values()), views=known.views, shapes=known.shapes)
+    return replace(plan, definitions=tuple(before.values()), views=views, shapes=shapes)
 
 
-def _source(atom: Definition, known: _Known, before: Mapping[str, Definition]) -> Definition | None:
+def _source(atom: Definition, views: Mapping[str, str], before: Mapping[str, Definition]) -> Definition | None:
     """The pointwise atom whose shape an atom can take over: the last computed of those that it reads: it can join no
     other. One that reads a long sum at its own element stays: it is applied before the sum leaves the registers."""
     if is_reduction(atom) or any(isinstance(term, IndexValue | Reduce) for term in walk(atom.term)):
@@ -49,7 +41,7 @@ def _source(atom: Definition, known: _Known, before: Mapping[str, Definition]) -
     read = list(accesses(atom.term))
     if not all(not a.positions or (is_own_element(a.positions, atom) and a.outside is None) for a in read):
         return None
-    roots = {root(access.tensor, known.views) for access in read if access.positions}
+    roots = {root(access.tensor, views) for access in read if access.positions}
     sources = [source for name, source in before.items() if name in roots]
     if any(is_reduction(source) and source.shape == atom.shape for source in sources):
         return None
@@ -57,21 +49,31 @@ def _source(atom: Definition, known: _Known, before: Mapping[str, Definition]) -
     return None if last is None or is_reduction(last) or last.shape == atom.shape else last
 
 
-def _like(atom: Definition, source: Definition, known: _Known) -> Definition:
-    """The atom in the shape of another one, under a new name; its own is a view from now on."""
+def like(
+    atom: Definition,
+    source: Definition,
+    views: dict[str, str],
+    shapes: dict[str, Shape],
+    moved: Mapping[str | None, str] | None = None,
+) -> Definition:
+    """The atom in the shape of another one, under a new name; its own is a view from now on, and so is what it reads.
+
+    moved: index of the atom -> index of the other one, for what is read at some of the indices only.
+    """
     own = tuple(Position.name(index) for index in source.indices)
 
     def change(term: Term) -> Term:
         if not isinstance(term, Access) or not term.positions:
             return term
-        tensor = root(term.tensor, known.views)
-        if known.shapes[tensor] != source.shape:
+        if moved is not None and not is_own_element(term.positions, atom):
+            return replace(term, positions=tuple(Position.name(moved[p.as_name]) for p in term.positions))
+        tensor = root(term.tensor, views)
+        if shapes[tensor] != source.shape:
             shown, tensor = tensor, f"{tensor}~{'x'.join(map(str, source.shape))}"
-            known.views[tensor] = shown
-            known.shapes[tensor] = source.shape
+            views[tensor], shapes[tensor] = shown, source.shape
         return replace(term, tensor=tensor, positions=own)
 
     name = f"{atom.name}~"
-    known.views[atom.name] = name
+    views[atom.name] = name
     ranges = tuple((index, size) for index, size in source.ranges if index in source.indices)
     return Definition(name, source.indices, rebuild(atom.term, change), ranges)

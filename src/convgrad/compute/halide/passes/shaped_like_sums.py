@@ -17,7 +17,7 @@ from convgrad.compute.contract import root
 from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.fusion import is_own_element
 from convgrad.compute.halide.passes.plan import Plan, Shape
-from convgrad.notation.polynomial import Position
+from convgrad.compute.halide.passes.reshaped import like
 from convgrad.notation.terms import Access, Definition, IndexValue, Reduce, Term, accesses, rebuild, walk
 
 
@@ -29,7 +29,7 @@ def shaped_like_sums(plan: Plan) -> Plan:
         atom = replace(atom, term=rebuild(atom.term, lambda term: _direct(term, views, shapes)))
         source = None if atom.name in plan.kept else _source(atom, made, views)
         if source is not None:
-            atom = _like(atom, source, views, shapes)
+            atom = like(atom, source, views, shapes, _moved(atom, source))
         shapes[atom.name] = atom.shape
         made[atom.name] = atom
     return replace(plan, definitions=tuple(made.values()), views=views, shapes=shapes)
@@ -73,24 +73,3 @@ def _moved(atom: Definition, source: Definition) -> dict[str | None, str]:
             break
         found[own] = other
     return found
-
-
-def _like(atom: Definition, source: Definition, views: dict[str, str], shapes: dict[str, Shape]) -> Definition:
-    """The atom in the shape of another one, under a new name; its own is a view from now on."""
-    own, moved = tuple(Position.name(index) for index in source.indices), _moved(atom, source)
-
-    def change(term: Term) -> Term:
-        if not isinstance(term, Access) or not term.positions:
-            return term
-        if not is_own_element(term.positions, atom):
-            return replace(term, positions=tuple(Position.name(moved[p.as_name]) for p in term.positions))
-        tensor = root(term.tensor, views)
-        if shapes[tensor] != source.shape:
-            shown, tensor = tensor, f"{tensor}~{'x'.join(map(str, source.shape))}"
-            views[tensor], shapes[tensor] = shown, source.shape
-        return replace(term, tensor=tensor, positions=own)
-
-    name = f"{atom.name}~"
-    views[atom.name] = name
-    ranges = tuple((index, size) for index, size in source.ranges if index in source.indices)
-    return Definition(name, source.indices, rebuild(atom.term, change), ranges)

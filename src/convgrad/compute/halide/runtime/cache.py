@@ -207,6 +207,11 @@ def _make(folder: Path) -> None:
             above.mkdir(mode=0o700, exist_ok=True)
 
 
+def digest(text: str) -> str:
+    """A name for what a text says."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def current() -> Cache:
     """The cache in use: of the innermost `using`, else of the environment variable, else in the user's cache folder."""
     if _chosen:

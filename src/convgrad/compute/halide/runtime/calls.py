@@ -82,7 +82,7 @@ class InMemoryCalls:
         steps = next(n for n in range(len(self.together) + 1) if sum(self.together[:n]) == count)
         return (
             InMemoryCalls(self.kernels[:count], self.rows[:count], self.together[:steps]),
-            InMemoryCalls(self.kernels[count:], self.rows[count:], self.together[steps:]),
+            InMemoryCalls(self.kernels[count:], self.rows[count:], self.together[steps:]) if count else self,
         )
 
     def __call__(self) -> None:

@@ -18,7 +18,7 @@ import halide as hl
 from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.passes.fusion import Style
 from convgrad.compute.halide.runtime import cache, native, workers
-from convgrad.compute.halide.runtime.libraries import LIBRARIES, Function, Libraries, digest, functions, library_key
+from convgrad.compute.halide.runtime.libraries import LIBRARIES, Function, Libraries, functions, library_key
 from convgrad.compute.halide.runtime.surroundings import edited, surroundings
 from convgrad.compute.halide.target import target
 from convgrad.errors import EngineError
@@ -29,7 +29,7 @@ SLOW = "too slow to compile as it is scheduled"
 
 def symbol(kernel: Kernel) -> str:
     """The name of a kernel's compiled code: a digest of all that it depends on."""
-    return "convgrad_" + digest(f"{surroundings()}\n{kernel.key}")
+    return "convgrad_" + cache.digest(f"{surroundings()}\n{kernel.key}")
 
 
 class Compiler:

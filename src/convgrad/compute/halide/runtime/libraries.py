@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,6 @@ from convgrad.system.sharing import Lock
 RECENT = 64
 """Libraries that stay loaded when no program needs them any more: whoever makes the same network again, as a search for
 the best settings does, loads nothing. A library takes some 100 kB."""
-
-
-def digest(text: str) -> str:
-    """A name for what a text says."""
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ def functions(names: Iterable[str], held: dict[str, native.Functions]) -> list[F
 
 def library_key(names: Iterable[str]) -> str:
     """The name in the cache of the library that has just these kernels."""
-    return f"library-{digest(' '.join(sorted(names)))}"
+    return f"library-{cache.digest(' '.join(sorted(names)))}"
 
 
 LIBRARIES = Libraries()

@@ -56,7 +56,7 @@ class LinkedCalls:
 
     def cut(self, count: int) -> tuple[LinkedCalls, LinkedCalls]:
         """The first so many kernels, whole steps, and the others."""
-        return self._part(slice(None, count)), self._part(slice(count, None))
+        return self._part(slice(None, count)), self._part(slice(count, None)) if count else self
 
     def _part(self, places: slice) -> LinkedCalls:
         return LinkedCalls(

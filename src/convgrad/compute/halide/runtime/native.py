@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
-import hashlib
 import os
 import shutil
 import sys
@@ -110,7 +109,7 @@ def _prepared(loaded: Any) -> Any:
 
 
 def _key() -> str:
-    return f"runtime-{hashlib.sha256((quick_surroundings() or surroundings()).encode()).hexdigest()[:32]}"
+    return f"runtime-{cache.digest(quick_surroundings() or surroundings())}"
 
 
 def _kept() -> Any:
