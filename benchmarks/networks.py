@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,7 +15,11 @@ from benchmarks.timing import Call, Effort, against_best, interleaved, medians
 from benchmarks.torch_networks import LEARNING_RATE, MOMENTUM, TIMED_RATE, Trained
 from benchmarks.torch_twin import batch_statistics, in_torch_order
 from benchmarks.verify import Array, WrongResult, check_changes, check_rounding
+from convgrad.compute.arrays import aligned_zeros
+from convgrad.compute.halide.passes.memory import Layout
+from convgrad.compute.halide.planned import planned
 from convgrad.compute.halide.program import compile_program
+from convgrad.compute.halide.runtime.calls import call_list
 from convgrad.compute.halide.runtime.peak import Peak
 from convgrad.models.network import Network
 from convgrad.network.step import TrainingStep
@@ -24,6 +29,8 @@ ALLOWED = 20.0
 """How many times PyTorch's own distance from float64 ours may be: we add in another order, Winograd loses a digit."""
 FLOOR = 1e-4
 STATISTICS_BATCH = 8
+RESHAPED = "~"
+"""Behind the name of a tensor that is stored in another's shape (passes/reshaped.py)."""
 VERIFIED_STEPS = 2
 """The second one is the first that momentum shows in."""
 
@@ -112,7 +119,11 @@ def verify_step(what: str, case: NetworkCase, x: Array, t: Array) -> None:
 
 
 def decisions(step: TrainingStep, x: Array) -> dict[str, Array]:
-    """The results of relu, and what it and max pooling read, of a step's own equation on the weights of now."""
+    """The results of relu, and what it and max pooling read, in a step on the weights of now.
+
+    Those that the step stores are its own, to the bit: a program that computes them alone may round otherwise, and of
+    millions some lie so near to 0. The others are computed alone.
+    """
     layers = [placed for placed in step.network.layers if type(placed.layer).__name__ in ("ReLU", "MaxPool2D")]
     names = {f"{name}.x" for placed in layers for name in (placed.name, *placed.sources) if name != "input"}
     equation = step.plan.equation
@@ -122,7 +133,39 @@ def decisions(step: TrainingStep, x: Array) -> dict[str, Array]:
             array[...] = step.program.arrays[name]
     program.set("input", x)
     program.run()
-    return {"input": x, **{name: program.arrays[name] for name in names}}
+    alone = {name: program.arrays[name] for name in names}
+    own = {name: array.reshape(alone[name].shape) for name, array in _stored(step, x, names).items()}
+    return {"input": x, **alone, **own}
+
+
+def _stored(step: TrainingStep, x: Array, names: set[str]) -> dict[str, Array]:
+    """Which of these tensors a step stores, and what it does there; the step's own arrays stay as they are."""
+    own = step.program.arrays
+    copies = {id(array): aligned_zeros(array.shape, array.dtype) for array in own.values()}
+    arrays = {name: copies[id(array)] for name, array in own.items()}
+    for name, array in arrays.items():
+        array[...] = own[name]
+    arrays["input"][...] = x
+    plan = planned(step.program.request, arrays, step.program.dtype)
+    rows = [[replace(place, local=False) for place in row] for row in plan.rows]  # no slice writes over another's
+    calls, found, before = call_list(plan.kernels, rows, plan.together), {}, 0
+    for done in calls.in_parts():
+        for kernel, row in zip(plan.kernels[before:done], rows[before:done], strict=True):
+            for place in row[len(kernel.reads) :]:
+                name = place.name.removesuffix(RESHAPED)
+                if name in names:
+                    layout, count = kernel.layouts[place.name], kernel.slices if place.sliced else 1
+                    whole = replace(layout, shape=(count * layout.shape[0], *layout.shape[1:]))
+                    found[name] = _without_border(place.array, whole)
+        before = done
+    return found
+
+
+def _without_border(array: Array, layout: Layout) -> Array:
+    strides = [stride * array.itemsize for stride in layout.strides]
+    inner: Array = np.lib.stride_tricks.as_strided(array.reshape(-1)[layout.first :], layout.shape, strides)
+    copied: Array = inner.copy()
+    return copied
 
 
 def prepared(case: NetworkCase) -> Network:

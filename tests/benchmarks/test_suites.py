@@ -14,6 +14,7 @@ from benchmarks import __main__ as command
 from benchmarks import machine, startup, verify
 from benchmarks.cases import LAYERS, PASSES, LayerCase
 
+from convgrad.compute.halide.options import scheduling
 from convgrad.data import load
 from convgrad.errors import EngineError
 from convgrad.layers import (
@@ -126,6 +127,34 @@ def test_decisions_of_relu_and_pooling_are_ours(torch: ModuleType) -> None:
         np.testing.assert_allclose(same[name], plain[name], rtol=0, atol=1e-13)
     assert np.abs(other["conv1.weight"] - plain["conv1.weight"]).max() > 1e-6
     networks.verify_step("small", case, x, t)
+
+
+@needs_engine
+@pytest.mark.torch
+@pytest.mark.parametrize("chains", [True, False])
+def test_decisions_are_those_of_the_step_itself(torch: ModuleType, chains: bool) -> None:
+    """What a step stores in slices, with a border or in another's shape comes out whole; its own arrays stay."""
+    from benchmarks import networks
+    from benchmarks.models import NetworkCase
+
+    def make() -> Network:
+        layers = [Conv2D(6, 3, padding=1), BatchNorm(), ReLU(), DepthwiseConv2D(3, padding=1), BatchNorm(), ReLU()]
+        return Network(*layers, Conv2D(5, 1), ReLU(), MaxPool2D(2), Flatten(), Dense(3), input_shape=(9, 8, 2))
+
+    case = NetworkCase("small", make)
+    x, t = networks.batch_of(case, 16)
+    with scheduling(chains=chains):
+        step = networks.prepared(case).training_step(case.loss, "sgd", 16)
+        before = {name: array.copy() for name, array in step.program.arrays.items()}
+        names = {"relu1.x", "relu2.x", "relu3.x", "batchnorm1.x"}
+        stored, decided = networks._stored(step, x, names), networks.decisions(step, x)
+        networks.verify_step("small", case, x, t)
+    assert {"relu1.x", "relu2.x", "relu3.x"} <= {*stored}
+    assert all(np.array_equal(array, before[name]) for name, array in step.program.arrays.items())
+    exact = step.network.activations(x, training=True)
+    for name, array in stored.items():
+        assert np.array_equal(decided[name].ravel(), array.ravel())
+        np.testing.assert_allclose(decided[name].ravel(), exact[name].ravel(), rtol=1e-4, atol=1e-5)
 
 
 @needs_engine
