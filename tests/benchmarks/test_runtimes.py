@@ -8,10 +8,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from measured import is_ratio
 from optional import compiled, large_module
-
-HALF_A_DIGIT = 0.00051
-"""What a printed time of three places may lack: much, where a prediction takes 0.02 ms."""
 
 
 @compiled
@@ -26,11 +24,7 @@ def test_a_row_has_all_contenders(torch: ModuleType, capsys: pytest.CaptureFixtu
     name, batch, *times = row.split()
     assert (name, batch) == ("lenet5", "3")
     ours, _, *rivals, worst = map(float, times[:7])
-    least, most = (
-        (min(rivals) - HALF_A_DIGIT) / (ours + HALF_A_DIGIT),
-        (min(rivals) + HALF_A_DIGIT) / (ours - HALF_A_DIGIT),
-    )
-    assert least - 0.0051 <= worst <= most + 0.0051
+    assert is_ratio(worst, min(rivals), ours, places=3)
     assert mean.endswith(f"{worst:.2f} at the least")
 
 

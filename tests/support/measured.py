@@ -24,3 +24,9 @@ def peak() -> Peak:
     from convgrad.compute.halide.runtime.peak import Peak
 
     return Peak(gflops=100.0, gbytes=10.0)
+
+
+def is_ratio(shown: float, over: float, under: float, places: int) -> bool:
+    """Whether `shown`, of two places, may be the ratio of two numbers that are printed with so many places."""
+    half, rounding = 0.501 * 10**-places, 0.00501
+    return (over - half) / (under + half) - rounding <= shown <= (over + half) / (under - half) + rounding
