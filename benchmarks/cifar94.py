@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import runpy
 import sys
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +25,7 @@ from torch import nn
 
 from benchmarks.machine import processor, threads_in_use
 from benchmarks.timing import Call, Effort, interleaved, medians
-from benchmarks.torch_networks import FORMATS
+from benchmarks.torch_networks import FORMATS, autocast
 from benchmarks.torch_twin import as_image, copy_weights, in_torch_names, in_torch_order, twin
 from benchmarks.verify import Array, check_changes, check_rounding
 from convgrad.models.network import Network
@@ -75,7 +74,7 @@ class Theirs:
     def step(self) -> torch.Tensor:
         """Forward, loss, backward, update; returns the loss."""
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16) if self.mixed else nullcontext():
+        with autocast(self.mixed):
             loss: torch.Tensor = self.loss(self.module(self.x), self.t)
         loss.backward()
         self.optimizer.step()

@@ -1,8 +1,10 @@
-"""What trainings reach in float32 and in mixed precision: `python -m benchmarks.mixed digits --seeds 3`.
+"""What trainings reach in float32 and in mixed precision.
+
+    python -m benchmarks.mixed digits mnist cifar --seeds 3
 
 Both have the same first weights, order and settings for each seed; what differs is `precision` alone. Printed are the
-accuracy on test images and the loss on training images, mean and spread (the standard deviation of the seeds), and the
-seconds of the last epoch, which say nothing on a machine that others use meanwhile.
+accuracy on test images and the loss on training images, mean and spread (the standard deviation of the seeds). What a
+step takes in both: `python -m benchmarks.half`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import processor, threads_in_use
 from benchmarks.models import cifar_small, lenet_like
 from convgrad.data import load
 from convgrad.models.network import Network
@@ -44,7 +47,6 @@ class Reached:
 
     accuracy: float
     loss: float
-    seconds: float
 
 
 def trained(case: Case, precision: str, seed: int, data_dir: Path | None = None, images: int | None = None) -> Reached:
@@ -63,17 +65,16 @@ def trained(case: Case, precision: str, seed: int, data_dir: Path | None = None,
         precision=precision,
     )
     found = network.evaluate(data.test_images, data.test_labels, precision=precision)
-    return Reached(found["accuracy"], history["loss"][-1], history.epoch_seconds[-1])
+    return Reached(found["accuracy"], history["loss"][-1])
 
 
 def table(case: Case, seeds: int, data_dir: Path | None = None, images: int | None = None) -> str:
     """A line for each precision."""
-    lines = [f"{'precision':16}{'test accuracy':>20}{'training loss':>22}{'last epoch':>12}"]
+    lines = [f"{'precision':16}{'test accuracy':>20}{'training loss':>22}"]
     for precision in PRECISIONS:
         runs = [trained(case, precision, seed, data_dir, images) for seed in range(seeds)]
         accuracy, loss = (spread([getattr(run, name) for run in runs]) for name in ("accuracy", "loss"))
-        seconds = f"{min(run.seconds for run in runs):.1f} s"
-        lines.append(f"{precision:16}{accuracy:>20}{loss:>22}{seconds:>12}")
+        lines.append(f"{precision:16}{accuracy:>20}{loss:>22}")
     return "\n".join(lines)
 
 
@@ -83,13 +84,15 @@ def spread(values: list[float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", choices=CASES)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mixed", description=__doc__)
+    parser.add_argument("cases", nargs="+", choices=CASES, metavar="case", help=", ".join(CASES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--data-dir", type=Path)
     asked = parser.parse_args()
-    print(f"{asked.case}, {CASES[asked.case].epochs} epochs, {asked.seeds} seeds")
-    print(table(CASES[asked.case], asked.seeds, asked.data_dir))
+    print(f"{processor()}, {threads_in_use()} threads")
+    for name in asked.cases:
+        print(f"\n{name}, {CASES[name].epochs} epochs, {asked.seeds} seeds", flush=True)
+        print(table(CASES[name], asked.seeds, asked.data_dir), flush=True)
 
 
 if __name__ == "__main__":

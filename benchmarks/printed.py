@@ -10,6 +10,8 @@ from pathlib import Path
 FOLDER = "measured"
 TITLES = {
     "runtimes": "Predictions beside other runtimes",
+    "half": "Steps in mixed precision",
+    "mixed": "What trainings reach in mixed precision",
     "cifar94": "CIFAR-10 by the recipe of airbench94",
     "shapes": "Random shapes",
 }

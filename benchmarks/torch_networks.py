@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -29,10 +30,17 @@ def loss_function(name: str) -> Callable[[torch.Tensor, torch.Tensor], torch.Ten
     return lambda y, t: ((t - y) ** 2).sum() / (2 * len(y))
 
 
+def autocast(mixed: bool) -> AbstractContextManager[Any]:
+    """PyTorch's mixed precision on a CPU, or nothing."""
+    half: AbstractContextManager[Any] = torch.autocast("cpu", dtype=torch.bfloat16)
+    return half if mixed else nullcontext()
+
+
 class Trained:
     """A network of PyTorch's with its optimizer and one batch. `step` is what is timed.
 
     optimizer: "fused" or "foreach", the two ways that PyTorch updates all parameters at once.
+    mixed: forward in bfloat16 where PyTorch's autocast takes it.
     """
 
     def __init__(
@@ -46,6 +54,7 @@ class Trained:
         memory: str = "NCHW",
         optimizer: str = "foreach",
         compiled: bool = False,
+        mixed: bool = False,
         rate: float = LEARNING_RATE,
     ):
         module = twin(network).to(dtype)
@@ -57,7 +66,8 @@ class Trained:
         function = loss_function(loss)
 
         def forward(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            return function(self.module(x), t)
+            with autocast(mixed):
+                return function(self.module(x), t)
 
         self.network = network
         self.forward: Any = torch.compile(forward, dynamic=False) if compiled else forward

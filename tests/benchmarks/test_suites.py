@@ -144,14 +144,15 @@ def test_decisions_are_those_of_the_step_itself(torch: ModuleType, chains: bool)
     case = NetworkCase("small", make)
     x, t = networks.batch_of(case, 16)
     with scheduling(chains=chains):
-        step = networks.prepared(case).training_step(case.loss, "sgd", 16)
+        network = networks.prepared(case)
+        step = network.training_step(case.loss, "sgd", 16)
         before = {name: array.copy() for name, array in step.program.arrays.items()}
         names = {"relu1.x", "relu2.x", "relu3.x", "batchnorm1.x"}
         stored, decided = networks._stored(step, x, names), networks.decisions(step, x)
         networks.verify_step("small", case, x, t)
     assert {"relu1.x", "relu2.x", "relu3.x"} <= {*stored}
     assert all(np.array_equal(array, before[name]) for name, array in step.program.arrays.items())
-    exact = step.network.activations(x, training=True)
+    exact = network.activations(x, training=True)
     for name, array in stored.items():
         assert np.array_equal(decided[name].ravel(), array.ravel())
         np.testing.assert_allclose(decided[name].ravel(), exact[name].ravel(), rtol=1e-4, atol=1e-5)

@@ -28,5 +28,5 @@ def peak() -> Peak:
 
 def is_ratio(shown: float, over: float, under: float, places: int) -> bool:
     """Whether `shown`, of two places, may be the ratio of two numbers that are printed with so many places."""
-    half, rounding = 0.501 * 10**-places, 0.00501
+    half, rounding = 0.501 * float(10**-places), 0.00501
     return (over - half) / (under + half) - rounding <= shown <= (over + half) / (under - half) + rounding
