@@ -48,6 +48,11 @@ def lenet_like(name: str, classes: int = 10) -> Network:
     return NAMED[name].make((28, 28, 1), classes)
 
 
+def colour_images(name: str) -> Network:
+    """One of convgrad's own networks on CIFAR-10's 32x32 images."""
+    return NAMED[name].make((32, 32, 3), 10)
+
+
 def example() -> Network:
     """5x5 image, one 2x2 kernel, pooling, sigmoid, two outputs."""
     return NAMED["example"].make((5, 5, 1), 2)
@@ -105,6 +110,7 @@ NETWORKS: tuple[NetworkCase, ...] = (
     NetworkCase("resnet18-cifar", resnet18_cifar),
     NetworkCase("resnet18-224", resnet18_imagenet, steps=(8,)),
     NetworkCase("mobilenet", mobilenet_like),
+    NetworkCase("resnet8-wide", partial(colour_images, "resnet8-wide"), steps=(256,)),
 )
 
 

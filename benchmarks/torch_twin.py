@@ -182,6 +182,7 @@ def _called(graph: fx.Graph, placed: PlacedLayer, inputs: list[fx.Node], in_plac
         "Sigmoid": (torch.sigmoid,),
         "Flatten": (torch.flatten, 1),
         "GlobalAvgPool2D": (torch.mean, (2, 3)),
+        "GlobalMaxPool2D": (torch.amax, (2, 3)),
     }
     function, *more = functions[kind]
     return graph.call_function(function, (node, *more))
