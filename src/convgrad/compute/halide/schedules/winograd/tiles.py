@@ -9,6 +9,8 @@ for every tile t = (e,i,j); tiles lie T elements apart. A task is `rows` rows of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Any
 
 import halide as hl
@@ -106,6 +108,39 @@ class Grid:
     @property
     def tasks(self) -> int:
         return self.strips * self.groups
+
+    def needed(self, task: Expr, place: Expr, planes: tuple[Expr, Expr], spared: Spared) -> Expr:
+        """Whether the products in a plane (a, b) count at a place, row * columns + column, of a task's images."""
+        a, b = planes
+        row, column = (task % self.strips) * self.rows + place // self.columns, place % self.columns
+        ends = (spared.last_row, spared.rows, row, a), (spared.last_column, spared.columns, column, b)
+        conditions = [(at < last) | (plane != spare) for last, spares, at, plane in ends for spare in spares]
+        return reduce(and_, conditions)
+
+
+@dataclass(frozen=True)
+class Spared:
+    """Planes that nothing is read of: `rows` of a, for the last row of tiles, `columns` of b, for the last column.
+
+    Where 7 results are 4 and 3, or 7 upstream gradients, the plane of the point at infinity is for the fourth alone.
+    """
+
+    last_row: int
+    last_column: int
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.columns)
+
+
+def spared(sizes: Sizes, step: int, matrix: Matrix) -> Spared:
+    """What tiles of step x step results spare that end outside; the matrix has a row for each of these elements."""
+    ends = []
+    for extent in (sizes.out_rows, sizes.out_columns):
+        inside = extent % step or step
+        ends.append(tuple(p for p in range(len(matrix[0])) if not any(row[p] for row in matrix[:inside])))
+    return Spared(sizes.tile_rows(step) - 1, sizes.tile_columns(step) - 1, *ends)
 
 
 def grid(sizes: Sizes, step: int, rows: int, images: int) -> Grid:
