@@ -89,13 +89,16 @@ class WeightGradient:
         # Without runs all tiles of all tasks are added in registers, and `task` stays 0: first the same one of all
         # images, since these need the same planes.
         places = place.rows * place.columns
-        over = hl.RDom([(0, place.tiles)] if in_runs else [(0, place.images), (0, place.tasks), (0, places)], "t")
-        self.tiles = [over[n] for n in range(1 if in_runs else 3)]
-        of_task, tile = task, self.tiles[0]
-        if not in_runs:
-            of_task, tile = self.tiles[1], self.tiles[0] * places + self.tiles[2]
-            if self.spared and place.strips == 1:
-                over.where(place.needed(hl.Expr(0), self.tiles[2], (a, b), self.spared))
+        by_place = bool(self.spared) and not in_runs and place.tasks == 1
+        over = hl.RDom(
+            [(0, place.images), (0, places)] if by_place else [(0, place.tiles), (0, 1 if in_runs else place.tasks)],
+            "t",
+        )
+        self.tiles = [over[n] for n in range(2)]
+        of_task, tile = task if in_runs else self.tiles[1], self.tiles[0]
+        if by_place:
+            of_task, tile = hl.Expr(0), self.tiles[0] * places + self.tiles[1]
+            over.where(place.needed(hl.Expr(0), self.tiles[1], (a, b), self.spared))
         self.products[k, c, a, b, task] = hl.f32(0)
         delta = hl.Expr(self.deltas.func[k, tile, a, b, of_task])
         self.products[k, c, a, b, task] += delta * self.data.func[c, tile, a, b, of_task]
@@ -155,11 +158,11 @@ class WeightGradient:
         self._schedule_back(func, k)
         self._schedule_partial()
         for transform in (self.data, self.deltas):
-            transform.schedule()
+            transform.schedule(shared=not in_runs)
             if in_runs:
                 transform.func.compute_at(partial, self.task_of_run).hoist_storage(partial, self.run)
             else:
-                transform.func.compute_root().parallel(transform.variables[-1])
+                transform.func.compute_root()
 
     def _schedule_partial(self) -> None:
         blocks, size, partial = self.blocks, self.matrices.size, self.partial

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 from operator import and_
 from typing import Any
 
 import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Tensor
+from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS
 from convgrad.compute.halide.schedules.winograd.matrices import Correlation, Matrix, kernel_gradient, spread, strided
 from convgrad.compute.halide.schedules.winograd.products import product
 
@@ -120,11 +122,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Spared:
-    """Planes that nothing is read of: `rows` of a, for the last row of tiles, `columns` of b, for the last column.
+    """Planes of size x size that nothing is read of: `rows` of a, for the last row of tiles, `columns` of b, for the last
+    column.
 
     Where 7 results are 4 and 3, or 7 upstream gradients, the plane of the point at infinity is for the fourth alone.
     """
 
+    size: int
     last_row: int
     last_column: int
     rows: tuple[int, ...]
@@ -133,6 +137,12 @@ class Spared:
     def __bool__(self) -> bool:
         return bool(self.rows or self.columns)
 
+    @property
+    def share(self) -> float:
+        """Of all products that are not spared."""
+        ends = (self.rows, self.last_row), (self.columns, self.last_column)
+        return prod(1 - len(spares) / (self.size * (last + 1)) for spares, last in ends)
+
 
 def spared(sizes: Sizes, step: int, matrix: Matrix) -> Spared:
     """What tiles of step x step results spare that end outside; the matrix has a row for each of these elements."""
@@ -140,7 +150,7 @@ def spared(sizes: Sizes, step: int, matrix: Matrix) -> Spared:
     for extent in (sizes.out_rows, sizes.out_columns):
         inside = extent % step or step
         ends.append(tuple(p for p in range(len(matrix[0])) if not any(row[p] for row in matrix[:inside])))
-    return Spared(sizes.tile_rows(step) - 1, sizes.tile_columns(step) - 1, *ends)
+    return Spared(len(matrix[0]), sizes.tile_rows(step) - 1, sizes.tile_columns(step) - 1, *ends)
 
 
 def grid(sizes: Sizes, step: int, rows: int, images: int) -> Grid:
@@ -219,7 +229,7 @@ class TileTransform:
         return hl.select(hl.likely(condition), value, hl.f32(0))
 
     def schedule(self, shared: bool = False) -> None:
-        """The loops, but for where they run. shared: by all threads, each some rows of tiles and channels."""
+        """The loops, but for where they run. shared: by all threads, each a row of tiles, or some channels of one."""
         place = self.place
         c, t, a, b, _ = self.variables
         lanes = self.lanes
@@ -238,9 +248,13 @@ class TileTransform:
         func.reorder(lane, b, a, c, t, stretches, row, image)
         func.vectorize(lane).unroll(b)
         if shared:
-            task = hl.Var("rows_and_channels")
-            func.fuse(stretches, row, task).parallel(task)
-            stretches = task
+            rows, both = hl.Var("rows"), hl.Var("rows_and_channels")
+            func.fuse(row, image, rows)
+            if place.rows * place.images < ENOUGH_TASKS:
+                func.fuse(stretches, rows, both).parallel(both)
+                stretches = both
+            else:
+                func.parallel(rows)
         half.compute_at(func, stretches).bound(a, 0, self.size)
         c, column, a = self.half_variables
         half.reorder_storage(c, a, column)
