@@ -17,6 +17,9 @@ from convgrad.compute.halide.schedules.winograd.tiles import Grid, Sizes, grid, 
 
 LEAST_GAIN = 1.3
 """Predicted gain over a direct schedule from which Winograd is taken: below, it is not worth the rounding."""
+LEAST_GAIN_FROZEN = 1.5
+"""The same where kernels were transformed before. One image on one thread: 512 channels at 7x7 1.6 by these counts, and
+2.3 ms directly, 1.6 with tiles of 2x2; 64 -> 128 channels at 56x56 with stride 2 1.5, and 1.18 ms, 1.09 with tiles."""
 LEAST_GAIN_FOR_ONE = 0.4
 """The same for one image, where this one is to get the bits that many get: the transforms of kernels are then for a few
 tiles. With tiles of 4x4 for 512 channels at 4x4, a prediction of one image by ResNet-18 would take 2.2 times as long as
@@ -45,9 +48,10 @@ CACHE = 1 << 19
 """Bytes of transformed tiles and products of a task: half of a second-level cache of 1 MiB."""
 NEAR = 3 << 18
 """Bytes of transformed kernels that a second-level cache of 1 MiB has room for, beside what is multiplied by them."""
-FROM_CACHE, FROM_MEMORY = 2, 8
-"""Cycles for 16 weights that are read once in a program: 64 bytes at 40 bytes a cycle from a second-level cache, where
-they are NEAR, and at 8 bytes a cycle from beyond. With 2 multiply-adds a cycle, that is as long as 16 tiles take."""
+FROM_CACHE, FROM_MEMORY = 2, 4
+"""Cycles for 16 weights that are read once in a program: 64 bytes at 32 bytes a cycle from the caches, where they are no
+more than MOST_WEIGHTS, and at 16 bytes a cycle from beyond. With 2 multiply-adds a cycle, that is as long as 8 tiles
+take. (Zen 4 does one of 16 numbers in a clock: 60 and 30 GB/s.)"""
 LARGEST_TASK = 1 << 22  # the same, where even one row of tiles takes more than CACHE
 MOST_SUMS = 1 << 22
 """Bytes of the sums of all runs, which are read and written again for each task: 4 MiB, two second-level caches of
@@ -71,7 +75,7 @@ def algorithms(sizes: Sizes) -> list[int]:
 
 def _reading(weights: int) -> int:
     """Cycles, times the elements of a vector, to read weights once in a program."""
-    return weights * (FROM_CACHE if 4 * weights <= NEAR else FROM_MEMORY)
+    return weights * (FROM_CACHE if 4 * weights <= MOST_WEIGHTS else FROM_MEMORY)
 
 
 def _known(make: Callable[[int], Correlation], outputs: int) -> bool:
@@ -143,7 +147,8 @@ def suits(sizes: Sizes, for_one: bool = False, frozen: bool = False, inside: flo
         return False
     size = sizes.correlation(outputs).size
     row = 4 * size**2 * sizes.tile_columns(outputs) * (sizes.channels + min(64, sizes.kernels))
-    return gain(sizes, outputs, frozen) * inside >= LEAST_GAIN and row <= LARGEST_TASK
+    least = LEAST_GAIN_FROZEN if frozen else LEAST_GAIN
+    return gain(sizes, outputs, frozen) * inside >= least and row <= LARGEST_TASK
 
 
 def suits_beside_pairs(sizes: Sizes, for_one: bool = False) -> bool:
@@ -260,7 +265,8 @@ def frozen_cut(sizes: Sizes, lanes: int, registers: int, outputs: int | None = N
             tasks = ceil(sizes.kernels / (lanes * vectors)) if apart else place.tasks
             tiles, waste = _in_registers(sizes, place, vectors, registers)
             waste *= ceil(sizes.kernels / (lanes * vectors)) * lanes * vectors / sizes.kernels
-            inner = 1 + 0.3 / tiles + 0.3 / vectors
+            # Weights are read again for each tile of registers: few tasks of many weights wait for that.
+            inner = 1 + (1 if apart and weights > NEAR else 0.3) / tiles + 0.3 / vectors
             cost = waste * inner * (1 + loads / place.tiles) * _crowded(bytes_) * _uneven(tasks)
             blocks = winograd.Blocks(outputs, lanes, vectors, tiles, rows, images, apart=apart)
             found.append((cost, place.tiles, blocks))
