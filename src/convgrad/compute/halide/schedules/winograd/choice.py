@@ -42,15 +42,15 @@ FEW_TILES = 128
 transformed once, where it is used. 128 tiles by 2 vectors by 36 are 590 KB of products."""
 WEIGHTS_AT_ONCE = 64 * 64
 """Transformed kernels times channels that a task has at once: 36 * 4 bytes of each are 590 KB, a little more than half
-of a second-level cache. 256 channels at 14x14, 8 images, 2 vectors, on one thread: 6.4 to 6.6 ms; with half as many, for
-which all products are loaded and stored twice as often, 7.7."""
+of a second-level cache. 256 channels at 14x14, 8 images, 2 vectors, on one thread: 6.4 to 6.6 ms; with half as many, so
+that all products are loaded and stored twice as often, 7.7."""
 CACHE = 1 << 19
 """Bytes of transformed tiles and products of a task: half of a second-level cache of 1 MiB."""
 NEAR = 3 << 18
 """Bytes of transformed kernels that a second-level cache of 1 MiB has room for, beside what is multiplied by them."""
 FROM_CACHE, FROM_MEMORY = 2, 4
-"""Cycles for 16 weights that are read once in a program: 64 bytes at 32 bytes a cycle from the caches, where they are no
-more than MOST_WEIGHTS, and at 16 bytes a cycle from beyond. With 2 multiply-adds a cycle, that is as long as 8 tiles
+"""Cycles for 16 weights that are read once in a program: 64 bytes at 32 bytes a cycle from the caches, where they are
+no more than MOST_WEIGHTS, and at 16 bytes a cycle from beyond. With 2 multiply-adds a cycle, that is as long as 8 tiles
 take. (Zen 4 does one of 16 numbers in a clock: 60 and 30 GB/s.)"""
 LARGEST_TASK = 1 << 22  # the same, where even one row of tiles takes more than CACHE
 MOST_SUMS = 1 << 22

@@ -122,8 +122,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Spared:
-    """Planes of size x size that nothing is read of: `rows` of a, for the last row of tiles, `columns` of b, for the last
-    column.
+    """Planes of size x size of which nothing counts: `rows` of a, for the last row of tiles, and `columns` of b.
 
     Where 7 results are 4 and 3, or 7 upstream gradients, the plane of the point at infinity is for the fourth alone.
     """
