@@ -252,7 +252,7 @@ def test_tiles_that_end_outside_spare_products(sizes: Sizes, share: float, rng: 
     """To the same bits: a cut whose registers hold tiles of one image computes them, and doesn't use them."""
     spares = spared(sizes, 4, sizes.correlation(4).inverse)
     place = grid(sizes, 4, sizes.tile_rows(4), sizes.images)
-    planes = list(product(range(6), repeat=2))
+    planes = list(product(range(6), range(6)))
     places = range(place.rows * place.columns)
     counted = sum(bool(place.needed(0, at, plane, spares)) for at in places for plane in planes) if spares else None
     assert spares.share == pytest.approx(share)
