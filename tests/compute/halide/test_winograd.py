@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import halide as hl
@@ -27,7 +28,7 @@ from convgrad.compute.halide.schedules.winograd.matrices import (
     strided,
 )
 from convgrad.compute.halide.schedules.winograd.matrices import kernel_gradient as kernel_gradient_matrices
-from convgrad.compute.halide.schedules.winograd.tiles import Sizes
+from convgrad.compute.halide.schedules.winograd.tiles import Sizes, grid, spared
 from winograd_sizes import LANES, LARGE, ODD, REGISTERS, STRIDED
 
 
@@ -239,6 +240,30 @@ def test_all_cuts_of_a_convolution_give_the_same_bits(rng: np.random.Generator) 
         np.testing.assert_array_equal(results[0], other)
 
 
+SPARING = [  # 3, 2 and 1 results in the last tile: one of 6 planes there, of 2 or 3 tiles along an axis
+    (Sizes(4, 7, 6, 20, 33, (1, 1)), 11 * 11 / 12**2),
+    (Sizes(8, 8, 9, 5, 17, (1, 1)), 17 / 18),
+    (Sizes(4, 8, 12, 20, 33, (1, 1)), 1.0),
+]
+
+
+@pytest.mark.parametrize(("sizes", "share"), SPARING, ids=str)
+def test_tiles_that_end_outside_spare_products(sizes: Sizes, share: float, rng: np.random.Generator) -> None:
+    """To the same bits: a cut whose registers hold tiles of one image computes them, and doesn't use them."""
+    spares = spared(sizes, 4, sizes.correlation(4).inverse)
+    place = grid(sizes, 4, sizes.tile_rows(4), sizes.images)
+    planes = list(product(range(6), range(6)))
+    places = range(place.rows * place.columns)
+    counted = sum(bool(place.needed(0, at, plane, spares)) for at in places for plane in planes) if spares else None
+    assert spares.share == pytest.approx(share)
+    assert counted in (None, round(share * len(planes) * len(places)))
+    o, w = normal(rng, image_shape(sizes)), kernels(rng, sizes)
+    cuts = [winograd.Blocks(4, 16, 2, tiles, place.rows, sizes.images, stretch=16) for tiles in (4, 3)]
+    spared_result, whole = (forward(sizes, blocks, o, w) for blocks in cuts)
+    np.testing.assert_array_equal(spared_result, whole)
+    assert error(whole, convolution(o, w, sizes)) < bound(sizes, cuts[0])
+
+
 @pytest.mark.parametrize("sizes", [*ODD[:3], *LARGE, *STRIDED[:3]], ids=str)
 def test_input_gradient(sizes: Sizes, rng: np.random.Generator) -> None:
     """do[p,q,c] gathers dx with the kernels turned, read where they lie."""
@@ -284,6 +309,7 @@ def test_weight_gradient(sizes: Sizes, rng: np.random.Generator) -> None:
         winograd_gradient.Blocks(4, 16, 2, 4, 3, 1, runs=3),
         winograd_gradient.Blocks(4, 16, 3, 5, 3, 2, runs=1),
         winograd_gradient.Blocks(2, 8, 2, 6, 2, 1, runs=0, width=32),
+        winograd_gradient.Blocks(4, 16, 2, 4, 3, 5, runs=0, width=32),  # spares products
     ],
     ids=str,
 )
@@ -345,6 +371,30 @@ def test_where_it_suits(sizes: Sizes, outputs: int | None, suits: bool, gradient
     assert winograd_choice.best_outputs(sizes) == outputs
     assert winograd_choice.suits(sizes) == suits
     assert winograd_choice.suits_weight_gradient(sizes) == gradient
+
+
+@pytest.mark.parametrize(
+    ("sizes", "outputs", "suits"),
+    [
+        (Sizes(1, 14, 14, 256, 256, (1, 1)), 4, True),
+        (Sizes(1, 8, 8, 256, 256, (1, 1)), 4, True),
+        (Sizes(1, 7, 7, 512, 512, (1, 1)), 2, True),  # 38 MB with tiles of 4x4 come from memory
+        (Sizes(1, 4, 4, 512, 512, (1, 1)), 2, False),
+        (Sizes(1, 56, 56, 64, 128, (1, 1), stride=2), 4, False),
+    ],
+    ids=str,
+)
+def test_where_it_suits_kernels_that_were_transformed_before(sizes: Sizes, outputs: int, suits: bool) -> None:
+    assert winograd_choice.best_outputs(sizes, frozen=True) == outputs
+    assert winograd_choice.suits(sizes, frozen=True) == suits
+
+
+def test_few_tiles_are_one_task_that_spares_products() -> None:
+    cut = winograd_choice.cut(Sizes(8, 14, 14, 256, 256, (1, 1)), 16, 32)
+    assert (cut.rows, cut.images, cut.vectors, cut.tiles, cut.stretch) == (4, 8, 2, 8, 128)
+    assert winograd_choice.cut(Sizes(8, 7, 7, 512, 512, (1, 1)), 16, 32).tiles == 4, (
+        "not 7, which don't divide 8 images"
+    )
 
 
 @pytest.mark.parametrize(("lanes", "registers"), [(16, 32), (8, 16), (4, 32), (4, 16)])

@@ -13,10 +13,13 @@ from convgrad.compute.halide.schedules.winograd import forward as winograd
 from convgrad.compute.halide.schedules.winograd import gradient as winograd_gradient
 from convgrad.compute.halide.schedules.winograd.matrices import Correlation
 from convgrad.compute.halide.schedules.winograd.products import operations
-from convgrad.compute.halide.schedules.winograd.tiles import Sizes, grid
+from convgrad.compute.halide.schedules.winograd.tiles import Grid, Sizes, grid, spared
 
 LEAST_GAIN = 1.3
 """Predicted gain over a direct schedule from which Winograd is taken: below, it is not worth the rounding."""
+LEAST_GAIN_FROZEN = 1.5
+"""The same where kernels were transformed before. One image on one thread: 512 channels at 7x7 1.6 by these counts, and
+2.3 ms directly, 1.6 with tiles of 2x2; 64 -> 128 channels at 56x56 with stride 2 1.5, and 1.18 ms, 1.09 with tiles."""
 LEAST_GAIN_FOR_ONE = 0.4
 """The same for one image, where this one is to get the bits that many get: the transforms of kernels are then for a few
 tiles. With tiles of 4x4 for 512 channels at 4x4, a prediction of one image by ResNet-18 would take 2.2 times as long as
@@ -35,19 +38,20 @@ WEIGHTS_FROM_MEMORY = 2
 MOST_WEIGHTS = 1 << 24
 """Bytes of transformed weights that are made before all else: 16 MiB, half of a third-level cache."""
 FEW_TILES = 128
-"""Tiles of all images up to which half as many bytes are enough for that, in tasks of TASK_TILES: each kernel is then
-transformed once or twice, where it is used."""
-TASK_TILES = 64
-"""64 tiles by 2 vectors by 36 are 295 KB of products, 64 channels by 2 vectors by 36 as many of weights: both stay in a
-second-level cache of 1 MiB. 256 channels at 14x14, 8 images: 1.8 ms, and 1.9 where other guests crowd the caches; with
-all weights first 1.8 and 2.6, with 128 tiles by 4 vectors 1.7 and 2.9."""
+"""Tiles of all images up to which half as many bytes are enough for that, all in one task: each kernel is then
+transformed once, where it is used. 128 tiles by 2 vectors by 36 are 590 KB of products."""
+WEIGHTS_AT_ONCE = 64 * 64
+"""Transformed kernels times channels that a task has at once: 36 * 4 bytes of each are 590 KB, a little more than half
+of a second-level cache. 256 channels at 14x14, 8 images, 2 vectors, on one thread: 6.4 to 6.6 ms; with half as many, so
+that all products are loaded and stored twice as often, 7.7."""
 CACHE = 1 << 19
 """Bytes of transformed tiles and products of a task: half of a second-level cache of 1 MiB."""
 NEAR = 3 << 18
 """Bytes of transformed kernels that a second-level cache of 1 MiB has room for, beside what is multiplied by them."""
-FROM_CACHE, FROM_MEMORY = 2, 8
-"""Cycles for 16 weights that are read once in a program: 64 bytes at 40 bytes a cycle from a second-level cache, where
-they are NEAR, and at 8 bytes a cycle from beyond. With 2 multiply-adds a cycle, that is as long as 16 tiles take."""
+FROM_CACHE, FROM_MEMORY = 2, 4
+"""Cycles for 16 weights that are read once in a program: 64 bytes at 32 bytes a cycle from the caches, where they are
+no more than MOST_WEIGHTS, and at 16 bytes a cycle from beyond. With 2 multiply-adds a cycle, that is as long as 8 tiles
+take. (Zen 4 does one of 16 numbers in a clock: 60 and 30 GB/s.)"""
 LARGEST_TASK = 1 << 22  # the same, where even one row of tiles takes more than CACHE
 MOST_SUMS = 1 << 22
 """Bytes of the sums of all runs, which are read and written again for each task: 4 MiB, two second-level caches of
@@ -71,7 +75,7 @@ def algorithms(sizes: Sizes) -> list[int]:
 
 def _reading(weights: int) -> int:
     """Cycles, times the elements of a vector, to read weights once in a program."""
-    return weights * (FROM_CACHE if 4 * weights <= NEAR else FROM_MEMORY)
+    return weights * (FROM_CACHE if 4 * weights <= MOST_WEIGHTS else FROM_MEMORY)
 
 
 def _known(make: Callable[[int], Correlation], outputs: int) -> bool:
@@ -143,7 +147,8 @@ def suits(sizes: Sizes, for_one: bool = False, frozen: bool = False, inside: flo
         return False
     size = sizes.correlation(outputs).size
     row = 4 * size**2 * sizes.tile_columns(outputs) * (sizes.channels + min(64, sizes.kernels))
-    return gain(sizes, outputs, frozen) * inside >= LEAST_GAIN and row <= LARGEST_TASK
+    least = LEAST_GAIN_FROZEN if frozen else LEAST_GAIN
+    return gain(sizes, outputs, frozen) * inside >= least and row <= LARGEST_TASK
 
 
 def suits_beside_pairs(sizes: Sizes, for_one: bool = False) -> bool:
@@ -222,17 +227,17 @@ def cut(sizes: Sizes, lanes: int, registers: int, outputs: int | None = None) ->
     at_once = weights > MOST_WEIGHTS // 2 and sizes.tiles(outputs) <= FEW_TILES
     inside = at_once or weights > MOST_WEIGHTS
     found = []
-    for rows, images in [_whole_images(sizes, outputs)] if at_once else _tasks(sizes, outputs):
+    for rows, images in [_every_tile(sizes, outputs)] if at_once else _tasks(sizes, outputs):
         place = grid(sizes, outputs, rows, images)
-        vectors = min(most, max(2, 2 * TASK_TILES // place.tiles)) if at_once else most
+        vectors = min(most, max(2, FEW_TILES // place.tiles)) if at_once else most
         bytes_ = 4 * size**2 * place.tiles * (sizes.channels + lanes * vectors)
         # A vector of weights is loaded (2 cycles from the caches), or made, for T/2 cycles of multiply-adds.
         loaded = 1 + (2 * loads if inside else 4) / place.tiles
         tasks = place.tasks * (ceil(sizes.kernels / (lanes * vectors)) if inside else 1)
-        tiles = _tiles(place.tiles, vectors, registers)
-        waste = place.tasks * ceil(place.tiles / tiles) * tiles / sizes.tiles(outputs)
+        tiles, waste = _in_registers(sizes, place, vectors, registers)
         cost = waste * (1 + 0.3 / tiles) * loaded * _crowded(bytes_) * _uneven(tasks)
-        blocks = winograd.Blocks(outputs, lanes, vectors, tiles, rows, images, 64 if inside else 0)
+        stretch = min(sizes.channels, WEIGHTS_AT_ONCE // (lanes * vectors)) if inside else 0
+        blocks = winograd.Blocks(outputs, lanes, vectors, tiles, rows, images, stretch)
         found.append((cost, place.tiles, blocks))
     return min(found, key=lambda entry: entry[:2])[2]
 
@@ -258,10 +263,10 @@ def frozen_cut(sizes: Sizes, lanes: int, registers: int, outputs: int | None = N
                 continue  # threads within threads
             bytes_ = 4 * size**2 * place.tiles * (sizes.channels + lanes * vectors)
             tasks = ceil(sizes.kernels / (lanes * vectors)) if apart else place.tasks
-            tiles = _tiles(place.tiles, vectors, registers)
-            waste = place.tasks * ceil(place.tiles / tiles) * tiles / sizes.tiles(outputs)
+            tiles, waste = _in_registers(sizes, place, vectors, registers)
             waste *= ceil(sizes.kernels / (lanes * vectors)) * lanes * vectors / sizes.kernels
-            inner = 1 + 0.3 / tiles + 0.3 / vectors
+            # Weights are read again for each tile of registers: few tasks of many weights wait for that.
+            inner = 1 + (1 if apart and weights > NEAR else 0.3) / tiles + 0.3 / vectors
             cost = waste * inner * (1 + loads / place.tiles) * _crowded(bytes_) * _uneven(tasks)
             blocks = winograd.Blocks(outputs, lanes, vectors, tiles, rows, images, apart=apart)
             found.append((cost, place.tiles, blocks))
@@ -287,9 +292,9 @@ def weight_gradient_cut(sizes: Sizes, lanes: int, registers: int) -> winograd_gr
         sums = 1 + 10 / place.tiles
         return waste * sums * _crowded(4 * planes * place.tiles * both // 2) * _uneven(place.tasks)
 
-    rows, images = min(_tasks(sizes, outputs), key=cost)
+    rows, images = min(_tasks(sizes, outputs), key=cost) if runs else _every_tile(sizes, outputs)
     whole = max(sizes.channels, sizes.kernels)
-    width = whole if products <= MOST_WEIGHTS else BLOCK
+    width = min(whole, 2 * BLOCK) if products <= MOST_WEIGHTS else BLOCK
     return winograd_gradient.Blocks(outputs, lanes, vectors, channels, rows, images, runs, width)
 
 
@@ -330,10 +335,19 @@ def _tasks(sizes: Sizes, outputs: int) -> list[tuple[int, int]]:
     return some + [(rows, count) for count in range(2, min(sizes.images, 64) + 1)]
 
 
-def _whole_images(sizes: Sizes, outputs: int) -> tuple[int, int]:
-    """(rows, images) of a task of as many whole images as have TASK_TILES."""
-    rows = sizes.tile_rows(outputs)
-    return rows, min(sizes.images, max(1, TASK_TILES // (rows * sizes.tile_columns(outputs))))
+def _every_tile(sizes: Sizes, outputs: int) -> tuple[int, int]:
+    """(rows, images) of the one task of all images."""
+    return sizes.tile_rows(outputs), sizes.images
+
+
+def _in_registers(sizes: Sizes, place: Grid, vectors: int, registers: int) -> tuple[int, float]:
+    """Tiles in registers, and how much of the products is computed: all, more at a task's end, or less where tiles that
+    end outside spare some: then the registers hold tiles of several images."""
+    spares = spared(sizes, place.step, sizes.correlation(place.step).inverse)
+    counts = [count for count in range(4, (registers - 4) // vectors + 1) if spares and place.images % count == 0]
+    tiles = max(counts) if counts else _tiles(place.tiles, vectors, registers)
+    computed = place.tasks * ceil(place.tiles / tiles) * tiles / sizes.tiles(place.step)
+    return tiles, computed * spares.share if counts else computed
 
 
 def _crowded(bytes_: int) -> float:

@@ -22,7 +22,7 @@ from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, PARAL
 from convgrad.compute.halide.schedules.winograd.kernels import Blocks as Blocks  # how a convolution is cut
 from convgrad.compute.halide.schedules.winograd.kernels import KernelTransform, PackedKernels
 from convgrad.compute.halide.schedules.winograd.products import product
-from convgrad.compute.halide.schedules.winograd.tiles import GUARD, ROUND, Sizes, TileTransform, grid
+from convgrad.compute.halide.schedules.winograd.tiles import GUARD, ROUND, Sizes, TileTransform, grid, spared
 
 Expr = Any
 MOST_RUNS = 16
@@ -46,6 +46,8 @@ class Forward:
         self.matrices = sizes.correlation(blocks.outputs)
         self.place = grid(sizes, blocks.outputs, blocks.rows, blocks.images)
         matrices, lanes = self.matrices, blocks.lanes
+        self.spared = spared(sizes, blocks.outputs, matrices.inverse)
+        self.across = bool(self.spared) and self.place.images % blocks.tiles == 0
         self.data = TileTransform(
             o, matrices.data, matrices.step, self.place, sizes.padding, lanes, sizes.channels, "data"
         )
@@ -56,28 +58,37 @@ class Forward:
         self._transform_back()
 
     def _multiply(self) -> None:
-        """M[lane, a, b, vector, t, task]: what belongs to a tile lies together, as it is read next."""
-        blocks = self.blocks
-        names = ("lane", "a", "b", "vector", "t", "task")
-        self.product_variables = lane, a, b, vector, t, task = [hl.Var(v) for v in names]
-        self.channel = hl.RDom([(0, self.sizes.channels)], "c").x
+        """M[lane, a, b, vector, t, place, task]: what belongs to a tile lies together, as it is read next.
+
+        Tiles in registers are neighbours in an image; or the same one of several images, at each `place`, where there
+        are products to be spared.
+        """
+        blocks, place = self.blocks, self.place
+        names = ("lane", "a", "b", "vector", "t", "place", "task")
+        self.product_variables = lane, a, b, vector, t, at, task = [hl.Var(v) for v in names]
+        channels = hl.RDom([(0, self.sizes.channels)], "c")
+        self.channel = channels.x
+        if self.across:
+            tile = t * place.rows * place.columns + at
+            channels.where(place.needed(task, at, (a, b), self.spared))
+        else:  # the last tiles in registers may be beyond the last one of the task
+            tile = hl.min(t, place.tiles - 1) if place.tiles % blocks.tiles else t
         self.products = hl.Func("products")
-        self.products[lane, a, b, vector, t, task] = hl.f32(0)
+        self.products[lane, a, b, vector, t, at, task] = hl.f32(0)
         kernel = (vector % blocks.vectors) * blocks.lanes + lane
-        # The last tiles in registers may be beyond the last one of the task.
-        place = hl.min(t, self.place.tiles - 1) if self.place.tiles % blocks.tiles else t
         weight = hl.Expr(self.kernels.func[kernel, self.channel, vector // blocks.vectors, a, b])
-        self.products[lane, a, b, vector, t, task] += weight * self.data.func[self.channel, place, a, b, task]
+        self.products[lane, a, b, vector, t, at, task] += weight * self.data.func[self.channel, tile, a, b, task]
 
     def _transform_back(self) -> None:
         blocks, place, outputs = self.blocks, self.place, self.blocks.outputs
         self.back_variables = lane, y, x, vector, column, row, e = [
             hl.Var(v) for v in ("lane", "y", "x", "vector", "column", "row", "e")
         ]
-        t = ((e % place.images) * place.rows + row % place.rows) * place.columns + column
+        image, at = e % place.images, (row % place.rows) * place.columns + column
+        t, at = (image, at) if self.across else (image * place.rows * place.columns + at, 0)
         matrix, size = self.matrices.inverse, self.matrices.size
         task = e // place.images * place.strips + row // place.rows
-        values = [hl.Expr(self.products[lane, a, x, vector, t, task]) for a in range(size)]
+        values = [hl.Expr(self.products[lane, a, x, vector, t, at, task]) for a in range(size)]
         self.half_back, self.back = hl.Func("back_half"), hl.Func("back")
         self.half_back[lane, y, x, vector, column, row, e] = hl.mux(y, product(matrix, values))
         halves = [hl.Expr(self.half_back[lane, y, b, vector, column, row, e]) for b in range(size)]
@@ -142,7 +153,7 @@ class Forward:
     def _schedule_products(self) -> Any:
         """Returns the variable of the stretches of channels, where there are some."""
         blocks, size, channel = self.blocks, self.matrices.size, self.channel
-        lane, a, b, vector, t, _ = self.product_variables
+        lane, a, b, vector, t, at, _ = self.product_variables
         self.products.bound(a, 0, size).bound(b, 0, size).bound(lane, 0, blocks.lanes)
         # 8x8 vectors of 64 bytes are 4 KiB: what neighbours in a plane are apart, all in one place of the cache.
         self.products.align_storage(b, size + (size % 8 == 0))
@@ -151,11 +162,11 @@ class Forward:
         for stage in (self.products, self.products.update()):
             stage.split(vector, several, vector, blocks.vectors, ROUND).split(t, t, tile, blocks.tiles, ROUND)
             if stage is self.products:
-                stage.reorder(lane, vector, tile, t, several, a, b)
+                stage.reorder(lane, vector, tile, t, at, several, a, b)
             elif blocks.stretch:
                 stage.split(channel, stretches, inner, blocks.stretch, GUARD)
-                stage.reorder(lane, vector, tile, inner, t, several, a, b, stretches)
+                stage.reorder(lane, vector, tile, inner, t, at, several, a, b, stretches)
             else:
-                stage.reorder(lane, vector, tile, channel, t, several, a, b)
+                stage.reorder(lane, vector, tile, channel, t, at, several, a, b)
             stage.vectorize(lane).unroll(vector).unroll(tile)
         return stretches

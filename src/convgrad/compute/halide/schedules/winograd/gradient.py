@@ -22,8 +22,9 @@ import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Tensor
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS
+from convgrad.compute.halide.schedules.winograd.matrices import transposed
 from convgrad.compute.halide.schedules.winograd.products import product
-from convgrad.compute.halide.schedules.winograd.tiles import GUARD, ROUND, Sizes, TileTransform, grid
+from convgrad.compute.halide.schedules.winograd.tiles import GUARD, ROUND, Sizes, TileTransform, grid, spared
 
 FEW_RUNS = 4  # below which threads also take rows of the planes of a run: that costs 5 to 10 % where it is not needed
 
@@ -65,6 +66,7 @@ class WeightGradient:
         self.sizes, self.blocks = sizes, blocks
         self.matrices = matrices = sizes.kernel_gradient(blocks.outputs)
         self.place = place = grid(sizes, blocks.outputs, blocks.rows, blocks.images)
+        self.spared = spared(sizes, blocks.outputs, transposed(matrices.kernel))
         self.length = -(-place.tasks // max(1, min(blocks.runs, place.tasks)))
         self.runs = -(-place.tasks // self.length)
         widths = [blocks.channels, blocks.lanes * blocks.vectors]  # along c and k: of registers, or of a thread
@@ -84,13 +86,22 @@ class WeightGradient:
         place, in_runs = self.place, self.blocks.runs > 0
         self.task_variables = k, c, a, b, task = [hl.Var(v) for v in ("k", "c", "a", "b", "task")]
         self.products, self.partial, self.total = hl.Func("products"), hl.Func("partial"), hl.Func("total")
-        # Without runs all tiles of all tasks are added in registers, and `task` stays 0.
-        over = hl.RDom([(0, place.tiles)] if in_runs else [(0, place.tiles), (0, place.tasks)], "t")
-        self.tiles = [over[n] for n in range(1 if in_runs else 2)]
-        of_task = task if in_runs else self.tiles[1]
+        # Without runs all tiles of all tasks are added in registers, and `task` stays 0: first the same one of all
+        # images, since these need the same planes.
+        places = place.rows * place.columns
+        by_place = bool(self.spared) and not in_runs and place.tasks == 1
+        over = hl.RDom(
+            [(0, place.images), (0, places)] if by_place else [(0, place.tiles), (0, 1 if in_runs else place.tasks)],
+            "t",
+        )
+        self.tiles = [over[n] for n in range(2)]
+        of_task, tile = task if in_runs else self.tiles[1], self.tiles[0]
+        if by_place:
+            of_task, tile = hl.Expr(0), self.tiles[0] * places + self.tiles[1]
+            over.where(place.needed(hl.Expr(0), self.tiles[1], (a, b), self.spared))
         self.products[k, c, a, b, task] = hl.f32(0)
-        delta = hl.Expr(self.deltas.func[k, self.tiles[0], a, b, of_task])
-        self.products[k, c, a, b, task] += delta * self.data.func[c, self.tiles[0], a, b, of_task]
+        delta = hl.Expr(self.deltas.func[k, tile, a, b, of_task])
+        self.products[k, c, a, b, task] += delta * self.data.func[c, tile, a, b, of_task]
         self.run = hl.Var("run")
         if not in_runs:
             self.partial[k, c, a, b, self.run] = hl.Expr(self.products[k, c, a, b, self.run])
@@ -147,11 +158,11 @@ class WeightGradient:
         self._schedule_back(func, k)
         self._schedule_partial()
         for transform in (self.data, self.deltas):
-            transform.schedule()
+            transform.schedule(shared=not in_runs)
             if in_runs:
                 transform.func.compute_at(partial, self.task_of_run).hoist_storage(partial, self.run)
             else:
-                transform.func.compute_root().parallel(transform.variables[-1])
+                transform.func.compute_root()
 
     def _schedule_partial(self) -> None:
         blocks, size, partial = self.blocks, self.matrices.size, self.partial

@@ -17,7 +17,9 @@ from convgrad.compute.halide.schedules.winograd.tiles import GUARD, Sizes
 
 Expr = Any
 CHANNELS_OF_WEIGHTS = 16
-"""Channels whose weights are transformed one after the other."""
+"""Channels whose weights are transformed one after the other: of 64 kernels 3x3, 36 KiB of weights, which are copied
+before. Loops with little else in them keep more lines of memory on their way, and 4 that lie side by side come
+together: 512 -> 512 kernels take 1.0 ms less of 8.3 than where the transform reads lines from 2 KiB apart."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,14 @@ class KernelTransform:
         if sizes.kernels % blocks.width:
             kernel = hl.min(hl.likely(kernel), sizes.kernels - 1)
 
-        def weight(m: int, n: Expr) -> Expr:
-            return w.load([m, n, c, kernel])
+        # In the order of memory.
+        self.near = hl.Func("weights_near")
+        first, second, n, m = self.near_variables = [hl.Var(v) for v in ("first", "second", "n", "m")]
+        places = (first, second) if transposed else (second, first)
+        self.near[first, second, n, m] = w.load([m, n, *places])
+
+        def weight(m: Expr, n: Expr) -> Expr:
+            return hl.Expr(self.near[c, kernel, n, m] if transposed else self.near[kernel, c, n, m])
 
         self.copy = None
         if transposed:
@@ -111,16 +119,20 @@ class KernelTransform:
         else:
             weights.compute_root().reorder(k, block, some).parallel(some)
         self._schedule_halves(weights)
+        first, second, n, m = self.near_variables
+        self.near.compute_at(weights, some).split(first, first, lane, blocks.lanes, GUARD).vectorize(lane)
+        self.near.reorder(lane, first, n, m, second).unroll(n).unroll(m)
 
     def _loops(self, weights: Any, lane: Any) -> None:
         k, _, _, a, b = self.variables
         weights.bound(a, 0, self.size).bound(b, 0, self.size)
-        weights.split(k, k, lane, self.blocks.lanes, GUARD).vectorize(lane).unroll(b)
+        weights.split(k, k, lane, self.blocks.lanes, GUARD).vectorize(lane).unroll(a).unroll(b)
 
     def _schedule_halves(self, weights: Any) -> None:
+        """A vector of kernels at a time, its halves in registers."""
         k, c, block, a, b = self.variables
         lane = hl.Var("lane")
-        self.half.compute_at(weights, k).reorder(k, a, b, c).vectorize(k, self.blocks.lanes).unroll(a)
+        self.half.compute_at(weights, c).reorder(k, a, b, c).vectorize(k, self.blocks.lanes).unroll(a).unroll(b)
         if self.copy is not None:
             # Blocks of 16 x 16, read along the memory of w: read along k, each element would bring in a line.
             self.copy.compute_at(weights, k).split(c, c, lane, CHANNELS_OF_WEIGHTS, GUARD)
@@ -135,7 +147,7 @@ class KernelTransform:
             self.half.compute_root()
             return packed
         packed.bound(a, 0, self.size).bound(b, 0, self.size)
-        packed.split(k, k, lane, self.blocks.lanes, GUARD).vectorize(lane).unroll(b)
+        packed.split(k, k, lane, self.blocks.lanes, GUARD).vectorize(lane).unroll(a).unroll(b)
         packed.reorder(lane, b, a, k, c, block).parallel(block)
         self._schedule_halves(packed)
         return packed

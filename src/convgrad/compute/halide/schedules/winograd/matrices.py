@@ -88,7 +88,7 @@ def correlation(outputs: int, terms: int) -> Correlation:
         unit, ones = _unit(size), ((Fraction(1),) * size,)
         if outputs == 1:
             return Correlation(ones, unit, unit, outputs, longest=1)
-        return Correlation(unit, _transposed(ones), unit, outputs, longest=1)
+        return Correlation(unit, transposed(ones), unit, outputs, longest=1)
     points = POINTS[outputs + terms - 2]
 
     def last(place: int, count: int) -> Fraction:
@@ -168,7 +168,7 @@ def _joined(parts: Sequence[_Part], outputs: int, terms: int, step: int) -> Corr
         kernel += (_placed(row, part.kernel, terms) for row in part.correlation.kernel)
         data += (_placed(row, part.data, reach) for row in part.correlation.data)
     longest = max(part.correlation.longest for part in parts)
-    return Correlation(_transposed(tuple(inverse)), tuple(kernel), tuple(data), step, longest)
+    return Correlation(transposed(tuple(inverse)), tuple(kernel), tuple(data), step, longest)
 
 
 def _placed(values: Sequence[Fraction], places: Sequence[int], length: int) -> tuple[Fraction, ...]:
@@ -181,7 +181,8 @@ def _unit(size: int) -> Matrix:
     return tuple(tuple(Fraction(row == column) for column in range(size)) for row in range(size))
 
 
-def _transposed(matrix: Matrix) -> Matrix:
+def transposed(matrix: Matrix) -> Matrix:
+    """Rows as columns."""
     return tuple(zip(*matrix, strict=True))
 
 

@@ -9,11 +9,15 @@ for every tile t = (e,i,j); tiles lie T elements apart. A task is `rows` rows of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from math import prod
+from operator import and_
 from typing import Any
 
 import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Tensor
+from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS
 from convgrad.compute.halide.schedules.winograd.matrices import Correlation, Matrix, kernel_gradient, spread, strided
 from convgrad.compute.halide.schedules.winograd.products import product
 
@@ -107,6 +111,46 @@ class Grid:
     def tasks(self) -> int:
         return self.strips * self.groups
 
+    def needed(self, task: Expr, place: Expr, planes: tuple[Expr, Expr], spared: Spared) -> Expr:
+        """Whether the products in a plane (a, b) count at a place, row * columns + column, of a task's images."""
+        a, b = planes
+        row, column = (task % self.strips) * self.rows + place // self.columns, place % self.columns
+        ends = (spared.last_row, spared.rows, row, a), (spared.last_column, spared.columns, column, b)
+        conditions = [(at < last) | (plane != spare) for last, spares, at, plane in ends for spare in spares]
+        return reduce(and_, conditions)
+
+
+@dataclass(frozen=True)
+class Spared:
+    """Planes of size x size of which nothing counts: `rows` of a, for the last row of tiles, and `columns` of b.
+
+    Where 7 results are 4 and 3, or 7 upstream gradients, the plane of the point at infinity is for the fourth alone.
+    """
+
+    size: int
+    last_row: int
+    last_column: int
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.columns)
+
+    @property
+    def share(self) -> float:
+        """Of all products that are not spared."""
+        ends = (self.rows, self.last_row), (self.columns, self.last_column)
+        return prod(1 - len(spares) / (self.size * (last + 1)) for spares, last in ends)
+
+
+def spared(sizes: Sizes, step: int, matrix: Matrix) -> Spared:
+    """What tiles of step x step results spare that end outside; the matrix has a row for each of these elements."""
+    ends = []
+    for extent in (sizes.out_rows, sizes.out_columns):
+        inside = extent % step or step
+        ends.append(tuple(p for p in range(len(matrix[0])) if not any(row[p] for row in matrix[:inside])))
+    return Spared(len(matrix[0]), sizes.tile_rows(step) - 1, sizes.tile_columns(step) - 1, *ends)
+
 
 def grid(sizes: Sizes, step: int, rows: int, images: int) -> Grid:
     """The grid of tiles of step x step results."""
@@ -184,7 +228,7 @@ class TileTransform:
         return hl.select(hl.likely(condition), value, hl.f32(0))
 
     def schedule(self, shared: bool = False) -> None:
-        """The loops, but for where they run. shared: by all threads, each some rows of tiles and channels."""
+        """The loops, but for where they run. shared: by all threads, each a row of tiles, or some channels of one."""
         place = self.place
         c, t, a, b, _ = self.variables
         lanes = self.lanes
@@ -203,9 +247,13 @@ class TileTransform:
         func.reorder(lane, b, a, c, t, stretches, row, image)
         func.vectorize(lane).unroll(b)
         if shared:
-            task = hl.Var("rows_and_channels")
-            func.fuse(stretches, row, task).parallel(task)
-            stretches = task
+            rows, both = hl.Var("rows"), hl.Var("rows_and_channels")
+            func.fuse(row, image, rows)
+            if place.rows * place.images < ENOUGH_TASKS:
+                func.fuse(stretches, rows, both).parallel(both)
+                stretches = both
+            else:
+                func.parallel(rows)
         half.compute_at(func, stretches).bound(a, 0, self.size)
         c, column, a = self.half_variables
         half.reorder_storage(c, a, column)
