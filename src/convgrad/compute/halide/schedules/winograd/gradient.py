@@ -86,8 +86,8 @@ class WeightGradient:
         place, in_runs = self.place, self.blocks.runs > 0
         self.task_variables = k, c, a, b, task = [hl.Var(v) for v in ("k", "c", "a", "b", "task")]
         self.products, self.partial, self.total = hl.Func("products"), hl.Func("partial"), hl.Func("total")
-        # Without runs all tiles of all tasks are added in registers, and `task` stays 0: first the same one of all
-        # images, since these need the same planes.
+        # Without runs all tiles of all tasks are added in registers, and `task` stays 0; where products are spared, the
+        # same tile of all images first, since these need the same planes.
         places = place.rows * place.columns
         by_place = bool(self.spared) and not in_runs and place.tasks == 1
         over = hl.RDom(
