@@ -30,6 +30,7 @@ SIZES = [  # examples, rows, columns, channels, window, stride, first row and co
     (2, 9, 13, 48, 5, 1, 2),
     (2, 40, 7, 5, 3, 1, 1),
     (3, 14, 16, 20, 3, 3, 0),
+    (2, 15, 11, 32, 3, 2, 1),
 ]
 
 

@@ -193,9 +193,9 @@ class Lowering:
     def may_leave(self, access: Access) -> bool:
         """Whether an access may read outside of its tensor, or has positions that are divided."""
         tensor = self.tensors[access.tensor]
-        return any(any(self._leaves(p, tensor, axis, access.outside)) for axis, p in enumerate(access.positions))
+        return any(any(self.leaves(p, tensor, axis, access.outside)) for axis, p in enumerate(access.positions))
 
-    def _leaves(self, position: Position, tensor: Tensor, axis: int, outside: float | None) -> tuple[bool, bool, bool]:
+    def leaves(self, position: Position, tensor: Tensor, axis: int, outside: float | None) -> tuple[bool, bool, bool]:
         """Whether a position may be not whole, below the tensor's first place, beyond its last one."""
         low, high = position.numerator.bounds(self.sizes)
         divisor = position.divisor.constant_value
@@ -208,7 +208,7 @@ class Lowering:
         tensor = self.tensors[access.tensor]
         coordinates, inside = [], []
         for axis, (position, top) in enumerate(zip(access.positions, tops, strict=True)):
-            divided, below, beyond = self._leaves(position, tensor, axis, access.outside)
+            divided, below, beyond = self.leaves(position, tensor, axis, access.outside)
             place = expression(top)
             divisor = position.divisor.constant_value
             if divisor < 0:

@@ -58,6 +58,8 @@ def in_phases(atom: Definition) -> tuple[Definition, list[Split]]:
             if position.is_whole:
                 continue
             split = _split(atom, access, position)
+            if split is not None and splits.get(split.index) == split:
+                continue
             if split is None or split.index in splits:
                 return atom, []
             splits[split.index] = split
@@ -85,7 +87,7 @@ def _split(atom: Definition, access: Access, position: Position) -> Split | None
     assert isinstance(atom.term, Reduce)
     stride, top = position.divisor.constant_value, position.numerator
     inside = [name for name in top.names if name in atom.indices]
-    uses = sum(name in p.names for name in inside for a in accesses(atom.term) for p in a.positions)
+    uses = len({p for name in inside for a in accesses(atom.term) for p in a.positions if name in p.names})
     if stride < 2 or access.outside != 0 or len(inside) != 1 or uses != 1:
         return None
     (index,) = inside

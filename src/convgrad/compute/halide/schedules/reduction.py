@@ -12,6 +12,8 @@ from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.passes.windows import windows_of
 from convgrad.compute.halide.schedules.across import tiled_cycles, vector_index
 from convgrad.compute.halide.schedules.contraction import PARALLEL_WORK, TiledReduction, inside_shares
+from convgrad.compute.halide.schedules.depthwise import DepthwiseReduction, depthwise_windows
+from convgrad.compute.halide.schedules.depthwise_gradient import DepthwiseGradient, bands_of
 from convgrad.compute.halide.schedules.folded import FoldedReduction, Folding, folding_for
 from convgrad.compute.halide.schedules.generic import reduction
 from convgrad.compute.halide.schedules.paired import PairedReduction, pairing_for
@@ -70,12 +72,19 @@ def scheduled_reduction(
     """
     assert isinstance(atom.term, Reduce)
     deciding = atom if nominal is None else nominal
-    slicing = slicing_for(deciding, element_bytes, most=1 if alone and nominal is None else MOST_SLICES)
+    most = 1 if alone and nominal is None else MOST_SLICES
+    slicing = slicing_for(deciding, element_bytes, most)
     if siblings:
         assert slicing is not None, "a long sum has an index with two places"
         return SlicedReduction(atom, lowering, element_bytes, slicing, siblings)
     if atom.term.kind.startswith("arg") or not atom.indices:
         return PlainReduction(atom, lowering, element_bytes)
+    bands = bands_of(deciding, element_bytes, most) if options().reduction is None else None
+    if bands is not None:
+        return DepthwiseGradient(atom, lowering, element_bytes, bands)
+    depthwise = depthwise_windows(atom, element_bytes) if options().reduction is None else None
+    if depthwise is not None:
+        return DepthwiseReduction(atom, lowering, element_bytes, depthwise)
     windows = windows_of(atom.term, atom.indices, atom.sizes) if options().reduction is None else None
     if windows is not None:
         return WindowReduction(atom, lowering, element_bytes, windows)
@@ -109,6 +118,8 @@ def streamed(
     assert isinstance(atom.term, Reduce)
     deciding = atom if nominal is None else nominal
     if not is_contraction(atom.term) or not atom.indices or options().reduction is not None:
+        return None
+    if depthwise_windows(atom, element_bytes) or bands_of(deciding, element_bytes):
         return None
     if chosen_folding(deciding, element_bytes) or vector_index(atom, element_bytes) is not None:
         return None
