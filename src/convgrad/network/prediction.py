@@ -62,7 +62,8 @@ class Ready:
         with self._lock.own:
             self._given[...] = x
             self._run()
-            return self._found.copy()
+            results: Array = self._found.copy()
+        return results
 
 
 class Predictions:
