@@ -24,6 +24,7 @@ from convgrad.network.placed import PlacedLayer
 from convgrad.network.plan import Plan, prediction_plan
 from convgrad.network.precision import in_mixed_precision
 from convgrad.notation.terms import Equation
+from convgrad.system import collecting
 from convgrad.system.sharing import Lock
 
 Array = npt.NDArray[Any]
@@ -162,21 +163,25 @@ class Predictions:
         key = (count, backend.name, mixed)
         with self._lock:
             if key not in self._programs:
-                plan = _plan(network, count)
-                plan = in_mixed_precision(plan) if mixed else plan
-                equation = plan.equation
-                weights = network.buffers(equation, plan.views)
-                self._programs[key] = backend.compile_program(
-                    equation,
-                    [*self._outputs(network)],
-                    network.dtype,
-                    buffers=weights,
-                    views=plan.views,
-                    examples=[*network.ends.input_tensors] if self._examples_are_apart(network) else (),
-                    constants=[*weights] if self._usual else (),
-                    usual=self._usual or None,
-                )
+                self._programs[key] = self._compiled(network, count, backend, mixed)
             return self._programs[key]
+
+    @collecting.later()
+    def _compiled(self, network: Predicting, count: int, backend: Backend, mixed: bool) -> Any:
+        plan = _plan(network, count)
+        plan = in_mixed_precision(plan) if mixed else plan
+        equation = plan.equation
+        weights = network.buffers(equation, plan.views)
+        return backend.compile_program(
+            equation,
+            [*self._outputs(network)],
+            network.dtype,
+            buffers=weights,
+            views=plan.views,
+            examples=[*network.ends.input_tensors] if self._examples_are_apart(network) else (),
+            constants=[*weights] if self._usual else (),
+            usual=self._usual or None,
+        )
 
 
 def _plan(network: Predicting, count: int) -> Plan:

@@ -37,6 +37,7 @@ from convgrad.network.precision import PRECISION, in_mixed_precision, is_mixed
 from convgrad.network.targets import LABEL, targets_for
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
+from convgrad.system import collecting
 from convgrad.system.sharing import Lock
 
 Array = npt.NDArray[Any]
@@ -67,6 +68,7 @@ class TrainingStep:
     """Is told of the program, while it runs, how many of its parts are done."""
 
     @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED, accumulate=COUNT, precision=PRECISION)
+    @collecting.later()
     def __init__(
         self,
         network: PlainNetwork,
