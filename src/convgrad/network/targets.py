@@ -245,7 +245,8 @@ def first_not_finite(examples: Array) -> int | None:
 
 def _labels_of_rows(rows: Array, where: str) -> npt.NDArray[np.int64]:
     """Labels (N,) of one-hot rows (N, K)."""
-    wrong = ~(((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1))
+    ones = rows == 1
+    wrong = ~((ones | (rows == 0)).all(axis=1) & (ones.sum(axis=1) == 1))
     if wrong.any():
         raise DataError(
             f"{where}: target {int(wrong.argmax())} is not a one-hot row (a 1, else 0), but the loss takes labels."
