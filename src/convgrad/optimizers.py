@@ -117,19 +117,10 @@ class Optimizer(Written):
                 found.setdefault(group.learning_rate, str(len(found) + 1))
         return found
 
-    @property
-    def is_steady(self) -> bool:
-        """Whether the numbers of a step follow from its learning rate alone, and not from how many were before it."""
-        return type(self).scalars is Optimizer.scalars
-
     @takes(ModelError, step=at_least(0, LARGEST), learning_rate=NUMBER)
     def all_scalars(self, step: int, learning_rate: float) -> dict[str, float]:
         """`scalars` of each of `rates`, those of groups with a number behind their names."""
-        return self.numbers(step, float(learning_rate))
-
-    def numbers(self, step: int, learning_rate: float) -> dict[str, float]:
-        """`all_scalars` of arguments that were looked at."""
-        return {name: float(value) for name, value in self.worked_out(step, learning_rate).items()}
+        return {name: float(value) for name, value in self.worked_out(step, float(learning_rate)).items()}
 
     def worked_out(self, step: Any, learning_rate: Any) -> dict[str, Any]:
         """`all_scalars` of anything that can be computed with, such as symbols that note how."""

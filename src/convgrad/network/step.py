@@ -290,8 +290,9 @@ class TrainingStep:
         elif rate == self._rate:
             return
         else:
-            values = self.optimizer.numbers(self.steps, rate)
-            self._rate = rate if self.optimizer.is_steady else None
+            values = self.optimizer.worked_out(self.steps, rate)
+            follow_from_rate = type(self.optimizer).scalars is Optimizer.scalars
+            self._rate = rate if follow_from_rate else None
         for name, value in values.items():
             if value != self._scalars.get(name):
                 self.program.arrays[self.plan.scalars[name]][...] = value
