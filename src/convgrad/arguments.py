@@ -93,6 +93,8 @@ def quoted(value: Any) -> str:
 
 def whole(value: Any) -> int | None:
     """`value` as an int if it is a whole number of any integer type, else None."""
+    if type(value) is int:
+        return value
     import numpy as np
 
     if isinstance(value, (bool, np.bool_, np.ndarray)):

@@ -7,6 +7,7 @@ aligned vector loads.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -169,14 +170,17 @@ def copy_into(target: Array, source: npt.ArrayLike, name: str) -> None:
     """
     array = source if type(source) is np.ndarray else _given(name, source)
     if array.dtype == target.dtype and array.shape == target.shape:
-        np.copyto(target, array)  # nothing can go wrong, and a step of a tiny network takes just microseconds
+        target[...] = array  # nothing can go wrong, and calls for single examples take just microseconds
         return
-    if not np.can_cast(array.dtype, target.dtype, "same_kind"):
+    if not _converts(array.dtype, target.dtype):
         raise DataError(f"{name} can't be set from an array of {array.dtype}: these are not real numbers.")
     if array.shape != target.shape:
         raise DataError(
             f"{name} has shape {target.shape}, the array given for it {array.shape}.{_advice(array, target)}"
         )
+    if array.dtype.kind != "f":  # the greatest whole number is within the range of all types of floats here
+        target[...] = array
+        return
     try:
         with np.errstate(over="raise"):
             np.copyto(target, array, casting="same_kind")
@@ -185,6 +189,11 @@ def copy_into(target: Array, source: npt.ArrayLike, name: str) -> None:
             f"{name} can't be set: its greatest magnitude, {np.nanmax(np.abs(array[np.isfinite(array)])):.3g}, "
             f"is beyond the range of {target.dtype}."
         ) from None
+
+
+@lru_cache(64)
+def _converts(given: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
+    return np.can_cast(given, wanted, "same_kind")
 
 
 def _given(name: str, source: npt.ArrayLike) -> Array:

@@ -16,6 +16,7 @@ from convgrad.arguments import real_array
 from convgrad.errors import DataError
 
 Array = npt.NDArray[Any]
+BYTES = np.dtype(np.uint8)
 
 
 def shares_of_bytes(array: Any, dtype: npt.DTypeLike = "float32") -> Any:
@@ -24,7 +25,7 @@ def shares_of_bytes(array: Any, dtype: npt.DTypeLike = "float32") -> Any:
     >>> shares_of_bytes(np.array([0, 51, 255], np.uint8))
     array([0. , 0.2, 1. ], dtype=float32)
     """
-    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+    if not isinstance(array, np.ndarray) or array.dtype != BYTES:
         return array
     shares = array.astype(dtype)
     shares /= np.asarray(255, dtype)

@@ -204,6 +204,12 @@ class PlainNetwork:
 
     def _predicted(self, x: Any, batch_size: int, engine: str, precision: str | None = None) -> Any:
         """`predict` of arguments that were looked at."""
+        key = None
+        if type(x) is np.ndarray and type(engine) is str:
+            key = x.shape, x.dtype, batch_size, engine, precision
+        ready = self._predictions.ready.get(key)
+        if ready is not None:  # there is nothing to look at, and a small network's results take microseconds
+            return ready(x)
         inputs = inputs_for(self, x, "predict")
         check_initialized(self)
         mixed = is_mixed(precision, self.dtype)
@@ -212,6 +218,9 @@ class PlainNetwork:
             results = {name: np.empty((0, *shape), self.dtype) for name, shape in self.output_shapes.items()}
         else:
             results = self._predictions.results(self, inputs, batch_size, backend, mixed)
+            quiet = backend.name == "halide" or engine != "auto"
+            if key is not None and x.dtype == self.dtype and quiet:
+                self._predictions.have_ready(key, self, len(x), batch_size, backend, mixed)
         return results if self.ends.output_names else results[""]
 
     @takes(ModelError, f"{CALLED}.predictor", batch_size=COUNT)

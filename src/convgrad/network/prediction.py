@@ -6,7 +6,7 @@ programs made them; and rows that only fill up a program change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from convgrad.network.placed import PlacedLayer
 from convgrad.network.plan import Plan, prediction_plan
 from convgrad.network.precision import in_mixed_precision
 from convgrad.notation.terms import Equation
+from convgrad.system import collecting
 from convgrad.system.sharing import Lock
 
 Array = npt.NDArray[Any]
@@ -49,6 +50,23 @@ class Predicting(Protocol):
     def buffers(self, equation: Equation, views: Mapping[str, str]) -> dict[str, Array]: ...
 
 
+class Ready:
+    """A program for arrays of one shape and type that it takes as they are, of one input, for results of one output."""
+
+    def __init__(self, program: Any, result: str, shape: Shape, lock: Lock):
+        self._run, self._lock = program.run, lock
+        self._given: Array = program.arrays[INPUT]
+        self._found: Array = program.arrays[result].reshape(shape)
+
+    def __call__(self, x: Array) -> Array:
+        """The results for x, whose shape and type are the program's."""
+        with self._lock.own:
+            self._given[...] = x
+            self._run()
+            results: Array = self._found.copy()
+        return results
+
+
 class Predictions:
     """The programs that a network predicts with, each compiled when it is first needed.
 
@@ -62,6 +80,20 @@ class Predictions:
         self._apart: bool | None = None
         self._made_by: dict[str, str] = {}
         self._lock = Lock()
+        self.ready: dict[Hashable, Ready] = {}
+        """What predicts from arrays by one run of one program, by all that this depends on."""
+
+    def have_ready(
+        self, key: Hashable, network: Predicting, count: int, batch_size: int, backend: Backend, mixed: bool = False
+    ) -> None:
+        """Remember by this key what predicts from so many examples, where that is one run of one program: a small
+        network's results take microseconds, and so does finding out how they are made.
+        """
+        ends = network.ends
+        if ends.input_names or ends.output_names or self._runs(network, count, batch_size) != (count,):
+            return
+        ((result, shape),) = self._outputs(network).items()
+        self.ready[key] = Ready(self._program(network, count, backend, mixed), result, (count, *shape), network.lock)
 
     def results(
         self, network: Predicting, inputs: Any, batch_size: int, backend: Backend, mixed: bool = False
@@ -81,11 +113,8 @@ class Predictions:
         """
         wanted = self._outputs(network)
         results = {name: np.empty((len(inputs), *shape), network.dtype) for name, shape in wanted.items()}
-        count, most = len(inputs), max(1, batch_size)
-        if self._examples_are_apart(network):
-            runs = in_runs(count, most, self._usual)
-        else:  # rows that only fill up would count
-            runs = (min(count, most),) * -(-count // min(count, most))
+        count = len(inputs)
+        runs = self._runs(network, count, batch_size)
         programs = {size: self._program(network, size, backend, mixed) for size in dict.fromkeys(runs)}
         start = 0
         with network.lock:
@@ -100,6 +129,13 @@ class Predictions:
                     results[name][start : start + rows] = found[:rows]
                 start += size
         return results
+
+    def _runs(self, network: Predicting, count: int, batch_size: int) -> tuple[int, ...]:
+        """Sizes of programs, one after the other."""
+        most = max(1, batch_size)
+        if self._examples_are_apart(network):
+            return in_runs(count, most, self._usual)
+        return (min(count, most),) * -(-count // min(count, most))  # rows that only fill up would count
 
     def prepare(self, network: Predicting, count: int, backend: Backend) -> dict[int, Any]:
         """Have the program ready that so many examples take, or those; by the number that each one is for."""
@@ -127,21 +163,25 @@ class Predictions:
         key = (count, backend.name, mixed)
         with self._lock:
             if key not in self._programs:
-                plan = _plan(network, count)
-                plan = in_mixed_precision(plan) if mixed else plan
-                equation = plan.equation
-                weights = network.buffers(equation, plan.views)
-                self._programs[key] = backend.compile_program(
-                    equation,
-                    [*self._outputs(network)],
-                    network.dtype,
-                    buffers=weights,
-                    views=plan.views,
-                    examples=[*network.ends.input_tensors] if self._examples_are_apart(network) else (),
-                    constants=[*weights] if self._usual else (),
-                    usual=self._usual or None,
-                )
+                self._programs[key] = self._compiled(network, count, backend, mixed)
             return self._programs[key]
+
+    @collecting.later()
+    def _compiled(self, network: Predicting, count: int, backend: Backend, mixed: bool) -> Any:
+        plan = _plan(network, count)
+        plan = in_mixed_precision(plan) if mixed else plan
+        equation = plan.equation
+        weights = network.buffers(equation, plan.views)
+        return backend.compile_program(
+            equation,
+            [*self._outputs(network)],
+            network.dtype,
+            buffers=weights,
+            views=plan.views,
+            examples=[*network.ends.input_tensors] if self._examples_are_apart(network) else (),
+            constants=[*weights] if self._usual else (),
+            usual=self._usual or None,
+        )
 
 
 def _plan(network: Predicting, count: int) -> Plan:

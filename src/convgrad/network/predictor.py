@@ -12,7 +12,6 @@ from convgrad.compute.arrays import aligned_zeros
 from convgrad.compute.choose import Backend
 from convgrad.compute.contract import inputs_behind_views
 from convgrad.errors import ModelError
-from convgrad.network.ends import INPUT
 from convgrad.network.prediction import Predicting, Predictions, inputs_for
 from convgrad.notation.terms import Equation
 from convgrad.system.sharing import Lock
@@ -51,19 +50,11 @@ class Predictor:
         shapes = {layer.name: layer.built.output_shape for layer in self.layers}
         self.input_shapes = dict(self.ends.inputs)
         self.output_shapes = {name: shapes[layer] for name, layer in self.ends.outputs.items()}
-        self._kind = np.dtype(self.dtype)
-        self._whole: dict[Shape, tuple[Any, Array, Array]] = {}
-        for size, program in self._predictions.prepare(self, batch_size, backend).items():
-            self._remember(size, program)
-
-    def _remember(self, size: int, program: Any) -> None:
-        """Have a program at hand for arrays that it takes as they are, where there is one input and one output."""
-        if self.ends.input_names or self.ends.output_names:
-            return
-        result = next(layer.output for layer in self.layers if layer.name == self.ends.output)
-        found = program.arrays[result].reshape(size, *self.output_shapes[""])
-        shape = (size, *self.input_shapes[""])
-        self._whole[shape] = program, program.arrays[INPUT], found
+        self._most = max(MOST, batch_size)
+        for size in self._predictions.prepare(self, batch_size, backend):
+            for shape in self.input_shapes.values():
+                key = (size, *shape), np.dtype(self.dtype)
+                self._predictions.have_ready(key, self, size, self._most, backend)
 
     def __call__(self, x: Any) -> Any:
         """The results for inputs x, as `Network.predict` takes and returns them.
@@ -74,22 +65,14 @@ class Predictor:
         Returns: (N, *output_shape), of several outputs a table by name.
         Raises: DataError where x does not fit.
         """
-        known = self._whole.get(x.shape) if type(x) is np.ndarray and x.dtype == self._kind else None
-        if known is not None:  # there is nothing to look at, and a small network's results take microseconds
-            program, given, found = known
-            with self.lock:
-                np.copyto(given, x)
-                program.run()
-                return found.copy()
-        return self._found(x)
-
-    def _found(self, x: Any) -> Any:
-        """The results for any inputs, or an error."""
+        ready = self._predictions.ready.get((x.shape, x.dtype)) if type(x) is np.ndarray else None
+        if ready is not None:  # there is nothing to look at, and a small network's results take microseconds
+            return ready(x)
         inputs = inputs_for(self, x, "a predictor")
         if len(inputs) == 0:
             results = {name: np.empty((0, *shape), self.dtype) for name, shape in self.output_shapes.items()}
         else:
-            results = self._predictions.results(self, inputs, max(MOST, self.batch_size), self._backend)
+            results = self._predictions.results(self, inputs, self._most, self._backend)
         return results if self.ends.output_names else results[""]
 
     def buffers(self, equation: Equation, views: Mapping[str, str]) -> dict[str, Array]:

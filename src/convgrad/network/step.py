@@ -34,10 +34,11 @@ from convgrad.network.plan import (
     training_plan,
 )
 from convgrad.network.precision import PRECISION, in_mixed_precision, is_mixed
-from convgrad.network.targets import targets_for
+from convgrad.network.targets import LABEL, targets_for
 from convgrad.notation.terms import gradient_name
 from convgrad.optimizers import Optimizer, optimizer_from
-from convgrad.system.sharing import Lock, locked
+from convgrad.system import collecting
+from convgrad.system.sharing import Lock
 
 Array = npt.NDArray[Any]
 
@@ -67,6 +68,7 @@ class TrainingStep:
     """Is told of the program, while it runs, how many of its parts are done."""
 
     @takes(TrainingError, network=NETWORK, batch_size=COUNT, seed=SEED, accumulate=COUNT, precision=PRECISION)
+    @collecting.later()
     def __init__(
         self,
         network: PlainNetwork,
@@ -122,6 +124,7 @@ class TrainingStep:
         self.update = self._made_update(layers, engine)
         self._x, self._shares = gathered(INPUT, network.ends.input_names, arrays), arrays[LOSS_WEIGHTS]
         self._t = gathered(TARGET, names, arrays)
+        self._copied = _copies(self._x, self._t)
         self.targets = targets_for(self.loss_function, network.output_shapes)
         self.examples_meet = any(examples_meet(placed.built) for placed in layers)
         self._engine = engine
@@ -131,6 +134,7 @@ class TrainingStep:
         self._total, self._unit = 0.0, batch_size
         self._draw = 0
         self._scalars: dict[str, float] = {}
+        self._rate: float | None = None
 
     def _made_update(self, layers: Sequence[PlacedLayer], engine: str) -> AccumulatedUpdate | None:
         """The program that changes the weights, where this one only adds up gradients."""
@@ -153,7 +157,6 @@ class TrainingStep:
         """The network's: one step at a time changes its weights."""
         return self.network.lock
 
-    @locked
     def run(
         self,
         x: Any,
@@ -173,28 +176,35 @@ class TrainingStep:
         Raises: DataError where a shape differs, or targets mean nothing to the loss; TrainingError where all weights
         are 0, or one is below 0 or no number. Nothing is changed, then.
         """
-        targets = self.targets.of(t, self.batch_size, "training step", name="t")
+        with self.network.lock.own:
+            targets = self.targets.of(t, self.batch_size, "training step", name="t")
+            self._put(x, targets)
+            if self.targets.ignored is not None:
+                weights = self.targets.counts(targets) * (1.0 if weights is None else np.asarray(weights))
+            self._weigh(weights)
+            self._present = self._rows_that_count()
+            rate = self.optimizer.learning_rate if learning_rate is None else learning_rate
+            if self._present is not None:
+                self._part.run_in_place_of(self, targets, rate, np.asarray(weights))
+            else:
+                self._run_program(rate)
+            if self.update is not None:
+                self._accumulated(rate, last)
+
+    def _put(self, x: Any, targets: Any) -> None:
+        """Have a batch in the program's arrays. Raises: DataError where inputs don't fit."""
+        if self._copied(x, targets):
+            return
         if isinstance(self._x, Several):
             x = named(x, [*self._x.parts], "training step", "x", "inputs")
         each(lambda own, given: copy_into(own, shares_of_bytes(given, self.network.dtype), "x"), self._x, x)
         each(lambda own, given: copy_into(own, given.reshape(own.shape), "t"), self._t, targets)
-        if self.targets.ignored is not None:
-            weights = self.targets.counts(targets) * (1.0 if weights is None else np.asarray(weights))
-        self._weigh(weights)
-        self._present = self._rows_that_count()
-        rate = self.optimizer.learning_rate if learning_rate is None else learning_rate
-        if self._present is not None:
-            self._part.run_in_place_of(self, targets, rate, np.asarray(weights))
-        else:
-            self._run_program(rate)
-        if self.update is not None:
-            self._accumulated(rate, last)
 
     def _run_program(self, rate: float) -> None:
         """All that is computed for a batch whose numbers are there."""
         self._set_scalars(rate)
-        for place, name in enumerate(self.plan.seeds):
-            self.program.arrays[name][...] = step_seed(self.seed, self.network.past.updates, place, self._draw)
+        if self.plan.seeds:
+            self._draw_seeds()
         if self.accumulate == 1:
             self.steps += 1
             self.network.past.updates += 1
@@ -203,6 +213,10 @@ class TrainingStep:
         else:
             for done in self.program.in_parts():
                 self._between(self.program, done)
+
+    def _draw_seeds(self) -> None:
+        for place, name in enumerate(self.plan.seeds):
+            self.program.arrays[name][...] = step_seed(self.seed, self.network.past.updates, place, self._draw)
 
     def _accumulated(self, rate: float, last: bool) -> None:
         """Count a batch whose gradients were added up, and change the weights where it is time."""
@@ -271,12 +285,18 @@ class TrainingStep:
         """The optimizer's numbers of this step, where they are others than before."""
         if self.accumulate > 1:
             values = {"part": self._total / self._unit}
+        elif type(rate) is not float:
+            values, self._rate = self.optimizer.all_scalars(self.steps, rate), None
+        elif rate == self._rate:
+            return
         else:
-            values = self.optimizer.all_scalars(self.steps, rate)
-        if values != self._scalars:
-            for name, value in values.items():
+            values = self.optimizer.worked_out(self.steps, rate)
+            follow_from_rate = type(self.optimizer).scalars is Optimizer.scalars
+            self._rate = rate if follow_from_rate else None
+        for name, value in values.items():
+            if value != self._scalars.get(name):
                 self.program.arrays[self.plan.scalars[name]][...] = value
-            self._scalars = values
+        self._scalars = values
 
     @property
     def loss(self) -> float:
@@ -306,6 +326,26 @@ class TrainingStep:
             results[self._present] = self._part._output(name, shape)
             return results
         return self.program.arrays[self.plan.outputs[name]].reshape(self.batch_size, *shape)  # type: ignore[no-any-return]
+
+
+def _copies(own: Any, wanted: Any) -> Callable[[Any, Any], bool]:
+    """What copies a batch's inputs and targets where their types and shapes can be copied as they are, and says whether
+    they are so. It is made once: all that is asked of an array takes its time, and a small network's step microseconds.
+    """
+    if isinstance(own, Several) or isinstance(wanted, Several):
+        return lambda x, targets: False
+    array, dtype, shape, shape_of_targets = np.ndarray, own.dtype, own.shape, wanted.shape
+
+    def copied(x: Any, targets: Any) -> bool:
+        if type(x) is not array or x.dtype != dtype or x.shape != shape or targets.shape != shape_of_targets:
+            return False
+        if targets.dtype != dtype and targets.dtype != LABEL:
+            return False
+        own[...] = x
+        wanted[...] = targets
+        return True
+
+    return copied
 
 
 class _PartOfBatch(TrainingStep):

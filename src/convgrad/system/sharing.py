@@ -14,20 +14,24 @@ R = TypeVar("R")
 
 
 class Lock:
-    """A lock that its own thread may take again, for `with`; free in a forked child, whoever held it in the parent."""
+    """A lock that its own thread may take again, for `with`; free in a forked child, whoever held it in the parent.
+
+    own: what is taken, for `with` where microseconds count. Ask for it each time: a forked child has another one.
+    """
 
     def __init__(self) -> None:
-        self._renew()
+        self.renew()
         _locks.add(self)
 
-    def _renew(self) -> None:
-        self._lock = threading.RLock()
+    def renew(self) -> None:
+        """Be free, whoever holds it."""
+        self.own = threading.RLock()
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        self.own.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self.own.release()
 
 
 _locks: weakref.WeakSet[Lock] = weakref.WeakSet()
@@ -35,7 +39,7 @@ _locks: weakref.WeakSet[Lock] = weakref.WeakSet()
 
 def _renew_all() -> None:
     for lock in _locks:
-        lock._renew()
+        lock.renew()
 
 
 if hasattr(os, "register_at_fork"):
@@ -47,7 +51,7 @@ def locked(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any
 
     @functools.wraps(method)
     def held(self: Any, /, *arguments: P.args, **named: P.kwargs) -> R:
-        with self.lock:
+        with self.lock.own:
             return method(self, *arguments, **named)
 
     return held

@@ -18,13 +18,12 @@ pytest.importorskip("halide")
 
 from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.program import Program, compile_program
-from convgrad.compute.halide.runtime import compile, native, surroundings, threads, workers
+from convgrad.compute.halide.runtime import ahead, compile, native, surroundings, threads, workers
 from convgrad.compute.halide.runtime.cache import Cache, using
 from convgrad.compute.halide.runtime.compile import Compiler, symbol
-from convgrad.compute.halide.runtime.libraries import Libraries
 from convgrad.errors import EngineError
-from convgrad.notation.terms import Equation
 from engine_support import bound, compare
+from fresh_compiler import many, renewed
 
 linked = pytest.mark.skipif(native.compiler() is None, reason="there is no C compiler to link with")
 
@@ -39,22 +38,6 @@ def kept(tmp_path: Path) -> Iterator[Cache]:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Compiler:
     """As in a process that has compiled nothing yet."""
     return renewed(monkeypatch)
-
-
-def renewed(monkeypatch: pytest.MonkeyPatch) -> Compiler:
-    libraries = Libraries()
-    compiler = Compiler(libraries)
-    monkeypatch.setattr("convgrad.compute.halide.recorded.LIBRARIES", libraries)
-    monkeypatch.setattr("convgrad.compute.halide.runtime.calls.COMPILER", compiler)
-    return compiler
-
-
-def many(count: int) -> Equation:
-    """x1 to x8, sums of different shapes, so that each has a kernel of its own."""
-    text = "; ".join(f"x{n}[{i},k] = sum[m](w[m,k] * o[{i}+{n}*m])" for n, i in enumerate("abcdefgh"[:count], 1))
-    return bound(
-        text, shapes={"w": (29, 70), "o": (550,)}, sizes={I: 310 + n for n, I in enumerate("ABCDEFGH"[:count])}
-    )
 
 
 def kernels(count: int) -> list[Kernel]:
@@ -364,10 +347,10 @@ class NoLink:
 def test_no_other_program_is_started_as_a_worker(
     monkeypatch: pytest.MonkeyPatch, executable: str, frozen: bool
 ) -> None:
-    assert workers._worker_count(100) == min(50, threads.processors_allowed())
+    assert ahead.worker_count(100) == min(50, threads.processors_allowed())
     monkeypatch.setattr(sys, "executable", executable)
     monkeypatch.setattr(sys, "frozen", frozen, raising=False)
-    assert workers._worker_count(100) == 0
+    assert ahead.worker_count(100) == 0
 
 
 @linked
@@ -400,7 +383,7 @@ def test_a_kernel_that_takes_too_long_is_computed_in_plain_loops(
                 os.kill(os.getpid(), signal.SIGXCPU)
             original(kernel, name, path)
         compile.compile_object = slow
-        worker.main(worker.Path(sys.argv[-1]))
+        worker.main(sys.stdin.buffer)
         """)
     )
     python.chmod(0o700)
@@ -426,11 +409,12 @@ def test_the_time_of_a_kernel_is_limited(monkeypatch: pytest.MonkeyPatch, tmp_pa
             while True:
                 pass
         compile.compile_object = endless
-        worker.main(worker.Path(sys.argv[1]))
+        worker.main(sys.stdin.buffer)
     """
     (kernel,) = kernels(1)
     (tmp_path / workers.JOBS).write_bytes(pickle.dumps((surroundings.LOADED, 0.1, {"first": kernel, "second": kernel})))
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(tmp_path)], check=False, timeout=60)
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, input=os.fsencode(tmp_path) + b"\n", check=False, timeout=60)
     assert done.returncode == workers.TOO_SLOW
     assert [claim.name for claim in tmp_path.glob("*.claim")] == ["first.claim"]
     assert vars(worker)["JOBS"] == workers.JOBS

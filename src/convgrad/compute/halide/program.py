@@ -13,7 +13,7 @@ from convgrad.compute import program
 from convgrad.compute.contract import ASKED, Request
 from convgrad.compute.halide import available
 from convgrad.compute.halide.recorded import Asked, record, recorded
-from convgrad.compute.halide.runtime import threads
+from convgrad.compute.halide.runtime import ahead, native, threads
 from convgrad.compute.halide.runtime.linked import LinkedCalls
 from convgrad.errors import ArgumentError, EngineError
 from convgrad.notation.terms import Equation
@@ -161,11 +161,16 @@ class Program(program.Program):
 
 def _made(asked: Asked, key: str) -> tuple[Calls, int, int]:
     """A program planned and compiled now, and kept; as `recorded` has it."""
-    from convgrad.compute.halide.planned import planned
-    from convgrad.compute.halide.runtime import calls
+    from convgrad.compute.halide.passes.atoms import sized_walk
+    from convgrad.compute.halide.passes.fusion import SMALL_WORK
 
-    plan = planned(asked.request, asked.arrays, asked.dtype)
-    made = calls.call_list(plan.kernels, plan.rows, plan.together)
+    long = sum(sized_walk(definition) > SMALL_WORK for definition in asked.request.equation.definitions)
+    with ahead.started(long if native.compiler() else 0):  # there are about as many kernels
+        from convgrad.compute.halide.planned import planned
+        from convgrad.compute.halide.runtime import calls
+
+        plan = planned(asked.request, asked.arrays, asked.dtype)
+        made = calls.call_list(plan.kernels, plan.rows, plan.together)
     if isinstance(made, LinkedCalls):
         record(asked, key, made, plan.first, plan.shared, plan.intermediate_bytes)
     return made, plan.first, plan.intermediate_bytes

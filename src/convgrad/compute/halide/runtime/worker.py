@@ -1,8 +1,9 @@
-"""A process that compiles kernels for another one: `python -m convgrad.compute.halide.runtime.worker PARENT FOLDER`.
+"""A process that compiles kernels for another one: `python -m convgrad.compute.halide.runtime.worker PARENT`.
 
-The folder holds the kernels in order (`JOBS`). Of several workers, the one that makes `<name>.claim` compiles the
-kernel and leaves `<name>.o`. A kernel that takes too much of the processor's time ends the process by a signal. It ends
-with the process `PARENT`: on Linux at once, elsewhere after its kernel.
+It loads Halide, and reads the name of a folder from its input; where that ends, so does it. The folder holds the
+kernels in order (`JOBS`). Of several workers, the one that makes `<name>.claim` compiles the kernel and leaves
+`<name>.o`. A kernel that takes too much of the processor's time ends the process by a signal. It ends with the process
+`PARENT`: on Linux at once, elsewhere after its kernel.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from convgrad.compute.halide.runtime.surroundings import LOADED
 from convgrad.compute.halide.runtime.workers import JOBS, compile_claimed
@@ -23,7 +25,7 @@ from convgrad.errors import EngineError
 END_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
-def main(folder: Path, parent: int | None = None) -> None:
+def main(told: IO[bytes], parent: int | None = None) -> None:
     parent = os.getppid() if parent is None else parent
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(END_WITH_PARENT, int(signal.SIGKILL), 0, 0, 0)
@@ -32,6 +34,11 @@ def main(folder: Path, parent: int | None = None) -> None:
     # Halide takes long to load: not before it is known that somebody waits.
     from convgrad.compute.halide.runtime.compile import compile_object
 
+    name = told.readline()
+    if not name:
+        return  # there is nothing to compile
+    folder = Path(os.fsdecode(name.removesuffix(b"\n")))
+    os.chdir(folder)
     source, seconds, kernels = pickle.loads((folder / JOBS).read_bytes())
     if source != LOADED:
         return  # the source has been edited since the parent read it
@@ -53,4 +60,4 @@ def _limit(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[2]), int(sys.argv[1]))
+    main(sys.stdin.buffer, int(sys.argv[1]))

@@ -10,27 +10,25 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convgrad.compute.halide.kernels.kernel import Kernel
 from convgrad.compute.halide.passes.fusion import Style
-from convgrad.compute.halide.runtime import threads
+from convgrad.compute.halide.runtime import ahead
 from convgrad.compute.halide.runtime.surroundings import LOADED
+
+if TYPE_CHECKING:
+    import subprocess
 
 JOBS = "kernels.pickle"
 """What the workers read: the digest of the source to work by, the limit of a kernel's time, the kernels by name."""
 
-PAYS_FROM = 8
-"""Kernels: each takes 0.02 to 0.1 s to compile, a process 0.1 s to start, so two processes gain from five or so on."""
 KERNEL_SECONDS = 30.0
 """Of a processor's time for one kernel; 0.3 s are usual, but large unrolls have been seen to take many minutes."""
-FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""Environment of a process that compiles: libraries that it happens to import start no threads, which spin at first."""
 STUCK_SECONDS = 300.0  # without any kernel begun or finished, by the clock: a process that waits or is stopped
 POLL_SECONDS = 0.01
 FAILED_IN_COMPILER = {
@@ -52,22 +50,11 @@ def compiling(kernels: Mapping[str, Kernel], folder: Path) -> Iterator[Callable[
     """
     pool = _Pool(kernels, folder)
     try:
-        if (count := _worker_count(len(kernels))) and pool.write_jobs():
+        if (count := ahead.worker_count(len(kernels))) and pool.write_jobs():
             pool.start(count)
         yield pool.finished
     finally:
         pool.stop()
-
-
-def _worker_count(kernels: int) -> int:
-    if kernels < PAYS_FROM or not _is_python():
-        return 0
-    return min(threads.processors_allowed(), kernels // 2)
-
-
-def _is_python() -> bool:
-    """Whether `sys.executable` is Python, and not a program that has Python inside and would be started once more."""
-    return not getattr(sys, "frozen", False) and "py" in Path(sys.executable or "").name.lower()
 
 
 class _Pool:
@@ -78,20 +65,11 @@ class _Pool:
         self.quick = iter([name for name, kernel in self._ordered() if kernel.group.style is not Style.REDUCTION])
 
     def start(self, count: int) -> None:
-        command = [sys.executable, "-m", "convgrad.compute.halide.runtime.worker", str(os.getpid()), str(self.folder)]
-        search = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         for _ in range(count):
-            try:
-                process = subprocess.Popen(
-                    command,
-                    cwd=self.folder,
-                    env={**os.environ, "PYTHONPATH": search, **FEW_THREADS},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            except OSError:
+            process = ahead.taken()
+            if process is None:
                 return
+            ahead.send(process, self.folder)
             self.processes.append(process)
 
     def finished(self, compile_object: Compile) -> set[str]:
@@ -120,7 +98,7 @@ class _Pool:
         for process in self.processes:
             process.kill()
         for process in self.processes:
-            process.wait()
+            ahead.end(process)
         self.processes.clear()
 
     def write_jobs(self) -> bool:

@@ -15,6 +15,8 @@ from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce, accesses
 
 Expr = Any
+FEW_TERMS = 16
+"""Of a sum or a maximum, such as those of a window, that may be added up in parts of vectors."""
 
 
 def variables(definition: Definition) -> dict[str, Any]:
@@ -126,9 +128,18 @@ def small_function(
 
 
 def _vectorize(func: Any, atom: Definition, lanes: int, in_place: bool) -> None:
-    """Whole vectors along the last index, where all that is read lies along it in memory, or does not depend on it."""
-    if not atom.indices or atom.shape[-1] < lanes:
+    """Vectors along the last index, where all that is read lies along it in memory, or does not depend on it.
+
+    One that is longer than the index is stored in part, and such a store has to reach the cache before it can be read
+    again. So there is none where results are added up, or written over: LeNet-5's ReLU and pooling of 6 channels for
+    one image take 1.4 us so instead of 5.0, but sums of 6 channels 5.8 instead of 5.2.
+    """
+    if not atom.indices or atom.shape[-1] < 2:
         return
+    if atom.shape[-1] < lanes and (in_place or _terms(atom) > FEW_TERMS):
+        return
+    while lanes >= 2 * atom.shape[-1]:
+        lanes //= 2
     last = atom.indices[-1]
     for access in accesses(atom.term):
         for place, position in enumerate(reversed(access.positions)):
@@ -138,6 +149,11 @@ def _vectorize(func: Any, atom: Definition, lanes: int, in_place: bool) -> None:
     for stage in stages:
         variable, lane = hl.Var(f"v{len(atom.indices) - 1}"), hl.Var("lane")
         stage.split(variable, variable, lane, lanes, hl.TailStrategy.GuardWithIf).vectorize(lane)
+
+
+def _terms(atom: Definition) -> int:
+    """Of how many numbers an element is a sum or a maximum."""
+    return math.prod(atom.sizes[index] for index in atom.term.indices) if isinstance(atom.term, Reduce) else 1
 
 
 def _of(func: Any, atom: Definition) -> Tensor:
