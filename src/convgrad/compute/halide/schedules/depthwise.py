@@ -178,7 +178,7 @@ class DepthwiseReduction:
         positions = windows.images[0].positions
         columns = {axis for axis, position in enumerate(positions) if windows.index not in position.names}
         for access in windows.images:
-            lowering.substitutes[access] = partial(_row, access, lowering, columns)
+            lowering.substitutes[access] = partial(_row, access, windows.images, lowering, columns)
 
         def rule(indices: dict[str, Any]) -> list[Any]:
             return self._conditions(lowering, columns, indices)
@@ -196,13 +196,12 @@ class DepthwiseReduction:
         for split in self.splits:
             indices[split.quotient], whole = split.values(lowering, indices)
             conditions.append(whole)
-        image = self.windows.images[0]
         for axis in sorted(columns):
-            position, tensor = image.positions[axis], lowering.tensors[image.tensor]
-            place = lowering.whole_position(position.numerator, indices)
-            _, below, beyond = lowering.leaves(position, tensor, axis, 0)
+            image = self.windows.images[0]
+            place = lowering.whole_position(image.positions[axis].numerator, indices)
+            below, beyond = _leaves(self.windows.images, lowering, axis)
             conditions += [place >= 0] if below else []
-            conditions += [place < tensor.shape[axis]] if beyond else []
+            conditions += [place < lowering.tensors[image.tensor].shape[axis]] if beyond else []
         return conditions
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
@@ -231,13 +230,21 @@ INSIDE = Position(Polynomial.constant(0))
 """A position inside of every axis."""
 
 
-def _row(access: Access, lowering: Lowering, columns: Collection[int], indices: Mapping[str, Any]) -> Any:
+def _leaves(images: Sequence[Access], lowering: Lowering, axis: int) -> tuple[bool, bool]:
+    """Whether one of the images, all read at one place, may be read before or behind what is stored of it."""
+    sides = [lowering.leaves(image.positions[axis], lowering.tensors[image.tensor], axis, 0) for image in images]
+    return any(below for _, below, _ in sides), any(beyond for _, _, beyond in sides)
+
+
+def _row(
+    access: Access, images: Sequence[Access], lowering: Lowering, columns: Collection[int], indices: Mapping[str, Any]
+) -> Any:
     """The element, with checks along rows only: columns outside are left out by conditions on loops, of which the
-    compiler does not know, so that it gets bounds."""
-    tops, sizes = lowering.numerators(access, indices), lowering.tensors[access.tensor].shape
+    compiler does not know, so that it gets bounds; zeros that are stored there are read as they are."""
+    places, sizes = [*lowering.numerators(access, indices)], lowering.tensors[access.tensor].shape
     positions = [INSIDE if axis in columns else position for axis, position in enumerate(access.positions)]
-    places = [
-        hl.max(hl.min(top, size - 1), 0) if axis in columns and position.as_name is None else top
-        for axis, (position, top, size) in enumerate(zip(access.positions, tops, sizes, strict=True))
-    ]
+    for axis in columns:
+        below, beyond = _leaves(images, lowering, axis)
+        places[axis] = hl.max(places[axis], 0) if below else places[axis]
+        places[axis] = hl.min(places[axis], sizes[axis] - 1) if beyond else places[axis]
     return lowering.at_numerators(replace(access, positions=tuple(positions)), places)
