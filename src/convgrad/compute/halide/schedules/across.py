@@ -55,8 +55,21 @@ def tiled_cycles(atom: Definition, index: str | None, element_bytes: int) -> flo
     estimate."""
     turned = atom if index is None else with_last(atom, index)
     cycles = all_cycles(turned, tile_for(turned, machine(), element_bytes), element_bytes)
-    moved = index and _moved(list(accesses(atom.term)), index, atom.indices[-1], atom, element_bytes)
+    if index is None:
+        return cycles + turned_numbers(atom) * MOVED
+    moved = _moved(list(accesses(atom.term)), index, atom.indices[-1], atom, element_bytes)
     return cycles + moved[0] if moved else cycles
+
+
+def turned_numbers(atom: Definition) -> int:
+    """Numbers of the factors that are copied into another order for vectors along the last index."""
+    last = atom.indices[-1]
+    turned = [
+        access
+        for access in accesses(atom.term)
+        if last in access.free_names and last not in access.positions[-1].names
+    ]
+    return sum(prod(_length(position, atom.sizes) for position in access.positions) for access in turned)
 
 
 def slots(size: int, most: int) -> float:

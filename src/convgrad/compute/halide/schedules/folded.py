@@ -25,7 +25,7 @@ from convgrad.compute.halide.schedules.across import MOVED
 from convgrad.compute.halide.schedules.contraction import in_tasks, rows_to_spare, split_positions
 from convgrad.compute.halide.schedules.generic import body_of, coordinates, neutral, variables
 from convgrad.compute.halide.schedules.phases import in_phases, joined, keep_extents, split_variables, uneven_indices
-from convgrad.compute.halide.schedules.staging import stage_along
+from convgrad.compute.halide.schedules.staging import masked, stage_along
 from convgrad.compute.halide.schedules.tiles import CROWDED, LATENCY, START, Tile, accumulators
 from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce, accesses
@@ -110,7 +110,7 @@ class FoldedReduction:
         assert isinstance(reduce, Reduce)
         self.work = prod(sizes[i] for i in (*atom.indices, *reduce.indices))
         chunks = -(-sizes[along] // lanes)
-        self.staged = stage_along(atom, lowering, along, lanes, chunks * lanes)
+        self.staged = stage_along(atom, lowering, along, lanes)
         self.pure, self.lane = variables(atom), hl.Var("lane")
         domain = hl.RDom([(0, chunks if i == along else sizes[i]) for i in reversed(reduce.indices)], "r")
         self.over = [domain[n] for n in reversed(range(len(reduce.indices)))]
@@ -122,7 +122,14 @@ class FoldedReduction:
             place = lowering.whole_position(position, indices)
             domain.where(place >= 0)
             domain.where(place < size)
-        indices[along] = indices[along] * lanes + self.lane
+        first = indices[along] * lanes
+        if sizes[along] % lanes:
+            # The last vector begins earlier, and what the one before it has added is left out.
+            begin = hl.min(first, sizes[along] - lanes)
+            for access in dict.fromkeys(accesses(reduce)):
+                masked(access, lowering, self.lane >= first - begin)
+            first = begin
+        indices[along] = first + self.lane
         where = coordinates(self.pure)
         self.parts, self.sums = hl.Func("parts"), hl.Func("sums")
         part = (self.lane, *where)

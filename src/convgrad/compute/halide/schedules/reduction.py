@@ -121,7 +121,11 @@ def chosen_folding(atom: Definition, element_bytes: int) -> Folding | None:
     """How to fold vectors along an index of the sum, where that is quicker than register tiles and keeps all threads
     busy; else None."""
     folding = folding_for(atom, element_bytes)
-    if folding is None or tiles(atom, folding.tile) < ENOUGH_TASKS:
+    if folding is None:
+        return None
+    assert isinstance(atom.term, Reduce)
+    work = prod(atom.sizes[index] for index in (*atom.indices, *atom.term.indices))
+    if work >= PARALLEL_WORK and tiles(atom, folding.tile) < ENOUGH_TASKS:
         return None
     return folding if folding.cycles < tiled_cycles(atom, vector_index(atom, element_bytes), element_bytes) else None
 
