@@ -39,12 +39,12 @@ def vector_index(atom: Definition, element_bytes: int) -> str | None:
     last = atom.indices[-1]
     most = machine().lanes(element_bytes)
     products = prod(atom.shape) * prod(atom.sizes[i] for i in reduce.indices) / (2 * most)  # two vectors a cycle
-    best, least = None, products * slots(atom.sizes[last], most) / GAIN
+    best, least = None, products * _slots(atom.sizes[last], element_bytes) / GAIN
     for index in atom.indices[:-1]:
         moved = _moved(factors, index, last, atom, element_bytes)
         if moved is not None:
             share, size = moved
-            cycles = products * slots(size, most) + share
+            cycles = products * _slots(size, element_bytes) + share
             if cycles < least:
                 best, least = index, cycles
     return best
@@ -54,7 +54,7 @@ def tiled_cycles(atom: Definition, index: str | None, element_bytes: int) -> flo
     """The cycles that a sum of two factors takes in register tiles with vectors along `index` (None: the last), by an
     estimate."""
     turned = atom if index is None else with_last(atom, index)
-    cycles = all_cycles(turned, tile_for(turned, machine(), element_bytes), element_bytes)
+    cycles = all_cycles(turned, tile_for(turned, machine(), element_bytes), machine(), element_bytes)
     if index is None:
         return cycles + turned_numbers(atom) * MOVED
     moved = _moved(list(accesses(atom.term)), index, atom.indices[-1], atom, element_bytes)
@@ -70,6 +70,12 @@ def turned_numbers(atom: Definition) -> int:
         if last in access.free_names and last not in access.positions[-1].names
     ]
     return sum(prod(_length(position, atom.sizes) for position in access.positions) for access in turned)
+
+
+def _slots(size: int, element_bytes: int) -> float:
+    """As `slots`, where vectors may be shorter; one of these alone has too few products for what it loads."""
+    most, step = machine().lanes(element_bytes), machine().step(element_bytes)
+    return slots(size, step if size > step else most)
 
 
 def slots(size: int, most: int) -> float:

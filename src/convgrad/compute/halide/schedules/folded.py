@@ -123,8 +123,8 @@ class FoldedReduction:
             domain.where(place >= 0)
             domain.where(place < size)
         first = indices[along] * lanes
-        if sizes[along] % lanes:
-            # The last vector begins earlier, and what the one before it has added is left out.
+        if lowering.sizes[along] % lanes:
+            # Not all is copied: the last vector begins earlier, and what the one before it has added is left out.
             begin = hl.min(first, sizes[along] - lanes)
             for access in dict.fromkeys(accesses(reduce)):
                 masked(access, lowering, self.lane >= first - begin)

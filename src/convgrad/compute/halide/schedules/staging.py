@@ -119,12 +119,20 @@ def _with_rows(access: Access, lowering: Lowering, lanes: int) -> Access:
 
 def stage_along(atom: Definition, lowering: Lowering, along: str, lanes: int) -> list[Staged]:
     """Make `lowering` read copies where that is needed for vectors along an index of the sum, which is bare wherever it
-    is read."""
+    is read. Where a copy of the others pays, too, its size is one in whole vectors from now on, and what is beyond the
+    end is 0."""
+    assert isinstance(atom.term, Reduce)
+    read = list(dict.fromkeys(accesses(atom.term)))
+    axes = [next(n for n, p in enumerate(access.positions) if along in p.names) for access in read]
+    turned = [axis != len(access.positions) - 1 for access, axis in zip(read, axes, strict=True)]
+    as_it_lies = [a for a, moved in zip(read, turned, strict=True) if not moved and not lowering.may_leave(a)]
+    work = prod(atom.sizes[i] for i in (*atom.indices, *atom.term.indices))
+    if all(work >= BORDER_WORTH * prod(lowering.tensors[access.tensor].shape) for access in as_it_lies):
+        lowering.sizes = {**lowering.sizes, along: -(-lowering.sizes[along] // lanes) * lanes}
     staged = []
-    for number, access in enumerate(dict.fromkeys(accesses(atom.term))):
-        axis = next(n for n, position in enumerate(access.positions) if along in position.names)
+    for number, (access, axis) in enumerate(zip(read, axes, strict=True)):
         order = [*(n for n in range(len(access.positions)) if n != axis), axis]
-        if axis != len(order) - 1 or lowering.may_leave(access):
+        if turned[number] or lowering.may_leave(access):
             staged.append(_staged(access, lowering, order, lanes, f"copy{number}"))
     return staged
 

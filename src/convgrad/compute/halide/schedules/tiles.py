@@ -115,11 +115,13 @@ FAR = 0.5
 far apart in memory: places of one row and column have the same products with zeros, which are all left out."""
 
 
-def all_cycles(atom: Definition, tile: Tile, element_bytes: int) -> float:
+def all_cycles(atom: Definition, tile: Tile, machine: Machine, element_bytes: int) -> float:
     """Estimated cycles of all tiles of an atom."""
     assert isinstance(atom.term, Reduce)
     terms, count = prod(atom.sizes[i] for i in atom.term.indices), prod(tile.positions.values())
     each = _cycles(tile.vectors, count, terms, tile.lanes * element_bytes)
+    if tile.lanes <= machine.step(element_bytes):
+        each *= machine.step(element_bytes) / machine.lanes(element_bytes)
     return tiles(atom, tile) * terms * tile.vectors * count * each
 
 
@@ -160,9 +162,15 @@ sixth from the third, which the cores share."""
 
 def _vectors(atom: Definition, machine: Machine, element_bytes: int) -> tuple[int, int]:
     """The length of a vector along the last index, and how many there are."""
-    size = atom.sizes[atom.indices[-1]]
-    lanes = _lanes(size, machine.lanes(element_bytes))
+    size, most, step = atom.sizes[atom.indices[-1]], machine.lanes(element_bytes), machine.step(element_bytes)
+    narrower = -(-size // step) * step * NARROWER <= -(-size // most) * most
+    lanes = _lanes(size, step if narrower else most)
     return lanes, -(-size // lanes)
+
+
+NARROWER = 1.1
+"""By how much fewer places short vectors must have than long ones, where both take as long for a place: 24 for 20 numbers
+in three of 8, 32 in two of 16. There are more of them to be loaded and told what to do."""
 
 
 def _lanes(size: int, most: int) -> int:
