@@ -66,6 +66,8 @@ def stage_operands(
         lowering.sizes = {**lowering.sizes, last: rounded}
     staged = []
     for number, access in enumerate(read):
+        if access in lowering.substitutes:
+            continue
         axis, elements, moved = axes[access], counts[access], access in to_move
         worth = CUT_WORTH if _cut(access, axis, lowering) else BORDER_WORTH
         if not moved and work < worth * elements and all(p.is_whole for p in access.positions):

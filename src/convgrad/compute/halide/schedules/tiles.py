@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, prod
 
@@ -51,6 +51,33 @@ def dividing_tile(atom: Definition, machine: Machine, element_bytes: int) -> Til
         vectors = -(-needed // blocks)
         tiles.append(Tile(lanes, vectors, blocks, _dividing_positions(atom, accumulators(machine) // vectors)))
     return max(tiles, key=lambda tile: tile.vectors * prod(tile.positions.values()))
+
+
+def slicing_tiles(
+    atom: Definition, machine: Machine, element_bytes: int, terms: int, free: Collection[str]
+) -> tuple[float, Tile]:
+    """The tile for sums in memory, `terms` of them in registers at a time, that takes the fewest cycles, and these for
+    a multiply-add, by an estimate. Positions divide the sizes, but for indices that are `free`."""
+    sizes, last = atom.sizes, atom.indices[-1]
+    lanes, needed = _vectors(atom, machine, element_bytes)
+    share = lanes * (2 if lanes <= machine.step(element_bytes) < machine.lanes(element_bytes) else 1)
+    best, least = None, inf
+    for vectors in range(1, min(MOST_VECTORS, needed) + 1):
+        blocks = -(-needed // vectors)
+        if blocks > 1 and last not in free and needed % vectors:
+            continue
+        for positions in _positions(_shared_indices(atom), sizes, accumulators(machine) // vectors):
+            if any(sizes[index] % count for index, count in positions.items() if index not in free):
+                continue
+            wasted = blocks * vectors * lanes / sizes[last]
+            for index, count in positions.items():
+                wasted *= -(-sizes[index] // count) * count / sizes[index]
+            count = prod(positions.values())
+            cost = wasted * _cycles(vectors, count, terms, lanes * element_bytes) / share
+            if cost < least:
+                best, least = Tile(lanes, vectors, blocks, positions), cost
+    assert best is not None
+    return least, best
 
 
 def _dividing_positions(atom: Definition, room: int) -> dict[str, int]:
