@@ -37,7 +37,7 @@ from convgrad.notation.terms import (
 WRITTEN_OUT = 16  # elements of a reduction that becomes an expression: a 4x4 pooling window, ten classes
 WRITTEN_OUT_NODES = 400  # and the nodes of that expression, which bound the time to compile it
 WORTH_STORING = 16  # words from which it can pay to store a part of an expression that is too large
-CONTRACTION_WORK = 1 << 15  # from so many products on a sum of products is worth a schedule of its own
+CONTRACTION_WORK = 1 << 14  # from so many products on a sum of products is worth a schedule of its own
 
 
 def split(definition: Definition) -> list[Definition]:
