@@ -90,11 +90,14 @@ def _tile(atom: Definition, given: Sequence[str], lanes: int, terms: float) -> t
 
 
 def _places(indices: Sequence[str], sizes: Mapping[str, int], room: int) -> Iterator[dict[str, int]]:
-    """Ways to take up to `room` places along the last two indices with more than one place, or along the last."""
-    last, *more = [i for i in reversed(indices) if sizes[i] > 1][:2] or indices[-1:]
+    """Ways to take up to `room` places along the last index with more than one place, and along one of the three before
+    it: behind positions of an image may stand a group, which neither of the factors is read again for."""
+    last, *more = [i for i in reversed(indices) if sizes[i] > 1][:4] or indices[-1:]
     for count in range(1, min(sizes[last], room) + 1):
-        for second in range(1, min(sizes[more[0]], room // count) + 1) if more else (1,):
-            yield {last: count} | ({more[0]: second} if more else {})
+        yield {last: count}
+        for second in more:
+            for number in range(2, min(sizes[second], room // count) + 1):
+                yield {last: count, second: number}
 
 
 class FoldedReduction:

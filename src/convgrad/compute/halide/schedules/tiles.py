@@ -147,7 +147,7 @@ def all_cycles(atom: Definition, tile: Tile, machine: Machine, element_bytes: in
     assert isinstance(atom.term, Reduce)
     terms, count = prod(atom.sizes[i] for i in atom.term.indices), prod(tile.positions.values())
     each = _cycles(tile.vectors, count, terms, tile.lanes * element_bytes)
-    if tile.lanes <= machine.step(element_bytes):
+    if tile.lanes <= machine.step(element_bytes) and tile.vectors > 1:  # one vector alone waits for what it loads
         each *= machine.step(element_bytes) / machine.lanes(element_bytes)
     return tiles(atom, tile) * terms * tile.vectors * count * each
 
