@@ -38,7 +38,9 @@ def vector_index(atom: Definition, element_bytes: int) -> str | None:
         return None
     last = atom.indices[-1]
     most = machine().lanes(element_bytes)
-    products = prod(atom.shape) * prod(atom.sizes[i] for i in reduce.indices) / (2 * most)  # two vectors a cycle
+    strides = prod(p.divisor.constant_value for factor in factors for p in factor.positions)  # of phases, without zeros
+    terms = prod(atom.sizes[i] for i in reduce.indices) / max(1, abs(strides))
+    products = prod(atom.shape) * terms / (2 * most)  # two vectors a cycle
     best, least = None, products * _slots(atom.sizes[last], element_bytes) / GAIN
     for index in atom.indices[:-1]:
         moved = _moved(factors, index, last, atom, element_bytes)
@@ -73,9 +75,13 @@ def turned_numbers(atom: Definition) -> int:
 
 
 def _slots(size: int, element_bytes: int) -> float:
-    """As `slots`, where vectors may be shorter; one of these alone has too few products for what it loads."""
+    """As `slots`, where vectors may be shorter."""
     most, step = machine().lanes(element_bytes), machine().step(element_bytes)
-    return slots(size, step if size > step else most)
+    return slots(size, step) * (LONE if size <= step < most else 1)
+
+
+LONE = 1.4
+"""How much longer products with one short vector at each position take, of which each waits for a load of its own."""
 
 
 def slots(size: int, most: int) -> float:
