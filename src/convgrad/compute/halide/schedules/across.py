@@ -67,9 +67,7 @@ def turned_numbers(atom: Definition) -> int:
     """Numbers of the factors that are copied into another order for vectors along the last index."""
     last = atom.indices[-1]
     turned = [
-        access
-        for access in accesses(atom.term)
-        if last in access.free_names and last not in access.positions[-1].names
+        access for access in accesses(atom.term) if last in access.free_names and last not in access.positions[-1].names
     ]
     return sum(prod(_length(position, atom.sizes) for position in access.positions) for access in turned)
 

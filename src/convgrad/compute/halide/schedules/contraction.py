@@ -27,8 +27,8 @@ from convgrad.compute.halide.schedules.phases import (
     split_variables,
     uneven_indices,
 )
-from convgrad.compute.halide.schedules.pointwise import PARALLEL_WORK as PARALLEL_WORK
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, spread
+from convgrad.compute.halide.schedules.pointwise import PARALLEL_WORK as PARALLEL_WORK
 from convgrad.compute.halide.schedules.staging import Staged, stage_operands
 from convgrad.compute.halide.schedules.streams import stream_of
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for

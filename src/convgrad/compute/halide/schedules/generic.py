@@ -127,8 +127,8 @@ def small_function(
 
 
 def _vectorize_sum(func: Any, atom: Definition, over: Sequence[Any], lanes: int) -> None:
-    """Vectors along the index of a sum of products that lies along memory in all factors, where there is one: one number
-    after the other waits for the addition before it."""
+    """Vectors along the index of a sum of products that lies along memory in all factors, where there is one: number by
+    number, each addition waits for the one before it."""
     assert isinstance(atom.term, Reduce)
     innermost = {access.positions[-1].as_name if access.positions else None for access in accesses(atom.term)}
     index, *others = innermost

@@ -25,6 +25,8 @@ from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
 LONG_ROW = 1 << 9
 """Bytes of a row from which a panel pays: of shorter ones a few tiles read all lines, one after the other."""
+LEAST_WIDTH = 4
+"""Numbers of a row from which they are worth a move: 16 bytes."""
 ALONG_GAIN = 1.1
 """By how much vectors along another index than the last must be better, since the estimate is rough."""
 
@@ -71,12 +73,12 @@ class Panel:
 
 def make_panels(atom: Definition, tile: Tile, lowering: Lowering, element_bytes: int) -> list[Panel]:
     """Make `lowering` read panels where these pay, or where tiles do not divide a size."""
-    made = []
+    made: list[Panel] = []
     for index, access in panelled(atom).items():
         size = atom.sizes[index]
         width = tile.width if index == atom.indices[-1] else tile.positions.get(index, 1)
         rounded = -(-size // width) * width
-        if rounded == size and (width == size or size * element_bytes < LONG_ROW):
+        if rounded == size and (width == size or width < LEAST_WIDTH or size * element_bytes < LONG_ROW):
             continue
         lowering.sizes = {**lowering.sizes, index: rounded}
         made.append(_panel(access, lowering, width, tile.lanes, f"panel{len(made)}"))
@@ -87,7 +89,8 @@ def _panel(access: Access, lowering: Lowering, width: int, lanes: int, name: str
     func = hl.Func(name)
     within, block = hl.Var("within"), hl.Var("block_of")
     rows = [hl.Var(f"c{axis}") for axis in range(len(access.positions) - 1)]
-    func[(within, *reversed(rows), block)] = lowering.at_numerators(access, [*rows, block * width + within])
+    where = (within, *reversed(rows), block)
+    func[where] = lowering.at_numerators(access, [*rows, block * width + within])
     func.bound_extent(within, width)
     if width % lanes == 0:
         lane = hl.Var("lane")
@@ -98,7 +101,8 @@ def _panel(access: Access, lowering: Lowering, width: int, lanes: int, name: str
 
     def read(indices: Mapping[str, Any]) -> Any:
         *others, last = lowering.numerators(access, indices)
-        return hl.Expr(func[(last % width, *reversed(others), last // width)])
+        place = (last % width, *reversed(others), last // width)
+        return hl.Expr(func[place])
 
     lowering.substitutes[access] = read
     return Panel(func, access.free_names, access)

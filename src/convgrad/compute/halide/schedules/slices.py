@@ -100,27 +100,25 @@ class SlicedReduction:
         slicing: Slicing,
         siblings: Sequence[tuple[Definition, Lowering]] = (),
     ):
-        self.given, self.element_bytes, self.slicing = atom, element_bytes, slicing
+        self.shape, self.element_bytes, self.slicing = atom.shape, element_bytes, slicing
         self.members = [(_reduce(member), its) for member, its in ((atom, lowering), *siblings)]
         self.panels: list[Panel] = []
         if siblings:
-            self.tile = dividing_tile(atom, machine(), element_bytes)
+            self.atom, self.tile = atom, dividing_tile(atom, machine(), element_bytes)
         else:
-            atom, self.tile = tile_in_slices(atom, slicing.terms(atom), element_bytes)
-            self.panels = make_panels(atom, self.tile, lowering, element_bytes)
-        self.atom = atom
+            self.atom, self.tile = tile_in_slices(atom, slicing.terms(atom), element_bytes)
+            self.panels = make_panels(self.atom, self.tile, lowering, element_bytes)
         rounded = self.tile.width * self.tile.blocks
         self.staged = [
             copy
-            for member, its in ((atom, lowering), *siblings)
+            for member, its in ((self.atom, lowering), *siblings)
             for copy in stage_operands(member, its, self.tile.lanes, rounded)
         ]
         self.slice = hl.Var("slice")
-        self.pure = variables(atom)
+        self.pure = variables(self.atom)
         self._build()
-        self.inner = self.sums
-        if self.atom.indices != self.given.indices:
-            self.sums = joined(self.inner, self.atom, [], self.given.indices)
+        turned = self.atom.indices != atom.indices
+        self.sums = joined(self.inner, self.atom, [], atom.indices) if turned else self.inner
 
     def _build(self) -> None:
         plan, sizes = self.slicing, self.atom.sizes
@@ -154,9 +152,9 @@ class SlicedReduction:
         else:
             self.part[here_part] = _one_or_all(self._values(self.row, here))
         slices = hl.RDom([(0, plan.count)], "q")
-        self.sums = hl.Func("sums")
-        self._start(self.sums, where)
-        self._add(self.sums, where, self._values(self.part, (*where, slices[0])))
+        self.inner = hl.Func("sums")
+        self._start(self.inner, where)
+        self._add(self.inner, where, self._values(self.part, (*where, slices[0])))
         self.outer = outer
 
     def _start(self, func: Any, where: tuple[Any, ...]) -> None:
@@ -179,7 +177,7 @@ class SlicedReduction:
         self.inner.compute_root()
         for stage in (self.inner, self.inner.update()):
             _along(stage, pure[-1], tile.lanes, atom.shape[-1])
-        schedule_map(func, variables, self.given.shape, self.element_bytes, in_place=False)
+        schedule_map(func, variables, self.shape, self.element_bytes, in_place=False)
         # Whole tiles are added up, so the rows, and the copies that these read, are made for whole ones, too.
         part.compute_root().align_extent(pure[-1], tile.width)
         for index, count in tile.positions.items():

@@ -196,8 +196,8 @@ def _vectors(atom: Definition, machine: Machine, element_bytes: int) -> tuple[in
 
 
 NARROWER = 1.1
-"""By how much fewer places short vectors must have than long ones, where both take as long for a place: 24 for 20 numbers
-in three of 8, 32 in two of 16. There are more of them to be loaded and told what to do."""
+"""By how much fewer places short vectors must have than long ones, where both take as long for a place: 20 numbers take
+24 in three of 8, and 32 in two of 16. (5x5, 1 -> 20: 0.44 ms instead of 0.61 on a thread of a Zen 4.)"""
 
 
 def _lanes(size: int, most: int) -> int:
