@@ -38,9 +38,7 @@ def vector_index(atom: Definition, element_bytes: int) -> str | None:
         return None
     last = atom.indices[-1]
     most = machine().lanes(element_bytes)
-    strides = prod(p.divisor.constant_value for factor in factors for p in factor.positions)  # of phases, without zeros
-    terms = prod(atom.sizes[i] for i in reduce.indices) / max(1, abs(strides))
-    products = prod(atom.shape) * terms / (2 * most)  # two vectors a cycle
+    products = prod(atom.shape) * prod(atom.sizes[i] for i in reduce.indices) / (2 * most)  # two vectors a cycle
     best, least = None, products * _slots(atom.sizes[last], element_bytes) / GAIN
     for index in atom.indices[:-1]:
         moved = _moved(factors, index, last, atom, element_bytes)

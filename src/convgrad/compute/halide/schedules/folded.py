@@ -12,7 +12,7 @@ and folds it at the end: do[e,p,q,c] = sum[l](part[e,p,q,c,l]).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, prod
 from typing import Any
@@ -76,7 +76,7 @@ def _tile(atom: Definition, given: Sequence[str], lanes: int, terms: float) -> t
     sizes = atom.sizes
     read = [access.free_names for access in accesses(atom.term)]
     best, least = None, inf
-    for places in _places(given, sizes, accumulators(machine())):
+    for places in _places(atom, given, accumulators(machine())):
         count = prod(places.values())
         wasted = prod(-(-sizes[i] // n) * n / sizes[i] for i, n in places.items())
         loads = sum(prod(n for i, n in places.items() if i in names) for names in read)
@@ -89,10 +89,13 @@ def _tile(atom: Definition, given: Sequence[str], lanes: int, terms: float) -> t
     return best, least
 
 
-def _places(indices: Sequence[str], sizes: Mapping[str, int], room: int) -> Iterator[dict[str, int]]:
-    """Ways to take up to `room` places along the last index with more than one place, and along one of the three before
-    it: behind positions of an image may stand a group, which neither of the factors is read again for."""
-    last, *more = [i for i in reversed(indices) if sizes[i] > 1][:4] or indices[-1:]
+def _places(atom: Definition, indices: Sequence[str], room: int) -> Iterator[dict[str, int]]:
+    """Ways to take up to `room` places along the last of the indices with more than one place, and along one of those
+    before it: the next, and where both factors depend on that, a group, the next that they do not both depend on."""
+    sizes = atom.sizes
+    both = frozenset.intersection(*(access.free_names for access in accesses(atom.term)))
+    last, *before = [i for i in reversed(indices) if sizes[i] > 1] or indices[-1:]
+    more = before[:1] + ([i for i in before if i not in both][:1] if before[:1] and before[0] in both else [])
     for count in range(1, min(sizes[last], room) + 1):
         yield {last: count}
         for second in more:

@@ -21,6 +21,7 @@ from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import with_last
 from convgrad.compute.halide.schedules.tiles import Tile, dividing_tile, slicing_tiles
 from convgrad.compute.halide.target import machine
+from convgrad.notation.polynomial import Position
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
 LONG_ROW = 1 << 9
@@ -89,8 +90,10 @@ def _panel(access: Access, lowering: Lowering, width: int, lanes: int, name: str
     func = hl.Func(name)
     within, block = hl.Var("within"), hl.Var("block_of")
     rows = [hl.Var(f"c{axis}") for axis in range(len(access.positions) - 1)]
+    strided = [_strided(position, lowering) for position in access.positions[:-1]]
+    tops = [row if whole is None else row * whole.step + whole.first for row, whole in zip(rows, strided, strict=True)]
     where = (within, *reversed(rows), block)
-    func[where] = lowering.at_numerators(access, [*rows, block * width + within])
+    func[where] = lowering.at_numerators(access, [*tops, block * width + within])
     func.bound_extent(within, width)
     if width % lanes == 0:
         lane = hl.Var("lane")
@@ -101,11 +104,27 @@ def _panel(access: Access, lowering: Lowering, width: int, lanes: int, name: str
 
     def read(indices: Mapping[str, Any]) -> Any:
         *others, last = lowering.numerators(access, indices)
+        others = [top if whole is None else indices[whole.name] for top, whole in zip(others, strided, strict=True)]
         place = (last % width, *reversed(others), last // width)
         return hl.Expr(func[place])
 
     lowering.substitutes[access] = read
     return Panel(func, access.free_names, access)
+
+
+@dataclass(frozen=True)
+class Strided:
+    """A position `first + step * name`: a panel has the places that are read, without those between them."""
+
+    name: str
+    step: int
+    first: int
+
+
+def _strided(position: Position, lowering: Lowering) -> Strided | None:
+    moving = [name for name in position.names if lowering.sizes[name] > 1]
+    step = position.numerator.coefficient(moving[0]).constant_value if len(moving) == 1 else 1
+    return Strided(moving[0], step, position.numerator.constant_value) if step > 1 else None
 
 
 def panel_bytes(panel: Panel, fixed: Sequence[str], sizes: Mapping[str, int], element_bytes: int) -> int:
