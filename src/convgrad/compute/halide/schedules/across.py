@@ -67,7 +67,7 @@ def turned_numbers(atom: Definition) -> int:
     turned = [
         access for access in accesses(atom.term) if last in access.free_names and last not in access.positions[-1].names
     ]
-    return sum(prod(_length(position, atom.sizes) for position in access.positions) for access in turned)
+    return sum(prod(length_along(position, atom.sizes) for position in access.positions) for access in turned)
 
 
 def _slots(size: int, element_bytes: int) -> float:
@@ -105,12 +105,12 @@ def _moved(
     stride, sizes = position.divisor.constant_value, atom.sizes
     if stride < 1:
         return None
-    lengths = [_length(p, sizes) for p in having[0].positions]
+    lengths = [length_along(p, sizes) for p in having[0].positions]
     axis = having[0].positions.index(position)
     far = prod(lengths[axis + 1 :]) * element_bytes % PAGE == 0
     return prod(atom.shape) * MOVED + prod(lengths) * (MOVED_FAR if far else MOVED), -(-sizes[index] // stride)
 
 
-def _length(position: Position, sizes: Mapping[str, int]) -> int:
+def length_along(position: Position, sizes: Mapping[str, int]) -> int:
     """About how many places of an axis a position runs over."""
     return -(-max((sizes[name] for name in position.names), default=1) // position.divisor.constant_value)

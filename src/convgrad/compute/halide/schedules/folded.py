@@ -21,11 +21,11 @@ import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Lowering, expression
 from convgrad.compute.halide.passes.atoms import is_contraction
-from convgrad.compute.halide.schedules.across import MOVED
+from convgrad.compute.halide.schedules.across import MOVED, length_along
 from convgrad.compute.halide.schedules.contraction import in_tasks, rows_to_spare, split_positions
 from convgrad.compute.halide.schedules.generic import body_of, coordinates, neutral, variables
 from convgrad.compute.halide.schedules.phases import in_phases, joined, keep_extents, split_variables, uneven_indices
-from convgrad.compute.halide.schedules.staging import masked, stage_along
+from convgrad.compute.halide.schedules.staging import BORDER_WORTH, read_where, stage_along
 from convgrad.compute.halide.schedules.tiles import CROWDED, LATENCY, START, Tile, accumulators
 from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce, accesses
@@ -36,11 +36,13 @@ FOLD = 8
 
 @dataclass(frozen=True)
 class Folding:
-    """Vectors along the index `along` of the sum, for the places of a tile; `cycles` are estimated, of all."""
+    """Vectors along the index `along` of the sum, for the places of a tile; `cycles` are estimated, of all. `masked`: a
+    copy in whole vectors does not pay, so what the last vector reads again is left out."""
 
     along: str
     tile: Tile
     cycles: float
+    masked: bool
 
 
 def folding_for(atom: Definition, element_bytes: int, chosen: str | None = None) -> Folding | None:
@@ -67,7 +69,10 @@ def folding_for(atom: Definition, element_bytes: int, chosen: str | None = None)
         numbers = sum(prod(sizes[name] for position in a.positions for name in position.names) for a in moved)
         terms = prod(sizes[i] for i in reduce.indices) / sizes[along] * -(-sizes[along] // lanes)
         tile, each = _tile(atom, given, lanes, terms)
-        found.append(Folding(along, tile, prod(atom.shape) * each + numbers * MOVED))
+        work = prod(sizes[i] for i in (*atom.indices, *reduce.indices))
+        lying = [a for a in read if a not in moved]
+        masked = any(work < BORDER_WORTH * prod(length_along(p, sizes) for p in a.positions) for a in lying)
+        found.append(Folding(along, tile, prod(atom.shape) * each + numbers * MOVED, masked))
     return min(found, key=lambda folding: folding.cycles, default=None)
 
 
@@ -116,6 +121,8 @@ class FoldedReduction:
         assert isinstance(reduce, Reduce)
         self.work = prod(sizes[i] for i in (*atom.indices, *reduce.indices))
         chunks = -(-sizes[along] // lanes)
+        if not folding.masked:
+            lowering.sizes = {**lowering.sizes, along: chunks * lanes}
         self.staged = stage_along(atom, lowering, along, lanes)
         self.pure, self.lane = variables(atom), hl.Var("lane")
         domain = hl.RDom([(0, chunks if i == along else sizes[i]) for i in reversed(reduce.indices)], "r")
@@ -130,10 +137,10 @@ class FoldedReduction:
             domain.where(place < size)
         first = indices[along] * lanes
         if lowering.sizes[along] % lanes:
-            # Not all is copied: the last vector begins earlier, and what the one before it has added is left out.
+            # The last vector begins earlier, and what the one before it has added is left out.
             begin = hl.min(first, sizes[along] - lanes)
             for access in dict.fromkeys(accesses(reduce)):
-                masked(access, lowering, self.lane >= first - begin)
+                read_where(access, lowering, self.lane >= first - begin)
             first = begin
         indices[along] = first + self.lane
         where = coordinates(self.pure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, Protocol
 
@@ -91,9 +92,9 @@ def scheduled_reduction(
     if forced == "folded":
         folding = folding_for(deciding, element_bytes)
     if folding is not None:
-        folding = folding_for(atom, element_bytes, folding.along)
-        assert folding is not None, "what can be folded can be for any number of examples"
-        return FoldedReduction(atom, lowering, element_bytes, folding)
+        own = folding_for(atom, element_bytes, folding.along)
+        assert own is not None, "what can be folded can be for any number of examples"
+        return FoldedReduction(atom, lowering, element_bytes, replace(own, masked=folding.masked))
     sliced = forced == "sliced" if forced else _sliced(deciding, element_bytes)
     if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)

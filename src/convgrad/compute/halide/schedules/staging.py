@@ -121,20 +121,12 @@ def _with_rows(access: Access, lowering: Lowering, lanes: int) -> Access:
 
 def stage_along(atom: Definition, lowering: Lowering, along: str, lanes: int) -> list[Staged]:
     """Make `lowering` read copies where that is needed for vectors along an index of the sum, which is bare wherever it
-    is read. Where a copy of the others pays, too, its size is one in whole vectors from now on, and what is beyond the
-    end is 0."""
-    assert isinstance(atom.term, Reduce)
-    read = list(dict.fromkeys(accesses(atom.term)))
-    axes = [next(n for n, p in enumerate(access.positions) if along in p.names) for access in read]
-    turned = [axis != len(access.positions) - 1 for access, axis in zip(read, axes, strict=True)]
-    as_it_lies = [a for a, moved in zip(read, turned, strict=True) if not moved and not lowering.may_leave(a)]
-    work = prod(atom.sizes[i] for i in (*atom.indices, *atom.term.indices))
-    if all(work >= BORDER_WORTH * prod(lowering.tensors[access.tensor].shape) for access in as_it_lies):
-        lowering.sizes = {**lowering.sizes, along: -(-lowering.sizes[along] // lanes) * lanes}
+    is read. Where the lowering counts with its size in whole vectors, what is beyond the end is 0."""
     staged = []
-    for number, (access, axis) in enumerate(zip(read, axes, strict=True)):
+    for number, access in enumerate(dict.fromkeys(accesses(atom.term))):
+        axis = next(n for n, position in enumerate(access.positions) if along in position.names)
         order = [*(n for n in range(len(access.positions)) if n != axis), axis]
-        if turned[number] or lowering.may_leave(access):
+        if axis != len(order) - 1 or lowering.may_leave(access):
             staged.append(_staged(access, lowering, order, lanes, f"copy{number}"))
     return staged
 
@@ -150,7 +142,7 @@ convolutions of 12 channels at 85x85, for whose kernels 0.8 ms instead of 7.2 ar
 stride of 2 leaves 2 products with each element: a copy takes longer, 3.5 ms instead of 2.2 for 39 channels at 169.)"""
 
 
-def masked(access: Access, lowering: Lowering, condition: Any) -> None:
+def read_where(access: Access, lowering: Lowering, condition: Any) -> None:
     """Make `lowering` read 0 in place of an access where the condition does not hold."""
     read = lowering.substitutes.get(access) or partial(_as_it_lies, access, lowering)
 
