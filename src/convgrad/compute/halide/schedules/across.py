@@ -20,8 +20,10 @@ from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
 MOVED = 1.5
 """Cycles to put one number into another place, a load and a store, where its neighbours-to-be are in a cache."""
+TURNED = 0.5
+"""The same in blocks, whose lines of memory hold the numbers of the next vectors, too."""
 MOVED_FAR = 8
-"""The same from as many images as a vector has numbers, where these lie apart by whole pages: the lines that hold them
+"""As MOVED, from as many images as a vector has numbers, where these lie apart by whole pages: the lines that hold them
 share a few sets of the first-level cache, and push each other out."""
 PAGE = 4096
 GAIN = 1.2
@@ -56,7 +58,7 @@ def tiled_cycles(atom: Definition, index: str | None, element_bytes: int) -> flo
     turned = atom if index is None else with_last(atom, index)
     cycles = all_cycles(turned, tile_for(turned, machine(), element_bytes), machine(), element_bytes)
     if index is None:
-        return cycles + turned_numbers(atom) * MOVED
+        return cycles + turned_numbers(atom) * TURNED
     moved = _moved(list(accesses(atom.term)), index, atom.indices[-1], atom, element_bytes)
     return cycles + moved[0] if moved else cycles
 

@@ -16,6 +16,7 @@ from convgrad.compute.halide.schedules.contraction import PARALLEL_WORK, TiledRe
 from convgrad.compute.halide.schedules.folded import FoldedReduction, Folding, folding_for
 from convgrad.compute.halide.schedules.generic import reduction
 from convgrad.compute.halide.schedules.paired import PairedReduction, pairing_for
+from convgrad.compute.halide.schedules.panels import panelled
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.compute.halide.schedules.slices import MOST_SLICES, SlicedReduction, slicing_for
 from convgrad.compute.halide.schedules.streams import Stream, stream_of
@@ -143,7 +144,8 @@ def _sliced(atom: Definition, element_bytes: int) -> bool:
     tile = dividing_tile(atom, machine(), element_bytes)
     count = tiles(atom, tile)
     stretches = (tile.width, prod(tile.positions.values()))
-    read = terms * sum(-(-stretch * element_bytes // LINE) * LINE for stretch in stretches)
+    whole = LINE if panelled(atom) else element_bytes  # of rows that lie apart, or of what lies side by side
+    read = terms * sum(-(-stretch * element_bytes // whole) * whole for stretch in stretches)
     small = prod(atom.shape) * element_bytes <= SMALL_RESULT
     return count < ENOUGH_TASKS or ((read > TILE_READS or _in_groups(atom, terms)) and small)
 
