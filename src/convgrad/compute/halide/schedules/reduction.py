@@ -92,6 +92,9 @@ def scheduled_reduction(
     folding = chosen_folding(deciding, element_bytes) if forced is None else None
     if forced == "folded":
         folding = folding_for(deciding, element_bytes)
+    if pairing is not None and folding is not None:
+        tiled = tiled_cycles(deciding, vector_index(deciding, element_bytes), element_bytes)
+        folding = folding if 2 * folding.cycles < tiled else None  # pairs take two products at once
     if folding is not None:
         own = folding_for(atom, element_bytes, folding.along)
         assert own is not None, "what can be folded can be for any number of examples"
