@@ -4,7 +4,7 @@
 
 A tile of 64 channels c reads 256 bytes of each row of o, which may be 2 KB long: all of these lines share a few sets of
 the first-level cache, and no hardware fetches them ahead. A panel holds what one tile reads of a stretch of the sum,
-row by row, P[c/64,p,c%64] = o[p,c], with zeros beyond the end: so tiles need not divide the size, either.
+row by row, P[c/64,p,c%64] = o[p,c], with zeros beyond the end.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
 LONG_ROW = 1 << 9
 """Bytes of a row from which a panel pays: of shorter ones a few tiles read all lines, one after the other."""
+NEAR = 1 << 16
+"""Bytes of rows that are near enough for single numbers of them to be read where they lie: 64 KiB (1x1, 256 -> 64)."""
 LEAST_WIDTH = 4
 """Numbers of a row from which they are worth a move: 16 bytes."""
 ALONG_GAIN = 1.1
@@ -72,14 +74,16 @@ class Panel:
     access: Access
 
 
-def make_panels(atom: Definition, tile: Tile, lowering: Lowering, element_bytes: int) -> list[Panel]:
-    """Make `lowering` read panels where these pay, or where tiles do not divide a size."""
+def make_panels(atom: Definition, tile: Tile, lowering: Lowering, terms: int, element_bytes: int) -> list[Panel]:
+    """Make `lowering` read panels for `terms` terms where these pay, or where the last tile reaches beyond the end."""
     made: list[Panel] = []
     for index, access in panelled(atom).items():
         size = atom.sizes[index]
         width = tile.width if index == atom.indices[-1] else tile.positions.get(index, 1)
         rounded = -(-size // width) * width
-        if rounded == size and (width == size or width < LEAST_WIDTH or size * element_bytes < LONG_ROW):
+        row = size * element_bytes
+        near = index != atom.indices[-1] and row * terms <= NEAR
+        if rounded == size and (width == size or width < LEAST_WIDTH or row < LONG_ROW or near):
             continue
         lowering.sizes = {**lowering.sizes, index: rounded}
         made.append(_panel(access, lowering, width, tile.lanes, f"panel{len(made)}"))

@@ -107,7 +107,7 @@ class SlicedReduction:
             self.atom, self.tile = atom, dividing_tile(atom, machine(), element_bytes)
         else:
             self.atom, self.tile = tile_in_slices(atom, slicing.terms(atom), element_bytes)
-            self.panels = make_panels(self.atom, self.tile, lowering, element_bytes)
+            self.panels = make_panels(self.atom, self.tile, lowering, slicing.terms(atom), element_bytes)
         rounded = self.tile.width * self.tile.blocks
         self.staged = [
             copy

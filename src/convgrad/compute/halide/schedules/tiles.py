@@ -57,7 +57,7 @@ def slicing_tiles(
     atom: Definition, machine: Machine, element_bytes: int, terms: int, free: Collection[str]
 ) -> tuple[float, Tile]:
     """The tile for sums in memory, `terms` of them in registers at a time, that takes the fewest cycles, and these for
-    a multiply-add, by an estimate. Positions divide the sizes, but for indices that are `free`."""
+    a multiply-add, by an estimate. Tiles divide the sizes, but for a last index that is `free`."""
     sizes, last = atom.sizes, atom.indices[-1]
     lanes, needed = _vectors(atom, machine, element_bytes)
     share = lanes * (2 if lanes <= machine.step(element_bytes) < machine.lanes(element_bytes) else 1)
@@ -67,7 +67,7 @@ def slicing_tiles(
         if blocks > 1 and last not in free and needed % vectors:
             continue
         for positions in _positions(_shared_indices(atom), sizes, accumulators(machine) // vectors):
-            if any(sizes[index] % count for index, count in positions.items() if index not in free):
+            if any(sizes[index] % count for index, count in positions.items()):
                 continue
             wasted = blocks * vectors * lanes / sizes[last]
             for index, count in positions.items():
