@@ -24,16 +24,23 @@ class Machine:
         registers: how many of them there are.
         name: Halide's name of the target, features included.
         pairs: whether it adds two products of bfloat16 numbers to a sum at once (AVX512-BF16).
+        halves: whether it computes with a vector in two halves, so that a vector of half the width takes half the time
+            (AMD's Zen 4).
     """
 
     vector_bytes: int
     registers: int
     name: str
     pairs: bool = False
+    halves: bool = False
 
     def lanes(self, element_bytes: int) -> int:
         """Elements in a vector register."""
         return self.vector_bytes // element_bytes
+
+    def step(self, element_bytes: int) -> int:
+        """Elements in the shortest vectors that take less time than whole ones; a whole vector's where none do."""
+        return self.lanes(element_bytes) // (2 if self.halves else 1)
 
 
 def target() -> Any:
@@ -65,7 +72,8 @@ def machine() -> Machine:
         pairs = host.has_feature(hl.TargetFeature.AVX512_Zen4) or host.has_feature(
             hl.TargetFeature.AVX512_SapphireRapids
         )
-        return Machine(64, 32, host.to_string(), pairs)
+        halves = host.processor_tune == hl.TargetProcessorTune.TuneZnVer4
+        return Machine(64, 32, host.to_string(), pairs, halves)
     if host.has_feature(hl.TargetFeature.AVX2):
         return Machine(32, 16, host.to_string())
     return Machine(16, 32 if host.arch == hl.TargetArch.ARM else 16, host.to_string())

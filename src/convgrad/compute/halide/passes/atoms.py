@@ -9,6 +9,7 @@ there is not too much to compile (`expansion`). No name of the notation holds a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 
@@ -36,7 +37,7 @@ from convgrad.notation.terms import (
 WRITTEN_OUT = 16  # elements of a reduction that becomes an expression: a 4x4 pooling window, ten classes
 WRITTEN_OUT_NODES = 400  # and the nodes of that expression, which bound the time to compile it
 WORTH_STORING = 16  # words from which it can pay to store a part of an expression that is too large
-CONTRACTION_WORK = 1 << 15  # from so many products on a sum of products is worth a schedule of its own
+CONTRACTION_WORK = 1 << 14  # from so many products on a sum of products is worth a schedule of its own
 
 
 def split(definition: Definition) -> list[Definition]:
@@ -192,12 +193,15 @@ COPY_WORTH = 8
 
 
 def _has_vectors(atom: Definition) -> bool:
-    """Whether something read has, or can be copied to have, the atom's last index along memory."""
+    """Whether something read has, or can be copied to have, the atom's last index along memory; or all factors of a sum
+    of products have an index of the sum there, so that vectors run along it (`schedules/folded.py`)."""
     if not atom.indices:
         return False
     assert isinstance(atom.term, Reduce)
     sizes = atom.sizes
     last = atom.indices[-1]
+    if is_contraction(atom.term) and _folds(atom.term, sizes):
+        return True
     work = prod(sizes[i] for i in (*atom.indices, *atom.term.indices))
     for access in accesses(atom.term):
         names = [position.as_name for position in access.positions]
@@ -206,6 +210,12 @@ def _has_vectors(atom: Definition) -> bool:
         if last in names and work >= COPY_WORTH * prod(sizes.get(name or "", 1) for name in names):
             return True
     return False
+
+
+def _folds(reduce: Reduce, sizes: Mapping[str, int]) -> bool:
+    innermost = {access.positions[-1].as_name if access.positions else None for access in accesses(reduce)}
+    index, *others = innermost
+    return index in reduce.indices and not others and sizes[index] >= LANES
 
 
 def sized_walk(definition: Definition) -> int:

@@ -20,8 +20,10 @@ from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
 MOVED = 1.5
 """Cycles to put one number into another place, a load and a store, where its neighbours-to-be are in a cache."""
+TURNED = 0.5
+"""The same in blocks, whose lines of memory hold the numbers of the next vectors, too."""
 MOVED_FAR = 8
-"""The same from as many images as a vector has numbers, where these lie apart by whole pages: the lines that hold them
+"""As MOVED, from as many images as a vector has numbers, where these lie apart by whole pages: the lines that hold them
 share a few sets of the first-level cache, and push each other out."""
 PAGE = 4096
 GAIN = 1.2
@@ -39,12 +41,12 @@ def vector_index(atom: Definition, element_bytes: int) -> str | None:
     last = atom.indices[-1]
     most = machine().lanes(element_bytes)
     products = prod(atom.shape) * prod(atom.sizes[i] for i in reduce.indices) / (2 * most)  # two vectors a cycle
-    best, least = None, products * slots(atom.sizes[last], most) / GAIN
+    best, least = None, products * _slots(atom.sizes[last], element_bytes) / GAIN
     for index in atom.indices[:-1]:
         moved = _moved(factors, index, last, atom, element_bytes)
         if moved is not None:
             share, size = moved
-            cycles = products * slots(size, most) + share
+            cycles = products * _slots(size, element_bytes) + share
             if cycles < least:
                 best, least = index, cycles
     return best
@@ -54,9 +56,30 @@ def tiled_cycles(atom: Definition, index: str | None, element_bytes: int) -> flo
     """The cycles that a sum of two factors takes in register tiles with vectors along `index` (None: the last), by an
     estimate."""
     turned = atom if index is None else with_last(atom, index)
-    cycles = all_cycles(turned, tile_for(turned, machine(), element_bytes), element_bytes)
-    moved = index and _moved(list(accesses(atom.term)), index, atom.indices[-1], atom, element_bytes)
+    cycles = all_cycles(turned, tile_for(turned, machine(), element_bytes), machine(), element_bytes)
+    if index is None:
+        return cycles + turned_numbers(atom) * TURNED
+    moved = _moved(list(accesses(atom.term)), index, atom.indices[-1], atom, element_bytes)
     return cycles + moved[0] if moved else cycles
+
+
+def turned_numbers(atom: Definition) -> int:
+    """Numbers of the factors that are copied into another order for vectors along the last index."""
+    last = atom.indices[-1]
+    turned = [
+        access for access in accesses(atom.term) if last in access.free_names and last not in access.positions[-1].names
+    ]
+    return sum(prod(length_along(position, atom.sizes) for position in access.positions) for access in turned)
+
+
+def _slots(size: int, element_bytes: int) -> float:
+    """As `slots`, where vectors may be shorter."""
+    most, step = machine().lanes(element_bytes), machine().step(element_bytes)
+    return slots(size, step) * (LONE if size <= step < most else 1)
+
+
+LONE = 1.4
+"""How much longer products with one short vector at each position take, of which each waits for a load of its own."""
 
 
 def slots(size: int, most: int) -> float:
@@ -84,12 +107,12 @@ def _moved(
     stride, sizes = position.divisor.constant_value, atom.sizes
     if stride < 1:
         return None
-    lengths = [_length(p, sizes) for p in having[0].positions]
+    lengths = [length_along(p, sizes) for p in having[0].positions]
     axis = having[0].positions.index(position)
     far = prod(lengths[axis + 1 :]) * element_bytes % PAGE == 0
     return prod(atom.shape) * MOVED + prod(lengths) * (MOVED_FAR if far else MOVED), -(-sizes[index] // stride)
 
 
-def _length(position: Position, sizes: Mapping[str, int]) -> int:
+def length_along(position: Position, sizes: Mapping[str, int]) -> int:
     """About how many places of an axis a position runs over."""
     return -(-max((sizes[name] for name in position.names), default=1) // position.divisor.constant_value)

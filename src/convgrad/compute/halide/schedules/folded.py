@@ -12,7 +12,7 @@ and folds it at the end: do[e,p,q,c] = sum[l](part[e,p,q,c,l]).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, prod
 from typing import Any
@@ -21,11 +21,11 @@ import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Lowering, expression
 from convgrad.compute.halide.passes.atoms import is_contraction
-from convgrad.compute.halide.schedules.across import MOVED
+from convgrad.compute.halide.schedules.across import MOVED, length_along
 from convgrad.compute.halide.schedules.contraction import in_tasks, rows_to_spare, split_positions
 from convgrad.compute.halide.schedules.generic import body_of, coordinates, neutral, variables
 from convgrad.compute.halide.schedules.phases import in_phases, joined, keep_extents, split_variables, uneven_indices
-from convgrad.compute.halide.schedules.staging import stage_along
+from convgrad.compute.halide.schedules.staging import BORDER_WORTH, read_where, stage_along
 from convgrad.compute.halide.schedules.tiles import CROWDED, LATENCY, START, Tile, accumulators
 from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce, accesses
@@ -36,11 +36,13 @@ FOLD = 8
 
 @dataclass(frozen=True)
 class Folding:
-    """Vectors along the index `along` of the sum, for the places of a tile; `cycles` are estimated, of all."""
+    """Vectors along the index `along` of the sum, for the places of a tile; `cycles` are estimated, of all. `masked`: a
+    copy in whole vectors does not pay, so what the last vector reads again is left out."""
 
     along: str
     tile: Tile
     cycles: float
+    masked: bool
 
 
 def folding_for(atom: Definition, element_bytes: int, chosen: str | None = None) -> Folding | None:
@@ -67,7 +69,10 @@ def folding_for(atom: Definition, element_bytes: int, chosen: str | None = None)
         numbers = sum(prod(sizes[name] for position in a.positions for name in position.names) for a in moved)
         terms = prod(sizes[i] for i in reduce.indices) / sizes[along] * -(-sizes[along] // lanes)
         tile, each = _tile(atom, given, lanes, terms)
-        found.append(Folding(along, tile, prod(atom.shape) * each + numbers * MOVED))
+        work = prod(sizes[i] for i in (*atom.indices, *reduce.indices))
+        lying = [a for a in read if a not in moved]
+        masked = any(work < BORDER_WORTH * prod(length_along(p, sizes) for p in a.positions) for a in lying)
+        found.append(Folding(along, tile, prod(atom.shape) * each + numbers * MOVED, masked))
     return min(found, key=lambda folding: folding.cycles, default=None)
 
 
@@ -76,7 +81,7 @@ def _tile(atom: Definition, given: Sequence[str], lanes: int, terms: float) -> t
     sizes = atom.sizes
     read = [access.free_names for access in accesses(atom.term)]
     best, least = None, inf
-    for places in _places(given, sizes, accumulators(machine())):
+    for places in _places(atom, given, accumulators(machine())):
         count = prod(places.values())
         wasted = prod(-(-sizes[i] // n) * n / sizes[i] for i, n in places.items())
         loads = sum(prod(n for i, n in places.items() if i in names) for names in read)
@@ -89,12 +94,18 @@ def _tile(atom: Definition, given: Sequence[str], lanes: int, terms: float) -> t
     return best, least
 
 
-def _places(indices: Sequence[str], sizes: Mapping[str, int], room: int) -> Iterator[dict[str, int]]:
-    """Ways to take up to `room` places along the last two indices with more than one place, or along the last."""
-    last, *more = [i for i in reversed(indices) if sizes[i] > 1][:2] or indices[-1:]
+def _places(atom: Definition, indices: Sequence[str], room: int) -> Iterator[dict[str, int]]:
+    """Ways to take up to `room` places along the last of the indices with more than one place, and along one of those
+    before it: the next, and where both factors depend on that, a group, the next that they do not both depend on."""
+    sizes = atom.sizes
+    both = frozenset.intersection(*(access.free_names for access in accesses(atom.term)))
+    last, *before = [i for i in reversed(indices) if sizes[i] > 1] or indices[-1:]
+    more = before[:1] + ([i for i in before if i not in both][:1] if before[:1] and before[0] in both else [])
     for count in range(1, min(sizes[last], room) + 1):
-        for second in range(1, min(sizes[more[0]], room // count) + 1) if more else (1,):
-            yield {last: count} | ({more[0]: second} if more else {})
+        yield {last: count}
+        for second in more:
+            for number in range(2, min(sizes[second], room // count) + 1):
+                yield {last: count, second: number}
 
 
 class FoldedReduction:
@@ -110,7 +121,9 @@ class FoldedReduction:
         assert isinstance(reduce, Reduce)
         self.work = prod(sizes[i] for i in (*atom.indices, *reduce.indices))
         chunks = -(-sizes[along] // lanes)
-        self.staged = stage_along(atom, lowering, along, lanes, chunks * lanes)
+        if not folding.masked:
+            lowering.sizes = {**lowering.sizes, along: chunks * lanes}
+        self.staged = stage_along(atom, lowering, along, lanes)
         self.pure, self.lane = variables(atom), hl.Var("lane")
         domain = hl.RDom([(0, chunks if i == along else sizes[i]) for i in reversed(reduce.indices)], "r")
         self.over = [domain[n] for n in reversed(range(len(reduce.indices)))]
@@ -122,7 +135,14 @@ class FoldedReduction:
             place = lowering.whole_position(position, indices)
             domain.where(place >= 0)
             domain.where(place < size)
-        indices[along] = indices[along] * lanes + self.lane
+        first = indices[along] * lanes
+        if lowering.sizes[along] % lanes:
+            # The last vector begins earlier, and what the one before it has added is left out.
+            begin = hl.min(first, sizes[along] - lanes)
+            for access in dict.fromkeys(accesses(reduce)):
+                read_where(access, lowering, self.lane >= first - begin)
+            first = begin
+        indices[along] = first + self.lane
         where = coordinates(self.pure)
         self.parts, self.sums = hl.Func("parts"), hl.Func("sums")
         part = (self.lane, *where)

@@ -13,7 +13,7 @@ sum of n multiply-adds. It goes through the sum in one order for any number of e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -26,7 +26,7 @@ from convgrad.compute.halide.schedules.contraction import CACHE_SHARE, in_tasks,
 from convgrad.compute.halide.schedules.generic import coordinates, variables
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS
 from convgrad.compute.halide.schedules.tiles import tile_for
-from convgrad.compute.halide.target import machine
+from convgrad.compute.halide.target import Machine, machine
 from convgrad.notation.terms import Access, Definition, Multiply, Reduce
 
 PAIR = 2
@@ -53,7 +53,7 @@ def pairing_for(atom: Definition, lowering: Lowering) -> Pairing | None:
     assert isinstance(reduce.body, Multiply)
     if len(reduce.body.factors) != PAIR or prod(atom.sizes[i] for i in reduce.indices) < LEAST_TERMS:
         return None
-    if tile_for(atom, machine(), 4).lanes != LANES:
+    if tile_for(atom, whole_vectors(), 4).lanes != LANES:
         return None
     first, second = reduce.body.factors
     for packed, beside in ((first, second), (second, first)):
@@ -84,6 +84,11 @@ def _suits(atom: Definition, packed: Access, beside: Access, index: str, lowerin
     )
 
 
+def whole_vectors() -> Machine:
+    """The processor, as what computes with whole vectors only."""
+    return replace(machine(), halves=False)
+
+
 class PairedReduction:
     """An atom whose sum goes through a register tile in pairs, in the interface of the other reductions."""
 
@@ -92,7 +97,7 @@ class PairedReduction:
     def __init__(self, atom: Definition, lowering: Lowering, pairing: Pairing):
         assert isinstance(atom.term, Reduce)
         self.atom, self.lowering, self.pairing = atom, lowering, pairing
-        self.tile = tile_for(atom, machine(), 4)
+        self.tile = tile_for(atom, whole_vectors(), 4)
         sizes = atom.sizes
         self.over_names = [*(i for i in atom.term.indices if i != pairing.index), pairing.index]
         domain = hl.RDom([(0, sizes[i]) for i in reversed(self.over_names)], "r")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from convgrad.compute.halide.schedules.depthwise_gradient import DepthwiseGradie
 from convgrad.compute.halide.schedules.folded import FoldedReduction, Folding, folding_for
 from convgrad.compute.halide.schedules.generic import reduction
 from convgrad.compute.halide.schedules.paired import PairedReduction, pairing_for
+from convgrad.compute.halide.schedules.panels import panelled
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, schedule_map
 from convgrad.compute.halide.schedules.slices import MOST_SLICES, SlicedReduction, slicing_for
 from convgrad.compute.halide.schedules.streams import Stream, stream_of
@@ -99,10 +101,13 @@ def scheduled_reduction(
     folding = chosen_folding(deciding, element_bytes) if forced is None else None
     if forced == "folded":
         folding = folding_for(deciding, element_bytes)
+    if pairing is not None and folding is not None:
+        tiled = tiled_cycles(deciding, vector_index(deciding, element_bytes), element_bytes)
+        folding = folding if 2 * folding.cycles < tiled else None  # pairs take two products at once
     if folding is not None:
-        folding = folding_for(atom, element_bytes, folding.along)
-        assert folding is not None, "what can be folded can be for any number of examples"
-        return FoldedReduction(atom, lowering, element_bytes, folding)
+        own = folding_for(atom, element_bytes, folding.along)
+        assert own is not None, "what can be folded can be for any number of examples"
+        return FoldedReduction(atom, lowering, element_bytes, replace(own, masked=folding.masked))
     sliced = forced == "sliced" if forced else _sliced(deciding, element_bytes)
     if slicing is not None and sliced:
         return SlicedReduction(atom, lowering, element_bytes, slicing)
@@ -132,7 +137,11 @@ def chosen_folding(atom: Definition, element_bytes: int) -> Folding | None:
     """How to fold vectors along an index of the sum, where that is quicker than register tiles and keeps all threads
     busy; else None."""
     folding = folding_for(atom, element_bytes)
-    if folding is None or tiles(atom, folding.tile) < ENOUGH_TASKS:
+    if folding is None:
+        return None
+    assert isinstance(atom.term, Reduce)
+    work = prod(atom.sizes[index] for index in (*atom.indices, *atom.term.indices))
+    if work >= PARALLEL_WORK and tiles(atom, folding.tile) < ENOUGH_TASKS:
         return None
     return folding if folding.cycles < tiled_cycles(atom, vector_index(atom, element_bytes), element_bytes) else None
 
@@ -148,7 +157,9 @@ def _sliced(atom: Definition, element_bytes: int) -> bool:
         return False  # a strided input gradient: only register tiles leave its zeros out
     tile = dividing_tile(atom, machine(), element_bytes)
     count = tiles(atom, tile)
-    read = terms * (tile.width + prod(tile.positions.values())) * element_bytes
+    stretches = (tile.width, prod(tile.positions.values()))
+    whole = LINE if panelled(atom) else element_bytes  # of rows that lie apart, or of what lies side by side
+    read = terms * sum(-(-stretch * element_bytes // whole) * whole for stretch in stretches)
     small = prod(atom.shape) * element_bytes <= SMALL_RESULT
     return count < ENOUGH_TASKS or ((read > TILE_READS or _in_groups(atom, terms)) and small)
 
@@ -169,6 +180,8 @@ def _in_groups(atom: Definition, terms: int) -> bool:
 GROUPED_TERMS = 1 << 10
 """Terms of a group's sums from which slices are better: 64 for each of 16, whose ends are then added up (5x5 kernels,
 8 groups of 3 channels and 8 filters at 34x34: 0.29 ms instead of 0.76 on one thread; with 256 terms 1.0, not 0.5)."""
+LINE = 64
+"""Bytes of a line of memory, of which a tile reads whole ones."""
 TILE_READS = 1 << 20
 """Bytes that a tile may read for its sums, if others read them again: 1 MiB, a second-level cache."""
 SMALL_RESULT = 1 << 22

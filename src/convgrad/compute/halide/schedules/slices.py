@@ -19,6 +19,8 @@ import halide as hl
 from convgrad.compute.halide.codegen.lowering import Lowering, expression
 from convgrad.compute.halide.schedules.contraction import fill_registers, split_into_tiles
 from convgrad.compute.halide.schedules.generic import body_of, combined, coordinates, neutral, variables
+from convgrad.compute.halide.schedules.panels import Panel, make_panels, panel_bytes, tile_in_slices
+from convgrad.compute.halide.schedules.phases import joined
 from convgrad.compute.halide.schedules.pointwise import schedule_map
 from convgrad.compute.halide.schedules.staging import stage_operands
 from convgrad.compute.halide.schedules.tiles import dividing_tile
@@ -47,6 +49,11 @@ class Slicing:
     length: int
     outer: tuple[str, ...]
     inner: tuple[str, ...]
+
+    def terms(self, atom: Definition) -> int:
+        """How many are summed in registers at a time."""
+        sizes = atom.sizes | {self.sliced: self.length}
+        return prod(sizes[index] for index in self.inner)
 
 
 def slicing_for(atom: Definition, element_bytes: int, most: int = MOST_SLICES) -> Slicing | None:
@@ -93,18 +100,25 @@ class SlicedReduction:
         slicing: Slicing,
         siblings: Sequence[tuple[Definition, Lowering]] = (),
     ):
-        self.atom, self.element_bytes, self.slicing = atom, element_bytes, slicing
+        self.shape, self.element_bytes, self.slicing = atom.shape, element_bytes, slicing
         self.members = [(_reduce(member), its) for member, its in ((atom, lowering), *siblings)]
-        self.tile = dividing_tile(atom, machine(), element_bytes)
+        self.panels: list[Panel] = []
+        if siblings:
+            self.atom, self.tile = atom, dividing_tile(atom, machine(), element_bytes)
+        else:
+            self.atom, self.tile = tile_in_slices(atom, slicing.terms(atom), element_bytes)
+            self.panels = make_panels(self.atom, self.tile, lowering, slicing.terms(atom), element_bytes)
         rounded = self.tile.width * self.tile.blocks
         self.staged = [
             copy
-            for member, its in ((atom, lowering), *siblings)
+            for member, its in ((self.atom, lowering), *siblings)
             for copy in stage_operands(member, its, self.tile.lanes, rounded)
         ]
         self.slice = hl.Var("slice")
-        self.pure = variables(atom)
+        self.pure = variables(self.atom)
         self._build()
+        turned = self.atom.indices != atom.indices
+        self.sums = joined(self.inner, self.atom, [], atom.indices) if turned else self.inner
 
     def _build(self) -> None:
         plan, sizes = self.slicing, self.atom.sizes
@@ -138,9 +152,9 @@ class SlicedReduction:
         else:
             self.part[here_part] = _one_or_all(self._values(self.row, here))
         slices = hl.RDom([(0, plan.count)], "q")
-        self.sums = hl.Func("sums")
-        self._start(self.sums, where)
-        self._add(self.sums, where, self._values(self.part, (*where, slices[0])))
+        self.inner = hl.Func("sums")
+        self._start(self.inner, where)
+        self._add(self.inner, where, self._values(self.part, (*where, slices[0])))
         self.outer = outer
 
     def _start(self, func: Any, where: tuple[Any, ...]) -> None:
@@ -160,18 +174,21 @@ class SlicedReduction:
         """Schedule `func`, which reads the sums at its own element."""
         atom, tile, part = self.atom, self.tile, self.part
         pure = list(self.pure.values())
-        self.sums.compute_root()
-        for stage in (self.sums, self.sums.update()):
+        self.inner.compute_root()
+        for stage in (self.inner, self.inner.update()):
             _along(stage, pure[-1], tile.lanes, atom.shape[-1])
-        schedule_map(func, variables, atom.shape, self.element_bytes, in_place=False)
+        schedule_map(func, variables, self.shape, self.element_bytes, in_place=False)
         # Whole tiles are added up, so the rows, and the copies that these read, are made for whole ones, too.
         part.compute_root().align_extent(pure[-1], tile.width)
+        for index, count in tile.positions.items():
+            if atom.sizes[index] % count:
+                part.align_extent(self.pure[index], count)
         stage = part
         if self.loops:
             _along(part, pure[-1], tile.lanes, atom.shape[-1], hl.TailStrategy.RoundUp)
             part.parallel(self.slice)
             stage = part.update()
-        inner, loops = split_into_tiles(stage, pure, atom, tile, False, hl.TailStrategy.RoundUp)
+        inner, loops = split_into_tiles(stage, pure, atom, tile, bool(self.panels), hl.TailStrategy.RoundUp)
         stage.reorder(*inner, *(variable for variable, _ in loops), *reversed(self.loops), self.slice)
         stage.vectorize(inner[0])
         for variable in inner[1:]:
@@ -186,6 +203,17 @@ class SlicedReduction:
                 copy.compute_first()
             else:
                 copy.func.compute_at(part, self.loops[0] if self.loops else self.slice)
+        for panel in self.panels:
+            panel.func.compute_at(part, self._loop_of(panel))
+
+    def _loop_of(self, panel: Panel) -> Any:
+        """The outermost loop in which a panel fits into a cache."""
+        fixed = [self.slicing.sliced]
+        for loop, index in zip(self.loops, self.slicing.outer, strict=True):
+            fixed.append(index)
+            if panel_bytes(panel, fixed, self.atom.sizes, self.element_bytes) <= WORKING_SET:
+                return loop
+        return self.loops[-1] if self.loops else self.slice
 
 
 def _reduce(atom: Definition) -> Reduce:

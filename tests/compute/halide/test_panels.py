@@ -1,0 +1,135 @@
+"""Sums in slices that read panels: operands in the order of tiles, with vectors along the longer rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("halide")
+
+from convgrad.compute.halide.options import scheduling
+from convgrad.compute.halide.passes.atoms import split
+from convgrad.compute.halide.program import compile_program
+from convgrad.compute.halide.schedules.panels import panelled, tile_in_slices
+from convgrad.compute.halide.schedules.tiles import tile_for
+from convgrad.compute.halide.target import Machine, machine
+from convgrad.notation import Equation
+from engine_runs import run_python
+from engine_support import bound, compare
+
+WIDE = machine().lanes(4) == 16
+WEIGHTS = "dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,{s}*i+m,{s}*j+n,c])"
+PADDED = "dw[m,n,c,k] = sum[e,i,j](dx[e,i,j,k] * o[e,i+m-1,j+n-1,c else 0])"
+GROUPED = "dw[m,n,c,g,k] = sum[e,i,j](dx[e,i,j,g,k] * o[e,i+m,j+n,g,c])"
+BITS = """
+import hashlib, sys
+sys.path[:0] = ["tests/support", "tests/compute/halide"]
+import numpy as np
+from convgrad.compute.halide.program import compile_program
+from test_panels import weights
+program = compile_program(weights(29, 5, 7, 217, 35, 1, 2), ["dw"])
+for name in ("dx", "o"):
+    program.set(name, np.random.default_rng(0).standard_normal(program.arrays[name].shape))
+program.run()
+print(hashlib.sha256(program.arrays["dw"].tobytes()).hexdigest())
+"""
+
+
+def weights(batch: int, rows: int, columns: int, channels: int, kernels: int, kernel: int, stride: int = 1) -> Equation:
+    """The gradient of a convolution's kernels, for results of `rows` x `columns`."""
+    image = [stride * (size - 1) + kernel for size in (rows, columns)]
+    shapes = {"dx": (batch, rows, columns, kernels), "o": (batch, *image, channels)}
+    sizes = {"I": rows, "J": columns, "M": kernel, "N": kernel}
+    return bound(WEIGHTS.format(s=stride), shapes=shapes, sizes=sizes)
+
+
+CASES: dict[str, Equation] = {
+    "long rows": weights(29, 5, 7, 217, 35, 1, 2),
+    "few kernels": weights(17, 9, 11, 193, 2, 2),
+    "rows of both": weights(6, 4, 5, 150, 139, 1),
+    "one image": weights(1, 23, 7, 131, 33, 1),
+    "a dense layer": bound("dw[c,k] = sum[e](dx[e,k] * o[e,c])", shapes={"dx": (97, 20), "o": (97, 211)}),
+    "zeros around": bound(
+        PADDED, shapes={"dx": (7, 6, 8, 37), "o": (7, 6, 8, 130)}, sizes={"I": 6, "J": 8, "M": 3, "N": 3}
+    ),
+    "groups": bound(
+        GROUPED, shapes={"dx": (7, 6, 8, 2, 9), "o": (7, 7, 9, 2, 140)}, sizes={"I": 6, "J": 8, "M": 2, "N": 2}
+    ),
+}
+
+
+@pytest.mark.parametrize("equation", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_from_panels(equation: Equation, dtype: str) -> None:
+    with scheduling(winograd=False, reduction="sliced"):
+        compare(equation, dtype)
+
+
+@pytest.mark.skipif(not WIDE, reason="other vectors have other tiles")
+@pytest.mark.parametrize(
+    ("channels", "kernels", "last"), [(512, 32, "k"), (192, 2, "c"), (32, 512, "k"), (128, 96, "k")]
+)
+def test_vectors_run_along_rows_that_fill_them(channels: int, kernels: int, last: str) -> None:
+    (atom,) = split(weights(32, 17, 17, channels, kernels, 1).definitions[0])
+    turned, tile = tile_in_slices(atom, 289, 4)
+    assert panelled(atom).keys() == {"c", "k"}
+    assert turned.indices[-1] == last
+    assert tile.width <= turned.shape[-1]
+
+
+def test_tiles_divide_sizes_of_odd_factors() -> None:
+    (atom,) = split(weights(32, 17, 17, 217, 64, 1).definitions[0])  # 217 = 7 * 31
+    _, tile = tile_in_slices(atom, 289, 4)
+    assert 217 % tile.positions.get("c", 1) == 0
+
+
+def test_an_index_of_both_factors_has_no_panel() -> None:
+    (atom,) = split(CASES["groups"].definitions[0])
+    assert panelled(atom).keys() == {"c", "k"}
+    (atom,) = split(CASES["zeros around"].definitions[0])
+    assert panelled(atom).keys() == {"c", "k"}  # m and n stand in sums of indices
+
+
+@pytest.mark.parametrize(("size", "lanes"), [(20, 8), (72, 8), (16, 16), (217, 16), (10, 16), (8, 8), (3, 4)])
+def test_shorter_vectors_where_these_fill_better_and_take_half_the_time(size: int, lanes: int) -> None:
+    (atom,) = split(bound("x[e,k] = sum[c](w[c,k] * o[e,c])", shapes={"w": (300, size), "o": (64, 300)}).definitions[0])
+    whole = Machine(64, 32, "any")
+    assert tile_for(atom, replace(whole, halves=True), 4).lanes == lanes
+    assert tile_for(atom, whole, 4).lanes == (16 if size > 8 else lanes)
+
+
+def test_what_the_last_vector_reads_again_is_not_multiplied() -> None:
+    """Of 21 numbers a vector of 16 reads the last 5 with 11 that were added before: infinity times 0 is no number."""
+    equation = bound("x[e] = sum[c](w[c] * o[e,c])", shapes={"w": (1021,), "o": (50, 1021)})
+    w, o = np.ones(1021), np.ones((50, 1021))
+    o[3, 1007] = np.inf
+    with scheduling(reduction="folded"):
+        program = compile_program(equation, ["x"])
+    program.set("w", w)
+    program.set("o", o)
+    program.run()
+    expected = np.full(50, 1021.0)
+    expected[3] = np.inf
+    np.testing.assert_array_equal(program.arrays["x"], expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("do[e,c] = sum[k](w[c,k] * dx[e,k])", {"w": (25, 64), "dx": (3, 64)}),  # vectors along k, added up
+        ("do[e,c] = sum[k](w[c,k] * dx[e,k])", {"w": (7, 37), "dx": (5, 37)}),
+        ("x[e,k] = sum[c](w[c,k] * o[e,c])", {"w": (33, 7), "o": (11, 33)}),  # vectors of 4 along k
+        ("do[e,c] = sum[k](w[c,k] * dx[e,k])", {"w": (1201, 37), "dx": (19, 37)}),  # blocks with copies of their own
+        ("do[e,c] = sum[k](w[c,k] * dx[e,k])", {"w": (1201, 7), "dx": (9, 7)}),  # few terms
+    ],
+)
+def test_small_and_turned_dense_layers(text: str, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
+    compare(bound(text, shapes=shapes), dtype)
+
+
+def test_the_same_bits_for_any_number_of_threads() -> None:
+    digests = {line for count in "124" for line in run_python(BITS, HL_NUM_THREADS=count).split()}
+    assert len(digests) == 1
