@@ -49,6 +49,25 @@ def depthwise(
     return bound(CONVOLUTION.format(s=stride, p=padding), shapes=shapes, sizes=sizes)
 
 
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_images_with_a_border_of_zeros(sizes: Any) -> None:
+    """What another kernel made is stored with zeros around, which are read, and not the first and last columns."""
+    examples, rows, columns, channels, taps, across, stride, padding = sizes
+    results = [(length + 2 * padding - k) // stride + 1 for length, k in ((rows, taps), (columns, across))]
+    text = """
+    r[e,p,q,c] = max(o[e,p,q,c], 0) + 1
+    x[e,i,j,c] = sum[m,n](w[m,n,c] * r[e,{s}*i+m-{p},{s}*j+n-{p},c else 0])
+    y[e,i,j,c] = x[e,i,j,c] + 1
+    dr[e,p,q,c] = sum[m,n](y[e,(p-m+{p})/{s},(q-n+{p})/{s},c else 0] * w[m,n,c])
+    dw[m,n,c] = sum[e,i,j](y[e,i,j,c] * r[e,{s}*i+m-{p},{s}*j+n-{p},c else 0])
+    """
+    shapes = {"o": (examples, rows, columns, channels), "w": (taps, across, channels)}
+    lengths = {"I": results[0], "J": results[1], "P": rows, "Q": columns, "M": taps, "N": across}
+    equation = bound(text.format(s=stride, p=padding), shapes=shapes, sizes=lengths)
+    compare(equation, "float32", outputs=["x"])
+    compare(equation, "float32", outputs=["dr", "dw"])
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_depthwise_convolutions(sizes: Any, dtype: str) -> None:
