@@ -16,11 +16,14 @@ TITLES = {
     "shapes": "Random shapes",
 }
 """Module in benchmarks -> heading. Their order is the page's."""
+MISSED = "missed.txt"
+"""What was tried where targets are not met: written by hand, with figures that runs printed."""
 
 
 def sections(docs: Path) -> list[str]:
     """A section of the page for each of these files that there is in `docs`."""
-    found = []
+    missed = docs / FOLDER / MISSED
+    found = [f"## What is not met\n\n{missed.read_text(encoding='utf-8').rstrip()}"] if missed.is_file() else []
     for name, title in TITLES.items():
         file = docs / FOLDER / f"{name}.txt"
         if file.is_file():
