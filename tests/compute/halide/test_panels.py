@@ -130,6 +130,13 @@ def test_small_and_turned_dense_layers(text: str, shapes: dict[str, tuple[int, .
     compare(bound(text, shapes=shapes), dtype)
 
 
+@pytest.mark.parametrize(
+    "text", ["x[i] = sum[m](m * i + 1)", "x[i] = sum[m]((m + 1) * (i + 2))", "x[i] = max[m](m - i)"]
+)
+def test_sums_that_read_no_tensor(text: str) -> None:
+    compare(bound(text, sizes={"I": 5, "M": 70}), "float32")
+
+
 def test_the_same_bits_for_any_number_of_threads() -> None:
     digests = {line for count in "124" for line in run_python(BITS, HL_NUM_THREADS=count).split()}
     assert len(digests) == 1

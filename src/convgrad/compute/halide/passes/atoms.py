@@ -9,7 +9,6 @@ there is not too much to compile (`expansion`). No name of the notation holds a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 
@@ -73,6 +72,15 @@ def is_contraction(reduce: Reduce) -> bool:
     """A sum of products of tensors."""
     body = reduce.body
     return reduce.kind == "sum" and isinstance(body, Multiply) and sum(1 for _ in accesses(body)) >= 2
+
+
+def summed_along_memory(reduce: Reduce) -> str | None:
+    """The index of a sum of products that lies along memory in all factors, where there is one: vectors can run along
+    it."""
+    if not is_contraction(reduce):
+        return None
+    index, *others = {access.positions[-1].as_name if access.positions else None for access in accesses(reduce)}
+    return None if others or index not in reduce.indices else index
 
 
 def nodes(term: Term, sizes: dict[str, int]) -> int:
@@ -200,7 +208,8 @@ def _has_vectors(atom: Definition) -> bool:
     assert isinstance(atom.term, Reduce)
     sizes = atom.sizes
     last = atom.indices[-1]
-    if is_contraction(atom.term) and _folds(atom.term, sizes):
+    along = summed_along_memory(atom.term)
+    if along is not None and sizes[along] >= LANES:
         return True
     work = prod(sizes[i] for i in (*atom.indices, *atom.term.indices))
     for access in accesses(atom.term):
@@ -210,12 +219,6 @@ def _has_vectors(atom: Definition) -> bool:
         if last in names and work >= COPY_WORTH * prod(sizes.get(name or "", 1) for name in names):
             return True
     return False
-
-
-def _folds(reduce: Reduce, sizes: Mapping[str, int]) -> bool:
-    innermost = {access.positions[-1].as_name if access.positions else None for access in accesses(reduce)}
-    index, *others = innermost
-    return index in reduce.indices and not others and sizes[index] >= LANES
 
 
 def sized_walk(definition: Definition) -> int:

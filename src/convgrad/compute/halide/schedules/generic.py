@@ -10,7 +10,7 @@ import halide as hl
 
 from convgrad.compute.halide.codegen import functions
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, expression, from_function
-from convgrad.compute.halide.passes.atoms import is_contraction, is_reduction
+from convgrad.compute.halide.passes.atoms import is_contraction, is_reduction, summed_along_memory
 from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Definition, Reduce, accesses
 
@@ -132,9 +132,8 @@ def _vectorize_sum(func: Any, atom: Definition, over: Sequence[Any], lanes: int)
     """Vectors along the index of a sum of products that lies along memory in all factors, where there is one: number by
     number, each addition waits for the one before it."""
     assert isinstance(atom.term, Reduce)
-    innermost = {access.positions[-1].as_name if access.positions else None for access in accesses(atom.term)}
-    index, *others = innermost
-    if others or index not in atom.term.indices or not is_contraction(atom.term) or atom.sizes[index] < SHORTEST_SUM:
+    index = summed_along_memory(atom.term)
+    if index is None or atom.sizes[index] < SHORTEST_SUM:
         return
     while lanes > atom.sizes[index]:
         lanes //= 2
