@@ -28,6 +28,7 @@ from benchmarks.timing import Effort, against_best, geometric_mean, interleaved,
 from benchmarks.torch_networks import FORMATS, LEARNING_RATE, MOMENTUM, TIMED_RATE, Trained
 from benchmarks.torch_twin import in_torch_order
 from benchmarks.verify import Array, WrongResult, distance
+from convgrad.models.network import Network
 from convgrad.network.precision import MIXED
 from convgrad.network.step import TrainingStep
 from convgrad.optimizers import SGD
@@ -57,7 +58,7 @@ def measure(case: NetworkCase, batch: int, effort: Effort) -> Measured:
     error, theirs = errors(case, x, t)
     if not error <= ALLOWED * theirs:
         raise WrongResult(f"{case.name}, step of {batch}: the error is {error:.1e}, PyTorch's {theirs:.1e}.")
-    ours = {precision: _step(case, batch, precision) for precision in ("float32", MIXED)}
+    ours = {precision: _step(prepared(case), case, batch, precision) for precision in ("float32", MIXED)}
     calls = {precision: partial(step.run, x, t, TIMED_RATE) for precision, step in ours.items()}
     rivals = {
         memory: Trained(prepared(case), x, t, case.loss, memory=memory, mixed=True, rate=TIMED_RATE).step
@@ -76,8 +77,7 @@ def errors(case: NetworkCase, x: Array, t: Array) -> tuple[float, float]:
         Trained(network, x, t, case.loss, mixed=mixed, dtype=dtype)
         for mixed, dtype in ((True, torch.float32), (False, torch.float64))
     ]
-    step = network.training_step(case.loss, SGD(LEARNING_RATE, momentum=MOMENTUM), len(x), precision=MIXED)
-    step.run(x, t)
+    _step(network, case, len(x), MIXED).run(x, t)
     for each in trained:
         each.step()
     theirs, exact = (each.parameters() for each in trained)
@@ -89,9 +89,9 @@ def errors(case: NetworkCase, x: Array, t: Array) -> tuple[float, float]:
     return distance(change(own), change(exact)), distance(change(theirs), change(exact))
 
 
-def _step(case: NetworkCase, batch: int, precision: str) -> TrainingStep:
+def _step(network: Network, case: NetworkCase, batch: int, precision: str) -> TrainingStep:
     optimizer = SGD(LEARNING_RATE, momentum=MOMENTUM)
-    return prepared(case).training_step(case.loss, optimizer, batch, precision=precision)
+    return network.training_step(case.loss, optimizer, batch, precision=precision)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,7 +9,6 @@ lies there. The last vector of channels begins earlier than after the one before
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -23,6 +22,7 @@ from convgrad.compute.halide.schedules.depthwise import along_channels, fill_vec
 from convgrad.compute.halide.schedules.generic import body_of, coordinates, neutral, variables
 from convgrad.compute.halide.schedules.pointwise import schedule_map
 from convgrad.compute.halide.schedules.slices import MOST_BYTES, MOST_SLICES
+from convgrad.compute.halide.schedules.staging import with_checks
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
 ROWS = 4
@@ -123,7 +123,7 @@ class DepthwiseGradient:
         indices[bands.index] = self.at[bands.index] * bands.rows + self.row
         lowering.sizes = {**atom.sizes, bands.index: self.places[bands.index] * bands.rows}
         for access in accesses(reduce):
-            lowering.substitutes[access] = partial(_checked, access, lowering)
+            lowering.substitutes[access] = partial(with_checks, access, lowering)
         self.rows = hl.Func("rows")
         here = (*self.of_tap, *reversed(self.at.values()))
         self.rows[here] = neutral("sum", lowering.kind)
@@ -182,8 +182,3 @@ class DepthwiseGradient:
                 stage.unroll(variable)
         for stage in (self.total, self.total.update(), self.part, added, self.rows, summed):
             stage.vectorize(self.lane)
-
-
-def _checked(access: Access, lowering: Lowering, indices: Mapping[str, Any]) -> Any:
-    """The element, from a loop that has no checks where none are needed."""
-    return lowering.at_numerators(access, lowering.numerators(access, indices))

@@ -71,7 +71,7 @@ def stage_operands(
         axis, elements, moved = axes[access], counts[access], access in to_move
         worth = CUT_WORTH if _cut(access, axis, lowering) else BORDER_WORTH
         if not moved and work < worth * elements and all(p.is_whole for p in access.positions):
-            lowering.substitutes[access] = partial(_with_checks, access, lowering)
+            lowering.substitutes[access] = partial(with_checks, access, lowering)
         elif not moved and spared and not lowering.may_leave(_without(access, spared)):
             lowering.substitutes[access] = partial(lowering.inside, access)
         elif moved or lowering.may_leave(access):
@@ -157,7 +157,7 @@ def _as_it_lies(access: Access, lowering: Lowering, indices: Mapping[str, Any]) 
     return lowering.at(access, lowering.numerators(access, indices))
 
 
-def _with_checks(access: Access, lowering: Lowering, indices: Mapping[str, Any]) -> Any:
+def with_checks(access: Access, lowering: Lowering, indices: Mapping[str, Any]) -> Any:
     """The element from where it lies, with a loop that has no checks where none are needed."""
     return lowering.at_numerators(access, lowering.numerators(access, indices))
 
