@@ -112,8 +112,8 @@ def test_which_sums_go_through_windows_of_each_channel() -> None:
     sums = atoms(depthwise(*SIZES[1]))
     assert depthwise_windows(sums["do"], 4) is not None
     assert depthwise_windows(sums["dw"], 4) is None
-    few = atoms(depthwise(2, 11, 13, 3, 3, 3, 1, 1))
-    assert depthwise_windows(few["do"], 8) is None
+    one = atoms(depthwise(2, 11, 13, 1, 3, 3, 1, 1))
+    assert depthwise_windows(one["do"], 4) is None
     large = atoms(depthwise(2, 19, 13, 33, 9, 3, 1, 1))
     assert depthwise_windows(large["do"], 4) is None
 
@@ -123,7 +123,7 @@ def test_which_sums_go_through_bands() -> None:
     assert bands_of(sums["dw"], 4) is not None
     assert bands_of(sums["do"], 4) is None
     assert bands_of(atoms(depthwise(*SIZES[7]))["dw"], 4) is None  # 49 taps
-    assert bands_of(atoms(depthwise(2, 11, 13, 3, 3, 3, 1, 1))["dw"], 8) is None  # 3 channels
+    assert bands_of(atoms(depthwise(2, 11, 13, 1, 3, 3, 1, 1))["dw"], 4) is None  # 1 channel
 
 
 def test_what_is_sliced_follows_from_the_sizes() -> None:
