@@ -362,6 +362,8 @@ SUITING = [
     (Sizes(64, 12, 12, 128, 128, kernel=5), 2, True, True),  # with so many channels, 4x4 tiles would err too much
     (Sizes(64, 28, 28, 1, 20, kernel=5), 4, False, False),
     (Sizes(64, 32, 32, 64, 128, (1, 1), stride=2), 4, True, True),
+    (Sizes(16, 60, 60, 128, 384, stride=2), 4, True, False),  # 16 MiB of sums, read and written again in each task
+    (Sizes(10, 11, 11, 16, 128, (2, 2), kernel=5, stride=2), 2, True, False),  # 5 tasks for the threads
     (Sizes(8, 224, 224, 3, 64, (3, 3), kernel=7, stride=2), 2, False, False),
     (Sizes(64, 28, 28, 64, 64, kernel=9), None, False, False),  # no points are known
     (Sizes(1, 64, 4096, 256, 256, (1, 1)), 4, False, False),  # one row of tiles is larger than the caches

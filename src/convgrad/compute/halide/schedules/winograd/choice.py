@@ -170,13 +170,26 @@ def gradient_outputs(sizes: Sizes) -> int | None:
 
 def gradient_gain(sizes: Sizes, outputs: int) -> float:
     """As `gain`, for the gradient of the kernels."""
+    if not sizes.tiles(outputs):
+        return 0
     algorithm = sizes.kernel_gradient(outputs)
     pairs = sizes.channels * sizes.kernels
     # The products are also added to memory, a load and a store in 16 or more multiply-adds.
     products = 1.2 * algorithm.size**2 * pairs / 2
     transforms = _data_cycles(algorithm) * sizes.channels + (_kernel_cycles(algorithm) + TILE) * sizes.kernels
-    all_tiles = sizes.tiles(outputs) * (products + transforms)
-    return _direct_cycles(sizes, GRADIENT_SHARE) / (all_tiles + _back_cycles(algorithm) * pairs)
+    all_tiles = sizes.tiles(outputs) * (products + transforms) + _back_cycles(algorithm) * pairs
+    rows, images, runs = _gradient_tasks(sizes, outputs)
+    if runs:
+        tasks = grid(sizes, outputs, rows, images).tasks
+        all_tiles = all_tiles * _uneven(tasks) + tasks * _cycles_of_sums(algorithm.size**2 * pairs)
+    return _direct_cycles(sizes, GRADIENT_SHARE) / all_tiles
+
+
+def _cycles_of_sums(sums: int) -> float:
+    """Cycles, times the elements of a vector, to read and write the sums of a run where no cache holds those of two
+    threads. (3x3, 128 -> 384 channels at 60x60 with stride 2, 16 images: 16 MiB of sums, and with these 1.2 times as
+    long as directly on a Zen 3.)"""
+    return 2 * _reading(2 * sums) if 2 * 4 * sums > MOST_WEIGHTS // 2 else 0
 
 
 def suits_weight_gradient(sizes: Sizes) -> bool:
@@ -278,13 +291,23 @@ def weight_gradient_cut(sizes: Sizes, lanes: int, registers: int) -> winograd_gr
     """How the gradient of the kernels is cut. Another cut would add in another order."""
     outputs = gradient_outputs(sizes)
     assert outputs is not None, "there is an algorithm for a gradient that is done so"
-    planes = sizes.kernel_gradient(outputs).size ** 2
     vectors, channels = _accumulators(sizes, lanes, registers)
+    rows, images, runs = _gradient_tasks(sizes, outputs)
+    products = 4 * sizes.kernel_gradient(outputs).size ** 2 * sizes.channels * sizes.kernels
+    whole = max(sizes.channels, sizes.kernels)
+    width = min(whole, 2 * BLOCK) if products <= MOST_WEIGHTS else BLOCK
+    return winograd_gradient.Blocks(outputs, lanes, vectors, channels, rows, images, runs, width)
+
+
+def _gradient_tasks(sizes: Sizes, outputs: int) -> tuple[int, int, int]:
+    """Rows and images of a task, and the runs of tasks; without runs all tasks are added in registers."""
+    planes = sizes.kernel_gradient(outputs).size ** 2
     both = sizes.channels + sizes.kernels
     products = 4 * planes * sizes.channels * sizes.kernels
     tiles = 4 * planes * sizes.tiles(outputs) * both
+    if products > MOST_SUMS and tiles <= MOST_TILES:
+        return *_every_tile(sizes, outputs), 0
     fitting = min(winograd.MOST_RUNS, max(2, MOST_SUMS // products))
-    runs = 0 if products > MOST_SUMS and tiles <= MOST_TILES else 1 << (fitting.bit_length() - 1)
 
     def cost(task: tuple[int, int]) -> float:
         place = grid(sizes, outputs, *task)
@@ -293,10 +316,7 @@ def weight_gradient_cut(sizes: Sizes, lanes: int, registers: int) -> winograd_gr
         sums = 1 + 10 / place.tiles
         return waste * sums * _crowded(4 * planes * place.tiles * both // 2) * _uneven(place.tasks)
 
-    rows, images = min(_tasks(sizes, outputs), key=cost) if runs else _every_tile(sizes, outputs)
-    whole = max(sizes.channels, sizes.kernels)
-    width = min(whole, 2 * BLOCK) if products <= MOST_WEIGHTS else BLOCK
-    return winograd_gradient.Blocks(outputs, lanes, vectors, channels, rows, images, runs, width)
+    return *min(_tasks(sizes, outputs), key=cost), 1 << (fitting.bit_length() - 1)
 
 
 def _accumulators(sizes: Sizes, lanes: int, registers: int) -> tuple[int, int]:
