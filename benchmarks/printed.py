@@ -1,6 +1,8 @@
 """Tables of commands that print them whole, as the page shows them: what a run printed, kept as it was.
 
 python -m benchmarks.runtimes > docs/measured/runtimes.txt
+
+What another processor gave has a file of its own, such as runtimes-zen3.txt.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ def sections(docs: Path) -> list[str]:
     missed = docs / FOLDER / MISSED
     found = [f"## What is not met\n\n{missed.read_text(encoding='utf-8').rstrip()}"] if missed.is_file() else []
     for name, title in TITLES.items():
-        file = docs / FOLDER / f"{name}.txt"
-        if file.is_file():
-            text = file.read_text(encoding="utf-8").rstrip("\n")
-            found.append(f"## {title}\n\n`python -m benchmarks.{name}` printed:\n\n```measured\n{text}\n```")
+        files = sorted((docs / FOLDER).glob(f"{name}*.txt"), key=lambda file: file.stem)
+        texts = [file.read_text(encoding="utf-8").rstrip("\n") for file in files]
+        if texts:
+            blocks = [f"`python -m benchmarks.{name}` printed:", *(f"```measured\n{text}\n```" for text in texts)]
+            found.append("\n\n".join([f"## {title}", *blocks]))
     return found

@@ -51,6 +51,8 @@ def test_the_page_shows_what_was_printed(tmp_path: Path) -> None:
     assert last.endswith("```measured\na table of shapes\n```")
     (tmp_path / "measured" / "missed.txt").write_text("- **Start.** Too slow.\n")
     assert printed.sections(tmp_path) == ["## What is not met\n\n- **Start.** Too slow.", first, last]
+    (tmp_path / "measured" / "shapes-other.txt").write_text("a table of another processor\n")
+    assert printed.sections(tmp_path)[-1] == f"{last}\n\n```measured\na table of another processor\n```"
     page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
     kept = printed.sections(Path(__file__).parents[2] / "docs")
     assert page.endswith("\n\n".join(kept) + "\n")

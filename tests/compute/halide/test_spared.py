@@ -10,8 +10,10 @@ pytest.importorskip("halide")
 
 from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.runtime import native
+from convgrad.compute.halide.runtime.cache import Cache, using
+from convgrad.compute.halide.schedules import contraction
 from convgrad.compute.halide.schedules.contraction import inside_shares
-from convgrad.compute.halide.schedules.tiles import FAR, tile_for
+from convgrad.compute.halide.schedules.tiles import FAR, Tile, tile_for
 from convgrad.compute.halide.schedules.winograd.reduction import winograd_pattern
 from convgrad.compute.halide.target import machine
 from convgrad.notation import Equation
@@ -42,6 +44,20 @@ def test_nothing_is_read_beyond_the_end(monkeypatch: pytest.MonkeyPatch) -> None
     """In memory, Halide checks that the buffers cover all that is read and written."""
     monkeypatch.setattr(native, "compiler", lambda: None)
     compare(convolution(37, 40, 19), "float32")
+
+
+@pytest.mark.parametrize("along", ["i", "j"])
+def test_zeros_around_rows_are_read_where_columns_are_spared(monkeypatch: pytest.MonkeyPatch, along: str) -> None:
+    """A tile along rows spares products beyond columns; beyond the rows it reads the zeros stored around `y`."""
+    monkeypatch.setattr(contraction, "tile_for", lambda *_: Tile(machine().lanes(4), 1, 1, {along: 5}))
+    text = """
+    y[e,a,b,c] = 2 * o[e,a,b,c]
+    x[e,i,j,k] = sum[m,n,c](w[m,n,c,k] * y[e,i+2*m-1,j+2*n-1,c else 0])
+    """
+    shapes = {"o": (4, 12, 9, 3), "w": (3, 2, 3, 7)} if along == "i" else {"o": (4, 9, 12, 3), "w": (2, 3, 3, 7)}
+    sizes = {"I": 10, "J": 9} if along == "i" else {"I": 9, "J": 10}
+    with scheduling(winograd=False, reduction="tiled"), using(Cache(None)):
+        compare(bound(text, shapes=shapes, sizes=sizes), "float32", outputs=["x"])
 
 
 def test_tiles_run_along_the_examples() -> None:

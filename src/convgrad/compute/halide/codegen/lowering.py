@@ -184,11 +184,18 @@ class Lowering:
         return self._read(access, tops)
 
     def inside(self, access: Access, indices: Indices) -> Expr:
-        """What an access reads where it is known to read inside: the compiler, which does not know, gets bounds."""
+        """What an access reads where it is known to read inside, or the zeros that are stored around the tensor: the
+        compiler, which does not know, gets bounds."""
         tensor = self.tensors[access.tensor]
         tops = self.numerators(access, indices)
-        places = [hl.max(hl.min(top, size - 1), 0) for top, size in zip(tops, tensor.shape, strict=True)]
+        ends = [self._ends(tensor, axis, access.outside) for axis in range(len(tops))]
+        places = [hl.max(hl.min(top, last), first) for top, (first, last) in zip(tops, ends, strict=True)]
         return tensor.load([top if p.as_name else q for p, top, q in zip(access.positions, tops, places, strict=True)])
+
+    def _ends(self, tensor: Tensor, axis: int, outside: float | None) -> tuple[int, int]:
+        """The first and the last place along an axis that may be read from memory."""
+        before, behind = (tensor.low[axis], tensor.high[axis]) if tensor.low and outside == 0 else (0, 0)
+        return -before, tensor.shape[axis] + behind - 1
 
     def may_leave(self, access: Access) -> bool:
         """Whether an access may read outside of its tensor, or has positions that are divided."""
@@ -200,8 +207,8 @@ class Lowering:
         low, high = position.numerator.bounds(self.sizes)
         divisor = position.divisor.constant_value
         low, high = sorted((low // divisor, high // divisor))
-        before, behind = (tensor.low[axis], tensor.high[axis]) if tensor.low and outside == 0 else (0, 0)
-        return abs(divisor) != 1, low < -before, high >= tensor.shape[axis] + behind
+        first, last = self._ends(tensor, axis, outside)
+        return abs(divisor) != 1, low < first, high > last
 
     def _read(self, access: Access, tops: Sequence[Any], likely: bool = False) -> Expr:
         """The element at given numerators; `likely`: have a loop without checks where none is needed."""
