@@ -125,29 +125,19 @@ class FoldedReduction:
             lowering.sizes = {**lowering.sizes, along: chunks * lanes}
         self.staged = stage_along(atom, lowering, along, lanes)
         self.pure, self.lane = variables(atom), hl.Var("lane")
-        domain = hl.RDom([(0, chunks if i == along else sizes[i]) for i in reversed(reduce.indices)], "r")
-        self.over = [domain[n] for n in reversed(range(len(reduce.indices)))]
-        indices = {**self.pure, **dict(zip(reduce.indices, self.over, strict=True))}
-        for split in self.splits:
-            indices[split.quotient], whole = split.values(lowering, indices)
-            domain.where(whole)
-        for position, size in rows_to_spare(atom, self.tile, lowering):
-            place = lowering.whole_position(position, indices)
-            domain.where(place >= 0)
-            domain.where(place < size)
-        first = indices[along] * lanes
-        if lowering.sizes[along] % lanes:
-            # The last vector begins earlier, and what the one before it has added is left out.
-            begin = hl.min(first, sizes[along] - lanes)
-            for access in dict.fromkeys(accesses(reduce)):
-                read_where(access, lowering, self.lane >= first - begin)
-            first = begin
-        indices[along] = first + self.lane
-        where = coordinates(self.pure)
         self.parts, self.sums = hl.Func("parts"), hl.Func("sums")
+        where = coordinates(self.pure)
         part = (self.lane, *where)
         self.parts[part] = neutral("sum", lowering.kind)
-        self.parts[part] += body_of(reduce, lowering, indices)
+        self.over: list[list[Any]] = []
+        left = lowering.sizes[along] % lanes
+        self._add(lowering, along, range(0, lowering.sizes[along] - left, lanes))
+        if left:
+            # The last vector begins earlier, and what the one before it has added is left out. In an update of its own:
+            # what it leaves out is then known, and no compiler multiplies here in two steps and there in one.
+            for access in dict.fromkeys(accesses(reduce)):
+                read_where(access, lowering, self.lane >= lanes - left)
+            self._add(lowering, along, range(sizes[along] - lanes, sizes[along], lanes))
         self.fold = hl.RDom([(0, lanes)], "fold")[0]
         folded = (self.fold, *where)
         self.sums[where] = neutral("sum", lowering.kind)
@@ -156,6 +146,26 @@ class FoldedReduction:
         if self.splits:
             self.sums = joined(self.inner, self.given, self.splits, self.given.indices)
         self.beyond = uneven_indices(self.given, self.splits)
+
+    def _add(self, lowering: Lowering, along: str, begins: range) -> None:
+        """Add to the parts the vectors that begin at these places along an index, and everything along the others."""
+        sizes, reduce = self.atom.sizes, self.atom.term
+        assert isinstance(reduce, Reduce)
+        extents = [len(begins) if i == along else sizes[i] for i in reduce.indices]
+        domain = hl.RDom([(0, extent) for extent in reversed(extents)], "r")
+        over = [domain[n] for n in reversed(range(len(extents)))]
+        indices = {**self.pure, **dict(zip(reduce.indices, over, strict=True))}
+        for split in self.splits:
+            indices[split.quotient], whole = split.values(lowering, indices)
+            domain.where(whole)
+        for position, size in rows_to_spare(self.atom, self.tile, lowering):
+            place = lowering.whole_position(position, indices)
+            domain.where(place >= 0)
+            domain.where(place < size)
+        indices[along] = begins.start + indices[along] * begins.step + self.lane
+        part = (self.lane, *coordinates(self.pure))
+        self.parts[part] += body_of(reduce, lowering, indices)
+        self.over.append(over)
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""
@@ -186,11 +196,13 @@ class FoldedReduction:
                 each.compute_root()
             else:
                 each.compute_at(func, at)
-        self.parts.update().reorder(self.lane, *tiled, *reversed(self.over), *rest)
+        updates = [self.parts.update(number) for number in range(len(self.over))]
+        for update, over in zip(updates, self.over, strict=True):
+            update.reorder(self.lane, *tiled, *reversed(over), *rest)
         self.inner.update().reorder(self.fold, *tiled, *rest)
         self.inner.update().atomic().vectorize(self.fold)
-        for stage in (self.parts, self.parts.update()):
+        for stage in (self.parts, *updates):
             stage.vectorize(self.lane)
-        for stage in (self.parts, self.parts.update(), self.inner, self.inner.update()):
+        for stage in (self.parts, *updates, self.inner, self.inner.update()):
             for variable in tiled:
                 stage.unroll(variable)
