@@ -120,9 +120,8 @@ class FoldedReduction:
         reduce = atom.term
         assert isinstance(reduce, Reduce)
         self.work = prod(sizes[i] for i in (*atom.indices, *reduce.indices))
-        chunks = -(-sizes[along] // lanes)
         if not folding.masked:
-            lowering.sizes = {**lowering.sizes, along: chunks * lanes}
+            lowering.sizes = {**lowering.sizes, along: -(-sizes[along] // lanes) * lanes}
         self.staged = stage_along(atom, lowering, along, lanes)
         self.pure, self.lane = variables(atom), hl.Var("lane")
         self.parts, self.sums = hl.Func("parts"), hl.Func("sums")
@@ -133,8 +132,8 @@ class FoldedReduction:
         left = lowering.sizes[along] % lanes
         self._add(lowering, along, range(0, lowering.sizes[along] - left, lanes))
         if left:
-            # The last vector begins earlier, and what the one before it has added is left out. In an update of its own:
-            # what it leaves out is then known, and no compiler multiplies here in two steps and there in one.
+            # The last vector begins earlier, without what was added before: in an update of its own, for no compiler is
+            # to multiply and add in one step here, and in two there.
             for access in dict.fromkeys(accesses(reduce)):
                 read_where(access, lowering, self.lane >= lanes - left)
             self._add(lowering, along, range(sizes[along] - lanes, sizes[along], lanes))
@@ -151,9 +150,8 @@ class FoldedReduction:
         """Add to the parts the vectors that begin at these places along an index, and everything along the others."""
         sizes, reduce = self.atom.sizes, self.atom.term
         assert isinstance(reduce, Reduce)
-        extents = [len(begins) if i == along else sizes[i] for i in reduce.indices]
-        domain = hl.RDom([(0, extent) for extent in reversed(extents)], "r")
-        over = [domain[n] for n in reversed(range(len(extents)))]
+        domain = hl.RDom([(0, len(begins) if i == along else sizes[i]) for i in reversed(reduce.indices)], "r")
+        over = [domain[n] for n in reversed(range(len(reduce.indices)))]
         indices = {**self.pure, **dict(zip(reduce.indices, over, strict=True))}
         for split in self.splits:
             indices[split.quotient], whole = split.values(lowering, indices)

@@ -160,8 +160,8 @@ def _sliced(atom: Definition, element_bytes: int) -> bool:
     in_rows = panelled(atom)  # of which tiles read stretches, that lie apart
     whole = LINE if in_rows else element_bytes
     read = sum(-(-stretch * element_bytes // whole) * whole for stretch in stretches)
-    both = len(in_rows) == len(stretches)
-    most = NEAR_READS if both and not _hides_reads(tile, read, element_bytes) else TILE_READS
+    near = len(in_rows) == len(stretches) and not _hides_reads(tile, read, element_bytes)
+    most = NEAR_READS if near else TILE_READS
     small = prod(atom.shape) * element_bytes <= SMALL_RESULT
     much = terms * read > most or _in_groups(atom, terms)
     return tiles(atom, tile) < ENOUGH_TASKS or (much and small)

@@ -186,9 +186,8 @@ def gradient_gain(sizes: Sizes, outputs: int) -> float:
 
 
 def _cycles_of_sums(sums: int) -> float:
-    """Cycles, times the elements of a vector, to read and write the sums of a run where no cache holds those of two
-    threads. (3x3, 128 -> 384 channels at 60x60 with stride 2, 16 images: 16 MiB of sums, and with these 1.2 times as
-    long as directly on a Zen 3.)"""
+    """Cycles, times the elements of a vector, to read and write the sums of a run where no cache holds two such. (3x3,
+    128 -> 384 at 60x60 with stride 2, 16 images: 16 MiB each, and 1.2 times as long as directly on a Zen 3.)"""
     return 2 * _reading(2 * sums) if 2 * 4 * sums > MOST_WEIGHTS // 2 else 0
 
 
