@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,22 @@ def compare(
         scale = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected)) or 1.0
         np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCES[dtype] * tolerance * scale, err_msg=name)
     return program
+
+
+def same_in_any_batch(equation: Callable[[int], Equation], given: Mapping[str, Any], batches: Sequence[int]) -> None:
+    """Raises AssertionError unless the first examples of `o` have the same bits of x in programs for all numbers.
+
+    equation: for a number of examples. given: the inputs, `o` for the most examples.
+    """
+    results = []
+    for count in batches:
+        program = compile_program(equation(count), ["x"], examples=["o"])
+        _set(program, {name: array[:count] if name == "o" else array for name, array in given.items()})
+        program.run()
+        results.append(program.arrays["x"].copy())
+    whole = max(results, key=len)
+    for result in results:
+        np.testing.assert_array_equal(result, whole[: len(result)])
 
 
 TELLS = platform.machine() in ("x86_64", "AMD64")

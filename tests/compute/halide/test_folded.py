@@ -11,14 +11,13 @@ pytest.importorskip("halide")
 
 from convgrad.compute.halide.options import scheduling
 from convgrad.compute.halide.passes.atoms import split
-from convgrad.compute.halide.program import compile_program
 from convgrad.compute.halide.schedules.folded import folding_for
 from convgrad.compute.halide.schedules.reduction import chosen_folding
 from convgrad.compute.halide.target import machine
 from convgrad.notation import Equation
 from convgrad.notation.terms import Reduce
 from engine_runs import PLAIN, gradient, run_python
-from engine_support import bound, compare
+from engine_support import bound, compare, same_in_any_batch
 
 LANES = machine().lanes(4)
 BITS = """
@@ -67,17 +66,12 @@ def test_an_example_has_the_same_bits_in_any_batch(channels: int) -> None:
     """Also where the last vector begins earlier: products are added in one step everywhere, or in two everywhere."""
     rng = np.random.default_rng(3)
     o, w = rng.standard_normal((64, channels), np.float32), rng.standard_normal((channels, 1), np.float32)
-    results = []
-    for batch in (64, 11, 4, 1):
-        equation = bound(DENSE, shapes={"w": w.shape, "o": (batch, channels)})
-        with scheduling(reduction="folded"):
-            program = compile_program(equation, ["x"], examples=["o"])
-        program.set("o", o[:batch])
-        program.set("w", w)
-        program.run()
-        results.append(program.arrays["x"].copy())
-    for result in results:
-        np.testing.assert_array_equal(result, results[0][: len(result)])
+
+    def dense(batch: int) -> Equation:
+        return bound(DENSE, shapes={"w": w.shape, "o": (batch, channels)})
+
+    with scheduling(reduction="folded"):
+        same_in_any_batch(dense, {"o": o, "w": w}, (64, 11, 4, 1))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from convgrad.compute.halide.schedules.paired import PairedReduction
 from convgrad.compute.halide.schedules.winograd import choice
 from convgrad.compute.halide.target import machine
 from convgrad.notation import Equation
-from engine_support import bound, compare
+from engine_support import bound, compare, same_in_any_batch
 
 pytestmark = pytest.mark.skipif(not machine().pairs, reason="this processor has no AVX512-BF16")
 
@@ -134,12 +134,4 @@ def test_an_example_has_the_same_bits_alone_and_with_others() -> None:
     """Programs for 37, 3 and 1 of them."""
     rng = np.random.default_rng(1)
     given = {"w": rng.standard_normal((70, 53)), "o": rng.standard_normal((37, 70)), "b": rng.standard_normal(53)}
-    found = {}
-    for count in (37, 3, 1):
-        program = compile_program(dense(count, 70, 53), ["x"], examples=["o"])
-        for name, array in given.items():
-            program.set(name, array[:count] if name == "o" else array)
-        program.run()
-        found[count] = program.arrays["x"].copy()
-    for count in (3, 1):
-        np.testing.assert_array_equal(found[count], found[37][:count])
+    same_in_any_batch(lambda count: dense(count, 70, 53), given, (37, 3, 1))

@@ -21,7 +21,7 @@ from convgrad.notation import Equation
 from convgrad.notation.batch import batched
 from convgrad.notation.binding.bind import bind
 from convgrad.optimizers import SGD
-from engine_support import bound, compare
+from engine_support import bound, compare, same_in_any_batch
 
 IMAGE = (13, 11)
 WINDOWS: dict[str, dict[str, Any]] = {
@@ -82,18 +82,10 @@ def test_all_passes_of_transposed_groups() -> None:
 
 def test_an_example_has_the_same_bits_in_any_batch() -> None:
     rng = np.random.default_rng(5)
-    results = []
     images = rng.standard_normal((17, *IMAGE, 24, 1), np.float32)
     weights = rng.standard_normal((3, 3, 1, 24, 1), np.float32)
-    for batch in (1, 3, 17):
-        forward, _ = equations(Conv2D(24, 3, strides=2, padding="same", groups=24), 24, batch)
-        program = compile_program(forward, ["x"], examples=["o"])
-        program.set("o", images[:batch])
-        program.set("w", weights)
-        program.run()
-        results.append(program.arrays["x"].copy())
-    for result in results:
-        np.testing.assert_array_equal(result, results[-1][: len(result)])
+    layer = Conv2D(24, 3, strides=2, padding="same", groups=24)
+    same_in_any_batch(lambda batch: equations(layer, 24, batch)[0], {"o": images, "w": weights}, (1, 3, 17))
 
 
 @pytest.mark.parametrize("channels", [12, 21, 67])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from math import ceil, sqrt
 
 from convgrad.compute.halide.schedules.winograd import forward as winograd
@@ -298,13 +299,13 @@ def weight_gradient_cut(sizes: Sizes, lanes: int, registers: int) -> winograd_gr
     return winograd_gradient.Blocks(outputs, lanes, vectors, channels, rows, images, runs, width)
 
 
+@lru_cache
 def _gradient_tasks(sizes: Sizes, outputs: int) -> tuple[int, int, int]:
     """Rows and images of a task, and the runs of tasks; without runs all tasks are added in registers."""
     planes = sizes.kernel_gradient(outputs).size ** 2
     both = sizes.channels + sizes.kernels
     products = 4 * planes * sizes.channels * sizes.kernels
-    tiles = 4 * planes * sizes.tiles(outputs) * both
-    if products > MOST_SUMS and tiles <= MOST_TILES:
+    if products > MOST_SUMS and 4 * planes * sizes.tiles(outputs) * both <= MOST_TILES:
         return *_every_tile(sizes, outputs), 0
     fitting = min(winograd.MOST_RUNS, max(2, MOST_SUMS // products))
 
