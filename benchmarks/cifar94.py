@@ -119,12 +119,13 @@ def main(arguments: list[str] | None = None) -> int:
         return network
 
     verify(recipe, make, x[:64], t[:64])
+    halves = "bfloat16" in processor()
     contenders: dict[str, Call] = {
         f"{OURS} {precision}": partial(_ours(recipe, make(), chosen.batch, precision).run, x, t, RATE)
         for precision in PRECISIONS
-        if precision == "float32" or "bfloat16" in processor()
+        if precision == "float32" or halves
     }
-    for dtype in ("float32", "bfloat16"):
+    for dtype in ("float32", "bfloat16") if halves else ("float32",):
         for memory in FORMATS:
             contenders[f"PyTorch {dtype} {memory}"] = Theirs(recipe, make(), x, t, memory, dtype, RATE).step
     times = medians(interleaved(contenders, Effort(chosen.rounds, 0.1)))

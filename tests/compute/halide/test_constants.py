@@ -101,7 +101,7 @@ def test_constant_kernels_are_packed_once(sizes: tuple[int, ...], elements: int 
             assert shape[1] == shape[2] > 3  # tiles of transformed kernels
             assert shape[3] == sizes[0] + 1
         else:
-            assert prod(shape) == elements
+            assert elements <= prod(shape) < 1.1 * elements  # the last block ends in zeros
             assert shape[0] > 1
 
 

@@ -29,7 +29,7 @@ from convgrad.compute.halide.schedules.phases import (
 )
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, spread
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_WORK as PARALLEL_WORK
-from convgrad.compute.halide.schedules.staging import Staged, stage_operands
+from convgrad.compute.halide.schedules.staging import Staged, stage_operands, to_lie_in_blocks
 from convgrad.compute.halide.schedules.streams import stream_of
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for
 from convgrad.compute.halide.target import machine
@@ -64,15 +64,16 @@ class TiledReduction:
         self.others = sum(prod(shapes[tensor]) for tensor in again) * element_bytes
         self.tile = tile_for(atom, machine(), element_bytes, whole, apart, shares)
         lowering.sizes = atom.sizes
-        rounded = self.tile.width * self.tile.blocks
         spared = rows_to_spare(atom, self.tile, lowering)
-        self.staged = stage_operands(
-            atom, lowering, self.tile.lanes, rounded, self.tile.blocks > 1, [position for position, _ in spared]
-        )
         if packed is not None:
             stream = stream_of(atom, shapes, element_bytes, shares)
             assert stream is not None, "only streams are packed"
             stream.read_from(packed, lowering)
+        blocked = to_lie_in_blocks(atom, lowering, self.tile, element_bytes)
+        positions = [position for position, _ in spared]
+        self.staged = stage_operands(atom, lowering, self.tile, self.tile.blocks > 1, positions, blocked)
+        in_blocks = packed is not None or bool(blocked)
+        self.guarded = in_blocks and atom.sizes[atom.indices[-1]] % self.tile.width != 0
 
         def rule(indices: dict[str, Any]) -> list[Any]:
             for index in () if self.splits else backwards(atom):
@@ -99,7 +100,7 @@ class TiledReduction:
         quotients = replace(atom, indices=self.given.indices)
         by_block = self._copied_by_block()
         outside = by_block or self._weights_outside()
-        outer = tile_output(func, variables, quotients, self.tile, outside, phases)
+        outer = tile_output(func, variables, quotients, self.tile, outside, phases, self.guarded)
         work = prod(atom.sizes[i] for i in (*atom.indices, *_reduced(atom)))
         # Vectors across examples write a few numbers into each: neighbours of a row are then one thread's, for two
         # threads that write into one line of memory wait for each other (0.33 ms instead of 0.11 for 6 channels).
@@ -109,6 +110,8 @@ class TiledReduction:
         else:
             self.tiles.compute_at(func, at)
         keep_extents(self.tiles, self.pure, self.given, self.splits, self.tile)
+        if self.guarded:
+            self.tiles.bound_extent(self.pure[atom.indices[-1]], self.tile.width)
         fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile)
         if self._strided() and self._written_out():
             for variable in phases:
@@ -243,12 +246,14 @@ def tile_output(
     tile: Tile,
     blocks_outside: bool,
     around: Sequence[Any] = (),
+    guarded: bool = False,
 ) -> list[tuple[Any, int]]:
     """Split a Func of the atom's shape into tiles, written out; the loops over tiles, innermost first, with sizes.
 
-    `around` are more variables of the Func, for loops directly around a tile.
+    `around` are more variables of the Func, for loops directly around a tile. guarded: the last block along the last
+    index begins where others do, and what is beyond the end is not stored.
     """
-    inner, outer = split_into_tiles(func, variables, atom, tile, blocks_outside, hl.TailStrategy.ShiftInwards)
+    inner, outer = split_into_tiles(func, variables, atom, tile, blocks_outside, hl.TailStrategy.ShiftInwards, guarded)
     func.reorder(*inner, *around, *(variable for variable, _ in outer))
     func.vectorize(inner[0])
     for variable in inner[1:]:
@@ -257,14 +262,20 @@ def tile_output(
 
 
 def split_into_tiles(
-    stage: Any, variables: Sequence[Any], atom: Definition, tile: Tile, blocks_outside: bool, tail: Any
+    stage: Any,
+    variables: Sequence[Any],
+    atom: Definition,
+    tile: Tile,
+    blocks_outside: bool,
+    tail: Any,
+    guarded: bool = False,
 ) -> tuple[list[Any], list[tuple[Any, int]]]:
     """The variables of a tile (lane first) and the loops over tiles with their sizes, innermost first."""
     sizes = atom.sizes
     *others, last = variables
     block, lane = hl.Var("block"), hl.Var("lane")
     if tile.blocks > 1:
-        stage.split(last, block, last, tile.width, tail)
+        stage.split(last, block, last, tile.width, hl.TailStrategy.Predicate if guarded else tail)
     short = sizes[atom.indices[-1]] < tile.lanes and tail == hl.TailStrategy.ShiftInwards
     # Blocks are whole numbers of vectors: no guard is left, and Halide takes no rounding inside of a block.
     stage.split(last, last, lane, tile.lanes, hl.TailStrategy.GuardWithIf if short or tile.blocks > 1 else tail)

@@ -108,11 +108,10 @@ class SlicedReduction:
         else:
             self.atom, self.tile = tile_in_slices(atom, slicing.terms(atom), element_bytes)
             self.panels = make_panels(self.atom, self.tile, lowering, slicing.terms(atom), element_bytes)
-        rounded = self.tile.width * self.tile.blocks
         self.staged = [
             copy
             for member, its in ((self.atom, lowering), *siblings)
-            for copy in stage_operands(member, its, self.tile.lanes, rounded)
+            for copy in stage_operands(member, its, self.tile)
         ]
         self.slice = hl.Var("slice")
         self.pure = variables(self.atom)

@@ -2,12 +2,13 @@
 
 A copy S of an access `a[2*i+m-1, (j-n)/3, c else 0]` has the numerators as coordinates: S[y, x, c] is a[y, x/3, c] or
 what is read outside. Its last axis is the one that vectors run along (the transposed weights of an input gradient),
-and reaches beyond the tensor's end to a whole number of vectors.
+and reaches beyond the tensor's end to a whole number of vectors. Weights may lie in blocks, S[k/W, m, n, c, k%W], as
+tiles read them (`streams.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -19,19 +20,25 @@ from convgrad.compute.halide.codegen import functions
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.passes.atoms import COPY_WORTH
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, PARALLEL_ELEMENTS
+from convgrad.compute.halide.schedules.streams import far_apart
+from convgrad.compute.halide.schedules.tiles import Tile, tiles
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
 
 @dataclass
 class Staged:
-    """A copy of an operand: its Func, the variable that threads share, and the indices that its place depends on."""
+    """A copy of an operand: its Func, the variable that threads share, and the indices that its place depends on.
+
+    width: numbers of a row in each of the blocks in which it lies, one after the other; 0: it lies in rows.
+    """
 
     func: Any
     shared: Any
     rank: int
     indices: frozenset[str]
     elements: int
+    width: int = 0
 
     def compute_first(self) -> None:
         """Compute it before all else, by all threads where it is large."""
@@ -40,35 +47,67 @@ class Staged:
             self.func.parallel(self.shared)
 
 
+BLOCKS_WORTH = 8
+"""Tiles that read an operand again from which a copy in their order pays, where none is made for another reason: it
+takes as long as two of them (dense, 800 -> 512: 64 examples are 16 tiles, 0.46 ms instead of 0.64)."""
+
+
+def to_lie_in_blocks(atom: Definition, lowering: Lowering, tile: Tile, element_bytes: int) -> frozenset[Access]:
+    """What depends on the last index only, of those of the result, and is better copied in the order of its use."""
+    last, (read, _, to_move) = atom.indices[-1], _read(atom, lowering)
+    if tile.blocks == 1:
+        return frozenset()
+    again = tiles(atom, tile) // tile.blocks >= BLOCKS_WORTH
+    return frozenset(
+        access
+        for access in read
+        if access not in lowering.substitutes
+        and access.free_names & {*atom.indices} == {last}
+        and any(position.as_name == last for position in access.positions)
+        and (again or access in to_move)
+        and far_apart(atom.sizes[last], prod(lowering.tensors[access.tensor].shape), element_bytes)
+    )
+
+
+def _read(atom: Definition, lowering: Lowering) -> tuple[list[Access], dict[Access, int | None], set[Access]]:
+    """What a sum reads, the axis of each that vectors along the last index run along, and what is to be moved so that
+    they lie in memory."""
+    assert isinstance(atom.term, Reduce)
+    work = prod(atom.sizes[i] for i in (*atom.indices, *atom.term.indices))
+    read = list(dict.fromkeys(accesses(atom.term)))
+    axes = {access: _vector_axis(access, atom.indices[-1]) for access in read}
+    counts = {access: prod(lowering.tensors[access.tensor].shape) for access in read}
+    to_move = {a for a in read if axes[a] not in (None, len(a.positions) - 1) and work >= COPY_WORTH * counts[a]}
+    return read, axes, to_move
+
+
 def stage_operands(
     atom: Definition,
     lowering: Lowering,
-    lanes: int,
-    rounded: int,
+    tile: Tile,
     overlapping: bool = False,
     spared: Sequence[Polynomial] = (),
+    in_blocks: Collection[Access] = (),
 ) -> list[Staged]:
     """Make `lowering` read copies where that is needed for vectors along the atom's last index.
 
-    `rounded` is the size of the last index, rounded up to whole vectors; the lowering counts with it from now on.
+    The lowering counts with whole tiles along the last index from now on.
     `overlapping`: the last vectors may begin earlier instead of reaching beyond the end. They do so if nothing is
     copied into another order: a copy is read faster from where its vectors begin.
     `spared`: positions at which nothing is read outside of tensors, since there is nothing to add.
+    `in_blocks`: what is copied in blocks as wide as tiles.
     """
     assert isinstance(atom.term, Reduce)
-    last = atom.indices[-1]
+    last, (read, axes, to_move) = atom.indices[-1], _read(atom, lowering)
     work = prod(atom.sizes[i] for i in (*atom.indices, *atom.term.indices))
-    read = list(dict.fromkeys(accesses(atom.term)))
-    counts = {access: prod(lowering.tensors[access.tensor].shape) for access in read}
-    axes = {access: _vector_axis(access, last) for access in read}
-    to_move = {a for a in read if axes[a] not in (None, len(a.positions) - 1) and work >= COPY_WORTH * counts[a]}
+    to_move |= {*in_blocks}
     if to_move or not overlapping:
-        lowering.sizes = {**lowering.sizes, last: rounded}
+        lowering.sizes = {**lowering.sizes, last: tile.width * tile.blocks}
     staged = []
     for number, access in enumerate(read):
         if access in lowering.substitutes:
             continue
-        axis, elements, moved = axes[access], counts[access], access in to_move
+        axis, elements, moved = axes[access], prod(lowering.tensors[access.tensor].shape), access in to_move
         worth = CUT_WORTH if _cut(access, axis, lowering) else BORDER_WORTH
         if not moved and work < worth * elements and all(p.is_whole for p in access.positions):
             lowering.substitutes[access] = partial(with_checks, access, lowering)
@@ -79,9 +118,10 @@ def stage_operands(
             if moved and axis is not None:
                 order.remove(axis)
                 order.append(axis)
-            read_as = access if axis is not None else _with_rows(access, lowering, lanes)
+            read_as = access if axis is not None else _with_rows(access, lowering, tile.lanes)
             order = order[: len(read_as.positions)]
-            copy = _staged(read_as, lowering, order, lanes, f"copy{number}")
+            width = tile.width if access in in_blocks else 0
+            copy = _staged(read_as, lowering, order, tile.lanes, f"copy{number}", width)
             lowering.substitutes[access] = lowering.substitutes[read_as]
             staged.append(copy)
     return staged
@@ -177,30 +217,38 @@ def _vector_axis(access: Access, last: str) -> int | None:
     return axes[0] if access.positions[axes[0]].numerator.coefficient(last).constant_value == 1 else None
 
 
-def _staged(access: Access, lowering: Lowering, order: Sequence[int], lanes: int, name: str) -> Staged:
+def _staged(access: Access, lowering: Lowering, order: Sequence[int], lanes: int, name: str, width: int = 0) -> Staged:
     func = hl.Func(name)
     variables = [hl.Var(f"c{axis}") for axis in range(len(access.positions))]
-    value = lowering.at_numerators(access, variables)
     placed = [variables[axis] for axis in order]
-    func[tuple(reversed(placed))] = value
+    block = hl.Var("block_of")
+    if width:
+        variables[order[-1]] = block * width + placed[-1]
+    where = [block, *placed] if width else placed
+    func[tuple(reversed(where))] = lowering.at_numerators(access, variables)
     lane = hl.Var("lane")
+    if width:
+        func.bound(placed[-1], 0, width)
     func.split(placed[-1], placed[-1], lane, lanes, hl.TailStrategy.GuardWithIf).vectorize(lane)
-    shared = placed[0]
+    shared = block if width else placed[0]
     if order[-1] != len(order) - 1 and all(p.as_name for p in access.positions):
         # In blocks: the lines of memory that a vector's numbers come from hold those of the next vectors, too.
         inner, neighbours = hl.Var("inner"), variables[-1]
         func.split(neighbours, neighbours, inner, lanes, hl.TailStrategy.GuardWithIf)
         func.reorder(lane, inner, placed[-1], neighbours)
         shape = lowering.tensors[access.tensor].shape
-        if prod(shape[axis] for axis in order[:-2]) == 1:
+        if not width and prod(shape[axis] for axis in order[:-2]) == 1:
             shared = neighbours
-        elif shape[order[0]] < ENOUGH_TASKS and len(order) > 3:
+        elif not width and shape[order[0]] < ENOUGH_TASKS and len(order) > 3:
             shared = hl.Var("shared")
             func.fuse(placed[1], placed[0], shared)
 
     def read(indices: Mapping[str, Any]) -> Any:
         tops = lowering.numerators(access, indices)
-        return hl.Expr(func[tuple(reversed([tops[axis] for axis in order]))])
+        *others, last = (tops[axis] for axis in order)
+        here = [last // width, *others, last % width] if width else [*others, last]
+        return hl.Expr(func[tuple(reversed(here))])
 
     lowering.substitutes[access] = read
-    return Staged(func, shared, len(placed), access.free_names, prod(lowering.tensors[access.tensor].shape))
+    elements = prod(lowering.tensors[access.tensor].shape)
+    return Staged(func, shared, len(placed) + (width > 0), access.free_names, elements, width)

@@ -1,0 +1,129 @@
+"""Weights in the order of register tiles, copied once or in each call: p[k/W,m,n,c,k%W] = w[m,n,c,k]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("halide")
+
+from convgrad.compute.halide.options import scheduling
+from convgrad.compute.halide.program import Program
+from convgrad.compute.halide.schedules import staging, streams
+from convgrad.compute.halide.schedules.streams import LONG_ROW, NEAREST, far_apart
+from convgrad.compute.halide.target import Machine
+from convgrad.notation import Equation
+from engine_support import bound, compare
+
+DENSE = "x[e,k] = max(sum[c](w[c,k] * o[e,c]) + b[k], 0)"
+BACK = "do[e,c] = sum[k](w[c,k] * dx[e,k]) * y[e,c]"
+WEIGHTS = "dw[c,k] = sum[e](dx[e,k] * o[e,c])"
+CONV = "x[e,i,j,k] = max(sum[m,n,c](w[m,n,c,k] * o[e,{s}*i+m-1,{s}*j+n-1,c else 0]) + b[k], 0)"
+STRIDED_BACK = "do[e,p,q,c] = sum[m,n,k](dx[e,(p-m+1)/2,(q-n+1)/2,k else 0] * w[m,n,c,k])"
+
+
+def dense(batch: int, inputs: int, outputs: int) -> Equation:
+    return bound(DENSE, shapes={"w": (inputs, outputs), "o": (batch, inputs), "b": (outputs,)})
+
+
+def back(batch: int, inputs: int, outputs: int) -> Equation:
+    return bound(BACK, shapes={"w": (inputs, outputs), "dx": (batch, outputs), "y": (batch, inputs)})
+
+
+def convolution(batch: int, rows: int, columns: int, channels: int, kernels: int, stride: int) -> Equation:
+    shapes = {"w": (3, 3, channels, kernels), "o": (batch, rows, columns, channels), "b": (kernels,)}
+    sizes = {"I": (rows - 1) // stride + 1, "J": (columns - 1) // stride + 1}
+    return bound(CONV.format(s=stride), shapes=shapes, sizes=sizes)
+
+
+def strided_back(batch: int, rows: int, columns: int, channels: int, kernels: int) -> Equation:
+    shapes = {"w": (3, 3, channels, kernels), "dx": (batch, (rows + 1) // 2, (columns + 1) // 2, kernels)}
+    return bound(STRIDED_BACK, shapes=shapes, sizes={"P": rows, "Q": columns})
+
+
+IN_BLOCKS: dict[str, Equation] = {
+    "rows that begin anywhere": dense(61, 351, 117),
+    "long rows": dense(57, 67, 512),
+    "long rows, uneven": dense(43, 53, 523),
+    "turned": back(37, 523, 203),
+    "few examples, many blocks": back(11, 2051, 37),
+    "the gradient of weights": bound(WEIGHTS, shapes={"dx": (67, 301), "o": (67, 93)}),
+    "a convolution": convolution(3, 9, 7, 21, 139, 1),
+    "a stride": convolution(5, 11, 13, 31, 277, 2),
+    "phases": strided_back(3, 9, 8, 211, 29),
+    "uneven phases of whole blocks": strided_back(2, 7, 9, 192, 43),
+}
+IN_ROWS: dict[str, Equation] = {
+    "a first-level cache holds them": dense(61, 51, 117),
+    "read by few tiles": dense(5, 351, 117),
+    "short rows of whole vectors": dense(61, 351, 64),
+}
+
+
+def widths_of_copies(monkeypatch: pytest.MonkeyPatch, program: Program) -> list[int]:
+    """The widths of blocks of all copies that kernels make, 0 for rows."""
+    widths: list[int] = []
+    make = staging._staged
+
+    def noted(*arguments: Any) -> Any:
+        copy = make(*arguments)
+        widths.append(copy.width)
+        return copy
+
+    monkeypatch.setattr(staging, "_staged", noted)
+    for kernel in program.kernels:
+        kernel.build()
+    return widths
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("equation", IN_BLOCKS.values(), ids=IN_BLOCKS)
+def test_weights_in_blocks(monkeypatch: pytest.MonkeyPatch, equation: Equation, dtype: str) -> None:
+    with scheduling(winograd=False, reduction="tiled"):
+        assert any(widths_of_copies(monkeypatch, compare(equation, dtype)))
+
+
+@pytest.mark.parametrize("equation", IN_ROWS.values(), ids=IN_ROWS)
+def test_weights_that_stay_in_rows(monkeypatch: pytest.MonkeyPatch, equation: Equation) -> None:
+    with scheduling(winograd=False, reduction="tiled"):
+        assert not any(widths_of_copies(monkeypatch, compare(equation, "float32")))
+
+
+@pytest.mark.parametrize("lanes", [8, 16])
+def test_what_lies_far_apart(monkeypatch: pytest.MonkeyPatch, lanes: int) -> None:
+    monkeypatch.setattr(streams, "machine", lambda: Machine(4 * lanes, 2 * lanes, "any"))
+    row, many = LONG_ROW // 4, NEAREST
+    assert not far_apart(row, many, 4)
+    assert far_apart(row + lanes, many, 4)
+    assert far_apart(row - 1, many, 4)  # vectors begin anywhere
+    assert not far_apart(row - lanes, many, 4)
+    assert not far_apart(row - 1, NEAREST // 4, 4)
+    assert far_apart(row, many, 8)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: dense(61, 351, 117), lambda: dense(57, 67, 523), lambda: convolution(5, 11, 13, 31, 277, 2)],
+)
+def test_constant_weights_are_put_into_order_once_with_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[[], Equation]
+) -> None:
+    equation = make()
+    with scheduling(winograd=False):
+        once, each = compare(equation, "float32", constants=["w"]), compare(equation, "float32")
+        assert not any(widths_of_copies(monkeypatch, once))
+    (packing,) = once._first.kernels
+    (made,) = packing.writes
+    blocks, *_, width = packing.layouts[made].shape
+    kernels = equation.shape_of["w"][-1]
+    assert blocks * width >= kernels > (blocks - 1) * width
+    np.testing.assert_array_equal(once.arrays["x"], each.arrays["x"])
+
+
+def test_weights_of_few_examples_are_put_into_order_once() -> None:
+    """Which no call would gain by: copying takes as long as two tiles."""
+    with scheduling(winograd=False):
+        assert len(compare(dense(3, 351, 523), "float32", constants=["w"])._first.kernels) == 1
