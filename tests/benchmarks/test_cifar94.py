@@ -14,6 +14,7 @@ from optional import compiled
 @compiled
 def test_all_contenders_take_a_step(torch: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     from benchmarks import cifar94
+    from benchmarks.machine import processor
 
     assert cifar94.main(["--batch", "32", "--rounds", "1"]) == 0
     *lines, last = capsys.readouterr().out.splitlines()[2:]
@@ -22,7 +23,7 @@ def test_all_contenders_take_a_step(torch: ModuleType, capsys: pytest.CaptureFix
         {name: float(row[0]) for name, row in rows.items() if name.startswith(side)} for side in ("convgrad", "PyTorch")
     )
     assert {*ours} <= {"convgrad float32", "convgrad mixed_bfloat16"}
-    assert len(theirs) == 4
+    assert len(theirs) == (4 if "bfloat16" in processor() else 2)
     assert is_ratio(float(last.split()[3]), min(theirs.values()), min(ours.values()), places=1)
 
 

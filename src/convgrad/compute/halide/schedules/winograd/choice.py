@@ -44,7 +44,7 @@ transformed once, where it is used. 128 tiles by 2 vectors by 36 are 590 KB of p
 WEIGHTS_AT_ONCE = 36 * 64 * 64
 """Numbers of transformed kernels that a task has at once: 590 KB, a little more than half of a second-level cache. 256
 channels at 14x14, 8 images, 2 vectors, on one thread: 6.4 to 6.6 ms; with half as many, so that all products are loaded
-and stored twice as often, 7.7. (4x4 with stride 2, tiles of 10x10, on a Zen 3: 11.8 ms; 13.2 with 2.8 times as many.)"""
+and stored twice as often, 7.7. (4x4, stride 2, tiles of 10x10, on a Zen 3: 11.8 ms; 13.2 with 2.8 times as many.)"""
 CACHE = 1 << 19
 """Bytes of transformed tiles and products of a task: half of a second-level cache of 1 MiB."""
 NEAR = 3 << 18
