@@ -104,6 +104,12 @@ def test_what_lies_far_apart(monkeypatch: pytest.MonkeyPatch, lanes: int) -> Non
     assert far_apart(row, many, 8)
 
 
+def test_short_vectors_and_short_memory_get_copies_of_large_weights_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "machine", lambda: Machine(16, 32, "any"))
+    assert not far_apart(1001, streams.NEAR // 4, 4)
+    assert far_apart(1001, streams.NEAR, 4)
+
+
 @pytest.mark.parametrize(
     "make",
     [lambda: dense(61, 351, 117), lambda: dense(57, 67, 523), lambda: convolution(5, 11, 13, 31, 277, 2)],
@@ -121,6 +127,24 @@ def test_constant_weights_are_put_into_order_once_with_the_same_bits(
     kernels = equation.shape_of["w"][-1]
     assert blocks * width >= kernels > (blocks - 1) * width
     np.testing.assert_array_equal(once.arrays["x"], each.arrays["x"])
+
+
+def test_large_weights_are_copied_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no second set of all weights lies in memory: those of a dense layer may have 400 MB."""
+    whole: list[int] = []
+    first = staging.Staged.compute_first
+
+    def noted(copy: staging.Staged) -> None:
+        whole.append(copy.width)
+        first(copy)
+
+    monkeypatch.setattr(staging.Staged, "compute_first", noted)
+    for sizes, expected in (((61, 2203, 1100), False), ((61, 351, 117), True)):
+        program = compare(dense(*sizes), "float32")
+        whole.clear()
+        for kernel in program.kernels:
+            kernel.build()
+        assert any(whole) == expected
 
 
 def test_weights_of_few_examples_are_put_into_order_once() -> None:

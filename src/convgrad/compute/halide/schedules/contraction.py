@@ -142,12 +142,13 @@ class TiledReduction:
 
     def _copied_by_block(self) -> bool:
         """Whether each block along the last index copies what it needs, just before: where blocks are tasks enough, and
-        what all blocks read again stays in a cache."""
+        what all blocks read again stays in a cache, or is read again by each anyway."""
         atom, tile = self.atom, self.tile
         if tile.blocks == 1 or self.splits or not any(self._for_block(copy) for copy in self.staged):
             return False
         work = prod(atom.sizes[i] for i in (*atom.indices, *_reduced(atom)))
-        return self.others <= CACHE_SHARE and (work < PARALLEL_WORK or tile.blocks >= ENOUGH_TASKS)
+        near = self.others <= CACHE_SHARE or self._weights_outside()
+        return near and (work < PARALLEL_WORK or tile.blocks >= ENOUGH_TASKS)
 
     def _weights_outside(self) -> bool:
         """Whether what depends on the last index is too large to be read through again for every position."""

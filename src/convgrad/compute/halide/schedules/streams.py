@@ -22,6 +22,8 @@ from convgrad.notation.terms import Access, Definition, accesses
 
 NEAREST = 1 << 15
 """Bytes of weights that a first-level cache keeps, in any order: 32 KiB."""
+NEAR = 3 << 18
+"""The same where vectors have 16 bytes: 768 KiB, for there nothing was measured, and memory may be short."""
 LONG_ROW = 1 << 9
 """Bytes of a row beyond which the order pays. Zen 3, ms: 1x1, 512 -> 512 at 14x14, 8 images: 6.0 instead of 8.4; 6x6,
 128 -> 512 with stride 2: 6.7, not 12.5. Rows of 512 bytes and less: 3x3, 64 -> 128 with stride 2: 18.5, not 18.0."""
@@ -31,7 +33,8 @@ def far_apart(row: int, numbers: int, element_bytes: int) -> bool:
     """Whether weights in rows of so many numbers, `numbers` in all, should be put into order: rows are long, or their
     vectors begin anywhere, so that many lie in two lines of memory (dense, 785 -> 117: 0.42 ms instead of 0.57)."""
     uneven = row % machine().lanes(element_bytes) != 0
-    return numbers * element_bytes > NEAREST and (uneven or row * element_bytes > LONG_ROW)
+    near = NEAREST if machine().vector_bytes > 16 else NEAR
+    return numbers * element_bytes > near and (uneven or row * element_bytes > LONG_ROW)
 
 
 @dataclass(frozen=True)
