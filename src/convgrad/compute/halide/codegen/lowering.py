@@ -15,6 +15,7 @@ from typing import Any
 import halide as hl
 
 from convgrad.compute.halide.codegen import functions
+from convgrad.compute.halide.codegen.gaps import Gap, gaps_of
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import (
     Access,
@@ -284,20 +285,35 @@ class Lowering:
 
     def _written_out(self, reduce: Reduce, indices: Indices) -> Expr:
         """A short reduction as an expression, in row-major order; a place (argmax) is a 32-bit integer."""
-        ranges = [range(self.sizes[i]) for i in reduce.indices]
-        values = [
-            self.value(reduce.body, {**indices, **dict(zip(reduce.indices, places, strict=True))})
-            for places in itertools.product(*ranges)
-        ]
+        gaps = {} if reduce.body in self.substitutes else gaps_of(reduce, self.sizes)
+        ranges = [range(gaps[i].count if i in gaps else self.sizes[i]) for i in reduce.indices]
+        inner = [{**indices, **dict(zip(reduce.indices, places, strict=True))} for places in itertools.product(*ranges)]
+        values = [self._between(reduce.body, gaps, at) if gaps else self.value(reduce.body, at) for at in inner]
         if reduce.kind in ("sum", "mean"):
             total = _added([(value, False) for value in values])
-            return total if reduce.kind == "sum" else total / functions.constant(len(values), self.kind)
+            count = math.prod(self.sizes[i] for i in reduce.indices)
+            return total if reduce.kind == "sum" else total / functions.constant(count, self.kind)
         best, place = values[0], hl.i32(0)
         for number, value in enumerate(values[1:], 1):
             better = value > best if reduce.kind in ("max", "argmax") else value < best
             place = hl.select(better, hl.i32(number), place)
             best = hl.select(better, value, best)
         return place if reduce.kind.startswith("arg") else best
+
+    def _between(self, access: Term, gaps: Mapping[str, Gap], indices: Indices) -> Expr:
+        """A term of a sum with gaps; `indices` says as the how many-th an index of these is read."""
+        assert isinstance(access, Access)
+        rests = {index: self.whole_position(gap.rest, indices) for index, gap in gaps.items()}
+        tops = self.numerators(access, indices)
+        whole = []
+        for index, gap in gaps.items():
+            tops[gap.axis] = gap.place(rests[index], indices[index]) * gap.stride
+            if gap.size % gap.stride:
+                whole.append(gap.value(rests[index], indices[index]) < gap.size)
+        value = self._floating(self._read(access, tops))
+        for condition in whole:
+            value = hl.select(condition, value, functions.constant(0.0, self.kind))
+        return value
 
     def _floating(self, value: Expr) -> Expr:
         return value if value.type().is_float() else hl.cast(self.kind, value)
