@@ -54,6 +54,7 @@ def test_both_directions_and_means(dtype: str) -> None:
     [
         "x[i] = sum[m](o[(i-m)/2,i+m else 0])",  # read elsewhere, too
         "x[i] = sum[m,n](o[(i-m-n)/2,i else 0])",  # which m goes with which n?
+        "x[i] = sum[m](o[(i+m)/2,i else 0])",  # the last place may lie one beyond that of the last m
         "x[i] = sum[m](o[(i-2*m)/3,i else 0])",  # in steps of two
         "x[i] = sum[m](o[(i-m)/2,i else 1])",  # what is outside counts
         "x[i] = max[m](o[(i-m)/2,i else 0])",

@@ -129,6 +129,46 @@ def test_constant_weights_are_put_into_order_once_with_the_same_bits(
     np.testing.assert_array_equal(once.arrays["x"], each.arrays["x"])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("text", "shapes", "sizes"),
+    [
+        # The last index on two axes: none of them is one of vectors.
+        ("x[e,k] = sum[c](w[k,k,c] * o[e,c])", {"w": (144, 144, 9), "o": (200, 9)}, {}),
+        ("x[e,k] = sum[c](w[c,k,k] * o[e,c])", {"w": (9, 101, 101), "o": (57, 9)}, {}),
+        # Something else that is read up to the end of the last block.
+        ("x[e,k] = sum[c](w[c,k] * o[e,c] * u[k,c])", {"w": (51, 301), "o": (61, 51), "u": (301, 51)}, {}),
+        (
+            "do[e,p,c] = sum[m,k](w[m,k,c] * dx[e,(p-m+1)/2,k else 0] * u[k,c])",
+            {"w": (3, 19, 301), "dx": (9, 4, 19), "u": (19, 301)},
+            {"P": 7},
+        ),
+        (
+            "do[e,p,q,c] = sum[m,n](w[c,m,n] * dx[e,(p-m+1)/2,(q-n+1)/2,c else 0])",
+            {"w": (1001, 5, 5), "dx": (3, 4, 5, 1001)},
+            {"P": 7, "Q": 9},
+        ),
+        # Read from its end, and beyond it.
+        ("x[e,k] = max(sum[c](w[c,k] * o[e,c]) + b[276-k], 0)", {"w": (101, 277), "o": (61, 101), "b": (277,)}, {}),
+        ("x[e,k] = sum[c](w[c,k] * o[e,c]) + b[k+3 else 0]", {"w": (101, 277), "o": (61, 101), "b": (277,)}, {}),
+    ],
+)
+def test_what_else_is_read_beside_blocks(
+    text: str, shapes: dict[str, tuple[int, ...]], sizes: dict[str, int], dtype: str
+) -> None:
+    with scheduling(winograd=False):
+        compare(bound(text, shapes=shapes, sizes=sizes), dtype, tolerance=2)
+
+
+def test_constant_weights_in_bfloat16_are_put_into_order_as_numbers() -> None:
+    text = "u[c,k] = bfloat16(w[c,k]); y[e,c] = bfloat16(o[e,c]); x[e,k] = sum[c](u[c,k] * y[e,c])"
+    equation = bound(text, shapes={"w": (351, 117), "o": (61, 351)})
+    program = compare(equation, "float32", outputs=["x"], constants=["w"], examples=["o"])
+    for kernel, row in zip(program._first.kernels, program._first.rows, strict=True):
+        for place in row:
+            assert place.array.nbytes >= kernel.layouts[place.name].bytes
+
+
 def test_large_weights_are_copied_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that no second set of all weights lies in memory: those of a dense layer may have 400 MB."""
     whole: list[int] = []

@@ -18,11 +18,12 @@ from convgrad.notation.terms import Access, Reduce
 
 @dataclass(frozen=True)
 class Gap:
-    """An index of a sum that stands, with a `slope` of 1 or -1, in one position (rest + slope*index) / stride of
-    what is summed up, along `axis`."""
+    """An index of a sum that stands in one position (rest - index) / stride of what is summed up, along `axis`.
+
+    (Of (rest + index) / stride, the last place that is read can lie one beyond that of the last index.)
+    """
 
     axis: int
-    slope: int
     rest: Polynomial
     stride: int
     size: int
@@ -34,11 +35,11 @@ class Gap:
 
     def value(self, rest: Any, number: int) -> Any:
         """The value of the index that is read as the `number`-th."""
-        return (rest * -self.slope) % self.stride + self.stride * number
+        return rest % self.stride + self.stride * number
 
     def place(self, rest: Any, number: int) -> Any:
         """Where it is read, a whole number."""
-        return rest // self.stride - number if self.slope < 0 else number - (-rest) // self.stride
+        return rest // self.stride - number
 
 
 def gaps_of(reduce: Reduce, sizes: Mapping[str, int]) -> dict[str, Gap]:
@@ -51,8 +52,8 @@ def gaps_of(reduce: Reduce, sizes: Mapping[str, int]) -> dict[str, Gap]:
         if len(inside) != 1 or not position.divisor.is_constant or position.divisor.constant_value < 2:
             continue
         (index,) = inside
-        slope = position.numerator.coefficient(index).constant_value
-        if abs(slope) == 1 and sum(index in other.names for other in access.positions) == 1:
+        alone = sum(index in other.names for other in access.positions) == 1
+        if alone and position.numerator.coefficient(index).constant_value == -1:
             rest = position.numerator.without(index)
-            found[index] = Gap(axis, slope, rest, position.divisor.constant_value, sizes[index])
+            found[index] = Gap(axis, rest, position.divisor.constant_value, sizes[index])
     return found

@@ -18,7 +18,8 @@ from convgrad.compute.halide.passes.memory import Layout
 from convgrad.compute.halide.schedules.reduction import streamed
 from convgrad.compute.halide.schedules.winograd.equations import Convolution
 from convgrad.compute.halide.schedules.winograd.reduction import packed_shape, winograd_pattern
-from convgrad.dtypes import DTYPES
+from convgrad.compute.halide.target import machine
+from convgrad.dtypes import DTYPES, HALF
 from convgrad.notation.terms import accesses
 
 
@@ -59,8 +60,11 @@ def _packed(
         return [], frozen
     if root(weights, views) not in constant:
         return [], group
+    halves = layouts[weights].element == HALF
+    if halves and stream is not None and machine().pairs:
+        return [], frozen  # they are read in pairs as they lie
     made = f"{atom.name} from {weights}"  # no name of the notation holds a blank
-    layouts[made] = Layout(shape, layouts[weights].element)
+    layouts[made] = Layout(shape, "float32" if halves else layouts[weights].element)  # as numbers are loaded
     packed = {weights: made}
     deciding = {} if nominal is None else {atom.name: nominal}
     packing = Group(Style.PACKING, [atom], [made], nominal=deciding, frozen=True, packed=packed)

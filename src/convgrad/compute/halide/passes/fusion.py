@@ -150,7 +150,7 @@ class _Planner:
                 return False
             if writing_order([*group.atoms, atom], self.in_place) is None:
                 return False
-        if self._expanded(atom, group) > MOST_EXPANDED:
+        if self._expanded(atom, group) > MOST_EXPANDED or (group.style is Style.REDUCTION and reads_backwards(atom)):
             return False
         own = group.names
         return all(
@@ -248,3 +248,11 @@ def is_own_element(positions: tuple[object, ...], definition: Definition) -> boo
 def reads_own_elements(definition: Definition) -> bool:
     """Whether all that a definition reads is at its own element, or a scalar."""
     return all(not a.positions or is_own_element(a.positions, definition) for a in accesses(definition.term))
+
+
+def reads_backwards(definition: Definition) -> bool:
+    """Whether something is read from its end along the last index: vectors of it can't be loaded in part (Halide 21),
+    as is done where a tile reaches beyond a result's end."""
+    last = definition.indices[-1:]
+    positions = [access.positions[-1] for access in accesses(definition.term) if access.positions]
+    return any(position.numerator.slopes.get(index, 0) < 0 for position in positions for index in last)

@@ -112,7 +112,8 @@ class TiledReduction:
         keep_extents(self.tiles, self.pure, self.given, self.splits, self.tile)
         if self.guarded:
             self.tiles.bound_extent(self.pure[atom.indices[-1]], self.tile.width)
-        fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile)
+        whole = self.tile.width if self.guarded else self.tile.lanes
+        fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile, whole=whole)
         if self._strided() and self._written_out():
             for variable in phases:
                 func.unroll(variable)
@@ -321,11 +322,18 @@ def in_tasks(func: Any, outer: Sequence[tuple[Any, int]], work: int, shared: int
 
 
 def fill_registers(
-    sums: Any, pure: Sequence[Any], over: Sequence[Any], atom: Definition, tile: Tile, more: Sequence[Any] = ()
+    sums: Any,
+    pure: Sequence[Any],
+    over: Sequence[Any],
+    atom: Definition,
+    tile: Tile,
+    more: Sequence[Any] = (),
+    whole: int | None = None,
 ) -> None:
     """Schedule the Func of the sums inside a tile: all of it written out, the reduction around it.
 
-    `pure` are its variables for the atom's indices, `more` those it has besides.
+    `pure` are its variables for the atom's indices, `more` those it has besides. whole: numbers along the last index
+    that are computed together, where these are not a vector.
     """
     lane = hl.Var("lane")
     *others, last = pure
@@ -333,7 +341,7 @@ def fill_registers(
     tiled = [variable for index, variable in pairs if index in tile.positions]
     rest = [variable for index, variable in pairs if index not in tile.positions]
     # Copies are then made as far as whole vectors read them: what lies beyond their end is written, too.
-    sums.align_extent(last, tile.lanes)
+    sums.align_extent(last, whole or tile.lanes)
     for stage in (sums, sums.update()):
         stage.split(last, last, lane, tile.lanes, hl.TailStrategy.RoundUp)
         if stage is not sums:

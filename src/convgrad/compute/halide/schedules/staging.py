@@ -54,7 +54,7 @@ takes as long as two of them (dense, 800 -> 512: 64 examples are 16 tiles, 0.46 
 
 def to_lie_in_blocks(atom: Definition, lowering: Lowering, tile: Tile, element_bytes: int) -> frozenset[Access]:
     """What depends on the last index only, of those of the result, and is better copied in the order of its use."""
-    last, (read, _, to_move) = atom.indices[-1], _read(atom, lowering)
+    last, (read, axes, to_move) = atom.indices[-1], _read(atom, lowering)
     if tile.blocks == 1:
         return frozenset()
     again = tiles(atom, tile) // tile.blocks >= BLOCKS_WORTH
@@ -63,7 +63,8 @@ def to_lie_in_blocks(atom: Definition, lowering: Lowering, tile: Tile, element_b
         for access in read
         if access not in lowering.substitutes
         and access.free_names & {*atom.indices} == {last}
-        and any(position.as_name == last for position in access.positions)
+        and (axis := axes[access]) is not None
+        and access.positions[axis].as_name == last
         and (again or access in to_move)
         and far_apart(atom.sizes[last], prod(lowering.tensors[access.tensor].shape), element_bytes)
     )
