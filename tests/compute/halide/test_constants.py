@@ -106,6 +106,22 @@ def test_constant_kernels_are_packed_once(sizes: tuple[int, ...], elements: int 
 
 
 @compiled
+@pytest.mark.parametrize("order", ["k,m,n,c", "k,c,m,n"])
+@pytest.mark.parametrize("sizes", [(70, 40), (64, 64), (90, 166)])
+def test_turned_constant_kernels_are_packed_once(order: str, sizes: tuple[int, int]) -> None:
+    """PyTorch's order of weights, and another one with neighbours along the channels or the places of a kernel."""
+    channels, kernels = sizes
+    place = {"k": kernels, "c": channels, "m": 3, "n": 3}
+    equation = bind(
+        parse(f"x[e,i,j,k] = sum[m,n,c](w[{order}] * o[e,i+m-1,j+n-1,c else 0])"),
+        shapes={"w": tuple(place[i] for i in order.split(",")), "o": (5, 9, 8, channels)},
+        sizes={"I": 9, "J": 8},
+    )
+    program = compare(equation, "float32", constants=["w"], tolerance=10)
+    assert [kernel.group.style for kernel in program._first.kernels] == [Style.PACKING]
+
+
+@compiled
 def test_packing_in_plain_loops_is_the_same() -> None:
     from convgrad.compute.halide.runtime.compile import compile_in_memory
 

@@ -148,7 +148,8 @@ class KernelTransform:
             return packed
         packed.bound(a, 0, self.size).bound(b, 0, self.size)
         packed.split(k, k, lane, self.blocks.lanes, GUARD).vectorize(lane).unroll(a).unroll(b)
-        packed.reorder(lane, b, a, k, c, block).parallel(block)
+        # Copies of turned kernels are made for a vector of these, and all channels.
+        packed.reorder(lane, b, a, *((k, c) if self.copy is None else (c, k)), block).parallel(block)
         self._schedule_halves(packed)
         return packed
 
