@@ -303,13 +303,12 @@ class Lowering:
     def _between(self, access: Term, gaps: Mapping[str, Gap], indices: Indices) -> Expr:
         """A term of a sum with gaps; `indices` says as the how many-th an index of these is read."""
         assert isinstance(access, Access)
-        rests = {index: self.whole_position(gap.rest, indices) for index, gap in gaps.items()}
-        tops = self.numerators(access, indices)
-        whole = []
+        tops, whole = self.numerators(access, indices), []
         for index, gap in gaps.items():
-            tops[gap.axis] = gap.place(rests[index], indices[index]) * gap.stride
+            rest, number = self.whole_position(gap.rest, indices), indices[index]
+            tops[gap.axis] = gap.place(rest, number) * gap.stride
             if gap.size % gap.stride:
-                whole.append(gap.value(rests[index], indices[index]) < gap.size)
+                whole.append(gap.value(rest, number) < gap.size)
         value = self._floating(self._read(access, tops))
         for condition in whole:
             value = hl.select(condition, value, functions.constant(0.0, self.kind))

@@ -29,7 +29,7 @@ from convgrad.compute.halide.schedules.phases import (
 )
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, spread
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_WORK as PARALLEL_WORK
-from convgrad.compute.halide.schedules.staging import Staged, stage_operands, to_lie_in_blocks
+from convgrad.compute.halide.schedules.staging import Staged, stage_operands
 from convgrad.compute.halide.schedules.streams import stream_of
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for
 from convgrad.compute.halide.target import machine
@@ -69,10 +69,9 @@ class TiledReduction:
             stream = stream_of(atom, shapes, element_bytes, shares)
             assert stream is not None, "only streams are packed"
             stream.read_from(packed, lowering)
-        blocked = to_lie_in_blocks(atom, lowering, self.tile, element_bytes)
         positions = [position for position, _ in spared]
-        self.staged = stage_operands(atom, lowering, self.tile, self.tile.blocks > 1, positions, blocked)
-        in_blocks = packed is not None or bool(blocked)
+        self.staged = stage_operands(atom, lowering, self.tile, self.tile.blocks > 1, positions)
+        in_blocks = packed is not None or any(copy.width for copy in self.staged)
         self.guarded = in_blocks and atom.sizes[atom.indices[-1]] % self.tile.width != 0
 
         def rule(indices: dict[str, Any]) -> list[Any]:
@@ -110,10 +109,7 @@ class TiledReduction:
         else:
             self.tiles.compute_at(func, at)
         keep_extents(self.tiles, self.pure, self.given, self.splits, self.tile)
-        if self.guarded:
-            self.tiles.bound_extent(self.pure[atom.indices[-1]], self.tile.width)
-        whole = self.tile.width if self.guarded else self.tile.lanes
-        fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile, whole=whole)
+        fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile, guarded=self.guarded)
         if self._strided() and self._written_out():
             for variable in phases:
                 func.unroll(variable)
@@ -328,20 +324,22 @@ def fill_registers(
     atom: Definition,
     tile: Tile,
     more: Sequence[Any] = (),
-    whole: int | None = None,
+    guarded: bool = False,
 ) -> None:
     """Schedule the Func of the sums inside a tile: all of it written out, the reduction around it.
 
-    `pure` are its variables for the atom's indices, `more` those it has besides. whole: numbers along the last index
-    that are computed together, where these are not a vector.
+    `pure` are its variables for the atom's indices, `more` those it has besides. guarded: as in `tile_output`; all
+    of the last block is computed.
     """
     lane = hl.Var("lane")
     *others, last = pure
     pairs = list(zip(atom.indices[:-1], others, strict=True))
     tiled = [variable for index, variable in pairs if index in tile.positions]
     rest = [variable for index, variable in pairs if index not in tile.positions]
-    # Copies are then made as far as whole vectors read them: what lies beyond their end is written, too.
-    sums.align_extent(last, whole or tile.lanes)
+    if guarded:
+        sums.bound_extent(last, tile.width)
+    # Copies are then made as far as whole vectors, or blocks, read them: what lies beyond their end is written, too.
+    sums.align_extent(last, tile.width if guarded else tile.lanes)
     for stage in (sums, sums.update()):
         stage.split(last, last, lane, tile.lanes, hl.TailStrategy.RoundUp)
         if stage is not sums:

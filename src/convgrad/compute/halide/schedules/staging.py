@@ -8,7 +8,7 @@ tiles read them (`streams.py`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -52,63 +52,48 @@ BLOCKS_WORTH = 8
 takes as long as two of them (dense, 800 -> 512: 64 examples are 16 tiles, 0.46 ms instead of 0.64)."""
 
 
-def to_lie_in_blocks(atom: Definition, lowering: Lowering, tile: Tile, element_bytes: int) -> frozenset[Access]:
-    """What depends on the last index only, of those of the result, and is better copied in the order of its use."""
-    last, (read, axes, to_move) = atom.indices[-1], _read(atom, lowering)
-    if tile.blocks == 1:
-        return frozenset()
-    again = tiles(atom, tile) // tile.blocks >= BLOCKS_WORTH
-    return frozenset(
-        access
-        for access in read
-        if access not in lowering.substitutes
-        and access.free_names & {*atom.indices} == {last}
-        and (axis := axes[access]) is not None
-        and access.positions[axis].as_name == last
-        and (again or access in to_move)
-        and far_apart(atom.sizes[last], prod(lowering.tensors[access.tensor].shape), element_bytes)
-    )
-
-
-def _read(atom: Definition, lowering: Lowering) -> tuple[list[Access], dict[Access, int | None], set[Access]]:
-    """What a sum reads, the axis of each that vectors along the last index run along, and what is to be moved so that
-    they lie in memory."""
-    assert isinstance(atom.term, Reduce)
-    work = prod(atom.sizes[i] for i in (*atom.indices, *atom.term.indices))
-    read = list(dict.fromkeys(accesses(atom.term)))
-    axes = {access: _vector_axis(access, atom.indices[-1]) for access in read}
-    counts = {access: prod(lowering.tensors[access.tensor].shape) for access in read}
-    to_move = {a for a in read if axes[a] not in (None, len(a.positions) - 1) and work >= COPY_WORTH * counts[a]}
-    return read, axes, to_move
-
-
 def stage_operands(
     atom: Definition,
     lowering: Lowering,
     tile: Tile,
     overlapping: bool = False,
     spared: Sequence[Polynomial] = (),
-    in_blocks: Collection[Access] = (),
 ) -> list[Staged]:
     """Make `lowering` read copies where that is needed for vectors along the atom's last index.
 
     The lowering counts with whole tiles along the last index from now on.
-    `overlapping`: the last vectors may begin earlier instead of reaching beyond the end. They do so if nothing is
-    copied into another order: a copy is read faster from where its vectors begin.
+    `overlapping`: there are several tiles along the last index, each computed whole. The last vectors may then begin
+    earlier instead of reaching beyond the end, if nothing is copied into another order: a copy is read faster from
+    where its vectors begin. And copies may lie in blocks as wide as tiles.
     `spared`: positions at which nothing is read outside of tensors, since there is nothing to add.
-    `in_blocks`: what is copied in blocks as wide as tiles.
     """
     assert isinstance(atom.term, Reduce)
-    last, (read, axes, to_move) = atom.indices[-1], _read(atom, lowering)
+    last = atom.indices[-1]
     work = prod(atom.sizes[i] for i in (*atom.indices, *atom.term.indices))
-    to_move |= {*in_blocks}
+    read = list(dict.fromkeys(accesses(atom.term)))
+    counts = {access: prod(lowering.tensors[access.tensor].shape) for access in read}
+    axes = {access: _vector_axis(access, last) for access in read}
+    to_move = {a for a in read if axes[a] not in (None, len(a.positions) - 1) and work >= COPY_WORTH * counts[a]}
+    again = tiles(atom, tile) // tile.blocks >= BLOCKS_WORTH
+    in_blocks = {
+        access
+        for access in read
+        if overlapping
+        and access not in lowering.substitutes
+        and access.free_names & {*atom.indices} == {last}
+        and (axis := axes[access]) is not None
+        and access.positions[axis].as_name == last
+        and (again or access in to_move)
+        and far_apart(atom.sizes[last], counts[access], lowering.kind.bytes())
+    }
+    to_move |= in_blocks
     if to_move or not overlapping:
         lowering.sizes = {**lowering.sizes, last: tile.width * tile.blocks}
     staged = []
     for number, access in enumerate(read):
         if access in lowering.substitutes:
             continue
-        axis, elements, moved = axes[access], prod(lowering.tensors[access.tensor].shape), access in to_move
+        axis, elements, moved = axes[access], counts[access], access in to_move
         worth = CUT_WORTH if _cut(access, axis, lowering) else BORDER_WORTH
         if not moved and work < worth * elements and all(p.is_whole for p in access.positions):
             lowering.substitutes[access] = partial(with_checks, access, lowering)
@@ -233,7 +218,7 @@ def _staged(access: Access, lowering: Lowering, order: Sequence[int], lanes: int
     func.split(placed[-1], placed[-1], lane, lanes, hl.TailStrategy.GuardWithIf).vectorize(lane)
     shared = block if width else placed[0]
     if order[-1] != len(order) - 1 and all(p.as_name for p in access.positions):
-        # In blocks: the lines of memory that a vector's numbers come from hold those of the next vectors, too.
+        # In squares: the lines of memory that a vector's numbers come from hold those of the next vectors, too.
         inner, neighbours = hl.Var("inner"), variables[-1]
         func.split(neighbours, neighbours, inner, lanes, hl.TailStrategy.GuardWithIf)
         func.reorder(lane, inner, placed[-1], neighbours)

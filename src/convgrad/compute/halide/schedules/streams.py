@@ -14,6 +14,7 @@ from typing import Any
 
 import halide as hl
 
+from convgrad.compute.halide.codegen import functions
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.schedules.phases import in_phases
 from convgrad.compute.halide.schedules.tiles import tile_for
@@ -57,12 +58,9 @@ class Stream:
         packed = hl.Func("packed")
         at = block * self.width + place
         value = weights.load([*others, hl.min(at, last)])
-        inside = (
-            value
-            if self.shape[-1] % self.width == 0
-            else hl.select(at <= last, value, hl.cast(value.type(), hl.i32(0)))
-        )
-        packed[tuple(reversed(variables))] = inside
+        if self.shape[-1] % self.width:
+            value = hl.select(at <= last, value, functions.constant(0.0, value.type()))
+        packed[tuple(reversed(variables))] = value
         if scheduled:
             lane, lanes = hl.Var("lane"), min(self.width, machine().lanes(4))
             packed.bound(place, 0, self.width).split(place, place, lane, lanes, hl.TailStrategy.GuardWithIf)
