@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from optional import find_chromium, large_module, optional_module
+from optional import find_chromium, find_firefox, large_module, optional_module
 
 
 def test_a_missing_browser(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,6 +17,22 @@ def test_a_missing_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVGRAD_REQUIRE_ALL", "1")
     with pytest.raises(pytest.fail.Exception, match=r"there is no Chromium .* install it"):
         find_chromium()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [("Mozilla Firefox 140.12.0esr", "Firefox from 153 on"), ("Mozilla Firefox 153.8.0esr", "")],
+)
+def test_an_old_firefox(said: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "firefox-esr"
+    program.write_text(f"#!/bin/sh\necho {said}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if words:
+        with pytest.raises(pytest.skip.Exception, match=words):
+            find_firefox()
+    else:
+        assert find_firefox() == str(program)
 
 
 def test_a_missing_module(monkeypatch: pytest.MonkeyPatch) -> None:

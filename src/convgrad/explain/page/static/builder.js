@@ -202,7 +202,7 @@
       );
       (text || named || row.querySelector("select")).focus();
       if (text) this._select(text, words.split("\n"));
-      row.scrollIntoView({ block: "nearest" });
+      page.bringIntoView(row);
     }
 
     /** What stands over the carets of a message. */

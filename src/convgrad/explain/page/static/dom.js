@@ -44,6 +44,29 @@
     }
   };
 
+  /** Scrolls as little as brings an element into view, in all that scrolls around it. Not by `scrollIntoView`, after which
+   * some browsers (Chromium 150) go on from that element at the next Tab, and not from where the focus is. */
+  page.bringIntoView = (element) => {
+    if (!element.getClientRects().length) return; // it is not shown
+    for (let around = element.parentElement; around; around = around.parentElement) {
+      const style = getComputedStyle(around);
+      const whole = around === document.documentElement;
+      if (!whole && style.overflowX === "visible" && style.overflowY === "visible") continue;
+      const box = element.getBoundingClientRect();
+      const { left, top } = whole ? { left: 0, top: 0 } : around.getBoundingClientRect();
+      const shift = (low, high, from, size, before, after) => {
+        const start = low - from - (parseFloat(before) || 0);
+        const end = high - from - size + (parseFloat(after) || 0);
+        return start < 0 && end < 0 ? Math.max(start, end) : start > 0 && end > 0 ? Math.min(start, end) : 0;
+      };
+      const { scrollPaddingLeft, scrollPaddingRight, scrollPaddingTop, scrollPaddingBottom } = style;
+      around.scrollBy(
+        shift(box.left, box.right, left + around.clientLeft, around.clientWidth, scrollPaddingLeft, scrollPaddingRight),
+        shift(box.top, box.bottom, top + around.clientTop, around.clientHeight, scrollPaddingTop, scrollPaddingBottom),
+      );
+    }
+  };
+
   page.svg = (tag, attributes, ...children) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [name, value] of Object.entries(attributes || {})) element.setAttribute(name, value);

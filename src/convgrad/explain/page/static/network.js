@@ -300,7 +300,7 @@
       const cell = this.cellOf(name, flat, true);
       if (!cell) return;
       if (focus) this.views.get(name).gridOf(flat).focus(cell);
-      const intoView = () => cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+      const intoView = () => page.bringIntoView(cell);
       intoView();
       if (!this.large) return;
       this.fill();

@@ -230,7 +230,7 @@ def conv_backward(dout, x, w):
         return h("button", { type: "button", class: "place", onclick: () => this.editor?.select(Number(line)) }, part);
       });
       this.verdict.replaceChildren(h("pre", { class: `report ${kind}`, tabindex: "0" }, parts));
-      this.verdict.scrollIntoView({ block: "nearest" });
+      page.bringIntoView(this.verdict);
     }
   };
   page.parts.push(page.Coder);

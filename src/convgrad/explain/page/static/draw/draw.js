@@ -279,7 +279,7 @@
     _why(k) {
       const target = this.app.trace.tensor("target").values[0];
       this.why.start(k, k === target ? null : target);
-      this.why.element.scrollIntoView({ block: "nearest" });
+      page.bringIntoView(this.why.element);
     }
   };
   page.parts.push(page.Draw);

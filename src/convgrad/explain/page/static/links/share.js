@@ -83,7 +83,7 @@
       this.text.focus();
       this.text.select();
       this.text.scrollTop = 0;
-      this.text.scrollIntoView({ block: "nearest" });
+      page.bringIntoView(this.text);
       return page.NOT_COPIED;
     }
 

@@ -189,7 +189,7 @@
     _fill(name) {
       const { network } = this.app;
       if (network.drawn(name)) return;
-      network.blocks.get(network.blockOf.get(name)).element.scrollIntoView({ block: "nearest", inline: "nearest" });
+      page.bringIntoView(network.blocks.get(network.blockOf.get(name)).element);
       network.fill();
     }
 
