@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 #define ALIGNMENT 128          /* at least Halide's; also the room in front of a block for its size */
-#define LEAST_KEPT (1 << 15)   /* smaller blocks come from the heap, which keeps them itself */
+#define LEAST_KEPT (1 << 14)   /* smaller blocks come from the heap, which keeps them itself */
 #define HUGE_PAGE (1 << 21)    /* from this size on, blocks are asked for in pages of 2 MiB where the system has them */
 #define MOST_KEPT (128l << 20)
 #define MOST_BLOCKS 256

@@ -128,7 +128,7 @@ class Forward:
                 func.parallel(run)
         self._schedule_back(func, k)
         self.products.compute_at(func, block)
-        self.data.func.compute_at(func, task)
+        self.data.func.compute_at(func, task).bound_extent(self.data.variables[-1], 1)
         if not blocks.by_kernels:
             # Allocated once in a run: memory fresh from the system for each task would cost more than its use.
             self.products.hoist_storage(func, run)
@@ -143,8 +143,11 @@ class Forward:
         return self.place.tasks * self.place.tiles * self.matrices.size**2 * self.sizes.channels * self.sizes.kernels
 
     def _schedule_back(self, func: Any, k: Any) -> None:
-        lane, y, x, *_ = self.back_variables
+        lane, y, x, *tile = self.back_variables
         size, outputs = self.matrices.size, self.blocks.outputs
+        for variable in tile:  # one; where Halide does not see that, its memory would come from the system each time
+            self.half_back.bound_extent(variable, 1)
+            self.back.bound_extent(variable, 1)
         self.back.bound(y, 0, outputs).bound(x, 0, outputs)
         self.half_back.bound(y, 0, outputs).bound(x, 0, size)
         self.half_back.compute_at(func, k).reorder(lane, y, x).vectorize(lane).unroll(y)
@@ -153,8 +156,8 @@ class Forward:
     def _schedule_products(self) -> Any:
         """Returns the variable of the stretches of channels, where there are some."""
         blocks, size, channel = self.blocks, self.matrices.size, self.channel
-        lane, a, b, vector, t, at, _ = self.product_variables
-        self.products.bound(a, 0, size).bound(b, 0, size).bound(lane, 0, blocks.lanes)
+        lane, a, b, vector, t, at, task = self.product_variables
+        self.products.bound_extent(task, 1).bound(a, 0, size).bound(b, 0, size).bound(lane, 0, blocks.lanes)
         # 8x8 vectors of 64 bytes are 4 KiB: what neighbours in a plane are apart, all in one place of the cache.
         self.products.align_storage(b, size + (size % 8 == 0))
         several, tile = hl.Var("several"), hl.Var("tile")

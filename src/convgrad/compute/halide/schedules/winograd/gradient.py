@@ -198,12 +198,13 @@ class WeightGradient:
         for stage, rows, columns in ((self.back, kernel, kernel), (self.half_back, kernel, size)):
             stage.compute_at(func, k).bound(m, 0, rows).bound(n, 0, columns)
             # In whole vectors: none begins earlier to end where the kernels end, and reads what its block did not make.
-            stage.split(bk, bk, lane, lanes, ROUND).vectorize(lane)
+            stage.bound_extent(bk, lanes).split(bk, bk, lane, lanes, ROUND).vectorize(lane)
         self.half_back.reorder(lane, bk, m, n).unroll(m)
         self.back.reorder(lane, bk, n, m).unroll(n)
         if self.runs > 1:
             tk, _, a, b, _ = self.task_variables
             update = self.total.compute_at(func, k).bound(a, 0, size).bound(b, 0, size).update()
+            self.total.bound_extent(tk, lanes)
             for stage in (self.total, update):
                 stage.split(tk, tk, lane, lanes, ROUND).vectorize(lane)
             update.reorder(lane, tk, self.run_of_total, a, b)

@@ -255,6 +255,8 @@ class TileTransform:
             else:
                 func.parallel(rows)
         half.compute_at(func, stretches).bound(a, 0, self.size)
+        if not shared:  # allocated once, however large it is
+            half.hoist_storage(func, image)
         c, column, a = self.half_variables
         half.reorder_storage(c, a, column)
         half.split(c, c, lane, lanes, SHIFT).reorder(lane, a, c, column).vectorize(lane).unroll(a)
