@@ -146,7 +146,7 @@ os.wait()
         (
             "reduction='tiled', chains=True",
             "y[e,c,k] = 2 * o[e,c,k]\nx[e,k,i] = sum[c](w[i,c] * y[e,c,k])",
-            {"o": (16, 14032, 24), "w": (1040, 14032)},
+            {"o": (16, 30011, 12), "w": (520, 30011)},
         ),
     ],
     ids=["before the tasks", "in a task", "in a chain"],

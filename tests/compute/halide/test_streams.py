@@ -22,6 +22,8 @@ DENSE = "x[e,k] = max(sum[c](w[c,k] * o[e,c]) + b[k], 0)"
 BACK = "do[e,c] = sum[k](w[c,k] * dx[e,k]) * y[e,c]"
 WEIGHTS = "dw[c,k] = sum[e](dx[e,k] * o[e,c])"
 CONV = "x[e,i,j,k] = max(sum[m,n,c](w[m,n,c,k] * o[e,{s}*i+m-1,{s}*j+n-1,c else 0]) + b[k], 0)"
+GROUPS = "x[e,i,j,g,k] = max(sum[m,n,c](w[m,n,c,g,k] * o[e,i+m-1,j+n-1,g,c else 0]) + b[g,k], 0)"
+GROUPS_BACK = "do[e,p,q,g,c] = sum[m,n,k](dx[e,p-m+1,q-n+1,g,k else 0] * w[m,n,c,g,k])"
 STRIDED_BACK = "do[e,p,q,c] = sum[m,n,k](dx[e,(p-m+1)/2,(q-n+1)/2,k else 0] * w[m,n,c,k])"
 
 
@@ -39,6 +41,20 @@ def convolution(batch: int, rows: int, columns: int, channels: int, kernels: int
     return bound(CONV.format(s=stride), shapes=shapes, sizes=sizes)
 
 
+def groups(batch: int, rows: int, columns: int, channels: int, kernels: int, count: int) -> Equation:
+    shapes = {
+        "w": (3, 3, channels, count, kernels),
+        "o": (batch, rows, columns, count, channels),
+        "b": (count, kernels),
+    }
+    return bound(GROUPS, shapes=shapes, sizes={"I": rows, "J": columns})
+
+
+def groups_back(batch: int, rows: int, columns: int, channels: int, kernels: int, count: int) -> Equation:
+    shapes = {"w": (3, 3, channels, count, kernels), "dx": (batch, rows, columns, count, kernels)}
+    return bound(GROUPS_BACK, shapes=shapes, sizes={"P": rows, "Q": columns})
+
+
 def strided_back(batch: int, rows: int, columns: int, channels: int, kernels: int) -> Equation:
     shapes = {"w": (3, 3, channels, kernels), "dx": (batch, (rows + 1) // 2, (columns + 1) // 2, kernels)}
     return bound(STRIDED_BACK, shapes=shapes, sizes={"P": rows, "Q": columns})
@@ -53,6 +69,12 @@ IN_BLOCKS: dict[str, Equation] = {
     "the gradient of weights": bound(WEIGHTS, shapes={"dx": (67, 301), "o": (67, 93)}),
     "a convolution": convolution(3, 9, 7, 21, 139, 1),
     "a stride": convolution(5, 11, 13, 31, 277, 2),
+    "groups": groups(3, 9, 13, 37, 139, 3),
+    "groups whose rows are long together": groups(2, 11, 17, 23, 80, 4),
+    "groups, turned": groups_back(3, 9, 13, 139, 23, 3),
+    "a product for each example": bound(
+        "x[e,i,k] = sum[c](w[e,c,k] * o[e,i,c])", shapes={"w": (3, 51, 301), "o": (3, 61, 51)}
+    ),
     "phases": strided_back(3, 9, 8, 211, 29),
     "uneven phases of whole blocks": strided_back(2, 7, 9, 192, 43),
 }
@@ -112,7 +134,12 @@ def test_short_vectors_and_short_memory_get_copies_of_large_weights_only(monkeyp
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: dense(61, 351, 117), lambda: dense(57, 67, 523), lambda: convolution(5, 11, 13, 31, 277, 2)],
+    [
+        lambda: dense(61, 351, 117),
+        lambda: dense(57, 67, 523),
+        lambda: convolution(5, 11, 13, 31, 277, 2),
+        lambda: groups(3, 9, 13, 37, 139, 3),
+    ],
 )
 def test_constant_weights_are_put_into_order_once_with_the_same_bits(
     monkeypatch: pytest.MonkeyPatch, make: Callable[[], Equation]

@@ -20,7 +20,7 @@ from convgrad.compute.halide.codegen import functions
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.passes.atoms import COPY_WORTH
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, PARALLEL_ELEMENTS
-from convgrad.compute.halide.schedules.streams import far_apart
+from convgrad.compute.halide.schedules.streams import far_apart, groups_of, row_of
 from convgrad.compute.halide.schedules.tiles import Tile, tiles
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
@@ -74,17 +74,16 @@ def stage_operands(
     counts = {access: prod(lowering.tensors[access.tensor].shape) for access in read}
     axes = {access: _vector_axis(access, last) for access in read}
     to_move = {a for a in read if axes[a] not in (None, len(a.positions) - 1) and work >= COPY_WORTH * counts[a]}
-    again = tiles(atom, tile) // tile.blocks >= BLOCKS_WORTH
     in_blocks = {
         access
         for access in read
         if overlapping
         and access not in lowering.substitutes
-        and access.free_names & {*atom.indices} == {last}
+        and (groups := groups_of(access, atom, tile)) is not None
         and (axis := axes[access]) is not None
         and access.positions[axis].as_name == last
-        and (again or access in to_move)
-        and far_apart(atom.sizes[last], counts[access], lowering.kind.bytes())
+        and (_times_read(atom, tile, groups) >= BLOCKS_WORTH or access in to_move)
+        and far_apart(row_of(access, atom), counts[access], lowering.kind.bytes())
     }
     to_move |= in_blocks
     if to_move or not overlapping:
@@ -107,10 +106,18 @@ def stage_operands(
             read_as = access if axis is not None else _with_rows(access, lowering, tile.lanes)
             order = order[: len(read_as.positions)]
             width = tile.width if access in in_blocks else 0
+            if width:
+                groups = groups_of(access, atom, tile) or ()
+                order.sort(key=lambda axis: access.positions[axis].as_name not in groups)
             copy = _staged(read_as, lowering, order, tile.lanes, f"copy{number}", width)
             lowering.substitutes[access] = lowering.substitutes[read_as]
             staged.append(copy)
     return staged
+
+
+def _times_read(atom: Definition, tile: Tile, groups: Sequence[str]) -> int:
+    """How many tiles read the same weights."""
+    return tiles(atom, tile) // tile.blocks // prod(atom.sizes[index] for index in groups)
 
 
 def _without(access: Access, spared: Sequence[Polynomial]) -> Access:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from math import prod
 from typing import Any
 
@@ -17,7 +18,7 @@ import halide as hl
 from convgrad.compute.halide.codegen import functions
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.schedules.phases import in_phases
-from convgrad.compute.halide.schedules.tiles import tile_for
+from convgrad.compute.halide.schedules.tiles import Tile, tile_for
 from convgrad.compute.halide.target import machine
 from convgrad.notation.terms import Access, Definition, accesses
 
@@ -38,26 +39,44 @@ def far_apart(row: int, numbers: int, element_bytes: int) -> bool:
     return numbers * element_bytes > near and (uneven or row * element_bytes > LONG_ROW)
 
 
+def groups_of(access: Access, atom: Definition, tile: Tile) -> tuple[str, ...] | None:
+    """Indices of the result that say which weights a tile reads, beside the last one along which its vectors run: the g
+    of `w[m,n,c,g,k]`. None where the access is not of weights, which are the same for all places of a tile."""
+    last = atom.indices[-1]
+    free = access.free_names & {*atom.indices}
+    groups = tuple(index for index in atom.indices[:-1] if index in free)
+    bare = {position.as_name for position in access.positions}
+    return groups if last in free and bare.issuperset(groups) and tile.positions.keys().isdisjoint(groups) else None
+
+
+def row_of(access: Access, atom: Definition) -> int:
+    """Numbers from one row of weights to the next: those of a group, or of all groups where they lie side by side."""
+    names = takewhile(atom.indices.__contains__, [position.as_name for position in reversed(access.positions)])
+    side_by_side = {atom.indices[-1], *names}
+    return prod(atom.sizes[name] for name in side_by_side if name in access.free_names)
+
+
 @dataclass(frozen=True)
 class Stream:
-    """An operand that is read in stretches of `width` along its last axis."""
+    """An operand that is read in stretches of `width` along its last axis; `order` of its other axes, groups first."""
 
     access: Access
     shape: tuple[int, ...]
     width: int
+    order: tuple[int, ...]
 
     @property
     def packed_shape(self) -> tuple[int, ...]:
-        return -(-self.shape[-1] // self.width), *self.shape[:-1], self.width
+        return -(-self.shape[-1] // self.width), *(self.shape[axis] for axis in self.order), self.width
 
     def packing(self, weights: Tensor, scheduled: bool) -> Any:
         """The Func that puts it into order, with zeros beyond the end."""
-        last = self.shape[-1] - 1
+        last, last_axis = self.shape[-1] - 1, len(self.order)
         variables = [hl.Var(f"v{axis}") for axis in range(len(self.shape) + 1)]
-        block, *others, place = variables
+        block, *ordered, place = variables
         packed = hl.Func("packed")
         at = block * self.width + place
-        value = weights.load([*others, hl.min(at, last)])
+        value = weights.load([*(ordered[self.order.index(axis)] for axis in range(last_axis)), hl.min(at, last)])
         if self.shape[-1] % self.width:
             value = hl.select(at <= last, value, functions.constant(0.0, value.type()))
         packed[tuple(reversed(variables))] = value
@@ -72,7 +91,7 @@ class Stream:
 
         def read(indices: Mapping[str, Any]) -> Any:
             *others, place = lowering.numerators(self.access, indices)
-            return packed.load([place // self.width, *others, place % self.width])
+            return packed.load([place // self.width, *(others[axis] for axis in self.order), place % self.width])
 
         lowering.substitutes[self.access] = read
 
@@ -92,6 +111,9 @@ def stream_of(
     if None in names or names[-1] != last or names.count(last) != 1 or found[0].outside is not None:
         return None
     tile = tile_for(atom, machine(), element_bytes, spared=spared)
-    if tile.blocks == 1 or not far_apart(shape[-1], prod(shape), element_bytes):
+    groups = groups_of(found[0], atom, tile)
+    if tile.blocks == 1 or groups is None or not far_apart(row_of(found[0], atom), prod(shape), element_bytes):
         return None
-    return Stream(found[0], shape, tile.width)
+    return Stream(
+        found[0], shape, tile.width, tuple(sorted(range(len(shape) - 1), key=lambda n: names[n] not in groups))
+    )
