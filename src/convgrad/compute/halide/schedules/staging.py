@@ -20,7 +20,7 @@ from convgrad.compute.halide.codegen import functions
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.passes.atoms import COPY_WORTH
 from convgrad.compute.halide.schedules.pointwise import ENOUGH_TASKS, PARALLEL_ELEMENTS
-from convgrad.compute.halide.schedules.streams import far_apart, groups_of, row_of
+from convgrad.compute.halide.schedules.streams import far_apart, groups_first, groups_of, row_of
 from convgrad.compute.halide.schedules.tiles import Tile, tiles
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
@@ -75,7 +75,7 @@ def stage_operands(
     axes = {access: _vector_axis(access, last) for access in read}
     to_move = {a for a in read if axes[a] not in (None, len(a.positions) - 1) and work >= COPY_WORTH * counts[a]}
     in_blocks = {
-        access
+        access: groups
         for access in read
         if overlapping
         and access not in lowering.substitutes
@@ -85,7 +85,7 @@ def stage_operands(
         and (_times_read(atom, tile, groups) >= BLOCKS_WORTH or access in to_move)
         and far_apart(row_of(access, atom), counts[access], lowering.kind.bytes())
     }
-    to_move |= in_blocks
+    to_move |= in_blocks.keys()
     if to_move or not overlapping:
         lowering.sizes = {**lowering.sizes, last: tile.width * tile.blocks}
     staged = []
@@ -107,8 +107,7 @@ def stage_operands(
             order = order[: len(read_as.positions)]
             width = tile.width if access in in_blocks else 0
             if width:
-                groups = groups_of(access, atom, tile) or ()
-                order.sort(key=lambda axis: access.positions[axis].as_name not in groups)
+                order = [*groups_first(access, order, in_blocks[access])]
             copy = _staged(read_as, lowering, order, tile.lanes, f"copy{number}", width)
             lowering.substitutes[access] = lowering.substitutes[read_as]
             staged.append(copy)

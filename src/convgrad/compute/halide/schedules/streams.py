@@ -7,7 +7,7 @@ use, they are one stream of memory. Constant weights are put into this order onc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from math import prod
@@ -56,6 +56,11 @@ def row_of(access: Access, atom: Definition) -> int:
     return prod(atom.sizes[name] for name in side_by_side if name in access.free_names)
 
 
+def groups_first(access: Access, axes: Sequence[int], groups: Sequence[str]) -> tuple[int, ...]:
+    """Axes of weights in the order of their use: what a group's tiles read lies together."""
+    return tuple(sorted(axes, key=lambda axis: access.positions[axis].as_name not in groups))
+
+
 @dataclass(frozen=True)
 class Stream:
     """An operand that is read in stretches of `width` along its last axis; `order` of its other axes, groups first."""
@@ -71,12 +76,13 @@ class Stream:
 
     def packing(self, weights: Tensor, scheduled: bool) -> Any:
         """The Func that puts it into order, with zeros beyond the end."""
-        last, last_axis = self.shape[-1] - 1, len(self.order)
+        last = self.shape[-1] - 1
         variables = [hl.Var(f"v{axis}") for axis in range(len(self.shape) + 1)]
         block, *ordered, place = variables
+        others = dict(zip(self.order, ordered, strict=True))
         packed = hl.Func("packed")
         at = block * self.width + place
-        value = weights.load([*(ordered[self.order.index(axis)] for axis in range(last_axis)), hl.min(at, last)])
+        value = weights.load([*(others[axis] for axis in sorted(others)), hl.min(at, last)])
         if self.shape[-1] % self.width:
             value = hl.select(at <= last, value, functions.constant(0.0, value.type()))
         packed[tuple(reversed(variables))] = value
@@ -114,6 +120,4 @@ def stream_of(
     groups = groups_of(found[0], atom, tile)
     if tile.blocks == 1 or groups is None or not far_apart(row_of(found[0], atom), prod(shape), element_bytes):
         return None
-    return Stream(
-        found[0], shape, tile.width, tuple(sorted(range(len(shape) - 1), key=lambda n: names[n] not in groups))
-    )
+    return Stream(found[0], shape, tile.width, groups_first(found[0], range(len(shape) - 1), groups))

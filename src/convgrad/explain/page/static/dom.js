@@ -44,6 +44,13 @@
     }
   };
 
+  /** How far to scroll so that what lies from low to high comes into a room that begins at `from`, with margins in it. */
+  const shift = (low, high, from, size, before, after) => {
+    const start = low - from - (parseFloat(before) || 0);
+    const end = high - from - size + (parseFloat(after) || 0);
+    return start < 0 && end < 0 ? Math.max(start, end) : start > 0 && end > 0 ? Math.min(start, end) : 0;
+  };
+
   /** Scrolls as little as brings an element into view, in all that scrolls around it. Not by `scrollIntoView`, after which
    * some browsers (Chromium 150) go on from that element at the next Tab, and not from where the focus is. */
   page.bringIntoView = (element) => {
@@ -54,11 +61,6 @@
       if (!whole && style.overflowX === "visible" && style.overflowY === "visible") continue;
       const box = element.getBoundingClientRect();
       const { left, top } = whole ? { left: 0, top: 0 } : around.getBoundingClientRect();
-      const shift = (low, high, from, size, before, after) => {
-        const start = low - from - (parseFloat(before) || 0);
-        const end = high - from - size + (parseFloat(after) || 0);
-        return start < 0 && end < 0 ? Math.max(start, end) : start > 0 && end > 0 ? Math.min(start, end) : 0;
-      };
       const { scrollPaddingLeft, scrollPaddingRight, scrollPaddingTop, scrollPaddingBottom } = style;
       around.scrollBy(
         shift(box.left, box.right, left + around.clientLeft, around.clientWidth, scrollPaddingLeft, scrollPaddingRight),
