@@ -56,7 +56,7 @@ types: setup
 
 # The tests with MLflow, Albumentations, ziglang, ONNX, OpenVINO and MPI, too large for every environment of tests; nothing is skipped.
 extras: $(VENV)/.extras
-	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -q tests/training/test_loggers.py tests/data/test_mixing.py tests/interop \
+	CONVGRAD_EXTRAS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/training/test_loggers.py tests/data/test_mixing.py tests/interop \
 		tests/export/test_wasm.py tests/benchmarks/test_runtimes.py tests/export/test_serving.py tests/commands/test_export.py tests/site/test_train.py tests/parallel
 
 # What is checked before each commit: .pre-commit-config.yaml.

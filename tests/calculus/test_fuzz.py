@@ -1,4 +1,4 @@
-"""Random equations, derived and checked by the oracle: 1,000 in a full run, CONVGRAD_FUZZ of them where it is set.
+"""Random equations, derived and checked by the oracle: 500 in a full run, CONVGRAD_FUZZ of them where it is set.
 
 They are shared out over a few tests so that processes can take some each.
 """
@@ -17,7 +17,7 @@ from convgrad.notation.terms import Equation
 from gradient_checks import assert_gradients, assert_steps, assert_unbound_is_the_same, derived, same
 from strategies import Case, cases
 
-COUNT = int(os.environ.get("CONVGRAD_FUZZ", "1000"))
+COUNT = int(os.environ.get("CONVGRAD_FUZZ", "500"))
 SHARES = 8
 BATCH = 3
 

@@ -1,6 +1,6 @@
 """Random networks, compiled: all gradients equal the oracle's, and the oracle's a difference of losses.
 
-CONVGRAD_FUZZ says how many networks (200 by default); `make fuzz N=...` sets it.
+CONVGRAD_FUZZ says how many networks (120 by default); `make fuzz N=...` sets it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from convgrad.network.step import gradients, loss_value
 from convgrad.notation.terms import gradient_name
 from networks import random_network
 
-COUNT = int(os.environ.get("CONVGRAD_FUZZ", "200"))
+COUNT = int(os.environ.get("CONVGRAD_FUZZ", "120"))
 # Sums of at most some thousand products, through at most six layers: a few hundred roundings of 2^-53 or 2^-24, of
 # quantities that may be ten times the result. A normalization of values that hardly differ makes their rounding larger
 # by up to 1/sqrt(eps), 32 with Keras' 0.001: two of 1,000 float32 networks came to 1.4e-5 that way.

@@ -1,4 +1,5 @@
-"""Convolutions with as many groups as channels, whose last axes have one place, and what they become without these."""
+"""Convolutions with as many groups as channels and layers of one unit, whose last axes have one place, and what they
+become without these."""
 
 from __future__ import annotations
 
@@ -121,7 +122,7 @@ def test_a_tensor_is_read_in_its_old_shape_by_what_keeps_it() -> None:
 @pytest.mark.parametrize(
     ("text", "shapes"),
     [
-        ("x[e,k] = sum[c](w[c,k] * o[e,c])", {"w": (40, 1), "o": (700, 40)}),
+        ("x[e,k] = sum[c](w[c,k] * o[e+c])", {"w": (40, 1), "o": (739,)}),
         ("x[e,i,k] = sum[m](w[m,k] * o[e,i+m,k])", {"w": (3, 1), "o": (700, 40, 1)}),
         ("x[i,k] = o[i,k] * w[i,k]", {"w": (700, 1), "o": (700, 1)}),
         ("x[g,k] = sum[e](o[e,g,k] * (k + g))", {"o": (700, 40, 1)}),
@@ -133,6 +134,48 @@ def test_axes_that_stay(text: str, shapes: dict[str, tuple[int, ...]]) -> None:
     (atom,) = in_atoms(Plan.of(Request(equation, ("x",)))).definitions
     assert atom.shape == equation.shape_of["x"]
     compare(equation, "float32")
+
+
+ONE_UNIT = """
+x[e,k] = sum[c](w[c,k] * o[e,c]) + b[k]
+do[e,c] = sum[k](dx[e,k] * w[c,k])
+dw[c,k] = sum[e](dx[e,k] * o[e,c])
+db[k] = sum[e](dx[e,k])
+"""
+
+
+def one_unit(batch: int, inputs: int) -> Equation:
+    shapes = {"o": (batch, inputs), "w": (inputs, 1), "b": (1,), "dx": (batch, 1)}
+    return bound(ONE_UNIT, shapes=shapes)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("batch", "inputs"), [(16, 295), (1, 41), (7, 1), (700, 83)])
+def test_a_dense_layer_of_one_unit(batch: int, inputs: int, dtype: str) -> None:
+    equation = one_unit(batch, inputs)
+    for outputs in (["x", "do", "dw", "db"], ["do"], ["dw"]):
+        compare(equation, dtype, outputs=outputs)
+
+
+def test_a_dense_layer_of_one_unit_is_computed_without_the_axis_of_units() -> None:
+    shapes = {"dx": (16,), "w": (295,), "o": (16, 295)}
+    for name, equals, other in [
+        ("do", "do[e,c] = dx[e] * w[c]", "w"),
+        ("dw", "dw[c] = sum[e](dx[e] * o[e,c])", "o"),
+    ]:
+        without = bound(equals, shapes={read: shapes[read] for read in ("dx", other)})
+        (kernel,) = compile_program(one_unit(16, 295), [name]).kernels
+        assert keys(compile_program(without, [name])) == [kernel.key]
+
+
+def test_an_example_of_one_unit_has_the_same_bits_in_any_batch() -> None:
+    rng = np.random.default_rng(3)
+    given = {"o": rng.standard_normal((300, 295), np.float32), "w": rng.standard_normal((295, 1), np.float32)}
+
+    def equation(batch: int) -> Equation:
+        return bound("x[e,k] = sum[c](w[c,k] * o[e,c])", shapes={"o": (batch, 295), "w": (295, 1)})
+
+    same_in_any_batch(equation, given, (1, 2, 17, 300))
 
 
 def test_a_training_step_is_that_of_a_depthwise_convolution() -> None:

@@ -1,9 +1,10 @@
-"""Sums whose last axis has one place are computed without it, as views of the same memory, so that vectors run along
+"""Sums with a last axis of one place are computed without it, as views of the same memory, so that vectors run along
 the axis before it:
 
     x[e,i,j,g,k] = sum[m,n,c](w[m,n,c,g,k] * o[e,i+m,j+n,g,c])        with one k and one c: as many groups as channels
 
-becomes `x[e,i,j,g] = sum[m,n](w~[m,n,g] * o~[e,i+m,j+n,g])`, which is what a depthwise convolution computes.
+becomes `x[e,i,j,g] = sum[m,n](w~[m,n,g] * o~[e,i+m,j+n,g])`, which is what a depthwise convolution computes; and
+`do[e,c] = sum[k](dx[e,k] * w[c,k])` of a dense layer with one k becomes `do[e,c] = dx~[e] * w~[c]`.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def without_last_axes_of_one(plan: Plan) -> Plan:
         if dropped or any(root(a.tensor, known.views) in known.changed for a in accesses(definition.term)):
             definition = _without(definition, dropped, known)
         definitions.append(definition)
-    if not known.changed:
+    if definitions == [*plan.definitions]:
         return plan
     no_more = _read(plan.definitions) - _read(definitions) - {*known.views.values()}
     views = {name: shown for name, shown in known.views.items() if name not in no_more}
@@ -67,17 +68,13 @@ def _read(definitions: Iterable[Definition]) -> set[str]:
 
 
 def _dropped(definition: Definition, known: _Known) -> frozenset[str]:
-    """The indices that a definition can do without; none where its last axis has more places than one, or where what
-    it reads has no axis in common that could be the last one instead."""
+    """The indices that a definition can do without; none where no axis of one place is last, in it or in what it reads,
+    behind the axis that could be the last one instead."""
     sizes = definition.sizes
-    if not definition.indices or sizes[definition.indices[-1]] > 1:
-        return frozenset()
-    long = [index for index in definition.indices if sizes[index] > 1]
+    long = [index for number, index in enumerate(definition.indices) if number == 0 or sizes[index] > 1]
     read = [access for access in accesses(definition.term) if access.positions]
     summed = [term for term in walk(definition.term) if isinstance(term, Reduce)]
     if not long or not summed or any(term.kind.startswith("arg") for term in summed):
-        return frozenset()
-    if not all(any(position.as_name == long[-1] for position in access.positions) for access in read):
         return frozenset()
     single = {index for index, size in definition.ranges if size == 1} - {definition.indices[0]}
     for access in read:
@@ -90,7 +87,11 @@ def _dropped(definition: Definition, known: _Known) -> frozenset[str]:
     for term in walk(definition.term):
         if isinstance(term, IndexValue):
             single -= term.polynomial.names
-    return frozenset(single) if definition.indices[-1] in single else frozenset()
+    last = long[-1]
+    names = [[position.as_name for position in access.positions] for access in read if last in access.free_names]
+    if not names or any(last not in own for own in names):
+        return frozenset()
+    return frozenset(single) if any(own[-1] in single for own in (*names, definition.indices)) else frozenset()
 
 
 def _without(definition: Definition, dropped: frozenset[str], known: _Known) -> Definition:
