@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,11 +14,14 @@ from convgrad.check.derivations.latex_input import BY, Bound, Claim
 from convgrad.check.derivations.local import local_derivative, local_names
 from convgrad.check.problems.choice import equal_sizes
 from convgrad.check.problems.problem import Problem
+from convgrad.check.problems.sizes import USUAL
 from convgrad.check.problems.subject import EquationSubject, Sizes
 from convgrad.errors import ConvgradError, EquationError
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.terms import Access, Definition, Equation, Term, gradient_name, rebuild, walk
 
+T = TypeVar("T")
+Items: TypeAlias = tuple[tuple[str, T], ...]
 SEEDS = 3
 LEARNING_RATE = 0.375
 
@@ -64,24 +67,24 @@ class Asked:
         """Several draws of numbers at two sets of sizes, so that no number of a claim is a size by chance."""
         told = told_sizes(self.forward, self.said, claim.equation, claim.bounds)
         subject = self.subject(target, {**told.numbers, **(self.sizes or {})})
-        first = subject.problem()
+        first = drawn(subject)
         usual = first.recipe.sizes
         wanted = {**told.applied(usual), **(self.sizes or {})}
         if wanted != usual:
             try:
                 subject = self.subject(target, wanted)
-                first = subject.problem()
+                first = drawn(subject)
             except ConvgradError:
                 subject = self.subject(target)
-                first = subject.problem()
+                first = drawn(subject)
         yield subject, first
-        yield subject, subject.problem(Sizes(seed=1))
+        yield subject, drawn(subject, Sizes(seed=1))
         larger = {**told.applied(self._larger(first)), **(self.sizes or {})}
         try:
             grown = self.subject(target, larger)
-            other = grown.problem(Sizes(seed=2))
+            other = drawn(grown, Sizes(seed=2))
         except ConvgradError:
-            grown, other = subject, subject.problem(Sizes(seed=2))
+            grown, other = subject, drawn(subject, Sizes(seed=2))
         yield grown, other
 
     def square(self, claim: Claim) -> tuple[str, ...]:
@@ -114,6 +117,20 @@ class Asked:
             first = min(equal.get(index.lower(), {index.lower()})).upper()
             grown.setdefault(index, grown.get(first, usual[index] + 1))
         return {**grown, **(self.sizes or {})}
+
+
+def drawn(subject: EquationSubject, sizes: Sizes = USUAL) -> Problem:
+    """Its problem, which all claims on the same equation share: nothing here changes an array."""
+    given = (subject.sizes, subject.integers, subject.numbers)
+    return _drawn(subject.text, subject.wrt, *(tuple(letters.items()) for letters in given), sizes)
+
+
+@lru_cache(maxsize=256)
+def _drawn(
+    text: str, wrt: tuple[str, ...], given: Items[int], integers: Items[int], numbers: Items[float], sizes: Sizes
+) -> Problem:
+    subject = EquationSubject(text, wrt, sizes=dict(given), integers=dict(integers), numbers=dict(numbers))
+    return subject.problem(sizes)
 
 
 def letters(definition: Definition) -> list[str]:

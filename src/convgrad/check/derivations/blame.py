@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from convgrad.calculus.derive import derivation, gradients
 from convgrad.calculus.simplify import simplify
@@ -16,9 +17,16 @@ def proved(written: Definition, forward: Equation, target: str) -> bool:
     return any(same(d, written) for d in _derived(forward, target, written.name))
 
 
-def _derived(forward: Equation, target: str, name: str) -> list[Definition]:
+@lru_cache(maxsize=64)  # each claim of a document is asked for it
+def derived(forward: Equation, target: str) -> Equation:
+    """The derived equation in the form that a reader wants."""
+    return derivation(forward, target).result
+
+
+@lru_cache(maxsize=64)
+def _derived(forward: Equation, target: str, name: str) -> tuple[Definition, ...]:
     """The derived equation in its forms; the gradient of an error with respect to itself is 1."""
-    found = [*gradients(forward, [target]).backward.definitions, *derivation(forward, target).result.definitions]
+    found = [*gradients(forward, [target]).backward.definitions, *derived(forward, target).definitions]
     right = [d for d in found if d.name == name]
     if not forward.result.indices:
         error = gradient_name(forward.result.name)
@@ -27,7 +35,7 @@ def _derived(forward: Equation, target: str, name: str) -> list[Definition]:
             return Number(1.0) if isinstance(term, Access) and term.tensor == error else term
 
         right += [replace(d, term=simplify(rebuild(d.term, one))) for d in right]
-    return right
+    return tuple(right)
 
 
 def _exchanged(term: Term, old: Term, new: Term) -> Term:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from convgrad.calculus.derive import derivation
 from convgrad.check.derivations import blame
 from convgrad.check.derivations.asked import (
     Asked,
     bound_claim,
+    drawn,
     letters,
     names_of_gradients,
     over,
@@ -51,7 +51,7 @@ def report_on(claim: Claim, asked: Asked, explained: bool) -> EquationReport:
         return EquationReport(True, str(written.result), "", f"by definition: {what}")
     target = _target(claim, asked)
     local = is_local(claim.left.tensor)
-    right = "" if local else str(derivation(asked.forward, target).result)
+    right = "" if local else str(blame.derived(asked.forward, target))
     certain = not local and len(written.definitions) == 1 and blame.proved(written.result, asked.forward, target)
     padded = False
     tried: list[Problem] = []
@@ -76,7 +76,7 @@ def report_on(claim: Claim, asked: Asked, explained: bool) -> EquationReport:
             )
         tried.append(problem)
     if certain:
-        outside = blame.outside_notes(written, derivation(asked.forward, target).result.result)
+        outside = blame.outside_notes(written, blame.derived(asked.forward, target).result)
         notes = (*outside, *asked.square(claim), *asked.letters_told(claim, tried[0]))
         proof = "proved: the terms are the same as those derived, up to names and order."
         return EquationReport(True, str(written), right, proof, notes=notes)
@@ -227,7 +227,7 @@ def _explained(claim: Claim, asked: Asked, target: str, subject: EquationSubject
 def _right_for_labels(claim: Claim, subject: EquationSubject, asked: Asked) -> str:
     """Whether it is right once a target adds up to 1, as labels and probabilities do: p - t for softmax."""
     for name in _targets(subject):
-        problems = (_with_labels(subject.problem(Sizes(seed=seed)), name) for seed in range(3))
+        problems = (_with_labels(drawn(subject, Sizes(seed=seed)), name) for seed in range(3))
         found = (_difference(claim, problem, values_of(claim, problem, asked), asked) for problem in problems)
         if all(isinstance(one, tuple) and not one[0] for one in found):  # no more of them than need be
             where = f"sum of {name} = 1, as of labels and probabilities"
@@ -236,7 +236,7 @@ def _right_for_labels(claim: Claim, subject: EquationSubject, asked: Asked) -> s
 
 
 def _targets(subject: EquationSubject) -> list[str]:
-    return [n for n, a in subject.problem().arrays.items() if n[:1] in "ty" and a.ndim == 1 and a.size > 1]
+    return [n for n, a in drawn(subject).arrays.items() if n[:1] in "ty" and a.ndim == 1 and a.size > 1]
 
 
 def _with_labels(problem: Problem, name: str) -> Problem:
@@ -245,7 +245,7 @@ def _with_labels(problem: Problem, name: str) -> Problem:
 
 
 def _attempt(claim: Claim, subject: EquationSubject, output: str, asked: Asked, labels: str = "") -> Attempt:
-    problem = subject.problem()
+    problem = drawn(subject)
     if labels in problem.arrays:
         problem = _with_labels(problem, labels)
     values = values_of(claim, problem, asked)

@@ -46,6 +46,9 @@ def view(array: Array, access: Access, axes: Sequence[str], spans: Spans) -> Arr
 
     Raises ShapeError where the access leaves the tensor and does not say what is read there.
     """
+    whole = _at_indices(array, access, axes, spans)
+    if whole is not None:
+        return whole
     numerators = [_normalized(p)[0] for p in access.positions]
     reads = [_bounds(n, spans) for n in numerators]
     inside = [
@@ -69,6 +72,20 @@ def view(array: Array, access: Access, axes: Sequence[str], spans: Spans) -> Arr
         corner.append(slice(start, None))
     shape = tuple([spans[a][1] - spans[a][0] if a in strides else 1 for a in axes])
     return as_strided(array[tuple(corner)], shape, [strides.get(a, 0) for a in axes], writeable=False)
+
+
+def _at_indices(array: Array, access: Access, axes: Sequence[str], spans: Spans) -> Array | None:
+    """The view of an access at bare indices, as most are, where it stays inside: the same axes in another order."""
+    names = [position.as_name for position in access.positions]
+    if not all(name in axes for name in names) or len(set(names)) < len(names):
+        return None
+    corner = [slice(*spans[name]) for name in names if name]
+    if any(part.stop > size for part, size in zip(corner, array.shape, strict=True)):
+        return None
+    ordered = array[(*corner, ...)].transpose([names.index(axis) for axis in axes if axis in names])
+    found = ordered[(*[slice(None) if axis in names else None for axis in axes], ...)]
+    found.flags.writeable = False
+    return found
 
 
 def _normalized(position: Position) -> tuple[Polynomial, int]:

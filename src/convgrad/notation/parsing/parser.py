@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 from convgrad.arguments import TEXT, takes
 from convgrad.elsewhere import FORMULAS
@@ -63,6 +64,11 @@ def parse(text: str) -> Equation:
 
     Raises: EquationSyntaxError, with the place in the text.
     """
+    return _parsed(text)
+
+
+@lru_cache(maxsize=256)  # who reads a person's work asks for the same equations again and again
+def _parsed(text: str) -> Equation:
     equation = _Parser(text).equation()
     check(equation)
     return equation
