@@ -157,10 +157,10 @@ def _sliced(atom: Definition, element_bytes: int) -> bool:
         return False  # a strided input gradient: only register tiles leave its zeros out
     tile = dividing_tile(atom, machine(), element_bytes)
     stretches = (tile.width, prod(tile.positions.values()))
-    in_rows = panelled(atom)  # of which tiles read stretches, that lie apart
-    whole = LINE if in_rows else element_bytes
+    apart = len(panelled(atom)) == len(stretches)  # tiles read stretches of rows, and not one row after the other
+    whole = LINE if apart else element_bytes
     read = sum(-(-stretch * element_bytes // whole) * whole for stretch in stretches)
-    near = len(in_rows) == len(stretches) and not _hides_reads(tile, read, element_bytes)
+    near = apart and not _hides_reads(tile, read, element_bytes)
     most = NEAR_READS if near else TILE_READS
     small = prod(atom.shape) * element_bytes <= SMALL_RESULT
     much = terms * read > most or _in_groups(atom, terms)
