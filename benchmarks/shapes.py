@@ -1,11 +1,11 @@
 """Random layer shapes beside PyTorch: what is slower than PyTorch, and how far it is from what the machine needs.
 
-    python -m benchmarks.shapes [--count 300] [--seed 0] [--seconds 1500] [--resume]
+    python -m benchmarks.shapes [--count 300] [--seed 0] [--seconds 1500] [--resume] [--again "dense 295"]
 
 Each shape is compiled first, by a process that may take its time and no more; then each pass is compared with PyTorch's
 in float64, and timed in turns with PyTorch's in both memory formats, in this process. What comes out near 1.0 is
 measured again for longer, and that counts. The rows are saved after each shape: `--resume` goes on with those that are
-missing.
+missing, `--again` with those of some names, too, as after a change of the code that they run.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = {"rounds": options.rounds, "block": options.block, "threads": threads_in_use()}
     about = describe(**settings)
     processor = about["processor"]
-    if not options.resume:
+    if not (options.resume or options.again):
         start_anew(options.json, processor)
     done = already(
         options.json, processor, {case.name for case in drawn.cases}, {**settings, "versions": about["versions"]}
@@ -174,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(done, str):
         print(done, file=sys.stderr)
         return 1
+    done = [row for row in done if not any(name in row.case for name in options.again)]
     most, others, effort = peak.measured(), Others(), Effort(options.rounds, options.block / 1e3)
     about |= {"peak_gflops": most.gflops, "peak_gbytes": most.gbytes}
 
@@ -233,6 +234,9 @@ def _parser() -> argparse.ArgumentParser:
         "--json", type=Path, default=Path("build/shapes.json"), metavar="FILE", help="[build/shapes.json]"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the shapes that FILE has no rows of")
+    parser.add_argument(
+        "--again", action="append", default=[], metavar="NAME", help="the same, and shapes with NAME in theirs anew"
+    )
     parser.add_argument("--compile", metavar="CASE", help=argparse.SUPPRESS)
     return parser
 

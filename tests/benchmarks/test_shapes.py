@@ -200,6 +200,10 @@ def test_the_command_saves_and_goes_on(
     after = _times(file)
     assert after[: len(before)] == before
     assert len({case for case, _, _ in after}) == 3
+    again = before[0][0]
+    assert shapes.main([*few, "--count", "3", "--again", again]) == 0
+    changed = {new[0] for old, new in zip(after, _times(file), strict=True) if old != new}
+    assert changed == {again}
     assert shapes.main([*few, "--count", "3", "--rounds", "2", "--resume"]) == 1
     assert "was measured with rounds 1, not 2: leave out --resume." in capsys.readouterr().err
 
