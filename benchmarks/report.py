@@ -36,7 +36,7 @@ compared and timed as above; what comes out between 0.9 and 1.1 is measured thre
 prints what is below 1.0 with its share of the floor: what the machine needs at least for the arithmetic or for moving
 each tensor once. Calls of less than 20 us stand apart, since a call's own overhead counts there, and shapes that are
 too large, or too slow to compile, are told. Rows are saved shape by shape in `build/shapes.json`, and `--resume` goes
-on with a run that was cut.
+on with a run that was cut; `--again NAME` measures shapes anew that have NAME in theirs.
 
 Networks are one description: convgrad's, made into PyTorch's straight-line code with the same weights. Start-up is
 measured in fresh processes, Python's byte code there as after an installation, compile cache empty (cold) and filled

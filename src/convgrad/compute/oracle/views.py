@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -79,11 +80,14 @@ def _at_indices(array: Array, access: Access, axes: Sequence[str], spans: Spans)
     names = [position.as_name for position in access.positions]
     if not all(name in axes for name in names) or len(set(names)) < len(names):
         return None
-    corner = [slice(*spans[name]) for name in names if name]
+    corner: list[Any] = [slice(*spans[name]) for name in names if name]
     if any(part.stop > size for part, size in zip(corner, array.shape, strict=True)):
         return None
-    ordered = array[(*corner, ...)].transpose([names.index(axis) for axis in axes if axis in names])
-    found = ordered[(*[slice(None) if axis in names else None for axis in axes], ...)]
+    axes_now: list[Any] = [slice(None) if axis in names else None for axis in axes]
+    for places in (corner, axes_now):
+        places.append(...)  # so that the result is an array even where it has no axis
+    ordered = array[tuple(corner)].transpose([names.index(axis) for axis in axes if axis in names])
+    found: Array = ordered[tuple(axes_now)]
     found.flags.writeable = False
     return found
 
