@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -27,90 +29,27 @@ settings.load_profile("busy")
 
 HERE = Path(__file__).parent
 FIREFOX_DRIVER = HERE / "support" / "firefox_driver.cjs"
-TAKES_LONG = {
-    "benchmarks/test_benchmarks.py",
-    "benchmarks/test_suites.py",
-    "calculus/test_bounds.py",
-    "calculus/test_fuzz.py",
-    "check/derivations/test_false.py",
-    "check/derivations/test_random.py",
-    "check/documents/test_document.py",
-    "check/documents/test_errors_in_words.py",
-    "check/documents/test_layers.py",
-    "check/documents/test_letters.py",
-    "check/documents/test_one_slip.py",
-    "check/documents/test_planted.py",
-    "check/test_adapted.py",
-    "check/test_as_written.py",
-    "check/test_classes.py",
-    "check/test_course_functions.py",
-    "check/test_course_styles.py",
-    "check/test_courses.py",
-    "check/test_coverage.py",
-    "check/test_edited_slips.py",
-    "check/test_ends.py",
-    "check/test_engines.py",
-    "check/test_function.py",
-    "check/test_hostile.py",
-    "check/test_hostile_classes.py",
-    "check/test_jacobians.py",
-    "check/test_latex_derivations.py",
-    "check/test_losses_as_written.py",
-    "check/test_mistakes.py",
-    "check/test_rules.py",
-    "check/test_sandbox.py",
-    "check/test_sheet.py",
-    "check/test_sheet_deltas.py",
-    "commands/test_boundary.py",
-    "commands/test_commands.py",
-    "commands/test_folders.py",
-    "commands/test_inspect.py",
-    "commands/test_options.py",
-    "compute/halide/test_cache.py",
-    "compute/halide/test_chains.py",
-    "compute/halide/test_floats.py",
-    "compute/halide/test_layers.py",
-    "compute/halide/test_machinery.py",
-    "compute/halide/test_poison.py",
-    "compute/halide/test_profile.py",
-    "compute/halide/test_schedules.py",
-    "compute/halide/test_targets.py",
-    "compute/halide/test_winograd.py",
-    "docs/test_docs.py",
-    "docs/test_examples.py",
-    "estimators/test_estimators.py",
-    "explain/test_numbers_add_up.py",
-    "export/test_c.py",
-    "export/test_wasm.py",
-    "network/test_batch_statistics.py",
-    "network/test_fuzz.py",
-    "network/test_parity_torch.py",
-    "network/test_prediction.py",
-    "network/test_updates.py",
-    "page/test_requests.py",
-    "page/test_server.py",
-    "page/test_workers.py",
-    "questions/test_functions.py",
-    "site/test_train.py",
-    "system/test_files.py",
-    "system/test_kills.py",
-    "system/test_kills_resumed.py",
-    "system/test_sharing.py",
-    "training/test_continued.py",
-    "worksheet/test_worksheet.py",
-}
-"""Each of these files takes three seconds and more; all others together take about a minute on two processors."""
+LONG = 3.0
+"""Seconds of a file's tests, with a compile cache that was empty, from which `--quick` leaves it out."""
+TAKES_LONG = HERE / "takes_long.txt"
+"""The files that take as long, as a run with `--note-long` found them; all others take some minutes together."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out the files whose tests take long, and browsers")
+    parser.addoption("--note-long", action="store_true", help=f"add files whose tests take long to {TAKES_LONG.name}")
     parser.addoption("--note-passed", metavar="FILE", help="write the names of the tests that passed to a file")
     parser.addoption("--leave-out", metavar="FILE", help="leave out the tests that such a file names")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     name = collection_path.relative_to(HERE).as_posix() if collection_path.is_relative_to(HERE) else ""
-    return True if config.getoption("--quick") and name in TAKES_LONG else None
+    return True if config.getoption("--quick") and name in long_files() else None
+
+
+@cache
+def long_files() -> frozenset[str]:
+    return frozenset(TAKES_LONG.read_text("utf-8").splitlines())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -140,6 +79,20 @@ class Passed:
                 names.write(f"{report.nodeid}\n")
 
 
+class Long:
+    """Notes the files whose tests took long: which those are changes as tests are added."""
+
+    def __init__(self) -> None:
+        self._seconds: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds[report.location[0].replace(os.sep, "/").removeprefix("tests/")] += report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        found = {name for name, seconds in self._seconds.items() if seconds >= LONG}
+        TAKES_LONG.write_text("".join(f"{name}\n" for name in sorted(found | long_files())), "utf-8")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Compiled code goes to a new folder, shared by all processes of this run, and is removed with it.
 
@@ -155,6 +108,8 @@ def pytest_configure(config: pytest.Config) -> None:
     passed = config.getoption("--note-passed")
     if passed and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Passed(Path(passed)))
+    if config.getoption("--note-long") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Long())
     if "CONVGRAD_CACHE" not in os.environ:
         folder = tempfile.mkdtemp(prefix="convgrad-tests-")
         os.environ["CONVGRAD_CACHE"] = folder
