@@ -16,7 +16,7 @@ from convgrad.compute.halide import available
 
 compiled = pytest.mark.skipif(not available()[0], reason=available()[1])
 engines = pytest.mark.parametrize("engine", ["oracle", pytest.param("halide", marks=compiled)])
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 OLDEST_FIREFOX = 153
 """It runs scripts on pages that allow no `eval`, and knows what Playwright begins with; 140 does neither."""
 
