@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -32,7 +32,7 @@ FIREFOX_DRIVER = HERE / "support" / "firefox_driver.cjs"
 LONG = 3.0
 """Seconds of a file's tests, with a compile cache that was empty, from which `--quick` leaves it out."""
 TAKES_LONG = HERE / "takes_long.txt"
-"""The files that take as long, as a run with `--note-long` found them; all others take some minutes together."""
+"""The files that take as long, as a run with `--note-long` found them; all others take about a minute."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,7 +83,7 @@ class Long:
     """Notes the files whose tests took long: which those are changes as tests are added."""
 
     def __init__(self) -> None:
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._seconds[report.location[0].replace(os.sep, "/").removeprefix("tests/")] += report.duration

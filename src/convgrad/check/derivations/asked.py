@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,13 @@ from convgrad.check.derivations.bounds import claimed_sizes, index_of, known_siz
 from convgrad.check.derivations.latex_input import BY, Bound, Claim
 from convgrad.check.derivations.local import local_derivative, local_names
 from convgrad.check.problems.choice import equal_sizes
-from convgrad.check.problems.problem import Problem
+from convgrad.check.problems.problem import Key, Problem
 from convgrad.check.problems.sizes import USUAL
 from convgrad.check.problems.subject import EquationSubject, Sizes
 from convgrad.errors import ConvgradError, EquationError
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.terms import Access, Definition, Equation, Term, gradient_name, rebuild, walk
 
-T = TypeVar("T")
-Items: TypeAlias = tuple[tuple[str, T], ...]
 SEEDS = 3
 LEARNING_RATE = 0.375
 
@@ -121,16 +119,13 @@ class Asked:
 
 def drawn(subject: EquationSubject, sizes: Sizes = USUAL) -> Problem:
     """Its problem, which all claims on the same equation share: nothing here changes an array."""
-    given = (subject.sizes, subject.integers, subject.numbers)
-    return _drawn(subject.text, subject.wrt, *(tuple(letters.items()) for letters in given), sizes)
+    return _drawn(Key(subject), sizes)
 
 
 @lru_cache(maxsize=256)
-def _drawn(
-    text: str, wrt: tuple[str, ...], given: Items[int], integers: Items[int], numbers: Items[float], sizes: Sizes
-) -> Problem:
-    subject = EquationSubject(text, wrt, sizes=dict(given), integers=dict(integers), numbers=dict(numbers))
-    return subject.problem(sizes)
+def _drawn(key: Key, sizes: Sizes) -> Problem:
+    problem: Problem = key.of.problem(sizes)
+    return problem
 
 
 def letters(definition: Definition) -> list[str]:

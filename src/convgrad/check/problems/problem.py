@@ -7,7 +7,7 @@ another problem: other arrays handed to the right equation, or another equation.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -158,12 +158,12 @@ class Problem:
     @property
     def bound(self) -> Equation:
         """The equation with sizes."""
-        return _bound(_Key(self.recipe))
+        return _bound(Key(self.recipe))
 
     @property
     def adjoint(self) -> Adjoint:
         """The derived gradients; with `edits`, as a mistaken person derives them."""
-        adjoint = _adjoint(_Key(self.recipe), self.wrt, self.of)
+        adjoint = _adjoint(Key(self.recipe), self.wrt, self.of)
         for edit in self.edits:
             adjoint = edit(adjoint, self)
         return adjoint
@@ -229,27 +229,27 @@ def _needed_for(wanted: Collection[str], *equations: Equation) -> list[Equation]
     return kept[::-1]
 
 
-class _Key:
-    """A recipe as a key: its mappings can't be hashed."""
+class Key:
+    """A recipe, or what else has mappings as fields, as a key: these can't be hashed."""
 
-    def __init__(self, recipe: Recipe):
-        self.recipe = recipe
-        maps = (recipe.shapes, recipe.sizes, recipe.integers, recipe.numbers)
-        plain = tuple(tuple(m.items()) for m in maps)
-        self.key = (recipe.equation.definitions, plain, recipe.examples, recipe.batch, recipe.batch_index)
+    def __init__(self, of: Any):
+        self.of = of
+        values = (getattr(of, one.name) for one in fields(of))
+        self.key = tuple(tuple(value.items()) if isinstance(value, Mapping) else value for value in values)
 
     def __hash__(self) -> int:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.key == other.key
+        return isinstance(other, Key) and self.key == other.key
 
 
 @lru_cache(maxsize=256)
-def _bound(key: _Key) -> Equation:
-    return key.recipe.bound()
+def _bound(key: Key) -> Equation:
+    bound: Equation = key.of.bound()
+    return bound
 
 
 @lru_cache(maxsize=256)
-def _adjoint(key: _Key, wrt: tuple[str, ...], of: str) -> Adjoint:
+def _adjoint(key: Key, wrt: tuple[str, ...], of: str) -> Adjoint:
     return gradients(_bound(key), wrt, of)
