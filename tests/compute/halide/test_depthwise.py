@@ -9,8 +9,10 @@ import pytest
 pytest.importorskip("halide")
 
 from convgrad.compute.halide.runtime import native
-from convgrad.compute.halide.schedules.depthwise import depthwise_windows
+from convgrad.compute.halide.schedules import depthwise as depthwise_schedule
+from convgrad.compute.halide.schedules.depthwise import depthwise_windows, tile_of
 from convgrad.compute.halide.schedules.depthwise_gradient import bands_of
+from convgrad.compute.halide.target import Machine
 from convgrad.notation import Equation
 from convgrad.notation.terms import Definition
 from engine_support import bound, compare
@@ -32,6 +34,9 @@ SIZES = [  # examples, rows, columns, channels, rows and columns of the kernel, 
     (2, 16, 14, 8, 7, 7, 1, 3),
     (1, 67, 23, 17, 4, 4, 1, 0),
     (4, 6, 5, 64, 3, 5, 3, 1),
+    (2, 9, 7, 61, 3, 4, 1, 1),
+    (1, 11, 6, 99, 5, 3, 1, 2),
+    (3, 8, 9, 28, 3, 3, 2, 1),
 ]
 
 
@@ -116,6 +121,18 @@ def test_which_sums_go_through_windows_of_each_channel() -> None:
     assert depthwise_windows(one["do"], 4) is None
     large = atoms(depthwise(2, 19, 13, 33, 9, 3, 1, 1))
     assert depthwise_windows(large["do"], 4) is None
+
+
+@pytest.mark.parametrize(("channels", "vectors"), [(12, 1), (16, 2), (24, 1), (61, 2), (99, 2)])
+def test_tiles_are_as_wide_as_a_line_of_memory(channels: int, vectors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where that many channels are there, and few are computed twice."""
+    monkeypatch.setattr(depthwise_schedule, "machine", lambda: Machine(32, 16, "x86-64-avx2"))
+    equation = depthwise(2, 9, 11, channels, 3, 3, 1, 1)
+    (atom,) = (definition for definition in equation.definitions if definition.name == "do")
+    windows = depthwise_windows(atom, 4)
+    assert windows is not None
+    tile = tile_of(atom, windows, 4, equation.shape_of)
+    assert (tile.vectors, tile.blocks) == (vectors, -(-channels // (8 * vectors)))
 
 
 def test_which_sums_go_through_bands() -> None:

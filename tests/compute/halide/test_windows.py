@@ -13,6 +13,8 @@ pytest.importorskip("halide")
 from convgrad.compute.halide.passes.atoms import is_reduction
 from convgrad.compute.halide.passes.windows import windows_of
 from convgrad.compute.halide.runtime import native
+from convgrad.compute.halide.schedules import depthwise
+from convgrad.compute.halide.target import Machine
 from convgrad.notation import Equation
 from convgrad.notation.terms import Reduce
 from engine_support import bound, compare
@@ -31,6 +33,9 @@ SIZES = [  # examples, rows, columns, channels, window, stride, first row and co
     (2, 40, 7, 5, 3, 1, 1),
     (3, 14, 16, 20, 3, 3, 0),
     (2, 15, 11, 32, 3, 2, 1),
+    (2, 9, 7, 256, 5, 1, 2),
+    (1, 11, 8, 520, 3, 1, 1),
+    (4, 7, 9, 2, 2, 2, 1),
 ]
 
 
@@ -56,6 +61,18 @@ def test_gradients_of_max_pooling(sizes: Any, dtype: str) -> None:
     assert windows_of(atom.term, atom.indices, atom.sizes) is not None
     compare(equation, dtype, given)
     compare(equation, dtype, given, outputs=["r"])
+
+
+@pytest.mark.parametrize(("channels", "tile"), [(512, (2, {"p": 4})), (496, (1, {"p": 2}))])
+def test_tiles_are_wide_where_what_they_read_crowds_in_a_cache(
+    channels: int, tile: tuple[int, dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(depthwise, "machine", lambda: Machine(32, 16, "x86-64-avx2"))
+    equation, _ = pooling(1, 104, 104, channels, 5, 1, 2)
+    windows = depthwise.depthwise_windows(equation.definitions[0], 4)
+    assert windows is not None
+    found = depthwise.tile_of(equation.definitions[0], windows, 4, equation.shape_of)
+    assert (found.vectors, found.positions) == tile
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)

@@ -13,6 +13,8 @@ from convgrad.errors import EngineError
 
 VARIABLE = "CONVGRAD_TARGET"
 """Environment: another target than this processor, in Halide's words, such as x86-64-linux-avx2-fma-f16c-sse41-avx."""
+LINE = 64
+"""Bytes of a line of memory, which a cache reads as a whole."""
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,13 @@ columns, each vector begins a stream of one pixel (3x3, 64 images of 28x28x128: 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from math import prod
+from operator import mul
 from typing import Any
 
 import halide as hl
@@ -36,7 +39,7 @@ from convgrad.compute.halide.schedules.phases import (
 )
 from convgrad.compute.halide.schedules.tiles import CROWDED, LATENCY, Tile
 from convgrad.compute.halide.schedules.windows import FLAT
-from convgrad.compute.halide.target import machine
+from convgrad.compute.halide.target import LINE, machine
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
@@ -48,6 +51,16 @@ WRITTEN_OUT = 25
 all, and none has a condition (3x3, 192 channels at 7x7: 0.26 ms instead of 0.69, 5x5, 64 at 9x9: 0.17, not 0.38). Max
 pooling's are without a stride, too: the place that each is compared with is then a constant (5x5, 18 channels at 12x12:
 0.024 ms, not 0.028)."""
+MANY_VECTORS = 7
+"""Vectors along the channels from which an odd number of them is covered by pairs of them, too. Tiles of sums of
+products are as wide as a line of memory, where vectors are shorter: each line comes into the first-level cache once,
+and not for each of its vectors (Zen 3, 5x5, 128 channels at 28x28: 0.60 ms, not 0.71; 7x7, 1024: 17 instead of 27)."""
+SETS = 64
+"""Of lines in a first-level cache, each with 8 or 12 ways."""
+CROWD = 16
+"""Lines in one set from which the gradient of max pooling has wide tiles, too. It reads two tensors, and 5 columns of 6
+rows of 512 channels, each 2 KiB from the next, share two sets (at 104x104: 8.4 ms instead of 11.9). Where lines are
+spread over the sets, as with 496 channels, wide tiles take longer (6.5 ms instead of 5.3)."""
 TILE_START = 4
 """Cycles of a tile that are not hidden behind others' arithmetic, which does not wait for them."""
 
@@ -141,22 +154,42 @@ def most_rows(images: int) -> int:
     return max(1, machine().registers // (4 * images))
 
 
-def _tile(atom: Definition, windows: Windows, element_bytes: int) -> Tile:
+def tile_of(atom: Definition, windows: Windows, element_bytes: int, shapes: Mapping[str, Sequence[int]]) -> Tile:
     """The tile that takes the fewest cycles for all rows, by an estimate."""
     size, taps, lanes = atom.sizes[windows.index], atom.sizes[windows.tap], lanes_of(atom.shape[-1], element_bytes)
     stride = windows.split.stride if windows.split else 1
+    assert isinstance(atom.term, Reduce)
+    pooling = not is_contraction(atom.term)
+    crowded = pooling and _lines_in_a_set(atom, windows, element_bytes, shapes) >= CROWD
+    needed = -(-atom.shape[-1] // lanes)
+    # Where both vectors of a line begin within the channels: none may reach beyond the end, and few be computed twice.
+    pairs = 2 * lanes <= atom.shape[-1] and (needed % 2 == 0 or needed >= MANY_VECTORS)
+    vectors = 2 if pairs and 2 * lanes * element_bytes <= LINE and (crowded or not pooling) else 1
+    room = most_rows(1 if crowded else len(windows.images))
 
     def cycles(rows: int) -> float:
         loads = windows.step * (rows - 1) + -(-taps // stride) + taps
         step = max(rows * taps, loads, LATENCY * taps // stride) + loads * CROWDED
         return -(-size // rows) * (step + TILE_START)
 
-    rows = min(range(1, min(size, max(1, most_rows(len(windows.images)) // stride)) + 1), key=cycles)
+    rows = min(range(1, min(size, max(1, room // stride)) + 1), key=cycles)
     positions = {windows.index: rows} if rows > 1 else {}
     if windows.split:
         phases = [name for name in atom.indices if name.endswith("%")] if _written_out(atom) else [windows.split.phase]
         positions |= {phase: atom.sizes[phase] for phase in phases}
-    return Tile(lanes, 1, -(-atom.shape[-1] // lanes), positions)
+    return Tile(lanes, vectors, -(-needed // vectors), positions)
+
+
+def _lines_in_a_set(atom: Definition, windows: Windows, element_bytes: int, shapes: Mapping[str, Sequence[int]]) -> int:
+    """Lines in the fullest set of a first-level cache, of those that two rows of a tile read of the images."""
+    assert isinstance(atom.term, Reduce)
+    shape, positions = shapes[windows.images[0].tensor], windows.images[0].positions
+    apart = [Polynomial.constant(element_bytes * prod(shape[axis + 1 :])) for axis in range(len(shape))]
+    place = sum((a * position.numerator for a, position in zip(apart, positions, strict=True)), Polynomial.constant(0))
+    moved = {name: range(atom.sizes[name]) for name in atom.term.indices} | {windows.index: range(2)}
+    steps = [place.coefficient(name).constant_value for name in moved]
+    lines = {sum(map(mul, steps, values)) // LINE for values in product(*moved.values())}
+    return len(windows.images) * max(Counter(line % SETS for line in lines).values())
 
 
 def _written_out(atom: Definition) -> bool:
@@ -171,7 +204,8 @@ class DepthwiseReduction:
         self.given, self.windows = atom, windows
         self.atom, self.splits = in_phases(atom)
         lowering.sizes = self.atom.sizes
-        self.tile = _tile(self.atom, windows, element_bytes)
+        shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
+        self.tile = tile_of(self.atom, windows, element_bytes, shapes)
         assert isinstance(self.atom.term, Reduce)
         pooling = not is_contraction(self.atom.term)
         self.whole = (pooling or bool(self.splits)) and _written_out(self.atom)

@@ -25,7 +25,7 @@ from convgrad.compute.halide.schedules.streams import Stream, stream_of
 from convgrad.compute.halide.schedules.tiles import Tile, dividing_tile, tiles
 from convgrad.compute.halide.schedules.windows import WindowReduction
 from convgrad.compute.halide.schedules.winograd.reduction import WinogradReduction, beats_pairs, winograd_pattern
-from convgrad.compute.halide.target import machine
+from convgrad.compute.halide.target import LINE, machine
 from convgrad.notation.terms import Definition, Reduce, accesses
 
 
@@ -190,8 +190,6 @@ def _in_groups(atom: Definition, terms: int) -> bool:
 GROUPED_TERMS = 1 << 10
 """Terms of a group's sums from which slices are better: 64 for each of 16, whose ends are then added up (5x5 kernels,
 8 groups of 3 channels and 8 filters at 34x34: 0.29 ms instead of 0.76 on one thread; with 256 terms 1.0, not 0.5)."""
-LINE = 64
-"""Bytes of a line of memory, of which a tile reads whole ones."""
 LINE_CYCLES = 4
 """Cycles of arithmetic for each line of memory that a tile reads, from which a second-level cache is near enough."""
 TILE_READS = 1 << 20
