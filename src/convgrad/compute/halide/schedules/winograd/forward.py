@@ -126,6 +126,8 @@ class Forward:
             func.split(task, run, task, -(-place.tasks // MOST_RUNS), GUARD)
             if shared:
                 func.parallel(run)
+        # Ends are checked in the loops inside: a last block by itself would be all of this code once more.
+        func.never_partition([block, row, e])
         self._schedule_back(func, k)
         self.products.compute_at(func, block)
         self.data.func.compute_at(func, task).bound_extent(self.data.variables[-1], 1)

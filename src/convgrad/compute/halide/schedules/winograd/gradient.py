@@ -155,6 +155,7 @@ class WeightGradient:
             if self.few_blocks:
                 func.parallel(few)
             partial.compute_at(func, both)
+        func.never_partition([k])  # the last kernels by themselves would be all of this code once more
         self._schedule_back(func, k)
         self._schedule_partial()
         for transform in (self.data, self.deltas):

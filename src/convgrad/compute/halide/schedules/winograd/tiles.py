@@ -254,6 +254,7 @@ class TileTransform:
                 stretches = both
             else:
                 func.parallel(rows)
+        func.never_partition_all()  # whose loops are all alike: what is read is checked in the half
         half.compute_at(func, stretches).bound(a, 0, self.size)
         if not shared:  # allocated once, however large it is
             half.hoist_storage(func, image)
