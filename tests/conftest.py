@@ -6,9 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lanes import TAKES_LONG, Long, Passed, names_in
 from optional import find_chromium, find_firefox, optional_module
 
 if TYPE_CHECKING:
@@ -29,10 +28,6 @@ settings.load_profile("busy")
 
 HERE = Path(__file__).parent
 FIREFOX_DRIVER = HERE / "support" / "firefox_driver.cjs"
-LONG = 3.0
-"""Seconds of a file's tests, with a compile cache that was empty, from which `--quick` leaves it out."""
-TAKES_LONG = HERE / "takes_long.txt"
-"""The files that take as long, as a run with `--note-long` found them; all others take about a minute."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,12 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     name = collection_path.relative_to(HERE).as_posix() if collection_path.is_relative_to(HERE) else ""
-    return True if config.getoption("--quick") and name in long_files() else None
-
-
-@cache
-def long_files() -> frozenset[str]:
-    return frozenset(TAKES_LONG.read_text("utf-8").splitlines())
+    return True if config.getoption("--quick") and name in names_in(TAKES_LONG) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -63,34 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("browser")]
     passed = config.getoption("--leave-out")
     if passed:
-        known = set(Path(passed).read_text("utf-8").splitlines())
-        items[:] = [item for item in items if item.nodeid not in known]
-
-
-class Passed:
-    """Notes the tests that passed: `.ci/run` runs those that could not with what they need, and no test twice."""
-
-    def __init__(self, file: Path):
-        self._file = file
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and report.passed:
-            with self._file.open("a", encoding="utf-8") as names:
-                names.write(f"{report.nodeid}\n")
-
-
-class Long:
-    """Notes the files whose tests took long: which those are changes as tests are added."""
-
-    def __init__(self) -> None:
-        self._seconds: defaultdict[str, float] = defaultdict(float)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._seconds[report.location[0].replace(os.sep, "/").removeprefix("tests/")] += report.duration
-
-    def pytest_sessionfinish(self) -> None:
-        found = {name for name, seconds in self._seconds.items() if seconds >= LONG}
-        TAKES_LONG.write_text("".join(f"{name}\n" for name in sorted(found | long_files())), "utf-8")
+        items[:] = [item for item in items if item.nodeid not in names_in(Path(passed))]
 
 
 def pytest_configure(config: pytest.Config) -> None:

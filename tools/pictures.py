@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,8 @@ from convgrad.worksheet import worksheet
 from convgrad.worksheet.pages import exercise
 
 DOCS = Path(__file__).parents[1] / "docs"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = Path(__file__).with_name("browser")
+"""The program that says which browser there is."""
 SIZE: ViewportSize = {"width": 1250, "height": 790}
 SCALE = 0.8
 """Pixels of a picture for each of the page, so that it is 1000 wide."""
@@ -82,9 +82,11 @@ SHOWN = ("conv1.x", "conv1.dw")
 def main() -> None:
     """Write those that are named, or all."""
     wanted = sys.argv[1:] or [*STATES, *OTHERS]
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        raise SystemExit(f"There is no Chromium (looked for {', '.join(BROWSERS)}).")
+    path = subprocess.run([BROWSER], stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    if not path:
+        raise SystemExit(
+            f"There is no Chromium: install it, as with `apt install chromium` ({BROWSER.name} looks for it)."
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for name in wanted:

@@ -20,7 +20,6 @@ from convgrad.errors import ConvgradError, EquationError
 from convgrad.notation.binding.bind import bind
 from convgrad.notation.terms import Access, Definition, Equation, Term, gradient_name, rebuild, walk
 
-SEEDS = 3
 LEARNING_RATE = 0.375
 
 
@@ -258,4 +257,4 @@ def names_of_gradients(forward: Equation) -> dict[str, str]:
     return {gradient_name(n): n for n in (*forward.inputs, *forward.defined)}
 
 
-__all__ = ["BY", "SEEDS", "Asked", "bound_claim", "letters", "names_of_gradients", "over", "shapes_of", "values_of"]
+__all__ = ["BY", "Asked", "bound_claim", "letters", "names_of_gradients", "over", "shapes_of", "values_of"]

@@ -160,7 +160,7 @@ def _sliced(atom: Definition, element_bytes: int) -> bool:
     apart = len(panelled(atom)) == len(stretches)  # tiles read stretches of rows, and not one row after the other
     whole = LINE if apart else element_bytes
     read = sum(-(-stretch * element_bytes // whole) * whole for stretch in stretches)
-    near = apart and not _hides_reads(tile, read, element_bytes)
+    near = apart and terms > FEW_TERMS and not _hides_reads(tile, read, element_bytes)
     most = NEAR_READS if near else TILE_READS
     small = prod(atom.shape) * element_bytes <= SMALL_RESULT
     much = terms * read > most or _in_groups(atom, terms)
@@ -197,5 +197,9 @@ TILE_READS = 1 << 20
 NEAR_READS = 1 << 15
 """The same where there is less arithmetic: 32 KiB, a first-level cache. Weights of 1x1, 256 -> 256 at 8x8, with 12 sums
 of 8 on a Zen 3, which read 2 lines in 6 cycles: 9.4 ms, 31 before; 512 -> 512 at 4x4: 8.4, 14 before."""
+FEW_TERMS = 320
+"""Terms up to which they are not looked at so closely: 16 slices would add up 20 each, and then their sums, which takes
+longer than to read from a second-level cache (Zen 3, dense 193 -> 128, 256 examples: 0.08 ms, 0.12 in slices; 6x6,
+7 -> 17 with 288 terms: 0.017 and 0.045). With 400 to 500 neither is quicker for all sizes."""
 SMALL_RESULT = 1 << 22
 """Bytes of a result of which partial ones are kept: 4 MiB, of which MOST_BYTES holds 4."""
