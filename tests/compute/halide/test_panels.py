@@ -123,8 +123,8 @@ def test_sums_and_what_is_loaded_for_them_fit_the_registers(registers: int) -> N
 def test_tiles_that_read_more_than_they_multiply_go_in_slices(
     monkeypatch: pytest.MonkeyPatch, batch: int, size: int, channels: int, slices: bool
 ) -> None:
-    """Tiles of 6 rows by 2 vectors of 8 read 2 lines for 6 cycles of arithmetic; 6 by 4 of 16 in halves 5 for 24. Of few
-    terms, 32 * 3 * 3, slices would have a few each."""
+    """Tiles of 6 rows by 2 vectors of 8 read 2 lines for 6 cycles of arithmetic; 6 by 4 of 16 in halves 5 for 24.
+    Slices of few terms, 32 * 3 * 3, would have a few each."""
     (atom,) = split(weights(batch, size, size, channels, channels, 1).definitions[0])
     monkeypatch.setattr(reduction, "machine", lambda: Machine(32, 16, "any"))
     assert reduction._sliced(atom, 4) == slices
