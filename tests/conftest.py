@@ -53,7 +53,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("browser")]
     passed = config.getoption("--leave-out")
     if passed:
-        items[:] = [item for item in items if item.nodeid not in names_in(Path(passed))]
+        known = names_in(Path(passed))
+        items[:] = [item for item in items if item.nodeid not in known]
 
 
 def pytest_configure(config: pytest.Config) -> None:

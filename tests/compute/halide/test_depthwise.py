@@ -128,10 +128,10 @@ def test_tiles_are_as_wide_as_a_line_of_memory(channels: int, vectors: int, monk
     """Where that many channels are there, and few are computed twice."""
     monkeypatch.setattr(depthwise_schedule, "machine", lambda: Machine(32, 16, "x86-64-avx2"))
     equation = depthwise(2, 9, 11, channels, 3, 3, 1, 1)
-    (atom,) = (definition for definition in equation.definitions if definition.name == "do")
+    atom = atoms(equation)["do"]
     windows = depthwise_windows(atom, 4)
     assert windows is not None
-    tile = tile_of(atom, windows, 4, equation.shape_of)
+    tile = tile_of(atom, windows, 4, equation.shape_of["dx"])
     assert (tile.vectors, tile.blocks) == (vectors, -(-channels // (8 * vectors)))
 
 

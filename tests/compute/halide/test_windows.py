@@ -71,7 +71,7 @@ def test_tiles_are_wide_where_what_they_read_crowds_in_a_cache(
     equation, _ = pooling(1, 104, 104, channels, 5, 1, 2)
     windows = depthwise.depthwise_windows(equation.definitions[0], 4)
     assert windows is not None
-    found = depthwise.tile_of(equation.definitions[0], windows, 4, equation.shape_of)
+    found = depthwise.tile_of(equation.definitions[0], windows, 4, equation.shape_of["dx"])
     assert (found.vectors, found.positions) == tile
 
 

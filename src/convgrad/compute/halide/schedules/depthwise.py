@@ -2,9 +2,10 @@
 
     x[e,i,j,c] = sum[m,n](w[m,n,c] * o[e,2*i+m-1,2*j+n-1,c else 0])
 
-A tile is a vector of channels c for some rows i of one column j. The taps m are written out, so that a vector of o is
-loaded once for all rows that read it, and one of w once for all rows; the taps n are a loop, from which those that lie
-outside are left out. The last vector of channels begins earlier than after the one before it, so that none is cut.
+A tile is one or two vectors of channels c for some rows i of one column j. The taps m are written out, so that a vector
+of o is loaded once for all rows that read it, and one of w once for all rows; the taps n are a loop, from which those
+that lie outside are left out. The last vector of channels begins earlier than after the one before it, so that none is
+cut.
 
 Rows make better tiles than columns: a tile then reads some rows of o as they lie in memory, a few long streams. With
 columns, each vector begins a stream of one pixel (3x3, 64 images of 28x28x128: 2.7 ms on a thread, not 5.4).
@@ -154,13 +155,13 @@ def most_rows(images: int) -> int:
     return max(1, machine().registers // (4 * images))
 
 
-def tile_of(atom: Definition, windows: Windows, element_bytes: int, shapes: Mapping[str, Sequence[int]]) -> Tile:
-    """The tile that takes the fewest cycles for all rows, by an estimate."""
+def tile_of(atom: Definition, windows: Windows, element_bytes: int, shape: Sequence[int]) -> Tile:
+    """The tile that takes the fewest cycles for all rows, by an estimate. shape: of the images."""
     size, taps, lanes = atom.sizes[windows.index], atom.sizes[windows.tap], lanes_of(atom.shape[-1], element_bytes)
     stride = windows.split.stride if windows.split else 1
     assert isinstance(atom.term, Reduce)
     pooling = not is_contraction(atom.term)
-    crowded = pooling and _lines_in_a_set(atom, windows, element_bytes, shapes) >= CROWD
+    crowded = pooling and _lines_in_a_set(atom, windows, element_bytes, shape) >= CROWD
     needed = -(-atom.shape[-1] // lanes)
     # Where both vectors of a line begin within the channels: none may reach beyond the end, and few be computed twice.
     pairs = 2 * lanes <= atom.shape[-1] and (needed % 2 == 0 or needed >= MANY_VECTORS)
@@ -180,10 +181,10 @@ def tile_of(atom: Definition, windows: Windows, element_bytes: int, shapes: Mapp
     return Tile(lanes, vectors, -(-needed // vectors), positions)
 
 
-def _lines_in_a_set(atom: Definition, windows: Windows, element_bytes: int, shapes: Mapping[str, Sequence[int]]) -> int:
+def _lines_in_a_set(atom: Definition, windows: Windows, element_bytes: int, shape: Sequence[int]) -> int:
     """Lines in the fullest set of a first-level cache, of those that two rows of a tile read of the images."""
     assert isinstance(atom.term, Reduce)
-    shape, positions = shapes[windows.images[0].tensor], windows.images[0].positions
+    positions = windows.images[0].positions
     apart = [Polynomial.constant(element_bytes * prod(shape[axis + 1 :])) for axis in range(len(shape))]
     place = sum((a * position.numerator for a, position in zip(apart, positions, strict=True)), Polynomial.constant(0))
     moved = {name: range(atom.sizes[name]) for name in atom.term.indices} | {windows.index: range(2)}
@@ -204,8 +205,7 @@ class DepthwiseReduction:
         self.given, self.windows = atom, windows
         self.atom, self.splits = in_phases(atom)
         lowering.sizes = self.atom.sizes
-        shapes = {name: tensor.shape for name, tensor in lowering.tensors.items()}
-        self.tile = tile_of(self.atom, windows, element_bytes, shapes)
+        self.tile = tile_of(self.atom, windows, element_bytes, lowering.tensors[windows.images[0].tensor].shape)
         assert isinstance(self.atom.term, Reduce)
         pooling = not is_contraction(self.atom.term)
         self.whole = (pooling or bool(self.splits)) and _written_out(self.atom)

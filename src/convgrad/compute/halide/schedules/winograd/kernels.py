@@ -155,8 +155,7 @@ class KernelTransform:
         if not scheduled:
             self.half.compute_root()
             return packed
-        packed.bound(a, 0, self.size).bound(b, 0, self.size)
-        packed.split(k, k, lane, self.blocks.lanes, GUARD).vectorize(lane).unroll(b)
+        self._loops(packed, lane)
         # Copies of turned kernels are made for a vector of these, and all channels.
         packed.reorder(lane, b, a, *((k, c) if self.copy is None else (c, k)), block).parallel(block)
         self._schedule_halves(packed)
