@@ -15,6 +15,8 @@ VARIABLE = "CONVGRAD_TARGET"
 """Environment: another target than this processor, in Halide's words, such as x86-64-linux-avx2-fma-f16c-sse41-avx."""
 LINE = 64
 """Bytes of a line of memory, which a cache reads as a whole."""
+WAY = 64 * LINE
+"""Bytes of a way of a first-level cache, which has 8 or 12: what lies so far apart shares a set."""
 
 
 @dataclass(frozen=True)

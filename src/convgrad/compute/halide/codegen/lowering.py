@@ -94,12 +94,19 @@ class Lowering:
         kind: the floating type that it computes in.
         tensors: all that the definition reads.
         sizes: index -> size.
-        substitutes: access -> how to read it from a copy instead (schedules make these).
+        substitutes: access -> how to read it instead (schedules make these).
+        copied: those that are read from a copy, which lies in an order of its own.
     """
 
     def __init__(self, kind: Any, tensors: Mapping[str, Tensor], sizes: Mapping[str, int]):
         self.kind, self.tensors, self.sizes = kind, tensors, sizes
         self.substitutes: dict[Access, Callable[[Indices], Expr]] = {}
+        self.copied: set[Access] = set()
+
+    def read_from_copy(self, access: Access, read: Callable[[Indices], Expr]) -> None:
+        """Read an access from a copy from now on."""
+        self.substitutes[access] = read
+        self.copied.add(access)
 
     def value(self, term: Term, indices: Indices) -> Expr:
         """The floating-point value of a term."""

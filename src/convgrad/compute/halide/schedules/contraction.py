@@ -18,7 +18,7 @@ import halide as hl
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import with_last
-from convgrad.compute.halide.schedules.generic import reduction
+from convgrad.compute.halide.schedules.generic import can_be_written_out, reduction, some_written_out
 from convgrad.compute.halide.schedules.phases import (
     in_phases,
     is_strided,
@@ -87,6 +87,12 @@ class TiledReduction:
             return conditions
 
         self.tiles, self.over, self.pure = reduction(atom, lowering, "tiles", rule)
+        asked = [*positions, *(split.rest for split in self.splits)]
+        reduce = atom.term
+        assert isinstance(reduce, Reduce)
+        innermost = reduce.indices[-1]
+        written_out = can_be_written_out(innermost, reduce, lowering, element_bytes, asked)
+        self.steps = atom.sizes[innermost] if written_out else 1
         plain = not self.splits and self.order == self.given.indices
         self.sums = self.tiles if plain else joined(self.tiles, self.given, self.splits, self.order)
         self.beyond = uneven_indices(self.given, self.splits)
@@ -109,8 +115,10 @@ class TiledReduction:
         else:
             self.tiles.compute_at(func, at)
         keep_extents(self.tiles, self.pure, self.given, self.splits, self.tile)
-        fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile, guarded=self.guarded)
-        if self._strided() and self._written_out():
+        whole = self._strided() and self._written_out()
+        steps = 1 if whole else self.steps
+        fill_registers(self.tiles, list(self.pure.values()), self.over, atom, self.tile, steps, guarded=self.guarded)
+        if whole:
             for variable in phases:
                 func.unroll(variable)
             for variable in self.over:
@@ -323,13 +331,14 @@ def fill_registers(
     over: Sequence[Any],
     atom: Definition,
     tile: Tile,
+    steps: int,
     more: Sequence[Any] = (),
     guarded: bool = False,
 ) -> None:
     """Schedule the Func of the sums inside a tile: all of it written out, the reduction around it.
 
-    `pure` are its variables for the atom's indices, `more` those it has besides. guarded: as in `tile_output`; all
-    of the last block is computed.
+    `pure` are its variables for the atom's indices, `more` those it has besides. steps: of the innermost loop of the
+    reduction, where all are taken; else 1. guarded: as in `tile_output`; all of the last block is computed.
     """
     lane = hl.Var("lane")
     *others, last = pure
@@ -343,7 +352,9 @@ def fill_registers(
     for stage in (sums, sums.update()):
         stage.split(last, last, lane, tile.lanes, hl.TailStrategy.RoundUp)
         if stage is not sums:
-            stage.reorder(lane, last, *reversed(tiled), *reversed(over), *reversed(rest), *more)
+            *outer, innermost = over
+            loops = [*some_written_out(stage, innermost, steps), *reversed(outer)]
+            stage.reorder(lane, last, *reversed(tiled), *loops, *reversed(rest), *more)
         stage.vectorize(lane).unroll(last)
         for variable in tiled:
             stage.unroll(variable)

@@ -40,7 +40,7 @@ from convgrad.compute.halide.schedules.phases import (
 )
 from convgrad.compute.halide.schedules.tiles import CROWDED, LATENCY, Tile
 from convgrad.compute.halide.schedules.windows import FLAT
-from convgrad.compute.halide.target import LINE, machine
+from convgrad.compute.halide.target import LINE, WAY, machine
 from convgrad.notation.polynomial import Polynomial, Position
 from convgrad.notation.terms import Access, Definition, Reduce, accesses
 
@@ -56,8 +56,6 @@ MANY_VECTORS = 7
 """Vectors along the channels from which an odd number of them is covered by pairs of them, too. Tiles of sums of
 products are as wide as a line of memory, where vectors are shorter: each line comes into the first-level cache once,
 and not for each of its vectors (Zen 3, 5x5, 128 channels at 28x28: 0.60 ms, not 0.71; 7x7, 1024: 17 instead of 27)."""
-SETS = 64
-"""Of lines in a first-level cache, each with 8 or 12 ways."""
 CROWD = 16
 """Lines in one set from which the gradient of max pooling has wide tiles, too. It reads two tensors, and 5 columns of 6
 rows of 512 channels, each 2 KiB from the next, share two sets (at 104x104: 8.4 ms instead of 11.9). Where lines are
@@ -190,7 +188,7 @@ def _lines_in_a_set(atom: Definition, windows: Windows, element_bytes: int, shap
     moved = {name: range(atom.sizes[name]) for name in atom.term.indices} | {windows.index: range(2)}
     steps = [place.coefficient(name).constant_value for name in moved]
     lines = {sum(map(mul, steps, values)) // LINE for values in product(*moved.values())}
-    return len(windows.images) * max(Counter(line % SETS for line in lines).values())
+    return len(windows.images) * max(Counter(line % (WAY // LINE) for line in lines).values())
 
 
 def _written_out(atom: Definition) -> bool:
@@ -253,7 +251,7 @@ class DepthwiseReduction:
         keep_extents(self.tiles, self.pure, self.given, self.splits, self.tile)
         tap = self.over[reduce.indices.index(self.windows.tap)]
         loops = [variable for variable in self.over if variable is not tap]
-        fill_registers(self.tiles, list(self.pure.values()), [*loops, tap], atom, self.tile)
+        fill_registers(self.tiles, list(self.pure.values()), [*loops, tap], atom, self.tile, steps=1)
         for variable in (tap, *(loops if self.whole else ())):
             self.tiles.update().unroll(variable)
         for phase in phases:

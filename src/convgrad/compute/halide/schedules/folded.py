@@ -23,7 +23,14 @@ from convgrad.compute.halide.codegen.lowering import Lowering, expression
 from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import MOVED, length_along
 from convgrad.compute.halide.schedules.contraction import in_tasks, rows_to_spare, split_positions
-from convgrad.compute.halide.schedules.generic import body_of, coordinates, neutral, variables
+from convgrad.compute.halide.schedules.generic import (
+    body_of,
+    can_be_written_out,
+    coordinates,
+    neutral,
+    some_written_out,
+    variables,
+)
 from convgrad.compute.halide.schedules.phases import in_phases, joined, keep_extents, split_variables, uneven_indices
 from convgrad.compute.halide.schedules.staging import BORDER_WORTH, read_where, stage_along
 from convgrad.compute.halide.schedules.tiles import CROWDED, LATENCY, START, Tile, accumulators
@@ -115,7 +122,7 @@ class FoldedReduction:
         self.given = atom
         atom, self.splits = in_phases(atom)
         lowering.sizes = atom.sizes
-        self.atom, self.tile = atom, folding.tile
+        self.atom, self.tile, self.element_bytes = atom, folding.tile, element_bytes
         along, lanes, sizes = folding.along, folding.tile.lanes, atom.sizes
         reduce = atom.term
         assert isinstance(reduce, Reduce)
@@ -129,6 +136,7 @@ class FoldedReduction:
         part = (self.lane, *where)
         self.parts[part] = neutral("sum", lowering.kind)
         self.over: list[list[Any]] = []
+        self.steps: list[int] = []  # of the innermost of these loops, where all are taken
         left = lowering.sizes[along] % lanes
         self._add(lowering, along, range(0, lowering.sizes[along] - left, lanes))
         if left:
@@ -150,13 +158,16 @@ class FoldedReduction:
         """Add to the parts the vectors that begin at these places along an index, and everything along the others."""
         sizes, reduce = self.atom.sizes, self.atom.term
         assert isinstance(reduce, Reduce)
-        domain = hl.RDom([(0, len(begins) if i == along else sizes[i]) for i in reversed(reduce.indices)], "r")
-        over = [domain[n] for n in reversed(range(len(reduce.indices)))]
+        lengths = [len(begins) if i == along else sizes[i] for i in reduce.indices]
+        domain = hl.RDom([(0, length) for length in reversed(lengths)], "r")
+        over = [domain[n] for n in reversed(range(len(lengths)))]
         indices = {**self.pure, **dict(zip(reduce.indices, over, strict=True))}
+        spared = rows_to_spare(self.atom, self.tile, lowering)
+        asked = [*(split.rest for split in self.splits), *(position for position, _ in spared)]
         for split in self.splits:
             indices[split.quotient], whole = split.values(lowering, indices)
             domain.where(whole)
-        for position, size in rows_to_spare(self.atom, self.tile, lowering):
+        for position, size in spared:
             place = lowering.whole_position(position, indices)
             domain.where(place >= 0)
             domain.where(place < size)
@@ -164,6 +175,8 @@ class FoldedReduction:
         part = (self.lane, *coordinates(self.pure))
         self.parts[part] += body_of(reduce, lowering, indices)
         self.over.append(over)
+        written_out = can_be_written_out(reduce.indices[-1], reduce, lowering, self.element_bytes, asked)
+        self.steps.append(lengths[-1] if written_out else 1)
 
     def schedule(self, func: Any, variables: Sequence[Any]) -> None:
         """Schedule `func`, which reads the sums at its own element."""
@@ -195,8 +208,9 @@ class FoldedReduction:
             else:
                 each.compute_at(func, at)
         updates = [self.parts.update(number) for number in range(len(self.over))]
-        for update, over in zip(updates, self.over, strict=True):
-            update.reorder(self.lane, *tiled, *reversed(over), *rest)
+        for update, (*outer, innermost), steps in zip(updates, self.over, self.steps, strict=True):
+            loops = [*some_written_out(update, innermost, steps), *reversed(outer)]
+            update.reorder(self.lane, *tiled, *loops, *rest)
         self.inner.update().reorder(self.fold, *tiled, *rest)
         self.inner.update().atomic().vectorize(self.fold)
         for stage in (self.parts, *updates):

@@ -112,7 +112,7 @@ def _panel(access: Access, lowering: Lowering, width: int, lanes: int, name: str
         place = (last % width, *reversed(others), last // width)
         return hl.Expr(func[place])
 
-    lowering.substitutes[access] = read
+    lowering.read_from_copy(access, read)
     return Panel(func, access.free_names, access)
 
 

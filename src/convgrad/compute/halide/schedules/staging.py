@@ -109,7 +109,7 @@ def stage_operands(
             if width:
                 order = [*groups_first(access, order, in_blocks[access])]
             copy = _staged(read_as, lowering, order, tile.lanes, f"copy{number}", width)
-            lowering.substitutes[access] = lowering.substitutes[read_as]
+            lowering.read_from_copy(access, lowering.substitutes[read_as])
             staged.append(copy)
     return staged
 
@@ -241,6 +241,6 @@ def _staged(access: Access, lowering: Lowering, order: Sequence[int], lanes: int
         here = [last // width, *others, last % width] if width else [*others, last]
         return hl.Expr(func[tuple(reversed(here))])
 
-    lowering.substitutes[access] = read
+    lowering.read_from_copy(access, read)
     elements = prod(lowering.tensors[access.tensor].shape)
     return Staged(func, shared, len(placed) + (width > 0), access.free_names, elements, width)

@@ -99,7 +99,7 @@ class Stream:
             *others, place = lowering.numerators(self.access, indices)
             return packed.load([place // self.width, *(others[axis] for axis in self.order), place % self.width])
 
-        lowering.substitutes[self.access] = read
+        lowering.read_from_copy(self.access, read)
 
 
 def stream_of(

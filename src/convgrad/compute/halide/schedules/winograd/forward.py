@@ -18,6 +18,7 @@ from typing import Any
 import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Tensor
+from convgrad.compute.halide.schedules.generic import some_written_out
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, PARALLEL_WORK
 from convgrad.compute.halide.schedules.winograd.kernels import Blocks as Blocks  # how a convolution is cut
 from convgrad.compute.halide.schedules.winograd.kernels import KernelTransform, PackedKernels
@@ -170,8 +171,11 @@ class Forward:
                 stage.reorder(lane, vector, tile, t, at, several, a, b)
             elif blocks.stretch:
                 stage.split(channel, stretches, inner, blocks.stretch, GUARD)
-                stage.reorder(lane, vector, tile, inner, t, at, several, a, b, stretches)
+                steps = 1 if self.sizes.channels % blocks.stretch else blocks.stretch
+                loops = some_written_out(stage, inner, steps)
+                stage.reorder(lane, vector, tile, *loops, t, at, several, a, b, stretches)
             else:
-                stage.reorder(lane, vector, tile, channel, t, at, several, a, b)
+                loops = some_written_out(stage, channel, self.sizes.channels)
+                stage.reorder(lane, vector, tile, *loops, t, at, several, a, b)
             stage.vectorize(lane).unroll(vector).unroll(tile)
         return stretches
