@@ -18,7 +18,7 @@ import halide as hl
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.passes.atoms import is_contraction
 from convgrad.compute.halide.schedules.across import with_last
-from convgrad.compute.halide.schedules.generic import can_be_written_out, reduction, some_written_out
+from convgrad.compute.halide.schedules.generic import reduction
 from convgrad.compute.halide.schedules.phases import (
     in_phases,
     is_strided,
@@ -32,6 +32,7 @@ from convgrad.compute.halide.schedules.pointwise import PARALLEL_WORK as PARALLE
 from convgrad.compute.halide.schedules.staging import Staged, stage_operands
 from convgrad.compute.halide.schedules.streams import stream_of
 from convgrad.compute.halide.schedules.tiles import Tile, tile_for
+from convgrad.compute.halide.schedules.written_out import some_written_out, steps_at_once
 from convgrad.compute.halide.target import machine
 from convgrad.notation.polynomial import Polynomial
 from convgrad.notation.terms import Definition, Reduce, accesses
@@ -91,8 +92,7 @@ class TiledReduction:
         reduce = atom.term
         assert isinstance(reduce, Reduce)
         innermost = reduce.indices[-1]
-        written_out = can_be_written_out(innermost, reduce, lowering, element_bytes, asked)
-        self.steps = atom.sizes[innermost] if written_out else 1
+        self.steps = steps_at_once(innermost, atom.sizes[innermost], reduce, self.tile, lowering, asked)
         plain = not self.splits and self.order == self.given.indices
         self.sums = self.tiles if plain else joined(self.tiles, self.given, self.splits, self.order)
         self.beyond = uneven_indices(self.given, self.splits)
@@ -338,7 +338,7 @@ def fill_registers(
     """Schedule the Func of the sums inside a tile: all of it written out, the reduction around it.
 
     `pure` are its variables for the atom's indices, `more` those it has besides. steps: of the innermost loop of the
-    reduction, where all are taken; else 1. guarded: as in `tile_output`; all of the last block is computed.
+    reduction that are written out at once. guarded: as in `tile_output`; all of the last block is computed.
     """
     lane = hl.Var("lane")
     *others, last = pure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import halide as hl
@@ -11,9 +11,8 @@ import halide as hl
 from convgrad.compute.halide.codegen import functions
 from convgrad.compute.halide.codegen.lowering import Lowering, Tensor, expression, from_function
 from convgrad.compute.halide.passes.atoms import is_contraction, is_reduction, summed_along_memory
-from convgrad.compute.halide.target import WAY, machine
-from convgrad.notation.polynomial import Polynomial
-from convgrad.notation.terms import Access, Definition, Reduce, accesses
+from convgrad.compute.halide.target import machine
+from convgrad.notation.terms import Definition, Reduce, accesses
 
 Expr = Any
 FEW_TERMS = 16
@@ -51,50 +50,6 @@ def combined(kind: str, so_far: Expr, value: Expr) -> Expr:
 
 
 Rule = Callable[[dict[str, Any]], list[Expr]]
-
-
-STEPS = (4, 5, 6, 7, 3, 2)
-"""Steps that are written out at once: the first of these numbers that divides all steps."""
-
-
-def can_be_written_out(
-    index: str, reduce: Reduce, lowering: Lowering, element_bytes: int, asked: Iterable[Polynomial]
-) -> bool:
-    """Whether steps of a sum's innermost loop, over `index`, are best written out, some at once.
-
-    Not where positions are `asked` whether there is something to add, nor where steps lead to one set of a cache: the
-    gradient of a dense layer's weights, 2048 -> 512, whose examples lie 8 KiB apart, takes 7.5 ms and not 4.7 (Zen 3).
-    """
-    if any(index in position.names for position in asked):
-        return False
-    as_they_lie = [access for access in accesses(reduce) if access not in lowering.copied]
-    return not any(_in_one_set(access, index, lowering.tensors[access.tensor], element_bytes) for access in as_they_lie)
-
-
-def _in_one_set(access: Access, index: str, tensor: Tensor, element_bytes: int) -> bool:
-    """Whether steps of an index lead from one number to others that share its set of a first-level cache."""
-    low, high = (zeros or (0,) * len(tensor.shape) for zeros in (tensor.low, tensor.high))
-    apart, bytes_ = 0, element_bytes
-    for axis in reversed(range(len(access.positions))):
-        apart += bytes_ * access.positions[axis].numerator.coefficient(index).constant_value
-        bytes_ *= low[axis] + tensor.shape[axis] + high[axis]
-    return apart != 0 and apart % WAY == 0
-
-
-def some_written_out(stage: Any, loop: Any, size: int) -> list[Any]:
-    """Write out some steps of the loop over a sum, of `size` steps, around a register tile: the loops that it becomes,
-    innermost first.
-
-    Each number gets the same terms in the same order. On a Zen 3 (8 sums in registers, as many as multiply-adds are
-    under way) a Winograd convolution of 128 channels at 16x16 takes 13.3 ms, 14.2 without; of 32 -> 64 at 26x26 5.6 ms,
-    7.6 without: LLVM has no room for 12 sums in the loop, and has it where steps are written out.
-    """
-    steps = next((number for number in STEPS if size % number == 0), 1)
-    if steps == 1:
-        return [loop]
-    step = hl.RVar("step")
-    stage.split(loop, loop, step, steps, hl.TailStrategy.GuardWithIf).unroll(step)
-    return [step, loop]
 
 
 def reduction(

@@ -18,19 +18,13 @@ import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Lowering, expression
 from convgrad.compute.halide.schedules.contraction import fill_registers, split_into_tiles
-from convgrad.compute.halide.schedules.generic import (
-    body_of,
-    can_be_written_out,
-    combined,
-    coordinates,
-    neutral,
-    variables,
-)
+from convgrad.compute.halide.schedules.generic import body_of, combined, coordinates, neutral, variables
 from convgrad.compute.halide.schedules.panels import Panel, make_panels, panel_bytes, tile_in_slices
 from convgrad.compute.halide.schedules.phases import joined
 from convgrad.compute.halide.schedules.pointwise import schedule_map
 from convgrad.compute.halide.schedules.staging import stage_operands
 from convgrad.compute.halide.schedules.tiles import dividing_tile
+from convgrad.compute.halide.schedules.written_out import steps_at_once
 from convgrad.compute.halide.target import machine
 from convgrad.notation.polynomial import Polynomial
 from convgrad.notation.terms import Definition, Reduce
@@ -137,9 +131,8 @@ class SlicedReduction:
         places = dict(zip((*plan.outer, *plan.inner), (*outer, *self.over), strict=True))
         uneven = sizes[plan.sliced] % plan.length != 0
         asked = [Polynomial.name(plan.sliced)] if uneven else []
-        innermost, bytes_ = plan.inner[-1], self.element_bytes
-        written_out = all(can_be_written_out(innermost, term, its, bytes_, asked) for term, its in self.members)
-        self.steps = lengths[-1] if written_out else 1
+        terms = [(plan.inner[-1], lengths[-1], term, self.tile, its, asked) for term, its in self.members]
+        self.steps = min(steps_at_once(*term) for term in terms)
         first = self.slice * plan.length
         if uneven and plan.sliced in plan.inner:
             domain.where(first + places[plan.sliced] < sizes[plan.sliced])

@@ -18,12 +18,12 @@ from typing import Any
 import halide as hl
 
 from convgrad.compute.halide.codegen.lowering import Tensor
-from convgrad.compute.halide.schedules.generic import some_written_out
 from convgrad.compute.halide.schedules.pointwise import PARALLEL_ELEMENTS, PARALLEL_WORK
 from convgrad.compute.halide.schedules.winograd.kernels import Blocks as Blocks  # how a convolution is cut
 from convgrad.compute.halide.schedules.winograd.kernels import KernelTransform, PackedKernels
 from convgrad.compute.halide.schedules.winograd.products import product
 from convgrad.compute.halide.schedules.winograd.tiles import GUARD, ROUND, Sizes, TileTransform, grid, spared
+from convgrad.compute.halide.schedules.written_out import dividing_steps, some_written_out
 
 Expr = Any
 MOST_RUNS = 16
@@ -171,11 +171,11 @@ class Forward:
                 stage.reorder(lane, vector, tile, t, at, several, a, b)
             elif blocks.stretch:
                 stage.split(channel, stretches, inner, blocks.stretch, GUARD)
-                steps = 1 if self.sizes.channels % blocks.stretch else blocks.stretch
+                steps = 1 if self.sizes.channels % blocks.stretch else dividing_steps(blocks.stretch)
                 loops = some_written_out(stage, inner, steps)
                 stage.reorder(lane, vector, tile, *loops, t, at, several, a, b, stretches)
             else:
-                loops = some_written_out(stage, channel, self.sizes.channels)
+                loops = some_written_out(stage, channel, dividing_steps(self.sizes.channels))
                 stage.reorder(lane, vector, tile, *loops, t, at, several, a, b)
             stage.vectorize(lane).unroll(vector).unroll(tile)
         return stretches
