@@ -77,8 +77,12 @@ class WeightGradient:
         self.kernels = -(-sizes.kernels // widths[1]) * widths[1]
         self.few_blocks = not blocks.runs and self.channels * self.kernels < ENOUGH_TASKS * widths[0] * widths[1]
         lanes = blocks.lanes
-        self.data = TileTransform(o, matrices.data, matrices.step, place, sizes.padding, lanes, self.channels, "data")
-        self.deltas = TileTransform(dx, matrices.kernel, blocks.outputs, place, (0, 0), lanes, self.kernels, "deltas")
+        self.data = TileTransform(
+            o, matrices.data, matrices.step, place, sizes.padding, lanes, self.channels, "data", by_tile=True
+        )
+        self.deltas = TileTransform(
+            dx, matrices.kernel, blocks.outputs, place, (0, 0), lanes, self.kernels, "deltas", by_tile=True
+        )
         self._multiply()
         self._transform_back()
 
