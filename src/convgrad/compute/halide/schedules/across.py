@@ -26,7 +26,7 @@ lines, into which numbers are put one by one (dense 128 -> 256, 16 examples, on 
 NARROW_MOVED = 1.5
 """How much longer that takes in such short vectors (3x3, 1 -> 20 at 28, 64 images: 0.53 ms so, 0.49 folded)."""
 MOVED_FAR = 8
-"""As MOVED, from as many images as a vector has numbers, where these lie apart by whole pages: the lines that hold them
+"""As MOVED, from as many images as a vector has numbers, where these lie apart by whole ways: the lines that hold them
 share a few sets of the first-level cache, and push each other out."""
 GAIN = 1.2
 """By how much vectors along another index must be better, since the estimate is rough."""
