@@ -89,10 +89,8 @@ class TiledReduction:
 
         self.tiles, self.over, self.pure = reduction(atom, lowering, "tiles", rule)
         asked = [*positions, *(split.rest for split in self.splits)]
-        reduce = atom.term
-        assert isinstance(reduce, Reduce)
-        innermost = reduce.indices[-1]
-        self.steps = steps_at_once(innermost, atom.sizes[innermost], reduce, self.tile, lowering, asked)
+        innermost = _reduced(atom)[-1]
+        self.steps = steps_at_once(innermost, atom.sizes[innermost], atom.term, self.tile, lowering, asked)
         plain = not self.splits and self.order == self.given.indices
         self.sums = self.tiles if plain else joined(self.tiles, self.given, self.splits, self.order)
         self.beyond = uneven_indices(self.given, self.splits)

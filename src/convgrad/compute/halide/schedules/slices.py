@@ -131,8 +131,8 @@ class SlicedReduction:
         places = dict(zip((*plan.outer, *plan.inner), (*outer, *self.over), strict=True))
         uneven = sizes[plan.sliced] % plan.length != 0
         asked = [Polynomial.name(plan.sliced)] if uneven else []
-        terms = [(plan.inner[-1], lengths[-1], term, self.tile, its, asked) for term, its in self.members]
-        self.steps = min(steps_at_once(*term) for term in terms)
+        innermost, last = plan.inner[-1], lengths[-1]
+        self.steps = min(steps_at_once(innermost, last, term, self.tile, its, asked) for term, its in self.members)
         first = self.slice * plan.length
         if uneven and plan.sliced in plan.inner:
             domain.where(first + places[plan.sliced] < sizes[plan.sliced])

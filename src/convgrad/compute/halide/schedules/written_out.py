@@ -17,7 +17,7 @@ from convgrad.compute.halide.codegen.lowering import Lowering, Tensor
 from convgrad.compute.halide.schedules.tiles import Tile
 from convgrad.compute.halide.target import WAY, machine
 from convgrad.notation.polynomial import Polynomial
-from convgrad.notation.terms import Access, Reduce, accesses
+from convgrad.notation.terms import Access, Term, accesses
 
 STEPS = (4, 5, 6, 7, 3, 2)
 """Steps that are written out at once: the first of these numbers that divides all steps."""
@@ -31,7 +31,7 @@ def dividing_steps(size: int) -> int:
 def steps_at_once(
     index: str,
     size: int,
-    reduce: Reduce,
+    term: Term,
     tile: Tile,
     lowering: Lowering,
     asked: Iterable[Polynomial],
@@ -45,11 +45,11 @@ def steps_at_once(
     """
     if any(index in position.names for position in asked):
         return 1
-    as_they_lie = [access for access in accesses(reduce) if access not in lowering.copied]
+    as_they_lie = [access for access in accesses(term) if access not in lowering.copied]
     bytes_ = lowering.kind.bytes()
     if any(_in_one_set(access, index, lowering.tensors[access.tensor], bytes_) for access in as_they_lie):
         return 1
-    return dividing_steps(size) if _fits(reduce, index, tile, numbers) else 1
+    return dividing_steps(size) if _fits(term, index, tile, numbers) else 1
 
 
 def some_written_out(stage: Any, loop: Any, steps: int) -> list[Any]:
@@ -71,14 +71,14 @@ def _in_one_set(access: Access, index: str, tensor: Tensor, element_bytes: int) 
     return apart != 0 and apart % WAY == 0
 
 
-def _fits(reduce: Reduce, index: str, tile: Tile, numbers: bool) -> bool:
+def _fits(term: Term, index: str, tile: Tile, numbers: bool) -> bool:
     """Whether registers are left beside a tile's sums and vectors for what LLVM keeps when steps are written out: what
     several places read, in one step and the next (7x7, 192 -> 2 in two groups at 32, 12 sums, 3 vectors and 3 numbers:
     4.8 ms and not 3.3); and, with one vector, for numbers, of which each takes a register of its own."""
     sums = tile.vectors * prod(tile.positions.values())
     if numbers and tile.vectors == 1 and sums > machine().registers - FOR_NUMBERS:
         return False
-    kept = sum(_read_again(access, index, tile) for access in accesses(reduce))
+    kept = sum(_read_again(access, index, tile) for access in accesses(term))
     return sums + tile.vectors + kept <= machine().registers
 
 
